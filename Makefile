@@ -1,0 +1,46 @@
+# What one does with this repository. `make` alone lists it.
+#
+# Nothing here needs more than Rust: deploy/setup finds PostgreSQL, RabbitMQ and a C compiler, or
+# installs them, and whatever is started is private to the command and gone afterwards.
+# Works with GNU make from 3.81 on, which is what macOS has.
+
+CARGO ?= cargo
+TARGET = $${CARGO_TARGET_DIR:-target}
+
+.PHONY: help demo test check bench queries fmt setup
+.DEFAULT_GOAL := help
+
+help:
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
+demo: setup ## try everything on this machine, until Ctrl-C; with ONCE=1 it checks itself and ends
+	$(CARGO) build --workspace --locked
+	@exec "$(TARGET)/debug/demo" $(if $(filter-out 0,$(ONCE)),--once)
+
+test: setup ## run every test
+	$(CARGO) build --workspace --locked
+	$(CARGO) test --workspace --locked
+
+# The steps are one recipe, so that they run in this order and stop at the first failure, also
+# with -j and -k.
+check: ## all that CI runs: format, queries, lints, docs, dependencies, tests
+	$(CARGO) fmt --check
+	deploy/setup
+	shared/prepare-queries --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
+	deploy/check-dependencies
+	$(MAKE) test
+
+bench: setup ## measure throughput, latency and acceptance on this machine
+	$(CARGO) build --release --workspace --locked
+	@exec "$(TARGET)/release/bench" $(ARGS)
+
+queries: setup ## learn the shapes of the SQL queries anew, after a change of queries or schema
+	shared/prepare-queries
+
+fmt: ## format the code
+	$(CARGO) fmt
+
+setup:
+	@deploy/setup

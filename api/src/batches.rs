@@ -1,0 +1,281 @@
+//! Batches: their sums, and a person's say over them.
+
+use crate::body::JsonBody;
+use crate::caller::Caller;
+use crate::idempotent::{IdempotencyKey, Once};
+use crate::intake::{AcceptedBatch, accept_batch};
+use crate::page::{Page, PageRequest};
+use crate::problem::{FieldError, Problem};
+use crate::query::{Path, Query};
+use crate::state::Api;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use shared::batch::BatchState;
+use shared::delivery::DeliveryState;
+use shared::store::intake::{NewBatch, Selection};
+use shared::store::{batches, deliveries};
+use shared::system_email::SystemEmailKind;
+use shared::trace::TraceId;
+use std::time::Duration;
+use time::OffsetDateTime;
+use tracing::info;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Rows cancelled at a time while a batch is being stopped.
+const CANCEL_GROUP: i64 = 10_000;
+
+/// How many stand where. All but `unsure` add up to `selected`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
+#[expect(missing_docs, reason = "the delivery states, described there")]
+pub struct Counts {
+    pub selected: i64,
+    pub left_out: i64,
+    pub waiting: i64,
+    pub queued: i64,
+    pub sending: i64,
+    pub retrying: i64,
+    pub sent: i64,
+    pub failed: i64,
+    pub suppressed: i64,
+    pub cancelled: i64,
+    pub expired: i64,
+    /// Deliveries with an attempt whose outcome nobody knows, beside their state.
+    pub unsure: i64,
+}
+
+/// A batch as it is answered.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct BatchView {
+    /// Its id.
+    pub id: Uuid,
+    /// Which system email.
+    #[schema(value_type = String)]
+    pub kind: SystemEmailKind,
+    /// In which version.
+    pub version: i32,
+    /// `held`, `running`, `paused`, `stopped` or `finished`.
+    #[schema(value_type = String)]
+    pub state: BatchState,
+    /// Who asked for it.
+    pub created_by: String,
+    /// When it was accepted.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+    /// When it may start.
+    #[serde(with = "time::serde::rfc3339")]
+    pub start_at: OffsetDateTime,
+    /// When its last delivery ended.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub finished_at: Option<OffsetDateTime>,
+    /// Why it is paused or stopped.
+    pub reason: Option<String>,
+    /// How many stand where.
+    pub counts: Counts,
+    /// Why how many were left out.
+    #[schema(value_type = std::collections::BTreeMap<String, i64>)]
+    pub left_out: batches::Counts,
+}
+
+/// A batch with its sums.
+pub async fn view(api: &Api, batch: batches::Batch) -> Result<BatchView, Problem> {
+    let counts = batches::counts(&api.db, &batch).await?;
+    let left_out = batches::left_out(&api.db, batch.id).await?;
+    let of = |state: &str| counts.get(state).copied().unwrap_or_default();
+    Ok(BatchView {
+        counts: Counts {
+            selected: i64::from(batch.selected),
+            left_out: i64::from(batch.selected - batch.accepted),
+            waiting: of("waiting"),
+            queued: of("queued"),
+            sending: of("sending"),
+            retrying: of("retrying"),
+            sent: of("sent"),
+            failed: of("failed"),
+            suppressed: of("suppressed"),
+            cancelled: of("cancelled"),
+            expired: of("expired"),
+            unsure: of("unsure"),
+        },
+        id: batch.id,
+        kind: batch.kind,
+        version: batch.version,
+        state: batch.state,
+        created_by: batch.created_by,
+        created_at: batch.created_at,
+        start_at: batch.start_at,
+        finished_at: batch.finished_at,
+        reason: batch.reason,
+        left_out,
+    })
+}
+
+/// The batch of this id, or 404.
+pub async fn get(api: &Api, id: Uuid) -> Result<batches::Batch, Problem> {
+    batches::find(&api.db, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("batch"))
+}
+
+/// Lists batches, newest first.
+#[utoipa::path(get, path = "/v1/batches", tag = "batches", params(PageRequest), responses((status = 200, body = Page<BatchView>)))]
+pub async fn list(State(api): State<Api>, Query(page): Query<PageRequest>) -> Result<Json<Page<BatchView>>, Problem> {
+    let limit = page.limit()?;
+    let found = batches::list(&api.db, page.after()?, limit + 1).await?;
+    let mut items = Vec::with_capacity(found.len());
+    for batch in found {
+        items.push(view(&api, batch).await?);
+    }
+    Ok(Json(Page::of(items, limit, |batch| batch.id)))
+}
+
+/// Shows a batch.
+#[utoipa::path(get, path = "/v1/batches/{id}", tag = "batches", responses((status = 200, body = BatchView), (status = 404, body = Problem)))]
+pub async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<BatchView>, Problem> {
+    let batch = get(&api, id).await?;
+    Ok(Json(view(&api, batch).await?))
+}
+
+/// Pauses a batch: nothing of it leaves until it is resumed.
+#[utoipa::path(post, path = "/v1/batches/{id}/pause", tag = "batches", responses((status = 200, body = BatchView), (status = 409, body = Problem)))]
+pub async fn pause(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<BatchView>, Problem> {
+    let this = api.clone();
+    api.to_the_end(async move {
+        let moved = batches::pause(&this.db, id, &format!("Paused by {}", caller.name)).await?;
+        answer(&this, id, moved, BatchState::Paused, "Paused a batch").await
+    })
+    .await
+}
+
+/// Lets a paused batch go on.
+#[utoipa::path(post, path = "/v1/batches/{id}/resume", tag = "batches", responses((status = 200, body = BatchView), (status = 409, body = Problem)))]
+pub async fn resume(State(api): State<Api>, _caller: Caller, Path(id): Path<Uuid>) -> Result<Json<BatchView>, Problem> {
+    let this = api.clone();
+    api.to_the_end(async move {
+        let moved = batches::resume(&this.db, id).await?;
+        answer(&this, id, moved, BatchState::Running, "Resumed a batch").await
+    })
+    .await
+}
+
+/// Stops a batch for good: what has not begun is cancelled.
+///
+/// When it is answered, nothing more leaves but what is in the relay's hands, counted as
+/// `sending`.
+#[utoipa::path(post, path = "/v1/batches/{id}/stop", tag = "batches", responses((status = 200, body = BatchView), (status = 409, body = Problem)))]
+pub async fn stop(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<BatchView>, Problem> {
+    let this = api.clone();
+    api.to_the_end(async move {
+        let moved = batches::stop(&this.db, id, &format!("Stopped by {}", caller.name)).await?;
+        while moved && batches::cancel_rest(&this.db, id, CANCEL_GROUP).await? > 0 {}
+        answer(&this, id, moved, BatchState::Stopped, "Stopped a batch").await
+    })
+    .await
+}
+
+/// The batch as it is now; a second click finds it where the first one put it.
+async fn answer(api: &Api, id: Uuid, moved: bool, wanted: BatchState, told: &str) -> Result<Json<BatchView>, Problem> {
+    let batch = get(api, id).await?;
+    let is_there = batch.state == wanted || (wanted == BatchState::Running && batch.state == BatchState::Held);
+    if moved {
+        info!(batch.id = %id, "{told}");
+    } else if !is_there {
+        return Err(Problem::conflict(
+            "batch_state",
+            format!(
+                "The batch is {} and cannot become {} any more.",
+                batch.state.as_str(),
+                wanted.as_str()
+            ),
+        ));
+    }
+    Ok(Json(view(api, batch).await?))
+}
+
+/// Whom of a batch to send to again.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SendAgainRequest {
+    /// States their deliveries are in: of `failed`, `expired`, `cancelled`, `sent`.
+    pub outcomes: Vec<String>,
+    /// Also those who got this kind of mail in the last 24 hours.
+    #[serde(default)]
+    pub include_recent: bool,
+}
+
+/// Sends the same system email again to those of a batch whose mail ended in one of these ways.
+#[utoipa::path(post, path = "/v1/batches/{id}/send-again", tag = "batches", request_body = SendAgainRequest,
+    responses((status = 202, body = AcceptedBatch), (status = 422, body = Problem)))]
+pub async fn send_again(
+    State(api): State<Api>,
+    caller: Caller,
+    key: IdempotencyKey,
+    Extension(trace): Extension<TraceId>,
+    Path(id): Path<Uuid>,
+    body: JsonBody<SendAgainRequest>,
+) -> Result<(StatusCode, Json<AcceptedBatch>), Problem> {
+    let states = outcomes(&body.value.outcomes)?;
+    let batch = get(&api, id).await?;
+    let users = deliveries::users_in_states(&api.db, id, &states).await?;
+    if users.is_empty() {
+        return Err(Problem::unprocessable(
+            "empty_batch",
+            "No delivery of this batch ended in one of these ways.",
+        ));
+    }
+    let new = again(&api, batch.kind, users, body.value.include_recent, &caller, &trace);
+    let once = Once::new(&caller, &format!("send-again {id}"), key, body.digest);
+    Ok((StatusCode::ACCEPTED, Json(accept_batch(&api, once, new).await?)))
+}
+
+/// A batch for people who were chosen before: a password mail goes to those who signed in too.
+pub fn again(
+    api: &Api,
+    kind: SystemEmailKind,
+    users: Vec<Uuid>,
+    include_recent: bool,
+    caller: &Caller,
+    trace: &TraceId,
+) -> NewBatch {
+    NewBatch {
+        kind,
+        selection: Selection {
+            users,
+            ..Selection::default()
+        },
+        hold: Duration::ZERO,
+        start_at: None,
+        include_signed_in: true,
+        include_recent,
+        stale_after: (kind == SystemEmailKind::PasswordReset).then_some(api.password_stale),
+        created_by: caller.name.clone(),
+        trace_id: trace.as_str().to_owned(),
+    }
+}
+
+fn outcomes(names: &[String]) -> Result<Vec<DeliveryState>, Problem> {
+    let fault = |message: String| {
+        let error = FieldError::in_field("outcomes", "unknown_outcome", message);
+        Problem::unprocessable("invalid_request", "Say which outcomes to send again; see errors.")
+            .with_errors(vec![error])
+    };
+    if names.is_empty() {
+        return Err(fault(
+            "Name at least one of failed, expired, cancelled, sent.".to_owned(),
+        ));
+    }
+    names
+        .iter()
+        .map(|name| {
+            DeliveryState::from_name(name)
+                .filter(|state| state.has_ended())
+                .ok_or_else(|| {
+                    fault(format!(
+                        "{name:?} is no outcome; there are failed, expired, cancelled, suppressed, sent."
+                    ))
+                })
+        })
+        .collect()
+}

@@ -1,0 +1,187 @@
+//! Reading a request's JSON so that whatever is wrong with it is said plainly.
+
+use crate::problem::{FieldError, Problem};
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+use sha2::{Digest as _, Sha256};
+
+/// A JSON body, with the digest of its bytes.
+///
+/// Types read here say `deny_unknown_fields`: a misspelt field that is silently ignored sends the
+/// wrong mail.
+pub struct JsonBody<T> {
+    /// What it says.
+    pub value: T,
+    /// SHA-256 of the bytes, to know the same request again.
+    pub digest: Vec<u8>,
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !is_json(request.headers()) {
+            return Err(Problem::new(
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "not_json",
+                "Send the body as JSON, with Content-Type: application/json.",
+            ));
+        }
+        let bytes = Bytes::from_request(request, state)
+            .await
+            .map_err(|rejection| unreadable(rejection.status()))?;
+        Ok(Self {
+            value: read(&bytes)?,
+            digest: Sha256::digest(&bytes).to_vec(),
+        })
+    }
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let content_type = headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    essence.eq_ignore_ascii_case("application/json") && !headers.contains_key(header::CONTENT_ENCODING)
+}
+
+/// The body ended early or is larger than this route takes.
+pub fn unreadable(status: StatusCode) -> Problem {
+    if status == StatusCode::PAYLOAD_TOO_LARGE {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "The body is larger than this route takes: 16 MiB for batches, 64 MiB for imports, 1 MiB elsewhere. \
+             Split it, or import the people as CSV and choose them by import or filter.",
+        )
+    } else {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "body_unreadable",
+            "The body ended before it was complete.",
+        )
+    }
+}
+
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let bytes = if bytes.is_empty() { b"{}" } else { bytes };
+    let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+    if first == Some(&b'[') {
+        // serde would fill a type's fields by their places.
+        return Err(Problem::unprocessable(
+            "json_wrong_type",
+            "The body is a JSON array, and this route takes an object.",
+        ));
+    }
+    serde_json::from_slice(bytes).map_err(|fault| {
+        let text = fault.to_string();
+        let code = match fault.classify() {
+            Category::Data if text.starts_with("unknown field") => "unknown_field",
+            Category::Data if text.starts_with("duplicate field") => "json_duplicate_key",
+            Category::Data => "json_wrong_type",
+            Category::Syntax | Category::Eof | Category::Io => "json_invalid",
+        };
+        let status = if code == "json_wrong_type" {
+            StatusCode::UNPROCESSABLE_ENTITY
+        } else {
+            StatusCode::BAD_REQUEST
+        };
+        let place = format!("line {}, column {}", fault.line(), fault.column());
+        let said = repeatable(text.rsplit_once(" at line ").map_or(&*text, |(said, _)| said));
+        Problem::new(status, code, format!("The body cannot be read at {place}: {said}."))
+    })
+}
+
+/// What serde says, without the values it repeats: one may be a password, or a megabyte.
+fn repeatable(said: &str) -> String {
+    let said = match (said.starts_with("invalid "), said.split_once(", expected ")) {
+        (true, Some((found, expected))) => {
+            let found = found.split(['`', '"']).next().unwrap_or_default().trim_end();
+            format!("{found}, expected {expected}")
+        }
+        _ => said.to_owned(),
+    };
+    let mut parts = said.splitn(3, '`');
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(before), Some(name), Some(after)) => format!("{before}`{}`{}", shown(name), shown_long(after)),
+        _ => shown_long(&said),
+    }
+}
+
+fn shown(text: &str) -> String {
+    visible(text, 80)
+}
+
+fn shown_long(text: &str) -> String {
+    visible(text, 500)
+}
+
+fn visible(text: &str, most: usize) -> String {
+    // Neither controls nor signs that turn or hide the text around them.
+    let is_plain = |c: &char| c.is_alphanumeric() || c.is_ascii_graphic() || *c == ' ';
+    text.chars().filter(is_plain).take(most).collect()
+}
+
+/// Refuses characters that cannot be stored or shown safely: C0 and C1 controls, NUL among them.
+///
+/// # Errors
+///
+/// The fault, naming the field.
+pub fn without_controls(field: &str, text: &str) -> Result<(), FieldError> {
+    if text.chars().any(char::is_control) {
+        return Err(FieldError::in_field(
+            field,
+            "control_character",
+            format!("{field} has a control character; remove it."),
+        ));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only reading it is tested")]
+    struct Example {
+        #[serde(default)]
+        users: Vec<u32>,
+    }
+
+    fn fault(body: &str) -> (String, u16, String) {
+        let problem = read::<Example>(body.as_bytes()).unwrap_err();
+        (problem.kind, problem.status, problem.detail)
+    }
+
+    #[test]
+    fn what_cannot_be_read_says_where_and_why() {
+        assert_eq!(
+            fault("{\"users\":\n [1,]}"),
+            (
+                "/problems/json_invalid".into(),
+                400,
+                "The body cannot be read at line 2, column 5: trailing comma.".into()
+            )
+        );
+        let (kind, status, detail) = fault(r#"{"user":[1]}"#);
+        assert_eq!((kind.as_str(), status), ("/problems/unknown_field", 400));
+        assert!(detail.contains("unknown field `user`, expected `users`"), "{detail}");
+        assert_eq!(fault(r#"{"users":[],"users":[]}"#).0, "/problems/json_duplicate_key");
+        assert_eq!(fault(r#"{"users":"all"}"#).0, "/problems/json_wrong_type");
+        assert_eq!(fault(r#"{"users":[1]} more"#).0, "/problems/json_invalid");
+        assert_eq!(fault(&"[".repeat(300)).1, 422);
+        assert_eq!(fault(&format!("{{\"users\":{}", "[".repeat(300))).1, 422);
+        let (_, _, detail) = fault(r#"{"users":["geheim"]}"#);
+        assert!(detail.contains("invalid type: string, expected u32"), "{detail}");
+        let (_, _, detail) = fault(&format!("{{\"{}\":1}}", "x".repeat(5_000)));
+        assert!(detail.len() < 300, "{detail}");
+        assert!(read::<Example>(b"").is_ok());
+    }
+}

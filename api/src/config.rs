@@ -1,0 +1,120 @@
+//! An API process's settings.
+
+use shared::config::{
+    DatabaseSettings, Faults, LetterSettings, SharedArgs, duration, listen_address, rate, switch, whole_number,
+};
+use shared::telemetry::LogSettings;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Takes requests in, puts jobs out, shows what became of them.
+#[derive(clap::Parser, Debug)]
+#[command(name = "beckon-api", version)]
+pub struct Args {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Settings of both processes
+    #[command(flatten)]
+    pub shared: SharedArgs,
+    /// Settings of the API
+    #[command(flatten)]
+    pub api: ApiArgs,
+}
+
+/// What the program can be told to do.
+#[derive(clap::Subcommand, Clone, Debug, Eq, PartialEq)]
+pub enum Command {
+    /// Answer requests and dispatch until stopped (the default)
+    Serve,
+    /// Bring the database's schema up to this release, and leave
+    Migrate,
+    /// Check the settings, say every fault, and leave
+    CheckConfig,
+    /// Make an API key and print it, once and alone, on standard output
+    CreateKey {
+        /// What the key is for; shown wherever its use is recorded
+        #[arg(long)]
+        name: String,
+    },
+}
+
+/// Settings only the API has.
+#[derive(clap::Args, Debug)]
+pub struct ApiArgs {
+    /// Where the API listens, with /healthz, /readyz and /metrics
+    #[arg(long, env = "BECKON_LISTEN", default_value = "127.0.0.1:8080", global = true)]
+    pub beckon_listen: String,
+    /// Mails per second over all workers, or unlimited
+    #[arg(long, env = "BECKON_MAIL_RATE", default_value = "unlimited", global = true)]
+    pub beckon_mail_rate: String,
+    /// Bring the schema up to this release before serving
+    #[arg(long, env = "BECKON_MIGRATE", default_value = "true", global = true)]
+    pub beckon_migrate: String,
+    /// A password mail not tried within this time of its batch's start expires unsent
+    #[arg(long, env = "BECKON_PASSWORD_STALE", default_value = "24h", global = true)]
+    pub beckon_password_stale: String,
+    /// Threads that check passwords [default: number of cores]
+    #[arg(long, env = "BECKON_HASH_THREADS", global = true)]
+    pub beckon_hash_threads: Option<String>,
+    /// How long a stop waits for requests that have begun
+    #[arg(long, env = "BECKON_STOP_GRACE", default_value = "30s", global = true)]
+    pub beckon_stop_grace: String,
+}
+
+/// What an API process runs with.
+pub struct Settings {
+    /// Postgres.
+    pub database: DatabaseSettings,
+    /// RabbitMQ.
+    pub brokers: Vec<String>,
+    /// What mails say about their sender, for previews.
+    pub letters: LetterSettings,
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Mails a second.
+    pub mail_rate: Option<f64>,
+    /// Whether to migrate first.
+    pub migrate: bool,
+    /// When an untried password mail expires.
+    pub password_stale: Duration,
+    /// Threads that check passwords.
+    pub hash_threads: usize,
+    /// How long a stop may take.
+    pub stop_grace: Duration,
+}
+
+impl Args {
+    /// Reads what to log, first of all, so that the rest can be told there.
+    pub fn logging(&self, faults: &mut Faults) -> Option<LogSettings> {
+        self.shared.logging(faults)
+    }
+
+    /// Reads the settings.
+    pub fn settings(&self, faults: &mut Faults) -> Option<Settings> {
+        let database = self.shared.database(faults);
+        let brokers = self.shared.brokers(faults);
+        let letters = self.shared.letters(faults);
+        let api = &self.api;
+        let listen = faults.read("BECKON_LISTEN", &api.beckon_listen, listen_address);
+        let mail_rate = faults.read("BECKON_MAIL_RATE", &api.beckon_mail_rate, rate);
+        let migrate = faults.read("BECKON_MIGRATE", &api.beckon_migrate, switch);
+        let password_stale = faults.read("BECKON_PASSWORD_STALE", &api.beckon_password_stale, duration);
+        let hash_threads = match &api.beckon_hash_threads {
+            Some(text) => faults.read("BECKON_HASH_THREADS", text, whole_number(1, 256)),
+            None => Some(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
+        };
+        let stop_grace = faults.read("BECKON_STOP_GRACE", &api.beckon_stop_grace, duration);
+        Some(Settings {
+            database: database?,
+            brokers: brokers?,
+            letters: letters?,
+            listen: listen?,
+            mail_rate: mail_rate?,
+            migrate: migrate?,
+            password_stale: password_stale?,
+            hash_threads: hash_threads?,
+            stop_grace: stop_grace?,
+        })
+    }
+}

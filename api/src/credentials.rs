@@ -1,0 +1,207 @@
+//! Checking passwords for the platform, and ending them.
+//!
+//! The platform's sign-in page asks here. Whatever was wrong (no such person, no password, the
+//! wrong one, one that expired), the answer has the same words and costs the same time: as many
+//! hashes are computed for a stranger as for anybody. A password that Beckon mailed lets its owner
+//! in to do one thing, choose their own; until they do, the one they had before works too, so
+//! neither a failed mail nor somebody else's request locks anybody out.
+
+use crate::body::JsonBody;
+use crate::problem::{FieldError, Problem};
+use crate::state::Api;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use shared::address::EmailAddress;
+use shared::password::{Form, Password, Verifier, dummy_verifier};
+use shared::store::credentials::{self, Candidate};
+use shared::store::intake::LIVE_PASSWORDS_MOST;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// Longer candidates are refused before hashing: a megabyte costs more to hash than to send.
+const CANDIDATE_MOST_BYTES: usize = 1_024;
+
+/// Somebody who wants to sign in.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct VerifyRequest {
+    /// Their address, in any case.
+    pub email: String,
+    /// What they typed. A mailed password may be typed with or without its hyphens.
+    #[schema(value_type = String, format = Password)]
+    pub password: Zeroizing<String>,
+}
+
+/// Somebody who may sign in.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Verified {
+    /// Who.
+    pub user: Uuid,
+    /// Let them do nothing but choose a password of their own: this one was mailed.
+    pub must_set_password: bool,
+    /// When it stops working.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub expires_at: Option<OffsetDateTime>,
+}
+
+/// Checks a password.
+#[utoipa::path(post, path = "/v1/credentials/verify", tag = "credentials", request_body = VerifyRequest,
+    responses((status = 200, body = Verified), (status = 401, body = Problem)))]
+pub async fn verify(State(api): State<Api>, body: JsonBody<VerifyRequest>) -> Result<Json<Verified>, Problem> {
+    let found = matching(&api, &body.value.email, body.value.password).await?;
+    let used = match &found {
+        Some(candidate) => credentials::note_use(&api.db, candidate.id).await?,
+        None => false,
+    };
+    let outcome = if used { "right" } else { "wrong" };
+    api.metrics.verifications.with_label_values(&[outcome]).inc();
+    match found {
+        Some(candidate) if used => Ok(Json(Verified {
+            user: candidate.user,
+            must_set_password: candidate.is_generated,
+            expires_at: candidate.expires_at,
+        })),
+        _ => Err(wrong()),
+    }
+}
+
+fn wrong() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "credentials_wrong",
+        "The address and the password do not belong together.",
+    )
+}
+
+/// The verifier that the password fits, if there is one.
+async fn matching(api: &Api, email: &str, password: Zeroizing<String>) -> Result<Option<Candidate>, Problem> {
+    let key = EmailAddress::parse(email)
+        .map(|address| address.key())
+        .unwrap_or_default();
+    let candidates = credentials::live(&api.db, &key).await?;
+    let is_plausible = !password.is_empty() && password.len() <= CANDIDATE_MOST_BYTES;
+    let candidate_text = if is_plausible {
+        password
+    } else {
+        Zeroizing::new("-".to_owned())
+    };
+    let found = api
+        .hashing
+        .verify(verifiers(&candidates), candidate_text)
+        .await
+        .map_err(|fault| {
+            tracing::error!(error = %fault, "A password could not be checked");
+            Problem::internal()
+        })?;
+    Ok(found
+        .filter(|_| is_plausible)
+        .and_then(|at| candidates.into_iter().nth(at)))
+}
+
+/// The candidates' verifiers, filled up with ones that fit nothing: the time must not tell how
+/// many passwords somebody has, or whether there is such a person.
+fn verifiers(candidates: &[Candidate]) -> Vec<(Verifier, Form)> {
+    let least = usize::try_from(LIVE_PASSWORDS_MOST).unwrap_or_default() + 1;
+    let known = candidates.iter().map(|candidate| {
+        let form = if candidate.is_generated {
+            Form::Generated
+        } else {
+            Form::Chosen
+        };
+        (Verifier::from_stored(candidate.verifier.clone()), form)
+    });
+    let filling = std::iter::repeat_with(|| (dummy_verifier(), Form::Chosen));
+    known
+        .chain(filling.take(least.saturating_sub(candidates.len())))
+        .collect()
+}
+
+/// Somebody who chooses a password of their own.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChooseRequest {
+    /// Their address.
+    pub email: String,
+    /// The password they have: a mailed one, or the one they chose before.
+    #[schema(value_type = String, format = Password)]
+    pub password: Zeroizing<String>,
+    /// The one they want: 15 to 1024 bytes.
+    #[schema(value_type = String, format = Password)]
+    pub new_password: Zeroizing<String>,
+}
+
+/// Who has a password of their own now.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Chosen {
+    /// Who.
+    pub user: Uuid,
+}
+
+/// Sets the password a person chose. Every mailed password of theirs stops working, and password
+/// mails still owed to them are cancelled.
+#[utoipa::path(post, path = "/v1/credentials/choose", tag = "credentials", request_body = ChooseRequest,
+    responses((status = 200, body = Chosen), (status = 401, body = Problem), (status = 422, body = Problem)))]
+pub async fn choose(State(api): State<Api>, body: JsonBody<ChooseRequest>) -> Result<Json<Chosen>, Problem> {
+    let request = body.value;
+    let new = Password::chosen(&request.new_password).map_err(|fault| {
+        let error = FieldError::in_field("new_password", fault.code(), fault.to_string());
+        Problem::unprocessable("password_unfit", "This password cannot be used; see errors.").with_errors(vec![error])
+    })?;
+    let this = api.clone();
+    api.to_the_end(async move {
+        let proof = matching(&this, &request.email, request.password)
+            .await?
+            .ok_or_else(wrong)?;
+        let (_, verifier) = this.hashing.hash(new).await.map_err(|_| Problem::internal())?;
+        // It may have expired or been revoked while we hashed.
+        if !credentials::note_use(&this.db, proof.id).await?
+            || !credentials::choose(&this.db, proof.id, verifier.as_stored()).await?
+        {
+            return Err(wrong());
+        }
+        Ok(Json(Chosen { user: proof.user }))
+    })
+    .await
+}
+
+/// Whose unused passwords to end.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RevokeRequest {
+    /// Those mailed by this batch,
+    pub batch: Option<Uuid>,
+    /// or those of these users.
+    #[serde(default)]
+    pub users: Vec<Uuid>,
+}
+
+/// How it went.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Revoked {
+    /// Passwords that stop working now.
+    pub revoked: i64,
+    /// Passwords that had been used: their owners have signed in, and keep what they have.
+    pub already_used: i64,
+}
+
+/// Ends unused mailed passwords: a mail cannot be recalled, what is in it can.
+#[utoipa::path(post, path = "/v1/credentials/revoke", tag = "credentials", request_body = RevokeRequest,
+    responses((status = 200, body = Revoked), (status = 422, body = Problem)))]
+pub async fn revoke(State(api): State<Api>, body: JsonBody<RevokeRequest>) -> Result<Json<Revoked>, Problem> {
+    let request = body.value;
+    if request.batch.is_none() && request.users.is_empty() {
+        return Err(Problem::unprocessable(
+            "nothing_to_revoke",
+            "Say whose passwords to end: a batch, or users.",
+        ));
+    }
+    let done = credentials::revoke(&api.db, request.batch, &request.users).await?;
+    Ok(Json(Revoked {
+        revoked: done.revoked,
+        already_used: done.already_used,
+    }))
+}

@@ -1,0 +1,207 @@
+//! The ledger's lines, and one mail's story.
+
+use crate::caller::Caller;
+use crate::idempotent::{IdempotencyKey, Once};
+use crate::intake::{AcceptedBatch, accept_batch};
+use crate::page::{Page, PageRequest};
+use crate::problem::Problem;
+use crate::query::{Path, Query};
+use crate::state::Api;
+use crate::{batches, ledger};
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use shared::delivery::DeliveryState;
+use shared::store::{attempts, deliveries};
+use shared::trace::TraceId;
+use time::OffsetDateTime;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+/// A delivery as it is answered: with the number of its attempts, or with the attempts themselves.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DeliveryView<A = i32> {
+    /// Its id, also in the mail's Message-ID.
+    pub id: Uuid,
+    /// Its batch.
+    pub batch: Uuid,
+    /// Whom it is for; absent for a test mail and for somebody who was deleted.
+    pub user: Option<Uuid>,
+    /// Their address.
+    pub email: Option<String>,
+    /// Where it stands.
+    #[schema(value_type = String)]
+    pub state: DeliveryState,
+    /// Why.
+    pub reason: Option<String>,
+    /// The attempts that have begun.
+    #[schema(inline)]
+    pub attempts: A,
+    /// When it is tried next.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub due_at: Option<OffsetDateTime>,
+    /// When the relay took it.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub sent_at: Option<OffsetDateTime>,
+    /// Whether the person may have it twice.
+    pub unsure: bool,
+}
+
+impl<A> DeliveryView<A> {
+    fn new(row: deliveries::Delivery, attempts: A) -> Self {
+        Self {
+            id: row.id,
+            batch: row.batch,
+            user: row.user,
+            email: row.email,
+            state: row.state,
+            reason: row.reason,
+            attempts,
+            due_at: row.due_at,
+            sent_at: row.sent_at,
+            unsure: row.unsure,
+        }
+    }
+}
+
+/// A try as it is answered.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AttemptView {
+    /// Counted from 1.
+    pub n: i32,
+    /// When it began.
+    #[serde(with = "time::serde::rfc3339")]
+    pub started_at: OffsetDateTime,
+    /// When its outcome was known.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub ended_at: Option<OffsetDateTime>,
+    /// `accepted`, `try_later`, `refused` or `unsure`; absent while it runs.
+    pub verdict: Option<String>,
+    /// How far the conversation with the relay came.
+    pub phase: Option<String>,
+    /// The relay's code.
+    pub code: Option<i16>,
+    /// Its enhanced code (RFC 3463).
+    pub enhanced_code: Option<String>,
+    /// Its words. Written by a stranger: show them as text.
+    pub reply: Option<String>,
+    /// Which worker.
+    pub worker: String,
+}
+
+/// Which deliveries.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DeliveriesRequest {
+    /// Only those in this state.
+    pub state: Option<String>,
+    /// How many items at most: 1 to 1000, 50 unless said.
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// Lists a batch's deliveries.
+#[utoipa::path(get, path = "/v1/batches/{id}/deliveries", tag = "deliveries", params(DeliveriesRequest), responses((status = 200, body = Page<DeliveryView>)))]
+pub async fn of_batch(
+    State(api): State<Api>,
+    Path(id): Path<Uuid>,
+    Query(request): Query<DeliveriesRequest>,
+) -> Result<Json<Page<DeliveryView>>, Problem> {
+    let page = PageRequest {
+        limit: request.limit,
+        cursor: request.cursor,
+    };
+    let limit = page.limit()?;
+    let state = request.state.as_deref().filter(|name| !name.is_empty());
+    let state = state
+        .map(|name| DeliveryState::from_name(name).ok_or_else(|| unknown_state(name)))
+        .transpose()?;
+    batches::get(&api, id).await?;
+    let rows = deliveries::of_batch(&api.db, id, state, page.after()?, limit + 1).await?;
+    let items = rows
+        .into_iter()
+        .map(|row| {
+            let attempts = row.attempts;
+            DeliveryView::new(row, attempts)
+        })
+        .collect();
+    Ok(Json(Page::of(items, limit, |delivery: &DeliveryView| delivery.id)))
+}
+
+fn unknown_state(name: &str) -> Problem {
+    let known = DeliveryState::ALL.map(DeliveryState::as_str).join(", ");
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "unknown_state",
+        format!("{name:?} is no state of a delivery; there are {known}."),
+    )
+}
+
+/// The whole ledger of a batch as CSV, one line for everybody who was chosen.
+#[utoipa::path(get, path = "/v1/batches/{id}/deliveries.csv", tag = "deliveries", responses((status = 200, content_type = "text/csv")))]
+pub async fn csv(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
+    let batch = batches::get(&api, id).await?;
+    Ok(ledger::as_csv(api, batch.id))
+}
+
+/// Tells one mail's story.
+#[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries", responses((status = 200, body = DeliveryView<Vec<AttemptView>>), (status = 404, body = Problem)))]
+pub async fn show(
+    State(api): State<Api>,
+    Path(id): Path<Uuid>,
+) -> Result<Json<DeliveryView<Vec<AttemptView>>>, Problem> {
+    let delivery = get(&api, id).await?;
+    let tries = attempts::of_delivery(&api.db, id).await?;
+    Ok(Json(DeliveryView::new(
+        delivery,
+        tries.into_iter().map(AttemptView::from).collect(),
+    )))
+}
+
+impl From<attempts::Attempt> for AttemptView {
+    fn from(row: attempts::Attempt) -> Self {
+        Self {
+            n: row.n,
+            started_at: row.started_at,
+            ended_at: row.ended_at,
+            verdict: row.verdict,
+            phase: row.phase,
+            code: row.code,
+            enhanced_code: row.enhanced_code,
+            reply: row.reply,
+            worker: row.worker,
+        }
+    }
+}
+
+async fn get(api: &Api, id: Uuid) -> Result<deliveries::Delivery, Problem> {
+    deliveries::find(&api.db, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("delivery"))
+}
+
+/// Sends the same system email to the same person again, as a batch of one.
+#[utoipa::path(post, path = "/v1/deliveries/{id}/send-again", tag = "deliveries", responses((status = 202, body = AcceptedBatch), (status = 409, body = Problem)))]
+pub async fn send_again(
+    State(api): State<Api>,
+    caller: Caller,
+    key: IdempotencyKey,
+    Extension(trace): Extension<TraceId>,
+    Path(id): Path<Uuid>,
+) -> Result<(StatusCode, Json<AcceptedBatch>), Problem> {
+    let delivery = get(&api, id).await?;
+    let user = delivery.user.ok_or_else(|| {
+        Problem::conflict(
+            "user_gone",
+            "The person was deleted, or this was a test mail; there is nobody to send it to again.",
+        )
+    })?;
+    let batch = batches::get(&api, delivery.batch).await?;
+    let new = batches::again(&api, batch.kind, vec![user], true, &caller, &trace);
+    let once = Once::new(&caller, &format!("send-again {id}"), key, Vec::new());
+    Ok((StatusCode::ACCEPTED, Json(accept_batch(&api, once, new).await?)))
+}

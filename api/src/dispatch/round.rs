@@ -1,0 +1,152 @@
+//! One round: what is due, published and marked.
+
+use super::Trouble;
+use super::rate::Bucket;
+use super::window::Window;
+use crate::metrics::ApiMetrics;
+use shared::batch::Lane;
+use shared::job::Job;
+use shared::queue::{JOB_LIFETIME, Outgoing, Published, Publisher, QueueError};
+use shared::store::Db;
+use shared::store::dispatch::{self as rows, Due};
+use shared::trace::TraceId;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tracing::{debug, warn};
+
+/// Jobs published in one go. A window of confirms of a thousand is as fast as the broker gets.
+const ROUND_MOST: i64 = 2_000;
+
+/// A job unclaimed for this long has surely left the queue: the broker has dropped it.
+const QUEUE_LEASE: Duration = JOB_LIFETIME.saturating_add(Duration::from_mins(1));
+
+/// What to do after a round.
+pub(super) enum Pace {
+    /// There may be more.
+    More,
+    /// A window is full.
+    Full,
+    /// The rate allows the next one after this long.
+    Limited(Duration),
+    /// Nothing is due.
+    Idle,
+}
+
+/// Rounds on one connection.
+pub(super) struct Rounds {
+    db: Db,
+    publisher: Publisher,
+    bucket: Bucket,
+    windows: [(Lane, Window); 2],
+    metrics: Arc<ApiMetrics>,
+}
+
+impl Rounds {
+    pub(super) fn new(db: Db, publisher: Publisher, rate: Option<f64>, metrics: Arc<ApiMetrics>) -> Self {
+        let windows = Lane::ALL.map(|lane| (lane, Window::new()));
+        Self {
+            db,
+            publisher,
+            bucket: Bucket::new(rate, Instant::now()),
+            windows,
+            metrics,
+        }
+    }
+
+    /// Publishes and marks what may go now.
+    pub(super) async fn one(&mut self) -> Result<Pace, Trouble> {
+        let mut pace = Pace::Idle;
+        for at in 0..self.windows.len() {
+            match self.one_lane(at).await? {
+                Pace::Idle => {}
+                more => pace = more,
+            }
+        }
+        Ok(pace)
+    }
+
+    async fn one_lane(&mut self, at: usize) -> Result<Pace, Trouble> {
+        let Some((lane, window)) = self.windows.get_mut(at) else {
+            return Ok(Pace::Idle);
+        };
+        let lane = *lane;
+        let queued = rows::queued(&self.db, lane).await?;
+        self.metrics.queued(lane, queued);
+        let room = window.room(queued, Instant::now()).min(ROUND_MOST);
+        if room == 0 {
+            return Ok(Pace::Full);
+        }
+        let allowed = self.bucket.allow(room, Instant::now());
+        if allowed == 0 {
+            return Ok(Pace::Limited(self.bucket.wait()));
+        }
+        let due = rows::due(&self.db, lane, allowed).await?;
+        if due.is_empty() {
+            return Ok(Pace::Idle);
+        }
+        let published = self.publish(lane, &due).await?;
+        let confirmed = published.confirmed.len();
+        self.bucket.take(confirmed);
+        if let Some((_, window)) = self.windows.get_mut(at) {
+            window.add(confirmed);
+        }
+        let taken: HashSet<Job> = published.confirmed.iter().copied().collect();
+        let taken: Vec<&Due> = due.iter().filter(|due| taken.contains(&due.job())).collect();
+        let moved = rows::mark_queued(&self.db, &taken, QUEUE_LEASE).await?;
+        debug!(
+            lane = lane.as_str(),
+            due = due.len(),
+            confirmed,
+            moved,
+            "Published what was due"
+        );
+        Self::after(lane, &published)
+    }
+
+    async fn publish(&mut self, lane: Lane, due: &[Due]) -> Result<Published, Trouble> {
+        let round: Vec<Outgoing> = due
+            .iter()
+            .map(|due| Outgoing {
+                job: due.job(),
+                lane,
+                traceparent: TraceId::from_store(due.trace_id.clone()).traceparent(),
+            })
+            .collect();
+        let timer = self.metrics.publish_duration.start_timer();
+        let published = self.publisher.publish(&round).await;
+        timer.observe_duration();
+        match published {
+            Ok(published) => {
+                self.metrics.count_published(&published);
+                Ok(published)
+            }
+            Err(fault) => {
+                self.metrics
+                    .publishes
+                    .with_label_values(&["lost"])
+                    .inc_by(round.len() as u64);
+                Err(fault.into())
+            }
+        }
+    }
+
+    fn after(lane: Lane, published: &Published) -> Result<Pace, Trouble> {
+        if !published.returned.is_empty() {
+            // The queue is gone; a new session declares it again.
+            return Err(QueueError::Missing {
+                queue: shared::queue::queue_of(lane),
+            }
+            .into());
+        }
+        if !published.refused.is_empty() {
+            warn!(
+                lane = lane.as_str(),
+                refused = published.refused.len(),
+                "RabbitMQ refused jobs; they stay due"
+            );
+            return Ok(Pace::Limited(Duration::from_secs(1)));
+        }
+        Ok(Pace::More)
+    }
+}

@@ -1,0 +1,42 @@
+//! Putting right what the passage of time put wrong.
+
+use crate::metrics::ApiMetrics;
+use shared::store::{Db, StoreResult, dispatch as rows};
+use tracing::{info, warn};
+
+/// A delivery whose worker vanished this often is itself the reason.
+const ATTEMPTS_MOST: i32 = 20;
+
+/// Rows a sweep ends at a time, so that none holds locks for long.
+const GROUP: i64 = 5_000;
+
+/// One sweep over everything that can be stuck.
+pub(super) async fn once(db: &Db, metrics: &ApiMetrics) -> StoreResult<()> {
+    let count = |sweep: &str, rows: u64| metrics.sweeps.with_label_values(&[sweep]).inc_by(rows);
+    let started = rows::start_held(db).await?;
+    if started > 0 {
+        info!(batches = started, "Started batches whose hold is over");
+    }
+    let lost = rows::requeue_lost(db).await?;
+    count("lost_in_queue", lost);
+    if lost > 0 {
+        warn!(
+            deliveries = lost,
+            "Jobs lay in a queue unclaimed until the broker dropped them; publishing again"
+        );
+    }
+    let vanished = rows::end_vanished(db, ATTEMPTS_MOST).await?;
+    count("worker_vanished", vanished);
+    if vanished > 0 {
+        warn!(
+            deliveries = vanished,
+            "Workers vanished in the middle of attempts; these count as unsure and are tried again"
+        );
+    }
+    count("useless", rows::end_useless(db, GROUP).await?);
+    for batch in rows::finish(db).await? {
+        info!(batch.id = %batch, "Batch has finished");
+        metrics.batches_finished.inc();
+    }
+    Ok(())
+}

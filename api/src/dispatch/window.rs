@@ -1,0 +1,116 @@
+//! How many jobs may lie in a lane's queue.
+//!
+//! What lies in a queue is out of the dispatcher's hands: a batch accepted later waits behind it.
+//! So a queue holds about a second of work, whatever that is: the rate at which jobs leave it is
+//! measured and the window follows. It starts small, and as long as the queue runs dry between two
+//! looks it doubles, so a fast relay is found out within some rounds.
+
+use std::time::{Duration, Instant};
+
+/// However slow the relay, so that no worker stands idle: each of some workers has a few.
+const LEAST: i64 = 200;
+
+/// However fast: larger windows publish no faster.
+const MOST: i64 = 20_000;
+
+/// How much work a queue holds.
+const AHEAD: Duration = Duration::from_secs(1);
+
+/// The window of one lane.
+#[derive(Debug)]
+pub(super) struct Window {
+    size: i64,
+    /// Jobs a second that left the queue, smoothed.
+    rate: f64,
+    /// What lay in the queue when we last looked, what was published since, and when that was.
+    before: Option<(i64, Instant)>,
+    published: i64,
+}
+
+impl Window {
+    pub(super) const fn new() -> Self {
+        Self {
+            size: LEAST,
+            rate: 0.0,
+            before: None,
+            published: 0,
+        }
+    }
+
+    /// Jobs were published.
+    pub(super) fn add(&mut self, jobs: usize) {
+        self.published += i64::try_from(jobs).unwrap_or(MOST);
+    }
+
+    /// Looks at a queue in which `queued` jobs lie, and says how many more may be published.
+    pub(super) fn room(&mut self, queued: i64, now: Instant) -> i64 {
+        if let Some((before, at)) = self.before {
+            let elapsed = now.duration_since(at).as_secs_f64();
+            if elapsed < 0.01 {
+                return (self.size - queued).max(0);
+            }
+            let left = (before + self.published - queued).max(0);
+            self.learn(left, elapsed, queued == 0 && self.published > 0);
+        }
+        self.before = Some((queued, now));
+        self.published = 0;
+        (self.size - queued).max(0)
+    }
+
+    fn learn(&mut self, left: i64, elapsed: f64, ran_dry: bool) {
+        #[expect(clippy::cast_precision_loss, reason = "windows are far below 2^52")]
+        let rate = left as f64 / elapsed;
+        let weight = elapsed.min(1.0);
+        self.rate += (rate - self.rate) * weight;
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "clamped to the window's bounds"
+        )]
+        let wanted = (self.rate * AHEAD.as_secs_f64()).clamp(0.0, MOST as f64) as i64;
+        self.size = if ran_dry {
+            self.size.saturating_mul(2).max(wanted)
+        } else {
+            wanted
+        }
+        .clamp(LEAST, MOST);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Simulates a queue that is emptied at `per_second`, and returns the window after a while.
+    fn window_at(per_second: f64) -> i64 {
+        let (mut window, start) = (Window::new(), Instant::now());
+        let mut queued = 0.0_f64;
+        for step in 1..400_u32 {
+            queued = (queued - per_second * 0.02).max(0.0);
+            #[expect(clippy::cast_possible_truncation, reason = "a test")]
+            let seen = queued as i64;
+            let room = window.room(seen, start + Duration::from_millis(20) * step);
+            window.add(usize::try_from(room).unwrap());
+            #[expect(clippy::cast_precision_loss, reason = "a test")]
+            let room = room as f64;
+            queued += room;
+        }
+        window.size
+    }
+
+    #[test]
+    fn a_slow_relay_has_a_small_window() {
+        assert_eq!(window_at(10.0), LEAST);
+    }
+
+    #[test]
+    fn a_fast_relay_has_about_a_second_of_work_in_its_queue() {
+        let size = window_at(7_000.0);
+        assert!((5_000..=14_000).contains(&size), "{size}");
+    }
+
+    #[test]
+    fn no_relay_makes_it_grow_without_bound() {
+        assert!(window_at(1e7) <= MOST);
+    }
+}

@@ -1,0 +1,76 @@
+//! Reads a file row by row.
+//!
+//! The dialect is that of RFC 4180 as spreadsheets write it, with any of CRLF, LF and CR at
+//! the end of a row. Why not `csv::Reader`, which the tests use as the yardstick: it takes a
+//! quotation mark that is never closed for a cell up to the end of the file, it grows a cell
+//! without bound, and it skips empty rows without counting them, so a row could not be named
+//! by the number that people see.
+
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+
+use super::cells::Row;
+use super::{FileFault, Limits};
+
+/// Bytes fetched from the file at a time.
+const CHUNK: usize = 64 * 1024;
+
+/// Rows of a file, one after the other.
+pub(super) struct Rows<R> {
+    source: BufReader<R>,
+    separator: u8,
+    limits: Limits,
+    /// Number of the row read last.
+    number: u32,
+    /// The row before ended with a CR, so an LF now is the rest of that end.
+    after_cr: bool,
+}
+
+impl<R: Read + Seek> Rows<R> {
+    /// Begins at `offset`, where row 1 is.
+    pub(super) fn new(mut source: R, offset: u64, separator: u8, limits: Limits) -> Result<Self, FileFault> {
+        source.seek(SeekFrom::Start(offset))?;
+        Ok(Self {
+            source: BufReader::with_capacity(CHUNK, source),
+            separator,
+            limits,
+            number: 0,
+            after_cr: false,
+        })
+    }
+
+    /// Reads the next row into `row`; false at the end of the file.
+    pub(super) fn read(&mut self, row: &mut Row) -> Result<bool, FileFault> {
+        row.clear(self.number.saturating_add(1));
+        let mut begun = false;
+        loop {
+            let chunk = match self.source.fill_buf() {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                chunk => chunk?,
+            };
+            if chunk.is_empty() {
+                if !begun {
+                    return Ok(false);
+                }
+                row.end_of_file(&self.limits)?;
+                break;
+            }
+            if self.after_cr {
+                self.after_cr = false;
+                if chunk.first() == Some(&b'\n') {
+                    self.source.consume(1);
+                    continue;
+                }
+            }
+            begun = true;
+            let fed = row.feed(chunk, self.separator, &self.limits)?;
+            self.source.consume(fed.used);
+            if let Some(mark) = fed.ended_by {
+                self.after_cr = mark == b'\r';
+                break;
+            }
+        }
+        self.number = self.number.saturating_add(1);
+        row.seal()?;
+        Ok(true)
+    }
+}

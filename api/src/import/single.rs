@@ -1,0 +1,49 @@
+//! One user's values outside a file, judged as the values in a file are.
+
+use std::borrow::Cow;
+
+use super::json::own_name;
+use super::text::{self, TextFault};
+
+/// Why a value cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueFault {
+    /// The word for programs.
+    pub code: &'static str,
+    /// The words for the person who mends it.
+    pub message: String,
+}
+
+impl From<TextFault> for ValueFault {
+    fn from(fault: TextFault) -> Self {
+        Self {
+            code: fault.code(),
+            message: fault.to_string(),
+        }
+    }
+}
+
+/// Takes a first or last name; an empty text if nobody would see anything in it.
+pub fn name(raw: &str) -> Result<String, ValueFault> {
+    Ok(text::name(raw)?.map(Cow::into_owned).unwrap_or_default())
+}
+
+/// Takes a language tag in its usual case, or an empty text.
+pub fn language(raw: &str) -> Result<String, ValueFault> {
+    Ok(text::language(raw)?.unwrap_or_default())
+}
+
+/// Takes a value of a merge field; none if nobody would see anything in it.
+pub fn value(raw: &str) -> Result<Option<String>, ValueFault> {
+    Ok(text::value(raw)?.map(Cow::into_owned))
+}
+
+/// The merge field that a key means: "Start date" is `start_date`.
+pub fn field_name(key: &str) -> Result<String, ValueFault> {
+    own_name(key).map_err(|(code, message)| ValueFault { code, message })
+}
+
+/// A text as it is shown back: without controls, and not the whole of a long one.
+pub fn shown(raw: &str) -> String {
+    text::shown(raw)
+}

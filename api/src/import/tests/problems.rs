@@ -1,0 +1,193 @@
+//! The exact words for each row that does not come in.
+
+use super::super::{Limits, Line, Problem, Sheet};
+use super::{file, people, problem, rejected};
+
+/// Cells that are refused: the header, the cell, the code, the words.
+const PROBLEMS: &[(&str, &str, &str, &str)] = &[
+    ("email", "", "address_missing", "Missing"),
+    (
+        "email",
+        "ada",
+        "at_sign_missing",
+        "Not a valid email address: it has no @",
+    ),
+    (
+        "email",
+        "ada@gmial.com.",
+        "domain_invalid",
+        "Not a valid email address: it ends with a dot – did you mean ada@gmail.com?",
+    ),
+    (
+        "email",
+        "Ada <ada@example.org>",
+        "angle_brackets",
+        "Not a valid email address: leave out the name and the brackets < > – did you mean ada@example.org?",
+    ),
+    (
+        "email",
+        "ada @example.org",
+        "space_in_address",
+        "Not a valid email address: it contains a space – did you mean ada@example.org?",
+    ),
+    (
+        "email",
+        "ada@example",
+        "domain_not_public",
+        "Not a valid email address: the part after @ has no dot",
+    ),
+    (
+        "email",
+        "a@b.co>\r\nRCPT TO:<x@y.com",
+        "control_character",
+        "Not a valid email address: it contains a control character or an invisible one",
+    ),
+    (
+        "First name",
+        "Ada\nX",
+        "control_character",
+        "Has a line break – write it in one line",
+    ),
+    (
+        "First name",
+        "Ada\tX",
+        "control_character",
+        "Has a character that cannot be printed (U+0009) – remove it",
+    ),
+    (
+        "Last name",
+        "Ada\u{202E}X",
+        "control_character",
+        "Has a character that cannot be printed (U+202E) – remove it",
+    ),
+    (
+        "Last name",
+        "Ren\u{FFFD}e",
+        "lost_letter",
+        "A letter was lost here (�) – write it again and save the file as CSV UTF-8",
+    ),
+    (
+        "Last name",
+        "#REF!",
+        "spreadsheet_error",
+        "The spreadsheet shows an error in this cell – correct the formula",
+    ),
+    (
+        "First name",
+        "win-a-phone.com",
+        "looks_like_a_link",
+        "Looks like a web address – a name must not have one",
+    ),
+    (
+        "Last name",
+        "http://evil",
+        "looks_like_a_link",
+        "Looks like a web address – a name must not have one",
+    ),
+    (
+        "Language",
+        "english please",
+        "language_invalid",
+        "Not a language code – write for example en, de or pt-BR",
+    ),
+    (
+        "team",
+        "a\rb",
+        "control_character",
+        "Has a line break – write it in one line",
+    ),
+    (
+        "team",
+        "x\u{85}y",
+        "control_character",
+        "Has a character that cannot be printed (U+0085) – remove it",
+    ),
+];
+
+#[test]
+fn what_is_wrong_with_a_cell_is_told_in_these_words() {
+    for &(header, cell, code, words) in PROBLEMS {
+        let other = if header == "email" { "x,y" } else { "email,a@b.co" };
+        let (name, value) = other.split_once(',').unwrap();
+        let text = format!("{name},{header}\n{value},\"{cell}\"\n");
+
+        let problem = problem(&text);
+
+        assert_eq!((problem.code, problem.message.as_str()), (code, words), "{text}");
+        assert_eq!((problem.row, problem.column.as_deref()), (2, Some(header)));
+        assert!(problem.value.chars().count() <= 80 && !problem.value.contains(char::is_control));
+    }
+}
+
+#[test]
+fn lengths_are_counted_in_characters() {
+    let name = |length| format!("email,first name\na@b.co,{}\n", "é".repeat(length));
+    let value = |length| format!("email,team\na@b.co,{}\n", "é".repeat(length));
+
+    assert_eq!(people(name(200)).len(), 1);
+    assert_eq!(people(value(1_000)).len(), 1);
+    let (name, value) = (problem(name(201)), problem(value(1_001)));
+    assert_eq!((name.code, value.code), ("too_long", "too_long"));
+    assert_eq!(name.message, "Too long (limit 200 characters)");
+    assert_eq!(value.message, "Too long (limit 1,000 characters)");
+    assert_eq!(value.value, format!("{}…", "é".repeat(79)));
+}
+
+#[test]
+fn what_is_wrong_with_a_row_is_told_in_these_words() {
+    let extra = problem("email,name\na@b.co,Lovelace, Ada,,\n");
+    let stray = problem("email,name\na@b.co,\"Ada \"the\" first\"\n");
+
+    assert_eq!(
+        (extra.code, extra.message.as_str(), extra.value.as_str()),
+        (
+            "too_many_cells",
+            "This row has 3 cells and the header has 2 – a cell with a separator in it needs quotation marks around it",
+            "Ada"
+        )
+    );
+    assert_eq!(
+        (stray.code, stray.message.as_str(), stray.value.as_str()),
+        (
+            "stray_quote",
+            "A quotation mark is in the wrong place in column B – write \"\" for one that belongs to the text",
+            "\"Ada \"the\" first\""
+        )
+    );
+    assert_eq!(stray.column.as_deref(), Some("name"));
+}
+
+#[test]
+fn a_row_is_told_everything_at_once_and_keeps_its_cells() {
+    let row = rejected("email,first name,last name,team\n ,evil.com,\"a\nb\"\n");
+
+    let found: Vec<_> = row.problems.iter().map(|p| (p.field.as_deref(), p.code)).collect();
+    assert_eq!(
+        found,
+        [
+            (Some("email"), "address_missing"),
+            (Some("first_name"), "looks_like_a_link"),
+            (Some("last_name"), "control_character")
+        ]
+    );
+    assert_eq!(row.cells, [" ", "evil.com", "a\nb", ""]);
+}
+
+#[test]
+fn a_person_who_comes_twice_is_told_the_first_row() {
+    let (sheet, mut lines) =
+        Sheet::open_csv(file("Team,E-Mail,,Problem\nx,ADA@example.org,,y\n"), Limits::default()).unwrap();
+    let Some(Ok(Line::Person(person))) = lines.next() else {
+        panic!("the row is in order");
+    };
+
+    let problem = Problem::duplicate_of_row(&person, 14, &sheet);
+
+    assert_eq!(
+        (problem.code, problem.message.as_str()),
+        ("duplicate_of_row", "Same as row 14")
+    );
+    assert_eq!((problem.row, problem.column.as_deref()), (2, Some("E-Mail")));
+    assert_eq!(problem.value, "ADA@example.org");
+    assert_eq!(sheet.cells_of(&person), ["x", "ADA@example.org", ""]);
+}

@@ -1,0 +1,103 @@
+//! A batch's whole ledger as CSV: one line for everybody who was chosen, sent or left out.
+//!
+//! It is written page by page while it is sent, so a million lines take no more memory than a
+//! thousand.
+
+use crate::import::safe_cell;
+use crate::state::Api;
+use axum::body::{Body, Bytes};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use futures_util::stream;
+use shared::store::{StoreError, deliveries};
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+/// Lines read from Postgres at a time.
+const GROUP: i64 = 2_000;
+
+const HEADER: [&str; 9] = [
+    "email", "user", "delivery", "state", "reason", "attempts", "due_at", "sent_at", "unsure",
+];
+
+/// Where the writing stands.
+enum Place {
+    Header,
+    Deliveries(Option<Uuid>),
+    LeftOut(i64),
+    End,
+}
+
+/// The answer that carries it.
+pub fn as_csv(api: Api, batch: Uuid) -> Response {
+    let name = format!("attachment; filename=\"batch-{batch}.csv\"");
+    let lines = stream::try_unfold((api, batch, Place::Header), |(api, batch, place)| async move {
+        let (text, next) = part(&api, batch, place).await?;
+        Ok::<_, StoreError>(text.map(|text| (text, (api, batch, next))))
+    });
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
+    (headers, Body::from_stream(lines)).into_response()
+}
+
+async fn part(api: &Api, batch: Uuid, place: Place) -> Result<(Option<Bytes>, Place), StoreError> {
+    match place {
+        Place::Header => Ok((Some(written([HEADER.map(str::to_owned)])), Place::Deliveries(None))),
+        Place::Deliveries(after) => {
+            let rows = deliveries::of_batch(&api.db, batch, None, after, GROUP).await?;
+            let next = match rows.last() {
+                Some(last) => Place::Deliveries(Some(last.id)),
+                None => Place::LeftOut(0),
+            };
+            Ok((Some(written(rows.into_iter().map(delivery_line))), next))
+        }
+        Place::LeftOut(after) => {
+            let rows = deliveries::left_out(&api.db, batch, after, GROUP).await?;
+            let next = rows.last().map_or(Place::End, |last| Place::LeftOut(last.id));
+            Ok((Some(written(rows.into_iter().map(left_out_line))), next))
+        }
+        Place::End => Ok((None, Place::End)),
+    }
+}
+
+fn delivery_line(row: deliveries::Delivery) -> [String; 9] {
+    let moment = |at: Option<OffsetDateTime>| at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default();
+    [
+        row.email.unwrap_or_default(),
+        row.user.map(|id| id.to_string()).unwrap_or_default(),
+        row.id.to_string(),
+        row.state.as_str().to_owned(),
+        row.reason.unwrap_or_default(),
+        row.attempts.to_string(),
+        moment(row.due_at),
+        moment(row.sent_at),
+        row.unsure.to_string(),
+    ]
+}
+
+fn left_out_line(row: deliveries::LeftOut) -> [String; 9] {
+    let mut line: [String; 9] = std::array::from_fn(|_| String::new());
+    let filled = [
+        row.email.unwrap_or_default(),
+        row.user.map(|id| id.to_string()).unwrap_or_default(),
+    ];
+    for (cell, value) in line.iter_mut().zip(filled) {
+        *cell = value;
+    }
+    for (cell, value) in line.iter_mut().skip(3).zip(["left_out".to_owned(), row.reason]) {
+        *cell = value;
+    }
+    line
+}
+
+fn written(lines: impl IntoIterator<Item = [String; 9]>) -> Bytes {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for line in lines {
+        // Writing into memory cannot fail.
+        let _ = writer.write_record(line.iter().map(|cell| safe_cell(cell).into_owned()));
+    }
+    Bytes::from(writer.into_inner().unwrap_or_default())
+}

@@ -1,0 +1,150 @@
+//! Takes requests in, puts jobs out, shows what became of them.
+//!
+//! [`run`] starts the process and is what `main` calls. [`routes`] lists everything that can be
+//! asked; [`intake`] accepts batches; [`dispatch`] publishes what is due.
+
+pub mod batches;
+pub mod body;
+pub mod caller;
+pub mod config;
+pub mod credentials;
+pub mod deliveries;
+pub mod dispatch;
+pub mod events;
+pub mod idempotent;
+pub mod import;
+pub mod imports;
+pub mod intake;
+pub mod ledger;
+pub mod metrics;
+pub mod observe;
+pub mod openapi;
+pub mod page;
+pub mod problem;
+pub mod query;
+pub mod routes;
+pub mod server;
+pub mod spool;
+pub mod state;
+pub mod storing;
+pub mod system_emails;
+pub mod users;
+
+use config::Settings;
+use dispatch::Dispatcher;
+use metrics::ApiMetrics;
+use shared::lifecycle::Lifecycle;
+use shared::metrics::Metrics;
+use shared::password::HashPool;
+use shared::queue::{Brokers, QueueError};
+use shared::store::{self, Db};
+use shared::system_email::{SystemEmailKind, Template};
+use state::Api;
+use std::sync::Arc;
+use tokio::net::TcpListener;
+use tracing::{info, warn};
+
+/// Passwords waiting to be checked before callers wait outside.
+const VERIFY_QUEUE: usize = 64;
+
+/// Why an API process could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Postgres cannot be used.
+    #[error("could not use Postgres (DATABASE_URL): {}: {}", .0, .0.cause())]
+    Store(#[from] store::StoreError),
+    /// The schema could not be brought up to this release.
+    #[error("could not bring the database (DATABASE_URL) up to this release: {0}")]
+    Migrate(#[from] store::MigrateError),
+    /// A port or a thread is not to be had.
+    #[error("could not {0}: {1}")]
+    System(&'static str, #[source] std::io::Error),
+    /// A queue exists with other arguments than ours.
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    /// The operating system gave no randomness.
+    #[error("could not make a key: {0}")]
+    Randomness(String),
+}
+
+/// Brings the schema up to this release and stores the shipped system emails.
+///
+/// # Errors
+///
+/// What Postgres says.
+pub async fn migrate(db: &Db) -> Result<(), StartError> {
+    store::migrate(db).await?;
+    for kind in SystemEmailKind::ALL {
+        let shipped = Template::shipped(kind);
+        store::system_emails::ensure_shipped(db, kind, &shipped.subject, &shipped.body).await?;
+    }
+    Ok(())
+}
+
+/// Makes an API key and returns it, the only time it can be seen.
+///
+/// # Errors
+///
+/// What Postgres or the operating system says.
+pub async fn create_key(settings: &Settings, name: &str) -> Result<String, StartError> {
+    let db = store::connect(&settings.database, "beckon-api: create-key")?;
+    let (key, digest) = caller::make_key().map_err(|fault| StartError::Randomness(fault.to_string()))?;
+    store::api_keys::create(&db, name, &digest).await?;
+    Ok(key)
+}
+
+/// Runs an API process until the lifecycle stops it, and tells whether everything in hand was
+/// finished.
+///
+/// # Errors
+///
+/// [`StartError`]; once it runs, it goes on through any trouble of its neighbours but a queue that
+/// only a person can put right.
+pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, StartError> {
+    let listener = TcpListener::bind(settings.listen)
+        .await
+        .map_err(|fault| StartError::System("listen (BECKON_LISTEN)", fault))?;
+    let db = store::connect(&settings.database, "beckon-api")?;
+    if settings.migrate {
+        migrate(&db).await?;
+    }
+    let registry = Metrics::for_process(env!("CARGO_PKG_VERSION"));
+    let metrics = Arc::new(ApiMetrics::declare(&registry));
+    let hashing = HashPool::start(settings.hash_threads, VERIFY_QUEUE)
+        .map_err(|fault| StartError::System("start threads for hashing", fault))?;
+    let api = Api {
+        db: db.clone(),
+        letters: Arc::new(settings.letters),
+        hashing: Arc::new(hashing),
+        password_stale: settings.password_stale,
+        metrics: Arc::clone(&metrics),
+        lifecycle: lifecycle.clone(),
+    };
+    let dispatcher = Dispatcher {
+        db,
+        brokers: Brokers::new(settings.brokers),
+        rate: settings.mail_rate,
+        metrics,
+        lifecycle: lifecycle.clone(),
+    };
+    info!(address = %settings.listen, "API is running");
+    let serving = server::serve(
+        listener,
+        routes::routes(&api, registry),
+        lifecycle.clone(),
+        settings.stop_grace,
+    );
+    let dispatching = async {
+        let ended = dispatcher.run().await;
+        lifecycle.stopping().cancel();
+        ended
+    };
+    let ((), dispatched) = tokio::join!(serving, dispatching);
+    let finished = lifecycle.finished(settings.stop_grace).await;
+    if !finished {
+        warn!("Some requests were ended before their work was done; asking again with their key is safe");
+    }
+    dispatched?;
+    info!("API has stopped");
+    Ok(finished)
+}

@@ -1,0 +1,56 @@
+//! `beckon-api`: serve, migrate, check the settings, make a key.
+
+use api::StartError;
+use api::config::{Args, Command, Settings};
+use clap::Parser as _;
+use shared::config::{EXIT_CONFIG, Faults};
+use shared::lifecycle::Lifecycle;
+use shared::{store, telemetry};
+use std::process::ExitCode;
+use tracing::error;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let mut faults = Faults::default();
+    let logging = args.logging(&mut faults);
+    let settings = args.settings(&mut faults);
+    let (logging, settings) = match faults.into_result(logging.zip(settings)) {
+        Ok(settings) => settings,
+        Err(faults) => {
+            eprintln!("{faults}");
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    if let Err(fault) = telemetry::start(logging) {
+        eprintln!("could not start logging: {fault}");
+    }
+    match obey(args.command.unwrap_or(Command::Serve), settings).await {
+        Ok(code) => code,
+        Err(fault) => {
+            error!("{fault}");
+            ExitCode::from(if matches!(fault, StartError::Queue(_)) {
+                EXIT_CONFIG
+            } else {
+                1
+            })
+        }
+    }
+}
+
+async fn obey(command: Command, settings: Settings) -> Result<ExitCode, StartError> {
+    match command {
+        Command::Serve => {
+            let lifecycle = Lifecycle::new();
+            lifecycle
+                .listen_to_signals()
+                .map_err(|fault| StartError::System("listen to signals", fault))?;
+            let finished = api::run(settings, lifecycle).await?;
+            return Ok(ExitCode::from(u8::from(!finished)));
+        }
+        Command::Migrate => api::migrate(&store::connect(&settings.database, "beckon-api: migrate")?).await?,
+        Command::CheckConfig => println!("The settings can be used."),
+        Command::CreateKey { name } => println!("{}", api::create_key(&settings, &name).await?),
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,159 @@
+//! What an API process counts.
+
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use shared::batch::Lane;
+use shared::metrics::{Metrics, WORK_SECONDS};
+use shared::queue::Published;
+use shared::store::intake::{Accepted, LEFT_OUT_REASONS};
+use shared::system_email::SystemEmailKind;
+
+/// An API process's figures.
+pub struct ApiMetrics {
+    requests: IntCounterVec,
+    request_seconds: HistogramVec,
+    accepted: IntCounterVec,
+    left_out: IntCounterVec,
+    queued: IntGaugeVec,
+    /// Jobs handed to the broker, by what became of them.
+    pub publishes: IntCounterVec,
+    /// From the first job of a round to its last confirm.
+    pub publish_duration: Histogram,
+    /// Deliveries put right, by sweep.
+    pub sweeps: IntCounterVec,
+    /// Batches whose last delivery ended.
+    pub batches_finished: IntCounter,
+    /// Rows of imports, by what became of them.
+    pub import_rows: IntCounterVec,
+    /// Passwords checked, by outcome.
+    pub verifications: IntCounterVec,
+    /// Whether this process dispatches.
+    pub dispatching: IntGauge,
+    /// Whether the broker is connected.
+    pub amqp_connected: IntGauge,
+    /// Whether the broker takes no messages.
+    pub amqp_blocked: IntGauge,
+    /// Requests being answered.
+    pub in_flight: IntGauge,
+}
+
+impl ApiMetrics {
+    /// Declares them, every combination of labels present but those of routes.
+    #[expect(clippy::too_many_lines, reason = "a list of declarations, read from top to bottom")]
+    pub fn declare(metrics: &Metrics) -> Self {
+        let kinds = [
+            SystemEmailKind::Invite.as_str(),
+            SystemEmailKind::PasswordReset.as_str(),
+        ];
+        let kind_reason: Vec<[&str; 2]> = kinds
+            .iter()
+            .flat_map(|kind| LEFT_OUT_REASONS.iter().map(move |reason| [*kind, *reason]))
+            .collect();
+        let kind_reason: Vec<&[&str]> = kind_reason.iter().map(|pair| &pair[..]).collect();
+        Self {
+            requests: metrics.counters_of(
+                "beckon_http_requests_total",
+                "Requests answered, by method, route and status.",
+                &["method", "route", "status"],
+                &[],
+            ),
+            request_seconds: metrics.histograms(
+                "beckon_http_request_duration_seconds",
+                "Time from a request's headers to the answer's.",
+                WORK_SECONDS,
+                &["method", "route"],
+                &[],
+            ),
+            accepted: metrics.counters(
+                "beckon_deliveries_accepted_total",
+                "Deliveries committed with their batch, by kind of mail.",
+                "kind",
+                &kinds,
+            ),
+            left_out: metrics.counters_of(
+                "beckon_left_out_total",
+                "Chosen people who got no delivery, by kind of mail and why.",
+                &["kind", "reason"],
+                &kind_reason,
+            ),
+            queued: metrics.gauges(
+                "beckon_queued_deliveries",
+                "Deliveries whose job lies in a queue unclaimed; set by the process that dispatches.",
+                "lane",
+                &Lane::ALL.map(Lane::as_str),
+            ),
+            publishes: metrics.counters(
+                "beckon_publishes_total",
+                "Jobs handed to RabbitMQ, by outcome: confirmed, returned (no queue), refused, lost (no answer).",
+                "outcome",
+                &["confirmed", "returned", "refused", "lost"],
+            ),
+            publish_duration: metrics.histogram(
+                "beckon_publish_duration_seconds",
+                "Time from the first job of a round to the last confirm of it.",
+                WORK_SECONDS,
+            ),
+            sweeps: metrics.counters(
+                "beckon_swept_deliveries_total",
+                "Deliveries put right: lost_in_queue and worker_vanished are tried again, useless ones ended.",
+                "sweep",
+                &["lost_in_queue", "worker_vanished", "useless"],
+            ),
+            batches_finished: metrics.counter("beckon_batches_finished_total", "Batches whose last delivery ended."),
+            import_rows: metrics.counters(
+                "beckon_import_rows_total",
+                "Rows of imports that were committed, by what became of them.",
+                "result",
+                &["created", "updated", "unchanged", "rejected", "blank"],
+            ),
+            verifications: metrics.counters(
+                "beckon_credential_verifications_total",
+                "Passwords checked, by outcome.",
+                "outcome",
+                &["right", "wrong", "throttled"],
+            ),
+            dispatching: metrics.gauge("beckon_dispatching", "1 in the one API process that dispatches."),
+            amqp_connected: metrics.gauge("beckon_amqp_connected", "1 while the connection to RabbitMQ stands."),
+            amqp_blocked: metrics.gauge(
+                "beckon_amqp_blocked",
+                "1 while RabbitMQ takes no messages because its memory or disk is short.",
+            ),
+            in_flight: metrics.gauge("beckon_http_requests_in_flight", "Requests being answered now."),
+        }
+    }
+
+    /// A request was answered.
+    pub fn count_request(&self, method: &str, route: &str, status: u16, seconds: f64) {
+        self.requests
+            .with_label_values(&[method, route, &status.to_string()])
+            .inc();
+        self.request_seconds
+            .with_label_values(&[method, route])
+            .observe(seconds);
+    }
+
+    /// A batch was accepted.
+    pub fn count_accepted(&self, kind: SystemEmailKind, accepted: &Accepted) {
+        let deliveries = u64::try_from(accepted.accepted).unwrap_or_default();
+        self.accepted.with_label_values(&[kind.as_str()]).inc_by(deliveries);
+        for (reason, people) in &accepted.left_out {
+            let people = u64::try_from(*people).unwrap_or_default();
+            self.left_out.with_label_values(&[kind.as_str(), reason]).inc_by(people);
+        }
+    }
+
+    /// So many jobs lie in a lane's queue.
+    pub fn queued(&self, lane: Lane, jobs: i64) {
+        self.queued.with_label_values(&[lane.as_str()]).set(jobs);
+    }
+
+    /// A round was published.
+    pub fn count_published(&self, published: &Published) {
+        let add = |outcome: &str, n: usize| self.publishes.with_label_values(&[outcome]).inc_by(n as u64);
+        if !published.confirmed.is_empty() {
+            self.amqp_blocked.set(0);
+        }
+        add("confirmed", published.confirmed.len());
+        add("returned", published.returned.len());
+        add("refused", published.refused.len());
+    }
+}

@@ -1,0 +1,156 @@
+//! The API's description, made from the types and handlers that serve it.
+//!
+//! `/openapi.json` is for programs; `/docs` is the same for people. What every operation has in
+//! common (the key, problems, ids in paths) is said once, in `everywhere`, and not at each handler.
+
+mod everywhere;
+mod fields;
+mod reading;
+
+use crate::problem::Problem;
+use crate::{batches, credentials, deliveries, events, imports, intake, system_emails, users};
+use askama::Template as _;
+use axum::http::header;
+use axum::response::{Html, IntoResponse};
+use everywhere::Everywhere;
+use std::sync::LazyLock;
+use utoipa::OpenApi;
+
+/// Everything that can be asked with a key.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Beckon",
+        description = "Invites people into a platform in bulk, gives them their first password, and tells what became \
+                       of every single mail.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    paths(
+        imports::create,
+        imports::show,
+        imports::problems_csv,
+        users::list,
+        users::show,
+        users::change,
+        users::delete,
+        system_emails::list,
+        system_emails::show,
+        system_emails::save,
+        system_emails::preview,
+        system_emails::test,
+        intake::invites,
+        intake::password_resets,
+        batches::list,
+        batches::show,
+        batches::pause,
+        batches::resume,
+        batches::stop,
+        batches::send_again,
+        events::batch,
+        deliveries::of_batch,
+        deliveries::csv,
+        deliveries::show,
+        deliveries::send_again,
+        credentials::verify,
+        credentials::choose,
+        credentials::revoke
+    ),
+    tags(
+        (name = "imports", description = "Bring people in. Importing sends nothing to anybody."),
+        (name = "users", description = "Who is there, who was invited, and who has come in."),
+        (name = "system emails", description = "The two letters that Beckon sends, and their merge fields."),
+        (name = "sending", description = "Decide to send one letter to many people. 202 means that every mail is owed \
+                                          and will leave, each on its own, whatever happens to us."),
+        (name = "batches", description = "What became of a decision, in sums that add up, and a say over the rest of it."),
+        (name = "deliveries", description = "One mail to one person, down to the relay's own words."),
+        (name = "credentials", description = "For your sign-in page: check passwords, let people choose their own, end \
+                                              unused ones."),
+    ),
+    security(("key" = [])),
+    modifiers(&Everywhere)
+)]
+struct Description;
+
+static JSON: LazyLock<Option<String>> = LazyLock::new(|| Description::openapi().to_json().ok());
+
+static PAGE: LazyLock<Option<String>> = LazyLock::new(|| reading::DocsPage::of(&Description::openapi()).render().ok());
+
+/// The description for programs.
+pub async fn json() -> Result<impl IntoResponse, Problem> {
+    let json = JSON.as_deref().ok_or_else(Problem::internal)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], json))
+}
+
+/// The description for people.
+pub async fn docs() -> Result<Html<&'static str>, Problem> {
+    PAGE.as_deref().map(Html).ok_or_else(Problem::internal)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+    use std::collections::BTreeSet;
+
+    fn described() -> Value {
+        serde_json::from_str(JSON.as_deref().unwrap()).unwrap()
+    }
+
+    fn operations(described: &Value) -> Vec<&Value> {
+        let paths = described["paths"].as_object().unwrap();
+        paths
+            .values()
+            .flat_map(|item| item.as_object().unwrap().values())
+            .collect()
+    }
+
+    #[test]
+    fn every_operation_has_an_id_of_its_own_and_says_what_it_does() {
+        let described = described();
+        let mut ids = BTreeSet::new();
+        for operation in operations(&described) {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(ids.insert(id), "{id} is there twice");
+            assert!(operation["summary"].is_string(), "{id} has no summary");
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                assert!(response["description"].is_string(), "{id} does not describe {status}");
+            }
+        }
+        assert_eq!(ids.len(), 28);
+        for id in everywhere::TAKES_IDEMPOTENCY_KEY {
+            assert!(ids.contains(id), "{id} is no operation");
+        }
+    }
+
+    #[test]
+    fn every_reference_leads_somewhere() {
+        fn follow(part: &Value, schemas: &Value) {
+            if let Some(name) = part["$ref"].as_str() {
+                let name = name.strip_prefix("#/components/schemas/").unwrap();
+                assert!(schemas.get(name).is_some(), "{name} is not described");
+            }
+            let parts: Vec<&Value> = match part {
+                Value::Object(entries) => entries.values().collect(),
+                Value::Array(items) => items.iter().collect(),
+                _ => Vec::new(),
+            };
+            for inner in parts {
+                follow(inner, schemas);
+            }
+        }
+        let described = described();
+        follow(&described, &described["components"]["schemas"]);
+    }
+
+    #[test]
+    fn the_page_tells_every_operation_and_loads_nothing() {
+        let page = PAGE.as_deref().unwrap();
+        for operation in operations(&described()) {
+            let id = operation["operationId"].as_str().unwrap();
+            assert!(page.contains(&format!("id=\"{id}\"")), "{id} is not on the page");
+        }
+        for loaded in ["<script", "<link", "<img", "url(", "@import", "src="] {
+            assert!(!page.contains(loaded), "the page has {loaded}");
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! What is true of every operation, added to the description in one place.
+
+use axum::http::StatusCode;
+use utoipa::Modify;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    ArrayBuilder, Content, ObjectBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Type,
+};
+
+/// The operations with an `Idempotency-Key`.
+pub(super) const TAKES_IDEMPOTENCY_KEY: [&str; 6] = [
+    "imports_create",
+    "sending_invites",
+    "sending_password_resets",
+    "system_emails_test",
+    "batches_send_again",
+    "deliveries_send_again",
+];
+
+const PROBLEM: &str = "application/problem+json";
+
+/// Adds it.
+pub(super) struct Everywhere;
+
+impl Modify for Everywhere {
+    fn modify(&self, described: &mut OpenApi) {
+        let key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
+            "An API key. `beckon-api create-key --name N` makes one and shows it once.",
+        ));
+        let components = described.components.get_or_insert_default();
+        components
+            .security_schemes
+            .insert("key".to_owned(), RefOr::T(SecurityScheme::Http(key.build())));
+        for item in described.paths.paths.values_mut() {
+            let methods = [
+                &mut item.get,
+                &mut item.put,
+                &mut item.post,
+                &mut item.patch,
+                &mut item.delete,
+            ];
+            methods.into_iter().flatten().for_each(complete);
+        }
+    }
+}
+
+fn complete(operation: &mut Operation) {
+    // Handlers have the same names in different files; generated clients need one of their own.
+    let tag = operation
+        .tags
+        .iter()
+        .flatten()
+        .next()
+        .cloned()
+        .unwrap_or_default()
+        .replace(' ', "_");
+    let id = format!("{tag}_{}", operation.operation_id.take().unwrap_or_default());
+    let parameters = operation.parameters.get_or_insert_default();
+    if TAKES_IDEMPOTENCY_KEY.contains(&id.as_str()) {
+        parameters.push(RefOr::T(idempotency_key()));
+    }
+    for parameter in parameters.iter_mut() {
+        if let RefOr::T(parameter) = parameter {
+            describe_id(parameter);
+        }
+    }
+    operation.operation_id = Some(id);
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        also_as_json(body);
+    }
+    let responses = &mut operation.responses.responses;
+    responses
+        .entry("401".to_owned())
+        .or_insert_with(|| RefOr::T(problem("The key is missing, unknown or revoked.")));
+    responses
+        .entry("default".to_owned())
+        .or_insert_with(|| RefOr::T(problem("Anything else that went wrong.")));
+    for (status, response) in responses.iter_mut() {
+        if let RefOr::T(response) = response {
+            complete_response(status, response);
+        }
+    }
+}
+
+fn describe_id(parameter: &mut Parameter) {
+    if parameter.parameter_in == ParameterIn::Path && parameter.name == "id" {
+        parameter
+            .description
+            .get_or_insert_with(|| "The id, as Beckon gave it.".to_owned());
+    }
+}
+
+fn idempotency_key() -> Parameter {
+    let said = "1 to 200 characters, for example a UUID. The same request with the same key is done once and answered \
+                alike, so asking again is safe.";
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(said))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+        .build()
+}
+
+/// Where a CSV file is taken, users in JSON are too.
+fn also_as_json(body: &mut RequestBody) {
+    if body.content.contains_key("text/csv") {
+        let said = "A CSV file with a header row, UTF-8, up to 64 MiB; or a list of objects with `email`, \
+                    `first_name`, `last_name`, `language` and `fields`.";
+        body.description = Some(said.to_owned());
+        let users = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::Object));
+        body.content
+            .insert("application/json".to_owned(), RefOr::T(Content::new(Some(users))));
+    }
+}
+
+fn problem(said: &str) -> Response {
+    let shape = Content::new(Some(Ref::from_schema_name("Problem")));
+    ResponseBuilder::new().description(said).content(PROBLEM, shape).build()
+}
+
+fn complete_response(status: &str, response: &mut Response) {
+    if response.description.is_empty() {
+        let reason = status
+            .parse()
+            .ok()
+            .and_then(|code: u16| StatusCode::from_u16(code).ok());
+        let words = reason.and_then(|code| code.canonical_reason()).unwrap_or("Answer");
+        words.clone_into(&mut response.description);
+    }
+    if !status.starts_with('2')
+        && let Some(content) = response.content.shift_remove("application/json")
+    {
+        response.content.insert(PROBLEM.to_owned(), content);
+    }
+}

@@ -1,0 +1,184 @@
+//! A shape as lines to read: each field with its type in words, and what is inside it below.
+
+use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, KnownFormat, Object, SchemaFormat, SchemaType};
+use utoipa::openapi::{OpenApi, RefOr, Schema, Type};
+
+/// Shapes within shapes beyond this are not told; ours have three.
+const DEPTH_MOST: usize = 4;
+
+/// One line: a field of a body, or a parameter.
+pub(super) struct Line {
+    /// How far inside the body, from 0.
+    pub(super) depth: usize,
+    /// Its name.
+    pub(super) name: String,
+    /// What it is, in words.
+    pub(super) kind: String,
+    /// Whether a request must have it.
+    pub(super) is_needed: bool,
+    /// What it means.
+    pub(super) about: Said,
+}
+
+/// A text with code in it.
+pub(super) struct Said(pub(super) Vec<Span>);
+
+/// A part of a text.
+pub(super) struct Span {
+    /// The part.
+    pub(super) text: String,
+    /// Whether it is code.
+    pub(super) is_code: bool,
+}
+
+impl Said {
+    /// From Markdown, of which our descriptions use only backticks.
+    pub(super) fn read(markdown: &str) -> Self {
+        let spans = markdown.split('`').enumerate().filter(|(_, text)| !text.is_empty());
+        Self(
+            spans
+                .map(|(place, text)| Span {
+                    text: text.to_owned(),
+                    is_code: place % 2 == 1,
+                })
+                .collect(),
+        )
+    }
+}
+
+/// The lines of a shape.
+pub(super) fn lines(described: &OpenApi, schema: &RefOr<Schema>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    add_lines(described, schema, 0, &mut lines);
+    lines
+}
+
+fn add_lines(described: &OpenApi, schema: &RefOr<Schema>, depth: usize, lines: &mut Vec<Line>) {
+    match found(described, schema) {
+        Some(Schema::Object(object)) if depth < DEPTH_MOST => {
+            for (name, inner) in &object.properties {
+                lines.push(Line {
+                    depth,
+                    name: name.clone(),
+                    kind: kind(described, inner),
+                    is_needed: object.required.contains(name),
+                    about: Said::read(&about(described, inner)),
+                });
+                add_lines(described, inner, depth + 1, lines);
+            }
+        }
+        Some(Schema::Array(list)) => {
+            if let ArrayItems::RefOrSchema(item) = &list.items {
+                add_lines(described, item, depth, lines);
+            }
+        }
+        Some(Schema::OneOf(either)) => {
+            for item in &either.items {
+                add_lines(described, item, depth, lines);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The shape itself, where a name stands for it.
+fn found<'d>(described: &'d OpenApi, schema: &'d RefOr<Schema>) -> Option<&'d Schema> {
+    match schema {
+        RefOr::T(schema) => Some(schema),
+        RefOr::Ref(name) => {
+            let name = name.ref_location.rsplit('/').next().unwrap_or_default();
+            found(described, described.components.as_ref()?.schemas.get(name)?)
+        }
+    }
+}
+
+/// What a shape is, in words.
+pub(super) fn kind(described: &OpenApi, schema: &RefOr<Schema>) -> String {
+    match found(described, schema) {
+        Some(Schema::Object(object)) => object_kind(described, object),
+        Some(Schema::Array(list)) => match &list.items {
+            ArrayItems::RefOrSchema(item) => format!("list of {}", plural(&kind(described, item))),
+            ArrayItems::False => "list".to_owned(),
+        },
+        Some(Schema::OneOf(either)) => {
+            let kinds: Vec<String> = either.items.iter().map(|item| kind(described, item)).collect();
+            kinds.join(" or ")
+        }
+        _ => "value".to_owned(),
+    }
+}
+
+fn object_kind(described: &OpenApi, object: &Object) -> String {
+    let types: &[Type] = match &object.schema_type {
+        SchemaType::Type(one) => std::slice::from_ref(one),
+        SchemaType::Array(several) => several,
+        SchemaType::AnyValue => return "value".to_owned(),
+    };
+    let word = |one: &Type| match one {
+        Type::Object => match object.additional_properties.as_deref() {
+            Some(AdditionalProperties::RefOr(value)) => format!("object of {}", plural(&kind(described, value))),
+            _ => "object".to_owned(),
+        },
+        Type::String => text_kind(object.format.as_ref()).to_owned(),
+        Type::Integer => "whole number".to_owned(),
+        Type::Number => "number".to_owned(),
+        Type::Boolean => "true or false".to_owned(),
+        Type::Array => "list".to_owned(),
+        Type::Null => "null".to_owned(),
+    };
+    types.iter().map(word).collect::<Vec<_>>().join(" or ")
+}
+
+fn text_kind(format: Option<&SchemaFormat>) -> &'static str {
+    match format {
+        Some(SchemaFormat::KnownFormat(KnownFormat::Uuid)) => "id",
+        Some(SchemaFormat::KnownFormat(KnownFormat::DateTime)) => "moment",
+        Some(SchemaFormat::KnownFormat(KnownFormat::Password)) => "secret text",
+        _ => "text",
+    }
+}
+
+/// "texts", "lists of ids", "texts or null".
+fn plural(kind: &str) -> String {
+    match kind.split_once(' ') {
+        Some((first, rest)) if rest.starts_with("or ") || rest.starts_with("of ") => format!("{first}s {rest}"),
+        _ => format!("{kind}s"),
+    }
+}
+
+fn about(described: &OpenApi, schema: &RefOr<Schema>) -> String {
+    let said = match schema {
+        // Beside a name stands what the field means; behind it, what the shape is.
+        RefOr::Ref(name) if !name.description.is_empty() => Some(name.description.clone()),
+        RefOr::T(Schema::OneOf(either)) => either.items.first().map(|item| about(described, item)),
+        _ => match found(described, schema) {
+            Some(Schema::Object(object)) => object.description.clone(),
+            Some(Schema::Array(list)) => list.description.clone(),
+            _ => None,
+        },
+    };
+    said.unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_in_a_text_is_told_apart() {
+        let said = Said::read("`a` or <b>, as in `c`.");
+        let spans: Vec<_> = said.0.iter().map(|span| (span.text.as_str(), span.is_code)).collect();
+        assert_eq!(
+            spans,
+            [("a", true), (" or <b>, as in ", false), ("c", true), (".", false)]
+        );
+    }
+
+    #[test]
+    fn many_of_a_kind_read_as_words() {
+        assert_eq!(plural("text or null"), "texts or null");
+        assert_eq!(plural("whole number"), "whole numbers");
+        assert_eq!(plural("list of ids"), "lists of ids");
+        assert_eq!(plural("id"), "ids");
+    }
+}

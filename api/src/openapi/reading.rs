@@ -1,0 +1,245 @@
+//! The description as a page to read.
+
+use super::fields::{Line, Said, kind, lines};
+use axum::http::StatusCode;
+use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Required, Response};
+
+/// Answers with more fields than this are folded.
+const OPEN_MOST: usize = 10;
+
+/// The page.
+#[derive(askama::Template)]
+#[template(path = "docs.html")]
+pub(super) struct DocsPage {
+    version: String,
+    about: String,
+    groups: Vec<Group>,
+    problem: Vec<Line>,
+}
+
+/// Operations that belong together.
+struct Group {
+    anchor: String,
+    name: String,
+    about: Said,
+    operations: Vec<Asked>,
+}
+
+/// One operation.
+struct Asked {
+    anchor: String,
+    method: &'static str,
+    path: Vec<PathPart>,
+    title: Said,
+    about: Said,
+    parameters: Vec<Parameters>,
+    request: Option<Body>,
+    answers: Vec<Body>,
+    problems: Vec<Status>,
+}
+
+/// A piece of a path; a long path may break before it.
+struct PathPart {
+    text: String,
+    is_variable: bool,
+}
+
+/// The parameters of one place.
+struct Parameters {
+    place: &'static str,
+    lines: Vec<Line>,
+}
+
+/// What is sent, or answered.
+struct Body {
+    status: String,
+    said: Said,
+    media: String,
+    kind: String,
+    lines: Vec<Line>,
+    is_open: bool,
+}
+
+/// A status that a problem may have.
+struct Status {
+    code: String,
+    said: String,
+}
+
+impl DocsPage {
+    /// The page of a description.
+    pub(super) fn of(described: &OpenApi) -> Self {
+        let groups = described.tags.iter().flatten().map(|tag| Group {
+            anchor: tag.name.replace(' ', "-"),
+            name: tag.name.clone(),
+            about: Said::read(tag.description.as_deref().unwrap_or_default()),
+            operations: operations(described, &tag.name),
+        });
+        Self {
+            version: described.info.version.clone(),
+            about: described.info.description.clone().unwrap_or_default(),
+            groups: groups.collect(),
+            problem: lines(described, &RefOr::Ref(Ref::from_schema_name("Problem"))),
+        }
+    }
+}
+
+fn operations(described: &OpenApi, tag: &str) -> Vec<Asked> {
+    let mut found = Vec::new();
+    for (path, item) in &described.paths.paths {
+        let methods = [
+            ("GET", &item.get),
+            ("POST", &item.post),
+            ("PUT", &item.put),
+            ("PATCH", &item.patch),
+            ("DELETE", &item.delete),
+        ];
+        for (method, operation) in methods {
+            let Some(operation) = operation else { continue };
+            if operation.tags.iter().flatten().any(|name| name == tag) {
+                found.push(asked(described, method, path, operation));
+            }
+        }
+    }
+    found
+}
+
+fn asked(described: &OpenApi, method: &'static str, path: &str, operation: &Operation) -> Asked {
+    let (title, rest) = title_and_rest(operation);
+    let (mut answers, mut problems) = (Vec::new(), Vec::new());
+    for (status, response) in &operation.responses.responses {
+        let RefOr::T(response) = response else { continue };
+        if status.starts_with('2') {
+            answers.push(answer(described, status, response));
+        } else if status != "default" {
+            problems.push(Status {
+                code: status.clone(),
+                said: reason(status),
+            });
+        }
+    }
+    Asked {
+        anchor: operation.operation_id.clone().unwrap_or_default(),
+        method,
+        path: path_parts(path),
+        title: Said::read(title),
+        about: Said::read(&rest),
+        parameters: parameters(described, operation),
+        request: request(described, operation),
+        answers,
+        problems,
+    }
+}
+
+/// The first sentence as a title, and whatever else is said of an operation.
+fn title_and_rest(operation: &Operation) -> (&str, String) {
+    let summary = operation.summary.as_deref().unwrap_or_default();
+    let (title, more) = summary.split_once(". ").unwrap_or((summary.trim_end_matches('.'), ""));
+    let rest = [more, operation.description.as_deref().unwrap_or_default()];
+    (title, rest.join(" ").trim().to_owned())
+}
+
+/// `/v1/users/{id}` as `/v1`, `/users`, `/{id}`.
+fn path_parts(path: &str) -> Vec<PathPart> {
+    let steps = path.split('/').skip(1);
+    steps
+        .map(|step| PathPart {
+            text: format!("/{step}"),
+            is_variable: step.starts_with('{'),
+        })
+        .collect()
+}
+
+fn parameters(described: &OpenApi, operation: &Operation) -> Vec<Parameters> {
+    let places = [
+        ("path", ParameterIn::Path),
+        ("query", ParameterIn::Query),
+        ("header", ParameterIn::Header),
+    ];
+    let of_place = |(place, wanted): (&'static str, ParameterIn)| {
+        let all = operation
+            .parameters
+            .iter()
+            .flatten()
+            .filter_map(|parameter| match parameter {
+                RefOr::T(parameter) if parameter.parameter_in == wanted => Some(line(described, parameter)),
+                _ => None,
+            });
+        Parameters {
+            place,
+            lines: all.collect(),
+        }
+    };
+    places
+        .into_iter()
+        .map(of_place)
+        .filter(|parameters| !parameters.lines.is_empty())
+        .collect()
+}
+
+fn line(described: &OpenApi, parameter: &Parameter) -> Line {
+    Line {
+        depth: 0,
+        name: parameter.name.clone(),
+        kind: parameter
+            .schema
+            .as_ref()
+            .map(|schema| kind(described, schema))
+            .unwrap_or_default(),
+        is_needed: parameter.required == Required::True,
+        about: Said::read(parameter.description.as_deref().unwrap_or_default()),
+    }
+}
+
+fn request(described: &OpenApi, operation: &Operation) -> Option<Body> {
+    let Some(RefOr::T(request)) = &operation.request_body else {
+        return None;
+    };
+    let media: Vec<&str> = request.content.keys().rev().map(String::as_str).collect();
+    let body = body(described, request.content.values().next());
+    let said = Said::read(request.description.as_deref().unwrap_or_default());
+    Some(Body {
+        said,
+        media: media.join(" or "),
+        is_open: true,
+        ..body
+    })
+}
+
+fn answer(described: &OpenApi, status: &str, response: &Response) -> Body {
+    let (media, content) = response.content.iter().next().unzip();
+    let body = body(described, content);
+    Body {
+        status: status.to_owned(),
+        said: Said::read(&response.description),
+        media: media.cloned().unwrap_or_default(),
+        is_open: body.lines.len() <= OPEN_MOST,
+        ..body
+    }
+}
+
+fn body(described: &OpenApi, content: Option<&RefOr<Content>>) -> Body {
+    let schema = match content {
+        Some(RefOr::T(content)) => content.schema.as_ref(),
+        _ => None,
+    };
+    Body {
+        status: String::new(),
+        said: Said(Vec::new()),
+        media: String::new(),
+        kind: schema.map(|schema| kind(described, schema)).unwrap_or_default(),
+        lines: schema.map(|schema| lines(described, schema)).unwrap_or_default(),
+        is_open: false,
+    }
+}
+
+fn reason(status: &str) -> String {
+    let code = status
+        .parse()
+        .ok()
+        .and_then(|code: u16| StatusCode::from_u16(code).ok());
+    code.and_then(|code| code.canonical_reason())
+        .unwrap_or_default()
+        .to_owned()
+}

@@ -1,0 +1,80 @@
+//! Lists in pages: `limit` and `cursor` in, `items` and `next_cursor` out.
+
+use crate::problem::Problem;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+/// Without a limit.
+const USUAL: i64 = 50;
+
+/// With one.
+const MOST: i64 = 1_000;
+
+/// Which page.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PageRequest {
+    /// How many items at most: 1 to 1000, 50 unless said.
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+impl PageRequest {
+    /// How many items.
+    ///
+    /// # Errors
+    ///
+    /// 400 when out of bounds.
+    pub fn limit(&self) -> Result<i64, Problem> {
+        let limit = self.limit.unwrap_or(USUAL);
+        if (1..=MOST).contains(&limit) {
+            Ok(limit)
+        } else {
+            Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "limit_invalid",
+                "limit is a number from 1 to 1000.",
+            ))
+        }
+    }
+
+    /// The item to go on after.
+    ///
+    /// # Errors
+    ///
+    /// 400 when the cursor is not one of ours.
+    pub fn after(&self) -> Result<Option<Uuid>, Problem> {
+        let Some(cursor) = &self.cursor else { return Ok(None) };
+        cursor.parse().map(Some).map_err(|_| {
+            Problem::new(
+                StatusCode::BAD_REQUEST,
+                "cursor_invalid",
+                "Use the next_cursor of a page as the cursor of the next.",
+            )
+        })
+    }
+}
+
+/// A page.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next one begins; absent on the last.
+    pub next_cursor: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// A page of `limit` items from up to one more, which shows whether there is a next one.
+    pub fn of(mut items: Vec<T>, limit: i64, id: impl Fn(&T) -> Uuid) -> Self {
+        let limit = usize::try_from(limit).unwrap_or_default();
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let next_cursor = items.last().filter(|_| has_more).map(|item| id(item).to_string());
+        Self { items, next_cursor }
+    }
+}

@@ -1,0 +1,145 @@
+//! Errors as callers get them: `application/problem+json` (RFC 9457).
+//!
+//! A problem says what was wrong, where, and what to do. `type` is a word for programs, `detail`
+//! a sentence for people, `errors` the places. Nothing of our inside goes out: what Postgres said
+//! is in the log, under the same trace id that the answer carries.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use shared::store::StoreError;
+use tracing::{error, warn};
+use utoipa::ToSchema;
+
+/// One fault at one place.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Row of a file, as people count: the header is row 1. Index of an array from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub row: Option<u32>,
+    /// Column of a file, as its header has it; column of a line in a template.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// Field of a request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub field: Option<String>,
+    /// A word for programs.
+    pub code: String,
+    /// A sentence for people.
+    pub message: String,
+}
+
+impl FieldError {
+    /// A fault in a field of a request.
+    pub fn in_field(field: &str, code: &str, message: impl Into<String>) -> Self {
+        Self {
+            row: None,
+            column: None,
+            field: Some(field.to_owned()),
+            code: code.to_owned(),
+            message: message.into(),
+        }
+    }
+}
+
+/// An error as it is answered.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// A word for programs, as a relative reference.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// What kind of problem, in a few words.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What was wrong this time and what to do.
+    pub detail: String,
+    /// The places at fault, if there are any.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+    /// Seconds to wait before asking again.
+    #[serde(skip)]
+    pub retry_after: Option<u32>,
+}
+
+impl Problem {
+    /// A problem of this status and word.
+    pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("/problems/{code}"),
+            title: status.canonical_reason().unwrap_or("Problem").to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// 422: the request is understood and cannot be done as it is.
+    pub fn unprocessable(code: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
+    }
+
+    /// 404.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", format!("There is no such {what}."))
+    }
+
+    /// 409: not in this state.
+    pub fn conflict(code: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, code, detail)
+    }
+
+    /// With the places at fault.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// Something of ours failed that has no better name.
+    pub fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Beckon could not do this; the fault is ours and has been logged. Asking again with the same \
+             Idempotency-Key is safe.",
+        )
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(fault: StoreError) -> Self {
+        if fault.is_passing() {
+            warn!(error = ?fault, "Postgres was not available for a request");
+            let mut problem = Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unavailable",
+                "The database does not answer. Nothing was stored; ask again in a moment.",
+            );
+            problem.retry_after = Some(2);
+            problem
+        } else {
+            error!(error = ?fault, "Postgres refused a statement");
+            Self::internal()
+        }
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after = self.retry_after;
+        let mut response = (status, Json(self)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(seconds) = retry_after {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

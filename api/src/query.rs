@@ -1,0 +1,249 @@
+//! What a URL says, read so that whatever is wrong with it is said plainly.
+//!
+//! [`Query`] and [`Path`] stand where axum's own would: the same names, with a [`Problem`] that
+//! names the parameter in the place of plain text. The types read by [`Query`] have no required
+//! parameters, and those that list all of their route's say `deny_unknown_fields`: a misspelt
+//! filter that is silently ignored shows, or reaches, the wrong people.
+
+use crate::problem::{FieldError, Problem};
+use axum::extract::{FromRequestParts, Query as Parsed, RawPathParams};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, Uri};
+use serde::de::DeserializeOwned;
+use shared::system_email::SystemEmailKind;
+use std::fmt::Write as _;
+use std::str::FromStr;
+use uuid::Uuid;
+
+/// Characters of a wrong value that are repeated.
+const SHOWN_CHARACTERS: usize = 80;
+
+/// The parameters behind the `?`.
+///
+/// A parameter without a value counts as absent: a form sends `?q=&import=` for what nobody
+/// filled in.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Query<T>(pub T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        read(parts.uri.query().unwrap_or_default()).map(Self)
+    }
+}
+
+fn read<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
+    let filled: Vec<&str> = query
+        .split('&')
+        .filter(|part| part.split_once('=').is_some_and(|(_, value)| !value.is_empty()))
+        .collect();
+    for part in &filled {
+        let (name, value) = decoded(part);
+        if name.chars().chain(value.chars()).any(char::is_control) {
+            return Err(wrong(
+                &name,
+                "control_character",
+                format!("{} has a control character; remove it.", shown(&name)),
+            ));
+        }
+    }
+    parse(&filled.join("&")).map_err(|_| blame::<T>(&filled))
+}
+
+fn parse<T: DeserializeOwned>(query: &str) -> Result<T, String> {
+    let uri: Uri = format!("/?{query}").parse().map_err(|_| "it is no query".to_owned())?;
+    Parsed::try_from_uri(&uri)
+        .map(|Parsed(value)| value)
+        .map_err(|rejection| rejection.body_text())
+}
+
+/// The name and value of one parameter.
+fn decoded(part: &str) -> (String, String) {
+    parse::<Vec<(String, String)>>(part)
+        .ok()
+        .and_then(|pairs| pairs.into_iter().next())
+        .unwrap_or_default()
+}
+
+/// Finds the parameter at fault: none is required, so each can be judged by itself.
+fn blame<T: DeserializeOwned>(filled: &[&str]) -> Problem {
+    for part in filled {
+        let Err(said) = parse::<T>(part) else { continue };
+        let (name, value) = decoded(part);
+        if said.contains("unknown field") {
+            let known = said
+                .rsplit_once("expected ")
+                .map_or("none", |(_, known)| known)
+                .replace("one of ", "");
+            let message = format!(
+                "There is no parameter {}; there are {}.",
+                shown(&name),
+                known.replace('`', "").replace(" or ", ", ")
+            );
+            return wrong(&name, "unknown_parameter", message);
+        }
+        let message = format!("{} cannot be ‘{}’: {}.", shown(&name), shown(&value), reason(&said));
+        return wrong(&name, "parameter_invalid", message);
+    }
+    let names: Vec<String> = filled.iter().map(|part| decoded(part).0).collect();
+    let twice = names
+        .iter()
+        .zip(1..)
+        .find(|(name, next)| names.iter().skip(*next).any(|other| other == *name));
+    let name = twice.map(|(name, _)| name.clone()).unwrap_or_default();
+    wrong(
+        &name,
+        "duplicate_parameter",
+        format!("{} comes twice; send it once.", shown(&name)),
+    )
+}
+
+/// What a value has to be, from the words of its parser.
+fn reason(said: &str) -> &'static str {
+    if said.contains("`true` or `false`") {
+        "write true or false"
+    } else if said.contains("UUID") {
+        "it is an id, a UUID as Beckon gave it"
+    } else if said.contains("digit") || said.contains("number") {
+        "write a whole number"
+    } else {
+        "it is not one of the values this parameter takes"
+    }
+}
+
+fn wrong(name: &str, code: &str, message: String) -> Problem {
+    let error = FieldError::in_field(&shown(name), code, message.clone());
+    Problem::new(StatusCode::BAD_REQUEST, code, message).with_errors(vec![error])
+}
+
+/// What somebody sent, fit to be repeated.
+fn shown(text: &str) -> String {
+    let mut visible = text.chars().filter(|c| !c.is_control());
+    let mut shown: String = visible.by_ref().take(SHOWN_CHARACTERS).collect();
+    if visible.next().is_some() {
+        let _ = shown.write_char('…');
+    }
+    shown
+}
+
+/// What can stand in a path.
+pub trait InPath: FromStr + Send {
+    /// What to say when something else stands there.
+    const OTHERWISE: &'static str;
+}
+
+impl InPath for Uuid {
+    const OTHERWISE: &'static str = "There is nothing with this id. An id is a UUID, as Beckon gave it.";
+}
+
+impl InPath for SystemEmailKind {
+    const OTHERWISE: &'static str = "There is no such system email; there are invite and password_reset.";
+}
+
+/// The one variable part of a path.
+///
+/// What cannot be an id is the id of nothing: 404, as for an id that nobody has.
+#[derive(Clone, Copy, Debug)]
+pub struct Path<T>(pub T);
+
+impl<T: InPath, S: Send + Sync> FromRequestParts<S> for Path<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let nothing = || Problem::new(StatusCode::NOT_FOUND, "not_found", T::OTHERWISE);
+        let params = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|_| nothing())?;
+        let (_, value) = params.iter().next().ok_or_else(nothing)?;
+        value.parse().map(Self).map_err(|_| nothing())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde::Deserialize;
+
+    #[derive(Debug, Default, Deserialize, PartialEq)]
+    #[serde(deny_unknown_fields)]
+    struct Example {
+        q: Option<String>,
+        import: Option<Uuid>,
+        invited: Option<bool>,
+        limit: Option<i64>,
+    }
+
+    fn said(query: &str) -> (String, u16, String, Option<String>) {
+        let problem = read::<Example>(query).unwrap_err();
+        (
+            problem.kind,
+            problem.status,
+            problem.detail,
+            problem.errors.into_iter().next().and_then(|error| error.field),
+        )
+    }
+
+    #[test]
+    fn a_parameter_without_a_value_is_absent() {
+        assert_eq!(read::<Example>("q=&import=&invited").unwrap(), Example::default());
+        let found = read::<Example>("q=ann+lee%40example.org&&invited=true&limit=7").unwrap();
+        assert_eq!(
+            (found.q.as_deref(), found.invited, found.limit),
+            (Some("ann lee@example.org"), Some(true), Some(7))
+        );
+    }
+
+    #[test]
+    fn what_is_wrong_names_its_parameter() {
+        let expected = |kind: &str, detail: &str, field: &str| {
+            (
+                format!("/problems/{kind}"),
+                400,
+                detail.to_owned(),
+                Some(field.to_owned()),
+            )
+        };
+        assert_eq!(
+            said("q=a&invited=maybe"),
+            expected(
+                "parameter_invalid",
+                "invited cannot be ‘maybe’: write true or false.",
+                "invited"
+            )
+        );
+        assert_eq!(
+            said("import=7"),
+            expected(
+                "parameter_invalid",
+                "import cannot be ‘7’: it is an id, a UUID as Beckon gave it.",
+                "import"
+            )
+        );
+        assert_eq!(
+            said("limit=many"),
+            expected(
+                "parameter_invalid",
+                "limit cannot be ‘many’: write a whole number.",
+                "limit"
+            )
+        );
+        assert_eq!(
+            said("signedin=true"),
+            expected(
+                "unknown_parameter",
+                "There is no parameter signedin; there are q, import, invited, limit.",
+                "signedin"
+            )
+        );
+        assert_eq!(
+            said("limit=1&q=a&limit=2"),
+            expected("duplicate_parameter", "limit comes twice; send it once.", "limit")
+        );
+        assert_eq!(
+            said("q=a%00b"),
+            expected("control_character", "q has a control character; remove it.", "q")
+        );
+        assert_eq!(said(&format!("invited={}", "x".repeat(500))).2.chars().count(), 123);
+    }
+}

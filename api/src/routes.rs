@@ -1,0 +1,142 @@
+//! Every route on one page, grouped by who may call it.
+
+use crate::state::Api;
+use crate::{
+    batches, caller, credentials, deliveries, events, imports, intake, observe, openapi, problem::Problem,
+    system_emails, users,
+};
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use shared::metrics::Metrics;
+use shared::{probes, store};
+use std::time::Duration;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+const MIB: usize = 1024 * 1024;
+
+/// A request that is not an import or a stream ends within this time, its body included.
+const WITHIN: Duration = Duration::from_mins(1);
+
+/// All routes of the process.
+pub fn routes(api: &Api, metrics: Metrics) -> Router {
+    Router::new()
+        .merge(for_anybody())
+        .merge(for_keys(api))
+        .fallback(async || Problem::not_found("page"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "This address does not take this method; see /docs.",
+            )
+        })
+        .with_state(api.clone())
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn_with_state(api.clone(), observe::request))
+        .layer(always(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(always(header::CACHE_CONTROL, "no-store"))
+        .layer(always(header::REFERRER_POLICY, "no-referrer"))
+        .layer(always(
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
+        ))
+        .merge(for_machines(api, metrics))
+}
+
+fn always(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+/// No key: what describes the API.
+fn for_anybody() -> Router<Api> {
+    Router::new()
+        .route("/openapi.json", get(openapi::json))
+        .route("/docs", get(openapi::docs))
+}
+
+/// With an API key.
+fn for_keys(api: &Api) -> Router<Api> {
+    let sending = Router::new()
+        .route("/v1/invites", post(intake::invites))
+        .route("/v1/password-resets", post(intake::password_resets))
+        .layer(DefaultBodyLimit::max(16 * MIB));
+    let small = Router::new()
+        .route("/v1/imports/{id}", get(imports::show))
+        .route("/v1/users", get(users::list))
+        .route(
+            "/v1/users/{id}",
+            get(users::show).patch(users::change).delete(users::delete),
+        )
+        .route("/v1/system-emails", get(system_emails::list))
+        .route(
+            "/v1/system-emails/{key}",
+            get(system_emails::show).put(system_emails::save),
+        )
+        .route("/v1/system-emails/{key}/preview", post(system_emails::preview))
+        .route("/v1/system-emails/{key}/test", post(system_emails::test))
+        .route("/v1/batches", get(batches::list))
+        .route("/v1/batches/{id}", get(batches::show))
+        .route("/v1/batches/{id}/pause", post(batches::pause))
+        .route("/v1/batches/{id}/resume", post(batches::resume))
+        .route("/v1/batches/{id}/stop", post(batches::stop))
+        .route("/v1/batches/{id}/send-again", post(batches::send_again))
+        .route("/v1/batches/{id}/deliveries", get(deliveries::of_batch))
+        .route("/v1/deliveries/{id}", get(deliveries::show))
+        .route("/v1/deliveries/{id}/send-again", post(deliveries::send_again))
+        .route("/v1/credentials/verify", post(credentials::verify))
+        .route("/v1/credentials/choose", post(credentials::choose))
+        .route("/v1/credentials/revoke", post(credentials::revoke))
+        .layer(DefaultBodyLimit::max(MIB));
+    // Long by nature: an upload has its own limits, a stream ends with its batch, a file is as
+    // long as its batch.
+    let long = Router::new()
+        .route("/v1/imports", post(imports::create))
+        .route("/v1/imports/{id}/problems.csv", get(imports::problems_csv))
+        .route("/v1/batches/{id}/deliveries.csv", get(deliveries::csv))
+        .route("/v1/batches/{id}/events", get(events::batch))
+        .layer(DefaultBodyLimit::disable());
+    sending
+        .merge(small)
+        .layer(from_fn(within))
+        .merge(long)
+        .layer(from_fn_with_state(api.clone(), caller::require))
+}
+
+/// Ends a request that takes too long; what it writes goes on to its end (`Api::to_the_end`).
+async fn within(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
+    let late = || {
+        Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too_slow",
+            "The request took longer than a minute. Ask again with the same Idempotency-Key to learn what became of it.",
+        )
+    };
+    tokio::time::timeout(WITHIN, next.run(request))
+        .await
+        .unwrap_or_else(|_| axum::response::IntoResponse::into_response(late()))
+}
+
+/// Without a key and outside the log: asked every few seconds.
+fn for_machines(api: &Api, metrics: Metrics) -> Router {
+    let api = api.clone();
+    probes::routes(metrics, move || {
+        let api = api.clone();
+        async move {
+            let mut obstacles = Vec::new();
+            if api.lifecycle.is_stopping() {
+                obstacles.push("stopping".to_owned());
+            }
+            if store::ping(&api.db).await.is_err() {
+                obstacles.push("Postgres does not answer".to_owned());
+            }
+            if api.metrics.amqp_connected.get() == 0 {
+                obstacles.push("RabbitMQ is not connected; requests are accepted and their mails wait".to_owned());
+            }
+            obstacles
+        }
+    })
+}

@@ -1,0 +1,76 @@
+//! Serving connections so that a slow or endless client ties nothing up.
+//!
+//! `axum::serve` waits for a request's headers for ever. Here hyper is driven directly: headers
+//! must come within ten seconds, connections are bounded, and a stop lets requests that have
+//! begun finish for a while and then ends them.
+
+use axum::Router;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use shared::lifecycle::Lifecycle;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceExt as _;
+use tracing::{debug, warn};
+
+/// A client that needs longer for a few hundred bytes is none.
+const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Headers and request line together; a key and a trace are some hundred bytes.
+const HEADERS_MOST_BYTES: usize = 64 * 1024;
+
+/// Connections at a time; beyond it clients wait to be accepted.
+const CONNECTIONS_MOST: usize = 1024;
+
+/// Serves `routes` until the process stops, then waits `grace` for requests that have begun.
+pub async fn serve(listener: TcpListener, routes: Router, lifecycle: Lifecycle, grace: Duration) {
+    let room = Arc::new(Semaphore::new(CONNECTIONS_MOST));
+    let graceful = GracefulShutdown::new();
+    loop {
+        let accepted = async {
+            let room = Arc::clone(&room).acquire_owned().await;
+            (room, listener.accept().await)
+        };
+        let (room, accepted) = tokio::select! {
+            accepted = accepted => accepted,
+            () = lifecycle.stopping().cancelled() => break,
+        };
+        match (room, accepted) {
+            (Ok(room), Ok((stream, _))) => answer(stream, routes.clone(), &graceful, room),
+            (_, Err(fault)) => {
+                // Out of file descriptors, most likely: wait until some connection has ended.
+                warn!(error = %fault, "Could not accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            (Err(_), _) => break,
+        }
+    }
+    drop(listener);
+    tokio::select! {
+        () = graceful.shutdown() => {}
+        () = tokio::time::sleep(grace) => warn!("Ended requests that did not finish in time"),
+        () = lifecycle.ending().cancelled() => {}
+    }
+}
+
+fn answer(stream: TcpStream, routes: Router, graceful: &GracefulShutdown, room: OwnedSemaphorePermit) {
+    // Answers are small; waiting to fill a packet only makes them late.
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| routes.clone().oneshot(request));
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADERS_WITHIN)
+        .max_buf_size(HEADERS_MOST_BYTES)
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(fault) = connection.await {
+            debug!(error = %fault, "A connection ended early");
+        }
+        drop(room);
+    });
+}

@@ -1,0 +1,50 @@
+//! What every request may need.
+
+use crate::metrics::ApiMetrics;
+use crate::problem::Problem;
+use shared::config::LetterSettings;
+use shared::lifecycle::Lifecycle;
+use shared::password::HashPool;
+use shared::store::Db;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tracing::Instrument as _;
+
+/// Shared by all requests; cheap to clone.
+#[derive(Clone)]
+pub struct Api {
+    /// Postgres.
+    pub db: Db,
+    /// What mails say about their sender.
+    pub letters: Arc<LetterSettings>,
+    /// Checks passwords.
+    pub hashing: Arc<HashPool>,
+    /// When an untried password mail expires.
+    pub password_stale: Duration,
+    /// What is counted.
+    pub metrics: Arc<ApiMetrics>,
+    /// When the process stops.
+    pub lifecycle: Lifecycle,
+}
+
+impl Api {
+    /// Does work that must not stop in the middle when the client hangs up: axum drops a request's
+    /// future then, and a transaction half-way would be dropped with it.
+    ///
+    /// # Errors
+    ///
+    /// The work's own, or [`Problem::internal`] when it panicked.
+    pub async fn to_the_end<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+    ) -> Result<T, Problem> {
+        match self.lifecycle.spawn(work.in_current_span()).await {
+            Ok(done) => done,
+            Err(fault) => {
+                tracing::error!(error = %fault, "The work of a request came to no end");
+                Err(Problem::internal())
+            }
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! The very mail a person would get, before anything is sent.
+
+use super::{KindPath, compile, current, custom_fields, tidied};
+use crate::body::JsonBody;
+use crate::problem::Problem;
+use crate::query::Path;
+use crate::state::Api;
+use axum::Json;
+use axum::extract::State;
+use serde::{Deserialize, Serialize};
+use shared::letter::{self, LetterValues, ShownPassword, expires_text};
+use shared::store::system_emails;
+use shared::store::users::User;
+use shared::system_email::{CustomFields, SystemEmailKind};
+use std::collections::BTreeMap;
+use std::time::Duration;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// How long mailed passwords work unless the workers are told otherwise. This process does not
+/// know what they are told, and a preview need not: the time in it passes before the mail is sent.
+const LIFETIME: Duration = Duration::from_hours(72);
+
+/// Whose mail to show, and with which text.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PreviewRequest {
+    /// The user whose values fill the fields.
+    pub user: Uuid,
+    /// A subject that is not saved yet, in the place of the one in use.
+    pub subject: Option<String>,
+    /// A text that is not saved yet, in the place of the one in use.
+    pub body: Option<String>,
+}
+
+/// A mail as its reader would see it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct PreviewView {
+    /// Who it comes from.
+    pub from: String,
+    /// Who it goes to.
+    pub to: String,
+    /// The subject, filled.
+    pub subject: String,
+    /// The HTML part, a whole document. The values are in `<mark>`, a password is masked.
+    pub html: String,
+    /// The text part.
+    pub text: String,
+    /// The merge fields that are left empty, because this user has no value for them and the text
+    /// names no other.
+    pub missing: Vec<String>,
+}
+
+/// Shows the mail a user would get. Nothing is sent and no password is made.
+#[utoipa::path(post, path = "/v1/system-emails/{key}/preview", tag = "system emails", request_body = PreviewRequest,
+    params(("key" = String, Path, description = "`invite` or `password_reset`.")),
+    responses((status = 200, body = PreviewView), (status = 404, body = Problem), (status = 422, body = Problem)))]
+pub async fn preview(
+    State(api): State<Api>,
+    Path(kind): KindPath,
+    body: JsonBody<PreviewRequest>,
+) -> Result<Json<PreviewView>, Problem> {
+    let PreviewRequest { user, subject, body } = body.value;
+    let user = crate::users::get(&api, user).await?;
+    let now = current(&api, kind).await?;
+    let compiled = if subject.is_none() && body.is_none() {
+        // As the worker does: a column that has gone since the text was saved is an empty value.
+        compile(kind, &tidied(&now.subject, &now.body), CustomFields::Any)?
+    } else {
+        let draft = tidied(&subject.unwrap_or(now.subject), &body.unwrap_or(now.body));
+        compile(kind, &draft, CustomFields::Known(&custom_fields(&api).await?))?
+    };
+    let is_password_mail = kind == SystemEmailKind::PasswordReset;
+    let expires = expires_text(system_emails::now(&api.db).await? + LIFETIME);
+    let fields: BTreeMap<String, String> =
+        serde_json::from_value(user.fields.clone()).map_err(|_| Problem::internal())?;
+    let values = LetterValues {
+        first_name: &user.first_name,
+        last_name: &user.last_name,
+        email: &user.email,
+        language: &user.language,
+        fields: &fields,
+        organisation: &api.letters.organisation,
+        sign_in_url: &api.letters.sign_in_url,
+        password: is_password_mail.then_some(ShownPassword::Masked),
+        password_expires: is_password_mail.then_some(expires.as_str()),
+    };
+    let shown = letter::preview(&compiled, &values);
+    Ok(Json(PreviewView {
+        from: mailbox(&api.letters.from.name, api.letters.from.address.as_typed()),
+        to: to(&user),
+        subject: shown.subject,
+        html: shown.html.to_string(),
+        text: shown.text.to_string(),
+        missing: shown.missing,
+    }))
+}
+
+fn to(user: &User) -> String {
+    mailbox(format!("{} {}", user.first_name, user.last_name).trim(), &user.email)
+}
+
+/// As mail programs show it.
+fn mailbox(name: &str, address: &str) -> String {
+    if name.is_empty() {
+        address.to_owned()
+    } else {
+        format!("{name} <{address}>")
+    }
+}

@@ -1,0 +1,70 @@
+//! A test mail: to an address somebody names, marked, with a made-up person and no password.
+
+use super::KindPath;
+use crate::body::JsonBody;
+use crate::caller::Caller;
+use crate::idempotent::{IdempotencyKey, Once};
+use crate::problem::{FieldError, Problem};
+use crate::query::Path;
+use crate::state::Api;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::{Extension, Json};
+use serde::{Deserialize, Serialize};
+use shared::address::EmailAddress;
+use shared::store::{begin, intake};
+use shared::trace::TraceId;
+use tracing::info;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Where to send it.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TestRequest {
+    /// An address; it need not be a user's.
+    pub to: String,
+}
+
+/// A test mail that was accepted.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct TestView {
+    /// Its batch, of one delivery.
+    pub batch: Uuid,
+}
+
+/// Sends the text in use to one address, as a test that changes nobody's password.
+#[utoipa::path(post, path = "/v1/system-emails/{key}/test", tag = "system emails", request_body = TestRequest,
+    params(("key" = String, Path, description = "`invite` or `password_reset`.")),
+    responses((status = 202, body = TestView), (status = 404, body = Problem), (status = 422, body = Problem)))]
+pub async fn test(
+    State(api): State<Api>,
+    caller: Caller,
+    key: IdempotencyKey,
+    Extension(trace): Extension<TraceId>,
+    Path(kind): KindPath,
+    body: JsonBody<TestRequest>,
+) -> Result<(StatusCode, Json<TestView>), Problem> {
+    let once = Once::new(&caller, &format!("test {}", kind.as_str()), key, body.digest);
+    let address = EmailAddress::parse(&body.value.to).map_err(|fault| {
+        let error = FieldError::in_field("to", fault.code(), fault.to_string());
+        Problem::unprocessable("invalid_request", "This address cannot get a mail; see errors.")
+            .with_errors(vec![error])
+    })?;
+    let this = api.clone();
+    let accepted = api
+        .to_the_end(async move {
+            let mut transaction = begin(&this.db).await?;
+            if let Some(answer) = once.answered(&mut transaction).await? {
+                return Ok(answer);
+            }
+            let typed = address.as_typed();
+            let batch = intake::accept_test(&mut transaction, kind, typed, &caller.name, trace.as_str()).await?;
+            let answer = TestView { batch };
+            once.commit(transaction, StatusCode::ACCEPTED, &answer).await?;
+            info!(batch.id = %batch, mail = kind.as_str(), to = %address, "Accepted a test mail");
+            Ok(answer)
+        })
+        .await?;
+    Ok((StatusCode::ACCEPTED, Json(accepted)))
+}

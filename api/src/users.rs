@@ -1,0 +1,221 @@
+//! The people: who they are, what mails they got, and whether they have come in.
+
+mod change;
+
+use crate::body::JsonBody;
+use crate::caller::Caller;
+use crate::page::{Page, PageRequest};
+use crate::problem::Problem;
+use crate::query::{Path, Query};
+use crate::state::Api;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use shared::delivery::DeliveryState;
+use shared::store::users::{self, Changed, User, UserFilter};
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+use tracing::info;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+pub use change::ChangeRequest;
+use change::read_change;
+
+/// A user as they are answered.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct UserView {
+    /// Their id.
+    pub id: Uuid,
+    /// Their address, as typed.
+    pub email: String,
+    /// First name, or an empty text.
+    pub first_name: String,
+    /// Last name, or an empty text.
+    pub last_name: String,
+    /// Language tag, such as `pt-BR`, or an empty text.
+    pub language: String,
+    /// Their values of your own merge fields, by name.
+    pub fields: BTreeMap<String, String>,
+    /// The latest invite.
+    pub invite: InviteView,
+    /// Whether they can sign in, and have.
+    pub access: AccessView,
+    /// When they were first brought in.
+    #[serde(with = "time::serde::rfc3339")]
+    pub created_at: OffsetDateTime,
+}
+
+/// What became of somebody's latest invite.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct InviteView {
+    /// `not_invited`, or the state of its delivery.
+    pub state: &'static str,
+    /// When the relay took it.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub sent_at: Option<OffsetDateTime>,
+}
+
+/// How far somebody has come in.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AccessView {
+    /// `none`, `password_mailed`, `password_expired`, `signed_in` with a mailed password, or
+    /// `own_password`.
+    pub state: &'static str,
+    /// When the latest mailed password stops or stopped working.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub password_expires_at: Option<OffsetDateTime>,
+    /// When a password of theirs was first verified.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub signed_in_at: Option<OffsetDateTime>,
+}
+
+impl TryFrom<User> for UserView {
+    type Error = Problem;
+
+    fn try_from(user: User) -> Result<Self, Problem> {
+        let access = AccessView {
+            state: access_state(&user),
+            password_expires_at: user.password_expires_at,
+            signed_in_at: user.signed_in_at,
+        };
+        Ok(Self {
+            id: user.id,
+            email: user.email,
+            first_name: user.first_name,
+            last_name: user.last_name,
+            language: user.language,
+            // Only texts are ever stored there.
+            fields: serde_json::from_value(user.fields).map_err(|_| Problem::internal())?,
+            invite: InviteView {
+                state: user.invite_state.map_or("not_invited", DeliveryState::as_str),
+                sent_at: user.invite_sent_at,
+            },
+            access,
+            created_at: user.created_at,
+        })
+    }
+}
+
+/// The furthest step wins: who signed in once has come in, whatever was mailed to them since.
+fn access_state(user: &User) -> &'static str {
+    if user.has_chosen {
+        "own_password"
+    } else if user.signed_in_at.is_some() {
+        "signed_in"
+    } else if user.password_has_expired {
+        "password_expired"
+    } else if user.password_expires_at.is_some() {
+        "password_mailed"
+    } else {
+        "none"
+    }
+}
+
+/// Which users, and which page of them.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct ListRequest {
+    /// Part of the address or the name.
+    pub q: Option<String>,
+    /// Only those this import brought in.
+    pub import: Option<Uuid>,
+    /// `true`: only those with an invite that was sent. `false`: only those without.
+    pub invited: Option<bool>,
+    /// `true`: only those who have signed in. `false`: only those who have not.
+    pub signed_in: Option<bool>,
+    /// How many items at most: 1 to 1000, 50 unless said.
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// Lists users in the order they came.
+#[utoipa::path(get, path = "/v1/users", tag = "users", params(ListRequest),
+    responses((status = 200, body = Page<UserView>), (status = 400, body = Problem)))]
+pub async fn list(State(api): State<Api>, Query(request): Query<ListRequest>) -> Result<Json<Page<UserView>>, Problem> {
+    let page = PageRequest {
+        limit: request.limit,
+        cursor: request.cursor,
+    };
+    let filter = UserFilter {
+        search: request.q,
+        import: request.import,
+        invited: request.invited,
+        signed_in: request.signed_in,
+    };
+    let limit = page.limit()?;
+    let found = users::list(&api.db, &filter, page.after()?, limit + 1).await?;
+    let items = found.into_iter().map(UserView::try_from).collect::<Result<_, _>>()?;
+    Ok(Json(Page::of(items, limit, |user: &UserView| user.id)))
+}
+
+/// Shows a user.
+#[utoipa::path(get, path = "/v1/users/{id}", tag = "users",
+    responses((status = 200, body = UserView), (status = 404, body = Problem)))]
+pub async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<UserView>, Problem> {
+    Ok(Json(get(&api, id).await?.try_into()?))
+}
+
+/// The user of this id, or 404.
+///
+/// # Errors
+///
+/// 404 when there is none.
+pub async fn get(api: &Api, id: Uuid) -> Result<User, Problem> {
+    users::find(&api.db, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("user"))
+}
+
+/// Changes a user. What the request leaves out stays as it is.
+///
+/// Mails that wait go to the new address and carry the new values; those sent are not touched.
+#[utoipa::path(patch, path = "/v1/users/{id}", tag = "users", request_body = ChangeRequest,
+    responses((status = 200, body = UserView), (status = 404, body = Problem), (status = 409, body = Problem),
+        (status = 422, body = Problem)))]
+pub async fn change(
+    State(api): State<Api>,
+    _caller: Caller,
+    Path(id): Path<Uuid>,
+    body: JsonBody<ChangeRequest>,
+) -> Result<Json<UserView>, Problem> {
+    let (change, names) = read_change(body.value)?;
+    let this = api.clone();
+    api.to_the_end(async move {
+        get(&this, id).await?;
+        // Before the values: a name without a value is harmless, a value under a name that no
+        // system email may use is lost.
+        users::note_fields(&this.db, &names).await?;
+        match users::change(&this.db, id, &change).await? {
+            Changed::Done => info!(user.id = %id, "Changed a user"),
+            Changed::Unknown => return Err(Problem::not_found("user")),
+            Changed::AddressTaken => {
+                return Err(Problem::conflict(
+                    "address_taken",
+                    "Another user has this address. Change or delete that user first.",
+                ));
+            }
+        }
+        Ok(Json(get(&this, id).await?.try_into()?))
+    })
+    .await
+}
+
+/// Deletes a user and everything that names them. Mails owed to them are cancelled; the ledgers
+/// keep their lines without a name.
+#[utoipa::path(delete, path = "/v1/users/{id}", tag = "users",
+    responses((status = 204), (status = 404, body = Problem)))]
+pub async fn delete(State(api): State<Api>, _caller: Caller, Path(id): Path<Uuid>) -> Result<StatusCode, Problem> {
+    let this = api.clone();
+    api.to_the_end(async move {
+        if !users::delete(&this.db, id).await? {
+            return Err(Problem::not_found("user"));
+        }
+        info!(user.id = %id, "Deleted a user");
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
+}

@@ -1,0 +1,204 @@
+//! What to change of a user, judged by the rules of the import.
+
+use crate::import::single::{self, ValueFault};
+use crate::problem::{FieldError, Problem};
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, Visitor};
+use shared::address::EmailAddress;
+use shared::store::users::Change;
+use std::fmt;
+use utoipa::ToSchema;
+
+/// As many as an import may have columns.
+const FIELDS_MOST: usize = 200;
+
+/// What to change. What is absent or null stays; an empty text empties.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChangeRequest {
+    /// Their address. It stays the same person, with the same passwords.
+    pub email: Option<String>,
+    /// First name, up to 200 characters, without links.
+    pub first_name: Option<String>,
+    /// Last name, likewise.
+    pub last_name: Option<String>,
+    /// Language tag, such as `pt-BR`.
+    pub language: Option<String>,
+    /// Merge fields to set, up to 1000 characters each; one set to null or an empty text is removed.
+    #[schema(value_type = Option<std::collections::BTreeMap<String, Option<String>>>)]
+    pub fields: Option<FieldChanges>,
+}
+
+/// Merge fields with their values, as often as they come: of two equal keys in JSON, a map would
+/// keep the last without a word.
+#[derive(Clone, Debug, Default)]
+pub struct FieldChanges(Vec<(String, Option<String>)>);
+
+impl<'de> Deserialize<'de> for FieldChanges {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(Entries)
+    }
+}
+
+struct Entries;
+
+impl<'de> Visitor<'de> for Entries {
+    type Value = FieldChanges;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object of texts")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<FieldChanges, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = object.next_entry()? {
+            entries.push(entry);
+        }
+        Ok(FieldChanges(entries))
+    }
+}
+
+/// Reads a request: the change, and the names of the merge fields that it sets.
+///
+/// # Errors
+///
+/// Everything that is wrong with it at once.
+pub(super) fn read_change(request: ChangeRequest) -> Result<(Change, Vec<String>), Problem> {
+    let mut errors = Vec::new();
+    let mut take = |field: &str, raw: Option<String>, judge: fn(&str) -> Result<String, ValueFault>| {
+        raw.and_then(|raw| judge(&raw).map_err(|fault| errors.push(error(field, fault))).ok())
+    };
+    let first_name = take("first_name", request.first_name, single::name);
+    let last_name = take("last_name", request.last_name, single::name);
+    let language = take("language", request.language, single::language);
+    let email = request.email.and_then(|raw| {
+        let parsed = EmailAddress::parse(&raw);
+        parsed
+            .map_err(|fault| errors.push(FieldError::in_field("email", fault.code(), fault.to_string())))
+            .ok()
+    });
+    let fields = read_fields(&request.fields.unwrap_or_default().0, &mut errors);
+    if !errors.is_empty() {
+        let detail = "Some of the request cannot be used; see errors. Nothing was changed.";
+        return Err(Problem::unprocessable("invalid_request", detail).with_errors(errors));
+    }
+    let set = fields
+        .iter()
+        .filter(|(_, value)| !value.is_null())
+        .map(|(name, _)| name.clone())
+        .collect();
+    let change = Change {
+        email: email.map(|address| (address.as_typed().to_owned(), address.key())),
+        first_name,
+        last_name,
+        language,
+        fields: (!fields.is_empty()).then_some(serde_json::Value::Object(fields)),
+    };
+    Ok((change, set))
+}
+
+fn read_fields(
+    given: &[(String, Option<String>)],
+    errors: &mut Vec<FieldError>,
+) -> serde_json::Map<String, serde_json::Value> {
+    let mut fields = serde_json::Map::new();
+    if given.len() > FIELDS_MOST {
+        let message = format!(
+            "There are {} fields; one request changes {FIELDS_MOST} at most.",
+            given.len()
+        );
+        errors.push(FieldError::in_field("fields", "too_many_fields", message));
+        return fields;
+    }
+    for (key, raw) in given {
+        let place = format!("fields.{}", single::shown(key));
+        let judged = single::field_name(key).and_then(|name| {
+            let value = raw.as_deref().map(single::value).transpose()?.flatten();
+            Ok((name, value.map_or(serde_json::Value::Null, serde_json::Value::String)))
+        });
+        match judged {
+            Err(fault) => errors.push(error(&place, fault)),
+            Ok((name, _)) if fields.contains_key(&name) => {
+                let message = format!("‘{name}’ comes twice – delete one");
+                errors.push(FieldError::in_field(&place, "json_duplicate_key", message));
+            }
+            Ok((name, value)) => {
+                fields.insert(name, value);
+            }
+        }
+    }
+    fields
+}
+
+fn error(field: &str, fault: ValueFault) -> FieldError {
+    FieldError::in_field(field, fault.code, fault.message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn read(request: &str) -> Result<(Change, Vec<String>), Problem> {
+        read_change(serde_json::from_str(request).unwrap())
+    }
+
+    #[test]
+    fn what_is_given_is_tidied_and_what_is_absent_stays() {
+        let (change, set) = read(
+            r#"{"email": " Ana@Example.org ", "first_name": "", "last_name": null, "language": "pt_br",
+                "fields": {"Start date": " 1 May ", "Room": null, "Desk": " "}}"#,
+        )
+        .unwrap();
+
+        assert_eq!(change.email, Some(("Ana@Example.org".into(), "ana@example.org".into())));
+        assert_eq!(change.first_name.as_deref(), Some(""));
+        assert_eq!(change.last_name, None);
+        assert_eq!(change.language.as_deref(), Some("pt-BR"));
+        assert_eq!(
+            change.fields,
+            Some(json!({"start_date": "1 May", "room": null, "desk": null}))
+        );
+        assert_eq!(set, ["start_date"]);
+    }
+
+    #[test]
+    fn nothing_given_changes_nothing() {
+        for request in ["{}", r#"{"email": null, "fields": null}"#, r#"{"fields": {}}"#] {
+            let (change, set) = read(request).unwrap();
+            assert!(
+                change.email.is_none() && change.fields.is_none() && set.is_empty(),
+                "{request}"
+            );
+        }
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_once() {
+        let problem = read(
+            r#"{"email": "ana", "first_name": "evil.com", "last_name": "a\u0000b", "language": "?",
+                "fields": {"password": "x", "Email": "x", "9": "x", "team": "a\nb", "Room": "1", "room": "2"}}"#,
+        )
+        .unwrap_err();
+
+        let told: Vec<_> = problem
+            .errors
+            .iter()
+            .map(|error| (error.field.as_deref().unwrap(), error.code.as_str()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("first_name", "looks_like_a_link"),
+                ("last_name", "control_character"),
+                ("language", "language_invalid"),
+                ("email", "at_sign_missing"),
+                ("fields.password", "reserved_field"),
+                ("fields.Email", "reserved_field"),
+                ("fields.9", "field_name_invalid"),
+                ("fields.team", "control_character"),
+                ("fields.room", "json_duplicate_key"),
+            ]
+        );
+    }
+}

@@ -1,0 +1,199 @@
+//! Which domain was probably meant, when one looks mistyped.
+//!
+//! A wrong hint costs an administrator's trust in all the others, so a hint needs a
+//! near miss of one of the few domains that hold most private mailboxes, or an ending
+//! that does not exist. Short names (`aol`, `gmx`, `live`, `me`) get none: too many real
+//! domains are one letter away.
+
+/// Large mailbox providers whose names are long enough to be recognised when mistyped.
+const LARGE: [&str; 19] = [
+    "gmail.com",
+    "googlemail.com",
+    "yahoo.com",
+    "yahoo.co.uk",
+    "yahoo.fr",
+    "yahoo.de",
+    "hotmail.com",
+    "hotmail.co.uk",
+    "hotmail.fr",
+    "hotmail.de",
+    "hotmail.it",
+    "outlook.com",
+    "outlook.de",
+    "outlook.fr",
+    "icloud.com",
+    "protonmail.com",
+    "comcast.net",
+    "verizon.net",
+    "yandex.ru",
+];
+
+/// Real domains that look like a mistyped large one.
+const REAL: [&str; 10] = [
+    "mail.com",
+    "email.com",
+    "ymail.com",
+    "gmx.com",
+    "fastmail.com",
+    "rocketmail.com",
+    "vmail.com",
+    "tmail.com",
+    "inmail.com",
+    "cloud.com",
+];
+
+/// Endings that no registry has delegated, with the one that was meant.
+const ENDINGS: [(&str, &str); 15] = [
+    ("con", "com"),
+    ("cmo", "com"),
+    ("ocm", "com"),
+    ("comm", "com"),
+    ("coom", "com"),
+    ("vom", "com"),
+    ("xom", "com"),
+    ("cpm", "com"),
+    ("clm", "com"),
+    ("c0m", "com"),
+    ("nte", "net"),
+    ("nett", "net"),
+    ("ogr", "org"),
+    ("orgg", "org"),
+    ("couk", "co.uk"),
+];
+
+/// Endings that exist, but that nobody with a large provider's name has.
+const ENDINGS_OF_LARGE: [(&str, &str); 4] = [("co", "com"), ("cm", "com"), ("om", "com"), ("cam", "com")];
+
+/// Finds the domain that was probably meant by `domain`, if that one looks mistyped.
+///
+/// Takes the domain in lower case or not; answers in lower case.
+pub fn suggest_domain(domain: &str) -> Option<String> {
+    let domain = domain.to_ascii_lowercase();
+    if LARGE.contains(&domain.as_str()) || REAL.contains(&domain.as_str()) {
+        return None;
+    }
+    let (name, ending) = domain.split_once('.')?;
+    let meant = |list: &[(&str, &'static str)], ending: &str| {
+        list.iter().find(|(slip, _)| *slip == ending).map(|(_, meant)| *meant)
+    };
+    let mended = meant(&ENDINGS, ending);
+    let large = LARGE.iter().find(|large| {
+        large.split_once('.').is_some_and(|(large_name, large_ending)| {
+            if name == large_name {
+                let ending = mended.or_else(|| meant(&ENDINGS_OF_LARGE, ending));
+                ending == Some(large_ending)
+            } else {
+                mended.unwrap_or(ending) == large_ending && is_near(name, large_name)
+            }
+        })
+    });
+    if let Some(large) = large {
+        return Some((*large).to_owned());
+    }
+    let (rest, top) = domain.rsplit_once('.')?;
+    meant(&ENDINGS, top).map(|top| format!("{rest}.{top}"))
+}
+
+/// True for one slip, or for two in a name long enough to be recognised all the same.
+fn is_near(name: &str, large: &str) -> bool {
+    match slips_between(name, large) {
+        0 | 1 => true,
+        2 => large.len() >= 7 && name.as_bytes().first() == large.as_bytes().first(),
+        _ => false,
+    }
+}
+
+/// Counts the letters left out, added, replaced or exchanged with their neighbour.
+///
+/// The optimal string alignment distance. Gives up with 3 when lengths differ by more than two.
+pub(crate) fn slips_between(a: &str, b: &str) -> usize {
+    if a.len().abs_diff(b.len()) > 2 {
+        return 3;
+    }
+    let mut two_back: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=b.len()).collect();
+    let mut before_a = None;
+    for (i, x) in a.bytes().enumerate() {
+        let mut row = vec![i + 1];
+        let mut before_b = None;
+        for (j, y) in b.bytes().enumerate() {
+            let at = |row: &[usize], j: usize| row.get(j).copied().unwrap_or(usize::MAX - 1);
+            let mut fewest = (at(&last, j) + usize::from(x != y))
+                .min(at(&last, j + 1) + 1)
+                .min(at(&row, j) + 1);
+            if j > 0 && before_a == Some(y) && before_b == Some(x) {
+                fewest = fewest.min(at(&two_back, j - 1).saturating_add(1));
+            }
+            row.push(fewest);
+            before_b = Some(y);
+        }
+        two_back = std::mem::replace(&mut last, row);
+        before_a = Some(x);
+    }
+    last.last().copied().unwrap_or(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::suggest_domain;
+
+    #[test]
+    fn near_misses_of_large_providers_are_recognised() {
+        for (typed, meant) in [
+            ("gmial.com", "gmail.com"),
+            ("gmai.com", "gmail.com"),
+            ("gmaill.com", "gmail.com"),
+            ("GMAIL.CON", "gmail.com"),
+            ("gmail.co", "gmail.com"),
+            ("gmail.cm", "gmail.com"),
+            ("gamil.con", "gmail.com"),
+            ("hotmial.com", "hotmail.com"),
+            ("hotmal.co.uk", "hotmail.co.uk"),
+            ("hotmail.couk", "hotmail.co.uk"),
+            ("outlok.com", "outlook.com"),
+            ("outllok.com", "outlook.com"),
+            ("yaho.com", "yahoo.com"),
+            ("yahooo.fr", "yahoo.fr"),
+            ("iclod.com", "icloud.com"),
+            ("protonmial.com", "protonmail.com"),
+            ("example.con", "example.com"),
+            ("mail.school.ogr", "mail.school.org"),
+        ] {
+            assert_eq!(suggest_domain(typed).as_deref(), Some(meant), "{typed}");
+        }
+    }
+
+    #[test]
+    fn real_domains_get_no_hint() {
+        for domain in [
+            "gmail.com",
+            "googlemail.com",
+            "mail.com",
+            "email.com",
+            "ymail.com",
+            "live.com",
+            "love.com",
+            "aol.com",
+            "abc.com",
+            "me.com",
+            "gmx.de",
+            "gmx.net",
+            "yahoo.it",
+            "outlook.cz",
+            "hotmail.es",
+            "postmail.com",
+            "example.co",
+            "example.cm",
+            "example.org",
+            "beckon.example",
+            "xn--mnchen-3ya.de",
+            "uni-hamburg.de",
+            "a.b.c.d",
+            "outback.com",
+            "localhost",
+            "",
+        ] {
+            assert_eq!(suggest_domain(domain), None, "{domain}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! A batch: one decision to send one system email to a set of users.
+
+use serde::{Deserialize, Serialize};
+
+/// How many recipients a batch may have and still take the interactive lane.
+///
+/// One person, a handful, a small team: somebody is waiting at a screen. Twenty mails take a
+/// relay of ten a second two seconds, so they delay nobody else in that lane noticeably.
+pub const INTERACTIVE_MOST: usize = 20;
+
+/// Where a batch stands.
+///
+/// ```text
+/// held ─▶ running ─▶ finished
+///   │      │   ▲
+///   ├──────┼─▶ paused
+///   ▼      ▼     │
+///  stopped ◀─────┘
+/// ```
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[sqlx(type_name = "batch_state", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum BatchState {
+    /// Accepted, and its start is still ahead: stopping it now sends nothing at all.
+    Held,
+    /// Its deliveries are published as they fall due.
+    Running,
+    /// Nothing of it leaves until it is resumed; mail already in the relay's hands ends its way.
+    Paused,
+    /// Ended by a person. What had not begun is cancelled.
+    Stopped,
+    /// Every delivery has ended.
+    Finished,
+}
+
+impl BatchState {
+    /// All of them, in the order of the schema.
+    pub const ALL: [Self; 5] = [Self::Held, Self::Running, Self::Paused, Self::Stopped, Self::Finished];
+
+    /// The word used in SQL, JSON, logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Running => "running",
+            Self::Paused => "paused",
+            Self::Stopped => "stopped",
+            Self::Finished => "finished",
+        }
+    }
+}
+
+/// Which queue a batch's jobs travel in.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[sqlx(type_name = "lane", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum Lane {
+    /// Somebody waits for it: batches of at most [`INTERACTIVE_MOST`].
+    Interactive,
+    /// Everything larger. It never makes the other lane wait.
+    Bulk,
+}
+
+impl Lane {
+    /// Both lanes, the one with people waiting first.
+    pub const ALL: [Self; 2] = [Self::Interactive, Self::Bulk];
+
+    /// The lane for a batch of `recipients`.
+    pub const fn for_batch_of(recipients: usize) -> Self {
+        if recipients <= INTERACTIVE_MOST {
+            Self::Interactive
+        } else {
+            Self::Bulk
+        }
+    }
+
+    /// The word used in SQL, JSON, logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Bulk => "bulk",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twenty_people_are_served_at_once_and_twenty_one_are_a_crowd() {
+        assert_eq!(Lane::for_batch_of(1), Lane::Interactive);
+        assert_eq!(Lane::for_batch_of(20), Lane::Interactive);
+        assert_eq!(Lane::for_batch_of(21), Lane::Bulk);
+    }
+}

@@ -1,0 +1,370 @@
+//! Settings: from flags and the environment, read once, all faults told together.
+//!
+//! `clap` knows each setting's name, default and explanation, so `--help` is the reference. It
+//! hands over plain text; the values are read here, because a person who mistyped three settings
+//! should hear of three, in one line each, and never see a secret repeated.
+
+mod sender;
+
+pub use sender::Sender;
+
+use std::fmt::Display;
+use std::path::Path;
+use std::time::Duration;
+
+/// The exit code for a configuration that cannot be used (`EX_CONFIG` of sysexits.h).
+pub const EXIT_CONFIG: u8 = 78;
+
+/// What is wrong with the settings, one line each.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<String>);
+
+impl Faults {
+    /// Notes that `name` cannot be used; `problem` continues the sentence "NAME …".
+    pub fn add(&mut self, name: &str, problem: impl Display) {
+        self.0.push(format!("{name} {problem}"));
+    }
+
+    /// Whether any was found.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// `value`, if nothing is wrong.
+    ///
+    /// # Errors
+    ///
+    /// Every fault found so far; the process prints them and exits with [`EXIT_CONFIG`].
+    pub fn into_result<T>(self, value: Option<T>) -> Result<T, Self> {
+        match value {
+            Some(value) if self.0.is_empty() => Ok(value),
+            _ => Err(self),
+        }
+    }
+
+    /// A setting that must be there.
+    pub fn required(&mut self, name: &str, value: Option<String>) -> Option<String> {
+        let value = value.filter(|text| !text.trim().is_empty());
+        if value.is_none() {
+            self.add(name, "is not set");
+        }
+        value
+    }
+
+    /// A secret, given as itself or as the path of a file that holds it.
+    pub fn secret(&mut self, name: &str, value: Option<String>, file: Option<&Path>) -> Option<String> {
+        match (value.filter(|text| !text.trim().is_empty()), file) {
+            (Some(_), Some(_)) => {
+                self.add(name, format_args!("and {name}_FILE are both set; keep one"));
+                None
+            }
+            (Some(value), None) => Some(value),
+            (None, Some(path)) => match std::fs::read_to_string(path) {
+                Ok(text) if text.trim_end_matches(['\r', '\n']).contains(['\r', '\n']) => {
+                    self.add(name, format_args!("in {} has more than one line", path.display()));
+                    None
+                }
+                Ok(text) => self.required(name, Some(text.trim_end_matches(['\r', '\n']).to_owned())),
+                Err(fault) => {
+                    self.add(name, format_args!("cannot be read from {}: {fault}", path.display()));
+                    None
+                }
+            },
+            (None, None) => self.required(name, None),
+        }
+    }
+
+    /// A value with a reader of its own; the reader's error continues the sentence "NAME …".
+    pub fn read<T, E: Display>(
+        &mut self,
+        name: &str,
+        text: &str,
+        reader: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        match reader(text.trim()) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.add(name, problem);
+                None
+            }
+        }
+    }
+}
+
+impl Display for Faults {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.join("\n"))
+    }
+}
+
+/// Reads `30s`, `5min`, `4h`, `3d`, `250ms`; a bare `0` needs no unit.
+///
+/// # Errors
+///
+/// What to write instead.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let wrong = || format!("is {text:?}; write a time with its unit, like 30s, 5min, 4h or 3d");
+    let number: u64 = number.parse().map_err(|_| wrong())?;
+    let milliseconds = match unit.trim() {
+        "ms" => Some(1),
+        "s" => Some(1_000),
+        "m" | "min" => Some(60_000),
+        "h" => Some(3_600_000),
+        "d" => Some(86_400_000),
+        "" if number == 0 => Some(0),
+        _ => None,
+    };
+    milliseconds
+        .and_then(|factor: u64| number.checked_mul(factor))
+        .map(Duration::from_millis)
+        .ok_or_else(wrong)
+}
+
+/// Reads a whole number from `least` to `most`.
+pub fn whole_number(least: usize, most: usize) -> impl Fn(&str) -> Result<usize, String> {
+    move |text| {
+        text.parse()
+            .ok()
+            .filter(|number| (least..=most).contains(number))
+            .ok_or_else(|| format!("is {text:?}; write a whole number from {least} to {most}"))
+    }
+}
+
+/// Reads `true` or `false`.
+///
+/// # Errors
+///
+/// What to write instead.
+pub fn switch(text: &str) -> Result<bool, String> {
+    match text {
+        "true" | "1" | "yes" | "on" => Ok(true),
+        "false" | "0" | "no" | "off" => Ok(false),
+        _ => Err(format!("is {text:?}; write true or false")),
+    }
+}
+
+/// Reads mails per second; empty or `unlimited` is no limit.
+///
+/// # Errors
+///
+/// What to write instead.
+pub fn rate(text: &str) -> Result<Option<f64>, String> {
+    if text.is_empty() || text == "unlimited" {
+        return Ok(None);
+    }
+    match text.parse::<f64>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(Some(rate)),
+        _ => Err(format!(
+            "is {text:?}; write mails per second, like 50 or 0.5, or unlimited"
+        )),
+    }
+}
+
+/// Reads the base of every link: `https://host/path`, without a slash at the end.
+///
+/// # Errors
+///
+/// What to write instead.
+pub fn web_address(text: &str) -> Result<String, String> {
+    let wrong = |why: &str| format!("is {text:?}; {why}");
+    let url = url::Url::parse(text).map_err(|_| wrong("write an address like https://invite.example.org"))?;
+    if !matches!(url.scheme(), "https" | "http") {
+        return Err(wrong("it must start with https://"));
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err(wrong("leave out what follows ? or #"));
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}
+
+/// Reads `host:port` to listen on.
+///
+/// # Errors
+///
+/// What to write instead.
+pub fn listen_address(text: &str) -> Result<std::net::SocketAddr, String> {
+    text.parse()
+        .ok()
+        .filter(|address: &std::net::SocketAddr| address.port() != 0)
+        .ok_or_else(|| format!("is {text:?}; write an IP address and a port, like 127.0.0.1:8080"))
+}
+
+/// Settings both processes have.
+#[derive(clap::Args, Debug)]
+pub struct SharedArgs {
+    /// Where Postgres is: `postgres://user:password@host/database`
+    #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
+    pub database_url: Option<String>,
+    /// A file that holds `DATABASE_URL`
+    #[arg(long, env = "DATABASE_URL_FILE", global = true)]
+    pub database_url_file: Option<std::path::PathBuf>,
+    /// Where RabbitMQ is: `amqp://user:password@host/vhost`; several, separated by commas, are tried in turn
+    #[arg(long, env = "AMQP_URL", global = true, hide_env_values = true)]
+    pub amqp_url: Option<String>,
+    /// A file that holds `AMQP_URL`
+    #[arg(long, env = "AMQP_URL_FILE", global = true)]
+    pub amqp_url_file: Option<std::path::PathBuf>,
+    /// Who mails come from: `Name <address>`
+    #[arg(long, env = "BECKON_MAIL_FROM", global = true)]
+    pub beckon_mail_from: Option<String>,
+    /// Base of every link in a mail: `https://invite.example.org`
+    #[arg(long, env = "BECKON_PUBLIC_URL", global = true)]
+    pub beckon_public_url: Option<String>,
+    /// The organisation's name, merge field `organisation`
+    #[arg(long, env = "BECKON_ORGANISATION", global = true, default_value = "Beckon")]
+    pub beckon_organisation: String,
+    /// Where people sign in, merge field `sign_in_url` [default: {public url}/sign-in]
+    #[arg(long, env = "BECKON_SIGN_IN_URL", global = true)]
+    pub beckon_sign_in_url: Option<String>,
+    /// Connections to Postgres at most
+    #[arg(long, env = "BECKON_DATABASE_CONNECTIONS", global = true, default_value = "10")]
+    pub beckon_database_connections: String,
+    /// What to log, a tracing filter
+    #[arg(long, env = "BECKON_LOG", global = true, default_value = "info")]
+    pub beckon_log: String,
+    /// json, or text [default: text on a terminal, json elsewhere]
+    #[arg(long, env = "BECKON_LOG_FORMAT", global = true)]
+    pub beckon_log_format: Option<String>,
+}
+
+/// Where to find Postgres.
+#[derive(Clone)]
+pub struct DatabaseSettings {
+    /// `postgres://…`, with its password.
+    pub url: String,
+    /// Connections at most.
+    pub connections: u32,
+}
+
+/// What a mail says about its sender.
+#[derive(Clone, Debug)]
+pub struct LetterSettings {
+    /// `Name <address>`, as configured.
+    pub from: Sender,
+    /// Base of links.
+    pub public_url: String,
+    /// Merge field `organisation`.
+    pub organisation: String,
+    /// Merge field `sign_in_url`.
+    pub sign_in_url: String,
+}
+
+impl SharedArgs {
+    /// Postgres.
+    pub fn database(&self, faults: &mut Faults) -> Option<DatabaseSettings> {
+        let url = faults.secret(
+            "DATABASE_URL",
+            self.database_url.clone(),
+            self.database_url_file.as_deref(),
+        );
+        let connections = faults.read(
+            "BECKON_DATABASE_CONNECTIONS",
+            &self.beckon_database_connections,
+            whole_number(2, 1000),
+        );
+        let url = url?;
+        if let Err(problem) = crate::store::check_address(&url) {
+            faults.add("DATABASE_URL", problem);
+            return None;
+        }
+        Some(DatabaseSettings {
+            url,
+            connections: u32::try_from(connections?).ok()?,
+        })
+    }
+
+    /// The brokers to try, in turn.
+    pub fn brokers(&self, faults: &mut Faults) -> Option<Vec<String>> {
+        let text = faults.secret("AMQP_URL", self.amqp_url.clone(), self.amqp_url_file.as_deref())?;
+        let urls: Vec<String> = text.split(',').map(|url| url.trim().to_owned()).collect();
+        for url in &urls {
+            if let Err(problem) = crate::queue::check_address(url) {
+                faults.add("AMQP_URL", problem);
+                return None;
+            }
+        }
+        Some(urls)
+    }
+
+    /// What mails say about their sender.
+    pub fn letters(&self, faults: &mut Faults) -> Option<LetterSettings> {
+        let from = faults.required("BECKON_MAIL_FROM", self.beckon_mail_from.clone());
+        let from = from.and_then(|text| faults.read("BECKON_MAIL_FROM", &text, Sender::parse));
+        let public_url = faults.required("BECKON_PUBLIC_URL", self.beckon_public_url.clone());
+        let public_url = public_url.and_then(|text| faults.read("BECKON_PUBLIC_URL", &text, web_address));
+        let sign_in_url = match &self.beckon_sign_in_url {
+            Some(text) => faults.read("BECKON_SIGN_IN_URL", text, web_address),
+            None => public_url.as_ref().map(|base| format!("{base}/sign-in")),
+        };
+        Some(LetterSettings {
+            from: from?,
+            public_url: public_url?,
+            organisation: self.beckon_organisation.clone(),
+            sign_in_url: sign_in_url?,
+        })
+    }
+
+    /// What to log and how.
+    pub fn logging(&self, faults: &mut Faults) -> Option<crate::telemetry::LogSettings> {
+        let filter = faults.read("BECKON_LOG", &self.beckon_log, crate::telemetry::filter);
+        let format = match self.beckon_log_format.as_deref() {
+            None => Some(crate::telemetry::LogFormat::fitting()),
+            Some(text) => faults.read("BECKON_LOG_FORMAT", text, crate::telemetry::LogFormat::parse),
+        };
+        Some(crate::telemetry::LogSettings {
+            filter: filter?,
+            format: format?,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        assert_eq!(duration("30s"), Ok(Duration::from_secs(30)));
+        assert_eq!(duration("5min"), Ok(Duration::from_mins(5)));
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("3d"), Ok(Duration::from_hours(72)));
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
+        for wrong in [
+            "",
+            "30",
+            "s",
+            "-1s",
+            "1w",
+            "99999999999999999999s",
+            "18446744073709551615d",
+        ] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn every_fault_is_told() {
+        let mut faults = Faults::default();
+        faults.required("DATABASE_URL", None);
+        faults.read("BECKON_HOLD", "soon", duration);
+        let told = faults.into_result::<()>(Some(())).unwrap_err().to_string();
+        assert_eq!(
+            told,
+            "DATABASE_URL is not set\nBECKON_HOLD is \"soon\"; write a time with its unit, like 30s, 5min, 4h or 3d"
+        );
+    }
+
+    #[test]
+    fn a_secret_comes_from_one_place() {
+        let mut faults = Faults::default();
+        let path = Path::new("/nowhere/at/all");
+        assert_eq!(faults.secret("SMTP_URL", None, Some(path)), None);
+        assert_eq!(faults.secret("AMQP_URL", Some("amqp://x".into()), Some(path)), None);
+        let told = faults.to_string();
+        assert!(told.contains("SMTP_URL cannot be read from /nowhere/at/all"), "{told}");
+        assert!(told.contains("AMQP_URL and AMQP_URL_FILE are both set"), "{told}");
+        assert!(!told.contains("amqp://x"), "{told}");
+    }
+}

@@ -1,0 +1,244 @@
+use std::collections::BTreeMap;
+
+use time::macros::datetime;
+
+use crate::password::{Password, os_randomness};
+use crate::system_email::{CustomFields, Template};
+
+use super::*;
+
+/// Tells a shipped letter with the values of one person.
+fn shipped(kind: SystemEmailKind) -> Compiled {
+    Template::shipped(kind).compile(kind, CustomFields::Any).unwrap()
+}
+
+fn ada(fields: &BTreeMap<String, String>) -> LetterValues<'_> {
+    LetterValues {
+        first_name: "Ada",
+        last_name: "Lovelace",
+        email: "ada.lovelace@example.org",
+        language: "en",
+        fields,
+        organisation: "Northfield College",
+        sign_in_url: "https://learn.northfield.example/sign-in",
+        password: None,
+        password_expires: Some("26 November 2026, 14:00 UTC"),
+    }
+}
+
+fn without_fields() -> &'static BTreeMap<String, String> {
+    static NONE: BTreeMap<String, String> = BTreeMap::new();
+    &NONE
+}
+
+#[test]
+fn a_password_mail_has_the_password_alone_on_the_line_after_its_label() {
+    let password = Password::generate(&mut os_randomness()).unwrap();
+    let values = LetterValues {
+        password: Some(ShownPassword::Secret(&password)),
+        ..ada(without_fields())
+    };
+
+    let letter = write(&shipped(SystemEmailKind::PasswordReset), &values);
+
+    let lines: Vec<&str> = letter.text.lines().collect();
+    let label = lines.iter().position(|line| *line == "Password:").unwrap();
+    assert_eq!(lines[label + 1], password.expose_for_mail());
+    assert_eq!(letter.html.matches(password.expose_for_mail()).count(), 1);
+    assert!(letter.missing.is_empty());
+}
+
+#[test]
+fn a_password_is_in_no_subject_link_or_preview_line() {
+    let password = Password::generate(&mut os_randomness()).unwrap();
+    let values = LetterValues {
+        password: Some(ShownPassword::Secret(&password)),
+        ..ada(without_fields())
+    };
+
+    let letter = write(&shipped(SystemEmailKind::PasswordReset), &values);
+
+    let shown_before_body = letter.html.split_once("role=\"article\"").unwrap().0;
+    assert!(!letter.subject.contains(password.expose_for_mail()));
+    assert!(!shown_before_body.contains(password.expose_for_mail()));
+    assert!(shown_before_body.contains("Here is everything you need"));
+    assert_eq!(format!("{letter:?}"), "Letter(…)");
+}
+
+#[test]
+fn a_preview_marks_values_and_gaps_and_masks_the_password() {
+    let values = LetterValues {
+        password: Some(ShownPassword::Masked),
+        password_expires: None,
+        ..ada(without_fields())
+    };
+
+    let letter = preview(&shipped(SystemEmailKind::PasswordReset), &values);
+
+    assert!(letter.html.contains(MASKED_PASSWORD));
+    assert!(letter.html.contains(">Ada</mark>"));
+    assert!(letter.html.contains(">password_expires</mark>"));
+    assert_eq!(letter.missing, ["password_expires"]);
+}
+
+#[test]
+fn a_test_mail_says_so_in_its_subject() {
+    let letter = mark_as_test(write(&shipped(SystemEmailKind::Invite), &ada(without_fields())));
+
+    assert_eq!(letter.subject, "[Test] You're invited to join Northfield College");
+}
+
+#[test]
+fn the_shell_loads_nothing_and_has_no_script() {
+    for kind in SystemEmailKind::ALL {
+        let html = write(&shipped(kind), &ada(without_fields())).html;
+        for forbidden in [
+            "<img", "<script", "src=", "url(", "@import", "<link", "<iframe", "<form",
+        ] {
+            assert!(!html.contains(forbidden), "{kind} contains {forbidden}");
+        }
+    }
+}
+
+#[test]
+fn names_in_the_shell_are_escaped() {
+    let values = LetterValues {
+        organisation: "<b>A & B</b>\r\nBcc: x@y.example",
+        email: "\"<i>@example.org",
+        ..ada(without_fields())
+    };
+
+    let letter = write(&shipped(SystemEmailKind::Invite), &values);
+
+    assert!(!letter.html.contains("<b>") && !letter.html.contains("<i>"));
+    assert_eq!(letter.subject.lines().count(), 1);
+}
+
+#[test]
+fn the_longest_values_fit_the_buffers() {
+    let long = "<&\"'>".repeat(200);
+    let password = Password::generate(&mut os_randomness()).unwrap();
+    let values = LetterValues {
+        first_name: &long,
+        organisation: &long,
+        email: &long,
+        sign_in_url: &long,
+        password_expires: None,
+        password: Some(ShownPassword::Secret(&password)),
+        ..ada(without_fields())
+    };
+
+    // Both assert by themselves that no buffer moved.
+    write(&shipped(SystemEmailKind::PasswordReset), &values);
+    let letter = preview(&shipped(SystemEmailKind::PasswordReset), &values);
+
+    assert!(letter.text.ends_with("there.\n") && !letter.text.contains('\r'));
+}
+
+/// Where letters are put to be looked at.
+fn seen() -> std::path::PathBuf {
+    let dir = std::env::temp_dir().join("letters-seen");
+    std::fs::create_dir_all(&dir).unwrap();
+    dir
+}
+
+/// Writes the shipped letters to files; run with `-- --ignored`.
+#[test]
+#[ignore = "for looking at the letters"]
+fn write_the_shipped_letters_to_files() {
+    let password = Password::generate(&mut os_randomness()).unwrap();
+    let dir = seen();
+    for kind in SystemEmailKind::ALL {
+        let values = LetterValues {
+            password: Some(ShownPassword::Secret(&password)),
+            ..ada(without_fields())
+        };
+        let letter = write(&shipped(kind), &values);
+        std::fs::write(dir.join(format!("{kind}.html")), letter.html.as_bytes()).unwrap();
+        std::fs::write(dir.join(format!("{kind}.txt")), letter.text.as_bytes()).unwrap();
+        let long = LetterValues {
+            first_name: "Maximiliane-Alexandrina",
+            email: "maximiliane-alexandrina.von-und-zu-hohenstein-waldburg@informatik.universitaet-musterstadt.example",
+            organisation: "Landesinstitut für Pädagogik und Schulentwicklung Rheinland-Pfalz",
+            sign_in_url: "https://lernplattform.landesinstitut-schulentwicklung.example/anmeldung/sign-in?organisation=rheinland-pfalz",
+            password_expires: None,
+            ..values
+        };
+        let letter = preview(
+            &shipped(kind),
+            &LetterValues {
+                password: Some(ShownPassword::Masked),
+                ..long
+            },
+        );
+        std::fs::write(dir.join(format!("{kind}_long.html")), letter.html.as_bytes()).unwrap();
+    }
+}
+
+/// Writes a letter with everything Markdown can do, in two directions of writing.
+#[test]
+#[ignore = "for looking at the letters"]
+fn write_a_letter_with_everything_to_a_file() {
+    let latin = "# A heading\n\nHello **{{ first_name }}**, see https://example.org/a-long-address/that-goes-on/and-on?x=1 and \
+        ~~this~~ `code`.\n\n## Smaller\n\n- one\n- two\n  1. first\n  2. second\n\n> quoted\n> again\n\n\
+        | Where | When |\n|---|---|\n| Main building | Monday, 9:00 |\n| {{ email }} | 10:00 |\n\n---\n\n```\na block\n  of code\n```\n\n\
+        [Open the page](https://example.org)\n\nBye 👋";
+    let arabic = "مرحبا {{ first_name }}،\n\nلقد تمت دعوتك للانضمام إلى {{ organisation }}.\n\n- واحد\n- اثنان\n\n> اقتباس\n\n[تسجيل الدخول]({{ sign_in_url }})\n\n{{ email }}";
+    for (name, body) in [("everything", latin), ("arabic", arabic)] {
+        let template = Template {
+            subject: "x".into(),
+            body: body.into(),
+        };
+        let compiled = template.compile(SystemEmailKind::Invite, CustomFields::Any).unwrap();
+        let letter = write(&compiled, &ada(without_fields()));
+        std::fs::create_dir_all("/tmp/letters-seen").unwrap();
+        std::fs::write(format!("/tmp/letters-seen/{name}.html"), letter.html.as_bytes()).unwrap();
+        println!("{}", *letter.text);
+    }
+}
+
+/// Measures; run with `--release -- --ignored --nocapture`.
+#[test]
+#[ignore = "a measurement"]
+fn measure_letters_a_second() {
+    let password = Password::generate(&mut os_randomness()).unwrap();
+    let started = std::time::Instant::now();
+    for _ in 0..200 {
+        shipped(SystemEmailKind::PasswordReset);
+    }
+    println!("compile: {:?}", started.elapsed() / 200);
+    for kind in SystemEmailKind::ALL {
+        let compiled = shipped(kind);
+        let values = LetterValues {
+            password: Some(ShownPassword::Secret(&password)),
+            ..ada(without_fields())
+        };
+        let (mut bytes, n) = (0, 100_000);
+        let started = std::time::Instant::now();
+        for _ in 0..n {
+            bytes += compiled.fill(&values, Marking::Plain).html_body.len();
+        }
+        println!("{kind}: fill {:?}, {} bytes", started.elapsed() / n, bytes / n as usize);
+        let (mut html, mut text) = (0, 0);
+        let started = std::time::Instant::now();
+        for _ in 0..n {
+            let letter = write(&compiled, &values);
+            html += letter.html.len();
+            text += letter.text.len();
+        }
+        println!(
+            "{kind}: letter {:?}, html {}, text {}",
+            started.elapsed() / n,
+            html / n as usize,
+            text / n as usize
+        );
+    }
+}
+
+#[test]
+fn a_moment_reads_as_people_write_it() {
+    assert_eq!(
+        expires_text(datetime!(2026-11-26 15:04 +1)),
+        "26 November 2026, 14:04 UTC"
+    );
+}

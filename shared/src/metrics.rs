@@ -1,0 +1,193 @@
+//! Metrics: one registry a process, every label combination present from the start.
+//!
+//! A counter that appears with its first event hides that event from `rate()`, so whoever
+//! declares a labelled metric also lists the labels' values, which are enums, never ids.
+
+use prometheus::{
+    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+/// Times of work inside one process, in seconds: from half a millisecond to ten seconds.
+pub const WORK_SECONDS: &[f64] = &[
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// Times until a mail has left, in seconds. There is a boundary at each promise: 1 and 2 s for one
+/// person's mail, 10 s for the interactive lane, minutes and hours for a batch.
+pub const SEND_SECONDS: &[f64] = &[
+    0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0,
+    14400.0,
+];
+
+/// Declares metrics in a registry.
+///
+/// The names are constants of this project, so a clash is a fault in the code: the second
+/// declaration is left out of the page, and the contract test that compares the page with the
+/// documentation fails.
+#[derive(Clone)]
+pub struct Metrics {
+    registry: Registry,
+}
+
+impl Metrics {
+    /// A registry with what every process shows of itself.
+    pub fn for_process(version: &str) -> Self {
+        let metrics = Self {
+            registry: Registry::new(),
+        };
+        #[cfg(target_os = "linux")]
+        metrics.add(prometheus::process_collector::ProcessCollector::for_self());
+        let info = metrics.gauges(
+            "beckon_build_info",
+            "The release that runs, as a label; always 1.",
+            "version",
+            &[version],
+        );
+        info.with_label_values(&[version]).set(1);
+        metrics
+    }
+
+    /// The registry, for parts that bring collectors of their own.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    fn add(&self, collector: impl prometheus::core::Collector + 'static) {
+        if let Err(fault) = self.registry.register(Box::new(collector)) {
+            tracing::error!(error = %fault, "A metric could not be registered");
+        }
+    }
+
+    fn registered<T, E>(&self, metric: Result<T, E>, fallback: impl FnOnce() -> T) -> T
+    where
+        T: Clone + prometheus::core::Collector + 'static,
+        E: std::fmt::Display,
+    {
+        match metric {
+            Ok(metric) => {
+                self.add(metric.clone());
+                metric
+            }
+            Err(fault) => {
+                tracing::error!(error = %fault, "A metric could not be declared");
+                fallback()
+            }
+        }
+    }
+
+    /// A counter without labels.
+    pub fn counter(&self, name: &str, help: &str) -> IntCounter {
+        let counter = prometheus::core::GenericCounter::with_opts(Opts::new(name, help));
+        self.registered(counter, || unnamed(IntCounter::new("beckon_unnamed_total", "-")))
+    }
+
+    /// A gauge without labels.
+    pub fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.registered(IntGauge::new(name, help), || {
+            unnamed(IntGauge::new("beckon_unnamed", "-"))
+        })
+    }
+
+    /// A counter with one label and all its values.
+    pub fn counters(&self, name: &str, help: &str, label: &str, values: &[&str]) -> IntCounterVec {
+        let all: Vec<[&str; 1]> = values.iter().map(|value| [*value]).collect();
+        self.counters_of(
+            name,
+            help,
+            &[label],
+            &all.iter().map(|one| &one[..]).collect::<Vec<_>>(),
+        )
+    }
+
+    /// A counter with several labels and all combinations that can happen.
+    pub fn counters_of(&self, name: &str, help: &str, labels: &[&str], combinations: &[&[&str]]) -> IntCounterVec {
+        let counters = self.registered(IntCounterVec::new(Opts::new(name, help), labels), || {
+            unnamed(IntCounterVec::new(Opts::new("beckon_unnamed_total", "-"), labels))
+        });
+        for combination in combinations {
+            counters.with_label_values(combination);
+        }
+        counters
+    }
+
+    /// A gauge with one label and all its values.
+    pub fn gauges(&self, name: &str, help: &str, label: &str, values: &[&str]) -> IntGaugeVec {
+        let gauges = self.registered(IntGaugeVec::new(Opts::new(name, help), &[label]), || {
+            unnamed(IntGaugeVec::new(Opts::new("beckon_unnamed", "-"), &[label]))
+        });
+        for value in values {
+            gauges.with_label_values(&[value]);
+        }
+        gauges
+    }
+
+    /// A histogram without labels.
+    pub fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Histogram {
+        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        self.registered(Histogram::with_opts(options), || {
+            unnamed(Histogram::with_opts(HistogramOpts::new("beckon_unnamed_seconds", "-")))
+        })
+    }
+
+    /// A histogram with several labels and all combinations that can happen.
+    pub fn histograms(
+        &self,
+        name: &str,
+        help: &str,
+        buckets: &[f64],
+        labels: &[&str],
+        combinations: &[&[&str]],
+    ) -> HistogramVec {
+        let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
+        let histograms = self.registered(HistogramVec::new(options, labels), || {
+            unnamed(HistogramVec::new(
+                HistogramOpts::new("beckon_unnamed_seconds", "-"),
+                labels,
+            ))
+        });
+        for combination in combinations {
+            histograms.with_label_values(combination);
+        }
+        histograms
+    }
+
+    /// The page Prometheus reads.
+    pub fn page(&self) -> String {
+        let mut page = Vec::new();
+        if let Err(fault) = TextEncoder::new().encode(&self.registry.gather(), &mut page) {
+            tracing::error!(error = %fault, "The metrics page could not be written");
+        }
+        String::from_utf8(page).unwrap_or_default()
+    }
+}
+
+/// A metric outside any registry, so that a misnamed one costs its figures and not the process.
+fn unnamed<T>(metric: prometheus::Result<T>) -> T {
+    #[expect(clippy::unwrap_used, reason = "constant names, covered by a unit test")]
+    metric.unwrap()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_combination_is_there_before_anything_happens() {
+        let metrics = Metrics::for_process("1.2.3");
+        metrics.counters("beckon_things_total", "Things that were counted.", "kind", &["a", "b"]);
+        let page = metrics.page();
+        assert!(page.contains("beckon_things_total{kind=\"b\"} 0"), "{page}");
+        assert!(page.contains("beckon_build_info{version=\"1.2.3\"} 1"), "{page}");
+    }
+
+    #[test]
+    fn a_wrong_name_costs_only_its_figures() {
+        let metrics = Metrics::for_process("1.2.3");
+        metrics.counter("not a name", "-").inc();
+        metrics.gauge("nor this", "-").inc();
+        metrics.counters("nor this", "-", "kind", &["a"]);
+        metrics.histogram("nor this", "-", WORK_SECONDS).observe(1.0);
+        metrics.histograms("nor this", "-", WORK_SECONDS, &["kind"], &[&["a"]]);
+    }
+}

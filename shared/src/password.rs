@@ -1,0 +1,250 @@
+//! Passwords: made, chosen, turned into verifiers, checked.
+//!
+//! The one place that names the alphabet of generated passwords and argon2's parameters.
+//!
+//! A password exists in three shapes. [`Password`] is the secret, wiped when dropped and
+//! without `Debug`, `Display`, `Clone` or `Serialize`. [`Verifier`] is what Postgres keeps.
+//! A candidate is what somebody typed at a sign-in; it is only ever compared.
+//!
+//! A generated password is 20 signs of 31, 99 bits. That is beyond guessing for any
+//! attacker, online or with a stolen verifier. It is shown in groups of five and may be
+//! typed back in any case, with or without the hyphens: what is hashed are the 20 signs
+//! alone.
+
+mod hasher;
+mod pool;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+
+use rand::TryCryptoRng;
+use rand::rngs::SysRng;
+use unicode_normalization::UnicodeNormalization;
+use zeroize::{Zeroize, Zeroizing};
+
+pub use hasher::{HashFault, Hasher, Salt};
+pub use pool::HashPool;
+
+/// Signs of generated passwords: no `i`, `l`, `o`, `0`, `1`, which look like one another.
+///
+/// 31 signs carry 4.954 bits each.
+const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
+/// Signs in a generated password: 20 × 4.954 = 99 bits.
+const SIGNS: usize = 20;
+/// Signs between two hyphens, few enough to be held in mind while typing.
+const GROUP: usize = 5;
+/// Fewest characters of a chosen password (NIST SP 800-63B-4, 3.1.1.2, without a second factor).
+const CHOSEN_CHARACTERS: usize = 15;
+/// Most bytes of a password that are hashed, so that nobody can keep us hashing with megabytes.
+const MAX_BYTES: usize = 1024;
+/// Longest unit whose repetition still counts as an obvious password.
+const REPEATED_UNIT: usize = 8;
+/// Runs of keys that make an obvious password, at any length and starting anywhere.
+const RUNS: [&str; 3] = ["0123456789", "abcdefghijklmnopqrstuvwxyz", "qwertyuiopasdfghjklzxcvbnm"];
+
+/// Who made a password, and so how what is typed is compared with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Made by us: compared without regard to case, hyphens and spaces.
+    Generated,
+    /// Chosen by its owner: compared as typed, in Unicode's composed form.
+    Chosen,
+}
+
+/// A secret a person signs in with.
+///
+/// Wiped when dropped. The only ways out are [`Password::expose_for_mail`] and a hash.
+pub struct Password {
+    /// As its owner sees it.
+    shown: Zeroizing<String>,
+    form: Form,
+}
+
+impl Password {
+    /// Makes a password of 20 unbiased signs from `randomness`.
+    ///
+    /// # Errors
+    ///
+    /// What the source of randomness reports; the operating system's has none in practice
+    /// once it has started. Trying again later is right.
+    pub fn generate<R: TryCryptoRng>(randomness: &mut R) -> Result<Self, R::Error> {
+        // One byte more than the text needs would make it move and leave a copy behind.
+        let mut shown = Zeroizing::new(String::with_capacity(SIGNS + SIGNS / GROUP));
+        let mut signs = 0;
+        let mut bytes = Zeroizing::new([0_u8; 32]);
+        while signs < SIGNS {
+            randomness.try_fill_bytes(bytes.as_mut_slice())?;
+            // Five bits choose one of 32; the 32nd has no sign and is drawn again, because
+            // folding it onto another sign would make that one more likely.
+            for sign in bytes.iter().filter_map(|byte| ALPHABET.get(usize::from(byte & 31))) {
+                if signs == SIGNS {
+                    break;
+                }
+                if signs > 0 && signs % GROUP == 0 {
+                    shown.push('-');
+                }
+                shown.push(char::from(*sign));
+                signs += 1;
+            }
+        }
+        Ok(Self {
+            shown,
+            form: Form::Generated,
+        })
+    }
+
+    /// Accepts the password a person chose.
+    ///
+    /// Length is the rule, as NIST SP 800-63B-4 wants it: no kinds of characters are
+    /// demanded, nothing is cut off or trimmed, spaces count. Text is brought to Unicode's
+    /// composed form (NFC), because keyboards differ in how they send "é".
+    ///
+    /// # Errors
+    ///
+    /// A sentence for the person.
+    pub fn chosen(typed: &str) -> Result<Self, PasswordFault> {
+        if typed.len() > MAX_BYTES {
+            return Err(PasswordFault::TooLong);
+        }
+        if typed.chars().any(char::is_control) {
+            return Err(PasswordFault::ControlCharacter);
+        }
+        let shown = composed(typed);
+        if shown.chars().count() < CHOSEN_CHARACTERS {
+            return Err(PasswordFault::TooShort);
+        }
+        if is_obvious(&shown) {
+            return Err(PasswordFault::Obvious);
+        }
+        Ok(Self {
+            shown,
+            form: Form::Chosen,
+        })
+    }
+
+    /// The secret itself, for the mail that takes it to its owner and for nothing else.
+    pub fn expose_for_mail(&self) -> &str {
+        &self.shown
+    }
+
+    /// Who made it.
+    pub fn form(&self) -> Form {
+        self.form
+    }
+
+    /// What is hashed.
+    fn hashed(&self) -> Zeroizing<String> {
+        comparable(&self.shown, self.form)
+    }
+}
+
+/// Why a person cannot have the password they chose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum PasswordFault {
+    /// Fewer than 15 characters.
+    #[error("Password must be 15 characters or more")]
+    TooShort,
+    /// More than 1,024 bytes.
+    #[error("Password must be 1,024 bytes or fewer")]
+    TooLong,
+    /// A line break, tab or other control.
+    #[error("Password must not contain tabs, line breaks or other control characters")]
+    ControlCharacter,
+    /// A few signs over and over, or a run along the keyboard or the alphabet.
+    #[error("Password is too easy to guess: use several words that do not belong together")]
+    Obvious,
+}
+
+impl PasswordFault {
+    /// The word for programs, as in `errors[].code` of an API answer.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::TooShort => "password_too_short",
+            Self::TooLong => "password_too_long",
+            Self::ControlCharacter => "control_character",
+            Self::Obvious => "password_obvious",
+        }
+    }
+}
+
+/// What Postgres keeps of a password: an argon2id hash as a PHC string, with its own salt.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Verifier(String);
+
+impl Verifier {
+    /// Takes a verifier back from where it was stored. One that cannot be read matches nothing.
+    pub fn from_stored(phc: String) -> Self {
+        Self(phc)
+    }
+
+    /// The PHC string, for storing.
+    pub fn as_stored(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Verifier(…)")
+    }
+}
+
+/// A verifier nothing matches, which costs as much to check as a real one.
+///
+/// For users that do not exist: an answer in the same time tells nobody who is a user.
+pub fn dummy_verifier() -> Verifier {
+    Verifier(
+        "$argon2id$v=19$m=19456,t=2,p=1$c29kaXVtIGNobG9yaWRlIQ$\
+         5d1qVYxrN8c0yT3gBkPjWm2sLzHf7uEoXaJtR4vQiKw"
+            .to_owned(),
+    )
+}
+
+/// The operating system's randomness: the one source outside tests.
+pub fn os_randomness() -> SysRng {
+    SysRng
+}
+
+/// The form in which two passwords of one [`Form`] are equal or not.
+fn comparable(text: &str, form: Form) -> Zeroizing<String> {
+    match form {
+        Form::Chosen => composed(text),
+        Form::Generated => {
+            let mut kept = Zeroizing::new(String::with_capacity(text.len()));
+            // Mail programs and word processors turn hyphens into other dashes.
+            let is_dash = |c| matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}');
+            let is_invisible = |c| matches!(c, '\u{00AD}' | '\u{200B}' | '\u{2060}' | '\u{FEFF}');
+            for c in text.chars() {
+                if !(c.is_whitespace() || is_dash(c) || is_invisible(c)) {
+                    kept.push(c.to_ascii_lowercase());
+                }
+            }
+            kept
+        }
+    }
+}
+
+/// Unicode's composed form, NFC.
+fn composed(text: &str) -> Zeroizing<String> {
+    // NFC lengthens no text more than threefold, so the buffer never moves and leaves no copy.
+    let mut composed = Zeroizing::new(String::with_capacity(3 * text.len()));
+    composed.extend(text.nfc());
+    composed
+}
+
+/// True for what is long and still among the first guesses.
+fn is_obvious(password: &str) -> bool {
+    let mut lower: Vec<char> = password.chars().map(|c| c.to_ascii_lowercase()).collect();
+    let repeats = (1..=REPEATED_UNIT).any(|unit| lower.iter().zip(lower.iter().skip(unit)).all(|(a, b)| a == b));
+    let runs_along = |run: &str| {
+        lower.iter().zip(lower.iter().skip(1)).all(|(a, b)| {
+            run.chars()
+                .zip(run.chars().cycle().skip(1))
+                .any(|pair| pair == (*a, *b) || pair == (*b, *a))
+        })
+    };
+    let obvious = repeats || RUNS.iter().any(|run| runs_along(run));
+    lower.zeroize();
+    obvious
+}

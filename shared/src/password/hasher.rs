@@ -1,0 +1,162 @@
+//! Argon2id with a kept memory arena.
+//!
+//! The parameters are OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
+//! They cost about 18 ms of one core. Reusing the arena saves the kernel from handing out
+//! and zeroing 19 MiB for every password.
+
+use argon2::password_hash::phc;
+use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, PasswordHash, Version};
+use rand::TryCryptoRng;
+use subtle::ConstantTimeEq;
+use zeroize::Zeroize;
+
+use super::{Form, MAX_BYTES, Password, Verifier, comparable};
+
+/// Memory in KiB, which is also the number of blocks (OWASP: m=19456, t=2, p=1).
+const MEMORY_KIB: u32 = 19_456;
+/// Passes over the memory.
+const PASSES: u32 = 2;
+/// Lanes, computed one after the other on one thread.
+const LANES: u32 = 1;
+/// Bytes of a hash.
+const OUTPUT_BYTES: usize = 32;
+/// Bytes of a salt, as RFC 9106 recommends.
+const SALT_BYTES: usize = 16;
+
+/// Most memory a stored verifier may ask for, in KiB. A forged one must not exhaust us.
+const MOST_MEMORY_KIB: u32 = 64 * 1024;
+/// Most passes a stored verifier may ask for.
+const MOST_PASSES: u32 = 8;
+/// Most lanes a stored verifier may ask for.
+const MOST_LANES: u32 = 4;
+
+/// Why no verifier came of a password, or no answer of a check.
+#[derive(Debug, thiserror::Error)]
+pub enum HashFault {
+    /// The operating system gave no randomness for a salt. Trying again later is right.
+    #[error("could not make a salt: the operating system gave no randomness")]
+    Randomness(#[from] rand::rngs::SysError),
+    /// Argon2 refused its parameters: a fault in this file.
+    #[error("could not hash a password: argon2 refused its parameters")]
+    Parameters,
+    /// The pool's threads have ended or one of them lost the job. Trying again is safe.
+    #[error("could not hash a password: the hashing thread did not answer")]
+    NoAnswer,
+}
+
+/// What makes equal passwords have different verifiers.
+pub struct Salt([u8; SALT_BYTES]);
+
+impl Salt {
+    /// Draws 16 bytes.
+    ///
+    /// # Errors
+    ///
+    /// What the source of randomness reports.
+    pub fn generate<R: TryCryptoRng>(randomness: &mut R) -> Result<Self, R::Error> {
+        let mut salt = [0; SALT_BYTES];
+        randomness.try_fill_bytes(&mut salt)?;
+        Ok(Self(salt))
+    }
+}
+
+/// Hashes and checks passwords, one at a time, in memory it keeps.
+///
+/// The arena (19 MiB, taken at the first use) holds the last password's blocks until the
+/// next password overwrites them or [`Hasher::wipe`] is called. Whoever read them could
+/// guess at a chosen password without argon2's cost. Wiping takes about a twentieth of the time
+/// of a hash, so it is left to a moment when nobody waits; dropping wipes too.
+#[derive(Default)]
+pub struct Hasher {
+    arena: Vec<Block>,
+    /// True if the arena may hold something of a password.
+    pub(super) is_used: bool,
+}
+
+impl Hasher {
+    /// Makes a hasher that takes no memory yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes the verifier of a password.
+    ///
+    /// # Errors
+    ///
+    /// [`HashFault::Parameters`] only.
+    pub fn hash(&mut self, password: &Password, salt: &Salt) -> Result<Verifier, HashFault> {
+        let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(OUTPUT_BYTES)).map_err(|_| HashFault::Parameters)?;
+        let text = phc::ParamsString::try_from(&params).map_err(|_| HashFault::Parameters)?;
+        let mut output = [0; OUTPUT_BYTES];
+        self.fill(params, password.hashed().as_bytes(), &salt.0, &mut output)?;
+        let verifier = PasswordHash {
+            algorithm: ARGON2ID_IDENT,
+            version: Some(Version::V0x13.into()),
+            params: text,
+            salt: Some(phc::Salt::new(&salt.0).map_err(|_| HashFault::Parameters)?),
+            hash: Some(phc::Output::new(&output).map_err(|_| HashFault::Parameters)?),
+        };
+        Ok(Verifier(verifier.to_string()))
+    }
+
+    /// True if `candidate` is the password `verifier` was made of.
+    ///
+    /// Takes the time of one hash whatever is wrong with the candidate, except that one over
+    /// 1,024 bytes is refused at once, for existing and other users alike. A verifier that
+    /// cannot be read, or asks for more than 64 MiB, matches nothing.
+    pub fn verify(&mut self, verifier: &Verifier, candidate: &str, form: Form) -> bool {
+        if candidate.len() > MAX_BYTES {
+            return false;
+        }
+        self.outputs(verifier, candidate, form)
+            .is_some_and(|(computed, stored)| computed.as_slice().ct_eq(stored.as_bytes()).into())
+    }
+
+    /// Overwrites the arena if a password went through it since the last time.
+    pub fn wipe(&mut self) {
+        if std::mem::take(&mut self.is_used) {
+            self.arena.iter_mut().for_each(Zeroize::zeroize);
+        }
+    }
+
+    /// The hash of a candidate beside the stored one.
+    fn outputs(&mut self, verifier: &Verifier, candidate: &str, form: Form) -> Option<(Vec<u8>, phc::Output)> {
+        let read = PasswordHash::new(verifier.as_stored()).ok()?;
+        let params = Params::try_from(&read).ok()?;
+        if read.algorithm != ARGON2ID_IDENT
+            || read.version != Some(Version::V0x13.into())
+            || params.m_cost() > MOST_MEMORY_KIB
+            || params.t_cost() > MOST_PASSES
+            || params.p_cost() > MOST_LANES
+        {
+            return None;
+        }
+        let stored = read.hash?;
+        let mut computed = vec![0; stored.len()];
+        let candidate = comparable(candidate, form);
+        self.fill(params, candidate.as_bytes(), &read.salt?, &mut computed)
+            .ok()?;
+        Some((computed, stored))
+    }
+
+    /// Runs argon2id in the arena.
+    fn fill(&mut self, params: Params, password: &[u8], salt: &[u8], output: &mut [u8]) -> Result<(), HashFault> {
+        let blocks = params.block_count();
+        if self.arena.len() < blocks {
+            // Wiped first, because growing may move the arena and leave a copy behind.
+            self.wipe();
+            self.arena.resize(blocks, Block::new());
+        }
+        self.is_used = true;
+        let arena = self.arena.get_mut(..blocks).ok_or(HashFault::Parameters)?;
+        Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+            .hash_password_into_with_memory(password, salt, output, arena)
+            .map_err(|_| HashFault::Parameters)
+    }
+}
+
+impl Drop for Hasher {
+    fn drop(&mut self) {
+        self.wipe();
+    }
+}

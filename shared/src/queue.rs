@@ -1,0 +1,32 @@
+//! The queues, and how to speak to them.
+//!
+//! RabbitMQ carries work and holds no truth: everything in it can be published again from
+//! Postgres. That makes the rules here simple. Any trouble on a connection ends the connection,
+//! and its owner builds everything anew after a pause: lapin's own recovery can stay dead after a
+//! broker's restart. Every wait has an end, because a broker with a memory or disk alarm lets a
+//! publisher wait for ever. Publishing and consuming never share a connection, because that alarm
+//! would hold up acknowledgements too.
+
+mod publish;
+mod receive;
+mod session;
+mod topology;
+
+pub use publish::{Outgoing, Published, Publisher, park};
+pub use receive::{Acknowledger, Inbox, Received};
+pub use session::{Brokers, QueueError, Session, SessionEvent, check_address};
+pub use topology::{PARKED, queue_of};
+
+use std::time::Duration;
+
+/// How long any answer of the broker may take.
+///
+/// A confirm takes milliseconds, and seconds on a disk that is busy; a broker silent for longer
+/// is treated as gone, which costs at most some jobs published twice.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long a job may lie in a queue before the broker drops it.
+///
+/// The dispatcher publishes a job again when nobody claimed it for a little longer than this, so
+/// the queues never hold more than one round of copies, however long the workers are away.
+pub const JOB_LIFETIME: Duration = Duration::from_mins(5);

@@ -1,0 +1,203 @@
+//! Publishing with certainty: what counts as published is what the broker confirmed.
+//!
+//! Messages are `mandatory`, so the broker hands back one that no queue takes, and it does so
+//! before its confirm. lapin gives that returned message to some confirm of the same round, not
+//! always to its own (its bookkeeping walks a hash map). So a round is waited for as a whole, and
+//! a returned message is matched with its job by the message id that we chose.
+
+use super::session::{Brokers, QueueError, within};
+use super::{JOB_LIFETIME, PARKED, PATIENCE, queue_of};
+use crate::batch::Lane;
+use crate::job::{Job, JobFault};
+use crate::trace;
+use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
+use std::collections::HashSet;
+use tokio::time::Instant;
+
+/// Kept on disk by the broker.
+const PERSISTENT: u8 = 2;
+
+/// A job on its way to a queue.
+#[derive(Clone, Debug)]
+pub struct Outgoing {
+    /// The job.
+    pub job: Job,
+    /// Whose queue.
+    pub lane: Lane,
+    /// The trace to go on with.
+    pub traceparent: String,
+}
+
+/// What became of a round of jobs.
+#[derive(Debug, Default)]
+pub struct Published {
+    /// The broker has these.
+    pub confirmed: Vec<Job>,
+    /// No queue took these; the queue is gone.
+    pub returned: Vec<Job>,
+    /// The broker refused these, as a full queue does.
+    pub refused: Vec<Job>,
+}
+
+/// Publishes rounds of jobs. One round at a time.
+pub struct Publisher {
+    channel: Channel,
+}
+
+impl Publisher {
+    pub(crate) fn new(channel: Channel) -> Self {
+        Self { channel }
+    }
+
+    /// Publishes a round and waits until the broker has answered for each of its jobs.
+    ///
+    /// # Errors
+    ///
+    /// When the connection broke or the broker fell silent. Some of the jobs may be in the queue
+    /// all the same: publish them again on a new session, a claim sorts out copies.
+    pub async fn publish(&mut self, round: &[Outgoing]) -> Result<Published, QueueError> {
+        let deadline = Instant::now() + PATIENCE;
+        let mut confirms = Vec::with_capacity(round.len());
+        for outgoing in round {
+            confirms.push(until(deadline, "publish a job", self.hand_over(outgoing)).await?);
+        }
+        let mut returned = HashSet::new();
+        let mut answers = Vec::with_capacity(round.len());
+        for confirm in confirms {
+            let answer = until(deadline, "get a job confirmed", confirm).await?;
+            let taken = matches!(answer, Confirmation::Ack(_));
+            answers.push(taken);
+            returned.extend(
+                answer
+                    .take_message()
+                    .and_then(|message| message_id(&message.delivery.properties)),
+            );
+        }
+        // What no confirm of this round was given must not be found by the next one.
+        for message in until(deadline, "collect returned jobs", self.channel.wait_for_confirms()).await? {
+            returned.extend(message_id(&message.delivery.properties));
+        }
+        Ok(sort(round, &answers, &returned))
+    }
+
+    async fn hand_over(&self, outgoing: &Outgoing) -> lapin::Result<PublisherConfirm> {
+        let mut headers = FieldTable::default();
+        headers.insert(
+            trace::HEADER.into(),
+            AMQPValue::LongString(outgoing.traceparent.as_str().into()),
+        );
+        let properties = BasicProperties::default()
+            .with_delivery_mode(PERSISTENT)
+            .with_message_id(outgoing.job.message_id().into())
+            .with_content_type("application/json".into())
+            .with_expiration(JOB_LIFETIME.as_millis().to_string().into())
+            .with_headers(headers);
+        let options = BasicPublishOptions {
+            mandatory: true,
+            ..Default::default()
+        };
+        let queue = queue_of(outgoing.lane);
+        self.channel
+            .basic_publish("".into(), queue.into(), options, &outgoing.job.encode(), properties)
+            .await
+    }
+}
+
+fn message_id(properties: &BasicProperties) -> Option<String> {
+    properties.message_id().as_ref().map(ToString::to_string)
+}
+
+fn sort(round: &[Outgoing], answers: &[bool], returned: &HashSet<String>) -> Published {
+    let mut published = Published::default();
+    for (outgoing, taken) in round.iter().zip(answers) {
+        let list = if returned.contains(&outgoing.job.message_id()) {
+            &mut published.returned
+        } else if *taken {
+            &mut published.confirmed
+        } else {
+            &mut published.refused
+        };
+        list.push(outgoing.job);
+    }
+    published
+}
+
+async fn until<T>(
+    deadline: Instant,
+    what: &'static str,
+    asked: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, QueueError> {
+    match tokio::time::timeout_at(deadline, asked).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(source)) => Err(QueueError::Broken { what, source }),
+        Err(_) => Err(QueueError::Silent { what }),
+    }
+}
+
+/// Sets a message aside that is no job of ours, with the reason in its headers.
+///
+/// It opens a connection of its own: parking is rare, and a publisher on the consumer's
+/// connection would let a memory alarm hold up acknowledgements.
+///
+/// # Errors
+///
+/// When the broker did not confirm. The message is still where it was; try again later.
+pub async fn park(brokers: &Brokers, from: &str, body: &[u8], fault: &JobFault) -> Result<(), QueueError> {
+    let mut session = brokers.connect("beckon: parking a message").await?;
+    let publisher = session.publisher().await?;
+    let channel = &publisher.channel;
+    within(
+        "ask for confirms",
+        channel.confirm_select(ConfirmSelectOptions::default()),
+    )
+    .await?;
+    let mut headers = FieldTable::default();
+    for (name, text) in [
+        ("x-beckon-reason", fault.to_string()),
+        ("x-beckon-queue", from.to_owned()),
+    ] {
+        headers.insert(name.into(), AMQPValue::LongString(text.into()));
+    }
+    let properties = BasicProperties::default()
+        .with_delivery_mode(PERSISTENT)
+        .with_headers(headers);
+    let options = BasicPublishOptions {
+        mandatory: true,
+        ..Default::default()
+    };
+    let published = channel.basic_publish("".into(), PARKED.into(), options, body, properties);
+    let confirm = within("park a message", published).await?;
+    let answer = within("park a message", confirm).await?;
+    session.close().await;
+    match answer {
+        Confirmation::Ack(None) => Ok(()),
+        _ => Err(QueueError::Missing { queue: PARKED }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use uuid::Uuid;
+
+    #[test]
+    fn a_returned_job_is_known_by_its_id_whatever_confirm_carried_it() {
+        let round: Vec<Outgoing> = (1..=4)
+            .map(|n| Outgoing {
+                job: Job {
+                    delivery: Uuid::from_u128(n),
+                    attempt: 1,
+                },
+                lane: Lane::Bulk,
+                traceparent: String::new(),
+            })
+            .collect();
+        let returned = HashSet::from([round[2].job.message_id()]);
+        let published = sort(&round, &[true, true, true, false], &returned);
+        assert_eq!(published.confirmed, vec![round[0].job, round[1].job]);
+        assert_eq!(published.returned, vec![round[2].job]);
+        assert_eq!(published.refused, vec![round[3].job]);
+    }
+}

@@ -1,0 +1,122 @@
+//! Taking jobs, and saying which are done with.
+
+use super::session::{QueueError, within};
+use crate::job::{Job, JobFault};
+use crate::trace::{self, TraceId};
+use futures_util::StreamExt as _;
+use lapin::message::Delivery;
+use lapin::options::{BasicAckOptions, BasicNackOptions};
+use lapin::types::AMQPValue;
+use lapin::{Channel, Consumer};
+
+/// A message as it came.
+#[derive(Debug)]
+pub struct Received {
+    /// What it asks for, or why it is no job.
+    pub job: Result<Job, JobFault>,
+    /// Its number on this channel, for acknowledging it.
+    pub tag: u64,
+    /// Whether the broker gave it to somebody before.
+    pub redelivered: bool,
+    /// The trace it belongs to.
+    pub trace: TraceId,
+    /// Its bytes, kept only of a message that has to be parked.
+    pub body: Vec<u8>,
+}
+
+/// The jobs of one lane, as the broker hands them out.
+pub struct Inbox {
+    channel: Channel,
+    consumer: Consumer,
+    queue: &'static str,
+}
+
+/// Acknowledges what an inbox handed out. Cheap to clone.
+#[derive(Clone)]
+pub struct Acknowledger {
+    channel: Channel,
+}
+
+impl Inbox {
+    pub(crate) fn new(channel: Channel, consumer: Consumer, queue: &'static str) -> Self {
+        Self {
+            channel,
+            consumer,
+            queue,
+        }
+    }
+
+    /// The queue it reads.
+    pub const fn queue(&self) -> &'static str {
+        self.queue
+    }
+
+    /// For acknowledging from another task.
+    pub fn acknowledger(&self) -> Acknowledger {
+        Acknowledger {
+            channel: self.channel.clone(),
+        }
+    }
+
+    /// The next message. Safe to drop while waiting: nothing is lost.
+    ///
+    /// # Errors
+    ///
+    /// The inbox is over, and everything unacknowledged goes to somebody else. Never ask it
+    /// again: lapin's stream would wait for ever.
+    pub async fn next(&mut self) -> Result<Received, QueueError> {
+        match self.consumer.next().await {
+            Some(Ok(delivery)) => Ok(received(delivery)),
+            Some(Err(source)) => Err(QueueError::Broken {
+                what: "take a job",
+                source,
+            }),
+            None => Err(QueueError::Ended { queue: self.queue }),
+        }
+    }
+}
+
+fn received(delivery: Delivery) -> Received {
+    let job = Job::decode(&delivery.data);
+    let trace = trace_of(&delivery).unwrap_or_else(TraceId::fresh);
+    Received {
+        tag: delivery.delivery_tag,
+        redelivered: delivery.redelivered,
+        trace,
+        body: if job.is_err() { delivery.data } else { Vec::new() },
+        job,
+    }
+}
+
+fn trace_of(delivery: &Delivery) -> Option<TraceId> {
+    match delivery.properties.headers().as_ref()?.inner().get(trace::HEADER)? {
+        AMQPValue::LongString(text) => TraceId::from_traceparent(&text.to_string()),
+        AMQPValue::ShortString(text) => TraceId::from_traceparent(text.as_str()),
+        _ => None,
+    }
+}
+
+impl Acknowledger {
+    /// Done with `tag`, and with all before it when `and_before`.
+    ///
+    /// # Errors
+    ///
+    /// The channel is gone; the broker gives the message to somebody else.
+    pub async fn done(&self, tag: u64, and_before: bool) -> Result<(), QueueError> {
+        let options = BasicAckOptions { multiple: and_before };
+        within("acknowledge a job", self.channel.basic_ack(tag, options)).await
+    }
+
+    /// Gives `tag` back to the queue.
+    ///
+    /// # Errors
+    ///
+    /// The channel is gone, and with it our hold on the message.
+    pub async fn give_back(&self, tag: u64) -> Result<(), QueueError> {
+        let options = BasicNackOptions {
+            requeue: true,
+            multiple: false,
+        };
+        within("give a job back", self.channel.basic_nack(tag, options)).await
+    }
+}

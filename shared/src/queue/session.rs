@@ -1,0 +1,294 @@
+//! One connection to a broker, from its start to its first trouble.
+
+use super::publish::Publisher;
+use super::receive::Inbox;
+use super::{PATIENCE, topology};
+use crate::batch::Lane;
+use futures_util::{Stream, StreamExt as _};
+use lapin::options::{BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions};
+use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::types::FieldTable;
+use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, Event};
+use std::future::Future;
+use std::pin::Pin;
+
+/// Why there is no working connection. Whatever the variant, the session is over.
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    /// No broker of the list could be reached, or none let us in.
+    #[error("could not connect to RabbitMQ at {host}: {why}")]
+    Unreachable {
+        /// Host and port, without credentials.
+        host: String,
+        /// What stood in the way.
+        why: String,
+    },
+    /// A queue of ours exists with other arguments; asking again cannot help.
+    #[error(
+        "queue {queue} exists with other arguments than Beckon's ({why}); Beckon declares durable quorum \
+         queues with no further argument. Delete the queue (its jobs are published again from Postgres) \
+         or move its settings into a policy"
+    )]
+    DeclaredOtherwise {
+        /// The queue.
+        queue: &'static str,
+        /// The broker's words.
+        why: String,
+    },
+    /// The queue is not there; the API creates it when it starts.
+    #[error("queue {queue} does not exist; beckon-api creates it when it connects")]
+    Missing {
+        /// The queue.
+        queue: &'static str,
+    },
+    /// The broker did not answer in time.
+    #[error("could not {what}: RabbitMQ did not answer within {} s", PATIENCE.as_secs())]
+    Silent {
+        /// What was attempted.
+        what: &'static str,
+    },
+    /// The connection or channel broke.
+    #[error("could not {what}")]
+    Broken {
+        /// What was attempted.
+        what: &'static str,
+        /// What lapin says.
+        source: lapin::Error,
+    },
+    /// The consumer was cancelled, as happens when its queue is deleted.
+    #[error("RabbitMQ ended the delivery of jobs from {queue}")]
+    Ended {
+        /// The queue.
+        queue: &'static str,
+    },
+}
+
+impl QueueError {
+    /// Says which queue was meant, for the two answers that are about a queue.
+    pub(crate) fn about_queue(self, queue: &'static str) -> Self {
+        let Self::Broken { source, .. } = &self else {
+            return self;
+        };
+        let ErrorKind::ProtocolError(answer) = source.kind() else {
+            return self;
+        };
+        match answer.kind() {
+            AMQPErrorKind::Soft(AMQPSoftError::PRECONDITIONFAILED) => Self::DeclaredOtherwise {
+                queue,
+                why: answer.get_message().to_string(),
+            },
+            AMQPErrorKind::Soft(AMQPSoftError::NOTFOUND) => Self::Missing { queue },
+            _ => self,
+        }
+    }
+}
+
+/// Waits for lapin, but not for ever.
+pub(crate) async fn within<T>(
+    what: &'static str,
+    asked: impl Future<Output = lapin::Result<T>>,
+) -> Result<T, QueueError> {
+    match tokio::time::timeout(PATIENCE, asked).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(source)) => Err(QueueError::Broken { what, source }),
+        Err(_) => Err(QueueError::Silent { what }),
+    }
+}
+
+/// The brokers of a cluster, tried in turn.
+#[derive(Clone)]
+pub struct Brokers {
+    urls: Vec<String>,
+}
+
+impl Brokers {
+    /// Brokers at these `amqp://` or `amqps://` addresses.
+    pub fn new(urls: Vec<String>) -> Self {
+        Self {
+            urls: urls.into_iter().map(with_heartbeat).collect(),
+        }
+    }
+
+    /// Connects to the first that answers; `name` is what the broker's own pages call us.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::Unreachable`] about the last one tried.
+    pub async fn connect(&self, name: &str) -> Result<Session, QueueError> {
+        let mut last = QueueError::Unreachable {
+            host: "(none given)".to_owned(),
+            why: "no address is set".to_owned(),
+        };
+        for url in &self.urls {
+            let properties = ConnectionProperties::default().with_connection_name(name.into());
+            match within("connect", Connection::connect(url, properties)).await {
+                Ok(connection) => return Ok(Session::new(connection)),
+                Err(fault) => {
+                    last = QueueError::Unreachable {
+                        host: host_of(url),
+                        why: cause(&fault),
+                    }
+                }
+            }
+        }
+        Err(last)
+    }
+}
+
+/// Whether an address of a broker can be used; what is wrong continues the sentence "NAME …" and
+/// never repeats the address, which holds a password.
+///
+/// # Errors
+///
+/// What is wrong.
+pub fn check_address(url: &str) -> Result<(), String> {
+    if !(url.starts_with("amqp://") || url.starts_with("amqps://")) {
+        return Err("has an entry that does not start with amqp:// or amqps://".to_owned());
+    }
+    url.parse::<lapin::uri::AMQPUri>()
+        .ok()
+        .filter(|_| url::Url::parse(url).is_ok())
+        .map(|_| ())
+        .ok_or_else(|| "cannot be read; write amqp://user:password@host:5672/vhost".to_owned())
+}
+
+fn cause(fault: &QueueError) -> String {
+    match fault {
+        QueueError::Broken { source, .. } => source.to_string(),
+        other => other.to_string(),
+    }
+}
+
+/// lapin notices a dead peer after two heartbeats; the server's default of 60 s is too long.
+fn with_heartbeat(url: String) -> String {
+    if url.contains("heartbeat=") {
+        url
+    } else if url.contains('?') {
+        format!("{url}&heartbeat=10")
+    } else {
+        format!("{url}?heartbeat=10")
+    }
+}
+
+fn host_of(url: &str) -> String {
+    let Ok(url) = url::Url::parse(url) else {
+        return "(an address that cannot be read)".to_owned();
+    };
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or("(no host)"))
+}
+
+/// A connection that works until something goes wrong.
+pub struct Session {
+    connection: Connection,
+    events: Pin<Box<dyn Stream<Item = Event> + Send>>,
+}
+
+impl Session {
+    fn new(connection: Connection) -> Self {
+        let events = Box::pin(connection.events_listener());
+        Self { connection, events }
+    }
+
+    async fn channel(&mut self) -> Result<Channel, QueueError> {
+        within("open a channel", self.connection.create_channel()).await
+    }
+
+    /// Creates the queues that do not exist and returns a way to publish into them.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::DeclaredOtherwise`] when a person must decide; otherwise connect again.
+    pub async fn publisher(&mut self) -> Result<Publisher, QueueError> {
+        let channel = self.channel().await?;
+        topology::declare(&channel).await?;
+        within(
+            "ask for confirms",
+            channel.confirm_select(ConfirmSelectOptions::default()),
+        )
+        .await?;
+        Ok(Publisher::new(channel))
+    }
+
+    /// Takes jobs of a lane, never more than `prefetch` unacknowledged.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::Missing`] until the API has created the queue; otherwise connect again.
+    pub async fn inbox(&mut self, lane: Lane, prefetch: u16) -> Result<Inbox, QueueError> {
+        let queue = topology::queue_of(lane);
+        let channel = self.channel().await?;
+        topology::look(&channel, queue).await?;
+        // lapin buffers without bound, so the bound must be the broker's.
+        within(
+            "set the prefetch",
+            channel.basic_qos(prefetch, BasicQosOptions::default()),
+        )
+        .await?;
+        let consume = channel.basic_consume(
+            queue.into(),
+            "".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        );
+        let consumer = within("consume", consume).await?;
+        Ok(Inbox::new(channel, consumer, queue))
+    }
+
+    /// The next thing the broker says about the connection; `None` when it is over.
+    pub async fn next_event(&mut self) -> Option<SessionEvent> {
+        loop {
+            match self.events.next().await? {
+                Event::ConnectionBlocked(reason) => return Some(SessionEvent::Blocked(reason)),
+                Event::ConnectionUnblocked => return Some(SessionEvent::Unblocked),
+                Event::Error(fault) => return Some(SessionEvent::Lost(fault.to_string())),
+                _ => {}
+            }
+        }
+    }
+
+    /// Says goodbye, if the broker listens.
+    pub async fn close(self) {
+        // A broker that does not hear it notices the missing heartbeats.
+        let _ = within("close the connection", self.connection.close(200, "done".into())).await;
+    }
+}
+
+/// What a broker says about a connection while it lasts.
+#[derive(Debug)]
+pub enum SessionEvent {
+    /// The broker takes no messages: its memory or disk is short.
+    Blocked(String),
+    /// It takes them again.
+    Unblocked,
+    /// The connection is gone.
+    Lost(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_name_the_host_and_never_the_password() {
+        assert_eq!(
+            host_of("amqp://beckon:geheim@mq.example.org:5671/%2f"),
+            "mq.example.org:5671"
+        );
+        assert_eq!(host_of("amqp://beckon:geheim@mq.example.org/%2f"), "mq.example.org");
+        assert!(!host_of("nonsense geheim").contains("geheim"));
+    }
+
+    #[test]
+    fn a_heartbeat_is_asked_for_unless_one_is_given() {
+        assert_eq!(with_heartbeat("amqp://h/v".into()), "amqp://h/v?heartbeat=10");
+        assert_eq!(
+            with_heartbeat("amqp://h/v?frame_max=9000".into()),
+            "amqp://h/v?frame_max=9000&heartbeat=10"
+        );
+        assert_eq!(
+            with_heartbeat("amqp://h/v?heartbeat=3".into()),
+            "amqp://h/v?heartbeat=3"
+        );
+    }
+}

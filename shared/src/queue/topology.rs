@@ -1,0 +1,63 @@
+//! Which queues there are.
+//!
+//! Durable quorum queues, declared with their type and nothing else: limits and dead-lettering
+//! are policies (`deploy/rabbitmq/`), because a changed argument would make every declaration
+//! fail with 406. Jobs go through the default exchange straight to their queue, so no binding can
+//! be lost. The API declares; workers only look.
+
+use super::session::{QueueError, within};
+use crate::batch::Lane;
+use lapin::Channel;
+use lapin::options::QueueDeclareOptions;
+use lapin::types::{AMQPValue, FieldTable};
+
+/// Where messages wait that nobody could read, for a person to look at.
+pub const PARKED: &str = "beckon.parked";
+
+/// The queue that carries a lane's jobs.
+pub const fn queue_of(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Interactive => "beckon.interactive",
+        Lane::Bulk => "beckon.bulk",
+    }
+}
+
+/// Creates the queues that do not exist.
+///
+/// # Errors
+///
+/// [`QueueError::DeclaredOtherwise`] when one exists with other arguments: a person must decide.
+pub(crate) async fn declare(channel: &Channel) -> Result<(), QueueError> {
+    let [interactive, bulk] = Lane::ALL.map(queue_of);
+    for queue in [interactive, bulk, PARKED] {
+        let mut arguments = FieldTable::default();
+        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+        let options = QueueDeclareOptions {
+            durable: true,
+            ..Default::default()
+        };
+        within(
+            "declare a queue",
+            channel.queue_declare(queue.into(), options, arguments),
+        )
+        .await
+        .map_err(|fault| fault.about_queue(queue))?;
+    }
+    Ok(())
+}
+
+/// Checks that `queue` is there.
+pub(crate) async fn look(channel: &Channel, queue: &'static str) -> Result<(), QueueError> {
+    let options = QueueDeclareOptions {
+        passive: true,
+        durable: true,
+        ..Default::default()
+    };
+    within(
+        "look for a queue",
+        channel.queue_declare(queue.into(), options, FieldTable::default()),
+    )
+    .await
+    .map_err(|fault| fault.about_queue(queue))?;
+    Ok(())
+}

@@ -1,0 +1,196 @@
+//! Postgres, the truth: every statement Beckon runs is in this folder.
+//!
+//! A change of state is one guarded statement that says which rows it moved; a late or double
+//! caller moves none, and that is an answer, not an error. Moments are Postgres's `now()`, so
+//! that processes on machines with different clocks agree on leases and expiry. No transaction
+//! stays open while anybody waits for SMTP, the broker or a hash.
+//!
+//! Callers that may be dropped in the middle, as a web request is when its client hangs up, run
+//! what writes in a task of its own: a cancelled `begin` would leave the connection inside a
+//! transaction (sqlx 0.9.0). As a net below that, [`connect`] has every connection asked on its
+//! way back whether it is still in one, and throws it away if so.
+
+pub mod api_keys;
+pub mod attempts;
+pub mod batches;
+pub mod claims;
+pub mod credentials;
+pub mod deliveries;
+pub mod dispatch;
+pub mod idempotency;
+pub mod imports;
+pub mod intake;
+pub mod settle;
+pub mod system_emails;
+pub mod users;
+
+use crate::config::DatabaseSettings;
+use sqlx::Row as _;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use std::str::FromStr as _;
+use std::time::Duration;
+
+/// Why the schema could not be brought up to this release.
+pub type MigrateError = sqlx::migrate::MigrateError;
+
+/// Connections to Postgres.
+pub type Db = sqlx::PgPool;
+
+/// A transaction that several statements share.
+pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
+
+static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// How long a caller waits for a free connection before it hears that Postgres is busy.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why a statement gave no answer, by what the caller does about it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Postgres is away, busy, full or read-only. Nothing was stored; asking again later is safe.
+    #[error("Postgres is not available")]
+    Unavailable(#[source] sqlx::Error),
+    /// Postgres refused the statement: a fault in Beckon. Asking again gives the same answer.
+    #[error("Postgres refused a statement")]
+    Refused(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(fault: sqlx::Error) -> Self {
+        let passing = match &fault {
+            sqlx::Error::Database(answer) => answer.code().is_some_and(|code| is_passing(&code)),
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed => true,
+            _ => false,
+        };
+        if passing {
+            Self::Unavailable(fault)
+        } else {
+            Self::Refused(fault)
+        }
+    }
+}
+
+impl StoreError {
+    /// What sqlx says.
+    pub const fn cause(&self) -> &sqlx::Error {
+        let (Self::Unavailable(cause) | Self::Refused(cause)) = self;
+        cause
+    }
+
+    /// Whether asking again can help.
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Unavailable(_))
+    }
+}
+
+/// Error codes of Postgres (appendix A of its manual) that say "not now".
+fn is_passing(code: &str) -> bool {
+    // 08 connection, 53 resources (full disk, too many connections), 57 shutdown and restart,
+    // 58 system, 40 serialisation and deadlock, 25006 read-only, 55P03 lock not available.
+    ["08", "53", "57", "58", "40"]
+        .iter()
+        .any(|class| code.starts_with(class))
+        || matches!(code, "25006" | "55P03" | "25P02")
+}
+
+/// What a store function returns.
+pub type StoreResult<T> = Result<T, StoreError>;
+
+/// Whether an address of Postgres can be used; what is wrong continues the sentence "NAME …" and
+/// never repeats the address, which holds a password.
+///
+/// # Errors
+///
+/// What is wrong.
+pub fn check_address(url: &str) -> Result<(), String> {
+    if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
+        return Err("does not start with postgres://".to_owned());
+    }
+    PgConnectOptions::from_str(url)
+        .map(|_| ())
+        .map_err(|_| "cannot be read; write postgres://user:password@host:5432/database".to_owned())
+}
+
+/// Prepares connections; the first is made when it is needed.
+///
+/// # Errors
+///
+/// When the address cannot be read.
+pub fn connect(settings: &DatabaseSettings, name: &str) -> StoreResult<Db> {
+    let options = PgConnectOptions::from_str(&settings.url)?
+        .application_name(name)
+        .options([
+            ("idle_in_transaction_session_timeout", "30s"),
+            ("lock_timeout", "30s"),
+            // A plan kept from when a table was empty reads all of it once it is full; each group is
+            // planned for the tables as they are, which costs it a millisecond.
+            ("plan_cache_mode", "force_custom_plan"),
+            // Rows are found by id in what lies in memory. Postgres's usual 4, and its guesses about a
+            // table that was filled a minute ago, would have it read whole batches instead.
+            ("random_page_cost", "1.1"),
+            ("enable_seqscan", "off"),
+            ("jit", "off"),
+        ]);
+    let pool = PgPoolOptions::new()
+        .max_connections(settings.connections)
+        .acquire_timeout(PATIENCE)
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                // Outside a transaction both are the moment this statement began; asked in one
+                // message, for Parse, Bind and Execute would each move the second.
+                let row = sqlx::raw_sql("select now() = statement_timestamp()")
+                    .fetch_one(connection)
+                    .await?;
+                row.try_get::<bool, _>(0)
+            })
+        })
+        .connect_lazy_with(options);
+    Ok(pool)
+}
+
+/// Brings the schema up to this release.
+///
+/// # Errors
+///
+/// What stood in the way, in Postgres's words.
+pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
+    MIGRATOR.run(db).await
+}
+
+/// Whether Postgres answers.
+///
+/// # Errors
+///
+/// When it does not.
+pub async fn ping(db: &Db) -> StoreResult<()> {
+    sqlx::query("select 1").execute(db).await?;
+    Ok(())
+}
+
+/// Begins a transaction. Call it only in a task that nobody drops.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn begin(db: &Db) -> StoreResult<Transaction> {
+    Ok(db.begin().await?)
+}
+
+/// Makes a transaction's work last.
+///
+/// # Errors
+///
+/// Unknown outcome when the connection broke: ask by idempotency key.
+pub async fn commit(transaction: Transaction) -> StoreResult<()> {
+    Ok(transaction.commit().await?)
+}
+
+/// A duration as Postgres takes it, in seconds.
+fn seconds(duration: Duration) -> f64 {
+    duration.as_secs_f64()
+}

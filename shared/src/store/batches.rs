@@ -1,0 +1,190 @@
+//! Batches: reading them with their sums, and a person's say over them.
+
+use super::{Db, StoreResult};
+use crate::batch::{BatchState, Lane};
+use crate::system_email::SystemEmailKind;
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// How many deliveries stand where. With those left out they add up to those selected.
+pub type Counts = BTreeMap<String, i64>;
+
+/// A batch.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Its id.
+    pub id: Uuid,
+    /// Which system email.
+    pub kind: SystemEmailKind,
+    /// In which version.
+    pub version: i32,
+    /// Which queue it uses.
+    pub lane: Lane,
+    /// Where it stands.
+    pub state: BatchState,
+    /// Whether it is one test mail.
+    pub is_test: bool,
+    /// When it was accepted.
+    pub created_at: OffsetDateTime,
+    /// Who asked for it.
+    pub created_by: String,
+    /// When it may start.
+    pub start_at: OffsetDateTime,
+    /// When its last delivery ended.
+    pub finished_at: Option<OffsetDateTime>,
+    /// How many were chosen.
+    pub selected: i32,
+    /// How many deliveries it owes.
+    pub accepted: i32,
+    /// Why it is paused or stopped.
+    pub reason: Option<String>,
+    final_counts: Option<serde_json::Value>,
+}
+
+macro_rules! batches {
+    ($rest:literal, $($argument:expr),*) => {
+        sqlx::query_as!(
+            Batch,
+            r#"select id, kind as "kind: SystemEmailKind", version, lane as "lane: Lane",
+                      state as "state: BatchState", is_test, created_at, created_by, start_at, finished_at,
+                      selected_count as selected, accepted_count as accepted, reason, final_counts
+               from batches "# + $rest,
+            $($argument),*
+        )
+    };
+}
+
+/// One batch.
+pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<Batch>> {
+    Ok(batches!("where id = $1", id).fetch_optional(db).await?)
+}
+
+/// Batches, newest first, older than the batch `before`; test mails are no batches to a reader.
+pub async fn list(db: &Db, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<Batch>> {
+    let found = batches!(
+        "where not is_test and ($1::uuid is null or id < $1) order by id desc limit $2",
+        before,
+        limit
+    );
+    Ok(found.fetch_all(db).await?)
+}
+
+/// A batch's sums: by state, with `unsure` beside them. Counted from the rows while it runs, read
+/// from what was counted for good afterwards.
+pub async fn counts(db: &Db, batch: &Batch) -> StoreResult<Counts> {
+    if let Some(counted) = &batch.final_counts {
+        return Ok(serde_json::from_value(counted.clone()).unwrap_or_default());
+    }
+    let rows = sqlx::query!(
+        r#"select state::text as "state!", count(*) as "n!", count(*) filter (where unsure) as "unsure!"
+           from deliveries where batch_id = $1 group by state"#,
+        batch.id,
+    )
+    .fetch_all(db)
+    .await?;
+    let mut counts = Counts::new();
+    for row in rows {
+        *counts.entry("unsure".to_owned()).or_default() += row.unsure;
+        counts.insert(row.state, row.n);
+    }
+    Ok(counts)
+}
+
+/// Why how many were left out.
+pub async fn left_out(db: &Db, batch: Uuid) -> StoreResult<Counts> {
+    let rows = sqlx::query!(
+        r#"select reason, count(*) as "n!" from left_out where batch_id = $1 group by reason"#,
+        batch,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.reason, row.n)).collect())
+}
+
+/// Pauses a batch that is held or running; what lies in the queue goes back to waiting.
+///
+/// A worker that has a job of it finds the batch paused and drops the job.
+pub async fn pause(db: &Db, id: Uuid, reason: &str) -> StoreResult<bool> {
+    let row = sqlx::query!(
+        r#"with paused as (
+               update batches set state = 'paused', reason = $2
+               where id = $1 and state in ('held', 'running') returning id
+           ), taken_back as (
+               update deliveries d
+               set state = case when d.attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
+                   due_at = now(), lease_until = null
+               from paused where d.batch_id = paused.id and d.state = 'queued'
+           )
+           select count(*) as "n!" from paused"#,
+        id,
+        reason,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(row.n > 0)
+}
+
+/// Lets a paused batch go on.
+pub async fn resume(db: &Db, id: Uuid) -> StoreResult<bool> {
+    let row = sqlx::query!(
+        r#"with resumed as (
+               update batches
+               set state = case when start_at > now() then 'held' else 'running' end::batch_state, reason = null
+               where id = $1 and state = 'paused' returning id
+           )
+           select count(*) as "n!", pg_notify('beckon_work', '') is null as told from resumed"#,
+        id,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(row.n > 0)
+}
+
+/// Starts a held batch now.
+pub async fn start_now(db: &Db, id: Uuid) -> StoreResult<bool> {
+    let row = sqlx::query!(
+        r#"with started as (
+               update batches set state = 'running', start_at = now()
+               where id = $1 and state = 'held' returning id
+           ), due as (
+               update deliveries d set due_at = now() from started where d.batch_id = started.id and d.state = 'waiting'
+           )
+           select count(*) as "n!", pg_notify('beckon_work', '') is null as told from started"#,
+        id,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(row.n > 0)
+}
+
+/// Stops a batch for good. From the commit on no worker takes on another of its mails; the rest
+/// is cancelled by [`super::dispatch::end_useless`], group by group.
+pub async fn stop(db: &Db, id: Uuid, reason: &str) -> StoreResult<bool> {
+    let done = sqlx::query!(
+        "update batches set state = 'stopped', reason = $2
+         where id = $1 and state in ('held', 'running', 'paused')",
+        id,
+        reason,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Cancels up to `most` of what a stopped batch still owes; returns how many.
+pub async fn cancel_rest(db: &Db, id: Uuid, most: i64) -> StoreResult<u64> {
+    let done = sqlx::query!(
+        "update deliveries set state = 'cancelled', reason = 'stopped', lease_until = null
+         where id in (
+             select d.id from deliveries d join batches b on b.id = d.batch_id
+             where b.id = $1 and b.state = 'stopped' and d.state in ('waiting', 'queued', 'retrying')
+             limit $2
+             for update of d)",
+        id,
+        most,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,118 @@
+//! A worker takes deliveries on.
+
+use super::{Db, StoreResult, seconds};
+use crate::job::Job;
+use crate::system_email::SystemEmailKind;
+use serde_json::Value;
+use std::time::Duration;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A delivery that is ours until its lease ends, with all that is needed to write its letter.
+#[derive(Clone, Debug)]
+pub struct Claim {
+    /// Which delivery.
+    pub delivery: Uuid,
+    /// The attempt that has begun with this claim.
+    pub attempt: i32,
+    /// Its batch.
+    pub batch: Uuid,
+    /// Which system email,
+    pub kind: SystemEmailKind,
+    /// and the version the batch was sent with.
+    pub version: i32,
+    /// Seconds between the moment it fell due and this claim.
+    pub waited_seconds: f64,
+    /// When the batch began, for the time until the mail has left.
+    pub start_at: OffsetDateTime,
+    /// Now, as Postgres has it.
+    pub claimed_at: OffsetDateTime,
+    /// Where to, for a test mail.
+    pub test_address: Option<String>,
+    /// Whom to; absent for a test mail.
+    pub recipient: Option<Recipient>,
+}
+
+/// The person a claimed mail is for.
+#[derive(Clone, Debug)]
+pub struct Recipient {
+    /// Their id.
+    pub user: Uuid,
+    /// Their address as typed.
+    pub email: String,
+    /// First name, or empty.
+    pub first_name: String,
+    /// Last name, or empty.
+    pub last_name: String,
+    /// Language tag, or empty.
+    pub language: String,
+    /// Their other merge fields: an object of strings.
+    pub fields: Value,
+    /// Whether they have signed in before: a password for them is a reset, not their first.
+    pub has_signed_in: bool,
+}
+
+/// What a group of claims came to.
+#[derive(Debug, Default)]
+pub struct Claims {
+    /// Ours now.
+    pub taken: Vec<Claim>,
+    /// Whose user is gone; cancelled.
+    pub orphaned: usize,
+}
+
+/// Takes a group of deliveries on. One that is missing from the answer is not for us: somebody
+/// was faster, its batch was paused or stopped, or it has ended.
+pub async fn claim(db: &Db, jobs: &[Job], token: Uuid, lease: Duration, worker: &str) -> StoreResult<Claims> {
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.delivery).collect();
+    let attempts: Vec<i32> = jobs.iter().map(|job| job.attempt).collect();
+    let rows = sqlx::query_file!("src/store/claim.sql", &ids, &attempts, token, seconds(lease), worker,)
+        .fetch_all(db)
+        .await?;
+    let mut claims = Claims::default();
+    for row in rows {
+        if !row.is_ours {
+            claims.orphaned += 1;
+            continue;
+        }
+        let recipient = row.user.map(|user| Recipient {
+            user,
+            email: row.email.unwrap_or_default(),
+            first_name: row.first_name.unwrap_or_default(),
+            last_name: row.last_name.unwrap_or_default(),
+            language: row.language.unwrap_or_default(),
+            fields: row.fields.unwrap_or_default(),
+            has_signed_in: row.has_signed_in,
+        });
+        claims.taken.push(Claim {
+            delivery: row.delivery,
+            attempt: row.attempt,
+            batch: row.batch,
+            kind: row.kind,
+            version: row.version,
+            waited_seconds: row.waited_seconds,
+            start_at: row.start_at,
+            claimed_at: row.claimed_at,
+            test_address: row.test_address,
+            recipient,
+        });
+    }
+    Ok(claims)
+}
+
+/// Keeps claims alive that take long; returns those that are still ours.
+pub async fn renew(db: &Db, held: &[(Uuid, Uuid)], lease: Duration) -> StoreResult<Vec<Uuid>> {
+    let (ids, tokens): (Vec<Uuid>, Vec<Uuid>) = held.iter().copied().unzip();
+    let rows = sqlx::query!(
+        "update deliveries d set lease_until = now() + make_interval(secs => $3)
+         from unnest($1::uuid[], $2::uuid[]) as held (id, token)
+         where d.id = held.id and d.lease_token = held.token and d.state = 'sending'
+         returning d.id",
+        &ids,
+        &tokens,
+        seconds(lease),
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
+}

@@ -1,0 +1,276 @@
+//! What the dispatcher reads and writes: what is due, what was published, what was lost.
+
+use super::{Db, StoreResult, seconds};
+use crate::batch::Lane;
+use crate::job::Job;
+use sqlx::postgres::PgListener;
+use std::time::Duration;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The channel on which Postgres says that there is new work.
+const WAKE: &str = "beckon_work";
+
+/// A delivery that is due.
+#[derive(Clone, Debug)]
+pub struct Due {
+    /// Which.
+    pub delivery: Uuid,
+    /// How many attempts have begun.
+    pub attempt: i32,
+    /// Since when. With it a delivery is known again, see [`mark_queued`].
+    pub due_at: OffsetDateTime,
+    /// The trace its batch belongs to.
+    pub trace_id: String,
+}
+
+impl Due {
+    /// The job that asks for its next attempt.
+    pub const fn job(&self) -> Job {
+        Job {
+            delivery: self.delivery,
+            attempt: self.attempt + 1,
+        }
+    }
+}
+
+/// The right to dispatch, held by one process at a time: a lock that Postgres takes back when the
+/// connection ends.
+pub struct Turn {
+    connection: sqlx::pool::PoolConnection<sqlx::Postgres>,
+}
+
+/// Takes the dispatcher's turn, if nobody has it.
+pub async fn take_turn(db: &Db) -> StoreResult<Option<Turn>> {
+    let mut connection = db.acquire().await?;
+    let row = sqlx::query!(r#"select pg_try_advisory_lock(hashtextextended('dispatcher', 0)) as "is_mine!""#)
+        .fetch_one(&mut *connection)
+        .await?;
+    Ok(row.is_mine.then_some(Turn { connection }))
+}
+
+impl Turn {
+    /// Checks that the turn is still ours, which it is as long as its connection lives.
+    pub async fn confirm(&mut self) -> StoreResult<()> {
+        sqlx::query!("select 1 as one").fetch_one(&mut *self.connection).await?;
+        Ok(())
+    }
+
+    /// Gives the turn to whoever asks next.
+    pub async fn pass_on(self) {
+        // Closing the connection releases the lock even when Postgres does not answer.
+        let _ = self.connection.close().await;
+    }
+}
+
+/// Hears that there is work. A missed call costs one poll interval, never a mail.
+pub async fn listen(db: &Db) -> StoreResult<PgListener> {
+    let mut listener = PgListener::connect_with(db).await?;
+    listener.listen(WAKE).await?;
+    Ok(listener)
+}
+
+/// Waits for the next call, or until Postgres stops calling.
+pub async fn heard(listener: &mut PgListener) -> StoreResult<()> {
+    listener.try_recv().await?;
+    Ok(())
+}
+
+/// Starts batches whose hold is over.
+pub async fn start_held(db: &Db) -> StoreResult<u64> {
+    let done = sqlx::query!(
+        "update batches set state = 'running'
+         where finished_at is null and state = 'held' and start_at <= now()",
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// How many jobs of a lane lie in the queue unclaimed.
+pub async fn queued(db: &Db, lane: Lane) -> StoreResult<i64> {
+    let row = sqlx::query!(
+        r#"select count(*) as "n!"
+           from deliveries d join batches b on b.id = d.batch_id
+           where d.state = 'queued' and b.lane = $1"#,
+        lane as _,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(row.n)
+}
+
+/// Up to `most` due deliveries of a lane, in turns: the first of every batch, then the second of
+/// every batch, so that nobody waits behind somebody else's hundred thousand.
+pub async fn due(db: &Db, lane: Lane, most: i64) -> StoreResult<Vec<Due>> {
+    let due = sqlx::query_as!(
+        Due,
+        r#"select d.id as delivery, d.attempt, d.due_at, b.trace_id
+           from batches b
+           cross join lateral (
+               select id, attempt, due_at, row_number() over (order by due_at, id) as turn
+               from (
+                   select id, attempt, due_at from deliveries
+                   where batch_id = b.id and state in ('waiting', 'retrying') and due_at <= now()
+                   order by due_at, id
+                   limit $2
+               ) first
+           ) d
+           where b.finished_at is null and b.state = 'running' and b.lane = $1
+           order by d.turn, b.id
+           limit $2"#,
+        lane as _,
+        most,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(due)
+}
+
+/// Marks as queued what the broker confirmed. One that a worker has claimed meanwhile stays so,
+/// also when it has been given back already: then it is due at another time than it was
+/// published for, and its job is spent.
+pub async fn mark_queued(db: &Db, published: &[&Due], lease: Duration) -> StoreResult<u64> {
+    let ids: Vec<Uuid> = published.iter().map(|due| due.delivery).collect();
+    let attempts: Vec<i32> = published.iter().map(|due| due.attempt).collect();
+    let due_at: Vec<OffsetDateTime> = published.iter().map(|due| due.due_at).collect();
+    let done = sqlx::query!(
+        // States are compared as text, so that nobody reads the index of all that is due.
+        "with found as materialized (
+             select due.id, due.attempt, due.due_at
+             from unnest($1::uuid[], $2::integer[], $3::timestamptz[]) as due (id, attempt, due_at)
+             cross join lateral (select batch_id from deliveries where id = due.id offset 0) d
+             cross join lateral (select from batches where id = d.batch_id and state = 'running' offset 0) b
+         )
+         update deliveries d
+         set state = 'queued', lease_until = now() + make_interval(secs => $4)
+         from found
+         where d.id = found.id and d.attempt = found.attempt and d.due_at = found.due_at
+           and d.state::text in ('waiting', 'retrying')",
+        &ids,
+        &attempts,
+        &due_at,
+        seconds(lease),
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Makes everything in the queues due again: after a new connection nothing proves that the
+/// broker still has it, and a copy too many is dropped by the claim.
+pub async fn requeue_all(db: &Db) -> StoreResult<u64> {
+    let done = sqlx::query!(
+        "update deliveries
+         set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
+             lease_until = null
+         where state = 'queued'",
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Makes due again what lay in a queue past its lease: its job is lost.
+pub async fn requeue_lost(db: &Db) -> StoreResult<u64> {
+    let done = sqlx::query!(
+        "update deliveries
+         set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
+             lease_until = null
+         where state = 'queued' and lease_until < now()",
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Ends attempts whose worker vanished: nobody knows how far it came, so they are unsure, and the
+/// delivery is due again at once. Past `attempts_most` attempts it has failed instead.
+pub async fn end_vanished(db: &Db, attempts_most: i32) -> StoreResult<u64> {
+    let row = sqlx::query!(
+        r#"with vanished as (
+               select d.id, d.attempt, b.state as batch_state
+               from deliveries d join batches b on b.id = d.batch_id
+               where d.state = 'sending' and d.lease_until < now()
+               order by d.lease_until
+               limit 5000
+               for update of d skip locked
+           ), moved as (
+               update deliveries d
+               set state = case when v.batch_state = 'stopped' then 'cancelled'
+                                when d.attempt >= $1 then 'failed'
+                                else 'retrying' end::delivery_state,
+                   reason = case when v.batch_state = 'stopped' then 'stopped'
+                                 when d.attempt >= $1 then 'too_many_attempts'
+                                 else 'worker_vanished' end,
+                   due_at = now(), unsure = true, lease_until = null, lease_token = null
+               from vanished v
+               where d.id = v.id
+               returning d.id, d.attempt
+           ), ended as (
+               update attempts a
+               set ended_at = now(), verdict = 'unsure', phase = 'unknown', reply = 'the worker vanished'
+               from moved
+               where a.delivery_id = moved.id and a.n = moved.attempt and a.ended_at is null
+               returning 1
+           )
+           select count(*) as "n!" from moved"#,
+        attempts_most,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(u64::try_from(row.n).unwrap_or_default())
+}
+
+/// Ends what is of no use any more: mails too old to be worth their first try, and whatever is
+/// left of stopped batches. Up to `most` of each.
+pub async fn end_useless(db: &Db, most: i64) -> StoreResult<u64> {
+    let done = sqlx::query!(
+        "with useless as (
+             select d.id,
+                    case when b.state = 'stopped' then 'cancelled' else 'expired' end::delivery_state as state,
+                    case when b.state = 'stopped' then 'stopped' else 'stale' end as reason
+             from batches b
+             cross join lateral (
+                 select id from deliveries
+                 where batch_id = b.id
+                   and (state in ('waiting', 'retrying') or (state = 'queued' and b.state = 'stopped'))
+                   and (b.state = 'stopped' or attempt = 0)
+                 limit $1
+                 for update skip locked
+             ) d
+             where b.finished_at is null
+               and (b.state = 'stopped' or (b.stale_at < now() and b.state <> 'held'))
+         )
+         update deliveries d
+         set state = useless.state, reason = useless.reason, lease_until = null
+         from useless where d.id = useless.id",
+        most,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Closes batches whose last delivery has ended, and counts them for good.
+pub async fn finish(db: &Db) -> StoreResult<Vec<Uuid>> {
+    let finished = sqlx::query!(
+        "update batches b
+         set finished_at = now(),
+             state = case when b.state = 'stopped' then b.state else 'finished' end,
+             final_counts = (
+                 select coalesce(jsonb_object_agg(by_state.state, by_state.n), '{}')
+                        || jsonb_build_object('unsure', coalesce(sum(by_state.unsure), 0))
+                 from (select state, count(*) as n, count(*) filter (where unsure) as unsure
+                       from deliveries where batch_id = b.id group by state) by_state)
+         where b.finished_at is null and b.state in ('running', 'stopped')
+           and not exists (
+               select from deliveries d
+               where d.batch_id = b.id and d.state in ('waiting', 'retrying'))
+           and b.id not in (select batch_id from deliveries where state in ('queued', 'sending'))
+         returning b.id",
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(finished.into_iter().map(|row| row.id).collect())
+}

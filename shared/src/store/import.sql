@@ -1,0 +1,43 @@
+-- Each person is looked up once, by their own key, whatever Postgres believes about tables that
+-- were empty a minute ago: `offset 0` keeps the planner from reading all users to find some.
+with given as materialized (
+    select g.number, g.email, g.email_key, g.first_name, g.last_name, g.language, g.fields, u.id as known,
+           -- Somebody who stood in an earlier row of this file keeps what that row said.
+           i.row_number as earlier
+    from unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[])
+         as g (number, email, email_key, first_name, last_name, language, fields)
+    left join lateral (select id from users where email_key = g.email_key offset 0) u on true
+    left join lateral (
+        select row_number from import_users where import_id = $1 and user_id = u.id offset 0
+    ) i on u.id is not null
+),
+stored as (
+    insert into users as u (email, email_key, first_name, last_name, language, fields)
+    select email, email_key, coalesce(first_name, ''), coalesce(last_name, ''), coalesce(language, ''), fields
+    from given
+    where earlier is null
+    -- One order for all, so that imports and other writers never wait for each other in a circle.
+    order by email_key
+    on conflict (email_key) do update
+    set first_name = case when excluded.first_name <> '' then excluded.first_name else u.first_name end,
+        last_name = case when excluded.last_name <> '' then excluded.last_name else u.last_name end,
+        language = case when excluded.language <> '' then excluded.language else u.language end,
+        fields = u.fields || excluded.fields,
+        updated_at = now()
+    where (excluded.first_name <> '' and excluded.first_name <> u.first_name)
+       or (excluded.last_name <> '' and excluded.last_name <> u.last_name)
+       or (excluded.language <> '' and excluded.language <> u.language)
+       or not u.fields @> excluded.fields
+    returning u.id, u.email_key, u.xmax = 0 as is_new
+),
+outcome as materialized (
+    -- Whoever is unchanged is not returned by the insert, and was known before.
+    select given.number, given.earlier, stored.is_new, coalesce(stored.id, given.known) as user_id
+    from given
+    left join stored on stored.email_key = given.email_key
+),
+linked as (
+    insert into import_users (import_id, user_id, row_number)
+    select $1, user_id, number from outcome where earlier is null
+)
+select number as "number!", earlier as "earlier?", is_new as "is_new?" from outcome

@@ -1,0 +1,160 @@
+//! Accepting a batch: who is chosen, who is left out and why, and a delivery for everybody else.
+
+use super::{StoreResult, Transaction, seconds};
+use crate::batch::{BatchState, INTERACTIVE_MOST};
+use crate::system_email::SystemEmailKind;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// How many unused passwords one person may have at a time.
+///
+/// Each is tried in turn when the person signs in, 15 ms apiece, and fifty requests for one
+/// person must not become fifty working passwords.
+pub const LIVE_PASSWORDS_MOST: i32 = 5;
+
+/// How long after a mail the same person is left out of the next batch of its kind.
+const RECENT: Duration = Duration::from_hours(24);
+
+/// Reasons for leaving somebody out, as stored and shown.
+pub const LEFT_OUT_REASONS: [&str; 6] = [
+    "unknown_user",
+    "duplicate",
+    "signed_in",
+    "already_waiting",
+    "mailed_recently",
+    "too_many_passwords",
+];
+
+/// Which users a batch is for. The parts add up; most requests use one.
+#[derive(Clone, Debug, Default)]
+pub struct Selection {
+    /// By id.
+    pub users: Vec<Uuid>,
+    /// By address: identity and what was given, in the same order.
+    pub email_keys: Vec<String>,
+    /// See `email_keys`.
+    pub emails_given: Vec<String>,
+    /// Everybody a file brought in.
+    pub import: Option<Uuid>,
+    /// Everybody a filter matches.
+    pub filter: Option<super::users::UserFilter>,
+}
+
+/// A batch to accept.
+#[derive(Clone, Debug)]
+pub struct NewBatch {
+    /// Which system email.
+    pub kind: SystemEmailKind,
+    /// Whom.
+    pub selection: Selection,
+    /// Nothing leaves before this much time has passed,
+    pub hold: Duration,
+    /// nor before this moment.
+    pub start_at: Option<OffsetDateTime>,
+    /// Also those who have signed in already (password mails).
+    pub include_signed_in: bool,
+    /// Also those who got this kind of mail in the last 24 hours.
+    pub include_recent: bool,
+    /// After how long a mail not yet tried is of no use; none for invites.
+    pub stale_after: Option<Duration>,
+    /// Who asks.
+    pub created_by: String,
+    /// The request's trace.
+    pub trace_id: String,
+}
+
+/// A batch as it was accepted.
+#[derive(Clone, Debug)]
+pub struct Accepted {
+    /// Its id.
+    pub batch: Uuid,
+    /// How many were chosen.
+    pub selected: i32,
+    /// How many deliveries were written.
+    pub accepted: i32,
+    /// How many were left out, by reason.
+    pub left_out: BTreeMap<String, i64>,
+    /// Held, running, or finished when nobody is left.
+    pub state: BatchState,
+}
+
+/// Writes a batch and its deliveries in one statement and wakes the dispatcher at commit.
+///
+/// Intakes of one kind run one after the other, so that two requests at once cannot both find
+/// that a person has no mail waiting.
+pub async fn accept(transaction: &mut Transaction, new: &NewBatch) -> StoreResult<Accepted> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended('intake ' || $1, 0))",
+        new.kind.as_str()
+    )
+    .execute(&mut **transaction)
+    .await?;
+    let chosen = &new.selection;
+    let filter = chosen.filter.clone().unwrap_or_default();
+    let row = sqlx::query_file!(
+        "src/store/intake.sql",
+        &chosen.users,
+        &chosen.email_keys,
+        &chosen.emails_given,
+        chosen.import,
+        chosen.filter.is_some(),
+        filter.pattern(),
+        filter.import,
+        filter.invited,
+        filter.signed_in,
+        new.kind as _,
+        new.include_signed_in,
+        new.include_recent,
+        seconds(RECENT),
+        LIVE_PASSWORDS_MOST,
+        new.start_at,
+        seconds(new.hold),
+        new.stale_after.map(seconds),
+        new.created_by,
+        new.trace_id,
+        i32::try_from(INTERACTIVE_MOST).unwrap_or(i32::MAX),
+    )
+    .fetch_one(&mut **transaction)
+    .await?;
+    sqlx::query!("select pg_notify('beckon_work', '')")
+        .execute(&mut **transaction)
+        .await?;
+    Ok(Accepted {
+        batch: row.id,
+        selected: row.selected_count,
+        accepted: row.accepted_count,
+        left_out: serde_json::from_value(row.left_out).unwrap_or_default(),
+        state: row.state,
+    })
+}
+
+/// Writes a test mail: a batch of one to an address, on the interactive lane.
+pub async fn accept_test(
+    transaction: &mut Transaction,
+    kind: SystemEmailKind,
+    address: &str,
+    created_by: &str,
+    trace_id: &str,
+) -> StoreResult<Uuid> {
+    let row = sqlx::query!(
+        "with new_batch as (
+             insert into batches (kind, version, lane, state, is_test, created_by, start_at,
+                                  selected_count, accepted_count, trace_id)
+             select $1, max(version), 'interactive', 'running', true, $3, now(), 1, 1, $4
+             from system_email_versions where kind = $1
+             returning id
+         ), new_delivery as (
+             insert into deliveries (batch_id, test_address, due_at) select id, $2, now() from new_batch
+         )
+         select id, pg_notify('beckon_work', '') is null as told from new_batch",
+        kind as _,
+        address,
+        created_by,
+        trace_id,
+    )
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(row.id)
+}

@@ -1,0 +1,99 @@
+with given as materialized (
+    select chosen.id as user_id, chosen.id::text as given, chosen.n
+    from unnest($1::uuid[]) with ordinality as chosen (id, n)
+    union all
+    select u.id, chosen.given, chosen.n
+    from unnest($2::text[], $3::text[]) with ordinality as chosen (key, given, n)
+    left join users u on u.email_key = chosen.key
+    union all
+    select user_id, null, row_number from import_users where import_id = $4
+    union all
+    select u.id, null, 0
+    from users u
+    where $5::boolean
+      and ($6::text is null
+           or u.email ilike $6 or u.first_name ilike $6 or u.last_name ilike $6
+           or u.first_name || ' ' || u.last_name ilike $6)
+      and ($7::uuid is null
+           or exists (select from import_users i where i.import_id = $7 and i.user_id = u.id))
+      and ($8::boolean is null
+           or $8 = exists (
+               select from deliveries d join batches b on b.id = d.batch_id
+               where d.user_id = u.id and b.kind = 'invite' and d.state = 'sent'))
+      and ($9::boolean is null or $9 = (u.signed_in_at is not null))
+),
+known as materialized (
+    select given.user_id, given.given, given.n, u.id is not null as is_known, u.signed_in_at,
+           row_number() over (partition by given.user_id order by given.n) as turn
+    from given
+    left join users u on u.id = given.user_id
+),
+classed as materialized (
+    select known.user_id, known.given, known.n,
+           case
+               when not known.is_known then 'unknown_user'
+               when known.turn > 1 then 'duplicate'
+               when $10::mail_kind = 'password_reset' and not $11::boolean
+                    and known.signed_in_at is not null then 'signed_in'
+               when past.is_waiting then 'already_waiting'
+               when not $12::boolean and past.is_recent then 'mailed_recently'
+               when $10 = 'password_reset' and passwords.live >= $14::integer then 'too_many_passwords'
+           end as reason
+    from known
+    left join lateral (
+        select bool_or(d.state in ('waiting', 'queued', 'sending', 'retrying')) as is_waiting,
+               bool_or(d.sent_at > now() - make_interval(secs => $13::float8)) as is_recent
+        from (select batch_id, state, sent_at from deliveries where user_id = known.user_id offset 0) d
+        cross join lateral (select from batches where id = d.batch_id and kind = $10 offset 0) b
+    ) past on true
+    left join lateral (
+        select count(*) as live
+        from credentials c
+        where c.user_id = known.user_id and c.kind = 'generated'
+          and c.used_at is null and c.expires_at > now()
+    ) passwords on $10 = 'password_reset'
+),
+totals as (
+    select count(*)::integer as selected, count(*) filter (where reason is null)::integer as accepted
+    from classed
+),
+starting as (
+    select greatest(now() + make_interval(secs => $16::float8), coalesce($15::timestamptz, now())) as start_at
+),
+new_batch as (
+    insert into batches (kind, version, lane, state, created_by, start_at, stale_at, finished_at, final_counts,
+                         selected_count, accepted_count, trace_id)
+    select $10,
+           (select max(version) from system_email_versions where kind = $10),
+           case when totals.accepted <= $20::integer then 'interactive' else 'bulk' end::lane,
+           case when totals.accepted = 0 then 'finished'
+                when starting.start_at > now() then 'held'
+                else 'running' end::batch_state,
+           $18, starting.start_at,
+           starting.start_at + make_interval(secs => $17::float8),
+           case when totals.accepted = 0 then now() end,
+           case when totals.accepted = 0 then '{}'::jsonb end,
+           totals.selected, totals.accepted, $19
+    from totals, starting
+    returning id, state, start_at, selected_count, accepted_count
+),
+new_deliveries as (
+    insert into deliveries (batch_id, user_id, due_at)
+    select new_batch.id, classed.user_id, new_batch.start_at
+    from classed, new_batch
+    where classed.reason is null
+    order by classed.n
+),
+new_left_out as (
+    insert into left_out (batch_id, user_id, given, reason)
+    select new_batch.id, case when classed.reason <> 'unknown_user' then classed.user_id end,
+           case when classed.reason = 'unknown_user' then classed.given end, classed.reason
+    from classed, new_batch
+    where classed.reason is not null
+    order by classed.n
+)
+select id as "id!", state as "state!: BatchState", selected_count as "selected_count!", accepted_count as "accepted_count!",
+       coalesce((select jsonb_object_agg(reason, n)
+                 from (select reason, count(*) as n from classed where reason is not null group by reason) by_reason),
+                '{}') as "left_out!"
+from new_batch

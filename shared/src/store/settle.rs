@@ -1,0 +1,180 @@
+//! What became of attempts, written once and for good.
+
+use super::{Db, StoreResult};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// What an attempt came to.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// Which delivery,
+    pub delivery: Uuid,
+    /// which attempt,
+    pub attempt: i32,
+    /// and the token of the claim, without which nothing is written.
+    pub token: Uuid,
+    /// What follows.
+    pub ending: Ending,
+    /// How far the conversation came.
+    pub phase: &'static str,
+    /// The relay's code.
+    pub code: Option<u16>,
+    /// Its enhanced code (RFC 3463).
+    pub enhanced_code: Option<String>,
+    /// Its words, or ours when it said nothing.
+    pub reply: String,
+}
+
+/// What follows an attempt.
+#[derive(Clone, Debug)]
+pub enum Ending {
+    /// The relay took it. A password in it lives for `password_lifetime` from now.
+    Sent {
+        /// See above; absent for mails without one.
+        password_lifetime: Option<Duration>,
+    },
+    /// The relay refused it for good, or it could not be built.
+    Failed {
+        /// The class of the trouble.
+        reason: &'static str,
+    },
+    /// Try again, or give up when that would be too late.
+    Retry {
+        /// The class of the trouble.
+        reason: &'static str,
+        /// After this long,
+        after: Duration,
+        /// unless the first attempt began longer ago than this by then.
+        give_up_after: Duration,
+        /// The relay may have taken it: the person may get it twice, and a password in it stays.
+        is_unsure: bool,
+        /// After this many attempts it has failed, whatever the time.
+        attempts_most: i32,
+    },
+    /// It had not really begun: no attempt is spent, and it is due after `after`.
+    GivenBack {
+        /// See above.
+        after: Duration,
+    },
+}
+
+impl Ending {
+    /// The word for the attempt's record and for metrics.
+    pub const fn verdict(&self) -> &'static str {
+        match self {
+            Self::Sent { .. } => "accepted",
+            Self::Failed { .. } => "refused",
+            Self::Retry { is_unsure: true, .. } => "unsure",
+            Self::Retry { .. } => "try_later",
+            Self::GivenBack { .. } => "given_back",
+        }
+    }
+
+    const fn reason(&self) -> Option<&'static str> {
+        match self {
+            Self::Failed { reason } | Self::Retry { reason, .. } => Some(reason),
+            Self::Sent { .. } | Self::GivenBack { .. } => None,
+        }
+    }
+
+    /// The time that matters to it: a password's lifetime, or until the next try.
+    fn time(&self) -> Option<f64> {
+        match self {
+            Self::Sent { password_lifetime } => password_lifetime.as_ref().map(Duration::as_secs_f64),
+            Self::Retry { after, .. } | Self::GivenBack { after } => Some(after.as_secs_f64()),
+            Self::Failed { .. } => None,
+        }
+    }
+
+    fn give_up(&self) -> (f64, i32) {
+        match self {
+            Self::Retry {
+                give_up_after,
+                attempts_most,
+                ..
+            } => (give_up_after.as_secs_f64(), *attempts_most),
+            _ => (0.0, 0),
+        }
+    }
+}
+
+/// Columns of a group of outcomes, in the order of the statement's parameters.
+#[derive(Default)]
+struct Columns {
+    ids: Vec<Uuid>,
+    attempts: Vec<i32>,
+    tokens: Vec<Uuid>,
+    verdicts: Vec<String>,
+    reasons: Vec<Option<String>>,
+    times: Vec<Option<f64>>,
+    give_up_after: Vec<f64>,
+    attempts_most: Vec<i32>,
+    phases: Vec<String>,
+    codes: Vec<Option<i16>>,
+    enhanced_codes: Vec<Option<String>>,
+    replies: Vec<String>,
+}
+
+impl Columns {
+    fn of(outcomes: &[Outcome]) -> Self {
+        let mut columns = Self::default();
+        for outcome in outcomes {
+            let (give_up_after, attempts_most) = outcome.ending.give_up();
+            columns.ids.push(outcome.delivery);
+            columns.attempts.push(outcome.attempt);
+            columns.tokens.push(outcome.token);
+            columns.verdicts.push(outcome.ending.verdict().to_owned());
+            columns.reasons.push(outcome.ending.reason().map(str::to_owned));
+            columns.times.push(outcome.ending.time());
+            columns.give_up_after.push(give_up_after);
+            columns.attempts_most.push(attempts_most);
+            columns.phases.push(outcome.phase.to_owned());
+            columns
+                .codes
+                .push(outcome.code.and_then(|code| i16::try_from(code).ok()));
+            columns.enhanced_codes.push(outcome.enhanced_code.clone());
+            // Postgres stores no NUL, whatever a relay sends.
+            columns.replies.push(outcome.reply.replace('\0', "\u{fffd}"));
+        }
+        columns
+    }
+}
+
+/// Where a delivery went.
+#[derive(Clone, Debug)]
+pub struct Settled {
+    /// Which.
+    pub delivery: Uuid,
+    /// Its state now.
+    pub state: crate::delivery::DeliveryState,
+}
+
+/// Settles a group of attempts. One that is missing from the answer was not ours any more: its
+/// lease had ended, and whoever took over decides.
+pub async fn settle(db: &Db, outcomes: &[Outcome]) -> StoreResult<Vec<Settled>> {
+    let columns = Columns::of(outcomes);
+    let rows = sqlx::query_file!(
+        "src/store/settle.sql",
+        &columns.ids,
+        &columns.attempts,
+        &columns.tokens,
+        &columns.verdicts,
+        &columns.reasons as &[Option<String>],
+        &columns.times as &[Option<f64>],
+        &columns.give_up_after,
+        &columns.attempts_most,
+        &columns.phases,
+        &columns.codes as &[Option<i16>],
+        &columns.enhanced_codes as &[Option<String>],
+        &columns.replies,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Settled {
+            delivery: row.id,
+            state: row.state,
+        })
+        .collect())
+}

@@ -1,0 +1,64 @@
+with outcome as (
+    select * from unnest(
+        $1::uuid[], $2::integer[], $3::uuid[], $4::text[], $5::text[], $6::float8[],
+        $7::float8[], $8::integer[], $9::text[], $10::smallint[], $11::text[], $12::text[])
+    as o (id, attempt, token, verdict, reason, secs, give_up_after, attempts_most,
+          phase, code, enhanced_code, reply)
+),
+decided as materialized (
+    select o.*,
+           case
+               when o.verdict = 'accepted' then 'sent'
+               when o.verdict = 'refused' then 'failed'
+               when b.state = 'stopped' then 'cancelled'
+               when o.verdict = 'given_back' then case when o.attempt = 1 then 'waiting' else 'retrying' end
+               when o.attempt >= o.attempts_most then 'failed'
+               when (select a.started_at from attempts a where a.delivery_id = o.id and a.n = 1)
+                    + make_interval(secs => o.give_up_after) < now() + make_interval(secs => o.secs) then 'expired'
+               else 'retrying'
+           end::delivery_state as state,
+           b.state = 'stopped' and o.verdict not in ('accepted', 'refused') as is_stopped
+    from outcome o
+    cross join lateral (select batch_id from deliveries where id = o.id offset 0) d
+    cross join lateral (select state from batches where id = d.batch_id offset 0) b
+),
+moved as (
+    update deliveries d
+    set state = o.state,
+        reason = case when o.is_stopped then 'stopped' else o.reason end,
+        attempt = case when o.verdict = 'given_back' then d.attempt - 1 else d.attempt end,
+        due_at = case when o.state in ('waiting', 'retrying') then now() + make_interval(secs => o.secs)
+                      else d.due_at end,
+        unsure = d.unsure or o.verdict = 'unsure',
+        sent_at = case when o.state = 'sent' then now() end,
+        lease_until = null,
+        lease_token = null
+    from decided o
+    where d.id = o.id and d.attempt = o.attempt and d.state::text = 'sending' and d.lease_token = o.token
+    returning d.id, d.state, o.attempt, o.verdict, o.secs, o.phase, o.code, o.enhanced_code, o.reply
+),
+ended as (
+    update attempts a
+    set ended_at = now(), verdict = m.verdict, phase = m.phase, code = m.code,
+        enhanced_code = m.enhanced_code, reply = m.reply
+    from moved m
+    where a.delivery_id = m.id and a.n = m.attempt and m.verdict <> 'given_back'
+),
+unbegun as (
+    delete from attempts a using moved m
+    where a.delivery_id = m.id and a.n = m.attempt and m.verdict = 'given_back'
+),
+lives_on as (
+    update credentials c
+    set expires_at = now() + make_interval(secs => m.secs)
+    from moved m
+    where c.delivery_id = m.id and c.attempt = m.attempt and c.kind = 'generated'
+      and c.used_at is null and m.verdict = 'accepted' and m.secs is not null
+),
+-- The relay has certainly not taken this mail, so nobody has the password in it.
+removed as (
+    delete from credentials c using moved m
+    where c.delivery_id = m.id and c.attempt = m.attempt and c.kind = 'generated'
+      and c.used_at is null and m.verdict in ('refused', 'try_later', 'given_back')
+)
+select id as "id!", state as "state!: crate::delivery::DeliveryState" from moved

@@ -1,0 +1,97 @@
+//! The system emails' versions. A version never changes; saving makes the next one.
+
+use super::{Db, StoreResult};
+use crate::system_email::SystemEmailKind;
+use time::OffsetDateTime;
+
+/// A system email as it was at one time.
+#[derive(Clone, Debug)]
+pub struct Version {
+    /// Which system email.
+    pub kind: SystemEmailKind,
+    /// Counted from 1, the shipped text.
+    pub version: i32,
+    /// Template of the subject.
+    pub subject: String,
+    /// Template of the body, Markdown.
+    pub body: String,
+    /// When it was saved.
+    pub created_at: OffsetDateTime,
+    /// Who saved it.
+    pub created_by: String,
+}
+
+/// Stores the shipped texts as version 1 where there is none.
+pub async fn ensure_shipped(db: &Db, kind: SystemEmailKind, subject: &str, body: &str) -> StoreResult<()> {
+    sqlx::query!(
+        "insert into system_email_versions (kind, version, subject, body, created_by)
+         values ($1, 1, $2, $3, 'Beckon') on conflict do nothing",
+        kind as _,
+        subject,
+        body,
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}
+
+/// The version in use.
+pub async fn current(db: &Db, kind: SystemEmailKind) -> StoreResult<Option<Version>> {
+    let version = sqlx::query_as!(
+        Version,
+        r#"select kind as "kind: SystemEmailKind", version, subject, body, created_at, created_by
+           from system_email_versions where kind = $1 order by version desc limit 1"#,
+        kind as _,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(version)
+}
+
+/// A version by its number.
+pub async fn find(db: &Db, kind: SystemEmailKind, version: i32) -> StoreResult<Option<Version>> {
+    let version = sqlx::query_as!(
+        Version,
+        r#"select kind as "kind: SystemEmailKind", version, subject, body, created_at, created_by
+           from system_email_versions where kind = $1 and version = $2"#,
+        kind as _,
+        version,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(version)
+}
+
+/// Saves the next version, if nobody saved one after `based_on`.
+///
+/// Returns the new number, or nothing when the text changed meanwhile.
+pub async fn save(
+    db: &Db,
+    kind: SystemEmailKind,
+    based_on: i32,
+    subject: &str,
+    body: &str,
+    created_by: &str,
+) -> StoreResult<Option<i32>> {
+    let saved = sqlx::query!(
+        "insert into system_email_versions (kind, version, subject, body, created_by)
+         select $1, max(version) + 1, $3, $4, $5 from system_email_versions where kind = $1
+         having max(version) = $2
+         on conflict do nothing
+         returning version",
+        kind as _,
+        based_on,
+        subject,
+        body,
+        created_by,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(saved.map(|row| row.version))
+}
+
+/// Postgres's clock, which a preview tells the time by as its mail will.
+pub async fn now(db: &Db) -> StoreResult<OffsetDateTime> {
+    let row = sqlx::query!(r#"select now() as "now!""#).fetch_one(db).await?;
+    Ok(row.now)
+}

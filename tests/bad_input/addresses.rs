@@ -1,0 +1,148 @@
+//! What is no address, in the lists of a request.
+
+use crate::asking::{a_world, post, rows_in};
+use crate::json;
+
+/// What is no address: the word and the sentence for it.
+const NO_ADDRESSES: &[(&str, &str, &str)] = &[
+    ("", "address_missing", "Enter an email address"),
+    (
+        "a@b",
+        "domain_not_public",
+        "Not a valid email address: the part after @ has no dot",
+    ),
+    (
+        "a@localhost",
+        "domain_not_public",
+        "Not a valid email address: the part after @ has no dot",
+    ),
+    (
+        "a@[127.0.0.1]",
+        "domain_not_public",
+        "Not a valid email address: the part after @ is not a public domain name",
+    ),
+    (
+        "\"a b\"@c.com",
+        "quoted_local_part_unsupported",
+        "Email addresses with quotation marks are not supported",
+    ),
+    (
+        "a..b@c.com",
+        "local_part_invalid",
+        "Not a valid email address: a dot in the part before @ is in the wrong place",
+    ),
+    (
+        ".a@c.com",
+        "local_part_invalid",
+        "Not a valid email address: a dot in the part before @ is in the wrong place",
+    ),
+    (
+        "a@c..com",
+        "domain_invalid",
+        "Not a valid email address: a dot in the part after @ is in the wrong place",
+    ),
+    (
+        "a@-c.com",
+        "domain_invalid",
+        "Not a valid email address: a hyphen in the part after @ is in the wrong place",
+    ),
+    (
+        "a@c.com.",
+        "domain_invalid",
+        "Not a valid email address: it ends with a dot",
+    ),
+    (
+        "@c.com",
+        "local_part_missing",
+        "Not a valid email address: the part before @ is missing",
+    ),
+    (
+        "a@",
+        "domain_missing",
+        "Not a valid email address: the part after @ is missing",
+    ),
+    (
+        "a b@c.com",
+        "space_in_address",
+        "Not a valid email address: it contains a space",
+    ),
+    (
+        "<a@c.com>",
+        "angle_brackets",
+        "Not a valid email address: leave out the name and the brackets < >",
+    ),
+    (
+        "mailto:a@c.com",
+        "mailto_prefix",
+        "Not a valid email address: leave out “mailto:”",
+    ),
+    (
+        "a@c.com,b@c.com",
+        "several_addresses",
+        "Enter one email address only: this looks like several",
+    ),
+    (
+        "a@c.com>\r\nRCPT TO:<x@y.com",
+        "control_character",
+        "Not a valid email address: it contains a control character or an invisible one",
+    ),
+    (
+        "a\u{202e}b@c.com",
+        "control_character",
+        "Not a valid email address: it contains a control character or an invisible one",
+    ),
+    (
+        "ü@c.com",
+        "smtputf8_unsupported",
+        "Email addresses with letters such as “ü” before the @ are not supported",
+    ),
+    (
+        "a@xn--zzzz99999.com",
+        "domain_punycode_invalid",
+        "Not a valid email address: the part after @ has a wrong “xn--” name",
+    ),
+];
+
+#[tokio::test]
+async fn what_is_no_address_is_told_with_its_place_and_nobody_is_written_to() {
+    let world = a_world().await;
+    world.person("ada@example.org").await;
+    let long = format!("{}@c.com", "a".repeat(65));
+    let domain = format!("a@{}com", "abcdefghi.".repeat(26));
+
+    let mut emails: Vec<&str> = NO_ADDRESSES.iter().map(|(email, ..)| *email).collect();
+    emails.extend([long.as_str(), domain.as_str(), "ada@example.org"]);
+    let told = post(&world, "/v1/invites", json!({ "emails": emails }).to_string())
+        .answer()
+        .await;
+
+    told.assert_problem(422, "invalid_request");
+    assert_eq!(told.body["detail"], "Some of the request cannot be used; see errors.");
+    let found = told.errors();
+    for ((row, (email, code, sentence)), found) in (1..).zip(NO_ADDRESSES).zip(&found) {
+        assert_eq!(*found, (row, "emails", *code, *sentence), "{email}");
+    }
+    assert_eq!(found.len(), NO_ADDRESSES.len() + 2, "{}", told.text);
+    assert!(
+        found[NO_ADDRESSES.len()..]
+            .iter()
+            .all(|place| place.2 == "address_too_long"),
+        "{}",
+        told.text
+    );
+    assert_eq!(rows_in(&world, "batches").await, 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn of_many_faults_the_first_hundred_are_told() {
+    let world = a_world().await;
+
+    let told = post(&world, "/v1/invites", json!({ "emails": vec!["x"; 5_000] }).to_string())
+        .answer()
+        .await;
+
+    told.assert_problem(422, "invalid_request");
+    assert_eq!(told.errors().len(), 100);
+    world.end().await;
+}

@@ -1,0 +1,175 @@
+//! Asking as nobody should: any header, any bytes, and a close look at the answer.
+
+use std::sync::OnceLock;
+
+use harness::{Setup, World};
+use reqwest::header::HeaderMap;
+use reqwest::{Body, Client, Method};
+use serde_json::Value;
+
+/// A world whose mails nobody sends.
+pub(crate) async fn a_world() -> World {
+    World::with(Setup::default().workers(0)).await
+}
+
+/// A request that may be wrong in any way.
+pub(crate) struct Asked {
+    request: reqwest::RequestBuilder,
+}
+
+/// A request with the world's key.
+pub(crate) fn ask(world: &World, method: Method, path: &str) -> Asked {
+    let asked = as_stranger(world, method, path);
+    Asked {
+        request: asked.request.bearer_auth(world.key()),
+    }
+}
+
+/// A POST of this text as JSON.
+pub(crate) fn post(world: &World, path: &str, body: impl Into<Body>) -> Asked {
+    ask(world, Method::POST, path).json(body)
+}
+
+/// A POST of this text as CSV to the imports.
+pub(crate) fn upload(world: &World, body: impl Into<Body>) -> Asked {
+    let asked = ask(world, Method::POST, "/v1/imports?file_name=people.csv");
+    asked.header("Content-Type", "text/csv").body(body)
+}
+
+/// One client for all tests. It keeps no connection, for each belongs to the test that opened it.
+fn client() -> &'static Client {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    CLIENT.get_or_init(|| Client::builder().pool_max_idle_per_host(0).build().unwrap())
+}
+
+/// A request without a key.
+pub(crate) fn as_stranger(world: &World, method: Method, path: &str) -> Asked {
+    let request = client().request(method, format!("{}{path}", world.base()));
+    Asked { request }
+}
+
+impl Asked {
+    /// With a header.
+    pub(crate) fn header(self, name: &str, value: &str) -> Self {
+        Self {
+            request: self.request.header(name, value),
+        }
+    }
+
+    /// With a body as it is.
+    pub(crate) fn body(self, body: impl Into<Body>) -> Self {
+        Self {
+            request: self.request.body(body),
+        }
+    }
+
+    /// With a body that says that it is JSON.
+    pub(crate) fn json(self, body: impl Into<Body>) -> Self {
+        self.header("Content-Type", "application/json").body(body)
+    }
+
+    /// The answer.
+    pub(crate) async fn answer(self) -> Told {
+        let answer = self.request.send().await.unwrap();
+        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
+        let text = answer.text().await.unwrap();
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        Told {
+            status,
+            headers,
+            body,
+            text,
+        }
+    }
+
+    /// Sends it, and tells whether that went well.
+    pub(crate) async fn send_only(self) -> reqwest::Result<u16> {
+        Ok(self.request.send().await?.status().as_u16())
+    }
+
+    /// The answer, which is this problem: status, word, sentence.
+    pub(crate) async fn must_tell(self, status: u16, word: &str, sentence: &str) -> Told {
+        let told = self.answer().await;
+        told.assert_problem(status, word);
+        assert_eq!(told.body["detail"], sentence, "{}", told.text);
+        told
+    }
+}
+
+/// An answer.
+pub(crate) struct Told {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    /// JSON, or null.
+    pub(crate) body: Value,
+    pub(crate) text: String,
+}
+
+impl Told {
+    /// A header's text, or nothing.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    }
+
+    /// This is a problem of this status and word, fit to be shown.
+    pub(crate) fn assert_problem(&self, status: u16, word: &str) {
+        let said = format!("{} {}", self.status, self.text);
+        assert_eq!(self.status, status, "{said}");
+        assert_eq!(self.header("content-type"), "application/problem+json", "{said}");
+        assert_eq!(self.body["type"], format!("/problems/{word}"), "{said}");
+        assert_eq!(self.body["status"], status, "{said}");
+        assert!(!self.body["title"].as_str().unwrap_or_default().is_empty(), "{said}");
+        let detail = self.body["detail"].as_str().unwrap_or_default();
+        assert!(!detail.is_empty(), "{said}");
+        assert!(self.text.len() < 30_000, "{} bytes of problem", self.text.len());
+        let has_control = |text: &str| text.chars().any(|c| c.is_control() || c == '\u{202E}');
+        assert!(!has_control(detail), "{said}");
+        let errors = self.body["errors"].as_array().cloned().unwrap_or_default();
+        for error in &errors {
+            assert!(!has_control(error["message"].as_str().unwrap_or("\0")), "{said}");
+            assert!(error["code"].as_str().is_some_and(|code| !code.is_empty()), "{said}");
+        }
+    }
+
+    /// The places at fault: row, column or field, word, sentence.
+    pub(crate) fn errors(&self) -> Vec<(u64, &str, &str, &str)> {
+        places(self.body["errors"].as_array().map_or(&[][..], Vec::as_slice))
+    }
+
+    /// The rows that an import did not take, likewise.
+    pub(crate) fn problems(&self) -> Vec<(u64, &str, &str, &str)> {
+        places(self.body["problems"].as_array().map_or(&[][..], Vec::as_slice))
+    }
+}
+
+fn places(errors: &[Value]) -> Vec<(u64, &str, &str, &str)> {
+    errors
+        .iter()
+        .map(|error| {
+            let text = |name: &str| error[name].as_str().unwrap_or_default();
+            let place = if error["column"].is_null() { "field" } else { "column" };
+            (
+                error["row"].as_u64().unwrap_or_default(),
+                text(place),
+                text("code"),
+                text("message"),
+            )
+        })
+        .collect()
+}
+
+/// How many rows a table of the world's database has.
+pub(crate) async fn rows_in(world: &World, table: &'static str) -> i64 {
+    let count = match table {
+        "users" => "select count(*) from users",
+        "imports" => "select count(*) from imports",
+        "batches" => "select count(*) from batches",
+        "deliveries" => "select count(*) from deliveries",
+        "idempotency_keys" => "select count(*) from idempotency_keys",
+        other => panic!("no count for {other}"),
+    };
+    sqlx::query_scalar(count).fetch_one(&world.db).await.unwrap()
+}

@@ -1,0 +1,317 @@
+//! Files that cannot be read, each told in its own words; nothing of them stays.
+
+use futures_util::stream;
+use reqwest::{Body, Method};
+
+use crate::asking::{Told, a_world, ask, rows_in, upload};
+
+type Fault = (&'static str, u16, u64, &'static str, &'static [u8], &'static str);
+
+/// Files that are refused: the word, the status, row and column, the file, the sentence.
+const FAULTS: &[Fault] = &[
+    ("empty_file", 422, 0, "", b"", "The selected file is empty"),
+    (
+        "empty_file",
+        422,
+        0,
+        "",
+        b"\xEF\xBB\xBF\n\n,,\n",
+        "The selected file is empty",
+    ),
+    (
+        "no_rows",
+        422,
+        0,
+        "",
+        b"email,first_name\n\n,,\n",
+        "Your file needs at least one row",
+    ),
+    (
+        "email_column_missing",
+        422,
+        0,
+        "",
+        b"name,mail\nx,y\n",
+        "Your file needs a column called ‘email address’. Right now it has columns called ‘name’ and ‘mail’",
+    ),
+    (
+        "email_column_missing",
+        422,
+        0,
+        "",
+        b"ada@example.org,Ada\n",
+        "Your file needs a column called ‘email address’. Right now it has columns called ‘ada@example.org’ and ‘Ada’. The first row must have the names of the columns",
+    ),
+    (
+        "two_email_columns",
+        422,
+        0,
+        "",
+        b"email,E-Mail Address\na@b.co,c@d.co\n",
+        "We found more than one column called ‘email address’ – delete or rename one",
+    ),
+    (
+        "duplicate_column",
+        422,
+        0,
+        "D",
+        b"email,Shoe Size,x,shoe_size\na@b.co,1,2,3\n",
+        "We found more than one column called ‘shoe_size’ (columns B and D) – delete or rename one",
+    ),
+    (
+        "blank_header",
+        422,
+        3,
+        "C",
+        b"email,x,\na@b.co,,\nc@d.co,,y\n",
+        "Column C has no name, but row 3 has something in it – name the column or delete it",
+    ),
+    (
+        "column_name_invalid",
+        422,
+        0,
+        "B",
+        b"email,2026\na@b.co,x\n",
+        "Column B is called ‘2026’. A name must start with a letter and have 64 letters or digits at most – rename the column",
+    ),
+    (
+        "reserved_column",
+        422,
+        0,
+        "B",
+        b"email,Password\na@b.co,x\n",
+        "Your file has a column called ‘Password’, which Beckon fills by itself – rename the column or delete it",
+    ),
+    (
+        "utf16",
+        422,
+        0,
+        "",
+        b"\xFF\xFEe\0m\0a\0i\0l\0\n\0",
+        "We cannot read this file – save it as CSV UTF-8 and try again. It looks like UTF-16",
+    ),
+    (
+        "not_utf8",
+        422,
+        3,
+        "B",
+        b"email,first_name\na@b.co,Ada\nc@d.co,Ren\xE9e\n",
+        "We cannot read this file – save it as CSV UTF-8 and try again. Row 3, column B is not UTF-8: it looks like Latin-1 or Windows-1252 (‘Renée’)",
+    ),
+    (
+        "zero_byte",
+        422,
+        2,
+        "B",
+        b"email,first_name\na@b.co,A\0da\n",
+        "We cannot read this file – save it as CSV UTF-8 and try again. Row 2, column B has a zero byte, which text never has",
+    ),
+    (
+        "quote_not_closed",
+        422,
+        3,
+        "B",
+        b"email,note\na@b.co,x\nc@d.co,\"y\ne@f.co,z\n",
+        "Row 3, column B opens a quotation mark that is not closed. Close it, or write \"\" for a quotation mark that belongs to the text",
+    ),
+    (
+        "separator_unknown",
+        422,
+        0,
+        "",
+        b"sep=|\nemail|x\n",
+        "Your file says that ‘|’ separates its columns. Save it with commas, semicolons or tabs and try again",
+    ),
+    (
+        "not_csv",
+        415,
+        0,
+        "",
+        b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0[Content_Types].xml",
+        "The selected file must be a CSV – this is an Excel file. Open it in a spreadsheet, save it as CSV UTF-8 and try again",
+    ),
+    (
+        "not_csv",
+        415,
+        0,
+        "",
+        b"PK\x03\x04\x14\0users.csv",
+        "The selected file must be a CSV – this is a zip archive. Unpack it and choose the CSV in it",
+    ),
+    (
+        "not_csv",
+        415,
+        0,
+        "",
+        b"\x1F\x8B\x08",
+        "The selected file must be a CSV – this is a compressed file. Unpack it and choose the CSV in it",
+    ),
+    (
+        "not_csv",
+        415,
+        0,
+        "",
+        b"[ {\"email\": \"a@b.co\"}]",
+        "The selected file must be a CSV – this is a JSON file. Send it as application/json, or export a CSV",
+    ),
+];
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_is_told_in_these_words() {
+    let world = a_world().await;
+
+    for &(code, status, row, column, file, sentence) in FAULTS {
+        let told = upload(&world, file.to_vec()).must_tell(status, code, sentence).await;
+        assert_eq!(told.errors(), [(row, column, code, sentence)], "{}", told.text);
+    }
+    assert_eq!(
+        (rows_in(&world, "imports").await, rows_in(&world, "users").await),
+        (0, 0)
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_file_over_a_limit_is_told_the_limit() {
+    let world = a_world().await;
+    let wide = format!("email{}\na@b.co\n", ",x".repeat(10_000));
+    let cell = format!("email,note\na@b.co,{}\n", "x".repeat(1_000_000));
+    let swallowed = format!("email,note\na@b.co,\"{}\n", "c@d.co,x\n".repeat(50_000));
+
+    let told = upload(&world, wide).must_tell(
+        422,
+        "too_many_columns",
+        "Your file has too many columns – we can take 200, row 1 has more",
+    );
+    assert_eq!(told.await.errors()[0].0, 1);
+    let told = upload(&world, cell)
+        .must_tell(422, "cell_too_long", "Row 2, column B is too long (limit 10,000 bytes)")
+        .await;
+    assert_eq!((told.errors()[0].0, told.errors()[0].1), (2, "B"));
+    upload(&world, swallowed)
+        .answer()
+        .await
+        .assert_problem(422, "quote_not_closed");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn json_that_is_no_array_of_users_is_told_with_its_place() {
+    let world = a_world().await;
+    let import = |body: &'static str| ask(&world, Method::POST, "/v1/imports").json(body);
+
+    for (body, place) in [
+        ("{\"email\":\"a@b.co\"}", (1, 1)),
+        ("[{\"email\":\"a@b.co\"},\n {]", (2, 3)),
+        ("[{\"email\":\"a@b.co\"}] x", (1, 22)),
+        ("[{\"email\":\"a@b.co\"}", (1, 20)),
+    ] {
+        let told = import(body).answer().await;
+        told.assert_problem(400, "json_invalid");
+        let detail = told.body["detail"].as_str().unwrap();
+        assert!(
+            detail.ends_with(&format!("(line {}, column {})", place.0, place.1)),
+            "{body}: {detail}"
+        );
+    }
+    import("[]")
+        .must_tell(422, "no_rows", "Your file needs at least one row")
+        .await;
+    let deep = format!("[{{\"email\":{}", "[".repeat(100_000));
+    let told = ask(&world, Method::POST, "/v1/imports").json(deep).answer().await;
+    assert!(matches!(told.status, 400 | 422), "{}", told.text);
+    assert_eq!(rows_in(&world, "imports").await, 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_upload_that_breaks_off_leaves_nothing() {
+    let world = a_world().await;
+    let rows = || (0..2_000).map(|n| format!("person{n}@example.org,{}\n", "x".repeat(100)));
+    let parts = std::iter::once("email,note\n".to_owned()).chain(rows()).map(Ok);
+    let broken = parts.chain(std::iter::once_with(|| Err(std::io::Error::other("the line broke"))));
+
+    let sent = upload(&world, Body::wrap_stream(stream::iter(broken)))
+        .send_only()
+        .await;
+
+    assert!(sent.is_err(), "{sent:?}");
+    // The server hears of the break a moment later than we do; its next answer comes after.
+    world.import("email\nafter@example.org\n").await.expect(201);
+    assert_eq!(
+        (rows_in(&world, "imports").await, rows_in(&world, "users").await),
+        (1, 1)
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_same_file_again_changes_and_doubles_nothing() {
+    let world = a_world().await;
+    let file = "email,first_name,team\nada@example.org,Ada,Blue\nBOB@example.org,Bob,Red\n";
+
+    let first = upload(&world, file).answer().await;
+    let second = upload(&world, file).answer().await;
+
+    let sums = |told: &Told| {
+        ["rows", "created", "updated", "unchanged", "rejected"].map(|name| told.body[name].as_i64().unwrap())
+    };
+    assert_eq!(sums(&first), [2, 2, 0, 0, 0], "{}", first.text);
+    assert_eq!(sums(&second), [2, 0, 0, 2, 0], "{}", second.text);
+    assert_ne!(first.body["id"], second.body["id"]);
+    assert_eq!(rows_in(&world, "users").await, 2);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_dry_run_tells_the_same_and_keeps_nothing() {
+    let world = a_world().await;
+    let file = "email\nada@example.org\nnot an address\n";
+
+    let dry = ask(&world, Method::POST, "/v1/imports?dry_run=true")
+        .header("Content-Type", "text/csv")
+        .body(file)
+        .answer()
+        .await;
+    let wet = upload(&world, file).answer().await;
+
+    assert_eq!(
+        (dry.status, &dry.body["id"], &dry.body["problems_url"]),
+        (200, &serde_json::Value::Null, &serde_json::Value::Null)
+    );
+    for sum in ["rows", "created", "rejected", "problems"] {
+        assert_eq!(dry.body[sum], wet.body[sum], "{sum}");
+    }
+    assert_eq!(rows_in(&world, "imports").await, 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_parameter_of_an_import_that_is_wrong_is_told_before_the_file_is_read() {
+    let world = a_world().await;
+    let import = |query: &str| {
+        ask(&world, Method::POST, &format!("/v1/imports?{query}"))
+            .header("Content-Type", "text/csv")
+            .body("email\na@b.co\n")
+    };
+
+    import("dry_run=maybe")
+        .must_tell(
+            400,
+            "parameter_invalid",
+            "dry_run cannot be ‘maybe’: write true or false.",
+        )
+        .await;
+    import("dryrun=true")
+        .must_tell(
+            400,
+            "unknown_parameter",
+            "There is no parameter dryrun; there are file_name, dry_run.",
+        )
+        .await;
+    assert_eq!(rows_in(&world, "imports").await, 0);
+    let named = import(&format!("file_name={}", "x".repeat(5_000))).answer().await;
+    assert_eq!(named.status, 201, "{}", named.text);
+    assert!(named.body["file_name"].as_str().unwrap().len() <= 200);
+    world.end().await;
+}

@@ -1,0 +1,100 @@
+//! Callers without a key, or with one that is none.
+
+use reqwest::Method;
+
+use crate::asking::{a_world, as_stranger, ask};
+
+const MISSING: &str = "Send your API key as `Authorization: Bearer <key>`.";
+const INVALID: &str = "This API key is not known or was revoked. `beckon-api create-key` makes one.";
+
+#[tokio::test]
+async fn a_caller_without_a_key_is_told_how_to_send_one() {
+    let world = a_world().await;
+
+    let told = as_stranger(&world, Method::GET, "/v1/batches")
+        .must_tell(401, "key_missing", MISSING)
+        .await;
+    assert_eq!(told.header("www-authenticate"), "Bearer");
+    for header in ["", "Bearer", "Basic YmVja29uOng=", "Digest x", world.key()] {
+        let asked = as_stranger(&world, Method::GET, "/v1/batches").header("Authorization", header);
+        asked.must_tell(401, "key_missing", MISSING).await;
+    }
+    let in_url = format!("/v1/batches?key={0}&access_token={0}", world.key());
+    as_stranger(&world, Method::GET, &in_url)
+        .must_tell(401, "key_missing", MISSING)
+        .await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_key_nobody_made_is_refused() {
+    let world = a_world().await;
+    let (good, mut other) = (world.key(), world.key().to_owned());
+    other.replace_range(other.len() - 1.., if other.ends_with('A') { "B" } else { "A" });
+    let long = format!("beckon_{}", "A".repeat(5_000));
+
+    for key in [
+        &other,
+        "x",
+        "beckon_",
+        &good[1..],
+        &good.to_uppercase(),
+        &format!("{good}="),
+        &long,
+        "sk_live_1234567890",
+    ] {
+        let asked = as_stranger(&world, Method::GET, "/v1/batches").header("Authorization", &format!("Bearer {key}"));
+        let told = asked.must_tell(401, "key_invalid", INVALID).await;
+        assert_eq!(told.header("www-authenticate"), "Bearer");
+        assert!(
+            !told.text.contains(&key[..key.len().min(12)]) || key.len() < 9,
+            "{}",
+            told.text
+        );
+    }
+    for scheme in ["bearer", "BEARER"] {
+        let asked =
+            as_stranger(&world, Method::GET, "/v1/batches").header("Authorization", &format!("{scheme} {good}"));
+        assert_eq!(asked.answer().await.status, 200);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_revoked_key_ends_at_once() {
+    let world = a_world().await;
+    world.get("/v1/batches").await.expect(200);
+
+    let revoked = sqlx::query("update api_keys set revoked_at = now()")
+        .execute(&world.db)
+        .await
+        .unwrap();
+
+    assert_eq!(revoked.rows_affected(), 1);
+    ask(&world, Method::GET, "/v1/batches")
+        .must_tell(401, "key_invalid", INVALID)
+        .await;
+    ask(&world, Method::POST, "/v1/invites")
+        .json("{")
+        .must_tell(401, "key_invalid", INVALID)
+        .await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_stranger_learns_nothing_about_what_exists() {
+    let world = a_world().await;
+    let user = world.person("ada@example.org").await;
+
+    let there = as_stranger(&world, Method::GET, &format!("/v1/users/{user}"))
+        .answer()
+        .await;
+    let not_there = as_stranger(&world, Method::GET, "/v1/users/00000000-0000-7000-8000-000000000000")
+        .answer()
+        .await;
+    let nonsense = as_stranger(&world, Method::GET, "/v1/users/7?limit=x").answer().await;
+
+    assert_eq!((there.status, &there.text), (401, &not_there.text));
+    assert_eq!((nonsense.status, &nonsense.text), (401, &there.text));
+    world.end().await;
+}

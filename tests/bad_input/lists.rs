@@ -1,0 +1,219 @@
+//! Paths and queries that cannot be meant.
+
+use reqwest::Method;
+
+use crate::asking::{a_world, ask};
+use crate::json;
+
+const NOTHING: &str = "There is nothing with this id. An id is a UUID, as Beckon gave it.";
+const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
+
+#[tokio::test]
+async fn an_id_that_is_none_is_the_id_of_nothing() {
+    let world = a_world().await;
+    let routes = [
+        (Method::GET, "/v1/users/{}"),
+        (Method::DELETE, "/v1/users/{}"),
+        (Method::GET, "/v1/imports/{}"),
+        (Method::GET, "/v1/imports/{}/problems.csv"),
+        (Method::GET, "/v1/batches/{}"),
+        (Method::POST, "/v1/batches/{}/pause"),
+        (Method::POST, "/v1/batches/{}/resume"),
+        (Method::POST, "/v1/batches/{}/stop"),
+        (Method::GET, "/v1/batches/{}/deliveries"),
+        (Method::GET, "/v1/batches/{}/deliveries.csv"),
+        (Method::GET, "/v1/batches/{}/events"),
+        (Method::GET, "/v1/deliveries/{}"),
+        (Method::POST, "/v1/deliveries/{}/send-again"),
+    ];
+
+    for (method, route) in routes {
+        for id in [
+            "7",
+            "x",
+            "%27",
+            "%ff",
+            "00000000-0000-7000-8000-00000000000g",
+            &"1".repeat(2_000),
+        ] {
+            let asked = ask(&world, method.clone(), &route.replace("{}", id));
+            asked.must_tell(404, "not_found", NOTHING).await;
+        }
+        let told = ask(&world, method.clone(), &route.replace("{}", NOBODY)).answer().await;
+        told.assert_problem(404, "not_found");
+    }
+    let sentence = "There is no such system email; there are invite and password_reset.";
+    ask(&world, Method::GET, "/v1/system-emails/welcome")
+        .must_tell(404, "not_found", sentence)
+        .await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_limit_out_of_bounds_is_refused() {
+    let world = a_world().await;
+    let batch = world.invite(json!({ "import": world.people(1).await })).await;
+    let lists = [
+        "/v1/batches".to_owned(),
+        "/v1/users".to_owned(),
+        format!("/v1/batches/{batch}/deliveries"),
+    ];
+
+    for list in &lists {
+        for limit in ["0", "-1", "1001", "9223372036854775807"] {
+            let asked = ask(&world, Method::GET, &format!("{list}?limit={limit}"));
+            asked
+                .must_tell(400, "limit_invalid", "limit is a number from 1 to 1000.")
+                .await;
+        }
+        for limit in ["many", "1e3", "9223372036854775808", "1.5", "0x10"] {
+            let sentence = format!("limit cannot be ‘{limit}’: write a whole number.");
+            ask(&world, Method::GET, &format!("{list}?limit={limit}"))
+                .must_tell(400, "parameter_invalid", &sentence)
+                .await;
+        }
+        for limit in ["", "1", "1000"] {
+            assert_eq!(
+                ask(&world, Method::GET, &format!("{list}?limit={limit}"))
+                    .answer()
+                    .await
+                    .status,
+                200,
+                "{list} {limit}"
+            );
+        }
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_cursor_of_another_list_shows_a_page_or_is_refused_and_breaks_nothing() {
+    let world = a_world().await;
+    let user = world.person("ada@example.org").await;
+    let batch = world.invite(json!({ "users": [user] })).await;
+    let lists = [
+        "/v1/batches".to_owned(),
+        "/v1/users".to_owned(),
+        format!("/v1/batches/{batch}/deliveries"),
+    ];
+
+    for list in &lists {
+        for cursor in ["x", "1", "eyJpZCI6MX0", "%27", "../..", &"a".repeat(3_000)] {
+            let asked = ask(&world, Method::GET, &format!("{list}?cursor={cursor}"));
+            asked
+                .must_tell(
+                    400,
+                    "cursor_invalid",
+                    "Use the next_cursor of a page as the cursor of the next.",
+                )
+                .await;
+        }
+        for foreign in [user.to_string(), batch.to_string(), NOBODY.to_owned()] {
+            let told = ask(&world, Method::GET, &format!("{list}?cursor={foreign}"))
+                .answer()
+                .await;
+            assert!(matches!(told.status, 200 | 400), "{}", told.text);
+        }
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_parameter_nobody_knows_is_named_with_those_there_are() {
+    let world = a_world().await;
+    let batch = world.invite(json!({ "import": world.people(1).await })).await;
+
+    let sentence = "There is no parameter signedin; there are q, import, invited, signed_in, limit, cursor.";
+    ask(&world, Method::GET, "/v1/users?signedin=true")
+        .must_tell(400, "unknown_parameter", sentence)
+        .await;
+    for path in [
+        "/v1/batches?state=running".to_owned(),
+        format!("/v1/batches/{batch}/deliveries?sate=sent"),
+    ] {
+        ask(&world, Method::GET, &path)
+            .answer()
+            .await
+            .assert_problem(400, "unknown_parameter");
+    }
+    let state = format!("/v1/batches/{batch}/deliveries?state=done");
+    ask(&world, Method::GET, &state)
+        .answer()
+        .await
+        .assert_problem(400, "unknown_state");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_parameter_that_cannot_be_meant_is_told() {
+    let world = a_world().await;
+    let wrong = [
+        (
+            "invited=maybe",
+            "parameter_invalid",
+            "invited cannot be ‘maybe’: write true or false.",
+        ),
+        (
+            "import=7",
+            "parameter_invalid",
+            "import cannot be ‘7’: it is an id, a UUID as Beckon gave it.",
+        ),
+        (
+            "limit=1&limit=2",
+            "duplicate_parameter",
+            "limit comes twice; send it once.",
+        ),
+        ("q=a&q=b", "duplicate_parameter", "q comes twice; send it once."),
+    ];
+
+    for (query, code, sentence) in wrong {
+        ask(&world, Method::GET, &format!("/v1/users?{query}"))
+            .must_tell(400, code, sentence)
+            .await;
+    }
+    for strange in [
+        "q=%ff",
+        "q=%zz",
+        "q=%",
+        "&&&",
+        "=",
+        "q",
+        "q=%F0%9F%A6%80",
+        "q=%25",
+        "%71=x",
+    ] {
+        let told = ask(&world, Method::GET, &format!("/v1/users?{strange}")).answer().await;
+        assert!(matches!(told.status, 200 | 400), "{strange}: {}", told.text);
+    }
+    let long = ask(&world, Method::GET, &format!("/v1/users?q={}", "x".repeat(20_000)))
+        .answer()
+        .await;
+    assert!(matches!(long.status, 200 | 400), "{}", long.text);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_batch_that_has_ended_cannot_be_moved() {
+    let world = a_world().await;
+    let batch = world.invite(json!({ "emails": ["stranger@example.org"] })).await;
+
+    let told = |what: &str| ask(&world, Method::POST, &format!("/v1/batches/{batch}/{what}"));
+    for (what, state) in [("pause", "paused"), ("resume", "running"), ("stop", "stopped")] {
+        let sentence = format!("The batch is finished and cannot become {state} any more.");
+        told(what).must_tell(409, "batch_state", &sentence).await;
+    }
+    let again = told("send-again").json("{\"outcomes\":[]}").answer().await;
+    again.assert_problem(422, "invalid_request");
+    let sentence = "Name at least one of failed, expired, cancelled, sent.";
+    assert_eq!(again.errors(), [(0, "outcomes", "unknown_outcome", sentence)]);
+    let none = told("send-again").json("{\"outcomes\":[\"failed\"]}");
+    none.must_tell(
+        422,
+        "empty_batch",
+        "No delivery of this batch ended in one of these ways.",
+    )
+    .await;
+    let moving = told("send-again").json("{\"outcomes\":[\"queued\"]}").answer().await;
+    moving.assert_problem(422, "invalid_request");
+    world.end().await;
+}

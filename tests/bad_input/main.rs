@@ -1,0 +1,29 @@
+//! What callers get wrong, and the very words they are answered with.
+//!
+//! Every answer is a problem (RFC 9457) whose type programs can tell apart and whose sentence a
+//! person can act on; nothing wrong is ever a 500, and nothing of it stays.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what is not as expected ends the test"
+)]
+
+mod addresses;
+mod asking;
+mod bodies;
+mod files;
+mod keys;
+mod lists;
+mod passwords;
+mod people;
+mod repeats;
+mod rows;
+mod sizes;
+mod sockets;
+mod starting;
+mod texts;
+
+/// The tests' way to write JSON.
+pub(crate) use serde_json::json;

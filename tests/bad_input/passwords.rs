@@ -1,0 +1,178 @@
+//! Signing in with what is no password, or as nobody.
+
+use std::time::{Duration, Instant};
+
+use harness::World;
+
+use crate::asking::{Told, a_world, post};
+use crate::json;
+
+const WRONG: &str = "The address and the password do not belong together.";
+
+async fn verify(world: &World, email: &str, password: &str) -> Told {
+    let body = json!({ "email": email, "password": password });
+    post(world, "/v1/credentials/verify", body.to_string()).answer().await
+}
+
+#[tokio::test]
+async fn whatever_is_wrong_the_words_are_the_same() {
+    let world = a_world().await;
+    world.person("ada@example.org").await;
+    let megabyte = "x".repeat(1_000_000);
+
+    let known = verify(&world, "ada@example.org", "wrong").await;
+    known.assert_problem(401, "credentials_wrong");
+    assert_eq!(known.body["detail"], WRONG);
+    for (email, password) in [
+        ("ada@example.org", ""),
+        ("ada@example.org", " "),
+        ("ada@example.org", "-"),
+        ("ada@example.org", "a\0b"),
+        ("ada@example.org", megabyte.as_str()),
+        ("nobody@example.org", "wrong"),
+        ("", "wrong"),
+        ("a\0@example.org", "wrong"),
+        ("not an address", "wrong"),
+        (megabyte.as_str(), "wrong"),
+        ("ada@example.org' or 1=1 --", "wrong"),
+    ] {
+        let told = verify(&world, email, password).await;
+        assert_eq!(
+            (told.status, &told.text),
+            (known.status, &known.text),
+            "{} bytes",
+            email.len() + password.len()
+        );
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_stranger_takes_as_long_as_anybody() {
+    let world = a_world().await;
+    world.person("ada@example.org").await;
+    let megabyte = "x".repeat(1_000_000);
+    let cases = [
+        ("ada@example.org", "wrong"),
+        ("nobody@example.org", "wrong"),
+        ("not an address", "wrong"),
+        ("ada@example.org", ""),
+        ("ada@example.org", megabyte.as_str()),
+    ];
+
+    // Noise only ever adds time, so the quickest of several tells what the work itself takes.
+    let mut quickest = [Duration::MAX; 5];
+    for round in 1..=ROUNDS_MOST {
+        for ((email, password), quickest) in cases.iter().zip(&mut quickest) {
+            let began = Instant::now();
+            verify(&world, email, password).await;
+            *quickest = began.elapsed().min(*quickest);
+        }
+        if round > 2 && is_alike(&quickest) {
+            break;
+        }
+    }
+
+    assert!(is_alike(&quickest), "{quickest:?}");
+    world.end().await;
+}
+
+/// On a machine with other work, how often to measure until the noise is gone.
+const ROUNDS_MOST: usize = 30;
+
+/// Whether nobody far away could tell these times apart. Without the hashes for strangers they
+/// would differ a hundredfold; twice is what a machine with other work makes of equal ones.
+fn is_alike(times: &[Duration]) -> bool {
+    let (least, most) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+    most.as_secs_f64() < least.as_secs_f64() * 2.5
+}
+
+#[tokio::test]
+async fn a_request_without_its_parts_is_told_which() {
+    let world = a_world().await;
+
+    for (body, missing) in [
+        ("{}", "email"),
+        ("{\"email\":\"ada@example.org\"}", "password"),
+        ("{\"password\":\"x\"}", "email"),
+    ] {
+        let told = post(&world, "/v1/credentials/verify", body).answer().await;
+        told.assert_problem(422, "json_wrong_type");
+        assert!(
+            told.text.contains(&format!("missing field `{missing}`")),
+            "{}",
+            told.text
+        );
+    }
+    let revoke = "Say whose passwords to end: a batch, or users.";
+    post(&world, "/v1/credentials/revoke", "{}")
+        .must_tell(422, "nothing_to_revoke", revoke)
+        .await;
+    let nobody = json!({ "users": ["00000000-0000-7000-8000-000000000000"] }).to_string();
+    let told = post(&world, "/v1/credentials/revoke", nobody).answer().await;
+    assert_eq!(
+        (told.status, &told.body),
+        (200, &json!({ "revoked": 0, "already_used": 0 })),
+        "{}",
+        told.text
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_password_that_nobody_should_have_cannot_be_chosen() {
+    let world = a_world().await;
+    let choose = |new: &str| {
+        let body = json!({ "email": "ada@example.org", "password": "mailed", "new_password": new });
+        post(&world, "/v1/credentials/choose", body.to_string())
+    };
+    let unfit = [
+        (
+            String::new(),
+            "password_too_short",
+            "Password must be 15 characters or more",
+        ),
+        (
+            "fourteen signs".to_owned(),
+            "password_too_short",
+            "Password must be 15 characters or more",
+        ),
+        (
+            "x".repeat(1_025),
+            "password_too_long",
+            "Password must be 1,024 bytes or fewer",
+        ),
+        (
+            "x".repeat(900_000),
+            "password_too_long",
+            "Password must be 1,024 bytes or fewer",
+        ),
+        (
+            "correct horse\0battery".to_owned(),
+            "control_character",
+            "Password must not contain tabs, line breaks or other control characters",
+        ),
+        (
+            "aaaaaaaaaaaaaaaa".to_owned(),
+            "password_obvious",
+            "Password is too easy to guess: use several words that do not belong together",
+        ),
+        (
+            "abcdefghijklmnopqrst".to_owned(),
+            "password_obvious",
+            "Password is too easy to guess: use several words that do not belong together",
+        ),
+    ];
+
+    for (new, code, sentence) in unfit {
+        let told = choose(&new)
+            .must_tell(422, "password_unfit", "This password cannot be used; see errors.")
+            .await;
+        assert_eq!(told.errors(), [(0, "new_password", code, sentence)]);
+        assert!(new.is_empty() || !told.text.contains(&new), "{}", told.text);
+    }
+    choose("correct horse battery staple")
+        .must_tell(401, "credentials_wrong", WRONG)
+        .await;
+    world.end().await;
+}

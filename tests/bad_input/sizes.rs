@@ -1,0 +1,60 @@
+//! Bodies larger than a route takes.
+
+use futures_util::stream;
+use reqwest::{Body, Method};
+
+use crate::asking::{a_world, ask, rows_in};
+
+const MIB: usize = 1024 * 1024;
+const TOO_LARGE: &str = "The body is larger than this route takes: 16 MiB for batches, 64 MiB for imports, 1 MiB elsewhere. \
+    Split it, or import the people as CSV and choose them by import or filter.";
+
+/// A body of so many bytes, its length told in advance or not.
+fn body(bytes: usize, is_told: bool) -> Body {
+    let spaces = vec![b' '; bytes];
+    if is_told {
+        return Body::from(spaces);
+    }
+    let parts: Vec<_> = spaces
+        .chunks(MIB)
+        .map(|part| Ok::<_, std::io::Error>(part.to_vec()))
+        .collect();
+    Body::wrap_stream(stream::iter(parts))
+}
+
+#[tokio::test]
+async fn a_body_larger_than_its_route_takes_is_told_the_limit() {
+    let world = a_world().await;
+    let limits = [
+        ("/v1/invites", 16 * MIB),
+        ("/v1/password-resets", 16 * MIB),
+        ("/v1/credentials/verify", MIB),
+        ("/v1/credentials/revoke", MIB),
+        ("/v1/system-emails/invite/preview", MIB),
+    ];
+
+    for (route, limit) in limits {
+        for is_told in [true, false] {
+            let asked = ask(&world, Method::POST, route).json(body(limit + 1, is_told));
+            asked.must_tell(413, "body_too_large", TOO_LARGE).await;
+        }
+        let told = ask(&world, Method::POST, route).json(body(limit, true)).answer().await;
+        assert_eq!(told.status, 400, "{route} takes {limit} bytes: {}", told.text);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_upload_larger_than_64_mib_is_told_the_limit() {
+    let world = a_world().await;
+    let sentence = "The file is larger than 64 MiB. Split it and import the parts one after the other.";
+
+    for is_told in [true, false] {
+        let asked = ask(&world, Method::POST, "/v1/imports")
+            .header("Content-Type", "text/csv")
+            .body(body(64 * MIB + 1, is_told));
+        asked.must_tell(413, "body_too_large", sentence).await;
+    }
+    assert_eq!(rows_in(&world, "imports").await, 0);
+    world.end().await;
+}

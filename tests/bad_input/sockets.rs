@@ -1,0 +1,192 @@
+//! Clients that are no clients: half a request, a drop a second, nonsense.
+
+use std::time::{Duration, Instant};
+
+use harness::World;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::asking::{a_world, rows_in};
+
+/// When the server has had enough at the latest.
+const ENOUGH: Duration = Duration::from_secs(15);
+
+async fn connect(world: &World) -> TcpStream {
+    TcpStream::connect(world.base().trim_start_matches("http://"))
+        .await
+        .unwrap()
+}
+
+/// Everything the server says until it closes, or what went wrong.
+async fn rest(stream: &mut TcpStream, within: Duration) -> Result<String, &'static str> {
+    let mut said = Vec::new();
+    match tokio::time::timeout(within, stream.read_to_end(&mut said)).await {
+        Ok(_) => Ok(String::from_utf8_lossy(&said).into_owned()),
+        Err(_) => Err("the connection is still open"),
+    }
+}
+
+/// Sends these bytes and returns everything the server says until it closes.
+async fn exchange(world: &World, bytes: &[u8]) -> String {
+    let mut stream = connect(world).await;
+    stream.write_all(bytes).await.unwrap();
+    rest(&mut stream, ENOUGH).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_client_that_never_ends_its_headers_is_cut_off() {
+    let world = a_world().await;
+    let half = format!(
+        "GET /v1/batches HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n",
+        world.key()
+    );
+    let (mut silent, mut halfway, mut dripping) = tokio::join!(connect(&world), connect(&world), connect(&world));
+    halfway.write_all(half.as_bytes()).await.unwrap();
+    dripping.write_all(half.as_bytes()).await.unwrap();
+    let drip = async {
+        let began = Instant::now();
+        let mut said = [0; 512];
+        // Reading with a deadline is the pause between two drops.
+        while began.elapsed() < ENOUGH {
+            match tokio::time::timeout(Duration::from_millis(500), dripping.read(&mut said)).await {
+                Ok(Ok(0) | Err(_)) => return true,
+                Err(_) if dripping.write_all(b"X-A: b\r\n").await.is_err() => return true,
+                _ => {}
+            }
+        }
+        false
+    };
+
+    let (silent, halfway, dripping) = tokio::join!(rest(&mut silent, ENOUGH), rest(&mut halfway, ENOUGH), drip);
+
+    assert!(halfway.is_ok(), "half-sent headers: {halfway:?}");
+    assert!(dripping, "headers that drip keep the connection open");
+    assert!(silent.is_ok(), "a client that says nothing: {silent:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_in_the_middle_leaves_nothing() {
+    let world = a_world().await;
+    world.people(2).await;
+    let head = |path: &str, kind: &str| {
+        format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: {kind}\r\nContent-Length: 10000\r\n\r\n",
+            world.key()
+        )
+    };
+
+    for (path, kind, begun) in [
+        ("/v1/imports", "text/csv", "email\nnew1@example.org\nnew2@example.org\n"),
+        ("/v1/invites", "application/json", "{\"filter\":{}}"),
+    ] {
+        let mut stream = connect(&world).await;
+        stream.write_all(head(path, kind).as_bytes()).await.unwrap();
+        stream.write_all(begun.as_bytes()).await.unwrap();
+        stream.shutdown().await.unwrap();
+        let said = rest(&mut stream, ENOUGH).await.unwrap();
+        assert!(said.is_empty() || said.starts_with("HTTP/1.1 400"), "{said}");
+    }
+
+    assert_eq!(
+        (rows_in(&world, "users").await, rows_in(&world, "imports").await),
+        (2, 1)
+    );
+    assert_eq!(rows_in(&world, "batches").await, 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_no_http_is_refused() {
+    let world = a_world().await;
+    let refused = [
+        ("no request at all", "hello\r\n\r\n".to_owned(), "HTTP/1.1 400"),
+        (
+            "TLS",
+            "\u{16}\u{3}\u{1}\u{2}\0\u{1}\0\u{1}\u{fc}\u{3}\r\n\r\n".to_owned(),
+            "HTTP/1.1 400",
+        ),
+        ("HTTP/9", "GET / HTTP/9.9\r\nHost: x\r\n\r\n".to_owned(), "HTTP/1.1 400"),
+        (
+            "a header too large",
+            format!("GET / HTTP/1.1\r\nHost: x\r\nX-A: {}\r\n\r\n", "a".repeat(500_000)),
+            "HTTP/1.1 431",
+        ),
+        (
+            "too many headers",
+            format!("GET / HTTP/1.1\r\nHost: x\r\n{}\r\n", "X-A: b\r\n".repeat(2_000)),
+            "HTTP/1.1 431",
+        ),
+        (
+            "a URL too long",
+            format!("GET /{} HTTP/1.1\r\nHost: x\r\n\r\n", "a".repeat(500_000)),
+            "HTTP/1.1 4",
+        ),
+        (
+            "two lengths",
+            "POST /v1/invites HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} ".to_owned(),
+            "HTTP/1.1 400",
+        ),
+        (
+            "a wrong length",
+            "POST /v1/invites HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n{}".to_owned(),
+            "HTTP/1.1 400",
+        ),
+        (
+            "a folded header",
+            "GET / HTTP/1.1\r\nHost: x\r\nX-A: b\r\n c\r\n\r\n".to_owned(),
+            "HTTP/1.1 400",
+        ),
+    ];
+
+    for (what, bytes, expected) in refused {
+        let said = exchange(&world, bytes.as_bytes()).await;
+        assert!(said.starts_with(expected), "{what}: {said}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn unusual_http_is_answered() {
+    let world = a_world().await;
+    let close = "Connection: close\r\n\r\n";
+    let answered = [
+        (
+            "HTTP/1.0 without a host",
+            "GET /openapi.json HTTP/1.0\r\n\r\n".to_owned(),
+            "HTTP/1.0 200",
+        ),
+        (
+            "a whole URL",
+            format!("GET http://evil.example/openapi.json HTTP/1.1\r\nHost: x\r\n{close}"),
+            "HTTP/1.1 200",
+        ),
+        (
+            "another host",
+            format!("GET /v1/batches HTTP/1.1\r\nHost: evil.example\r\nX-Forwarded-Host: evil.example\r\n{close}"),
+            "HTTP/1.1 401",
+        ),
+        (
+            "TRACE",
+            format!("TRACE /v1/batches HTTP/1.1\r\nHost: x\r\n{close}"),
+            "HTTP/1.1 40",
+        ),
+    ];
+
+    for (what, bytes, expected) in answered {
+        let said = exchange(&world, bytes.as_bytes()).await;
+        assert!(said.starts_with(expected), "{what}: {said}");
+        assert!(!said.contains("evil.example"), "{what}: {said}");
+    }
+    let twice = format!("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/batches HTTP/1.1\r\nHost: x\r\n{close}");
+    let said = exchange(&world, twice.as_bytes()).await;
+    assert_eq!(
+        (
+            said.matches("HTTP/1.1 200").count(),
+            said.matches("HTTP/1.1 401").count()
+        ),
+        (1, 1),
+        "{said}"
+    );
+    world.end().await;
+}

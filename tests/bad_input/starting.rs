@@ -1,0 +1,213 @@
+//! Starting beside servers that do not let us in, or that hold something else than we left there.
+
+use std::time::Duration;
+
+use harness::World;
+use harness::program::{Program, free_address};
+use reqwest::{Client, StatusCode};
+use serde_json::Value;
+
+use crate::asking::a_world;
+use crate::json;
+
+/// How long a program may take to see that it cannot start.
+const SOON: Duration = Duration::from_secs(20);
+
+/// The world's settings with this one in its place.
+async fn settings(world: &World, name: &str, value: &str) -> (Vec<(String, String)>, String) {
+    let address = free_address().await.unwrap().to_string();
+    let mut settings = world.settings().to_vec();
+    for (name, value) in [
+        ("BECKON_LISTEN", address.as_str()),
+        ("BECKON_PROBES_LISTEN", &address),
+        ("SMTP_URL", "smtp://127.0.0.1:1?tls=none"),
+        (name, value),
+    ] {
+        settings.push((name.to_owned(), value.to_owned()));
+    }
+    (settings, format!("http://{address}"))
+}
+
+/// The lines of a log that tell of an error, as what they say.
+fn errors(log: &str) -> Vec<String> {
+    let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let errors = lines.filter(|line| line["level"] == "ERROR");
+    errors.map(|line| line.to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_queue_of_another_kind_stops_the_start_with_what_to_do() {
+    let world = a_world().await;
+    let vhost = format!(
+        "{}_other",
+        world
+            .settings()
+            .iter()
+            .find(|(name, _)| name == "DATABASE_URL")
+            .unwrap()
+            .1
+            .rsplit('/')
+            .next()
+            .unwrap()
+    );
+    let amqp_url = world.stack().create_vhost(&vhost).await.unwrap();
+    let base = world.stack().management_url().unwrap();
+    let declared = Client::new()
+        .put(format!("{base}/queues/{vhost}/beckon.bulk"))
+        .basic_auth("guest", Some("guest"))
+        .json(&json!({ "durable": true, "arguments": { "x-queue-type": "classic" } }))
+        .send()
+        .await
+        .unwrap();
+    assert!(declared.status().is_success(), "{}", declared.status());
+
+    let (settings, _) = settings(&world, "AMQP_URL", &amqp_url).await;
+    let api = Program::start("beckon-api", world.folder(), "misled", &[], &settings)
+        .await
+        .unwrap();
+    let code = api.ended(SOON).await.unwrap();
+
+    assert_eq!(code, 78, "{}", api.log_tail());
+    let errors = errors(&api.log());
+    assert_eq!(errors.len(), 1, "one line tells it: {errors:#?}");
+    for word in ["beckon.bulk", "x-queue-type", "Delete the queue", "policy"] {
+        assert!(errors[0].contains(word), "{word} is not in {}", errors[0]);
+    }
+    assert!(!api.log().contains("guest:guest"), "{}", api.log());
+    world.stack().delete_vhost(&vhost).await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_lets_us_not_in_is_named_and_everything_else_works() {
+    let world = a_world().await;
+    let good = world.amqp_url().to_owned();
+    let wrong = [
+        ("a password", good.replace("guest:guest", "guest:geheim")),
+        ("a user", good.replace("guest:guest", "nobody:geheim")),
+        (
+            "a virtual host",
+            format!("{}/nowhere", good.rsplit_once('/').unwrap().0).replace("guest:guest", "guest:guest"),
+        ),
+    ];
+
+    for (place, (what, url)) in (0..).zip(&wrong) {
+        for program in ["beckon-api", "beckon-worker"] {
+            let (settings, base) = settings(&world, "AMQP_URL", url).await;
+            let name = format!("{program}-{place}");
+            let running = Program::start(program, world.folder(), &name, &[], &settings)
+                .await
+                .unwrap();
+            let told = world.eventually("a word about RabbitMQ in the log", async || {
+                let log = running.log();
+                log.lines()
+                    .find(|line| line.contains("could not connect to RabbitMQ at 127.0.0.1:"))
+                    .map(str::to_owned)
+            });
+            let told = told.await;
+
+            assert!(
+                !running.log().contains("geheim") && !running.log().contains("guest:"),
+                "{what}: {}",
+                running.log()
+            );
+            let noise: Vec<String> = errors(&running.log())
+                .into_iter()
+                .filter(|line| line.contains("lapin"))
+                .collect();
+            assert!(noise.is_empty(), "one failure is told once, by us: {noise:#?}");
+            let refusal = ["ACCESS_REFUSED", "NOT_ALLOWED", "not found", "refused"];
+            assert!(refusal.iter().any(|word| told.contains(word)), "{what}: {told}");
+            let alive = reqwest::get(format!("{base}/healthz")).await.unwrap();
+            assert_eq!(alive.status(), StatusCode::OK, "{what}");
+            let ready = reqwest::get(format!("{base}/readyz")).await.unwrap();
+            assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE, "{what}");
+            assert!(
+                ready.text().await.unwrap().contains("RabbitMQ is not connected"),
+                "{what}"
+            );
+            assert_eq!(running.exit_code(), None, "{what}: {}", running.log_tail());
+        }
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_database_that_lets_us_not_in_stops_the_start_in_words() {
+    let world = a_world().await;
+    let good = world
+        .settings()
+        .iter()
+        .find(|(name, _)| name == "DATABASE_URL")
+        .unwrap()
+        .1
+        .clone();
+    let closed = free_address().await.unwrap();
+    let wrong = [
+        ("a user", good.replace("postgres@", "nobody:geheim@"), "nobody"),
+        ("a database", format!("{good}_nowhere"), "_nowhere"),
+        (
+            "a port",
+            format!("postgres://postgres:geheim@{closed}/beckon"),
+            "onnect",
+        ),
+        (
+            "a URL",
+            "postgres://postgres:geheim@:x/beckon".to_owned(),
+            "DATABASE_URL",
+        ),
+    ];
+
+    for (place, (what, url, word)) in (0..).zip(&wrong) {
+        let (settings, _) = settings(&world, "DATABASE_URL", url).await;
+        let api = Program::start(
+            "beckon-api",
+            world.folder(),
+            &format!("locked-out-{place}"),
+            &[],
+            &settings,
+        )
+        .await
+        .unwrap();
+        let code = api.ended(SOON).await.unwrap();
+
+        let errors = errors(&api.log());
+        assert_ne!(code, 0, "{what}");
+        assert!(!api.log().contains("geheim"), "{what}: {}", api.log());
+        let told = errors.first().cloned().unwrap_or_else(|| api.log());
+        assert!(
+            errors.len() <= 1 && told.lines().count() == 1,
+            "{what}: one line tells it: {}",
+            api.log()
+        );
+        assert!(told.contains(word), "{what}: {word} is not in {told}");
+        assert!(
+            told.contains("Postgres") || told.contains("DATABASE_URL") || told.contains("database"),
+            "{what}: {told}"
+        );
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let world = a_world().await;
+    let taken = world.base().trim_start_matches("http://").to_owned();
+
+    for (program, setting) in [
+        ("beckon-api", "BECKON_LISTEN"),
+        ("beckon-worker", "BECKON_PROBES_LISTEN"),
+    ] {
+        let (settings, _) = settings(&world, setting, &taken).await;
+        let late = Program::start(program, world.folder(), &format!("late-{program}"), &[], &settings)
+            .await
+            .unwrap();
+        let code = late.ended(SOON).await.unwrap();
+
+        assert_ne!(code, 0, "{program}");
+        let errors = errors(&late.log());
+        assert_eq!(errors.len(), 1, "{program}: {}", late.log());
+        assert!(errors[0].contains(setting), "{program}: {}", errors[0]);
+    }
+    world.end().await;
+}

@@ -1,0 +1,206 @@
+//! Texts that cannot be stored or shown: NUL, controls, marks that turn the direction of reading.
+
+use reqwest::Method;
+use serde_json::Value;
+
+use crate::asking::{a_world, ask, post, rows_in, upload};
+use crate::json;
+
+/// What Postgres cannot hold, and what would break a line of a mail, a log or a page.
+const CONTROLS: [&str; 4] = ["a\u{0}b", "a\nb", "a\u{1b}[31mb", "a\u{85}b"];
+
+#[tokio::test]
+async fn a_control_in_a_request_is_named_with_its_field() {
+    let world = a_world().await;
+    world.person("ada@example.org").await;
+
+    for text in CONTROLS {
+        let address = json!({ "emails": ["ada@example.org", format!("{text}@example.org")] });
+        let told = post(&world, "/v1/invites", address.to_string()).answer().await;
+        told.assert_problem(422, "invalid_request");
+        let sentence = "Not a valid email address: it contains a control character or an invisible one";
+        assert_eq!(
+            told.errors(),
+            [(2, "emails", "control_character", sentence)],
+            "{text:?}"
+        );
+        let search = json!({ "filter": { "q": text } });
+        let told = post(&world, "/v1/invites", search.to_string()).answer().await;
+        told.assert_problem(422, "invalid_request");
+        let found = told.errors();
+        assert_eq!(
+            (found[0].1, found[0].2),
+            ("filter.q", "control_character"),
+            "{}",
+            told.text
+        );
+        let outcome = json!({ "outcomes": [text] });
+        let id = "00000000-0000-7000-8000-000000000000";
+        let told = post(&world, &format!("/v1/batches/{id}/send-again"), outcome.to_string())
+            .answer()
+            .await;
+        told.assert_problem(422, "invalid_request");
+    }
+    assert_eq!(rows_in(&world, "batches").await, 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_control_in_a_url_is_named_with_its_parameter() {
+    let world = a_world().await;
+    let id = world.people(1).await;
+    let batch = world.invite(json!({ "import": id })).await;
+
+    for control in ["%00", "%0a", "%1b", "%c2%85"] {
+        let paths = [
+            (format!("/v1/users?q=a{control}b"), "q"),
+            (format!("/v1/users?cursor=a{control}b"), "cursor"),
+            (format!("/v1/batches?cursor=a{control}b"), "cursor"),
+            (format!("/v1/batches/{batch}/deliveries?state=a{control}b"), "state"),
+        ];
+        for (path, parameter) in paths {
+            let sentence = format!("{parameter} has a control character; remove it.");
+            ask(&world, Method::GET, &path)
+                .must_tell(400, "control_character", &sentence)
+                .await;
+        }
+        let import = ask(&world, Method::POST, &format!("/v1/imports?file_name=a{control}b"));
+        let import = import.header("Content-Type", "text/csv").body("email\na@b.co\n");
+        let told = import.answer().await;
+        assert!(
+            matches!(told.status, 400 | 422) && told.text.contains("control_character"),
+            "{}",
+            told.text
+        );
+        for path in [
+            "/v1/users/",
+            "/v1/batches/",
+            "/v1/deliveries/",
+            "/v1/imports/",
+            "/v1/system-emails/",
+        ] {
+            ask(&world, Method::GET, &format!("{path}a{control}b"))
+                .answer()
+                .await
+                .assert_problem(404, "not_found");
+        }
+    }
+    assert_eq!(rows_in(&world, "imports").await, 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_control_in_a_person_is_named_and_nobody_is_changed() {
+    let world = a_world().await;
+    let user = world.person("ada@example.org").await;
+    let before = world.get(&format!("/v1/users/{user}")).await.expect(200);
+
+    for text in CONTROLS {
+        for (field, change) in [
+            ("email", json!({ "email": format!("{text}@example.org") })),
+            ("first_name", json!({ "first_name": text })),
+            ("last_name", json!({ "last_name": text })),
+            ("fields.team", json!({ "fields": { "team": text } })),
+        ] {
+            let told = ask(&world, Method::PATCH, &format!("/v1/users/{user}"))
+                .json(change.to_string())
+                .answer()
+                .await;
+            told.assert_problem(422, "invalid_request");
+            let found = told.errors();
+            assert_eq!((found[0].1, found[0].2), (field, "control_character"), "{}", told.text);
+        }
+    }
+    let key = ask(&world, Method::PATCH, &format!("/v1/users/{user}")).json("{\"fields\":{\"te\\u0000am\":\"x\"}}");
+    assert!(matches!(key.answer().await.status, 200 | 422));
+    assert_eq!(
+        world.get(&format!("/v1/users/{user}")).await.expect(200)["email"],
+        before["email"]
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_control_in_a_letter_is_refused_or_harmless() {
+    let world = a_world().await;
+    let put =
+        |key: &str, body: Value| ask(&world, Method::PUT, &format!("/v1/system-emails/{key}")).json(body.to_string());
+
+    for text in ["a\u{0}b", "a\u{1b}b", "a\u{85}b", "a\u{202e}b"] {
+        for letter in [
+            json!({ "subject": text, "body": "Hello" }),
+            json!({ "subject": "Hello", "body": text }),
+        ] {
+            let told = put("invite", letter.clone()).answer().await;
+            assert!(
+                matches!(told.status, 200 | 422),
+                "{text:?}: {} {}",
+                told.status,
+                told.text
+            );
+            let preview = json!({ "subject": letter["subject"], "body": letter["body"] });
+            let told = post(&world, "/v1/system-emails/invite/preview", preview.to_string())
+                .answer()
+                .await;
+            assert!(
+                matches!(told.status, 200 | 422),
+                "{text:?}: {} {}",
+                told.status,
+                told.text
+            );
+        }
+        let test = json!({ "to": format!("{text}@example.org") });
+        let told = post(&world, "/v1/system-emails/invite/test", test.to_string())
+            .answer()
+            .await;
+        assert_eq!(told.status, 422, "{text:?}: {}", told.text);
+    }
+    assert_eq!(rows_in(&world, "batches").await, 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_control_in_an_import_stays_out_and_is_told() {
+    let world = a_world().await;
+    let users = "[{\"email\":\"a\\u0000@b.co\"},{\"email\":\"c@d.co\",\"first_name\":\"A\\u0000\"},\
+                  {\"email\":\"e@f.co\",\"fields\":{\"te\\u0000am\":\"x\"}},\
+                  {\"email\":\"g@h.co\",\"fields\":{\"team\":\"x\\u0000\"}},{\"email\":\"i@j.co\",\"a\\u0000\":1}]";
+
+    let told = ask(&world, Method::POST, "/v1/imports").json(users).answer().await;
+
+    assert_eq!(told.status, 201, "{}", told.text);
+    assert_eq!(
+        (&told.body["rows"], &told.body["rejected"]),
+        (&json!(5), &json!(4 + i32::from(told.body["created"] == 0)))
+    );
+    assert!(!told.text.contains("\\u0000"), "{}", told.text);
+    let file = ask(&world, Method::GET, told.body["problems_url"].as_str().unwrap())
+        .answer()
+        .await;
+    assert_eq!(file.status, 200, "{}", file.text);
+    assert!(!file.text.contains('\0'), "{:?}", file.text);
+    let csv = upload(&world, "email,first_name\na@b.co,A\u{0}da\n").answer().await;
+    csv.assert_problem(422, "zero_byte");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_header_of_nonsense_harms_nobody() {
+    let world = a_world().await;
+
+    for trace in [
+        "",
+        "00",
+        "00-zz-zz-01",
+        "00-00000000000000000000000000000000-0000000000000000-00",
+        &"f".repeat(4_000),
+    ] {
+        let told = ask(&world, Method::GET, "/v1/batches")
+            .header("traceparent", trace)
+            .answer()
+            .await;
+        assert_eq!(told.status, 200, "{trace}: {}", told.text);
+        assert!(told.header("traceparent").starts_with("00-"), "{:?}", told.headers);
+    }
+    world.end().await;
+}

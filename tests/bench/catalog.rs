@@ -1,0 +1,93 @@
+//! What is measured, in what unit, and what it is meant to reach.
+//!
+//! The goals are those of Beckon's design. That for throughput was set on two shared cores as a
+//! ratio to other programs measured beside it there; it stands here as the rate it came to.
+
+/// What a figure is meant to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Goal {
+    /// This or more.
+    AtLeast(f64),
+    /// This or less.
+    AtMost(f64),
+    /// Nobody set one.
+    Open,
+}
+
+impl Goal {
+    /// Whether a figure meets it; nothing where there is no goal.
+    pub(crate) fn is_met_by(self, figure: f64) -> Option<bool> {
+        match self {
+            Self::AtLeast(least) => Some(figure >= least),
+            Self::AtMost(most) => Some(figure <= most),
+            Self::Open => None,
+        }
+    }
+}
+
+/// Something that is measured.
+#[derive(Debug)]
+pub(crate) struct What {
+    /// The table's part it stands in.
+    pub(crate) part: &'static str,
+    /// What it is, with its unit.
+    pub(crate) name: &'static str,
+    /// What it is meant to be.
+    pub(crate) goal: Goal,
+}
+
+macro_rules! catalog {
+    ($($id:ident = $part:expr, $name:literal, $goal:expr;)*) => {
+        $(pub(crate) const $id: &What = &What { part: $part, name: $name, goal: $goal };)*
+    };
+}
+
+use Goal::{AtLeast, AtMost, Open};
+
+const IMPORT: &str = "Import of a CSV file, POST to 201";
+const IDLE: &str = "One invite with nothing else to do, 202 to the relay's 250";
+const ACCEPT: &str = "Accepting a batch of existing users, POST to 202";
+const BEHIND: &str = "One invite behind a large batch, 202 to sent in Postgres";
+const INVITES: &str = "Batch of invites, until every delivery is sent in Postgres";
+const CPU: &str = "CPU seconds per 1,000 invites, accepting included";
+const MEMORY: &str = "Memory at steady load, largest";
+const PASSWORDS: &str = "Batch of password mails, until every delivery is sent in Postgres";
+
+catalog! {
+    IMPORT_RATE = IMPORT, "rows/s", AtLeast(50_000.0);
+    IMPORT_SMALL = IMPORT, "extra memory of the API for 1,000 rows, MiB", Open;
+    IMPORT_BEFORE = IMPORT, "memory of the API before, MiB", Open;
+    IMPORT_AFTER = IMPORT, "memory of the API after, MiB", Open;
+    IMPORT_EXTRA = IMPORT, "extra memory of the API meanwhile, MiB", Open;
+
+    IDLE_P50 = IDLE, "p50, ms", AtMost(15.0);
+    IDLE_P95 = IDLE, "p95, ms", Open;
+    IDLE_P99 = IDLE, "p99, ms", AtMost(60.0);
+
+    ACCEPT_RATE = ACCEPT, "recipients/s", AtLeast(50_000.0);
+    ACCEPT_SECONDS = ACCEPT, "seconds", Open;
+    ACCEPT_EXTRA = ACCEPT, "extra memory of the API meanwhile, MiB", AtMost(100.0);
+
+    BEHIND_P50 = BEHIND, "p50, ms", Open;
+    BEHIND_P95 = BEHIND, "p95, ms", AtMost(500.0);
+    BEHIND_P99 = BEHIND, "p99, ms", AtMost(2_000.0);
+    BEHIND_COUNT = BEHIND, "invites accepted while the batch ran", Open;
+    BEHIND_BATCH = BEHIND, "mails/s of the batch meanwhile", Open;
+
+    INVITES_RATE = INVITES, "mails/s, from the POST", AtLeast(7_000.0);
+    INVITES_DRAIN = INVITES, "mails/s, from the 202", Open;
+
+    CPU_WORKER = CPU, "worker", AtMost(0.10);
+    CPU_API = CPU, "API", Open;
+    CPU_POSTGRES = CPU, "Postgres", Open;
+    CPU_BROKER = CPU, "RabbitMQ", Open;
+    CPU_SINK = CPU, "sink and load generator", Open;
+    CPU_ALL = CPU, "all together", Open;
+
+    MEMORY_API = MEMORY, "API, MiB", AtMost(120.0);
+    MEMORY_WORKER = MEMORY, "worker, MiB", AtMost(120.0);
+
+    PASSWORDS_RATE = PASSWORDS, "mails/s, from the POST", Open;
+    PASSWORDS_CEILING = PASSWORDS, "hashing alone on as many threads, hashes/s", Open;
+    PASSWORDS_RATIO = PASSWORDS, "mails per hash, %", AtLeast(95.0);
+}

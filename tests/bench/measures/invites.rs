@@ -1,0 +1,53 @@
+//! How many invites a second go the whole way, and what that costs.
+
+use std::time::Instant;
+
+use harness::Result;
+use serde_json::json;
+
+use crate::catalog;
+use crate::figures::Figures;
+use crate::number::{figure, per_second};
+use crate::options::Options;
+use crate::process::{forget_peak, peak_memory};
+use crate::scene::{Cpu, Scene};
+
+/// Sends one batch and waits until every delivery of it is `sent` in Postgres.
+///
+/// # Errors
+///
+/// When a delivery ended otherwise.
+pub(super) async fn measure(scene: &Scene, options: &Options, figures: &mut Figures) -> Result<()> {
+    let count = options.recipients;
+    let (import, _) = scene.import("batch", count).await?;
+    let taken = scene.world.relay.accepted_count();
+    let before = scene.cpu()?;
+
+    let begun = Instant::now();
+    let accepted = scene.send("/v1/invites", &json!({ "import": import }), count).await?;
+    forget_peak(scene.processes.api)?;
+    forget_peak(scene.processes.worker)?;
+    scene.taken(taken + count).await?;
+    let ended = scene.all_sent(accepted.batch, count).await?;
+
+    figures.note(catalog::INVITES_RATE, per_second(count, ended - begun));
+    figures.note(catalog::INVITES_DRAIN, per_second(count, ended - accepted.at));
+    note_cpu(figures, scene.cpu()?.since(before), count);
+    figures.note(catalog::MEMORY_API, peak_memory(scene.processes.api)?);
+    figures.note(catalog::MEMORY_WORKER, peak_memory(scene.processes.worker)?);
+    Ok(())
+}
+
+fn note_cpu(figures: &mut Figures, used: Cpu, mails: usize) {
+    let per_thousand = 1000.0 / figure(mails);
+    for (what, seconds) in [
+        (catalog::CPU_WORKER, used.worker),
+        (catalog::CPU_API, used.api),
+        (catalog::CPU_POSTGRES, used.postgres),
+        (catalog::CPU_BROKER, used.broker),
+        (catalog::CPU_SINK, used.sink),
+        (catalog::CPU_ALL, used.sum()),
+    ] {
+        figures.note(what, seconds * per_thousand);
+    }
+}

@@ -1,0 +1,59 @@
+//! The measures, in the order of a run.
+
+mod behind;
+mod idle;
+mod import;
+mod invites;
+mod passwords;
+
+use std::time::Duration;
+
+use harness::Result;
+
+use crate::catalog::What;
+use crate::figures::{Figures, quantile};
+use crate::options::{Measure, Options};
+use crate::scene::Scene;
+
+/// Takes every measure that is asked for, once.
+///
+/// The small ones come first: they find the servers as they are after a start, and the large ones
+/// leave tables behind.
+///
+/// # Errors
+///
+/// When a mail went astray or a process ended: a figure of a broken run would mislead.
+pub(crate) async fn all(scene: &mut Scene, options: &Options, figures: &mut Figures) -> Result<()> {
+    if options.wants(Measure::Idle) {
+        eprintln!("  one invite at a time");
+        idle::measure(scene, options, figures).await?;
+    }
+    if options.wants(Measure::Invites) {
+        eprintln!("  a batch of invites");
+        invites::measure(scene, options, figures).await?;
+    }
+    if options.wants(Measure::Import) || options.wants(Measure::Behind) {
+        eprintln!("  a large import");
+        let import = import::measure(scene, options, figures).await?;
+        if options.wants(Measure::Behind) {
+            eprintln!("  a large batch, and invites behind it");
+            behind::measure(scene, options, figures, import).await?;
+        }
+    }
+    if options.wants(Measure::Passwords) {
+        eprintln!("  a batch of password mails");
+        passwords::measure(scene, options, figures).await?;
+    }
+    Ok(())
+}
+
+fn milliseconds(time: Duration) -> f64 {
+    time.as_secs_f64() * 1000.0
+}
+
+/// Notes p50, p95 and p99 of some latencies.
+fn note_latencies(figures: &mut Figures, latencies: &[f64], whats: [&'static What; 3]) {
+    for (what, part) in whats.into_iter().zip([0.5, 0.95, 0.99]) {
+        figures.note(what, quantile(latencies, part));
+    }
+}

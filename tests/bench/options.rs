@@ -1,0 +1,160 @@
+//! How much to measure, read from the command line.
+
+use std::str::FromStr;
+
+use harness::{HarnessError, Result};
+
+/// Said on `--help` and after a mistake.
+pub(crate) const HELP: &str = "\
+Measures Beckon on this machine: the whole system, with durable servers of its own.
+
+  --runs N          runs, each on fresh servers; the table shows the median of all [3]
+  --quick           small sizes and one run: shows that it works, not how fast it is
+  --only A,B        of import, idle, invites, behind, passwords [all]
+  --import N        rows of the large import, and recipients of the batch that others wait behind [100000]
+  --recipients N    recipients of the batch whose throughput is measured [50000]
+  --passwords N     password mails [2000]
+  --idle N          single invites, one after the other, with nothing else to do [200]
+  --behind N        single invites while the large batch runs [100]
+  --set NAME=VALUE  a setting of API and worker beside the shipped ones; may be repeated
+  --markdown        a table for the README instead of plain text";
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub(crate) enum Asked {
+    /// Figures.
+    Measure(Options),
+    /// What there is to ask for.
+    Help,
+}
+
+/// How much to measure.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// How often.
+    pub(crate) runs: usize,
+    /// Which measures; all when empty.
+    pub(crate) only: Vec<Measure>,
+    /// Rows of the large import and recipients of the large batch.
+    pub(crate) import: usize,
+    /// Recipients of the batch whose throughput is measured.
+    pub(crate) recipients: usize,
+    /// Password mails.
+    pub(crate) passwords: usize,
+    /// Single invites with nothing else to do.
+    pub(crate) idle: usize,
+    /// Single invites behind the large batch.
+    pub(crate) behind: usize,
+    /// Settings beside the shipped ones.
+    pub(crate) settings: Vec<(String, String)>,
+    /// A table for the README.
+    pub(crate) markdown: bool,
+}
+
+/// One of the measures.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Measure {
+    /// Rows a second of a CSV file, and memory.
+    Import,
+    /// Latency with nothing else to do.
+    Idle,
+    /// Throughput of a batch of invites.
+    Invites,
+    /// Accepting a large batch, and latency behind it.
+    Behind,
+    /// Throughput of password mails.
+    Passwords,
+}
+
+impl FromStr for Measure {
+    type Err = HarnessError;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match text {
+            "import" => Ok(Self::Import),
+            "idle" => Ok(Self::Idle),
+            "invites" => Ok(Self::Invites),
+            "behind" => Ok(Self::Behind),
+            "passwords" => Ok(Self::Passwords),
+            _ => Err(HarnessError::new(format!("there is no measure {text:?}"))),
+        }
+    }
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            runs: 3,
+            only: Vec::new(),
+            import: 100_000,
+            recipients: 50_000,
+            passwords: 2_000,
+            idle: 200,
+            behind: 100,
+            settings: Vec::new(),
+            markdown: false,
+        }
+    }
+}
+
+impl Options {
+    /// Whether this measure is asked for.
+    pub(crate) fn wants(&self, measure: Measure) -> bool {
+        self.only.is_empty() || self.only.contains(&measure)
+    }
+
+    fn shrink(&mut self) {
+        self.runs = 1;
+        self.import = 10_000;
+        self.recipients = 5_000;
+        self.passwords = 200;
+        self.idle = 20;
+        self.behind = 10;
+    }
+}
+
+/// Reads the command line. What comes later counts, so `--quick --runs 2` makes two small runs.
+///
+/// # Errors
+///
+/// What is wrong with it, for whoever typed it.
+pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Asked> {
+    let mut options = Options::default();
+    let mut arguments = arguments;
+    while let Some(argument) = arguments.next() {
+        let mut value = || {
+            arguments
+                .next()
+                .ok_or_else(|| HarnessError::new(format!("{argument} needs a value")))
+        };
+        match argument.as_str() {
+            "--help" | "-h" => return Ok(Asked::Help),
+            "--quick" => options.shrink(),
+            "--markdown" => options.markdown = true,
+            "--runs" => options.runs = count(&value()?)?,
+            "--import" => options.import = count(&value()?)?,
+            "--recipients" => options.recipients = count(&value()?)?,
+            "--passwords" => options.passwords = count(&value()?)?,
+            "--idle" => options.idle = count(&value()?)?,
+            "--behind" => options.behind = count(&value()?)?,
+            "--only" => options.only = value()?.split(',').map(str::parse).collect::<Result<_>>()?,
+            "--set" => {
+                let text = value()?;
+                let (name, value) = text
+                    .split_once('=')
+                    .ok_or_else(|| HarnessError::new(format!("{text:?} is no NAME=VALUE")))?;
+                options.settings.push((name.to_owned(), value.to_owned()));
+            }
+            _ => return Err(HarnessError::new(format!("{argument} is no option"))),
+        }
+    }
+    Ok(Asked::Measure(options))
+}
+
+fn count(text: &str) -> Result<usize> {
+    text.replace('_', "")
+        .parse()
+        .ok()
+        .filter(|number| (1..=10_000_000).contains(number))
+        .ok_or_else(|| HarnessError::new(format!("{text:?} is no number from 1 to 10000000")))
+}

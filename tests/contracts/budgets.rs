@@ -1,0 +1,194 @@
+//! What keeps the code readable: short files, honest names, reasons beside dependencies.
+
+use std::fs;
+
+use crate::sources::{files, read, section, top};
+
+/// No file has more lines.
+const LINES: usize = 400;
+
+/// No `main.rs` has more.
+const MAIN_LINES: usize = 60;
+
+/// Words that say nothing of what a thing is for.
+const EMPTY_WORDS: [&str; 13] = [
+    "util",
+    "utils",
+    "helper",
+    "helpers",
+    "common",
+    "misc",
+    "core",
+    "manager",
+    "service",
+    "processor",
+    "handler",
+    "data",
+    "info",
+];
+
+/// Beginnings of function names that say nothing of what is done.
+const EMPTY_BEGINNINGS: [&str; 4] = ["new_", "do_", "handle_", "process_"];
+
+/// What the top level holds, with conventional files at most.
+const TOP: [&str; 20] = [
+    ".ci",
+    ".git",
+    ".github",
+    ".gitignore",
+    "CHANGELOG.md",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE-APACHE",
+    "LICENSE-MIT",
+    "Makefile",
+    "README.md",
+    "api",
+    "clippy.toml",
+    "deny.toml",
+    "deploy",
+    "rust-toolchain.toml",
+    "rustfmt.toml",
+    "shared",
+    "tests",
+    "worker",
+];
+
+#[test]
+fn no_file_is_longer_than_a_person_reads() {
+    let sources = files(".rs");
+
+    let long: Vec<String> = sources
+        .iter()
+        .map(|source| (&source.path, source.text.lines().count()))
+        .filter(|(path, lines)| {
+            *lines
+                > if path.ends_with("/src/main.rs") {
+                    MAIN_LINES
+                } else {
+                    LINES
+                }
+        })
+        .map(|(path, lines)| format!("{path}: {lines} lines"))
+        .collect();
+
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn no_name_says_nothing() {
+    let sources = files(".rs");
+
+    let mut empty = Vec::new();
+    for source in &sources {
+        let file = source
+            .path
+            .rsplit('/')
+            .next()
+            .unwrap_or_default()
+            .trim_end_matches(".rs");
+        let mut names = source.names_of(&["struct", "enum", "trait", "type", "mod", "fn"]);
+        names.push(file.to_owned());
+        names.retain(|name| words(name).iter().any(|word| EMPTY_WORDS.contains(&word.as_str())));
+        let functions = source.names_of(&["fn"]).into_iter();
+        names.extend(functions.filter(|name| EMPTY_BEGINNINGS.iter().any(|begin| name.starts_with(begin))));
+        names.retain(|name| !is_a_sentence(name));
+        empty.extend(names.into_iter().map(|name| format!("{}: {name}", source.path)));
+    }
+
+    assert!(empty.is_empty(), "{empty:#?}");
+}
+
+#[test]
+fn every_dependency_says_why() {
+    let root = read("Cargo.toml");
+
+    let mute: Vec<String> = section(&root, "workspace.dependencies")
+        .into_iter()
+        .filter(|(_, rest)| {
+            rest.split_once(" # ")
+                .is_none_or(|(_, reason)| reason.trim().is_empty())
+        })
+        .map(|(name, _)| name)
+        .collect();
+
+    assert!(mute.is_empty(), "{mute:?}");
+}
+
+#[test]
+fn a_member_takes_every_version_from_the_workspace() {
+    let members = ["api", "shared", "tests", "worker"];
+
+    let own: Vec<String> = members
+        .iter()
+        .flat_map(|member| {
+            let toml = read(&format!("{member}/Cargo.toml"));
+            let all = ["dependencies", "dev-dependencies", "build-dependencies"].map(|kind| section(&toml, kind));
+            all.into_iter()
+                .flatten()
+                .map(move |(name, rest)| format!("{member}: {name}{rest}"))
+        })
+        .filter(|line| !line.contains("workspace = true") && !line.contains("path = \"../"))
+        .collect();
+
+    assert!(own.is_empty(), "{own:#?}");
+}
+
+#[test]
+fn nothing_is_left_for_later_without_a_number() {
+    let marks = ["TODO", "FIXME", "XXX", "HACK"];
+
+    let mut left = Vec::new();
+    for ending in [".rs", ".sql", ".sh", ".toml", ".yml", ".yaml", ".md", ".html", "setup"] {
+        for source in files(ending)
+            .iter()
+            .filter(|source| !source.path.ends_with("contracts/budgets.rs"))
+        {
+            let lines = source.text.lines().zip(1..);
+            let marked = lines.filter(|(line, _)| marks.iter().any(|mark| has_word(line, mark)));
+            let bare = marked.filter(|(line, _)| !line.contains('#') || !line.contains(|c: char| c.is_ascii_digit()));
+            left.extend(bare.map(|(line, n)| format!("{}:{n}: {}", source.path, line.trim())));
+        }
+    }
+
+    assert!(left.is_empty(), "{left:#?}");
+}
+
+#[test]
+fn the_top_level_holds_what_the_customer_named_and_nothing_else() {
+    let ignored = read(".gitignore");
+    let ignored: Vec<&str> = ignored.lines().map(|line| line.trim_matches('/')).collect();
+
+    let strangers: Vec<String> = fs::read_dir(top())
+        .unwrap()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| !TOP.contains(&name.as_str()) && !ignored.contains(&name.as_str()))
+        .collect();
+
+    assert!(strangers.is_empty(), "{strangers:?}");
+}
+
+/// The words of `snake_case` and `CamelCase` names, in lower case.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    for c in name.chars() {
+        if (c == '_' || c.is_uppercase()) && words.last().is_some_and(|word| !word.is_empty()) {
+            words.push(String::new());
+        }
+        if let (Some(word), true) = (words.last_mut(), c != '_') {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words
+}
+
+/// The names of tests are facts in words, and may speak of data.
+fn is_a_sentence(name: &str) -> bool {
+    name.matches('_').count() >= 4
+}
+
+fn has_word(line: &str, word: &str) -> bool {
+    line.split(|c: char| !c.is_alphanumeric() && c != '_')
+        .any(|part| part == word)
+}

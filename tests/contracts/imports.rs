@@ -1,0 +1,143 @@
+//! Who may import whom: `api ──▶ shared ◀── worker`, and each large dependency in one place.
+
+use crate::sources::{Source, files, read, section};
+
+/// A crate, and the places whose sources may name it.
+const PLACES: &[(&str, &[&str])] = &[
+    ("api", &["api/src/main.rs", "tests/"]),
+    ("worker", &["worker/src/main.rs", "tests/"]),
+    ("harness", &["tests/"]),
+    ("lettre", &["worker/src/"]),
+    ("csv", &["api/src/"]),
+    ("lapin", &["shared/src/queue", "tests/"]),
+    ("sqlx", &["shared/src/", "tests/"]),
+    // The demo's inbox is a page of its own, and no part of what runs in earnest.
+    ("axum", &["api/src/", "shared/src/probes.rs", "tests/demo/inbox"]),
+    ("askama", &["api/src/", "shared/src/letter.rs", "tests/demo/inbox"]),
+    ("backoff", &["shared/src/reconnect.rs"]),
+    ("argon2", &["shared/src/password"]),
+];
+
+/// A crate, and the members that may depend on it.
+const MEMBERS: &[(&str, &[&str])] = &[
+    ("api", &["tests"]),
+    ("worker", &["tests"]),
+    ("shared", &["api", "tests", "worker"]),
+    ("lettre", &["worker"]),
+    ("csv", &["api"]),
+    ("lapin", &["shared", "tests"]),
+    ("sqlx", &["shared", "tests"]),
+    ("axum", &["api", "shared", "tests"]),
+    ("askama", &["api", "shared", "tests"]),
+    ("backoff", &["shared"]),
+    ("argon2", &["shared"]),
+];
+
+#[test]
+fn each_source_names_only_what_its_place_may() {
+    let sources = files(".rs");
+
+    let breaches: Vec<String> = PLACES
+        .iter()
+        .flat_map(|(name, places)| {
+            let names_it = |source: &&Source| uses(&source.code(), name);
+            let outside = |source: &&Source| !places.iter().any(|place| source.path.starts_with(place));
+            let breach = move |source: &Source| format!("{} names {name}, which belongs in {places:?}", source.path);
+            sources.iter().filter(outside).filter(names_it).map(breach)
+        })
+        .collect();
+
+    assert!(breaches.is_empty(), "{breaches:#?}");
+}
+
+#[test]
+fn each_member_depends_only_on_what_it_may() {
+    let dependencies = dependencies();
+
+    let breaches: Vec<&(&str, String)> = dependencies
+        .iter()
+        .filter(|(member, name)| {
+            let rule = MEMBERS.iter().find(|(ruled, _)| ruled == name);
+            rule.is_some_and(|(_, allowed)| !allowed.contains(member))
+        })
+        .collect();
+
+    assert!(breaches.is_empty(), "{breaches:#?}");
+}
+
+#[test]
+fn statements_for_postgres_are_written_in_the_store_alone() {
+    let sources = files(".rs");
+
+    let breaches: Vec<&str> = sources
+        .iter()
+        .filter(|source| !source.path.starts_with("shared/src/store") && !source.path.starts_with("tests/"))
+        .filter(|source| source.code().contains("sqlx::query") || source.code().contains("QueryBuilder"))
+        .map(|source| source.path.as_str())
+        .collect();
+
+    assert!(breaches.is_empty(), "{breaches:#?}");
+}
+
+#[test]
+fn every_dependency_is_used() {
+    let sources = files(".rs");
+
+    let idle: Vec<(&str, String)> = dependencies()
+        .into_iter()
+        .filter(|(member, name)| {
+            let name = name.replace('-', "_");
+            let folder = format!("{member}/");
+            let mut own = sources.iter().filter(|source| source.path.starts_with(&folder));
+            !own.any(|source| uses(&source.code(), &name))
+        })
+        .collect();
+    let unclaimed: Vec<String> = section(&read("Cargo.toml"), "workspace.dependencies")
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| !dependencies().iter().any(|(_, claimed)| claimed == name))
+        .collect();
+
+    assert!(idle.is_empty(), "named in Cargo.toml, and in no source: {idle:#?}");
+    assert!(
+        unclaimed.is_empty(),
+        "in the workspace, and in no member: {unclaimed:#?}"
+    );
+}
+
+/// What each member depends on, for itself, its tests and its build.
+fn dependencies() -> Vec<(&'static str, String)> {
+    ["api", "shared", "tests", "worker"]
+        .into_iter()
+        .flat_map(|member| {
+            let toml = read(&format!("{member}/Cargo.toml"));
+            ["dependencies", "dev-dependencies", "build-dependencies"]
+                .into_iter()
+                .flat_map(|kind| section(&toml, kind))
+                .map(|(name, _)| (member, name))
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Whether code speaks of a crate: `name::…` where a path begins, or `use name;`.
+fn uses(code: &str, name: &str) -> bool {
+    code.match_indices(name).any(|(at, _)| {
+        let (before, after) = (&code[..at], &code[at + name.len()..]);
+        let is_import = before.ends_with("use ") && after.starts_with([';', ' ']);
+        begins_a_path(before) && (is_import || after.starts_with("::"))
+    })
+}
+
+/// Whether what comes next is the first name of a path: `::csv` is, `a::csv` and `a_csv` are not.
+fn begins_a_path(before: &str) -> bool {
+    let is_within = |text: &str| text.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '>'));
+    !is_within(before.strip_suffix("::").unwrap_or(before))
+}
+
+#[test]
+fn a_name_is_found_where_a_path_begins_and_nowhere_else() {
+    assert!(uses("let x = csv::Reader::new();", "csv"));
+    assert!(uses("use csv;", "csv") && uses("use csv as c;", "csv") && uses("fn f(a: ::csv::Error)", "csv"));
+    assert!(!uses("deliveries::csv::x", "csv") && !uses("as_csv::x()", "csv") && !uses("get(csv)", "csv"));
+}

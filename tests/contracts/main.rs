@@ -1,0 +1,22 @@
+//! What others rely on, held by reading the sources, the schema and the programs themselves.
+//!
+//! One file a contract. Most need no server and take milliseconds.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "what is not as expected ends the test"
+)]
+
+mod budgets;
+mod features;
+mod imports;
+mod jobs;
+mod letters;
+mod metrics;
+mod routes;
+mod secrets;
+mod settings;
+mod sources;
+mod states;

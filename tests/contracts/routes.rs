@@ -1,0 +1,210 @@
+//! The routes of the contract: there, described, and closed to strangers.
+
+use harness::{Setup, World};
+use reqwest::{Client, Method};
+use serde_json::Value;
+
+/// Every route of the contract.
+const CONTRACT: &[(&str, &str)] = &[
+    ("post", "/v1/imports"),
+    ("get", "/v1/imports/{id}"),
+    ("get", "/v1/imports/{id}/problems.csv"),
+    ("get", "/v1/users"),
+    ("get", "/v1/users/{id}"),
+    ("patch", "/v1/users/{id}"),
+    ("delete", "/v1/users/{id}"),
+    ("get", "/v1/system-emails"),
+    ("get", "/v1/system-emails/{key}"),
+    ("put", "/v1/system-emails/{key}"),
+    ("post", "/v1/system-emails/{key}/preview"),
+    ("post", "/v1/system-emails/{key}/test"),
+    ("post", "/v1/invites"),
+    ("post", "/v1/password-resets"),
+    ("get", "/v1/batches"),
+    ("get", "/v1/batches/{id}"),
+    ("post", "/v1/batches/{id}/pause"),
+    ("post", "/v1/batches/{id}/resume"),
+    ("post", "/v1/batches/{id}/stop"),
+    ("post", "/v1/batches/{id}/send-again"),
+    ("get", "/v1/batches/{id}/events"),
+    ("get", "/v1/batches/{id}/deliveries"),
+    ("get", "/v1/batches/{id}/deliveries.csv"),
+    ("get", "/v1/deliveries/{id}"),
+    ("post", "/v1/deliveries/{id}/send-again"),
+    ("post", "/v1/credentials/verify"),
+    ("post", "/v1/credentials/revoke"),
+];
+
+/// Routes beyond the contract that need a key all the same, and those that need none.
+const OPEN: &[&str] = &["/openapi.json", "/docs", "/healthz", "/readyz", "/metrics"];
+
+/// An id that nobody has.
+const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
+
+async fn a_world() -> World {
+    World::with(Setup::default().workers(0)).await
+}
+
+/// The methods and paths that the API says of itself.
+async fn described(world: &World) -> Vec<(String, String)> {
+    let openapi = world.get("/openapi.json").await.expect(200);
+    let paths = openapi["paths"].as_object().cloned().unwrap_or_default();
+    let methods = |(path, item): (String, Value)| {
+        let methods: Vec<String> = item
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(method, _)| method.clone())
+            .collect();
+        methods.into_iter().map(move |method| (method, path.clone()))
+    };
+    paths
+        .into_iter()
+        .flat_map(methods)
+        .filter(|(method, _)| method != "parameters")
+        .collect()
+}
+
+/// A path with its variables filled by what nobody has.
+fn filled(path: &str) -> String {
+    path.replace("{id}", NOBODY).replace("{key}", "invite")
+}
+
+/// Asks without a key, and returns status, content type and body.
+async fn as_stranger(world: &World, method: &str, path: &str) -> (u16, String, Value) {
+    let method: Method = method.to_uppercase().parse().unwrap();
+    let answer = Client::new()
+        .request(method, format!("{}{path}", world.base()))
+        .send()
+        .await
+        .unwrap();
+    let content_type = answer
+        .headers()
+        .get("content-type")
+        .map_or("", |value| value.to_str().unwrap())
+        .to_owned();
+    (
+        answer.status().as_u16(),
+        content_type,
+        answer.json().await.unwrap_or_default(),
+    )
+}
+
+#[tokio::test]
+async fn every_route_of_the_contract_is_described() {
+    let world = a_world().await;
+
+    let described = described(&world).await;
+
+    let has = |(method, path): &&(&str, &str)| described.iter().any(|(m, p)| m == method && p == path);
+    let missing: Vec<_> = CONTRACT.iter().filter(|route| !has(route)).collect();
+    assert!(missing.is_empty(), "not at /openapi.json: {missing:#?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn every_route_is_closed_to_strangers() {
+    let world = a_world().await;
+
+    let described = described(&world).await;
+
+    for (method, path) in described
+        .iter()
+        .map(|(m, p)| (m.as_str(), p.as_str()))
+        .chain(CONTRACT.iter().copied())
+    {
+        if OPEN.contains(&path) {
+            continue;
+        }
+        let (status, content_type, body) = as_stranger(&world, method, &filled(path)).await;
+        assert_eq!(
+            (status, content_type.as_str()),
+            (401, "application/problem+json"),
+            "{method} {path}: {body}"
+        );
+        assert_eq!(body["type"], "/problems/key_missing", "{method} {path}");
+    }
+    for path in OPEN {
+        assert_eq!(as_stranger(&world, "get", path).await.0, 200, "{path}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_described_is_served() {
+    let world = a_world().await;
+
+    let described = described(&world).await;
+
+    assert!(described.len() >= CONTRACT.len(), "{described:?}");
+    for (method, path) in &described {
+        let method: Method = method.to_uppercase().parse().unwrap();
+        // A stream that never ends is not waited for.
+        if path.ends_with("/events") {
+            continue;
+        }
+        let answer = world.ask(method.clone(), &filled(path), None, None).await;
+        let is_unserved = answer.status == 405 || answer.text.contains("There is no such page");
+        assert!(
+            !is_unserved && answer.status < 500,
+            "{method} {path}: {} {}",
+            answer.status,
+            answer.text
+        );
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_not_served_is_told_as_a_problem() {
+    let world = a_world().await;
+
+    for path in [
+        "/",
+        "/v1",
+        "/v1/",
+        "/v2/users",
+        "/v1/users/",
+        "/v1/nothing",
+        "/%2e%2e/etc/passwd",
+        "/v1/users/%00",
+    ] {
+        let (status, content_type, body) = as_stranger(&world, "get", path).await;
+        // A path below a route with a key may be refused for want of a key instead.
+        assert!(matches!(status, 401 | 404), "{path}: {status} {body}");
+        assert_eq!(content_type, "application/problem+json", "{path}");
+        let answer = world.get(path).await;
+        assert_eq!(
+            (answer.status, &answer.body["type"]),
+            (404, &Value::from("/problems/not_found")),
+            "{path}: {}",
+            answer.text
+        );
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_wrong_method_is_told_as_a_problem() {
+    let world = a_world().await;
+
+    for (method, path) in [
+        (Method::GET, "/v1/invites"),
+        (Method::DELETE, "/v1/imports"),
+        (Method::PUT, "/v1/users"),
+        (Method::POST, "/openapi.json"),
+        (Method::GET, "/v1/batches/00000000-0000-7000-8000-000000000000/stop"),
+        (Method::TRACE, "/v1/users"),
+        (Method::from_bytes(b"PURGE").unwrap(), "/v1/users"),
+    ] {
+        let answer = world.ask(method.clone(), path, None, None).await;
+        assert_eq!(answer.status, 405, "{method} {path}: {}", answer.text);
+        assert_eq!(
+            answer.body["type"], "/problems/method_not_allowed",
+            "{method} {path}: {}",
+            answer.text
+        );
+        assert_eq!(answer.body["status"], 405, "{method} {path}");
+    }
+    world.end().await;
+}

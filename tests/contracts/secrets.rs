@@ -1,0 +1,87 @@
+//! Secrets among the settings: given as a file, and never repeated.
+
+use std::fs;
+
+use crate::settings::{BOTH, complaint, run, with};
+
+/// Settings that may come from a file, and what they can be.
+const SECRETS: &[(&str, &[&str], &str)] = &[
+    ("DATABASE_URL", BOTH, "postgres://beckon:geheim@127.0.0.1/beckon"),
+    ("AMQP_URL", BOTH, "amqp://beckon:geheim@127.0.0.1/beckon"),
+    ("SMTP_URL", &["beckon-worker"], "smtps://beckon:geheim@relay.example"),
+];
+
+#[test]
+fn a_secret_can_be_given_as_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    for (name, programs, value) in SECRETS {
+        // As `echo` writes it, with a line end.
+        fs::write(&path, format!("{value}\n")).unwrap();
+        let file = format!("{name}_FILE");
+        let mut settings = with(name, "");
+        settings.push((&file, path.to_str().unwrap()));
+        for program in *programs {
+            let output = run(program, &["check-config"], &settings);
+
+            assert_eq!(
+                output.status.code(),
+                Some(0),
+                "{program}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_secret_given_twice_or_not_readable_is_told_without_being_repeated() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, empty) = (folder.path().join("secret"), folder.path().join("empty"));
+    fs::write(&path, "geheim").unwrap();
+    fs::write(&empty, "\n").unwrap();
+    for (name, programs, _) in SECRETS {
+        let file = format!("{name}_FILE");
+        for program in *programs {
+            let mut twice = with("", "");
+            twice.push((&file, path.to_str().unwrap()));
+            assert_eq!(
+                complaint(program, &twice),
+                [format!("{name} and {file} are both set; keep one")]
+            );
+
+            let mut nowhere = with(name, "");
+            nowhere.push((&file, "/nowhere/at/all"));
+            let told = complaint(program, &nowhere);
+            assert!(
+                told[0].starts_with(&format!("{name} cannot be read from /nowhere/at/all: ")),
+                "{told:?}"
+            );
+
+            let mut blank = with(name, "");
+            blank.push((&file, empty.to_str().unwrap()));
+            assert_eq!(complaint(program, &blank), [format!("{name} is not set")]);
+        }
+    }
+}
+
+#[test]
+fn a_secret_with_a_line_break_inside_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secret");
+    for (name, programs, value) in SECRETS {
+        fs::write(&path, format!("{value}\nand more")).unwrap();
+        let file = format!("{name}_FILE");
+        let mut settings = with(name, "");
+        settings.push((&file, path.to_str().unwrap()));
+        for program in *programs {
+            let told = complaint(program, &settings);
+
+            assert_eq!(told.len(), 1, "{program}: {told:?}");
+            assert!(
+                told[0].starts_with(name) && !told[0].contains("geheim"),
+                "{program}: {told:?}"
+            );
+        }
+    }
+}

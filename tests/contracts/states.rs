@@ -1,0 +1,208 @@
+//! The words of the code are the words of the schema.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Cursor;
+
+use api::import::{Limits, Sheet};
+use shared::batch::{BatchState, Lane};
+use shared::delivery::DeliveryState;
+use shared::store::intake::LEFT_OUT_REASONS;
+use shared::system_email::{CustomFields, Field, SystemEmailKind, Template};
+
+use crate::sources::{files, read};
+
+/// The enum types of the schema, as all migrations together make them.
+fn enums() -> BTreeMap<String, Vec<String>> {
+    let mut enums = BTreeMap::new();
+    for migration in files(".sql")
+        .iter()
+        .filter(|file| file.path.starts_with("shared/migrations/"))
+    {
+        for (_, rest) in migration
+            .text
+            .match_indices("create type ")
+            .map(|(at, _)| migration.text.split_at(at))
+        {
+            let (head, values) = rest.split_once('(').unwrap();
+            let name = head.split_whitespace().nth(2).unwrap().to_owned();
+            let values = values.split_once(')').unwrap().0;
+            enums.insert(name, quoted(values));
+        }
+        assert!(
+            !migration.text.contains("add value"),
+            "{}: teach this test `add value`",
+            migration.path
+        );
+    }
+    enums
+}
+
+/// The words between single quotation marks.
+fn quoted(sql: &str) -> Vec<String> {
+    sql.split('\'').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+#[test]
+fn enums_are_those_of_the_schema_in_its_order() {
+    let schema = enums();
+
+    let code: BTreeMap<String, Vec<String>> = [
+        ("delivery_state", DeliveryState::ALL.map(DeliveryState::as_str).to_vec()),
+        ("batch_state", BatchState::ALL.map(BatchState::as_str).to_vec()),
+        ("lane", Lane::ALL.map(Lane::as_str).to_vec()),
+        ("mail_kind", SystemEmailKind::ALL.map(SystemEmailKind::as_str).to_vec()),
+    ]
+    .into_iter()
+    .map(|(name, words)| (name.to_owned(), words.into_iter().map(str::to_owned).collect()))
+    .collect();
+
+    assert_eq!(code, schema);
+}
+
+#[test]
+fn states_are_called_in_json_what_they_are_called_in_the_schema() {
+    let json = |value: &dyn erased::Json| value.written();
+
+    for state in DeliveryState::ALL {
+        assert_eq!(json(&state), format!("{:?}", state.as_str()));
+    }
+    for state in BatchState::ALL {
+        assert_eq!(json(&state), format!("{:?}", state.as_str()));
+    }
+    for lane in Lane::ALL {
+        assert_eq!(json(&lane), format!("{:?}", lane.as_str()));
+    }
+    for kind in SystemEmailKind::ALL {
+        assert_eq!(json(&kind), format!("{:?}", kind.as_str()));
+    }
+}
+
+/// Different types in one closure.
+mod erased {
+    pub(super) trait Json {
+        fn written(&self) -> String;
+    }
+
+    impl<T: serde::Serialize> Json for T {
+        fn written(&self) -> String {
+            serde_json::to_string(self).unwrap()
+        }
+    }
+}
+
+#[test]
+fn a_delivery_has_ended_in_the_code_when_it_has_in_the_schema() {
+    let migrations: String = files(".sql").into_iter().map(|file| file.text).collect();
+
+    let guarded = migrations.split_once("when (old.state in (").unwrap().1;
+    let guarded = quoted(guarded.split_once(')').unwrap().0);
+
+    let ended: Vec<&str> = DeliveryState::ALL
+        .into_iter()
+        .filter(|state| state.has_ended())
+        .map(DeliveryState::as_str)
+        .collect();
+    assert_eq!(ended, guarded);
+}
+
+#[test]
+fn people_are_left_out_for_these_reasons_and_no_others() {
+    let intake = read("shared/src/store/intake.sql");
+
+    let classes = intake
+        .split_once("case\n")
+        .unwrap()
+        .1
+        .split_once("end as reason")
+        .unwrap()
+        .0;
+    let reasons: Vec<String> = classes
+        .split(" then ")
+        .skip(1)
+        .flat_map(|part| quoted(part).into_iter().take(1))
+        .collect();
+
+    assert_eq!(reasons, LEFT_OUT_REASONS);
+}
+
+#[test]
+fn an_import_can_fill_no_field_that_beckon_fills() {
+    let built_in = Field::offered(SystemEmailKind::PasswordReset, CustomFields::Known(&BTreeSet::new()));
+
+    for field in &built_in {
+        let name = field.name();
+        let spellings = [
+            name.to_owned(),
+            name.to_uppercase(),
+            name.replace('_', " - "),
+            format!("{name}!"),
+            format!("({name})"),
+        ];
+        for header in spellings {
+            // The address has its column already, under another name.
+            let file = format!("e-mail address,\"{header}\"\na@b.co,x\n");
+            let opened = Sheet::open_csv(Cursor::new(file.into_bytes()), Limits::default()).map(|(sheet, _)| sheet);
+
+            match opened {
+                Ok(sheet) => {
+                    let is_own = matches!(name, "first_name" | "last_name" | "language");
+                    assert!(
+                        is_own && sheet.custom_fields.is_empty(),
+                        "‘{header}’ fills {:?}",
+                        sheet.custom_fields
+                    );
+                }
+                Err(fault) if name == "email" => assert_eq!(fault.code(), "two_email_columns", "‘{header}’"),
+                Err(fault) => assert_eq!(fault.code(), "reserved_column", "‘{header}’"),
+            }
+        }
+    }
+}
+
+#[test]
+fn two_columns_never_fill_one_field() {
+    for (one, other) in [
+        ("team", "Team"),
+        ("team", "team!"),
+        ("Start date", "start-date"),
+        ("a.b", "a b"),
+        ("Zürich", "ZÜRICH"),
+    ] {
+        let file = format!("email,{one},{other}\na@b.co,x,y\n");
+
+        let opened = Sheet::open_csv(Cursor::new(file.into_bytes()), Limits::default()).map(|(sheet, _)| sheet);
+
+        match opened {
+            Ok(sheet) => panic!("‘{one}’ and ‘{other}’ fill {:?}", sheet.custom_fields),
+            Err(fault) => assert_eq!(fault.code(), "duplicate_column"),
+        }
+    }
+}
+
+#[test]
+fn a_reserved_column_is_a_field_that_letters_know() {
+    let source = read("api/src/import/columns.rs");
+    let reserved = source
+        .split_once("const RESERVED")
+        .unwrap()
+        .1
+        .split_once("];")
+        .unwrap()
+        .0;
+    let reserved: Vec<&str> = reserved.split('"').skip(1).step_by(2).collect();
+
+    assert!(reserved.len() >= 5, "{reserved:?}");
+    for name in reserved {
+        // Without custom fields, only a built-in one is known; a password must be in this letter.
+        let letter = Template {
+            subject: "x".to_owned(),
+            body: format!("{{{{ {name} }}}} {{{{ password }}}}"),
+        };
+        let compiled = letter.compile(SystemEmailKind::PasswordReset, CustomFields::Known(&BTreeSet::new()));
+        assert!(
+            compiled.is_ok(),
+            "{name} is reserved, and no letter knows it: {:?}",
+            compiled.err()
+        );
+    }
+}

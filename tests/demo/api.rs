@@ -1,0 +1,213 @@
+//! The demo as a caller of the API, with nothing but its address and a key.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use reqwest::{Method, RequestBuilder};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::fault::{Fault, Result};
+
+/// Longer than any answer takes; whoever is silent for so long has stopped working.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How many lines of a ledger one page has.
+const PAGE: usize = 1_000;
+
+/// The API, and the right to call it.
+#[derive(Clone, Debug)]
+pub(crate) struct Api {
+    base: String,
+    key: String,
+    http: reqwest::Client,
+}
+
+/// What came of an import.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Import {
+    pub(crate) id: Uuid,
+    pub(crate) rows: usize,
+    pub(crate) created: usize,
+    pub(crate) rejected: usize,
+    pub(crate) problems: Vec<Problem>,
+}
+
+/// One thing wrong with one row.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Problem {
+    pub(crate) row: u32,
+    #[serde(default)]
+    pub(crate) column: String,
+    pub(crate) code: String,
+    pub(crate) message: String,
+}
+
+/// A batch as it was accepted.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Accepted {
+    pub(crate) batch: Uuid,
+    pub(crate) accepted: u64,
+}
+
+/// A batch as it stands.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Batch {
+    pub(crate) state: String,
+    pub(crate) reason: Option<String>,
+    pub(crate) finished_at: Option<String>,
+    pub(crate) counts: BTreeMap<String, u64>,
+    pub(crate) left_out: BTreeMap<String, u64>,
+}
+
+/// One mail owed to one user.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Delivery {
+    pub(crate) id: Uuid,
+    pub(crate) email: Option<String>,
+    pub(crate) state: String,
+    pub(crate) unsure: bool,
+}
+
+/// What was tried for it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Story {
+    pub(crate) state: String,
+    pub(crate) attempts: Vec<Attempt>,
+}
+
+/// One try.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Attempt {
+    pub(crate) n: u32,
+    pub(crate) verdict: Option<String>,
+    pub(crate) code: Option<u16>,
+    pub(crate) reply: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Page {
+    items: Vec<Delivery>,
+    next_cursor: Option<String>,
+}
+
+impl Batch {
+    /// How many stand there.
+    pub(crate) fn of(&self, state: &str) -> u64 {
+        self.counts.get(state).copied().unwrap_or_default()
+    }
+
+    /// How many of these states together.
+    pub(crate) fn sum(&self, states: &[&str]) -> u64 {
+        states.iter().map(|state| self.of(state)).sum()
+    }
+}
+
+impl Api {
+    /// The API that answers there.
+    pub(crate) fn new(base: &str, key: &str) -> Self {
+        Self {
+            base: base.to_owned(),
+            key: key.to_owned(),
+            http: reqwest::Client::new(),
+        }
+    }
+
+    /// Where it answers.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The key that opens it.
+    pub(crate) fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Brings people in from a CSV file.
+    pub(crate) async fn import(&self, file_name: &str, csv: &str) -> Result<Import> {
+        let request = self
+            .request(Method::POST, &format!("/v1/imports?file_name={file_name}"))
+            .header("Content-Type", "text/csv")
+            .body(csv.to_owned());
+        ask("import people", request).await
+    }
+
+    /// Sends a system email to the chosen.
+    pub(crate) async fn send(&self, route: &str, whom: &Value) -> Result<Accepted> {
+        let request = self.request(Method::POST, route).json(whom);
+        ask("send to the chosen people", request).await
+    }
+
+    /// A batch as it stands now.
+    pub(crate) async fn batch(&self, batch: Uuid) -> Result<Batch> {
+        let request = self.request(Method::GET, &format!("/v1/batches/{batch}"));
+        ask("ask how a batch stands", request).await
+    }
+
+    /// All lines of a batch's ledger.
+    pub(crate) async fn deliveries(&self, batch: Uuid) -> Result<Vec<Delivery>> {
+        let first = format!("/v1/batches/{batch}/deliveries?limit={PAGE}");
+        let mut all = Vec::new();
+        let mut path = first.clone();
+        loop {
+            let page: Page = ask("read a ledger", self.request(Method::GET, &path)).await?;
+            all.extend(page.items);
+            match page.next_cursor {
+                Some(cursor) => path = format!("{first}&cursor={cursor}"),
+                None => return Ok(all),
+            }
+        }
+    }
+
+    /// One delivery with its attempts.
+    pub(crate) async fn story(&self, delivery: Uuid) -> Result<Story> {
+        let request = self.request(Method::GET, &format!("/v1/deliveries/{delivery}"));
+        ask("read what became of a mail", request).await
+    }
+
+    /// Whether this password is this person's.
+    pub(crate) async fn signs_in(&self, email: &str, password: &str) -> Result<bool> {
+        let request = self
+            .request(Method::POST, "/v1/credentials/verify")
+            .json(&json!({ "email": email, "password": password }));
+        let (status, text) = send("check a password", request).await?;
+        match status {
+            200 => Ok(true),
+            401 => Ok(false),
+            _ => Err(unexpected("check a password", status, &text)),
+        }
+    }
+
+    fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        let request = self.http.request(method, format!("{}{path}", self.base));
+        request.bearer_auth(&self.key).timeout(PATIENCE)
+    }
+}
+
+async fn ask<T: DeserializeOwned>(attempt: &str, request: RequestBuilder) -> Result<T> {
+    let (status, text) = send(attempt, request).await?;
+    let answer = (200..300).contains(&status).then(|| serde_json::from_str(&text).ok());
+    answer.flatten().ok_or_else(|| unexpected(attempt, status, &text))
+}
+
+async fn send(attempt: &str, request: RequestBuilder) -> Result<(u16, String)> {
+    let silent = |fault: reqwest::Error| {
+        Fault::new(
+            format!("could not {attempt}: the API did not answer ({fault})"),
+            "look at the end of its log below, and report it if you cannot see why",
+        )
+    };
+    let answer = request.send().await.map_err(silent)?;
+    let status = answer.status().as_u16();
+    Ok((status, answer.text().await.map_err(silent)?))
+}
+
+fn unexpected(attempt: &str, status: u16, text: &str) -> Fault {
+    Fault::new(
+        format!("could not {attempt}: the API answered {status}"),
+        "this is a fault in Beckon; please report it with the lines below",
+    )
+    .seen(text)
+}

@@ -1,0 +1,92 @@
+//! What the demo says when it cannot go on: one sentence, what to do, and what was seen.
+
+use std::fmt;
+
+use harness::HarnessError;
+
+/// Why the demo ends early.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// Somebody pressed Ctrl-C or asked the process to end.
+    Stopped,
+    /// Something stood in the way.
+    Trouble(Trouble),
+}
+
+/// Something that stood in the way.
+#[derive(Debug)]
+pub(crate) struct Trouble {
+    what: String,
+    advice: String,
+    seen: String,
+}
+
+/// What the demo's own steps return.
+pub(crate) type Result<T> = std::result::Result<T, Fault>;
+
+impl Fault {
+    /// Something that stood in the way, and what to do about it.
+    pub(crate) fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
+        Self::Trouble(Trouble {
+            what: what.into(),
+            advice: advice.into(),
+            seen: String::new(),
+        })
+    }
+
+    /// With what was seen, such as the end of a log, below the sentence.
+    pub(crate) fn seen(self, seen: impl Into<String>) -> Self {
+        match self {
+            Self::Stopped => Self::Stopped,
+            Self::Trouble(trouble) => Self::Trouble(Trouble {
+                seen: seen.into(),
+                ..trouble
+            }),
+        }
+    }
+
+    /// A fault of the surroundings while attempting this.
+    pub(crate) fn of_harness(attempt: &str, fault: &HarnessError) -> Self {
+        let text = fault.to_string();
+        let (sentence, seen) = text.split_once('\n').unwrap_or((&text, ""));
+        let sentence = sentence.trim_start_matches("setup: ").trim_end_matches(':');
+        let sentence = sentence.trim_end_matches("; the end of its log");
+        let (sentence, advice) = match sentence.strip_suffix("; run deploy/setup") {
+            Some(missing) => (
+                missing,
+                "run deploy/setup, which installs what is missing, and try again",
+            ),
+            None if sentence.contains("has not been built") => {
+                (sentence, "run `make demo`, which builds everything first")
+            }
+            None if says_full(&text) => (
+                sentence,
+                "make room on the disk that holds the temporary folder, and try again",
+            ),
+            None => (
+                sentence,
+                "try again; if it stays so, the lines below say what the program saw",
+            ),
+        };
+        let (advice, _) = match seen {
+            "" => advice.split_once(';').unwrap_or((advice, "")),
+            _ => (advice, ""),
+        };
+        Self::new(format!("{attempt}: {sentence}"), advice).seen(seen)
+    }
+}
+
+fn says_full(text: &str) -> bool {
+    text.contains("No space left") || text.contains("could not make a folder")
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "The demo cannot go on: {}.", self.what)?;
+        write!(f, "What to do: {}.", self.advice)?;
+        for line in self.seen.lines() {
+            write!(f, "\n  | {line}")?;
+        }
+        Ok(())
+    }
+}

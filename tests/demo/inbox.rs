@@ -1,0 +1,167 @@
+//! The caught mails as a site on this machine: a list with search, each mail in four views, and a
+//! page that stands in for the platform's sign-in.
+//!
+//! What a mail holds is shown as text. Its HTML part is a page of its own in a sandbox, without
+//! scripts and without anything from elsewhere.
+
+mod caught;
+mod pages;
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{Path, Query, Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{Html, IntoResponse as _, Response};
+use axum::routing::get;
+use harness::World;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+use self::caught::Mails;
+use self::pages::{ListPage, MailPage, SignInPage, Wanted, missing};
+use crate::api::Api;
+use crate::fault::{Fault, Result};
+use crate::people::Person;
+
+/// For our own pages.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; frame-src 'self'; form-action 'self'; \
+                      base-uri 'none'; frame-ancestors 'none'";
+
+/// For the HTML of a mail, which comes from outside as far as a page is concerned.
+const MAIL_POLICY: &str = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; \
+                           style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'";
+
+/// What all pages know.
+struct Inbox {
+    mails: Mails,
+    api: Api,
+}
+
+/// The running site. It ends when it is dropped.
+pub(crate) struct Site(JoinHandle<()>);
+
+/// Takes a free port for the site, whose address the mails carry.
+pub(crate) async fn listen() -> Result<(TcpListener, SocketAddr)> {
+    let no_port = |fault: std::io::Error| {
+        Fault::new(
+            format!("no port on 127.0.0.1 is free for the caught mails ({fault})"),
+            "end some programs that listen on this machine, and try again",
+        )
+    };
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(no_port)?;
+    let address = listener.local_addr().map_err(no_port)?;
+    Ok((listener, address))
+}
+
+/// Shows the mails that this world's relay has caught, and will.
+pub(crate) fn open(listener: TcpListener, world: &Arc<World>, api: &Api, people: &[Person]) -> Site {
+    let people: HashMap<String, Person> = people
+        .iter()
+        .map(|person| (crate::show::wire(&person.email).to_ascii_lowercase(), person.clone()))
+        .collect();
+    let inbox = Arc::new(Inbox {
+        mails: Mails::new(Arc::clone(world), people),
+        api: api.clone(),
+    });
+    let routes = Router::new()
+        .route("/", get(list))
+        .route("/mails/{number}", get(mail))
+        .route("/mails/{number}/html", get(html))
+        .route("/mails/{number}/raw", get(raw))
+        .route("/sign-in", get(sign_in_form).post(sign_in))
+        .route("/style.css", get(style))
+        .fallback(async || missing("There is no such page."))
+        .layer(from_fn(with_policy))
+        .with_state(inbox);
+    Site(tokio::spawn(async move {
+        // Without an error by its contract; the site ends with the demo.
+        let _ = axum::serve(listener, routes).await;
+    }))
+}
+
+impl Site {
+    /// Ends it, and waits until it has let go of the world.
+    pub(crate) async fn close(mut self) {
+        self.0.abort();
+        let _ = (&mut self.0).await;
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+async fn list(State(inbox): State<Arc<Inbox>>, Query(wanted): Query<Wanted>) -> Response {
+    ListPage::of(&inbox.mails.all(), wanted.in_bounds())
+}
+
+async fn mail(State(inbox): State<Arc<Inbox>>, Path(number): Path<usize>, Query(wanted): Query<Wanted>) -> Response {
+    MailPage::of(&inbox.mails.all(), number, wanted.in_bounds())
+}
+
+async fn html(State(inbox): State<Arc<Inbox>>, Path(number): Path<usize>) -> Response {
+    let Some(mail) = inbox.mails.one(number) else {
+        return missing("There is no such mail.");
+    };
+    // Links must not open in the frame.
+    let page = mail.mail.html.replacen("<head>", "<head><base target=\"_blank\">", 1);
+    let policy = [(header::CONTENT_SECURITY_POLICY, MAIL_POLICY)];
+    (policy, Html(page)).into_response()
+}
+
+async fn raw(State(inbox): State<Arc<Inbox>>, Path(number): Path<usize>) -> Response {
+    let Some(mail) = inbox.mails.one(number) else {
+        return missing("There is no such mail.");
+    };
+    let name = format!("attachment; filename=\"mail-{number}.eml\"");
+    let headers = [
+        (header::CONTENT_TYPE, "message/rfc822".to_owned()),
+        (header::CONTENT_DISPOSITION, name),
+    ];
+    (headers, mail.mail.raw.clone()).into_response()
+}
+
+async fn sign_in_form() -> Response {
+    SignInPage::of(String::new(), None)
+}
+
+async fn sign_in(State(inbox): State<Arc<Inbox>>, body: String) -> Response {
+    let (email, password) = pages::form(&body);
+    match inbox.api.signs_in(&email, &password).await {
+        Ok(is_right) => SignInPage::of(email, Some(is_right)),
+        Err(_) => (
+            StatusCode::BAD_GATEWAY,
+            missing("The API did not answer. The terminal of the demo may say why."),
+        )
+            .into_response(),
+    }
+}
+
+async fn style() -> Response {
+    let kind = [(header::CONTENT_TYPE, "text/css; charset=utf-8")];
+    (kind, include_str!("pages/style.css")).into_response()
+}
+
+/// Adds the headers every answer has, unless the page has its own.
+async fn with_policy(request: Request, next: Next) -> Response {
+    let mut answer = next.run(request).await;
+    let usual: [(HeaderName, &'static str); 4] = [
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
+    for (name, value) in usual {
+        answer
+            .headers_mut()
+            .entry(name)
+            .or_insert(HeaderValue::from_static(value));
+    }
+    answer
+}

@@ -1,0 +1,70 @@
+//! The two batches' ledgers side by side, as a table that adds up.
+
+use crate::api::Batch;
+use crate::follow::ENDED;
+use crate::voice::{counted, table};
+
+/// Where a chosen person can stand; exactly one of these.
+pub(crate) const PLACES: [&str; 10] = [
+    "left_out",
+    "waiting",
+    "queued",
+    "sending",
+    "retrying",
+    "sent",
+    "failed",
+    "suppressed",
+    "cancelled",
+    "expired",
+];
+
+/// The table's lines.
+pub(crate) fn lines(batches: &[(&str, &Batch)]) -> Vec<String> {
+    let row = |name: &str, cell: &dyn Fn(&Batch) -> String| {
+        let cells = batches.iter().map(|(_, batch)| cell(batch));
+        std::iter::once(name.to_owned()).chain(cells).collect::<Vec<_>>()
+    };
+    let mut rows = vec![
+        std::iter::once(String::new())
+            .chain(batches.iter().map(|(name, _)| (*name).to_owned()))
+            .collect(),
+        row("Selected", &|batch| counted(batch.of("selected"))),
+    ];
+    for place in PLACES {
+        let sign = if place == "left_out" { "=" } else { "+" };
+        rows.push(row(&format!("  {sign} {}", place.replace('_', " ")), &|batch| {
+            counted(batch.of(place))
+        }));
+    }
+    rows.push(row("Adds up", &|batch| {
+        if adds_up(batch) { "yes" } else { "no" }.to_owned()
+    }));
+    rows.push(row("Possibly twice", &|batch| counted(batch.of("unsure"))));
+    table(&rows, &[1, 2])
+}
+
+/// Why people were left out, in words.
+pub(crate) fn left_out(batch: &Batch) -> String {
+    let reasons = batch.left_out.iter().map(|(reason, count)| {
+        let words = match reason.as_str() {
+            "unknown_user" => "not a user",
+            "duplicate" => "chosen twice",
+            "signed_in" => "signed in already",
+            "already_waiting" => "has such a mail waiting",
+            "mailed_recently" => "got such a mail in the last day",
+            other => other,
+        };
+        format!("{} {words}", counted(*count))
+    });
+    reasons.collect::<Vec<_>>().join(", ")
+}
+
+/// Whether everybody who was chosen stands in one place.
+pub(crate) fn adds_up(batch: &Batch) -> bool {
+    batch.sum(&PLACES) == batch.of("selected")
+}
+
+/// Whether nothing is on its way any more.
+pub(crate) fn has_ended(batch: &Batch) -> bool {
+    batch.sum(&ENDED) + batch.of("left_out") == batch.of("selected")
+}

@@ -1,0 +1,59 @@
+//! Ctrl-C, once to end in good order, twice to end at once.
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::fault::{Fault, Result};
+
+/// What a shell expects of a program that was interrupted: 128 and the signal's number.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Whether somebody has asked the demo to end.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop(CancellationToken);
+
+impl Stop {
+    /// Begins to listen for Ctrl-C, SIGTERM and a closed terminal.
+    pub(crate) fn listen() -> Result<Self> {
+        let deaf = |fault| {
+            Fault::new(
+                format!("the system lets it listen for no signals ({fault})"),
+                "try again on a machine with less load",
+            )
+        };
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(deaf)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(deaf)?;
+        let mut hang_up = signal(SignalKind::hangup()).map_err(deaf)?;
+        let token = CancellationToken::new();
+        let asked = token.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    _ = interrupt.recv() => {}
+                    _ = terminate.recv() => {}
+                    _ = hang_up.recv() => {}
+                }
+                if asked.is_cancelled() {
+                    // The servers' keeper and the programs' leashes see this process go, and
+                    // clean up without it.
+                    std::process::exit(INTERRUPTED.into());
+                }
+                asked.cancel();
+            }
+        });
+        Ok(Self(token))
+    }
+
+    /// Waits until somebody asks.
+    pub(crate) async fn asked(&self) {
+        self.0.cancelled().await;
+    }
+
+    /// Does some work, unless somebody asks before it is done.
+    pub(crate) async fn or<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
+        tokio::select! {
+            () = self.asked() => Err(Fault::Stopped),
+            done = work => done,
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The whole system for the demo: started, watched, and ended in good order.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use harness::program::Program;
+use harness::stack::Stack;
+use harness::{Setup, World};
+use nix::sys::signal::Signal;
+
+use crate::fault::{Fault, Result};
+use crate::voice::Voice;
+
+/// How long a program may take to end when asked to: its own grace, and a little more.
+const FAREWELL: Duration = Duration::from_secs(25);
+
+/// Lines of each log that a fault quotes.
+const TAIL_LINES: usize = 12;
+
+/// What the servers' files take (50), twice over, and the 50 below which `RabbitMQ` takes no more
+/// messages.
+const ROOM_MIB: u128 = 150;
+
+/// Starts servers, relay, API and a worker whose mails lead to the demo's own sign-in page.
+pub(crate) async fn start(pages: SocketAddr) -> Result<World> {
+    check_room()?;
+    let attempt = "could not start the private PostgreSQL and RabbitMQ";
+    let stack = Stack::start()
+        .await
+        .map_err(|fault| Fault::of_harness(attempt, &fault))?;
+    if let Some(folder) = stack.folder() {
+        // The programs' files too lie where the servers' keeper removes them, even when this
+        // process is killed. It fails only when set before, and then everything is as it was.
+        let _ = tempfile::env::override_temp_dir(folder);
+    }
+    let setup = Setup::default()
+        .own_stack()
+        .worker_setting("BECKON_SIGN_IN_URL", &format!("http://{pages}/sign-in"))
+        .worker_setting("BECKON_RETRY_FIRST", "2s");
+    World::on_stack(stack, setup)
+        .await
+        .map_err(|fault| Fault::of_harness("could not start the API and the worker", &fault))
+}
+
+/// The fault, if the disk is too full: servers then stop working in ways that are hard to see.
+fn check_room() -> Result<()> {
+    let place = std::env::temp_dir();
+    let Ok(disk) = nix::sys::statvfs::statvfs(&place) else {
+        return Ok(());
+    };
+    let free = u128::from(disk.blocks_available()) * u128::from(disk.fragment_size()) / (1024 * 1024);
+    if free >= ROOM_MIB {
+        return Ok(());
+    }
+    Err(Fault::new(
+        format!("{} has {free} MiB free, and the demo needs {ROOM_MIB}", place.display()),
+        "make room there, or name a folder with more room in the variable TMPDIR",
+    ))
+}
+
+/// The fault, if the API or a worker has ended by itself.
+pub(crate) fn check_programs(world: &World) -> Result<()> {
+    for program in programs(world) {
+        if let Some(code) = program.exit_code() {
+            let what = format!("one of Beckon's programs ended with exit code {code}");
+            return Err(Fault::new(what, "please report it with the end of its log below").seen(tail(program)));
+        }
+    }
+    Ok(())
+}
+
+/// The end of all logs, for a fault whose reason may stand there.
+pub(crate) fn log_tails(world: &World) -> String {
+    programs(world).map(tail).collect::<Vec<_>>().join("\n")
+}
+
+/// The last that it said beside answering the demo's own questions.
+fn tail(program: &Program) -> String {
+    let log = program.log();
+    let said: Vec<&str> = log
+        .lines()
+        .filter(|line| !line.contains("Answered a request"))
+        .collect();
+    let first = said.len().saturating_sub(TAIL_LINES);
+    said.get(first..).unwrap_or_default().join("\n")
+}
+
+/// Ends worker and API as an operator would, then the servers, and removes the folder.
+pub(crate) async fn end(world: Arc<World>, voice: &mut Voice) -> Result<()> {
+    voice.say("")?;
+    voice.say("Ending the worker, the API and the servers (Ctrl-C again ends at once) …")?;
+    let mut in_good_order = true;
+    for program in programs(&world) {
+        program.signal(Signal::SIGTERM);
+        in_good_order &= program.ended(FAREWELL).await.is_ok_and(|code| code == 0);
+    }
+    let folder = world.stack().folder().map(std::path::Path::to_path_buf);
+    world.db.close().await;
+    // The last owner: what the world holds ends here, servers last.
+    drop(world);
+    let left = folder.filter(|folder| folder.exists());
+    match (left, in_good_order) {
+        (Some(folder), _) => Err(Fault::new(
+            format!("the folder {} could not be removed", folder.display()),
+            "remove it by hand",
+        )),
+        (None, true) => voice.say("Ended in good order. No process and no folder is left behind."),
+        (None, false) => {
+            voice.say("Ended; a program had to be killed, for it did not stop in good order. Nothing is left behind.")
+        }
+    }
+}
+
+/// The worker first, so that it can still tell what became of its mails.
+fn programs(world: &World) -> impl Iterator<Item = &Program> {
+    world.workers.iter().chain(&world.api)
+}

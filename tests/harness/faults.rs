@@ -1,0 +1,298 @@
+//! A TCP proxy that cuts, stalls and restores what passes between two processes.
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use reqwest::Url;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::error::{HarnessError, Result};
+use crate::ports::{listen_again, listen_somewhere};
+
+/// How much is carried at a time.
+const CHUNK: usize = 16 * 1024;
+/// Pause between slices, so that each travels in a packet of its own.
+const SLICE_PAUSE: Duration = Duration::from_millis(1);
+
+/// A proxy in front of one server. It ends, with all its connections, when it is dropped.
+///
+/// The verbs add up until [`FaultProxy::restore`] takes all of them back.
+#[derive(Debug)]
+pub struct FaultProxy {
+    address: SocketAddr,
+    upstream: SocketAddr,
+    rules: watch::Sender<Rules>,
+    connections: Arc<AtomicUsize>,
+    listening: tokio::sync::Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What is done to all connections at present.
+#[derive(Debug, Clone, Default)]
+struct Rules {
+    requests_stall: bool,
+    replies_stall: bool,
+    latency: Duration,
+    slice: Option<usize>,
+    limit: Option<usize>,
+    /// Grows when the connections that are open are to end.
+    era: u64,
+    /// Whether they end by a reset.
+    by_reset: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Direction {
+    Requests,
+    Replies,
+}
+
+impl FaultProxy {
+    /// Starts a proxy in front of this address, on a free port of the loopback address.
+    pub async fn start(upstream: SocketAddr) -> Result<Self> {
+        let listener = listen_somewhere().await?;
+        let address = listener
+            .local_addr()
+            .map_err(|e| HarnessError::because("could not learn the proxy's port", e))?;
+        let proxy = Self {
+            address,
+            upstream,
+            rules: watch::Sender::default(),
+            connections: Arc::default(),
+            listening: tokio::sync::Mutex::default(),
+        };
+        *proxy.listening.lock().await = Some(proxy.listen(listener));
+        Ok(proxy)
+    }
+
+    /// Starts a proxy in front of the server that this URL names by host and port.
+    pub async fn in_front_of(url: &str) -> Result<Self> {
+        let failed = |e| HarnessError::because(format!("could not find the server of {url}"), e);
+        let parsed = Url::parse(url).map_err(|e| failed(io::Error::other(e)))?;
+        let mut addresses = parsed.socket_addrs(|| None).map_err(failed)?;
+        let upstream = addresses
+            .pop()
+            .ok_or_else(|| failed(io::ErrorKind::AddrNotAvailable.into()))?;
+        Self::start(upstream).await
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// This URL, leading through the proxy.
+    pub fn url(&self, direct: &str) -> Result<String> {
+        let failed = || HarnessError::new(format!("could not lead {direct} through the proxy"));
+        let mut url = Url::parse(direct).map_err(|_| failed())?;
+        url.set_host(Some("127.0.0.1")).map_err(|_| failed())?;
+        url.set_port(Some(self.address.port())).map_err(|()| failed())?;
+        Ok(url.into())
+    }
+
+    /// How many connections were taken.
+    pub fn connections(&self) -> usize {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Closes all connections and refuses new ones.
+    pub async fn cut(&self) {
+        if let Some(listening) = self.listening.lock().await.take() {
+            listening.abort();
+            // Its end is the moment the port is closed; how it ended says nothing.
+            let _ = listening.await;
+        }
+        self.end_connections(false);
+    }
+
+    /// Lets everything pass again. What was stalled arrives now, as after a healed network.
+    ///
+    /// # Errors
+    ///
+    /// When somebody else has taken the port since it was cut.
+    pub async fn restore(&self) -> Result<()> {
+        self.rules.send_modify(|rules| {
+            *rules = Rules {
+                era: rules.era,
+                by_reset: rules.by_reset,
+                ..Rules::default()
+            };
+        });
+        let mut listening = self.listening.lock().await;
+        if listening.is_none() {
+            *listening = Some(self.listen(listen_again(self.address).await?));
+        }
+        Ok(())
+    }
+
+    /// Lets nothing pass in either direction, and keeps all connections; new ones are taken too.
+    pub fn stall(&self) {
+        self.rules.send_modify(|rules| {
+            rules.requests_stall = true;
+            rules.replies_stall = true;
+        });
+    }
+
+    /// Lets requests pass and keeps the replies back: the server acts, and nobody hears of it.
+    pub fn stall_replies(&self) {
+        self.rules.send_modify(|rules| rules.replies_stall = true);
+    }
+
+    /// Delays whatever passes, in each direction.
+    pub fn latency(&self, latency: Duration) {
+        self.rules.send_modify(|rules| rules.latency = latency);
+    }
+
+    /// Ends all connections by a reset, on both sides; new ones are taken.
+    pub fn reset(&self) {
+        self.end_connections(true);
+    }
+
+    /// Closes each connection once the client has sent so many bytes on it, those before
+    /// this call included; exactly so many reach the server.
+    pub fn limit(&self, bytes: usize) {
+        self.rules.send_modify(|rules| rules.limit = Some(bytes));
+    }
+
+    /// Carries everything in packets of so many bytes, one a millisecond.
+    pub fn slice(&self, bytes: usize) {
+        self.rules.send_modify(|rules| rules.slice = Some(bytes.max(1)));
+    }
+
+    fn end_connections(&self, by_reset: bool) {
+        self.rules.send_modify(|rules| {
+            rules.era += 1;
+            rules.by_reset = by_reset;
+        });
+    }
+
+    fn listen(&self, listener: TcpListener) -> JoinHandle<()> {
+        let rules = self.rules.subscribe();
+        let (upstream, connections) = (self.upstream, Arc::clone(&self.connections));
+        tokio::spawn(async move {
+            loop {
+                let Ok((client, _)) = listener.accept().await else {
+                    // The system's trouble, such as too many open files, and it passes.
+                    tokio::time::sleep(Duration::from_millis(10)).await;
+                    continue;
+                };
+                connections.fetch_add(1, Ordering::Relaxed);
+                tokio::spawn(connect(client, upstream, rules.clone()));
+            }
+        })
+    }
+}
+
+impl Drop for FaultProxy {
+    fn drop(&mut self) {
+        // The connections see the end of the rules and end too.
+        if let Some(listening) = self.listening.get_mut().take() {
+            listening.abort();
+        }
+    }
+}
+
+impl Rules {
+    fn let_pass(&self, direction: Direction) -> bool {
+        match direction {
+            Direction::Requests => !self.requests_stall,
+            Direction::Replies => !self.replies_stall,
+        }
+    }
+}
+
+/// Carries one connection until one side, a rule or the proxy ends it.
+async fn connect(mut client: TcpStream, upstream: SocketAddr, rules: watch::Receiver<Rules>) {
+    let era = rules.borrow().era;
+    let (mut passing, mut watched) = (rules.clone(), rules.clone());
+    // A server behind a black hole is not reached at all.
+    let is_open = tokio::select! {
+        open = passing.wait_for(|rules| rules.let_pass(Direction::Requests)) => open.is_ok(),
+        _ = watched.wait_for(|rules| rules.era != era) => false,
+    };
+    if !is_open {
+        return;
+    }
+    let Ok(mut server) = TcpStream::connect(upstream).await else {
+        return;
+    };
+    // Without it, what passes slowly would pass slower still.
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let is_reset = {
+        let (from_client, to_client) = client.split();
+        let (from_server, to_server) = server.split();
+        let requests = carry(from_client, to_server, rules.clone(), Direction::Requests);
+        let replies = carry(from_server, to_client, rules, Direction::Replies);
+        tokio::select! {
+            ended = watched.wait_for(|rules| rules.era != era) => {
+                ended.is_ok_and(|rules| rules.by_reset)
+            }
+            _ = async { tokio::try_join!(requests, replies) } => false,
+        }
+    };
+    if is_reset {
+        let _ = (client.set_zero_linger(), server.set_zero_linger());
+    }
+}
+
+/// Carries one direction of a connection to its end.
+///
+/// # Errors
+///
+/// When the other direction must end too.
+async fn carry(
+    mut from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    mut rules: watch::Receiver<Rules>,
+    direction: Direction,
+) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    let mut carried = 0;
+    loop {
+        pass(&mut rules, direction).await?;
+        let read = from.read(&mut chunk).await?;
+        // Whatever came in while a stall began stays here until it is over.
+        let present = pass(&mut rules, direction).await?;
+        if read == 0 {
+            return to.shutdown().await;
+        }
+        tokio::time::sleep(present.latency).await;
+        let limit = match direction {
+            Direction::Requests => present.limit.unwrap_or(usize::MAX),
+            Direction::Replies => usize::MAX,
+        };
+        let allowed = read.min(limit.saturating_sub(carried));
+        let bytes = chunk.get(..allowed).unwrap_or_default();
+        match present.slice {
+            None => to.write_all(bytes).await?,
+            Some(slice) => {
+                for slice in bytes.chunks(slice) {
+                    to.write_all(slice).await?;
+                    tokio::time::sleep(SLICE_PAUSE).await;
+                }
+            }
+        }
+        carried += allowed;
+        if carried >= limit {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+    }
+}
+
+/// Waits until this direction is open, and returns the rules of that moment.
+async fn pass(rules: &mut watch::Receiver<Rules>, direction: Direction) -> io::Result<Rules> {
+    rules
+        .wait_for(|rules| rules.let_pass(direction))
+        .await
+        .map(|rules| rules.clone())
+        .map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+use std::io::ErrorKind;
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::FaultProxy;
+
+/// A proxy, and both ends of a connection through it.
+async fn connected() -> (FaultProxy, TcpStream, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = FaultProxy::start(listener.local_addr().unwrap()).await.unwrap();
+    let client = TcpStream::connect(proxy.address()).await.unwrap();
+    let (server, _) = listener.accept().await.unwrap();
+    (proxy, client, server)
+}
+
+/// What arrives next; nothing when nothing does for a moment.
+async fn hear(stream: &mut TcpStream) -> Vec<u8> {
+    let mut heard = vec![0; 64];
+    let read = stream.read(&mut heard);
+    let read = tokio::time::timeout(Duration::from_millis(100), read).await;
+    heard.truncate(read.map_or(0, Result::unwrap));
+    heard
+}
+
+#[tokio::test]
+async fn everything_passes_until_a_verb_is_spoken() {
+    let (proxy, mut client, mut server) = connected().await;
+
+    client.write_all(b"ping").await.unwrap();
+    assert_eq!(hear(&mut server).await, b"ping");
+    server.write_all(b"pong").await.unwrap();
+    assert_eq!(hear(&mut client).await, b"pong");
+    client.shutdown().await.unwrap();
+    assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0);
+    server.write_all(b"last words").await.unwrap();
+    assert_eq!(hear(&mut client).await, b"last words");
+    assert_eq!(proxy.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_cut_ends_all_and_refuses_until_restored() {
+    let (proxy, mut client, mut server) = connected().await;
+
+    proxy.cut().await;
+
+    assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+    assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0);
+    assert!(TcpStream::connect(proxy.address()).await.is_err());
+    proxy.restore().await.unwrap();
+    TcpStream::connect(proxy.address()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_stall_holds_back_and_loses_nothing() {
+    let (proxy, mut client, mut server) = connected().await;
+
+    proxy.stall_replies();
+    client.write_all(b"asked").await.unwrap();
+    assert_eq!(hear(&mut server).await, b"asked");
+    server.write_all(b"answered").await.unwrap();
+    assert_eq!(hear(&mut client).await, b"");
+    proxy.stall();
+    client.write_all(b"asked again").await.unwrap();
+    assert_eq!(hear(&mut server).await, b"");
+
+    proxy.restore().await.unwrap();
+
+    assert_eq!(hear(&mut client).await, b"answered");
+    assert_eq!(hear(&mut server).await, b"asked again");
+}
+
+#[tokio::test]
+async fn a_reset_is_no_orderly_end() {
+    let (proxy, mut client, mut server) = connected().await;
+
+    proxy.reset();
+
+    for stream in [&mut client, &mut server] {
+        let end = stream.read(&mut [0; 8]).await;
+        assert_eq!(end.unwrap_err().kind(), ErrorKind::ConnectionReset);
+    }
+}
+
+#[tokio::test]
+async fn a_limit_lets_so_many_bytes_through_and_closes() {
+    let (proxy, mut client, mut server) = connected().await;
+    client.write_all(b"12345").await.unwrap();
+    assert_eq!(hear(&mut server).await, b"12345");
+
+    proxy.limit(8);
+    client.write_all(b"67890").await.unwrap();
+
+    let mut rest = Vec::new();
+    server.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(rest, b"678");
+    assert!(matches!(client.read(&mut [0; 8]).await, Ok(0) | Err(_)));
+}
+
+#[tokio::test]
+async fn slices_and_latency_slow_things_down() {
+    let (proxy, mut client, mut server) = connected().await;
+
+    proxy.slice(2);
+    client.write_all(b"abcdef").await.unwrap();
+    assert_eq!(hear(&mut server).await, b"ab");
+    let mut rest = [0; 4];
+    server.read_exact(&mut rest).await.unwrap();
+    assert_eq!(&rest, b"cdef");
+
+    proxy.restore().await.unwrap();
+    proxy.latency(Duration::from_millis(50));
+    let start = Instant::now();
+    server.write_all(b"late").await.unwrap();
+    assert_eq!(hear(&mut client).await, b"late");
+    assert!(start.elapsed() >= Duration::from_millis(50));
+}
+
+#[tokio::test]
+async fn urls_lead_through_the_proxy() {
+    let direct = "amqp://guest:guest@127.0.0.1:9/side?heartbeat=10";
+    let proxy = FaultProxy::in_front_of(direct).await.unwrap();
+
+    let url = proxy.url(direct).unwrap();
+
+    let port = proxy.address().port();
+    let through = format!("amqp://guest:guest@127.0.0.1:{port}/side?heartbeat=10");
+    assert_eq!(url, through);
+}
+
+#[tokio::test]
+async fn a_dropped_proxy_ends_its_connections() {
+    let (proxy, mut client, _server) = connected().await;
+
+    drop(proxy);
+
+    assert_eq!(client.read(&mut [0; 8]).await.unwrap(), 0);
+}

@@ -1,0 +1,13 @@
+//! What the promises are tried out with: servers, a relay, faults, and the world they make up.
+#![expect(clippy::panic, reason = "a promise that does not hold ends the test that asked")]
+
+pub mod error;
+pub mod faults;
+mod ports;
+pub mod program;
+pub mod relay;
+pub mod stack;
+pub mod world;
+
+pub use error::{HarnessError, Result};
+pub use world::{Setup, World};

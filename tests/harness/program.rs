@@ -1,0 +1,199 @@
+//! Our own programs as child processes: started, signalled, killed, and gone when the harness is.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use std::os::unix::process::CommandExt as _;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use crate::error::{HarnessError, Result};
+use crate::ports;
+
+/// Holds a program on a leash: when the pipe to the harness closes, for whatever reason, the
+/// program is killed. `$0` is the file for its process id, `$1` for its exit code, `$2` its log.
+const LEASH: &str = r#"
+trap '' INT TERM HUP PIPE QUIT
+pid_file=$1 exit_file=$2 log=$3
+shift 3
+(
+    trap - INT TERM HUP PIPE QUIT
+    sh -c 'echo $$ >"$0.new" && mv "$0.new" "$0" && exec "$@"' "$pid_file" "$@" </dev/null >>"$log" 2>&1
+    echo $? >"$exit_file"
+) &
+cat >/dev/null
+left=100
+until [ -e "$pid_file" ] || [ -e "$exit_file" ] || [ "$left" = 0 ]; do left=$((left - 1)); sleep 0.05; done
+[ -e "$exit_file" ] || kill -s KILL "$(cat "$pid_file")" 2>/dev/null
+wait
+"#;
+
+/// How long a program may take to appear, or a dropped one to be gone.
+const MOMENT: Duration = Duration::from_secs(20);
+
+/// Between two looks.
+const PULSE: Duration = Duration::from_millis(10);
+
+/// A running program.
+#[derive(Debug)]
+pub struct Program {
+    leash: Child,
+    pid: Pid,
+    exit_file: PathBuf,
+    log: PathBuf,
+    name: String,
+}
+
+impl Program {
+    /// Starts one of this workspace's binaries with exactly these settings.
+    ///
+    /// # Errors
+    ///
+    /// When it has not been built, or the system starts nothing.
+    pub async fn start(
+        binary: &str,
+        folder: &Path,
+        name: &str,
+        arguments: &[&str],
+        settings: &[(String, String)],
+    ) -> Result<Self> {
+        let path = binary_path(binary)?;
+        let file = |ending: &str| folder.join(format!("{name}.{ending}"));
+        let (pid_file, exit_file, log) = (file("pid"), file("exit"), file("log"));
+        for old in [&pid_file, &exit_file] {
+            let _ = fs::remove_file(old);
+        }
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", LEASH, "beckon-leash"])
+            .args([&pid_file, &exit_file, &log, &path])
+            .args(arguments)
+            .env_clear()
+            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+            .env("RUST_BACKTRACE", "1")
+            .envs(settings.iter().map(|(name, value)| (name, value)))
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let leash = command
+            .spawn()
+            .map_err(|fault| HarnessError::because(format!("could not start {binary}"), fault))?;
+        let pid = read_pid(&pid_file, binary).await?;
+        Ok(Self {
+            leash,
+            pid,
+            exit_file,
+            log,
+            name: name.to_owned(),
+        })
+    }
+
+    /// Its process id.
+    pub const fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Sends a signal. A program that has ended does not mind.
+    pub fn signal(&self, signal: Signal) {
+        let _ = kill(self.pid, signal);
+    }
+
+    /// Its exit code, once it has ended; 128 and the signal's number when a signal ended it.
+    pub fn exit_code(&self) -> Option<i32> {
+        fs::read_to_string(&self.exit_file).ok()?.trim().parse().ok()
+    }
+
+    /// Waits until it has ended.
+    ///
+    /// # Errors
+    ///
+    /// When it is still there after `within`; the text quotes the end of its log.
+    pub async fn ended(&self, within: Duration) -> Result<i32> {
+        let deadline = Instant::now() + within;
+        loop {
+            if let Some(code) = self.exit_code() {
+                return Ok(code);
+            }
+            if Instant::now() > deadline {
+                return Err(HarnessError::new(format!(
+                    "{} has not ended within {within:?}\n{}",
+                    self.name,
+                    self.log_tail()
+                )));
+            }
+            tokio::time::sleep(PULSE).await;
+        }
+    }
+
+    /// The end of its log.
+    pub fn log_tail(&self) -> String {
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        lines
+            .get(lines.len().saturating_sub(40)..)
+            .unwrap_or_default()
+            .join("\n")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        drop(self.leash.stdin.take());
+        let _ = self.leash.wait();
+    }
+}
+
+async fn read_pid(file: &Path, binary: &str) -> Result<Pid> {
+    let deadline = Instant::now() + MOMENT;
+    loop {
+        let pid = fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
+        if let Some(pid) = pid {
+            return Ok(Pid::from_raw(pid));
+        }
+        if Instant::now() > deadline {
+            return Err(HarnessError::new(format!("{binary} did not start within {MOMENT:?}")));
+        }
+        tokio::time::sleep(PULSE).await;
+    }
+}
+
+/// Where cargo puts this workspace's binaries: beside the program that runs, or one folder up
+/// from a test.
+///
+/// # Errors
+///
+/// When it is not there.
+pub fn binary_path(name: &str) -> Result<PathBuf> {
+    let here = std::env::current_exe()
+        .map_err(|fault| HarnessError::because("could not find this program's own file", fault))?;
+    here.ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(name))
+        .find(|path| path.exists())
+        .ok_or_else(|| HarnessError::new(format!("{name} has not been built: run `cargo build --workspace`")))
+}
+
+/// An address on this machine where nobody listens.
+///
+/// # Errors
+///
+/// When there is none.
+pub async fn free_address() -> Result<SocketAddr> {
+    let listener = ports::listen_somewhere().await?;
+    let port = listener
+        .local_addr()
+        .map_err(|fault| HarnessError::because("a listener has no address", fault))?
+        .port();
+    Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
+}

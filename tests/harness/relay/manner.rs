@@ -1,0 +1,157 @@
+//! How a reply is given: at once and in order, or in one of the ways clients must survive.
+
+use std::borrow::Cow;
+use std::io;
+use std::time::Duration;
+
+use super::ledger::Outcome;
+use super::script::{Behaviour, HangUp, Step};
+use super::session::{Flow, Session};
+
+/// How long a line is that is far too long: clients must bound what they read.
+const LONG_LINE: usize = 64 * 1024;
+
+/// How one reply is given.
+pub(super) enum Manner {
+    /// These bytes, with the next write.
+    Say(Cow<'static, str>),
+    /// The usual reply, after this time.
+    Slow(Duration),
+    /// Nothing, and the connection stays.
+    Silence,
+    /// Line after line.
+    Endless,
+    /// One line of 64 KiB.
+    LongLine,
+    /// The usual reply, one byte a second.
+    Trickle,
+    /// Nothing, and the connection ends.
+    HangUp {
+        /// Whether the mail was taken nevertheless.
+        kept: bool,
+    },
+}
+
+impl Manner {
+    /// How this behaviour shows at this step.
+    pub(super) fn of(behaviour: &Behaviour, step: Step) -> Self {
+        match behaviour {
+            Behaviour::Answer { at, reply } if *at == step => Self::Say(reply.clone()),
+            Behaviour::Silence { at } if *at == step => Self::Silence,
+            Behaviour::Endless { at } if *at == step => Self::Endless,
+            Behaviour::LongLine { at } if *at == step => Self::LongLine,
+            Behaviour::Trickle { at } if *at == step => Self::Trickle,
+            Behaviour::SlowDot(wait) if step == Step::Dot => Self::Slow(*wait),
+            Behaviour::HangUp(HangUp::BeforeData) if step == Step::Data => Self::HangUp { kept: false },
+            Behaviour::HangUp(HangUp::AfterDotLost) if step == Step::Dot => Self::HangUp { kept: false },
+            Behaviour::HangUp(HangUp::AfterDotKept) if step == Step::Dot => Self::HangUp { kept: true },
+            _ => Self::Say(Cow::Borrowed(usual(step))),
+        }
+    }
+
+    /// Whether the client hears, sooner or later, that it may go on.
+    pub(super) fn is_positive(&self) -> bool {
+        match self {
+            Self::Say(reply) => reply.starts_with(['2', '3']),
+            Self::Slow(_) | Self::LongLine | Self::Trickle => true,
+            Self::Silence | Self::Endless | Self::HangUp { .. } => false,
+        }
+    }
+
+    /// What the ledger calls the reply.
+    pub(super) fn reply(&self, step: Step) -> Cow<'static, str> {
+        match self {
+            Self::Say(reply) => match reply {
+                Cow::Borrowed(reply) => Cow::Borrowed(reply.trim_end()),
+                Cow::Owned(reply) => Cow::Owned(reply.trim_end().to_owned()),
+            },
+            Self::Slow(_) | Self::LongLine | Self::Trickle => Cow::Borrowed(usual(step)),
+            Self::Silence | Self::Endless | Self::HangUp { .. } => Cow::Borrowed(""),
+        }
+    }
+}
+
+impl Session {
+    /// Gives the reply, in its manner; the outcome is recorded when it is given or has failed.
+    pub(super) async fn answer(&mut self, manner: Manner, step: Step, outcome: Option<Outcome>) -> io::Result<Flow> {
+        if let Manner::Say(reply) = manner {
+            self.wire.output.extend_from_slice(reply.as_bytes());
+            if !reply.ends_with('\n') {
+                self.wire.output.extend_from_slice(b"\r\n");
+            }
+            self.untold.extend(outcome);
+            return Ok(if reply.starts_with("421") {
+                Flow::Close
+            } else {
+                Flow::Go
+            });
+        }
+        // What was said before is said before; only this mail's reply is in question.
+        self.flush().await?;
+        self.untold.extend(outcome);
+        match manner {
+            Manner::HangUp { .. } | Manner::Say(_) => return Ok(Flow::Close),
+            Manner::Silence => {
+                self.wire.wait_for_end().await;
+                return Ok(Flow::Close);
+            }
+            Manner::Endless => return self.talk_without_end(step).await,
+            Manner::Slow(wait) => {
+                self.wait(wait).await?;
+                self.say(usual(step));
+            }
+            Manner::LongLine => {
+                let (code, _) = usual(step).split_at(4);
+                self.say(&format!("{code}{}", "x".repeat(LONG_LINE)));
+            }
+            Manner::Trickle => {
+                for byte in format!("{}\r\n", usual(step)).bytes() {
+                    self.wait(Duration::from_secs(1)).await?;
+                    self.wire.output.push(byte);
+                    self.wire.flush().await?;
+                }
+                self.tell();
+            }
+        }
+        Ok(Flow::Go)
+    }
+
+    async fn talk_without_end(&mut self, step: Step) -> io::Result<Flow> {
+        let (code, _) = usual(step).split_at(3);
+        let lines = format!("{code}-and another thing\r\n").repeat(100);
+        loop {
+            self.wire.output.extend_from_slice(lines.as_bytes());
+            self.wire.flush().await?;
+            // Slow enough not to take the processor from what is being tested.
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    /// Waits this long; what the client says meanwhile is kept.
+    ///
+    /// # Errors
+    ///
+    /// When it hangs up, so that the reply it did not wait for counts as not given.
+    async fn wait(&mut self, wait: Duration) -> io::Result<()> {
+        let end = tokio::time::sleep(wait);
+        tokio::pin!(end);
+        loop {
+            tokio::select! {
+                () = &mut end => return Ok(()),
+                more = self.wire.fill() => if !more? {
+                    return Err(io::ErrorKind::ConnectionAborted.into());
+                },
+            }
+        }
+    }
+}
+
+/// What a relay in good health answers.
+fn usual(step: Step) -> &'static str {
+    match step {
+        Step::Mail => "250 2.1.0 sender ok",
+        Step::Rcpt => "250 2.1.5 recipient ok",
+        Step::Data => "354 end with a dot",
+        Step::Dot => "250 2.0.0 taken",
+    }
+}

@@ -1,0 +1,121 @@
+//! Which behaviour a recipient meets, as it can change while the relay runs.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::script::{Behaviour, Mode, Script};
+
+type Predicate = Box<dyn Fn(&str) -> bool + Send + Sync>;
+
+/// The relay's present instructions.
+pub(super) struct Rules {
+    present: RwLock<Present>,
+    /// How often each recipient of [`Behaviour::AcceptAfter`] was put off.
+    put_off: Mutex<HashMap<String, u32>>,
+    local_parts_speak: bool,
+}
+
+struct Present {
+    default: Behaviour,
+    recipients: HashMap<String, Behaviour>,
+    predicates: Vec<(Predicate, Behaviour)>,
+    mode: Mode,
+}
+
+impl Rules {
+    pub(super) fn new(script: &Script) -> Self {
+        let recipients = script.recipients.iter();
+        Self {
+            present: RwLock::new(Present {
+                default: script.default.clone(),
+                recipients: recipients
+                    .map(|(recipient, behaviour)| (recipient.to_lowercase(), behaviour.clone()))
+                    .collect(),
+                predicates: Vec::new(),
+                mode: script.mode.clone(),
+            }),
+            put_off: Mutex::default(),
+            local_parts_speak: script.local_parts_speak,
+        }
+    }
+
+    /// The behaviour for one recipient: a rule for the address, else the latest predicate
+    /// that holds, else what the local part names, else the default.
+    pub(super) fn for_recipient(&self, recipient: &str) -> Behaviour {
+        let present = self.read();
+        let ruled = if present.recipients.is_empty() {
+            None
+        } else {
+            present.recipients.get(&recipient.to_lowercase())
+        };
+        let ruled = ruled.or_else(|| {
+            let mut latest_first = present.predicates.iter().rev();
+            latest_first
+                .find(|(holds, _)| holds(recipient))
+                .map(|(_, behaviour)| behaviour)
+        });
+        if let Some(behaviour) = ruled {
+            return behaviour.clone();
+        }
+        let named = recipient
+            .split_once('@')
+            .filter(|_| self.local_parts_speak)
+            .and_then(|(local_part, _)| Behaviour::from_local_part(local_part));
+        named.unwrap_or_else(|| present.default.clone())
+    }
+
+    pub(super) fn default(&self) -> Behaviour {
+        self.read().default.clone()
+    }
+
+    pub(super) fn mode(&self) -> Mode {
+        self.read().mode.clone()
+    }
+
+    pub(super) fn set_default(&self, behaviour: Behaviour) {
+        self.write().default = behaviour;
+    }
+
+    pub(super) fn set_mode(&self, mode: Mode) {
+        self.write().mode = mode;
+    }
+
+    pub(super) fn set(&self, recipient: &str, behaviour: Behaviour) {
+        self.write().recipients.insert(recipient.to_lowercase(), behaviour);
+    }
+
+    pub(super) fn set_where(&self, holds: Predicate, behaviour: Behaviour) {
+        self.write().predicates.push((holds, behaviour));
+    }
+
+    /// Whether this recipient is to be put off once more, out of so many times.
+    pub(super) fn puts_off(&self, recipient: &str, refusals: u32) -> bool {
+        let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
+        let times = put_off.entry(recipient.to_lowercase()).or_default();
+        if *times >= refusals {
+            return false;
+        }
+        *times += 1;
+        true
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Present> {
+        self.present.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Present> {
+        self.present.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let present = self.read();
+        f.debug_struct("Rules")
+            .field("default", &present.default)
+            .field("recipients", &present.recipients)
+            .field("mode", &present.mode)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,284 @@
+//! One connection's conversation, from the greeting to its end.
+//!
+//! Replies gather until the client has nothing more under way, and then leave in one write, so
+//! pipelined commands cost one packet. What came of a mail is recorded only then: the ledger
+//! knows whether the client could have heard it.
+
+use std::borrow::Cow;
+use std::io;
+use std::ops::Range;
+use std::sync::Arc;
+
+use tokio::net::TcpStream;
+
+use super::Shared;
+use super::command::Command;
+use super::ledger::Outcome;
+use super::manner::Manner;
+use super::script::{Behaviour, HangUp, Keep, Mode, Offer, Step, Tls};
+use super::wire::{Wire, without_doubled_dots};
+
+/// Whether the conversation goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Go,
+    Close,
+}
+
+/// A connection and what is under way on it.
+pub(super) struct Session {
+    pub(super) relay: Arc<Shared>,
+    pub(super) number: usize,
+    pub(super) wire: Wire,
+    pub(super) is_logged_in: bool,
+    sender: Option<String>,
+    recipients: Vec<String>,
+    /// Of the first recipient that does not simply accept.
+    behaviour: Behaviour,
+    /// What came of mails whose reply is not yet written.
+    pub(super) untold: Vec<Outcome>,
+}
+
+impl Session {
+    pub(super) fn new(relay: Arc<Shared>, number: usize, stream: TcpStream) -> Self {
+        Self {
+            relay,
+            number,
+            wire: Wire::new(stream),
+            is_logged_in: false,
+            sender: None,
+            recipients: Vec::new(),
+            behaviour: Behaviour::Accept,
+            untold: Vec::new(),
+        }
+    }
+
+    /// Talks until one side has had enough.
+    pub(super) async fn converse(&mut self) -> io::Result<()> {
+        if let (Tls::Implicit, Some(certificate)) = (self.relay.script.tls, &self.relay.certificate) {
+            self.wire.encrypt(&certificate.acceptor).await?;
+        }
+        if self.greet().await? == Flow::Close {
+            return self.flush().await;
+        }
+        while let Some(line) = self.next_line().await? {
+            let command = Command::read(self.wire.bytes(line));
+            if self.obey(command).await? == Flow::Close {
+                return self.flush().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records what the client will never hear of. To be called once, when all is over.
+    pub(super) fn end(&mut self) {
+        if !self.recipients.is_empty() {
+            let outcome = self.outcome(Step::Data, Cow::Borrowed(""), false);
+            self.untold.push(outcome);
+        }
+        for outcome in self.untold.drain(..) {
+            self.relay.ledger.record(outcome, false);
+        }
+    }
+
+    async fn greet(&mut self) -> io::Result<Flow> {
+        match self.relay.rules.mode() {
+            Mode::NeverGreets => {
+                self.wire.wait_for_end().await;
+                Ok(Flow::Close)
+            }
+            Mode::Greets(line) => {
+                self.say(&line);
+                Ok(Flow::Close)
+            }
+            _ => {
+                self.say("220 relay.test ESMTP");
+                Ok(Flow::Go)
+            }
+        }
+    }
+
+    async fn obey(&mut self, command: Command) -> io::Result<Flow> {
+        match command {
+            Command::Mail { sender, size } => return self.mail(sender, size).await,
+            Command::Rcpt { recipient } => return self.rcpt(recipient).await,
+            Command::Data => return self.message().await,
+            Command::StartTls => return self.start_tls().await,
+            Command::AuthPlain(initial) => return self.auth_plain(initial).await,
+            Command::AuthLogin(initial) => return self.auth_login(initial).await,
+            Command::Quit => {
+                self.say("221 2.0.0 bye");
+                return Ok(Flow::Close);
+            }
+            Command::Ehlo => self.ehlo(),
+            Command::Helo => self.say("250 relay.test"),
+            Command::Rset => {
+                self.forget();
+                self.say("250 2.0.0 forgotten");
+            }
+            Command::Noop => self.say("250 2.0.0 ok"),
+            Command::Vrfy => self.say("252 2.1.5 send and see"),
+            Command::Unknown => self.say("500 5.5.2 not understood"),
+        }
+        Ok(Flow::Go)
+    }
+
+    async fn mail(&mut self, sender: String, size: Option<usize>) -> io::Result<Flow> {
+        let script = &self.relay.script;
+        let refusal = match self.relay.rules.mode() {
+            Mode::RefusesSender => Some("550 5.7.1 sender not allowed here"),
+            Mode::Busy => Some("451 4.3.2 busy, try again later"),
+            _ if script.login.is_some() && !self.is_logged_in => Some("530 5.7.0 authentication required"),
+            _ if self.sender.is_some() => Some("503 5.5.1 one sender at a time"),
+            _ if size.is_some_and(|size| size > script.size) => Some("552 5.3.4 message too big"),
+            _ => self.foreign(&sender),
+        };
+        if let Some(refusal) = refusal {
+            let mut outcome = self.outcome(Step::Mail, Cow::Borrowed(refusal), false);
+            outcome.sender = sender;
+            self.say(refusal);
+            self.untold.push(outcome);
+            return Ok(Flow::Go);
+        }
+        let manner = Manner::of(&self.relay.rules.default(), Step::Mail);
+        if manner.is_positive() {
+            self.sender = Some(sender);
+            return self.answer(manner, Step::Mail, None).await;
+        }
+        let mut outcome = self.outcome(Step::Mail, manner.reply(Step::Mail), false);
+        outcome.sender = sender;
+        self.answer(manner, Step::Mail, Some(outcome)).await
+    }
+
+    async fn rcpt(&mut self, recipient: String) -> io::Result<Flow> {
+        if self.sender.is_none() {
+            self.say("503 5.5.1 who is it from?");
+            return Ok(Flow::Go);
+        }
+        let behaviour = self.relay.rules.for_recipient(&recipient);
+        let manner = match (&behaviour, self.foreign(&recipient)) {
+            (_, Some(refusal)) => Manner::Say(Cow::Borrowed(refusal)),
+            (Behaviour::AcceptAfter { refusals }, None) if self.relay.rules.puts_off(&recipient, *refusals) => {
+                Manner::Say(Cow::Borrowed("451 4.7.1 greylisted, try again later"))
+            }
+            _ => Manner::of(&behaviour, Step::Rcpt),
+        };
+        if manner.is_positive() {
+            if self.behaviour == Behaviour::Accept {
+                self.behaviour = behaviour;
+            }
+            self.recipients.push(recipient);
+            return self.answer(manner, Step::Rcpt, None).await;
+        }
+        let mut outcome = self.outcome(Step::Rcpt, manner.reply(Step::Rcpt), false);
+        outcome.recipients = vec![recipient];
+        self.answer(manner, Step::Rcpt, Some(outcome)).await
+    }
+
+    async fn message(&mut self) -> io::Result<Flow> {
+        if self.recipients.is_empty() {
+            self.say("554 5.5.1 no valid recipients");
+            return Ok(Flow::Go);
+        }
+        let manner = Manner::of(&self.behaviour, Step::Data);
+        if !manner.is_positive() {
+            let outcome = self.outcome(Step::Data, manner.reply(Step::Data), false);
+            self.forget();
+            return self.answer(manner, Step::Data, Some(outcome)).await;
+        }
+        if self.answer(manner, Step::Data, None).await? == Flow::Close {
+            return Ok(Flow::Close);
+        }
+        if self.behaviour == Behaviour::HangUp(HangUp::InData) {
+            self.flush().await?;
+            if self.wire.waiting() == 0 {
+                self.wire.fill().await?;
+            }
+            return Ok(Flow::Close);
+        }
+        let mut searched = 0;
+        let message = loop {
+            if let Some(message) = self.wire.take_message(&mut searched) {
+                break message;
+            }
+            self.flush().await?;
+            if !self.wire.fill().await? {
+                return Ok(Flow::Close);
+            }
+        };
+        self.dot(message).await
+    }
+
+    async fn dot(&mut self, message: Range<usize>) -> io::Result<Flow> {
+        self.relay.ledger.dot();
+        let manner = if message.len() > self.relay.script.size {
+            Manner::Say(Cow::Borrowed("552 5.3.4 message too big"))
+        } else {
+            Manner::of(&self.behaviour, Step::Dot)
+        };
+        let kept = matches!(manner, Manner::HangUp { kept: true }) || manner.is_positive();
+        let mut outcome = self.outcome(Step::Dot, manner.reply(Step::Dot), kept);
+        if self.relay.script.keep != Keep::Counts {
+            outcome.message = Some(without_doubled_dots(self.wire.bytes(message)).into());
+        }
+        self.forget();
+        self.answer(manner, Step::Dot, Some(outcome)).await
+    }
+
+    /// The next line of the client; `None` when it is gone.
+    pub(super) async fn next_line(&mut self) -> io::Result<Option<Range<usize>>> {
+        loop {
+            if let Some(line) = self.wire.take_line()? {
+                return Ok(Some(line));
+            }
+            self.flush().await?;
+            if !self.wire.fill().await? {
+                return Ok(None);
+            }
+        }
+    }
+
+    pub(super) fn say(&mut self, line: &str) {
+        self.wire.output.extend_from_slice(line.as_bytes());
+        self.wire.output.extend_from_slice(b"\r\n");
+    }
+
+    pub(super) async fn flush(&mut self) -> io::Result<()> {
+        self.wire.flush().await?;
+        self.tell();
+        Ok(())
+    }
+
+    /// Records what the client could hear by now.
+    pub(super) fn tell(&mut self) {
+        for outcome in self.untold.drain(..) {
+            let is_heard = !outcome.reply.is_empty();
+            self.relay.ledger.record(outcome, is_heard);
+        }
+    }
+
+    /// What came of the mail under way.
+    fn outcome(&self, step: Step, reply: Cow<'static, str>, kept: bool) -> Outcome {
+        Outcome {
+            connection: self.number,
+            sender: self.sender.clone().unwrap_or_default(),
+            recipients: self.recipients.clone(),
+            message: None,
+            step,
+            reply,
+            kept,
+        }
+    }
+
+    /// Begins anew after a mail, a RSET or a STARTTLS.
+    pub(super) fn forget(&mut self) {
+        self.sender = None;
+        self.recipients.clear();
+        self.behaviour = Behaviour::Accept;
+    }
+
+    fn foreign(&self, address: &str) -> Option<&'static str> {
+        let is_understood = address.is_ascii() || self.relay.script.offers.contains(&Offer::Utf8Addresses);
+        (!is_understood).then_some("553 5.6.7 address needs SMTPUTF8, which is not offered")
+    }
+}

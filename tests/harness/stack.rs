@@ -1,0 +1,239 @@
+//! Private servers: a Postgres cluster and a `RabbitMQ` node that belong to this process.
+//!
+//! They run as child processes on free ports of the loopback address, in a folder of their own
+//! below the system's temporary folder; several stacks live side by side. When a stack is
+//! dropped, or its process ends in whatever way, `keeper.sh` takes servers and folder away.
+//!
+//! A stack holds no connection and no task of any runtime, so that tests, each with a runtime
+//! of its own, can share one.
+
+mod broker;
+mod database;
+mod keeper;
+mod programs;
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use tokio::sync::OnceCell;
+
+use self::keeper::{Keeper, Ports};
+use self::programs::Programs;
+use crate::error::{HarnessError, Result};
+use crate::ports::PortBlock;
+
+/// How long a server may take to come up.
+///
+/// The broker's start is 6 s of processor time: 7 s on an idle machine, 51 s seen for two at
+/// once on two cores under six busy loops. One that ends early is noticed at once, so a
+/// generous bound costs nothing.
+const START: Duration = Duration::from_mins(2);
+/// How long a server may take to stop when asked to.
+const STOP: Duration = Duration::from_secs(30);
+/// Pause between two looks at a server that is coming up or going down.
+const PULSE: Duration = Duration::from_millis(50);
+
+/// A database server and a broker to work with.
+#[derive(Debug)]
+pub struct Stack {
+    database_url: String,
+    amqp_url: String,
+    own: Option<Own>,
+}
+
+/// What only a private stack has.
+#[derive(Debug)]
+struct Own {
+    // Before the ports: they stay claimed until the servers are gone.
+    keeper: Arc<Keeper>,
+    /// Virtual hosts made through this stack, which a wiped broker must be given again.
+    vhosts: Mutex<BTreeSet<String>>,
+    /// The keeper runs one `rabbitmqctl` at a time.
+    rabbitmqctl: tokio::sync::Mutex<()>,
+    ports: PortBlock,
+}
+
+/// How a server is stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// As by an operator: connections end, files are closed.
+    Graceful,
+    /// As by a crash: the server has no time to do anything.
+    Kill,
+}
+
+/// One of the two servers, by the name the keeper and the logs know it by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Server {
+    Postgres,
+    Broker,
+}
+
+impl Server {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Postgres => "postgres",
+            Self::Broker => "broker",
+        }
+    }
+}
+
+static SHARED: OnceCell<Stack> = OnceCell::const_new();
+
+impl Stack {
+    /// Starts private servers that write as fast as they can: a crash of the machine would lose
+    /// what they hold, a crash of a server does not.
+    ///
+    /// # Errors
+    ///
+    /// When a program is missing (`deploy/setup` installs it) or a server does not come up; the
+    /// text quotes the end of that server's log. Nothing is left behind.
+    pub async fn start() -> Result<Self> {
+        Self::start_with(database::FAST, broker::FAST).await
+    }
+
+    /// Starts private servers that promise what production's do, for measuring.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stack::start`].
+    pub async fn start_durable() -> Result<Self> {
+        Self::start_with(database::DURABLE, broker::DURABLE).await
+    }
+
+    /// The one stack all tests of this process share, started by whoever asks first.
+    ///
+    /// When `DATABASE_URL` and `AMQP_URL` are both set, those servers are used and nothing is
+    /// started.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stack::start`]; the next caller tries again.
+    pub async fn shared() -> Result<&'static Self> {
+        SHARED
+            .get_or_try_init(|| async {
+                match (setting("DATABASE_URL"), setting("AMQP_URL")) {
+                    (Some(database_url), Some(amqp_url)) => Ok(Self {
+                        database_url,
+                        amqp_url,
+                        own: None,
+                    }),
+                    _ => Self::start().await,
+                }
+            })
+            .await
+    }
+
+    async fn start_with(postgres_options: &str, broker_lines: &[&str]) -> Result<Self> {
+        let stack = Self::begin(postgres_options, broker_lines).await?;
+        tokio::try_join!(stack.start_postgres(), stack.start_broker())?;
+        Ok(stack)
+    }
+
+    /// A stack with its folder, its ports and its keeper, and no server yet.
+    async fn begin(postgres_options: &str, broker_lines: &[&str]) -> Result<Self> {
+        let programs = Programs::find().await?;
+        let block = PortBlock::claim()?;
+        let ports = Ports {
+            postgres: block.port(1),
+            amqp: block.port(2),
+            dist: block.port(3),
+            epmd: block.port(4),
+        };
+        let keeper = Keeper::start(&programs, ports, postgres_options)?;
+        let stack = Self {
+            database_url: format!("postgres://postgres@127.0.0.1:{}/postgres", ports.postgres),
+            amqp_url: format!("amqp://guest:guest@127.0.0.1:{}/%2f", ports.amqp),
+            own: Some(Own {
+                keeper: Arc::new(keeper),
+                vhosts: Mutex::default(),
+                rabbitmqctl: tokio::sync::Mutex::default(),
+                ports: block,
+            }),
+        };
+        stack.configure_broker(broker_lines).await?;
+        Ok(stack)
+    }
+
+    /// Where the administrator's database `postgres` is.
+    pub fn database_url(&self) -> &str {
+        &self.database_url
+    }
+
+    /// Where the broker's default virtual host is; on servers given by `AMQP_URL`, the one named there.
+    pub fn amqp_url(&self) -> &str {
+        &self.amqp_url
+    }
+
+    /// Whether the servers are this process's own, so that they may be stopped and wiped.
+    pub fn is_private(&self) -> bool {
+        self.own.is_some()
+    }
+
+    /// Where a private stack keeps its files: `postgres`, `broker/mnesia`, `log`.
+    pub fn folder(&self) -> Option<&Path> {
+        self.own.as_ref().map(|own| own.keeper.folder())
+    }
+
+    fn own(&self) -> Result<&Own> {
+        self.own.as_ref().ok_or_else(|| {
+            HarnessError::new("the servers were given by DATABASE_URL and AMQP_URL, and are not ours to stop")
+        })
+    }
+
+    async fn start_server<F>(&self, server: Server, is_ready: impl Fn() -> F) -> Result<()>
+    where
+        F: Future<Output = bool>,
+    {
+        let keeper = &self.own()?.keeper;
+        let name = server.name();
+        keeper.ask(format!("start {name}")).await?;
+        let deadline = Instant::now() + START;
+        while !is_ready().await {
+            let trouble = if keeper.ask(format!("lives {name}")).await? == "no" {
+                "ended while starting".to_owned()
+            } else if Instant::now() > deadline {
+                format!("was not ready within {START:?}")
+            } else {
+                tokio::time::sleep(PULSE).await;
+                continue;
+            };
+            let tail = keeper.log_tail(name);
+            return Err(HarnessError::new(format!(
+                "the private {name} {trouble}; the end of its log:\n{tail}"
+            )));
+        }
+        Ok(())
+    }
+
+    async fn stop_server(&self, server: Server, signal: &str) -> Result<()> {
+        let keeper = &self.own()?.keeper;
+        let name = server.name();
+        keeper.ask(format!("signal {signal} {name}")).await?;
+        let deadline = Instant::now() + STOP;
+        while keeper.ask(format!("lives {name}")).await? == "yes" {
+            if Instant::now() > deadline {
+                let tail = keeper.log_tail(name);
+                return Err(HarnessError::new(format!(
+                    "the private {name} did not stop within {STOP:?} of SIG{signal}; the end of its log:\n{tail}"
+                )));
+            }
+            tokio::time::sleep(PULSE).await;
+        }
+        Ok(())
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the harness has no config.rs; these two say where the servers of a test run are"
+)]
+fn setting(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! The stack's broker: virtual hosts in it, its stops and starts, its alarm.
+//!
+//! Virtual hosts are made through the management plugin: 20 ms each, where `rabbitmqctl` starts
+//! an Erlang machine for 450 ms. The plugin adds nothing measurable to the broker's start.
+
+use std::sync::PoisonError;
+use std::time::{Duration, Instant};
+
+use reqwest::{Client, Method, StatusCode};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use super::{PULSE, Server, Stack, Stop};
+use crate::error::{HarnessError, Result};
+
+/// Settings of a broker for tests: small files.
+pub(super) const FAST: &[&str] = &["raft.wal_max_size_bytes = 64000000"];
+/// Settings of a broker for measuring: its own defaults.
+pub(super) const DURABLE: &[&str] = &[];
+
+/// Memory above which the broker stops publishers; more than it needs, less than the machine has.
+const MEMORY: &str = "1GB";
+/// What a client says first; a broker that is up answers with a method frame, type 1.
+const PROTOCOL_HEADER: &[u8] = b"AMQP\0\0\x09\x01";
+/// How long one question to the broker may take.
+const ANSWER: Duration = Duration::from_secs(20);
+
+impl Stack {
+    /// Makes a virtual host and returns the URL to use it by.
+    ///
+    /// On servers given by `AMQP_URL` no way to make one is known: that URL itself is returned,
+    /// and tests must then run one at a time.
+    pub async fn create_vhost(&self, name: &str) -> Result<String> {
+        let Some(own) = &self.own else {
+            return Ok(self.amqp_url.clone());
+        };
+        self.make_vhost(name).await?;
+        own.vhosts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name.to_owned());
+        Ok(format!(
+            "amqp://guest:guest@127.0.0.1:{}/{name}",
+            self.own()?.ports.port(2)
+        ))
+    }
+
+    /// Removes a virtual host with all its queues; a given one is left as it is.
+    pub async fn delete_vhost(&self, name: &str) -> Result<()> {
+        let Some(own) = &self.own else { return Ok(()) };
+        own.vhosts.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
+        let status = self.manage(Method::DELETE, &format!("vhosts/{name}"), None).await?;
+        if status == StatusCode::NOT_FOUND {
+            return Ok(());
+        }
+        accepted(status, &format!("could not delete virtual host {name}"))
+    }
+
+    /// Lays a policy over queues of a virtual host, as `deploy/rabbitmq/` would.
+    ///
+    /// `policy` is what the management API takes: `pattern`, `definition`, `apply-to`. A wiped
+    /// broker has lost it.
+    pub async fn put_policy(&self, vhost: &str, name: &str, policy: &Value) -> Result<()> {
+        let path = format!("policies/{vhost}/{name}");
+        let status = self.manage(Method::PUT, &path, Some(policy)).await?;
+        accepted(status, &format!("could not lay policy {name} over {vhost}"))
+    }
+
+    /// Where the private broker's management API is, for what has no verb here.
+    ///
+    /// It knows no numbers of messages: gathering them would cost the bench. A passive declare does.
+    pub fn management_url(&self) -> Option<String> {
+        let port = self.own.as_ref()?.ports.port(5);
+        Some(format!("http://127.0.0.1:{port}/api"))
+    }
+
+    /// Stops the private broker; until it is started again, connections are refused.
+    pub async fn stop_broker(&self, how: Stop) -> Result<()> {
+        let signal = match how {
+            Stop::Graceful => "TERM",
+            Stop::Kill => "KILL",
+        };
+        self.stop_server(Server::Broker, signal).await
+    }
+
+    /// Starts the private broker, on the ports it always has, and waits until it takes connections.
+    pub async fn start_broker(&self) -> Result<()> {
+        let (amqp, management) = (self.own()?.ports.port(2), self.own()?.ports.port(5));
+        self.start_server(Server::Broker, || async move {
+            greets(amqp).await && TcpStream::connect(("127.0.0.1", management)).await.is_ok()
+        })
+        .await
+    }
+
+    /// Stops the private broker and starts it again with everything it had stored.
+    ///
+    /// Everybody who shares the stack is affected.
+    pub async fn restart_broker(&self, how: Stop) -> Result<()> {
+        self.stop_broker(how).await?;
+        self.start_broker().await
+    }
+
+    /// Takes everything away from the private broker: queues, messages, policies.
+    ///
+    /// The virtual hosts made by this stack are there again afterwards, empty.
+    pub async fn wipe_broker(&self) -> Result<()> {
+        let own = self.own()?;
+        self.stop_broker(Stop::Kill).await?;
+        own.keeper.ask("wipe").await?;
+        self.start_broker().await?;
+        let vhosts = own.vhosts.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for name in vhosts {
+            self.make_vhost(&name).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets or clears the private broker's memory alarm, under which it blocks all publishers.
+    ///
+    /// Returns when the broker itself reports it so.
+    pub async fn broker_alarm(&self, on: bool) -> Result<()> {
+        let limit = if on { "1024" } else { MEMORY };
+        self.broker_ctl(&format!("set_vm_memory_high_watermark absolute {limit}"))
+            .await?;
+        let deadline = Instant::now() + ANSWER;
+        loop {
+            let status = self.manage(Method::GET, "health/checks/alarms", None).await?;
+            if status.is_success() != on {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                return Err(HarnessError::new(format!(
+                    "the broker's alarm did not become {on} within {ANSWER:?}; it answers {status}"
+                )));
+            }
+            tokio::time::sleep(PULSE).await;
+        }
+    }
+
+    /// Runs `rabbitmqctl` with these words against the private broker.
+    ///
+    /// # Errors
+    ///
+    /// When it does not end well; the text quotes what it wrote.
+    pub async fn broker_ctl(&self, words: &str) -> Result<()> {
+        let own = self.own()?;
+        let keeper = &own.keeper;
+        let _turn = own.rabbitmqctl.lock().await;
+        keeper.ask(format!("ctl {words}")).await?;
+        // rabbitmqctl bounds its own work to 20 s; starting it may take a few more.
+        let deadline = Instant::now() + ANSWER * 2;
+        while keeper.ask("lives ctl").await? == "yes" && Instant::now() < deadline {
+            tokio::time::sleep(PULSE).await;
+        }
+        match keeper.ask("ctl-exit").await?.as_str() {
+            "exit 0" => Ok(()),
+            other => {
+                let (tail, ended) = (keeper.log_tail("ctl"), other);
+                Err(HarnessError::new(format!(
+                    "rabbitmqctl {words} ended with '{ended}'; it wrote:\n{tail}"
+                )))
+            }
+        }
+    }
+
+    pub(super) async fn configure_broker(&self, further: &[&str]) -> Result<()> {
+        let own = self.own()?;
+        let memory = format!("vm_memory_high_watermark.absolute = {MEMORY}");
+        let management = format!("management.tcp.port = {}", own.ports.port(5));
+        let lines = [
+            "log.console = true",
+            "log.console.level = warning",
+            "log.file = false",
+            "disk_free_limit.absolute = 50MB",
+            "management.tcp.ip = 127.0.0.1",
+            // Gathering statistics costs the bench, and its journeys ask the queues themselves.
+            "management_agent.disable_metrics_collector = true",
+            &memory,
+            &management,
+        ];
+        for line in lines.iter().chain(further) {
+            own.keeper.ask(format!("configure {line}")).await?;
+        }
+        Ok(())
+    }
+
+    async fn make_vhost(&self, name: &str) -> Result<()> {
+        let status = self.manage(Method::PUT, &format!("vhosts/{name}"), None).await?;
+        accepted(status, &format!("could not create virtual host {name}"))
+    }
+
+    async fn manage(&self, method: Method, path: &str, body: Option<&Value>) -> Result<StatusCode> {
+        let Some(url) = self.management_url() else {
+            return Err(HarnessError::new("the broker's management API is unknown"));
+        };
+        let failed = |e| HarnessError::because(format!("could not ask the broker for {path}"), e);
+        // One client a question: a kept connection would belong to the runtime that opened it.
+        let client = Client::builder().no_proxy().timeout(ANSWER).build().map_err(failed)?;
+        let mut request = client
+            .request(method, format!("{url}/{path}"))
+            .basic_auth("guest", Some("guest"))
+            .header("content-type", "application/json");
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        Ok(request.send().await.map_err(failed)?.status())
+    }
+}
+
+fn accepted(status: StatusCode, otherwise: &str) -> Result<()> {
+    if status.is_success() {
+        return Ok(());
+    }
+    Err(HarnessError::new(format!("{otherwise}: the broker answered {status}")))
+}
+
+/// Whether a broker on this port speaks AMQP.
+async fn greets(port: u16) -> bool {
+    let greeting = async {
+        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.write_all(PROTOCOL_HEADER).await?;
+        stream.read_u8().await
+    };
+    matches!(tokio::time::timeout(Duration::from_secs(2), greeting).await, Ok(Ok(1)))
+}

@@ -1,0 +1,150 @@
+//! The harness's side of the keeper, the process that outlives us by a moment.
+
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::programs::Programs;
+use crate::error::{HarnessError, Result};
+
+/// The keeper's program; it says itself how it works.
+const SCRIPT: &str = include_str!("../keeper.sh");
+/// How long a dropped stack waits for its keeper. The keeper's own bounds (a cluster being
+/// made, the servers, the folder) are seldom touched: mostly it is done in a fifth of a second.
+const FAREWELL: Duration = Duration::from_secs(40);
+/// How much of a server's log an error quotes.
+const TAIL_LINES: usize = 25;
+
+/// Which ports the servers of a stack use.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ports {
+    pub(super) postgres: u16,
+    pub(super) amqp: u16,
+    pub(super) dist: u16,
+    pub(super) epmd: u16,
+}
+
+/// A running keeper. Dropping it blocks until servers and folder are gone.
+#[derive(Debug)]
+pub(super) struct Keeper {
+    child: Child,
+    pipes: Option<Mutex<Pipes>>,
+    folder: PathBuf,
+}
+
+#[derive(Debug)]
+struct Pipes {
+    // Its closing is the signal to clean up. The standard library's pipes close on exec, so no
+    // other child of ours holds it open.
+    requests: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Keeper {
+    /// Starts a keeper with an empty folder and no servers yet.
+    ///
+    /// Blocks for some milliseconds.
+    pub(super) fn start(programs: &Programs, ports: Ports, postgres_options: &str) -> Result<Self> {
+        let mut child = Command::new("sh")
+            .args(["-c", SCRIPT, "beckon-keeper"])
+            .env("KEEP_PLACE", std::env::temp_dir())
+            .env("KEEP_POSTGRES_BIN", &programs.postgres_bin)
+            .env("KEEP_RABBITMQ_BIN", &programs.rabbitmq_bin)
+            .env("KEEP_EPMD", &programs.epmd)
+            .env("KEEP_POSTGRES_PORT", ports.postgres.to_string())
+            .env("KEEP_AMQP_PORT", ports.amqp.to_string())
+            .env("KEEP_DIST_PORT", ports.dist.to_string())
+            .env("KEEP_EPMD_PORT", ports.epmd.to_string())
+            .env("KEEP_POSTGRES_OPTIONS", postgres_options)
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|e| HarnessError::because("could not start the stack's keeper", e))?;
+        let (Some(requests), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(HarnessError::new("the stack's keeper has no pipes"));
+        };
+        let mut pipes = Pipes {
+            requests,
+            answers: BufReader::new(answers),
+        };
+        let folder = pipes.read()?;
+        Ok(Self {
+            child,
+            pipes: Some(Mutex::new(pipes)),
+            folder: PathBuf::from(folder),
+        })
+    }
+
+    /// Puts one request to the keeper and returns its answer, which comes at once.
+    pub(super) async fn ask(self: &Arc<Self>, request: impl Into<String>) -> Result<String> {
+        let keeper = Arc::clone(self);
+        let request = request.into();
+        tokio::task::spawn_blocking(move || keeper.ask_now(&request))
+            .await
+            .map_err(|e| HarnessError::because("asking the stack's keeper was interrupted", e))?
+    }
+
+    fn ask_now(&self, request: &str) -> Result<String> {
+        let Some(pipes) = &self.pipes else {
+            return Err(HarnessError::new("the stack's keeper is gone"));
+        };
+        let mut pipes = pipes.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(pipes.requests, "{request}")
+            .and_then(|()| pipes.requests.flush())
+            .map_err(|e| HarnessError::because("could not reach the stack's keeper", e))?;
+        pipes.read()
+    }
+
+    /// Everything of this stack lies below this folder.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The keeper's process id, which is also its servers' process group.
+    #[cfg(test)]
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// The end of a server's log, for the text of an error.
+    pub(super) fn log_tail(&self, server: &str) -> String {
+        let log = std::fs::read(self.folder.join("log").join(server)).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        let tail = lines.len().saturating_sub(TAIL_LINES);
+        match lines.get(tail..) {
+            Some(lines) if !lines.is_empty() => lines.join("\n"),
+            _ => "(its log is empty)".to_owned(),
+        }
+    }
+}
+
+impl Pipes {
+    fn read(&mut self) -> Result<String> {
+        let mut line = String::new();
+        self.answers
+            .read_line(&mut line)
+            .map_err(|e| HarnessError::because("could not hear the stack's keeper", e))?;
+        let line = line.trim_end();
+        match line.strip_prefix("failed: ") {
+            Some(reason) => Err(HarnessError::new(reason)),
+            None if line.is_empty() => Err(HarnessError::new("the stack's keeper ended early")),
+            None => Ok(line.to_owned()),
+        }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        self.pipes = None;
+        let deadline = Instant::now() + FAREWELL;
+        while matches!(self.child.try_wait(), Ok(None)) && Instant::now() < deadline {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}

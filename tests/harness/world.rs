@@ -1,0 +1,358 @@
+//! The whole system on one machine: API, workers, their own database, their own virtual host,
+//! their own relay. All of it real, each program a process of its own.
+//!
+//! A world speaks in the verbs of the product: [`World::import`], [`World::invite`],
+//! [`World::reset_passwords`], [`World::finished`]. It waits for conditions and never sleeps for
+//! a guess. [`World::assert_promises_kept`] compares the ledger with what the relay saw.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value indexed by a name it lacks is null, and null fails the test"
+)]
+#![expect(
+    clippy::missing_panics_doc,
+    reason = "every verb ends the test when the world does not do as asked"
+)]
+
+mod calls;
+mod promises;
+mod queues;
+mod setup;
+
+pub use setup::Setup;
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use sqlx::PgPool;
+use uuid::Uuid;
+
+use crate::error::{HarnessError, Result};
+use crate::program::{Program, free_address};
+use crate::relay::Relay;
+use crate::stack::Stack;
+
+/// What anything in a world may take on a machine that compiles at the same time.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Between two looks at a condition.
+const PULSE: Duration = Duration::from_millis(20);
+
+enum Servers {
+    Shared(&'static Stack),
+    Own(Box<Stack>),
+}
+
+/// A running system.
+pub struct World {
+    /// The relay its workers send to.
+    pub relay: Relay,
+    /// Its API.
+    pub api: Option<Program>,
+    /// Its workers.
+    pub workers: Vec<Program>,
+    /// Its database, for looking.
+    pub db: PgPool,
+    servers: Servers,
+    setup: Setup,
+    name: String,
+    base: String,
+    address: std::net::SocketAddr,
+    key: String,
+    http: reqwest::Client,
+    settings: Vec<(String, String)>,
+    folder: tempfile::TempDir,
+    started: usize,
+}
+
+impl World {
+    /// Starts a world as usual.
+    pub async fn start() -> Self {
+        Self::with(Setup::default()).await
+    }
+
+    /// Starts a world.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come up; the text says which part and quotes its log.
+    pub async fn with(setup: Setup) -> Self {
+        match Self::try_with(setup).await {
+            Ok(world) => world,
+            Err(fault) => panic!("{fault}"),
+        }
+    }
+
+    /// Starts a world.
+    ///
+    /// # Errors
+    ///
+    /// As [`World::with`], for programs that are no tests.
+    pub async fn try_with(setup: Setup) -> Result<Self> {
+        let servers = if setup.own_stack {
+            Servers::Own(Box::new(Stack::start().await?))
+        } else {
+            Servers::Shared(Stack::shared().await?)
+        };
+        Self::on(servers, setup).await
+    }
+
+    /// Starts a world on a stack that somebody else made.
+    ///
+    /// # Errors
+    ///
+    /// As [`World::with`].
+    pub async fn on_stack(stack: Stack, setup: Setup) -> Result<Self> {
+        Self::on(Servers::Own(Box::new(stack)), setup).await
+    }
+
+    async fn on(servers: Servers, setup: Setup) -> Result<Self> {
+        let stack = match &servers {
+            Servers::Shared(stack) => *stack,
+            Servers::Own(stack) => stack,
+        };
+        let name = format!("beckon_{}", Uuid::new_v4().simple());
+        let database_url = stack.create_database(&name, None).await?;
+        let amqp_url = stack.create_vhost(&name).await?;
+        let relay = Relay::start(setup.relay.clone()).await?;
+        let address = free_address().await?;
+        let settings = setup::usual_settings(&database_url, &amqp_url);
+        // Within the stack's own folder, so that it goes with it whatever happens to us.
+        let place = stack
+            .folder()
+            .map_or_else(std::env::temp_dir, std::path::Path::to_path_buf);
+        let folder =
+            tempfile::tempdir_in(place).map_err(|fault| HarnessError::because("could not make a folder", fault))?;
+        let db = PgPool::connect_lazy(&database_url)
+            .map_err(|fault| HarnessError::because("could not read the database's address", fault))?;
+        let mut world = Self {
+            relay,
+            api: None,
+            workers: Vec::new(),
+            db,
+            servers,
+            name,
+            base: format!("http://{address}"),
+            address,
+            key: String::new(),
+            http: reqwest::Client::new(),
+            settings,
+            folder,
+            started: 0,
+            setup,
+        };
+        world.start_api().await?;
+        world.key = world.make_key().await?;
+        for _ in 0..world.setup.workers {
+            world.start_worker().await?;
+        }
+        Ok(world)
+    }
+
+    /// The servers it stands on.
+    pub fn stack(&self) -> &Stack {
+        match &self.servers {
+            Servers::Shared(stack) => stack,
+            Servers::Own(stack) => stack,
+        }
+    }
+
+    /// Where the API answers.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The key its calls carry.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// Its settings, as a program would get them.
+    pub fn settings(&self) -> &[(String, String)] {
+        &self.settings
+    }
+
+    /// Where its programs' files are.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
+    }
+
+    /// Starts the API, and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come up.
+    pub async fn start_api(&mut self) -> Result<()> {
+        let mut settings = self.settings.clone();
+        settings.push(("BECKON_LISTEN".to_owned(), self.address.to_string()));
+        settings.extend(self.setup.api.clone());
+        let name = self.next_name("api");
+        self.api = None;
+        let program = Program::start("beckon-api", self.folder.path(), &name, &[], &settings).await?;
+        self.ready(&program, &self.base.clone()).await?;
+        self.api = Some(program);
+        Ok(())
+    }
+
+    /// Starts one more worker, and waits until it takes jobs.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come up.
+    pub async fn start_worker(&mut self) -> Result<()> {
+        let probes = free_address().await?;
+        let mut settings = self.settings.clone();
+        settings.push(("BECKON_PROBES_LISTEN".to_owned(), probes.to_string()));
+        settings.push((
+            "SMTP_URL".to_owned(),
+            format!("smtp://{}?tls=none", self.relay.address()),
+        ));
+        settings.extend(self.setup.worker.clone());
+        let name = self.next_name("worker");
+        let program = Program::start("beckon-worker", self.folder.path(), &name, &[], &settings).await?;
+        self.ready(&program, &format!("http://{probes}")).await?;
+        self.workers.push(program);
+        Ok(())
+    }
+
+    /// Runs a program of ours to its end and returns its exit code and what it said.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be started or does not end.
+    pub async fn run(
+        &mut self,
+        binary: &str,
+        arguments: &[&str],
+        settings: &[(String, String)],
+    ) -> Result<(i32, String)> {
+        let name = self.next_name("once");
+        let program = Program::start(binary, self.folder.path(), &name, arguments, settings).await?;
+        let code = program.ended(PATIENCE).await?;
+        Ok((code, program.log()))
+    }
+
+    /// Kills a worker as a crash does, without a word.
+    pub async fn kill_worker(&mut self, at: usize) {
+        let worker = self.workers.remove(at);
+        worker.signal(Signal::SIGKILL);
+        let _ = worker.ended(PATIENCE).await;
+    }
+
+    /// Stops a worker in good order and returns its exit code.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end.
+    pub async fn stop_worker(&mut self, at: usize) -> i32 {
+        let worker = self.workers.remove(at);
+        worker.signal(Signal::SIGTERM);
+        match worker.ended(PATIENCE).await {
+            Ok(code) => code,
+            Err(fault) => panic!("{fault}"),
+        }
+    }
+
+    /// Kills the API as a crash does.
+    pub async fn kill_api(&mut self) {
+        if let Some(api) = self.api.take() {
+            api.signal(Signal::SIGKILL);
+            let _ = api.ended(PATIENCE).await;
+        }
+    }
+
+    /// Everything its programs have logged.
+    pub fn logs(&self) -> String {
+        let mut logs = String::new();
+        let files = std::fs::read_dir(self.folder.path()).into_iter().flatten().flatten();
+        for file in files.filter(|file| file.path().extension().is_some_and(|ending| ending == "log")) {
+            logs.push_str(&std::fs::read_to_string(file.path()).unwrap_or_default());
+        }
+        logs
+    }
+
+    /// Waits until `look` finds something.
+    ///
+    /// # Panics
+    ///
+    /// When it does not within [`PATIENCE`]; `wish` names what was waited for.
+    pub async fn eventually<T, F: Future<Output = Option<T>>>(&self, wish: &str, look: impl Fn() -> F) -> T {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(found) = look().await {
+                return found;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "not within {PATIENCE:?}: {wish}\n{}",
+                self.tails()
+            );
+            tokio::time::sleep(PULSE).await;
+        }
+    }
+
+    fn tails(&self) -> String {
+        let programs = self.api.iter().chain(&self.workers);
+        programs.map(Program::log_tail).collect::<Vec<_>>().join("\n---\n")
+    }
+
+    async fn ready(&self, program: &Program, base: &str) -> Result<()> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let answer = self.http.get(format!("{base}/readyz")).send().await;
+            if answer.is_ok_and(|answer| answer.status().is_success()) {
+                return Ok(());
+            }
+            if let Some(code) = program.exit_code() {
+                return Err(HarnessError::new(format!(
+                    "a program ended with {code} before it was ready\n{}",
+                    program.log_tail()
+                )));
+            }
+            if Instant::now() > deadline {
+                return Err(HarnessError::new(format!(
+                    "a program was not ready within {PATIENCE:?}\n{}",
+                    program.log_tail()
+                )));
+            }
+            tokio::time::sleep(PULSE).await;
+        }
+    }
+
+    async fn make_key(&mut self) -> Result<String> {
+        let settings = self.settings.clone();
+        let (code, said) = self
+            .run("beckon-api", &["create-key", "--name", "tests"], &settings)
+            .await?;
+        let key = said.lines().last().unwrap_or_default().trim().to_owned();
+        if code == 0 && key.starts_with("beckon_") {
+            Ok(key)
+        } else {
+            Err(HarnessError::new(format!(
+                "could not make an API key: exit {code}\n{said}"
+            )))
+        }
+    }
+
+    fn next_name(&mut self, what: &str) -> String {
+        self.started += 1;
+        format!("{what}-{}", self.started)
+    }
+
+    /// Takes a world apart when it shares its servers with others. Dropping it leaves database and
+    /// virtual host behind until the servers go.
+    pub async fn end(mut self) {
+        self.workers.clear();
+        self.api = None;
+        self.db.close().await;
+        if let Servers::Shared(stack) = self.servers {
+            let _ = stack.delete_vhost(&self.name).await;
+            let _ = stack.drop_database(&self.name).await;
+        }
+    }
+}
+
+/// A value's text.
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,221 @@
+//! What a caller of the API does.
+
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{World, text};
+
+/// An answer of the API.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// HTTP status.
+    pub status: u16,
+    /// The body; JSON null when it is none.
+    pub body: Value,
+    /// The body as it came.
+    pub text: String,
+}
+
+impl Answer {
+    /// The body, when the status is this one.
+    ///
+    /// # Panics
+    ///
+    /// When it is not.
+    pub fn expect(self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.text);
+        self.body
+    }
+}
+
+impl World {
+    /// Asks the API.
+    ///
+    /// # Panics
+    ///
+    /// When it does not answer.
+    pub async fn ask(&self, method: Method, path: &str, body: Option<Value>, idempotency_key: Option<&str>) -> Answer {
+        let mut request = self
+            .http
+            .request(method, format!("{}{path}", self.base))
+            .bearer_auth(&self.key);
+        if let Some(body) = body {
+            request = request.json(&body);
+        }
+        if let Some(key) = idempotency_key {
+            request = request.header("Idempotency-Key", key);
+        }
+        answer(request).await
+    }
+
+    /// Gets a page.
+    pub async fn get(&self, path: &str) -> Answer {
+        self.ask(Method::GET, path, None, None).await
+    }
+
+    /// Posts JSON.
+    pub async fn post(&self, path: &str, body: Value) -> Answer {
+        self.ask(Method::POST, path, Some(body), None).await
+    }
+
+    /// Sends a CSV file.
+    pub async fn import(&self, csv: &str) -> Answer {
+        self.import_bytes(csv.as_bytes().to_vec(), "text/csv").await
+    }
+
+    /// Sends an import's body as it is.
+    pub async fn import_bytes(&self, body: Vec<u8>, content_type: &str) -> Answer {
+        let url = format!("{}/v1/imports?file_name=people.csv", self.base);
+        answer(
+            self.http
+                .post(url)
+                .bearer_auth(&self.key)
+                .header("Content-Type", content_type)
+                .body(body),
+        )
+        .await
+    }
+
+    /// Brings in `count` people, `person1@example.org` and so on, and returns the import's id.
+    pub async fn people(&self, count: usize) -> Uuid {
+        let rows = (1..=count).map(|n| format!("person{n}@example.org,Person {n},Example\n"));
+        let csv: String = std::iter::once("email,first name,last name\n".to_owned())
+            .chain(rows)
+            .collect();
+        let import = self.import(&csv).await.expect(201);
+        assert_eq!(import["created"], json!(count), "{import}");
+        id(&import["id"])
+    }
+
+    /// Brings in one person.
+    pub async fn person(&self, email: &str) -> Uuid {
+        let import = self
+            .import(&format!("email,first_name\n{email},Ada\n"))
+            .await
+            .expect(201);
+        assert_eq!(import["rejected"], json!(0), "{import}");
+        let users = self
+            .get(&format!("/v1/users?import={}", text(&import["id"])))
+            .await
+            .expect(200);
+        id(&users["items"][0]["id"])
+    }
+
+    /// Sends invites, and returns the batch.
+    pub async fn invite(&self, whom: Value) -> Uuid {
+        id(&self.post("/v1/invites", whom).await.expect(202)["batch"])
+    }
+
+    /// Sends password mails, and returns the batch.
+    pub async fn reset_passwords(&self, whom: Value) -> Uuid {
+        id(&self.post("/v1/password-resets", whom).await.expect(202)["batch"])
+    }
+
+    /// A batch as it is now.
+    pub async fn batch(&self, batch: Uuid) -> Value {
+        self.get(&format!("/v1/batches/{batch}")).await.expect(200)
+    }
+
+    /// One of a batch's sums.
+    pub async fn count(&self, batch: Uuid, state: &str) -> i64 {
+        self.batch(batch).await["counts"][state].as_i64().unwrap_or(-1)
+    }
+
+    /// Waits until a batch's last delivery has ended, and returns it.
+    pub async fn finished(&self, batch: Uuid) -> Value {
+        self.eventually("the batch to finish", async || {
+            let now = self.batch(batch).await;
+            (!now["finished_at"].is_null()).then_some(now)
+        })
+        .await
+    }
+
+    /// Waits until so many deliveries of a batch are in a state.
+    pub async fn until(&self, batch: Uuid, state: &str, count: i64) -> Value {
+        self.eventually(&format!("{count} deliveries to be {state}"), async || {
+            let now = self.batch(batch).await;
+            (now["counts"][state].as_i64() == Some(count)).then_some(now)
+        })
+        .await
+    }
+
+    /// The deliveries of a batch (the first thousand).
+    pub async fn deliveries(&self, batch: Uuid) -> Vec<Value> {
+        let page = self
+            .get(&format!("/v1/batches/{batch}/deliveries?limit=1000"))
+            .await
+            .expect(200);
+        page["items"].as_array().cloned().unwrap_or_default()
+    }
+
+    /// One delivery with its attempts.
+    pub async fn story(&self, delivery: &Value) -> Value {
+        self.get(&format!("/v1/deliveries/{}", text(&delivery["id"])))
+            .await
+            .expect(200)
+    }
+
+    /// Tries to sign somebody in.
+    pub async fn sign_in(&self, email: &str, password: &str) -> Answer {
+        self.post(
+            "/v1/credentials/verify",
+            json!({ "email": email, "password": password }),
+        )
+        .await
+    }
+
+    /// Lets the pause before the next attempts pass: everything that waits for a retry is due now.
+    ///
+    /// # Panics
+    ///
+    /// When the database does not answer.
+    pub async fn let_pauses_pass(&self) {
+        let done = sqlx::query("update deliveries set due_at = now() where state = 'retrying'")
+            .execute(&self.db)
+            .await;
+        assert!(done.is_ok(), "{done:?}");
+    }
+
+    /// A metric of the API, summed over its labels.
+    ///
+    /// # Panics
+    ///
+    /// When the page cannot be had.
+    pub async fn api_metric(&self, name: &str) -> f64 {
+        let page = answer(self.http.get(format!("{}/metrics", self.base))).await.text;
+        let of_metric = page.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
+        of_metric
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
+            .sum()
+    }
+}
+
+async fn answer(request: reqwest::RequestBuilder) -> Answer {
+    match request.timeout(Duration::from_mins(2)).send().await {
+        Ok(answer) => {
+            let status = answer.status().as_u16();
+            let text = answer.text().await.unwrap_or_default();
+            Answer {
+                status,
+                body: serde_json::from_str(&text).unwrap_or_default(),
+                text,
+            }
+        }
+        Err(fault) => panic!("the API did not answer: {fault:?}"),
+    }
+}
+
+/// An id in an answer.
+///
+/// # Panics
+///
+/// When it is none.
+pub(super) fn id(value: &Value) -> Uuid {
+    match value.as_str().and_then(|text| text.parse().ok()) {
+        Some(id) => id,
+        None => panic!("{value} is no id"),
+    }
+}

@@ -1,0 +1,78 @@
+//! How a world is set up.
+
+use crate::relay::Script;
+
+/// How a world is set up.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// What the relay does.
+    pub relay: Script,
+    /// How many workers run from the start.
+    pub workers: usize,
+    /// Settings of the API beside the usual ones.
+    pub api: Vec<(String, String)>,
+    /// Settings of the workers beside the usual ones.
+    pub worker: Vec<(String, String)>,
+    /// Whether Postgres and `RabbitMQ` are this world's alone, so that it may stop and wipe them.
+    pub own_stack: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            relay: Script::default(),
+            workers: 1,
+            api: Vec::new(),
+            worker: Vec::new(),
+            own_stack: false,
+        }
+    }
+}
+
+impl Setup {
+    /// With this setting of the workers.
+    #[must_use]
+    pub fn worker_setting(mut self, name: &str, value: &str) -> Self {
+        self.worker.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With this setting of the API.
+    #[must_use]
+    pub fn api_setting(mut self, name: &str, value: &str) -> Self {
+        self.api.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// With this many workers.
+    #[must_use]
+    pub const fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers;
+        self
+    }
+
+    /// With Postgres and `RabbitMQ` of its own.
+    #[must_use]
+    pub const fn own_stack(mut self) -> Self {
+        self.own_stack = true;
+        self
+    }
+}
+
+/// The settings every program of a world gets.
+pub(super) fn usual_settings(database_url: &str, amqp_url: &str) -> Vec<(String, String)> {
+    [
+        ("DATABASE_URL", database_url),
+        ("AMQP_URL", amqp_url),
+        ("BECKON_MAIL_FROM", "Lerna Academy <invites@lerna.example>"),
+        ("BECKON_PUBLIC_URL", "https://lerna.example"),
+        ("BECKON_ORGANISATION", "Lerna Academy"),
+        ("BECKON_LOG", "info"),
+        ("BECKON_LOG_FORMAT", "json"),
+        ("BECKON_LEASE", "3s"),
+        ("BECKON_STOP_GRACE", "20s"),
+        ("BECKON_DATABASE_CONNECTIONS", "6"),
+    ]
+    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    .to_vec()
+}

@@ -1,0 +1,39 @@
+//! The seconds before a batch starts.
+
+use crate::json;
+use harness::World;
+use std::time::Duration;
+
+#[tokio::test]
+async fn undone_in_its_hold_a_batch_sends_nothing_at_all() {
+    let world = World::start().await;
+    let import = world.people(50).await;
+
+    let batch = world.invite(json!({ "import": import, "hold_seconds": 30 })).await;
+    let held = world.batch(batch).await;
+    let undone = world
+        .post(&format!("/v1/batches/{batch}/stop"), json!({}))
+        .await
+        .expect(200);
+
+    assert_eq!(held["state"], "held", "{held}");
+    assert_eq!(undone["counts"]["cancelled"], 50, "{undone}");
+    assert_eq!(world.relay.counts().connections, 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn after_its_hold_a_batch_starts_by_itself() {
+    let world = World::start().await;
+    let import = world.people(50).await;
+
+    let batch = world.invite(json!({ "import": import, "hold_seconds": 2 })).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let early = world.relay.accepted_count();
+    let finished = world.finished(batch).await;
+
+    assert_eq!(early, 0);
+    assert_eq!(finished["counts"]["sent"], 50, "{finished}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}

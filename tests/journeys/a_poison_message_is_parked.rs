@@ -1,0 +1,68 @@
+//! What is no job of ours is set aside with the reason, and the rest goes on.
+
+use crate::json;
+use harness::World;
+use serde_json::Value;
+
+#[tokio::test]
+async fn a_message_that_is_no_job_is_parked_and_never_comes_back() {
+    let world = World::start().await;
+    let import = world.people(30).await;
+    for (n, body) in [
+        "hello",
+        "",
+        r#"{"v":9,"delivery":"00000000-0000-0000-0000-000000000007","attempt":1}"#,
+    ]
+    .iter()
+    .enumerate()
+    {
+        let lane = if n % 2 == 0 {
+            "beckon.bulk"
+        } else {
+            "beckon.interactive"
+        };
+        world.put_message(lane, body).await;
+    }
+
+    let batch = world.invite(json!({ "import": import })).await;
+    let finished = world.finished(batch).await;
+    let parked: Vec<Value> = world
+        .eventually("three parked messages", async || {
+            let parked = world.messages("beckon.parked").await;
+            (parked.len() == 3).then_some(parked)
+        })
+        .await;
+
+    assert_eq!(finished["counts"]["sent"], 30, "{finished}");
+    let reasons: Vec<&str> = parked
+        .iter()
+        .filter_map(|message| message["properties"]["headers"]["x-beckon-reason"].as_str())
+        .collect();
+    assert!(reasons.iter().any(|reason| reason.contains("version 9")), "{reasons:?}");
+    assert!(reasons.iter().any(|reason| reason.contains("not a job")), "{reasons:?}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_job_for_a_delivery_nobody_knows_is_dropped() {
+    let world = World::start().await;
+    world
+        .put_message(
+            "beckon.bulk",
+            r#"{"v":1,"delivery":"00000000-0000-0000-0000-000000000007","attempt":1}"#,
+        )
+        .await;
+    let import = world.people(5).await;
+
+    let batch = world.invite(json!({ "import": import })).await;
+    world.finished(batch).await;
+
+    world
+        .eventually("the queue to be empty", async || {
+            world.messages("beckon.bulk").await.is_empty().then_some(())
+        })
+        .await;
+    assert!(world.messages("beckon.parked").await.is_empty());
+    world.end().await;
+}

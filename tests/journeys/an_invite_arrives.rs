@@ -1,0 +1,46 @@
+//! The main job, on a good day.
+
+use crate::json;
+use harness::World;
+use harness::world::PATIENCE;
+
+#[tokio::test]
+async fn an_invite_arrives() {
+    let world = World::start().await;
+    world.person("ada@example.org").await;
+
+    let batch = world.invite(json!({ "emails": ["Ada@EXAMPLE.org"] })).await;
+    world.relay.wait_for(1, PATIENCE).await.unwrap();
+    let finished = world.finished(batch).await;
+
+    assert_eq!(finished["counts"]["sent"], 1, "{finished}");
+    let mails = world.relay.mails_to("ada@example.org").unwrap();
+    let mail = &mails[0];
+    assert_eq!(mail.from, "invites@lerna.example");
+    assert!(mail.subject.contains("Lerna Academy"), "{}", mail.subject);
+    assert!(mail.text.contains("Ada") && mail.html.contains("Ada"), "{}", mail.text);
+    assert!(mail.text.contains("https://lerna.example/sign-in"), "{}", mail.text);
+    assert_eq!(mail.header("Auto-Submitted"), Some("auto-generated"));
+    let delivery = &world.deliveries(batch).await[0];
+    assert_eq!(mail.header("X-Beckon-Delivery"), delivery["id"].as_str());
+    assert_eq!(mail.header("X-Beckon-Batch"), Some(batch.to_string().as_str()));
+    let story = world.story(delivery).await;
+    assert_eq!(story["attempts"][0]["verdict"], "accepted", "{story}");
+    assert_eq!(story["attempts"][0]["code"], 250, "{story}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn every_person_of_a_large_batch_gets_one_mail() {
+    let world = World::start().await;
+    let import = world.people(1_000).await;
+
+    let batch = world.invite(json!({ "import": import })).await;
+    let finished = world.finished(batch).await;
+
+    assert_eq!(finished["counts"]["sent"], 1_000, "{finished}");
+    assert_eq!(world.relay.accepted_count(), 1_000);
+    world.assert_promises_kept().await;
+    world.end().await;
+}

@@ -1,0 +1,28 @@
+//! One scenario a file, named by what happens.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a scenario that does not go as told ends there"
+)]
+
+mod a_hold_can_be_undone;
+mod a_mail_given_back_at_once_is_not_lost;
+mod a_mailed_password_signs_in;
+mod a_poison_message_is_parked;
+mod a_stop_finishes_started_mail;
+mod a_worker_is_killed;
+mod an_invite_arrives;
+mod faulty_rows_are_named;
+mod nobody_waits_behind_a_batch;
+mod pause_resume_and_stop_tell_the_truth;
+mod the_broker_is_lost;
+mod the_relay_hangs_up;
+mod the_relay_is_down;
+mod the_relay_is_slow;
+mod the_relay_refuses;
+mod the_relay_says_later;
+mod the_same_job_twice;
+mod the_same_request_twice;
+
+/// The tests' way to write JSON.
+pub(crate) use serde_json::json;

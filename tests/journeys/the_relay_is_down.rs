@@ -1,0 +1,56 @@
+//! While the relay is down or does not let us in, nobody's attempts are spent.
+
+use crate::json;
+use harness::World;
+use harness::relay::Mode;
+
+#[tokio::test]
+async fn an_outage_spends_nobodys_attempts() {
+    let world = World::start().await;
+    let import = world.people(50).await;
+    world.relay.pause_listening().await;
+    world.relay.hang_up();
+
+    let batch = world.invite(json!({ "import": import })).await;
+    world
+        .eventually("the worker to notice", async || {
+            world.logs().contains("elay").then_some(())
+        })
+        .await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    let down = world.batch(batch).await;
+    world.relay.resume_listening().await.unwrap();
+    let finished = world.finished(batch).await;
+
+    assert_eq!(down["counts"]["failed"], 0, "{down}");
+    assert_eq!(finished["counts"]["sent"], 50, "{finished}");
+    let most: i64 = sqlx::query_scalar("select max(n)::bigint from attempts")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(most, 1, "an outage spent an attempt");
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_refused_sender_fails_nobody() {
+    let world = World::start().await;
+    let import = world.people(30).await;
+    world.relay.set_mode(Mode::RefusesSender);
+
+    let batch = world.invite(json!({ "import": import })).await;
+    world
+        .relay
+        .wait_until("a refused sender", harness::world::PATIENCE, |counts| {
+            counts.refused > 0
+        })
+        .await
+        .unwrap();
+    world.relay.set_mode(Mode::Normal);
+    let finished = world.finished(batch).await;
+
+    assert_eq!(finished["counts"]["sent"], 30, "{finished}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}

@@ -1,0 +1,19 @@
+//! A relay may think about a mail for longer than a lease lasts.
+
+use crate::json;
+use harness::{Setup, World};
+
+#[tokio::test]
+async fn a_mail_longer_than_a_lease_goes_out_once() {
+    let world = World::with(Setup::default().workers(2).worker_setting("BECKON_LEASE", "1s")).await;
+    world.person("slow-dot-5s@example.org").await;
+
+    let batch = world.invite(json!({ "emails": ["slow-dot-5s@example.org"] })).await;
+    let finished = world.finished(batch).await;
+
+    assert_eq!(finished["counts"]["sent"], 1, "{finished}");
+    assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
+    assert_eq!(world.relay.accepted_count(), 1);
+    world.assert_promises_kept().await;
+    world.end().await;
+}

@@ -1,0 +1,64 @@
+//! A refusal is final for one person and touches nobody else.
+
+use crate::json;
+use harness::World;
+
+#[tokio::test]
+async fn a_refused_address_is_not_tried_again_and_harms_nobody() {
+    let world = World::start().await;
+    let people: String = (1..=30)
+        .map(|n| {
+            if n % 3 == 0 {
+                format!("550+{n}@example.org\n")
+            } else {
+                format!("person{n}@example.org\n")
+            }
+        })
+        .collect();
+    let import = world.import(&format!("email\n{people}")).await.expect(201);
+
+    let batch = world.invite(json!({ "import": import["id"] })).await;
+    let finished = world.finished(batch).await;
+
+    assert_eq!(finished["counts"]["sent"], 20, "{finished}");
+    assert_eq!(finished["counts"]["failed"], 10, "{finished}");
+    let refused = world
+        .deliveries(batch)
+        .await
+        .into_iter()
+        .find(|line| line["state"] == "failed")
+        .unwrap();
+    assert_eq!(refused["reason"], "address_unknown", "{refused}");
+    let story = world.story(&refused).await;
+    assert_eq!(story["attempts"].as_array().map(Vec::len), Some(1), "{story}");
+    assert_eq!(story["attempts"][0]["code"], 550, "{story}");
+    assert!(
+        world.relay.connections() <= 21,
+        "{} connections for 30 mails",
+        world.relay.connections()
+    );
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_password_in_a_refused_mail_does_not_work() {
+    let world = World::start().await;
+    world.person("554-after-dot@example.org").await;
+
+    let batch = world
+        .reset_passwords(json!({ "emails": ["554-after-dot@example.org"] }))
+        .await;
+    let finished = world.finished(batch).await;
+
+    assert_eq!(finished["counts"]["failed"], 1, "{finished}");
+    let line = &world.deliveries(batch).await[0];
+    assert_eq!(line["reason"], "policy", "{line}");
+    let live: i64 = sqlx::query_scalar("select count(*) from credentials")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(live, 0);
+    world.assert_promises_kept().await;
+    world.end().await;
+}

@@ -1,0 +1,206 @@
+//! Telling the broker what is done with, in as few words as possible.
+//!
+//! One `basic.ack` can cover all jobs up to a number, and costs a quarter of one for each. Jobs
+//! end nearly in the order they came, so most of the time that is what happens; one slow mail
+//! must not hold up the rest for ever, so jobs that wait behind it are soon acknowledged alone.
+
+use shared::lifecycle::Lifecycle;
+use shared::queue::{Acknowledger, QueueError};
+use std::collections::BTreeSet;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tracing::debug;
+
+/// How many ended jobs may wait behind a slow one. A crash repeats at most these, and the claim
+/// drops them.
+const WAITING_MOST: usize = 64;
+
+/// How long they may wait.
+const PACE: Duration = Duration::from_millis(500);
+
+/// How a job left us.
+#[derive(Clone, Copy)]
+enum Ended {
+    Done(u64),
+    GivenBack(u64),
+}
+
+/// Where the pipeline reports ended jobs of one inbox. Cheap to clone.
+#[derive(Clone)]
+pub struct Acks {
+    ended: mpsc::UnboundedSender<Ended>,
+}
+
+impl Acks {
+    /// Starts acknowledging for an inbox. It ends when the channel is gone or nobody is left to
+    /// report; what is unacknowledged then comes to somebody again.
+    pub fn start(lifecycle: &Lifecycle, acknowledger: Acknowledger) -> Self {
+        let (ended, mut arriving) = mpsc::unbounded_channel();
+        lifecycle.spawn(async move {
+            let mut ledger = Ledger::default();
+            let mut group = Vec::new();
+            let mut pace = tokio::time::interval(PACE);
+            pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            loop {
+                let impatient = tokio::select! {
+                    count = arriving.recv_many(&mut group, 256) => count == 0,
+                    _ = pace.tick() => true,
+                };
+                let is_over = impatient && group.is_empty() && arriving.is_closed() && arriving.is_empty();
+                let told = tell(&acknowledger, &mut ledger, &mut group, impatient).await;
+                if let Err(fault) = &told {
+                    debug!(error = %fault, "Jobs stay unacknowledged and come again");
+                }
+                if is_over || told.is_err() {
+                    return;
+                }
+            }
+        });
+        Self { ended }
+    }
+
+    /// The job with this number is done with.
+    pub fn done(&self, tag: u64) {
+        // When the channel is gone, the job comes to somebody again, and the claim drops it.
+        let _ = self.ended.send(Ended::Done(tag));
+    }
+
+    /// The job with this number goes back to its queue.
+    pub fn give_back(&self, tag: u64) {
+        let _ = self.ended.send(Ended::GivenBack(tag));
+    }
+}
+
+async fn tell(
+    acknowledger: &Acknowledger,
+    ledger: &mut Ledger,
+    group: &mut Vec<Ended>,
+    impatient: bool,
+) -> Result<(), QueueError> {
+    for ended in group.drain(..) {
+        match ended {
+            Ended::Done(tag) => ledger.end(tag),
+            Ended::GivenBack(tag) => {
+                acknowledger.give_back(tag).await?;
+                ledger.is_settled(tag);
+            }
+        }
+    }
+    for ack in ledger.acknowledge(impatient) {
+        acknowledger.done(ack.tag, ack.and_before).await?;
+    }
+    Ok(())
+}
+
+/// One acknowledgement.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct Ack {
+    tag: u64,
+    and_before: bool,
+}
+
+/// Which jobs have ended. A channel numbers its jobs from 1 without gaps.
+#[derive(Default)]
+struct Ledger {
+    /// Everything up to this number is acknowledged.
+    through: u64,
+    /// Ended, above `through`, not acknowledged.
+    waiting: BTreeSet<u64>,
+    /// Acknowledged alone, above `through`.
+    alone: BTreeSet<u64>,
+}
+
+impl Ledger {
+    fn end(&mut self, tag: u64) {
+        self.waiting.insert(tag);
+    }
+
+    /// The broker knows about this one already.
+    fn is_settled(&mut self, tag: u64) {
+        self.alone.insert(tag);
+    }
+
+    fn acknowledge(&mut self, impatient: bool) -> Vec<Ack> {
+        let mut acks = Vec::new();
+        let before = self.through;
+        let mut last_waiting = None;
+        loop {
+            let next = self.through + 1;
+            if self.waiting.remove(&next) {
+                last_waiting = Some(next);
+            } else if !self.alone.remove(&next) {
+                break;
+            }
+            self.through = next;
+        }
+        if let Some(tag) = last_waiting {
+            acks.push(Ack {
+                tag,
+                and_before: tag > before + 1,
+            });
+        }
+        if impatient || self.waiting.len() > WAITING_MOST {
+            for tag in std::mem::take(&mut self.waiting) {
+                acks.push(Ack { tag, and_before: false });
+                self.alone.insert(tag);
+            }
+        }
+        acks
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all_at_once(ledger: &mut Ledger, tags: &[u64], impatient: bool) -> Vec<(u64, bool)> {
+        for tag in tags {
+            ledger.end(*tag);
+        }
+        ledger
+            .acknowledge(impatient)
+            .into_iter()
+            .map(|ack| (ack.tag, ack.and_before))
+            .collect()
+    }
+
+    #[test]
+    fn jobs_that_end_in_order_share_one_acknowledgement() {
+        let mut ledger = Ledger::default();
+        assert_eq!(all_at_once(&mut ledger, &[1, 2, 3], false), [(3, true)]);
+        assert_eq!(all_at_once(&mut ledger, &[4], false), [(4, false)]);
+    }
+
+    #[test]
+    fn a_slow_job_holds_the_others_up_only_for_a_while() {
+        let mut ledger = Ledger::default();
+        assert_eq!(all_at_once(&mut ledger, &[2, 3], false), []);
+        assert_eq!(all_at_once(&mut ledger, &[], true), [(2, false), (3, false)]);
+        assert_eq!(all_at_once(&mut ledger, &[5], false), []);
+        // 2 and 3 are acknowledged already; acknowledging a number twice would end the channel.
+        assert_eq!(all_at_once(&mut ledger, &[1], false), [(1, false)]);
+        assert_eq!(all_at_once(&mut ledger, &[4], false), [(5, true)]);
+    }
+
+    #[test]
+    fn no_number_is_acknowledged_twice_in_any_order() {
+        let mut seed = 7_u64;
+        let mut tags: Vec<u64> = (1..=300).collect();
+        for at in (1..tags.len()).rev() {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            tags.swap(at, usize::try_from(seed >> 33).unwrap() % (at + 1));
+        }
+        let mut ledger = Ledger::default();
+        let mut open: BTreeSet<u64> = (1..=300).collect();
+        for (n, tag) in tags.iter().enumerate() {
+            ledger.end(*tag);
+            for ack in ledger.acknowledge(n % 17 == 0) {
+                assert!(open.remove(&ack.tag), "{} twice", ack.tag);
+                if ack.and_before {
+                    open.retain(|other| *other > ack.tag);
+                }
+            }
+        }
+        assert!(open.is_empty(), "{open:?}");
+    }
+}

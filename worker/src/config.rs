@@ -1,0 +1,217 @@
+//! A worker's settings.
+
+use crate::credential::Lifetimes;
+use crate::outcome::Retries;
+use crate::retry::RetrySettings;
+use crate::send::RelayUrl;
+use shared::config::{
+    DatabaseSettings, Faults, LetterSettings, SharedArgs, duration, listen_address, switch, whole_number,
+};
+use shared::telemetry::LogSettings;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Renders mails, hands them to the relay and records what became of every one.
+#[derive(clap::Parser, Debug)]
+#[command(name = "beckon-worker", version)]
+pub struct Args {
+    /// What to do
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// Settings of both processes
+    #[command(flatten)]
+    pub shared: SharedArgs,
+    /// Settings of the worker
+    #[command(flatten)]
+    pub worker: WorkerArgs,
+}
+
+/// What a worker can be told to do.
+#[derive(clap::Subcommand, Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Command {
+    /// Send mails until stopped (the default)
+    Run,
+    /// Check the settings, say every fault, and leave
+    CheckConfig,
+}
+
+/// Settings only a worker has.
+#[derive(clap::Args, Debug)]
+pub struct WorkerArgs {
+    /// The relay: `smtps://user:pass@host:465`, `smtp://host:587?tls=required`, `smtp://localhost:25?tls=none`
+    #[arg(long, env = "SMTP_URL", hide_env_values = true, global = true)]
+    pub smtp_url: Option<String>,
+    /// A file that holds `SMTP_URL`
+    #[arg(long, env = "SMTP_URL_FILE", global = true)]
+    pub smtp_url_file: Option<PathBuf>,
+    /// Allow `tls=none` to a relay that is not on this machine
+    #[arg(long, env = "BECKON_ALLOW_PLAINTEXT_SMTP", default_value = "false", global = true)]
+    pub beckon_allow_plaintext_smtp: String,
+    /// Connections to the relay at most, for this worker
+    #[arg(long, env = "BECKON_SMTP_CONNECTIONS", default_value = "20", global = true)]
+    pub beckon_smtp_connections: String,
+    /// Threads that hash passwords [default: number of cores]
+    #[arg(long, env = "BECKON_HASH_THREADS", global = true)]
+    pub beckon_hash_threads: Option<String>,
+    /// Where /healthz, /readyz and /metrics listen
+    #[arg(long, env = "BECKON_PROBES_LISTEN", default_value = "127.0.0.1:8081", global = true)]
+    pub beckon_probes_listen: String,
+    /// How long a claim lasts before another worker may take over; renewed while the mail is in hand
+    #[arg(long, env = "BECKON_LEASE", default_value = "60s", global = true)]
+    pub beckon_lease: String,
+    /// Before the second attempt; the pauses double from there
+    #[arg(long, env = "BECKON_RETRY_FIRST", default_value = "5min", global = true)]
+    pub beckon_retry_first: String,
+    /// The longest pause between attempts
+    #[arg(long, env = "BECKON_RETRY_LONGEST", default_value = "4h", global = true)]
+    pub beckon_retry_longest: String,
+    /// How long after its first attempt an invite is given up
+    #[arg(long, env = "BECKON_INVITE_GIVE_UP", default_value = "48h", global = true)]
+    pub beckon_invite_give_up: String,
+    /// How long after its first attempt a password mail is given up
+    #[arg(long, env = "BECKON_PASSWORD_GIVE_UP", default_value = "24h", global = true)]
+    pub beckon_password_give_up: String,
+    /// How long a person's first password works after its mail was taken
+    #[arg(long, env = "BECKON_FIRST_PASSWORD_LIFETIME", default_value = "72h", global = true)]
+    pub beckon_first_password_lifetime: String,
+    /// How long a password works that was mailed to somebody who has signed in before
+    #[arg(long, env = "BECKON_RESET_PASSWORD_LIFETIME", default_value = "24h", global = true)]
+    pub beckon_reset_password_lifetime: String,
+    /// How long a stop waits for mails in the relay's hands
+    #[arg(long, env = "BECKON_STOP_GRACE", default_value = "75s", global = true)]
+    pub beckon_stop_grace: String,
+}
+
+/// What a worker runs with.
+pub struct Settings {
+    /// Postgres.
+    pub database: DatabaseSettings,
+    /// RabbitMQ.
+    pub brokers: Vec<String>,
+    /// The relay.
+    pub relay: RelayUrl,
+    /// Connections to it.
+    pub connections: usize,
+    /// What mails say about their sender.
+    pub letters: LetterSettings,
+    /// Threads that hash.
+    pub hash_threads: usize,
+    /// Where the probes listen.
+    pub probes_listen: SocketAddr,
+    /// How long a claim lasts.
+    pub lease: Duration,
+    /// When to try again.
+    pub retries: Retries,
+    /// How long mailed passwords work.
+    pub lifetimes: Lifetimes,
+    /// How long a stop may take.
+    pub stop_grace: Duration,
+}
+
+impl Args {
+    /// Reads what to log, first of all, so that the rest can be told there.
+    pub fn logging(&self, faults: &mut Faults) -> Option<LogSettings> {
+        self.shared.logging(faults)
+    }
+
+    /// Reads the settings.
+    pub fn settings(&self, faults: &mut Faults) -> Option<Settings> {
+        let database = self.shared.database(faults);
+        let brokers = self.shared.brokers(faults);
+        let letters = self.shared.letters(faults);
+        let worker = &self.worker;
+        let relay = worker.relay(faults);
+        let connections = faults.read(
+            "BECKON_SMTP_CONNECTIONS",
+            &worker.beckon_smtp_connections,
+            whole_number(1, 1000),
+        );
+        let hash_threads = worker.hash_threads(faults);
+        let probes_listen = faults.read("BECKON_PROBES_LISTEN", &worker.beckon_probes_listen, listen_address);
+        let lease = faults.read("BECKON_LEASE", &worker.beckon_lease, lease);
+        let retries = worker.retries(faults);
+        let first = faults.read(
+            "BECKON_FIRST_PASSWORD_LIFETIME",
+            &worker.beckon_first_password_lifetime,
+            lifetime,
+        );
+        let reset = faults.read(
+            "BECKON_RESET_PASSWORD_LIFETIME",
+            &worker.beckon_reset_password_lifetime,
+            lifetime,
+        );
+        let stop_grace = faults.read("BECKON_STOP_GRACE", &worker.beckon_stop_grace, duration);
+        Some(Settings {
+            database: database?,
+            brokers: brokers?,
+            relay: relay?,
+            connections: connections?,
+            letters: letters?,
+            hash_threads: hash_threads?,
+            probes_listen: probes_listen?,
+            lease: lease?,
+            retries: retries?,
+            lifetimes: Lifetimes {
+                first: first?,
+                reset: reset?,
+            },
+            stop_grace: stop_grace?,
+        })
+    }
+}
+
+impl WorkerArgs {
+    fn relay(&self, faults: &mut Faults) -> Option<RelayUrl> {
+        let url = faults.secret("SMTP_URL", self.smtp_url.clone(), self.smtp_url_file.as_deref());
+        let allow = faults.read("BECKON_ALLOW_PLAINTEXT_SMTP", &self.beckon_allow_plaintext_smtp, switch);
+        faults.read("SMTP_URL", &url?, |text| {
+            RelayUrl::parse(text, allow.unwrap_or(false)).map_err(|fault| format!("cannot be used: {fault}"))
+        })
+    }
+
+    fn hash_threads(&self, faults: &mut Faults) -> Option<usize> {
+        match &self.beckon_hash_threads {
+            Some(text) => faults.read("BECKON_HASH_THREADS", text, whole_number(1, 256)),
+            None => Some(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
+        }
+    }
+
+    fn retries(&self, faults: &mut Faults) -> Option<Retries> {
+        let first = faults.read("BECKON_RETRY_FIRST", &self.beckon_retry_first, duration);
+        let longest = faults.read("BECKON_RETRY_LONGEST", &self.beckon_retry_longest, duration);
+        let invites = faults.read("BECKON_INVITE_GIVE_UP", &self.beckon_invite_give_up, duration);
+        let passwords = faults.read("BECKON_PASSWORD_GIVE_UP", &self.beckon_password_give_up, duration);
+        let (first, longest) = (first?, longest?);
+        if first > longest {
+            faults.add("BECKON_RETRY_FIRST", "is longer than BECKON_RETRY_LONGEST");
+            return None;
+        }
+        Some(Retries {
+            settings: RetrySettings { first, longest },
+            invites_give_up_after: invites?,
+            passwords_give_up_after: passwords?,
+        })
+    }
+}
+
+/// Below a second, renewing would be all a worker does; above ten minutes, a dead worker's mails
+/// would wait too long.
+fn lease(text: &str) -> Result<Duration, String> {
+    let lease = duration(text)?;
+    if (Duration::from_secs(1)..=Duration::from_mins(10)).contains(&lease) {
+        Ok(lease)
+    } else {
+        Err(format!("is {text:?}; write a time from 1s to 10min"))
+    }
+}
+
+/// ASVS 5.0 6.4.1 wants initial passwords short-lived; seven days is the most we call that.
+fn lifetime(text: &str) -> Result<Duration, String> {
+    let lifetime = duration(text)?;
+    if (Duration::from_mins(1)..=Duration::from_hours(168)).contains(&lifetime) {
+        Ok(lifetime)
+    } else {
+        Err(format!("is {text:?}; write a time from 1min to 7d"))
+    }
+}

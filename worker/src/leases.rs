@@ -1,0 +1,155 @@
+//! Keeping claims alive, and knowing when one is lost.
+//!
+//! A claim lasts for one lease, so that a worker that dies is noticed soon. A mail may take much
+//! longer (a relay may think for minutes about the final dot), so claims that are a third of a
+//! lease old are renewed, all in one statement. A worker that cannot renew in time, because it
+//! was frozen or cut off from Postgres, knows by its own clock that another may have taken over,
+//! and does not start a body it no longer has the right to send.
+
+use shared::store::{Db, claims};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tracing::warn;
+use uuid::Uuid;
+
+/// Before a body is begun, the lease must last for at least this part of it longer.
+const MARGIN_DIVISOR: u32 = 10;
+
+/// The claims of this worker.
+pub struct Leases {
+    lease: Duration,
+    held: Mutex<HashMap<Uuid, Arc<Lease>>>,
+}
+
+/// One claim's time.
+pub struct Lease {
+    token: Uuid,
+    asked_at: Instant,
+    margin: Duration,
+    until: Mutex<Instant>,
+}
+
+impl Lease {
+    /// Whether the delivery is surely still ours for long enough to begin its body.
+    pub fn holds(&self) -> bool {
+        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        Instant::now() + self.margin < until
+    }
+
+    /// How long ago the claim was asked for.
+    pub fn age(&self) -> Duration {
+        self.asked_at.elapsed()
+    }
+
+    /// The claim's token.
+    pub const fn token(&self) -> Uuid {
+        self.token
+    }
+
+    fn extend(&self, until: Instant) {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    }
+}
+
+impl Leases {
+    /// No claims yet; each will last for `lease`.
+    pub fn of(lease: Duration) -> Arc<Self> {
+        Arc::new(Self {
+            lease,
+            held: Mutex::default(),
+        })
+    }
+
+    /// How long a claim lasts.
+    pub const fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    /// Notes a claim asked for at `asked_at`: Postgres counted its lease from then or later.
+    pub fn hold(&self, delivery: Uuid, token: Uuid, asked_at: Instant) -> Arc<Lease> {
+        let lease = Arc::new(Lease {
+            token,
+            asked_at,
+            margin: self.lease / MARGIN_DIVISOR,
+            until: Mutex::new(asked_at + self.lease),
+        });
+        self.locked().insert(delivery, Arc::clone(&lease));
+        lease
+    }
+
+    /// The delivery is settled or given up.
+    pub fn release(&self, delivery: Uuid) {
+        self.locked().remove(&delivery);
+    }
+
+    /// How many are held.
+    pub fn count(&self) -> usize {
+        self.locked().len()
+    }
+
+    /// Renews what needs it, for as long as the process lives.
+    pub async fn keep_renewing(self: Arc<Self>, db: Db) {
+        let mut pace = tokio::time::interval(self.lease / 6);
+        loop {
+            pace.tick().await;
+            let ageing = self.ageing();
+            if ageing.is_empty() {
+                continue;
+            }
+            let asked_at = Instant::now();
+            match claims::renew(&db, &ageing, self.lease).await {
+                Ok(renewed) => {
+                    let held = self.locked();
+                    for delivery in renewed {
+                        if let Some(lease) = held.get(&delivery) {
+                            lease.extend(asked_at + self.lease);
+                        }
+                    }
+                }
+                Err(fault) => warn!(error = %fault, count = ageing.len(), "Could not renew leases; trying again"),
+            }
+        }
+    }
+
+    fn ageing(&self) -> Vec<(Uuid, Uuid)> {
+        let soon = Instant::now() + self.lease * 2 / 3;
+        let is_ageing = |lease: &Lease| *lease.until.lock().unwrap_or_else(PoisonError::into_inner) < soon;
+        self.locked()
+            .iter()
+            .filter(|(_, lease)| is_ageing(lease))
+            .map(|(delivery, lease)| (*delivery, lease.token))
+            .collect()
+    }
+
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Arc<Lease>>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lease_that_nobody_renewed_no_longer_holds() {
+        let leases = Leases::of(Duration::from_mins(1));
+        let now = Instant::now();
+        let fresh = leases.hold(Uuid::from_u128(1), Uuid::from_u128(9), now);
+        assert!(fresh.holds());
+        assert!(leases.ageing().is_empty());
+
+        let frozen = leases.hold(
+            Uuid::from_u128(2),
+            Uuid::from_u128(9),
+            now.checked_sub(Duration::from_secs(55)).unwrap(),
+        );
+        assert!(!frozen.holds());
+        assert_eq!(leases.ageing(), [(Uuid::from_u128(2), Uuid::from_u128(9))]);
+
+        frozen.extend(now + Duration::from_mins(1));
+        assert!(frozen.holds());
+        leases.release(Uuid::from_u128(2));
+        assert_eq!(leases.count(), 1);
+    }
+}

@@ -1,0 +1,187 @@
+//! One job at a time, to the end: claim, compose, send, settle.
+//!
+//! [`run`] starts a worker and is what `main` calls. [`pipeline`] is the place to begin reading.
+
+pub mod acks;
+pub mod claim;
+pub mod compose;
+pub mod config;
+pub mod consume;
+pub mod credential;
+pub mod gate;
+pub mod group;
+pub mod leases;
+pub mod metrics;
+pub mod outcome;
+pub mod pipeline;
+pub mod retry;
+pub mod send;
+pub mod settle;
+
+use config::Settings;
+use metrics::WorkerMetrics;
+use pipeline::Pipeline;
+use shared::lifecycle::Lifecycle;
+use shared::metrics::Metrics;
+use shared::password::HashPool;
+use shared::queue::Brokers;
+use shared::store::Db;
+use shared::{probes, store};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tracing::info;
+
+/// Why a worker could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The address of Postgres cannot be used.
+    #[error("could not prepare connections to Postgres")]
+    Store(#[from] store::StoreError),
+    /// The relay's settings cannot be used.
+    #[error("could not prepare the relay: {0}")]
+    Mailer(#[from] send::MailerError),
+    /// A port or a thread is not to be had.
+    #[error("could not {0}")]
+    System(&'static str, #[source] std::io::Error),
+}
+
+/// One in ten connections, at least one, is never waited for by bulk mail.
+const RESERVED_DIVISOR: usize = 10;
+
+/// Runs a worker until the lifecycle stops it, and tells whether everything in hand was finished.
+///
+/// # Errors
+///
+/// [`StartError`]; once it runs it goes on through any trouble of its neighbours.
+pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, StartError> {
+    let metrics = Metrics::for_process(env!("CARGO_PKG_VERSION"));
+    let counted = Arc::new(WorkerMetrics::declare(&metrics));
+    let name = worker_name();
+    let db = store::connect(&settings.database, &name)?;
+    let connections = settings.connections;
+    let grace = settings.stop_grace;
+    let brokers = Brokers::new(settings.brokers.clone());
+    let listener = TcpListener::bind(settings.probes_listen)
+        .await
+        .map_err(|fault| StartError::System("listen for probes (BECKON_PROBES_LISTEN)", fault))?;
+    let pipeline = Arc::new(pipeline(settings, &lifecycle, &db, &name, &metrics, &counted)?);
+
+    let side = tokio::spawn(Arc::clone(&pipeline.leases).keep_renewing(db.clone()));
+    let (bulk, interactive) = gates(connections);
+    let rates = [
+        tokio::spawn(Arc::clone(&bulk).follow_rate()),
+        tokio::spawn(Arc::clone(&interactive).follow_rate()),
+    ];
+    let probing = tokio::spawn(serve_probes(listener, metrics, db.clone(), Arc::clone(&counted)));
+    let gauges = tokio::spawn(show_gauges(Arc::clone(&pipeline)));
+    info!(worker = name, "Worker is running");
+
+    let mailer = Arc::clone(&pipeline.mailer);
+    let consumer = consume::Consumer {
+        brokers,
+        pipeline,
+        bulk,
+        interactive,
+        lifecycle: lifecycle.clone(),
+        name,
+    };
+    consumer.run().await;
+    gauges.abort();
+    let _ = gauges.await;
+    let finished = lifecycle.finished(grace).await;
+    mailer.close().await;
+    rates
+        .iter()
+        .chain([&side, &probing])
+        .for_each(tokio::task::JoinHandle::abort);
+    info!("Worker has stopped");
+    Ok(finished)
+}
+
+fn pipeline(
+    settings: Settings,
+    lifecycle: &Lifecycle,
+    db: &Db,
+    name: &str,
+    metrics: &Metrics,
+    counted: &Arc<WorkerMetrics>,
+) -> Result<Pipeline, StartError> {
+    let leases = leases::Leases::of(settings.lease);
+    let hello = settings.letters.from.domain().to_owned();
+    let send_settings = send::Settings::for_connections(settings.connections, hello);
+    let pool = HashPool::start(settings.hash_threads, 64)
+        .map_err(|fault| StartError::System("start threads for hashing", fault))?;
+    Ok(Pipeline {
+        claims: claim::Claims::start(
+            lifecycle,
+            db.clone(),
+            Arc::clone(&leases),
+            name.to_owned(),
+            Arc::clone(counted),
+        ),
+        credentials: credential::Credentials::start(
+            lifecycle,
+            db.clone(),
+            pool,
+            settings.lifetimes,
+            Arc::clone(counted),
+        ),
+        composer: compose::Composer::new(db.clone(), settings.letters),
+        mailer: Arc::new(send::Mailer::new(settings.relay, send_settings, metrics.registry())?),
+        settling: settle::Settling::start(lifecycle, db.clone(), Arc::clone(counted)),
+        leases,
+        retries: settings.retries,
+        metrics: Arc::clone(counted),
+    })
+}
+
+fn gates(connections: usize) -> (Arc<gate::Gate>, Arc<gate::Gate>) {
+    let reserved = (connections / RESERVED_DIVISOR).max(1);
+    (
+        gate::Gate::for_connections(connections.saturating_sub(reserved).max(1)),
+        gate::Gate::for_connections(reserved.max(2)),
+    )
+}
+
+/// Which worker made an attempt: this machine's name and the process's number.
+fn worker_name() -> String {
+    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
+    let host = host.trim();
+    format!(
+        "{}/{}",
+        if host.is_empty() { "worker" } else { host },
+        std::process::id()
+    )
+}
+
+async fn serve_probes(listener: TcpListener, metrics: Metrics, db: Db, counted: Arc<WorkerMetrics>) {
+    let routes = probes::routes(metrics, move || {
+        let (db, counted) = (db.clone(), Arc::clone(&counted));
+        async move {
+            let mut obstacles = Vec::new();
+            if store::ping(&db).await.is_err() {
+                obstacles.push("Postgres does not answer".to_owned());
+            }
+            if counted.amqp_connected.get() == 0 {
+                obstacles.push("RabbitMQ is not connected".to_owned());
+            }
+            obstacles
+        }
+    });
+    if let Err(fault) = probes::serve(listener, routes).await {
+        tracing::error!(error = %fault, "The probes stopped answering");
+    }
+}
+
+async fn show_gauges(pipeline: Arc<Pipeline>) {
+    let mut pace = tokio::time::interval(Duration::from_secs(1));
+    loop {
+        pace.tick().await;
+        pipeline.credentials.show();
+        pipeline
+            .metrics
+            .leases
+            .set(i64::try_from(pipeline.leases.count()).unwrap_or(i64::MAX));
+    }
+}

@@ -1,0 +1,46 @@
+//! `beckon-worker`: run, or check the settings.
+
+use clap::Parser as _;
+use shared::config::{EXIT_CONFIG, Faults};
+use shared::lifecycle::Lifecycle;
+use shared::telemetry;
+use std::process::ExitCode;
+use tracing::error;
+use worker::config::{Args, Command};
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let args = Args::parse();
+    let mut faults = Faults::default();
+    let logging = args.logging(&mut faults);
+    let settings = args.settings(&mut faults);
+    let (logging, settings) = match faults.into_result(logging.zip(settings)) {
+        Ok(settings) => settings,
+        Err(faults) => {
+            eprintln!("{faults}");
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    if args.command == Some(Command::CheckConfig) {
+        println!("The settings can be used.");
+        return ExitCode::SUCCESS;
+    }
+    // Two TLS providers in one process would make rustls panic; this settles which.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let lifecycle = Lifecycle::new();
+    if let Err(fault) = telemetry::start(logging) {
+        eprintln!("could not start logging: {fault}");
+    }
+    if let Err(fault) = lifecycle.listen_to_signals() {
+        error!(error = %fault, "Could not listen to signals");
+        return ExitCode::FAILURE;
+    }
+    match worker::run(settings, lifecycle).await {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(fault) => {
+            error!(error = ?fault, "Could not start: {fault}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! What a worker counts. The SMTP conversation's own figures are in `send/metrics.rs`.
+
+use prometheus::{Histogram, HistogramTimer, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use shared::batch::Lane;
+use shared::delivery::DeliveryState;
+use shared::job::JobFault;
+use shared::metrics::{Metrics, SEND_SECONDS, WORK_SECONDS};
+use shared::system_email::SystemEmailKind;
+
+/// The moments of a mail's life a worker is responsible for.
+const STAGES: [&str; 6] = ["claim", "hash", "credential", "compose", "send", "settle"];
+
+/// What an attempt can come to; the words of the `attempts` table, and `given_back` for one that
+/// had not begun.
+const VERDICTS: [&str; 5] = ["accepted", "try_later", "refused", "unsure", "given_back"];
+
+/// A worker's figures.
+pub struct WorkerMetrics {
+    received: IntCounterVec,
+    claims: IntCounterVec,
+    parked: IntCounterVec,
+    attempts: IntCounterVec,
+    ended: IntCounterVec,
+    stages: HistogramVec,
+    waits: HistogramVec,
+    sends: HistogramVec,
+    in_progress: IntGaugeVec,
+    /// Outcomes that could not be recorded at the first try: the dangerous ones.
+    pub record_failures: IntCounter,
+    /// Whether the broker is connected.
+    pub amqp_connected: IntGauge,
+    /// New connections to the broker after the first.
+    pub amqp_reconnects: IntCounter,
+    /// Threads that hash.
+    pub hash_threads: IntGauge,
+    /// Threads that are hashing.
+    pub hash_in_use: IntGauge,
+    /// Passwords waiting for a thread.
+    pub hash_waiting: IntGauge,
+    /// Claims held.
+    pub leases: IntGauge,
+}
+
+impl WorkerMetrics {
+    /// Declares them, every combination of labels present.
+    pub fn declare(metrics: &Metrics) -> Self {
+        let kinds = [
+            SystemEmailKind::Invite.as_str(),
+            SystemEmailKind::PasswordReset.as_str(),
+        ];
+        let lanes = Lane::ALL.map(Lane::as_str);
+        let by_kind = |values: &[&'static str]| pairs(&kinds, values);
+        let ended: Vec<&str> = DeliveryState::ALL
+            .into_iter()
+            .filter(|state| state.has_ended())
+            .map(DeliveryState::as_str)
+            .collect();
+        let lane_kind = pairs(&lanes, &kinds);
+        Self {
+            received: metrics.counters_of("beckon_jobs_received_total", "Jobs taken from RabbitMQ, by lane and by whether somebody had them before.", &["lane", "redelivered"], &slices(&pairs(&lanes, &["false", "true"]))),
+            claims: metrics.counters("beckon_claims_total", "Deliveries asked for by a job, by what came of it: taken, not_ours (somebody was faster, or the batch does not run), orphaned (the user is gone).", "outcome", &["taken", "not_ours", "orphaned"]),
+            parked: metrics.counters("beckon_jobs_parked_total", "Messages set aside because they are no jobs of ours, by what is wrong with them.", "reason", &JobFault::CODES),
+            attempts: metrics.counters_of("beckon_attempts_total", "Attempts settled, by kind of mail and by what the relay said.", &["kind", "verdict"], &slices(&by_kind(&VERDICTS))),
+            ended: metrics.counters_of("beckon_deliveries_ended_total", "Deliveries a worker brought to their end, by kind of mail and final state.", &["kind", "state"], &slices(&by_kind(&ended))),
+            stages: metrics.histograms("beckon_stage_duration_seconds", "Time one mail spent in a stage of a worker, waiting for its turn there included.", WORK_SECONDS, &["stage"], &STAGES.each_ref().map(std::slice::from_ref)),
+            waits: metrics.histograms("beckon_queue_wait_seconds", "Time from the moment a delivery fell due to its claim.", SEND_SECONDS, &["lane"], &lanes.each_ref().map(std::slice::from_ref)),
+            sends: metrics.histograms("beckon_send_seconds", "Time from the start of a mail's batch to the relay's 250, first attempts only.", SEND_SECONDS, &["lane", "kind"], &slices(&lane_kind)),
+            in_progress: metrics.gauges("beckon_jobs_in_progress", "Jobs between their arrival and their acknowledgement.", "lane", &lanes),
+            record_failures: metrics.counter("beckon_record_failures_total", "Times a group of outcomes could not be recorded and had to be tried again."),
+            amqp_connected: metrics.gauge("beckon_amqp_connected", "1 while the connection to RabbitMQ stands."),
+            amqp_reconnects: metrics.counter("beckon_amqp_reconnects_total", "Connections to RabbitMQ made after one was lost."),
+            hash_threads: metrics.gauge("beckon_password_hash_threads", "Threads that hash passwords."),
+            hash_in_use: metrics.gauge("beckon_password_hash_in_use", "Threads that are hashing a password now."),
+            hash_waiting: metrics.gauge("beckon_password_hash_waiting", "Passwords waiting for a thread to hash them."),
+            leases: metrics.gauge("beckon_leases", "Deliveries this worker holds."),
+        }
+    }
+
+    /// A job came.
+    pub fn count_received(&self, lane: Lane, redelivered: bool) {
+        let redelivered = if redelivered { "true" } else { "false" };
+        self.received.with_label_values(&[lane.as_str(), redelivered]).inc();
+    }
+
+    /// A group of claims was answered.
+    pub fn count_claims(&self, asked: usize, taken: usize, orphaned: usize) {
+        let add = |outcome: &str, n: usize| self.claims.with_label_values(&[outcome]).inc_by(n as u64);
+        add("taken", taken);
+        add("orphaned", orphaned);
+        add("not_ours", asked.saturating_sub(taken + orphaned));
+    }
+
+    /// A message was parked.
+    pub fn count_parked(&self, fault: &JobFault) {
+        self.parked.with_label_values(&[fault.code()]).inc();
+    }
+
+    /// An attempt was settled.
+    pub fn count_attempt(&self, kind: SystemEmailKind, verdict: &str, state: DeliveryState) {
+        self.attempts.with_label_values(&[kind.as_str(), verdict]).inc();
+        if state.has_ended() {
+            self.ended.with_label_values(&[kind.as_str(), state.as_str()]).inc();
+        }
+    }
+
+    /// A claim was taken this long after it fell due.
+    pub fn observe_wait(&self, lane: Lane, seconds: f64) {
+        self.waits.with_label_values(&[lane.as_str()]).observe(seconds.max(0.0));
+    }
+
+    /// A first attempt was accepted this long after its batch's start.
+    pub fn observe_send(&self, lane: Lane, kind: SystemEmailKind, seconds: f64) {
+        self.sends
+            .with_label_values(&[lane.as_str(), kind.as_str()])
+            .observe(seconds.max(0.0));
+    }
+
+    /// Times a stage until it is dropped or told to observe.
+    pub fn stage(&self, stage: &str) -> HistogramTimer {
+        let stage: Histogram = self.stages.with_label_values(&[stage]);
+        stage.start_timer()
+    }
+
+    /// One more job in progress, until the guard is dropped.
+    pub fn in_progress(&self, lane: Lane) -> InProgress {
+        let gauge = self.in_progress.with_label_values(&[lane.as_str()]);
+        gauge.inc();
+        InProgress(gauge)
+    }
+}
+
+/// Counts a job as in progress while it lives.
+pub struct InProgress(IntGauge);
+
+impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+fn pairs(first: &[&'static str], second: &[&'static str]) -> Vec<[&'static str; 2]> {
+    first
+        .iter()
+        .flat_map(|one| second.iter().map(move |other| [*one, *other]))
+        .collect()
+}
+
+fn slices<'a>(pairs: &'a [[&'static str; 2]]) -> Vec<&'a [&'static str]> {
+    pairs.iter().map(|pair| &pair[..]).collect()
+}

@@ -1,0 +1,174 @@
+//! The life of one job, from the queue to its settled delivery.
+//!
+//! The order of the steps is the design. A claim is committed before the relay is spoken to, so
+//! that no database connection waits on a slow relay. A password's verifier is committed before
+//! the mail that carries it, so that nobody receives one that does not work. The job is
+//! acknowledged last: if we die at any line the job comes back, and `claim` recognises what was
+//! already done.
+
+use crate::acks::Acks;
+use crate::claim::{Claims, Held, Taking};
+use crate::compose::{ComposeError, Composer, Letterhead};
+use crate::credential::{CredentialError, Credentials};
+use crate::gate::Permit;
+use crate::leases::Leases;
+use crate::metrics::WorkerMetrics;
+use crate::outcome;
+use crate::send::{Answer, Mailer};
+use crate::settle::Settling;
+use shared::batch::Lane;
+use shared::job::Job;
+use shared::store::settle::{Ending, Outcome};
+use shared::system_email::SystemEmailKind;
+use shared::trace::TraceId;
+use std::sync::Arc;
+use tracing::{Instrument as _, debug, info_span};
+
+/// A job with what it came with.
+pub struct Work {
+    /// What it asks for.
+    pub job: Job,
+    /// Its number at the broker.
+    pub tag: u64,
+    /// Its queue.
+    pub lane: Lane,
+    /// The trace it belongs to.
+    pub trace: TraceId,
+    /// Where to say that it is done with.
+    pub acks: Acks,
+    /// The right to claim it.
+    pub permit: Permit,
+}
+
+/// Everything a job passes through.
+pub struct Pipeline {
+    /// Step 6.
+    pub claims: Claims,
+    /// Step 7: passwords,
+    pub credentials: Credentials,
+    /// and letters.
+    pub composer: Composer,
+    /// Step 8.
+    pub mailer: Arc<Mailer>,
+    /// Step 9.
+    pub settling: Settling,
+    /// Claims that are held meanwhile.
+    pub leases: Arc<Leases>,
+    /// How retries are timed.
+    pub retries: outcome::Retries,
+    /// What is counted.
+    pub metrics: Arc<WorkerMetrics>,
+}
+
+impl Pipeline {
+    /// Runs one job to its end.
+    pub async fn run(self: Arc<Self>, work: Work) {
+        let span = info_span!(
+            "job",
+            delivery.id = %work.job.delivery,
+            attempt = work.job.attempt,
+            trace.id = work.trace.as_str(),
+        );
+        self.run_in_span(work).instrument(span).await;
+    }
+
+    async fn run_in_span(&self, work: Work) {
+        let _in_progress = self.metrics.in_progress(work.lane);
+        let timer = self.metrics.stage("claim");
+        let taking = self.claims.take(work.job, work.lane).await;
+        timer.observe_duration();
+        let held = match taking {
+            Taking::Ours(held) => *held,
+            Taking::NotOurs => {
+                debug!("Dropped a job that is not for this worker");
+                return work.acks.done(work.tag);
+            }
+            // Unacknowledged, it goes to another worker when this one's channel closes.
+            Taking::Unknown => return,
+        };
+        self.metrics.observe_wait(work.lane, held.0.waited_seconds);
+        let sent = self.compose_and_send(&held, work.lane).await;
+        drop(work.permit);
+        if self.settle(&held, work.lane, sent).await {
+            work.acks.done(work.tag);
+        }
+    }
+
+    /// Steps 7 and 8.
+    async fn compose_and_send(&self, held: &Held, lane: Lane) -> Result<Answer, Unsent> {
+        let (claim, lease) = held;
+        let password = match &claim.recipient {
+            Some(person) if claim.kind == SystemEmailKind::PasswordReset => {
+                Some(self.credentials.make(held, person.user, lane).await?)
+            }
+            _ => None,
+        };
+        let timer = self.metrics.stage("compose");
+        let lifetime = self.credentials.lifetime(held);
+        let mail = self
+            .composer
+            .compose(
+                claim,
+                &Letterhead {
+                    password: password.as_ref(),
+                    lifetime,
+                },
+            )
+            .await?;
+        timer.observe_duration();
+        let timer = self.metrics.stage("send");
+        let answer = self.mailer.send(&mail.envelope, &mail.message, &|| lease.holds()).await;
+        timer.observe_duration();
+        Ok(answer)
+    }
+
+    /// Step 9; tells whether the job is done with.
+    async fn settle(&self, held: &Held, lane: Lane, sent: Result<Answer, Unsent>) -> bool {
+        let (claim, lease) = held;
+        let password_lifetime = (claim.kind == SystemEmailKind::PasswordReset).then(|| self.credentials.lifetime(held));
+        let outcome = match &sent {
+            Ok(answer) => outcome::of_answer(claim, lease.token(), answer, password_lifetime, &self.retries),
+            Err(unsent) => unsent.outcome(held),
+        };
+        let timer = self.metrics.stage("settle");
+        let state = self.settling.record(outcome.clone(), lane).await;
+        timer.observe_duration();
+        self.leases.release(claim.delivery);
+        outcome::tell(claim, &outcome, state);
+        if let Some(state) = state {
+            self.metrics.count_attempt(claim.kind, outcome.ending.verdict(), state);
+            if matches!(outcome.ending, Ending::Sent { .. }) && claim.attempt == 1 {
+                self.metrics.observe_send(lane, claim.kind, seconds_since_start(held));
+            }
+        }
+        true
+    }
+}
+
+/// By Postgres's clock until the claim, by ours since.
+fn seconds_since_start((claim, lease): &Held) -> f64 {
+    (claim.claimed_at - claim.start_at).as_seconds_f64() + lease.age().as_secs_f64()
+}
+
+/// Why no mail was offered to the relay.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsent {
+    /// No working password.
+    #[error(transparent)]
+    Credential(#[from] CredentialError),
+    /// No letter.
+    #[error(transparent)]
+    Compose(#[from] ComposeError),
+}
+
+impl Unsent {
+    fn outcome(&self, held: &Held) -> Outcome {
+        let (claim, lease) = held;
+        match self {
+            Self::Compose(fault @ ComposeError::Unbuildable(_)) => {
+                outcome::unbuildable(claim, lease.token(), fault.to_string())
+            }
+            Self::Credential(_) | Self::Compose(_) => outcome::given_back(claim, lease.token(), self.to_string()),
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! From whom and to whom, as the relay hears it.
+
+use lettre::Address;
+
+/// The envelope of one mail to one person.
+///
+/// One recipient, because an answer is about one: two in an envelope could be answered
+/// differently, and each person is owed a delivery of their own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    sender: Address,
+    recipient: Address,
+}
+
+impl Envelope {
+    /// A mail from `sender`, where bounces go, to `recipient`.
+    pub fn new(sender: Address, recipient: Address) -> Self {
+        Self { sender, recipient }
+    }
+
+    /// Where bounces go.
+    pub fn sender(&self) -> &Address {
+        &self.sender
+    }
+
+    /// To whom.
+    pub fn recipient(&self) -> &Address {
+        &self.recipient
+    }
+
+    /// Whether both can be said to a relay that knows ASCII only.
+    pub(super) fn is_ascii(&self) -> bool {
+        self.both().into_iter().all(str::is_ascii)
+    }
+
+    /// Whether an address would break out of its command. Parsed addresses cannot; lettre can also
+    /// make addresses without parsing them.
+    pub(super) fn breaks_out(&self) -> bool {
+        self.both()
+            .into_iter()
+            .any(|address| address.chars().any(char::is_control))
+    }
+
+    fn both(&self) -> [&str; 2] {
+        [self.sender.as_ref(), self.recipient.as_ref()]
+    }
+}

@@ -1,0 +1,151 @@
+//! What can be seen of the conversation with the relay from outside.
+
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{
+    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+};
+
+use super::phase::Phase;
+use super::reply::Heard;
+use super::trouble::TroubleClass;
+
+/// From half a millisecond, a relay next door, to five minutes, the deadline of the final dot.
+const SECONDS: [f64; 14] = [
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 20.0, 60.0, 300.0,
+];
+
+/// What a connection attempt can come to, besides `ok`.
+const CONNECT_TROUBLES: [TroubleClass; 8] = [
+    TroubleClass::Connect,
+    TroubleClass::Tls,
+    TroubleClass::Auth,
+    TroubleClass::Timeout,
+    TroubleClass::Throttled,
+    TroubleClass::Policy,
+    TroubleClass::LineBroken,
+    TroubleClass::Protocol,
+];
+
+/// The metrics of one [`Mailer`](super::Mailer); every label is there from the start.
+#[derive(Debug)]
+pub(super) struct SmtpMetrics {
+    pub(super) idle: IntGauge,
+    pub(super) in_use: IntGauge,
+    pub(super) allowed: IntGauge,
+    pub(super) wait: Histogram,
+    pub(super) relay_up: IntGauge,
+    connects: IntCounterVec,
+    phases: Vec<Histogram>,
+    replies: [IntCounter; 5],
+}
+
+impl SmtpMetrics {
+    pub(super) fn register(registry: &Registry) -> Result<Self, prometheus::Error> {
+        let add = Declare(registry);
+        let connections = add.gauges(
+            "beckon_smtp_connections",
+            "Connections to the relay: idle between two mails, or in_use from the moment a mail has its slot until the relay has answered.",
+            "state",
+        )?;
+        let connects = add.counters(
+            "beckon_smtp_connects_total",
+            "Connections begun, counted when they were ready for a mail (ok) or when they failed, by the kind of trouble.",
+            "outcome",
+        )?;
+        let phases = add.histograms(
+            "beckon_smtp_phase_duration_seconds",
+            "Time the relay took for one step of the conversation, observed when the step ended, well or not; dot is the time from the end of the body to the reply.",
+            &["phase"],
+        )?;
+        let wait = add.histograms(
+            "beckon_smtp_connection_wait_seconds",
+            "Time a mail waited until one of this worker's connections was free, opening it not included.",
+            &[],
+        )?;
+        let replies = add.counters(
+            "beckon_smtp_replies_total",
+            "Replies of the relay by their first digit, counted when read; none counts a deadline, a broken line or an unreadable reply instead of one.",
+            "class",
+        )?;
+        let allowed = add.gauge(
+            "beckon_smtp_connections_max",
+            "Connections this worker may have open; below its setting while the relay takes no more.",
+        )?;
+        let relay_up = add.gauge(
+            "beckon_relay_up",
+            "1 while this worker hands mails to the relay, 0 from the moment it holds them back because of trouble until a mail has passed again.",
+        )?;
+        connects.with_label_values(&["ok"]);
+        for class in CONNECT_TROUBLES {
+            connects.with_label_values(&[class.as_str()]);
+        }
+        relay_up.set(1);
+        Ok(Self {
+            idle: connections.with_label_values(&["idle"]),
+            in_use: connections.with_label_values(&["in_use"]),
+            allowed,
+            wait: wait.with_label_values::<&str>(&[]),
+            relay_up,
+            connects,
+            phases: Phase::ALL
+                .iter()
+                .map(|phase| phases.with_label_values(&[phase.as_str()]))
+                .collect(),
+            replies: ["2xx", "3xx", "4xx", "5xx", "none"].map(|class| replies.with_label_values(&[class])),
+        })
+    }
+
+    pub(super) fn connected(&self, trouble: Option<TroubleClass>) {
+        self.connects
+            .with_label_values(&[trouble.map_or("ok", TroubleClass::as_str)])
+            .inc();
+    }
+
+    pub(super) fn took(&self, phase: Phase, time: Duration) {
+        // The phases are in the vector in the order of their declaration.
+        if let Some(phase) = self.phases.get(phase as usize) {
+            phase.observe(time.as_secs_f64());
+        }
+    }
+
+    pub(super) fn heard(&self, heard: &Heard) {
+        let [completions, go_aheads, passing, lasting, none] = &self.replies;
+        let class = match heard.as_ref().map(|reply| reply.code / 100) {
+            Ok(2) => completions,
+            Ok(3) => go_aheads,
+            Ok(4) => passing,
+            Ok(5) => lasting,
+            Ok(_) | Err(_) => none,
+        };
+        class.inc();
+    }
+}
+
+/// Declares a metric and shows it on the page.
+struct Declare<'a>(&'a Registry);
+
+impl Declare<'_> {
+    fn shown<T: Collector + Clone + 'static>(&self, metric: T) -> Result<T, prometheus::Error> {
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.shown(IntGauge::new(name, help)?)
+    }
+
+    fn gauges(&self, name: &str, help: &str, label: &str) -> Result<IntGaugeVec, prometheus::Error> {
+        self.shown(IntGaugeVec::new(Opts::new(name, help), &[label])?)
+    }
+
+    fn counters(&self, name: &str, help: &str, label: &str) -> Result<IntCounterVec, prometheus::Error> {
+        self.shown(IntCounterVec::new(Opts::new(name, help), &[label])?)
+    }
+
+    fn histograms(&self, name: &str, help: &str, labels: &[&str]) -> Result<HistogramVec, prometheus::Error> {
+        let options = HistogramOpts::new(name, help).buckets(SECONDS.to_vec());
+        self.shown(HistogramVec::new(options, labels)?)
+    }
+}

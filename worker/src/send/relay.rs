@@ -1,0 +1,264 @@
+//! Where the relay is and how it may be spoken to: `SMTP_URL`, read once.
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use lettre::transport::smtp::authentication::{Credentials as LettreCredentials, Mechanism};
+use lettre::transport::smtp::commands::Auth;
+use url::{Host, Url};
+use zeroize::Zeroizing;
+
+/// How the conversation is kept private.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Security {
+    /// TLS from the first byte (`smtps://`).
+    ImplicitTls,
+    /// STARTTLS, and no mail and no password without it (`smtp://…?tls=required`).
+    StartTls,
+    /// Readable by the network (`smtp://…?tls=none`): for a relay on this machine.
+    Plaintext,
+}
+
+/// A relay's address, its security, and who we are there.
+///
+/// `Debug` and `Display` print the URL with the password masked.
+#[derive(Clone)]
+pub struct RelayUrl {
+    security: Security,
+    host: String,
+    port: u16,
+    login: Option<Login>,
+    extra_root: Option<PathBuf>,
+}
+
+/// A user name and its password; never printed.
+#[derive(Clone)]
+pub(super) struct Login {
+    user: String,
+    password: Zeroizing<String>,
+}
+
+/// What is wrong with an `SMTP_URL`. No text of the URL is repeated, since any part of a
+/// mistyped one may be the password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RelayUrlError {
+    /// Often a password with a sign that separates parts of a URL.
+    #[error(
+        "SMTP_URL is not a URL ({0}); signs such as @ : / ? # % in the user name or password must be percent-encoded"
+    )]
+    Unreadable(url::ParseError),
+    /// Another scheme.
+    #[error("SMTP_URL must begin with smtps:// or smtp://")]
+    Scheme,
+    /// Nothing to connect to.
+    #[error("SMTP_URL names no host")]
+    NoHost,
+    /// Port 0.
+    #[error("SMTP_URL names port 0, which cannot be connected to")]
+    Port,
+    /// Something after the host that is not a query.
+    #[error("SMTP_URL has a path or a #, which it must not; a / or # in the password must be percent-encoded")]
+    Path,
+    /// A password alone, or a user alone.
+    #[error("SMTP_URL must name both a user and a password, or neither")]
+    HalfALogin,
+    /// `%` without two hexadecimal digits, or bytes that are no text.
+    #[error("SMTP_URL has a user name or password whose percent-encoding is broken")]
+    Encoding,
+    /// A control character would end up inside the conversation.
+    #[error("SMTP_URL has a control character in the user name or password")]
+    ControlCharacter,
+    /// A parameter nobody reads is a setting somebody believes in.
+    #[error("SMTP_URL has a query parameter other than tls and ca, or one of them twice")]
+    Parameter,
+    /// Not one of the two words.
+    #[error("SMTP_URL must say tls=required or tls=none")]
+    Tls,
+    /// `smtps` with `tls=none`.
+    #[error("SMTP_URL begins with smtps:// and says tls=none, which contradict each other")]
+    Contradiction,
+    /// Passwords of all invited people would cross the network readable.
+    #[error(
+        "SMTP_URL says tls=none for a relay on another machine, which anyone between could read; use tls=required, or set BECKON_ALLOW_PLAINTEXT_SMTP=true"
+    )]
+    Plaintext,
+}
+
+impl RelayUrl {
+    /// Reads an `SMTP_URL`.
+    ///
+    /// `allow_plaintext` permits `tls=none` towards other machines.
+    pub fn parse(text: &str, allow_plaintext: bool) -> Result<Self, RelayUrlError> {
+        let url = Url::parse(text.trim()).map_err(RelayUrlError::Unreadable)?;
+        let implicit = match url.scheme() {
+            "smtps" => true,
+            "smtp" => false,
+            _ => return Err(RelayUrlError::Scheme),
+        };
+        if !matches!(url.path(), "" | "/") || url.fragment().is_some() {
+            return Err(RelayUrlError::Path);
+        }
+        let host = host(&url)?;
+        let (tls, extra_root) = parameters(&url)?;
+        let security = match (implicit, tls) {
+            (true, Some(false)) => return Err(RelayUrlError::Contradiction),
+            (true, _) => Security::ImplicitTls,
+            (false, Some(false)) => Security::Plaintext,
+            (false, _) => Security::StartTls,
+        };
+        if security == Security::Plaintext && !allow_plaintext && !is_loopback(&host) {
+            return Err(RelayUrlError::Plaintext);
+        }
+        let port = match (url.port(), security) {
+            (Some(0), _) => return Err(RelayUrlError::Port),
+            (Some(port), _) => port,
+            (None, Security::ImplicitTls) => 465,
+            (None, Security::StartTls) => 587,
+            (None, Security::Plaintext) => 25,
+        };
+        Ok(Self {
+            security,
+            host,
+            port,
+            login: login(&url)?,
+            extra_root,
+        })
+    }
+
+    /// How the conversation is kept private.
+    pub fn security(&self) -> Security {
+        self.security
+    }
+
+    /// The relay's name or address; an IPv6 address without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port to connect to.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// A file with further certificate authorities to trust.
+    pub fn extra_root(&self) -> Option<&Path> {
+        self.extra_root.as_deref()
+    }
+
+    pub(super) fn login(&self) -> Option<&Login> {
+        self.login.as_ref()
+    }
+}
+
+impl Login {
+    pub(super) fn for_lettre(&self) -> LettreCredentials {
+        LettreCredentials::new(self.user.clone(), self.password.to_string())
+    }
+
+    /// Whether words that are not ours repeat the password, plain or as AUTH carries it.
+    pub(super) fn appears_in(&self, words: &str) -> bool {
+        let carried = |mechanism, challenge: Option<&str>| {
+            let command = Auth::new(mechanism, self.for_lettre(), challenge.map(str::to_owned)).ok()?;
+            command.to_string().split_whitespace().last().map(str::to_owned)
+        };
+        let forms = [
+            carried(Mechanism::Plain, None),
+            carried(Mechanism::Login, Some("Password")),
+        ];
+        words.contains(&*self.password) || forms.iter().flatten().any(|form| words.contains(form))
+    }
+}
+
+fn host(url: &Url) -> Result<String, RelayUrlError> {
+    match url.host() {
+        Some(Host::Domain(name)) if !name.is_empty() => Ok(name.to_ascii_lowercase()),
+        Some(Host::Ipv4(address)) => Ok(address.to_string()),
+        Some(Host::Ipv6(address)) => Ok(address.to_string()),
+        _ => Err(RelayUrlError::NoHost),
+    }
+}
+
+/// Whether TLS was asked for or declined, and the extra root.
+fn parameters(url: &Url) -> Result<(Option<bool>, Option<PathBuf>), RelayUrlError> {
+    let (mut tls, mut root) = (None, None);
+    for (name, value) in url.query_pairs() {
+        match (&*name, &*value) {
+            ("tls", "required") if tls.is_none() => tls = Some(true),
+            ("tls", "none") if tls.is_none() => tls = Some(false),
+            ("tls", _) if tls.is_none() => return Err(RelayUrlError::Tls),
+            ("ca", path) if root.is_none() && !path.is_empty() => root = Some(PathBuf::from(path)),
+            _ => return Err(RelayUrlError::Parameter),
+        }
+    }
+    Ok((tls, root))
+}
+
+fn login(url: &Url) -> Result<Option<Login>, RelayUrlError> {
+    match (url.username(), url.password().filter(|password| !password.is_empty())) {
+        ("", None) => Ok(None),
+        ("", Some(_)) | (_, None) => Err(RelayUrlError::HalfALogin),
+        (user, Some(password)) => {
+            let login = Login {
+                user: decode(user)?,
+                password: Zeroizing::new(decode(password)?),
+            };
+            if login.user.chars().chain(login.password.chars()).any(char::is_control) {
+                return Err(RelayUrlError::ControlCharacter);
+            }
+            Ok(Some(login))
+        }
+    }
+}
+
+/// Undoes percent-encoding. Unlike a form's, it leaves `+` alone.
+fn decode(text: &str) -> Result<String, RelayUrlError> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        if byte == b'%' {
+            let digit = |byte: Option<u8>| byte.and_then(|byte| char::from(byte).to_digit(16));
+            let (Some(high), Some(low)) = (digit(rest.next()), digit(rest.next())) else {
+                return Err(RelayUrlError::Encoding);
+            };
+            bytes.extend(u8::try_from(high * 16 + low));
+        } else {
+            bytes.push(byte);
+        }
+    }
+    String::from_utf8(bytes).map_err(|_| RelayUrlError::Encoding)
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+impl fmt::Display for RelayUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.security == Security::ImplicitTls {
+            "smtps"
+        } else {
+            "smtp"
+        };
+        write!(f, "{scheme}://")?;
+        if let Some(login) = &self.login {
+            write!(f, "{}:***@", login.user)?;
+        }
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)?;
+        } else {
+            write!(f, "{}:{}", self.host, self.port)?;
+        }
+        match self.security {
+            Security::ImplicitTls => Ok(()),
+            Security::StartTls => f.write_str("?tls=required"),
+            Security::Plaintext => f.write_str("?tls=none"),
+        }
+    }
+}
+
+impl fmt::Debug for RelayUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RelayUrl({self})")
+    }
+}

@@ -1,0 +1,107 @@
+//! What a mailer may be told: how many connections, how long to wait, what to call itself.
+
+use std::time::Duration;
+
+use super::phase::Phase;
+
+/// How long each step of the conversation may take.
+///
+/// RFC 5321 4.5.3.2 asks for minutes everywhere, because it speaks of strangers' servers at the
+/// other end of the world. A submission relay is ours or paid for, so all but the last are
+/// shorter. The last is not: a relay that has the mail and is slow to say so would get it twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deadlines {
+    /// Finding the relay's addresses and reaching one of them.
+    pub connect: Duration,
+    /// From the open line to the relay's first words.
+    pub greeting: Duration,
+    /// Each EHLO.
+    pub ehlo: Duration,
+    /// STARTTLS and the handshake after it, or the handshake alone on port 465.
+    pub starttls: Duration,
+    /// AUTH with all its challenges.
+    pub auth: Duration,
+    /// The reply to MAIL, and to the RSET that may come before it.
+    pub mail: Duration,
+    /// The reply to RCPT.
+    pub rcpt: Duration,
+    /// The reply to DATA.
+    pub data: Duration,
+    /// The longest pause in which the relay takes no further byte of the body.
+    pub body: Duration,
+    /// From the final dot to its reply.
+    pub dot: Duration,
+    /// The whole attempt. Well below the 30 minutes after which the broker takes back an
+    /// unacknowledged job. A mail whose body would begin too late for the whole `dot` is held back.
+    pub attempt: Duration,
+}
+
+impl Default for Deadlines {
+    fn default() -> Self {
+        Self {
+            connect: Duration::from_secs(10),
+            greeting: Duration::from_secs(30),
+            ehlo: Duration::from_secs(30),
+            starttls: Duration::from_secs(30),
+            auth: Duration::from_secs(30),
+            mail: Duration::from_mins(1),
+            rcpt: Duration::from_mins(1),
+            data: Duration::from_mins(1),
+            body: Duration::from_mins(1),
+            dot: Duration::from_mins(5),
+            attempt: Duration::from_mins(12),
+        }
+    }
+}
+
+impl Deadlines {
+    pub(super) fn of(&self, phase: Phase) -> Duration {
+        match phase {
+            Phase::Connect => self.connect,
+            Phase::Greeting => self.greeting,
+            Phase::Ehlo => self.ehlo,
+            Phase::StartTls => self.starttls,
+            Phase::Auth => self.auth,
+            Phase::Mail => self.mail,
+            Phase::Rcpt => self.rcpt,
+            Phase::Data => self.data,
+            Phase::Body => self.body,
+            Phase::Dot => self.dot,
+        }
+    }
+}
+
+/// What a [`Mailer`](super::Mailer) is told at its start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Connections to the relay, at most (`BECKON_SMTP_CONNECTIONS`); at least one.
+    pub connections: usize,
+    /// How long each step may take.
+    pub deadlines: Deadlines,
+    /// An unused connection is closed after this time, before the relay closes it on us.
+    pub idle_limit: Duration,
+    /// No mail starts on a connection older than this, so that a relay behind a changed address
+    /// or with a changed password is noticed. Postfix's figure.
+    pub age_limit: Duration,
+    /// The name in EHLO: this machine's own, as the world knows it.
+    pub hello_name: String,
+    /// The first pause before a relay in trouble is asked again.
+    pub first_probe: Duration,
+    /// The pauses double up to this one.
+    pub longest_probe: Duration,
+}
+
+impl Settings {
+    /// The usual settings for this many connections under this name.
+    pub fn for_connections(connections: usize, hello_name: impl Into<String>) -> Self {
+        Self {
+            connections,
+            deadlines: Deadlines::default(),
+            idle_limit: Duration::from_mins(1),
+            age_limit: Duration::from_mins(5),
+            hello_name: hello_name.into(),
+            first_probe: Duration::from_secs(1),
+            longest_probe: Duration::from_mins(1),
+        }
+    }
+}

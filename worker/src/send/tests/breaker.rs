@@ -1,0 +1,247 @@
+//! When the relay is in trouble, mails are held back, and one at a time tries again.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use super::super::RelayState;
+use super::script::say;
+use super::*;
+
+fn is_up(mailer: &Mailer) -> bool {
+    mailer.relay_state() == RelayState::Up
+}
+
+/// A relay that is well or not, as the switch says.
+async fn switched(verb: &'static str, act: Act) -> (Relay, Arc<AtomicBool>) {
+    let is_well = Arc::new(AtomicBool::new(false));
+    let switch = Arc::clone(&is_well);
+    let relay = Relay::following(move |moment| {
+        if moment.verb == verb && !switch.load(Ordering::SeqCst) {
+            act.clone()
+        } else {
+            usual(moment)
+        }
+    })
+    .await;
+    (relay, is_well)
+}
+
+#[tokio::test]
+async fn mails_are_held_back_until_the_relay_is_well() {
+    let (relay, is_well) = switched(
+        "GREETING",
+        Act::SayAndClose("421 4.3.2 down for an hour\r\n".to_owned()),
+    )
+    .await;
+    let mailer = mailer(&relay);
+
+    let first = send(&mailer, "ada@example.com").await;
+    assert_eq!(at(&first), (trouble(TroubleClass::Throttled), Phase::Greeting));
+    let RelayState::Down { reason, since } = mailer.relay_state() else {
+        panic!("still up")
+    };
+    assert_eq!(reason, "421 4.3.2 down for an hour (at greeting)");
+    assert!(since.elapsed() < Duration::from_secs(1));
+
+    // Held back at once, without asking the relay.
+    for _ in 0..50 {
+        let held_back = send(&mailer, "ada@example.com").await;
+        assert_eq!(at(&held_back), (trouble(TroubleClass::Throttled), Phase::Connect));
+        assert!(held_back.reply.contains("421 4.3.2 down for an hour"), "{held_back:?}");
+    }
+    assert!(relay.connections() < 10, "{} connections", relay.connections());
+    let waited = tokio::time::timeout(Duration::from_millis(50), mailer.ready()).await;
+    assert!(waited.is_err());
+
+    is_well.store(true, Ordering::SeqCst);
+    mailer.ready().await;
+    assert!(!is_up(&mailer), "a probe alone does not decide");
+    let answer = send(&mailer, "ada@example.com").await;
+
+    assert_eq!(answer.verdict, Verdict::Accepted);
+    assert!(is_up(&mailer));
+    assert_eq!(
+        (relay.mails().len(), relay.open()),
+        (1, 1),
+        "the probe's connection carried the mail"
+    );
+}
+
+#[tokio::test]
+async fn one_probe_at_a_time_with_growing_pauses() {
+    let (relay, _) = switched("AUTH", say("535 5.7.8 bad password")).await;
+    let url = format!("smtp://ada:wrong@127.0.0.1:{}?tls=none", relay.port);
+    let settings = Settings {
+        connections: 10,
+        first_probe: Duration::from_millis(20),
+        longest_probe: Duration::from_millis(200),
+        ..quick()
+    };
+    let mailer = mailer_with(&url, settings);
+
+    let answers = futures_util::future::join_all((0..100).map(|_| send(&mailer, "ada@example.com"))).await;
+    assert!(answers.iter().all(|answer| matches!(
+        answer.verdict,
+        Verdict::RelayTrouble {
+            class: TroubleClass::Auth
+        }
+    )));
+    until("those first connections are gone", || relay.open() == 0).await;
+    let before = relay.connections();
+    assert!(before <= 10, "{before}");
+    tokio::time::sleep(Duration::from_millis(600)).await;
+
+    let probes = relay.connections() - before;
+    assert!((2..=12).contains(&probes), "{probes} probes");
+    assert!(relay.most_open() <= 10);
+    assert!(!is_up(&mailer));
+}
+
+#[tokio::test]
+async fn one_mail_goes_first_and_the_others_wait_for_its_answer() {
+    let (relay, is_well) = switched("MAIL", say("550 5.7.1 sender not allowed")).await;
+    let mailer = mailer_with(
+        &relay.plain_url(),
+        Settings {
+            connections: 5,
+            ..quick()
+        },
+    );
+
+    // The connection is welcome each time, and each first mail is refused.
+    let mut refusals = 0;
+    while refusals < 3 {
+        mailer.ready().await;
+        let answer = send(&mailer, "ada@example.com").await;
+        assert!(
+            matches!(
+                answer.verdict,
+                Verdict::RelayTrouble {
+                    class: TroubleClass::SenderRefused
+                }
+            ),
+            "{answer:?}"
+        );
+        refusals += usize::from(answer.phase == Phase::Mail);
+    }
+    assert_eq!(relay.count("MAIL"), 3);
+
+    is_well.store(true, Ordering::SeqCst);
+    mailer.ready().await;
+    let answers = futures_util::future::join_all((0..20).map(|_| send(&mailer, "ada@example.com"))).await;
+
+    assert!(
+        answers.iter().all(|answer| answer.verdict == Verdict::Accepted),
+        "{answers:?}"
+    );
+    assert!(is_up(&mailer));
+}
+
+#[tokio::test]
+async fn a_first_mail_that_is_cancelled_lets_another_go_first() {
+    let (relay, is_well) = switched("GREETING", Act::Close).await;
+    let mailer = mailer(&relay);
+    send(&mailer, "ada@example.com").await;
+    is_well.store(true, Ordering::SeqCst);
+    mailer.ready().await;
+
+    let cancelled = send(&mailer, "ada@example.com");
+    drop(tokio::time::timeout(Duration::from_micros(1), cancelled).await);
+
+    mailer.ready().await;
+    assert_eq!(send(&mailer, "ada@example.com").await.verdict, Verdict::Accepted);
+}
+
+#[tokio::test]
+async fn a_relay_that_takes_few_connections_is_given_few() {
+    let open = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&open);
+    let relay = Relay::following(move |moment| match moment.verb {
+        "GREETING" if moment.connection > 0 && count.fetch_add(1, Ordering::SeqCst) >= 2 => {
+            Act::SayAndClose("421 4.7.0 too many connections from you\r\n".to_owned())
+        }
+        "DOT" => Act::SayLater(Duration::from_millis(10), "250 ok\r\n".to_owned()),
+        _ => usual(moment),
+    })
+    .await;
+    let mailer = mailer_with(
+        &relay.plain_url(),
+        Settings {
+            connections: 8,
+            ..quick()
+        },
+    );
+    // One connection works before the rush.
+    send(&mailer, "ada@example.com").await;
+
+    let answers = futures_util::future::join_all((0..60).map(|_| send(&mailer, "ada@example.com"))).await;
+
+    let sent = answers
+        .iter()
+        .filter(|answer| answer.verdict == Verdict::Accepted)
+        .count();
+    assert_eq!(sent, 60, "{answers:?}");
+    assert!(is_up(&mailer));
+    assert!(relay.connections() <= 8, "{}", relay.connections());
+}
+
+#[tokio::test]
+async fn one_421_between_good_answers_stops_nobody() {
+    let relay = Relay::following(|moment| match (moment.verb, moment.mail) {
+        ("RCPT", 3) => Act::SayAndClose("421 4.3.2 this connection ends\r\n".to_owned()),
+        _ => usual(moment),
+    })
+    .await;
+    let mailer = mailer(&relay);
+    let mut troubles = 0;
+    for _ in 0..20 {
+        let answer = send(&mailer, "ada@example.com").await;
+        troubles += usize::from(matches!(answer.verdict, Verdict::RelayTrouble { .. }));
+        assert!(is_up(&mailer));
+    }
+    assert_eq!((troubles, relay.mails().len()), (5, 15));
+}
+
+#[tokio::test]
+async fn three_troubles_in_a_row_are_the_relays() {
+    let (relay, is_well) = switched("RCPT", Act::SayAndClose("421 4.3.2 going down\r\n".to_owned())).await;
+    is_well.store(true, Ordering::SeqCst);
+    let mailer = mailer(&relay);
+    send(&mailer, "ada@example.com").await;
+    is_well.store(false, Ordering::SeqCst);
+
+    for expected_up in [true, true, false] {
+        send(&mailer, "ada@example.com").await;
+        assert_eq!(is_up(&mailer), expected_up);
+    }
+}
+
+#[tokio::test]
+async fn the_relay_is_found_well_while_nobody_asks() {
+    let (relay, is_well) = switched("GREETING", Act::Close).await;
+    let mailer = mailer(&relay);
+    send(&mailer, "ada@example.com").await;
+    is_well.store(true, Ordering::SeqCst);
+    until("the probe was let in", || relay.count("EHLO") >= 2).await;
+    let before = relay.connections();
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(relay.connections(), before, "no probe follows a good one");
+}
+
+#[tokio::test]
+async fn a_relay_that_falls_silent_after_the_dot_makes_few_mails_unsure() {
+    let (relay, is_well) = switched("DOT", Act::Close).await;
+    is_well.store(true, Ordering::SeqCst);
+    let mailer = mailer(&relay);
+    send(&mailer, "ada@example.com").await;
+    is_well.store(false, Ordering::SeqCst);
+
+    let mut unsure = 0;
+    for _ in 0..100 {
+        unsure += usize::from(send(&mailer, "ada@example.com").await.verdict == Verdict::Unsure);
+    }
+
+    // Three that close the way, and the few that go first after a probe.
+    assert!((3..10).contains(&unsure), "{unsure}");
+    assert!(!is_up(&mailer));
+}

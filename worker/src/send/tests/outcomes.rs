@@ -1,0 +1,295 @@
+//! What becomes of a mail, from MAIL to the reply to the final dot.
+
+use super::script::{plain, say};
+use super::*;
+
+/// A relay that does one thing at one moment and is good otherwise; and the answer to one mail.
+async fn answer_when(verb: &'static str, act: Act) -> (Answer, Relay) {
+    let relay = Relay::following(move |moment| {
+        if moment.verb == verb {
+            act.clone()
+        } else {
+            usual(moment)
+        }
+    })
+    .await;
+    let settings = if verb == "NEVER" { quick() } else { hasty() };
+    let answer = send(&mailer_with(&relay.plain_url(), settings), "ada@example.com").await;
+    (answer, relay)
+}
+
+#[tokio::test]
+async fn an_accepted_mail_carries_the_relays_words() {
+    let (answer, relay) = answer_when("NEVER", Act::Close).await;
+
+    assert_eq!(at(&answer), (Verdict::Accepted, Phase::Dot));
+    assert_eq!(
+        (answer.code, answer.enhanced_code.as_deref()),
+        (Some(250), Some("2.0.0"))
+    );
+    assert_eq!(answer.reply, "2.0.0 queued as 4711");
+    assert_eq!(relay.mails(), ["Subject: Welcome\r\n\r\nHello Ada\r\n.\r\n"]);
+    assert!(
+        relay
+            .heard()
+            .contains(&"0: MAIL FROM:<beckon@example.org> SIZE=31".to_owned())
+    );
+    assert!(relay.heard().contains(&"0: RCPT TO:<ada@example.com>".to_owned()));
+    assert!(relay.heard().contains(&"0: EHLO beckon.example.org".to_owned()));
+}
+
+#[tokio::test]
+async fn silence_before_the_dot_means_not_delivered() {
+    use Phase::{Data, Mail, Rcpt};
+    use TroubleClass::{LineBroken, Protocol, Timeout};
+    for (verb, phase) in [("MAIL", Mail), ("RCPT", Rcpt), ("DATA", Data)] {
+        for (act, class) in [
+            (Act::Freeze, Timeout),
+            (Act::Close, LineBroken),
+            (say("good morning"), Protocol),
+            (say("250"), Protocol),
+            (Act::Say("250-one\r\n550 two\r\n".to_owned()), Protocol),
+            (Act::Say(format!("250 {}\r\n", "x".repeat(64 * 1024))), Protocol),
+            (Act::Forever("250-more\r\n".to_owned()), Protocol),
+            (Act::Forever("250 a line without end ".to_owned()), Protocol),
+        ] {
+            let (answer, relay) = answer_when(verb, act.clone()).await;
+            assert_eq!(at(&answer), (later(class), phase), "{act:?} after {verb}");
+            assert_eq!(relay.mails(), Vec::<String>::new());
+        }
+    }
+}
+
+#[tokio::test]
+async fn silence_after_the_dot_is_unsure_whatever_its_kind() {
+    for act in [
+        Act::Freeze,
+        Act::Close,
+        say("250"),
+        say("354 more please"),
+        say("334 challenge"),
+        say("yes"),
+        Act::Say("25".to_owned()),
+        Act::Say("250-first\r\n".to_owned()),
+        Act::SayAndClose("250 cut off".to_owned()),
+        Act::Say(format!("250 {}\r\n", "x".repeat(64 * 1024))),
+        Act::Forever("250-more\r\n".to_owned()),
+        Act::Forever("250 a line without end ".to_owned()),
+    ] {
+        let (answer, relay) = answer_when("DOT", act.clone()).await;
+        assert_eq!(at(&answer), (Verdict::Unsure, Phase::Dot), "{act:?}");
+        assert_eq!(relay.mails().len(), 1);
+        until("the connection is closed", || {
+            relay.open() == 0 || matches!(act, Act::Freeze | Act::Forever(_))
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_slow_relay_is_waited_for_after_the_dot() {
+    let pause = Duration::from_millis(300);
+    let (answer, _) = answer_when("DOT", Act::SayLater(pause, "250 at last\r\n".to_owned())).await;
+    assert_eq!(answer.verdict, Verdict::Accepted);
+}
+
+#[tokio::test]
+async fn a_421_after_the_dot_is_no_delivery_and_spends_the_attempt() {
+    let (answer, _) = answer_when("DOT", Act::SayAndClose("421 4.3.2 shutting down\r\n".to_owned())).await;
+    assert_eq!(at(&answer), (later(TroubleClass::Throttled), Phase::Dot));
+    assert_eq!(answer.code, Some(421));
+}
+
+#[tokio::test]
+async fn a_421_before_the_body_is_the_relays_trouble() {
+    for (verb, phase) in [("MAIL", Phase::Mail), ("RCPT", Phase::Rcpt), ("DATA", Phase::Data)] {
+        let (answer, relay) = answer_when(verb, Act::SayAndClose("421 4.7.0 too busy\r\n".to_owned())).await;
+        assert_eq!(at(&answer), (trouble(TroubleClass::Throttled), phase));
+        until("the connection is closed", || relay.open() == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn a_line_cut_in_the_body_means_not_delivered() {
+    let message = "x".repeat(70) + "\r\n";
+    let message = message.repeat(300_000);
+    let relay = Relay::following(|moment| match moment.verb {
+        "DATA" => Act::SayReadAndClose("354 go\r\n".to_owned(), 100_000),
+        _ => usual(moment),
+    })
+    .await;
+
+    let answer = mailer(&relay)
+        .send(&to("ada@example.com"), message.as_bytes(), &|| true)
+        .await;
+
+    assert_eq!(
+        at(&answer),
+        (later(TroubleClass::LineBroken), Phase::Body),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_relay_that_takes_no_more_of_the_body_is_not_waited_for() {
+    let message = ("x".repeat(70) + "\r\n").repeat(300_000);
+    let relay = Relay::following(|moment| match moment.verb {
+        "DATA" => Act::SayAndFreeze("354 go\r\n".to_owned()),
+        _ => usual(moment),
+    })
+    .await;
+
+    let mailer = mailer_with(&relay.plain_url(), hasty());
+    let answer = mailer.send(&to("ada@example.com"), message.as_bytes(), &|| true).await;
+
+    assert_eq!(at(&answer), (later(TroubleClass::Timeout), Phase::Body), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_relay_that_speaks_before_the_body_is_not_believed() {
+    let (answer, relay) = answer_when("DATA", Act::Say("354 go\r\n250 2.0.0 queued\r\n".to_owned())).await;
+    assert_eq!(at(&answer), (later(TroubleClass::Protocol), Phase::Data));
+    assert_eq!(relay.mails().len(), 0);
+}
+
+#[tokio::test]
+async fn a_refused_recipient_costs_no_connection() {
+    for script in [usual as fn(&Moment<'_>) -> Act, plain] {
+        let relay = Relay::following(move |moment| match moment.verb {
+            "RCPT" if moment.line.contains("nobody") => say("550 5.1.1 no such user"),
+            // Such a relay answers DATA with a refusal of its own.
+            "DATA" if moment.mail == 0 => say("554 5.5.1 no valid recipients"),
+            _ => script(moment),
+        })
+        .await;
+        let mailer = mailer(&relay);
+
+        let first = send(&mailer, "nobody@example.com").await;
+        let second = send(&mailer, "ada@example.com").await;
+
+        assert_eq!(at(&first), (refused(TroubleClass::AddressUnknown), Phase::Rcpt));
+        assert_eq!(first.reply, "5.1.1 no such user");
+        assert_eq!(second.verdict, Verdict::Accepted);
+        assert_eq!(
+            (relay.connections(), relay.count("RSET"), relay.mails().len()),
+            (1, 1, 1)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_wants_a_body_for_nobody_gets_an_empty_one_and_nothing_counts_as_sent() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "RCPT" if moment.line.contains("nobody") => say("550 5.1.1 no such user"),
+        _ => usual(moment),
+    })
+    .await;
+    let mailer = mailer(&relay);
+
+    let first = send(&mailer, "nobody@example.com").await;
+    let second = send(&mailer, "ada@example.com").await;
+
+    assert_eq!(at(&first), (refused(TroubleClass::AddressUnknown), Phase::Rcpt));
+    assert_eq!(second.verdict, Verdict::Accepted);
+    assert_eq!(relay.mails(), [".\r\n", "Subject: Welcome\r\n\r\nHello Ada\r\n.\r\n"]);
+    assert_eq!(relay.connections(), 1);
+}
+
+#[tokio::test]
+async fn nobody_gets_an_empty_mail_because_the_sender_was_refused() {
+    let (answer, relay) = answer_when("MAIL", say("550 5.1.8 sender unknown")).await;
+    assert_eq!(at(&answer), (trouble(TroubleClass::SenderRefused), Phase::Mail));
+    until("the connection is closed", || relay.open() == 0).await;
+    assert_eq!(relay.mails(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_refusal_after_the_dot_keeps_the_connection() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "DOT" if moment.mail == 0 => say("554 5.7.1 looks like spam"),
+        "DOT" if moment.mail == 1 => say("451 4.3.0 later"),
+        _ => usual(moment),
+    })
+    .await;
+    let mailer = mailer(&relay);
+
+    let answers = [
+        send(&mailer, "a@example.com").await,
+        send(&mailer, "b@example.com").await,
+        send(&mailer, "c@example.com").await,
+    ];
+
+    assert_eq!(
+        answers.map(|answer| answer.verdict),
+        [
+            refused(TroubleClass::Policy),
+            later(TroubleClass::Throttled),
+            Verdict::Accepted
+        ]
+    );
+    assert_eq!(relay.connections(), 1);
+}
+
+#[tokio::test]
+async fn a_withdrawn_mail_has_no_body_and_ends_its_connection() {
+    let (_, relay) = answer_when("NEVER", Act::Close).await;
+    let mailer = mailer(&relay);
+
+    let withdrawn = mailer.send(&to("ada@example.com"), MESSAGE, &|| false).await;
+    let next = send(&mailer, "ada@example.com").await;
+
+    assert_eq!(at(&withdrawn), (Verdict::NotBegun, Phase::Data));
+    assert_eq!(next.verdict, Verdict::Accepted);
+    assert_eq!((relay.mails().len(), relay.connections()), (2, 3));
+}
+
+#[tokio::test]
+async fn what_the_relay_cannot_carry_is_refused_without_asking() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "EHLO" => Act::Say("250-relay\r\n250 SIZE 40\r\n".to_owned()),
+        _ => usual(moment),
+    })
+    .await;
+    let mailer = mailer(&relay);
+
+    let foreign = send(&mailer, "ü@example.com").await;
+    let eight_bit = mailer.send(&to("ada@example.com"), "grüße".as_bytes(), &|| true).await;
+    let large = mailer.send(&to("ada@example.com"), &[b'x'; 41], &|| true).await;
+    let injected = Envelope::new(
+        "beckon@example.org".parse().unwrap(),
+        lettre::Address::new_dangerous("a@b>\r\nRCPT TO:<eve", "example.com"),
+    );
+    let injected = mailer.send(&injected, MESSAGE, &|| true).await;
+
+    assert_eq!(foreign.verdict, refused(TroubleClass::AddressUnsupported));
+    assert_eq!(eight_bit.verdict, refused(TroubleClass::Refused));
+    assert_eq!(large.verdict, refused(TroubleClass::ContentTooLarge));
+    assert_eq!(injected.verdict, refused(TroubleClass::AddressUnsupported));
+    assert_eq!((relay.count("MAIL"), relay.connections()), (0, 1));
+}
+
+#[tokio::test]
+async fn a_body_reaches_the_relay_with_its_dots_doubled_and_its_line_ends_mended() {
+    let (_, relay) = answer_when("NEVER", Act::Close).await;
+    let message = b"Subject: dots\n\n.\r\n..two\n\r.x\rend";
+
+    let answer = mailer(&relay).send(&to("ada@example.com"), message, &|| true).await;
+
+    assert_eq!(answer.verdict, Verdict::Accepted);
+    assert_eq!(
+        relay.mails()[1],
+        "Subject: dots\r\n\r\n..\r\n...two\r\n\r\n..x\r\nend\r\n.\r\n"
+    );
+}
+
+#[tokio::test]
+async fn the_relays_words_are_cut_and_cleaned() {
+    let words = format!("550 5.7.1 \u{1b}[31mno\u{202e} {}\r\n", "é".repeat(480));
+    let (answer, _) = answer_when("RCPT", Act::Say(words)).await;
+    assert!(answer.reply.starts_with("5.7.1 [31mno é"), "{}", answer.reply);
+    assert_eq!(answer.reply.chars().count(), 493);
+
+    let many = "550-5.7.1 much to say about this\r\n".repeat(30) + "550 5.7.1 end\r\n";
+    let (answer, _) = answer_when("RCPT", Act::Say(many)).await;
+    assert_eq!(answer.reply.chars().count(), 500);
+}

@@ -1,0 +1,274 @@
+//! Connections: how many, which, and for how long.
+
+use super::script::say;
+use super::*;
+
+#[tokio::test]
+async fn mails_share_a_connection_and_close_says_goodbye() {
+    let relay = Relay::following(usual).await;
+    let mailer = mailer(&relay);
+    for _ in 0..5 {
+        assert_eq!(send(&mailer, "ada@example.com").await.verdict, Verdict::Accepted);
+    }
+    assert_eq!((relay.connections(), relay.mails().len()), (1, 5));
+
+    mailer.close().await;
+
+    assert_eq!(relay.count("QUIT"), 1);
+    assert_eq!(send(&mailer, "ada@example.com").await.verdict, Verdict::Accepted);
+    until("what is used after the close is closed too", || {
+        relay.count("QUIT") == 2
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn there_are_never_more_connections_than_slots() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "DOT" => Act::SayLater(Duration::from_millis(5), "250 ok\r\n".to_owned()),
+        _ => usual(moment),
+    })
+    .await;
+    let mailer = mailer_with(
+        &relay.plain_url(),
+        Settings {
+            connections: 3,
+            ..quick()
+        },
+    );
+
+    let sends = (0..30).map(|_| send(&mailer, "ada@example.com"));
+    let answers = futures_util::future::join_all(sends).await;
+
+    assert!(answers.iter().all(|answer| answer.verdict == Verdict::Accepted));
+    assert_eq!(
+        (relay.connections(), relay.most_open(), relay.mails().len()),
+        (3, 3, 30)
+    );
+}
+
+#[tokio::test]
+async fn the_freshest_connection_goes_first_and_the_others_are_let_go() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "DOT" => Act::SayLater(Duration::from_millis(20), "250 ok\r\n".to_owned()),
+        _ => usual(moment),
+    })
+    .await;
+    let settings = Settings {
+        connections: 3,
+        idle_limit: Duration::from_millis(200),
+        ..quick()
+    };
+    let mailer = mailer_with(&relay.plain_url(), settings);
+    futures_util::future::join_all((0..3).map(|_| send(&mailer, "ada@example.com"))).await;
+    assert_eq!(relay.open(), 3);
+
+    let ends = Instant::now() + Duration::from_millis(500);
+    while Instant::now() < ends {
+        send(&mailer, "ada@example.com").await;
+    }
+
+    assert_eq!((relay.open(), relay.count("QUIT"), relay.connections()), (1, 2, 3));
+    until("the last one is let go", || relay.open() == 0).await;
+    assert_eq!(relay.count("QUIT"), 3);
+}
+
+#[tokio::test]
+async fn a_connection_past_its_age_carries_no_further_mail() {
+    let relay = Relay::following(usual).await;
+    let mailer = mailer_with(
+        &relay.plain_url(),
+        Settings {
+            age_limit: Duration::from_millis(50),
+            ..quick()
+        },
+    );
+    send(&mailer, "ada@example.com").await;
+    tokio::time::sleep(Duration::from_millis(60)).await;
+    send(&mailer, "ada@example.com").await;
+    assert_eq!(relay.connections(), 2);
+    until("the old one said goodbye", || relay.count("QUIT") == 1).await;
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_died_costs_no_attempt() {
+    for (verb, act) in [
+        // Closed while idle, with and without a word.
+        ("DOT", Act::SayAndClose("250 ok\r\n".to_owned())),
+        (
+            "DOT",
+            Act::SayAndClose("250 ok\r\n421 4.4.2 idle too long\r\n".to_owned()),
+        ),
+        // Closed, or silent, or through with us, when the next mail comes.
+        ("MAIL", Act::Close),
+        ("MAIL", Act::Freeze),
+        (
+            "MAIL",
+            Act::SayAndClose("421 4.7.0 enough mails on this connection\r\n".to_owned()),
+        ),
+        ("MAIL", say("what?")),
+    ] {
+        let told = format!("{act:?} at {verb}");
+        let relay = Relay::following(move |moment| match (moment.connection, moment.verb, moment.mail) {
+            (0, "DOT", 0) if verb == "DOT" => act.clone(),
+            (0, "MAIL", 1) if verb == "MAIL" => act.clone(),
+            _ => usual(moment),
+        })
+        .await;
+        let mailer = mailer(&relay);
+
+        let first = send(&mailer, "ada@example.com").await;
+        let second = send(&mailer, "bob@example.com").await;
+
+        assert_eq!(
+            (first.verdict, second.verdict),
+            (Verdict::Accepted, Verdict::Accepted),
+            "{told}: {second:?}"
+        );
+        assert_eq!((relay.connections(), relay.mails().len()), (2, 2), "{told}");
+        assert_eq!(mailer.relay_state(), super::super::RelayState::Up);
+    }
+}
+
+/// The lettre bug: a reply that comes after its deadline answers the next mail.
+#[tokio::test]
+async fn a_late_reply_is_nobodys() {
+    for verb in ["MAIL", "RCPT", "DATA", "DOT"] {
+        let relay = Relay::following(move |moment| match (moment.connection, moment.verb) {
+            (0, at) if at == verb => {
+                let reply = if verb == "DATA" {
+                    "354 go\r\n"
+                } else {
+                    "250 2.0.0 for the first mail\r\n"
+                };
+                Act::SayLater(Duration::from_millis(700), reply.to_owned())
+            }
+            (_, "DOT") => say("550 5.7.1 rejected"),
+            _ => usual(moment),
+        })
+        .await;
+        let mailer = mailer_with(&relay.plain_url(), hasty());
+
+        let first = send(&mailer, "ada@example.com").await;
+        mailer.ready().await;
+        let second = send(&mailer, "bob@example.com").await;
+        tokio::time::sleep(Duration::from_millis(750)).await;
+        let third = send(&mailer, "cleo@example.com").await;
+
+        assert_eq!(
+            first.verdict,
+            if verb == "DOT" {
+                Verdict::Unsure
+            } else {
+                later(TroubleClass::Timeout)
+            }
+        );
+        for answer in [second, third] {
+            assert_eq!(
+                at(&answer),
+                (refused(TroubleClass::Policy), Phase::Dot),
+                "{verb}: {answer:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_cancelled_mail_takes_its_connection_with_it() {
+    for verb in ["EHLO", "MAIL", "RCPT", "DATA", "DOT"] {
+        let relay = Relay::following(move |moment| match (moment.connection, moment.verb) {
+            (0, at) if at == verb => Act::SayLater(Duration::from_millis(120), "250 late\r\n".to_owned()),
+            (_, "DOT") => say("550 5.7.1 rejected"),
+            _ => usual(moment),
+        })
+        .await;
+        let mailer = mailer(&relay);
+
+        let cancelled = tokio::time::timeout(Duration::from_millis(60), send(&mailer, "ada@example.com")).await;
+        let next = send(&mailer, "bob@example.com").await;
+
+        assert!(cancelled.is_err(), "{verb}");
+        assert_eq!(
+            at(&next),
+            (refused(TroubleClass::Policy), Phase::Dot),
+            "{verb}: {next:?}"
+        );
+        assert_eq!(relay.connections(), 2);
+        until("the first connection is gone", || relay.open() == 1).await;
+        assert!(
+            relay
+                .mails()
+                .iter()
+                .all(|mail| !mail.contains("MAIL FROM") && !mail.contains("NOOP"))
+        );
+    }
+}
+
+#[tokio::test]
+async fn no_mail_begins_without_time_to_hear_what_became_of_it() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "DOT" => Act::SayLater(Duration::from_millis(200), "250 ok\r\n".to_owned()),
+        "RCPT" if moment.line.contains("slow") => Act::SayLater(Duration::from_millis(400), "250 ok\r\n".to_owned()),
+        _ => usual(moment),
+    })
+    .await;
+    let mut settings = quick();
+    settings.deadlines.dot = Duration::from_millis(700);
+    settings.deadlines.attempt = Duration::from_millis(850);
+    let mailer = mailer_with(&relay.plain_url(), settings);
+
+    let (first, waiting) = tokio::join!(send(&mailer, "ada@example.com"), send(&mailer, "bob@example.com"));
+    let slow = send(&mailer, "slow@example.com").await;
+
+    assert_eq!(first.verdict, Verdict::Accepted);
+    assert_eq!(
+        at(&waiting),
+        (Verdict::NotBegun, Phase::Connect),
+        "the slot became free too late"
+    );
+    assert_eq!(
+        at(&slow),
+        (Verdict::NotBegun, Phase::Data),
+        "the relay was slow before the body"
+    );
+    assert_eq!(relay.mails().len(), 1);
+    assert_eq!(
+        mailer.relay_state(),
+        super::super::RelayState::Up,
+        "that was not the relay's fault"
+    );
+}
+
+#[tokio::test]
+async fn metrics_tell_what_happened() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "RCPT" if moment.line.contains("nobody") => say("550 5.1.1 no"),
+        _ => usual(moment),
+    })
+    .await;
+    let registry = Registry::new();
+    let url = RelayUrl::parse(&relay.plain_url(), false).unwrap();
+    let mailer = Mailer::new(url.clone(), quick(), &registry).unwrap();
+    assert!(Mailer::new(url, quick(), &registry).is_err(), "the names are taken");
+    send(&mailer, "nobody@example.com").await;
+    send(&mailer, "ada@example.com").await;
+
+    let page = prometheus::TextEncoder::new()
+        .encode_to_string(&registry.gather())
+        .unwrap();
+
+    for line in [
+        "beckon_smtp_connections{state=\"idle\"} 1",
+        "beckon_smtp_connections{state=\"in_use\"} 0",
+        "beckon_smtp_connections_max 1",
+        "beckon_smtp_connection_wait_seconds_count 2",
+        "beckon_smtp_connects_total{outcome=\"ok\"} 1",
+        "beckon_smtp_connects_total{outcome=\"tls\"} 0",
+        "beckon_smtp_phase_duration_seconds_count{phase=\"dot\"} 1",
+        "beckon_smtp_replies_total{class=\"5xx\"} 1",
+        "beckon_smtp_replies_total{class=\"none\"} 0",
+        "beckon_relay_up 1",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
+    }
+}

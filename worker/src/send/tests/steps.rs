@@ -1,0 +1,127 @@
+//! Opening a connection: each step can hang, break, or be refused, and no mail pays for it.
+
+use super::script::say;
+use super::*;
+
+async fn opening_when(verb: &'static str, act: Act, url: impl Fn(&Relay) -> String) -> (Answer, Relay) {
+    let relay = Relay::following(move |moment| {
+        if moment.verb == verb {
+            act.clone()
+        } else {
+            usual(moment)
+        }
+    })
+    .await;
+    let answer = send(&mailer_with(&url(&relay), hasty()), "ada@example.com").await;
+    (answer, relay)
+}
+
+#[tokio::test]
+async fn no_step_before_mail_spends_an_attempt() {
+    use Phase::{Auth, Ehlo, Greeting};
+    use TroubleClass::{LineBroken, Policy, Protocol, Throttled, Timeout};
+    let with_login = |relay: &Relay| format!("smtp://ada:secret@127.0.0.1:{}?tls=none", relay.port);
+    for (verb, phase) in [("GREETING", Greeting), ("EHLO", Ehlo), ("AUTH", Auth)] {
+        let of_reply = |class| if phase == Auth { TroubleClass::Auth } else { class };
+        for (act, class) in [
+            (Act::Freeze, Timeout),
+            (Act::Close, LineBroken),
+            (say("hello"), Protocol),
+            (Act::Forever("220-wait\r\n".to_owned()), Protocol),
+            (
+                Act::SayAndClose("421 too many connections\r\n".to_owned()),
+                of_reply(Throttled),
+            ),
+            (
+                Act::SayAndClose("454 4.7.0 not now\r\n".to_owned()),
+                of_reply(Throttled),
+            ),
+            (Act::SayAndClose("535 5.7.8 no\r\n".to_owned()), of_reply(Policy)),
+        ] {
+            let (answer, relay) = opening_when(verb, act.clone(), with_login).await;
+            assert_eq!(at(&answer), (trouble(class), phase), "{act:?} at {verb}");
+            assert_eq!(relay.count("MAIL"), 0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_is_not_there_is_the_relays_trouble() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
+    let gone = mailer_with(&format!("smtp://127.0.0.1:{free}?tls=none"), quick());
+    let nameless = mailer_with("smtp://nowhere.invalid:25?tls=required", quick());
+
+    assert_eq!(
+        at(&send(&gone, "a@example.com").await),
+        (trouble(TroubleClass::Connect), Phase::Connect)
+    );
+    let answer = send(&nameless, "a@example.com").await;
+    assert_eq!(answer.phase, Phase::Connect);
+    assert!(matches!(answer.verdict, Verdict::RelayTrouble { .. }), "{answer:?}");
+}
+
+#[tokio::test]
+async fn both_ways_of_signing_in_are_spoken() {
+    let login = |relay: &Relay| format!("smtp://ada:s%40crt@127.0.0.1:{}?tls=none", relay.port);
+    let by_plain = Relay::following(usual).await;
+    let by_login = Relay::following(|moment| match moment.verb {
+        "EHLO" => Act::Say("250-relay\r\n250 AUTH LOGIN\r\n".to_owned()),
+        "AUTH" => say("334 VXNlcm5hbWU6"),
+        "YWRH" => say("334 UGFzc3dvcmQ6"),
+        "C0BJCNQ=" => say("235 welcome"),
+        _ => usual(moment),
+    })
+    .await;
+
+    assert_eq!(
+        send(&mailer_with(&login(&by_plain), quick()), "a@example.com")
+            .await
+            .verdict,
+        Verdict::Accepted
+    );
+    assert_eq!(
+        send(&mailer_with(&login(&by_login), quick()), "a@example.com")
+            .await
+            .verdict,
+        Verdict::Accepted
+    );
+
+    assert!(
+        by_plain.heard().contains(&"0: AUTH PLAIN AGFkYQBzQGNydA==".to_owned()),
+        "{:?}",
+        by_plain.heard()
+    );
+    assert_eq!(by_login.count("c0BjcnQ="), 1, "{:?}", by_login.heard());
+}
+
+#[tokio::test]
+async fn a_relay_without_a_login_we_know_is_told_no_password() {
+    let (answer, relay) = opening_when("EHLO", say("250 relay"), |relay| {
+        format!("smtp://ada:secret@127.0.0.1:{}?tls=none", relay.port)
+    })
+    .await;
+    assert_eq!(at(&answer), (trouble(TroubleClass::Auth), Phase::Auth));
+    assert_eq!(relay.count("AUTH"), 0);
+}
+
+#[tokio::test]
+async fn a_relay_that_repeats_the_password_is_not_quoted() {
+    let echo = |moment: &Moment<'_>| match moment.verb {
+        "AUTH" => say(&format!("500 5.5.2 unrecognized command: {}", moment.line)),
+        _ => usual(moment),
+    };
+    let relay = Relay::following(echo).await;
+    let mailer = mailer_with(&format!("smtp://ada:secret@127.0.0.1:{}?tls=none", relay.port), quick());
+
+    let answer = send(&mailer, "a@example.com").await;
+
+    assert_eq!(at(&answer), (trouble(TroubleClass::Auth), Phase::Auth));
+    assert!(
+        !format!("{answer:?} {:?}", mailer.relay_state()).contains("AGFkYQBzZWNyZXQ"),
+        "{answer:?}"
+    );
+}

@@ -1,0 +1,55 @@
+//! What happens between mails: unused connections are closed, a relay in trouble is probed.
+
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use super::breaker::Pause;
+use super::connection::Connection;
+use super::slots::Inner;
+
+/// Looks for unused connections until the mailer is gone.
+pub(super) fn close_the_unused(inner: &Arc<Inner>) {
+    // Often enough that a connection outlives its limit by little.
+    let round = (inner.settings.idle_limit / 8).clamp(Duration::from_millis(10), Duration::from_secs(5));
+    let mailer = Arc::downgrade(inner);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(round).await;
+            let Some(stale) = mailer.upgrade().map(|inner| inner.idle.take_stale()) else {
+                return;
+            };
+            futures_util::future::join_all(stale.into_iter().map(Connection::quit)).await;
+        }
+    });
+}
+
+/// Probes the relay, one connection at a time, until it lets one in. Runs by itself, so that the
+/// relay is found well even while nobody has a mail for it.
+pub(super) fn probe_until_well(inner: &Arc<Inner>, first: Pause) {
+    let mailer = Arc::downgrade(inner);
+    tokio::spawn(async move {
+        let mut next = Some(first);
+        while let Some(pause) = next {
+            tokio::time::sleep(pause.length).await;
+            next = probe(&mailer, &pause).await;
+        }
+    });
+}
+
+/// One probe. The pause until the next one, unless there is no need for one.
+async fn probe(mailer: &Weak<Inner>, pause: &Pause) -> Option<Pause> {
+    let inner = mailer.upgrade()?;
+    let _slot = inner.width.slot().await?;
+    if !inner.breaker.is_still_closed(pause) {
+        return None;
+    }
+    let ends = Instant::now() + inner.settings.deadlines.attempt;
+    match Connection::open(&inner.terms, ends).await {
+        Ok(connection) => {
+            inner.idle.park(connection);
+            inner.breaker.let_one_try(pause);
+            None
+        }
+        Err(answer) => inner.breaker.next_pause(pause, &answer),
+    }
+}
