@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use harness::World;
 use harness::program::{Program, free_address};
+use harness::{Setup, World};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
 
@@ -37,7 +37,7 @@ fn errors(log: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn a_queue_of_another_kind_stops_the_start_with_what_to_do() {
-    let world = a_world().await;
+    let world = World::with(Setup::default().workers(0).own_stack()).await;
     let vhost = format!(
         "{}_other",
         world

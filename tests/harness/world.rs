@@ -18,6 +18,7 @@ mod promises;
 mod queues;
 mod setup;
 
+pub use queues::Message;
 pub use setup::Setup;
 
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use sqlx::PgPool;
+use tokio::sync::{Mutex, MutexGuard};
 use uuid::Uuid;
 
 use crate::error::{HarnessError, Result};
@@ -35,8 +37,14 @@ use crate::stack::Stack;
 /// What anything in a world may take on a machine that compiles at the same time.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
+/// How long a program may think about whether it is ready.
+const ANSWER: Duration = Duration::from_secs(5);
+
 /// Between two looks at a condition.
 const PULSE: Duration = Duration::from_millis(20);
+
+/// On a broker that was given to us all worlds have the same queues, so they take turns.
+static TURN: Mutex<()> = Mutex::const_new(());
 
 enum Servers {
     Shared(&'static Stack),
@@ -63,6 +71,7 @@ pub struct World {
     settings: Vec<(String, String)>,
     folder: tempfile::TempDir,
     started: usize,
+    _turn: Option<MutexGuard<'static, ()>>,
 }
 
 impl World {
@@ -111,6 +120,13 @@ impl World {
             Servers::Shared(stack) => *stack,
             Servers::Own(stack) => stack,
         };
+        let turn = if stack.is_private() {
+            None
+        } else {
+            let turn = TURN.lock().await;
+            queues::clear(stack.amqp_url()).await?;
+            Some(turn)
+        };
         let name = format!("beckon_{}", Uuid::new_v4().simple());
         let database_url = stack.create_database(&name, None).await?;
         let amqp_url = stack.create_vhost(&name).await?;
@@ -140,6 +156,7 @@ impl World {
             folder,
             started: 0,
             setup,
+            _turn: turn,
         };
         world.start_api().await?;
         world.key = world.make_key().await?;
@@ -299,8 +316,8 @@ impl World {
     async fn ready(&self, program: &Program, base: &str) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let answer = self.http.get(format!("{base}/readyz")).send().await;
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
+            let asked = self.http.get(format!("{base}/readyz")).timeout(ANSWER).send();
+            if asked.await.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(());
             }
             if let Some(code) = program.exit_code() {

@@ -30,7 +30,7 @@ impl Stack {
     /// Makes a virtual host and returns the URL to use it by.
     ///
     /// On servers given by `AMQP_URL` no way to make one is known: that URL itself is returned,
-    /// and tests must then run one at a time.
+    /// and worlds take turns on it.
     pub async fn create_vhost(&self, name: &str) -> Result<String> {
         let Some(own) = &self.own else {
             return Ok(self.amqp_url.clone());

@@ -1,8 +1,33 @@
-//! Looking into the world's queues, through RabbitMQ's own management API.
+//! Looking into the world's queues, as any client of RabbitMQ can.
 
-use serde_json::{Value, json};
+use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
 
 use super::World;
+use crate::error::{HarnessError, Result};
+
+/// Persistent (AMQP 0-9-1, basic content properties).
+const PERSISTENT: u8 = 2;
+
+/// A message in a queue.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Its body.
+    pub body: String,
+    /// Whether it survives the broker's restart.
+    pub is_persistent: bool,
+    /// Its headers that hold text, by name.
+    pub headers: Vec<(String, String)>,
+}
+
+impl Message {
+    /// A header's text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let header = self.headers.iter().find(|(known, _)| known == name);
+        header.map(|(_, text)| text.as_str())
+    }
+}
 
 impl World {
     /// Where the world's virtual host is.
@@ -19,37 +44,111 @@ impl World {
     ///
     /// When the broker does not take it.
     pub async fn put_message(&self, queue: &str, body: &str) {
-        let message = json!({
-            "properties": { "delivery_mode": 2 },
-            "routing_key": queue,
-            "payload": body,
-            "payload_encoding": "string",
-        });
-        let answer = self
-            .manage(&format!("exchanges/{}/amq.default/publish", self.name), message)
-            .await;
-        assert_eq!(answer["routed"], true, "{answer}");
-    }
-
-    /// The messages in a queue; they stay there.
-    pub async fn messages(&self, queue: &str) -> Vec<Value> {
-        let look = json!({ "count": 1000, "ackmode": "ack_requeue_true", "encoding": "auto" });
-        let answer = self.manage(&format!("queues/{}/{queue}/get", self.name), look).await;
-        answer.as_array().cloned().unwrap_or_default()
-    }
-
-    async fn manage(&self, path: &str, body: Value) -> Value {
-        let Some(base) = self.stack().management_url() else {
-            panic!("this needs a stack of its own")
+        let put = async {
+            let (_connection, channel) = open(self.amqp_url()).await?;
+            channel.confirm_select(ConfirmSelectOptions::default()).await?;
+            let options = BasicPublishOptions {
+                mandatory: true,
+                ..Default::default()
+            };
+            let properties = BasicProperties::default().with_delivery_mode(PERSISTENT);
+            let sent = channel.basic_publish("".into(), queue.into(), options, body.as_bytes(), properties);
+            sent.await?.await
         };
-        let request = self
-            .http
-            .post(format!("{base}/{path}"))
-            .basic_auth("guest", Some("guest"))
-            .json(&body);
-        match request.send().await {
-            Ok(answer) => answer.json().await.unwrap_or_default(),
-            Err(fault) => panic!("the broker's management did not answer: {fault}"),
+        match put.await {
+            Ok(Confirmation::Ack(None)) => {}
+            other => panic!("{queue} did not take the message: {other:?}"),
         }
     }
+
+    /// How many messages lie in a queue that nobody holds.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such queue.
+    pub async fn message_count(&self, queue: &str) -> u32 {
+        let count = async {
+            let (_connection, channel) = open(self.amqp_url()).await?;
+            count(&channel, queue).await
+        };
+        match count.await {
+            Ok(count) => count,
+            Err(fault) => panic!("could not look at {queue}: {fault}"),
+        }
+    }
+
+    /// The messages in a queue. They stay there, but each look counts as a delivery to the broker,
+    /// so wait with [`World::message_count`] and look once.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such queue.
+    pub async fn messages(&self, queue: &str) -> Vec<Message> {
+        let read = async {
+            // What is not acknowledged goes back when the connection ends.
+            let (_connection, channel) = open(self.amqp_url()).await?;
+            let mut messages = Vec::new();
+            while let Some(got) = channel.basic_get(queue.into(), BasicGetOptions::default()).await? {
+                messages.push(message(&got.delivery.data, &got.delivery.properties));
+            }
+            Ok::<_, lapin::Error>(messages)
+        };
+        match read.await {
+            Ok(messages) => messages,
+            Err(fault) => panic!("could not read {queue}: {fault}"),
+        }
+    }
+}
+
+async fn open(url: &str) -> lapin::Result<(Connection, Channel)> {
+    let connection = Connection::connect(url, ConnectionProperties::default()).await?;
+    let channel = connection.create_channel().await?;
+    Ok((connection, channel))
+}
+
+async fn count(channel: &Channel, queue: &str) -> lapin::Result<u32> {
+    let options = QueueDeclareOptions {
+        passive: true,
+        ..Default::default()
+    };
+    let queue = channel
+        .queue_declare(queue.into(), options, FieldTable::default())
+        .await?;
+    Ok(queue.message_count())
+}
+
+fn message(body: &[u8], properties: &BasicProperties) -> Message {
+    let headers = properties.headers().as_ref().map(FieldTable::inner);
+    let text = |value: &AMQPValue| match value {
+        AMQPValue::LongString(text) => Some(text.to_string()),
+        AMQPValue::ShortString(text) => Some(text.to_string()),
+        _ => None,
+    };
+    Message {
+        body: String::from_utf8_lossy(body).into_owned(),
+        is_persistent: *properties.delivery_mode() == Some(PERSISTENT),
+        headers: headers
+            .into_iter()
+            .flatten()
+            .filter_map(|(name, value)| Some((name.to_string(), text(value)?)))
+            .collect(),
+    }
+}
+
+/// Removes what an earlier world left in a virtual host that all worlds share.
+///
+/// # Errors
+///
+/// When the broker does not answer.
+pub(super) async fn clear(url: &str) -> Result<()> {
+    let cleared = async {
+        let (_connection, channel) = open(url).await?;
+        for queue in ["beckon.interactive", "beckon.bulk", "beckon.parked"] {
+            channel.queue_delete(queue.into(), Default::default()).await?;
+        }
+        Ok::<_, lapin::Error>(())
+    };
+    cleared
+        .await
+        .map_err(|fault| HarnessError::because("could not clear the queues of an earlier world", fault))
 }
