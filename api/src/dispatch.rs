@@ -21,6 +21,7 @@ mod window;
 
 use crate::metrics::ApiMetrics;
 use round::Rounds;
+use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
 use shared::queue::{Brokers, Publisher, QueueError, Session, SessionEvent};
 use shared::reconnect::Delays;
@@ -82,7 +83,11 @@ impl Dispatcher {
             if self.lifecycle.is_stopping() {
                 break Ok(());
             }
-            match self.one_turn(&wake, &mut delays).await {
+            let turn = tokio::select! {
+                turn = self.one_turn(&wake, &mut delays) => turn,
+                () = self.lifecycle.ending().cancelled() => break Ok(()),
+            };
+            match turn {
                 Ok(()) => {}
                 Err(Trouble::Queue(fault @ QueueError::DeclaredOtherwise { .. })) => {
                     break Err(fault);
@@ -108,10 +113,12 @@ impl Dispatcher {
     }
 
     async fn one_turn(&self, wake: &Notify, delays: &mut Delays) -> Result<(), Trouble> {
-        // A standby keeps a connection too: when its turn comes, it knows that the broker is there.
+        // A standby connects too: when its turn comes, it knows that the broker is there.
         let mut session = self.brokers.connect("beckon-api: dispatcher").await?;
         let publisher = session.publisher().await?;
         self.metrics.amqp_connected.set(1);
+        // The broker says so again if it still takes no messages.
+        self.metrics.amqp_blocked.set(0);
         let Some(turn) = rows::take_turn(&self.db).await? else {
             self.metrics.dispatching.set(0);
             self.pause(STANDBY).await;
@@ -119,11 +126,16 @@ impl Dispatcher {
             return Ok(());
         };
         let again = rows::requeue_all(&self.db).await?;
+        // What fell due too long ago is ended before anything is published.
+        sweep::once(&self.db, &self.metrics).await?;
         info!(published_again = again, "Dispatching from this process");
         self.metrics.dispatching.set(1);
         delays.reset();
         let ended = self.rounds(session, publisher, turn, wake).await;
         self.metrics.dispatching.set(0);
+        for lane in Lane::ALL {
+            self.metrics.queued(lane, 0);
+        }
         ended
     }
 

@@ -1,7 +1,7 @@
 //! A batch's sums as they change, as server-sent events.
 //!
-//! All listeners together cost one count a second for each batch that is being watched; a batch
-//! of a hundred thousand is counted in some tens of milliseconds, and the pause grows with that.
+//! Each listener costs one count a second of the batch it watches; a batch of a hundred thousand
+//! is counted in some tens of milliseconds, and the pause grows with that.
 
 use crate::batches;
 use crate::problem::Problem;

@@ -33,6 +33,7 @@ pub mod users;
 use config::Settings;
 use dispatch::Dispatcher;
 use metrics::ApiMetrics;
+use shared::config::DatabaseSettings;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
 use shared::password::HashPool;
@@ -43,6 +44,10 @@ use state::Api;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
+
+/// Connections to Postgres that dispatching has for itself, however many requests wait for one: its
+/// turn, its ears, and two for statements.
+const DISPATCHER_CONNECTIONS: u32 = 4;
 
 /// Passwords waiting to be checked before callers wait outside.
 const VERIFY_QUEUE: usize = 64;
@@ -113,15 +118,19 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let hashing = HashPool::start(settings.hash_threads, VERIFY_QUEUE)
         .map_err(|fault| StartError::System("start threads for hashing", fault))?;
     let api = Api {
-        db: db.clone(),
+        db,
         letters: Arc::new(settings.letters),
         hashing: Arc::new(hashing),
         password_stale: settings.password_stale,
         metrics: Arc::clone(&metrics),
         lifecycle: lifecycle.clone(),
     };
+    let for_dispatching = DatabaseSettings {
+        connections: DISPATCHER_CONNECTIONS,
+        ..settings.database
+    };
     let dispatcher = Dispatcher {
-        db,
+        db: store::connect(&for_dispatching, "beckon-api: dispatcher")?,
         brokers: Brokers::new(settings.brokers),
         rate: settings.mail_rate,
         metrics,

@@ -94,9 +94,9 @@ impl ApiMetrics {
             ),
             sweeps: metrics.counters(
                 "beckon_swept_deliveries_total",
-                "Deliveries put right: lost_in_queue and worker_vanished are tried again, useless ones ended.",
+                "Deliveries put right: lost_in_queue and worker_vanished are tried again, taken_back wait with their paused batch, useless and given_up ones ended.",
                 "sweep",
-                &["lost_in_queue", "worker_vanished", "useless"],
+                &["lost_in_queue", "worker_vanished", "taken_back", "useless", "given_up"],
             ),
             batches_finished: metrics.counter("beckon_batches_finished_total", "Batches whose last delivery ended."),
             import_rows: metrics.counters(

@@ -77,6 +77,8 @@ create table deliveries (
     -- Until when the queue (queued) or a worker (sending) may keep it.
     lease_until timestamptz,
     lease_token uuid,
+    -- Past this there is no further attempt; set by the first claim, and kept when it is given back.
+    give_up_at timestamptz,
     -- Some attempt ended without the relay's answer: the person may have the mail twice.
     unsure boolean not null default false,
     sent_at timestamptz,
@@ -88,7 +90,10 @@ create index deliveries_batch on deliveries (batch_id, id);
 create index deliveries_user on deliveries (user_id) where user_id is not null;
 -- The dispatcher's reading: per batch, what is due first.
 create index deliveries_due on deliveries (batch_id, due_at, id) where state in ('waiting', 'retrying');
--- The sweeps' reading: what the queue or a worker has kept too long. Small: a window, not a batch.
+-- The sweeps' reading: what was begun and has become too old to be tried again,
+create index deliveries_give_up on deliveries (give_up_at)
+    where state in ('waiting', 'retrying') and give_up_at is not null;
+-- and what the queue or a worker has kept too long. Small: a window, not a batch.
 create index deliveries_leased on deliveries (lease_until, batch_id) where state in ('queued', 'sending');
 
 create table attempts (

@@ -128,6 +128,13 @@ impl Password {
         &self.shown
     }
 
+    /// Whether somebody's words repeat it, in whatever case, with its hyphens or without.
+    pub fn appears_in(&self, words: &str) -> bool {
+        let words = Zeroizing::new(words.to_lowercase());
+        let shown = Zeroizing::new(self.shown.to_lowercase());
+        words.contains(shown.as_str()) || words.contains(shown.replace('-', "").as_str())
+    }
+
     /// Who made it.
     pub fn form(&self) -> Form {
         self.form

@@ -27,6 +27,7 @@ pub mod users;
 use crate::config::DatabaseSettings;
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use std::future::Future;
 use std::str::FromStr as _;
 use std::time::Duration;
 
@@ -43,6 +44,13 @@ static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// How long a caller waits for a free connection before it hears that Postgres is busy.
 const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a statement of dispatcher or worker may take. The longest of them take a second; one
+/// that waits for a lock ends after as long.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// How often a statement is asked again that Postgres ended to undo a deadlock.
+const DEADLOCKS: usize = 3;
 
 /// Why a statement gave no answer, by what the caller does about it.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +88,16 @@ impl StoreError {
     pub const fn cause(&self) -> &sqlx::Error {
         let (Self::Unavailable(cause) | Self::Refused(cause)) = self;
         cause
+    }
+
+    /// Whether Postgres ended it because two waited for each other (40P01) or because of a
+    /// serialisation (40001).
+    fn is_deadlock(&self) -> bool {
+        let code = self
+            .cause()
+            .as_database_error()
+            .and_then(sqlx::error::DatabaseError::code);
+        matches!(code.as_deref(), Some("40P01" | "40001"))
     }
 
     /// Whether asking again can help.
@@ -143,9 +161,9 @@ pub fn connect(settings: &DatabaseSettings, name: &str) -> StoreResult<Db> {
             Box::pin(async move {
                 // Outside a transaction both are the moment this statement began; asked in one
                 // message, for Parse, Bind and Execute would each move the second.
-                let row = sqlx::raw_sql("select now() = statement_timestamp()")
-                    .fetch_one(connection)
-                    .await?;
+                let asked = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection);
+                // A connection whose statement was given up is closed, not waited for.
+                let row = tokio::time::timeout(PATIENCE, asked).await.map_err(|_| silent())??;
                 row.try_get::<bool, _>(0)
             })
         })
@@ -162,13 +180,40 @@ pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
     MIGRATOR.run(db).await
 }
 
+/// Waits for a statement, but not for ever: sqlx would, for a server that vanished without a word.
+/// The connection is closed then, and what became of the statement is unknown.
+async fn within<T>(asked: impl Future<Output = sqlx::Result<T>>) -> StoreResult<T> {
+    match tokio::time::timeout(ANSWER, asked).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err(StoreError::Unavailable(silent())),
+    }
+}
+
+fn silent() -> sqlx::Error {
+    sqlx::Error::Io(std::io::Error::new(
+        std::io::ErrorKind::TimedOut,
+        "Postgres did not answer in time",
+    ))
+}
+
+/// Asks again when Postgres ended the statement to undo a deadlock. Nothing was changed then.
+async fn despite_deadlocks<T, F: Future<Output = StoreResult<T>>>(ask: impl Fn() -> F) -> StoreResult<T> {
+    let mut left = DEADLOCKS;
+    loop {
+        match ask().await {
+            Err(fault) if left > 0 && fault.is_deadlock() => left -= 1,
+            answer => return answer,
+        }
+    }
+}
+
 /// Whether Postgres answers.
 ///
 /// # Errors
 ///
 /// When it does not.
 pub async fn ping(db: &Db) -> StoreResult<()> {
-    sqlx::query("select 1").execute(db).await?;
+    within(sqlx::query("select 1").execute(db)).await?;
     Ok(())
 }
 

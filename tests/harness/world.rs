@@ -217,6 +217,16 @@ impl World {
     ///
     /// When it does not come up.
     pub async fn start_worker(&mut self) -> Result<()> {
+        self.start_worker_with(&[]).await
+    }
+
+    /// Starts one more worker with these settings in the place of the world's, and waits until it
+    /// takes jobs.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come up.
+    pub async fn start_worker_with(&mut self, own: &[(&str, &str)]) -> Result<()> {
         let probes = free_address().await?;
         let mut settings = self.settings.clone();
         settings.push(("BECKON_PROBES_LISTEN".to_owned(), probes.to_string()));
@@ -225,6 +235,10 @@ impl World {
             format!("smtp://{}?tls=none", self.relay.address()),
         ));
         settings.extend(self.setup.worker.clone());
+        settings.extend(
+            own.iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         let name = self.next_name("worker");
         let program = Program::start("beckon-worker", self.folder.path(), &name, &[], &settings).await?;
         self.ready(&program, &format!("http://{probes}")).await?;

@@ -1,55 +1,28 @@
 //! The dispatcher publishes first and marks afterwards; a worker may be faster than the mark.
 
+use crate::by_hand::{LEASE, claim, due, settle, world_that_owes};
 use crate::json;
-use harness::{Setup, World};
-use shared::batch::Lane;
-use shared::store::settle::{Ending, Outcome};
-use shared::store::{claims, dispatch, settle};
+use shared::store::dispatch;
+use shared::store::settle::Ending;
 use std::time::Duration;
 use uuid::Uuid;
 
-const LEASE: Duration = Duration::from_mins(1);
-
 #[tokio::test]
 async fn a_mail_claimed_and_given_back_before_its_mark_is_published_again() {
-    let mut world = World::with(Setup::default().workers(0)).await;
-    world.person("ada@example.org").await;
-    world
-        .invite(json!({ "emails": ["ada@example.org"], "hold_seconds": 60 }))
-        .await;
-    world.kill_api().await;
-    sqlx::query("update batches set state = 'running'")
-        .execute(&world.db)
-        .await
-        .unwrap();
-    sqlx::query("update deliveries set due_at = now()")
-        .execute(&world.db)
-        .await
-        .unwrap();
+    let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
 
-    let due = dispatch::due(&world.db, Lane::Interactive, 10).await.unwrap();
+    let found = due(&world, 10, Uuid::nil()).await;
     let token = Uuid::new_v4();
-    let claimed = claims::claim(&world.db, &[due[0].job()], token, LEASE, "a test")
-        .await
-        .unwrap();
-    let given_back = Outcome {
-        delivery: due[0].delivery,
-        attempt: claimed.taken[0].attempt,
-        token,
-        ending: Ending::GivenBack { after: Duration::ZERO },
-        phase: "connect",
-        code: None,
-        enhanced_code: None,
-        reply: "the relay is in trouble".to_owned(),
-    };
-    settle::settle(&world.db, &[given_back]).await.unwrap();
-    let marked = dispatch::mark_queued(&world.db, &[&due[0]], LEASE).await.unwrap();
+    let claimed = claim(&world, &found, token).await;
+    let given_back = Ending::GivenBack { after: Duration::ZERO };
+    settle(&world, &claimed[0], token, given_back, false).await;
+    let marked = dispatch::mark_queued(&world.db, &[&found[0]], LEASE).await.unwrap();
 
     assert_eq!(
         marked, 0,
         "its job is spent, and marking it would leave it to the sweep"
     );
-    let again = dispatch::due(&world.db, Lane::Interactive, 10).await.unwrap();
+    let again = due(&world, 10, Uuid::nil()).await;
     assert_eq!(again.len(), 1);
     let marked = dispatch::mark_queued(&world.db, &[&again[0]], LEASE).await.unwrap();
     assert_eq!(marked, 1);

@@ -7,13 +7,18 @@
 
 mod a_hold_can_be_undone;
 mod a_mail_given_back_at_once_is_not_lost;
+mod a_mail_is_given_up;
 mod a_mailed_password_signs_in;
 mod a_poison_message_is_parked;
 mod a_stop_finishes_started_mail;
 mod a_worker_is_killed;
+mod an_answer_of_postgres_is_lost;
 mod an_invite_arrives;
+mod batches_take_turns;
+mod by_hand;
 mod faulty_rows_are_named;
 mod nobody_waits_behind_a_batch;
+mod one_worker_cannot_reach_the_relay;
 mod pause_resume_and_stop_tell_the_truth;
 mod the_broker_is_lost;
 mod the_relay_hangs_up;

@@ -9,6 +9,7 @@ use shared::queue::{Acknowledger, QueueError};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tracing::debug;
 
 /// How many ended jobs may wait behind a slow one. A crash repeats at most these, and the claim
@@ -31,12 +32,30 @@ pub struct Acks {
     ended: mpsc::UnboundedSender<Ended>,
 }
 
+/// The acknowledging of one inbox, under way.
+pub struct Acknowledging {
+    task: JoinHandle<Result<(), QueueError>>,
+}
+
+impl Acknowledging {
+    /// Waits until everything is acknowledged and nobody is left to report, or until the channel
+    /// takes no acknowledgement any more.
+    ///
+    /// # Errors
+    ///
+    /// What the channel says; the session is over, for the broker hands out no further jobs to
+    /// whoever acknowledges none.
+    pub async fn ended(&mut self) -> Result<(), QueueError> {
+        (&mut self.task).await.unwrap_or(Ok(()))
+    }
+}
+
 impl Acks {
     /// Starts acknowledging for an inbox. It ends when the channel is gone or nobody is left to
     /// report; what is unacknowledged then comes to somebody again.
-    pub fn start(lifecycle: &Lifecycle, acknowledger: Acknowledger) -> Self {
+    pub fn start(lifecycle: &Lifecycle, acknowledger: Acknowledger) -> (Self, Acknowledging) {
         let (ended, mut arriving) = mpsc::unbounded_channel();
-        lifecycle.spawn(async move {
+        let task = lifecycle.spawn(async move {
             let mut ledger = Ledger::default();
             let mut group = Vec::new();
             let mut pace = tokio::time::interval(PACE);
@@ -52,11 +71,11 @@ impl Acks {
                     debug!(error = %fault, "Jobs stay unacknowledged and come again");
                 }
                 if is_over || told.is_err() {
-                    return;
+                    return told;
                 }
             }
         });
-        Self { ended }
+        (Self { ended }, Acknowledging { task })
     }
 
     /// The job with this number is done with.

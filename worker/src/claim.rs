@@ -6,15 +6,17 @@
 use crate::group::Group;
 use crate::leases::{Lease, Leases};
 use crate::metrics::WorkerMetrics;
+use crate::outcome::Retries;
 use shared::batch::Lane;
 use shared::job::Job;
 use shared::lifecycle::Lifecycle;
 use shared::reconnect::Delays;
-use shared::store::claims::{Claim, claim};
+use shared::store::claims::{Claim, Claimant, claim};
 use shared::store::{Db, StoreError};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
+use tokio::sync::watch;
 use tracing::{error, warn};
 use uuid::Uuid;
 
@@ -24,6 +26,8 @@ pub type Held = (Claim, Arc<Lease>);
 /// Takes deliveries on, in groups.
 pub struct Claims {
     group: Group<Job, Taking>,
+    /// Whether Postgres answers.
+    works: watch::Receiver<bool>,
 }
 
 /// How a claim went.
@@ -41,8 +45,10 @@ struct Claimer {
     db: Db,
     leases: Arc<Leases>,
     worker: String,
+    retries: Retries,
     metrics: Arc<WorkerMetrics>,
     lifecycle: Lifecycle,
+    works: watch::Sender<bool>,
 }
 
 impl Claims {
@@ -52,20 +58,29 @@ impl Claims {
         db: Db,
         leases: Arc<Leases>,
         worker: String,
+        retries: Retries,
         metrics: Arc<WorkerMetrics>,
     ) -> Self {
+        let (works, watched) = watch::channel(true);
         let claimer = Arc::new(Claimer {
             db,
             leases,
             worker,
+            retries,
             metrics,
             lifecycle: lifecycle.clone(),
+            works,
         });
         let group = Group::start(lifecycle, move |jobs| {
             let claimer = Arc::clone(&claimer);
             async move { claimer.take(jobs).await }
         });
-        Self { group }
+        Self { group, works: watched }
+    }
+
+    /// Tells whether claims are answered, and when that changes.
+    pub fn works(&self) -> watch::Receiver<bool> {
+        self.works.clone()
     }
 
     /// Takes on what a job points at.
@@ -76,12 +91,14 @@ impl Claims {
 
 impl Claimer {
     async fn take(&self, jobs: Vec<Job>) -> Vec<Taking> {
-        let Some((mut taken, asked_at)) = self.ask_until_answered(&jobs).await else {
+        // One for as long as it takes: an answer may be lost whose claims are ours.
+        let token = Uuid::new_v4();
+        let Some((mut taken, asked_at)) = self.ask_until_answered(&jobs, token).await else {
             return jobs.iter().map(|_| Taking::Unknown).collect();
         };
         jobs.iter()
             .map(|job| match taken.remove(&job.delivery) {
-                Some((claim, token)) => {
+                Some(claim) => {
                     let lease = self.leases.hold(claim.delivery, token, asked_at);
                     Taking::Ours(Box::new((claim, lease)))
                 }
@@ -91,15 +108,25 @@ impl Claimer {
     }
 
     /// A worker without Postgres takes nothing on: it would send what it cannot record.
-    async fn ask_until_answered(&self, jobs: &[Job]) -> Option<(HashMap<Uuid, (Claim, Uuid)>, Instant)> {
+    async fn ask_until_answered(&self, jobs: &[Job], token: Uuid) -> Option<(HashMap<Uuid, Claim>, Instant)> {
+        let claimant = Claimant {
+            worker: &self.worker,
+            token,
+            lease: self.leases.lease(),
+            invites_give_up_after: self.retries.invites_give_up_after,
+            passwords_give_up_after: self.retries.passwords_give_up_after,
+        };
         let mut delays = Delays::for_a_near_server();
         loop {
-            let (token, asked_at) = (Uuid::new_v4(), Instant::now());
-            match claim(&self.db, jobs, token, self.leases.lease(), &self.worker).await {
+            let asked_at = Instant::now();
+            let asked = claim(&self.db, jobs, claimant).await;
+            self.works
+                .send_if_modified(|works| std::mem::replace(works, asked.is_ok()) != asked.is_ok());
+            match asked {
                 Ok(claims) => {
                     self.metrics
                         .count_claims(jobs.len(), claims.taken.len(), claims.orphaned);
-                    let taken = claims.taken.into_iter().map(|claim| (claim.delivery, (claim, token)));
+                    let taken = claims.taken.into_iter().map(|claim| (claim.delivery, claim));
                     return Some((taken.collect(), asked_at));
                 }
                 Err(fault @ StoreError::Refused(_)) => {

@@ -1,14 +1,16 @@
 //! Taking jobs from the broker: permit first, then a job.
 //!
-//! A job is taken only when it can be worked on at once: the relay is not in trouble, and the
-//! gate has room. What lies in the broker's queue can still be stopped, counted and given to
-//! another worker; what we hold cannot.
+//! A job is begun only when it can be worked on at once: relay and Postgres are not in trouble, and
+//! the gate has room. What lies in the broker's queue can still be stopped, counted and given to
+//! another worker; what we hold cannot. A few jobs beyond that lie with us unbegun, so that a fast
+//! relay never waits for the broker. When trouble lasts they are given back with the session, for
+//! another worker may be well.
 //!
 //! Any trouble ends the session with the broker, and a new one is built after a pause. Jobs in
 //! progress go on meanwhile; their acknowledgement comes to nothing, the broker gives the job to
 //! somebody again, and the claim drops it.
 
-use crate::acks::Acks;
+use crate::acks::{Acknowledging, Acks};
 use crate::gate::Gate;
 use crate::pipeline::{Pipeline, Work};
 use shared::batch::Lane;
@@ -18,6 +20,7 @@ use shared::queue::{Brokers, Inbox, QueueError, Received, Session, SessionEvent,
 use shared::reconnect::Delays;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -27,6 +30,10 @@ const PREFETCH: u16 = 512;
 
 /// A session that lasted this long was a good one; the next trouble starts with short delays.
 const LASTED: Duration = Duration::from_secs(30);
+
+/// Trouble of relay or Postgres that lasts this long gives the jobs back. Short beside what
+/// somebody at a screen notices, long beside a restart of a connection.
+const TROUBLE_LASTS: Duration = Duration::from_secs(1);
 
 /// What consuming needs.
 #[derive(Clone)]
@@ -39,72 +46,122 @@ pub struct Consumer {
     pub bulk: Arc<Gate>,
     /// and in the interactive one: its own, so that it never waits behind the other.
     pub interactive: Arc<Gate>,
+    /// Parking is done one message at a time, for each opens a connection.
+    pub parking: Arc<Mutex<()>>,
     /// When to stop.
     pub lifecycle: Lifecycle,
     /// What the broker's pages call us.
     pub name: String,
 }
 
+/// Why a session ended.
+enum Ended {
+    /// The process stops.
+    Stopping,
+    /// Jobs cannot be worked on: they are another worker's meanwhile.
+    InTrouble,
+    /// The broker, or the line to it, is in trouble.
+    Lost(QueueError),
+}
+
 impl Consumer {
     /// Takes jobs until the process stops.
     pub async fn run(self) {
         let mut delays = Delays::for_a_near_server();
-        let connected = &self.pipeline.metrics.amqp_connected;
+        let metrics = &self.pipeline.metrics;
         while !self.lifecycle.is_stopping() {
             let began = Instant::now();
-            match self.one_session().await {
-                Ok(()) => break,
-                Err(fault) => {
-                    connected.set(0);
+            let ended = self.one_session().await;
+            metrics.amqp_connected.set(0);
+            match ended {
+                Ended::Stopping => break,
+                Ended::InTrouble => {
+                    info!("Jobs went back to their queues; taking some again when this worker can work on them");
+                    tokio::select! {
+                        () = self.pipeline.ready() => {}
+                        () = self.lifecycle.stopping().cancelled() => break,
+                    }
+                }
+                Ended::Lost(fault) => {
                     if began.elapsed() > LASTED {
                         delays.reset();
                     }
                     let delay = delays.next_delay();
                     warn!(error = %fault, retry_seconds = delay.as_secs_f32(), "Lost RabbitMQ; connecting again");
+                    metrics.amqp_reconnects.inc();
                     tokio::select! {
                         () = tokio::time::sleep(delay) => {}
                         () = self.lifecycle.stopping().cancelled() => break,
                     }
-                    self.pipeline.metrics.amqp_reconnects.inc();
                 }
             }
         }
-        connected.set(0);
     }
 
-    async fn one_session(&self) -> Result<(), QueueError> {
-        let mut session = self.brokers.connect(&self.name).await?;
-        let interactive = session.inbox(Lane::Interactive, PREFETCH).await?;
-        let bulk = session.inbox(Lane::Bulk, PREFETCH).await?;
-        self.pipeline.metrics.amqp_connected.set(1);
-        info!("Connected to RabbitMQ; taking jobs");
-        let ended = tokio::select! {
-            ended = self.take_from(interactive, Lane::Interactive, &self.interactive) => ended,
-            ended = self.take_from(bulk, Lane::Bulk, &self.bulk) => ended,
-            ended = watch(&mut session) => ended,
+    async fn one_session(&self) -> Ended {
+        let session = match self.brokers.connect(&self.name).await {
+            Ok(session) => session,
+            Err(fault) => return Ended::Lost(fault),
         };
-        if ended.is_ok() {
+        let mut open = Open {
+            session,
+            acknowledging: Vec::new(),
+        };
+        let ended = self.take_jobs(&mut open).await.unwrap_or_else(Ended::Lost);
+        match ended {
             // Jobs in progress still need the channel for their acknowledgements.
-            self.lifecycle.clone().spawn(keep_until_idle(session, self.clone()));
+            Ended::Stopping => drop(self.lifecycle.spawn(open.close_when_idle())),
+            // Until it is closed the broker takes the jobs for ours.
+            Ended::InTrouble => open.session.close().await,
+            Ended::Lost(_) => drop(self.lifecycle.spawn(open.session.close())),
         }
         ended
     }
 
-    async fn take_from(&self, mut inbox: Inbox, lane: Lane, gate: &Arc<Gate>) -> Result<(), QueueError> {
-        let acks = Acks::start(&self.lifecycle, inbox.acknowledger());
+    async fn take_jobs(&self, open: &mut Open) -> Result<Ended, QueueError> {
+        let interactive = open.session.inbox(Lane::Interactive, PREFETCH).await?;
+        let bulk = open.session.inbox(Lane::Bulk, PREFETCH).await?;
+        let (interactive_acks, mut interactive_told) = Acks::start(&self.lifecycle, interactive.acknowledger());
+        let (bulk_acks, mut bulk_told) = Acks::start(&self.lifecycle, bulk.acknowledger());
+        self.pipeline.metrics.amqp_connected.set(1);
+        info!("Connected to RabbitMQ; taking jobs");
+        let taking = async {
+            tokio::try_join!(
+                self.take_from(interactive, Lane::Interactive, &self.interactive, interactive_acks),
+                self.take_from(bulk, Lane::Bulk, &self.bulk, bulk_acks),
+            )
+        };
+        let ended = tokio::select! {
+            biased;
+            () = self.lifecycle.stopping().cancelled() => Ok(Ended::Stopping),
+            taken = taking => taken.map(|_| Ended::Stopping),
+            told = interactive_told.ended() => told.map(|()| Ended::InTrouble),
+            told = bulk_told.ended() => told.map(|()| Ended::InTrouble),
+            lost = watch(&mut open.session) => Err(lost),
+            () = self.trouble() => Ok(Ended::InTrouble),
+        };
+        open.acknowledging.extend([interactive_told, bulk_told]);
+        ended
+    }
+
+    /// Comes back when jobs could not have been worked on for a while.
+    async fn trouble(&self) {
         loop {
-            // A job dropped here, because the process stops, is unacknowledged and goes to somebody else.
-            let next = async {
-                let permit = gate.pass().await;
-                let received = inbox.next().await?;
-                self.pipeline.mailer.ready().await;
-                Ok::<_, QueueError>(permit.map(|permit| (permit, received)))
-            };
-            let next = tokio::select! {
-                next = next => next?,
-                () = self.lifecycle.stopping().cancelled() => return Ok(()),
-            };
-            let Some((permit, received)) = next else { return Ok(()) };
+            self.pipeline.in_trouble().await;
+            if tokio::time::timeout(TROUBLE_LASTS, self.pipeline.ready())
+                .await
+                .is_err()
+            {
+                return;
+            }
+        }
+    }
+
+    async fn take_from(&self, mut inbox: Inbox, lane: Lane, gate: &Arc<Gate>, acks: Acks) -> Result<(), QueueError> {
+        // A job dropped here, because the session ends, is unacknowledged and goes to somebody else.
+        while let Some(permit) = gate.pass().await {
+            self.pipeline.ready().await;
+            let received = inbox.next().await?;
             self.pipeline.metrics.count_received(lane, received.redelivered);
             match received.job {
                 Ok(job) => {
@@ -124,6 +181,7 @@ impl Consumer {
                 }
             }
         }
+        Ok(())
     }
 
     /// Sets a message aside that is no job. It never goes back to the queue it came from for
@@ -131,6 +189,7 @@ impl Consumer {
     fn park(&self, received: Received, fault: JobFault, queue: &'static str, acks: &Acks) {
         let (this, acks) = (self.clone(), acks.clone());
         self.lifecycle.spawn(async move {
+            let _turn = this.parking.lock().await;
             match park(&this.brokers, queue, &received.body, &fault).await {
                 Ok(()) => {
                     this.pipeline.metrics.count_parked(&fault);
@@ -147,29 +206,35 @@ impl Consumer {
     }
 }
 
-async fn watch(session: &mut Session) -> Result<(), QueueError> {
+/// A session with what is acknowledged on it.
+struct Open {
+    session: Session,
+    acknowledging: Vec<Acknowledging>,
+}
+
+impl Open {
+    /// Closes it when the jobs in progress have ended and the broker knows.
+    async fn close_when_idle(mut self) {
+        for acknowledging in &mut self.acknowledging {
+            // A channel that is gone has nothing left to wait for.
+            let _ = acknowledging.ended().await;
+        }
+        self.session.close().await;
+    }
+}
+
+async fn watch(session: &mut Session) -> QueueError {
     loop {
         match session.next_event().await {
             Some(SessionEvent::Lost(why)) => {
-                return Err(QueueError::Unreachable {
+                return QueueError::Unreachable {
                     host: "the connected broker".to_owned(),
                     why,
-                });
+                };
             }
             Some(SessionEvent::Blocked(reason)) => warn!(reason, "RabbitMQ takes no messages for now"),
             Some(SessionEvent::Unblocked) => info!("RabbitMQ takes messages again"),
             None => std::future::pending().await,
         }
     }
-}
-
-async fn keep_until_idle(session: Session, consumer: Consumer) {
-    let leases = Arc::clone(&consumer.pipeline.leases);
-    drop(consumer);
-    while leases.count() > 0 {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    // The last acknowledgements are on their way.
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    session.close().await;
 }

@@ -7,12 +7,15 @@
 //! is by hashing, would otherwise pay for three statements a mail. Groups stay small all the same,
 //! because all of a group is repeated when its worker dies.
 
+use futures_util::FutureExt as _;
 use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
+use tracing::error;
 
 /// Groups are no larger. At 200 rows a statement costs 0.008 s of CPU per 1,000 rows, and larger
 /// ones hardly less.
@@ -62,7 +65,12 @@ impl<I: Send + 'static, O: Send + 'static> Group<I, O> {
                 load.add(group.len(), Instant::now());
                 let (items, askers): (Vec<I>, Vec<oneshot::Sender<O>>) =
                     group.into_iter().map(|request| (request.item, request.asker)).unzip();
-                for (asker, answer) in askers.into_iter().zip(work(items).await) {
+                // A panic costs its own group the answers and the worker nothing more.
+                let Ok(answers) = AssertUnwindSafe(work(items)).catch_unwind().await else {
+                    error!(count = askers.len(), "The work for a group came to no end");
+                    continue;
+                };
+                for (asker, answer) in askers.into_iter().zip(answers) {
                     // Whoever went away needs no answer.
                     let _ = asker.send(answer);
                 }
@@ -71,8 +79,8 @@ impl<I: Send + 'static, O: Send + 'static> Group<I, O> {
         Self { requests }
     }
 
-    /// Asks and waits, for a mail of this lane. Nothing comes back when the serving task has ended,
-    /// as at the end of a process that stops.
+    /// Asks and waits, for a mail of this lane. Nothing comes back when the work panicked, or the
+    /// serving task has ended, as at the end of a process that stops.
     pub async fn ask(&self, item: I, lane: Lane) -> Option<O> {
         let (asker, answer) = oneshot::channel();
         let is_urgent = lane == Lane::Interactive;
@@ -183,6 +191,18 @@ mod tests {
         assert_eq!((urgent.len(), after_urgent), (2, Duration::ZERO));
         assert_eq!(patient.len(), 1);
         assert!(began.elapsed() >= LINGER_MOST);
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_its_own_group_and_no_other() {
+        let lifecycle = Lifecycle::new();
+        let group = Group::start(&lifecycle, |items: Vec<u32>| async move {
+            assert!(!items.contains(&13), "thirteen");
+            items
+        });
+
+        assert_eq!(group.ask(13, Lane::Interactive).await, None);
+        assert_eq!(group.ask(14, Lane::Interactive).await, Some(14));
     }
 
     #[tokio::test]

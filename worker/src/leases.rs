@@ -5,10 +5,13 @@
 //! lease old are renewed, all in one statement. A worker that cannot renew in time, because it
 //! was frozen or cut off from Postgres, knows by its own clock that another may have taken over,
 //! and does not start a body it no longer has the right to send.
+//!
+//! A claim is renewed as long as somebody works on it: whoever lets go of its [`Lease`], also by a
+//! panic, lets the claim run out.
 
 use shared::store::{Db, claims};
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tracing::warn;
 use uuid::Uuid;
@@ -19,7 +22,8 @@ const MARGIN_DIVISOR: u32 = 10;
 /// The claims of this worker.
 pub struct Leases {
     lease: Duration,
-    held: Mutex<HashMap<Uuid, Arc<Lease>>>,
+    /// By delivery and token: a delivery whose claim was lost may be claimed by us again.
+    held: Mutex<HashMap<(Uuid, Uuid), Weak<Lease>>>,
 }
 
 /// One claim's time.
@@ -74,18 +78,15 @@ impl Leases {
             margin: self.lease / MARGIN_DIVISOR,
             until: Mutex::new(asked_at + self.lease),
         });
-        self.locked().insert(delivery, Arc::clone(&lease));
+        self.locked().insert((delivery, token), Arc::downgrade(&lease));
         lease
-    }
-
-    /// The delivery is settled or given up.
-    pub fn release(&self, delivery: Uuid) {
-        self.locked().remove(&delivery);
     }
 
     /// How many are held.
     pub fn count(&self) -> usize {
-        self.locked().len()
+        let mut held = self.locked();
+        held.retain(|_, lease| lease.strong_count() > 0);
+        held.len()
     }
 
     /// Renews what needs it, for as long as the process lives.
@@ -101,10 +102,8 @@ impl Leases {
             match claims::renew(&db, &ageing, self.lease).await {
                 Ok(renewed) => {
                     let held = self.locked();
-                    for delivery in renewed {
-                        if let Some(lease) = held.get(&delivery) {
-                            lease.extend(asked_at + self.lease);
-                        }
+                    for lease in renewed.iter().filter_map(|claim| held.get(claim)?.upgrade()) {
+                        lease.extend(asked_at + self.lease);
                     }
                 }
                 Err(fault) => warn!(error = %fault, count = ageing.len(), "Could not renew leases; trying again"),
@@ -115,14 +114,15 @@ impl Leases {
     fn ageing(&self) -> Vec<(Uuid, Uuid)> {
         let soon = Instant::now() + self.lease * 2 / 3;
         let is_ageing = |lease: &Lease| *lease.until.lock().unwrap_or_else(PoisonError::into_inner) < soon;
-        self.locked()
-            .iter()
-            .filter(|(_, lease)| is_ageing(lease))
-            .map(|(delivery, lease)| (*delivery, lease.token))
+        let mut held = self.locked();
+        held.retain(|_, lease| lease.strong_count() > 0);
+        held.iter()
+            .filter(|(_, lease)| lease.upgrade().is_some_and(|lease| is_ageing(&lease)))
+            .map(|(claim, _)| *claim)
             .collect()
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Arc<Lease>>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<(Uuid, Uuid), Weak<Lease>>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -149,7 +149,21 @@ mod tests {
 
         frozen.extend(now + Duration::from_mins(1));
         assert!(frozen.holds());
-        leases.release(Uuid::from_u128(2));
-        assert_eq!(leases.count(), 1);
+        assert_eq!(leases.count(), 2);
+    }
+
+    #[test]
+    fn a_claim_that_was_lost_takes_no_newer_one_with_it() {
+        let leases = Leases::of(Duration::from_mins(1));
+        let long_ago = Instant::now().checked_sub(Duration::from_secs(50)).unwrap();
+        let delivery = Uuid::from_u128(1);
+        let lost = leases.hold(delivery, Uuid::from_u128(8), long_ago);
+        let newer = leases.hold(delivery, Uuid::from_u128(9), long_ago);
+
+        drop(lost);
+
+        assert_eq!(leases.ageing(), [(delivery, newer.token())]);
+        drop(newer);
+        assert_eq!(leases.count(), 0);
     }
 }

@@ -83,6 +83,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         pipeline,
         bulk,
         interactive,
+        parking: Arc::default(),
         lifecycle: lifecycle.clone(),
         name,
     };
@@ -118,6 +119,7 @@ fn pipeline(
             db.clone(),
             Arc::clone(&leases),
             name.to_owned(),
+            settings.retries,
             Arc::clone(counted),
         ),
         credentials: credential::Credentials::start(

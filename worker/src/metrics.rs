@@ -68,7 +68,7 @@ impl WorkerMetrics {
             in_progress: metrics.gauges("beckon_jobs_in_progress", "Jobs between their arrival and their acknowledgement.", "lane", &lanes),
             record_failures: metrics.counter("beckon_record_failures_total", "Times a group of outcomes could not be recorded and had to be tried again."),
             amqp_connected: metrics.gauge("beckon_amqp_connected", "1 while the connection to RabbitMQ stands."),
-            amqp_reconnects: metrics.counter("beckon_amqp_reconnects_total", "Connections to RabbitMQ made after one was lost."),
+            amqp_reconnects: metrics.counter("beckon_amqp_reconnects_total", "Attempts to connect to RabbitMQ again after a connection was lost or not to be had."),
             hash_threads: metrics.gauge("beckon_password_hash_threads", "Threads that hash passwords."),
             hash_in_use: metrics.gauge("beckon_password_hash_in_use", "Threads that are hashing a password now."),
             hash_waiting: metrics.gauge("beckon_password_hash_waiting", "Passwords waiting for a thread to hash them."),

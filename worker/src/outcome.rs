@@ -3,12 +3,11 @@
 
 use crate::retry::{RetrySettings, next_try};
 use crate::send::{Answer, Phase, TroubleClass, Verdict};
+use crate::settle::Recorded;
 use rand::SeedableRng as _;
-use shared::delivery::DeliveryState;
 use shared::password::os_randomness;
 use shared::store::claims::Claim;
 use shared::store::settle::{Ending, Outcome};
-use shared::system_email::SystemEmailKind;
 use std::time::Duration;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -29,20 +28,13 @@ const GIVEN_BACK_LATE_AFTER: Duration = Duration::from_mins(1);
 pub struct Retries {
     /// The delays.
     pub settings: RetrySettings,
-    /// How long after the first attempt an invite is given up,
+    /// How long after its first claim an invite is given up,
     pub invites_give_up_after: Duration,
     /// and a password mail.
     pub passwords_give_up_after: Duration,
 }
 
 impl Retries {
-    fn give_up_after(&self, kind: SystemEmailKind) -> Duration {
-        match kind {
-            SystemEmailKind::Invite => self.invites_give_up_after,
-            SystemEmailKind::PasswordReset => self.passwords_give_up_after,
-        }
-    }
-
     fn retry(&self, claim: &Claim, class: Option<TroubleClass>) -> Ending {
         // Jitter needs no secrecy; a seed of the system's is at hand.
         let seeded = rand::rngs::SmallRng::try_from_rng(&mut os_randomness());
@@ -52,7 +44,6 @@ impl Retries {
         Ending::Retry {
             reason: class.map_or("unsure", TroubleClass::as_str),
             after: next_try(attempt, class, &self.settings, &mut rng),
-            give_up_after: self.give_up_after(claim.kind),
             is_unsure: class.is_none(),
             attempts_most: ATTEMPTS_MOST,
         }
@@ -123,11 +114,18 @@ fn before_the_relay(claim: &Claim, token: Uuid, ending: Ending, why: String) -> 
 
 /// Says in one line what became of an attempt. The relay's words may name the person, so they
 /// are in Postgres and not in the log.
-pub fn tell(claim: &Claim, outcome: &Outcome, state: Option<DeliveryState>) {
+pub fn tell(claim: &Claim, outcome: &Outcome, recorded: Recorded) {
     let mail = claim.kind.as_str();
-    let state = state.map(DeliveryState::as_str);
+    let state = match recorded {
+        Recorded::Moved(state) => Some(state.as_str()),
+        Recorded::NotOurs | Recorded::Unknown => None,
+    };
     let (phase, code) = (outcome.phase, outcome.code);
     match (&outcome.ending, state) {
+        (_, None) if recorded == Recorded::Unknown => warn!(
+            mail,
+            phase, code, "An outcome is not recorded; when its lease ends the attempt counts as unsure"
+        ),
         (_, None) => warn!(
             mail,
             phase, code, "Dropped an outcome: the claim was lost, and whoever holds it now decides"

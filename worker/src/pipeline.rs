@@ -15,7 +15,7 @@ use crate::leases::Leases;
 use crate::metrics::WorkerMetrics;
 use crate::outcome;
 use crate::send::{Answer, Mailer};
-use crate::settle::Settling;
+use crate::settle::{Recorded, Settling};
 use shared::batch::Lane;
 use shared::job::Job;
 use shared::store::settle::{Ending, Outcome};
@@ -61,6 +61,28 @@ pub struct Pipeline {
 }
 
 impl Pipeline {
+    /// Waits until a job could be worked on: relay and Postgres are not in trouble.
+    pub async fn ready(&self) {
+        let mut works = self.claims.works();
+        loop {
+            self.mailer.ready().await;
+            // An error would mean that the sender, which is ours, is gone.
+            let _ = works.wait_for(|works| *works).await;
+            if self.mailer.is_ready() {
+                return;
+            }
+        }
+    }
+
+    /// Waits until a job could not be worked on.
+    pub async fn in_trouble(&self) {
+        let mut works = self.claims.works();
+        tokio::select! {
+            () = self.mailer.in_trouble() => {}
+            _ = works.wait_for(|works| !*works) => {}
+        }
+    }
+
     /// Runs one job to its end.
     pub async fn run(self: Arc<Self>, work: Work) {
         let span = info_span!(
@@ -117,8 +139,11 @@ impl Pipeline {
             .await?;
         timer.observe_duration();
         let timer = self.metrics.stage("send");
-        let answer = self.mailer.send(&mail.envelope, &mail.message, &|| lease.holds()).await;
+        let mut answer = self.mailer.send(&mail.envelope, &mail.message, &|| lease.holds()).await;
         timer.observe_duration();
+        if password.is_some_and(|password| password.appears_in(&answer.reply)) {
+            "(the relay's words repeat the password and are left out)".clone_into(&mut answer.reply);
+        }
         Ok(answer)
     }
 
@@ -130,18 +155,18 @@ impl Pipeline {
             Ok(answer) => outcome::of_answer(claim, lease.token(), answer, password_lifetime, &self.retries),
             Err(unsent) => unsent.outcome(held),
         };
+        let seconds = seconds_since_start(held);
         let timer = self.metrics.stage("settle");
-        let state = self.settling.record(outcome.clone(), lane).await;
+        let recorded = self.settling.record(outcome.clone(), lane).await;
         timer.observe_duration();
-        self.leases.release(claim.delivery);
-        outcome::tell(claim, &outcome, state);
-        if let Some(state) = state {
+        outcome::tell(claim, &outcome, recorded);
+        if let Recorded::Moved(state) = recorded {
             self.metrics.count_attempt(claim.kind, outcome.ending.verdict(), state);
             if matches!(outcome.ending, Ending::Sent { .. }) && claim.attempt == 1 {
-                self.metrics.observe_send(lane, claim.kind, seconds_since_start(held));
+                self.metrics.observe_send(lane, claim.kind, seconds);
             }
         }
-        true
+        recorded != Recorded::Unknown
     }
 }
 

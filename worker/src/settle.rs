@@ -3,7 +3,8 @@
 //! An outcome is written once, in a group with others, and only while the claim's token still
 //! fits. Until Postgres has it the worker keeps asking: the mail is out, and a record that comes
 //! late is better than a second mail. When the lease ended meanwhile, whoever took over decides,
-//! and the outcome is dropped.
+//! and the outcome is dropped. When Postgres refuses a group, as a fault of ours would make it, its
+//! outcomes are recorded one by one, so that one of them costs none of the others.
 
 use crate::group::Group;
 use crate::metrics::WorkerMetrics;
@@ -20,7 +21,19 @@ use uuid::Uuid;
 
 /// Records outcomes, in groups.
 pub struct Settling {
-    group: Group<Outcome, Option<DeliveryState>>,
+    group: Group<Outcome, Recorded>,
+}
+
+/// How recording an outcome went.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Recorded {
+    /// The delivery went there.
+    Moved(DeliveryState),
+    /// The claim was lost, and whoever holds it now decides.
+    NotOurs,
+    /// Postgres refused, or has not answered and the process ends. The job must not be
+    /// acknowledged: nobody has recorded what became of it.
+    Unknown,
 }
 
 impl Settling {
@@ -34,39 +47,56 @@ impl Settling {
         Self { group }
     }
 
-    /// Records an outcome and tells where the delivery went; nothing when it was not ours any
-    /// more, or the process ends.
-    pub async fn record(&self, outcome: Outcome, lane: Lane) -> Option<DeliveryState> {
-        self.group.ask(outcome, lane).await.flatten()
+    /// Records an outcome.
+    pub async fn record(&self, outcome: Outcome, lane: Lane) -> Recorded {
+        self.group.ask(outcome, lane).await.unwrap_or(Recorded::Unknown)
     }
 }
 
-async fn record(
+async fn record(db: &Db, lifecycle: &Lifecycle, metrics: &WorkerMetrics, outcomes: Vec<Outcome>) -> Vec<Recorded> {
+    if let Some(recorded) = record_together(db, lifecycle, metrics, &outcomes).await {
+        return recorded;
+    }
+    let mut recorded = Vec::with_capacity(outcomes.len());
+    for outcome in outcomes {
+        let alone = record_together(db, lifecycle, metrics, &[outcome]).await;
+        recorded.push(alone.and_then(|one| one.first().copied()).unwrap_or(Recorded::Unknown));
+    }
+    recorded
+}
+
+/// Records outcomes in one statement; nothing when Postgres refuses it.
+async fn record_together(
     db: &Db,
     lifecycle: &Lifecycle,
     metrics: &WorkerMetrics,
-    outcomes: Vec<Outcome>,
-) -> Vec<Option<DeliveryState>> {
+    outcomes: &[Outcome],
+) -> Option<Vec<Recorded>> {
     let mut delays = Delays::for_a_near_server();
+    let mut is_repeated = false;
     loop {
-        match settle(db, &outcomes).await {
+        match settle(db, outcomes, is_repeated).await {
             Ok(settled) => {
                 let states: HashMap<Uuid, DeliveryState> =
                     settled.into_iter().map(|one| (one.delivery, one.state)).collect();
-                return outcomes
+                let state = |outcome: &Outcome| states.get(&outcome.delivery).copied();
+                let recorded = outcomes
                     .iter()
-                    .map(|outcome| states.get(&outcome.delivery).copied())
-                    .collect();
+                    .map(|outcome| state(outcome).map_or(Recorded::NotOurs, Recorded::Moved));
+                return Some(recorded.collect());
             }
             Err(fault @ StoreError::Refused(_)) => {
+                metrics.record_failures.inc();
                 error!(error = ?fault, count = outcomes.len(), "Could not record outcomes: Postgres refused the statement");
+                return None;
             }
             Err(fault) => warn!(error = ?fault, count = outcomes.len(), "Could not record outcomes; trying again"),
         }
         metrics.record_failures.inc();
+        is_repeated = true;
         tokio::select! {
             () = tokio::time::sleep(delays.next_delay()) => {}
-            () = lifecycle.ending().cancelled() => return outcomes.iter().map(|_| None).collect(),
+            () = lifecycle.ending().cancelled() => return Some(vec![Recorded::Unknown; outcomes.len()]),
         }
     }
 }

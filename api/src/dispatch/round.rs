@@ -14,6 +14,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tracing::{debug, warn};
+use uuid::Uuid;
 
 /// Jobs published in one go. A window of confirms of a thousand is as fast as the broker gets.
 const ROUND_MOST: i64 = 2_000;
@@ -38,18 +39,30 @@ pub(super) struct Rounds {
     db: Db,
     publisher: Publisher,
     bucket: Bucket,
-    windows: [(Lane, Window); 2],
+    lines: [Line; 2],
     metrics: Arc<ApiMetrics>,
+}
+
+/// What is known of one lane.
+struct Line {
+    lane: Lane,
+    window: Window,
+    /// The batch whose mail went last. Batches take turns from there on.
+    last: Uuid,
 }
 
 impl Rounds {
     pub(super) fn new(db: Db, publisher: Publisher, rate: Option<f64>, metrics: Arc<ApiMetrics>) -> Self {
-        let windows = Lane::ALL.map(|lane| (lane, Window::new()));
+        let lines = Lane::ALL.map(|lane| Line {
+            lane,
+            window: Window::new(rate),
+            last: Uuid::nil(),
+        });
         Self {
             db,
             publisher,
             bucket: Bucket::new(rate, Instant::now()),
-            windows,
+            lines,
             metrics,
         }
     }
@@ -57,7 +70,7 @@ impl Rounds {
     /// Publishes and marks what may go now.
     pub(super) async fn one(&mut self) -> Result<Pace, Trouble> {
         let mut pace = Pace::Idle;
-        for at in 0..self.windows.len() {
+        for at in 0..self.lines.len() {
             match self.one_lane(at).await? {
                 Pace::Idle => {}
                 more => pace = more,
@@ -67,13 +80,13 @@ impl Rounds {
     }
 
     async fn one_lane(&mut self, at: usize) -> Result<Pace, Trouble> {
-        let Some((lane, window)) = self.windows.get_mut(at) else {
+        let Some(line) = self.lines.get_mut(at) else {
             return Ok(Pace::Idle);
         };
-        let lane = *lane;
+        let (lane, last) = (line.lane, line.last);
         let queued = rows::queued(&self.db, lane).await?;
         self.metrics.queued(lane, queued);
-        let room = window.room(queued, Instant::now()).min(ROUND_MOST);
+        let room = line.window.room(queued, Instant::now()).min(ROUND_MOST);
         if room == 0 {
             return Ok(Pace::Full);
         }
@@ -81,15 +94,16 @@ impl Rounds {
         if allowed == 0 {
             return Ok(Pace::Limited(self.bucket.wait()));
         }
-        let due = rows::due(&self.db, lane, allowed).await?;
+        let due = rows::due(&self.db, lane, allowed, last).await?;
         if due.is_empty() {
             return Ok(Pace::Idle);
         }
         let published = self.publish(lane, &due).await?;
         let confirmed = published.confirmed.len();
         self.bucket.take(confirmed);
-        if let Some((_, window)) = self.windows.get_mut(at) {
-            window.add(confirmed);
+        if let Some(line) = self.lines.get_mut(at) {
+            line.window.add(confirmed);
+            line.last = due.last().map_or(last, |due| due.batch);
         }
         let taken: HashSet<Job> = published.confirmed.iter().copied().collect();
         let taken: Vec<&Due> = due.iter().filter(|due| taken.contains(&due.job())).collect();

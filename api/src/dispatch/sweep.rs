@@ -1,7 +1,7 @@
 //! Putting right what the passage of time put wrong.
 
 use crate::metrics::ApiMetrics;
-use shared::store::{Db, StoreResult, dispatch as rows};
+use shared::store::{Db, StoreResult, batches, dispatch as rows};
 use tracing::{info, warn};
 
 /// A delivery whose worker vanished this often is itself the reason.
@@ -33,7 +33,9 @@ pub(super) async fn once(db: &Db, metrics: &ApiMetrics) -> StoreResult<()> {
             "Workers vanished in the middle of attempts; these count as unsure and are tried again"
         );
     }
+    count("taken_back", batches::take_back(db).await?);
     count("useless", rows::end_useless(db, GROUP).await?);
+    count("given_up", rows::end_given_up(db, GROUP).await?);
     for batch in rows::finish(db).await? {
         info!(batch.id = %batch, "Batch has finished");
         metrics.batches_finished.inc();

@@ -3,7 +3,9 @@
 //! What lies in a queue is out of the dispatcher's hands: a batch accepted later waits behind it.
 //! So a queue holds about a second of work, whatever that is: the rate at which jobs leave it is
 //! measured and the window follows. It starts small, and as long as the queue runs dry between two
-//! looks it doubles, so a fast relay is found out within some rounds.
+//! looks it doubles, so a fast relay is found out within some rounds. Where a rate is set, a queue
+//! never holds more than a second of that: after a pause of all workers what had gathered in it would
+//! go out faster than the rate allows.
 
 use std::time::{Duration, Instant};
 
@@ -20,6 +22,8 @@ const AHEAD: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Window {
     size: i64,
+    least: i64,
+    most: i64,
     /// Jobs a second that left the queue, smoothed.
     rate: f64,
     /// What lay in the queue when we last looked, what was published since, and when that was.
@@ -28,9 +32,21 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub(super) const fn new() -> Self {
+    /// A window that has learnt nothing, for `rate` mails a second at most.
+    pub(super) fn new(rate: Option<f64>) -> Self {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "clamped to the window's bounds"
+        )]
+        let most = rate.map_or(MOST, |rate| {
+            (rate * AHEAD.as_secs_f64()).ceil().clamp(1.0, MOST as f64) as i64
+        });
+        let least = LEAST.min(most);
         Self {
-            size: LEAST,
+            size: least,
+            least,
+            most,
             rate: 0.0,
             before: None,
             published: 0,
@@ -67,13 +83,13 @@ impl Window {
             clippy::cast_precision_loss,
             reason = "clamped to the window's bounds"
         )]
-        let wanted = (self.rate * AHEAD.as_secs_f64()).clamp(0.0, MOST as f64) as i64;
+        let wanted = (self.rate * AHEAD.as_secs_f64()).clamp(0.0, self.most as f64) as i64;
         self.size = if ran_dry {
             self.size.saturating_mul(2).max(wanted)
         } else {
             wanted
         }
-        .clamp(LEAST, MOST);
+        .clamp(self.least, self.most);
     }
 }
 
@@ -83,7 +99,7 @@ mod tests {
 
     /// Simulates a queue that is emptied at `per_second`, and returns the window after a while.
     fn window_at(per_second: f64) -> i64 {
-        let (mut window, start) = (Window::new(), Instant::now());
+        let (mut window, start) = (Window::new(None), Instant::now());
         let mut queued = 0.0_f64;
         for step in 1..400_u32 {
             queued = (queued - per_second * 0.02).max(0.0);
@@ -107,6 +123,13 @@ mod tests {
     fn a_fast_relay_has_about_a_second_of_work_in_its_queue() {
         let size = window_at(7_000.0);
         assert!((5_000..=14_000).contains(&size), "{size}");
+    }
+
+    #[test]
+    fn no_more_gathers_than_a_second_of_the_rate() {
+        let mut window = Window::new(Some(5.0));
+        assert_eq!(window.room(0, Instant::now()), 5);
+        assert_eq!(Window::new(Some(0.1)).room(0, Instant::now()), 1);
     }
 
     #[test]

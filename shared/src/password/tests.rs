@@ -35,6 +35,16 @@ fn a_generated_password_has_four_groups_of_five_signs() {
 }
 
 #[test]
+fn it_is_found_in_words_that_repeat_it() {
+    let password = generated();
+    let shown = password.expose_for_mail().to_owned();
+
+    assert!(password.appears_in(&format!("554 refused: Password: {shown} looks random")));
+    assert!(password.appears_in(&shown.replace('-', "").to_uppercase()));
+    assert!(!password.appears_in("250 2.0.0 taken"));
+}
+
+#[test]
 fn each_sign_is_as_likely_as_any_other() {
     let mut randomness = randomness();
     let mut seen: BTreeMap<u8, u32> = BTreeMap::new();

@@ -1,6 +1,6 @@
 //! Batches: reading them with their sums, and a person's say over them.
 
-use super::{Db, StoreResult};
+use super::{Db, StoreResult, despite_deadlocks};
 use crate::batch::{BatchState, Lane};
 use crate::system_email::SystemEmailKind;
 use std::collections::BTreeMap;
@@ -106,27 +106,47 @@ pub async fn left_out(db: &Db, batch: Uuid) -> StoreResult<Counts> {
 ///
 /// A worker that has a job of it finds the batch paused and drops the job.
 pub async fn pause(db: &Db, id: Uuid, reason: &str) -> StoreResult<bool> {
-    let row = sqlx::query!(
-        r#"with paused as (
-               update batches set state = 'paused', reason = $2
-               where id = $1 and state in ('held', 'running') returning id
-           ), taken_back as (
-               update deliveries d
-               set state = case when d.attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
-                   due_at = now(), lease_until = null
-               from paused where d.batch_id = paused.id and d.state = 'queued'
-           )
-           select count(*) as "n!" from paused"#,
+    let pausing = sqlx::query!(
+        "update batches set state = 'paused', reason = $2
+         where id = $1 and state in ('held', 'running')",
         id,
         reason,
-    )
-    .fetch_one(db)
-    .await?;
-    Ok(row.n > 0)
+    );
+    let is_paused = pausing.execute(db).await?.rows_affected() > 0;
+    if is_paused {
+        // A statement of its own, so that it sees what the dispatcher has marked up to the pause.
+        // When it fails the batch is paused all the same, and the dispatcher takes back the rest.
+        let _ = take_back(db).await;
+    }
+    Ok(is_paused)
+}
+
+/// Takes back what was marked as queued of batches that are paused. Its jobs are dropped by the
+/// workers. The dispatcher calls it too, for what it was marking at the moment of the pause.
+pub async fn take_back(db: &Db) -> StoreResult<u64> {
+    let taking = || async {
+        let taking = sqlx::query!(
+            "update deliveries
+             set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
+                 due_at = now(), lease_until = null
+             where id in (
+                 select d.id
+                 from deliveries d
+                 cross join lateral (
+                     select from batches where id = d.batch_id and state = 'paused' offset 0
+                 ) b
+                 where d.state = 'queued'
+                 order by d.id
+                 for update of d)",
+        );
+        Ok(taking.execute(db).await?)
+    };
+    Ok(despite_deadlocks(taking).await?.rows_affected())
 }
 
 /// Lets a paused batch go on.
 pub async fn resume(db: &Db, id: Uuid) -> StoreResult<bool> {
+    take_back(db).await?;
     let row = sqlx::query!(
         r#"with resumed as (
                update batches
@@ -158,8 +178,8 @@ pub async fn start_now(db: &Db, id: Uuid) -> StoreResult<bool> {
     Ok(row.n > 0)
 }
 
-/// Stops a batch for good. From the commit on no worker takes on another of its mails; the rest
-/// is cancelled by [`super::dispatch::end_useless`], group by group.
+/// Stops a batch for good. From then on no worker takes on another of its mails, but for claims
+/// that were being written at that moment; the rest is cancelled by [`super::dispatch::end_useless`], group by group.
 pub async fn stop(db: &Db, id: Uuid, reason: &str) -> StoreResult<bool> {
     let done = sqlx::query!(
         "update batches set state = 'stopped', reason = $2
@@ -174,17 +194,19 @@ pub async fn stop(db: &Db, id: Uuid, reason: &str) -> StoreResult<bool> {
 
 /// Cancels up to `most` of what a stopped batch still owes; returns how many.
 pub async fn cancel_rest(db: &Db, id: Uuid, most: i64) -> StoreResult<u64> {
-    let done = sqlx::query!(
-        "update deliveries set state = 'cancelled', reason = 'stopped', lease_until = null
-         where id in (
-             select d.id from deliveries d join batches b on b.id = d.batch_id
-             where b.id = $1 and b.state = 'stopped' and d.state in ('waiting', 'queued', 'retrying')
-             limit $2
-             for update of d)",
-        id,
-        most,
-    )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected())
+    let cancelling = || async {
+        let cancelling = sqlx::query!(
+            "update deliveries set state = 'cancelled', reason = 'stopped', lease_until = null
+             where id in (
+                 select d.id from deliveries d join batches b on b.id = d.batch_id
+                 where b.id = $1 and b.state = 'stopped' and d.state in ('waiting', 'queued', 'retrying')
+                 order by d.id
+                 limit $2
+                 for update of d)",
+            id,
+            most,
+        );
+        Ok(cancelling.execute(db).await?)
+    };
+    Ok(despite_deadlocks(cancelling).await?.rows_affected())
 }

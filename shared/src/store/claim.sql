@@ -1,9 +1,9 @@
 -- Each row is found by its own id, whatever Postgres believes about the tables: `offset 0` keeps
 -- the planner from reading a batch to find some of it, and a state compared as text from reading
--- the index of all that is due.
+-- the index of all that is due. In one order for all, so that nobody waits in a circle.
 with found as materialized (
     select job.id, job.attempt, d.batch_id, d.due_at, d.test_address,
-           b.kind, b.version, b.start_at,
+           b.kind, b.version, b.start_at, b.state = 'running' as is_running,
            u.id as user_id, u.email, u.first_name, u.last_name, u.language, u.fields,
            u.signed_in_at is not null as has_signed_in,
            u.id is null and d.test_address is null as is_orphan
@@ -12,28 +12,35 @@ with found as materialized (
         select batch_id, user_id, due_at, test_address from deliveries where id = job.id offset 0
     ) d
     cross join lateral (
-        select kind, version, start_at from batches where id = d.batch_id and state = 'running' offset 0
+        select kind, version, start_at, state from batches where id = d.batch_id offset 0
     ) b
     left join lateral (
         select id, email, first_name, last_name, language, fields, signed_in_at
         from users where id = d.user_id offset 0
     ) u on true
+    order by job.id
 ),
 claimed as (
     update deliveries d
     set state = case when f.is_orphan then 'cancelled' else 'sending' end::delivery_state,
         reason = case when f.is_orphan then 'user_deleted' end,
-        attempt = case when f.is_orphan then d.attempt else d.attempt + 1 end,
+        attempt = case when f.is_orphan or d.state::text = 'sending' then d.attempt else d.attempt + 1 end,
         lease_until = case when not f.is_orphan then now() + make_interval(secs => $4) end,
-        lease_token = case when not f.is_orphan then $3::uuid end
+        lease_token = case when not f.is_orphan then $3::uuid end,
+        give_up_at = coalesce(
+            d.give_up_at,
+            now() + make_interval(secs => case f.kind when 'invite' then $6::float8 else $7::float8 end))
     from found f
-    where d.id = f.id and d.attempt = f.attempt - 1
-      and d.state::text in ('waiting', 'queued', 'retrying')
+    where d.id = f.id
+      and ((f.is_running and d.attempt = f.attempt - 1 and d.state::text in ('waiting', 'queued', 'retrying'))
+           -- The same claim asked again, because its first answer was lost.
+           or (d.attempt = f.attempt and d.state::text = 'sending' and d.lease_token = $3))
     returning d.attempt as begun, f.*
 ),
 started as (
     insert into attempts (delivery_id, n, worker)
     select id, begun, $5 from claimed where not is_orphan
+    on conflict do nothing
 )
 select id as "delivery!", begun as "attempt!", batch_id as "batch!",
        kind as "kind!: SystemEmailKind", version as "version!", start_at as "start_at!",

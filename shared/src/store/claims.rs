@@ -1,6 +1,6 @@
 //! A worker takes deliveries on.
 
-use super::{Db, StoreResult, seconds};
+use super::{Db, StoreResult, seconds, within};
 use crate::job::Job;
 use crate::system_email::SystemEmailKind;
 use serde_json::Value;
@@ -61,14 +61,37 @@ pub struct Claims {
     pub orphaned: usize,
 }
 
+/// Who claims, and for how long.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimant<'a> {
+    /// The worker's name, for the attempt's record.
+    pub worker: &'a str,
+    /// This group's own. Asking again with it after a lost answer gives the same claims again.
+    pub token: Uuid,
+    /// How long a claim lasts.
+    pub lease: Duration,
+    /// How long after its first claim an invite is tried,
+    pub invites_give_up_after: Duration,
+    /// and a password mail.
+    pub passwords_give_up_after: Duration,
+}
+
 /// Takes a group of deliveries on. One that is missing from the answer is not for us: somebody
 /// was faster, its batch was paused or stopped, or it has ended.
-pub async fn claim(db: &Db, jobs: &[Job], token: Uuid, lease: Duration, worker: &str) -> StoreResult<Claims> {
+pub async fn claim(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResult<Claims> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.delivery).collect();
     let attempts: Vec<i32> = jobs.iter().map(|job| job.attempt).collect();
-    let rows = sqlx::query_file!("src/store/claim.sql", &ids, &attempts, token, seconds(lease), worker,)
-        .fetch_all(db)
-        .await?;
+    let claiming = sqlx::query_file!(
+        "src/store/claim.sql",
+        &ids,
+        &attempts,
+        claimant.token,
+        seconds(claimant.lease),
+        claimant.worker,
+        seconds(claimant.invites_give_up_after),
+        seconds(claimant.passwords_give_up_after),
+    );
+    let rows = within(claiming.fetch_all(db)).await?;
     let mut claims = Claims::default();
     for row in rows {
         if !row.is_ours {
@@ -100,19 +123,18 @@ pub async fn claim(db: &Db, jobs: &[Job], token: Uuid, lease: Duration, worker: 
     Ok(claims)
 }
 
-/// Keeps claims alive that take long; returns those that are still ours.
-pub async fn renew(db: &Db, held: &[(Uuid, Uuid)], lease: Duration) -> StoreResult<Vec<Uuid>> {
+/// Keeps claims (a delivery, its token) alive that take long; returns those that are still ours.
+pub async fn renew(db: &Db, held: &[(Uuid, Uuid)], lease: Duration) -> StoreResult<Vec<(Uuid, Uuid)>> {
     let (ids, tokens): (Vec<Uuid>, Vec<Uuid>) = held.iter().copied().unzip();
-    let rows = sqlx::query!(
-        "update deliveries d set lease_until = now() + make_interval(secs => $3)
-         from unnest($1::uuid[], $2::uuid[]) as held (id, token)
-         where d.id = held.id and d.lease_token = held.token and d.state = 'sending'
-         returning d.id",
+    let renewing = sqlx::query!(
+        r#"update deliveries d set lease_until = now() + make_interval(secs => $3)
+           from unnest($1::uuid[], $2::uuid[]) as held (id, token)
+           where d.id = held.id and d.lease_token = held.token and d.state = 'sending'
+           returning d.id, held.token as "token!""#,
         &ids,
         &tokens,
         seconds(lease),
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
+    );
+    let rows = within(renewing.fetch_all(db)).await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.token)).collect())
 }

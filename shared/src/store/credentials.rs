@@ -1,6 +1,6 @@
 //! What passwords are checked against.
 
-use super::{Db, StoreResult, seconds};
+use super::{Db, StoreResult, seconds, within};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -34,7 +34,7 @@ pub async fn store(db: &Db, group: &[NewCredential]) -> StoreResult<Vec<Uuid>> {
     let tokens: Vec<Uuid> = group.iter().map(|one| one.token).collect();
     let verifiers: Vec<String> = group.iter().map(|one| one.verifier.clone()).collect();
     let lifetimes: Vec<f64> = group.iter().map(|one| seconds(one.lifetime)).collect();
-    let rows = sqlx::query!(
+    let storing = sqlx::query!(
         r#"insert into credentials (user_id, kind, verifier, delivery_id, attempt, batch_id, expires_at)
            select u.id, 'generated', one.verifier, one.delivery, one.attempt, one.batch,
                   now() + make_interval(secs => one.lifetime)
@@ -43,6 +43,10 @@ pub async fn store(db: &Db, group: &[NewCredential]) -> StoreResult<Vec<Uuid>> {
            join users u on u.id = one.user_id
            join deliveries d on d.id = one.delivery and d.state = 'sending'
                 and d.attempt = one.attempt and d.lease_token = one.token
+           -- From a statement whose answer was lost before its mail was given back. No mail carries
+           -- that password.
+           on conflict (delivery_id, attempt) where kind = 'generated'
+           do update set verifier = excluded.verifier, expires_at = excluded.expires_at
            returning delivery_id as "delivery!""#,
         &users,
         &deliveries,
@@ -51,9 +55,8 @@ pub async fn store(db: &Db, group: &[NewCredential]) -> StoreResult<Vec<Uuid>> {
         &tokens,
         &verifiers,
         &lifetimes,
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let rows = within(storing.fetch_all(db)).await?;
     Ok(rows.into_iter().map(|row| row.delivery).collect())
 }
 

@@ -1,6 +1,6 @@
 //! What the dispatcher reads and writes: what is due, what was published, what was lost.
 
-use super::{Db, StoreResult, seconds};
+use super::{Db, StoreResult, despite_deadlocks, seconds, within};
 use crate::batch::Lane;
 use crate::job::Job;
 use sqlx::postgres::PgListener;
@@ -20,7 +20,9 @@ pub struct Due {
     pub attempt: i32,
     /// Since when. With it a delivery is known again, see [`mark_queued`].
     pub due_at: OffsetDateTime,
-    /// The trace its batch belongs to.
+    /// Its batch,
+    pub batch: Uuid,
+    /// and the trace that one belongs to.
     pub trace_id: String,
 }
 
@@ -43,16 +45,17 @@ pub struct Turn {
 /// Takes the dispatcher's turn, if nobody has it.
 pub async fn take_turn(db: &Db) -> StoreResult<Option<Turn>> {
     let mut connection = db.acquire().await?;
-    let row = sqlx::query!(r#"select pg_try_advisory_lock(hashtextextended('dispatcher', 0)) as "is_mine!""#)
-        .fetch_one(&mut *connection)
-        .await?;
+    // Whatever way a turn ends, its lock must not go back to the pool with its connection.
+    connection.close_on_drop();
+    let asked = sqlx::query!(r#"select pg_try_advisory_lock(hashtextextended('dispatcher', 0)) as "is_mine!""#);
+    let row = within(asked.fetch_one(&mut *connection)).await?;
     Ok(row.is_mine.then_some(Turn { connection }))
 }
 
 impl Turn {
     /// Checks that the turn is still ours, which it is as long as its connection lives.
     pub async fn confirm(&mut self) -> StoreResult<()> {
-        sqlx::query!("select 1 as one").fetch_one(&mut *self.connection).await?;
+        within(sqlx::query!("select 1 as one").fetch_one(&mut *self.connection)).await?;
         Ok(())
     }
 
@@ -66,7 +69,7 @@ impl Turn {
 /// Hears that there is work. A missed call costs one poll interval, never a mail.
 pub async fn listen(db: &Db) -> StoreResult<PgListener> {
     let mut listener = PgListener::connect_with(db).await?;
-    listener.listen(WAKE).await?;
+    within(listener.listen(WAKE)).await?;
     Ok(listener)
 }
 
@@ -78,53 +81,54 @@ pub async fn heard(listener: &mut PgListener) -> StoreResult<()> {
 
 /// Starts batches whose hold is over.
 pub async fn start_held(db: &Db) -> StoreResult<u64> {
-    let done = sqlx::query!(
+    let starting = sqlx::query!(
         "update batches set state = 'running'
          where finished_at is null and state = 'held' and start_at <= now()",
-    )
-    .execute(db)
-    .await?;
+    );
+    let done = within(starting.execute(db)).await?;
     Ok(done.rows_affected())
 }
 
 /// How many jobs of a lane lie in the queue unclaimed.
 pub async fn queued(db: &Db, lane: Lane) -> StoreResult<i64> {
-    let row = sqlx::query!(
+    let counting = sqlx::query!(
         r#"select count(*) as "n!"
            from deliveries d join batches b on b.id = d.batch_id
            where d.state = 'queued' and b.lane = $1"#,
         lane as _,
-    )
-    .fetch_one(db)
-    .await?;
-    Ok(row.n)
+    );
+    Ok(within(counting.fetch_one(db)).await?.n)
 }
 
 /// Up to `most` due deliveries of a lane, in turns: the first of every batch, then the second of
-/// every batch, so that nobody waits behind somebody else's hundred thousand.
-pub async fn due(db: &Db, lane: Lane, most: i64) -> StoreResult<Vec<Due>> {
-    let due = sqlx::query_as!(
+/// every batch, so that nobody waits behind somebody else's hundred thousand. The batches after
+/// `last`, which was served last, come first: there may be room for fewer mails than there are
+/// batches.
+pub async fn due(db: &Db, lane: Lane, most: i64, last: Uuid) -> StoreResult<Vec<Due>> {
+    let reading = sqlx::query_as!(
         Due,
-        r#"select d.id as delivery, d.attempt, d.due_at, b.trace_id
+        r#"select d.id as delivery, d.attempt, d.due_at, b.id as batch, b.trace_id
            from batches b
            cross join lateral (
                select id, attempt, due_at, row_number() over (order by due_at, id) as turn
                from (
                    select id, attempt, due_at from deliveries
                    where batch_id = b.id and state in ('waiting', 'retrying') and due_at <= now()
+                     -- What a sweep will end is not begun first.
+                     and (attempt > 0 or b.stale_at is null or b.stale_at > now())
+                     and (give_up_at is null or give_up_at > now())
                    order by due_at, id
                    limit $2
                ) first
            ) d
            where b.finished_at is null and b.state = 'running' and b.lane = $1
-           order by d.turn, b.id
+           order by d.turn, b.id <= $3, b.id
            limit $2"#,
         lane as _,
         most,
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(due)
+        last,
+    );
+    within(reading.fetch_all(db)).await
 }
 
 /// Marks as queued what the broker confirmed. One that a worker has claimed meanwhile stays so,
@@ -134,60 +138,64 @@ pub async fn mark_queued(db: &Db, published: &[&Due], lease: Duration) -> StoreR
     let ids: Vec<Uuid> = published.iter().map(|due| due.delivery).collect();
     let attempts: Vec<i32> = published.iter().map(|due| due.attempt).collect();
     let due_at: Vec<OffsetDateTime> = published.iter().map(|due| due.due_at).collect();
-    let done = sqlx::query!(
-        // States are compared as text, so that nobody reads the index of all that is due.
-        "with found as materialized (
+    let marking = || async {
+        let marking = sqlx::query!(
+            // States are compared as text, so that nobody reads the index of all that is due.
+            "with found as materialized (
              select due.id, due.attempt, due.due_at
              from unnest($1::uuid[], $2::integer[], $3::timestamptz[]) as due (id, attempt, due_at)
              cross join lateral (select batch_id from deliveries where id = due.id offset 0) d
              cross join lateral (select from batches where id = d.batch_id and state = 'running' offset 0) b
+             order by due.id
          )
          update deliveries d
          set state = 'queued', lease_until = now() + make_interval(secs => $4)
          from found
          where d.id = found.id and d.attempt = found.attempt and d.due_at = found.due_at
            and d.state::text in ('waiting', 'retrying')",
-        &ids,
-        &attempts,
-        &due_at,
-        seconds(lease),
-    )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected())
+            &ids,
+            &attempts,
+            &due_at,
+            seconds(lease),
+        );
+        within(marking.execute(db)).await
+    };
+    Ok(despite_deadlocks(marking).await?.rows_affected())
 }
 
 /// Makes everything in the queues due again: after a new connection nothing proves that the
 /// broker still has it, and a copy too many is dropped by the claim.
 pub async fn requeue_all(db: &Db) -> StoreResult<u64> {
-    let done = sqlx::query!(
-        "update deliveries
-         set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
-             lease_until = null
-         where state = 'queued'",
-    )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected())
+    requeue(db, true).await
 }
 
 /// Makes due again what lay in a queue past its lease: its job is lost.
 pub async fn requeue_lost(db: &Db) -> StoreResult<u64> {
-    let done = sqlx::query!(
-        "update deliveries
-         set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
-             lease_until = null
-         where state = 'queued' and lease_until < now()",
-    )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected())
+    requeue(db, false).await
+}
+
+async fn requeue(db: &Db, also_within_lease: bool) -> StoreResult<u64> {
+    let requeueing = || async {
+        let requeueing = sqlx::query!(
+            "update deliveries
+             set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
+                 lease_until = null
+             where id in (
+                 select id from deliveries
+                 where state = 'queued' and ($1 or lease_until < now())
+                 order by id
+                 for update)",
+            also_within_lease,
+        );
+        within(requeueing.execute(db)).await
+    };
+    Ok(despite_deadlocks(requeueing).await?.rows_affected())
 }
 
 /// Ends attempts whose worker vanished: nobody knows how far it came, so they are unsure, and the
 /// delivery is due again at once. Past `attempts_most` attempts it has failed instead.
 pub async fn end_vanished(db: &Db, attempts_most: i32) -> StoreResult<u64> {
-    let row = sqlx::query!(
+    let ending = sqlx::query!(
         r#"with vanished as (
                select d.id, d.attempt, b.state as batch_state
                from deliveries d join batches b on b.id = d.batch_id
@@ -216,16 +224,15 @@ pub async fn end_vanished(db: &Db, attempts_most: i32) -> StoreResult<u64> {
            )
            select count(*) as "n!" from moved"#,
         attempts_most,
-    )
-    .fetch_one(db)
-    .await?;
+    );
+    let row = within(ending.fetch_one(db)).await?;
     Ok(u64::try_from(row.n).unwrap_or_default())
 }
 
 /// Ends what is of no use any more: mails too old to be worth their first try, and whatever is
 /// left of stopped batches. Up to `most` of each.
 pub async fn end_useless(db: &Db, most: i64) -> StoreResult<u64> {
-    let done = sqlx::query!(
+    let ending = sqlx::query!(
         "with useless as (
              select d.id,
                     case when b.state = 'stopped' then 'cancelled' else 'expired' end::delivery_state as state,
@@ -246,15 +253,29 @@ pub async fn end_useless(db: &Db, most: i64) -> StoreResult<u64> {
          set state = useless.state, reason = useless.reason, lease_until = null
          from useless where d.id = useless.id",
         most,
-    )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected())
+    );
+    Ok(within(ending.execute(db)).await?.rows_affected())
+}
+
+/// Ends up to `most` deliveries that were begun and are too old to be tried again. Most are ended
+/// when their last attempt is settled; these waited for a relay that was away.
+pub async fn end_given_up(db: &Db, most: i64) -> StoreResult<u64> {
+    let ending = sqlx::query!(
+        "update deliveries
+         set state = 'expired', reason = coalesce(reason, 'gave_up')
+         where id in (
+             select id from deliveries
+             where state in ('waiting', 'retrying') and give_up_at < now()
+             limit $1
+             for update skip locked)",
+        most,
+    );
+    Ok(within(ending.execute(db)).await?.rows_affected())
 }
 
 /// Closes batches whose last delivery has ended, and counts them for good.
 pub async fn finish(db: &Db) -> StoreResult<Vec<Uuid>> {
-    let finished = sqlx::query!(
+    let finishing = sqlx::query!(
         "update batches b
          set finished_at = now(),
              state = case when b.state = 'stopped' then b.state else 'finished' end,
@@ -269,8 +290,7 @@ pub async fn finish(db: &Db) -> StoreResult<Vec<Uuid>> {
                where d.batch_id = b.id and d.state in ('waiting', 'retrying'))
            and b.id not in (select batch_id from deliveries where state in ('queued', 'sending'))
          returning b.id",
-    )
-    .fetch_all(db)
-    .await?;
+    );
+    let finished = within(finishing.fetch_all(db)).await?;
     Ok(finished.into_iter().map(|row| row.id).collect())
 }

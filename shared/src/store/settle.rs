@@ -1,6 +1,6 @@
 //! What became of attempts, written once and for good.
 
-use super::{Db, StoreResult};
+use super::{Db, StoreResult, within};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -42,16 +42,15 @@ pub enum Ending {
     Retry {
         /// The class of the trouble.
         reason: &'static str,
-        /// After this long,
+        /// After this long, unless that is past the time to give up.
         after: Duration,
-        /// unless the first attempt began longer ago than this by then.
-        give_up_after: Duration,
         /// The relay may have taken it: the person may get it twice, and a password in it stays.
         is_unsure: bool,
         /// After this many attempts it has failed, whatever the time.
         attempts_most: i32,
     },
-    /// It had not really begun: no attempt is spent, and it is due after `after`.
+    /// It had not really begun: no attempt is spent, and it is due after `after`, unless that is
+    /// past the time to give up.
     GivenBack {
         /// See above.
         after: Duration,
@@ -86,14 +85,10 @@ impl Ending {
         }
     }
 
-    fn give_up(&self) -> (f64, i32) {
+    const fn attempts_most(&self) -> i32 {
         match self {
-            Self::Retry {
-                give_up_after,
-                attempts_most,
-                ..
-            } => (give_up_after.as_secs_f64(), *attempts_most),
-            _ => (0.0, 0),
+            Self::Retry { attempts_most, .. } => *attempts_most,
+            _ => i32::MAX,
         }
     }
 }
@@ -107,7 +102,6 @@ struct Columns {
     verdicts: Vec<String>,
     reasons: Vec<Option<String>>,
     times: Vec<Option<f64>>,
-    give_up_after: Vec<f64>,
     attempts_most: Vec<i32>,
     phases: Vec<String>,
     codes: Vec<Option<i16>>,
@@ -119,15 +113,13 @@ impl Columns {
     fn of(outcomes: &[Outcome]) -> Self {
         let mut columns = Self::default();
         for outcome in outcomes {
-            let (give_up_after, attempts_most) = outcome.ending.give_up();
             columns.ids.push(outcome.delivery);
             columns.attempts.push(outcome.attempt);
             columns.tokens.push(outcome.token);
             columns.verdicts.push(outcome.ending.verdict().to_owned());
             columns.reasons.push(outcome.ending.reason().map(str::to_owned));
             columns.times.push(outcome.ending.time());
-            columns.give_up_after.push(give_up_after);
-            columns.attempts_most.push(attempts_most);
+            columns.attempts_most.push(outcome.ending.attempts_most());
             columns.phases.push(outcome.phase.to_owned());
             columns
                 .codes
@@ -151,9 +143,12 @@ pub struct Settled {
 
 /// Settles a group of attempts. One that is missing from the answer was not ours any more: its
 /// lease had ended, and whoever took over decides.
-pub async fn settle(db: &Db, outcomes: &[Outcome]) -> StoreResult<Vec<Settled>> {
+///
+/// `is_repeated` when the same group was asked for before and the answer was lost: what was
+/// recorded then is part of this answer.
+pub async fn settle(db: &Db, outcomes: &[Outcome], is_repeated: bool) -> StoreResult<Vec<Settled>> {
     let columns = Columns::of(outcomes);
-    let rows = sqlx::query_file!(
+    let settling = sqlx::query_file!(
         "src/store/settle.sql",
         &columns.ids,
         &columns.attempts,
@@ -161,15 +156,14 @@ pub async fn settle(db: &Db, outcomes: &[Outcome]) -> StoreResult<Vec<Settled>> 
         &columns.verdicts,
         &columns.reasons as &[Option<String>],
         &columns.times as &[Option<f64>],
-        &columns.give_up_after,
         &columns.attempts_most,
         &columns.phases,
         &columns.codes as &[Option<i16>],
         &columns.enhanced_codes as &[Option<String>],
         &columns.replies,
-    )
-    .fetch_all(db)
-    .await?;
+        is_repeated,
+    );
+    let rows = within(settling.fetch_all(db)).await?;
     Ok(rows
         .into_iter()
         .map(|row| Settled {

@@ -1,9 +1,8 @@
 with outcome as (
     select * from unnest(
         $1::uuid[], $2::integer[], $3::uuid[], $4::text[], $5::text[], $6::float8[],
-        $7::float8[], $8::integer[], $9::text[], $10::smallint[], $11::text[], $12::text[])
-    as o (id, attempt, token, verdict, reason, secs, give_up_after, attempts_most,
-          phase, code, enhanced_code, reply)
+        $7::integer[], $8::text[], $9::smallint[], $10::text[], $11::text[])
+    as o (id, attempt, token, verdict, reason, secs, attempts_most, phase, code, enhanced_code, reply)
 ),
 decided as materialized (
     select o.*,
@@ -11,21 +10,24 @@ decided as materialized (
                when o.verdict = 'accepted' then 'sent'
                when o.verdict = 'refused' then 'failed'
                when b.state = 'stopped' then 'cancelled'
-               when o.verdict = 'given_back' then case when o.attempt = 1 then 'waiting' else 'retrying' end
-               when o.attempt >= o.attempts_most then 'failed'
-               when (select a.started_at from attempts a where a.delivery_id = o.id and a.n = 1)
-                    + make_interval(secs => o.give_up_after) < now() + make_interval(secs => o.secs) then 'expired'
+               when o.verdict <> 'given_back' and o.attempt >= o.attempts_most then 'failed'
+               when d.give_up_at < now() + make_interval(secs => o.secs) then 'expired'
+               when o.verdict = 'given_back' and o.attempt = 1 then 'waiting'
                else 'retrying'
            end::delivery_state as state,
            b.state = 'stopped' and o.verdict not in ('accepted', 'refused') as is_stopped
     from outcome o
-    cross join lateral (select batch_id from deliveries where id = o.id offset 0) d
+    cross join lateral (select batch_id, give_up_at from deliveries where id = o.id offset 0) d
     cross join lateral (select state from batches where id = d.batch_id offset 0) b
+    -- In one order for all, so that nobody waits in a circle.
+    order by o.id
 ),
 moved as (
     update deliveries d
     set state = o.state,
-        reason = case when o.is_stopped then 'stopped' else o.reason end,
+        reason = case when o.is_stopped then 'stopped'
+                      when o.state = 'expired' then coalesce(o.reason, 'gave_up')
+                      else o.reason end,
         attempt = case when o.verdict = 'given_back' then d.attempt - 1 else d.attempt end,
         due_at = case when o.state in ('waiting', 'retrying') then now() + make_interval(secs => o.secs)
                       else d.due_at end,
@@ -62,3 +64,10 @@ removed as (
       and c.used_at is null and m.verdict in ('refused', 'try_later', 'given_back')
 )
 select id as "id!", state as "state!: crate::delivery::DeliveryState" from moved
+union all
+-- Asked again because the first answer was lost: what was recorded then is the answer.
+select o.id, d.state
+from decided o
+join attempts a on a.delivery_id = o.id and a.n = o.attempt and a.verdict = o.verdict
+join deliveries d on d.id = o.id
+where $12::boolean and o.verdict <> 'given_back'

@@ -1,6 +1,8 @@
 //! Looking into the world's queues, as any client of RabbitMQ can.
 
-use lapin::options::{BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::options::{
+    BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions,
+};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
 
@@ -144,7 +146,9 @@ pub(super) async fn clear(url: &str) -> Result<()> {
     let cleared = async {
         let (_connection, channel) = open(url).await?;
         for queue in ["beckon.interactive", "beckon.bulk", "beckon.parked"] {
-            channel.queue_delete(queue.into(), Default::default()).await?;
+            channel
+                .queue_delete(queue.into(), QueueDeleteOptions::default())
+                .await?;
         }
         Ok::<_, lapin::Error>(())
     };

@@ -120,6 +120,16 @@ impl Breaker {
             .await;
     }
 
+    /// Whether mails are held back at this moment.
+    pub(super) fn is_ready(&self) -> bool {
+        matches!(*self.gate.borrow(), Gate::Up | Gate::TrialFree)
+    }
+
+    /// Waits until mails are held back.
+    pub(super) async fn in_trouble(&self) {
+        let _ = self.gate.subscribe().wait_for(|gate| *gate == Gate::Down).await;
+    }
+
     /// Leave to ask the relay, or the answer that stands for the relay's.
     pub(super) async fn leave(&self) -> Result<Leave, Answer> {
         if *self.gate.borrow() == Gate::Up {

@@ -102,6 +102,16 @@ impl Mailer {
         self.0.breaker.ready().await;
     }
 
+    /// Whether mails are not held back at this moment.
+    pub fn is_ready(&self) -> bool {
+        self.0.breaker.is_ready()
+    }
+
+    /// Waits until mails are held back.
+    pub async fn in_trouble(&self) {
+        self.0.breaker.in_trouble().await;
+    }
+
     /// Whether the relay takes mails.
     pub fn relay_state(&self) -> RelayState {
         self.0.breaker.state()

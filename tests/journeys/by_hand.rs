@@ -1,0 +1,74 @@
+//! A world in which the test itself dispatches and works, one statement at a time.
+
+use harness::{Setup, World};
+use serde_json::Value;
+use shared::batch::Lane;
+use shared::store::claims::{self, Claim, Claimant};
+use shared::store::dispatch::{self, Due};
+use shared::store::settle::{self, Ending, Outcome, Settled};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How long claims and marks last here.
+pub(crate) const LEASE: Duration = Duration::from_mins(1);
+
+/// Invites these people, each call a batch of its own, and ends the API before it dispatches.
+pub(crate) async fn world_that_owes(batches: &[Value]) -> World {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    for whom in batches {
+        for email in whom["emails"].as_array().unwrap() {
+            world.person(email.as_str().unwrap()).await;
+        }
+        let mut held = whom.clone();
+        held["hold_seconds"] = Value::from(60);
+        world.invite(held).await;
+    }
+    world.kill_api().await;
+    run(&world, "update batches set state = 'running'").await;
+    run(&world, "update deliveries set due_at = now()").await;
+    world
+}
+
+/// Changes the world behind everybody's back.
+pub(crate) async fn run(world: &World, statement: &'static str) {
+    sqlx::query(statement).execute(&world.db).await.unwrap();
+}
+
+/// What is due.
+pub(crate) async fn due(world: &World, most: i64, last: Uuid) -> Vec<Due> {
+    dispatch::due(&world.db, Lane::Interactive, most, last).await.unwrap()
+}
+
+/// Claims what is due, as the worker that this token stands for.
+pub(crate) async fn claim(world: &World, due: &[Due], token: Uuid) -> Vec<Claim> {
+    let jobs: Vec<_> = due.iter().map(Due::job).collect();
+    let claimant = Claimant {
+        worker: "a test",
+        token,
+        lease: LEASE,
+        invites_give_up_after: Duration::from_hours(48),
+        passwords_give_up_after: Duration::from_hours(24),
+    };
+    claims::claim(&world.db, &jobs, claimant).await.unwrap().taken
+}
+
+/// Settles a claim.
+pub(crate) async fn settle(
+    world: &World,
+    claim: &Claim,
+    token: Uuid,
+    ending: Ending,
+    is_repeated: bool,
+) -> Vec<Settled> {
+    let outcome = Outcome {
+        delivery: claim.delivery,
+        attempt: claim.attempt,
+        token,
+        ending,
+        phase: "connect",
+        code: None,
+        enhanced_code: None,
+        reply: "the relay is in trouble".to_owned(),
+    };
+    settle::settle(&world.db, &[outcome], is_repeated).await.unwrap()
+}
