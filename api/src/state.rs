@@ -28,6 +28,10 @@ pub struct Api {
     pub lifecycle: Lifecycle,
 }
 
+/// However much a request asks for. A million rows take less than a minute to import; what takes
+/// longer waits for something that does not come.
+const WORK_MOST: Duration = Duration::from_mins(10);
+
 impl Api {
     /// Does work that must not stop in the middle when the client hangs up: axum drops a request's
     /// future then, and a transaction half-way would be dropped with it.
@@ -39,8 +43,16 @@ impl Api {
         &self,
         work: impl Future<Output = Result<T, Problem>> + Send + 'static,
     ) -> Result<T, Problem> {
-        match self.lifecycle.spawn(work.in_current_span()).await {
-            Ok(done) => done,
+        let work = tokio::time::timeout(WORK_MOST, work.in_current_span());
+        match self.lifecycle.spawn(work).await {
+            Ok(Ok(done)) => done,
+            Ok(Err(_)) => {
+                tracing::error!(
+                    seconds = WORK_MOST.as_secs(),
+                    "The work of a request was ended after its time"
+                );
+                Err(Problem::internal())
+            }
             Err(fault) => {
                 tracing::error!(error = %fault, "The work of a request came to no end");
                 Err(Problem::internal())

@@ -97,6 +97,9 @@ impl Display for Faults {
     }
 }
 
+/// No time that is set here is longer; Postgres's own end at some point beyond.
+const LONGEST: Duration = Duration::from_hours(365 * 24);
+
 /// Reads `30s`, `5min`, `4h`, `3d`, `250ms`; a bare `0` needs no unit.
 ///
 /// # Errors
@@ -105,7 +108,7 @@ impl Display for Faults {
 pub fn duration(text: &str) -> Result<Duration, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
-    let wrong = || format!("is {text:?}; write a time with its unit, like 30s, 5min, 4h or 3d");
+    let wrong = || format!("is {text:?}; write a time with its unit, like 30s, 5min, 4h or 3d, up to 365d");
     let number: u64 = number.parse().map_err(|_| wrong())?;
     let milliseconds = match unit.trim() {
         "ms" => Some(1),
@@ -119,6 +122,7 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     milliseconds
         .and_then(|factor: u64| number.checked_mul(factor))
         .map(Duration::from_millis)
+        .filter(|time| *time <= LONGEST)
         .ok_or_else(wrong)
 }
 

@@ -109,6 +109,22 @@ impl Scene {
         }
     }
 
+    /// Makes sure that the relay has taken so many mails since the start and not one more.
+    ///
+    /// # Errors
+    ///
+    /// When somebody got a second one.
+    pub(crate) fn took_exactly(&self, mails: usize) -> Result<()> {
+        let taken = self.world.relay.accepted_count();
+        if taken == mails {
+            Ok(())
+        } else {
+            Err(HarnessError::new(format!(
+                "the relay took {taken} mails, and {mails} were owed"
+            )))
+        }
+    }
+
     async fn call(&self, request: reqwest::RequestBuilder, expected: u16) -> Result<Value> {
         let failed = |fault| HarnessError::because("the API did not answer", fault);
         let answer = request.bearer_auth(self.world.key()).send().await.map_err(failed)?;

@@ -144,7 +144,7 @@ async fn stay(voice: &mut Voice, api: &Api, pages: &str, member: &Member, stop: 
         ),
     ])?;
     voice.say("")?;
-    voice.say("Ctrl-C ends everything and leaves nothing behind.")?;
+    voice.say("Ctrl-C ends everything.")?;
     stop.asked().await;
     Ok(())
 }

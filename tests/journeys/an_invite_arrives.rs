@@ -3,6 +3,7 @@
 use crate::json;
 use harness::World;
 use harness::world::PATIENCE;
+use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn an_invite_arrives() {
@@ -33,14 +34,22 @@ async fn an_invite_arrives() {
 
 #[tokio::test]
 async fn every_person_of_a_large_batch_gets_one_mail() {
+    const PEOPLE: usize = 20_000;
     let world = World::start().await;
-    let import = world.people(1_000).await;
+    let import = world.people(PEOPLE).await;
 
     let batch = world.invite(json!({ "import": import })).await;
+    // As long as it goes on; the batch's own end is waited for below.
+    let mut taken = 0;
+    while taken < PEOPLE {
+        taken = world.relay.wait_for(taken + 1, PATIENCE).await.unwrap().accepted;
+    }
     let finished = world.finished(batch).await;
 
-    assert_eq!(finished["counts"]["sent"], 1_000, "{finished}");
-    assert_eq!(world.relay.accepted_count(), 1_000);
+    assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
+    assert_eq!(world.relay.accepted_count(), PEOPLE);
+    let different: BTreeSet<String> = world.relay.log().into_iter().map(|mail| mail.recipient).collect();
+    assert_eq!(different.len(), PEOPLE);
     world.assert_promises_kept().await;
     world.end().await;
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 #[tokio::test]
 async fn a_single_mail_goes_out_while_a_batch_runs() {
     let world = World::with(Setup::default().worker_setting("BECKON_SMTP_CONNECTIONS", "4")).await;
-    let import = world.people(2_000).await;
+    let import = world.people(4_000).await;
     world.person("ada@example.com").await;
     world.relay.set_default(Behaviour::SlowDot(Duration::from_millis(20)));
 
@@ -20,8 +20,9 @@ async fn a_single_mail_goes_out_while_a_batch_runs() {
     let waited = began.elapsed();
 
     let left = world.count(bulk, "sent").await;
-    assert!(left < 2_000, "the batch was over before the test could tell");
-    assert!(waited < Duration::from_secs(3), "{waited:?}");
+    assert!(left < 4_000, "the batch was over before the test could tell");
+    // Ten seconds are what is promised for one person; the rest of the batch takes as long again.
+    assert!(waited < Duration::from_secs(10), "{waited:?}");
     world.end().await;
 }
 

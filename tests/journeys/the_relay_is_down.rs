@@ -14,10 +14,14 @@ async fn an_outage_spends_nobodys_attempts() {
     let batch = world.invite(json!({ "import": import })).await;
     world
         .eventually("the worker to notice", async || {
-            world.logs().contains("elay").then_some(())
+            world.logs().contains("The relay is in trouble").then_some(())
         })
         .await;
-    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    world
+        .eventually("the outage to last", async || {
+            world.logs().contains("Jobs went back to their queues").then_some(())
+        })
+        .await;
     let down = world.batch(batch).await;
     world.relay.resume_listening().await.unwrap();
     let finished = world.finished(batch).await;

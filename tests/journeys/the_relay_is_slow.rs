@@ -5,10 +5,10 @@ use harness::{Setup, World};
 
 #[tokio::test]
 async fn a_mail_longer_than_a_lease_goes_out_once() {
-    let world = World::with(Setup::default().workers(2).worker_setting("BECKON_LEASE", "1s")).await;
-    world.person("slow-dot-5s@example.org").await;
+    let world = World::with(Setup::default().workers(2).worker_setting("BECKON_LEASE", "3s")).await;
+    world.person("slow-dot-8s@example.org").await;
 
-    let batch = world.invite(json!({ "emails": ["slow-dot-5s@example.org"] })).await;
+    let batch = world.invite(json!({ "emails": ["slow-dot-8s@example.org"] })).await;
     let finished = world.finished(batch).await;
 
     assert_eq!(finished["counts"]["sent"], 1, "{finished}");

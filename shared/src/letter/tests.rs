@@ -191,8 +191,7 @@ fn write_a_letter_with_everything_to_a_file() {
         };
         let compiled = template.compile(SystemEmailKind::Invite, CustomFields::Any).unwrap();
         let letter = write(&compiled, &ada(without_fields()));
-        std::fs::create_dir_all("/tmp/letters-seen").unwrap();
-        std::fs::write(format!("/tmp/letters-seen/{name}.html"), letter.html.as_bytes()).unwrap();
+        std::fs::write(seen().join(format!("{name}.html")), letter.html.as_bytes()).unwrap();
         println!("{}", *letter.text);
     }
 }

@@ -48,6 +48,7 @@ pub(super) async fn measure(scene: &Scene, options: &Options, figures: &mut Figu
     for single in &singles {
         scene.all_sent(single.batch, 1).await?;
     }
+    scene.took_exactly(goal + singles.len())?;
     let latencies = latencies(scene, &singles).await?;
     note_latencies(
         figures,

@@ -29,6 +29,7 @@ pub(super) async fn measure(scene: &Scene, options: &Options, figures: &mut Figu
     forget_peak(scene.processes.worker)?;
     scene.taken(taken + count).await?;
     let ended = scene.all_sent(accepted.batch, count).await?;
+    scene.took_exactly(taken + count)?;
 
     figures.note(catalog::INVITES_RATE, per_second(count, ended - begun));
     figures.note(catalog::INVITES_DRAIN, per_second(count, ended - accepted.at));

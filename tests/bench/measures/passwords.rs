@@ -30,6 +30,7 @@ pub(super) async fn measure(scene: &Scene, options: &Options, figures: &mut Figu
         .await?;
     scene.taken(taken + count).await?;
     let ended = scene.all_sent(accepted.batch, count).await?;
+    scene.took_exactly(taken + count)?;
 
     let rate = per_second(count, ended - begun);
     // The machine's speed drifts by some per cent within a minute.

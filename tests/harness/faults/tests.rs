@@ -24,18 +24,29 @@ async fn hear(stream: &mut TcpStream) -> Vec<u8> {
     heard
 }
 
+/// Waits for exactly this, in however many pieces it comes.
+async fn expect(stream: &mut TcpStream, text: &[u8]) {
+    let mut heard = vec![0; text.len()];
+    let read = stream.read_exact(&mut heard);
+    tokio::time::timeout(Duration::from_secs(20), read)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(heard, text);
+}
+
 #[tokio::test]
 async fn everything_passes_until_a_verb_is_spoken() {
     let (proxy, mut client, mut server) = connected().await;
 
     client.write_all(b"ping").await.unwrap();
-    assert_eq!(hear(&mut server).await, b"ping");
+    expect(&mut server, b"ping").await;
     server.write_all(b"pong").await.unwrap();
-    assert_eq!(hear(&mut client).await, b"pong");
+    expect(&mut client, b"pong").await;
     client.shutdown().await.unwrap();
     assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0);
     server.write_all(b"last words").await.unwrap();
-    assert_eq!(hear(&mut client).await, b"last words");
+    expect(&mut client, b"last words").await;
     assert_eq!(proxy.connections(), 1);
 }
 
@@ -58,7 +69,7 @@ async fn a_stall_holds_back_and_loses_nothing() {
 
     proxy.stall_replies();
     client.write_all(b"asked").await.unwrap();
-    assert_eq!(hear(&mut server).await, b"asked");
+    expect(&mut server, b"asked").await;
     server.write_all(b"answered").await.unwrap();
     assert_eq!(hear(&mut client).await, b"");
     proxy.stall();
@@ -67,8 +78,8 @@ async fn a_stall_holds_back_and_loses_nothing() {
 
     proxy.restore().await.unwrap();
 
-    assert_eq!(hear(&mut client).await, b"answered");
-    assert_eq!(hear(&mut server).await, b"asked again");
+    expect(&mut client, b"answered").await;
+    expect(&mut server, b"asked again").await;
 }
 
 #[tokio::test]
@@ -87,7 +98,7 @@ async fn a_reset_is_no_orderly_end() {
 async fn a_limit_lets_so_many_bytes_through_and_closes() {
     let (proxy, mut client, mut server) = connected().await;
     client.write_all(b"12345").await.unwrap();
-    assert_eq!(hear(&mut server).await, b"12345");
+    expect(&mut server, b"12345").await;
 
     proxy.limit(8);
     client.write_all(b"67890").await.unwrap();
@@ -104,16 +115,13 @@ async fn slices_and_latency_slow_things_down() {
 
     proxy.slice(2);
     client.write_all(b"abcdef").await.unwrap();
-    assert_eq!(hear(&mut server).await, b"ab");
-    let mut rest = [0; 4];
-    server.read_exact(&mut rest).await.unwrap();
-    assert_eq!(&rest, b"cdef");
+    expect(&mut server, b"abcdef").await;
 
     proxy.restore().await.unwrap();
     proxy.latency(Duration::from_millis(50));
     let start = Instant::now();
     server.write_all(b"late").await.unwrap();
-    assert_eq!(hear(&mut client).await, b"late");
+    expect(&mut client, b"late").await;
     assert!(start.elapsed() >= Duration::from_millis(50));
 }
 

@@ -190,7 +190,8 @@ impl Traces {
     }
 
     fn assert_gone(&self) {
-        let deadline = Instant::now() + Duration::from_secs(15);
+        // The keeper lets initdb end, and gives each server its time to stop.
+        let deadline = Instant::now() + Duration::from_secs(40);
         loop {
             let group_lives = killpg(self.group, None).is_ok();
             let inside = processes_inside(&self.folder);
