@@ -7,9 +7,6 @@
 CARGO ?= cargo
 TARGET = $${CARGO_TARGET_DIR:-target}
 
-# Queries are checked against shared/.sqlx, also where DATABASE_URL names a server for the tests.
-export SQLX_OFFLINE := true
-
 .PHONY: help demo test check bench queries fmt setup
 .DEFAULT_GOAL := help
 

@@ -356,7 +356,7 @@ mod tests {
         let told = faults.into_result::<()>(Some(())).unwrap_err().to_string();
         assert_eq!(
             told,
-            "DATABASE_URL is not set\nBECKON_HOLD is \"soon\"; write a time with its unit, like 30s, 5min, 4h or 3d"
+            "DATABASE_URL is not set\nBECKON_HOLD is \"soon\"; write a time with its unit, like 30s, 5min, 4h or 3d, up to 365d"
         );
     }
 

@@ -31,7 +31,8 @@ const EMPTY_WORDS: [&str; 13] = [
 const EMPTY_BEGINNINGS: [&str; 4] = ["new_", "do_", "handle_", "process_"];
 
 /// What the top level holds, with conventional files at most.
-const TOP: [&str; 20] = [
+const TOP: [&str; 21] = [
+    ".cargo",
     ".ci",
     ".git",
     ".github",

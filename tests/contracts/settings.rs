@@ -245,7 +245,7 @@ fn settings_of_one_program_are_checked_by_it() {
             "beckon-worker",
             "BECKON_LEASE",
             "30",
-            "BECKON_LEASE is \"30\"; write a time with its unit, like 30s, 5min, 4h or 3d",
+            "BECKON_LEASE is \"30\"; write a time with its unit, like 30s, 5min, 4h or 3d, up to 365d",
         ),
         (
             "beckon-worker",
