@@ -11,6 +11,7 @@ mod a_mail_waits_too_long;
 mod a_mailed_password_signs_in;
 mod a_poison_message_is_parked;
 mod a_stop_finishes_started_mail;
+mod a_system_email_is_changed;
 mod a_worker_is_killed;
 mod an_answer_of_postgres_is_lost;
 mod an_invite_arrives;
