@@ -19,6 +19,7 @@ mod an_invite_arrives;
 mod batches_take_turns;
 mod by_hand;
 mod faulty_rows_are_named;
+mod names_come_from_everywhere;
 mod nobody_waits_behind_a_batch;
 mod one_worker_cannot_reach_the_relay;
 mod pause_resume_and_stop_tell_the_truth;

@@ -19,6 +19,8 @@ pub struct Mail {
     pub from: String,
     /// The `To` header's addresses.
     pub to: Vec<String>,
+    /// The name before the first of them, decoded; empty when there is none.
+    pub to_name: String,
     /// The plain text part, decoded; empty when there is none.
     pub text: String,
     /// The HTML part, decoded; empty when there is none.
@@ -56,6 +58,7 @@ impl Mail {
             subject: message.subject().unwrap_or_default().to_owned(),
             from: addresses(message.from()).pop().unwrap_or_default(),
             to: addresses(message.to()),
+            to_name: first_name(message.to()),
             text: contents(text),
             html: contents(html),
             headers: message
@@ -92,6 +95,11 @@ fn addresses(header: Option<&Address<'_>>) -> Vec<String> {
         .filter_map(|address| address.address())
         .map(str::to_owned)
         .collect()
+}
+
+fn first_name(header: Option<&Address<'_>>) -> String {
+    let first = header.and_then(Address::first);
+    first.and_then(|address| address.name()).unwrap_or_default().to_owned()
 }
 
 fn contents(part: Option<&MessagePart<'_>>) -> String {
