@@ -24,6 +24,7 @@ mod names_come_from_everywhere;
 mod nobody_waits_behind_a_batch;
 mod one_worker_cannot_reach_the_relay;
 mod pause_resume_and_stop_tell_the_truth;
+mod people_are_found;
 mod the_broker_is_lost;
 mod the_relay_hangs_up;
 mod the_relay_is_down;

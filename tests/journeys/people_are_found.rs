@@ -1,0 +1,128 @@
+//! Who has been written to and who has come in, asked in the list and chosen for a batch.
+
+use crate::json;
+use harness::World;
+use serde_json::Value;
+
+const PEOPLE: &str = "email,first name,last name\n\
+    ada@example.org,Ada,Lovelace\n\
+    bob@example.com,Bob,Builder\n\
+    cleo@example.org,Cleo,Patra\n\
+    550+dan@example.org,Dan,Builder\n";
+
+// In the order of the alphabet.
+const DAN: &str = "550+dan@example.org";
+const ADA: &str = "ada@example.org";
+const BOB: &str = "bob@example.com";
+const CLEO: &str = "cleo@example.org";
+const ZED: &str = "zed@example.net";
+
+/// Ada is invited and has signed in, Bob has a password, Cleo an invite, Dan an invite that was
+/// refused.
+async fn a_world_on_its_way() -> (World, Value) {
+    let world = World::start().await;
+    let import = world.import(PEOPLE).await.expect(201)["id"].clone();
+    let invites = world.invite(json!({ "emails": [ADA, CLEO, DAN] })).await;
+    let passwords = world.reset_passwords(json!({ "emails": [ADA, BOB] })).await;
+    world.finished(invites).await;
+    world.finished(passwords).await;
+    let mails = world.relay.mails_to(ADA).unwrap();
+    let password = mails.iter().find_map(|mail| mail.password()).unwrap();
+    world.sign_in(ADA, password).await.expect(200);
+    // Somebody from elsewhere, whom no question about the import may find.
+    world.person(ZED).await;
+    (world, import)
+}
+
+async fn found(world: &World, question: &str) -> Vec<String> {
+    let page = world.get(&format!("/v1/users?{question}")).await.expect(200);
+    let users = page["items"].as_array().unwrap().iter();
+    let mut emails: Vec<String> = users.map(|user| user["email"].as_str().unwrap().to_owned()).collect();
+    emails.sort_unstable();
+    emails
+}
+
+#[tokio::test]
+async fn a_filter_finds_who_matches_all_of_it() {
+    let (world, import) = a_world_on_its_way().await;
+    let import = import.as_str().unwrap();
+
+    for (question, people) in [
+        ("invited=true", vec![ADA, CLEO]),
+        ("invited=false", vec![DAN, BOB, ZED]),
+        ("signed_in=true", vec![ADA]),
+        ("signed_in=false&invited=true", vec![CLEO]),
+        ("q=EXAMPLE.com", vec![BOB]),
+        ("q=builder", vec![DAN, BOB]),
+        ("q=ada%20love", vec![ADA]),
+        ("q=love%20ada", vec![]),
+        ("q=builder&invited=true", vec![]),
+        ("q=zed", vec![ZED]),
+        (&format!("import={import}&invited=false"), vec![DAN, BOB]),
+        (&format!("import={import}"), vec![DAN, ADA, BOB, CLEO]),
+    ] {
+        assert_eq!(found(&world, question).await, people, "{question}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_list_tells_how_far_everybody_has_come() {
+    let (world, import) = a_world_on_its_way().await;
+
+    let page = world
+        .get(&format!("/v1/users?import={}", import.as_str().unwrap()))
+        .await
+        .expect(200);
+
+    let mut told: Vec<[&str; 3]> = page["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| {
+            assert_eq!(user["invite"]["sent_at"].is_string(), user["invite"]["state"] == "sent");
+            [&user["email"], &user["invite"]["state"], &user["access"]["state"]].map(|text| text.as_str().unwrap())
+        })
+        .collect();
+    told.sort_unstable();
+    assert_eq!(
+        told,
+        [
+            [DAN, "failed", "none"],
+            [ADA, "sent", "signed_in"],
+            [BOB, "not_invited", "password_mailed"],
+            [CLEO, "sent", "none"],
+        ],
+        "{page}"
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_batch_goes_to_those_its_filter_finds() {
+    let (world, import) = a_world_on_its_way().await;
+
+    let batch = world
+        .invite(json!({ "filter": { "import": import, "invited": false, "q": "builder" } }))
+        .await;
+    let finished = world.finished(batch).await;
+    let nobody = world
+        .post(
+            "/v1/invites",
+            json!({ "filter": { "signed_in": true, "q": "builder" } }),
+        )
+        .await;
+
+    assert_eq!(finished["counts"]["selected"], 2, "{finished}");
+    let addresses: Vec<Value> = world
+        .deliveries(batch)
+        .await
+        .iter()
+        .map(|line| line["email"].clone())
+        .collect();
+    assert!(addresses.contains(&json!(BOB)), "{addresses:?}");
+    assert!(addresses.contains(&json!(DAN)), "{addresses:?}");
+    assert_eq!(nobody.status, 422, "{}", nobody.text);
+    world.assert_promises_kept().await;
+    world.end().await;
+}
