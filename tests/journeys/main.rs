@@ -5,6 +5,7 @@
     reason = "a scenario that does not go as told ends there"
 )]
 
+mod a_batch_is_watched;
 mod a_hold_can_be_undone;
 mod a_letter_is_tried_out;
 mod a_list_is_read_in_pages;

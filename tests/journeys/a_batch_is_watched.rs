@@ -1,0 +1,157 @@
+//! Server-sent events: a batch's sums as they change, until it has finished.
+
+use crate::json;
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use serde_json::Value;
+
+/// Somebody who listens to a batch.
+struct Listener {
+    answer: reqwest::Response,
+    heard: String,
+}
+
+impl Listener {
+    async fn to(world: &World, batch: uuid::Uuid) -> Self {
+        let request = reqwest::Client::new()
+            .get(format!("{}/v1/batches/{batch}/events", world.base()))
+            .bearer_auth(world.key());
+        let answer = request.send().await.unwrap();
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        Self {
+            answer,
+            heard: String::new(),
+        }
+    }
+
+    /// The next event's batch; none when the stream has ended.
+    async fn next(&mut self) -> Option<Value> {
+        // Comments keep the line open, so a time for each of its pieces would bound nothing.
+        tokio::time::timeout(PATIENCE, self.listen()).await.unwrap()
+    }
+
+    async fn listen(&mut self) -> Option<Value> {
+        loop {
+            if let Some((event, rest)) = self.heard.split_once("\n\n") {
+                let (event, rest) = (event.to_owned(), rest.to_owned());
+                self.heard = rest;
+                let told = event.lines().find_map(|line| line.strip_prefix("data:"));
+                let Some(told) = told else { continue };
+                assert!(event.contains("event: batch"), "{event}");
+                return Some(serde_json::from_str(told).unwrap());
+            }
+            let chunk = self.answer.chunk().await.unwrap()?;
+            self.heard.push_str(std::str::from_utf8(&chunk).unwrap());
+        }
+    }
+
+    /// Listens until an event is as wished; those on the way go to `passed`.
+    async fn until(&mut self, passed: &mut Vec<Value>, holds: impl Fn(&Value) -> bool) {
+        loop {
+            let event = self.next().await.unwrap();
+            passed.push(event);
+            if passed.last().is_some_and(&holds) {
+                return;
+            }
+        }
+    }
+}
+
+fn sum(event: &Value) -> i64 {
+    let counts = event["counts"].as_object().unwrap().iter();
+    counts
+        .filter(|(name, _)| !matches!(name.as_str(), "selected" | "unsure"))
+        .map(|(_, count)| count.as_i64().unwrap())
+        .sum()
+}
+
+#[tokio::test]
+async fn a_listener_hears_the_sums_change_until_the_last_mail_has_ended() {
+    let world = World::start().await;
+    let mut people: Vec<String> = (1..=30).map(|n| format!("person{n}@example.org")).collect();
+    people.push("451-then-ok@example.org".to_owned());
+    world
+        .import(&format!("email\n{}\n", people.join("\n")))
+        .await
+        .expect(201);
+    let batch = world.invite(json!({ "emails": people, "hold_seconds": 1 })).await;
+
+    let mut events = Vec::new();
+    let mut listener = Listener::to(&world, batch).await;
+    // One mail waits for us, so the batch cannot be over before it was heard to run.
+    listener
+        .until(&mut events, |event| {
+            event["counts"]["sent"] == 30 && event["counts"]["retrying"] == 1
+        })
+        .await;
+    world.let_pauses_pass().await;
+    listener
+        .until(&mut events, |event| !event["finished_at"].is_null())
+        .await;
+    let after_the_end = listener.next().await;
+
+    let last = events.last().unwrap();
+    assert_eq!(last, &world.batch(batch).await, "the last event is the batch");
+    assert_eq!(
+        (&last["state"], &last["counts"]["sent"]),
+        (&json!("finished"), &json!(31))
+    );
+    assert_eq!(after_the_end, None, "the stream ends with its batch");
+    assert!(events.iter().all(|event| sum(event) == 31), "{events:?}");
+    assert!(
+        events.windows(2).all(|pair| pair[0] != pair[1]),
+        "only changes are told: {events:?}"
+    );
+    let sent: Vec<i64> = events
+        .iter()
+        .map(|event| event["counts"]["sent"].as_i64().unwrap())
+        .collect();
+    assert!(sent.is_sorted(), "{sent:?}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_listener_hears_a_pause_and_a_stop() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let import = world.people(3).await;
+    let batch = world.invite(json!({ "import": import, "hold_seconds": 600 })).await;
+    let mut listener = Listener::to(&world, batch).await;
+
+    let held = listener.next().await.unwrap();
+    let path = format!("/v1/batches/{batch}");
+    world.post(&format!("{path}/pause"), json!({})).await.expect(200);
+    let paused = listener.next().await.unwrap();
+    world.post(&format!("{path}/stop"), json!({})).await.expect(200);
+    let mut rest = Vec::new();
+    listener.until(&mut rest, |event| !event["finished_at"].is_null()).await;
+    let after_the_end = listener.next().await;
+
+    assert_eq!(
+        (&held["state"], &held["counts"]["waiting"]),
+        (&json!("held"), &json!(3))
+    );
+    assert_eq!(paused["state"], "paused", "{paused}");
+    assert_eq!(paused["reason"], "Paused by key tests", "{paused}");
+    let last = rest.last().unwrap();
+    assert_eq!(
+        (&last["state"], &last["counts"]["cancelled"]),
+        (&json!("stopped"), &json!(3))
+    );
+    assert_eq!(after_the_end, None);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn whoever_comes_when_it_is_over_hears_the_end_at_once() {
+    let world = World::start().await;
+    let import = world.people(2).await;
+    let batch = world.invite(json!({ "import": import })).await;
+    let finished = world.finished(batch).await;
+
+    let mut listener = Listener::to(&world, batch).await;
+
+    assert_eq!(listener.next().await, Some(finished));
+    assert_eq!(listener.next().await, None);
+    world.end().await;
+}
