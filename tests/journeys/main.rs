@@ -35,6 +35,7 @@ mod the_relay_refuses;
 mod the_relay_says_later;
 mod the_same_job_twice;
 mod the_same_request_twice;
+mod who_is_left_out_is_counted;
 
 /// The tests' way to write JSON.
 pub(crate) use serde_json::json;

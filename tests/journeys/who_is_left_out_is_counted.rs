@@ -1,0 +1,120 @@
+//! Nobody is written to twice without being asked for, and whoever is left out is counted.
+
+use crate::json;
+use harness::{Setup, World};
+use uuid::Uuid;
+
+#[tokio::test]
+async fn who_waits_for_the_same_mail_is_left_out() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let import = world.people(3).await;
+    let two = json!({ "emails": ["person1@example.org", "person2@example.org"], "hold_seconds": 600 });
+    world.invite(two).await;
+
+    let invites = world
+        .post(
+            "/v1/invites",
+            json!({ "import": import, "include_recent": true, "hold_seconds": 600 }),
+        )
+        .await
+        .expect(202);
+    let passwords = world
+        .post("/v1/password-resets", json!({ "import": import, "hold_seconds": 600 }))
+        .await
+        .expect(202);
+
+    assert_eq!(invites["selected"], 3, "{invites}");
+    assert_eq!(invites["accepted"], 1, "{invites}");
+    assert_eq!(invites["left_out"], json!({ "already_waiting": 2 }), "{invites}");
+    assert_eq!(
+        passwords["accepted"], 3,
+        "another kind of mail waits for nobody: {passwords}"
+    );
+    assert_eq!(passwords["left_out"], json!({}), "{passwords}");
+    let batch: Uuid = invites["batch"].as_str().unwrap().parse().unwrap();
+    let shown = world.batch(batch).await;
+    assert_eq!(shown["left_out"], json!({ "already_waiting": 2 }), "{shown}");
+    assert_eq!(shown["counts"]["left_out"], 2, "{shown}");
+    let file = world.get(&format!("/v1/batches/{batch}/deliveries.csv")).await.text;
+    let told = file.lines().filter(|line| line.contains(",left_out,already_waiting,"));
+    assert_eq!(told.count(), 2, "{file}");
+    world.assert_sums().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_got_the_same_mail_within_a_day_is_left_out_unless_asked_for() {
+    let world = World::start().await;
+    let import = world.people(3).await;
+    let first = world.invite(json!({ "emails": ["person1@example.org"] })).await;
+    world.finished(first).await;
+
+    let left_out = world.post("/v1/invites", json!({ "import": import })).await.expect(202);
+    let batch = left_out["batch"].as_str().unwrap().parse().unwrap();
+    world.finished(batch).await;
+    let everybody = world.post("/v1/invites", json!({ "import": import })).await.expect(202);
+    let asked_for = world
+        .invite(json!({ "emails": ["person1@example.org"], "include_recent": true }))
+        .await;
+    world.finished(asked_for).await;
+    sqlx::query("update deliveries set sent_at = sent_at - interval '25 hours'")
+        .execute(&world.db)
+        .await
+        .unwrap();
+    let a_day_later = world.invite(json!({ "import": import })).await;
+    let finished = world.finished(a_day_later).await;
+
+    assert_eq!(left_out["accepted"], 2, "{left_out}");
+    assert_eq!(left_out["left_out"], json!({ "mailed_recently": 1 }), "{left_out}");
+    assert_eq!(everybody["accepted"], 0, "{everybody}");
+    assert_eq!(everybody["left_out"], json!({ "mailed_recently": 3 }), "{everybody}");
+    let nobody = world.batch(everybody["batch"].as_str().unwrap().parse().unwrap()).await;
+    assert_eq!(nobody["state"], "finished", "{nobody}");
+    assert_eq!(finished["counts"]["sent"], 3, "{finished}");
+    assert_eq!(world.relay.mails_to("person1@example.org").unwrap().len(), 3);
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_has_five_unused_passwords_gets_no_sixth() {
+    let world = World::start().await;
+    world.person("ada@example.org").await;
+    world.person("bob@example.org").await;
+    let whom = json!({ "emails": ["ada@example.org", "bob@example.org"], "include_recent": true });
+    for n in 1..=5 {
+        let ada = json!({ "emails": ["ada@example.org"], "include_recent": true });
+        let batch = world.reset_passwords(ada).await;
+        world.until(batch, "sent", 1).await;
+        assert_eq!(world.relay.accepted_count(), n);
+    }
+
+    let sixth = world.post("/v1/password-resets", whom.clone()).await.expect(202);
+    let batch = sixth["batch"].as_str().unwrap().parse().unwrap();
+    world.finished(batch).await;
+    let mails = world.relay.mails_to("ada@example.org").unwrap();
+    // The first of the five is as good as the last.
+    world
+        .sign_in("ada@example.org", mails[0].password().unwrap())
+        .await
+        .expect(200);
+    let seventh = world.post("/v1/password-resets", whom).await.expect(202);
+    let again = world
+        .post(
+            "/v1/password-resets",
+            json!({ "emails": ["ada@example.org"], "include_recent": true, "include_signed_in": true }),
+        )
+        .await
+        .expect(202);
+
+    assert_eq!(sixth["accepted"], 1, "{sixth}");
+    assert_eq!(sixth["left_out"], json!({ "too_many_passwords": 1 }), "{sixth}");
+    assert_eq!(mails.len(), 5);
+    assert_eq!(seventh["left_out"], json!({ "signed_in": 1 }), "{seventh}");
+    assert_eq!(again["accepted"], 1, "one that was used counts no more: {again}");
+    for batch in [seventh, again] {
+        world.finished(batch["batch"].as_str().unwrap().parse().unwrap()).await;
+    }
+    world.assert_promises_kept().await;
+    world.end().await;
+}
