@@ -12,6 +12,7 @@ mod a_list_is_read_in_pages;
 mod a_mail_given_back_at_once_is_not_lost;
 mod a_mail_waits_too_long;
 mod a_mailed_password_signs_in;
+mod a_password_ends;
 mod a_person_changes;
 mod a_poison_message_is_parked;
 mod a_stop_finishes_started_mail;

@@ -1,0 +1,175 @@
+//! Mailed passwords end: with their time, with a word, and with the one a person chooses.
+
+use crate::json;
+use harness::relay::Behaviour;
+use harness::{Setup, World};
+use serde_json::Value;
+use uuid::Uuid;
+
+const ADA: &str = "ada@example.org";
+const OWN: &str = "correct horse battery staple";
+
+/// Mails passwords, waits for them, and returns the batch.
+async fn mailed(world: &World, emails: &[&str]) -> Uuid {
+    let whom = json!({ "emails": emails, "include_recent": true, "include_signed_in": true });
+    let batch = world.reset_passwords(whom).await;
+    world.until(batch, "sent", i64::try_from(emails.len()).unwrap()).await;
+    batch
+}
+
+/// The passwords somebody was mailed, in order.
+fn passwords(world: &World, email: &str) -> Vec<String> {
+    let mails = world.relay.mails_to(email).unwrap();
+    mails.iter().map(|mail| mail.password().unwrap().to_owned()).collect()
+}
+
+async fn choose(world: &World, password: &str, new: &str) -> u16 {
+    let request = json!({ "email": ADA, "password": password, "new_password": new });
+    world.post("/v1/credentials/choose", request).await.status
+}
+
+async fn revoke(world: &World, whose: Value) -> Value {
+    world.post("/v1/credentials/revoke", whose).await.expect(200)
+}
+
+#[tokio::test]
+async fn an_expired_password_is_like_a_wrong_one() {
+    let world = World::start().await;
+    let user = world.person(ADA).await;
+    mailed(&world, &[ADA]).await;
+    let password = passwords(&world, ADA).remove(0);
+
+    sqlx::query("update credentials set expires_at = now() - interval '1 second'")
+        .execute(&world.db)
+        .await
+        .unwrap();
+    let expired = world.sign_in(ADA, &password).await;
+    let wrong = world.sign_in(ADA, "abcde-fghjk-mnpqr-stuvw").await;
+
+    assert_eq!((expired.status, &expired.text), (401, &wrong.text));
+    assert_eq!(choose(&world, &password, OWN).await, 401);
+    let shown = world.get(&format!("/v1/users/{user}")).await.expect(200);
+    assert_eq!(shown["access"]["state"], "password_expired", "{shown}");
+    assert!(shown["access"]["signed_in_at"].is_null(), "{shown}");
+    mailed(&world, &[ADA]).await;
+    world.sign_in(ADA, &passwords(&world, ADA)[1]).await.expect(200);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_password_lives_as_long_as_the_settings_say_from_the_relays_yes() {
+    let setup = Setup::default()
+        .worker_setting("BECKON_FIRST_PASSWORD_LIFETIME", "2h")
+        .worker_setting("BECKON_RESET_PASSWORD_LIFETIME", "90min");
+    let world = World::with(setup).await;
+    world.person(ADA).await;
+    let lifetime = async |batch: Uuid| -> f64 {
+        let question = "select extract(epoch from c.expires_at - d.sent_at)::float8
+                        from credentials c join deliveries d on d.id = c.delivery_id where c.batch_id = $1";
+        let asked = sqlx::query_scalar(question).bind(batch);
+        asked.fetch_one(&world.db).await.unwrap()
+    };
+
+    let first = lifetime(mailed(&world, &[ADA]).await).await;
+    world.sign_in(ADA, &passwords(&world, ADA)[0]).await.expect(200);
+    let reset = lifetime(mailed(&world, &[ADA]).await).await;
+
+    assert!((first - 7_200.0).abs() < 0.001, "{first}");
+    assert!((reset - 5_400.0).abs() < 0.001, "{reset}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn revoking_a_batch_ends_what_nobody_has_used() {
+    let world = World::start().await;
+    let [bob, cleo] = ["bob@example.org", "cleo@example.org"];
+    for email in [ADA, bob, cleo] {
+        world.person(email).await;
+    }
+    let first = mailed(&world, &[ADA, bob, cleo]).await;
+    world.sign_in(ADA, &passwords(&world, ADA)[0]).await.expect(200);
+    mailed(&world, &[bob]).await;
+
+    let revoked = revoke(&world, json!({ "batch": first })).await;
+    let again = revoke(&world, json!({ "batch": first })).await;
+
+    assert_eq!(revoked, json!({ "revoked": 2, "already_used": 1 }));
+    assert_eq!(again, json!({ "revoked": 0, "already_used": 1 }));
+    assert_eq!(world.sign_in(cleo, &passwords(&world, cleo)[0]).await.status, 401);
+    world.sign_in(ADA, &passwords(&world, ADA)[0]).await.expect(200);
+    let of_bob = passwords(&world, bob);
+    assert_eq!(world.sign_in(bob, &of_bob[0]).await.status, 401);
+    world.sign_in(bob, &of_bob[1]).await.expect(200);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn revoking_somebodys_passwords_leaves_their_own_and_everybody_elses() {
+    let world = World::start().await;
+    let ada = world.person(ADA).await;
+    world.person("bob@example.org").await;
+    mailed(&world, &[ADA, "bob@example.org"]).await;
+    assert_eq!(choose(&world, &passwords(&world, ADA)[0], OWN).await, 200);
+    mailed(&world, &[ADA]).await;
+
+    let revoked = revoke(&world, json!({ "users": [ada] })).await;
+
+    assert_eq!(revoked, json!({ "revoked": 1, "already_used": 0 }));
+    assert_eq!(world.sign_in(ADA, &passwords(&world, ADA)[1]).await.status, 401);
+    world.sign_in(ADA, OWN).await.expect(200);
+    let of_bob = passwords(&world, "bob@example.org");
+    world.sign_in("bob@example.org", &of_bob[0]).await.expect(200);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_chosen_password_takes_the_place_of_all_others() {
+    let world = World::start().await;
+    let user = world.person(ADA).await;
+    mailed(&world, &[ADA]).await;
+    mailed(&world, &[ADA]).await;
+    let both = passwords(&world, ADA);
+
+    assert_eq!(choose(&world, &both[0], OWN).await, 200);
+
+    for mailed in &both {
+        assert_eq!(world.sign_in(ADA, mailed).await.status, 401);
+        assert_eq!(choose(&world, mailed, "another battery staple").await, 401);
+    }
+    let own = world.sign_in(ADA, OWN).await.expect(200);
+    assert_eq!(own["must_set_password"], false, "{own}");
+    assert!(own["expires_at"].is_null(), "{own}");
+    let shown = world.get(&format!("/v1/users/{user}")).await.expect(200);
+    assert_eq!(shown["access"]["state"], "own_password", "{shown}");
+    assert_eq!(choose(&world, OWN, "another battery staple").await, 200);
+    assert_eq!(world.sign_in(ADA, OWN).await.status, 401);
+    world.sign_in(ADA, "another battery staple").await.expect(200);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_has_chosen_gets_no_password_that_was_still_owed() {
+    let world = World::start().await;
+    world.person(ADA).await;
+    mailed(&world, &[ADA]).await;
+    let password = passwords(&world, ADA).remove(0);
+    world.relay.set(ADA, Behaviour::try_later());
+    let again = json!({ "emails": [ADA], "include_recent": true });
+    let owed = world.reset_passwords(again).await;
+    world.until(owed, "retrying", 1).await;
+    let invited = world.invite(json!({ "emails": [ADA], "hold_seconds": 600 })).await;
+
+    assert_eq!(choose(&world, &password, OWN).await, 200);
+    world.relay.set(ADA, Behaviour::Accept);
+    world.let_pauses_pass().await;
+    let finished = world.finished(owed).await;
+
+    assert_eq!(finished["counts"]["cancelled"], 1, "{finished}");
+    let line = world.deliveries(owed).await[0].clone();
+    assert_eq!(line["reason"], "superseded", "{line}");
+    assert_eq!(world.relay.accepted_count(), 1);
+    assert_eq!(world.count(invited, "waiting").await, 1, "an invite is still owed");
+    world.sign_in(ADA, OWN).await.expect(200);
+    world.assert_sums().await;
+    world.end().await;
+}
