@@ -52,7 +52,7 @@ impl ApiMetrics {
         Self {
             requests: metrics.counters_of(
                 "beckon_http_requests_total",
-                "Requests answered, by method, route and status.",
+                "Requests that ended, by method, route and status; gone when the client hung up before its answer.",
                 &["method", "route", "status"],
                 &[],
             ),
@@ -121,11 +121,19 @@ impl ApiMetrics {
         }
     }
 
+    /// A request ended.
+    pub fn count_request(&self, method: &str, route: &str, status: &str) {
+        self.requests.with_label_values(&[method, route, status]).inc();
+    }
+
+    /// Requests that ended so.
+    #[cfg(test)]
+    pub(crate) fn requests_counted(&self, method: &str, route: &str, status: &str) -> u64 {
+        self.requests.with_label_values(&[method, route, status]).get()
+    }
+
     /// A request was answered.
-    pub fn count_request(&self, method: &str, route: &str, status: u16, seconds: f64) {
-        self.requests
-            .with_label_values(&[method, route, &status.to_string()])
-            .inc();
+    pub fn time_request(&self, method: &str, route: &str, seconds: f64) {
         self.request_seconds
             .with_label_values(&[method, route])
             .observe(seconds);
