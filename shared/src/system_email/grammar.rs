@@ -10,6 +10,7 @@ use std::fmt::Write;
 
 use super::fault::echo;
 use super::source::{Slot, Tokenised};
+use super::values::{breaks_line, turns_text};
 use super::{CustomFields, Field, Part, SystemEmailKind, TemplateFault};
 
 /// Fields a subject or body may have, repeated ones included.
@@ -122,7 +123,10 @@ impl Reader<'_, '_> {
         let field = self.field(open, name)?;
         let default = match filter {
             None => None,
-            Some(filter) => Some(self.default(open, filter)?),
+            Some(filter) => {
+                self.check_default(open, inside)?;
+                Some(self.default(open, filter)?)
+            }
         };
         if field == Field::Password && default.is_some() {
             let message = "{{ password }} can't have a default: each person gets a password of their own";
@@ -156,6 +160,21 @@ impl Reader<'_, '_> {
             return None;
         }
         Some(field)
+    }
+
+    /// Refuses in a filter what no value may have: the text of a default stands where a value
+    /// would, and is cleaned as little as the words around it.
+    fn check_default(&mut self, open: usize, inside: &str) -> Option<()> {
+        let from = inside.find('|')?;
+        let fault = inside
+            .get(from..)?
+            .find(|c| (breaks_line(c) && c != '\t') || turns_text(c));
+        if let Some(offset) = fault {
+            let message = "There is a control character in this default: remove it";
+            self.fault(open + 2 + from + offset, "control_character", message);
+            return None;
+        }
+        Some(())
     }
 
     /// Reads `default("text")`.

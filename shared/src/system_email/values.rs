@@ -100,11 +100,11 @@ fn on_one_line(value: &str) -> Cow<'_, str> {
 }
 
 /// Controls, and the separators that some programs break lines at.
-fn breaks_line(c: char) -> bool {
+pub(super) fn breaks_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
 /// Marks that turn the direction of all that follows. Names in Arabic or Hebrew need none.
-fn turns_text(c: char) -> bool {
+pub(super) fn turns_text(c: char) -> bool {
     matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

@@ -33,6 +33,26 @@ fn every_fault_is_told_at_once_and_at_its_place() {
 }
 
 #[test]
+fn a_default_holds_nothing_that_a_value_could_not() {
+    for sign in ['\0', '\u{7}', '\u{85}', '\u{2028}', '\u{202E}', '\u{2067}'] {
+        let field = format!("{{{{ first_name | default(\"a{sign}b\") }}}}");
+        assert_eq!(
+            faults_of(&format!("x\nDear {field}")),
+            ["2:32 control_character"],
+            "{sign:?}"
+        );
+        let in_subject = compile(SystemEmailKind::Invite, &field, "x").unwrap_err();
+        assert_eq!(
+            (in_subject[0].part, in_subject[0].code),
+            (Part::Subject, "control_character"),
+            "{sign:?}"
+        );
+        assert!(!in_subject[0].message.contains(sign));
+    }
+    assert_eq!(faults_of("{{ first_name |\tdefault(\"you\") }}"), [""; 0]);
+}
+
+#[test]
 fn the_editors_words_are_those_of_the_console() {
     let message = |subject: &str, body: &str, kind| compile(kind, subject, body).unwrap_err()[0].message.clone();
     let invite = SystemEmailKind::Invite;
