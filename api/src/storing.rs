@@ -1,7 +1,7 @@
 //! From the rows of a file to people in Postgres, group by group.
 //!
 //! Reading blocks and storing waits, so each has a task of its own and groups pass between them;
-//! memory holds a few groups whatever the file's size.
+//! memory holds a few groups whatever the file's size and however long its rows are.
 
 use crate::import::{FileFault, Line, Lines, Person, Problem as RowProblem, Rejected, Sheet};
 use crate::imports::file_problem;
@@ -16,6 +16,10 @@ use uuid::Uuid;
 
 /// Rows stored with one statement. Larger groups are no faster.
 const GROUP: usize = 2_000;
+
+/// A group of long rows ends earlier: four groups are in memory at a time, as they are read and as
+/// they are sent.
+const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a file held.
 pub struct Found {
@@ -79,7 +83,7 @@ fn read<R: Read + Seek + Send + 'static>(mut lines: Lines<R>) -> mpsc::Receiver<
     let (sender, receiver) = mpsc::channel(2);
     tokio::task::spawn_blocking(move || {
         loop {
-            let group = lines.chunk(GROUP);
+            let group = lines.chunk(GROUP, GROUP_BYTES);
             let is_last = group.as_ref().map_or(true, Vec::is_empty);
             if group.as_ref().is_ok_and(Vec::is_empty) || sender.blocking_send(group).is_err() || is_last {
                 return;
@@ -160,13 +164,12 @@ impl Storing<'_> {
         let room = self.told_most.saturating_sub(self.problems.len());
         let told = rejects.iter().flat_map(|reject| &reject.problems).take(room);
         self.problems
-            .extend(told.filter_map(|problem| serde_json::to_value(storable(problem)).ok()));
+            .extend(told.filter_map(|problem| serde_json::to_value(problem).ok()));
         let rejects: Vec<Reject> = rejects
             .into_iter()
             .map(|reject| Reject {
                 number: number(reject.row),
-                problems: serde_json::to_value(reject.problems.iter().map(storable).collect::<Vec<_>>())
-                    .unwrap_or_default(),
+                problems: serde_json::to_value(&reject.problems).unwrap_or_default(),
                 // Postgres stores no NUL.
                 cells: reject
                     .cells
@@ -189,18 +192,6 @@ fn row(person: &Person) -> Result<Row, Problem> {
         language: person.language.clone(),
         fields: serde_json::to_value(&person.fields).map_err(|_| Problem::internal())?,
     })
-}
-
-/// A problem that Postgres can store: a column or field may be named with any sign, NUL included.
-fn storable(problem: &RowProblem) -> RowProblem {
-    let clean = |text: &String| text.replace('\0', "\u{fffd}");
-    RowProblem {
-        column: problem.column.as_ref().map(clean),
-        field: problem.field.as_ref().map(clean),
-        message: clean(&problem.message),
-        value: clean(&problem.value),
-        ..problem.clone()
-    }
 }
 
 fn number(row: u32) -> i32 {

@@ -9,7 +9,7 @@ mod nearest;
 mod value;
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::{Read, Seek};
 
 use self::frames::Frames;
@@ -109,7 +109,7 @@ fn read_user(row: u32, user: &Value<'_>, columns: &[Column]) -> Line {
         let message = format!("A user must be an object, not {}", user.kind());
         draft.refuse(None, "wrong_type", message, &user.as_text().unwrap_or_default());
     }
-    draft.finish(|| columns.iter().map(|column| cell_of(user, column)).collect())
+    draft.finish(|| cells_of(user, columns))
 }
 
 fn read_entries(draft: &mut Draft, entries: &[(Cow<'_, str>, Value<'_>)]) {
@@ -123,12 +123,13 @@ fn read_entries(draft: &mut Draft, entries: &[(Cow<'_, str>, Value<'_>)]) {
             "",
         );
     }
-    for (place, (key, value)) in entries.iter().enumerate() {
+    let mut seen = HashSet::with_capacity(entries.len());
+    for (key, value) in entries {
         let at = Place {
             column: None,
             field: key,
         };
-        if entries.iter().take(place).any(|(earlier, _)| earlier == key) {
+        if !seen.insert(key.as_ref()) {
             refuse_double_key(draft, at, key);
             continue;
         }
@@ -138,6 +139,7 @@ fn read_entries(draft: &mut Draft, entries: &[(Cow<'_, str>, Value<'_>)]) {
             "last_name" => read_text(draft, &Role::LastName, at, value),
             "language" => read_text(draft, &Role::Language, at, value),
             "fields" => read_fields(draft, at, value),
+            _ if draft.has_told_enough() => draft.count_one_more(),
             _ => {
                 let advice = match nearest(key, &KEYS) {
                     Some(meant) => format!("did you mean ‘{meant}’?"),
@@ -222,14 +224,20 @@ pub(super) fn own_name(key: &str) -> Result<String, (&'static str, String)> {
     })
 }
 
-/// What stands in a column of the rejected rows.
-fn cell_of(user: &Value<'_>, column: &Column) -> String {
-    let value = match &column.role {
-        Role::Field(name) => user.entry("fields").and_then(Value::entries).and_then(|entries| {
-            let named = |(key, _): &&(Cow<'_, str>, Value<'_>)| field_name(key).as_ref() == Some(name);
-            entries.iter().find(named).map(|(_, value)| value)
-        }),
-        _ => user.entry(place_of(column).field),
+/// What stands in each column of the rejected rows.
+fn cells_of(user: &Value<'_>, columns: &[Column]) -> Vec<String> {
+    let mut own = HashMap::new();
+    for (key, value) in user.entry("fields").and_then(Value::entries).unwrap_or_default() {
+        if let Some(name) = field_name(key) {
+            own.entry(name).or_insert(value);
+        }
+    }
+    let cell = |column: &Column| {
+        let value = match &column.role {
+            Role::Field(name) => own.get(name).copied(),
+            _ => user.entry(place_of(column).field),
+        };
+        value.and_then(Value::as_text).unwrap_or_default().into_owned()
     };
-    value.and_then(Value::as_text).unwrap_or_default().into_owned()
+    columns.iter().map(cell).collect()
 }

@@ -13,10 +13,10 @@
 //!    [`Rejected`] row with everything that is wrong in it. Good rows come in whatever
 //!    their neighbours look like.
 //!
-//! Both passes split rows with the same code, so they cannot disagree. Memory is bounded by the
-//! longest row allowed ([`Limits::row_bytes`]) and does not grow with the file. That is also why
-//! a person who comes twice in a file is for the database to find:
-//! [`Problem::duplicate_of_row`] words it.
+//! Both passes split rows with the same code, so they cannot disagree. Memory does not grow with
+//! the file: a reader holds one row, which has a limit ([`Limits::row_bytes`]), and of its problems
+//! a few; [`Lines::chunk`] ends by the bytes of its rows, too. That is also why a person who comes
+//! twice in a file is for the database to find: [`Problem::duplicate_of_row`] words it.
 //!
 //! Rows are numbered as a spreadsheet shows them: the header is row 1, an empty row counts, a
 //! cell with line breaks in it is still in one row. In JSON the first user is row 1.
@@ -115,7 +115,8 @@ pub struct Person {
 pub struct Rejected {
     /// Where the row is in the file.
     pub row: u32,
-    /// What is wrong with it, in the order of the columns. Never empty.
+    /// What is wrong with it, in the order of the columns, the first twenty things and how many
+    /// more there are. Never empty.
     pub problems: Vec<Problem>,
     /// The cells as they were written, at least as many as [`Sheet::header`] has, for the
     /// [`FixFile`].
@@ -127,10 +128,10 @@ pub struct Rejected {
 pub struct Problem {
     /// Where the row is in the file.
     pub row: u32,
-    /// The header of the cell at fault, as it is written in the file.
+    /// The header of the cell at fault, at most 80 characters, without control characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
-    /// The field that the cell would fill.
+    /// The field that the cell would fill, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// The word for programs.
@@ -141,12 +142,26 @@ pub struct Problem {
     pub value: String,
 }
 
+impl Line {
+    /// How much of a file it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Self::Person(person) => {
+                let named = [&person.first_name, &person.last_name, &person.language];
+                let fields = person.fields.iter().map(|(name, value)| name.len() + value.len());
+                named.into_iter().flatten().map(String::len).chain(fields).sum()
+            }
+            Self::Rejected(rejected) => rejected.cells.iter().map(String::len).sum(),
+        }
+    }
+}
+
 impl Problem {
     /// Says that `person` has the address of an earlier row.
     pub fn duplicate_of_row(person: &Person, first: u32, sheet: &Sheet) -> Self {
         Self {
             row: person.row,
-            column: sheet.email_column(),
+            column: sheet.email_column().map(|header| text::shown(&header)),
             field: Some("email".to_owned()),
             code: "duplicate_of_row",
             message: format!("Same as row {first}"),

@@ -8,8 +8,12 @@ use shared::address::{AddressFault, EmailAddress, suggest_domain};
 use super::cells::Row;
 use super::columns::{Column, Role};
 use super::export::as_written;
-use super::text::{self, TextFault, is_unseen, letter, shown};
+use super::text::{self, TextFault, counted, is_unseen, letter, shown};
 use super::{Line, Person, Problem, Rejected};
+
+/// Problems of one row that are told one by one. More help nobody, and a row of a few hundred
+/// kilobytes can have tens of thousands.
+pub(super) const PROBLEMS_MOST: usize = 20;
 
 /// Where a value comes from and what it is for.
 #[derive(Clone, Copy)]
@@ -29,6 +33,8 @@ pub(super) struct Draft {
     language: Option<String>,
     fields: BTreeMap<String, String>,
     problems: Vec<Problem>,
+    /// Problems beyond [`PROBLEMS_MOST`], which are only counted.
+    more_problems: usize,
 }
 
 impl Draft {
@@ -42,6 +48,7 @@ impl Draft {
             language: None,
             fields: BTreeMap::new(),
             problems: Vec::new(),
+            more_problems: 0,
         }
     }
 
@@ -70,18 +77,42 @@ impl Draft {
 
     /// Adds a problem of the value `raw`.
     pub(super) fn refuse(&mut self, place: Option<Place<'_>>, code: &'static str, message: String, raw: &str) {
+        if self.has_told_enough() {
+            self.count_one_more();
+            return;
+        }
         self.problems.push(Problem {
             row: self.row,
-            column: place.and_then(|place| place.column).map(str::to_owned),
-            field: place.map(|place| place.field.to_owned()),
+            column: place.and_then(|place| place.column).map(shown),
+            field: place.map(|place| shown(place.field)),
             code,
             message,
             value: shown(raw),
         });
     }
 
+    /// Whether one more problem would only be counted, and needs no words.
+    pub(super) fn has_told_enough(&self) -> bool {
+        self.problems.len() >= PROBLEMS_MOST
+    }
+
+    /// Counts a problem that is not told.
+    pub(super) fn count_one_more(&mut self) {
+        self.more_problems += 1;
+    }
+
     /// Ends the row. `cells` gives it as it was written, if it is rejected.
-    pub(super) fn finish(self, cells: impl FnOnce() -> Vec<String>) -> Line {
+    pub(super) fn finish(mut self, cells: impl FnOnce() -> Vec<String>) -> Line {
+        if self.more_problems > 0 {
+            self.problems.push(Problem {
+                row: self.row,
+                column: None,
+                field: None,
+                code: "more_problems",
+                message: format!("And {} more problems in this row", counted(self.more_problems)),
+                value: String::new(),
+            });
+        }
         match self.email {
             Some(email) if self.problems.is_empty() => Line::Person(Person {
                 row: self.row,

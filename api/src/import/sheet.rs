@@ -129,9 +129,16 @@ enum Reader<R> {
 }
 
 impl<R: Read + Seek> Lines<R> {
-    /// The next rows, `most` at most; empty at the end of the file.
-    pub fn chunk(&mut self, most: usize) -> Result<Vec<Line>, FileFault> {
-        self.take(most).collect()
+    /// The next rows, `most` at most, and no more once they hold `bytes`; empty at the end of the
+    /// file.
+    pub fn chunk(&mut self, most: usize, bytes: usize) -> Result<Vec<Line>, FileFault> {
+        let (mut lines, mut held) = (Vec::new(), 0);
+        while lines.len() < most && held < bytes {
+            let Some(line) = self.next().transpose()? else { break };
+            held += line.bytes();
+            lines.push(line);
+        }
+        Ok(lines)
     }
 }
 

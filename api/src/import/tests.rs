@@ -19,18 +19,18 @@ fn file(bytes: impl AsRef<[u8]>) -> Cursor<Vec<u8>> {
 /// Everything in a CSV file, or its fault.
 fn read(bytes: impl AsRef<[u8]>) -> Result<(Sheet, Vec<Line>), FileFault> {
     let (sheet, mut lines) = Sheet::open_csv(file(bytes), Limits::default())?;
-    let rows = lines.chunk(usize::MAX)?;
+    let rows = lines.chunk(usize::MAX, usize::MAX)?;
     assert_eq!(rows.len(), usize::try_from(sheet.rows).unwrap());
-    assert!(lines.chunk(1).unwrap().is_empty());
+    assert!(lines.chunk(1, 1).unwrap().is_empty());
     Ok((sheet, rows))
 }
 
 /// Everything in an array of users, or its fault.
 fn read_json(text: &str) -> Result<(Sheet, Vec<Line>), FileFault> {
     let (sheet, mut lines) = Sheet::open_json(file(text), Limits::default())?;
-    let rows = lines.chunk(usize::MAX)?;
+    let rows = lines.chunk(usize::MAX, usize::MAX)?;
     assert_eq!(rows.len(), usize::try_from(sheet.rows).unwrap());
-    assert!(lines.chunk(1).unwrap().is_empty());
+    assert!(lines.chunk(1, 1).unwrap().is_empty());
     Ok((sheet, rows))
 }
 

@@ -311,3 +311,74 @@ fn names_in_fields_are_limited() {
 
     assert_eq!((fault.code(), fault.row()), ("too_many_columns", Some(2)));
 }
+
+/// As many keys as a row of the longest length can have, more or less.
+const KEYS: usize = 30_000;
+
+#[test]
+fn of_a_users_thousand_problems_twenty_are_told_and_the_rest_is_counted() {
+    let strange: Vec<String> = (0..KEYS).map(|n| format!("\"k{n}\":1")).collect();
+    let twice = vec!["\"first_name\":\"A\""; KEYS / 2];
+    let in_fields = vec!["\"1\":1"; KEYS];
+    let users = [
+        (
+            format!("{{\"email\":\"a@b.co\",{}}}", strange.join(",")),
+            KEYS,
+            "unknown_field",
+        ),
+        (
+            format!("{{\"email\":\"a@b.co\",{}}}", twice.join(",")),
+            KEYS / 2 - 1,
+            "json_duplicate_key",
+        ),
+        (
+            format!("{{\"email\":\"a@b.co\",\"fields\":{{{}}}}}", in_fields.join(",")),
+            KEYS,
+            "field_name_invalid",
+        ),
+    ];
+    for (user, wrong, code) in users {
+        let began = std::time::Instant::now();
+        let text = format!("[{user}]");
+        let limits = Limits {
+            row_bytes: usize::MAX,
+            ..Limits::default()
+        };
+        let (_, mut lines) = Sheet::open_json(file(text), limits).unwrap();
+        let rejected = the_rejected(lines.chunk(1, 1).unwrap());
+
+        let (last, told) = rejected.problems.split_last().unwrap();
+        assert_eq!(told.len(), 20);
+        assert!(told.iter().all(|problem| problem.code == code), "{told:?}");
+        let more = super::super::text::counted(wrong - 20);
+        assert_eq!(
+            (last.code, &last.message),
+            ("more_problems", &format!("And {more} more problems in this row"))
+        );
+        assert!(began.elapsed().as_secs() < 5, "{code}: {:?}", began.elapsed());
+    }
+}
+
+#[test]
+fn a_key_is_told_without_controls_and_not_the_whole_of_a_long_one() {
+    let long = problem(&format!("{{\"email\":\"a@b.co\",\"{}\":1}}", "k".repeat(100_000)));
+    assert_eq!(long.field.unwrap().chars().count(), 80);
+
+    let control = problem("{\"email\":\"a@b.co\",\"a\\u0000\\u202eb\":1}");
+    assert_eq!(control.field.as_deref(), Some("ab"));
+    assert!(!control.message.contains(['\0', '\u{202e}']), "{}", control.message);
+}
+
+#[test]
+fn a_group_of_long_rows_ends_early() {
+    let text: Vec<String> = (0..10)
+        .map(|n| format!("{{\"email\":\"x{n}\",\"first_name\":\"{}\"}}", "A".repeat(1_000)))
+        .collect();
+    let (_, mut lines) = Sheet::open_json(file(format!("[{}]", text.join(","))), Limits::default()).unwrap();
+
+    let groups: Vec<usize> = std::iter::from_fn(|| lines.chunk(4, 2_500).ok().map(|group| group.len()))
+        .take_while(|length| *length > 0)
+        .collect();
+
+    assert_eq!(groups, [3, 3, 3, 1]);
+}

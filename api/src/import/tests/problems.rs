@@ -191,3 +191,18 @@ fn a_person_who_comes_twice_is_told_the_first_row() {
     assert_eq!(problem.value, "ADA@example.org");
     assert_eq!(sheet.cells_of(&person), ["x", "ADA@example.org", ""]);
 }
+
+#[test]
+fn of_a_rows_two_hundred_bad_cells_twenty_are_told_and_the_rest_is_counted() {
+    let names: Vec<String> = (1..200).map(|n| format!("c{n}")).collect();
+    let cells = ",\u{1}".repeat(199);
+
+    let rejected = rejected(format!("email,{}\na@b.co{cells}\n", names.join(",")));
+
+    assert_eq!((rejected.problems.len(), rejected.cells.len()), (21, 200));
+    let last = rejected.problems.last().unwrap();
+    assert_eq!(
+        (last.code, last.message.as_str(), &last.column, &last.field),
+        ("more_problems", "And 179 more problems in this row", &None, &None)
+    );
+}
