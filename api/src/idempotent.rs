@@ -11,7 +11,8 @@ use axum::http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use shared::store::idempotency::{Known, keep, take};
-use shared::store::{Transaction, commit};
+use shared::store::{Db, StoreResult, Transaction, begin, commit};
+use tracing::warn;
 
 /// The header's name.
 const HEADER: &str = "idempotency-key";
@@ -83,11 +84,15 @@ impl Once {
 
     /// Keeps the answer and makes the work last.
     ///
+    /// A commit whose reply is lost has happened or has not. With a key, the answer kept under it
+    /// tells which: it is there exactly when the work is.
+    ///
     /// # Errors
     ///
-    /// When Postgres did not commit: nothing was done, and asking again is safe.
+    /// Unless it says `outcome_unknown`, nothing was done, and asking again is safe.
     pub async fn commit<T: Serialize>(
         &self,
+        db: &Db,
         mut transaction: Transaction,
         status: StatusCode,
         answer: &T,
@@ -104,6 +109,37 @@ impl Once {
             )
             .await?;
         }
-        Ok(commit(transaction).await?)
+        let Err(fault) = commit(transaction).await else {
+            return Ok(());
+        };
+        warn!(error = ?fault, "Postgres did not say whether it committed");
+        let Some(key) = &self.key else {
+            return Err(unknown(WITHOUT_KEY));
+        };
+        match self.is_kept(db, key).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(fault.into()),
+            Err(still) => {
+                warn!(error = ?still, "Postgres did not say either what became of a request by its key");
+                Err(unknown(WITH_KEY))
+            }
+        }
     }
+
+    /// Whether the work was committed. Waits for the transaction that may be doing so: it holds the
+    /// key until it has ended.
+    async fn is_kept(&self, db: &Db, key: &str) -> StoreResult<bool> {
+        let mut transaction = begin(db).await?;
+        let known = take(&mut transaction, &self.caller, key, &self.digest).await?;
+        Ok(matches!(known, Known::Answered { .. }))
+    }
+}
+
+const WITH_KEY: &str = "The database went away before it said whether this was stored. Ask again with the same \
+                        Idempotency-Key: what was done is not done twice, and you get its answer.";
+const WITHOUT_KEY: &str = "The database went away before it said whether this was stored. Look for it first: \
+                           GET /v1/batches lists the newest batches. An import can be sent again; it changes nothing twice.";
+
+fn unknown(detail: &str) -> Problem {
+    Problem::unavailable("outcome_unknown", detail, 2)
 }

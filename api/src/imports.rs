@@ -151,7 +151,7 @@ async fn bring_in(
         return Ok(ImportView::new(None, file_name, &totals, problems));
     }
     let answer = ImportView::new(Some(import), file_name, &totals, problems);
-    once.commit(transaction, StatusCode::CREATED, &answer).await?;
+    once.commit(&api.db, transaction, StatusCode::CREATED, &answer).await?;
     count(api, &totals);
     info!(import.id = %import, rows = totals.rows, created = totals.created, rejected = totals.rejected, "Imported a file");
     Ok(answer)

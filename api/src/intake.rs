@@ -169,7 +169,7 @@ pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<Accept
             accepted: accepted.accepted,
             left_out: accepted.left_out.clone(),
         };
-        once.commit(transaction, StatusCode::ACCEPTED, &answer).await?;
+        once.commit(&this.db, transaction, StatusCode::ACCEPTED, &answer).await?;
         this.metrics.count_accepted(new.kind, &accepted);
         info!(batch.id = %answer.batch, mail = new.kind.as_str(), selected = answer.selected, accepted = answer.accepted, "Accepted a batch");
         Ok(answer)

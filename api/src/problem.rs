@@ -98,6 +98,14 @@ impl Problem {
         self
     }
 
+    /// 503: not now, but again after so many seconds.
+    pub fn unavailable(code: &str, detail: impl Into<String>, retry_after: u32) -> Self {
+        Self {
+            retry_after: Some(retry_after),
+            ..Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail)
+        }
+    }
+
     /// Something of ours failed that has no better name.
     pub fn internal() -> Self {
         Self::new(
@@ -110,20 +118,19 @@ impl Problem {
 }
 
 impl From<StoreError> for Problem {
+    /// Whether something was stored is not known here: a reply may have been lost, or an earlier
+    /// statement of the same request may have been committed. So it is not said.
     fn from(fault: StoreError) -> Self {
-        if fault.is_passing() {
-            warn!(error = ?fault, "Postgres was not available for a request");
-            let mut problem = Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "unavailable",
-                "The database does not answer. Nothing was stored; ask again in a moment.",
-            );
-            problem.retry_after = Some(2);
-            problem
-        } else {
+        if !fault.is_passing() {
             error!(error = ?fault, "Postgres refused a statement");
-            Self::internal()
+            return Self::internal();
         }
+        warn!(error = ?fault, "Postgres was not available for a request");
+        Self::unavailable(
+            "unavailable",
+            "The database does not answer. Ask again in a moment; with the same Idempotency-Key, nothing is done twice.",
+            2,
+        )
     }
 }
 

@@ -35,6 +35,7 @@ mod the_relay_is_down;
 mod the_relay_is_slow;
 mod the_relay_refuses;
 mod the_relay_says_later;
+mod the_reply_to_a_commit_is_lost;
 mod the_same_job_twice;
 mod the_same_request_twice;
 mod who_is_left_out_is_counted;

@@ -61,7 +61,8 @@ pub async fn test(
             let typed = address.as_typed();
             let batch = intake::accept_test(&mut transaction, kind, typed, &caller.name, trace.as_str()).await?;
             let answer = TestView { batch };
-            once.commit(transaction, StatusCode::ACCEPTED, &answer).await?;
+            once.commit(&this.db, transaction, StatusCode::ACCEPTED, &answer)
+                .await?;
             info!(batch.id = %batch, mail = kind.as_str(), to = %address, "Accepted a test mail");
             Ok(answer)
         })
