@@ -2,9 +2,12 @@
 //!
 //! The platform's sign-in page asks here. Whatever was wrong (no such person, no password, the
 //! wrong one, one that expired), the answer has the same words and costs the same time: as many
-//! hashes are computed for a stranger as for anybody. A password that Beckon mailed lets its owner
+//! hashes are computed for a stranger as for anybody, and as many tries ([`Tries`]) are there for
+//! either. A password that Beckon mailed lets its owner
 //! in to do one thing, choose their own; until they do, the one they had before works too, so
 //! neither a failed mail nor somebody else's request locks anybody out.
+
+mod tries;
 
 use crate::body::JsonBody;
 use crate::problem::{FieldError, Problem};
@@ -17,10 +20,13 @@ use shared::address::EmailAddress;
 use shared::password::{Form, Password, Verifier, dummy_verifier};
 use shared::store::credentials::{self, Candidate};
 use shared::store::intake::LIVE_PASSWORDS_MOST;
+use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use zeroize::Zeroizing;
+
+pub use tries::Tries;
 
 /// Longer candidates are refused before hashing: a megabyte costs more to hash than to send.
 const CANDIDATE_MOST_BYTES: usize = 1_024;
@@ -50,7 +56,7 @@ pub struct Verified {
 
 /// Checks a password.
 #[utoipa::path(post, path = "/v1/credentials/verify", tag = "credentials", request_body = VerifyRequest,
-    responses((status = 200, body = Verified), (status = 401, body = Problem)))]
+    responses((status = 200, body = Verified), (status = 401, body = Problem), (status = 429, body = Problem)))]
 pub async fn verify(State(api): State<Api>, body: JsonBody<VerifyRequest>) -> Result<Json<Verified>, Problem> {
     let found = matching(&api, &body.value.email, body.value.password).await?;
     let used = match &found {
@@ -77,12 +83,39 @@ fn wrong() -> Problem {
     )
 }
 
-/// The verifier that the password fits, if there is one.
+/// Says when to try again, to whom it may concern: whether there is such a person plays no part.
+fn too_many_tries(wait: Duration) -> Problem {
+    // Whole seconds, rounded up: a client that comes back on the dot is not refused again.
+    let seconds = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
+    let mut problem = Problem::new(
+        StatusCode::TOO_MANY_REQUESTS,
+        "too_many_tries",
+        format!("Too many passwords were tried for this address. Try again in {seconds} seconds."),
+    );
+    problem.retry_after = Some(seconds);
+    problem
+}
+
+/// The verifier that the password fits, if there is one and a try is left.
 async fn matching(api: &Api, email: &str, password: Zeroizing<String>) -> Result<Option<Candidate>, Problem> {
-    let key = EmailAddress::parse(email)
-        .map(|address| address.key())
-        .unwrap_or_default();
-    let candidates = credentials::live(&api.db, &key).await?;
+    let key = EmailAddress::parse(email).map(|address| address.key()).ok();
+    let spent = api
+        .tries
+        .take(key.as_deref().unwrap_or(email), Instant::now())
+        .map_err(|wait| {
+            api.metrics.verifications.with_label_values(&["throttled"]).inc();
+            too_many_tries(wait)
+        })?;
+    let found = compared(api, &key.unwrap_or_default(), password).await;
+    // Without an answer, nobody learnt anything.
+    if !matches!(found, Ok(None)) {
+        api.tries.give_back(spent);
+    }
+    found
+}
+
+async fn compared(api: &Api, key: &str, password: Zeroizing<String>) -> Result<Option<Candidate>, Problem> {
+    let candidates = credentials::live(&api.db, key).await?;
     let is_plausible = !password.is_empty() && password.len() <= CANDIDATE_MOST_BYTES;
     let candidate_text = if is_plausible {
         password
@@ -104,8 +137,12 @@ async fn matching(api: &Api, email: &str, password: Zeroizing<String>) -> Result
 
 /// The candidates' verifiers, filled up with ones that fit nothing: the time must not tell how
 /// many passwords somebody has, or whether there is such a person.
+///
+/// Somebody has more than fit only when the relay fell silent over several of their mails; each
+/// may have arrived, so each is compared, and the time then tells that there are some more.
 fn verifiers(candidates: &[Candidate]) -> Vec<(Verifier, Form)> {
-    let least = usize::try_from(LIVE_PASSWORDS_MOST).unwrap_or_default() + 1;
+    let usual = usize::try_from(LIVE_PASSWORDS_MOST).unwrap_or_default() + 1;
+    let count = candidates.len().max(1).next_multiple_of(usual);
     let known = candidates.iter().map(|candidate| {
         let form = if candidate.is_generated {
             Form::Generated
@@ -115,9 +152,7 @@ fn verifiers(candidates: &[Candidate]) -> Vec<(Verifier, Form)> {
         (Verifier::from_stored(candidate.verifier.clone()), form)
     });
     let filling = std::iter::repeat_with(|| (dummy_verifier(), Form::Chosen));
-    known
-        .chain(filling.take(least.saturating_sub(candidates.len())))
-        .collect()
+    known.chain(filling).take(count).collect()
 }
 
 /// Somebody who chooses a password of their own.
@@ -144,7 +179,8 @@ pub struct Chosen {
 /// Sets the password a person chose. Every mailed password of theirs stops working, and password
 /// mails still owed to them are cancelled.
 #[utoipa::path(post, path = "/v1/credentials/choose", tag = "credentials", request_body = ChooseRequest,
-    responses((status = 200, body = Chosen), (status = 401, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, body = Chosen), (status = 401, body = Problem), (status = 422, body = Problem),
+        (status = 429, body = Problem)))]
 pub async fn choose(State(api): State<Api>, body: JsonBody<ChooseRequest>) -> Result<Json<Chosen>, Problem> {
     let request = body.value;
     let new = Password::chosen(&request.new_password).map_err(|fault| {
@@ -204,4 +240,32 @@ pub async fn revoke(State(api): State<Api>, body: JsonBody<RevokeRequest>) -> Re
         revoked: done.revoked,
         already_used: done.already_used,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_costs_as_many_hashes_as_anybody() {
+        let candidate = Candidate {
+            id: Uuid::nil(),
+            user: Uuid::nil(),
+            is_generated: true,
+            verifier: dummy_verifier().as_stored().to_owned(),
+            expires_at: None,
+        };
+        let hashes = |passwords| verifiers(&vec![candidate.clone(); passwords]).len();
+
+        assert_eq!([0, 1, 5, 6].map(hashes), [6; 4]);
+        assert_eq!([7, 12, 13, 25].map(hashes), [12, 12, 18, 30]);
+    }
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds_that_are_enough() {
+        for (wait, seconds) in [(1, 1), (1_000, 1), (1_001, 2), (9_999, 10)] {
+            let problem = too_many_tries(Duration::from_millis(wait));
+            assert_eq!((problem.status, problem.retry_after), (429, Some(seconds)));
+        }
+    }
 }

@@ -121,6 +121,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         db,
         letters: Arc::new(settings.letters),
         hashing: Arc::new(hashing),
+        tries: Arc::default(),
         password_stale: settings.password_stale,
         metrics: Arc::clone(&metrics),
         lifecycle: lifecycle.clone(),

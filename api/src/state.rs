@@ -1,5 +1,6 @@
 //! What every request may need.
 
+use crate::credentials::Tries;
 use crate::metrics::ApiMetrics;
 use crate::problem::Problem;
 use shared::config::LetterSettings;
@@ -20,6 +21,8 @@ pub struct Api {
     pub letters: Arc<LetterSettings>,
     /// Checks passwords.
     pub hashing: Arc<HashPool>,
+    /// The passwords that may still be tried.
+    pub tries: Arc<Tries>,
     /// When an untried password mail expires.
     pub password_stale: Duration,
     /// What is counted.

@@ -50,22 +50,24 @@ async fn whatever_is_wrong_the_words_are_the_same() {
 #[tokio::test]
 async fn a_stranger_takes_as_long_as_anybody() {
     let world = a_world().await;
-    world.person("ada@example.org").await;
+    world.people(3 * ROUNDS_MOST).await;
     let megabyte = "x".repeat(1_000_000);
-    let cases = [
-        ("ada@example.org", "wrong"),
-        ("nobody@example.org", "wrong"),
-        ("not an address", "wrong"),
-        ("ada@example.org", ""),
-        ("ada@example.org", megabyte.as_str()),
-    ];
 
     // Noise only ever adds time, so the quickest of several tells what the work itself takes.
     let mut quickest = [Duration::MAX; 5];
     for round in 1..=ROUNDS_MOST {
+        // Others each time, for the tries at one address are few.
+        let known = |n: usize| format!("person{}@example.org", 3 * round - n);
+        let cases = [
+            (known(0), "wrong"),
+            (format!("nobody{round}@example.org"), "wrong"),
+            (format!("not an address {round}"), "wrong"),
+            (known(1), ""),
+            (known(2), megabyte.as_str()),
+        ];
         for ((email, password), quickest) in cases.iter().zip(&mut quickest) {
             let began = Instant::now();
-            verify(&world, email, password).await;
+            assert_eq!(verify(&world, email, password).await.status, 401);
             *quickest = began.elapsed().min(*quickest);
         }
         if round > 2 && is_alike(&quickest) {
@@ -85,6 +87,45 @@ const ROUNDS_MOST: usize = 30;
 fn is_alike(times: &[Duration]) -> bool {
     let (least, most) = (times.iter().min().unwrap(), times.iter().max().unwrap());
     most.as_secs_f64() < least.as_secs_f64() * 2.5
+}
+
+#[tokio::test]
+async fn after_ten_wrong_passwords_the_next_must_wait_whoever_it_is_for() {
+    let world = a_world().await;
+    world.person("ada@example.org").await;
+
+    for email in ["ada@example.org", "nobody@example.org", "not an address"] {
+        for _ in 0..10 {
+            verify(&world, email, "wrong")
+                .await
+                .assert_problem(401, "credentials_wrong");
+        }
+        let mut told = verify(&world, email, "wrong").await;
+        // On a machine so slow that a pause passed meanwhile, there were some more.
+        for _ in 0..10 {
+            if told.status == 401 {
+                told = verify(&world, email, "wrong").await;
+            }
+        }
+        told.assert_problem(429, "too_many_tries");
+        let wait: u32 = told.header("retry-after").parse().unwrap();
+        assert!((1..=10).contains(&wait), "{wait}");
+        let sentence = format!("Too many passwords were tried for this address. Try again in {wait} seconds.");
+        assert_eq!(told.body["detail"], sentence);
+        let choose =
+            json!({ "email": email.to_uppercase(), "password": "wrong", "new_password": "correct horse battery" });
+        let told = post(&world, "/v1/credentials/choose", choose.to_string())
+            .answer()
+            .await;
+        if email.contains('@') {
+            told.assert_problem(429, "too_many_tries");
+        }
+    }
+    verify(&world, "bob@example.org", "wrong")
+        .await
+        .assert_problem(401, "credentials_wrong");
+    assert!(world.api_metric("beckon_credential_verifications_total").await > 30.0);
+    world.end().await;
 }
 
 #[tokio::test]

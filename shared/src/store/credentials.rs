@@ -75,6 +75,11 @@ pub struct Candidate {
     pub expires_at: Option<OffsetDateTime>,
 }
 
+/// Verifiers that are compared for one person at most. Nobody has more: a chosen password, as many
+/// unused ones as a batch allows less one, and one for each of a mail's twenty attempts, any of
+/// which may have arrived without our knowing, are 25.
+const CANDIDATES_MOST: i64 = 30;
+
 /// The verifiers that work now for the person with this address: the chosen one first, then
 /// generated ones, newest first.
 pub async fn live(db: &Db, email_key: &str) -> StoreResult<Vec<Candidate>> {
@@ -83,8 +88,10 @@ pub async fn live(db: &Db, email_key: &str) -> StoreResult<Vec<Candidate>> {
         r#"select c.id, c.user_id as user, c.kind = 'generated' as "is_generated!", c.verifier, c.expires_at
            from users u join credentials c on c.user_id = u.id
            where u.email_key = $1 and (c.expires_at is null or c.expires_at > now())
-           order by c.kind, c.created_at desc, c.id desc"#,
+           order by c.kind, c.created_at desc, c.id desc
+           limit $2"#,
         email_key,
+        CANDIDATES_MOST,
     )
     .fetch_all(db)
     .await?;
