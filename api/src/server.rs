@@ -1,14 +1,17 @@
 //! Serving connections so that a slow or endless client ties nothing up.
 //!
 //! `axum::serve` waits for a request's headers for ever. Here hyper is driven directly: headers
-//! must come within ten seconds, connections are bounded, and a stop lets requests that have
-//! begun finish for a while and then ends them.
+//! must come within ten seconds, an answer must be taken (`patient`), connections are
+//! bounded, and a stop lets requests that have begun finish for a while and then ends them.
+
+mod patient;
 
 use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
+use patient::Patient;
 use shared::lifecycle::Lifecycle;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +22,9 @@ use tracing::{debug, warn};
 
 /// A client that needs longer for a few hundred bytes is none.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// A client that takes none of its answer for so long is not reading it.
+const TAKES_WITHIN: Duration = Duration::from_secs(30);
 
 /// Headers and request line together; a key and a trace are some hundred bytes.
 const HEADERS_MOST_BYTES: usize = 64 * 1024;
@@ -65,7 +71,7 @@ fn answer(stream: TcpStream, routes: Router, graceful: &GracefulShutdown, room: 
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_WITHIN)
         .max_buf_size(HEADERS_MOST_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Patient::new(stream, TAKES_WITHIN)), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(fault) = connection.await {
