@@ -137,6 +137,7 @@ async fn bring_in(
         Form::Json => Sheet::open_json(spooled.file, Limits::default()),
     });
     let (sheet, lines) = opened.await.map_err(|_| Problem::internal())?.map_err(file_problem)?;
+    let _room = api.room.for_import().await?;
     let mut transaction = begin(&api.db).await?;
     if let Some(answer) = once.answered(&mut transaction).await? {
         return Ok(answer);

@@ -154,6 +154,7 @@ pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<Accept
         {
             return Err(Problem::not_found("import"));
         }
+        let _room = this.room.for_batch(new.kind).await?;
         let mut transaction = begin(&this.db).await?;
         if let Some(answer) = once.answered(&mut transaction).await? {
             return Ok(answer);

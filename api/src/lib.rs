@@ -122,6 +122,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         letters: Arc::new(settings.letters),
         hashing: Arc::new(hashing),
         tries: Arc::default(),
+        room: Arc::default(),
         password_stale: settings.password_stale,
         metrics: Arc::clone(&metrics),
         lifecycle: lifecycle.clone(),

@@ -117,6 +117,9 @@ impl Problem {
     }
 }
 
+/// Postgres's word for a lock that others held for longer than a statement waits.
+const LOCK_NOT_AVAILABLE: &str = "55P03";
+
 impl From<StoreError> for Problem {
     /// Whether something was stored is not known here: a reply may have been lost, or an earlier
     /// statement of the same request may have been committed. So it is not said.
@@ -126,6 +129,15 @@ impl From<StoreError> for Problem {
             return Self::internal();
         }
         warn!(error = ?fault, "Postgres was not available for a request");
+        let answer = fault.cause().as_database_error();
+        if answer.is_some_and(|answer| answer.code().as_deref() == Some(LOCK_NOT_AVAILABLE)) {
+            return Self::unavailable(
+                "busy",
+                "Another request holds what this one needs. Ask again in a moment; with the same Idempotency-Key, \
+                 nothing is done twice.",
+                10,
+            );
+        }
         Self::unavailable(
             "unavailable",
             "The database does not answer. Ask again in a moment; with the same Idempotency-Key, nothing is done twice.",

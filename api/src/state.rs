@@ -3,6 +3,7 @@
 use crate::credentials::Tries;
 use crate::metrics::ApiMetrics;
 use crate::problem::Problem;
+use crate::storing::Room;
 use shared::config::LetterSettings;
 use shared::lifecycle::Lifecycle;
 use shared::password::HashPool;
@@ -23,6 +24,8 @@ pub struct Api {
     pub hashing: Arc<HashPool>,
     /// The passwords that may still be tried.
     pub tries: Arc<Tries>,
+    /// Who may store at length now.
+    pub room: Arc<Room>,
     /// When an untried password mail expires.
     pub password_stale: Duration,
     /// What is counted.

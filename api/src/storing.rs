@@ -3,6 +3,8 @@
 //! Reading blocks and storing waits, so each has a task of its own and groups pass between them;
 //! memory holds a few groups whatever the file's size and however long its rows are.
 
+mod room;
+
 use crate::import::{FileFault, Line, Lines, Person, Problem as RowProblem, Rejected, Sheet};
 use crate::imports::file_problem;
 use crate::problem::Problem;
@@ -13,6 +15,8 @@ use std::collections::HashMap;
 use std::io::{Read, Seek};
 use tokio::sync::mpsc;
 use uuid::Uuid;
+
+pub use room::Room;
 
 /// Rows stored with one statement. Larger groups are no faster.
 const GROUP: usize = 2_000;

@@ -79,9 +79,15 @@ pub struct Totals {
 }
 
 /// Begins an import. Imports store one after the other, so that two files with the same people
-/// cannot wait for each other in a circle.
+/// cannot wait for each other in a circle; one that another process stores may take minutes.
 pub async fn begin(transaction: &mut Transaction, file: &File, created_by: &str) -> StoreResult<Uuid> {
+    sqlx::query!("set local lock_timeout = '5min'")
+        .execute(&mut **transaction)
+        .await?;
     sqlx::query!("select pg_advisory_xact_lock(hashtextextended('import', 0))")
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query!("set local lock_timeout to default")
         .execute(&mut **transaction)
         .await?;
     let row = sqlx::query!(
