@@ -20,6 +20,7 @@ mod a_stop_finishes_started_mail;
 mod a_system_email_is_changed;
 mod a_worker_is_killed;
 mod an_answer_of_postgres_is_lost;
+mod an_import_keeps_nobody_waiting;
 mod an_invite_arrives;
 mod batches_take_turns;
 mod by_hand;

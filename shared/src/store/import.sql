@@ -2,11 +2,21 @@
 -- were empty a minute ago: `offset 0` keeps the planner from reading all users to find some.
 with given as materialized (
     select g.number, g.email, g.email_key, g.first_name, g.last_name, g.language, g.fields, u.id as known,
+           -- Whoever is just so already is left alone. The insert below would lock them until the
+           -- import commits, and keep a million people from signing in; a change that somebody makes
+           -- to them meanwhile is one made after this row, and a deleted person stays deleted.
+           u.id is not null
+               and coalesce(g.first_name, '') in ('', u.first_name)
+               and coalesce(g.last_name, '') in ('', u.last_name)
+               and coalesce(g.language, '') in ('', u.language)
+               and u.fields @> g.fields as is_same,
            -- Somebody who stood in an earlier row of this file keeps what that row said.
            i.row_number as earlier
     from unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[])
          as g (number, email, email_key, first_name, last_name, language, fields)
-    left join lateral (select id from users where email_key = g.email_key offset 0) u on true
+    left join lateral (
+        select id, first_name, last_name, language, fields from users where email_key = g.email_key offset 0
+    ) u on true
     left join lateral (
         select row_number from import_users where import_id = $1 and user_id = u.id offset 0
     ) i on u.id is not null
@@ -15,7 +25,7 @@ stored as (
     insert into users as u (email, email_key, first_name, last_name, language, fields)
     select email, email_key, coalesce(first_name, ''), coalesce(last_name, ''), coalesce(language, ''), fields
     from given
-    where earlier is null
+    where earlier is null and not is_same
     -- One order for all, so that imports and other writers never wait for each other in a circle.
     order by email_key
     on conflict (email_key) do update
@@ -31,7 +41,8 @@ stored as (
     returning u.id, u.email_key, u.xmax = 0 as is_new
 ),
 outcome as materialized (
-    -- Whoever is unchanged is not returned by the insert, and was known before.
+    -- Whoever is unchanged is not inserted, or not returned by the insert when somebody else made
+    -- the same change a moment ago; they were known before.
     select given.number, given.earlier, stored.is_new, coalesce(stored.id, given.known) as user_id
     from given
     left join stored on stored.email_key = given.email_key

@@ -1,0 +1,144 @@
+//! While a file comes in, everybody else goes on.
+
+use crate::json;
+use harness::{Setup, World};
+use shared::store::imports::{self, File, Row};
+use sqlx::{Connection as _, PgConnection};
+use std::time::{Duration, Instant};
+
+/// More than the API has connections to Postgres.
+const FILES: usize = 8;
+
+#[tokio::test]
+async fn whoever_a_file_does_not_change_is_not_locked() {
+    let world = World::with(Setup::default().workers(0)).await;
+    world
+        .import("email,first_name,team\nada@example.org,Ada,Blue\nbob@example.org,Bob,Red\n")
+        .await
+        .expect(201);
+
+    let mut transaction = shared::store::begin(&world.db).await.unwrap();
+    let file = File {
+        name: "again.csv".to_owned(),
+        header: Vec::new(),
+        separator: ',',
+        custom_fields: Vec::new(),
+    };
+    let import = imports::begin(&mut transaction, &file, "a test").await.unwrap();
+    let rows = [row(1, "ada@example.org", "Ada"), row(2, "bob@example.org", "Robert")];
+    let stored = imports::store(&mut transaction, import, &rows).await.unwrap();
+
+    assert_eq!((stored.created, stored.updated, stored.unchanged), (0, 1, 1));
+    assert!(change(&world, "ada@example.org").await.is_ok());
+    assert!(change(&world, "bob@example.org").await.is_err());
+    transaction.commit().await.unwrap();
+    let of_import = world.get(&format!("/v1/users?import={import}")).await.expect(200);
+    assert_eq!(of_import["items"].as_array().unwrap().len(), 2, "{of_import}");
+    assert_eq!(of_import["items"][0]["last_name"], "changed meanwhile", "{of_import}");
+    world.end().await;
+}
+
+fn row(number: i32, email: &str, first_name: &str) -> Row {
+    Row {
+        number,
+        email: email.to_owned(),
+        email_key: email.to_owned(),
+        first_name: Some(first_name.to_owned()),
+        last_name: None,
+        language: None,
+        fields: json!({}),
+    }
+}
+
+/// Changes somebody, and waits for no lock.
+async fn change(world: &World, email: &str) -> Result<(), sqlx::Error> {
+    let mut transaction = world.db.begin().await?;
+    sqlx::query("set local lock_timeout = '300ms'")
+        .execute(&mut *transaction)
+        .await?;
+    let changed = "update users set last_name = 'changed meanwhile' where email_key = $1";
+    sqlx::query(changed).bind(email).execute(&mut *transaction).await?;
+    transaction.commit().await
+}
+
+#[tokio::test]
+async fn files_that_wait_for_each_other_hold_no_connections() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let mut lock = another_import(&world).await;
+
+    let files: Vec<String> = (0..FILES).map(|n| format!("email\nperson{n}@example.org\n")).collect();
+    let waiting = std::sync::atomic::AtomicUsize::new(FILES);
+    let import = async |file: &str| {
+        let answer = world.import(file).await;
+        waiting.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        answer.status
+    };
+    let importing = futures_util::future::join_all(files.iter().map(|file| import(file)));
+    let meanwhile = async {
+        world
+            .eventually("an import that waits", async || is_waiting(&world).await.then_some(()))
+            .await;
+        let began = Instant::now();
+        for _ in 0..5 {
+            world.get("/v1/users").await.expect(200);
+        }
+        let took = began.elapsed();
+        let still = waiting.load(std::sync::atomic::Ordering::Relaxed);
+        sqlx::query("select pg_advisory_unlock_all()")
+            .execute(&mut lock)
+            .await
+            .unwrap();
+        (took, still)
+    };
+    let (answers, (took, still)) = tokio::join!(importing, meanwhile);
+
+    assert!(took < Duration::from_secs(4), "reading took {took:?}");
+    assert_eq!((still, answers), (FILES, vec![201; FILES]));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_is_no_longer_in_flight() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let mut lock = another_import(&world).await;
+
+    let asked = reqwest::Client::new()
+        .post(format!("{}/v1/imports", world.base()))
+        .bearer_auth(world.key())
+        .header("Content-Type", "text/csv")
+        .body("email\nada@example.org\n")
+        .timeout(Duration::from_secs(2));
+    assert!(asked.send().await.is_err());
+
+    let in_flight = async || (world.api_metric("beckon_http_requests_in_flight").await < 0.5).then_some(());
+    world.eventually("nothing in flight", in_flight).await;
+    sqlx::query("select pg_advisory_unlock_all()")
+        .execute(&mut lock)
+        .await
+        .unwrap();
+    let people = async || {
+        let users = world.get("/v1/users").await.expect(200);
+        (users["items"].as_array()?.len() == 1).then_some(())
+    };
+    world.eventually("the import, which goes on to its end", people).await;
+    world.end().await;
+}
+
+/// A connection that holds what an import holds.
+async fn another_import(world: &World) -> PgConnection {
+    let url = world
+        .settings()
+        .iter()
+        .find(|(name, _)| name == "DATABASE_URL")
+        .unwrap();
+    let mut connection = PgConnection::connect(&url.1).await.unwrap();
+    let lock = "select pg_advisory_lock(hashtextextended('import', 0))";
+    sqlx::query(lock).execute(&mut connection).await.unwrap();
+    connection
+}
+
+async fn is_waiting(world: &World) -> bool {
+    let waiting = "select exists (select from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock')";
+    sqlx::query_scalar(waiting).fetch_one(&world.db).await.unwrap()
+}
