@@ -2,6 +2,7 @@
 
 use reqwest::Method;
 use serde_json::Value;
+use shared::store::idempotency;
 
 use crate::asking::{Asked, a_world, ask, post, rows_in, upload};
 use crate::json;
@@ -207,5 +208,24 @@ async fn sending_again_is_done_once_for_a_key() {
     );
 
     assert_eq!(rows_in(&world, "batches").await, 3);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_key_is_kept_for_a_week() {
+    let world = a_world().await;
+    let aged = "insert into idempotency_keys (caller, key, digest, status, answer, created_at)
+                select 'somebody', 'key ' || days, '', 202, '{}', now() - make_interval(days => days, mins => 1)
+                from generate_series(0, 9) days";
+    sqlx::query(aged).execute(&world.db).await.unwrap();
+
+    let groups = [2, 2, 2].map(async |most| idempotency::forget(&world.db, most).await.unwrap());
+    let mut forgotten = Vec::new();
+    for group in groups {
+        forgotten.push(group.await);
+    }
+
+    assert_eq!(forgotten, [2, 1, 0]);
+    assert_eq!(rows_in(&world, "idempotency_keys").await, 7);
     world.end().await;
 }

@@ -1,7 +1,10 @@
 //! Requests that came before: the same key with the same content gets the same answer.
 
-use super::{StoreResult, Transaction};
+use super::{Db, StoreResult, Transaction};
 use serde_json::Value;
+
+/// After this nobody is still unsure whether a request arrived.
+pub const KEPT_DAYS: i32 = 7;
 
 /// What is known of a key.
 #[derive(Debug)]
@@ -66,4 +69,23 @@ pub async fn keep(
     .execute(&mut **transaction)
     .await?;
     Ok(())
+}
+
+/// Forgets up to `most` keys that came more than [`KEPT_DAYS`] ago, oldest first; returns how many.
+///
+/// A request that comes again after that is a new one.
+pub async fn forget(db: &Db, most: i64) -> StoreResult<u64> {
+    let done = sqlx::query!(
+        "delete from idempotency_keys
+         where (caller, key) in (
+             select caller, key from idempotency_keys
+             where created_at < now() - make_interval(days => $1)
+             order by created_at limit $2
+             for update skip locked)",
+        KEPT_DAYS,
+        most,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected())
 }
