@@ -3,8 +3,9 @@
 use crate::problem::Problem;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use std::fmt::Display;
+use std::str::FromStr;
 use utoipa::{IntoParams, ToSchema};
-use uuid::Uuid;
 
 /// Without a limit.
 const USUAL: i64 = 50;
@@ -47,7 +48,7 @@ impl PageRequest {
     /// # Errors
     ///
     /// 400 when the cursor is not one of ours.
-    pub fn after(&self) -> Result<Option<Uuid>, Problem> {
+    pub fn after<C: FromStr>(&self) -> Result<Option<C>, Problem> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         cursor.parse().map(Some).map_err(|_| {
             Problem::new(
@@ -70,7 +71,7 @@ pub struct Page<T> {
 
 impl<T> Page<T> {
     /// A page of `limit` items from up to one more, which shows whether there is a next one.
-    pub fn of(mut items: Vec<T>, limit: i64, id: impl Fn(&T) -> Uuid) -> Self {
+    pub fn of<C: Display>(mut items: Vec<T>, limit: i64, id: impl Fn(&T) -> C) -> Self {
         let limit = usize::try_from(limit).unwrap_or_default();
         let has_more = items.len() > limit;
         items.truncate(limit);

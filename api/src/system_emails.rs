@@ -9,8 +9,9 @@ mod trial;
 
 use crate::body::JsonBody;
 use crate::caller::Caller;
+use crate::page::{Page, PageRequest};
 use crate::problem::{FieldError, Problem};
-use crate::query::Path;
+use crate::query::{Path, Query};
 use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
@@ -102,14 +103,21 @@ async fn custom_fields(api: &Api) -> Result<BTreeSet<String>, Problem> {
 }
 
 /// Lists the system emails.
-#[utoipa::path(get, path = "/v1/system-emails", tag = "system emails", responses((status = 200, body = Vec<SystemEmailView>)))]
-pub async fn list(State(api): State<Api>) -> Result<Json<Vec<SystemEmailView>>, Problem> {
+#[utoipa::path(get, path = "/v1/system-emails", tag = "system emails", params(PageRequest),
+    responses((status = 200, body = Page<SystemEmailView>)))]
+pub async fn list(
+    State(api): State<Api>,
+    Query(page): Query<PageRequest>,
+) -> Result<Json<Page<SystemEmailView>>, Problem> {
+    let limit = page.limit()?;
+    let after: Option<SystemEmailKind> = page.after()?;
     let custom = custom_fields(&api).await?;
-    let mut found = Vec::with_capacity(SystemEmailKind::ALL.len());
-    for kind in SystemEmailKind::ALL {
-        found.push(view(current(&api, kind).await?, &custom));
+    let is_past = |kind: &SystemEmailKind| after.is_none_or(|after| kind.as_str() > after.as_str());
+    let mut items = Vec::with_capacity(SystemEmailKind::ALL.len());
+    for kind in SystemEmailKind::ALL.into_iter().filter(is_past) {
+        items.push(view(current(&api, kind).await?, &custom));
     }
-    Ok(Json(found))
+    Ok(Json(Page::of(items, limit, |email| email.key)))
 }
 
 /// Shows a system email as it is sent now.
