@@ -6,7 +6,7 @@ use crate::idempotent::{IdempotencyKey, Once};
 use crate::intake::{AcceptedBatch, accept_batch};
 use crate::page::{Page, PageRequest};
 use crate::problem::{FieldError, Problem};
-use crate::query::{Path, Query};
+use crate::query::{Path, Query, shown};
 use crate::state::Api;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -198,7 +198,7 @@ async fn answer(api: &Api, id: Uuid, moved: bool, wanted: BatchState, told: &str
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendAgainRequest {
-    /// States their deliveries are in: of `failed`, `expired`, `cancelled`, `sent`.
+    /// States their deliveries are in: of `failed`, `expired`, `cancelled`, `suppressed`, `sent`.
     pub outcomes: Vec<String>,
     /// Also those who got this kind of mail in the last 24 hours.
     #[serde(default)]
@@ -255,6 +255,9 @@ pub fn again(
     }
 }
 
+/// The states in which a delivery has ended.
+const OUTCOMES: &str = "failed, expired, cancelled, suppressed, sent";
+
 fn outcomes(names: &[String]) -> Result<Vec<DeliveryState>, Problem> {
     let fault = |message: String| {
         let error = FieldError::in_field("outcomes", "unknown_outcome", message);
@@ -262,20 +265,38 @@ fn outcomes(names: &[String]) -> Result<Vec<DeliveryState>, Problem> {
             .with_errors(vec![error])
     };
     if names.is_empty() {
-        return Err(fault(
-            "Name at least one of failed, expired, cancelled, sent.".to_owned(),
-        ));
+        return Err(fault(format!("Name at least one of {OUTCOMES}.")));
     }
     names
         .iter()
         .map(|name| {
             DeliveryState::from_name(name)
                 .filter(|state| state.has_ended())
-                .ok_or_else(|| {
-                    fault(format!(
-                        "{name:?} is no outcome; there are failed, expired, cancelled, suppressed, sent."
-                    ))
-                })
+                .ok_or_else(|| fault(format!("‘{}’ is no outcome; there are {OUTCOMES}.", shown(name))))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_outcomes_that_are_named_are_those_that_are_taken() {
+        for state in DeliveryState::ALL {
+            let is_named = OUTCOMES.split(", ").any(|name| name == state.as_str());
+            assert_eq!(is_named, outcomes(&[state.as_str().to_owned()]).is_ok(), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_outcome_is_repeated_short_and_plain() {
+        let problem = outcomes(&[format!("a\u{1b}b{}", "x".repeat(100_000))]).unwrap_err();
+
+        let message = &problem.errors[0].message;
+        assert!(
+            message.starts_with("‘abxxx") && message.chars().count() < 160,
+            "{message}"
+        );
+    }
 }

@@ -5,7 +5,7 @@ use crate::idempotent::{IdempotencyKey, Once};
 use crate::intake::{AcceptedBatch, accept_batch};
 use crate::page::{Page, PageRequest};
 use crate::problem::Problem;
-use crate::query::{Path, Query};
+use crate::query::{Path, Query, shown};
 use crate::state::Api;
 use crate::{batches, ledger};
 use axum::extract::State;
@@ -116,10 +116,7 @@ pub async fn of_batch(
         cursor: request.cursor,
     };
     let limit = page.limit()?;
-    let state = request.state.as_deref().filter(|name| !name.is_empty());
-    let state = state
-        .map(|name| DeliveryState::from_name(name).ok_or_else(|| unknown_state(name)))
-        .transpose()?;
+    let state = state_of(request.state.as_deref())?;
     batches::get(&api, id).await?;
     let rows = deliveries::of_batch(&api.db, id, state, page.after()?, limit + 1).await?;
     let items = rows
@@ -132,20 +129,42 @@ pub async fn of_batch(
     Ok(Json(Page::of(items, limit, |delivery: &DeliveryView| delivery.id)))
 }
 
+/// The state that is asked for.
+fn state_of(name: Option<&str>) -> Result<Option<DeliveryState>, Problem> {
+    name.map(|name| DeliveryState::from_name(name).ok_or_else(|| unknown_state(name)))
+        .transpose()
+}
+
 fn unknown_state(name: &str) -> Problem {
     let known = DeliveryState::ALL.map(DeliveryState::as_str).join(", ");
     Problem::new(
         StatusCode::BAD_REQUEST,
         "unknown_state",
-        format!("{name:?} is no state of a delivery; there are {known}."),
+        format!("‘{}’ is no state of a delivery; there are {known}.", shown(name)),
     )
 }
 
-/// The whole ledger of a batch as CSV, one line for everybody who was chosen.
-#[utoipa::path(get, path = "/v1/batches/{id}/deliveries.csv", tag = "deliveries", responses((status = 200, content_type = "text/csv")))]
-pub async fn csv(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
+/// Which lines of a ledger.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct LedgerRequest {
+    /// Only deliveries in this state; without it also those who were left out.
+    pub state: Option<String>,
+}
+
+/// The whole ledger of a batch as CSV, one line for everybody who was chosen; or only the
+/// deliveries in one state.
+#[utoipa::path(get, path = "/v1/batches/{id}/deliveries.csv", tag = "deliveries", params(LedgerRequest),
+    responses((status = 200, content_type = "text/csv")))]
+pub async fn csv(
+    State(api): State<Api>,
+    Path(id): Path<Uuid>,
+    Query(request): Query<LedgerRequest>,
+) -> Result<Response, Problem> {
+    let state = state_of(request.state.as_deref())?;
     let batch = batches::get(&api, id).await?;
-    Ok(ledger::as_csv(api, batch.id))
+    Ok(ledger::as_csv(api, batch.id, state))
 }
 
 /// Tells one mail's story.

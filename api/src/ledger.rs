@@ -3,19 +3,23 @@
 //! It is written page by page while it is sent, so a million lines take no more memory than a
 //! thousand.
 
-use crate::import::safe_cell;
+use crate::import::SafeCsv;
 use crate::state::Api;
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
-use shared::store::{StoreError, deliveries};
+use shared::delivery::DeliveryState;
+use shared::store::deliveries;
+use std::io;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
 /// Lines read from Postgres at a time.
 const GROUP: i64 = 2_000;
+
+const SEPARATOR: u8 = b',';
 
 const HEADER: [&str; 9] = [
     "email", "user", "delivery", "state", "reason", "attempts", "due_at", "sent_at", "unsure",
@@ -30,11 +34,11 @@ enum Place {
 }
 
 /// The answer that carries it.
-pub fn as_csv(api: Api, batch: Uuid) -> Response {
+pub fn as_csv(api: Api, batch: Uuid, state: Option<DeliveryState>) -> Response {
     let name = format!("attachment; filename=\"batch-{batch}.csv\"");
-    let lines = stream::try_unfold((api, batch, Place::Header), |(api, batch, place)| async move {
-        let (text, next) = part(&api, batch, place).await?;
-        Ok::<_, StoreError>(text.map(|text| (text, (api, batch, next))))
+    let lines = stream::try_unfold((api, Place::Header), move |(api, place)| async move {
+        let (text, next) = part(&api, batch, state, place).await?;
+        Ok::<_, io::Error>(text.map(|text| (text, (api, next))))
     });
     let headers = [
         (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
@@ -43,21 +47,35 @@ pub fn as_csv(api: Api, batch: Uuid) -> Response {
     (headers, Body::from_stream(lines)).into_response()
 }
 
-async fn part(api: &Api, batch: Uuid, place: Place) -> Result<(Option<Bytes>, Place), StoreError> {
+async fn part(
+    api: &Api,
+    batch: Uuid,
+    state: Option<DeliveryState>,
+    place: Place,
+) -> io::Result<(Option<Bytes>, Place)> {
     match place {
-        Place::Header => Ok((Some(written([HEADER.map(str::to_owned)])), Place::Deliveries(None))),
+        Place::Header => {
+            let header = SafeCsv::new(Vec::new(), SEPARATOR)?;
+            Ok((
+                Some(written(header, [HEADER.map(str::to_owned)])?),
+                Place::Deliveries(None),
+            ))
+        }
         Place::Deliveries(after) => {
-            let rows = deliveries::of_batch(&api.db, batch, None, after, GROUP).await?;
+            let rows = deliveries::of_batch(&api.db, batch, state, after, GROUP).await;
+            let rows = rows.map_err(io::Error::other)?;
             let next = match rows.last() {
                 Some(last) => Place::Deliveries(Some(last.id)),
+                None if state.is_some() => Place::End,
                 None => Place::LeftOut(0),
             };
-            Ok((Some(written(rows.into_iter().map(delivery_line))), next))
+            Ok((Some(written(more(), rows.into_iter().map(delivery_line))?), next))
         }
         Place::LeftOut(after) => {
-            let rows = deliveries::left_out(&api.db, batch, after, GROUP).await?;
+            let rows = deliveries::left_out(&api.db, batch, after, GROUP).await;
+            let rows = rows.map_err(io::Error::other)?;
             let next = rows.last().map_or(Place::End, |last| Place::LeftOut(last.id));
-            Ok((Some(written(rows.into_iter().map(left_out_line))), next))
+            Ok((Some(written(more(), rows.into_iter().map(left_out_line))?), next))
         }
         Place::End => Ok((None, Place::End)),
     }
@@ -93,11 +111,14 @@ fn left_out_line(row: deliveries::LeftOut) -> [String; 9] {
     line
 }
 
-fn written(lines: impl IntoIterator<Item = [String; 9]>) -> Bytes {
-    let mut writer = csv::Writer::from_writer(Vec::new());
+/// A piece that goes on where the last one ended.
+fn more() -> SafeCsv<Vec<u8>> {
+    SafeCsv::continued(Vec::new(), SEPARATOR)
+}
+
+fn written(mut piece: SafeCsv<Vec<u8>>, lines: impl IntoIterator<Item = [String; 9]>) -> io::Result<Bytes> {
     for line in lines {
-        // Writing into memory cannot fail.
-        let _ = writer.write_record(line.iter().map(|cell| safe_cell(cell).into_owned()));
+        piece.write(line)?;
     }
-    Bytes::from(writer.into_inner().unwrap_or_default())
+    Ok(Bytes::from(piece.finish()?))
 }

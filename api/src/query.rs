@@ -118,7 +118,7 @@ fn wrong(name: &str, code: &str, message: String) -> Problem {
 }
 
 /// What somebody sent, fit to be repeated.
-fn shown(text: &str) -> String {
+pub(crate) fn shown(text: &str) -> String {
     let mut visible = text.chars().filter(|c| !c.is_control());
     let mut shown: String = visible.by_ref().take(SHOWN_CHARACTERS).collect();
     if visible.next().is_some() {

@@ -131,6 +131,7 @@ async fn a_parameter_nobody_knows_is_named_with_those_there_are() {
     for path in [
         "/v1/batches?state=running".to_owned(),
         format!("/v1/batches/{batch}/deliveries?sate=sent"),
+        format!("/v1/batches/{batch}/deliveries.csv?sate=sent"),
         "/v1/system-emails?key=invite".to_owned(),
     ] {
         ask(&world, Method::GET, &path)
@@ -138,11 +139,12 @@ async fn a_parameter_nobody_knows_is_named_with_those_there_are() {
             .await
             .assert_problem(400, "unknown_parameter");
     }
-    let state = format!("/v1/batches/{batch}/deliveries?state=done");
-    ask(&world, Method::GET, &state)
-        .answer()
-        .await
-        .assert_problem(400, "unknown_state");
+    for list in ["deliveries", "deliveries.csv"] {
+        let state = format!("/v1/batches/{batch}/{list}?state={}", "done".repeat(4_000));
+        let told = ask(&world, Method::GET, &state).answer().await;
+        told.assert_problem(400, "unknown_state");
+        assert!(told.text.len() < 500, "{}", told.text);
+    }
     world.end().await;
 }
 
@@ -171,6 +173,26 @@ async fn a_list_of_two_has_pages_like_any_other() {
         .answer()
         .await
         .assert_problem(400, "cursor_invalid");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_ledger_can_be_had_for_one_state() {
+    let world = a_world().await;
+    let request = json!({ "import": world.people(2).await, "emails": ["stranger@example.org"] });
+    let batch = world.invite(request).await;
+    world
+        .post(&format!("/v1/batches/{batch}/stop"), json!({}))
+        .await
+        .expect(200);
+    let lines = async |query: &str| {
+        let path = format!("/v1/batches/{batch}/deliveries.csv{query}");
+        ask(&world, Method::GET, &path).answer().await.text.lines().count()
+    };
+
+    assert_eq!(lines("").await, 4);
+    assert_eq!(lines("?state=cancelled").await, 3);
+    assert_eq!(lines("?state=sent").await, 1);
     world.end().await;
 }
 
@@ -234,7 +256,7 @@ async fn a_batch_that_has_ended_cannot_be_moved() {
     }
     let again = told("send-again").json("{\"outcomes\":[]}").answer().await;
     again.assert_problem(422, "invalid_request");
-    let sentence = "Name at least one of failed, expired, cancelled, sent.";
+    let sentence = "Name at least one of failed, expired, cancelled, suppressed, sent.";
     assert_eq!(again.errors(), [(0, "outcomes", "unknown_outcome", sentence)]);
     let none = told("send-again").json("{\"outcomes\":[\"failed\"]}");
     none.must_tell(
