@@ -93,7 +93,8 @@ impl ImportView {
 /// Brings people in, from CSV or a JSON array of users.
 #[utoipa::path(post, path = "/v1/imports", tag = "imports", params(ImportRequest),
     request_body(content = String, content_type = "text/csv"),
-    responses((status = 201, body = ImportView), (status = 422, body = Problem)))]
+    responses((status = 200, body = ImportView, description = "What would happen: a dry run, of which nothing is stored."),
+        (status = 201, body = ImportView, description = "What happened."), (status = 422, body = Problem)))]
 pub async fn create(
     State(api): State<Api>,
     caller: Caller,
