@@ -15,7 +15,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRng as _;
 use sha2::{Digest as _, Sha256};
-use shared::store::api_keys;
+use shared::store::api_keys::{self, ApiKey};
+use tracing::debug;
 use uuid::Uuid;
 
 const PREFIX: &str = "beckon_";
@@ -85,11 +86,25 @@ async fn identify(api: &Api, authorization: Option<&HeaderValue>) -> Result<Call
         return Err(invalid());
     }
     let found = api_keys::find(&api.db, &digest(key)).await?.ok_or_else(invalid)?;
-    api_keys::note_use(&api.db, found.id).await?;
+    if found.is_use_due {
+        note_use(api, &found).await?;
+    }
     Ok(Caller {
         id: found.id,
         name: format!("key {}", found.name),
     })
+}
+
+/// Notes that the key was used. Only reading may be possible now, as on a standby that is about to
+/// take over, and reading needs no note.
+async fn note_use(api: &Api, key: &ApiKey) -> Result<(), Problem> {
+    match api_keys::note_use(&api.db, key.id).await {
+        Err(fault) if fault.is_passing() => {
+            debug!(error = ?fault, key = key.name, "Could not note that a key was used");
+            Ok(())
+        }
+        noted => Ok(noted?),
+    }
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for Caller {

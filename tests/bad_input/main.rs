@@ -18,6 +18,7 @@ mod keys;
 mod lists;
 mod passwords;
 mod people;
+mod read_only;
 mod repeats;
 mod rows;
 mod sizes;

@@ -15,6 +15,8 @@ pub struct ApiKey {
     pub created_at: OffsetDateTime,
     /// When it last called, to the minute.
     pub last_used_at: Option<OffsetDateTime>,
+    /// Whether that was more than a minute ago, so that its use is to be noted again.
+    pub is_use_due: bool,
 }
 
 /// Keeps a new key's digest.
@@ -33,7 +35,9 @@ pub async fn create(db: &Db, name: &str, digest: &[u8]) -> StoreResult<Uuid> {
 pub async fn find(db: &Db, digest: &[u8]) -> StoreResult<Option<ApiKey>> {
     let key = sqlx::query_as!(
         ApiKey,
-        "select id, name, created_at, last_used_at from api_keys where digest = $1 and revoked_at is null",
+        r#"select id, name, created_at, last_used_at,
+                  (last_used_at is null or last_used_at < now() - interval '1 minute') as "is_use_due!"
+           from api_keys where digest = $1 and revoked_at is null"#,
         digest,
     )
     .fetch_optional(db)
@@ -41,7 +45,7 @@ pub async fn find(db: &Db, digest: &[u8]) -> StoreResult<Option<ApiKey>> {
     Ok(key)
 }
 
-/// Notes that a key was used; at most once a minute, so that it costs nothing.
+/// Notes that a key was used, once when several find it due at the same moment.
 pub async fn note_use(db: &Db, id: Uuid) -> StoreResult<()> {
     sqlx::query!(
         "update api_keys set last_used_at = now()

@@ -1,0 +1,73 @@
+//! A database that can only be read, as a standby is until it takes over.
+
+use harness::World;
+use reqwest::Method;
+use shared::password::{Hasher, Password, Salt, os_randomness};
+use sqlx::Executor as _;
+
+use crate::asking::{a_world, ask, post};
+use crate::json;
+
+const OWN: &str = "correct horse battery staple";
+
+#[tokio::test]
+async fn what_only_reads_is_answered_and_the_rest_is_told_to_come_back() {
+    let world = a_world().await;
+    let user = world.person("ada@example.org").await;
+    let password = Password::chosen(OWN).unwrap();
+    let verifier = Hasher::new()
+        .hash(&password, &Salt::generate(&mut os_randomness()).unwrap())
+        .unwrap();
+    sqlx::query("insert into credentials (user_id, kind, verifier) values ($1, 'chosen', $2)")
+        .bind(user)
+        .bind(verifier.as_stored())
+        .execute(&world.db)
+        .await
+        .unwrap();
+    let sign_in = || {
+        let body = json!({ "email": "ada@example.org", "password": OWN });
+        post(&world, "/v1/credentials/verify", body.to_string())
+    };
+
+    only_read(&world, true).await;
+
+    for path in ["/v1/users", "/v1/batches", "/v1/system-emails"] {
+        let told = ask(&world, Method::GET, path).answer().await;
+        assert_eq!(told.status, 200, "{path}: {}", told.text);
+    }
+    let invite = post(&world, "/v1/invites", json!({ "users": [user] }).to_string());
+    for asked in [sign_in(), invite] {
+        let told = asked.answer().await;
+        told.assert_problem(503, "unavailable");
+        assert_eq!(told.header("retry-after"), "2");
+    }
+    only_read(&world, false).await;
+    assert_eq!(sign_in().answer().await.status, 200);
+    world.end().await;
+}
+
+/// Lets everybody's next connection only read, or write too, and ends those there are. A key that
+/// was not used for long would be noted as used.
+async fn only_read(world: &World, only_read: bool) {
+    let mut connection = world.db.acquire().await.unwrap();
+    connection
+        .execute("set default_transaction_read_only = off")
+        .await
+        .unwrap();
+    connection
+        .execute("update api_keys set last_used_at = null")
+        .await
+        .unwrap();
+    let setting = if only_read { "on" } else { "off" };
+    sqlx::query("select set_config('beckon.wanted', $1, false)")
+        .bind(setting)
+        .execute(&mut *connection)
+        .await
+        .unwrap();
+    let turn = "do $$ begin execute format('alter database %I set default_transaction_read_only = %s',
+                    current_database(), current_setting('beckon.wanted')); end $$";
+    connection.execute(turn).await.unwrap();
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity
+               where datname = current_database() and pid <> pg_backend_pid()";
+    connection.execute(end).await.unwrap();
+}
