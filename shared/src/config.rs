@@ -4,8 +4,10 @@
 //! hands over plain text; the values are read here, because a person who mistyped three settings
 //! should hear of three, in one line each, and never see a secret repeated.
 
+mod lifetimes;
 mod sender;
 
+pub use lifetimes::Lifetimes;
 pub use sender::Sender;
 
 use std::fmt::Display;
@@ -222,6 +224,12 @@ pub struct SharedArgs {
     /// Where people sign in, merge field `sign_in_url` [default: {public url}/sign-in]
     #[arg(long, env = "BECKON_SIGN_IN_URL", global = true)]
     pub beckon_sign_in_url: Option<String>,
+    /// How long a person's first password works after its mail was taken
+    #[arg(long, env = "BECKON_FIRST_PASSWORD_LIFETIME", global = true, default_value = "72h")]
+    pub beckon_first_password_lifetime: String,
+    /// How long a password works that was mailed to somebody who has signed in before
+    #[arg(long, env = "BECKON_RESET_PASSWORD_LIFETIME", global = true, default_value = "24h")]
+    pub beckon_reset_password_lifetime: String,
     /// Connections to Postgres at most
     #[arg(long, env = "BECKON_DATABASE_CONNECTIONS", global = true, default_value = "10")]
     pub beckon_database_connections: String,
@@ -242,7 +250,7 @@ pub struct DatabaseSettings {
     pub connections: u32,
 }
 
-/// What a mail says about its sender.
+/// What a mail says about its sender and the password in it.
 #[derive(Clone, Debug)]
 pub struct LetterSettings {
     /// `Name <address>`, as configured.
@@ -253,6 +261,8 @@ pub struct LetterSettings {
     pub organisation: String,
     /// Merge field `sign_in_url`.
     pub sign_in_url: String,
+    /// Merge field `password_expires`.
+    pub lifetimes: Lifetimes,
 }
 
 impl SharedArgs {
@@ -292,7 +302,7 @@ impl SharedArgs {
         Some(urls)
     }
 
-    /// What mails say about their sender.
+    /// What mails say about their sender and the password in them.
     pub fn letters(&self, faults: &mut Faults) -> Option<LetterSettings> {
         let from = faults.required("BECKON_MAIL_FROM", self.beckon_mail_from.clone());
         let from = from.and_then(|text| faults.read("BECKON_MAIL_FROM", &text, Sender::parse));
@@ -302,11 +312,13 @@ impl SharedArgs {
             Some(text) => faults.read("BECKON_SIGN_IN_URL", text, web_address),
             None => public_url.as_ref().map(|base| format!("{base}/sign-in")),
         };
+        let lifetimes = self.lifetimes(faults);
         Some(LetterSettings {
             from: from?,
             public_url: public_url?,
             organisation: self.beckon_organisation.clone(),
             sign_in_url: sign_in_url?,
+            lifetimes: lifetimes?,
         })
     }
 

@@ -22,6 +22,8 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("BECKON_MAIL_RATE", &["beckon-api"]),
     ("BECKON_SMTP_CONNECTIONS", &["beckon-worker"]),
     ("BECKON_HASH_THREADS", BOTH),
+    ("BECKON_FIRST_PASSWORD_LIFETIME", BOTH),
+    ("BECKON_RESET_PASSWORD_LIFETIME", BOTH),
     ("BECKON_LOG", BOTH),
     ("BECKON_LOG_FORMAT", BOTH),
     // BECKON_HOLD comes with the console, OTEL_EXPORTER_OTLP_ENDPOINT with the export of traces.
@@ -195,6 +197,11 @@ fn each_wrong_setting_is_told_in_one_line_that_names_it() {
             "BECKON_DATABASE_CONNECTIONS is \"1\"; write a whole number from 2 to 1000",
         ),
         (
+            "BECKON_FIRST_PASSWORD_LIFETIME",
+            "30d",
+            "BECKON_FIRST_PASSWORD_LIFETIME is \"30d\"; write a time from 1min to 7d",
+        ),
+        (
             "BECKON_LOG_FORMAT",
             "xml",
             "BECKON_LOG_FORMAT is \"xml\"; write json or text",
@@ -252,12 +259,6 @@ fn settings_of_one_program_are_checked_by_it() {
             "BECKON_LEASE",
             "1h",
             "BECKON_LEASE is \"1h\"; write a time from 1s to 10min",
-        ),
-        (
-            "beckon-worker",
-            "BECKON_FIRST_PASSWORD_LIFETIME",
-            "30d",
-            "BECKON_FIRST_PASSWORD_LIFETIME is \"30d\"; write a time from 1min to 7d",
         ),
         (
             "beckon-worker",

@@ -1,8 +1,8 @@
 //! Passwords: the one in any mail that arrived works, and the one before it does too.
 
 use crate::json;
-use harness::World;
 use harness::world::PATIENCE;
+use harness::{Setup, World};
 
 const OWN: &str = "correct horse battery staple";
 
@@ -99,4 +99,41 @@ async fn choose_own(world: &World, user: uuid::Uuid) -> String {
     let request = json!({ "email": "ada@example.org", "password": mailed, "new_password": OWN });
     world.post("/v1/credentials/choose", request).await.expect(200);
     OWN.to_owned()
+}
+
+#[tokio::test]
+async fn a_preview_says_when_the_password_would_end_for_this_person() {
+    let setup = Setup::default()
+        .workers(0)
+        .api_setting("BECKON_FIRST_PASSWORD_LIFETIME", "50h")
+        .api_setting("BECKON_RESET_PASSWORD_LIFETIME", "5h");
+    let world = World::with(setup).await;
+    let (somebody, fresh) = (
+        world.person("ada@example.org").await,
+        world.person("bob@example.org").await,
+    );
+    let signed_in = "update users set signed_in_at = now() where id = $1";
+    sqlx::query(signed_in).bind(somebody).execute(&world.db).await.unwrap();
+
+    for (user, hours) in [(somebody, 5), (fresh, 50)] {
+        let preview = world
+            .post("/v1/system-emails/password_reset/preview", json!({ "user": user }))
+            .await
+            .expect(200);
+
+        // This minute or the one before.
+        let moments = "select to_char(now() at time zone 'utc' + make_interval(hours => $1, mins => -late),
+                                      'FMDD FMMonth YYYY, HH24:MI \"UTC\"') from generate_series(0, 1) late";
+        let moments: Vec<String> = sqlx::query_scalar(moments)
+            .bind(hours)
+            .fetch_all(&world.db)
+            .await
+            .unwrap();
+        let text = preview["text"].as_str().unwrap();
+        assert!(
+            moments.iter().any(|moment| text.contains(moment)),
+            "{moments:?}\n{text}"
+        );
+    }
+    world.end().await;
 }

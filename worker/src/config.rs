@@ -1,11 +1,10 @@
 //! A worker's settings.
 
-use crate::credential::Lifetimes;
 use crate::outcome::Retries;
 use crate::retry::RetrySettings;
 use crate::send::RelayUrl;
 use shared::config::{
-    DatabaseSettings, Faults, LetterSettings, SharedArgs, duration, listen_address, switch, whole_number,
+    DatabaseSettings, Faults, LetterSettings, Lifetimes, SharedArgs, duration, listen_address, switch, whole_number,
 };
 use shared::telemetry::LogSettings;
 use std::net::SocketAddr;
@@ -72,12 +71,6 @@ pub struct WorkerArgs {
     /// How long after its first attempt a password mail is given up
     #[arg(long, env = "BECKON_PASSWORD_GIVE_UP", default_value = "24h", global = true)]
     pub beckon_password_give_up: String,
-    /// How long a person's first password works after its mail was taken
-    #[arg(long, env = "BECKON_FIRST_PASSWORD_LIFETIME", default_value = "72h", global = true)]
-    pub beckon_first_password_lifetime: String,
-    /// How long a password works that was mailed to somebody who has signed in before
-    #[arg(long, env = "BECKON_RESET_PASSWORD_LIFETIME", default_value = "24h", global = true)]
-    pub beckon_reset_password_lifetime: String,
     /// How long a stop waits for mails in the relay's hands
     #[arg(long, env = "BECKON_STOP_GRACE", default_value = "75s", global = true)]
     pub beckon_stop_grace: String,
@@ -131,31 +124,18 @@ impl Args {
         let probes_listen = faults.read("BECKON_PROBES_LISTEN", &worker.beckon_probes_listen, listen_address);
         let lease = faults.read("BECKON_LEASE", &worker.beckon_lease, lease);
         let retries = worker.retries(faults);
-        let first = faults.read(
-            "BECKON_FIRST_PASSWORD_LIFETIME",
-            &worker.beckon_first_password_lifetime,
-            lifetime,
-        );
-        let reset = faults.read(
-            "BECKON_RESET_PASSWORD_LIFETIME",
-            &worker.beckon_reset_password_lifetime,
-            lifetime,
-        );
         let stop_grace = faults.read("BECKON_STOP_GRACE", &worker.beckon_stop_grace, duration);
         Some(Settings {
             database: database?,
             brokers: brokers?,
             relay: relay?,
             connections: connections?,
+            lifetimes: letters.as_ref()?.lifetimes,
             letters: letters?,
             hash_threads: hash_threads?,
             probes_listen: probes_listen?,
             lease: lease?,
             retries: retries?,
-            lifetimes: Lifetimes {
-                first: first?,
-                reset: reset?,
-            },
             stop_grace: stop_grace?,
         })
     }
@@ -203,15 +183,5 @@ fn lease(text: &str) -> Result<Duration, String> {
         Ok(lease)
     } else {
         Err(format!("is {text:?}; write a time from 1s to 10min"))
-    }
-}
-
-/// ASVS 5.0 6.4.1 wants initial passwords short-lived; seven days is the most we call that.
-fn lifetime(text: &str) -> Result<Duration, String> {
-    let lifetime = duration(text)?;
-    if (Duration::from_mins(1)..=Duration::from_hours(168)).contains(&lifetime) {
-        Ok(lifetime)
-    } else {
-        Err(format!("is {text:?}; write a time from 1min to 7d"))
     }
 }

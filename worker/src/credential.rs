@@ -9,6 +9,7 @@ use crate::claim::Held;
 use crate::group::Group;
 use crate::metrics::WorkerMetrics;
 use shared::batch::Lane;
+use shared::config::Lifetimes;
 use shared::lifecycle::Lifecycle;
 use shared::password::{HashPool, Password, os_randomness};
 use shared::store::Db;
@@ -18,15 +19,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::warn;
 use uuid::Uuid;
-
-/// How long mailed passwords work, from the relay's 250.
-#[derive(Clone, Copy, Debug)]
-pub struct Lifetimes {
-    /// Somebody's first.
-    pub first: Duration,
-    /// For somebody who has signed in before.
-    pub reset: Duration,
-}
 
 /// Why there is no password; the attempt has not begun and is given back.
 #[derive(Debug, thiserror::Error)]
@@ -71,11 +63,7 @@ impl Credentials {
     /// How long a password for this claim's person works after its mail was taken.
     pub fn lifetime(&self, held: &Held) -> Duration {
         let has_signed_in = held.0.recipient.as_ref().is_some_and(|person| person.has_signed_in);
-        if has_signed_in {
-            self.lifetimes.reset
-        } else {
-            self.lifetimes.first
-        }
+        self.lifetimes.of(has_signed_in)
     }
 
     /// A password for this claim's mail. When it comes back, it works.

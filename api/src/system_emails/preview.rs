@@ -13,13 +13,8 @@ use shared::store::system_emails;
 use shared::store::users::User;
 use shared::system_email::{CustomFields, SystemEmailKind};
 use std::collections::BTreeMap;
-use std::time::Duration;
 use utoipa::ToSchema;
 use uuid::Uuid;
-
-/// How long mailed passwords work unless the workers are told otherwise. This process does not
-/// know what they are told, and a preview need not: the time in it passes before the mail is sent.
-const LIFETIME: Duration = Duration::from_hours(72);
 
 /// Whose mail to show, and with which text.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
@@ -71,7 +66,9 @@ pub async fn preview(
         compile(kind, &draft, CustomFields::Known(&custom_fields(&api).await?))?
     };
     let is_password_mail = kind == SystemEmailKind::PasswordReset;
-    let expires = expires_text(system_emails::now(&api.db).await? + LIFETIME);
+    // As if it were sent now.
+    let lifetime = api.letters.lifetimes.of(user.signed_in_at.is_some());
+    let expires = expires_text(system_emails::now(&api.db).await? + lifetime);
     let fields: BTreeMap<String, String> =
         serde_json::from_value(user.fields.clone()).map_err(|_| Problem::internal())?;
     let values = LetterValues {
