@@ -18,5 +18,6 @@ mod metrics;
 mod routes;
 mod secrets;
 mod settings;
+mod shell;
 mod sources;
 mod states;
