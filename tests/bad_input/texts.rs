@@ -1,9 +1,10 @@
 //! Texts that cannot be stored or shown: NUL, controls, marks that turn the direction of reading.
 
+use harness::World;
 use reqwest::Method;
-use serde_json::Value;
+use uuid::Uuid;
 
-use crate::asking::{a_world, ask, post, rows_in, upload};
+use crate::asking::{Told, a_world, ask, post, rows_in, upload};
 use crate::json;
 
 /// What Postgres cannot hold, and what would break a line of a mail, a log or a page.
@@ -112,7 +113,13 @@ async fn a_control_in_a_person_is_named_and_nobody_is_changed() {
         }
     }
     let key = ask(&world, Method::PATCH, &format!("/v1/users/{user}")).json("{\"fields\":{\"te\\u0000am\":\"x\"}}");
-    assert!(matches!(key.answer().await.status, 200 | 422));
+    let told = key.answer().await;
+    assert_eq!(
+        (told.status, &told.body["fields"]),
+        (200, &json!({ "te_am": "x" })),
+        "{}",
+        told.text
+    );
     assert_eq!(
         world.get(&format!("/v1/users/{user}")).await.expect(200)["email"],
         before["email"]
@@ -121,42 +128,58 @@ async fn a_control_in_a_person_is_named_and_nobody_is_changed() {
 }
 
 #[tokio::test]
-async fn a_control_in_a_letter_is_refused_or_harmless() {
+async fn a_control_in_a_letter_is_refused_with_its_place() {
     let world = a_world().await;
-    let put =
-        |key: &str, body: Value| ask(&world, Method::PUT, &format!("/v1/system-emails/{key}")).json(body.to_string());
+    let user = world.person("ada@example.org").await;
 
-    for text in ["a\u{0}b", "a\u{1b}b", "a\u{85}b", "a\u{202e}b"] {
-        for letter in [
-            json!({ "subject": text, "body": "Hello" }),
-            json!({ "subject": "Hello", "body": text }),
-        ] {
-            let told = put("invite", letter.clone()).answer().await;
-            assert!(
-                matches!(told.status, 200 | 422),
-                "{text:?}: {} {}",
-                told.status,
-                told.text
-            );
-            let preview = json!({ "subject": letter["subject"], "body": letter["body"] });
-            let told = post(&world, "/v1/system-emails/invite/preview", preview.to_string())
-                .answer()
-                .await;
-            assert!(
-                matches!(told.status, 200 | 422),
-                "{text:?}: {} {}",
-                told.status,
-                told.text
-            );
+    for text in [
+        "a\u{0}b",
+        "a\u{1b}b",
+        "a\u{85}b",
+        "{{ first_name | default(\"a\u{0}b\") }}",
+        "{{ first_name | default('\u{202e}') }}",
+    ] {
+        for (field, subject, body) in [("subject", text, "Hello"), ("body", "Hello", text)] {
+            for told in both_ways(&world, user, subject, body).await {
+                told.assert_problem(422, "template_invalid");
+                let found = told.errors();
+                assert_eq!(
+                    (found.len(), found[0].2),
+                    (1, "control_character"),
+                    "{text:?}: {}",
+                    told.text
+                );
+                assert_eq!(told.body["errors"][0]["field"], field, "{text:?}: {}", told.text);
+            }
         }
         let test = json!({ "to": format!("{text}@example.org") });
         let told = post(&world, "/v1/system-emails/invite/test", test.to_string())
             .answer()
             .await;
-        assert_eq!(told.status, 422, "{text:?}: {}", told.text);
+        told.assert_problem(422, "invalid_request");
     }
     assert_eq!(rows_in(&world, "batches").await, 0);
     world.end().await;
+}
+
+#[tokio::test]
+async fn a_mark_that_turns_the_text_is_its_writers_own_in_a_letter() {
+    let world = a_world().await;
+    let user = world.person("ada@example.org").await;
+
+    for told in both_ways(&world, user, "a\u{202e}b", "a\u{202e}b").await {
+        assert_eq!(told.status, 200, "{}", told.text);
+    }
+    world.end().await;
+}
+
+/// The answers to saving this letter, and to looking at it first.
+async fn both_ways(world: &World, user: Uuid, subject: &str, body: &str) -> [Told; 2] {
+    let letter = json!({ "subject": subject, "body": body });
+    let look = json!({ "user": user, "subject": subject, "body": body });
+    let look = post(world, "/v1/system-emails/invite/preview", look.to_string());
+    let save = ask(world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string());
+    [look.answer().await, save.answer().await]
 }
 
 #[tokio::test]
@@ -170,8 +193,10 @@ async fn a_control_in_an_import_stays_out_and_is_told() {
 
     assert_eq!(told.status, 201, "{}", told.text);
     assert_eq!(
-        (&told.body["rows"], &told.body["rejected"]),
-        (&json!(5), &json!(4 + i32::from(told.body["created"] == 0)))
+        (&told.body["rows"], &told.body["created"], &told.body["rejected"]),
+        (&json!(5), &json!(1), &json!(4)),
+        "{}",
+        told.text
     );
     assert!(!told.text.contains("\\u0000"), "{}", told.text);
     let file = ask(&world, Method::GET, told.body["problems_url"].as_str().unwrap())
