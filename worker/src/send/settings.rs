@@ -83,7 +83,8 @@ pub struct Settings {
     /// No mail starts on a connection older than this, so that a relay behind a changed address
     /// or with a changed password is noticed. Postfix's figure.
     pub age_limit: Duration,
-    /// The name in EHLO: this machine's own, as the world knows it.
+    /// The name in EHLO. The worker gives the domain of `BECKON_MAIL_FROM`: unlike a container's own
+    /// name, it is one that the world knows and that a relay may look up.
     pub hello_name: String,
     /// The first pause before a relay in trouble is asked again.
     pub first_probe: Duration,
