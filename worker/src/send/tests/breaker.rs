@@ -41,7 +41,7 @@ async fn mails_are_held_back_until_the_relay_is_well() {
         panic!("still up")
     };
     assert_eq!(reason, "421 4.3.2 down for an hour (at greeting)");
-    assert!(since.elapsed() < Duration::from_secs(1));
+    assert!(since.elapsed() < Duration::from_secs(20));
 
     // Held back at once, without asking the relay.
     for _ in 0..50 {
@@ -90,9 +90,10 @@ async fn one_probe_at_a_time_with_growing_pauses() {
     let before = relay.connections();
     assert!(before <= 10, "{before}");
     tokio::time::sleep(Duration::from_millis(600)).await;
+    until("probes came", || relay.connections() >= before + 2).await;
 
     let probes = relay.connections() - before;
-    assert!((2..=12).contains(&probes), "{probes} probes");
+    assert!(probes <= 12, "{probes} probes");
     assert!(relay.most_open() <= 10);
     assert!(!is_up(&mailer));
 }

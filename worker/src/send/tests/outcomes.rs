@@ -5,6 +5,7 @@ use super::*;
 
 /// A relay that does one thing at one moment and is good otherwise; and the answer to one mail.
 async fn answer_when(verb: &'static str, act: Act) -> (Answer, Relay) {
+    let settings = waiting_for(verb, &act);
     let relay = Relay::following(move |moment| {
         if moment.verb == verb {
             act.clone()
@@ -13,7 +14,6 @@ async fn answer_when(verb: &'static str, act: Act) -> (Answer, Relay) {
         }
     })
     .await;
-    let settings = if verb == "NEVER" { quick() } else { hasty() };
     let answer = send(&mailer_with(&relay.plain_url(), settings), "ada@example.com").await;
     (answer, relay)
 }
@@ -139,7 +139,7 @@ async fn a_relay_that_takes_no_more_of_the_body_is_not_waited_for() {
     })
     .await;
 
-    let mailer = mailer_with(&relay.plain_url(), hasty());
+    let mailer = mailer_with(&relay.plain_url(), hasty_at("BODY", Duration::from_millis(500)));
     let answer = mailer.send(&to("ada@example.com"), message.as_bytes(), &|| true).await;
 
     assert_eq!(at(&answer), (later(TroubleClass::Timeout), Phase::Body), "{answer:?}");

@@ -127,13 +127,12 @@ async fn a_handshake_that_hangs_or_is_refused_ends() {
         (Act::SayAndClose("220 go\r\n".to_owned()), TroubleClass::Tls),
     ] {
         let told = format!("{act:?}");
+        let settings = waiting_for("STARTTLS", &act);
         let relay = Relay::following(move |moment| match moment.verb {
             "STARTTLS" => act.clone(),
             _ => offering_starttls(moment),
         })
         .await;
-        let mut settings = quick();
-        settings.deadlines.starttls = Duration::from_millis(300);
         let answer = send(&mailer_with(&url("smtp", &relay, None), settings), "ada@example.com").await;
         assert_eq!(at(&answer), (trouble(class), Phase::StartTls), "{told} gave {answer:?}");
         assert_eq!(relay.count("AUTH"), 0);
@@ -174,6 +173,11 @@ async fn an_encrypted_line_cut_in_the_body_means_not_delivered_and_after_it_unsu
         ("DOT", Act::Close, (Verdict::Unsure, Phase::Dot)),
         ("DOT", Act::Freeze, (Verdict::Unsure, Phase::Dot)),
     ] {
+        // Debug builds encrypt slowly.
+        let settings = match (verb, act.is_silent()) {
+            ("DATA", true) => hasty_at("BODY", Duration::from_secs(1)),
+            _ => waiting_for(verb, &act),
+        };
         let relay = Relay::start(
             move |moment| {
                 if moment.verb == verb {
@@ -186,9 +190,6 @@ async fn an_encrypted_line_cut_in_the_body_means_not_delivered_and_after_it_unsu
             true,
         )
         .await;
-        let mut settings = hasty();
-        // Debug builds encrypt slowly.
-        settings.deadlines.body = Duration::from_secs(1);
         let message = if verb == "DATA" { message.as_bytes() } else { MESSAGE };
         let mailer = mailer_with(&url("smtps", &relay, Some(&file)), settings);
         let answer = mailer.send(&to("ada@example.com"), message, &|| true).await;

@@ -36,6 +36,18 @@ pub(super) enum Act {
     Forever(String),
 }
 
+impl Act {
+    /// Whether only a deadline ends the wait for what comes after it.
+    pub(super) fn is_silent(&self) -> bool {
+        match self {
+            Self::Freeze | Self::SayAndFreeze(_) => true,
+            // The beginning of a reply, and no more.
+            Self::Say(text) => !text.lines().any(|line| line.as_bytes().get(3) != Some(&b'-')) || !text.ends_with('\n'),
+            _ => false,
+        }
+    }
+}
+
 pub(super) fn say(text: &str) -> Act {
     Act::Say(format!("{text}\r\n"))
 }

@@ -56,15 +56,15 @@ async fn the_freshest_connection_goes_first_and_the_others_are_let_go() {
     .await;
     let settings = Settings {
         connections: 3,
-        idle_limit: Duration::from_millis(200),
+        idle_limit: Duration::from_millis(1500),
         ..quick()
     };
     let mailer = mailer_with(&relay.plain_url(), settings);
     futures_util::future::join_all((0..3).map(|_| send(&mailer, "ada@example.com"))).await;
     assert_eq!(relay.open(), 3);
 
-    let ends = Instant::now() + Duration::from_millis(500);
-    while Instant::now() < ends {
+    let ends = Instant::now() + Duration::from_secs(20);
+    while relay.open() > 1 && Instant::now() < ends {
         send(&mailer, "ada@example.com").await;
     }
 
@@ -87,7 +87,7 @@ async fn a_connection_past_its_age_carries_no_further_mail() {
     tokio::time::sleep(Duration::from_millis(60)).await;
     send(&mailer, "ada@example.com").await;
     assert_eq!(relay.connections(), 2);
-    until("the old one said goodbye", || relay.count("QUIT") == 1).await;
+    until("the old one said goodbye", || relay.count("QUIT") >= 1).await;
 }
 
 #[tokio::test]
@@ -133,43 +133,46 @@ async fn an_idle_connection_that_died_costs_no_attempt() {
 /// The lettre bug: a reply that comes after its deadline answers the next mail.
 #[tokio::test]
 async fn a_late_reply_is_nobodys() {
-    for verb in ["MAIL", "RCPT", "DATA", "DOT"] {
-        let relay = Relay::following(move |moment| match (moment.connection, moment.verb) {
-            (0, at) if at == verb => {
-                let reply = if verb == "DATA" {
-                    "354 go\r\n"
-                } else {
-                    "250 2.0.0 for the first mail\r\n"
-                };
-                Act::SayLater(Duration::from_millis(700), reply.to_owned())
-            }
-            (_, "DOT") => say("550 5.7.1 rejected"),
-            _ => usual(moment),
-        })
-        .await;
-        let mailer = mailer_with(&relay.plain_url(), hasty());
+    // Side by side, because each one waits.
+    futures_util::future::join_all(["MAIL", "RCPT", "DATA", "DOT"].map(a_late_reply_at)).await;
+}
 
-        let first = send(&mailer, "ada@example.com").await;
-        mailer.ready().await;
-        let second = send(&mailer, "bob@example.com").await;
-        tokio::time::sleep(Duration::from_millis(750)).await;
-        let third = send(&mailer, "cleo@example.com").await;
-
-        assert_eq!(
-            first.verdict,
-            if verb == "DOT" {
-                Verdict::Unsure
+async fn a_late_reply_at(verb: &'static str) {
+    let relay = Relay::following(move |moment| match (moment.connection, moment.verb) {
+        (0, at) if at == verb => {
+            let reply = if verb == "DATA" {
+                "354 go\r\n"
             } else {
-                later(TroubleClass::Timeout)
-            }
-        );
-        for answer in [second, third] {
-            assert_eq!(
-                at(&answer),
-                (refused(TroubleClass::Policy), Phase::Dot),
-                "{verb}: {answer:?}"
-            );
+                "250 2.0.0 for the first mail\r\n"
+            };
+            Act::SayLater(Duration::from_millis(3500), reply.to_owned())
         }
+        (_, "DOT") => say("550 5.7.1 rejected"),
+        _ => usual(moment),
+    })
+    .await;
+    let mailer = mailer_with(&relay.plain_url(), hasty_at(verb, Duration::from_millis(1500)));
+
+    let first = send(&mailer, "ada@example.com").await;
+    mailer.ready().await;
+    let second = send(&mailer, "bob@example.com").await;
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    let third = send(&mailer, "cleo@example.com").await;
+
+    assert_eq!(
+        first.verdict,
+        if verb == "DOT" {
+            Verdict::Unsure
+        } else {
+            later(TroubleClass::Timeout)
+        }
+    );
+    for answer in [second, third] {
+        assert_eq!(
+            at(&answer),
+            (refused(TroubleClass::Policy), Phase::Dot),
+            "{verb}: {answer:?}"
+        );
     }
 }
 
@@ -184,10 +187,17 @@ async fn a_cancelled_mail_takes_its_connection_with_it() {
         .await;
         let mailer = mailer(&relay);
 
-        let cancelled = tokio::time::timeout(Duration::from_millis(60), send(&mailer, "ada@example.com")).await;
+        let has_come_so_far = || match verb {
+            "DOT" => relay.mails().len() == 1,
+            _ => relay.count(verb) == 1,
+        };
+        tokio::select! {
+            biased;
+            () = until("the relay is at that step", has_come_so_far) => {}
+            answer = send(&mailer, "ada@example.com") => panic!("{verb}: {answer:?}"),
+        }
         let next = send(&mailer, "bob@example.com").await;
 
-        assert!(cancelled.is_err(), "{verb}");
         assert_eq!(
             at(&next),
             (refused(TroubleClass::Policy), Phase::Dot),
@@ -207,14 +217,15 @@ async fn a_cancelled_mail_takes_its_connection_with_it() {
 #[tokio::test]
 async fn no_mail_begins_without_time_to_hear_what_became_of_it() {
     let relay = Relay::following(|moment| match moment.verb {
-        "DOT" => Act::SayLater(Duration::from_millis(200), "250 ok\r\n".to_owned()),
-        "RCPT" if moment.line.contains("slow") => Act::SayLater(Duration::from_millis(400), "250 ok\r\n".to_owned()),
+        "DOT" => Act::SayLater(Duration::from_secs(2), "250 ok\r\n".to_owned()),
+        "RCPT" if moment.line.contains("slow") => Act::SayLater(Duration::from_secs(2), "250 ok\r\n".to_owned()),
         _ => usual(moment),
     })
     .await;
     let mut settings = quick();
-    settings.deadlines.dot = Duration::from_millis(700);
-    settings.deadlines.attempt = Duration::from_millis(850);
+    // A mail must begin within one and a half seconds, and each one takes two.
+    settings.deadlines.dot = Duration::from_secs(4);
+    settings.deadlines.attempt = Duration::from_millis(5500);
     let mailer = mailer_with(&relay.plain_url(), settings);
 
     let (first, waiting) = tokio::join!(send(&mailer, "ada@example.com"), send(&mailer, "bob@example.com"));

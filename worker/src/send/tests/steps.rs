@@ -4,6 +4,7 @@ use super::script::say;
 use super::*;
 
 async fn opening_when(verb: &'static str, act: Act, url: impl Fn(&Relay) -> String) -> (Answer, Relay) {
+    let settings = waiting_for(verb, &act);
     let relay = Relay::following(move |moment| {
         if moment.verb == verb {
             act.clone()
@@ -12,7 +13,7 @@ async fn opening_when(verb: &'static str, act: Act, url: impl Fn(&Relay) -> Stri
         }
     })
     .await;
-    let answer = send(&mailer_with(&url(&relay), hasty()), "ada@example.com").await;
+    let answer = send(&mailer_with(&url(&relay), settings), "ada@example.com").await;
     (answer, relay)
 }
 
