@@ -5,9 +5,11 @@
 //! missed it, was cancelled, or heard something odd leaves the connection marked unclean, which
 //! ends it. A late reply thus has nobody left to mislead.
 
+use std::future::{Future as _, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use lettre::transport::smtp::Error as LettreError;
@@ -119,7 +121,7 @@ impl Connection {
             let text = "the relay offers neither AUTH PLAIN nor AUTH LOGIN, and SMTP_URL names a user";
             return Err(lost(Lost::NoLogin(text.to_owned())));
         };
-        let conversation = converse(&mut self.smtp, &self.wire, mechanism, login);
+        let conversation = converse(&mut self.smtp, &self.wire, &self.terms.metrics, mechanism, login);
         let started = Instant::now();
         let end = ends.min(started + self.terms.deadlines.auth);
         let result = timeout_at(end.into(), conversation).await;
@@ -222,36 +224,52 @@ async fn encrypt(terms: &Terms, wire: &Wire, phase: Phase, ends: Instant) -> Res
 
 /// Hands the line to lettre, which reads the greeting and says EHLO.
 async fn greet(terms: &Terms, wire: &Wire, ends: Instant) -> Result<AsyncSmtpConnection, Answer> {
-    let started = Instant::now();
+    let (metrics, deadlines) = (&terms.metrics, &terms.deadlines);
+    let mut started = Instant::now();
     let silent_until_now = wire.written();
-    let greeted = || wire.written() > silent_until_now;
-    let mut greeting = pin!(AsyncSmtpConnection::connect_with_transport(
+    let is_greeted = || wire.written() > silent_until_now;
+    let mut both_steps = pin!(AsyncSmtpConnection::connect_with_transport(
         Box::new(wire.clone()),
         &terms.hello
     ));
-    let end = ends.min(started + terms.deadlines.greeting);
-    let mut result = timeout_at(end.into(), &mut greeting).await;
-    if result.is_err() && greeted() {
-        let end = ends.min(Instant::now() + terms.deadlines.ehlo);
-        result = timeout_at(end.into(), &mut greeting).await;
+    // The first thing we say is EHLO, and only a good greeting makes lettre say it.
+    let first_step = poll_fn(|context| match both_steps.as_mut().poll(context) {
+        Poll::Pending if is_greeted() => Poll::Ready(None),
+        polled => polled.map(Some),
+    });
+    let end = ends.min(started + deadlines.greeting);
+    let mut result = timeout_at(end.into(), first_step).await.ok().flatten();
+    let mut phase = Phase::Greeting;
+    if is_greeted() {
+        metrics.took(phase, started.elapsed());
+        metrics.heard(&Ok(Reply::unread(220)));
+        (phase, started) = (Phase::Ehlo, Instant::now());
+        if result.is_none() {
+            let end = ends.min(started + deadlines.ehlo);
+            result = timeout_at(end.into(), both_steps).await.ok();
+        }
     }
-    let phase = if greeted() { Phase::Ehlo } else { Phase::Greeting };
-    terms.metrics.took(phase, started.elapsed());
-    let lost = |lost: &Lost| Answer::from_lost(phase, lost);
-    match result {
-        Ok(Ok(smtp)) => Ok(smtp),
-        Ok(Err(fault)) => match heard(Err(fault), wire.has_ended()) {
-            Ok(refusal) => Err(Answer::from_reply(phase, &refusal)),
-            Err(silence) => Err(lost(&silence)),
-        },
-        Err(_) => Err(lost(&Lost::TimedOut)),
-    }
+    metrics.took(phase, started.elapsed());
+    let heard = match result {
+        Some(Ok(smtp)) => {
+            metrics.heard(&Ok(Reply::unread(250)));
+            return Ok(smtp);
+        }
+        Some(Err(fault)) => heard(Err(fault), wire.has_ended()),
+        None => Err(Lost::TimedOut),
+    };
+    metrics.heard(&heard);
+    Err(match heard {
+        Ok(refusal) => Answer::from_reply(phase, &refusal),
+        Err(silence) => Answer::from_lost(phase, &silence),
+    })
 }
 
 /// AUTH with its challenges, to the reply that decides.
 async fn converse(
     smtp: &mut AsyncSmtpConnection,
     wire: &Wire,
+    metrics: &SmtpMetrics,
     mechanism: Mechanism,
     login: &Login,
 ) -> Result<Response, LettreError> {
@@ -262,6 +280,7 @@ async fn converse(
         if !response.has_code(334) {
             return Ok(response);
         }
+        metrics.heard(&Ok(Reply::from(&response)));
         command = Auth::new_from_response(mechanism, login.for_lettre(), &response)?;
     }
     wire.expect_reply();

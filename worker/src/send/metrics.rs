@@ -56,7 +56,7 @@ impl SmtpMetrics {
         )?;
         let phases = add.histograms(
             "beckon_smtp_phase_duration_seconds",
-            "Time the relay took for one step of the conversation, observed when the step ended, well or not; dot is the time from the end of the body to the reply.",
+            "Time the relay took for one step of the conversation, observed when the step ended, well or not; each connection has two ehlo, and dot is the time from the end of the body to the reply.",
             &["phase"],
         )?;
         let wait = add.histograms(
@@ -66,7 +66,7 @@ impl SmtpMetrics {
         )?;
         let replies = add.counters(
             "beckon_smtp_replies_total",
-            "Replies of the relay by their first digit, counted when read; none counts a deadline, a broken line or an unreadable reply instead of one.",
+            "Replies of the relay by their first digit, to all but QUIT, counted when read; none counts a deadline, a broken line or an unreadable reply instead of one.",
             "class",
         )?;
         let allowed = add.gauge(

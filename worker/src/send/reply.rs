@@ -33,6 +33,14 @@ pub enum Lost {
 pub(super) type Heard = Result<Reply, Lost>;
 
 impl Reply {
+    /// A good reply that lettre read and kept to itself.
+    pub(super) fn unread(code: u16) -> Self {
+        Self {
+            code,
+            lines: Vec::new(),
+        }
+    }
+
     /// Whether the relay did what it was asked.
     pub fn is_completion(&self) -> bool {
         (200..300).contains(&self.code)

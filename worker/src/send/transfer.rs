@@ -219,7 +219,11 @@ impl Connection {
         self.terms
             .metrics
             .took(Phase::Body, flushed_at.unwrap_or_else(Instant::now) - started);
-        self.note(Phase::Dot, flushed_at.unwrap_or(started), &heard);
+        match flushed_at {
+            Some(flushed_at) => self.note(Phase::Dot, flushed_at, &heard),
+            // There was no end of the body to measure from.
+            None => self.terms.metrics.heard(&heard),
+        }
         // Encrypted, the mail has more bytes than this, never fewer: so where the count falls short
         // of the dot, the dot has not left, and in doubt it has.
         let has_dot_left = flushed_at.is_some()

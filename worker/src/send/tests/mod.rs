@@ -1,6 +1,7 @@
 //! The mailer against a relay that follows a script, over real sockets with short deadlines.
 
 mod breaker;
+mod metrics;
 mod outcomes;
 mod privacy;
 mod script;

@@ -249,37 +249,3 @@ async fn no_mail_begins_without_time_to_hear_what_became_of_it() {
         "that was not the relay's fault"
     );
 }
-
-#[tokio::test]
-async fn metrics_tell_what_happened() {
-    let relay = Relay::following(|moment| match moment.verb {
-        "RCPT" if moment.line.contains("nobody") => say("550 5.1.1 no"),
-        _ => usual(moment),
-    })
-    .await;
-    let registry = Registry::new();
-    let url = RelayUrl::parse(&relay.plain_url(), false).unwrap();
-    let mailer = Mailer::new(url.clone(), quick(), &registry).unwrap();
-    assert!(Mailer::new(url, quick(), &registry).is_err(), "the names are taken");
-    send(&mailer, "nobody@example.com").await;
-    send(&mailer, "ada@example.com").await;
-
-    let page = prometheus::TextEncoder::new()
-        .encode_to_string(&registry.gather())
-        .unwrap();
-
-    for line in [
-        "beckon_smtp_connections{state=\"idle\"} 1",
-        "beckon_smtp_connections{state=\"in_use\"} 0",
-        "beckon_smtp_connections_max 1",
-        "beckon_smtp_connection_wait_seconds_count 2",
-        "beckon_smtp_connects_total{outcome=\"ok\"} 1",
-        "beckon_smtp_connects_total{outcome=\"tls\"} 0",
-        "beckon_smtp_phase_duration_seconds_count{phase=\"dot\"} 1",
-        "beckon_smtp_replies_total{class=\"5xx\"} 1",
-        "beckon_smtp_replies_total{class=\"none\"} 0",
-        "beckon_relay_up 1",
-    ] {
-        assert!(page.lines().any(|found| found == line), "{line} is not in\n{page}");
-    }
-}
