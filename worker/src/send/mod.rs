@@ -9,8 +9,8 @@
 //! here, and this module keeps the rest:
 //!
 //! - `wire` is the line under lettre: it hands over one reply at a time and counts what has left.
-//! - `connection` opens a line and makes it private and known; `transfer` takes one mail over it,
-//!   a deadline on each step. Whatever is interrupted or odd ends the connection.
+//! - `line` reaches the relay and makes the line private; `connection` says who we are on it, and
+//!   `transfer` takes one mail over it, a deadline on each step. Whatever is interrupted or odd ends the connection.
 //! - `verdict` is the decision table: phase, code and enhanced code to what it means for the mail.
 //! - `slots` bounds and reuses connections. [`Mailer`] is what the pipeline holds.
 //! - `breaker` holds mails back while the relay is in trouble, so that an outage or a wrong
@@ -25,6 +25,7 @@ mod breaker;
 mod connection;
 mod envelope;
 mod idle;
+mod line;
 mod metrics;
 mod offers;
 mod phase;
