@@ -22,6 +22,7 @@ use tokio::time::timeout;
 
 use shared::reconnect::Delays;
 
+use super::told::{told, warn_of};
 use super::trouble::TroubleClass;
 use super::verdict::Answer;
 
@@ -41,7 +42,7 @@ pub enum RelayState {
     Down {
         /// When the trouble began.
         since: Instant,
-        /// What the relay said, or what became of the line.
+        /// What the relay said, or what became of the line; nothing that could name a recipient.
         reason: String,
     },
 }
@@ -280,23 +281,4 @@ impl Breaker {
             },
         }
     }
-}
-
-fn told(answer: &Answer) -> String {
-    match answer.code {
-        Some(code) => format!("{code} {} (at {})", answer.reply, answer.phase),
-        None => format!("{} (at {})", answer.reply, answer.phase),
-    }
-}
-
-fn warn_of(answer: &Answer, pause: Duration) {
-    let class = answer.class().map_or("none", TroubleClass::as_str);
-    let told = told(answer);
-    tracing::warn!(
-        smtp.phase = answer.phase.as_str(),
-        smtp.code = answer.code,
-        smtp.class = class,
-        next_probe_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
-        "The relay is in trouble: {told}. Mails are held back, which spends nobody's attempt; one connection at a time tries again until it is well"
-    );
 }

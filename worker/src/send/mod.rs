@@ -34,6 +34,7 @@ mod reply;
 mod settings;
 mod slots;
 mod tls;
+mod told;
 mod transfer;
 mod trouble;
 mod upkeep;

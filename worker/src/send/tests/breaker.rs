@@ -218,6 +218,25 @@ async fn three_troubles_in_a_row_are_the_relays() {
 }
 
 #[tokio::test]
+async fn nobodys_address_is_told_of_a_relay_in_trouble() {
+    let words = "421 4.3.2 <ada@example.com> closing\r\n".to_owned();
+    let (relay, _) = switched("RCPT", Act::SayAndClose(words)).await;
+    let mailer = mailer(&relay);
+
+    let first = send(&mailer, "ada@example.com").await;
+    let held_back = send(&mailer, "bob@example.com").await;
+
+    assert!(first.reply.contains("ada@example.com"), "{first:?}");
+    let RelayState::Down { reason, .. } = mailer.relay_state() else {
+        panic!("still up")
+    };
+    assert_eq!(reason, "421 4.3.2 (throttled, at rcpt)");
+    assert_eq!(at(&held_back), (trouble(TroubleClass::Throttled), Phase::Connect));
+    assert!(held_back.reply.contains("421 4.3.2 (throttled"), "{held_back:?}");
+    assert!(!held_back.reply.contains("ada"), "{held_back:?}");
+}
+
+#[tokio::test]
 async fn the_relay_is_found_well_while_nobody_asks() {
     let (relay, is_well) = switched("GREETING", Act::Close).await;
     let mailer = mailer(&relay);
