@@ -46,9 +46,6 @@ pub enum StartError {
     System(&'static str, #[source] std::io::Error),
 }
 
-/// One in ten connections, at least one, is never waited for by bulk mail.
-const RESERVED_DIVISOR: usize = 10;
-
 /// Runs a worker until the lifecycle stops it, and tells whether everything in hand was finished.
 ///
 /// # Errors
@@ -138,11 +135,13 @@ fn pipeline(
     })
 }
 
+/// Bounds what is claimed in each lane by the connections that are there for it; the mailer keeps
+/// bulk mail off the others.
 fn gates(connections: usize) -> (Arc<gate::Gate>, Arc<gate::Gate>) {
-    let reserved = (connections / RESERVED_DIVISOR).max(1);
+    let bulk = send::for_bulk(connections);
     (
-        gate::Gate::for_connections(connections.saturating_sub(reserved).max(1)),
-        gate::Gate::for_connections(reserved.max(2)),
+        gate::Gate::for_connections(bulk),
+        gate::Gate::for_connections(connections.saturating_sub(bulk).max(2)),
     )
 }
 

@@ -139,7 +139,10 @@ impl Pipeline {
             .await?;
         timer.observe_duration();
         let timer = self.metrics.stage("send");
-        let mut answer = self.mailer.send(&mail.envelope, &mail.message, &|| lease.holds()).await;
+        let mut answer = self
+            .mailer
+            .send(&mail.envelope, &mail.message, lane, &|| lease.holds())
+            .await;
         timer.observe_duration();
         if password.is_some_and(|password| password.appears_in(&answer.reply)) {
             "(the relay's words repeat the password and are left out)".clone_into(&mut answer.reply);

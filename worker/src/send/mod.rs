@@ -56,3 +56,4 @@ pub use tls::TrustError;
 pub use transfer::MayStartBody;
 pub use trouble::TroubleClass;
 pub use verdict::{Answer, Verdict};
+pub use width::for_bulk;

@@ -17,6 +17,7 @@ use lettre::transport::smtp::extension::ClientId;
 use prometheus::{IntGauge, Registry};
 use tokio::time::timeout_at;
 
+use shared::batch::Lane;
 use shared::reconnect::Delays;
 
 use super::breaker::{Breaker, Leave, RelayState};
@@ -56,7 +57,7 @@ pub struct Mailer(Arc<Inner>);
 pub(super) struct Inner {
     pub(super) terms: Arc<Terms>,
     pub(super) settings: Settings,
-    pub(super) width: Width,
+    pub(super) width: Arc<Width>,
     pub(super) breaker: Breaker,
     pub(super) idle: IdleConnections,
     /// Connections that are ready and have a mail on them.
@@ -119,10 +120,17 @@ impl Mailer {
 
     /// Hands one mail to the relay and reports what became of it.
     ///
+    /// Mails of the bulk `lane` leave some connections to the others: see [`for_bulk`](super::for_bulk).
     /// `may_start_body` is asked once everything but the body is done; `false` ends the attempt as
     /// [`Verdict::NotBegun`]. Dropping the future in the middle closes the connection; whether the
     /// mail arrived is then unknown if the body had begun.
-    pub async fn send(&self, envelope: &Envelope, message: &[u8], may_start_body: MayStartBody<'_>) -> Answer {
+    pub async fn send(
+        &self,
+        envelope: &Envelope,
+        message: &[u8],
+        lane: Lane,
+        may_start_body: MayStartBody<'_>,
+    ) -> Answer {
         let ends = Instant::now() + self.0.settings.deadlines.attempt;
         let mail = Outgoing {
             envelope,
@@ -135,7 +143,7 @@ impl Mailer {
             if let Some(held_back) = self.0.breaker.refusal_while_down() {
                 return held_back;
             }
-            let Some(slot) = self.0.slot(ends).await else {
+            let Some(slot) = self.0.slot(lane, ends).await else {
                 return answer;
             };
             let leave = match self.0.breaker.leave().await {
@@ -170,12 +178,9 @@ impl Drop for Trial<'_> {
 }
 
 impl Inner {
-    async fn slot(&self, ends: Instant) -> Option<Slot<'_>> {
+    async fn slot(&self, lane: Lane, ends: Instant) -> Option<Slot> {
         let started = Instant::now();
-        let slot = match self.width.try_slot() {
-            Some(slot) => Some(slot),
-            None => timeout_at(ends.into(), self.width.slot()).await.ok().flatten(),
-        };
+        let slot = timeout_at(ends.into(), self.width.slot(lane)).await.ok().flatten();
         self.terms.metrics.wait.observe(started.elapsed().as_secs_f64());
         slot
     }

@@ -3,6 +3,8 @@
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
+use shared::batch::Lane;
+
 use super::breaker::Pause;
 use super::connection::Connection;
 use super::slots::Inner;
@@ -39,7 +41,7 @@ pub(super) fn probe_until_well(inner: &Arc<Inner>, first: Pause) {
 /// One probe. The pause until the next one, unless there is no need for one.
 async fn probe(mailer: &Weak<Inner>, pause: &Pause) -> Option<Pause> {
     let inner = mailer.upgrade()?;
-    let _slot = inner.width.slot().await?;
+    let _slot = inner.width.slot(Lane::Interactive).await?;
     if !inner.breaker.is_still_closed(pause) {
         return None;
     }

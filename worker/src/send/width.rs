@@ -1,17 +1,39 @@
-//! How many connections may be open: as many as set, or as many as the relay takes.
+//! How many connections may be open, and how many of them bulk mail may have.
+//!
+//! As many as set, or as many as the relay takes. Bulk mail first needs the right to compete at
+//! all, of which there are fewer than slots: however many bulk mails are stuck at a slow relay,
+//! the slots kept free are there for mails that somebody waits for. Among those that compete,
+//! the order of asking decides.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use prometheus::IntGauge;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use shared::batch::Lane;
 
 /// After this time without another refusal, one more connection is tried.
 const WIDEN_AFTER: Duration = Duration::from_secs(30);
 
+/// One in ten connections, at least one, is kept free of bulk mail.
+const KEPT_DIVISOR: usize = 10;
+
+/// How many of so many connections bulk mail may have. Of a single one there is nothing to keep.
+pub const fn for_bulk(connections: usize) -> usize {
+    let kept = connections / KEPT_DIVISOR;
+    let kept = if kept == 0 { 1 } else { kept };
+    match connections.saturating_sub(kept) {
+        0 => 1,
+        some => some,
+    }
+}
+
 /// Slots for connections, some of which may be put away.
 pub(super) struct Width {
-    slots: Semaphore,
+    slots: Arc<Semaphore>,
+    /// The right to compete for a slot, for bulk mail.
+    bulk: Arc<Semaphore>,
     most: usize,
     away: Mutex<Away>,
     allowed: IntGauge,
@@ -19,85 +41,144 @@ pub(super) struct Width {
 
 struct Away {
     count: usize,
+    /// Rights of bulk mail that ended while they were in use: taken from whoever asks next.
+    bulk_owed: usize,
     changed_at: Instant,
 }
 
 /// The right to have one connection.
-pub(super) struct Slot<'a> {
-    permit: SemaphorePermit<'a>,
-    width: &'a Width,
+pub(super) struct Slot {
+    permit: OwnedSemaphorePermit,
+    bulk: Option<OwnedSemaphorePermit>,
+    width: Arc<Width>,
 }
 
 impl Width {
-    pub(super) fn new(most: usize, allowed: IntGauge) -> Self {
+    pub(super) fn new(most: usize, allowed: IntGauge) -> Arc<Self> {
         allowed.set(i64::try_from(most).unwrap_or(i64::MAX));
-        Self {
-            slots: Semaphore::new(most),
+        Arc::new(Self {
+            slots: Arc::new(Semaphore::new(most)),
+            bulk: Arc::new(Semaphore::new(for_bulk(most))),
             most,
             away: Mutex::new(Away {
                 count: 0,
+                bulk_owed: 0,
                 changed_at: Instant::now(),
             }),
             allowed,
+        })
+    }
+
+    /// A slot, if one is free at this moment, for what is no mail.
+    #[cfg(test)]
+    pub(super) fn try_slot(self: &Arc<Self>) -> Option<Slot> {
+        let permit = Arc::clone(&self.slots).try_acquire_owned().ok()?;
+        Some(Slot {
+            permit,
+            bulk: None,
+            width: Arc::clone(self),
+        })
+    }
+
+    /// A slot, when one is free. `None` never comes to pass, for the slots are never closed.
+    pub(super) async fn slot(self: &Arc<Self>, lane: Lane) -> Option<Slot> {
+        let bulk = match lane {
+            Lane::Interactive => None,
+            Lane::Bulk => Some(self.right_of_bulk().await?),
+        };
+        let permit = Arc::clone(&self.slots).acquire_owned().await.ok()?;
+        Some(Slot {
+            permit,
+            bulk,
+            width: Arc::clone(self),
+        })
+    }
+
+    async fn right_of_bulk(&self) -> Option<OwnedSemaphorePermit> {
+        loop {
+            let right = Arc::clone(&self.bulk).acquire_owned().await.ok()?;
+            let mut away = self.away();
+            if away.bulk_owed == 0 {
+                return Some(right);
+            }
+            away.bulk_owed -= 1;
+            right.forget();
         }
-    }
-
-    pub(super) fn try_slot(&self) -> Option<Slot<'_>> {
-        let permit = self.slots.try_acquire().ok()?;
-        Some(Slot { permit, width: self })
-    }
-
-    /// A slot, in the order of asking. `None` never comes to pass, for the slots are never closed.
-    pub(super) async fn slot(&self) -> Option<Slot<'_>> {
-        let permit = self.slots.acquire().await.ok()?;
-        Some(Slot { permit, width: self })
     }
 
     fn away(&self) -> MutexGuard<'_, Away> {
         self.away.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes how many slots are away; what bulk mail may have follows.
+    fn set_away(&self, away: &mut Away, count: usize) {
+        let before = for_bulk(self.most - away.count);
+        let now = for_bulk(self.most - count);
+        if now < before {
+            away.bulk_owed += before - now - self.bulk.forget_permits(before - now);
+        } else {
+            let settled = away.bulk_owed.min(now - before);
+            away.bulk_owed -= settled;
+            self.bulk.add_permits(now - before - settled);
+        }
+        away.count = count;
+        away.changed_at = Instant::now();
+        self.allowed.set(i64::try_from(self.most - count).unwrap_or(i64::MAX));
+    }
+
+    fn bring_back(&self, away: &mut Away, slots: usize) {
+        self.slots.add_permits(slots);
+        self.set_away(away, away.count - slots);
+    }
+
     /// A mail got its answer: once in a while, one more connection is tried.
     pub(super) fn widen(&self) {
         let mut away = self.away();
         if away.count > 0 && away.changed_at.elapsed() >= WIDEN_AFTER {
-            away.count -= 1;
-            away.changed_at = Instant::now();
-            self.slots.add_permits(1);
-            self.allowed.inc();
+            self.bring_back(&mut away, 1);
         }
     }
 
     /// After an outage what was learnt before it counts no more.
     pub(super) fn restore(&self) {
         let mut away = self.away();
-        self.slots.add_permits(away.count);
-        away.count = 0;
-        self.allowed.set(i64::try_from(self.most).unwrap_or(i64::MAX));
+        let all = away.count;
+        self.bring_back(&mut away, all);
     }
 }
 
-impl Slot<'_> {
+impl Slot {
     /// The relay takes no further connection: this slot is not given out again for a while. The
     /// last one stays.
     pub(super) fn put_away(self) {
-        let mut away = self.width.away();
-        if away.count + 1 < self.width.most {
-            away.count += 1;
-            away.changed_at = Instant::now();
-            self.width.allowed.dec();
-            self.permit.forget();
+        let Self { permit, bulk, width } = self;
+        drop(bulk);
+        let mut away = width.away();
+        if away.count + 1 < width.most {
+            permit.forget();
+            let more = away.count + 1;
+            width.set_away(&mut away, more);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt as _;
+
     use super::*;
+
+    fn width(most: usize) -> Arc<Width> {
+        Width::new(most, IntGauge::new("allowed", "-").unwrap())
+    }
+
+    fn free(width: &Arc<Width>, lane: Lane) -> Vec<Slot> {
+        std::iter::from_fn(|| width.slot(lane).now_or_never().flatten()).collect()
+    }
 
     #[test]
     fn slots_are_put_away_down_to_one_and_come_back_together() {
-        let width = Width::new(3, IntGauge::new("allowed", "-").unwrap());
+        let width = width(3);
         for _ in 0..5 {
             width.try_slot().unwrap().put_away();
         }
@@ -109,7 +190,56 @@ mod tests {
         width.widen();
         assert_eq!(width.allowed.get(), 1, "too early for one more");
         width.restore();
-        let all: Vec<_> = std::iter::from_fn(|| width.try_slot()).collect();
-        assert_eq!((all.len(), width.allowed.get()), (3, 3));
+        assert_eq!((free(&width, Lane::Interactive).len(), width.allowed.get()), (3, 3));
+    }
+
+    #[test]
+    fn one_in_ten_is_kept_and_at_least_one_and_never_the_last() {
+        let of = [(0, 1), (1, 1), (2, 1), (3, 2), (10, 9), (19, 18), (20, 18), (100, 90)];
+        for (connections, bulk) in of {
+            assert_eq!(for_bulk(connections), bulk, "of {connections}");
+        }
+    }
+
+    #[test]
+    fn bulk_mail_leaves_slots_to_the_others() {
+        let width = width(20);
+        let bulk = free(&width, Lane::Bulk);
+        let rest = free(&width, Lane::Interactive);
+        assert_eq!((bulk.len(), rest.len()), (18, 2));
+        drop((bulk, rest));
+        assert_eq!(free(&width, Lane::Interactive).len(), 20);
+    }
+
+    #[test]
+    fn what_bulk_mail_may_have_follows_what_the_relay_takes() {
+        let width = width(4);
+        let mut in_use = free(&width, Lane::Bulk);
+        assert_eq!(in_use.len(), 3);
+
+        // The relay takes three, then two; the rights in use are owed.
+        width.try_slot().unwrap().put_away();
+        in_use.pop().unwrap().put_away();
+        assert_eq!(free(&width, Lane::Bulk).len(), 0);
+        assert_eq!(in_use.len(), 2, "what is in use stays so");
+        in_use.pop();
+        assert_eq!(free(&width, Lane::Bulk).len(), 0, "one is for the others");
+        assert_eq!(free(&width, Lane::Interactive).len(), 1);
+        in_use.pop();
+        assert_eq!(free(&width, Lane::Bulk).len(), 1);
+
+        width.restore();
+        assert_eq!(free(&width, Lane::Bulk).len(), 3);
+        assert_eq!(free(&width, Lane::Interactive).len(), 4);
+    }
+
+    #[test]
+    fn rights_that_are_owed_come_back_with_their_slots() {
+        let width = width(4);
+        let in_use = free(&width, Lane::Bulk);
+        width.try_slot().unwrap().put_away();
+        width.restore();
+        drop(in_use);
+        assert_eq!(free(&width, Lane::Bulk).len(), 3);
     }
 }

@@ -116,7 +116,9 @@ async fn a_body_that_was_cut_has_no_time_of_its_dot() {
     let mailer = Mailer::new(RelayUrl::parse(&relay.plain_url(), false).unwrap(), quick(), &registry).unwrap();
     let message = ("x".repeat(70) + "\r\n").repeat(300_000);
 
-    mailer.send(&to("ada@example.com"), message.as_bytes(), &|| true).await;
+    mailer
+        .send(&to("ada@example.com"), message.as_bytes(), Lane::Interactive, &|| true)
+        .await;
 
     assert_shows(
         &registry,

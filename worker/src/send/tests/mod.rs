@@ -14,6 +14,7 @@ mod urls;
 use std::time::{Duration, Instant};
 
 use prometheus::Registry;
+use shared::batch::Lane;
 
 use super::{Answer, Deadlines, Envelope, Mailer, Phase, RelayUrl, Settings, TroubleClass, Verdict};
 use script::{Act, Moment, Relay, usual};
@@ -86,7 +87,11 @@ fn to(recipient: &str) -> Envelope {
 }
 
 async fn send(mailer: &Mailer, recipient: &str) -> Answer {
-    mailer.send(&to(recipient), MESSAGE, &|| true).await
+    mailer.send(&to(recipient), MESSAGE, Lane::Interactive, &|| true).await
+}
+
+async fn send_in(lane: Lane, mailer: &Mailer, recipient: &str) -> Answer {
+    mailer.send(&to(recipient), MESSAGE, lane, &|| true).await
 }
 
 async fn until(what: &str, condition: impl Fn() -> bool) {

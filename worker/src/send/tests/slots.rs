@@ -48,6 +48,49 @@ async fn there_are_never_more_connections_than_slots() {
 }
 
 #[tokio::test]
+async fn a_mail_that_somebody_waits_for_passes_bulk_mails_that_are_stuck() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "RCPT" if moment.line.contains("bulk") => Act::Freeze,
+        _ => usual(moment),
+    })
+    .await;
+    let settings = Settings {
+        connections: 3,
+        ..hasty_at("RCPT", Duration::from_mins(1))
+    };
+    let mailer = mailer_with(&relay.plain_url(), settings);
+    let stuck: Vec<_> = (0..10)
+        .map(|_| {
+            let mailer = mailer.clone();
+            tokio::spawn(async move { send_in(Lane::Bulk, &mailer, "bulk@example.com").await })
+        })
+        .collect();
+    until("bulk mails have all they may have", || relay.count("RCPT") == 2).await;
+
+    for _ in 0..3 {
+        let answer = tokio::time::timeout(Duration::from_secs(20), send(&mailer, "ada@example.com")).await;
+        assert_eq!(answer.unwrap().verdict, Verdict::Accepted);
+    }
+
+    assert_eq!(relay.most_open(), 3);
+    assert_eq!(relay.count("RCPT"), 5, "no further bulk mail took a connection");
+    stuck.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn bulk_mails_have_the_only_connection_when_nobody_else_does() {
+    let relay = Relay::following(usual).await;
+    let mailer = mailer(&relay);
+    let (bulk, interactive) = tokio::join!(
+        futures_util::future::join_all((0..5).map(|_| send_in(Lane::Bulk, &mailer, "bulk@example.com"))),
+        send(&mailer, "ada@example.com"),
+    );
+    assert!(bulk.iter().all(|answer| answer.verdict == Verdict::Accepted));
+    assert_eq!(interactive.verdict, Verdict::Accepted);
+    assert_eq!(relay.most_open(), 1);
+}
+
+#[tokio::test]
 async fn the_freshest_connection_goes_first_and_the_others_are_let_go() {
     let relay = Relay::following(|moment| match moment.verb {
         "DOT" => Act::SayLater(Duration::from_millis(20), "250 ok\r\n".to_owned()),

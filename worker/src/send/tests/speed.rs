@@ -53,7 +53,9 @@ async fn measure(connections: usize, senders: u32, mails: u32, offers: &'static 
             tokio::spawn(async move {
                 let envelope = to("ada@example.com");
                 for _ in 0..mails / senders {
-                    let answer = mailer.send(&envelope, message.as_bytes(), &|| true).await;
+                    let answer = mailer
+                        .send(&envelope, message.as_bytes(), Lane::Interactive, &|| true)
+                        .await;
                     assert_eq!(answer.verdict, Verdict::Accepted, "{answer:?}");
                 }
             })
