@@ -9,9 +9,13 @@
 //! Trouble is what the relay says of itself, and silence; an outage after the final dot would
 //! otherwise make every mail unsure, one after the other.
 //!
-//! One connection's trouble is not the relay's. A failed connect closes the way only when no other
-//! connection works; trouble in an open conversation only when it comes [`PATIENCE`] times in a row
-//! with no good answer between, or when the relay has not yet given a single good answer.
+//! One connection's trouble is not the relay's. A failed connect closes the way at once when no other
+//! connection is open. When some are, they decide: a relay that permits no more connections goes on
+//! answering on those it has, and one that is gone does not, however long they hang. So such a
+//! connect raises a [`Doubt`], and the way is closed if [`PATIENCE`] connects failed, or as many as
+//! could be tried, and no good answer came within the time the doubt lasts. Trouble in an open
+//! conversation closes the way when it comes [`PATIENCE`] times in a row with no good answer
+//! between, or when the relay has not yet given a single good answer.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -65,8 +69,12 @@ pub(super) struct Breaker {
 }
 
 struct Record {
-    /// Troubles in a row.
+    /// Troubles in open conversations in a row.
     troubles: u32,
+    /// Failed connects in a row.
+    failed_connects: u32,
+    /// Good answers, ever.
+    good_answers: u64,
     /// Whether the relay has given a good answer since the start or since it was last down.
     has_answered: bool,
     down: Option<(Instant, Answer)>,
@@ -89,12 +97,31 @@ pub(super) struct Pause {
     closing: u64,
 }
 
+/// What a trouble comes to.
+pub(super) enum Stumble {
+    /// It is one connection's.
+    Passing,
+    /// It may be the relay's: [`Breaker::doubt_ended`] is to be asked after a while.
+    InDoubt(Doubt),
+    /// The way has just been closed; a first probe is due.
+    Closed(Pause),
+}
+
+/// A connect failed while others were open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Doubt {
+    /// One more takes the doubt away.
+    good_answers: u64,
+}
+
 impl Breaker {
     pub(super) fn new(delays: Delays, relay_up: IntGauge) -> Self {
         Self {
             gate: watch::Sender::new(Gate::Up),
             record: Mutex::new(Record {
                 troubles: 0,
+                failed_connects: 0,
+                good_answers: 0,
                 has_answered: false,
                 down: None,
                 delays,
@@ -172,14 +199,19 @@ impl Breaker {
         Answer::relay_is_down(class, format!("not asked, because the relay is in trouble: {told}"))
     }
 
-    /// The relay gave an answer about a mail. Says whether the way has just become free.
+    /// The relay gave an answer about a mail. Says whether it has just been found well by a mail
+    /// that went first.
     ///
-    /// A mail that was on its way when the way was closed counts too: it is the best probe.
+    /// A mail that was on its way when the way was closed counts too: it is the best probe. But it
+    /// says nothing of further connections.
     pub(super) fn worked(&self) -> bool {
         let mut record = self.record();
         record.troubles = 0;
+        record.failed_connects = 0;
+        record.good_answers += 1;
         record.has_answered = true;
-        if *self.gate.borrow() == Gate::Up {
+        let gate = *self.gate.borrow();
+        if gate == Gate::Up {
             return false;
         }
         record.delays.reset();
@@ -192,28 +224,47 @@ impl Breaker {
                 "The relay takes mails again after {seconds} s; those held back go out now"
             );
         }
-        true
+        gate != Gate::Down
     }
 
-    /// The relay was in trouble; `others_work` says whether another connection works. Gives the
-    /// pause before the first probe if this has closed the way.
-    pub(super) fn stumbled(&self, answer: &Answer, others_work: bool) -> Option<Pause> {
+    /// The relay was in trouble; `others_work` says whether another connection is open.
+    pub(super) fn stumbled(&self, answer: &Answer, others_work: bool) -> Stumble {
         let mut record = self.record();
         let is_trial = match *self.gate.borrow() {
             Gate::Up => false,
             Gate::TrialFree | Gate::TrialTaken => true,
             // A mail that was on its way when the way was closed.
-            Gate::Down => return None,
+            Gate::Down => return Stumble::Passing,
         };
-        let is_one_connections = if answer.phase.is_before_mail() {
-            others_work
+        let is_connect = answer.phase.is_before_mail();
+        let is_the_relays = if is_connect {
+            record.failed_connects += 1;
+            !others_work
         } else {
             record.troubles += 1;
-            record.has_answered && record.troubles < PATIENCE
+            !record.has_answered || record.troubles >= PATIENCE
         };
-        if is_one_connections && !is_trial {
-            return None;
+        if is_the_relays || is_trial {
+            Stumble::Closed(self.close(&mut record, answer))
+        } else if is_connect {
+            Stumble::InDoubt(Doubt {
+                good_answers: record.good_answers,
+            })
+        } else {
+            Stumble::Passing
         }
+    }
+
+    /// The time of a doubt is over; `none_free` says that no further connection could be tried.
+    /// Gives the pause before the first probe if this has closed the way.
+    pub(super) fn doubt_ended(&self, doubt: Doubt, answer: &Answer, none_free: bool) -> Option<Pause> {
+        let mut record = self.record();
+        let is_silent = *self.gate.borrow() == Gate::Up && record.good_answers == doubt.good_answers;
+        let is_enough = none_free || record.failed_connects >= PATIENCE;
+        (is_silent && is_enough).then(|| self.close(&mut record, answer))
+    }
+
+    fn close(&self, record: &mut Record, answer: &Answer) -> Pause {
         let pause = record.delays.next_delay();
         if record.down.is_none() {
             warn_of(answer, pause);
@@ -221,13 +272,14 @@ impl Breaker {
         let since = record.down.as_ref().map_or_else(Instant::now, |(since, _)| *since);
         record.down = Some((since, answer.clone()));
         record.has_answered = false;
+        record.failed_connects = 0;
         record.closings += 1;
         self.gate.send_replace(Gate::Down);
         self.relay_up.set(0);
-        Some(Pause {
+        Pause {
             length: pause,
             closing: record.closings,
-        })
+        }
     }
 
     /// Whether the way is still closed by the closing this pause belongs to.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::phase::Phase;
+use super::verdict::Answer;
 
 /// How long each step of the conversation may take.
 ///
@@ -86,13 +87,27 @@ pub struct Settings {
     /// The name in EHLO. The worker gives the domain of `BECKON_MAIL_FROM`: unlike a container's own
     /// name, it is one that the world knows and that a relay may look up.
     pub hello_name: String,
+    /// When connects fail in silence while other connections are open, how long those have for a
+    /// good answer before the relay counts as gone. When the relay says why it takes no connection,
+    /// it is there, and they have ten times as long.
+    pub doubt: Duration,
     /// The first pause before a relay in trouble is asked again.
     pub first_probe: Duration,
     /// The pauses double up to this one.
     pub longest_probe: Duration,
 }
 
+/// How much longer a doubt lasts after words. A relay that speaks is more likely short of connections than gone, and may take its time.
+const DOUBT_FACTOR: u32 = 10;
+
 impl Settings {
+    pub(super) fn doubt_after(&self, answer: &Answer) -> Duration {
+        match answer.code {
+            None => self.doubt,
+            Some(_) => self.doubt * DOUBT_FACTOR,
+        }
+    }
+
     /// The usual settings for this many connections under this name.
     pub fn for_connections(connections: usize, hello_name: impl Into<String>) -> Self {
         Self {
@@ -101,6 +116,7 @@ impl Settings {
             idle_limit: Duration::from_mins(1),
             age_limit: Duration::from_mins(5),
             hello_name: hello_name.into(),
+            doubt: Duration::from_secs(2),
             first_probe: Duration::from_secs(1),
             longest_probe: Duration::from_mins(1),
         }

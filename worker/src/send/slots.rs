@@ -20,7 +20,7 @@ use tokio::time::timeout_at;
 use shared::batch::Lane;
 use shared::reconnect::Delays;
 
-use super::breaker::{Breaker, Leave, RelayState};
+use super::breaker::{Breaker, Leave, Pause, RelayState, Stumble};
 use super::connection::{Connection, Terms};
 use super::envelope::Envelope;
 use super::idle::IdleConnections;
@@ -156,7 +156,7 @@ impl Mailer {
             if !is_worth_another {
                 return answer;
             }
-            slot.put_away();
+            slot.put_away(Instant::now());
         }
         answer
     }
@@ -223,20 +223,28 @@ impl Inner {
             if self.breaker.worked() {
                 self.width.restore();
             }
-            self.width.widen();
+            self.width.widen(Instant::now());
         }
         false
     }
 
     fn stumbled(self: &Arc<Self>, answer: &Answer, others_work: bool) {
-        if let Some(pause) = self.breaker.stumbled(answer, others_work) {
-            // What is idle belongs to the relay as it was.
-            drop(self.idle.take_all());
-            super::upkeep::probe_until_well(self, pause);
+        match self.breaker.stumbled(answer, others_work) {
+            Stumble::Passing => {}
+            Stumble::InDoubt(doubt) => super::upkeep::end_doubt(self, doubt, answer.clone()),
+            Stumble::Closed(pause) => self.closed(pause),
         }
     }
 
+    /// The way has just been closed.
+    pub(super) fn closed(self: &Arc<Self>, pause: Pause) {
+        // What is idle belongs to the relay as it was.
+        drop(self.idle.take_all());
+        super::upkeep::probe_until_well(self, pause);
+    }
+
     /// Whether a connection other than the caller's, which has none, is open and not known dead.
+    /// It may hang all the same.
     fn others_work(&self) -> bool {
         self.idle.any_works() || self.talking.get() > 0
     }

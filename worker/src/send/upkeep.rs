@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use shared::batch::Lane;
 
-use super::breaker::Pause;
+use super::breaker::{Doubt, Pause};
 use super::connection::Connection;
 use super::slots::Inner;
+use super::verdict::Answer;
 
 /// Looks for unused connections until the mailer is gone.
 pub(super) fn close_the_unused(inner: &Arc<Inner>) {
@@ -21,6 +22,20 @@ pub(super) fn close_the_unused(inner: &Arc<Inner>) {
                 return;
             };
             futures_util::future::join_all(stale.into_iter().map(Connection::quit)).await;
+        }
+    });
+}
+
+/// Asks after a while whether a failed connect was the relay's trouble. By itself, because all
+/// mails may be waiting for connections that hang.
+pub(super) fn end_doubt(inner: &Arc<Inner>, doubt: Doubt, answer: Answer) {
+    let length = inner.settings.doubt_after(&answer);
+    let mailer = Arc::downgrade(inner);
+    tokio::spawn(async move {
+        tokio::time::sleep(length).await;
+        let Some(inner) = mailer.upgrade() else { return };
+        if let Some(pause) = inner.breaker.doubt_ended(doubt, &answer, inner.width.is_exhausted()) {
+            inner.closed(pause);
         }
     });
 }
@@ -41,6 +56,7 @@ pub(super) fn probe_until_well(inner: &Arc<Inner>, first: Pause) {
 /// One probe. The pause until the next one, unless there is no need for one.
 async fn probe(mailer: &Weak<Inner>, pause: &Pause) -> Option<Pause> {
     let inner = mailer.upgrade()?;
+    inner.width.make_room_for_a_probe();
     let _slot = inner.width.slot(Lane::Interactive).await?;
     if !inner.breaker.is_still_closed(pause) {
         return None;

@@ -13,8 +13,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use shared::batch::Lane;
 
-/// After this time without another refusal, one more connection is tried.
-const WIDEN_AFTER: Duration = Duration::from_secs(30);
+/// After this time without another refusal, one more connection is tried; after as long again two
+/// more, then four. A relay that was away for a moment has all of twenty after half a minute.
+const WIDEN_AFTER: Duration = Duration::from_secs(5);
+
+/// A relay that refuses what was tried is tried half as often, down to this: each time costs a
+/// connect, and no mail anything.
+const WIDEN_AFTER_AT_MOST: Duration = Duration::from_secs(80);
 
 /// One in ten connections, at least one, is kept free of bulk mail.
 const KEPT_DIVISOR: usize = 10;
@@ -44,6 +49,12 @@ struct Away {
     /// Rights of bulk mail that ended while they were in use: taken from whoever asks next.
     bulk_owed: usize,
     changed_at: Instant,
+    /// How many come back next.
+    step: usize,
+    /// How long after the last change they do.
+    pause: Duration,
+    /// Whether some came back since the relay last refused one.
+    has_widened: bool,
 }
 
 /// The right to have one connection.
@@ -64,6 +75,9 @@ impl Width {
                 count: 0,
                 bulk_owed: 0,
                 changed_at: Instant::now(),
+                step: 1,
+                pause: WIDEN_AFTER,
+                has_widened: false,
             }),
             allowed,
         })
@@ -122,7 +136,6 @@ impl Width {
             self.bulk.add_permits(now - before - settled);
         }
         away.count = count;
-        away.changed_at = Instant::now();
         self.allowed.set(i64::try_from(self.most - count).unwrap_or(i64::MAX));
     }
 
@@ -131,29 +144,61 @@ impl Width {
         self.set_away(away, away.count - slots);
     }
 
-    /// A mail got its answer: once in a while, one more connection is tried.
-    pub(super) fn widen(&self) {
+    /// A mail got its answer: once in a while, more connections are tried.
+    pub(super) fn widen(&self, now: Instant) {
         let mut away = self.away();
-        if away.count > 0 && away.changed_at.elapsed() >= WIDEN_AFTER {
-            self.bring_back(&mut away, 1);
+        if away.count == 0 || now.duration_since(away.changed_at) < away.pause {
+            return;
         }
+        let some = away.step.min(away.count);
+        away.step *= 2;
+        away.has_widened = true;
+        away.changed_at = now;
+        self.bring_back(&mut away, some);
     }
 
     /// After an outage what was learnt before it counts no more.
     pub(super) fn restore(&self) {
         let mut away = self.away();
         let all = away.count;
+        (away.step, away.pause, away.has_widened) = (1, WIDEN_AFTER, false);
         self.bring_back(&mut away, all);
+    }
+
+    /// Lets a probe find a slot, where all are in use or away.
+    pub(super) fn make_room_for_a_probe(&self) {
+        let mut away = self.away();
+        if away.count > 0 && self.is_exhausted() {
+            self.bring_back(&mut away, 1);
+        }
+    }
+
+    /// Whether no slot is free at this moment.
+    pub(super) fn is_exhausted(&self) -> bool {
+        self.slots.available_permits() == 0
+    }
+}
+
+impl Away {
+    /// The relay refused a connection at `now`.
+    fn refused(&mut self, now: Instant) {
+        if now.duration_since(self.changed_at) > 2 * WIDEN_AFTER_AT_MOST {
+            self.pause = WIDEN_AFTER;
+        } else if self.has_widened {
+            self.pause = (self.pause * 2).min(WIDEN_AFTER_AT_MOST);
+        }
+        (self.step, self.has_widened, self.changed_at) = (1, false, now);
     }
 }
 
 impl Slot {
     /// The relay takes no further connection: this slot is not given out again for a while. The
     /// last one stays.
-    pub(super) fn put_away(self) {
+    pub(super) fn put_away(self, now: Instant) {
         let Self { permit, bulk, width } = self;
         drop(bulk);
         let mut away = width.away();
+        away.refused(now);
         if away.count + 1 < width.most {
             permit.forget();
             let more = away.count + 1;
@@ -180,17 +225,71 @@ mod tests {
     fn slots_are_put_away_down_to_one_and_come_back_together() {
         let width = width(3);
         for _ in 0..5 {
-            width.try_slot().unwrap().put_away();
+            width.try_slot().unwrap().put_away(Instant::now());
         }
         let last = width.try_slot().unwrap();
         assert!(width.try_slot().is_none());
         assert_eq!(width.allowed.get(), 1);
 
         drop(last);
-        width.widen();
+        width.widen(Instant::now());
         assert_eq!(width.allowed.get(), 1, "too early for one more");
         width.restore();
         assert_eq!((free(&width, Lane::Interactive).len(), width.allowed.get()), (3, 3));
+    }
+
+    /// Good answers every second, and what is allowed after each.
+    fn allowed_during(width: &Width, seconds: std::ops::Range<u64>, from: Instant) -> Vec<i64> {
+        let answer = |second| {
+            width.widen(from + Duration::from_secs(second));
+            width.allowed.get()
+        };
+        let mut allowed: Vec<_> = seconds.map(answer).collect();
+        allowed.dedup();
+        allowed
+    }
+
+    #[test]
+    fn good_answers_bring_slots_back_faster_and_faster() {
+        let width = width(20);
+        let now = Instant::now();
+        for _ in 0..19 {
+            width.try_slot().unwrap().put_away(now);
+        }
+        assert_eq!(allowed_during(&width, 0..30, now), [1, 2, 4, 8, 16, 20]);
+    }
+
+    #[test]
+    fn a_relay_that_permits_fewer_is_asked_for_more_ever_less_often() {
+        let width = width(3);
+        let now = Instant::now();
+        width.try_slot().unwrap().put_away(now);
+        let mut asked_at = Vec::new();
+        for second in 0..1000 {
+            let now = now + Duration::from_secs(second);
+            width.widen(now);
+            if width.allowed.get() == 3 {
+                asked_at.push(second);
+                width.try_slot().unwrap().put_away(now);
+            }
+        }
+        let pauses: Vec<_> = asked_at.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        assert_eq!(pauses[..5], [10, 20, 40, 80, 80], "{asked_at:?}");
+    }
+
+    #[test]
+    fn a_probe_finds_a_slot_where_all_are_away_or_in_use() {
+        let width = width(3);
+        let stuck = width.try_slot().unwrap();
+        for _ in 0..2 {
+            width.try_slot().unwrap().put_away(Instant::now());
+        }
+        assert!(width.is_exhausted());
+        width.make_room_for_a_probe();
+        width.make_room_for_a_probe();
+        assert_eq!(free(&width, Lane::Interactive).len(), 1);
+        drop(stuck);
+        assert_eq!(width.allowed.get(), 2);
     }
 
     #[test]
@@ -218,8 +317,8 @@ mod tests {
         assert_eq!(in_use.len(), 3);
 
         // The relay takes three, then two; the rights in use are owed.
-        width.try_slot().unwrap().put_away();
-        in_use.pop().unwrap().put_away();
+        width.try_slot().unwrap().put_away(Instant::now());
+        in_use.pop().unwrap().put_away(Instant::now());
         assert_eq!(free(&width, Lane::Bulk).len(), 0);
         assert_eq!(in_use.len(), 2, "what is in use stays so");
         in_use.pop();
@@ -237,7 +336,7 @@ mod tests {
     fn rights_that_are_owed_come_back_with_their_slots() {
         let width = width(4);
         let in_use = free(&width, Lane::Bulk);
-        width.try_slot().unwrap().put_away();
+        width.try_slot().unwrap().put_away(Instant::now());
         width.restore();
         drop(in_use);
         assert_eq!(free(&width, Lane::Bulk).len(), 3);

@@ -155,35 +155,83 @@ async fn a_first_mail_that_is_cancelled_lets_another_go_first() {
 
 #[tokio::test]
 async fn a_relay_that_takes_few_connections_is_given_few() {
-    let open = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&open);
-    let relay = Relay::following(move |moment| match moment.verb {
-        "GREETING" if moment.connection > 0 && count.fetch_add(1, Ordering::SeqCst) >= 2 => {
-            Act::SayAndClose("421 4.7.0 too many connections from you\r\n".to_owned())
+    for refusal in [
+        Act::SayAndClose("421 4.7.0 too many connections from you\r\n".to_owned()),
+        Act::Close,
+    ] {
+        let open = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&open);
+        let relay = Relay::following(move |moment| match moment.verb {
+            "GREETING" if moment.connection > 0 && count.fetch_add(1, Ordering::SeqCst) >= 2 => refusal.clone(),
+            "DOT" => Act::SayLater(Duration::from_millis(10), "250 ok\r\n".to_owned()),
+            _ => usual(moment),
+        })
+        .await;
+        let mailer = mailer_with(
+            &relay.plain_url(),
+            Settings {
+                connections: 8,
+                ..quick()
+            },
+        );
+        // One connection works before the rush.
+        send(&mailer, "ada@example.com").await;
+
+        let answers = futures_util::future::join_all((0..60).map(|_| send(&mailer, "ada@example.com"))).await;
+
+        let sent = answers
+            .iter()
+            .filter(|answer| answer.verdict == Verdict::Accepted)
+            .count();
+        assert_eq!(sent, 60, "{answers:?}");
+        assert!(is_up(&mailer));
+        assert!(relay.connections() <= 8, "{}", relay.connections());
+    }
+}
+
+/// The relay restarts: conversations hang, and new connections fail.
+#[tokio::test]
+async fn connects_that_fail_close_the_way_whatever_is_still_hanging() {
+    for refusal in [Act::Close, Act::SayAndClose("421 4.3.2 going down\r\n".to_owned())] {
+        let is_well = Arc::new(AtomicBool::new(false));
+        let switch = Arc::clone(&is_well);
+        let relay = Relay::following(move |moment| match moment.verb {
+            "RCPT" if moment.line.contains("stuck") => Act::Freeze,
+            "GREETING" if moment.connection > 0 && !switch.load(Ordering::SeqCst) => refusal.clone(),
+            "DOT" => Act::SayLater(Duration::from_millis(50), "250 ok\r\n".to_owned()),
+            _ => usual(moment),
+        })
+        .await;
+        let settings = Settings {
+            connections: 4,
+            doubt: Duration::from_millis(100),
+            ..hasty_at("RCPT", Duration::from_mins(1))
+        };
+        let mailer = mailer_with(&relay.plain_url(), settings);
+        send(&mailer, "ada@example.com").await;
+        let stuck = mailer.clone();
+        let stuck = tokio::spawn(async move { send(&stuck, "stuck@example.com").await });
+        until("a conversation hangs", || relay.count("RCPT") == 2).await;
+
+        let answers = (0..30).map(|_| send(&mailer, "ada@example.com"));
+        let answers = tokio::time::timeout(Duration::from_secs(20), futures_util::future::join_all(answers)).await;
+
+        assert!(!is_up(&mailer));
+        for answer in answers.unwrap() {
+            assert!(
+                matches!(answer.verdict, Verdict::RelayTrouble { .. }) && answer.phase.is_before_mail(),
+                "{answer:?}"
+            );
         }
-        "DOT" => Act::SayLater(Duration::from_millis(10), "250 ok\r\n".to_owned()),
-        _ => usual(moment),
-    })
-    .await;
-    let mailer = mailer_with(
-        &relay.plain_url(),
-        Settings {
-            connections: 8,
-            ..quick()
-        },
-    );
-    // One connection works before the rush.
-    send(&mailer, "ada@example.com").await;
 
-    let answers = futures_util::future::join_all((0..60).map(|_| send(&mailer, "ada@example.com"))).await;
+        is_well.store(true, Ordering::SeqCst);
+        mailer.ready().await;
+        let answers = futures_util::future::join_all((0..30).map(|_| send(&mailer, "ada@example.com"))).await;
 
-    let sent = answers
-        .iter()
-        .filter(|answer| answer.verdict == Verdict::Accepted)
-        .count();
-    assert_eq!(sent, 60, "{answers:?}");
-    assert!(is_up(&mailer));
-    assert!(relay.connections() <= 8, "{}", relay.connections());
+        assert!(answers.iter().all(|answer| answer.verdict == Verdict::Accepted));
+        assert_eq!(relay.open(), 4, "all connections are there again, one of them stuck");
+        stuck.abort();
+    }
 }
 
 #[tokio::test]
