@@ -6,6 +6,7 @@
 //! ends it. A late reply thus has nobody left to mislead.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use lettre::transport::smtp::Error as LettreError;
@@ -27,8 +28,8 @@ use super::settings::Deadlines;
 use super::verdict::Answer;
 use super::wire::Wire;
 
-/// How long a connection we are done with may take to say goodbye.
-const GOODBYE: Duration = Duration::from_secs(5);
+/// How long a connection we are done with may take to say goodbye. Short, because its slot waits.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 /// The most questions a relay may ask before it believes a login; LOGIN needs two.
 const CHALLENGES: usize = 4;
@@ -42,6 +43,8 @@ pub(super) struct Terms {
     pub(super) hello: ClientId,
     pub(super) deadlines: Deadlines,
     pub(super) metrics: SmtpMetrics,
+    /// How many connections were opened.
+    pub(super) opened: AtomicU64,
 }
 
 /// A connection that has been greeted, is private as the URL demands, and knows who we are.
@@ -55,6 +58,8 @@ pub(super) struct Connection {
     /// The relay still holds the beginnings of a refused mail.
     pub(super) needs_reset: bool,
     pub(super) opened_at: Instant,
+    /// Counts the connections of this mailer.
+    pub(super) number: u64,
 }
 
 impl Connection {
@@ -80,6 +85,7 @@ impl Connection {
             is_clean: true,
             needs_reset: false,
             opened_at: Instant::now(),
+            number: terms.opened.fetch_add(1, Ordering::Relaxed),
         };
         if terms.relay.security() == Security::StartTls {
             connection.start_tls(ends).await?;
@@ -160,9 +166,11 @@ impl Connection {
         self.is_clean && self.wire.is_quiet()
     }
 
-    /// Closes it as the rules ask; what goes wrong now harms nobody.
-    pub(super) async fn quit(mut self) {
-        let _ = timeout(GOODBYE, self.smtp.command(Quit)).await;
+    /// Closes it as the rules ask, and tells whether the relay answered; what goes wrong now harms
+    /// nobody. Until the relay has answered, the connection counts there: whoever calls this holds
+    /// a slot for it.
+    pub(super) async fn quit(mut self) -> bool {
+        timeout(GOODBYE, self.smtp.command(Quit)).await.is_ok()
     }
 }
 

@@ -11,6 +11,7 @@
 //! is offered gets fewer: a slot whose connect fails while others work is put away for a while.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use lettre::transport::smtp::extension::ClientId;
@@ -83,6 +84,7 @@ impl Mailer {
             deadlines: settings.deadlines,
             relay,
             metrics,
+            opened: AtomicU64::new(0),
         };
         let delays = Delays::between(settings.first_probe, settings.longest_probe);
         let inner = Arc::new(Inner {
@@ -163,8 +165,13 @@ impl Mailer {
 
     /// Says goodbye on all idle connections. Those still in use do so after their mail.
     pub async fn close(&self) {
-        let idle = self.0.idle.close();
-        futures_util::future::join_all(idle.into_iter().map(Connection::quit)).await;
+        let goodbyes = self.0.idle.close().into_iter().map(async |connection| {
+            // Where all slots are in use there is none for a goodbye, and it ends without.
+            if let Some(_slot) = self.0.width.try_slot() {
+                connection.quit().await;
+            }
+        });
+        futures_util::future::join_all(goodbyes).await;
     }
 }
 
@@ -190,7 +197,7 @@ impl Inner {
         if !mail.has_time_for_the_dot(&self.settings.deadlines) {
             return Answer::not_begun(Phase::Connect, "a connection was free too late");
         }
-        if let Some(connection) = self.idle.freshest() {
+        if let Some(connection) = self.idle_connection().await {
             let answer = self.converse(connection, mail).await;
             if !had_died(&answer) {
                 return answer;
@@ -202,10 +209,28 @@ impl Inner {
         }
     }
 
+    /// An idle connection that may carry a mail. Those past their time end on the way, each before
+    /// the next is looked at, so that the caller's slot is enough for it.
+    async fn idle_connection(&self) -> Option<Connection> {
+        let mut answers = true;
+        loop {
+            let (connection, is_fit) = self.idle.freshest()?;
+            if is_fit {
+                return Some(connection);
+            }
+            // Where one goodbye was waited for in vain, the others end without.
+            answers = answers && connection.quit().await;
+        }
+    }
+
     async fn converse(&self, mut connection: Connection, mail: Outgoing<'_>) -> Answer {
-        let _talking = Counted::by(&self.talking);
-        let answer = connection.transfer(mail).await;
-        self.idle.park(connection);
+        let answer = {
+            let _talking = Counted::by(&self.talking);
+            connection.transfer(mail).await
+        };
+        if let Some(unwanted) = self.idle.park(connection) {
+            unwanted.quit().await;
+        }
         answer
     }
 

@@ -18,12 +18,21 @@ pub(super) fn close_the_unused(inner: &Arc<Inner>) {
     tokio::spawn(async move {
         loop {
             tokio::time::sleep(round).await;
-            let Some(stale) = mailer.upgrade().map(|inner| inner.idle.take_stale()) else {
-                return;
-            };
-            futures_util::future::join_all(stale.into_iter().map(Connection::quit)).await;
+            let Some(inner) = mailer.upgrade() else { return };
+            close_the_stale(&inner).await;
         }
     });
+}
+
+/// One after the other, so that a single slot is enough. Where none is free, mails are about to use
+/// the idle connections or to end them.
+async fn close_the_stale(inner: &Inner) {
+    let Some(_slot) = inner.width.try_slot() else { return };
+    let mut answers = true;
+    while let Some(connection) = inner.idle.stale_one() {
+        // Where one goodbye was waited for in vain, the others end without.
+        answers = answers && connection.quit().await;
+    }
 }
 
 /// Asks after a while whether a failed connect was the relay's trouble. By itself, because all
@@ -61,10 +70,14 @@ async fn probe(mailer: &Weak<Inner>, pause: &Pause) -> Option<Pause> {
     if !inner.breaker.is_still_closed(pause) {
         return None;
     }
+    // A mail that was refused with all others left its connection, and the slot is for one.
+    drop(inner.idle.take_all());
     let ends = Instant::now() + inner.settings.deadlines.attempt;
     match Connection::open(&inner.terms, ends).await {
         Ok(connection) => {
-            inner.idle.park(connection);
+            if let Some(unwanted) = inner.idle.park(connection) {
+                unwanted.quit().await;
+            }
             inner.breaker.let_one_try(pause);
             None
         }

@@ -84,7 +84,6 @@ impl Width {
     }
 
     /// A slot, if one is free at this moment, for what is no mail.
-    #[cfg(test)]
     pub(super) fn try_slot(self: &Arc<Self>) -> Option<Slot> {
         let permit = Arc::clone(&self.slots).try_acquire_owned().ok()?;
         Some(Slot {

@@ -26,6 +26,7 @@ pub(super) enum Act {
     Say(String),
     SayLater(Duration, String),
     SayAndClose(String),
+    SayAndCloseLater(Duration, String),
     /// Says it, and neither reads nor speaks again.
     SayAndFreeze(String),
     /// Says it, reads so many bytes, and closes.
@@ -258,6 +259,12 @@ impl Session {
             Act::SayLater(pause, text) => {
                 tokio::time::sleep(pause).await;
                 self.say(stream, verb, &text).await
+            }
+            Act::SayAndCloseLater(pause, text) => {
+                tokio::time::sleep(pause).await;
+                self.say(stream, verb, &text).await;
+                let _ = stream.shutdown().await;
+                Next::End
             }
             Act::SayAndClose(text) => {
                 self.say(stream, verb, &text).await;

@@ -134,6 +134,37 @@ async fn a_connection_past_its_age_carries_no_further_mail() {
 }
 
 #[tokio::test]
+async fn a_connection_that_says_goodbye_still_counts() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "QUIT" => Act::SayAndCloseLater(Duration::from_millis(100), "221 bye\r\n".to_owned()),
+        "DOT" => Act::SayLater(Duration::from_millis(10), "250 ok\r\n".to_owned()),
+        _ => usual(moment),
+    })
+    .await;
+    for (idle_limit, age_limit) in [(300, 50), (50, 10_000)] {
+        let mailer = mailer_with(
+            &relay.plain_url(),
+            Settings {
+                connections: 3,
+                idle_limit: Duration::from_millis(idle_limit),
+                age_limit: Duration::from_millis(age_limit),
+                ..quick()
+            },
+        );
+        for _ in 0..5 {
+            let answers = futures_util::future::join_all((0..9).map(|_| send(&mailer, "ada@example.com"))).await;
+            assert!(answers.iter().all(|answer| answer.verdict == Verdict::Accepted));
+            tokio::time::sleep(Duration::from_millis(60)).await;
+        }
+        mailer.close().await;
+        until("all are gone", || relay.open() == 0).await;
+    }
+
+    assert!(relay.count("QUIT") >= 10, "{} goodbyes", relay.count("QUIT"));
+    assert_eq!(relay.most_open(), 3);
+}
+
+#[tokio::test]
 async fn an_idle_connection_that_died_costs_no_attempt() {
     for (verb, act) in [
         // Closed while idle, with and without a word.
