@@ -71,7 +71,7 @@ pub struct WorkerArgs {
     /// How long after its first attempt a password mail is given up
     #[arg(long, env = "BECKON_PASSWORD_GIVE_UP", default_value = "24h", global = true)]
     pub beckon_password_give_up: String,
-    /// How long a stop waits for mails in the relay's hands
+    /// How long a stop waits for mails in the relay's hands; one it has not answered by then counts as unsure
     #[arg(long, env = "BECKON_STOP_GRACE", default_value = "75s", global = true)]
     pub beckon_stop_grace: String,
 }

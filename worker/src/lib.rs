@@ -127,7 +127,12 @@ fn pipeline(
             Arc::clone(counted),
         ),
         composer: compose::Composer::new(db.clone(), settings.letters),
-        mailer: Arc::new(send::Mailer::new(settings.relay, send_settings, metrics.registry())?),
+        mailer: Arc::new(send::Mailer::new(
+            settings.relay,
+            send_settings,
+            metrics.registry(),
+            lifecycle.clone(),
+        )?),
         settling: settle::Settling::start(lifecycle, db.clone(), Arc::clone(counted)),
         leases,
         retries: settings.retries,

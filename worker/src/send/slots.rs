@@ -11,7 +11,7 @@
 //! is offered gets fewer: a slot whose connect fails while others work is put away for a while.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use lettre::transport::smtp::extension::ClientId;
@@ -19,6 +19,7 @@ use prometheus::{IntGauge, Registry};
 use tokio::time::timeout_at;
 
 use shared::batch::Lane;
+use shared::lifecycle::Lifecycle;
 use shared::reconnect::Delays;
 
 use super::breaker::{Breaker, Leave, Pause, RelayState, Stumble};
@@ -61,6 +62,7 @@ pub(super) struct Inner {
     pub(super) width: Arc<Width>,
     pub(super) breaker: Breaker,
     pub(super) idle: IdleConnections,
+    lifecycle: Lifecycle,
     /// Connections that are ready and have a mail on them.
     talking: IntGauge,
 }
@@ -73,7 +75,12 @@ impl Mailer {
     ///
     /// Settings that cannot work. A relay that cannot be reached is no error here: see
     /// [`Mailer::ready`].
-    pub fn new(relay: RelayUrl, settings: Settings, registry: &Registry) -> Result<Self, MailerError> {
+    pub fn new(
+        relay: RelayUrl,
+        settings: Settings,
+        registry: &Registry,
+        lifecycle: Lifecycle,
+    ) -> Result<Self, MailerError> {
         let metrics = SmtpMetrics::register(registry)?;
         let terms = Terms {
             tls: match relay.security() {
@@ -94,6 +101,7 @@ impl Mailer {
             breaker: Breaker::new(delays, terms.metrics.relay_up.clone()),
             terms: Arc::new(terms),
             settings,
+            lifecycle,
         });
         super::upkeep::close_the_unused(&inner);
         Ok(Self(inner))
@@ -124,8 +132,10 @@ impl Mailer {
     ///
     /// Mails of the bulk `lane` leave some connections to the others: see [`for_bulk`](super::for_bulk).
     /// `may_start_body` is asked once everything but the body is done; `false` ends the attempt as
-    /// [`Verdict::NotBegun`]. Dropping the future in the middle closes the connection; whether the
-    /// mail arrived is then unknown if the body had begun.
+    /// [`Verdict::NotBegun`]. So does the process's wish to stop, at whatever step before the body:
+    /// no body begins after it, for nobody may be left to hear the answer. A body that has begun
+    /// goes on. Dropping the future in the middle closes the connection; whether the mail arrived
+    /// is then unknown if the body had begun.
     pub async fn send(
         &self,
         envelope: &Envelope,
@@ -133,34 +143,31 @@ impl Mailer {
         lane: Lane,
         may_start_body: MayStartBody<'_>,
     ) -> Answer {
-        let ends = Instant::now() + self.0.settings.deadlines.attempt;
+        let has_begun = AtomicBool::new(false);
+        let may_start_body = || {
+            let may = !self.0.lifecycle.is_stopping() && may_start_body();
+            has_begun.fetch_or(may, Ordering::Relaxed);
+            may
+        };
         let mail = Outgoing {
             envelope,
             message,
-            may_start_body,
-            ends,
+            may_start_body: &may_start_body,
+            ends: Instant::now() + self.0.settings.deadlines.attempt,
         };
-        let mut answer = Answer::not_begun(Phase::Connect, "no connection was free in time");
-        for _ in 0..ROUNDS {
-            if let Some(held_back) = self.0.breaker.refusal_while_down() {
-                return held_back;
+        let stopped_before_the_body = async {
+            self.0.lifecycle.stopping().cancelled().await;
+            if has_begun.load(Ordering::Relaxed) {
+                std::future::pending().await
             }
-            let Some(slot) = self.0.slot(lane, ends).await else {
-                return answer;
-            };
-            let leave = match self.0.breaker.leave().await {
-                Ok(leave) => matches!(leave, Leave::Trial).then(|| Trial(&self.0.breaker)),
-                Err(held_back) => return held_back,
-            };
-            answer = self.0.send_in_slot(mail).await;
-            let is_worth_another = self.0.learn(&answer);
-            drop(leave);
-            if !is_worth_another {
-                return answer;
+        };
+        tokio::select! {
+            biased;
+            () = stopped_before_the_body => {
+                Answer::not_begun(Phase::Connect, "the worker stops, and the body had not begun")
             }
-            slot.put_away(Instant::now());
+            answer = self.0.send_in_rounds(mail, lane) => answer,
         }
-        answer
     }
 
     /// Says goodbye on all idle connections. Those still in use do so after their mail.
@@ -185,6 +192,30 @@ impl Drop for Trial<'_> {
 }
 
 impl Inner {
+    async fn send_in_rounds(self: &Arc<Self>, mail: Outgoing<'_>, lane: Lane) -> Answer {
+        let mut answer = Answer::not_begun(Phase::Connect, "no connection was free in time");
+        for _ in 0..ROUNDS {
+            if let Some(held_back) = self.breaker.refusal_while_down() {
+                return held_back;
+            }
+            let Some(slot) = self.slot(lane, mail.ends).await else {
+                return answer;
+            };
+            let leave = match self.breaker.leave().await {
+                Ok(leave) => matches!(leave, Leave::Trial).then(|| Trial(&self.breaker)),
+                Err(held_back) => return held_back,
+            };
+            answer = self.send_in_slot(mail).await;
+            let is_worth_another = self.learn(&answer);
+            drop(leave);
+            if !is_worth_another {
+                return answer;
+            }
+            slot.put_away(Instant::now());
+        }
+        answer
+    }
+
     async fn slot(&self, lane: Lane, ends: Instant) -> Option<Slot> {
         let started = Instant::now();
         let slot = timeout_at(ends.into(), self.width.slot(lane)).await.ok().flatten();

@@ -11,9 +11,9 @@ async fn metrics_tell_what_happened() {
     })
     .await;
     let registry = Registry::new();
-    let url = RelayUrl::parse(&relay.plain_url(), false).unwrap();
-    let mailer = Mailer::new(url.clone(), quick(), &registry).unwrap();
-    assert!(Mailer::new(url, quick(), &registry).is_err(), "the names are taken");
+    let mailer = shown_in(&registry, &relay.plain_url(), quick()).unwrap();
+    let another = shown_in(&registry, &relay.plain_url(), quick());
+    assert!(another.is_err(), "the names are taken");
     send(&mailer, "nobody@example.com").await;
     send(&mailer, "ada@example.com").await;
 
@@ -45,7 +45,7 @@ async fn after_one_mail(plot: impl Fn(&Moment<'_>) -> Act + Send + Sync + 'stati
         longest_probe: Duration::from_mins(5),
         ..quick()
     };
-    let mailer = Mailer::new(RelayUrl::parse(&url, false).unwrap(), settings, &registry).unwrap();
+    let mailer = shown_in(&registry, &url, settings).unwrap();
     send(&mailer, "ada@example.com").await;
     registry
 }
@@ -113,7 +113,7 @@ async fn a_body_that_was_cut_has_no_time_of_its_dot() {
     })
     .await;
     let registry = Registry::new();
-    let mailer = Mailer::new(RelayUrl::parse(&relay.plain_url(), false).unwrap(), quick(), &registry).unwrap();
+    let mailer = shown_in(&registry, &relay.plain_url(), quick()).unwrap();
     let message = ("x".repeat(70) + "\r\n").repeat(300_000);
 
     mailer

@@ -8,6 +8,7 @@ mod script;
 mod slots;
 mod speed;
 mod steps;
+mod stop;
 mod table;
 mod urls;
 
@@ -15,8 +16,9 @@ use std::time::{Duration, Instant};
 
 use prometheus::Registry;
 use shared::batch::Lane;
+use shared::lifecycle::Lifecycle;
 
-use super::{Answer, Deadlines, Envelope, Mailer, Phase, RelayUrl, Settings, TroubleClass, Verdict};
+use super::{Answer, Deadlines, Envelope, Mailer, MailerError, Phase, RelayUrl, Settings, TroubleClass, Verdict};
 use script::{Act, Moment, Relay, usual};
 
 const MESSAGE: &[u8] = b"Subject: Welcome\r\n\r\nHello Ada\r\n";
@@ -75,7 +77,17 @@ fn waiting_for(verb: &str, act: &Act) -> Settings {
 }
 
 fn mailer_with(url: &str, settings: Settings) -> Mailer {
-    Mailer::new(RelayUrl::parse(url, false).unwrap(), settings, &Registry::new()).unwrap()
+    stoppable(url, settings, &Lifecycle::new())
+}
+
+fn stoppable(url: &str, settings: Settings, lifecycle: &Lifecycle) -> Mailer {
+    let url = RelayUrl::parse(url, false).unwrap();
+    Mailer::new(url, settings, &Registry::new(), lifecycle.clone()).unwrap()
+}
+
+fn shown_in(registry: &Registry, url: &str, settings: Settings) -> Result<Mailer, MailerError> {
+    let url = RelayUrl::parse(url, false).unwrap();
+    Mailer::new(url, settings, registry, Lifecycle::new())
 }
 
 fn mailer(relay: &Relay) -> Mailer {

@@ -149,8 +149,8 @@ async fn a_missing_or_empty_authority_file_is_told_at_start() {
             "could not read certificates from /nowhere/ca.pem",
         ),
     ] {
-        let relay = RelayUrl::parse(&format!("smtps://relay.example.net?ca={path}"), false).unwrap();
-        let fault = Mailer::new(relay, quick(), &prometheus::Registry::new()).err().unwrap();
+        let url = format!("smtps://relay.example.net?ca={path}");
+        let fault = shown_in(&Registry::new(), &url, quick()).err().unwrap();
         assert!(fault.to_string().contains(words), "{fault}");
     }
 }

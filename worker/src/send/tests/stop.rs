@@ -1,0 +1,122 @@
+//! The process stops: what has begun goes on, and nothing else begins.
+
+use super::*;
+
+fn sent(mailer: &Mailer, recipient: &'static str) -> tokio::task::JoinHandle<Answer> {
+    let mailer = mailer.clone();
+    tokio::spawn(async move { send(&mailer, recipient).await })
+}
+
+/// Long before any deadline.
+async fn soon(task: tokio::task::JoinHandle<Answer>) -> Answer {
+    let answer = tokio::time::timeout(Duration::from_secs(20), task).await;
+    answer.expect("the mail hears of the stop").unwrap()
+}
+
+fn patient() -> Settings {
+    let mut settings = hasty_at("DOT", Duration::from_mins(1));
+    settings.deadlines.attempt = Duration::from_mins(5);
+    settings
+}
+
+#[tokio::test]
+async fn a_body_that_has_begun_goes_on_and_who_waits_for_a_connection_is_given_back() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "DOT" => Act::SayLater(Duration::from_secs(2), "250 2.0.0 at last\r\n".to_owned()),
+        _ => usual(moment),
+    })
+    .await;
+    let lifecycle = Lifecycle::new();
+    let mailer = stoppable(&relay.plain_url(), patient(), &lifecycle);
+    let begun = sent(&mailer, "ada@example.com");
+    until("the body is out", || relay.mails().len() == 1).await;
+    let waiting = sent(&mailer, "bob@example.com");
+    tokio::task::yield_now().await;
+
+    lifecycle.stopping().cancel();
+
+    assert_eq!(soon(waiting).await.verdict, Verdict::NotBegun);
+    assert_eq!(send(&mailer, "cleo@example.com").await.verdict, Verdict::NotBegun);
+    assert!(!begun.is_finished());
+    assert_eq!(soon(begun).await.verdict, Verdict::Accepted);
+    assert_eq!(relay.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn no_step_before_the_body_outlasts_a_stop() {
+    for verb in ["GREETING", "EHLO", "MAIL", "RCPT", "DATA"] {
+        let relay = Relay::following(move |moment| match moment.verb {
+            at if at == verb => Act::Freeze,
+            _ => usual(moment),
+        })
+        .await;
+        let lifecycle = Lifecycle::new();
+        let mut settings = patient();
+        let each = Duration::from_mins(1);
+        let deadlines = &mut settings.deadlines;
+        (deadlines.greeting, deadlines.ehlo) = (each, each);
+        (deadlines.mail, deadlines.rcpt, deadlines.data) = (each, each, each);
+        let mailer = stoppable(&relay.plain_url(), settings, &lifecycle);
+        let begun = sent(&mailer, "ada@example.com");
+        until("the relay is at that step", || match verb {
+            "GREETING" => relay.connections() == 1,
+            _ => relay.count(verb) == 1,
+        })
+        .await;
+
+        lifecycle.stopping().cancel();
+
+        let answer = soon(begun).await;
+        assert_eq!(answer.verdict, Verdict::NotBegun, "{verb}: {answer:?}");
+        assert_eq!(mailer.relay_state(), super::super::RelayState::Up, "{verb}");
+    }
+}
+
+#[tokio::test]
+async fn a_stop_in_the_last_moment_holds_the_body_back() {
+    let lifecycle = Lifecycle::new();
+    let stop = lifecycle.clone();
+    let relay = Relay::following(move |moment| {
+        if moment.verb == "DATA" {
+            // The go-ahead and the stop are there in the same moment.
+            stop.stopping().cancel();
+        }
+        usual(moment)
+    })
+    .await;
+    let mailer = stoppable(&relay.plain_url(), quick(), &lifecycle);
+
+    let answer = send(&mailer, "ada@example.com").await;
+
+    assert_eq!(answer.verdict, Verdict::NotBegun);
+    until("the connection is closed", || relay.open() == 0).await;
+    assert_eq!(relay.mails().len(), 0);
+}
+
+#[tokio::test]
+async fn who_waits_for_the_mail_that_goes_first_hears_of_a_stop() {
+    let relay = Relay::following(|moment| match (moment.connection, moment.verb) {
+        (0, "GREETING") => Act::SayAndClose("421 not yet\r\n".to_owned()),
+        (_, "DOT") => Act::SayLater(Duration::from_secs(2), "250 2.0.0 at last\r\n".to_owned()),
+        _ => usual(moment),
+    })
+    .await;
+    let lifecycle = Lifecycle::new();
+    let settings = Settings {
+        connections: 2,
+        ..patient()
+    };
+    let mailer = stoppable(&relay.plain_url(), settings, &lifecycle);
+    send(&mailer, "ada@example.com").await;
+    mailer.ready().await;
+    let first = sent(&mailer, "ada@example.com");
+    until("one mail goes first", || relay.mails().len() == 1).await;
+    let waiting = sent(&mailer, "bob@example.com");
+    tokio::task::yield_now().await;
+
+    lifecycle.stopping().cancel();
+
+    assert_eq!(soon(waiting).await.verdict, Verdict::NotBegun);
+    assert!(!first.is_finished());
+    assert_eq!(soon(first).await.verdict, Verdict::Accepted);
+}
