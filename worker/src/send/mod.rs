@@ -12,7 +12,8 @@
 //! - `line` reaches the relay and makes the line private; `connection` says who we are on it, and
 //!   `transfer` takes one mail over it, a deadline on each step. Whatever is interrupted or odd ends the connection.
 //! - `verdict` is the decision table: phase, code and enhanced code to what it means for the mail.
-//! - `slots` bounds and reuses connections. [`Mailer`] is what the pipeline holds.
+//! - `slots` gives connections to mails and `width` bounds them, fewer for bulk mail; [`Mailer`] is
+//!   what the pipeline holds.
 //! - `breaker` holds mails back while the relay is in trouble, so that an outage or a wrong
 //!   password spends nobody's attempt.
 //!
@@ -26,6 +27,7 @@ mod connection;
 mod envelope;
 mod idle;
 mod line;
+mod mailer;
 mod metrics;
 mod offers;
 mod phase;
@@ -47,11 +49,11 @@ mod tests;
 
 pub use breaker::RelayState;
 pub use envelope::Envelope;
+pub use mailer::{Mailer, MailerError};
 pub use phase::Phase;
 pub use relay::{RelayUrl, RelayUrlError, Security};
 pub use reply::{Lost, Reply};
 pub use settings::{Deadlines, Settings};
-pub use slots::{Mailer, MailerError};
 pub use tls::TrustError;
 pub use transfer::MayStartBody;
 pub use trouble::TroubleClass;

@@ -1,198 +1,54 @@
-//! The mailer: a bounded number of connections, and who gets which.
+//! Who gets which connection.
 //!
 //! A slot is the right to have one connection open. A mail takes a slot, then the connection that
 //! was used last, because the freshest is the likeliest to be alive and the others may grow old and
-//! be closed; only if none is idle does it open one. As an idle connection is given to whoever has
-//! a slot, there are never more connections than slots.
+//! be closed; only if none is idle does it open one. An idle connection needs no slot, because it is
+//! given to whoever has one; everything else that has a connection holds a slot as long as it has
+//! it: mails, probes, goodbyes. So there are never more connections than slots.
+//!
+//! Bulk mail may have most slots but not all, so that a mail that somebody waits for finds one: see
+//! `width`.
 //!
 //! A relay may close an idle connection at any time, and a mail must not pay for that: if a
 //! connection that was idle proves dead before it took the mail, the mail goes over another one, and
 //! neither an attempt nor anybody's notice is spent. A relay that takes fewer connections than it
-//! is offered gets fewer: a slot whose connect fails while others work is put away for a while.
+//! is offered gets fewer: a slot whose connect fails while others are open is put away for a while.
+//! Whether those others work or merely hang is for `breaker` to find out.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
-use lettre::transport::smtp::extension::ClientId;
-use prometheus::{IntGauge, Registry};
+use prometheus::IntGauge;
 use tokio::time::timeout_at;
 
 use shared::batch::Lane;
-use shared::lifecycle::Lifecycle;
-use shared::reconnect::Delays;
 
-use super::breaker::{Breaker, Leave, Pause, RelayState, Stumble};
+use super::breaker::{Breaker, Leave, Pause, Stumble};
 use super::connection::{Connection, Terms};
-use super::envelope::Envelope;
 use super::idle::IdleConnections;
-use super::metrics::SmtpMetrics;
 use super::phase::Phase;
-use super::relay::{RelayUrl, Security};
 use super::settings::Settings;
-use super::tls::{TrustError, trust};
-use super::transfer::{MayStartBody, Outgoing};
+use super::transfer::Outgoing;
 use super::verdict::{Answer, Verdict};
 use super::width::{Slot, Width};
 
 /// How often a mail looks for a working connection before it reports trouble.
 const ROUNDS: usize = 3;
 
-/// Why a mailer cannot be made; a fault in the installation, seen at start.
-#[derive(Debug, thiserror::Error)]
-pub enum MailerError {
-    /// No certificate could be checked.
-    #[error(transparent)]
-    Trust(#[from] TrustError),
-    /// Another mailer is registered already.
-    #[error("could not register the metrics of the mailer")]
-    Metrics(#[from] prometheus::Error),
-    /// The relay would read a different command.
-    #[error("the name for EHLO must be a host name or an address, without spaces")]
-    HelloName,
-}
-
-/// Hands mails to the relay. Clones share connections.
-#[derive(Clone)]
-pub struct Mailer(Arc<Inner>);
-
-pub(super) struct Inner {
+/// What the clones of a mailer share.
+pub(super) struct Slots {
     pub(super) terms: Arc<Terms>,
     pub(super) settings: Settings,
     pub(super) width: Arc<Width>,
     pub(super) breaker: Breaker,
     pub(super) idle: IdleConnections,
-    lifecycle: Lifecycle,
     /// Connections that are ready and have a mail on them.
-    talking: IntGauge,
+    pub(super) talking: IntGauge,
 }
 
-impl Mailer {
-    /// A mailer for this relay. Opens nothing yet; must be called within a tokio runtime, where
-    /// it leaves a task that closes connections nobody uses.
-    ///
-    /// # Errors
-    ///
-    /// Settings that cannot work. A relay that cannot be reached is no error here: see
-    /// [`Mailer::ready`].
-    pub fn new(
-        relay: RelayUrl,
-        settings: Settings,
-        registry: &Registry,
-        lifecycle: Lifecycle,
-    ) -> Result<Self, MailerError> {
-        let metrics = SmtpMetrics::register(registry)?;
-        let terms = Terms {
-            tls: match relay.security() {
-                Security::Plaintext => None,
-                Security::ImplicitTls | Security::StartTls => Some(trust(relay.extra_root())?),
-            },
-            hello: hello(&settings.hello_name)?,
-            deadlines: settings.deadlines,
-            relay,
-            metrics,
-            opened: AtomicU64::new(0),
-        };
-        let delays = Delays::between(settings.first_probe, settings.longest_probe);
-        let inner = Arc::new(Inner {
-            idle: IdleConnections::new(settings.idle_limit, settings.age_limit, terms.metrics.idle.clone()),
-            talking: IntGauge::new("talking", "Not shown; counts for others_work.")?,
-            width: Width::new(settings.connections.max(1), terms.metrics.allowed.clone()),
-            breaker: Breaker::new(delays, terms.metrics.relay_up.clone()),
-            terms: Arc::new(terms),
-            settings,
-            lifecycle,
-        });
-        super::upkeep::close_the_unused(&inner);
-        Ok(Self(inner))
-    }
-
-    /// Waits while mails are held back because of the relay. Asked before a delivery is claimed, so
-    /// that an outage claims nothing.
-    pub async fn ready(&self) {
-        self.0.breaker.ready().await;
-    }
-
-    /// Whether mails are not held back at this moment.
-    pub fn is_ready(&self) -> bool {
-        self.0.breaker.is_ready()
-    }
-
-    /// Waits until mails are held back.
-    pub async fn in_trouble(&self) {
-        self.0.breaker.in_trouble().await;
-    }
-
-    /// Whether the relay takes mails.
-    pub fn relay_state(&self) -> RelayState {
-        self.0.breaker.state()
-    }
-
-    /// Hands one mail to the relay and reports what became of it.
-    ///
-    /// Mails of the bulk `lane` leave some connections to the others: see [`for_bulk`](super::for_bulk).
-    /// `may_start_body` is asked once everything but the body is done; `false` ends the attempt as
-    /// [`Verdict::NotBegun`]. So does the process's wish to stop, at whatever step before the body:
-    /// no body begins after it, for nobody may be left to hear the answer. A body that has begun
-    /// goes on. Dropping the future in the middle closes the connection; whether the mail arrived
-    /// is then unknown if the body had begun.
-    pub async fn send(
-        &self,
-        envelope: &Envelope,
-        message: &[u8],
-        lane: Lane,
-        may_start_body: MayStartBody<'_>,
-    ) -> Answer {
-        let has_begun = AtomicBool::new(false);
-        let may_start_body = || {
-            let may = !self.0.lifecycle.is_stopping() && may_start_body();
-            has_begun.fetch_or(may, Ordering::Relaxed);
-            may
-        };
-        let mail = Outgoing {
-            envelope,
-            message,
-            may_start_body: &may_start_body,
-            ends: Instant::now() + self.0.settings.deadlines.attempt,
-        };
-        let stopped_before_the_body = async {
-            self.0.lifecycle.stopping().cancelled().await;
-            if has_begun.load(Ordering::Relaxed) {
-                std::future::pending().await
-            }
-        };
-        tokio::select! {
-            biased;
-            () = stopped_before_the_body => {
-                Answer::not_begun(Phase::Connect, "the worker stops, and the body had not begun")
-            }
-            answer = self.0.send_in_rounds(mail, lane) => answer,
-        }
-    }
-
-    /// Says goodbye on all idle connections. Those still in use do so after their mail.
-    pub async fn close(&self) {
-        let goodbyes = self.0.idle.close().into_iter().map(async |connection| {
-            // Where all slots are in use there is none for a goodbye, and it ends without.
-            if let Some(_slot) = self.0.width.try_slot() {
-                connection.quit().await;
-            }
-        });
-        futures_util::future::join_all(goodbyes).await;
-    }
-}
-
-/// Lets the next mail go first if this one, which did, comes to no decision.
-struct Trial<'a>(&'a Breaker);
-
-impl Drop for Trial<'_> {
-    fn drop(&mut self) {
-        self.0.trial_ended();
-    }
-}
-
-impl Inner {
-    async fn send_in_rounds(self: &Arc<Self>, mail: Outgoing<'_>, lane: Lane) -> Answer {
+impl Slots {
+    /// Offers a mail, over another connection where the first is none.
+    pub(super) async fn send(self: &Arc<Self>, mail: Outgoing<'_>, lane: Lane) -> Answer {
         let mut answer = Answer::not_begun(Phase::Connect, "no connection was free in time");
         for _ in 0..ROUNDS {
             if let Some(held_back) = self.breaker.refusal_while_down() {
@@ -306,6 +162,15 @@ impl Inner {
     }
 }
 
+/// Lets the next mail go first if this one, which did, comes to no decision.
+struct Trial<'a>(&'a Breaker);
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        self.0.trial_ended();
+    }
+}
+
 /// Counts something as long as it lasts, also when its mail is cancelled.
 struct Counted<'a>(&'a IntGauge);
 
@@ -336,16 +201,5 @@ fn is_relays_own(answer: &Answer) -> bool {
         Verdict::RelayTrouble { .. } | Verdict::Unsure => true,
         Verdict::TryLater { .. } => matches!(answer.code, None | Some(421)),
         Verdict::Accepted | Verdict::Refused { .. } | Verdict::NotBegun => false,
-    }
-}
-
-fn hello(name: &str) -> Result<ClientId, MailerError> {
-    match name.parse() {
-        Ok(std::net::IpAddr::V4(address)) => Ok(ClientId::Ipv4(address)),
-        Ok(std::net::IpAddr::V6(address)) => Ok(ClientId::Ipv6(address)),
-        Err(_) if !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_graphic()) => {
-            Ok(ClientId::Domain(name.to_owned()))
-        }
-        Err(_) => Err(MailerError::HelloName),
     }
 }
