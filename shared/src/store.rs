@@ -55,7 +55,8 @@ const DEADLOCKS: usize = 3;
 /// Why a statement gave no answer, by what the caller does about it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Postgres is away, busy, full or read-only. Nothing was stored; asking again later is safe.
+    /// Postgres is away, busy, full or read-only. Nothing was stored, unless it was the answer that
+    /// was lost; asking again later is safe where the statement is guarded or has a key.
     #[error("Postgres is not available")]
     Unavailable(#[source] sqlx::Error),
     /// Postgres refused the statement: a fault in Beckon. Asking again gives the same answer.

@@ -1,7 +1,7 @@
 //! Putting right what the passage of time put wrong.
 
 use crate::metrics::ApiMetrics;
-use shared::store::{Db, StoreResult, batches, dispatch as rows};
+use shared::store::{Db, StoreResult, batches, dispatch as rows, idempotency};
 use tracing::{info, warn};
 
 /// A delivery whose worker vanished this often is itself the reason.
@@ -9,6 +9,9 @@ const ATTEMPTS_MOST: i32 = 20;
 
 /// Rows a sweep ends at a time, so that none holds locks for long.
 const GROUP: i64 = 5_000;
+
+/// Idempotency keys forgotten at a time; nobody makes as many a second.
+const KEYS: i64 = 1_000;
 
 /// One sweep over everything that can be stuck.
 pub(super) async fn once(db: &Db, metrics: &ApiMetrics) -> StoreResult<()> {
@@ -36,6 +39,7 @@ pub(super) async fn once(db: &Db, metrics: &ApiMetrics) -> StoreResult<()> {
     count("taken_back", batches::take_back(db).await?);
     count("useless", rows::end_useless(db, GROUP).await?);
     count("given_up", rows::end_given_up(db, GROUP).await?);
+    idempotency::forget(db, KEYS).await?;
     for batch in rows::finish(db).await? {
         info!(batch.id = %batch, "Batch has finished");
         metrics.batches_finished.inc();

@@ -1,9 +1,9 @@
 //! Which queues there are.
 //!
 //! Durable quorum queues, declared with their type and nothing else: limits and dead-lettering
-//! are policies (`deploy/rabbitmq/`), because a changed argument would make every declaration
-//! fail with 406. Jobs go through the default exchange straight to their queue, so no binding can
-//! be lost. The API declares; workers only look.
+//! belong into policies, because a changed argument would make every declaration fail with 406.
+//! Jobs go through the default exchange straight to their queue, so no binding can be lost. The API
+//! declares; so does whoever parks a message. Workers that take jobs only look.
 
 use super::session::{QueueError, within};
 use crate::batch::Lane;

@@ -57,7 +57,7 @@ impl Stack {
         accepted(status, &format!("could not delete virtual host {name}"))
     }
 
-    /// Lays a policy over queues of a virtual host, as `deploy/rabbitmq/` would.
+    /// Lays a policy over queues of a virtual host, as an operator would.
     ///
     /// `policy` is what the management API takes: `pattern`, `definition`, `apply-to`. A wiped
     /// broker has lost it.

@@ -185,7 +185,7 @@ fn judge_refusal(phase: Phase, reply: &Reply) -> Verdict {
         (552, _) if phase == Phase::Rcpt => MailboxFull,
         (552, _) => ContentTooLarge,
         // A bare 550 is said of unknown addresses and of unwanted senders alike, and an address
-        // called unknown is not written to again: so it is not called that.
+        // called unknown is one to take off a list: so it is not called that.
         _ => Refused,
     };
     Verdict::Refused { class }
