@@ -8,9 +8,10 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use super::{PULSE, Server, Stack, Stop};
 use crate::error::{HarnessError, Result};
 
-/// Survives the server's crash but not the machine's, which tests don't cause.
+/// Survives the server's crash but not the machine's, which tests don't cause. Commits are still
+/// written before they are answered: a crash of the server would lose what it has in memory.
 pub(super) const FAST: &str = "-c max_connections=200 -c shared_buffers=128MB -c fsync=off \
-     -c synchronous_commit=off -c full_page_writes=off -c autovacuum_naptime=10min";
+     -c synchronous_commit=on -c full_page_writes=off -c autovacuum_naptime=10min";
 /// Every promise kept, with the memory a server of its own would have.
 pub(super) const DURABLE: &str = "-c max_connections=200 -c shared_buffers=512MB -c fsync=on \
      -c synchronous_commit=on -c max_wal_size=2GB";
