@@ -25,10 +25,12 @@ shift 3
     sh -c 'echo $$ >"$0.new" && mv "$0.new" "$0" && exec "$@"' "$pid_file" "$@" </dev/null >>"$log" 2>&1
     echo $? >"$exit_file"
 ) &
+running=$! left=500
+until [ -e "$pid_file" ] || [ -e "$exit_file" ] || [ "$left" = 0 ]; do left=$((left - 1)); sleep 0.01; done
+# Read now: the folder may be gone before the pipe is closed.
+pid=$(cat "$pid_file" 2>/dev/null)
 cat >/dev/null
-left=100
-until [ -e "$pid_file" ] || [ -e "$exit_file" ] || [ "$left" = 0 ]; do left=$((left - 1)); sleep 0.05; done
-[ -e "$exit_file" ] || kill -s KILL "$(cat "$pid_file")" 2>/dev/null
+if [ -n "$pid" ] && kill -0 "$running" 2>/dev/null; then kill -s KILL "$pid" 2>/dev/null; fi
 wait
 "#;
 
