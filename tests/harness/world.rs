@@ -13,11 +13,13 @@
     reason = "every verb ends the test when the world does not do as asked"
 )]
 
+mod another;
 mod calls;
 mod promises;
 mod queues;
 mod setup;
 
+pub use another::AnotherApi;
 pub use queues::Message;
 pub use setup::Setup;
 
@@ -189,6 +191,12 @@ impl World {
         &self.settings
     }
 
+    /// One of its settings; empty when it has none of this name.
+    pub fn setting(&self, wanted: &str) -> &str {
+        let found = self.settings.iter().find(|(name, _)| name == wanted);
+        found.map_or("", |(_, value)| value)
+    }
+
     /// Where its programs' files are.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
@@ -232,7 +240,7 @@ impl World {
         settings.push(("BECKON_PROBES_LISTEN".to_owned(), probes.to_string()));
         settings.push((
             "SMTP_URL".to_owned(),
-            format!("smtp://{}?tls=none", self.relay.address()),
+            format!("smtp://{}{}?tls=none", self.setup.login(), self.relay.address()),
         ));
         settings.extend(self.setup.worker.clone());
         settings.extend(

@@ -34,10 +34,7 @@ impl Message {
 impl World {
     /// Where the world's virtual host is.
     pub fn amqp_url(&self) -> &str {
-        self.settings
-            .iter()
-            .find(|(name, _)| name == "AMQP_URL")
-            .map_or("", |(_, url)| url)
+        self.setting("AMQP_URL")
     }
 
     /// Puts a message into a queue, whatever it says.
@@ -98,6 +95,21 @@ impl World {
         match read.await {
             Ok(messages) => messages,
             Err(fault) => panic!("could not read {queue}: {fault}"),
+        }
+    }
+
+    /// Deletes a queue with everything in it, as an operator can.
+    ///
+    /// # Panics
+    ///
+    /// When the broker does not.
+    pub async fn delete_queue(&self, queue: &str) {
+        let delete = async {
+            let (_connection, channel) = open(self.amqp_url()).await?;
+            channel.queue_delete(queue.into(), QueueDeleteOptions::default()).await
+        };
+        if let Err(fault) = delete.await {
+            panic!("could not delete {queue}: {fault}");
         }
     }
 }

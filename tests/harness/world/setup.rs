@@ -51,6 +51,12 @@ impl Setup {
         self
     }
 
+    /// What stands before the relay's host when it asks for a login.
+    pub(super) fn login(&self) -> String {
+        let login = self.relay.login.as_ref();
+        login.map_or_else(String::new, |login| format!("{}:{}@", login.user, login.password))
+    }
+
     /// With Postgres and `RabbitMQ` of its own.
     #[must_use]
     pub const fn own_stack(mut self) -> Self {

@@ -1,0 +1,41 @@
+//! One more API beside the world's own, on the same database and virtual host.
+
+use crate::error::Result;
+use crate::program::{Program, free_address};
+
+use super::World;
+
+/// A running API that is not the world's own. It ends when it is dropped.
+#[derive(Debug)]
+pub struct AnotherApi {
+    /// Its process.
+    pub program: Program,
+    /// Where it answers.
+    pub base: String,
+}
+
+impl World {
+    /// Starts one more API with these settings in the place of the world's, and waits until it is
+    /// ready.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come up.
+    pub async fn another_api(&mut self, settings: &[(&str, &str)]) -> Result<AnotherApi> {
+        let address = free_address().await?.to_string();
+        let mut all = self.settings.clone();
+        all.extend(self.setup.api.clone());
+        let given = settings.iter().copied().chain([("BECKON_LISTEN", address.as_str())]);
+        all.extend(given.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let name = self.next_name("another-api");
+        let program = Program::start("beckon-api", self.folder.path(), &name, &[], &all).await?;
+        let base = format!("http://{address}");
+        self.ready(&program, &base).await?;
+        Ok(AnotherApi { program, base })
+    }
+
+    /// From now on, the world's calls go to the API at `base`.
+    pub fn turn_to(&mut self, base: &str) {
+        base.clone_into(&mut self.base);
+    }
+}
