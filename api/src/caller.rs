@@ -98,7 +98,11 @@ async fn identify(api: &Api, authorization: Option<&HeaderValue>) -> Result<Call
 /// Notes that the key was used. Only reading may be possible now, as on a standby that is about to
 /// take over, and reading needs no note.
 async fn note_use(api: &Api, key: &ApiKey) -> Result<(), Problem> {
-    match api_keys::note_use(&api.db, key.id).await {
+    let (db, id) = (api.db.clone(), key.id);
+    match api
+        .to_the_end(async move { Ok(api_keys::note_use(&db, id).await) })
+        .await?
+    {
         Err(fault) if fault.is_passing() => {
             debug!(error = ?fault, key = key.name, "Could not note that a key was used");
             Ok(())

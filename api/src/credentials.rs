@@ -59,8 +59,12 @@ pub struct Verified {
     responses((status = 200, body = Verified), (status = 401, body = Problem), (status = 429, body = Problem)))]
 pub async fn verify(State(api): State<Api>, body: JsonBody<VerifyRequest>) -> Result<Json<Verified>, Problem> {
     let found = matching(&api, &body.value.email, body.value.password).await?;
-    let used = match &found {
-        Some(candidate) => credentials::note_use(&api.db, candidate.id).await?,
+    let used = match found.as_ref().map(|candidate| candidate.id) {
+        Some(id) => {
+            let db = api.db.clone();
+            api.to_the_end(async move { Ok(credentials::note_use(&db, id).await?) })
+                .await?
+        }
         None => false,
     };
     let outcome = if used { "right" } else { "wrong" };
@@ -235,7 +239,10 @@ pub async fn revoke(State(api): State<Api>, body: JsonBody<RevokeRequest>) -> Re
             "Say whose passwords to end: a batch, or users.",
         ));
     }
-    let done = credentials::revoke(&api.db, request.batch, &request.users).await?;
+    let db = api.db.clone();
+    let done = api
+        .to_the_end(async move { Ok(credentials::revoke(&db, request.batch, &request.users).await?) })
+        .await?;
     Ok(Json(Revoked {
         revoked: done.revoked,
         already_used: done.already_used,
