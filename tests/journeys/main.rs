@@ -6,6 +6,7 @@
 )]
 
 mod a_batch_is_watched;
+mod a_client_hangs_up;
 mod a_hold_can_be_undone;
 mod a_letter_is_tried_out;
 mod a_list_is_read_in_pages;
@@ -31,6 +32,7 @@ mod one_worker_cannot_reach_the_relay;
 mod pause_resume_and_stop_tell_the_truth;
 mod people_are_found;
 mod the_broker_is_lost;
+mod the_database_is_lost;
 mod the_relay_hangs_up;
 mod the_relay_is_down;
 mod the_relay_is_slow;

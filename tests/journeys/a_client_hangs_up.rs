@@ -1,0 +1,212 @@
+//! A client leaves in the middle of a write: what it asked for is done as a whole or not at all,
+//! and nobody after it notices.
+//!
+//! Postgres is slow here, so that a request lasts long enough to be left at each of its steps.
+
+use crate::json;
+use harness::faults::FaultProxy;
+use harness::world::AnotherApi;
+use harness::{Setup, World};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+
+/// One way to Postgres or back. A request with a transaction goes there about ten times.
+const LATENCY: Duration = Duration::from_millis(12);
+
+/// How many moments of a request's life are tried.
+const MOMENTS: u32 = 10;
+
+/// Sooner than Postgres itself would end a forgotten transaction, which is after 30 s.
+const SOON: Duration = Duration::from_secs(15);
+
+/// A world whose calls go to an API with a slow database.
+async fn slow_world(setup: Setup) -> (World, AnotherApi, FaultProxy) {
+    let mut world = World::with(setup).await;
+    let direct = world.setting("DATABASE_URL").to_owned();
+    let proxy = FaultProxy::in_front_of(&direct).await.unwrap();
+    let slow = proxy.url(&direct).unwrap();
+    let api = world.another_api(&[("DATABASE_URL", &slow)]).await.unwrap();
+    proxy.latency(LATENCY);
+    (world, api, proxy)
+}
+
+/// Sends a whole request to the API at `base` and hangs up after so long.
+async fn leave(world: &World, base: &str, path: &str, headers: &str, body: &str, after: Duration) {
+    let host = base.trim_start_matches("http://");
+    let mut stream = TcpStream::connect(host).await.unwrap();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {}\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+        world.key(),
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).await.unwrap();
+    tokio::time::sleep(after).await;
+}
+
+/// As [`leave`], with JSON.
+async fn leave_json(world: &World, base: &str, path: &str, key: &str, body: &Value, after: Duration) {
+    let headers = format!("Content-Type: application/json\r\nIdempotency-Key: {key}\r\n");
+    leave(world, base, path, &headers, &body.to_string(), after).await;
+}
+
+async fn count(world: &World, sql: &'static str, with: &str) -> i64 {
+    let count = sqlx::query_scalar(sql).bind(with).fetch_one(&world.db).await;
+    count.unwrap()
+}
+
+/// Nothing is left in the middle, and more requests than there are connections are answered.
+async fn assert_unharmed(world: &mut World, base: &str) {
+    let began = Instant::now();
+    world
+        .eventually("every session to be out of its transaction", async || {
+            let open = count(
+                world,
+                "select count(*) from pg_stat_activity
+                 where datname = current_database() and pid <> pg_backend_pid() and application_name <> $1
+                   and (state like 'idle in transaction%' or (state = 'active' and backend_xid is not null))",
+                "",
+            )
+            .await;
+            (open == 0).then_some(())
+        })
+        .await;
+    assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
+    world.turn_to(base);
+    let later = (0..30).map(|_| world.get("/v1/batches"));
+    for answer in futures_util::future::join_all(later).await {
+        answer.expect(200);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_or_an_import_is_whole_or_not_there() {
+    let (mut world, api, _proxy) = slow_world(Setup::default().workers(0)).await;
+    world.people(5 * usize::try_from(MOMENTS).unwrap()).await;
+
+    for n in 0..MOMENTS {
+        let after = Duration::from_millis(40) * n;
+        let five = (1..=5).map(|one| format!("person{}@example.org", 5 * n + one));
+        let batch = json!({ "emails": five.collect::<Vec<_>>(), "hold_seconds": 3600 });
+        let rows: String = (0..60).map(|row| format!("new{row}@n{n}.example\n")).collect();
+        let headers = format!("Content-Type: text/csv\r\nIdempotency-Key: import{n}\r\n");
+        let (rows, key) = (format!("email\n{rows}"), format!("batch{n}"));
+        tokio::join!(
+            leave_json(&world, &api.base, "/v1/invites", &key, &batch, after),
+            leave(&world, &api.base, "/v1/imports", &headers, &rows, after),
+        );
+    }
+    assert_unharmed(&mut world, &api.base).await;
+
+    for n in 0..MOMENTS {
+        let answered = "select count(*) from idempotency_keys where key = $1";
+        let (batches, imports) = (format!("batch{n}"), format!("import{n}"));
+        let owed = count(
+            &world,
+            "select count(*) from deliveries d join idempotency_keys k on k.answer->>'batch' = d.batch_id::text
+             where k.key = $1",
+            &batches,
+        )
+        .await;
+        assert_eq!(owed, 5 * count(&world, answered, &batches).await, "{batches}");
+        let domain = format!("%@n{n}.example");
+        let users = count(&world, "select count(*) from users where email like $1", &domain).await;
+        assert_eq!(users, 60 * count(&world, answered, &imports).await, "{imports}");
+    }
+    let nameless = "select count(*) from batches b where not exists (
+        select from idempotency_keys k where k.answer->>'batch' = b.id::text) and b.created_by <> $1";
+    assert_eq!(count(&world, nameless, "").await, 0, "a batch nobody can learn of");
+    let done = count(&world, "select count(*) from idempotency_keys where key <> $1", "").await;
+    assert!(done > 0, "every client left before its request was begun");
+    world.assert_sums().await;
+    world.end().await;
+}
+
+/// Mails passwords to everybody of a `kind` at `moments`, and returns the batch of each moment.
+async fn passwords(world: &World, kind: &str, each: usize) -> Vec<uuid::Uuid> {
+    let mut batches = Vec::new();
+    for n in 0..MOMENTS {
+        let people: Vec<String> = (0..each).map(|one| format!("{kind}{one}@n{n}.example")).collect();
+        world
+            .import(&format!("email\n{}\n", people.join("\n")))
+            .await
+            .expect(201);
+        batches.push(
+            world
+                .reset_passwords(json!({ "emails": people, "include_recent": true }))
+                .await,
+        );
+    }
+    for batch in &batches {
+        world.finished(*batch).await;
+    }
+    batches
+}
+
+/// The newest password in somebody's mailbox.
+fn newest(world: &World, person: &str) -> String {
+    let mails = world.relay.mails_to(person).unwrap();
+    mails.last().unwrap().password().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_password_is_used_chosen_or_ended_as_a_whole_or_not_at_all() {
+    let (mut world, api, _proxy) = slow_world(Setup::default()).await;
+    passwords(&world, "verify", 1).await;
+    passwords(&world, "verify", 1).await;
+    passwords(&world, "choose", 1).await;
+    let ended = passwords(&world, "revoke", 3).await;
+
+    for (n, batch) in (0..MOMENTS).zip(&ended) {
+        let after = Duration::from_millis(60) * n;
+        let person = |kind: &str| format!("{kind}0@n{n}.example");
+        let mailed = |kind: &str| newest(&world, &person(kind));
+        let verify = json!({ "email": person("verify"), "password": mailed("verify") });
+        let choose =
+            json!({ "email": person("choose"), "password": mailed("choose"), "new_password": "their own password" });
+        let revoke = json!({ "batch": batch });
+        tokio::join!(
+            leave_json(&world, &api.base, "/v1/credentials/verify", "none", &verify, after),
+            leave_json(&world, &api.base, "/v1/credentials/choose", "none", &choose, after),
+            leave_json(&world, &api.base, "/v1/credentials/revoke", "none", &revoke, after),
+        );
+    }
+    assert_unharmed(&mut world, &api.base).await;
+
+    let of = "select count(*) from credentials c join users u on u.id = c.user_id where u.email like $1";
+    let used = "select count(*) from credentials c join users u on u.id = c.user_id
+        where c.used_at is not null and u.signed_in_at is not null and u.email like $1";
+    let generated = "select count(*) from credentials c join users u on u.id = c.user_id
+        where c.kind = 'generated' and u.email like $1";
+    let own = "select count(*) from credentials c join users u on u.id = c.user_id
+        where c.kind = 'chosen' and u.signed_in_at is not null and u.email like $1";
+    let mut ends = [0, 0, 0];
+    for n in 0..MOMENTS {
+        let person = format!("verify0@n{n}.example");
+        let (live, has_used) = (count(&world, of, &person).await, count(&world, used, &person).await);
+        assert!(
+            matches!((live, has_used), (2, 0) | (1, 1)),
+            "{person}: {live} {has_used}"
+        );
+        let person = format!("choose0@n{n}.example");
+        let (mailed, chosen) = (
+            count(&world, generated, &person).await,
+            count(&world, own, &person).await,
+        );
+        assert!(
+            matches!((mailed, chosen), (1, 0) | (0, 1)),
+            "{person}: {mailed} {chosen}"
+        );
+        let left = count(&world, of, &format!("revoke%@n{n}.example")).await;
+        assert!(matches!(left, 0 | 3), "{left} of 3 are left at {n}");
+        for (end, done) in ends.iter_mut().zip([has_used == 1, chosen == 1, left == 0]) {
+            *end += u32::from(done);
+        }
+    }
+    assert!(
+        ends.iter().all(|end| *end > 0),
+        "clients always left too early: {ends:?}"
+    );
+    world.end().await;
+}
