@@ -235,9 +235,12 @@ impl World {
     ///
     /// When it does not come up.
     pub async fn start_worker_with(&mut self, own: &[(&str, &str)]) -> Result<()> {
-        let probes = free_address().await?;
+        let probes = match self.setup.probes() {
+            Some(address) => address,
+            None => free_address().await?.to_string(),
+        };
         let mut settings = self.settings.clone();
-        settings.push(("BECKON_PROBES_LISTEN".to_owned(), probes.to_string()));
+        settings.push(("BECKON_PROBES_LISTEN".to_owned(), probes.clone()));
         settings.push((
             "SMTP_URL".to_owned(),
             format!("smtp://{}{}?tls=none", self.setup.login(), self.relay.address()),

@@ -51,6 +51,12 @@ impl Setup {
         self
     }
 
+    /// Where its worker's probes are to be, if that is set.
+    pub(super) fn probes(&self) -> Option<String> {
+        let mut worker = self.worker.iter();
+        worker.find_map(|(name, address)| (name == "BECKON_PROBES_LISTEN").then(|| address.clone()))
+    }
+
     /// What stands before the relay's host when it asks for a login.
     pub(super) fn login(&self) -> String {
         let login = self.relay.login.as_ref();
