@@ -15,6 +15,7 @@ mod a_mail_is_given_up;
 mod a_mail_waits_too_long;
 mod a_mailed_password_signs_in;
 mod a_password_ends;
+mod a_password_is_only_in_its_mail;
 mod a_person_changes;
 mod a_poison_message_is_parked;
 mod a_stop_finishes_started_mail;
@@ -41,6 +42,7 @@ mod the_relay_says_later;
 mod the_reply_to_a_commit_is_lost;
 mod the_same_job_twice;
 mod the_same_request_twice;
+mod two_apis_share_a_database;
 mod who_is_left_out_is_counted;
 
 /// The tests' way to write JSON.

@@ -1,0 +1,186 @@
+//! The one place where a password can be read is the mailbox it was sent to.
+//!
+//! Everything Beckon writes is searched, in the forms in which a secret usually leaks: logs that
+//! hold back nothing, every column of every table, the servers' files, answers and metrics.
+
+mod needles;
+
+use crate::json;
+use harness::program::free_address;
+use harness::relay::{Behaviour, Mail};
+use harness::{Setup, World};
+use needles::Needles;
+use std::path::Path;
+
+/// What a person chooses in the place of a mailed password.
+const OWN: &str = "correct horse battery staple";
+
+/// A text with a password's form that is put wherever the search looks.
+const PLANTED: &str = "hjkmn-pqrst-uvwxy-z2345";
+
+/// Those whose mails go well, are put off, get lost after the dot, and are refused after it.
+const PEOPLE: [&str; 4] = [
+    "ada@example.org",
+    "451-then-ok@example.org",
+    "drop-after-dot@example.org",
+    "554-after-dot@example.org",
+];
+
+/// The passwords in all mails that reached the relay, those it refused included.
+fn passwords(world: &World) -> Vec<String> {
+    let log = world.relay.log();
+    let whole = log.iter().filter(|transaction| transaction.message.is_some());
+    whole
+        .map(|transaction| Mail::read(transaction).unwrap().password().unwrap().to_owned())
+        .collect()
+}
+
+/// Every table as text: all columns, bytes in hexadecimal.
+async fn tables(world: &World) -> Vec<(String, Vec<u8>)> {
+    let names: Vec<String> = sqlx::query_scalar(
+        "select quote_ident(table_name) from information_schema.tables
+         where table_schema = 'public' and table_type = 'BASE TABLE'",
+    )
+    .fetch_all(&world.db)
+    .await
+    .unwrap();
+    assert!(names.len() > 10, "{names:?}");
+    let mut tables = Vec::new();
+    for name in names {
+        let rows = format!("select coalesce(string_agg(t::text, E'\\n'), '') from {name} t");
+        let rows: String = sqlx::query_scalar(sqlx::AssertSqlSafe(rows))
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        tables.push((format!("table {name}"), rows.into_bytes()));
+    }
+    tables
+}
+
+/// What the API answers about batches, deliveries, attempts and users, and both metrics pages.
+async fn answers(world: &World, probes: &str) -> Vec<(String, Vec<u8>)> {
+    let mut paths = vec!["/v1/batches".to_owned(), "/v1/users".to_owned(), "/metrics".to_owned()];
+    for list in ["/v1/batches", "/v1/users"] {
+        let page = world.get(list).await.expect(200);
+        for item in page["items"].as_array().unwrap() {
+            let id = item["id"].as_str().unwrap();
+            paths.push(format!("{list}/{id}"));
+            if list == "/v1/batches" {
+                paths.push(format!("{list}/{id}/deliveries.csv"));
+                for delivery in world.deliveries(id.parse().unwrap()).await {
+                    paths.push(format!("/v1/deliveries/{}", delivery["id"].as_str().unwrap()));
+                }
+            }
+        }
+    }
+    let mut answers = Vec::new();
+    for path in paths {
+        let answer = world.get(&path).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        answers.push((path, answer.text.into_bytes()));
+    }
+    let metrics = reqwest::get(format!("http://{probes}/metrics")).await.unwrap();
+    answers.push((
+        "the worker's metrics".to_owned(),
+        metrics.bytes().await.unwrap().to_vec(),
+    ));
+    answers
+}
+
+/// The messages in all queues.
+async fn messages(world: &World) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for queue in ["beckon.bulk", "beckon.interactive", "beckon.parked"] {
+        let messages = world.messages(queue).await;
+        all.push((queue.to_owned(), format!("{messages:?}").into_bytes()));
+    }
+    all
+}
+
+/// The files of the programs and of both servers.
+fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files(&path, found);
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            found.push((path.display().to_string(), bytes));
+        }
+    }
+}
+
+/// Everything there is to search.
+async fn everything(world: &World, probes: &str) -> Vec<(String, Vec<u8>)> {
+    sqlx::query("checkpoint").execute(&world.db).await.unwrap();
+    let mut all = tables(world).await;
+    all.extend(answers(world, probes).await);
+    all.extend(messages(world).await);
+    files(world.stack().folder().unwrap(), &mut all);
+    all
+}
+
+#[tokio::test]
+async fn and_nowhere_else_in_any_form() {
+    let probes = free_address().await.unwrap().to_string();
+    let setup = Setup::default()
+        .own_stack()
+        .api_setting("BECKON_LOG", "trace")
+        .worker_setting("BECKON_LOG", "trace")
+        .worker_setting("BECKON_PROBES_LISTEN", &probes);
+    let world = World::with(setup).await;
+    let plant = json!([{ "email": "planted@example.org", "first_name": PLANTED }]);
+    let planted = world.import_bytes(plant.to_string().into_bytes(), "application/json");
+    planted.await.expect(201);
+    world.put_message("beckon.parked", PLANTED).await;
+    world
+        .import(&format!("email\n{}\n", PEOPLE.join("\n")))
+        .await
+        .expect(201);
+
+    let batch = world.reset_passwords(json!({ "emails": PEOPLE })).await;
+    world.until(batch, "retrying", 2).await;
+    world.relay.set(PEOPLE[2], Behaviour::Accept);
+    world.let_pauses_pass().await;
+    let finished = world.finished(batch).await;
+    let mails = world.relay.mails_to(PEOPLE[0]).unwrap();
+    let mailed = mails[0].password().unwrap();
+    world.sign_in("nobody@example.org", mailed).await.expect(401);
+    world.sign_in(PEOPLE[0], mailed).await.expect(200);
+    let choose = json!({ "email": PEOPLE[0], "password": mailed, "new_password": OWN });
+    world.post("/v1/credentials/choose", choose).await.expect(200);
+
+    assert_eq!(finished["counts"]["sent"], 3, "{finished}");
+    assert_eq!(finished["counts"]["failed"], 1, "{finished}");
+    assert_eq!(finished["counts"]["unsure"], 1, "{finished}");
+    let passwords = passwords(&world);
+    assert_eq!(passwords.len(), 5, "one a mail, two for the one that got lost");
+    let all = everything(&world, &probes).await;
+    let sees = |part: &str| {
+        let planted = Needles::of(PLANTED);
+        let searched = all.iter().filter(|(place, _)| place.contains(part));
+        searched.filter(|(_, bytes)| planted.find(bytes).is_some()).count()
+    };
+    for part in [
+        "table users",
+        "/v1/users",
+        "beckon.parked",
+        "/pg_wal/",
+        "/base/",
+        "/broker/mnesia/",
+    ] {
+        assert!(sees(part) > 0, "what was planted is not seen in {part}");
+    }
+    let logged = world.logs();
+    assert!(
+        logged.contains("TRACE") && logged.contains("beckon_"),
+        "the logs hold something back"
+    );
+    for secret in passwords.iter().map(String::as_str).chain([OWN]) {
+        let needles = Needles::of(secret);
+        for (place, bytes) in &all {
+            let form = needles.find(bytes);
+            assert_eq!(form, None, "a password can be read in {place}");
+        }
+    }
+    world.assert_promises_kept().await;
+}

@@ -1,0 +1,65 @@
+//! Several API processes take requests; one of them dispatches, and when it dies another does.
+
+use crate::json;
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use std::time::{Duration, Instant};
+
+/// How many of the processes at these addresses say that they dispatch.
+async fn dispatching(world: &mut World, bases: [&str; 2]) -> f64 {
+    let mut sum = 0.0;
+    for base in bases {
+        world.turn_to(base);
+        sum += world.api_metric("beckon_dispatching").await;
+    }
+    sum
+}
+
+#[tokio::test]
+async fn one_dispatches_and_another_takes_over() {
+    let setup = Setup::default().workers(2).api_setting("BECKON_MAIL_RATE", "150");
+    let mut world = World::with(setup).await;
+    let first = world.base().to_owned();
+    let import = world.people(600).await;
+    let standby = world.another_api(&[]).await.unwrap();
+
+    world.turn_to(&standby.base);
+    let batch = world.invite(json!({ "import": import })).await;
+    world.relay.wait_for(50, PATIENCE).await.unwrap();
+    let before = dispatching(&mut world, [&first, &standby.base]).await;
+    let by_the_standby = world.api_metric("beckon_dispatching").await;
+    world.kill_api().await;
+    let at_the_kill = world.relay.accepted_count();
+    let finished = world.finished(batch).await;
+
+    assert!((before - 1.0).abs() < 0.1, "{before} processes dispatched");
+    assert!(by_the_standby < 0.1, "the standby dispatched");
+    assert!(at_the_kill < 600, "the batch was over before the test could tell");
+    assert_eq!(finished["counts"]["sent"], 600, "{finished}");
+    assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
+    assert_eq!(world.relay.accepted_count(), 600);
+    assert!(world.api_metric("beckon_dispatching").await > 0.9);
+    world.assert_promises_kept().await;
+    drop(standby);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_the_standby_accepts_leaves_promptly() {
+    let mut world = World::start().await;
+    world.people(1).await;
+    let standby = world.another_api(&[]).await.unwrap();
+    world.turn_to(&standby.base);
+
+    let batch = world.invite(json!({ "emails": ["person1@example.org"] })).await;
+    let began = Instant::now();
+    world.relay.wait_for(1, PATIENCE).await.unwrap();
+    let waited = began.elapsed();
+
+    assert!(waited < Duration::from_secs(2), "{waited:?}");
+    assert!(world.api_metric("beckon_dispatching").await < 0.1);
+    world.finished(batch).await;
+    world.assert_promises_kept().await;
+    drop(standby);
+    world.end().await;
+}
