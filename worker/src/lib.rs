@@ -25,12 +25,13 @@ use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
 use shared::password::HashPool;
 use shared::queue::Brokers;
+use shared::reconnect::Delays;
 use shared::store::Db;
 use shared::{probes, store};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tracing::info;
+use tracing::{info, warn};
 
 /// Why a worker could not start.
 #[derive(Debug, thiserror::Error)]
@@ -73,6 +74,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let probing = tokio::spawn(serve_probes(listener, metrics, db.clone(), Arc::clone(&counted)));
     let gauges = tokio::spawn(show_gauges(Arc::clone(&pipeline)));
     info!(worker = name, "Worker is running");
+    until_postgres_answers(&db, &lifecycle).await;
 
     let mailer = Arc::clone(&pipeline.mailer);
     let consumer = consume::Consumer {
@@ -95,6 +97,24 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         .for_each(tokio::task::JoinHandle::abort);
     info!("Worker has stopped");
     Ok(finished)
+}
+
+/// Waits until Postgres lets us in. A worker without it takes no jobs: it could not claim them,
+/// and another could.
+async fn until_postgres_answers(db: &Db, lifecycle: &Lifecycle) {
+    let mut delays = Delays::for_a_near_server();
+    while let Err(fault) = store::ping(db).await {
+        let delay = delays.next_delay();
+        warn!(
+            error = %fault.cause(),
+            retry_seconds = delay.as_secs_f32(),
+            "Could not use Postgres (DATABASE_URL); taking no jobs until it answers"
+        );
+        tokio::select! {
+            () = tokio::time::sleep(delay) => {}
+            () = lifecycle.stopping().cancelled() => return,
+        }
+    }
 }
 
 fn pipeline(
