@@ -6,6 +6,7 @@
 )]
 
 mod a_batch_is_watched;
+mod a_batch_starts_at_its_time;
 mod a_client_hangs_up;
 mod a_hold_can_be_undone;
 mod a_letter_is_tried_out;
@@ -18,6 +19,7 @@ mod a_password_ends;
 mod a_password_is_only_in_its_mail;
 mod a_person_changes;
 mod a_poison_message_is_parked;
+mod a_queue_is_deleted;
 mod a_stop_finishes_started_mail;
 mod a_system_email_is_changed;
 mod a_worker_is_killed;
@@ -29,11 +31,15 @@ mod by_hand;
 mod faulty_rows_are_named;
 mod names_come_from_everywhere;
 mod nobody_waits_behind_a_batch;
+mod one_mail_leaves_at_once;
 mod one_worker_cannot_reach_the_relay;
 mod pause_resume_and_stop_tell_the_truth;
 mod people_are_found;
+mod somebody_does_not_let_us_in;
 mod the_broker_is_lost;
+mod the_broker_takes_no_messages;
 mod the_database_is_lost;
+mod the_rate_holds;
 mod the_relay_hangs_up;
 mod the_relay_is_down;
 mod the_relay_is_slow;

@@ -1,0 +1,37 @@
+//! A batch may be sent now and start later.
+
+use crate::json;
+use harness::World;
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+
+#[tokio::test]
+async fn nothing_leaves_before_it_and_everything_after() {
+    let world = World::start().await;
+    let import = world.people(40).await;
+    let start_at = OffsetDateTime::now_utc() + Duration::from_secs(3);
+
+    let whom = json!({ "import": import, "start_at": start_at.format(&Rfc3339).unwrap() });
+    let batch = world.invite(whom).await;
+    let held = world.batch(batch).await;
+    let early = world
+        .eventually("the batch's time", async || {
+            let seen = world.relay.counts().connections;
+            (seen > 0 || OffsetDateTime::now_utc() >= start_at).then_some(seen)
+        })
+        .await;
+    let finished = world.finished(batch).await;
+
+    assert_eq!(held["state"], "held", "{held}");
+    assert_eq!(held["counts"]["waiting"], 40, "{held}");
+    assert_eq!(early, 0, "somebody spoke to the relay before the time");
+    assert_eq!(finished["counts"]["sent"], 40, "{finished}");
+    let first: OffsetDateTime = sqlx::query_scalar("select min(started_at) from attempts")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert!(first >= start_at, "{first} is before {start_at}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}

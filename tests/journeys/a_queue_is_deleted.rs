@@ -1,0 +1,50 @@
+//! A queue holds nothing that Postgres does not have: deleted, it is declared again and filled.
+
+use crate::json;
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+
+/// The API's count of jobs that no queue took.
+async fn returned(world: &World) -> bool {
+    let page = world.get("/metrics").await.text;
+    let mut counts = page.lines().filter(|line| line.starts_with("beckon_publishes_total{"));
+    counts.any(|line| line.contains("returned") && !line.ends_with(" 0"))
+}
+
+#[tokio::test]
+async fn in_the_middle_of_a_batch_nothing_is_lost() {
+    let setup = Setup::default().workers(2).api_setting("BECKON_MAIL_RATE", "150");
+    let world = World::with(setup).await;
+    let import = world.people(450).await;
+
+    let batch = world.invite(json!({ "import": import })).await;
+    world.relay.wait_for(60, PATIENCE).await.unwrap();
+    world.delete_queue("beckon.bulk").await;
+    let at_the_deletion = world.relay.accepted_count();
+    let finished = world.finished(batch).await;
+
+    assert!(at_the_deletion < 450, "the batch was over before the test could tell");
+    assert_eq!(finished["counts"]["sent"], 450, "{finished}");
+    assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
+    assert_eq!(world.relay.accepted_count(), 450);
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_job_that_no_queue_takes_is_published_again() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    world.people(1).await;
+    world.delete_queue("beckon.interactive").await;
+
+    let batch = world.invite(json!({ "emails": ["person1@example.org"] })).await;
+    world.until(batch, "queued", 1).await;
+    let was_returned = returned(&world).await;
+    world.start_worker().await.unwrap();
+    let finished = world.finished(batch).await;
+
+    assert!(was_returned, "the first job found a queue, or was counted as published");
+    assert_eq!(finished["counts"]["sent"], 1, "{finished}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}

@@ -1,0 +1,112 @@
+//! Wrong credentials are told in one line, harm nobody's mail, and are put right without us.
+
+use crate::json;
+use harness::program::{Program, free_address};
+use harness::relay::{Login, Mode, Script};
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use serde_json::Value;
+
+/// Starts a worker with this in the place of the world's setting.
+async fn misled(world: &World, name: &str, setting: &str, value: &str) -> (Program, String) {
+    let probes = free_address().await.unwrap().to_string();
+    let mut settings = world.settings().to_vec();
+    for (name, value) in [
+        ("BECKON_PROBES_LISTEN", probes.as_str()),
+        ("SMTP_URL", "smtp://127.0.0.1:1?tls=none"),
+        (setting, value),
+    ] {
+        settings.push((name.to_owned(), value.to_owned()));
+    }
+    let program = Program::start("beckon-worker", world.folder(), name, &[], &settings).await;
+    (program.unwrap(), probes)
+}
+
+/// What a log says at WARN and above.
+fn complaints(log: &str) -> Vec<String> {
+    let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let loud = lines.filter(|line| line["level"] == "WARN" || line["level"] == "ERROR");
+    loud.map(|line| line.to_string()).collect()
+}
+
+#[tokio::test]
+async fn a_worker_that_postgres_refuses_says_so_and_takes_no_jobs() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let good = world.setting("DATABASE_URL").to_owned();
+    world.people(1).await;
+    let batch = world.invite(json!({ "emails": ["person1@example.org"] })).await;
+    world.until(batch, "queued", 1).await;
+    let wrong = [
+        ("a-user", good.replace("postgres@", "nobody:geheim@"), "nobody"),
+        ("a-database", format!("{good}_nowhere"), "_nowhere"),
+    ];
+
+    for (what, url, word) in &wrong {
+        let (worker, probes) = misled(&world, what, "DATABASE_URL", url).await;
+        let told = world
+            .eventually("a word about Postgres in the log", async || {
+                complaints(&worker.log()).into_iter().next()
+            })
+            .await;
+        let alive = reqwest::get(format!("http://{probes}/healthz")).await.unwrap();
+        let ready = reqwest::get(format!("http://{probes}/readyz")).await.unwrap();
+
+        assert!(told.contains("Postgres") && told.contains(word), "{what}: {told}");
+        assert!(!worker.log().contains("geheim"), "{what}: {}", worker.log());
+        assert!(alive.status().is_success(), "{what}");
+        assert_eq!(ready.status().as_u16(), 503, "{what}");
+        assert_eq!(worker.exit_code(), None, "{what}: {}", worker.log_tail());
+        assert_eq!(world.count(batch, "queued").await, 1, "{what}");
+        let messages = world.messages("beckon.interactive").await;
+        assert_eq!(messages.len(), 1, "{what}: the worker holds a job it cannot claim");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_relay_that_refuses_our_login_spends_nobodys_attempts() {
+    let relay = Script {
+        login: Some(Login {
+            user: "beckon".to_owned(),
+            password: "geheim".to_owned(),
+        }),
+        mode: Mode::RefusesLogin,
+        ..Script::default()
+    };
+    let setup = Setup {
+        relay,
+        ..Setup::default()
+    };
+    let world = World::with(setup).await;
+    let import = world.people(40).await;
+
+    let batch = world.invite(json!({ "import": import })).await;
+    world
+        .eventually("a second try to log in", async || {
+            (world.relay.logins().len() >= 2).then_some(())
+        })
+        .await;
+    let refused = world.batch(batch).await;
+    let attempts: i64 = sqlx::query_scalar("select count(*) from attempts where ended_at is not null")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    let told = world.workers[0].log();
+    world.relay.set_mode(Mode::Normal);
+    world.relay.wait_for(40, PATIENCE).await.unwrap();
+    let finished = world.finished(batch).await;
+
+    assert_eq!(refused["counts"]["failed"], 0, "{refused}");
+    assert_eq!(attempts, 0, "a refused login spent an attempt");
+    let lines = complaints(&told);
+    assert!(lines.iter().any(|line| line.contains("535")), "{lines:#?}");
+    assert!(!world.logs().contains("geheim"), "{}", world.logs());
+    assert_eq!(finished["counts"]["sent"], 40, "{finished}");
+    let most: i64 = sqlx::query_scalar("select max(n)::bigint from attempts")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(most, 1, "a refused login spent an attempt");
+    world.assert_promises_kept().await;
+    world.end().await;
+}
