@@ -2,7 +2,6 @@
 
 use crate::json;
 use harness::World;
-use std::time::Duration;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
@@ -10,7 +9,10 @@ use time::format_description::well_known::Rfc3339;
 async fn nothing_leaves_before_it_and_everything_after() {
     let world = World::start().await;
     let import = world.people(40).await;
-    let start_at = OffsetDateTime::now_utc() + Duration::from_secs(3);
+    let start_at: OffsetDateTime = sqlx::query_scalar("select now() + interval '3 s'")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
 
     let whom = json!({ "import": import, "start_at": start_at.format(&Rfc3339).unwrap() });
     let batch = world.invite(whom).await;
@@ -18,7 +20,8 @@ async fn nothing_leaves_before_it_and_everything_after() {
     let early = world
         .eventually("the batch's time", async || {
             let seen = world.relay.counts().connections;
-            (seen > 0 || OffsetDateTime::now_utc() >= start_at).then_some(seen)
+            let its_time = sqlx::query_scalar("select now() >= $1").bind(start_at);
+            (seen > 0 || its_time.fetch_one(&world.db).await.unwrap()).then_some(seen)
         })
         .await;
     let finished = world.finished(batch).await;

@@ -101,9 +101,9 @@ async fn a_batch_or_an_import_is_whole_or_not_there() {
         let after = wholes.map(|whole| moment(n, whole));
         let five = (1..=5).map(|one| format!("person{}@example.org", 5 * n + one));
         let batch = json!({ "emails": five.collect::<Vec<_>>(), "hold_seconds": 3600 });
-        let rows: String = (0..60).map(|row| format!("new{row}@n{n}.example\n")).collect();
+        let rows: Vec<String> = (0..60).map(|row| format!("new{row}@n{n}.example\n")).collect();
         let headers = format!("Content-Type: text/csv\r\nIdempotency-Key: import{n}\r\n");
-        let (rows, key) = (format!("email\n{rows}"), format!("batch{n}"));
+        let (rows, key) = (format!("email\n{}", rows.concat()), format!("batch{n}"));
         let lasted = tokio::join!(
             leave_json(&world, &api.base, "/v1/invites", &key, &batch, after[0]),
             leave(&world, &api.base, "/v1/imports", &headers, &rows, after[1]),
@@ -159,6 +159,39 @@ fn newest(world: &World, person: &str) -> String {
     mails.last().unwrap().password().unwrap().to_owned()
 }
 
+/// Checks at every moment that nothing was done by half, and returns how often the use of a
+/// password, the choice of one and the end of three were done.
+async fn ends_of_passwords(world: &World) -> [u32; 3] {
+    let of = "select count(*) from credentials c join users u on u.id = c.user_id where u.email like $1";
+    let used = "select count(*) from credentials c join users u on u.id = c.user_id
+        where c.used_at is not null and u.signed_in_at is not null and u.email like $1";
+    let generated = "select count(*) from credentials c join users u on u.id = c.user_id
+        where c.kind = 'generated' and u.email like $1";
+    let own = "select count(*) from credentials c join users u on u.id = c.user_id
+        where c.kind = 'chosen' and u.signed_in_at is not null and u.email like $1";
+    let mut ends = [0, 0, 0];
+    for n in 0..MOMENTS {
+        let person = format!("verify0@n{n}.example");
+        let (live, has_used) = (count(world, of, &person).await, count(world, used, &person).await);
+        assert!(
+            matches!((live, has_used), (2, 0) | (1, 1)),
+            "{person}: {live} {has_used}"
+        );
+        let person = format!("choose0@n{n}.example");
+        let (mailed, chosen) = (count(world, generated, &person).await, count(world, own, &person).await);
+        assert!(
+            matches!((mailed, chosen), (1, 0) | (0, 1)),
+            "{person}: {mailed} {chosen}"
+        );
+        let left = count(world, of, &format!("revoke%@n{n}.example")).await;
+        assert!(matches!(left, 0 | 3), "{left} of 3 are left at {n}");
+        for (end, done) in ends.iter_mut().zip([has_used == 1, chosen == 1, left == 0]) {
+            *end += u32::from(done);
+        }
+    }
+    ends
+}
+
 #[tokio::test]
 async fn a_password_is_used_chosen_or_ended_as_a_whole_or_not_at_all() {
     let (mut world, api, _proxy) = slow_world(Setup::default()).await;
@@ -194,36 +227,7 @@ async fn a_password_is_used_chosen_or_ended_as_a_whole_or_not_at_all() {
     }
     assert_unharmed(&mut world, &api.base).await;
 
-    let of = "select count(*) from credentials c join users u on u.id = c.user_id where u.email like $1";
-    let used = "select count(*) from credentials c join users u on u.id = c.user_id
-        where c.used_at is not null and u.signed_in_at is not null and u.email like $1";
-    let generated = "select count(*) from credentials c join users u on u.id = c.user_id
-        where c.kind = 'generated' and u.email like $1";
-    let own = "select count(*) from credentials c join users u on u.id = c.user_id
-        where c.kind = 'chosen' and u.signed_in_at is not null and u.email like $1";
-    let mut ends = [0, 0, 0];
-    for n in 0..MOMENTS {
-        let person = format!("verify0@n{n}.example");
-        let (live, has_used) = (count(&world, of, &person).await, count(&world, used, &person).await);
-        assert!(
-            matches!((live, has_used), (2, 0) | (1, 1)),
-            "{person}: {live} {has_used}"
-        );
-        let person = format!("choose0@n{n}.example");
-        let (mailed, chosen) = (
-            count(&world, generated, &person).await,
-            count(&world, own, &person).await,
-        );
-        assert!(
-            matches!((mailed, chosen), (1, 0) | (0, 1)),
-            "{person}: {mailed} {chosen}"
-        );
-        let left = count(&world, of, &format!("revoke%@n{n}.example")).await;
-        assert!(matches!(left, 0 | 3), "{left} of 3 are left at {n}");
-        for (end, done) in ends.iter_mut().zip([has_used == 1, chosen == 1, left == 0]) {
-            *end += u32::from(done);
-        }
-    }
+    let ends = ends_of_passwords(&world).await;
     assert!(
         ends.iter().all(|end| *end > 0),
         "clients always left too early: {ends:?}"

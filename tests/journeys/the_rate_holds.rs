@@ -28,8 +28,8 @@ async fn whatever_the_number_of_workers() {
             .count()
     });
     assert!(most.max().unwrap() <= 2 * RATE, "too many in one second: {taken:?}");
-    let whole = taken[taken.len() - 1] - taken[0];
-    assert!(whole >= Duration::from_secs(2), "{whole:?}");
+    let soonest = taken[0] + Duration::from_secs(2);
+    assert!(taken[taken.len() - 1] >= soonest, "too fast: {taken:?}");
     world.assert_promises_kept().await;
     world.end().await;
 }

@@ -29,9 +29,8 @@ impl Needles {
                 needles.add("base64", within_base64(&STANDARD_NO_PAD, text, offset));
                 needles.add("base64url", within_base64(&URL_SAFE_NO_PAD, text, offset));
             }
-            let hex: String = text.bytes().map(|byte| format!("{byte:02x}")).collect();
-            needles.add("hex", hex.to_uppercase().into_bytes());
-            needles.add("hex", hex.into_bytes());
+            needles.add("hex", hex(text).to_uppercase().into_bytes());
+            needles.add("hex", hex(text).into_bytes());
             let units: Vec<u16> = text.encode_utf16().collect();
             needles.add("UTF-16LE", units.iter().flat_map(|unit| unit.to_le_bytes()).collect());
             needles.add("UTF-16BE", units.iter().flat_map(|unit| unit.to_be_bytes()).collect());
@@ -69,6 +68,11 @@ impl Needles {
     }
 }
 
+fn hex(text: &str) -> String {
+    let bytes: Vec<String> = text.bytes().map(|byte| format!("{byte:02x}")).collect();
+    bytes.concat()
+}
+
 /// What is the same in the base64 of every text that holds this one behind `offset` other bytes.
 fn within_base64(engine: &impl base64::Engine, text: &str, offset: usize) -> Vec<u8> {
     let encoded = engine.encode([&vec![0; offset], text.as_bytes()].concat());
@@ -81,11 +85,11 @@ fn every_form_is_found_wherever_it_stands() {
     let secret = "hjkmn-pqrst-uvwxy-z2345";
     let bare = secret.replace('-', "");
     let utf16: Vec<u8> = secret.encode_utf16().flat_map(u16::to_be_bytes).collect();
-    let hex = bare.bytes().map(|byte| format!("{byte:02X}")).collect::<String>();
     let mut forms = vec![
         secret.as_bytes().to_vec(),
         bare.to_uppercase().into_bytes(),
-        hex.into_bytes(),
+        hex(&bare).to_uppercase().into_bytes(),
+        hex(secret).into_bytes(),
         utf16,
     ];
     for before in ["", "a", "ab", "abc"] {
