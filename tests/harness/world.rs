@@ -15,6 +15,7 @@
 
 mod another;
 mod calls;
+mod programs;
 mod promises;
 mod queues;
 mod setup;
@@ -25,7 +26,6 @@ pub use setup::Setup;
 
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal;
 use serde_json::Value;
 use sqlx::PgPool;
 use tokio::sync::{Mutex, MutexGuard};
@@ -38,9 +38,6 @@ use crate::stack::Stack;
 
 /// What anything in a world may take on a machine that compiles at the same time.
 pub const PATIENCE: Duration = Duration::from_mins(1);
-
-/// How long a program may think about whether it is ready.
-const ANSWER: Duration = Duration::from_secs(5);
 
 /// Between two looks at a condition.
 const PULSE: Duration = Duration::from_millis(20);
@@ -202,107 +199,6 @@ impl World {
         self.folder.path()
     }
 
-    /// Starts the API, and waits until it is ready.
-    ///
-    /// # Errors
-    ///
-    /// When it does not come up.
-    pub async fn start_api(&mut self) -> Result<()> {
-        let mut settings = self.settings.clone();
-        settings.push(("BECKON_LISTEN".to_owned(), self.address.to_string()));
-        settings.extend(self.setup.api.clone());
-        let name = self.next_name("api");
-        self.api = None;
-        let program = Program::start("beckon-api", self.folder.path(), &name, &[], &settings).await?;
-        self.ready(&program, &self.base.clone()).await?;
-        self.api = Some(program);
-        Ok(())
-    }
-
-    /// Starts one more worker, and waits until it takes jobs.
-    ///
-    /// # Errors
-    ///
-    /// When it does not come up.
-    pub async fn start_worker(&mut self) -> Result<()> {
-        self.start_worker_with(&[]).await
-    }
-
-    /// Starts one more worker with these settings in the place of the world's, and waits until it
-    /// takes jobs.
-    ///
-    /// # Errors
-    ///
-    /// When it does not come up.
-    pub async fn start_worker_with(&mut self, own: &[(&str, &str)]) -> Result<()> {
-        let probes = match self.setup.probes() {
-            Some(address) => address,
-            None => free_address().await?.to_string(),
-        };
-        let mut settings = self.settings.clone();
-        settings.push(("BECKON_PROBES_LISTEN".to_owned(), probes.clone()));
-        settings.push((
-            "SMTP_URL".to_owned(),
-            format!("smtp://{}{}?tls=none", self.setup.login(), self.relay.address()),
-        ));
-        settings.extend(self.setup.worker.clone());
-        settings.extend(
-            own.iter()
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
-        );
-        let name = self.next_name("worker");
-        let program = Program::start("beckon-worker", self.folder.path(), &name, &[], &settings).await?;
-        self.ready(&program, &format!("http://{probes}")).await?;
-        self.workers.push(program);
-        Ok(())
-    }
-
-    /// Runs a program of ours to its end and returns its exit code and what it said.
-    ///
-    /// # Errors
-    ///
-    /// When it cannot be started or does not end.
-    pub async fn run(
-        &mut self,
-        binary: &str,
-        arguments: &[&str],
-        settings: &[(String, String)],
-    ) -> Result<(i32, String)> {
-        let name = self.next_name("once");
-        let program = Program::start(binary, self.folder.path(), &name, arguments, settings).await?;
-        let code = program.ended(PATIENCE).await?;
-        Ok((code, program.log()))
-    }
-
-    /// Kills a worker as a crash does, without a word.
-    pub async fn kill_worker(&mut self, at: usize) {
-        let worker = self.workers.remove(at);
-        worker.signal(Signal::SIGKILL);
-        let _ = worker.ended(PATIENCE).await;
-    }
-
-    /// Stops a worker in good order and returns its exit code.
-    ///
-    /// # Panics
-    ///
-    /// When it does not end.
-    pub async fn stop_worker(&mut self, at: usize) -> i32 {
-        let worker = self.workers.remove(at);
-        worker.signal(Signal::SIGTERM);
-        match worker.ended(PATIENCE).await {
-            Ok(code) => code,
-            Err(fault) => panic!("{fault}"),
-        }
-    }
-
-    /// Kills the API as a crash does.
-    pub async fn kill_api(&mut self) {
-        if let Some(api) = self.api.take() {
-            api.signal(Signal::SIGKILL);
-            let _ = api.ended(PATIENCE).await;
-        }
-    }
-
     /// Everything its programs have logged.
     pub fn logs(&self) -> String {
         let mut logs = String::new();
@@ -338,29 +234,6 @@ impl World {
         programs.map(Program::log_tail).collect::<Vec<_>>().join("\n---\n")
     }
 
-    async fn ready(&self, program: &Program, base: &str) -> Result<()> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let asked = self.http.get(format!("{base}/readyz")).timeout(ANSWER).send();
-            if asked.await.is_ok_and(|answer| answer.status().is_success()) {
-                return Ok(());
-            }
-            if let Some(code) = program.exit_code() {
-                return Err(HarnessError::new(format!(
-                    "a program ended with {code} before it was ready\n{}",
-                    program.log_tail()
-                )));
-            }
-            if Instant::now() > deadline {
-                return Err(HarnessError::new(format!(
-                    "a program was not ready within {PATIENCE:?}\n{}",
-                    program.log_tail()
-                )));
-            }
-            tokio::time::sleep(PULSE).await;
-        }
-    }
-
     async fn make_key(&mut self) -> Result<String> {
         let settings = self.settings.clone();
         let (code, said) = self
@@ -374,11 +247,6 @@ impl World {
                 "could not make an API key: exit {code}\n{said}"
             )))
         }
-    }
-
-    fn next_name(&mut self, what: &str) -> String {
-        self.started += 1;
-        format!("{what}-{}", self.started)
     }
 
     /// Takes a world apart when it shares its servers with others. Dropping it leaves database and
