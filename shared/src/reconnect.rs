@@ -26,7 +26,7 @@ impl Delays {
         Self { inner, longest }
     }
 
-    /// For a server on the same network: 100 ms at first, 5 s at most.
+    /// For a server on the same network: about 100 ms at first, about 5 s later on.
     pub fn for_a_near_server() -> Self {
         Self::between(Duration::from_millis(100), Duration::from_secs(5))
     }
