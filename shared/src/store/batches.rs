@@ -161,23 +161,6 @@ pub async fn resume(db: &Db, id: Uuid) -> StoreResult<bool> {
     Ok(row.n > 0)
 }
 
-/// Starts a held batch now.
-pub async fn start_now(db: &Db, id: Uuid) -> StoreResult<bool> {
-    let row = sqlx::query!(
-        r#"with started as (
-               update batches set state = 'running', start_at = now()
-               where id = $1 and state = 'held' returning id
-           ), due as (
-               update deliveries d set due_at = now() from started where d.batch_id = started.id and d.state = 'waiting'
-           )
-           select count(*) as "n!", pg_notify('beckon_work', '') is null as told from started"#,
-        id,
-    )
-    .fetch_one(db)
-    .await?;
-    Ok(row.n > 0)
-}
-
 /// Stops a batch for good. From then on no worker takes on another of its mails, but for claims
 /// that were being written at that moment; the rest is cancelled by [`super::dispatch::end_useless`], group by group.
 pub async fn stop(db: &Db, id: Uuid, reason: &str) -> StoreResult<bool> {

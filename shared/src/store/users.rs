@@ -94,14 +94,6 @@ pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<User>> {
     Ok(user)
 }
 
-/// Somebody's id by address.
-pub async fn find_by_email(db: &Db, email_key: &str) -> StoreResult<Option<Uuid>> {
-    let row = sqlx::query!("select id from users where email_key = $1", email_key)
-        .fetch_optional(db)
-        .await?;
-    Ok(row.map(|row| row.id))
-}
-
 /// What to change of a user; what is absent stays.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
