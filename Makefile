@@ -23,7 +23,7 @@ test: setup ## run every test
 
 # The steps are one recipe, so that they run in this order and stop at the first failure, also
 # with -j and -k.
-check: ## all that CI runs: format, queries, lints, docs, dependencies, tests
+check: ## all that CI runs: format, queries, lints, docs, dependencies, tests, demo
 	$(CARGO) fmt --check
 	deploy/setup
 	shared/prepare-queries --check
@@ -31,6 +31,7 @@ check: ## all that CI runs: format, queries, lints, docs, dependencies, tests
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
 	deploy/check-dependencies
 	$(MAKE) test
+	$(MAKE) demo ONCE=1
 
 bench: setup ## measure throughput, latency and acceptance on this machine
 	$(CARGO) build --release --workspace --locked

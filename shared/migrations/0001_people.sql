@@ -1,17 +1,21 @@
 -- People can be imported, and the platform can check the passwords they were given.
 
--- A UUID that sorts by the time it was made (RFC 9562, version 7): rows that are written
--- together lie together, and an index on the id is filled from one end.
+-- A UUID that sorts by the time it was made, to the microsecond (RFC 9562, version 7 with method 3
+-- of 6.2): rows that are written together lie together and in their order, and an index on the id
+-- is filled from one end. The clock is read twice, because a function that reads it once cannot
+-- be inlined and takes twice as long; so now and then two ids less than a millisecond apart change
+-- places.
 create function uuid_v7() returns uuid
 language sql volatile parallel safe
 as $$
     select encode(
-        set_bit(set_bit(
-            overlay(
-                uuid_send(gen_random_uuid())
-                placing substring(int8send((extract(epoch from clock_timestamp()) * 1000)::bigint) from 3)
-                from 1 for 6),
-            52, 1), 53, 1),
+        overlay(
+            uuid_send(gen_random_uuid())
+            placing int8send(
+                (floor(extract(epoch from clock_timestamp()) * 1000)::bigint << 16)
+                | 28672 -- version 7
+                | (extract(microseconds from clock_timestamp())::bigint % 1000 * 4096 / 1000))
+            from 1 for 8),
         'hex')::uuid
 $$;
 

@@ -58,7 +58,7 @@ pub struct User {
     pub password_has_expired: bool,
 }
 
-/// A page of users, in the order they came, after the user `after`.
+/// A page of users, in the order they came (to the millisecond), after the user `after`.
 pub async fn list(db: &Db, filter: &UserFilter, after: Option<Uuid>, limit: i64) -> StoreResult<Vec<User>> {
     let users = sqlx::query_file_as!(
         User,
