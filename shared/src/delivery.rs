@@ -2,6 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+/// No delivery is attempted more often. A schedule of 5 minutes doubling to 4 hours reaches about
+/// 16 attempts in 48 hours, and more help nobody.
+pub const ATTEMPTS_MOST: i32 = 20;
+
 /// Where a delivery stands.
 ///
 /// It is written in the transaction of its batch. Only `store` moves it, and only along these

@@ -45,8 +45,8 @@ static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 /// How long a caller waits for a free connection before it hears that Postgres is busy.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a statement of dispatcher or worker may take. The longest of them take a second; one
-/// that waits for a lock ends after as long.
+/// How long a statement may take that no request waits for, or that a request must not end early.
+/// The longest of them take a second; one that waits for a lock ends after as long.
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// How often a statement is asked again that Postgres ended to undo a deadlock.

@@ -5,16 +5,13 @@ use crate::retry::{RetrySettings, next_try};
 use crate::send::{Answer, Phase, TroubleClass, Verdict};
 use crate::settle::Recorded;
 use rand::SeedableRng as _;
+use shared::delivery::ATTEMPTS_MOST;
 use shared::password::os_randomness;
 use shared::store::claims::Claim;
 use shared::store::settle::{Ending, Outcome};
 use std::time::Duration;
 use tracing::{info, warn};
 use uuid::Uuid;
-
-/// More attempts than these help nobody; a schedule of 5 minutes doubling to 4 hours reaches
-/// about 16 in 48 hours.
-pub const ATTEMPTS_MOST: i32 = 20;
 
 /// A mail that had not begun waits a moment, so that a relay in trouble is not asked in a circle.
 const GIVEN_BACK_AFTER: Duration = Duration::from_secs(1);

@@ -145,7 +145,7 @@ impl Pipeline {
             .await;
         timer.observe_duration();
         if password.is_some_and(|password| password.appears_in(&answer.reply)) {
-            "(the relay's words repeat the password and are left out)".clone_into(&mut answer.reply);
+            answer.withhold_words();
         }
         Ok(answer)
     }

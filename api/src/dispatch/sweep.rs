@@ -1,11 +1,9 @@
 //! Putting right what the passage of time put wrong.
 
 use crate::metrics::ApiMetrics;
+use shared::delivery::ATTEMPTS_MOST;
 use shared::store::{Db, StoreResult, batches, dispatch as rows, idempotency};
 use tracing::{info, warn};
-
-/// A delivery whose worker vanished this often is itself the reason.
-const ATTEMPTS_MOST: i32 = 20;
 
 /// Rows a sweep ends at a time, so that none holds locks for long.
 const GROUP: i64 = 5_000;

@@ -1,6 +1,6 @@
 //! Batches: reading them with their sums, and a person's say over them.
 
-use super::{Db, StoreResult, despite_deadlocks};
+use super::{Db, StoreResult, despite_deadlocks, within};
 use crate::batch::{BatchState, Lane};
 use crate::system_email::SystemEmailKind;
 use std::collections::BTreeMap;
@@ -129,17 +129,12 @@ pub async fn take_back(db: &Db) -> StoreResult<u64> {
             "update deliveries
              set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
                  due_at = now(), lease_until = null
-             where id in (
-                 select d.id
-                 from deliveries d
-                 cross join lateral (
-                     select from batches where id = d.batch_id and state = 'paused' offset 0
-                 ) b
-                 where d.state = 'queued'
-                 order by d.id
-                 for update of d)",
+             where state = 'queued'
+               -- Asked once: without a paused batch nobody reads what is queued.
+               and (select exists (select from batches where finished_at is null and state = 'paused'))
+               and (select b.state from batches b where b.id = deliveries.batch_id) = 'paused'",
         );
-        Ok(taking.execute(db).await?)
+        within(taking.execute(db)).await
     };
     Ok(despite_deadlocks(taking).await?.rows_affected())
 }
@@ -162,7 +157,8 @@ pub async fn resume(db: &Db, id: Uuid) -> StoreResult<bool> {
 }
 
 /// Stops a batch for good. From then on no worker takes on another of its mails, but for claims
-/// that were being written at that moment; the rest is cancelled by [`super::dispatch::end_useless`], group by group.
+/// that were being written at that moment; the rest is cancelled by
+/// [`super::dispatch::end_useless`], group by group.
 pub async fn stop(db: &Db, id: Uuid, reason: &str) -> StoreResult<bool> {
     let done = sqlx::query!(
         "update batches set state = 'stopped', reason = $2
@@ -189,7 +185,7 @@ pub async fn cancel_rest(db: &Db, id: Uuid, most: i64) -> StoreResult<u64> {
             id,
             most,
         );
-        Ok(cancelling.execute(db).await?)
+        within(cancelling.execute(db)).await
     };
     Ok(despite_deadlocks(cancelling).await?.rows_affected())
 }

@@ -180,11 +180,7 @@ async fn requeue(db: &Db, also_within_lease: bool) -> StoreResult<u64> {
             "update deliveries
              set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
                  lease_until = null
-             where id in (
-                 select id from deliveries
-                 where state = 'queued' and ($1 or lease_until < now())
-                 order by id
-                 for update)",
+             where state = 'queued' and ($1 or lease_until < now())",
             also_within_lease,
         );
         within(requeueing.execute(db)).await

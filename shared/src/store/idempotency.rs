@@ -1,6 +1,6 @@
 //! Requests that came before: the same key with the same content gets the same answer.
 
-use super::{Db, StoreResult, Transaction};
+use super::{Db, StoreResult, Transaction, within};
 use serde_json::Value;
 
 /// After this nobody is still unsure whether a request arrived.
@@ -75,7 +75,7 @@ pub async fn keep(
 ///
 /// A request that comes again after that is a new one.
 pub async fn forget(db: &Db, most: i64) -> StoreResult<u64> {
-    let done = sqlx::query!(
+    let forgetting = sqlx::query!(
         "delete from idempotency_keys
          where (caller, key) in (
              select caller, key from idempotency_keys
@@ -84,8 +84,6 @@ pub async fn forget(db: &Db, most: i64) -> StoreResult<u64> {
              for update skip locked)",
         KEPT_DAYS,
         most,
-    )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected())
+    );
+    Ok(within(forgetting.execute(db)).await?.rows_affected())
 }

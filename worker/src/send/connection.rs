@@ -209,7 +209,7 @@ fn expect(phase: Phase, heard: Heard) -> Result<Reply, Answer> {
 /// and its words go to logs and pages.
 fn withhold(mut answer: Answer, login: &Login) -> Answer {
     if login.appears_in(&answer.reply) {
-        "(the relay's words repeat the password and are left out)".clone_into(&mut answer.reply);
+        answer.withhold_words();
     }
     answer
 }

@@ -73,6 +73,11 @@ impl Answer {
         }
     }
 
+    /// Leaves out words that repeat a password; its verdict stands.
+    pub fn withhold_words(&mut self) {
+        "(the relay's words repeat the password and are left out)".clone_into(&mut self.reply);
+    }
+
     /// Reads a reply that never came.
     pub fn from_lost(phase: Phase, lost: &Lost) -> Self {
         let words = match lost {
