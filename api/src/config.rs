@@ -37,6 +37,25 @@ pub enum Command {
         #[arg(long)]
         name: String,
     },
+    /// Let somebody use the console
+    AddAdministrator(Admission),
+}
+
+/// Somebody to let into the console. Their password comes in on standard input.
+#[derive(clap::Args, Clone, Debug, Eq, PartialEq)]
+pub struct Admission {
+    /// Their email address, with which they sign in
+    #[arg(long)]
+    pub email: String,
+    /// What they are called on pages and in the audit log [default: their address]
+    #[arg(long)]
+    pub name: Option<String>,
+    /// Read their password from standard input: one line of 15 characters or more
+    #[arg(long, required = true)]
+    pub password_stdin: bool,
+    /// Give somebody who is an administrator already this password, and let them in again
+    #[arg(long)]
+    pub renew: bool,
 }
 
 /// Settings only the API has.

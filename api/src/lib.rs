@@ -3,10 +3,12 @@
 //! [`run`] starts the process and is what `main` calls. [`routes`] lists everything that can be
 //! asked; [`intake`] accepts batches; [`dispatch`] publishes what is due.
 
+pub mod administrators;
 pub mod batches;
 pub mod body;
 pub mod caller;
 pub mod config;
+pub mod console;
 pub mod credentials;
 pub mod deliveries;
 pub mod dispatch;
@@ -68,8 +70,11 @@ pub enum StartError {
     #[error(transparent)]
     Queue(#[from] QueueError),
     /// The operating system gave no randomness.
-    #[error("could not make a key: {0}")]
+    #[error("could not make a secret: {0}")]
     Randomness(String),
+    /// Nobody was added, and why.
+    #[error("could not add the administrator: {0}")]
+    Administrator(String),
 }
 
 /// Brings the schema up to this release and stores the shipped system emails.

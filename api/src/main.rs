@@ -50,6 +50,7 @@ async fn obey(command: Command, settings: Settings) -> Result<ExitCode, StartErr
         }
         Command::Migrate => api::migrate(&store::connect(&settings.database, "beckon-api: migrate")?).await?,
         Command::CheckConfig => println!("The settings can be used."),
+        Command::AddAdministrator(admission) => api::administrators::admit(&settings, admission).await?,
         Command::CreateKey { name } => println!("{}", api::create_key(&settings, &name).await?),
     }
     Ok(ExitCode::SUCCESS)

@@ -2,7 +2,7 @@
 
 use crate::state::Api;
 use crate::{
-    batches, caller, credentials, deliveries, events, imports, intake, observe, openapi, problem::Problem,
+    batches, caller, console, credentials, deliveries, events, imports, intake, observe, openapi, problem::Problem,
     system_emails, users,
 };
 use axum::Router;
@@ -26,6 +26,7 @@ pub fn routes(api: &Api, metrics: Metrics) -> Router {
     Router::new()
         .merge(for_anybody())
         .merge(for_keys(api))
+        .merge(console::routes(api))
         .fallback(async || Problem::not_found("page"))
         .method_not_allowed_fallback(async || {
             Problem::new(
@@ -107,7 +108,7 @@ fn for_keys(api: &Api) -> Router<Api> {
 }
 
 /// Ends a request that takes too long; what it writes goes on to its end (`Api::to_the_end`).
-async fn within(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
+pub(crate) async fn within(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
     let late = || {
         Problem::new(
             StatusCode::REQUEST_TIMEOUT,

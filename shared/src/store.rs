@@ -10,8 +10,10 @@
 //! transaction (sqlx 0.9.0). As a net below that, [`connect`] has every connection asked on its
 //! way back whether it is still in one, and throws it away if so.
 
+pub mod administrators;
 pub mod api_keys;
 pub mod attempts;
+pub mod audit;
 pub mod batches;
 pub mod claims;
 pub mod credentials;
@@ -20,6 +22,7 @@ pub mod dispatch;
 pub mod idempotency;
 pub mod imports;
 pub mod intake;
+pub mod sessions;
 pub mod settle;
 pub mod system_emails;
 pub mod users;

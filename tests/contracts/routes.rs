@@ -160,7 +160,6 @@ async fn what_is_not_served_is_told_as_a_problem() {
     let world = a_world().await;
 
     for path in [
-        "/",
         "/v1",
         "/v1/",
         "/v2/users",

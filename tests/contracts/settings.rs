@@ -96,8 +96,7 @@ fn every_command_of_the_contract_is_in_the_help_of_its_program() {
     let commands: [(&str, &[&str]); 2] = [
         (
             "beckon-api",
-            // add-administrator comes with the console, where administrators sign in.
-            &["serve", "migrate", "check-config", "create-key"],
+            &["serve", "migrate", "check-config", "create-key", "add-administrator"],
         ),
         ("beckon-worker", &["run", "check-config"]),
     ];

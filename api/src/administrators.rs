@@ -1,0 +1,109 @@
+//! Adding the people who use the console.
+
+use crate::StartError;
+use crate::config::{Admission, Settings};
+use shared::address::EmailAddress;
+use shared::password::{HashPool, Password};
+use shared::store::administrators::{self, NewAdministrator};
+use shared::store::audit::{self, Act};
+use shared::store::{self, Db, begin, commit};
+use zeroize::Zeroizing;
+
+/// How an act on the machine itself is signed.
+const COMMAND_LINE: &str = "the command line";
+
+/// The password, from standard input: its first line.
+fn first_line() -> Result<Zeroizing<String>, StartError> {
+    let mut line = Zeroizing::new(String::new());
+    std::io::stdin()
+        .read_line(&mut line)
+        .map_err(|fault| StartError::System("read the password from standard input", fault))?;
+    Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
+/// Adds an administrator, or gives one another password.
+///
+/// # Errors
+///
+/// [`StartError::Administrator`] with what to do when address or password cannot be used.
+pub async fn admit(settings: &Settings, admission: Admission) -> Result<(), StartError> {
+    let refused = |why: String| StartError::Administrator(why);
+    let address = EmailAddress::parse(&admission.email).map_err(|fault| refused(format!("--email: {fault}")))?;
+    let name = admission.name.unwrap_or_else(|| address.as_typed().to_owned());
+    check_name(&name).map_err(|fault| refused(format!("--name: {fault}")))?;
+    let password = Password::chosen(&first_line()?).map_err(|fault| refused(fault.to_string()))?;
+    let hashing = HashPool::start(1, 1).map_err(|fault| StartError::System("start a thread for hashing", fault))?;
+    let hashed = hashing.hash(password).await;
+    let (_, verifier) = hashed.map_err(|fault| StartError::Randomness(fault.to_string()))?;
+    let new = NewAdministrator {
+        email: address.as_typed().to_owned(),
+        email_key: address.key(),
+        name,
+        verifier: verifier.as_stored().to_owned(),
+        must_choose: false,
+        created_by: COMMAND_LINE.to_owned(),
+    };
+    let db = store::connect(&settings.database, "beckon-api: add-administrator")?;
+    if settings.migrate {
+        crate::migrate(&db).await?;
+    }
+    if admission.renew {
+        renew(&db, &new).await
+    } else {
+        add(&db, &new).await
+    }
+}
+
+async fn add(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
+    let mut transaction = begin(db).await?;
+    let Some(id) = administrators::add(&mut transaction, new).await? else {
+        return Err(StartError::Administrator(format!(
+            "{} is an administrator already; with --renew they get this password",
+            new.email
+        )));
+    };
+    let act = Act {
+        who: COMMAND_LINE,
+        action: "administrator_added",
+        subject: Some(format!("administrator {id}")),
+        details: serde_json::json!({ "name": new.name }),
+    };
+    audit::note(&mut transaction, &act).await?;
+    Ok(commit(transaction).await?)
+}
+
+async fn renew(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
+    let Some(known) = administrators::find_by_key(db, &new.email_key).await? else {
+        return Err(StartError::Administrator(format!(
+            "{} is no administrator; without --renew they become one",
+            new.email
+        )));
+    };
+    let mut transaction = begin(db).await?;
+    administrators::renew(&mut transaction, known.id, &new.verifier, false).await?;
+    let act = Act {
+        who: COMMAND_LINE,
+        action: "administrator_renewed",
+        subject: Some(format!("administrator {}", known.id)),
+        details: serde_json::json!({ "name": known.name }),
+    };
+    audit::note(&mut transaction, &act).await?;
+    Ok(commit(transaction).await?)
+}
+
+/// What is wrong with what somebody is to be called.
+///
+/// # Errors
+///
+/// A sentence for whoever typed it.
+pub fn check_name(name: &str) -> Result<(), &'static str> {
+    if name.trim().is_empty() {
+        Err("Enter a name")
+    } else if name.chars().count() > 100 {
+        Err("Name must be 100 characters or fewer")
+    } else if name.chars().any(char::is_control) {
+        Err("Name must not contain tabs, line breaks or other control characters")
+    } else {
+        Ok(())
+    }
+}

@@ -1,0 +1,66 @@
+//! The console: pages for the administrator, who is no engineer.
+//!
+//! Pages are written on the server and work without a script; the one script makes them pleasant.
+//! A page's handler returns `Result<Response, Problem>` as a route of the API does, and what it
+//! does is what the API does: an administrator is a [`Caller`](crate::caller::Caller) with a
+//! name. A [`Problem`](crate::problem::Problem) that comes out becomes a page in the console's
+//! voice on its way ([`fault::dress`]).
+//!
+//! Every request comes in through one door, [`door::pass`]: it asks who is signed in, shows the
+//! sign-in page to everybody else (and keeps what they had filled in), refuses forms that another
+//! site sent, and hands on the fields of ours. A page that is added here cannot forget any of it.
+//!
+//! To add a page: a file here, a template in `templates/console/` that extends `layout.html`, a
+//! line in [`routes`]. The template has a `frame`, made by
+//! [`Administrator::frame`](session::Administrator::frame), which fills in what all pages have.
+
+mod assets;
+mod door;
+pub mod fault;
+mod fields;
+mod frame;
+mod home;
+mod own_password;
+mod respond;
+pub mod session;
+mod sign_in;
+mod words;
+
+use crate::observe;
+use crate::state::Api;
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::routing::{get, post};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+
+/// What a page may load and do: nothing but our own sheet, script, pictures and forms. A style or
+/// script that somebody smuggles into a page has no effect.
+const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+
+/// All pages.
+pub fn routes(api: &Api) -> Router<Api> {
+    let within = from_fn(crate::routes::within);
+    let open = Router::new()
+        .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
+        .route("/console/assets/{file}", get(assets::show))
+        .layer(within.clone());
+    let closed = Router::new()
+        .route("/console", get(home::show))
+        .route("/console/password", get(own_password::show).post(own_password::choose))
+        .route("/console/sign-out", post(sign_in::leave))
+        .route("/console/{*rest}", get(home::nothing).post(home::nothing))
+        .layer(within)
+        .layer(from_fn_with_state(api.clone(), door::pass));
+    open.merge(closed)
+        .layer(CatchPanicLayer::custom(observe::panicked))
+        .layer(from_fn_with_state(api.clone(), fault::dress))
+        .layer(SetResponseHeaderLayer::if_not_present(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static(POLICY),
+        ))
+        .route("/", get(home::begin))
+}

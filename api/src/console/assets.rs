@@ -1,0 +1,70 @@
+//! The style sheet, the script and the picture of the tab, which are part of the program.
+//!
+//! Their addresses carry a digest of their content, so a browser may keep them for good and still
+//! gets the ones that belong to the page.
+
+use crate::problem::Problem;
+use crate::query::shown;
+use axum::extract::Path;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use sha2::{Digest as _, Sha256};
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+struct Asset {
+    stem: &'static str,
+    ending: &'static str,
+    content_type: &'static str,
+    content: &'static str,
+}
+
+const SHEET: Asset = Asset {
+    stem: "console",
+    ending: "css",
+    content_type: "text/css; charset=utf-8",
+    content: include_str!("../../assets/console.css"),
+};
+
+const SCRIPT: Asset = Asset {
+    stem: "console",
+    ending: "js",
+    content_type: "text/javascript; charset=utf-8",
+    content: include_str!("../../assets/console.js"),
+};
+
+const MARK: Asset = Asset {
+    stem: "mark",
+    ending: "svg",
+    content_type: "image/svg+xml",
+    content: include_str!("../../assets/mark.svg"),
+};
+
+impl Asset {
+    fn name(&self) -> String {
+        let mut name = format!("{}-", self.stem);
+        for byte in Sha256::digest(self.content.as_bytes()).iter().take(6) {
+            let _ = write!(name, "{byte:02x}");
+        }
+        let _ = write!(name, ".{}", self.ending);
+        name
+    }
+}
+
+static NAMES: LazyLock<[String; 3]> = LazyLock::new(|| [SHEET.name(), SCRIPT.name(), MARK.name()]);
+
+/// The file names of sheet, script and mark.
+pub(super) fn names() -> &'static [String; 3] {
+    &NAMES
+}
+
+/// One of them.
+pub(super) async fn show(Path(file): Path<String>) -> Result<Response, Problem> {
+    let found = NAMES.iter().zip([SHEET, SCRIPT, MARK]).find(|(name, _)| **name == file);
+    let (_, asset) = found.ok_or_else(|| Problem::not_found(&format!("file as {}", shown(&file))))?;
+    let headers = [
+        (header::CONTENT_TYPE, asset.content_type),
+        (header::CACHE_CONTROL, "public, max-age=31536000, immutable"),
+    ];
+    Ok((headers, asset.content).into_response())
+}

@@ -1,0 +1,76 @@
+//! Problems as pages: what happened, what became of what was asked, and what to do.
+
+use super::frame::{Frame, Place};
+use super::respond::page_as;
+use super::session::Administrator;
+use crate::problem::Problem;
+use crate::state::Api;
+use askama::Template;
+use axum::extract::{Request, State};
+use axum::http::{StatusCode, header};
+use axum::middleware::Next;
+use axum::response::Response;
+
+/// A page that says what went wrong.
+#[derive(Template)]
+#[template(path = "console/fault.html")]
+struct FaultPage {
+    frame: Frame,
+    status: u16,
+    heading: &'static str,
+    detail: String,
+    errors: Vec<String>,
+    trace: Option<String>,
+}
+
+/// Turns a problem on its way out into a page, unless a script asked.
+pub(super) async fn dress(State(api): State<Api>, request: Request, next: Next) -> Response {
+    let mode = request.headers().get("sec-fetch-mode").cloned();
+    let trace = request.extensions().get::<shared::trace::TraceId>().cloned();
+    let response = next.run(request).await;
+    let Some(problem) = response.extensions().get::<Problem>().cloned() else {
+        return response;
+    };
+    if mode.is_some_and(|mode| mode != "navigate") {
+        return response;
+    }
+    let heading = heading(problem.status);
+    let frame = match response.extensions().get::<Administrator>() {
+        Some(administrator) => administrator.frame(&api, Place::Users, heading).await,
+        None => Frame::open(heading),
+    };
+    let page = FaultPage {
+        frame: Frame {
+            said: None,
+            place: None,
+            ..frame
+        },
+        status: problem.status,
+        heading,
+        detail: problem.detail,
+        errors: problem.errors.into_iter().map(|error| error.message).collect(),
+        trace: trace
+            .filter(|_| problem.status >= 500)
+            .map(|trace| trace.as_str().to_owned()),
+    };
+    let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut dressed = page_as(status, &page).unwrap_or(response);
+    if let Some(seconds) = problem.retry_after {
+        dressed.headers_mut().insert(header::RETRY_AFTER, seconds.into());
+    }
+    dressed
+}
+
+fn heading(status: u16) -> &'static str {
+    match status {
+        404 => "Page not found",
+        403 => "This form was not taken",
+        405 => "This address does not take that",
+        409 => "That is no longer possible",
+        408 => "That took too long",
+        429 => "Too many tries",
+        400..500 => "That cannot be done as it is",
+        503 => "The service is not available just now",
+        _ => "Sorry, something went wrong here",
+    }
+}

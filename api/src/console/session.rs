@@ -1,0 +1,166 @@
+//! Who is signed in.
+//!
+//! The cookie holds a token of 256 random bits, Postgres its SHA-256 digest. `__Host-` binds the
+//! cookie to this host and to encrypted connections; browsers count this machine itself as one.
+//! The proof that a form is ours is derived from the token, so every session has its own and
+//! nothing has to be stored for it.
+
+use super::respond::cookie;
+use crate::caller::Caller;
+use crate::problem::Problem;
+use crate::state::Api;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, StatusCode, header};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::TryRng as _;
+use sha2::{Digest as _, Sha256};
+use shared::store::sessions;
+use uuid::Uuid;
+
+/// The cookie's name.
+const COOKIE: &str = "__Host-beckon";
+
+const TOKEN_BYTES: usize = 32;
+
+/// Somebody who is signed in.
+#[derive(Clone, Debug)]
+pub struct Administrator {
+    /// Their id.
+    pub id: Uuid,
+    /// What they are called.
+    pub name: String,
+    /// Their address.
+    pub email: String,
+    /// Whether they must choose a password of their own before anything else.
+    pub must_choose: bool,
+    /// What the forms of this session carry.
+    pub(super) proof: String,
+    /// What the page before wanted said.
+    pub(super) said: Option<String>,
+    digest: Vec<u8>,
+}
+
+impl Administrator {
+    /// As one who asks for something to be done.
+    pub fn caller(&self) -> Caller {
+        Caller {
+            id: self.id,
+            name: self.name.clone(),
+        }
+    }
+
+    /// What their session is stored under.
+    pub(super) fn digest(&self) -> &[u8] {
+        &self.digest
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Administrator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        // Present on every page behind the door; one that forgot it must not be open.
+        let known = parts.extensions.get::<Self>().cloned();
+        known.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "signed_out", "Sign in first."))
+    }
+}
+
+/// A new token: itself for the cookie, and its digest to keep.
+pub(super) fn make_token() -> Result<(String, Vec<u8>), Problem> {
+    let mut bytes = [0; TOKEN_BYTES];
+    shared::password::os_randomness()
+        .try_fill_bytes(&mut bytes)
+        .map_err(|_| Problem::internal())?;
+    let token = URL_SAFE_NO_PAD.encode(bytes);
+    let digest = digest_of(&token);
+    Ok((token, digest))
+}
+
+fn digest_of(token: &str) -> Vec<u8> {
+    Sha256::digest(token.as_bytes()).to_vec()
+}
+
+/// What a form must carry to be taken from this session.
+pub(super) fn proof_of(token: &str) -> String {
+    let mut hash = Sha256::new();
+    hash.update(b"form ");
+    hash.update(token.as_bytes());
+    URL_SAFE_NO_PAD.encode(hash.finalize())
+}
+
+/// The cookie that begins a session. Without an age it goes with the browser.
+pub(super) fn beginning(token: &str) -> String {
+    format!("{COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax")
+}
+
+/// The cookie that ends one.
+pub(super) fn ending() -> String {
+    format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
+}
+
+/// All cookies of a request.
+pub(super) fn cookies(headers: &HeaderMap) -> &str {
+    let value = headers.get(header::COOKIE).and_then(|value| value.to_str().ok());
+    value.unwrap_or_default()
+}
+
+/// Who is signed in, if anybody is.
+pub(super) async fn signed_in(api: &Api, headers: &HeaderMap) -> Result<Option<Administrator>, Problem> {
+    let all = cookies(headers);
+    let Some(token) = cookie(all, COOKIE).filter(|token| (40..=60).contains(&token.len())) else {
+        return Ok(None);
+    };
+    let digest = digest_of(token);
+    let Some(session) = sessions::find(&api.db, &digest).await? else {
+        return Ok(None);
+    };
+    if session.is_use_due {
+        note_use(api, &digest).await?;
+    }
+    Ok(Some(Administrator {
+        id: session.administrator,
+        name: session.name,
+        email: session.email,
+        must_choose: session.must_choose,
+        proof: proof_of(token),
+        said: super::respond::said(all),
+        digest,
+    }))
+}
+
+/// Notes that the session is used. Only reading may be possible now, and reading needs no note.
+async fn note_use(api: &Api, digest: &[u8]) -> Result<(), Problem> {
+    let (db, digest) = (api.db.clone(), digest.to_vec());
+    let noted = api
+        .to_the_end(async move { Ok(sessions::note_use(&db, &digest).await) })
+        .await?;
+    match noted {
+        Err(fault) if fault.is_passing() => Ok(()),
+        noted => Ok(noted?),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_differ_and_nothing_that_is_shown_is_the_token() {
+        let (one, digest) = make_token().unwrap();
+        let (other, _) = make_token().unwrap();
+
+        assert_ne!(one, other);
+        assert_ne!(proof_of(&one), one);
+        assert_ne!(URL_SAFE_NO_PAD.encode(&digest), proof_of(&one));
+        assert_eq!(digest, digest_of(&one));
+    }
+
+    #[test]
+    fn one_cookie_is_found_among_many() {
+        let all = "a=1; __Host-beckon=xyz; b=2";
+        assert_eq!(cookie(all, COOKIE), Some("xyz"));
+        assert_eq!(cookie("__Host-beckon-said=1", COOKIE), None);
+    }
+}

@@ -1,0 +1,94 @@
+//! Who is signed in to the console.
+//!
+//! A session ends when nobody used it for [`IDLE`], [`LONGEST`] after it began, when its owner
+//! signs out or is disabled, and when they get another password.
+
+use super::{Db, StoreResult, Transaction, seconds, within};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Unused for so long, a session ends: a lunch fits, an evening does not (NIST SP 800-63B-4,
+/// 2.2.3: an hour at most at AAL2).
+pub const IDLE: Duration = Duration::from_hours(1);
+
+/// However much it is used, a session ends after a working day.
+pub const LONGEST: Duration = Duration::from_hours(12);
+
+/// A session that has not ended, with its owner.
+#[derive(Clone, Debug)]
+pub struct Session {
+    /// Who is signed in.
+    pub administrator: Uuid,
+    /// What they are called.
+    pub name: String,
+    /// Their address as typed.
+    pub email: String,
+    /// Whether they must choose a password of their own first.
+    pub must_choose: bool,
+    /// Whether it was last seen more than a minute ago, so that its use is to be noted again.
+    pub is_use_due: bool,
+}
+
+/// Begins a session for somebody who has just proved who they are.
+pub async fn begin(transaction: &mut Transaction, administrator: Uuid, digest: &[u8]) -> StoreResult<()> {
+    sqlx::query!(
+        "with seen as (update administrators set signed_in_at = now() where id = $1)
+         insert into sessions (digest, administrator_id) values ($2, $1)",
+        administrator,
+        digest,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// The session of this token's digest, unless it has ended.
+pub async fn find(db: &Db, digest: &[u8]) -> StoreResult<Option<Session>> {
+    let session = sqlx::query_as!(
+        Session,
+        r#"select a.id as administrator, a.name, a.email, a.must_choose,
+                  s.seen_at < now() - interval '1 minute' as "is_use_due!"
+           from sessions s join administrators a on a.id = s.administrator_id
+           where s.digest = $1 and a.disabled_at is null
+             and s.seen_at > now() - make_interval(secs => $2)
+             and s.created_at > now() - make_interval(secs => $3)"#,
+        digest,
+        seconds(IDLE),
+        seconds(LONGEST),
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(session)
+}
+
+/// Notes that a session is used.
+pub async fn note_use(db: &Db, digest: &[u8]) -> StoreResult<()> {
+    sqlx::query!("update sessions set seen_at = now() where digest = $1", digest)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Ends a session.
+pub async fn end(db: &Db, digest: &[u8]) -> StoreResult<()> {
+    sqlx::query!("delete from sessions where digest = $1", digest)
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+/// Forgets up to `most` sessions that have ended; returns how many.
+pub async fn forget(db: &Db, most: i64) -> StoreResult<u64> {
+    let forgetting = sqlx::query!(
+        "delete from sessions
+         where digest in (
+             select digest from sessions
+             where seen_at < now() - make_interval(secs => $1) or created_at < now() - make_interval(secs => $2)
+             limit $3
+             for update skip locked)",
+        seconds(IDLE),
+        seconds(LONGEST),
+        most,
+    );
+    Ok(within(forgetting.execute(db)).await?.rows_affected())
+}
