@@ -8,6 +8,7 @@ use crate::page::{Page, PageRequest};
 use crate::problem::{FieldError, Problem};
 use crate::query::{Path, Query, shown};
 use crate::state::Api;
+use crate::watch::Seen;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
 use shared::store::intake::{NewBatch, Selection};
+use shared::store::tally::Tally;
 use shared::store::{batches, deliveries};
 use shared::system_email::SystemEmailKind;
 use shared::trace::TraceId;
@@ -47,7 +49,7 @@ pub struct Counts {
 }
 
 /// A batch as it is answered.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct BatchView {
     /// Its id.
     pub id: Uuid,
@@ -76,28 +78,31 @@ pub struct BatchView {
     pub counts: Counts,
     /// Why how many were left out.
     #[schema(value_type = std::collections::BTreeMap<String, i64>)]
-    pub left_out: batches::Counts,
+    pub left_out: batches::LeftOutCounts,
 }
 
-/// A batch with its sums.
+/// A batch with its sums, counted now.
 pub async fn view(api: &Api, batch: batches::Batch) -> Result<BatchView, Problem> {
-    let counts = batches::counts(&api.db, &batch).await?;
     let left_out = batches::left_out(&api.db, batch.id).await?;
-    let of = |state: &str| counts.get(state).copied().unwrap_or_default();
-    Ok(BatchView {
+    Ok(Seen::of(api, batch, left_out).await?.view)
+}
+
+/// A batch with these sums.
+pub(crate) fn view_of(batch: batches::Batch, tally: &Tally, left_out: batches::LeftOutCounts) -> BatchView {
+    BatchView {
         counts: Counts {
             selected: i64::from(batch.selected),
             left_out: i64::from(batch.selected - batch.accepted),
-            waiting: of("waiting"),
-            queued: of("queued"),
-            sending: of("sending"),
-            retrying: of("retrying"),
-            sent: of("sent"),
-            failed: of("failed"),
-            suppressed: of("suppressed"),
-            cancelled: of("cancelled"),
-            expired: of("expired"),
-            unsure: of("unsure"),
+            waiting: tally.of(DeliveryState::Waiting),
+            queued: tally.of(DeliveryState::Queued),
+            sending: tally.of(DeliveryState::Sending),
+            retrying: tally.of(DeliveryState::Retrying),
+            sent: tally.of(DeliveryState::Sent),
+            failed: tally.of(DeliveryState::Failed),
+            suppressed: tally.of(DeliveryState::Suppressed),
+            cancelled: tally.of(DeliveryState::Cancelled),
+            expired: tally.of(DeliveryState::Expired),
+            unsure: tally.unsure(),
         },
         id: batch.id,
         kind: batch.kind,
@@ -109,7 +114,7 @@ pub async fn view(api: &Api, batch: batches::Batch) -> Result<BatchView, Problem
         finished_at: batch.finished_at,
         reason: batch.reason,
         left_out,
-    })
+    }
 }
 
 /// The batch of this id, or 404.

@@ -73,6 +73,9 @@ pub struct ApiArgs {
     /// A password mail not tried within this time of its batch's start expires unsent
     #[arg(long, env = "BECKON_PASSWORD_STALE", default_value = "24h", global = true)]
     pub beckon_password_stale: String,
+    /// How long a batch sent from the console can be undone before it starts, up to 10min
+    #[arg(long, env = "BECKON_HOLD", default_value = "30s", global = true)]
+    pub beckon_hold: String,
     /// Threads that check passwords [default: number of cores]
     #[arg(long, env = "BECKON_HASH_THREADS", global = true)]
     pub beckon_hash_threads: Option<String>,
@@ -97,6 +100,8 @@ pub struct Settings {
     pub migrate: bool,
     /// When an untried password mail expires.
     pub password_stale: Duration,
+    /// How long a batch sent from the console can be undone.
+    pub hold: Duration,
     /// Threads that check passwords.
     pub hash_threads: usize,
     /// How long a stop may take.
@@ -119,6 +124,7 @@ impl Args {
         let mail_rate = faults.read("BECKON_MAIL_RATE", &api.beckon_mail_rate, rate);
         let migrate = faults.read("BECKON_MIGRATE", &api.beckon_migrate, switch);
         let password_stale = faults.read("BECKON_PASSWORD_STALE", &api.beckon_password_stale, duration);
+        let hold = faults.read("BECKON_HOLD", &api.beckon_hold, hold);
         let hash_threads = match &api.beckon_hash_threads {
             Some(text) => faults.read("BECKON_HASH_THREADS", text, whole_number(1, 256)),
             None => Some(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
@@ -132,8 +138,19 @@ impl Args {
             mail_rate: mail_rate?,
             migrate: migrate?,
             password_stale: password_stale?,
+            hold: hold?,
             hash_threads: hash_threads?,
             stop_grace: stop_grace?,
         })
     }
+}
+
+/// Twenty times the default, so that nobody has to hurry; a mail for later has a start time instead.
+const HOLD_MOST: Duration = Duration::from_mins(10);
+
+fn hold(text: &str) -> Result<Duration, String> {
+    duration(text)
+        .ok()
+        .filter(|hold| *hold <= HOLD_MOST)
+        .ok_or_else(|| format!("is {text:?}; write a time from 0s to 10min"))
 }

@@ -1,7 +1,4 @@
 //! A batch's sums as they change, as server-sent events.
-//!
-//! Each listener costs one count a second of the batch it watches; a batch of a hundred thousand
-//! is counted in some tens of milliseconds, and the pause grows with that.
 
 use crate::batches;
 use crate::problem::Problem;
@@ -9,17 +6,14 @@ use crate::query::Path;
 use crate::state::Api;
 use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
-use futures_util::{Stream, stream};
+use futures_util::{Stream, StreamExt as _, stream};
 use std::convert::Infallible;
-use std::time::{Duration, Instant};
+use std::future::ready;
+use std::time::Duration;
 use uuid::Uuid;
 
-/// Between two looks at the counts, at least.
-const PACE: Duration = Duration::from_secs(1);
-
-/// The pause is this many times as long as a count takes, so that watching stays a small part of
-/// what Postgres does.
-const PAUSE_FACTOR: u32 = 20;
+/// A line that says nothing keeps proxies from closing the stream, and tells us who has gone.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// Tells a batch's sums whenever they change, until it has finished.
 #[utoipa::path(get, path = "/v1/batches/{id}/events", tag = "batches", responses((status = 200, content_type = "text/event-stream", body = batches::BatchView)))]
@@ -28,50 +22,25 @@ pub async fn batch(
     Path(id): Path<Uuid>,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     batches::get(&api, id).await?;
-    let stopping = api.lifecycle.stopping().clone();
-    let watched = Watched {
-        api,
-        id,
-        before: None,
-        pause: Duration::ZERO,
-        is_over: false,
-    };
-    let events = stream::unfold(watched, |mut watched| async move {
-        let event = watched.next().await?;
-        Some((Ok(event), watched))
+    let told = stream::unfold(api.watches.listen(&api, id), |mut listener| async move {
+        let seen = listener.next().await?;
+        Some((serde_json::to_string(&seen.view).unwrap_or_default(), listener))
     });
-    // An open stream would keep the process from stopping.
-    let events = futures_util::StreamExt::take_until(events, stopping.cancelled_owned());
-    Ok(Sse::new(events).keep_alive(KeepAlive::new().interval(Duration::from_secs(15))))
+    // Reasons change also where the sums stay.
+    let changed = told.scan(String::new(), |before, now| {
+        let is_news = *before != now;
+        before.clone_from(&now);
+        ready(Some(is_news.then_some(now)))
+    });
+    let events = changed.filter_map(|news| ready(news.map(|view| Ok(Event::default().event("batch").data(view)))));
+    Ok(stream_of(&api, events))
 }
 
-struct Watched {
-    api: Api,
-    id: Uuid,
-    before: Option<String>,
-    pause: Duration,
-    is_over: bool,
-}
-
-impl Watched {
-    async fn next(&mut self) -> Option<Event> {
-        while !self.is_over {
-            tokio::time::sleep(self.pause).await;
-            let began = Instant::now();
-            let view = match batches::get(&self.api, self.id).await {
-                Ok(batch) => batches::view(&self.api, batch).await.ok(),
-                Err(_) => None,
-            };
-            self.pause = PACE.max(began.elapsed() * PAUSE_FACTOR);
-            // Postgres is away for a moment, most likely; the next look tells.
-            let Some(view) = view else { continue };
-            self.is_over = view.finished_at.is_some();
-            let now = serde_json::to_string(&view).ok()?;
-            if self.before.as_ref() != Some(&now) {
-                self.before = Some(now.clone());
-                return Some(Event::default().event("batch").data(now));
-            }
-        }
-        None
-    }
+/// Events as an answer that ends with the process: an open stream would keep it from stopping.
+pub fn stream_of<S: Stream<Item = Result<Event, Infallible>> + Send + 'static>(
+    api: &Api,
+    events: S,
+) -> Sse<impl Stream<Item = Result<Event, Infallible>> + use<S>> {
+    let stopping = api.lifecycle.stopping().clone();
+    Sse::new(events.take_until(stopping.cancelled_owned())).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }

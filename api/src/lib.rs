@@ -31,6 +31,7 @@ pub mod state;
 pub mod storing;
 pub mod system_emails;
 pub mod users;
+pub mod watch;
 
 use config::Settings;
 use dispatch::Dispatcher;
@@ -129,6 +130,8 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         tries: Arc::default(),
         room: Arc::default(),
         password_stale: settings.password_stale,
+        hold: settings.hold,
+        watches: Arc::default(),
         metrics: Arc::clone(&metrics),
         lifecycle: lifecycle.clone(),
     };

@@ -22,6 +22,10 @@ pub struct ApiMetrics {
     pub sweeps: IntCounterVec,
     /// Batches whose last delivery ended.
     pub batches_finished: IntCounter,
+    /// Times a watched batch was counted.
+    pub batch_counts: IntCounter,
+    /// Batches being watched.
+    pub watched_batches: IntGauge,
     /// Rows of imports, by what became of them.
     pub import_rows: IntCounterVec,
     /// Passwords checked, by outcome.
@@ -99,6 +103,11 @@ impl ApiMetrics {
                 &["lost_in_queue", "worker_vanished", "taken_back", "useless", "given_up"],
             ),
             batches_finished: metrics.counter("beckon_batches_finished_total", "Batches whose last delivery ended."),
+            batch_counts: metrics.counter(
+                "beckon_batch_counts_total",
+                "Times a watched batch was counted, once for all who watch it.",
+            ),
+            watched_batches: metrics.gauge("beckon_watched_batches", "Batches that somebody watches."),
             import_rows: metrics.counters(
                 "beckon_import_rows_total",
                 "Rows of imports that were committed, by what became of them.",

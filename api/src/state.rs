@@ -4,6 +4,7 @@ use crate::credentials::Tries;
 use crate::metrics::ApiMetrics;
 use crate::problem::Problem;
 use crate::storing::Room;
+use crate::watch::Watches;
 use shared::config::LetterSettings;
 use shared::lifecycle::Lifecycle;
 use shared::password::HashPool;
@@ -28,6 +29,10 @@ pub struct Api {
     pub room: Arc<Room>,
     /// When an untried password mail expires.
     pub password_stale: Duration,
+    /// How long a batch sent from the console can be undone before it starts.
+    pub hold: Duration,
+    /// The batches that somebody watches.
+    pub watches: Arc<Watches>,
     /// What is counted.
     pub metrics: Arc<ApiMetrics>,
     /// When the process stops.

@@ -31,8 +31,9 @@ create table batches (
     start_at timestamptz not null,
     -- Past this, a mail not yet tried is of no use any more; null when it always is.
     stale_at timestamptz,
-    -- When the last of its deliveries ended, and how many ended how: counted once, because a page
-    -- of batches must not count millions of rows.
+    -- When the last of its deliveries ended, and how many ended how and why: counted once, because
+    -- a page of batches must not count millions of rows. An array of objects with state, reason,
+    -- count and unsure.
     finished_at timestamptz,
     final_counts jsonb,
     selected_count integer not null,
@@ -72,7 +73,8 @@ create table deliveries (
     reason text,
     -- How many attempts have begun.
     attempt integer not null default 0,
-    -- When to publish it next; meaningful while waiting or retrying.
+    -- When to publish it next, though never before its batch starts; meaningful while waiting or
+    -- retrying.
     due_at timestamptz not null,
     -- Until when the queue (queued) or a worker (sending) may keep it.
     lease_until timestamptz,
@@ -81,6 +83,8 @@ create table deliveries (
     give_up_at timestamptz,
     -- Some attempt ended without the relay's answer: the person may have the mail twice.
     unsure boolean not null default false,
+    -- Since when it is in this state.
+    moved_at timestamptz not null default now(),
     sent_at timestamptz,
     check ((state in ('queued', 'sending')) = (lease_until is not null)),
     check ((state = 'sending') = (lease_token is not null)),
@@ -95,6 +99,11 @@ create index deliveries_give_up on deliveries (give_up_at)
     where state in ('waiting', 'retrying') and give_up_at is not null;
 -- and what the queue or a worker has kept too long. Small: a window, not a batch.
 create index deliveries_leased on deliveries (lease_until, batch_id) where state in ('queued', 'sending');
+
+-- A person's reading: what went wrong in a batch, the newest first. A mail that is sent at its first
+-- try never enters it.
+create index deliveries_trouble on deliveries (batch_id, moved_at desc, id desc)
+    where state in ('retrying', 'failed', 'suppressed', 'expired');
 
 create table attempts (
     delivery_id uuid not null,

@@ -25,6 +25,7 @@ pub mod intake;
 pub mod sessions;
 pub mod settle;
 pub mod system_emails;
+pub mod tally;
 pub mod users;
 
 use crate::config::DatabaseSettings;

@@ -20,13 +20,14 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("BECKON_LISTEN", &["beckon-api"]),
     ("BECKON_PROBES_LISTEN", &["beckon-worker"]),
     ("BECKON_MAIL_RATE", &["beckon-api"]),
+    ("BECKON_HOLD", &["beckon-api"]),
     ("BECKON_SMTP_CONNECTIONS", &["beckon-worker"]),
     ("BECKON_HASH_THREADS", BOTH),
     ("BECKON_FIRST_PASSWORD_LIFETIME", BOTH),
     ("BECKON_RESET_PASSWORD_LIFETIME", BOTH),
     ("BECKON_LOG", BOTH),
     ("BECKON_LOG_FORMAT", BOTH),
-    // BECKON_HOLD comes with the console, OTEL_EXPORTER_OTLP_ENDPOINT with the export of traces.
+    // OTEL_EXPORTER_OTLP_ENDPOINT comes with the export of traces.
 ];
 
 /// The two programs.
@@ -234,6 +235,12 @@ fn settings_of_one_program_are_checked_by_it() {
             "BECKON_MAIL_RATE",
             "NaN",
             "BECKON_MAIL_RATE is \"NaN\"; write mails per second, like 50 or 0.5, or unlimited",
+        ),
+        (
+            "beckon-api",
+            "BECKON_HOLD",
+            "601s",
+            "BECKON_HOLD is \"601s\"; write a time from 0s to 10min",
         ),
         (
             "beckon-api",

@@ -155,3 +155,49 @@ async fn whoever_comes_when_it_is_over_hears_the_end_at_once() {
     assert_eq!(listener.next().await, None);
     world.end().await;
 }
+
+/// One of the API's figures.
+async fn figure(world: &World, name: &str) -> i64 {
+    let page = reqwest::get(format!("{}/metrics", world.base())).await.unwrap();
+    let page = page.text().await.unwrap();
+    let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn two_hundred_listeners_cost_as_many_counts_as_one() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let import = world.people(30).await;
+    let batch = world.invite(json!({ "import": import, "hold_seconds": 600 })).await;
+
+    let began = std::time::Instant::now();
+    let mut listeners = Vec::new();
+    for _ in 0..200 {
+        listeners.push(Listener::to(&world, batch).await);
+    }
+    let mut first = Vec::new();
+    for listener in &mut listeners {
+        first.push(listener.next().await.unwrap());
+    }
+    world
+        .eventually("some counts", async || {
+            (figure(&world, "beckon_batch_counts_total").await >= 3).then_some(())
+        })
+        .await;
+    let counts = figure(&world, "beckon_batch_counts_total").await;
+    let seconds = i64::try_from(began.elapsed().as_secs()).unwrap();
+
+    assert!(first.iter().all(|event| *event == first[0]), "all hear the same");
+    assert!(counts <= seconds + 1, "{counts} counts in {seconds} seconds");
+    assert_eq!(figure(&world, "beckon_watched_batches").await, 1);
+    drop(listeners);
+    world
+        .eventually("the last one to leave ends it", async || {
+            (figure(&world, "beckon_watched_batches").await == 0).then_some(())
+        })
+        .await;
+    // Whoever comes after that is not left without an answer.
+    let mut late = Listener::to(&world, batch).await;
+    assert_eq!(late.next().await.as_ref(), first.first());
+    world.end().await;
+}

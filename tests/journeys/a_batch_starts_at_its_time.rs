@@ -17,6 +17,7 @@ async fn nothing_leaves_before_it_and_everything_after() {
     let whom = json!({ "import": import, "start_at": start_at.format(&Rfc3339).unwrap() });
     let batch = world.invite(whom).await;
     let held = world.batch(batch).await;
+    let due = world.deliveries(batch).await[0]["due_at"].clone();
     let early = world
         .eventually("the batch's time", async || {
             let seen = world.relay.counts().connections;
@@ -28,6 +29,7 @@ async fn nothing_leaves_before_it_and_everything_after() {
 
     assert_eq!(held["state"], "held", "{held}");
     assert_eq!(held["counts"]["waiting"], 40, "{held}");
+    assert_eq!(due, held["start_at"], "{held}");
     assert_eq!(early, 0, "somebody spoke to the relay before the time");
     assert_eq!(finished["counts"]["sent"], 40, "{finished}");
     let first: OffsetDateTime = sqlx::query_scalar("select min(started_at) from attempts")

@@ -1,7 +1,7 @@
 //! The seconds before a batch starts.
 
 use crate::json;
-use harness::World;
+use harness::{Setup, World};
 
 #[tokio::test]
 async fn undone_in_its_hold_a_batch_sends_nothing_at_all() {
@@ -39,5 +39,62 @@ async fn after_its_hold_a_batch_starts_by_itself() {
     .unwrap();
     assert!(first, "a mail was begun in its hold");
     world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_held_batch_can_be_started_at_once() {
+    let world = World::start().await;
+    let import = world.people(50).await;
+    let batch = world
+        .reset_passwords(json!({ "import": import, "hold_seconds": 600 }))
+        .await;
+    let held = world.deliveries(batch).await;
+    let stale_after = "select extract(epoch from stale_at - start_at)::float8 from batches";
+    let before: f64 = sqlx::query_scalar(stale_after).fetch_one(&world.db).await.unwrap();
+
+    let started = shared::store::batches::start_now(&world.db, batch).await.unwrap();
+    let again = shared::store::batches::start_now(&world.db, batch).await.unwrap();
+    let finished = world.finished(batch).await;
+
+    assert!(started && !again, "only the first click starts it");
+    let due: Vec<&str> = held.iter().filter_map(|one| one["due_at"].as_str()).collect();
+    assert_eq!(due.len(), 50);
+    assert!(due.iter().all(|one| *one == due[0]), "nobody is due before the start");
+    assert!(finished["start_at"].as_str() < due.first().copied(), "{finished}");
+    assert_eq!(finished["counts"]["sent"], 50, "{finished}");
+    let after: f64 = sqlx::query_scalar(stale_after).fetch_one(&world.db).await.unwrap();
+    assert!((before - after).abs() < 0.001, "{before} {after}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn starting_a_batch_at_once_changes_one_row_and_undone_it_cannot_be_started() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let import = world.people(1_000).await;
+    let whom = json!({ "import": import, "hold_seconds": 600 });
+    let (started, undone) = (world.invite(whom).await, world.person("ada@example.org").await);
+    let undone = world.invite(json!({ "users": [undone], "hold_seconds": 600 })).await;
+    world
+        .post(&format!("/v1/batches/{undone}/stop"), json!({}))
+        .await
+        .expect(200);
+    // Which transaction wrote a row last.
+    let versions = "select distinct xmin::text from deliveries where batch_id = $1 and state = 'waiting'";
+    let versions = async || -> Vec<String> {
+        let versions = sqlx::query_scalar(versions).bind(started);
+        versions.fetch_all(&world.db).await.unwrap()
+    };
+    let before = versions().await;
+
+    let is_started = shared::store::batches::start_now(&world.db, started).await.unwrap();
+    let is_too_late = shared::store::batches::start_now(&world.db, undone).await.unwrap();
+
+    assert!(is_started && !is_too_late);
+    world.until(started, "queued", 200).await;
+    assert_eq!(before.len(), 1, "{before:?}");
+    assert_eq!(versions().await, before, "whoever is not queued yet was not touched");
+    assert_eq!(world.count(undone, "cancelled").await, 1);
     world.end().await;
 }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// How many deliveries stand where. With those left out they add up to those selected.
-pub type Counts = BTreeMap<String, i64>;
+/// How many people were left out, by reason.
+pub type LeftOutCounts = BTreeMap<String, i64>;
 
 /// A batch.
 #[derive(Clone, Debug)]
@@ -39,7 +39,7 @@ pub struct Batch {
     pub accepted: i32,
     /// Why it is paused or stopped.
     pub reason: Option<String>,
-    final_counts: Option<serde_json::Value>,
+    pub(super) final_counts: Option<serde_json::Value>,
 }
 
 macro_rules! batches {
@@ -70,29 +70,8 @@ pub async fn list(db: &Db, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<
     Ok(found.fetch_all(db).await?)
 }
 
-/// A batch's sums: by state, with `unsure` beside them. Counted from the rows while it runs, read
-/// from what was counted for good afterwards.
-pub async fn counts(db: &Db, batch: &Batch) -> StoreResult<Counts> {
-    if let Some(counted) = &batch.final_counts {
-        return Ok(serde_json::from_value(counted.clone()).unwrap_or_default());
-    }
-    let rows = sqlx::query!(
-        r#"select state::text as "state!", count(*) as "n!", count(*) filter (where unsure) as "unsure!"
-           from deliveries where batch_id = $1 group by state"#,
-        batch.id,
-    )
-    .fetch_all(db)
-    .await?;
-    let mut counts = Counts::new();
-    for row in rows {
-        *counts.entry("unsure".to_owned()).or_default() += row.unsure;
-        counts.insert(row.state, row.n);
-    }
-    Ok(counts)
-}
-
 /// Why how many were left out.
-pub async fn left_out(db: &Db, batch: Uuid) -> StoreResult<Counts> {
+pub async fn left_out(db: &Db, batch: Uuid) -> StoreResult<LeftOutCounts> {
     let rows = sqlx::query!(
         r#"select reason, count(*) as "n!" from left_out where batch_id = $1 group by reason"#,
         batch,
@@ -128,7 +107,7 @@ pub async fn take_back(db: &Db) -> StoreResult<u64> {
         let taking = sqlx::query!(
             "update deliveries
              set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
-                 due_at = now(), lease_until = null
+                 due_at = now(), moved_at = now(), lease_until = null
              where state = 'queued'
                -- Asked once: without a paused batch nobody reads what is queued.
                and (select exists (select from batches where finished_at is null and state = 'paused'))
@@ -156,6 +135,24 @@ pub async fn resume(db: &Db, id: Uuid) -> StoreResult<bool> {
     Ok(row.n > 0)
 }
 
+/// Starts a held batch before its time. One row changes, however many people it is for: until a
+/// batch runs, nobody asks when its deliveries are due. What is of no use after a while is so
+/// after the same while.
+pub async fn start_now(db: &Db, id: Uuid) -> StoreResult<bool> {
+    let row = sqlx::query!(
+        r#"with started as (
+               update batches
+               set state = 'running', start_at = now(), stale_at = stale_at - (start_at - now())
+               where id = $1 and state = 'held' and start_at > now() returning id
+           )
+           select count(*) as "n!", pg_notify('beckon_work', '') is null as told from started"#,
+        id,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(row.n > 0)
+}
+
 /// Stops a batch for good. From then on no worker takes on another of its mails, but for claims
 /// that were being written at that moment; the rest is cancelled by
 /// [`super::dispatch::end_useless`], group by group.
@@ -175,7 +172,7 @@ pub async fn stop(db: &Db, id: Uuid, reason: &str) -> StoreResult<bool> {
 pub async fn cancel_rest(db: &Db, id: Uuid, most: i64) -> StoreResult<u64> {
     let cancelling = || async {
         let cancelling = sqlx::query!(
-            "update deliveries set state = 'cancelled', reason = 'stopped', lease_until = null
+            "update deliveries set state = 'cancelled', reason = 'stopped', moved_at = now(), lease_until = null
              where id in (
                  select d.id from deliveries d join batches b on b.id = d.batch_id
                  where b.id = $1 and b.state = 'stopped' and d.state in ('waiting', 'queued', 'retrying')

@@ -24,6 +24,7 @@ claimed as (
     update deliveries d
     set state = case when f.is_orphan then 'cancelled' else 'sending' end::delivery_state,
         reason = case when f.is_orphan then 'user_deleted' end,
+        moved_at = case when d.state::text = 'sending' then d.moved_at else now() end,
         attempt = case when f.is_orphan or d.state::text = 'sending' then d.attempt else d.attempt + 1 end,
         lease_until = case when not f.is_orphan then now() + make_interval(secs => $4) end,
         lease_token = case when not f.is_orphan then $3::uuid end,
@@ -44,7 +45,7 @@ started as (
 )
 select id as "delivery!", begun as "attempt!", batch_id as "batch!",
        kind as "kind!: SystemEmailKind", version as "version!", start_at as "start_at!",
-       extract(epoch from now() - due_at)::float8 as "waited_seconds!",
+       extract(epoch from now() - greatest(due_at, start_at))::float8 as "waited_seconds!",
        now() as "claimed_at!", test_address, not is_orphan as "is_ours!",
        user_id as "user?", email as "email?", first_name as "first_name?",
        last_name as "last_name?", language as "language?", fields as "fields?",

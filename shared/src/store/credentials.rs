@@ -141,7 +141,7 @@ pub async fn choose(db: &Db, proof: Uuid, verifier: &str) -> StoreResult<bool> {
                returning user_id
            ), superseded as (
                update deliveries d
-               set state = 'cancelled', reason = 'superseded', lease_until = null
+               set state = 'cancelled', reason = 'superseded', moved_at = now(), lease_until = null
                from kept, batches b
                where d.user_id = kept.user_id and b.id = d.batch_id and b.kind = 'password_reset'
                  and d.state in ('waiting', 'queued', 'retrying')

@@ -149,7 +149,7 @@ pub async fn mark_queued(db: &Db, published: &[&Due], lease: Duration) -> StoreR
              order by due.id
          )
          update deliveries d
-         set state = 'queued', lease_until = now() + make_interval(secs => $4)
+         set state = 'queued', moved_at = now(), lease_until = now() + make_interval(secs => $4)
          from found
          where d.id = found.id and d.attempt = found.attempt and d.due_at = found.due_at
            and d.state::text in ('waiting', 'retrying')",
@@ -179,7 +179,7 @@ async fn requeue(db: &Db, also_within_lease: bool) -> StoreResult<u64> {
         let requeueing = sqlx::query!(
             "update deliveries
              set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
-                 lease_until = null
+                 moved_at = now(), lease_until = null
              where state = 'queued' and ($1 or lease_until < now())",
             also_within_lease,
         );
@@ -207,7 +207,7 @@ pub async fn end_vanished(db: &Db, attempts_most: i32) -> StoreResult<u64> {
                    reason = case when v.batch_state = 'stopped' then 'stopped'
                                  when d.attempt >= $1 then 'too_many_attempts'
                                  else 'worker_vanished' end,
-                   due_at = now(), unsure = true, lease_until = null, lease_token = null
+                   due_at = now(), moved_at = now(), unsure = true, lease_until = null, lease_token = null
                from vanished v
                where d.id = v.id
                returning d.id, d.attempt
@@ -246,7 +246,7 @@ pub async fn end_useless(db: &Db, most: i64) -> StoreResult<u64> {
                and (b.state = 'stopped' or (b.stale_at < now() and b.state <> 'held'))
          )
          update deliveries d
-         set state = useless.state, reason = useless.reason, lease_until = null
+         set state = useless.state, reason = useless.reason, moved_at = now(), lease_until = null
          from useless where d.id = useless.id",
         most,
     );
@@ -258,7 +258,7 @@ pub async fn end_useless(db: &Db, most: i64) -> StoreResult<u64> {
 pub async fn end_given_up(db: &Db, most: i64) -> StoreResult<u64> {
     let ending = sqlx::query!(
         "update deliveries
-         set state = 'expired', reason = coalesce(reason, 'gave_up')
+         set state = 'expired', reason = coalesce(reason, 'gave_up'), moved_at = now()
          where id in (
              select id from deliveries
              where state in ('waiting', 'retrying') and give_up_at < now()
@@ -276,10 +276,10 @@ pub async fn finish(db: &Db) -> StoreResult<Vec<Uuid>> {
          set finished_at = now(),
              state = case when b.state = 'stopped' then b.state else 'finished' end,
              final_counts = (
-                 select coalesce(jsonb_object_agg(by_state.state, by_state.n), '{}')
-                        || jsonb_build_object('unsure', coalesce(sum(by_state.unsure), 0))
-                 from (select state, count(*) as n, count(*) filter (where unsure) as unsure
-                       from deliveries where batch_id = b.id group by state) by_state)
+                 select coalesce(jsonb_agg(jsonb_build_object(
+                            'state', state, 'reason', reason, 'count', n, 'unsure', unsure)), '[]')
+                 from (select state, reason, count(*) as n, count(*) filter (where unsure) as unsure
+                       from deliveries where batch_id = b.id group by state, reason) alike)
          where b.finished_at is null and b.state in ('running', 'stopped')
            and not exists (
                select from deliveries d

@@ -72,14 +72,16 @@ new_batch as (
            $18, starting.start_at,
            starting.start_at + make_interval(secs => $17::float8),
            case when totals.accepted = 0 then now() end,
-           case when totals.accepted = 0 then '{}'::jsonb end,
+           case when totals.accepted = 0 then '[]'::jsonb end,
            totals.selected, totals.accepted, $19
     from totals, starting
     returning id, state, start_at, selected_count, accepted_count
 ),
 new_deliveries as (
+    -- Due from now on: that nothing leaves before the batch starts is said once, by its state and
+    -- start_at, so that bringing the start forward changes one row.
     insert into deliveries (batch_id, user_id, due_at)
-    select new_batch.id, classed.user_id, new_batch.start_at
+    select new_batch.id, classed.user_id, now()
     from classed, new_batch
     where classed.reason is null
     order by classed.n

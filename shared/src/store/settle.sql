@@ -32,6 +32,7 @@ moved as (
         due_at = case when o.state in ('waiting', 'retrying') then now() + make_interval(secs => o.secs)
                       else d.due_at end,
         unsure = d.unsure or o.verdict = 'unsure',
+        moved_at = now(),
         sent_at = case when o.state = 'sent' then now() end,
         lease_until = null,
         lease_token = null

@@ -21,10 +21,15 @@ pub struct UserFilter {
 impl UserFilter {
     /// The search as a pattern for `ilike`.
     pub(super) fn pattern(&self) -> Option<String> {
-        let search = self.search.as_deref()?.trim();
-        let escaped = search.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-        (!search.is_empty()).then(|| format!("%{escaped}%"))
+        self.search.as_deref().and_then(pattern)
     }
+}
+
+/// A search as a pattern for `ilike`: the text anywhere, none of its signs special.
+pub(super) fn pattern(search: &str) -> Option<String> {
+    let search = search.trim();
+    let escaped = search.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    (!search.is_empty()).then(|| format!("%{escaped}%"))
 }
 
 /// A user, with what mails they got.
@@ -154,7 +159,7 @@ pub async fn change(db: &Db, id: Uuid, change: &Change) -> StoreResult<Changed> 
 pub async fn delete(db: &Db, id: Uuid) -> StoreResult<bool> {
     let row = sqlx::query!(
         r#"with cancelled as (
-               update deliveries set state = 'cancelled', reason = 'user_deleted', lease_until = null
+               update deliveries set state = 'cancelled', reason = 'user_deleted', moved_at = now(), lease_until = null
                where user_id = $1 and state in ('waiting', 'queued', 'retrying')
            ), unlinked as (
                delete from import_users where user_id = $1
