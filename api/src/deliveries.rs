@@ -7,6 +7,7 @@ use crate::page::{Page, PageRequest};
 use crate::problem::Problem;
 use crate::query::{Path, Query, shown};
 use crate::state::Api;
+use crate::status_words::status;
 use crate::{batches, ledger};
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -36,6 +37,9 @@ pub struct DeliveryView<A = i32> {
     pub state: DeliveryState,
     /// Why.
     pub reason: Option<String>,
+    /// Both in words, as the console shows them.
+    #[schema(value_type = String)]
+    pub status: &'static str,
     /// The attempts that have begun.
     #[schema(inline)]
     pub attempts: A,
@@ -56,6 +60,7 @@ impl<A> DeliveryView<A> {
             batch: row.batch,
             user: row.user,
             email: row.email,
+            status: status(row.state, row.reason.as_deref(), row.batch_state).word,
             state: row.state,
             reason: row.reason,
             attempts,

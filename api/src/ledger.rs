@@ -5,6 +5,7 @@
 
 use crate::import::SafeCsv;
 use crate::state::Api;
+use crate::status_words;
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
@@ -21,9 +22,11 @@ const GROUP: i64 = 2_000;
 
 const SEPARATOR: u8 = b',';
 
-const HEADER: [&str; 9] = [
-    "email", "user", "delivery", "state", "reason", "attempts", "due_at", "sent_at", "unsure",
+const HEADER: [&str; COLUMNS] = [
+    "email", "user", "delivery", "state", "reason", "attempts", "due_at", "sent_at", "unsure", "status",
 ];
+
+const COLUMNS: usize = 10;
 
 /// Where the writing stands.
 enum Place {
@@ -81,8 +84,9 @@ async fn part(
     }
 }
 
-fn delivery_line(row: deliveries::Delivery) -> [String; 9] {
+fn delivery_line(row: deliveries::Delivery) -> [String; COLUMNS] {
     let moment = |at: Option<OffsetDateTime>| at.and_then(|at| at.format(&Rfc3339).ok()).unwrap_or_default();
+    let status = status_words::status(row.state, row.reason.as_deref(), row.batch_state);
     [
         row.email.unwrap_or_default(),
         row.user.map(|id| id.to_string()).unwrap_or_default(),
@@ -93,22 +97,25 @@ fn delivery_line(row: deliveries::Delivery) -> [String; 9] {
         moment(row.due_at),
         moment(row.sent_at),
         row.unsure.to_string(),
+        status.word.to_owned(),
     ]
 }
 
-fn left_out_line(row: deliveries::LeftOut) -> [String; 9] {
-    let mut line: [String; 9] = std::array::from_fn(|_| String::new());
-    let filled = [
+fn left_out_line(row: deliveries::LeftOut) -> [String; COLUMNS] {
+    let empty = String::new;
+    let status = format!("Left out: {}", status_words::left_out(&row.reason));
+    [
         row.email.unwrap_or_default(),
         row.user.map(|id| id.to_string()).unwrap_or_default(),
-    ];
-    for (cell, value) in line.iter_mut().zip(filled) {
-        *cell = value;
-    }
-    for (cell, value) in line.iter_mut().skip(3).zip(["left_out".to_owned(), row.reason]) {
-        *cell = value;
-    }
-    line
+        empty(),
+        "left_out".to_owned(),
+        row.reason,
+        empty(),
+        empty(),
+        empty(),
+        empty(),
+        status,
+    ]
 }
 
 /// A piece that goes on where the last one ended.
@@ -116,7 +123,7 @@ fn more() -> SafeCsv<Vec<u8>> {
     SafeCsv::continued(Vec::new(), SEPARATOR)
 }
 
-fn written(mut piece: SafeCsv<Vec<u8>>, lines: impl IntoIterator<Item = [String; 9]>) -> io::Result<Bytes> {
+fn written(mut piece: SafeCsv<Vec<u8>>, lines: impl IntoIterator<Item = [String; COLUMNS]>) -> io::Result<Bytes> {
     for line in lines {
         piece.write(line)?;
     }

@@ -28,6 +28,7 @@ pub mod routes;
 pub mod server;
 pub mod spool;
 pub mod state;
+pub mod status_words;
 pub mod storing;
 pub mod system_emails;
 pub mod users;

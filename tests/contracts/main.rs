@@ -21,3 +21,4 @@ mod settings;
 mod shell;
 mod sources;
 mod states;
+mod status_words;

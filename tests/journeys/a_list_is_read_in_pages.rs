@@ -136,15 +136,15 @@ async fn the_csv_has_a_line_for_everybody_chosen() {
     assert_eq!(file.status, 200, "{}", file.text);
     // A spreadsheet reads the mark as UTF-8, and cells in quotation marks as nothing else.
     let plain = file.text.strip_prefix('\u{feff}').unwrap().replace('"', "");
-    assert_eq!(plain.len() + '\u{feff}'.len_utf8() + 2 * 9 * 4_104, file.text.len());
+    assert_eq!(plain.len() + '\u{feff}'.len_utf8() + 2 * 10 * 4_104, file.text.len());
     let mut lines = plain.lines();
     assert_eq!(
         lines.next(),
-        Some("email,user,delivery,state,reason,attempts,due_at,sent_at,unsure")
+        Some("email,user,delivery,state,reason,attempts,due_at,sent_at,unsure,status")
     );
     let lines: Vec<Vec<&str>> = lines.map(|line| line.split(',').collect()).collect();
     assert_eq!(lines.len(), 4_103);
-    assert!(lines.iter().all(|line| line.len() == 9));
+    assert!(lines.iter().all(|line| line.len() == 10));
     let in_state = |state: &str| lines.iter().filter(|line| line[3] == state).count();
     assert_eq!((in_state("waiting"), in_state("left_out")), (4_100, 3));
     let waiting: HashSet<&str> = lines
@@ -153,6 +153,8 @@ async fn the_csv_has_a_line_for_everybody_chosen() {
         .map(|line| line[0])
         .collect();
     assert_eq!(waiting.len(), 4_100, "one line for each of them");
+    assert_eq!(lines[0][9], "Waiting to start");
+    assert!(lines[4_100..].iter().any(|line| line[9] == "Left out: Chosen twice"));
     let mut left_out: Vec<(&str, &str)> = lines[4_100..].iter().map(|line| (line[0], line[4])).collect();
     left_out.sort_unstable();
     assert_eq!(

@@ -1,5 +1,6 @@
 //! What is true of every operation, added to the description in one place.
 
+use crate::status_words;
 use axum::http::StatusCode;
 use utoipa::Modify;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
@@ -33,6 +34,12 @@ impl Modify for Everywhere {
         components
             .security_schemes
             .insert("key".to_owned(), RefOr::T(SecurityScheme::Http(key.build())));
+        let deliveries = described.tags.iter_mut().flatten().find(|tag| tag.name == "deliveries");
+        if let Some(about) = deliveries.and_then(|tag| tag.description.as_mut()) {
+            about.push_str(" Its `status` is one of: ");
+            about.push_str(&status_words::words().join(" · "));
+            about.push('.');
+        }
         for item in described.paths.paths.values_mut() {
             let methods = [
                 &mut item.get,

@@ -1,0 +1,182 @@
+//! The words for where a mail stands: one table for pages, CSV files and the API's description.
+//!
+//! An administrator reads "Address does not exist", not `failed/address_unknown`. A word claims only
+//! what we know: `sent` says that the relay took the mail and not that anybody read it. Each word
+//! has a tone and an icon, for colour alone tells nothing to many, and says what to do next, if
+//! there is something.
+
+mod table;
+
+use shared::batch::BatchState;
+use shared::delivery::DeliveryState;
+use table::{LEFT_OUT, ROWS, UNNAMED};
+
+/// How good or bad it is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Tone {
+    /// On its way.
+    Neutral,
+    /// On its way with trouble.
+    Amber,
+    /// Done.
+    Green,
+    /// Needs somebody.
+    Red,
+    /// Not sent, as somebody wished or for a good reason.
+    Grey,
+}
+
+impl Tone {
+    /// The name of its style.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Neutral => "neutral",
+            Self::Amber => "amber",
+            Self::Green => "green",
+            Self::Red => "red",
+            Self::Grey => "grey",
+        }
+    }
+
+    /// The shape that says the same without colour.
+    pub const fn icon(self) -> &'static str {
+        match self {
+            Self::Neutral => "clock",
+            Self::Amber => "again",
+            Self::Green => "tick",
+            Self::Red => "cross",
+            Self::Grey => "dash",
+        }
+    }
+}
+
+/// What to do about it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum NextStep {
+    /// Nothing, or to wait.
+    Nothing,
+    /// The address is wrong: correct it, then send again.
+    CorrectAddress,
+    /// Sending again may help.
+    SendAgain,
+    /// The people who run the mail server have to look.
+    AskMailTeam,
+    /// The letter has to change first.
+    EditEmail,
+}
+
+impl NextStep {
+    /// In words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "",
+            Self::CorrectAddress => "Correct the address, then send again.",
+            Self::SendAgain => "Send again.",
+            Self::AskMailTeam => "Show the mail server’s words to your mail team, then send again.",
+            Self::EditEmail => "Shorten the email, then send again.",
+        }
+    }
+}
+
+/// Where a mail stands, in words.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Status {
+    /// A word or a few.
+    pub word: &'static str,
+    /// One sentence or two that explain it.
+    pub help: &'static str,
+    /// How good or bad it is.
+    pub tone: Tone,
+    /// What to do about it.
+    pub next: NextStep,
+}
+
+/// The words for a delivery in this state, for this reason, of a batch in that state.
+pub fn status(state: DeliveryState, reason: Option<&str>, batch: BatchState) -> Status {
+    let fitting = ROWS.iter().find(|row| {
+        row.states.contains(&state)
+            && (row.batch.is_empty() || row.batch.contains(&batch))
+            && (row.reasons.is_empty() || reason.is_some_and(|reason| row.reasons.contains(&reason)))
+    });
+    fitting.map_or(UNNAMED, |row| row.status)
+}
+
+/// Whether the table has words of their own for a reason in this state.
+pub fn has_words(state: DeliveryState, reason: &str) -> bool {
+    ROWS.iter()
+        .any(|row| row.states.contains(&state) && row.reasons.contains(&reason))
+}
+
+/// All words, each once, in the order of the table.
+pub fn words() -> Vec<&'static str> {
+    let mut words = Vec::new();
+    for row in ROWS {
+        if !words.contains(&row.status.word) {
+            words.push(row.status.word);
+        }
+    }
+    words
+}
+
+/// Why somebody who was chosen got no mail, in words.
+pub fn left_out(reason: &str) -> &'static str {
+    let known = LEFT_OUT.iter().find(|(name, _)| *name == reason);
+    known.map_or("Left out", |(_, words)| *words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::store::intake::LEFT_OUT_REASONS;
+
+    #[test]
+    fn every_state_has_words_whatever_the_reason() {
+        for state in DeliveryState::ALL {
+            for batch in BatchState::ALL {
+                for reason in [None, Some("something nobody has thought of")] {
+                    assert_ne!(
+                        status(state, reason, batch),
+                        UNNAMED,
+                        "{state:?} {reason:?} of a batch that is {batch:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_a_mail_on_its_way_is_told_by_its_batch() {
+        for state in DeliveryState::ALL.into_iter().filter(|state| state.has_ended()) {
+            let words = BatchState::ALL.map(|batch| status(state, None, batch));
+            assert!(words.windows(2).all(|pair| pair[0] == pair[1]), "{state:?}");
+        }
+        assert_eq!(
+            status(DeliveryState::Waiting, None, BatchState::Held).word,
+            "Waiting to start"
+        );
+        assert_eq!(
+            status(DeliveryState::Retrying, Some("throttled"), BatchState::Paused).word,
+            "Paused"
+        );
+    }
+
+    #[test]
+    fn everything_red_says_what_to_do() {
+        for row in ROWS {
+            let Status { word, help, tone, next } = row.status;
+            assert_eq!(
+                tone == Tone::Red,
+                next != NextStep::Nothing && tone != Tone::Grey,
+                "{word}"
+            );
+            assert!(help.ends_with('.') && !word.ends_with('.'), "{word}: {help}");
+        }
+    }
+
+    #[test]
+    fn everybody_left_out_learns_why() {
+        for reason in LEFT_OUT_REASONS {
+            assert_ne!(left_out(reason), "Left out", "{reason}");
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! The table itself. The first row that fits is the one.
+
+use super::{NextStep, Status, Tone};
+use DeliveryState::{Cancelled, Expired, Failed, Queued, Retrying, Sending, Sent, Suppressed, Waiting};
+use NextStep::{AskMailTeam, CorrectAddress, EditEmail, Nothing, SendAgain};
+use Tone::{Amber, Green, Grey, Neutral, Red};
+use shared::batch::BatchState;
+use shared::delivery::DeliveryState;
+
+/// When which words fit.
+#[derive(Clone, Copy)]
+pub(super) struct Row {
+    pub(super) states: &'static [DeliveryState],
+    /// Any reason, when empty.
+    pub(super) reasons: &'static [&'static str],
+    /// A batch in any state, when empty.
+    pub(super) batch: &'static [BatchState],
+    pub(super) status: Status,
+}
+
+const fn row(
+    states: &'static [DeliveryState],
+    reasons: &'static [&'static str],
+    word: &'static str,
+    (tone, next): (Tone, NextStep),
+    help: &'static str,
+) -> Row {
+    Row {
+        states,
+        reasons,
+        batch: &[],
+        status: Status { word, help, tone, next },
+    }
+}
+
+const fn while_batch_is(batch: &'static [BatchState], row: Row) -> Row {
+    Row { batch, ..row }
+}
+
+/// For a state without a row; there is none.
+pub(super) const UNNAMED: Status = Status {
+    word: "Unknown",
+    help: "There are no words for this.",
+    tone: Grey,
+    next: Nothing,
+};
+
+/// What ends a delivery on which trying went on for too long: each may pass, and none did.
+const PASSING: &[&str] = &[
+    "connect",
+    "tls",
+    "auth",
+    "timeout",
+    "line_broken",
+    "protocol",
+    "sender_refused",
+    "unsure",
+    "worker_vanished",
+    "too_many_attempts",
+    "gave_up",
+];
+
+const IN_WAITING: &[DeliveryState] = &[Waiting, Queued];
+const OVER: &[DeliveryState] = &[Failed, Expired];
+
+#[rustfmt::skip] // A row of the table is a row to read.
+pub(super) const ROWS: &[Row] = &[
+    while_batch_is(&[BatchState::Held], row(IN_WAITING, &[], "Waiting to start", (Neutral, Nothing),
+        "It leaves when its batch starts; until then it can be undone.")),
+    while_batch_is(&[BatchState::Paused], row(&[Waiting, Queued, Retrying], &[], "Paused", (Neutral, Nothing),
+        "It leaves when its batch is resumed.")),
+    row(IN_WAITING, &[], "Waiting", (Neutral, Nothing),
+        "It is waiting for its turn."),
+    row(&[Sending], &[], "Sending", (Neutral, Nothing),
+        "It is being handed to the mail server."),
+    row(&[Retrying], &["throttled"], "Trying again", (Amber, Nothing),
+        "The mail server asked us to wait."),
+    row(&[Retrying], &["mailbox_full"], "Trying again", (Amber, Nothing),
+        "The inbox is full."),
+    row(&[Retrying], &["timeout"], "Trying again", (Amber, Nothing),
+        "The mail server did not answer in time."),
+    row(&[Retrying], &["line_broken", "connect"], "Trying again", (Amber, Nothing),
+        "The connection to the mail server broke."),
+    row(&[Retrying], &["tls"], "Trying again", (Amber, Nothing),
+        "No private connection to the mail server could be made."),
+    row(&[Retrying], &["auth", "sender_refused"], "Trying again", (Amber, Nothing),
+        "The mail server did not accept us."),
+    row(&[Retrying], &["protocol"], "Trying again", (Amber, Nothing),
+        "The mail server gave an answer that makes no sense."),
+    row(&[Retrying], &["unsure"], "Trying again", (Amber, Nothing),
+        "The connection broke before the mail server confirmed the email, so it may have arrived. We try again."),
+    row(&[Retrying], &["worker_vanished"], "Trying again", (Amber, Nothing),
+        "The program that was sending it ended in the middle, so it may have arrived. We try again."),
+    row(&[Retrying], &[], "Trying again", (Amber, Nothing),
+        "It could not be sent this time."),
+    row(&[Sent], &[], "Sent", (Green, Nothing),
+        "Your mail server accepted it. We cannot see if it was read or filed as spam."),
+    row(OVER, &["address_unknown"], "Address does not exist", (Red, CorrectAddress),
+        "The mail server says that nobody has this address."),
+    row(OVER, &["address_unsupported"], "Address not supported", (Red, CorrectAddress),
+        "Your mail server cannot send to an address of this form."),
+    row(OVER, &["mailbox_full"], "Inbox full", (Red, SendAgain),
+        "The inbox took no more email."),
+    row(OVER, &["policy"], "Refused as spam or by policy", (Red, AskMailTeam),
+        "A rule of the mail server forbids this email."),
+    row(OVER, &["content_too_large"], "Email too large", (Red, EditEmail),
+        "The email is larger than the mail server allows."),
+    row(OVER, &["refused"], "Refused", (Red, CorrectAddress),
+        "The mail server refused it for good. Its words may say why; often the address is wrong."),
+    row(OVER, &["unbuildable"], "Our fault", (Red, SendAgain),
+        "We could not build this email."),
+    row(OVER, &["stale"], "Too late", (Red, SendAgain),
+        "It could not be sent in time to be of use."),
+    row(OVER, &["throttled"], "Gave up", (Red, SendAgain),
+        "The mail server kept asking us to wait."),
+    row(OVER, PASSING, "Gave up", (Red, SendAgain),
+        "We tried until trying on made no sense."),
+    row(&[Expired], &[], "Gave up", (Red, SendAgain),
+        "We tried until trying on made no sense."),
+    row(&[Failed], &[], "Failed", (Red, SendAgain),
+        "It could not be sent."),
+    row(&[Suppressed], &[], "Not sent: blocked address", (Red, CorrectAddress),
+        "An earlier email to this address failed for good."),
+    row(&[Cancelled], &["stopped"], "Stopped", (Grey, SendAgain),
+        "Its batch was stopped before it was sent."),
+    row(&[Cancelled], &["withdrawn"], "Stopped", (Grey, SendAgain),
+        "Somebody stopped it before it was sent."),
+    row(&[Cancelled], &["superseded"], "Not needed", (Grey, Nothing),
+        "The person chose a password of their own before it was sent."),
+    row(&[Cancelled], &["user_deleted"], "Person deleted", (Grey, Nothing),
+        "The person was deleted before it was sent."),
+    row(&[Cancelled], &[], "Stopped", (Grey, SendAgain),
+        "It was stopped before it was sent."),
+];
+
+/// Why somebody who was chosen got no mail.
+pub(super) const LEFT_OUT: &[(&str, &str)] = &[
+    ("unknown_user", "Not one of your users"),
+    ("duplicate", "Chosen twice"),
+    ("signed_in", "Has already signed in"),
+    ("already_waiting", "Already has this email waiting"),
+    ("mailed_recently", "Got this email in the last 24 hours"),
+    ("too_many_passwords", "Has five unused passwords"),
+];
