@@ -1,13 +1,14 @@
 # What one does with this repository. `make` alone lists it.
 #
-# Nothing here needs more than Rust: deploy/setup finds PostgreSQL, RabbitMQ and a C compiler, or
-# installs them, and whatever is started is private to the command and gone afterwards.
+# Nothing here needs more than Rust: deploy/setup finds PostgreSQL, RabbitMQ and a C compiler, and
+# for the tests a browser, or installs them, and whatever is started is private to the command and
+# gone afterwards.
 # Works with GNU make from 3.81 on, which is what macOS has.
 
 CARGO ?= cargo
 TARGET = $${CARGO_TARGET_DIR:-target}
 
-.PHONY: help demo test check bench queries fmt setup
+.PHONY: help demo test check bench queries fmt setup setup-tests
 .DEFAULT_GOAL := help
 
 help:
@@ -17,7 +18,7 @@ demo: setup ## try everything on this machine, until Ctrl-C; with ONCE=1 it chec
 	$(CARGO) build --workspace --locked
 	@exec "$(TARGET)/debug/demo" $(if $(filter-out 0,$(ONCE)),--once)
 
-test: setup ## run every test
+test: setup-tests ## run every test
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked
 
@@ -25,7 +26,7 @@ test: setup ## run every test
 # with -j and -k.
 check: ## all that CI runs: format, queries, lints, docs, dependencies, tests, demo
 	$(CARGO) fmt --check
-	deploy/setup
+	deploy/setup --tests
 	shared/prepare-queries --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
@@ -45,3 +46,6 @@ fmt: ## format the code
 
 setup:
 	@deploy/setup
+
+setup-tests:
+	@deploy/setup --tests
