@@ -11,8 +11,17 @@ const PLACES: &[(&str, &[&str])] = &[
     ("csv", &["api/src/"]),
     ("lapin", &["shared/src/queue", "tests/"]),
     ("sqlx", &["shared/src/", "tests/"]),
-    // The demo's inbox is a page of its own, and no part of what runs in earnest.
-    ("axum", &["api/src/", "shared/src/probes.rs", "tests/demo/inbox"]),
+    // The demo's inbox and the pages that try out the tests' browser are no part of what runs in
+    // earnest.
+    (
+        "axum",
+        &[
+            "api/src/",
+            "shared/src/probes.rs",
+            "tests/demo/inbox",
+            "tests/harness/browser/tests.rs",
+        ],
+    ),
     ("askama", &["api/src/", "shared/src/letter.rs", "tests/demo/inbox"]),
     ("backoff", &["shared/src/reconnect.rs"]),
     ("argon2", &["shared/src/password"]),

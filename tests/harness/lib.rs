@@ -1,8 +1,10 @@
-//! What the promises are tried out with: servers, a relay, faults, and the world they make up.
+//! What the promises are tried out with: servers, a relay, faults, a browser, and the world they make up.
 #![expect(clippy::panic, reason = "a promise that does not hold ends the test that asked")]
 
+pub mod browser;
 pub mod error;
 pub mod faults;
+mod installed;
 mod ports;
 pub mod program;
 pub mod relay;

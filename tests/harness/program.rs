@@ -15,7 +15,8 @@ use crate::error::{HarnessError, Result};
 use crate::ports;
 
 /// Holds a program on a leash: when the pipe to the harness closes, for whatever reason, the
-/// program is killed. `$0` is the file for its process id, `$1` for its exit code, `$2` its log.
+/// program is killed, and then whatever it has started. `$1` is the file for its process id, `$2`
+/// for its exit code, `$3` its log.
 const LEASH: &str = r#"
 trap '' INT TERM HUP PIPE QUIT
 pid_file=$1 exit_file=$2 log=$3
@@ -32,6 +33,9 @@ pid=$(cat "$pid_file" 2>/dev/null)
 cat >/dev/null
 if [ -n "$pid" ] && kill -0 "$running" 2>/dev/null; then kill -s KILL "$pid" 2>/dev/null; fi
 wait
+# The leash leads a process group of its own, in which all that the program started is; a browser
+# does not end with its driver. The leash itself ends here too.
+kill -s KILL -- "-$$"
 "#;
 
 /// How long a program may take to appear, or a dropped one to be gone.
@@ -63,7 +67,21 @@ impl Program {
         arguments: &[&str],
         settings: &[(String, String)],
     ) -> Result<Self> {
-        let path = binary_path(binary)?;
+        Self::start_at(&binary_path(binary)?, folder, name, arguments, settings).await
+    }
+
+    /// Starts any program, with exactly these settings.
+    ///
+    /// # Errors
+    ///
+    /// When the system starts nothing.
+    pub async fn start_at(
+        path: &Path,
+        folder: &Path,
+        name: &str,
+        arguments: &[&str],
+        settings: &[(String, String)],
+    ) -> Result<Self> {
         let file = |ending: &str| folder.join(format!("{name}.{ending}"));
         let (pid_file, exit_file, log) = (file("pid"), file("exit"), file("log"));
         for old in [&pid_file, &exit_file] {
@@ -72,7 +90,8 @@ impl Program {
         let mut command = Command::new("sh");
         command
             .args(["-c", LEASH, "beckon-leash"])
-            .args([&pid_file, &exit_file, &log, &path])
+            .args([&pid_file, &exit_file, &log])
+            .arg(path)
             .args(arguments)
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
@@ -84,8 +103,8 @@ impl Program {
             .stderr(Stdio::null());
         let leash = command
             .spawn()
-            .map_err(|fault| HarnessError::because(format!("could not start {binary}"), fault))?;
-        let pid = read_pid(&pid_file, binary).await?;
+            .map_err(|fault| HarnessError::because(format!("could not start {name}"), fault))?;
+        let pid = read_pid(&pid_file, name).await?;
         Ok(Self {
             leash,
             pid,
@@ -155,7 +174,7 @@ impl Drop for Program {
     }
 }
 
-async fn read_pid(file: &Path, binary: &str) -> Result<Pid> {
+async fn read_pid(file: &Path, name: &str) -> Result<Pid> {
     let deadline = Instant::now() + MOMENT;
     loop {
         let pid = fs::read_to_string(file).ok().and_then(|text| text.trim().parse().ok());
@@ -163,7 +182,7 @@ async fn read_pid(file: &Path, binary: &str) -> Result<Pid> {
             return Ok(Pid::from_raw(pid));
         }
         if Instant::now() > deadline {
-            return Err(HarnessError::new(format!("{binary} did not start within {MOMENT:?}")));
+            return Err(HarnessError::new(format!("{name} did not start within {MOMENT:?}")));
         }
         tokio::time::sleep(PULSE).await;
     }

@@ -127,6 +127,11 @@ impl Stack {
             .await
     }
 
+    /// Where the shared stack keeps its files, when it is private and somebody has started it.
+    pub(crate) fn shared_folder() -> Option<&'static Path> {
+        SHARED.get().and_then(Self::folder)
+    }
+
     async fn start_with(postgres_options: &str, broker_lines: &[&str]) -> Result<Self> {
         let stack = Self::begin(postgres_options, broker_lines).await?;
         tokio::try_join!(stack.start_postgres(), stack.start_broker())?;

@@ -1,13 +1,9 @@
-//! Where this machine keeps the servers' programs.
+//! The programs a private stack is made of.
 
 use std::path::PathBuf;
 
-use tokio::process::Command;
-
-use crate::error::{HarnessError, Result};
-
-/// The script that knows where to look and how to install.
-const SETUP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/setup");
+use crate::error::Result;
+use crate::installed::path_of;
 
 /// The programs a private stack is made of.
 #[derive(Debug)]
@@ -23,27 +19,10 @@ pub(super) struct Programs {
 impl Programs {
     /// Asks `deploy/setup --where`.
     pub(super) async fn find() -> Result<Self> {
-        let output = Command::new(SETUP)
-            .arg("--where")
-            .kill_on_drop(true)
-            .output()
-            .await
-            .map_err(|e| HarnessError::because("could not run deploy/setup --where", e))?;
-        if !output.status.success() {
-            let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
-            return Err(HarnessError::new(complaint));
-        }
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let line = |name: &str| {
-            text.lines()
-                .find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
-                .map(PathBuf::from)
-                .ok_or_else(|| HarnessError::new(format!("deploy/setup --where does not say {name}")))
-        };
         Ok(Self {
-            postgres_bin: line("POSTGRES_BIN")?,
-            rabbitmq_bin: line("RABBITMQ_BIN")?,
-            epmd: line("EPMD")?,
+            postgres_bin: path_of("POSTGRES_BIN").await?,
+            rabbitmq_bin: path_of("RABBITMQ_BIN").await?,
+            epmd: path_of("EPMD").await?,
         })
     }
 }

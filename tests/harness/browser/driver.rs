@@ -1,0 +1,110 @@
+//! The driver's process and the folder that it and its browser write to.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use super::{PATIENCE, PULSE};
+use crate::error::{HarnessError, Result};
+use crate::installed::path_of;
+use crate::program::Program;
+use crate::stack::Stack;
+
+/// What the driver says when it listens, before the port that the system chose for it.
+const LISTENS: &str = "started successfully on port ";
+
+/// A running `chromedriver`. Dropping it ends its browser too.
+#[derive(Debug)]
+pub(super) struct Driver {
+    // Before the folder, which must not go while Chromium writes to it.
+    program: Program,
+    folder: Folder,
+    port: u16,
+}
+
+impl Driver {
+    /// Starts one on a port that the system chooses.
+    pub(super) async fn start() -> Result<Self> {
+        let path = path_of("CHROMEDRIVER").await?;
+        let folder = Folder::make()?;
+        let home = folder.0.display().to_string();
+        let settings = [
+            // Chromium makes a socket there, whose path has a limit; hence the short name below.
+            ("TMPDIR", home.clone()),
+            ("HOME", home),
+            ("LANG", "C.UTF-8".to_owned()),
+            ("TZ", "UTC".to_owned()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value));
+        let program = Program::start_at(&path, &folder.0, "chromedriver", &["--port=0"], &settings).await?;
+        let port = listens(&program).await?;
+        Ok(Self { program, folder, port })
+    }
+
+    pub(super) const fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder.0
+    }
+
+    /// The end of what it wrote.
+    pub(super) fn log_tail(&self) -> String {
+        self.program.log_tail()
+    }
+
+    /// The process group in which it and its browser are.
+    #[cfg(test)]
+    pub(super) fn group(&self) -> nix::unistd::Pid {
+        nix::unistd::getpgid(Some(self.program.pid())).unwrap()
+    }
+}
+
+/// Waits until the driver says where it listens.
+async fn listens(driver: &Program) -> Result<u16> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let log = driver.log();
+        let behind = log.split_once(LISTENS).map(|(_, behind)| behind);
+        let port = behind.and_then(|behind| behind.split_once('.')?.0.parse().ok());
+        if let Some(port) = port {
+            return Ok(port);
+        }
+        if driver.exit_code().is_some() || Instant::now() > deadline {
+            return Err(HarnessError::new(format!(
+                "chromedriver did not start; the end of its log:\n{}",
+                driver.log_tail()
+            )));
+        }
+        tokio::time::sleep(PULSE).await;
+    }
+}
+
+/// Everything a browser writes; gone when it is dropped.
+#[derive(Debug)]
+struct Folder(PathBuf);
+
+impl Folder {
+    fn make() -> Result<Self> {
+        // Within the shared stack's folder, where there is one: that goes whatever happens to us.
+        let place = Stack::shared_folder().map_or_else(std::env::temp_dir, Path::to_path_buf);
+        let folder = tempfile::Builder::new()
+            .prefix("web.")
+            .tempdir_in(place)
+            .map_err(|fault| HarnessError::because("could not make a folder for a browser", fault))?;
+        Ok(Self(folder.keep()))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // A killed process may finish the write it was in.
+        for _ in 0..50 {
+            if fs::remove_dir_all(&self.0).is_ok() || !self.0.exists() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! What a person sees: text, headings, addresses, pictures.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use super::find::squeezed;
+use super::{Browser, PATIENCE};
+
+/// The highest picture that Chromium draws.
+const HIGHEST: f64 = 16_000.0;
+
+impl Browser {
+    /// The text of the page as it is seen, with every run of white space as one space.
+    pub async fn text(&self) -> String {
+        self.told("return document.body?.innerText").await
+    }
+
+    /// The page's title.
+    pub async fn title(&self) -> String {
+        self.told("return document.title").await
+    }
+
+    /// The page's first heading of the first rank.
+    pub async fn heading(&self) -> String {
+        self.told("return document.querySelector('h1')?.innerText").await
+    }
+
+    /// The page's address.
+    pub async fn url(&self) -> String {
+        self.told("return location.href").await
+    }
+
+    /// The address without its beginning: path and query.
+    pub async fn path(&self) -> String {
+        self.told("return location.pathname + location.search").await
+    }
+
+    /// Waits until the page shows this text.
+    ///
+    /// # Panics
+    ///
+    /// When it does not within [`PATIENCE`]; what it shows instead is in the text.
+    pub async fn sees(&self, text: &str) {
+        self.until_it_shows(text, true).await;
+    }
+
+    /// Waits until the page does not show this text.
+    ///
+    /// # Panics
+    ///
+    /// When it still does after [`PATIENCE`].
+    pub async fn loses(&self, text: &str) {
+        self.until_it_shows(text, false).await;
+    }
+
+    async fn until_it_shows(&self, text: &str, shown: bool) {
+        let wanted = squeezed(text);
+        let wish = format!(
+            "the page to {} ‘{text}’ ({PATIENCE:?})",
+            if shown { "show" } else { "lose" }
+        );
+        self.eventually(&wish, async || {
+            // Between two pages there is no text, and that is no answer.
+            let seen = self.session.run("return document.body?.innerText", &[]).await.ok()?;
+            let seen = squeezed(seen.as_str()?);
+            (seen.contains(&wanted) == shown).then_some(())
+        })
+        .await;
+    }
+
+    /// Runs a function's body on the page, also where the page's own scripts do not run.
+    pub async fn run(&self, script: &str) -> Value {
+        let outcome = self.session.run(script, &[]).await;
+        self.done("run a script", outcome).await
+    }
+
+    async fn told(&self, script: &str) -> String {
+        let value = self.run(script).await;
+        squeezed(value.as_str().unwrap_or_default())
+    }
+
+    /// Draws the whole page into a PNG file.
+    pub async fn screenshot(&self, path: &Path) {
+        let metrics = self.session.devtools("Page.getLayoutMetrics", json!({})).await;
+        let size = self.done("measure the page", metrics).await["cssContentSize"].take();
+        let height = size["height"].as_f64().unwrap_or_default().min(HIGHEST);
+        let width = f64::from(self.setup().width);
+        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
+        let parameters = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+        let drawn = self.session.devtools("Page.captureScreenshot", parameters).await;
+        let drawn = self.done("draw the page", drawn).await;
+        let picture = STANDARD.decode(drawn["data"].as_str().unwrap_or_default());
+        let written = picture.map(|picture| {
+            let _ = path.parent().map(std::fs::create_dir_all);
+            std::fs::write(path, picture)
+        });
+        assert!(
+            matches!(written, Ok(Ok(()))),
+            "could not write {}: {written:?}",
+            path.display()
+        );
+    }
+}

@@ -1,0 +1,2 @@
+document.querySelector("h1").textContent = "Scripts ran";
+throw new Error("this script is broken");

@@ -1,0 +1,41 @@
+//! Where this machine keeps the programs of others that the harness starts.
+
+use std::path::PathBuf;
+
+use tokio::process::Command;
+use tokio::sync::OnceCell;
+
+use crate::error::{HarnessError, Result};
+
+/// The script that knows where to look and how to install.
+const SETUP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/setup");
+
+/// What `deploy/setup --where` said. Nothing moves while tests run, so it is asked once.
+static SAID: OnceCell<String> = OnceCell::const_new();
+
+/// Where the program is that `deploy/setup --where` knows by this name.
+///
+/// # Errors
+///
+/// When it is not installed; the text says how to come by it.
+pub(crate) async fn path_of(name: &str) -> Result<PathBuf> {
+    let said = SAID.get_or_try_init(ask).await?;
+    let found = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    found
+        .map(PathBuf::from)
+        .ok_or_else(|| HarnessError::new(format!("not found: {name}; run deploy/setup --tests")))
+}
+
+async fn ask() -> Result<String> {
+    let output = Command::new(SETUP)
+        .arg("--where")
+        .kill_on_drop(true)
+        .output()
+        .await
+        .map_err(|e| HarnessError::because("could not run deploy/setup --where", e))?;
+    if !output.status.success() {
+        let complaint = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+        return Err(HarnessError::new(complaint));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
