@@ -34,3 +34,4 @@ pub mod store;
 pub mod system_email;
 pub mod telemetry;
 pub mod trace;
+pub mod trouble;

@@ -27,6 +27,7 @@ pub mod settle;
 pub mod system_emails;
 pub mod tally;
 pub mod users;
+pub mod workers;
 
 use crate::config::DatabaseSettings;
 use sqlx::Row as _;

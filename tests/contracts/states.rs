@@ -8,6 +8,7 @@ use shared::batch::{BatchState, Lane};
 use shared::delivery::DeliveryState;
 use shared::store::intake::LEFT_OUT_REASONS;
 use shared::system_email::{CustomFields, Field, SystemEmailKind, Template};
+use shared::trouble::WorkerTrouble;
 
 use crate::sources::{files, read};
 
@@ -50,6 +51,7 @@ fn enums_are_those_of_the_schema_in_its_order() {
         ("delivery_state", DeliveryState::ALL.map(DeliveryState::as_str).to_vec()),
         ("batch_state", BatchState::ALL.map(BatchState::as_str).to_vec()),
         ("lane", Lane::ALL.map(Lane::as_str).to_vec()),
+        ("worker_trouble", WorkerTrouble::ALL.map(WorkerTrouble::as_str).to_vec()),
         ("mail_kind", SystemEmailKind::ALL.map(SystemEmailKind::as_str).to_vec()),
     ]
     .into_iter()

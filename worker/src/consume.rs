@@ -20,7 +20,7 @@ use shared::queue::{Brokers, Inbox, QueueError, Received, Session, SessionEvent,
 use shared::reconnect::Delays;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -48,6 +48,8 @@ pub struct Consumer {
     pub interactive: Arc<Gate>,
     /// Parking is done one message at a time, for each opens a connection.
     pub parking: Arc<Mutex<()>>,
+    /// Since when the broker is missed; none while it is there or not needed.
+    pub broker_missed: Arc<watch::Sender<Option<Instant>>>,
     /// When to stop.
     pub lifecycle: Lifecycle,
     /// What the broker's pages call us.
@@ -76,6 +78,7 @@ impl Consumer {
             match ended {
                 Ended::Stopping => break,
                 Ended::InTrouble => {
+                    self.broker_missed.send_replace(None);
                     info!("Jobs went back to their queues; taking some again when this worker can work on them");
                     tokio::select! {
                         () = self.pipeline.ready() => {}
@@ -83,6 +86,7 @@ impl Consumer {
                     }
                 }
                 Ended::Lost(fault) => {
+                    self.miss_broker();
                     if began.elapsed() > LASTED {
                         delays.reset();
                     }
@@ -96,6 +100,14 @@ impl Consumer {
                 }
             }
         }
+    }
+
+    fn miss_broker(&self) {
+        self.broker_missed.send_if_modified(|since| {
+            let is_first = since.is_none();
+            since.get_or_insert_with(Instant::now);
+            is_first
+        });
     }
 
     async fn one_session(&self) -> Ended {
@@ -124,6 +136,7 @@ impl Consumer {
         let (interactive_acks, mut interactive_told) = Acks::start(&self.lifecycle, interactive.acknowledger());
         let (bulk_acks, mut bulk_told) = Acks::start(&self.lifecycle, bulk.acknowledger());
         self.pipeline.metrics.amqp_connected.set(1);
+        self.broker_missed.send_replace(None);
         info!("Connected to RabbitMQ; taking jobs");
         let taking = async {
             tokio::try_join!(

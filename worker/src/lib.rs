@@ -14,6 +14,7 @@ pub mod leases;
 pub mod metrics;
 pub mod outcome;
 pub mod pipeline;
+pub mod presence;
 pub mod retry;
 pub mod send;
 pub mod settle;
@@ -31,6 +32,7 @@ use shared::{probes, store};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 /// Why a worker could not start.
@@ -73,6 +75,15 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     ];
     let probing = tokio::spawn(serve_probes(listener, metrics, db.clone(), Arc::clone(&counted)));
     let gauges = tokio::spawn(show_gauges(Arc::clone(&pipeline)));
+    let broker_missed = Arc::default();
+    let presence = presence::Presence {
+        db: db.clone(),
+        name: name.clone(),
+        began: Instant::now(),
+        mailer: Arc::clone(&pipeline.mailer),
+        broker_missed: Arc::clone(&broker_missed),
+    };
+    let telling = tokio::spawn(presence.clone().keep_telling());
     info!(worker = name, "Worker is running");
     until_postgres_answers(&db, &lifecycle).await;
 
@@ -83,6 +94,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         bulk,
         interactive,
         parking: Arc::default(),
+        broker_missed,
         lifecycle: lifecycle.clone(),
         name,
     };
@@ -93,8 +105,11 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     mailer.close().await;
     rates
         .iter()
-        .chain([&side, &probing])
+        .chain([&side, &probing, &telling])
         .for_each(tokio::task::JoinHandle::abort);
+    // The last word must not be overtaken by one that was on its way.
+    let _ = telling.await;
+    presence.leave().await;
     info!("Worker has stopped");
     Ok(finished)
 }

@@ -2,7 +2,7 @@
 
 use crate::metrics::ApiMetrics;
 use shared::delivery::ATTEMPTS_MOST;
-use shared::store::{Db, StoreResult, batches, dispatch as rows, idempotency};
+use shared::store::{Db, StoreResult, batches, dispatch as rows, idempotency, workers};
 use tracing::{info, warn};
 
 /// Rows a sweep ends at a time, so that none holds locks for long.
@@ -38,6 +38,7 @@ pub(super) async fn once(db: &Db, metrics: &ApiMetrics) -> StoreResult<()> {
     count("useless", rows::end_useless(db, GROUP).await?);
     count("given_up", rows::end_given_up(db, GROUP).await?);
     idempotency::forget(db, KEYS).await?;
+    workers::forget(db).await?;
     for batch in rows::finish(db).await? {
         info!(batch.id = %batch, "Batch has finished");
         metrics.batches_finished.inc();

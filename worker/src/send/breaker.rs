@@ -25,8 +25,9 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use shared::reconnect::Delays;
+use shared::trouble::WorkerTrouble;
 
-use super::told::{told, warn_of};
+use super::told::{told, told_on_pages, trouble, warn_of};
 use super::trouble::TroubleClass;
 use super::verdict::Answer;
 
@@ -46,7 +47,10 @@ pub enum RelayState {
     Down {
         /// When the trouble began.
         since: Instant,
-        /// What the relay said, or what became of the line; nothing that could name a recipient.
+        /// What kind of trouble it is.
+        trouble: WorkerTrouble,
+        /// What the relay said, or what became of the line; nothing that could name a recipient
+        /// or repeat a login.
         reason: String,
     },
 }
@@ -156,6 +160,12 @@ impl Breaker {
     /// Waits until mails are held back.
     pub(super) async fn in_trouble(&self) {
         let _ = self.gate.subscribe().wait_for(|gate| *gate == Gate::Down).await;
+    }
+
+    /// Waits until the relay is in trouble, if it `was_up`, or else until it is well.
+    pub(super) async fn changed(&self, was_up: bool) {
+        let has_changed = |gate: &Gate| (*gate == Gate::Up) != was_up;
+        let _ = self.gate.subscribe().wait_for(has_changed).await;
     }
 
     /// Leave to ask the relay, or the answer that stands for the relay's.
@@ -329,7 +339,8 @@ impl Breaker {
             None => RelayState::Up,
             Some((since, answer)) => RelayState::Down {
                 since: *since,
-                reason: told(answer),
+                trouble: trouble(answer),
+                reason: told_on_pages(answer),
             },
         }
     }

@@ -106,6 +106,11 @@ impl Mailer {
         self.slots.breaker.state()
     }
 
+    /// Waits until the relay is in trouble when it was up, or up when it was in trouble.
+    pub async fn relay_changed(&self, was: &RelayState) {
+        self.slots.breaker.changed(*was == RelayState::Up).await;
+    }
+
     /// Hands one mail to the relay and reports what became of it.
     ///
     /// Mails of the bulk `lane` leave some connections to the others: see [`for_bulk`](super::for_bulk).

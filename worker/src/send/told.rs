@@ -2,10 +2,14 @@
 //!
 //! Until the relay has heard of a mail, its words cannot name a recipient, and they tell the operator
 //! what to mend. From MAIL on they may (`421 <ada@example.org> …`), and what they say stands in the
-//! one attempt it was said to. So from there on only phase, codes and class are told.
+//! one attempt it was said to. So from there on only phase, codes and class are told. Every page shows
+//! less still: at AUTH a relay may repeat the login it does not believe.
 
 use std::time::Duration;
 
+use shared::trouble::WorkerTrouble;
+
+use super::phase::Phase;
 use super::trouble::TroubleClass;
 use super::verdict::{Answer, Verdict};
 
@@ -18,6 +22,20 @@ pub(super) fn told(answer: &Answer) -> String {
             None => format!("{} (at {phase})", answer.reply),
         };
     }
+    codes(answer)
+}
+
+/// The trouble in words that every administrator may read.
+pub(super) fn told_on_pages(answer: &Answer) -> String {
+    if answer.phase == Phase::Auth {
+        codes(answer)
+    } else {
+        told(answer)
+    }
+}
+
+fn codes(answer: &Answer) -> String {
+    let phase = answer.phase;
     let class = class_of(answer);
     match (answer.code, answer.enhanced_code.as_deref()) {
         (Some(code), Some(enhanced)) => format!("{code} {enhanced} ({class}, at {phase})"),
@@ -30,6 +48,25 @@ fn class_of(answer: &Answer) -> &'static str {
     match answer.verdict {
         Verdict::Unsure => "unsure",
         _ => answer.class().map_or("none", TroubleClass::as_str),
+    }
+}
+
+/// What kind of trouble a person would call it.
+pub(super) fn trouble(answer: &Answer) -> WorkerTrouble {
+    use TroubleClass::{Auth, Connect, LineBroken, Policy, Protocol, SenderRefused, Throttled, Timeout, Tls};
+    match answer.class() {
+        Some(Connect) => WorkerTrouble::RelayUnreachable,
+        Some(Timeout) if answer.phase == Phase::Connect => WorkerTrouble::RelayUnreachable,
+        Some(LineBroken) => WorkerTrouble::RelayHangsUp,
+        Some(Tls) => WorkerTrouble::RelayNotPrivate,
+        Some(Auth) => WorkerTrouble::RelayRefusesLogin,
+        Some(SenderRefused) => WorkerTrouble::RelayRefusesSender,
+        Some(Throttled) => WorkerTrouble::RelayAsksToWait,
+        Some(Policy) => WorkerTrouble::RelayTurnsAway,
+        Some(Protocol) => WorkerTrouble::RelayUnreadable,
+        // Without a class it is the silence after a final dot. The others speak of one mail, never of
+        // the relay.
+        Some(Timeout | _) | None => WorkerTrouble::RelaySilent,
     }
 }
 
@@ -48,7 +85,6 @@ pub(super) fn warn_of(answer: &Answer, pause: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::phase::Phase;
     use super::super::reply::{Lost, Reply};
     use super::*;
 
@@ -66,6 +102,55 @@ mod tests {
         assert_eq!(reply(Phase::Auth, 535, "5.7.8 no"), "535 5.7.8 no (at auth)");
         let refused = Answer::from_lost(Phase::Connect, &Lost::Broken("Connection refused".to_owned()));
         assert_eq!(told(&refused), "Connection refused (at connect)");
+    }
+
+    #[test]
+    fn on_pages_no_login_is_repeated() {
+        let words = "5.7.8 who is invites@lerna.example?";
+        let refused = Answer::from_reply(
+            Phase::Auth,
+            &Reply {
+                code: 535,
+                lines: vec![words.to_owned()],
+            },
+        );
+        assert_eq!(told_on_pages(&refused), "535 5.7.8 (auth, at auth)");
+        let garbled = Answer::from_lost(Phase::Auth, &Lost::Garbled("secret".to_owned()));
+        assert_eq!(told_on_pages(&garbled), "no usable answer (protocol, at auth)");
+        let away = Answer::from_lost(Phase::Connect, &Lost::Broken("Connection refused".to_owned()));
+        assert_eq!(told_on_pages(&away), "Connection refused (at connect)");
+    }
+
+    #[test]
+    fn trouble_is_called_what_a_person_would_do_something_about() {
+        use WorkerTrouble as Is;
+        let of = |phase, code, words: &str| {
+            let lines = vec![words.to_owned()];
+            trouble(&Answer::from_reply(phase, &Reply { code, lines }))
+        };
+        let lost = |phase, lost: Lost| trouble(&Answer::from_lost(phase, &lost));
+
+        assert_eq!(of(Phase::Greeting, 421, "busy"), Is::RelayAsksToWait);
+        assert_eq!(of(Phase::Greeting, 554, "go away"), Is::RelayTurnsAway);
+        assert_eq!(of(Phase::StartTls, 454, "no"), Is::RelayNotPrivate);
+        assert_eq!(of(Phase::Auth, 535, "no"), Is::RelayRefusesLogin);
+        assert_eq!(of(Phase::Mail, 550, "no"), Is::RelayRefusesSender);
+        assert_eq!(of(Phase::Mail, 451, "later"), Is::RelayAsksToWait);
+        assert_eq!(of(Phase::Mail, 503, "what"), Is::RelayUnreadable);
+        assert_eq!(of(Phase::Rcpt, 530, "login first"), Is::RelayRefusesLogin);
+        assert_eq!(
+            lost(Phase::Connect, Lost::Broken("refused".to_owned())),
+            Is::RelayUnreachable
+        );
+        assert_eq!(lost(Phase::Connect, Lost::TimedOut), Is::RelayUnreachable);
+        assert_eq!(lost(Phase::Greeting, Lost::TimedOut), Is::RelaySilent);
+        assert_eq!(lost(Phase::Dot, Lost::TimedOut), Is::RelaySilent);
+        assert_eq!(lost(Phase::Ehlo, Lost::Broken("reset".to_owned())), Is::RelayHangsUp);
+        assert_eq!(
+            lost(Phase::StartTls, Lost::NotPrivate("expired".to_owned())),
+            Is::RelayNotPrivate
+        );
+        assert_eq!(lost(Phase::Ehlo, Lost::Garbled("?".to_owned())), Is::RelayUnreadable);
     }
 
     #[test]

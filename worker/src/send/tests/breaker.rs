@@ -37,9 +37,15 @@ async fn mails_are_held_back_until_the_relay_is_well() {
 
     let first = send(&mailer, "ada@example.com").await;
     assert_eq!(at(&first), (trouble(TroubleClass::Throttled), Phase::Greeting));
-    let RelayState::Down { reason, since } = mailer.relay_state() else {
+    let RelayState::Down {
+        reason,
+        since,
+        trouble: kind,
+    } = mailer.relay_state()
+    else {
         panic!("still up")
     };
+    assert_eq!(kind, shared::trouble::WorkerTrouble::RelayAsksToWait);
     assert_eq!(reason, "421 4.3.2 down for an hour (at greeting)");
     assert!(since.elapsed() < Duration::from_secs(20));
 
