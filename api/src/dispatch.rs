@@ -39,6 +39,9 @@ const POLL: Duration = Duration::from_millis(500);
 /// work, so a tenth of that leaves no worker idle.
 const FULL_POLL: Duration = Duration::from_millis(100);
 
+/// How soon to publish again after the broker refused jobs.
+const REFUSED_POLL: Duration = Duration::from_secs(1);
+
 /// How often to sweep and to start held batches.
 const SWEEP: Duration = Duration::from_secs(1);
 
@@ -154,6 +157,7 @@ impl Dispatcher {
                 Ok(round::Pace::More) => Duration::ZERO,
                 Ok(round::Pace::Full) => FULL_POLL,
                 Ok(round::Pace::Limited(wait)) => wait,
+                Ok(round::Pace::Refused) => REFUSED_POLL,
                 Ok(round::Pace::Idle) => POLL,
                 Err(trouble) => break Err(trouble),
             };

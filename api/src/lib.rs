@@ -30,6 +30,7 @@ pub mod spool;
 pub mod state;
 pub mod status_words;
 pub mod storing;
+pub mod strip;
 pub mod system_emails;
 pub mod users;
 pub mod watch;
@@ -130,6 +131,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         hashing: Arc::new(hashing),
         tries: Arc::default(),
         room: Arc::default(),
+        strips: Arc::default(),
         password_stale: settings.password_stale,
         hold: settings.hold,
         watches: Arc::default(),

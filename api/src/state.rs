@@ -4,6 +4,7 @@ use crate::credentials::Tries;
 use crate::metrics::ApiMetrics;
 use crate::problem::Problem;
 use crate::storing::Room;
+use crate::strip::Strips;
 use crate::watch::Watches;
 use shared::config::LetterSettings;
 use shared::lifecycle::Lifecycle;
@@ -27,6 +28,8 @@ pub struct Api {
     pub tries: Arc<Tries>,
     /// Who may store at length now.
     pub room: Arc<Room>,
+    /// What every page says while mail is stalled.
+    pub strips: Arc<Strips>,
     /// When an untried password mail expires.
     pub password_stale: Duration,
     /// How long a batch sent from the console can be undone before it starts.

@@ -24,6 +24,7 @@ pub mod imports;
 pub mod intake;
 pub mod sessions;
 pub mod settle;
+pub mod stall;
 pub mod system_emails;
 pub mod tally;
 pub mod users;

@@ -29,6 +29,7 @@ mod an_invite_arrives;
 mod batches_take_turns;
 mod by_hand;
 mod faulty_rows_are_named;
+mod mail_is_stalled;
 mod names_come_from_everywhere;
 mod nobody_waits_behind_a_batch;
 mod one_mail_leaves_at_once;

@@ -9,6 +9,7 @@ use shared::job::Job;
 use shared::queue::{JOB_LIFETIME, Outgoing, Published, Publisher, QueueError};
 use shared::store::Db;
 use shared::store::dispatch::{self as rows, Due};
+use shared::store::workers;
 use shared::trace::TraceId;
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,6 +23,10 @@ const ROUND_MOST: i64 = 2_000;
 /// A job unclaimed for this long has surely left the queue: the broker has dropped it.
 const QUEUE_LEASE: Duration = JOB_LIFETIME.saturating_add(Duration::from_mins(1));
 
+/// How often the dispatcher says that its rounds come to an end. Pages miss it after
+/// [`shared::store::stall::SILENCE`].
+const SAY: Duration = Duration::from_secs(5);
+
 /// What to do after a round.
 pub(super) enum Pace {
     /// There may be more.
@@ -30,6 +35,8 @@ pub(super) enum Pace {
     Full,
     /// The rate allows the next one after this long.
     Limited(Duration),
+    /// The broker refused some; it is asked again after a while.
+    Refused,
     /// Nothing is due.
     Idle,
 }
@@ -40,6 +47,7 @@ pub(super) struct Rounds {
     publisher: Publisher,
     bucket: Bucket,
     lines: [Line; 2],
+    said_at: Option<Instant>,
     metrics: Arc<ApiMetrics>,
 }
 
@@ -63,6 +71,7 @@ impl Rounds {
             publisher,
             bucket: Bucket::new(rate, Instant::now()),
             lines,
+            said_at: None,
             metrics,
         }
     }
@@ -76,7 +85,19 @@ impl Rounds {
                 more => pace = more,
             }
         }
+        if !matches!(pace, Pace::Refused) {
+            self.say().await?;
+        }
         Ok(pace)
+    }
+
+    /// Says now and then that what is due goes out: a round that waits for the broker says nothing.
+    async fn say(&mut self) -> Result<(), Trouble> {
+        if self.said_at.is_none_or(|at| at.elapsed() > SAY) {
+            workers::dispatched(&self.db).await?;
+            self.said_at = Some(Instant::now());
+        }
+        Ok(())
     }
 
     async fn one_lane(&mut self, at: usize) -> Result<Pace, Trouble> {
@@ -159,7 +180,7 @@ impl Rounds {
                 refused = published.refused.len(),
                 "RabbitMQ refused jobs; they stay due"
             );
-            return Ok(Pace::Limited(Duration::from_secs(1)));
+            return Ok(Pace::Refused);
         }
         Ok(Pace::More)
     }

@@ -1,0 +1,309 @@
+//! The strip at the top of every page while mail is stalled.
+//!
+//! An administrator who sees a batch stand still asks three things: is something wrong, is anything
+//! lost, and must I do something. The strip answers those in that order, names the moment it began,
+//! and is gone when mail moves again. What is not trouble never makes one: a hold, a pause, a low
+//! rate, a batch that is long.
+//!
+//! Every page asks, so the answer is kept for [`KEPT`]. A page never waits long for it and never
+//! fails because of it: where Postgres does not answer, the page itself has something to say.
+
+use shared::store::Db;
+use shared::store::stall::{self, COUNTED_MOST, Cause, Stall};
+use shared::trouble::WorkerTrouble;
+use std::time::Duration;
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::macros::format_description;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+use tracing::debug;
+
+/// How long an answer is good for.
+const KEPT: Duration = Duration::from_secs(5);
+
+/// How long a page waits for the answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+const TIME: &[BorrowedFormatItem<'_>] = format_description!("[hour]:[minute] UTC");
+const DAY_AND_TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute] UTC");
+
+/// What the strip says. Its sentences stand one after the other.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Strip {
+    /// What it comes to: "Email is delayed."
+    pub headline: &'static str,
+    /// Why, up to the moment it began: "Your mail server has not answered".
+    pub cause: &'static str,
+    /// That moment, where it is known.
+    pub since: Option<OffsetDateTime>,
+    /// The same as it is read: "14:02 UTC".
+    pub since_shown: String,
+    /// How many mails wait, and that they are safe; before it, where not all workers have the
+    /// trouble, how many do.
+    pub detail: String,
+    /// What happens next or who has to do what.
+    pub next_step: &'static str,
+    /// What the mail server or the line said, for whoever runs Beckon.
+    pub told: Option<String>,
+}
+
+impl Strip {
+    /// Puts a stall into words.
+    pub fn of(stall: Stall) -> Self {
+        let (cause, next_step) = words(&stall.cause, stall.since.is_some());
+        let waiting = waiting(stall.waiting);
+        let (headline, detail, told) = match stall.cause {
+            Cause::Trouble {
+                troubled, live, words, ..
+            } if troubled < live => (
+                "Email takes longer than usual.",
+                format!("{} {waiting}", witnesses(troubled, live)),
+                words,
+            ),
+            Cause::Trouble { words, .. } => ("Email is delayed.", waiting, words),
+            Cause::NoWorker | Cause::NoDispatch => ("Email is delayed.", waiting, None),
+        };
+        Self {
+            headline,
+            cause,
+            since: stall.since,
+            since_shown: stall
+                .since
+                .map(|since| moment(since, stall.asked_at))
+                .unwrap_or_default(),
+            detail,
+            next_step,
+            told,
+        }
+    }
+
+    /// All of it as plain text.
+    pub fn text(&self) -> String {
+        let Self {
+            headline,
+            cause,
+            since_shown,
+            detail,
+            next_step,
+            ..
+        } = self;
+        if since_shown.is_empty() {
+            format!("{headline} {cause}. {detail} {next_step}")
+        } else {
+            format!("{headline} {cause} since {since_shown}. {detail} {next_step}")
+        }
+    }
+}
+
+/// Why mail waits, up to "since", and what to do.
+const fn words(cause: &Cause, is_dated: bool) -> (&'static str, &'static str) {
+    match cause {
+        Cause::NoWorker if is_dated => ("No worker has been running", START_A_WORKER),
+        Cause::NoWorker => ("No worker is running", START_A_WORKER),
+        Cause::NoDispatch if is_dated => ("The queue has taken no emails", LOOK_AT_THE_QUEUE),
+        Cause::NoDispatch => ("The queue takes no emails", LOOK_AT_THE_QUEUE),
+        Cause::Trouble { trouble, .. } => trouble_words(*trouble),
+    }
+}
+
+const START_A_WORKER: &str = "Whoever runs Beckon needs to start a worker.";
+const LOOK_AT_THE_QUEUE: &str = "Whoever runs Beckon needs to look at RabbitMQ.";
+const BY_THEMSELVES: &str = "Nothing needs to be done here: they go out when it takes email again.";
+
+const fn trouble_words(trouble: WorkerTrouble) -> (&'static str, &'static str) {
+    match trouble {
+        WorkerTrouble::RelayUnreachable => ("Your mail server has been out of reach", BY_THEMSELVES),
+        WorkerTrouble::RelaySilent => ("Your mail server has not answered", BY_THEMSELVES),
+        WorkerTrouble::RelayHangsUp => ("Your mail server has been breaking off connections", BY_THEMSELVES),
+        WorkerTrouble::RelayAsksToWait => ("Your mail server has been asking us to wait", BY_THEMSELVES),
+        WorkerTrouble::RelayUnreadable => (
+            "Your mail server has been giving answers we cannot read",
+            "Whoever runs Beckon needs to look at the mail server (SMTP_URL).",
+        ),
+        WorkerTrouble::RelayTurnsAway => (
+            "Your mail server has turned us away",
+            "Whoever runs Beckon needs to ask the mail server's operators to let it in.",
+        ),
+        WorkerTrouble::RelayNotPrivate => (
+            "No secure connection to your mail server has been possible",
+            "Whoever runs Beckon needs to look at the mail server's certificate and SMTP_URL.",
+        ),
+        WorkerTrouble::RelayRefusesLogin => (
+            "Your mail server has refused our sign-in",
+            "Whoever runs Beckon needs to check the user name and password in SMTP_URL.",
+        ),
+        WorkerTrouble::RelayRefusesSender => (
+            "Your mail server has refused our sender address",
+            "Whoever runs Beckon needs to check BECKON_MAIL_FROM, or allow that sender at the mail server.",
+        ),
+        WorkerTrouble::BrokerAway => ("The queue has been out of reach", LOOK_AT_THE_QUEUE),
+    }
+}
+
+fn witnesses(troubled: i64, live: i64) -> String {
+    let verb = if troubled == 1 { "finds" } else { "find" };
+    format!("{troubled} of {live} workers {verb} this; the others go on sending.")
+}
+
+fn waiting(count: i64) -> String {
+    match count {
+        ..=1 => "1 email is waiting; it is not lost.".to_owned(),
+        count if count > COUNTED_MOST => {
+            format!("More than {} emails are waiting; none is lost.", grouped(COUNTED_MOST))
+        }
+        count => format!("{} emails are waiting; none is lost.", grouped(count)),
+    }
+}
+
+/// 1204 as 1,204.
+fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut shown = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// The time of day, with the day where it is another one.
+fn moment(at: OffsetDateTime, now: OffsetDateTime) -> String {
+    let (at, now) = (at.to_offset(time::UtcOffset::UTC), now.to_offset(time::UtcOffset::UTC));
+    let format = if at.date() == now.date() { TIME } else { DAY_AND_TIME };
+    at.format(format).unwrap_or_default()
+}
+
+/// The strip of this process, asked for anew every few seconds.
+#[derive(Debug, Default)]
+pub struct Strips {
+    last: Mutex<Option<(Instant, Option<Strip>)>>,
+}
+
+impl Strips {
+    /// The strip a page shows now, if any. Pages that come together ask once.
+    pub async fn now(&self, db: &Db) -> Option<Strip> {
+        let mut last = self.last.lock().await;
+        if let Some((asked_at, strip)) = last.as_ref()
+            && asked_at.elapsed() < KEPT
+        {
+            return strip.clone();
+        }
+        let strip = match timeout(PATIENCE, stall::look(db)).await {
+            Ok(Ok(stall)) => stall.map(Strip::of),
+            Ok(Err(fault)) => {
+                debug!(error = %fault, "Could not ask whether mail is stalled");
+                None
+            }
+            Err(_) => {
+                debug!("Postgres did not say in time whether mail is stalled");
+                None
+            }
+        };
+        *last = Some((Instant::now(), strip.clone()));
+        strip
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-11-23 14:30 UTC);
+    const SINCE: OffsetDateTime = datetime!(2026-11-23 15:02:59 +1);
+
+    fn stall(cause: Cause) -> Stall {
+        Stall {
+            cause,
+            since: Some(SINCE),
+            waiting: 1_204,
+            asked_at: NOW,
+        }
+    }
+
+    fn trouble(trouble: WorkerTrouble, troubled: i64) -> Cause {
+        Cause::Trouble {
+            trouble,
+            words: Some("Connection refused (at connect)".to_owned()),
+            troubled,
+            live: 3,
+        }
+    }
+
+    #[test]
+    fn it_says_what_is_wrong_that_nothing_is_lost_and_what_to_do() {
+        let strip = Strip::of(stall(trouble(WorkerTrouble::RelaySilent, 3)));
+
+        assert_eq!(
+            strip.text(),
+            "Email is delayed. Your mail server has not answered since 14:02 UTC. 1,204 emails are waiting; none is \
+             lost. Nothing needs to be done here: they go out when it takes email again."
+        );
+        assert_eq!(strip.told.as_deref(), Some("Connection refused (at connect)"));
+    }
+
+    #[test]
+    fn every_trouble_reads_as_a_sentence_with_and_without_a_moment() {
+        let of_workers = WorkerTrouble::ALL.map(|kind| trouble(kind, 3));
+        for cause in of_workers.into_iter().chain([Cause::NoWorker, Cause::NoDispatch]) {
+            let dated = Strip::of(stall(cause.clone())).text();
+            assert!(dated.contains(" since 14:02 UTC. 1,204 emails are waiting"), "{dated}");
+            let verb = [" has ", " has been ", " has not "]
+                .iter()
+                .any(|verb| dated.contains(verb));
+            assert!(verb && dated.ends_with('.') && !dated.contains(".."), "{dated}");
+        }
+        for (cause, wanted) in [
+            (Cause::NoWorker, "Email is delayed. No worker is running. 1,204"),
+            (Cause::NoDispatch, "Email is delayed. The queue takes no emails. 1,204"),
+        ] {
+            let undated = Strip::of(Stall {
+                since: None,
+                ..stall(cause)
+            });
+            assert!(undated.text().starts_with(wanted), "{}", undated.text());
+        }
+    }
+
+    #[test]
+    fn where_some_workers_go_on_it_says_so() {
+        let one = Strip::of(stall(trouble(WorkerTrouble::RelayUnreachable, 1))).text();
+        assert!(
+            one.starts_with(
+                "Email takes longer than usual. Your mail server has been out of reach since 14:02 UTC. 1 of 3 workers \
+                 finds this; the others go on sending. 1,204 emails are waiting"
+            ),
+            "{one}"
+        );
+        let two = Strip::of(stall(trouble(WorkerTrouble::BrokerAway, 2))).text();
+        assert!(two.contains("2 of 3 workers find this"), "{two}");
+    }
+
+    #[test]
+    fn one_mail_is_not_some_mails_and_very_many_are_not_counted() {
+        let of = |waiting| {
+            Strip::of(Stall {
+                waiting,
+                ..stall(Cause::NoWorker)
+            })
+            .detail
+        };
+        assert_eq!(of(1), "1 email is waiting; it is not lost.");
+        assert_eq!(of(999), "999 emails are waiting; none is lost.");
+        assert_eq!(of(COUNTED_MOST), "100,000 emails are waiting; none is lost.");
+        assert_eq!(
+            of(COUNTED_MOST + 1),
+            "More than 100,000 emails are waiting; none is lost."
+        );
+    }
+
+    #[test]
+    fn another_day_is_named() {
+        assert_eq!(moment(SINCE, NOW), "14:02 UTC");
+        assert_eq!(moment(datetime!(2026-11-22 23:59 UTC), NOW), "22 Nov 2026, 23:59 UTC");
+    }
+}

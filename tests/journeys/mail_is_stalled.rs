@@ -1,0 +1,215 @@
+//! While mail waits for something a person may have to mend, it can be told what, and since when.
+
+use crate::json;
+use harness::{Setup, World};
+use shared::store::stall::{self, Cause, Stall};
+use shared::trouble::WorkerTrouble;
+use time::{Duration, OffsetDateTime};
+
+/// Nobody listens there.
+const NOWHERE: &str = "smtp://127.0.0.1:1?tls=none";
+
+/// So slow that a batch of some is long: it waits, and nothing is wrong with that.
+const SLOWLY: (&str, &str) = ("BECKON_MAIL_RATE", "2");
+
+async fn look(world: &World) -> Option<Stall> {
+    stall::look(&world.db).await.unwrap()
+}
+
+async fn stalled(world: &World, wish: &str, is_it: impl Fn(&Stall) -> bool) -> Stall {
+    world
+        .eventually(wish, async || look(world).await.filter(|stall| is_it(stall)))
+        .await
+}
+
+async fn moves_again(world: &World) {
+    world
+        .eventually("mail to move again", async || look(world).await.is_none().then_some(()))
+        .await;
+}
+
+async fn now(world: &World) -> OffsetDateTime {
+    sqlx::query_scalar("select clock_timestamp()")
+        .fetch_one(&world.db)
+        .await
+        .unwrap()
+}
+
+/// As if half a minute passed in which nobody said a word.
+async fn silence_passes(world: &World) {
+    for table in ["workers", "dispatching"] {
+        let passing = format!("update {table} set seen_at = seen_at - interval '30 seconds'");
+        sqlx::query(sqlx::AssertSqlSafe(passing))
+            .execute(&world.db)
+            .await
+            .unwrap();
+    }
+}
+
+fn trouble(stall: &Stall) -> Option<(WorkerTrouble, i64, i64)> {
+    match stall.cause {
+        Cause::Trouble {
+            trouble,
+            troubled,
+            live,
+            ..
+        } => Some((trouble, troubled, live)),
+        Cause::NoWorker | Cause::NoDispatch => None,
+    }
+}
+
+#[tokio::test]
+async fn an_outage_of_the_relay_is_told_until_it_is_over() {
+    let world = World::with(Setup::default().api_setting(SLOWLY.0, SLOWLY.1)).await;
+    let import = world.people(200).await;
+    world.relay.pause_listening().await;
+    world.relay.hang_up();
+    let before = now(&world).await;
+
+    let batch = world.invite(json!({ "import": import })).await;
+    let told = stalled(&world, "the outage to be told", |_| true).await;
+    let after = now(&world).await;
+
+    assert_eq!(
+        trouble(&told),
+        Some((WorkerTrouble::RelayUnreachable, 1, 1)),
+        "{told:?}"
+    );
+    assert_eq!(told.waiting, 200, "{told:?}");
+    let since = told.since.unwrap();
+    assert!(
+        before < since && since + Duration::seconds(5) <= after,
+        "{before} {since} {after}"
+    );
+
+    // A batch that somebody pauses waits for them, and for nothing else.
+    world.post(&format!("/v1/batches/{batch}/pause"), json!({})).await;
+    assert_eq!(look(&world).await, None);
+    world.post(&format!("/v1/batches/{batch}/resume"), json!({})).await;
+    let again = stalled(&world, "the outage to be told again", |_| true).await;
+    let drift = again.since.unwrap() - since;
+    assert!(drift.abs() < Duration::seconds(1), "{since} became {again:?}");
+
+    world.relay.resume_listening().await.unwrap();
+    moves_again(&world).await;
+    let waiting = world.count(batch, "waiting").await + world.count(batch, "retrying").await;
+    assert!(waiting > 0, "the batch was over before the test could tell");
+
+    world.post(&format!("/v1/batches/{batch}/stop"), json!({})).await;
+    world.finished(batch).await;
+    assert_eq!(look(&world).await, None);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn where_nothing_waits_nothing_is_told() {
+    let mut world = World::start().await;
+    let ada = world.person("ada@example.org").await;
+    let batch = world.invite(json!({ "users": [ada] })).await;
+    world.finished(batch).await;
+
+    world.kill_worker(0).await;
+    silence_passes(&world).await;
+    assert_eq!(look(&world).await, None);
+
+    let held = world
+        .invite(json!({ "users": [ada], "include_recent": true, "hold_seconds": 600 }))
+        .await;
+    assert_eq!(look(&world).await, None);
+    world.post(&format!("/v1/batches/{held}/stop"), json!({})).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn that_no_worker_runs_is_told_until_one_does() {
+    let mut world = World::with(Setup::default().workers(2)).await;
+    let import = world.people(30).await;
+    world.kill_worker(0).await;
+    world.stop_worker(0).await;
+    let stopped = now(&world).await;
+    let batch = world.invite(json!({ "import": import })).await;
+    // One stopped a moment ago; the next one may be starting.
+    assert_eq!(look(&world).await, None);
+
+    silence_passes(&world).await;
+    let told = stalled(&world, "the missing workers to be told", |_| true).await;
+
+    assert_eq!(told.cause, Cause::NoWorker);
+    assert_eq!(told.waiting, 30);
+    let since = told.since.unwrap() + Duration::seconds(30);
+    assert!(
+        (stopped - since).abs() < Duration::seconds(5),
+        "{since}, and stopped {stopped}"
+    );
+
+    world.start_worker().await.unwrap();
+    moves_again(&world).await;
+    let finished = world.finished(batch).await;
+    assert_eq!(finished["counts"]["sent"], 30, "{finished}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_worker_in_trouble_is_one_of_two() {
+    let setup = Setup::default().workers(0).api_setting(SLOWLY.0, SLOWLY.1);
+    let mut world = World::with(setup).await;
+    world.start_worker_with(&[("SMTP_URL", NOWHERE)]).await.unwrap();
+    world.start_worker().await.unwrap();
+    let import = world.people(200).await;
+
+    let batch = world.invite(json!({ "import": import })).await;
+    let told = stalled(&world, "one of two to be told", |_| true).await;
+
+    assert_eq!(
+        trouble(&told),
+        Some((WorkerTrouble::RelayUnreachable, 1, 2)),
+        "{told:?}"
+    );
+    world.kill_worker(1).await;
+    silence_passes(&world).await;
+    // The one that lives says so again by itself.
+    let told = stalled(&world, "the other one to be missed", |told| {
+        trouble(told).is_some_and(|(_, _, live)| live == 1)
+    })
+    .await;
+    assert_eq!(
+        trouble(&told),
+        Some((WorkerTrouble::RelayUnreachable, 1, 1)),
+        "{told:?}"
+    );
+    world.post(&format!("/v1/batches/{batch}/stop"), json!({})).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_broker_that_is_away_or_takes_nothing_is_told() {
+    let mut world = World::with(Setup::default().own_stack()).await;
+    let import = world.people(50).await;
+
+    world.stack().broker_alarm(true).await.unwrap();
+    let batch = world.invite(json!({ "import": import })).await;
+    world
+        .eventually("the alarm to be noticed", async || {
+            (world.api_metric("beckon_amqp_blocked").await > 0.5).then_some(())
+        })
+        .await;
+    silence_passes(&world).await;
+    // The worker says that it is there; the dispatcher cannot.
+    let told = stalled(&world, "the alarm to be told", |told| told.cause != Cause::NoWorker).await;
+    assert_eq!((told.cause, told.waiting), (Cause::NoDispatch, 50));
+    world.stack().broker_alarm(false).await.unwrap();
+    world.finished(batch).await;
+    assert_eq!(look(&world).await, None);
+
+    world.stack().stop_broker(harness::stack::Stop::Kill).await.unwrap();
+    let again = world.invite(json!({ "import": import, "include_recent": true })).await;
+    // The worker knows better than the dispatcher's silence, which may be ours from above.
+    let told = stalled(&world, "the broker to be missed", |told| trouble(told).is_some()).await;
+    assert_eq!(trouble(&told), Some((WorkerTrouble::BrokerAway, 1, 1)), "{told:?}");
+    world.stack().start_broker().await.unwrap();
+    moves_again(&world).await;
+    world.finished(again).await;
+    world.assert_promises_kept().await;
+    world.kill_api().await;
+}
