@@ -39,5 +39,43 @@ window.addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
 
+// A list to tick: all of this page at once, a range with Shift, and the number as it changes.
+const makeTickable = (table) => {
+  const boxes = [...table.querySelectorAll("input[name=user]")];
+  const count = table.closest("form").querySelector("[data-count]");
+  const others = Number(count?.dataset.count) - boxes.filter((box) => box.checked).length;
+  const all = Object.assign(document.createElement("input"), { type: "checkbox", ariaLabel: "Select everybody on this page" });
+  const tell = () => {
+    const ticked = boxes.filter((box) => box.checked).length;
+    all.checked = ticked === boxes.length;
+    all.indeterminate = ticked > 0 && !all.checked;
+    if (count) count.textContent = (others + ticked).toLocaleString("en");
+  };
+  let last = null;
+  table.addEventListener("click", (event) => {
+    const at = boxes.indexOf(event.target);
+    if (at < 0) return;
+    if (event.shiftKey && last !== null) {
+      for (const box of boxes.slice(Math.min(at, last), Math.max(at, last))) box.checked = event.target.checked;
+    }
+    last = at;
+  });
+  table.addEventListener("change", (event) => {
+    if (event.target === all) for (const box of boxes) box.checked = all.checked;
+    tell();
+  });
+  table.querySelector("thead .tick").append(all);
+  tell();
+};
+
+document.documentElement.classList.add("script");
+for (const table of document.querySelectorAll("[data-ticks]")) makeTickable(table);
+
+// Choices whose consequences the server works out are sent when they change.
+for (const form of document.querySelectorAll("form[data-auto]")) form.addEventListener("change", () => form.requestSubmit());
+for (const choice of document.querySelectorAll("[data-list] select")) {
+  choice.addEventListener("change", () => choice.form.requestSubmit(choice.form.querySelector("button[value=search]")));
+}
+
 showTimes(document);
 document.querySelector("[data-focus]")?.focus();

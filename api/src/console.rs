@@ -20,10 +20,14 @@ pub mod fault;
 mod fields;
 mod frame;
 mod home;
+mod letter;
 mod own_password;
+mod people;
 mod respond;
+mod selections;
 pub mod session;
 mod sign_in;
+mod users;
 mod words;
 
 use crate::observe;
@@ -52,6 +56,17 @@ pub fn routes(api: &Api) -> Router<Api> {
         .route("/console", get(home::show))
         .route("/console/password", get(own_password::show).post(own_password::choose))
         .route("/console/sign-out", post(sign_in::leave))
+        .route("/console/users", get(users::show).post(users::press))
+        .route("/console/selections/new", get(selections::begin))
+        .route(
+            "/console/selections/{id}",
+            get(selections::choose).post(selections::press),
+        )
+        .route("/console/selections/{id}/preview", get(selections::preview))
+        .route("/console/selections/{id}/preview/html", get(selections::html))
+        .route("/console/selections/{id}/test", post(selections::test))
+        .route("/console/selections/{id}/check", get(selections::check))
+        .route("/console/selections/{id}/send", post(selections::send))
         .route("/console/{*rest}", get(home::nothing).post(home::nothing))
         .layer(within)
         .layer(from_fn_with_state(api.clone(), door::pass));

@@ -24,6 +24,13 @@ const LONGEST: usize = 200;
 #[derive(Clone, Debug)]
 pub struct IdempotencyKey(Option<String>);
 
+impl IdempotencyKey {
+    /// A key of our own making, such as the one-time token of a form.
+    pub fn of(token: &str) -> Self {
+        Self(Some(token.to_owned()))
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
     type Rejection = Problem;
 

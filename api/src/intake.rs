@@ -84,6 +84,7 @@ impl From<FilterRequest> for UserFilter {
             import: filter.import,
             invited: filter.invited,
             signed_in: filter.signed_in,
+            failed: None,
         }
     }
 }
@@ -217,6 +218,7 @@ fn batch_of(
             emails_given: request.emails,
             import: request.import,
             filter: request.filter.map(UserFilter::from),
+            chosen: None,
         },
         hold: Duration::from_secs(u64::from(request.hold_seconds)),
         start_at: request.start_at,

@@ -132,6 +132,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         tries: Arc::default(),
         room: Arc::default(),
         strips: Arc::default(),
+        mail_rate: settings.mail_rate,
         password_stale: settings.password_stale,
         hold: settings.hold,
         watches: Arc::default(),

@@ -30,6 +30,8 @@ pub struct Api {
     pub room: Arc<Room>,
     /// What every page says while mail is stalled.
     pub strips: Arc<Strips>,
+    /// Mails a second over all workers, where that is set.
+    pub mail_rate: Option<f64>,
     /// When an untried password mail expires.
     pub password_stale: Duration,
     /// How long a batch sent from the console can be undone before it starts.

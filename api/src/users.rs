@@ -98,8 +98,8 @@ impl TryFrom<User> for UserView {
     }
 }
 
-/// The furthest step wins: who signed in once has come in, whatever was mailed to them since.
-fn access_state(user: &User) -> &'static str {
+/// How far somebody has come in. The furthest step wins: who signed in once has come in, whatever was mailed to them since.
+pub fn access_state(user: &User) -> &'static str {
     if user.has_chosen {
         "own_password"
     } else if user.signed_in_at.is_some() {
@@ -145,6 +145,7 @@ pub async fn list(State(api): State<Api>, Query(request): Query<ListRequest>) ->
         import: request.import,
         invited: request.invited,
         signed_in: request.signed_in,
+        failed: None,
     };
     let limit = page.limit()?;
     let found = users::list(&api.db, &filter, page.after()?, limit + 1).await?;

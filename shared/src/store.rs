@@ -22,6 +22,7 @@ pub mod dispatch;
 pub mod idempotency;
 pub mod imports;
 pub mod intake;
+pub mod selections;
 pub mod sessions;
 pub mod settle;
 pub mod stall;

@@ -39,7 +39,6 @@ impl Fields {
             .map(|(_, value)| value.as_str())
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "forms with several buttons ask it"))]
     /// Whether a field was sent with something in it, as a ticked box or a pressed button is.
     pub(super) fn is_set(&self, name: &str) -> bool {
         !self.text(name).is_empty()

@@ -1,6 +1,7 @@
 //! What every page has around its own content.
 
 use super::assets;
+use super::respond::Said;
 use super::session::Administrator;
 use crate::state::Api;
 
@@ -44,7 +45,7 @@ pub(super) struct Frame {
     /// What its forms carry.
     pub(super) proof: String,
     /// What was done on the page before.
-    pub(super) said: Option<String>,
+    pub(super) said: Option<Said>,
     /// Whether something on the page is wrong, which its title says first.
     pub(super) has_faults: bool,
     /// The files of the style sheet, the script and the tab's picture.

@@ -32,9 +32,27 @@ pub(super) fn redirect(to: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
 }
 
+/// What a page says of the one before.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Said {
+    /// Whether something was done; otherwise it is only a note.
+    pub(super) is_done: bool,
+    /// A sentence.
+    pub(super) text: String,
+}
+
 /// On to another page, which begins with a banner that says what was done. It is gone on the page
 /// after that.
 pub(super) fn redirect_saying(to: &str, said: &str) -> Response {
+    redirect_with(to, &format!("done {said}"))
+}
+
+/// On to another page, which begins with a note: nothing was done, and why.
+pub(super) fn redirect_noting(to: &str, said: &str) -> Response {
+    redirect_with(to, &format!("note {said}"))
+}
+
+fn redirect_with(to: &str, said: &str) -> Response {
     let mut response = redirect(to);
     let cookie = format!(
         "{SAID}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60",
@@ -45,9 +63,13 @@ pub(super) fn redirect_saying(to: &str, said: &str) -> Response {
 }
 
 /// What the page before wanted said.
-pub(super) fn said(cookies: &str) -> Option<String> {
-    let text = URL_SAFE_NO_PAD.decode(cookie(cookies, SAID)?).ok()?;
-    String::from_utf8(text).ok()
+pub(super) fn said(cookies: &str) -> Option<Said> {
+    let bytes = URL_SAFE_NO_PAD.decode(cookie(cookies, SAID)?).ok()?;
+    let (what, text) = std::str::from_utf8(&bytes).ok()?.split_once(' ')?;
+    Some(Said {
+        is_done: what == "done",
+        text: text.to_owned(),
+    })
 }
 
 /// Once shown it is over.

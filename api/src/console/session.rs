@@ -5,7 +5,7 @@
 //! The proof that a form is ours is derived from the token, so every session has its own and
 //! nothing has to be stored for it.
 
-use super::respond::cookie;
+use super::respond::{Said, cookie};
 use crate::caller::Caller;
 use crate::problem::Problem;
 use crate::state::Api;
@@ -38,7 +38,7 @@ pub struct Administrator {
     /// What the forms of this session carry.
     pub(super) proof: String,
     /// What the page before wanted said.
-    pub(super) said: Option<String>,
+    pub(super) said: Option<Said>,
     digest: Vec<u8>,
 }
 

@@ -1,10 +1,5 @@
 //! Numbers and moments as the pages show them.
 
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the lists and batches of the console speak with these")
-)]
-
 use std::fmt::Write as _;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;

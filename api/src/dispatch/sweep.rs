@@ -2,7 +2,7 @@
 
 use crate::metrics::ApiMetrics;
 use shared::delivery::ATTEMPTS_MOST;
-use shared::store::{Db, StoreResult, batches, dispatch as rows, idempotency, workers};
+use shared::store::{Db, StoreResult, batches, dispatch as rows, idempotency, selections, sessions, workers};
 use tracing::{info, warn};
 
 /// Rows a sweep ends at a time, so that none holds locks for long.
@@ -10,6 +10,9 @@ const GROUP: i64 = 5_000;
 
 /// Idempotency keys forgotten at a time; nobody makes as many a second.
 const KEYS: i64 = 1_000;
+
+/// Choices forgotten at a time: one of half a million people is 8 MB.
+const SELECTIONS: i64 = 10;
 
 /// One sweep over everything that can be stuck.
 pub(super) async fn once(db: &Db, metrics: &ApiMetrics) -> StoreResult<()> {
@@ -39,6 +42,8 @@ pub(super) async fn once(db: &Db, metrics: &ApiMetrics) -> StoreResult<()> {
     count("given_up", rows::end_given_up(db, GROUP).await?);
     idempotency::forget(db, KEYS).await?;
     workers::forget(db).await?;
+    sessions::forget(db, KEYS).await?;
+    selections::forget(db, SELECTIONS).await?;
     for batch in rows::finish(db).await? {
         info!(batch.id = %batch, "Batch has finished");
         metrics.batches_finished.inc();

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use shared::letter::{self, LetterValues, ShownPassword, expires_text};
 use shared::store::system_emails;
 use shared::store::users::User;
-use shared::system_email::{CustomFields, SystemEmailKind};
+use shared::system_email::{Compiled, CustomFields, SystemEmailKind};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -57,14 +57,34 @@ pub async fn preview(
 ) -> Result<Json<PreviewView>, Problem> {
     let PreviewRequest { user, subject, body } = body.value;
     let user = crate::users::get(&api, user).await?;
-    let now = current(&api, kind).await?;
     let compiled = if subject.is_none() && body.is_none() {
-        // As the worker does: a column that has gone since the text was saved is an empty value.
-        compile(kind, &tidied(&now.subject, &now.body), CustomFields::Any)?
+        in_use(&api, kind).await?
     } else {
+        let now = current(&api, kind).await?;
         let draft = tidied(&subject.unwrap_or(now.subject), &body.unwrap_or(now.body));
         compile(kind, &draft, CustomFields::Known(&custom_fields(&api).await?))?
     };
+    Ok(Json(preview_of(&api, &compiled, &user).await?))
+}
+
+/// The letter in use, ready to fill as the worker does: a column that has gone since the text was
+/// saved is an empty value.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn in_use(api: &Api, kind: SystemEmailKind) -> Result<Compiled, Problem> {
+    let now = current(api, kind).await?;
+    compile(kind, &tidied(&now.subject, &now.body), CustomFields::Any)
+}
+
+/// A letter as this user would get it now.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn preview_of(api: &Api, compiled: &Compiled, user: &User) -> Result<PreviewView, Problem> {
+    let kind = compiled.kind();
     let is_password_mail = kind == SystemEmailKind::PasswordReset;
     // As if it were sent now.
     let lifetime = api.letters.lifetimes.of(user.signed_in_at.is_some());
@@ -82,15 +102,15 @@ pub async fn preview(
         password: is_password_mail.then_some(ShownPassword::Masked),
         password_expires: is_password_mail.then_some(expires.as_str()),
     };
-    let shown = letter::preview(&compiled, &values);
-    Ok(Json(PreviewView {
+    let shown = letter::preview(compiled, &values);
+    Ok(PreviewView {
         from: mailbox(&api.letters.from.name, api.letters.from.address.as_typed()),
-        to: to(&user),
+        to: to(user),
         subject: shown.subject,
         html: shown.html.to_string(),
         text: shown.text.to_string(),
         missing: shown.missing,
-    }))
+    })
 }
 
 fn to(user: &User) -> String {

@@ -13,6 +13,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use shared::address::EmailAddress;
 use shared::store::{begin, intake};
+use shared::system_email::SystemEmailKind;
 use shared::trace::TraceId;
 use tracing::info;
 use utoipa::ToSchema;
@@ -51,21 +52,36 @@ pub async fn test(
         Problem::unprocessable("invalid_request", "This address cannot get a mail; see errors.")
             .with_errors(vec![error])
     })?;
-    let this = api.clone();
-    let accepted = api
-        .to_the_end(async move {
-            let mut transaction = begin(&this.db).await?;
-            if let Some(answer) = once.answered(&mut transaction).await? {
-                return Ok(answer);
-            }
-            let typed = address.as_typed();
-            let batch = intake::accept_test(&mut transaction, kind, typed, &caller.name, trace.as_str()).await?;
-            let answer = TestView { batch };
-            once.commit(&this.db, transaction, StatusCode::ACCEPTED, &answer)
-                .await?;
-            info!(batch.id = %batch, mail = kind.as_str(), to = %address, "Accepted a test mail");
-            Ok(answer)
-        })
-        .await?;
+    let accepted = send_test(&api, once, kind, address, &caller, &trace).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
+}
+
+/// Accepts a test mail, once.
+///
+/// # Errors
+///
+/// When Postgres is away, or the key came before with another request.
+pub async fn send_test(
+    api: &Api,
+    once: Once,
+    kind: SystemEmailKind,
+    address: EmailAddress,
+    caller: &Caller,
+    trace: &TraceId,
+) -> Result<TestView, Problem> {
+    let (this, caller, trace) = (api.clone(), caller.clone(), trace.clone());
+    api.to_the_end(async move {
+        let mut transaction = begin(&this.db).await?;
+        if let Some(answer) = once.answered(&mut transaction).await? {
+            return Ok(answer);
+        }
+        let typed = address.as_typed();
+        let batch = intake::accept_test(&mut transaction, kind, typed, &caller.name, trace.as_str()).await?;
+        let answer = TestView { batch };
+        once.commit(&this.db, transaction, StatusCode::ACCEPTED, &answer)
+            .await?;
+        info!(batch.id = %batch, mail = kind.as_str(), to = %address, "Accepted a test mail");
+        Ok(answer)
+    })
+    .await
 }

@@ -70,6 +70,23 @@ pub async fn list(db: &Db, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<
     Ok(found.fetch_all(db).await?)
 }
 
+/// How many mails a second the latest batches of a kind took; none when there was no large one.
+pub async fn usual_rate(db: &Db, kind: SystemEmailKind) -> StoreResult<Option<f64>> {
+    let row = sqlx::query!(
+        r#"select (sum(accepted_count)
+                   / nullif(sum(extract(epoch from finished_at - start_at)), 0))::float8 as rate
+           from (select accepted_count, finished_at, start_at
+                 from batches
+                 where kind = $1 and state = 'finished' and accepted_count >= 100 and not is_test
+                 order by id desc
+                 limit 3) latest"#,
+        kind as _,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(row.rate)
+}
+
 /// Why how many were left out.
 pub async fn left_out(db: &Db, batch: Uuid) -> StoreResult<LeftOutCounts> {
     let rows = sqlx::query!(

@@ -15,7 +15,7 @@ use uuid::Uuid;
 pub const LIVE_PASSWORDS_MOST: i32 = 5;
 
 /// How long after a mail the same person is left out of the next batch of its kind.
-const RECENT: Duration = Duration::from_hours(24);
+pub(super) const RECENT: Duration = Duration::from_hours(24);
 
 /// Reasons for leaving somebody out, as stored and shown.
 pub const LEFT_OUT_REASONS: [&str; 6] = [
@@ -40,6 +40,8 @@ pub struct Selection {
     pub import: Option<Uuid>,
     /// Everybody a filter matches.
     pub filter: Option<super::users::UserFilter>,
+    /// Everybody an administrator chose, as it was written down.
+    pub chosen: Option<Uuid>,
 }
 
 /// A batch to accept.
@@ -115,9 +117,13 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch) -> StoreResul
         new.created_by,
         new.trace_id,
         i32::try_from(INTERACTIVE_MOST).unwrap_or(i32::MAX),
+        chosen.chosen,
     )
     .fetch_one(&mut **transaction)
     .await?;
+    if let Some(selection) = chosen.chosen {
+        super::selections::note_batch(transaction, selection, row.id).await?;
+    }
     sqlx::query!("select pg_notify('beckon_work', '')")
         .execute(&mut **transaction)
         .await?;

@@ -8,6 +8,10 @@ with given as materialized (
     union all
     select user_id, null, row_number from import_users where import_id = $4
     union all
+    select chosen.id, null, chosen.n
+    from selections s cross join lateral unnest(s.chosen) with ordinality as chosen (id, n)
+    where s.id = $21
+    union all
     select u.id, null, 0
     from users u
     where $5::boolean

@@ -1,6 +1,7 @@
 //! The people.
 
 use super::{Db, StoreResult};
+use crate::batch::BatchState;
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -16,6 +17,8 @@ pub struct UserFilter {
     pub invited: Option<bool>,
     /// Has signed in.
     pub signed_in: Option<bool>,
+    /// Their latest mail failed or was given up.
+    pub failed: Option<bool>,
 }
 
 impl UserFilter {
@@ -53,6 +56,12 @@ pub struct User {
     pub signed_in_at: Option<OffsetDateTime>,
     /// The state of the latest invite.
     pub invite_state: Option<crate::delivery::DeliveryState>,
+    /// Why it is so.
+    pub invite_reason: Option<String>,
+    /// The state of its batch.
+    pub invite_batch_state: Option<BatchState>,
+    /// Its delivery.
+    pub invite: Option<Uuid>,
     /// When it was sent.
     pub invite_sent_at: Option<OffsetDateTime>,
     /// Whether they chose a password of their own.
@@ -63,40 +72,87 @@ pub struct User {
     pub password_has_expired: bool,
 }
 
+/// A statement about the users who match a filter, with what follows the condition.
+macro_rules! matching {
+    ($filter:expr, $rest:literal, $($argument:expr),*) => {
+        sqlx::query_as!(
+            User,
+            r#"select u.id, u.email, u.first_name, u.last_name, u.language, u.fields, u.created_at, u.signed_in_at,
+                      invite.state as "invite_state?: crate::delivery::DeliveryState",
+                      invite.reason as "invite_reason?", invite.batch_state as "invite_batch_state?: BatchState", invite.id as "invite?", invite.sent_at as "invite_sent_at?",
+                      coalesce(access.has_chosen, false) as "has_chosen!",
+                      access.expires_at as "password_expires_at?",
+                      coalesce(access.expires_at <= now(), false) as "password_has_expired!"
+               from users u
+               left join lateral (
+                   select d.id, d.state, d.reason, d.sent_at, b.state as batch_state
+                   from deliveries d join batches b on b.id = d.batch_id
+                   where d.user_id = u.id and b.kind = 'invite'
+                   order by d.id desc
+                   limit 1
+               ) invite on true
+               left join lateral (
+                   select bool_or(c.kind = 'chosen') as has_chosen, max(c.expires_at) as expires_at
+                   from credentials c
+                   where c.user_id = u.id
+               ) access on true
+               where ($1::text is null
+                      or u.email ilike $1 or u.first_name ilike $1 or u.last_name ilike $1
+                      or u.first_name || ' ' || u.last_name ilike $1)
+                 and ($2::uuid is null or exists (select from import_users i where i.import_id = $2 and i.user_id = u.id))
+                 and ($3::boolean is null
+                      or $3 = exists (
+                          select from deliveries d join batches b on b.id = d.batch_id
+                          where d.user_id = u.id and b.kind = 'invite' and d.state = 'sent'))
+                 and ($4::boolean is null or $4 = (u.signed_in_at is not null))
+                 and ($5::boolean is null
+                      or $5 = exists (
+                          select from deliveries d
+                          where d.user_id = u.id and d.state in ('failed', 'expired')
+                            and not exists (select from deliveries l where l.user_id = u.id and l.id > d.id)))"#
+                + $rest,
+            $filter.pattern(),
+            $filter.import,
+            $filter.invited,
+            $filter.signed_in,
+            $filter.failed,
+            $($argument),*
+        )
+    };
+}
+
 /// A page of users, in the order they came (to the millisecond), after the user `after`.
 pub async fn list(db: &Db, filter: &UserFilter, after: Option<Uuid>, limit: i64) -> StoreResult<Vec<User>> {
-    let users = sqlx::query_file_as!(
-        User,
-        "src/store/users.sql",
-        filter.pattern(),
-        filter.import,
-        filter.invited,
-        filter.signed_in,
+    let rows = matching!(
+        filter,
+        "and ($6::uuid is null or u.id > $6) order by u.id limit $7",
         after,
-        limit,
-        None::<Uuid>,
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(users)
+        limit
+    );
+    Ok(rows.fetch_all(db).await?)
+}
+
+/// A page of users, those who came last first, who came before the user `before`.
+pub async fn newest(db: &Db, filter: &UserFilter, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<User>> {
+    let rows = matching!(
+        filter,
+        "and ($6::uuid is null or u.id < $6) order by u.id desc limit $7",
+        before,
+        limit
+    );
+    Ok(rows.fetch_all(db).await?)
 }
 
 /// One user.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<User>> {
-    let user = sqlx::query_file_as!(
-        User,
-        "src/store/users.sql",
-        None::<String>,
-        None::<Uuid>,
-        None::<bool>,
-        None::<bool>,
-        None::<Uuid>,
-        1_i64,
-        Some(id),
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(user)
+    let row = matching!(UserFilter::default(), "and u.id = $6", id);
+    Ok(row.fetch_optional(db).await?)
+}
+
+/// Which of these users match.
+pub async fn those_matching(db: &Db, filter: &UserFilter, ids: &[Uuid]) -> StoreResult<Vec<Uuid>> {
+    let rows = matching!(filter, "and u.id = any($6)", ids);
+    Ok(rows.fetch_all(db).await?.into_iter().map(|user| user.id).collect())
 }
 
 /// What to change of a user; what is absent stays.

@@ -78,6 +78,16 @@ impl Compiled {
         fields
     }
 
+    /// The fields that occur somewhere without another text for those who have no value.
+    pub fn bare_fields(&self) -> Vec<Field> {
+        let slots = self.subject.slots.iter().chain(&self.html.slots);
+        let bare = slots.filter(|slot| slot.default.is_none());
+        let mut fields: Vec<Field> = bare.map(|slot| slot.field.clone()).collect();
+        fields.sort();
+        fields.dedup();
+        fields
+    }
+
     /// Writes one person's letter. Never fails: what is missing is left empty and reported.
     pub fn fill(&self, values: &LetterValues<'_>, marking: Marking) -> Filled {
         let mut missing = Vec::new();

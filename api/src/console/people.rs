@@ -1,0 +1,13 @@
+//! Lists of people to choose from: the page of all users, and the first step of sending.
+//!
+//! Both are one form. Whatever button is pressed (search, next page, select all), what was ticked
+//! on this page is kept first; so a choice survives paging and searching, with and without a
+//! script. The answer to the form is a redirect, so every list has an address that can be shared.
+
+mod list;
+mod ticks;
+mod view;
+
+pub(super) use list::{PeopleList, list};
+pub(super) use ticks::{Pressed, take, who_of};
+pub(super) use view::{View, Who};

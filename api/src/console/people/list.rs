@@ -1,0 +1,189 @@
+//! One page of people, as a table with boxes to tick.
+
+use super::ticks::who_of;
+use super::view::{STATUSES, View};
+use crate::console::words::{Moment, counted, moment};
+use crate::problem::Problem;
+use crate::state::Api;
+use crate::status_words::status;
+use shared::store::imports;
+use shared::store::selections::{self, Selection};
+use shared::store::users::{self, User};
+use std::collections::HashSet;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// People on a page.
+const ROWS: usize = 50;
+
+/// How long a page waits for the number of those who match.
+const COUNT: Duration = Duration::from_millis(150);
+
+/// A page of people.
+pub(in crate::console) struct PeopleList {
+    /// Which.
+    pub(in crate::console) view: View,
+    /// Where the form goes.
+    pub(in crate::console) action: String,
+    /// The people.
+    pub(in crate::console) rows: Vec<PersonRow>,
+    /// How many match, where that is told soon enough.
+    pub(in crate::console) matching: Option<String>,
+    /// The name of the import that is asked for.
+    pub(in crate::console) import: Option<String>,
+    /// How many are chosen, on all pages.
+    pub(in crate::console) chosen: i64,
+    /// Whether everybody who matches is chosen.
+    pub(in crate::console) is_all: bool,
+    /// Whether there is a page before,
+    pub(in crate::console) has_previous: bool,
+    /// and after.
+    pub(in crate::console) has_next: bool,
+}
+
+/// One person of the list.
+pub(in crate::console) struct PersonRow {
+    pub(in crate::console) id: Uuid,
+    pub(in crate::console) name: String,
+    pub(in crate::console) email: String,
+    pub(in crate::console) added: Moment,
+    pub(in crate::console) invite: Invite,
+    pub(in crate::console) access: (&'static str, &'static str),
+    pub(in crate::console) is_ticked: bool,
+}
+
+/// What became of somebody's invite.
+pub(in crate::console) struct Invite {
+    pub(in crate::console) tone: &'static str,
+    pub(in crate::console) word: &'static str,
+    pub(in crate::console) delivery: Option<Uuid>,
+    pub(in crate::console) sent: Option<Moment>,
+}
+
+impl PeopleList {
+    /// The filters with the one in use.
+    pub(in crate::console) fn statuses(&self) -> Vec<(&'static str, &'static str, bool)> {
+        let now = self.view.status.as_deref().unwrap_or_default();
+        STATUSES
+            .iter()
+            .map(|(word, shown)| (*word, *shown, *word == now))
+            .collect()
+    }
+
+    /// Whether a search or a filter leaves somebody out.
+    pub(in crate::console) fn is_narrow(&self) -> bool {
+        self.view.who().is_narrow()
+    }
+
+    /// How many are chosen, in words.
+    pub(in crate::console) fn chosen_shown(&self) -> String {
+        counted(self.chosen)
+    }
+
+    /// The list without its search and filters.
+    pub(in crate::console) fn everybody(&self) -> String {
+        View::of(super::view::Who::default(), self.view.selection).address(&self.action)
+    }
+
+    /// The people before and after: where the first and the last one stand.
+    pub(in crate::console) fn edges(&self) -> (String, String) {
+        let id = |row: Option<&PersonRow>| row.map(|row| row.id.to_string()).unwrap_or_default();
+        (id(self.rows.first()), id(self.rows.last()))
+    }
+}
+
+/// Reads a page.
+pub(in crate::console) async fn list(
+    api: &Api,
+    view: View,
+    selection: Option<&Selection>,
+    action: &str,
+) -> Result<PeopleList, Problem> {
+    let who = view.who();
+    let filter = who.filter();
+    let limit = i64::try_from(ROWS + 1).unwrap_or(51);
+    let (mut found, is_backwards) = match view.after {
+        Some(after) => {
+            let mut found = users::list(&api.db, &filter, Some(after), limit).await?;
+            found.truncate(ROWS + 1);
+            (found, true)
+        }
+        None => (users::newest(&api.db, &filter, view.before, limit).await?, false),
+    };
+    let has_more = found.len() > ROWS;
+    found.truncate(ROWS);
+    if is_backwards {
+        found.reverse();
+    }
+    let shown: Vec<Uuid> = found.iter().map(|user| user.id).collect();
+    let ticked = ticked(api, selection, &shown).await?;
+    let counted_rows = selections::count_within(&api.db, &filter, COUNT).await?;
+    let import = match view.import {
+        Some(id) => imports::find(&api.db, id).await?.map(|import| import.file_name),
+        None => None,
+    };
+    let is_all =
+        selection.is_some_and(|selection| who_of(selection).as_ref() == Some(&who) && selection.dropped.is_empty());
+    Ok(PeopleList {
+        rows: found.iter().map(|user| row(user, ticked.contains(&user.id))).collect(),
+        matching: counted_rows.map(counted),
+        import,
+        chosen: selection.map_or(0, Selection::count),
+        is_all,
+        has_previous: if is_backwards { has_more } else { view.before.is_some() },
+        has_next: if is_backwards { true } else { has_more },
+        action: action.to_owned(),
+        view,
+    })
+}
+
+/// Who of these people is chosen.
+async fn ticked(api: &Api, selection: Option<&Selection>, shown: &[Uuid]) -> Result<HashSet<Uuid>, Problem> {
+    let Some(selection) = selection else {
+        return Ok(HashSet::new());
+    };
+    let mut ticked: HashSet<Uuid> = selection.picked.iter().copied().collect();
+    if let Some(who) = who_of(selection) {
+        let matching = users::those_matching(&api.db, &who.filter(), shown).await?;
+        ticked.extend(matching.into_iter().filter(|id| !selection.dropped.contains(id)));
+    }
+    Ok(ticked)
+}
+
+fn row(user: &User, is_ticked: bool) -> PersonRow {
+    let name = format!("{} {}", user.first_name, user.last_name).trim().to_owned();
+    PersonRow {
+        id: user.id,
+        name: if name.is_empty() { user.email.clone() } else { name },
+        email: user.email.clone(),
+        added: moment(user.created_at),
+        invite: invite(user),
+        access: access(user),
+        is_ticked,
+    }
+}
+
+fn invite(user: &User) -> Invite {
+    let shown = user.invite_state.zip(user.invite_batch_state).map(|(state, batch)| {
+        let status = status(state, user.invite_reason.as_deref(), batch);
+        (status.tone.as_str(), status.word)
+    });
+    let (tone, word) = shown.unwrap_or(("", "Not invited"));
+    Invite {
+        tone,
+        word,
+        delivery: user.invite,
+        sent: user.invite_sent_at.map(moment),
+    }
+}
+
+/// How far somebody has come in: tone and words.
+fn access(user: &User) -> (&'static str, &'static str) {
+    match crate::users::access_state(user) {
+        "own_password" => ("green", "Signed in"),
+        "signed_in" => ("green", "Signed in with a mailed password"),
+        "password_expired" => ("amber", "Password expired"),
+        "password_mailed" => ("grey", "Password sent"),
+        _ => ("", "Not yet"),
+    }
+}

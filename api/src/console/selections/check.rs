@@ -1,0 +1,223 @@
+//! Step 3: the sums, before anything is sent.
+
+use super::estimate;
+use super::own::{self, Own};
+use crate::console::frame::{Frame, Place};
+use crate::console::respond::{page, redirect_noting};
+use crate::console::session::Administrator;
+use crate::console::words::{counted, lasting, some};
+use crate::problem::Problem;
+use crate::query::{Path, Query};
+use crate::state::Api;
+use crate::status_words::left_out;
+use crate::system_emails::current;
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use shared::store::selections::{self, Selection, Sum};
+use shared::system_email::SystemEmailKind;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/check.html")]
+pub(super) struct CheckPage {
+    pub(super) frame: Frame,
+    id: Uuid,
+    name: &'static str,
+    subject: String,
+    from: String,
+    hold: String,
+    has_hold: bool,
+    estimate: String,
+    is_password_mail: bool,
+    choice: Choice,
+    sums: Sums,
+    /// How many have signed in, and how many got this mail in the last 24 hours.
+    signed_in: i64,
+    recent: i64,
+    button: String,
+    pub(super) faults: Vec<(&'static str, String)>,
+    pub(super) start_at: String,
+}
+
+/// What the administrator may choose about people who would usually be left out.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub(in crate::console) struct Choice {
+    /// Password mails: also to people who have signed in.
+    #[serde(default)]
+    pub(super) signed_in: Option<bool>,
+    /// Also to people who got this mail in the last 24 hours.
+    #[serde(default)]
+    pub(super) recent: Option<bool>,
+}
+
+impl Choice {
+    /// Without a word, one person who was chosen by name gets their mail, and of many those are left
+    /// out who need none.
+    pub(super) fn resolved(self, is_one: bool) -> (bool, bool) {
+        (self.signed_in.unwrap_or(is_one), self.recent.unwrap_or(is_one))
+    }
+}
+
+/// What would be sent, and who is left out: it adds up to who was chosen.
+struct Sums {
+    chosen: String,
+    sent: i64,
+    left_out: Vec<(&'static str, String)>,
+}
+
+impl CheckPage {
+    fn sent_shown(&self) -> String {
+        counted(self.sums.sent)
+    }
+
+    fn signed_in_shown(&self) -> String {
+        some(self.signed_in, "person has", "people have")
+    }
+
+    fn recent_shown(&self) -> String {
+        some(self.recent, "person got", "people got")
+    }
+
+    fn includes_signed_in(&self) -> bool {
+        self.choice.signed_in.unwrap_or_default()
+    }
+
+    fn includes_recent(&self) -> bool {
+        self.choice.recent.unwrap_or_default()
+    }
+}
+
+/// Shows the sums.
+pub(in crate::console) async fn show(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+    Query(choice): Query<Choice>,
+) -> Result<Response, Problem> {
+    let (selection, kind) = match own::find(&api, &administrator, id).await? {
+        Own::Open(selection, kind) => (selection, kind),
+        Own::Sent(response) => return Ok(response),
+    };
+    if own::write_down(&api, &selection).await? == 0 {
+        return Ok(redirect_noting(
+            &format!("/console/selections/{id}"),
+            "Nobody is chosen yet. Select at least one user.",
+        ));
+    }
+    page(&of(&api, &administrator, &selection, kind, choice).await?)
+}
+
+/// The page for a choice.
+pub(super) async fn of(
+    api: &Api,
+    administrator: &Administrator,
+    selection: &Selection,
+    kind: SystemEmailKind,
+    choice: Choice,
+) -> Result<CheckPage, Problem> {
+    let all = selections::sums(&api.db, selection.id, kind).await?;
+    let total: i64 = all.iter().map(|sum| sum.n).sum();
+    let (signed_in, recent) = choice.resolved(total == 1);
+    let sums = sums(&all, kind, signed_in, recent);
+    let letter = current(api, kind).await?;
+    let of_those = |is: fn(&Sum) -> bool| all.iter().filter(|sum| is(sum)).map(|sum| sum.n).sum();
+    let hold = i64::try_from(api.hold.as_secs()).unwrap_or(i64::MAX);
+    Ok(CheckPage {
+        frame: administrator.frame(api, Place::Users, "Check before you send").await,
+        id: selection.id,
+        name: kind.name(),
+        subject: letter.subject,
+        from: format!("{} <{}>", api.letters.from.name, api.letters.from.address.as_typed()),
+        hold: lasting(hold),
+        has_hold: hold > 0,
+        estimate: estimate::of(api, kind, sums.sent).await?,
+        is_password_mail: kind == SystemEmailKind::PasswordReset,
+        button: button(kind, sums.sent),
+        choice: Choice {
+            signed_in: Some(signed_in),
+            recent: Some(recent),
+        },
+        sums,
+        signed_in: if kind == SystemEmailKind::PasswordReset {
+            of_those(|sum| sum.signed_in)
+        } else {
+            0
+        },
+        recent: of_those(|sum| sum.is_recent && !sum.is_waiting),
+        faults: Vec::new(),
+        start_at: String::new(),
+    })
+}
+
+fn sums(all: &[Sum], kind: SystemEmailKind, signed_in: bool, recent: bool) -> Sums {
+    let mut without = BTreeMap::<&'static str, i64>::new();
+    let (mut total, mut sent) = (0, 0);
+    for sum in all {
+        total += sum.n;
+        match sum.reason(kind, signed_in, recent) {
+            Some(reason) => *without.entry(left_out(reason)).or_default() += sum.n,
+            None => sent += sum.n,
+        }
+    }
+    Sums {
+        chosen: counted(total),
+        sent,
+        left_out: without.into_iter().map(|(word, n)| (word, counted(n))).collect(),
+    }
+}
+
+/// What the button does, with the number.
+fn button(kind: SystemEmailKind, mails: i64) -> String {
+    match kind {
+        SystemEmailKind::Invite => format!("Send {}", some(mails, "invite email", "invite emails")),
+        SystemEmailKind::PasswordReset => format!("Send {}", some(mails, "password email", "password emails")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sum(signed_in: bool, is_waiting: bool, is_recent: bool, n: i64) -> Sum {
+        Sum {
+            is_unknown: false,
+            signed_in,
+            is_waiting,
+            is_recent,
+            has_many_passwords: false,
+            n,
+        }
+    }
+
+    #[test]
+    fn the_sums_add_up_whatever_is_chosen() {
+        let all = [
+            sum(false, false, false, 1_000),
+            sum(true, false, false, 37),
+            sum(true, false, true, 5),
+            sum(false, true, true, 8),
+        ];
+        for kind in SystemEmailKind::ALL {
+            for (signed_in, recent) in [(false, false), (true, false), (false, true), (true, true)] {
+                let sums = sums(&all, kind, signed_in, recent);
+                let left_out: i64 = sums.left_out.iter().map(|(_, n)| n.parse::<i64>().unwrap()).sum();
+                assert_eq!((sums.sent + left_out, sums.chosen.as_str()), (1_050, "1,050"));
+            }
+        }
+        let usual = sums(&all, SystemEmailKind::PasswordReset, false, false);
+        assert_eq!(usual.sent, 1_000);
+        assert_eq!(sums(&all, SystemEmailKind::PasswordReset, true, false).sent, 1_037);
+        assert_eq!(sums(&all, SystemEmailKind::Invite, false, true).sent, 1_042);
+    }
+
+    #[test]
+    fn one_person_chosen_by_name_is_not_left_out() {
+        assert_eq!(Choice::default().resolved(true), (true, true));
+        assert_eq!(Choice::default().resolved(false), (false, false));
+    }
+}

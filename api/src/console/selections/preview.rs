@@ -1,0 +1,198 @@
+//! Step 2: the very mail each of the chosen people will get.
+
+use super::own::{self, Own};
+use crate::console::fields::Fields;
+use crate::console::frame::{Frame, Place};
+use crate::console::letter;
+use crate::console::respond::{page, redirect_noting, redirect_saying};
+use crate::console::session::Administrator;
+use crate::console::words::{counted, some};
+use crate::idempotent::{IdempotencyKey, Once};
+use crate::problem::Problem;
+use crate::query::{Path, Query};
+use crate::state::Api;
+use crate::system_emails::{PreviewView, in_use, preview_of, send_test};
+use askama::Template;
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use shared::address::EmailAddress;
+use shared::store::selections::{self, Selection};
+use shared::store::users::UserFilter;
+use shared::system_email::{Compiled, Field, SystemEmailKind};
+use shared::trace::TraceId;
+use uuid::Uuid;
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/preview.html")]
+struct PreviewPage {
+    frame: Frame,
+    id: Uuid,
+    key: &'static str,
+    name: &'static str,
+    /// Whose mail is shown, and their place among all.
+    person: String,
+    place: i32,
+    of: String,
+    previous: Option<i32>,
+    next: Option<i32>,
+    find: String,
+    is_found: bool,
+    is_text: bool,
+    mail: PreviewView,
+    is_password_mail: bool,
+    /// What some of the chosen people lack.
+    gaps: Vec<(String, String)>,
+    own_address: String,
+    token: Uuid,
+}
+
+/// Whose mail to show.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::console) struct Whose {
+    /// Their place among the chosen people.
+    n: Option<i32>,
+    /// Part of their name or address, in the place of that.
+    find: Option<String>,
+    /// `text` for the plain text part.
+    part: Option<String>,
+}
+
+/// Shows one person's mail.
+pub(in crate::console) async fn show(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+    Query(whose): Query<Whose>,
+) -> Result<Response, Problem> {
+    let (selection, kind) = match own::find(&api, &administrator, id).await? {
+        Own::Open(selection, kind) => (selection, kind),
+        Own::Sent(response) => return Ok(response),
+    };
+    let total = own::write_down(&api, &selection).await?;
+    if total == 0 {
+        return Ok(redirect_noting(
+            &format!("/console/selections/{id}"),
+            "Nobody is chosen yet. Select at least one user.",
+        ));
+    }
+    let found = found(&api, id, &whose).await?;
+    let place = found.or(whose.n).unwrap_or(1).clamp(1, total);
+    let compiled = in_use(&api, kind).await?;
+    let (mail, person) = mail_of(&api, &compiled, id, place).await?;
+    let title = format!("Preview: {}", kind.name());
+    page(&PreviewPage {
+        frame: administrator.frame(&api, Place::Users, title).await,
+        id,
+        key: kind.as_str(),
+        name: kind.name(),
+        person,
+        place,
+        of: counted(total),
+        previous: (place > 1).then(|| place - 1),
+        next: (place < total).then(|| place + 1),
+        is_found: whose.find.is_none() || found.is_some(),
+        find: whose.find.unwrap_or_default(),
+        is_text: whose.part.as_deref() == Some("text"),
+        mail,
+        is_password_mail: kind == SystemEmailKind::PasswordReset,
+        gaps: gaps(&api, &selection, &compiled).await?,
+        own_address: administrator.email.clone(),
+        token: Uuid::new_v4(),
+    })
+}
+
+async fn found(api: &Api, id: Uuid, whose: &Whose) -> Result<Option<i32>, Problem> {
+    let Some(find) = &whose.find else { return Ok(None) };
+    let search = UserFilter {
+        search: Some(find.clone()),
+        ..UserFilter::default()
+    };
+    Ok(selections::place_of(&api.db, id, &search).await?)
+}
+
+async fn mail_of(api: &Api, compiled: &Compiled, id: Uuid, place: i32) -> Result<(PreviewView, String), Problem> {
+    let gone = || Problem::not_found("user any more; go to the next one");
+    let user = selections::at(&api.db, id, place).await?.ok_or_else(gone)?;
+    let user = crate::users::get(api, user).await?;
+    let name = format!("{} {}", user.first_name, user.last_name).trim().to_owned();
+    let person = if name.is_empty() { user.email.clone() } else { name };
+    Ok((preview_of(api, compiled, &user).await?, person))
+}
+
+/// Which fields of the letter some people have no value for, and how many.
+async fn gaps(api: &Api, selection: &Selection, compiled: &Compiled) -> Result<Vec<(String, String)>, Problem> {
+    let names: Vec<String> = compiled
+        .bare_fields()
+        .into_iter()
+        .filter(|field| {
+            matches!(
+                field,
+                Field::FirstName | Field::LastName | Field::Language | Field::Custom(_)
+            )
+        })
+        .map(|field| field.name().to_owned())
+        .collect();
+    if names.is_empty() {
+        return Ok(Vec::new());
+    }
+    let counted = selections::gaps(&api.db, selection.id, &names).await?;
+    Ok(counted
+        .into_iter()
+        .map(|(name, n)| {
+            let have = if n == 1 { "person has" } else { "people have" };
+            (name, some(n, have, have))
+        })
+        .collect())
+}
+
+/// The HTML part by itself, for the frame on the page.
+pub(in crate::console) async fn html(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+    Query(whose): Query<Whose>,
+) -> Result<Response, Problem> {
+    let Own::Open(selection, kind) = own::find(&api, &administrator, id).await? else {
+        return Err(Problem::not_found("mail to preview any more; it was sent"));
+    };
+    let total = own::write_down(&api, &selection).await?;
+    let compiled = in_use(&api, kind).await?;
+    let place = whose.n.unwrap_or(1).clamp(1, total.max(1));
+    let (mail, _) = mail_of(&api, &compiled, id, place).await?;
+    Ok(letter::document(mail.html))
+}
+
+/// Sends the letter to the administrator, as a test.
+pub(in crate::console) async fn test(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Extension(trace): Extension<TraceId>,
+    Path(id): Path<Uuid>,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    let kind = match own::find(&api, &administrator, id).await? {
+        Own::Open(_, kind) => kind,
+        Own::Sent(response) => return Ok(response),
+    };
+    let address = EmailAddress::parse(&administrator.email).map_err(|_| Problem::internal())?;
+    let caller = administrator.caller();
+    let once = Once::new(
+        &caller,
+        &format!("test {}", kind.as_str()),
+        IdempotencyKey::of(fields.text("token")),
+        Vec::new(),
+    );
+    send_test(&api, once, kind, address, &caller, &trace).await?;
+    let place: i32 = fields.trimmed("n").parse().unwrap_or(1);
+    Ok(redirect_saying(
+        &format!("/console/selections/{id}/preview?n={place}"),
+        &format!(
+            "A test is on its way to {}. It carries no working password and changes nobody.",
+            administrator.email
+        ),
+    ))
+}

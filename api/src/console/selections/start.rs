@@ -1,0 +1,73 @@
+//! Where sending begins: with an import, one person, or what was chosen before.
+//!
+//! These are plain links: they send nothing and change nothing that anybody sees, they only note
+//! whom the next steps are about, and a note that leads nowhere is forgotten within a week.
+
+use super::own;
+use crate::console::people::Who;
+use crate::console::respond::redirect;
+use crate::console::session::Administrator;
+use crate::problem::Problem;
+use crate::query::Query;
+use crate::state::Api;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use shared::store::selections;
+use shared::system_email::SystemEmailKind;
+use uuid::Uuid;
+
+/// What to begin with.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::console) struct Beginning {
+    /// Which system email.
+    kind: Option<SystemEmailKind>,
+    /// The people of this import who have not had it yet,
+    import: Option<Uuid>,
+    /// or this person,
+    user: Option<Uuid>,
+    /// or whom this choice was of.
+    again: Option<Uuid>,
+}
+
+/// Begins a choice.
+pub(in crate::console) async fn begin(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Query(beginning): Query<Beginning>,
+) -> Result<Response, Problem> {
+    let this = api.clone();
+    api.to_the_end(async move {
+        if let Some(other) = beginning.again {
+            let copied = selections::copy(&this.db, administrator.id, other).await?;
+            let id = copied.ok_or_else(|| Problem::not_found("selection"))?;
+            return Ok(redirect(&format!("/console/selections/{id}/preview")));
+        }
+        let kind = beginning.kind.unwrap_or(SystemEmailKind::Invite);
+        let id = selections::create(&this.db, administrator.id, Some(kind)).await?;
+        let found = selections::find(&this.db, administrator.id, id).await?;
+        let mut selection = found.ok_or_else(Problem::internal)?;
+        if let Some(user) = beginning.user {
+            crate::users::get(&this, user).await?;
+            selection.picked = vec![user];
+            selections::change(&this.db, &selection).await?;
+            return own::go_on(&this, selection, None, "check").await;
+        }
+        let status = match kind {
+            SystemEmailKind::Invite => "not_invited",
+            SystemEmailKind::PasswordReset => "not_signed_in",
+        };
+        let who = Who {
+            status: Some(status.to_owned()),
+            import: beginning.import,
+            q: None,
+        };
+        let matching = selections::count(&this.db, &who.filter()).await?;
+        selection.matching = i32::try_from(matching).unwrap_or(i32::MAX);
+        selection.filter = serde_json::to_value(&who).ok();
+        selections::change(&this.db, &selection).await?;
+        Ok(redirect(&format!("/console/selections/{id}")))
+    })
+    .await
+}

@@ -1,0 +1,248 @@
+//! Whom an administrator is choosing, from the first tick to the batch.
+//!
+//! A choice is everybody who matches a filter, but for those taken out again, and those ticked one
+//! by one. Half a million people are chosen without their ids ever leaving Postgres. When the
+//! choice is made it is written down id by id, and the mail goes to exactly these: whoever is
+//! imported meanwhile does not join unseen.
+
+use super::users::UserFilter;
+use super::{Db, StoreResult, Transaction, begin, commit, within};
+use crate::system_email::SystemEmailKind;
+use serde_json::Value;
+use std::time::Duration;
+use uuid::Uuid;
+
+mod sums;
+
+pub use sums::{Sum, gaps, sums};
+
+/// After this an unfinished choice is forgotten.
+pub const KEPT_DAYS: i32 = 7;
+
+/// A choice.
+#[derive(Clone, Debug)]
+pub struct Selection {
+    /// Its id, which is also the one-time token of what is sent to it.
+    pub id: Uuid,
+    /// Which system email they are to get; open on the page of all users.
+    pub kind: Option<SystemEmailKind>,
+    /// Whom of all, as the page's address has it.
+    pub filter: Option<Value>,
+    /// How many matched that when it was chosen.
+    pub matching: i32,
+    /// Of these, those taken out again.
+    pub dropped: Vec<Uuid>,
+    /// Ticked one by one.
+    pub picked: Vec<Uuid>,
+    /// How many that is, once it is written down.
+    pub chosen: Option<i32>,
+    /// The batch that was sent to them.
+    pub batch: Option<Uuid>,
+}
+
+impl Selection {
+    /// How many are chosen.
+    pub fn count(&self) -> i64 {
+        let some = |ids: &[Uuid]| i64::try_from(ids.len()).unwrap_or(i64::MAX);
+        match self.chosen {
+            Some(chosen) => i64::from(chosen),
+            None => (i64::from(self.matching) - some(&self.dropped)).max(0) + some(&self.picked),
+        }
+    }
+}
+
+/// Begins a choice.
+pub async fn create(db: &Db, administrator: Uuid, kind: Option<SystemEmailKind>) -> StoreResult<Uuid> {
+    let row = sqlx::query!(
+        "insert into selections (administrator_id, kind) values ($1, $2) returning id",
+        administrator,
+        kind as _,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(row.id)
+}
+
+/// Begins a choice with what another one chose, written down as it is.
+pub async fn copy(db: &Db, administrator: Uuid, other: Uuid) -> StoreResult<Option<Uuid>> {
+    let row = sqlx::query!(
+        "insert into selections (administrator_id, kind, filter, matching, dropped, picked, chosen)
+         select administrator_id, kind, filter, matching, dropped, picked, chosen
+         from selections where id = $1 and administrator_id = $2
+         returning id",
+        other,
+        administrator,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| row.id))
+}
+
+/// Somebody's own choice.
+pub async fn find(db: &Db, administrator: Uuid, id: Uuid) -> StoreResult<Option<Selection>> {
+    let selection = sqlx::query_as!(
+        Selection,
+        r#"select id, kind as "kind: SystemEmailKind", filter, matching, dropped, picked,
+                  cardinality(chosen) as chosen, batch_id as batch
+           from selections where id = $1 and administrator_id = $2"#,
+        id,
+        administrator,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(selection)
+}
+
+/// Changes a choice that was not sent to. What was written down of it is void.
+pub async fn change(db: &Db, selection: &Selection) -> StoreResult<bool> {
+    let done = sqlx::query!(
+        "update selections set kind = $2, filter = $3, matching = $4, dropped = $5, picked = $6, chosen = null
+         where id = $1 and batch_id is null",
+        selection.id,
+        selection.kind as _,
+        selection.filter,
+        selection.matching,
+        &selection.dropped,
+        &selection.picked,
+    )
+    .execute(db)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Notes which batch was sent to a choice, in that batch's own transaction.
+pub async fn note_batch(transaction: &mut Transaction, id: Uuid, batch: Uuid) -> StoreResult<()> {
+    sqlx::query!("update selections set batch_id = $2 where id = $1", id, batch)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// A statement about everybody who matches a filter. Sets are built once and joined, where a list of
+/// fifty looks at one person after the other.
+macro_rules! everybody {
+    ($before:literal, $after:literal, $filter:expr $(, $argument:expr)*) => {
+        sqlx::query!(
+            $before
+                + r#"
+            from users u
+            left join (
+                select distinct d.user_id from batches b join deliveries d on d.batch_id = b.id
+                where $3::boolean is not null and b.kind = 'invite' and d.state = 'sent'
+            ) invited on invited.user_id = u.id
+            left join (
+                select distinct d.user_id from deliveries d
+                where $5::boolean is not null and d.state in ('failed', 'expired')
+                  and not exists (select from deliveries l where l.user_id = d.user_id and l.id > d.id)
+            ) failed on failed.user_id = u.id
+            left join import_users i on i.import_id = $2 and i.user_id = u.id
+            where ($1::text is null
+                   or u.email ilike $1 or u.first_name ilike $1 or u.last_name ilike $1
+                   or u.first_name || ' ' || u.last_name ilike $1)
+              and ($2::uuid is null or i.user_id is not null)
+              and ($3 is null or $3 = (invited.user_id is not null))
+              and ($4::boolean is null or $4 = (u.signed_in_at is not null))
+              and ($5 is null or $5 = (failed.user_id is not null))"#
+                + $after,
+            $filter.pattern(),
+            $filter.import,
+            $filter.invited,
+            $filter.signed_in,
+            $filter.failed
+            $(, $argument)*
+        )
+    };
+}
+
+/// How many match.
+pub async fn count(db: &Db, filter: &UserFilter) -> StoreResult<i64> {
+    let counting = everybody!(r#"select count(*) as "n!""#, "", filter);
+    Ok(within(counting.fetch_one(db)).await?.n)
+}
+
+/// How many match, if that can be told in `time`: a page does not wait for a number that it can do
+/// without.
+pub async fn count_within(db: &Db, filter: &UserFilter, time: Duration) -> StoreResult<Option<i64>> {
+    let mut transaction = begin(db).await?;
+    let milliseconds = i64::try_from(time.as_millis()).unwrap_or(1_000).to_string();
+    sqlx::query!("select set_config('statement_timeout', $1, true)", milliseconds)
+        .fetch_one(&mut *transaction)
+        .await?;
+    let counted = everybody!(r#"select count(*) as "n!""#, "", filter)
+        .fetch_one(&mut *transaction)
+        .await;
+    match counted {
+        Ok(row) => {
+            commit(transaction).await?;
+            Ok(Some(row.n))
+        }
+        // 57014: the statement was ended for its time.
+        Err(sqlx::Error::Database(fault)) if fault.code().as_deref() == Some("57014") => Ok(None),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// Writes a choice down, id by id in the order they came, and says how many they are; nothing when
+/// something was sent to it meanwhile.
+pub async fn write_down(db: &Db, selection: &Selection, filter: Option<&UserFilter>) -> StoreResult<Option<i32>> {
+    let nobody = UserFilter::default();
+    let writing = everybody!(
+        "with matching as (select u.id",
+        "and $6 and u.id <> all($7::uuid[])
+         ), everybody as (
+             select id from matching union select id from users where id = any($8::uuid[])
+         )
+         update selections
+         set chosen = coalesce((select array_agg(id order by id) from everybody), '{}')
+         where id = $9 and batch_id is null
+         returning cardinality(chosen) as n",
+        filter.unwrap_or(&nobody),
+        filter.is_some(),
+        &selection.dropped,
+        &selection.picked,
+        selection.id
+    );
+    let row = within(writing.fetch_optional(db)).await?;
+    Ok(row.map(|row| row.n.unwrap_or_default()))
+}
+
+/// The user who stands at a place of a written choice, counted from 1.
+pub async fn at(db: &Db, id: Uuid, place: i32) -> StoreResult<Option<Uuid>> {
+    let row = sqlx::query!("select chosen[$2] as one from selections where id = $1", id, place)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.and_then(|row| row.one))
+}
+
+/// The first of a written choice whose name or address has this in it, by their place.
+pub async fn place_of(db: &Db, id: Uuid, search: &UserFilter) -> StoreResult<Option<i32>> {
+    let row = sqlx::query!(
+        r#"select c.place::integer as "place!"
+           from selections s cross join lateral unnest(s.chosen) with ordinality as c (id, place)
+           join users u on u.id = c.id
+           where s.id = $1
+             and (u.email ilike $2 or u.first_name ilike $2 or u.last_name ilike $2
+                  or u.first_name || ' ' || u.last_name ilike $2)
+           order by c.place
+           limit 1"#,
+        id,
+        search.pattern(),
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| row.place))
+}
+
+/// Forgets up to `most` choices that are a week old; returns how many.
+pub async fn forget(db: &Db, most: i64) -> StoreResult<u64> {
+    let forgetting = sqlx::query!(
+        "delete from selections
+         where id in (
+             select id from selections where created_at < now() - make_interval(days => $1)
+             order by id limit $2
+             for update skip locked)",
+        KEPT_DAYS,
+        most,
+    );
+    Ok(within(forgetting.execute(db)).await?.rows_affected())
+}

@@ -1,0 +1,128 @@
+//! What would become of a written choice: how many get the mail, who is left out and why, and what
+//! the letter would lack.
+//!
+//! The reasons are those of `intake.sql`, which decides at the moment of sending; these sums say it
+//! beforehand. A small choice is looked up person by person. A large one is compared with what
+//! recent batches owe or sent, which is one reading of them: a batch that finished longer ago than
+//! the recent past has neither.
+
+use super::super::intake::{LIVE_PASSWORDS_MOST, RECENT};
+use super::super::{Db, StoreResult, seconds, within};
+use crate::system_email::SystemEmailKind;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Up to here each person is looked up.
+const SMALL: i32 = 2_000;
+
+/// So many of a choice, of whom the same is true.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact about people, and any may go with any other"
+)]
+pub struct Sum {
+    /// They have been deleted since.
+    pub is_unknown: bool,
+    /// They have signed in.
+    pub signed_in: bool,
+    /// A mail of this kind is on its way to them.
+    pub is_waiting: bool,
+    /// They got one in the recent past.
+    pub is_recent: bool,
+    /// They have as many unused passwords as anybody may.
+    pub has_many_passwords: bool,
+    /// How many.
+    pub n: i64,
+}
+
+impl Sum {
+    /// Why they would be left out, in the order and the words of `intake.sql`.
+    pub fn reason(&self, kind: SystemEmailKind, include_signed_in: bool, include_recent: bool) -> Option<&'static str> {
+        let is_password_mail = kind == SystemEmailKind::PasswordReset;
+        if self.is_unknown {
+            Some("unknown_user")
+        } else if is_password_mail && !include_signed_in && self.signed_in {
+            Some("signed_in")
+        } else if self.is_waiting {
+            Some("already_waiting")
+        } else if !include_recent && self.is_recent {
+            Some("mailed_recently")
+        } else if is_password_mail && self.has_many_passwords {
+            Some("too_many_passwords")
+        } else {
+            None
+        }
+    }
+}
+
+/// The sums of a written choice, for one kind of system email.
+pub async fn sums(db: &Db, id: Uuid, kind: SystemEmailKind) -> StoreResult<Vec<Sum>> {
+    let summing = sqlx::query_as!(
+        Sum,
+        r#"with chosen as materialized (
+               select c.id from selections s cross join lateral unnest(s.chosen) as c (id) where s.id = $1
+           ), size as materialized (
+               select cardinality(chosen) <= $5 as is_small from selections where id = $1
+           ), past as materialized (
+               select c.id as user_id,
+                      bool_or(d.state in ('waiting', 'queued', 'sending', 'retrying')) as is_waiting,
+                      bool_or(d.sent_at > now() - make_interval(secs => $3)) as is_recent
+               from chosen c
+               cross join lateral (select batch_id, state, sent_at from deliveries where user_id = c.id offset 0) d
+               cross join lateral (select from batches where id = d.batch_id and kind = $2 offset 0) b
+               where (select is_small from size)
+               group by c.id
+               union all
+               select d.user_id,
+                      bool_or(d.state in ('waiting', 'queued', 'sending', 'retrying')),
+                      bool_or(d.sent_at > now() - make_interval(secs => $3))
+               from batches b join deliveries d on d.batch_id = b.id
+               where not (select is_small from size) and b.kind = $2
+                 and (b.finished_at is null or b.finished_at > now() - make_interval(secs => $3))
+               group by d.user_id
+           ), passwords as materialized (
+               select user_id from credentials
+               where $2 = 'password_reset' and kind = 'generated' and used_at is null and expires_at > now()
+               group by user_id
+               having count(*) >= $4
+           )
+           select u.id is null as "is_unknown!",
+                  u.signed_in_at is not null as "signed_in!",
+                  coalesce(past.is_waiting, false) as "is_waiting!",
+                  coalesce(past.is_recent, false) as "is_recent!",
+                  passwords.user_id is not null as "has_many_passwords!",
+                  count(*) as "n!"
+           from chosen
+           left join users u on u.id = chosen.id
+           left join past on past.user_id = chosen.id
+           left join passwords on passwords.user_id = chosen.id
+           group by 1, 2, 3, 4, 5"#,
+        id,
+        kind as _,
+        seconds(RECENT),
+        i64::from(LIVE_PASSWORDS_MOST),
+        SMALL,
+    );
+    within(summing.fetch_all(db)).await
+}
+
+/// How many of a written choice have no value for each of these merge fields.
+pub async fn gaps(db: &Db, id: Uuid, fields: &[String]) -> StoreResult<BTreeMap<String, i64>> {
+    let counting = sqlx::query!(
+        r#"select f.name as "name!", count(*) as "n!"
+           from selections s cross join lateral unnest(s.chosen) as c (id)
+           join users u on u.id = c.id
+           cross join unnest($2::text[]) as f (name)
+           where s.id = $1
+             and coalesce(case f.name when 'first_name' then u.first_name
+                                      when 'last_name' then u.last_name
+                                      when 'language' then u.language
+                                      else u.fields ->> f.name end, '') = ''
+           group by f.name"#,
+        id,
+        fields,
+    );
+    let rows = within(counting.fetch_all(db)).await?;
+    Ok(rows.into_iter().map(|row| (row.name, row.n)).collect())
+}
