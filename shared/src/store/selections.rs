@@ -156,14 +156,32 @@ macro_rules! everybody {
 
 /// How many match.
 pub async fn count(db: &Db, filter: &UserFilter) -> StoreResult<i64> {
+    let mut transaction = as_sets(db).await?;
     let counting = everybody!(r#"select count(*) as "n!""#, "", filter);
-    Ok(within(counting.fetch_one(db)).await?.n)
+    let row = within(counting.fetch_one(&mut *transaction)).await?;
+    commit(transaction).await?;
+    Ok(row.n)
+}
+
+/// Begins a reading of very many rows. Everywhere else a statement finds few rows by their ids, and
+/// connections are set up for that (see [`super::connect`]); here tables are read as a whole and
+/// joined by hashing, which is four times as fast for a hundred thousand people.
+async fn as_sets(db: &Db) -> StoreResult<Transaction> {
+    let mut transaction = begin(db).await?;
+    sqlx::query!(
+        "select set_config('enable_nestloop', 'off', true) as nestloop,
+                set_config('enable_seqscan', 'on', true) as seqscan,
+                set_config('work_mem', '64MB', true) as memory"
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    Ok(transaction)
 }
 
 /// How many match, if that can be told in `time`: a page does not wait for a number that it can do
 /// without.
 pub async fn count_within(db: &Db, filter: &UserFilter, time: Duration) -> StoreResult<Option<i64>> {
-    let mut transaction = begin(db).await?;
+    let mut transaction = as_sets(db).await?;
     let milliseconds = i64::try_from(time.as_millis()).unwrap_or(1_000).to_string();
     sqlx::query!("select set_config('statement_timeout', $1, true)", milliseconds)
         .fetch_one(&mut *transaction)
@@ -202,7 +220,9 @@ pub async fn write_down(db: &Db, selection: &Selection, filter: Option<&UserFilt
         &selection.picked,
         selection.id
     );
-    let row = within(writing.fetch_optional(db)).await?;
+    let mut transaction = as_sets(db).await?;
+    let row = within(writing.fetch_optional(&mut *transaction)).await?;
+    commit(transaction).await?;
     Ok(row.map(|row| row.n.unwrap_or_default()))
 }
 

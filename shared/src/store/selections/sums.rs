@@ -2,12 +2,13 @@
 //! the letter would lack.
 //!
 //! The reasons are those of `intake.sql`, which decides at the moment of sending; these sums say it
-//! beforehand. A small choice is looked up person by person. A large one is compared with what
-//! recent batches owe or sent, which is one reading of them: a batch that finished longer ago than
-//! the recent past has neither.
+//! beforehand. A small choice is looked up person by person. A large one is joined with all users
+//! and with what recent batches owe or sent, each read once: a batch that finished longer ago than
+//! the recent past owes nothing and has sent nothing that counts.
 
 use super::super::intake::{LIVE_PASSWORDS_MOST, RECENT};
-use super::super::{Db, StoreResult, seconds, within};
+use super::super::{Db, StoreResult, Transaction, begin, commit, seconds, within};
+use super::as_sets;
 use crate::system_email::SystemEmailKind;
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -58,6 +59,7 @@ impl Sum {
 
 /// The sums of a written choice, for one kind of system email.
 pub async fn sums(db: &Db, id: Uuid, kind: SystemEmailKind) -> StoreResult<Vec<Sum>> {
+    let mut transaction = for_choice(db, id).await?;
     let summing = sqlx::query_as!(
         Sum,
         r#"with chosen as materialized (
@@ -104,11 +106,30 @@ pub async fn sums(db: &Db, id: Uuid, kind: SystemEmailKind) -> StoreResult<Vec<S
         i64::from(LIVE_PASSWORDS_MOST),
         SMALL,
     );
-    within(summing.fetch_all(db)).await
+    let sums = within(summing.fetch_all(&mut *transaction)).await?;
+    commit(transaction).await?;
+    Ok(sums)
+}
+
+/// A transaction whose plans fit the size of a choice.
+async fn for_choice(db: &Db, id: Uuid) -> StoreResult<Transaction> {
+    let row = sqlx::query!(
+        r#"select coalesce(cardinality(chosen), 0) > $2 as "is_large!" from selections where id = $1"#,
+        id,
+        SMALL,
+    )
+    .fetch_optional(db)
+    .await?;
+    if row.is_some_and(|row| row.is_large) {
+        as_sets(db).await
+    } else {
+        begin(db).await
+    }
 }
 
 /// How many of a written choice have no value for each of these merge fields.
 pub async fn gaps(db: &Db, id: Uuid, fields: &[String]) -> StoreResult<BTreeMap<String, i64>> {
+    let mut transaction = for_choice(db, id).await?;
     let counting = sqlx::query!(
         r#"select f.name as "name!", count(*) as "n!"
            from selections s cross join lateral unnest(s.chosen) as c (id)
@@ -123,6 +144,7 @@ pub async fn gaps(db: &Db, id: Uuid, fields: &[String]) -> StoreResult<BTreeMap<
         id,
         fields,
     );
-    let rows = within(counting.fetch_all(db)).await?;
+    let rows = within(counting.fetch_all(&mut *transaction)).await?;
+    commit(transaction).await?;
     Ok(rows.into_iter().map(|row| (row.name, row.n)).collect())
 }
