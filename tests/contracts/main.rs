@@ -15,6 +15,7 @@ mod imports;
 mod jobs;
 mod letters;
 mod metrics;
+mod pages;
 mod routes;
 mod secrets;
 mod settings;

@@ -1,0 +1,87 @@
+//! What holds for the source of every console page.
+
+use crate::sources::{Source, files, read};
+
+/// The script of all pages together has no more lines.
+const SCRIPT_LINES: usize = 300;
+
+/// The templates of the console's pages.
+fn templates() -> Vec<Source> {
+    let mut templates = files(".html");
+    templates.retain(|template| template.path.starts_with("api/templates/console/"));
+    assert!(templates.len() > 5, "the templates have moved");
+    templates
+}
+
+/// The places of a text in the templates.
+fn places_of(wanted: &[&str]) -> Vec<String> {
+    let mut places = Vec::new();
+    for template in templates() {
+        for (line, number) in template.text.lines().zip(1..) {
+            let line = line.to_lowercase();
+            let found = wanted.iter().filter(|wanted| line.contains(**wanted));
+            places.extend(found.map(|wanted| format!("{}:{number}: {wanted}", template.path)));
+        }
+    }
+    places
+}
+
+#[test]
+fn the_script_stays_small() {
+    let lines = read("api/assets/console.js").lines().count();
+
+    assert!(lines <= SCRIPT_LINES, "{lines} lines");
+}
+
+#[test]
+fn no_page_has_a_style_or_a_script_within() {
+    // The content security policy would keep them from working.
+    let within = places_of(&[
+        " style=",
+        "<style",
+        " onclick=",
+        " onchange=",
+        " onsubmit=",
+        "javascript:",
+        "<script>",
+    ]);
+
+    assert!(within.is_empty(), "{within:#?}");
+}
+
+#[test]
+fn no_value_gets_into_a_page_unescaped() {
+    let unescaped = places_of(&["|safe", "| safe", "escape(\"none\")", "autoescape"]);
+
+    assert!(unescaped.is_empty(), "{unescaped:#?}");
+}
+
+#[test]
+fn no_page_loads_anything_from_elsewhere() {
+    let elsewhere = places_of(&["src=\"http", "href=\"http", "src=\"//", "href=\"//", "@import"]);
+
+    assert!(elsewhere.is_empty(), "{elsewhere:#?}");
+}
+
+#[test]
+fn every_form_that_changes_something_proves_where_it_comes_from() {
+    let mut without = Vec::new();
+    for template in templates() {
+        // Whoever signs in has no session that could prove anything yet.
+        if template.path.ends_with("/sign_in.html") {
+            continue;
+        }
+        for form in template.text.split("<form").skip(1) {
+            let form = form.split("</form>").next().unwrap_or_default();
+            if form.contains("method=\"post\"") && !form.contains("pieces::proof(frame)") {
+                without.push(format!(
+                    "{}: {}",
+                    template.path,
+                    form.lines().next().unwrap_or_default()
+                ));
+            }
+        }
+    }
+
+    assert!(without.is_empty(), "{without:#?}");
+}
