@@ -8,6 +8,7 @@
 use crate::caller::Caller;
 use crate::idempotent::{IdempotencyKey, Once};
 use crate::import::{FileFault, FixFile, Limits, Sheet};
+use crate::metrics::ApiMetrics;
 use crate::problem::{FieldError, Problem};
 use crate::query::{Path, Query};
 use crate::spool::{Spooled, spool};
@@ -21,7 +22,9 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use shared::store::begin;
-use shared::store::imports::{self, Import, Reject, Totals};
+use shared::store::imports::rows::{self, Reject};
+use shared::store::imports::{self, Import, ImportState, Totals};
+use std::sync::atomic::AtomicI32;
 use tracing::info;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -52,6 +55,10 @@ pub struct ImportView {
     pub id: Option<Uuid>,
     /// The file's name.
     pub file_name: String,
+    /// Where it stands. What came by API is `done`, or `undone` later; a file from the console is
+    /// `checking`, `checked` and `storing` before, or `unreadable`, or `discarded`.
+    #[schema(value_type = String)]
+    pub state: ImportState,
     /// Rows with something in them.
     pub rows: i32,
     /// New people.
@@ -72,13 +79,20 @@ pub struct ImportView {
 }
 
 impl ImportView {
-    fn new(id: Option<Uuid>, file_name: String, totals: &Totals, problems: Vec<serde_json::Value>) -> Self {
+    fn new(
+        id: Option<Uuid>,
+        state: ImportState,
+        file_name: String,
+        totals: &Totals,
+        problems: Vec<serde_json::Value>,
+    ) -> Self {
         Self {
             problems_url: id
                 .filter(|_| totals.rejected > 0)
                 .map(|id| format!("/v1/imports/{id}/problems.csv")),
             id,
             file_name,
+            state,
             rows: totals.rows,
             created: totals.created,
             updated: totals.updated,
@@ -143,23 +157,27 @@ async fn bring_in(
     if let Some(answer) = once.answered(&mut transaction).await? {
         return Ok(answer);
     }
-    let Found {
-        import,
-        totals,
-        problems,
-    } = store_sheet(&mut transaction, sheet, lines, &file_name, &caller.name, TOLD_MOST).await?;
+    rows::take_turn(&mut transaction).await?;
+    let import = rows::create(&mut transaction, &file_name, &caller.name).await?;
+    let unwatched = AtomicI32::new(0);
+    let Found { file, totals, problems } =
+        store_sheet(&mut transaction, sheet, lines, import, &unwatched, TOLD_MOST).await?;
     if dry_run {
         // Nothing of it stays: the transaction is dropped.
-        return Ok(ImportView::new(None, file_name, &totals, problems));
+        return Ok(ImportView::new(None, ImportState::Done, file_name, &totals, problems));
     }
-    let answer = ImportView::new(Some(import), file_name, &totals, problems);
+    if !rows::finish(&mut transaction, import, 0, &file, &totals, &caller.name).await? {
+        return Err(Problem::internal());
+    }
+    let answer = ImportView::new(Some(import), ImportState::Done, file_name, &totals, problems);
     once.commit(&api.db, transaction, StatusCode::CREATED, &answer).await?;
-    count(api, &totals);
+    count(&api.metrics, &totals);
     info!(import.id = %import, rows = totals.rows, created = totals.created, rejected = totals.rejected, "Imported a file");
     Ok(answer)
 }
 
-fn count(api: &Api, totals: &Totals) {
+/// Counts the rows that were imported.
+pub fn count(metrics: &ApiMetrics, totals: &Totals) {
     for (result, rows) in [
         ("created", totals.created),
         ("updated", totals.updated),
@@ -168,7 +186,7 @@ fn count(api: &Api, totals: &Totals) {
         ("blank", totals.blank),
     ] {
         let rows = u64::try_from(rows).unwrap_or_default();
-        api.metrics.import_rows.with_label_values(&[result]).inc_by(rows);
+        metrics.import_rows.with_label_values(&[result]).inc_by(rows);
     }
 }
 
@@ -236,7 +254,7 @@ pub fn file_problem(fault: FileFault) -> Problem {
 #[utoipa::path(get, path = "/v1/imports/{id}", tag = "imports", responses((status = 200, body = ImportView), (status = 404, body = Problem)))]
 pub async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<ImportView>, Problem> {
     let import = get(&api, id).await?;
-    let rejects = imports::rejects(&api.db, id, 0, i64::try_from(TOLD_MOST).unwrap_or(100)).await?;
+    let rejects = rows::rejects(&api.db, id, 0, i64::try_from(TOLD_MOST).unwrap_or(100)).await?;
     let problems = rejects.into_iter().flat_map(|reject| match reject.problems {
         serde_json::Value::Array(problems) => problems,
         other => vec![other],
@@ -244,6 +262,7 @@ pub async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<I
     let problems = problems.take(TOLD_MOST).collect();
     Ok(Json(ImportView::new(
         Some(import.id),
+        import.state,
         import.file_name,
         &import.totals,
         problems,
@@ -262,7 +281,7 @@ pub async fn problems_csv(State(api): State<Api>, Path(id): Path<Uuid>) -> Resul
     let import = get(&api, id).await?;
     let parts = stream::try_unfold((api, import, Some(-1)), |(api, import, after)| async move {
         let Some(after) = after else { return Ok(None) };
-        let rejects = imports::rejects(&api.db, import.id, after.max(0), GROUP)
+        let rejects = rows::rejects(&api.db, import.id, after.max(0), GROUP)
             .await
             .map_err(std::io::Error::other)?;
         let next = rejects.last().map(|reject| reject.number);

@@ -14,6 +14,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use shared::address::EmailAddress;
+use shared::store::imports::ImportEffect;
 use shared::store::intake::{NewBatch, Selection, accept};
 use shared::store::users::UserFilter;
 use shared::store::{begin, imports};
@@ -71,6 +72,9 @@ pub struct FilterRequest {
     pub q: Option<String>,
     /// Brought in by this import.
     pub import: Option<Uuid>,
+    /// `created`, `updated` or left `unchanged` by an import; by this one, with `import`.
+    #[schema(value_type = Option<String>)]
+    pub effect: Option<ImportEffect>,
     /// Got an invite.
     pub invited: Option<bool>,
     /// Has signed in.
@@ -82,6 +86,7 @@ impl From<FilterRequest> for UserFilter {
         Self {
             search: filter.q,
             import: filter.import,
+            effect: filter.effect,
             invited: filter.invited,
             signed_in: filter.signed_in,
             failed: None,

@@ -27,6 +27,7 @@ pub mod query;
 pub mod routes;
 pub mod server;
 pub mod spool;
+pub mod staged_import;
 pub mod state;
 pub mod status_words;
 pub mod storing;

@@ -2,9 +2,9 @@
 
 use crate::body::unreadable;
 use crate::problem::Problem;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
-use futures_util::StreamExt as _;
+use futures_util::{Stream, StreamExt as _};
 use sha2::{Digest as _, Sha256};
 use std::fs::File;
 use std::io::Seek as _;
@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 
 /// What an import may weigh: a million rows of sixty bytes.
-const UPLOAD_MOST_BYTES: usize = 64 * 1024 * 1024;
+pub const UPLOAD_MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// A client that sends nothing for this long is gone.
 const SILENCE_MOST: Duration = Duration::from_secs(30);
@@ -35,18 +35,27 @@ pub struct Spooled {
 /// 413 when it is too large, 408 when it takes too long, 400 when it breaks off, 507 when the disk
 /// is full. Nothing was stored.
 pub async fn spool(body: Body) -> Result<Spooled, Problem> {
-    tokio::time::timeout(UPLOAD_WITHIN, take_in(body))
+    spool_stream(body.into_data_stream()).await
+}
+
+/// As [`spool`], for an upload that is only a part of its request.
+///
+/// # Errors
+///
+/// As [`spool`].
+pub async fn spool_stream<E>(stream: impl Stream<Item = Result<Bytes, E>> + Unpin) -> Result<Spooled, Problem> {
+    tokio::time::timeout(UPLOAD_WITHIN, take_in(stream))
         .await
         .unwrap_or_else(|_| Err(too_slow()))
 }
 
-async fn take_in(body: Body) -> Result<Spooled, Problem> {
+async fn take_in<E>(mut stream: impl Stream<Item = Result<Bytes, E>> + Unpin) -> Result<Spooled, Problem> {
     let file = tokio::task::spawn_blocking(tempfile::tempfile)
         .await
         .map_err(|_| Problem::internal())?
         .map_err(|fault| disk(&fault))?;
     let mut file = tokio::fs::File::from_std(file);
-    let (mut stream, mut digest, mut bytes) = (body.into_data_stream(), Sha256::new(), 0);
+    let (mut digest, mut bytes) = (Sha256::new(), 0);
     loop {
         let Ok(part) = tokio::time::timeout(SILENCE_MOST, stream.next()).await else {
             return Err(too_slow());
@@ -81,7 +90,8 @@ fn too_slow() -> Problem {
     )
 }
 
-fn disk(fault: &std::io::Error) -> Problem {
+/// What is answered when the disk fails.
+pub(crate) fn disk(fault: &std::io::Error) -> Problem {
     tracing::error!(error = %fault, "An upload could not be kept on disk");
     Problem::new(
         StatusCode::INSUFFICIENT_STORAGE,

@@ -59,20 +59,32 @@ impl Api {
         &self,
         work: impl Future<Output = Result<T, Problem>> + Send + 'static,
     ) -> Result<T, Problem> {
-        let work = tokio::time::timeout(WORK_MOST, work.in_current_span());
-        match self.lifecycle.spawn(work).await {
-            Ok(Ok(done)) => done,
-            Ok(Err(_)) => {
-                tracing::error!(
-                    seconds = WORK_MOST.as_secs(),
-                    "The work of a request was ended after its time"
-                );
-                Err(Problem::internal())
-            }
-            Err(fault) => {
-                tracing::error!(error = %fault, "The work of a request came to no end");
-                Err(Problem::internal())
-            }
+        whole(&self.lifecycle, work).await
+    }
+}
+
+/// As [`Api::to_the_end`], for what has no [`Api`].
+///
+/// # Errors
+///
+/// As there.
+pub async fn whole<T: Send + 'static>(
+    lifecycle: &Lifecycle,
+    work: impl Future<Output = Result<T, Problem>> + Send + 'static,
+) -> Result<T, Problem> {
+    let work = tokio::time::timeout(WORK_MOST, work.in_current_span());
+    match lifecycle.spawn(work).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(_)) => {
+            tracing::error!(
+                seconds = WORK_MOST.as_secs(),
+                "The work of a request was ended after its time"
+            );
+            Err(Problem::internal())
+        }
+        Err(fault) => {
+            tracing::error!(error = %fault, "The work of a request came to no end");
+            Err(Problem::internal())
         }
     }
 }

@@ -3,39 +3,36 @@
 //! Reading blocks and storing waits, so each has a task of its own and groups pass between them;
 //! memory holds a few groups whatever the file's size and however long its rows are.
 
+mod groups;
 mod room;
 
-use crate::import::{FileFault, Line, Lines, Person, Problem as RowProblem, Rejected, Sheet};
+use crate::import::{Line, Lines, Person, Problem as RowProblem, Rejected, Sheet};
 use crate::imports::file_problem;
 use crate::problem::Problem;
 use serde_json::Value;
 use shared::store::Transaction;
-use shared::store::imports::{self, File, Reject, Row, Stored, Totals};
+use shared::store::imports::Totals;
+use shared::store::imports::rows::{self, File, Row, Stored};
 use std::collections::HashMap;
 use std::io::{Read, Seek};
-use tokio::sync::mpsc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use uuid::Uuid;
 
+pub use groups::{Groups, file_of, keepable, number};
 pub use room::Room;
-
-/// Rows stored with one statement. Larger groups are no faster.
-const GROUP: usize = 2_000;
-
-/// A group of long rows ends earlier: four groups are in memory at a time, as they are read and as
-/// they are sent.
-const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
 /// What a file held.
 pub struct Found {
-    /// The import.
-    pub import: Uuid,
+    /// What it says about its rows.
+    pub file: File,
     /// Its sums.
     pub totals: Totals,
     /// The first things wrong with its rows.
     pub problems: Vec<Value>,
 }
 
-/// Stores a file's rows within a transaction.
+/// Stores a file's rows as `import` within a transaction, in which it has the turn to store.
+/// `gone_through` follows the rows; of what is wrong with them, `told_most` things are returned.
 ///
 /// # Errors
 ///
@@ -44,23 +41,12 @@ pub async fn store_sheet<R: Read + Seek + Send + 'static>(
     transaction: &mut Transaction,
     sheet: Sheet,
     lines: Lines<R>,
-    file_name: &str,
-    created_by: &str,
+    import: Uuid,
+    gone_through: &AtomicI32,
     told_most: usize,
 ) -> Result<Found, Problem> {
-    let file = File {
-        name: file_name.to_owned(),
-        // Postgres stores no NUL.
-        header: sheet.header.iter().map(|name| name.replace('\0', "\u{fffd}")).collect(),
-        separator: char::from(sheet.separator),
-        custom_fields: sheet
-            .custom_fields
-            .iter()
-            .filter(|name| !name.contains('\0'))
-            .cloned()
-            .collect(),
-    };
-    let import = imports::begin(transaction, &file, created_by).await?;
+    let file = file_of(&sheet);
+    rows::note_fields(transaction, &file).await?;
     let mut storing = Storing {
         transaction,
         sheet,
@@ -69,32 +55,18 @@ pub async fn store_sheet<R: Read + Seek + Send + 'static>(
         problems: Vec::new(),
         told_most,
     };
-    let mut groups = read(lines);
-    while let Some(group) = groups.recv().await {
+    let mut groups = Groups::read(lines);
+    while let Some(group) = groups.next().await {
         storing.group(group.map_err(file_problem)?).await?;
+        gone_through.store(storing.totals.rows, Ordering::Relaxed);
     }
     let blank = i32::try_from(storing.sheet.blank_rows).unwrap_or(i32::MAX);
     storing.totals.blank = blank;
-    imports::finish(storing.transaction, import, &storing.totals).await?;
     Ok(Found {
-        import,
+        file,
         totals: storing.totals,
         problems: storing.problems,
     })
-}
-
-fn read<R: Read + Seek + Send + 'static>(mut lines: Lines<R>) -> mpsc::Receiver<Result<Vec<Line>, FileFault>> {
-    let (sender, receiver) = mpsc::channel(2);
-    tokio::task::spawn_blocking(move || {
-        loop {
-            let group = lines.chunk(GROUP, GROUP_BYTES);
-            let is_last = group.as_ref().map_or(true, Vec::is_empty);
-            if group.as_ref().is_ok_and(Vec::is_empty) || sender.blocking_send(group).is_err() || is_last {
-                return;
-            }
-        }
-    });
-    receiver
 }
 
 struct Storing<'t> {
@@ -117,14 +89,15 @@ impl Storing<'_> {
                 updated,
                 unchanged,
                 duplicates,
-            } = imports::store(self.transaction, self.import, &rows).await?;
+            } = rows::store(self.transaction, self.import, &rows).await?;
             self.totals.created += created;
             self.totals.updated += updated;
             self.totals.unchanged += unchanged;
             let by_number: HashMap<i32, &Person> = people.values().map(|person| (number(person.row), person)).collect();
             for (number, earlier) in duplicates {
                 if let Some(person) = by_number.get(&number) {
-                    rejects.push(self.duplicate(person, u32::try_from(earlier).unwrap_or_default()));
+                    let earlier = u32::try_from(earlier).unwrap_or_default();
+                    rejects.push(duplicate(person, earlier, &self.sheet));
                 }
             }
         }
@@ -140,7 +113,7 @@ impl Storing<'_> {
                 Line::Person(person) => {
                     let key = person.email.key();
                     match people.get(&key) {
-                        Some(earlier) => rejects.push(self.duplicate(&person, earlier.row)),
+                        Some(earlier) => rejects.push(duplicate(&person, earlier.row, &self.sheet)),
                         None => {
                             people.insert(key, person);
                         }
@@ -149,14 +122,6 @@ impl Storing<'_> {
             }
         }
         (people, rejects)
-    }
-
-    fn duplicate(&self, person: &Person, earlier: u32) -> Rejected {
-        Rejected {
-            row: person.row,
-            problems: vec![RowProblem::duplicate_of_row(person, earlier, &self.sheet)],
-            cells: self.sheet.cells_of(person),
-        }
     }
 
     async fn reject(&mut self, mut rejects: Vec<Rejected>) -> Result<(), Problem> {
@@ -169,20 +134,16 @@ impl Storing<'_> {
         let told = rejects.iter().flat_map(|reject| &reject.problems).take(room);
         self.problems
             .extend(told.filter_map(|problem| serde_json::to_value(problem).ok()));
-        let rejects: Vec<Reject> = rejects
-            .into_iter()
-            .map(|reject| Reject {
-                number: number(reject.row),
-                problems: serde_json::to_value(&reject.problems).unwrap_or_default(),
-                // Postgres stores no NUL.
-                cells: reject
-                    .cells
-                    .into_iter()
-                    .map(|cell| cell.replace('\0', "\u{fffd}"))
-                    .collect(),
-            })
-            .collect();
-        Ok(imports::keep_rejects(self.transaction, self.import, &rejects).await?)
+        Ok(rows::keep_rejects(self.transaction, self.import, &keepable(rejects)).await?)
+    }
+}
+
+/// The row of somebody who stood in an earlier one.
+pub fn duplicate(person: &Person, earlier: u32, sheet: &Sheet) -> Rejected {
+    Rejected {
+        row: person.row,
+        problems: vec![RowProblem::duplicate_of_row(person, earlier, sheet)],
+        cells: sheet.cells_of(person),
     }
 }
 
@@ -196,8 +157,4 @@ fn row(person: &Person) -> Result<Row, Problem> {
         language: person.language.clone(),
         fields: serde_json::to_value(&person.fields).map_err(|_| Problem::internal())?,
     })
-}
-
-fn number(row: u32) -> i32 {
-    i32::try_from(row).unwrap_or(i32::MAX)
 }

@@ -13,6 +13,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::delivery::DeliveryState;
+use shared::store::imports::ImportEffect;
 use shared::store::users::{self, Changed, User, UserFilter};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -122,6 +123,9 @@ pub struct ListRequest {
     pub q: Option<String>,
     /// Only those this import brought in.
     pub import: Option<Uuid>,
+    /// Only those an import `created`, `updated` or left `unchanged`; this one, with `import`.
+    #[param(value_type = Option<String>)]
+    pub effect: Option<ImportEffect>,
     /// `true`: only those with an invite that was sent. `false`: only those without.
     pub invited: Option<bool>,
     /// `true`: only those who have signed in. `false`: only those who have not.
@@ -143,6 +147,7 @@ pub async fn list(State(api): State<Api>, Query(request): Query<ListRequest>) ->
     let filter = UserFilter {
         search: request.q,
         import: request.import,
+        effect: request.effect,
         invited: request.invited,
         signed_in: request.signed_in,
         failed: None,

@@ -56,6 +56,9 @@ create table merge_fields (
     name text primary key
 );
 
+-- What a row of a file did to its person.
+create type import_effect as enum ('created', 'updated', 'unchanged');
+
 -- Which rows of a file became which users, also to notice the same person twice in one file.
 -- Without foreign keys, which would take half the time of an import: imports.rs writes it in the
 -- transaction of its users, and deleting a user deletes their rows.
@@ -63,6 +66,7 @@ create table import_users (
     import_id uuid not null,
     user_id uuid not null,
     row_number integer not null,
+    effect import_effect not null,
     primary key (import_id, user_id)
 );
 create index import_users_user on import_users (user_id);

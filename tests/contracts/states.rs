@@ -6,6 +6,7 @@ use std::io::Cursor;
 use api::import::{Limits, Sheet};
 use shared::batch::{BatchState, Lane};
 use shared::delivery::DeliveryState;
+use shared::store::imports::{ImportEffect, ImportState};
 use shared::store::intake::LEFT_OUT_REASONS;
 use shared::system_email::{CustomFields, Field, SystemEmailKind, Template};
 use shared::trouble::WorkerTrouble;
@@ -50,6 +51,8 @@ fn enums_are_those_of_the_schema_in_its_order() {
     let code: BTreeMap<String, Vec<String>> = [
         ("delivery_state", DeliveryState::ALL.map(DeliveryState::as_str).to_vec()),
         ("batch_state", BatchState::ALL.map(BatchState::as_str).to_vec()),
+        ("import_state", ImportState::ALL.map(ImportState::as_str).to_vec()),
+        ("import_effect", ImportEffect::ALL.map(ImportEffect::as_str).to_vec()),
         ("lane", Lane::ALL.map(Lane::as_str).to_vec()),
         ("worker_trouble", WorkerTrouble::ALL.map(WorkerTrouble::as_str).to_vec()),
         ("mail_kind", SystemEmailKind::ALL.map(SystemEmailKind::as_str).to_vec()),
@@ -70,6 +73,12 @@ fn states_are_called_in_json_what_they_are_called_in_the_schema() {
     }
     for state in BatchState::ALL {
         assert_eq!(json(&state), format!("{:?}", state.as_str()));
+    }
+    for state in ImportState::ALL {
+        assert_eq!(json(&state), format!("{:?}", state.as_str()));
+    }
+    for effect in ImportEffect::ALL {
+        assert_eq!(json(&effect), format!("{:?}", effect.as_str()));
     }
     for lane in Lane::ALL {
         assert_eq!(json(&lane), format!("{:?}", lane.as_str()));

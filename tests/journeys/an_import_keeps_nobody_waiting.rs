@@ -2,7 +2,8 @@
 
 use crate::json;
 use harness::{Setup, World};
-use shared::store::imports::{self, File, Row};
+use shared::store::imports::Totals;
+use shared::store::imports::rows::{self, File, Row};
 use sqlx::{Connection as _, PgConnection};
 use std::time::{Duration, Instant};
 
@@ -18,19 +19,20 @@ async fn whoever_a_file_does_not_change_is_not_locked() {
         .expect(201);
 
     let mut transaction = shared::store::begin(&world.db).await.unwrap();
-    let file = File {
-        name: "again.csv".to_owned(),
-        header: Vec::new(),
-        separator: ',',
-        custom_fields: Vec::new(),
-    };
-    let import = imports::begin(&mut transaction, &file, "a test").await.unwrap();
-    let rows = [row(1, "ada@example.org", "Ada"), row(2, "bob@example.org", "Robert")];
-    let stored = imports::store(&mut transaction, import, &rows).await.unwrap();
+    rows::take_turn(&mut transaction).await.unwrap();
+    let import = rows::create(&mut transaction, "again.csv", "a test").await.unwrap();
+    let people = [row(1, "ada@example.org", "Ada"), row(2, "bob@example.org", "Robert")];
+    let stored = rows::store(&mut transaction, import, &people).await.unwrap();
 
     assert_eq!((stored.created, stored.updated, stored.unchanged), (0, 1, 1));
     assert!(change(&world, "ada@example.org").await.is_ok());
     assert!(change(&world, "bob@example.org").await.is_err());
+    let (file, totals) = (nothing_said(), Totals::default());
+    assert!(
+        rows::finish(&mut transaction, import, 0, &file, &totals, "a test")
+            .await
+            .unwrap()
+    );
     transaction.commit().await.unwrap();
     let of_import = world.get(&format!("/v1/users?import={import}")).await.expect(200);
     let people = of_import["items"].as_array().unwrap();
@@ -38,6 +40,14 @@ async fn whoever_a_file_does_not_change_is_not_locked() {
     let ada = people.iter().find(|user| user["email"] == "ada@example.org").unwrap();
     assert_eq!(ada["last_name"], "changed meanwhile", "{of_import}");
     world.end().await;
+}
+
+fn nothing_said() -> File {
+    File {
+        header: Vec::new(),
+        separator: ',',
+        custom_fields: Vec::new(),
+    }
 }
 
 fn row(number: i32, email: &str, first_name: &str) -> Row {

@@ -46,6 +46,9 @@ async fn found(world: &World, question: &str) -> Vec<String> {
 async fn a_filter_finds_who_matches_all_of_it() {
     let (world, import) = a_world_on_its_way().await;
     let import = import.as_str().unwrap();
+    let again = "email,first name\nada@example.org,Augusta\nbob@example.com,Bob\n";
+    let again = world.import(again).await.expect(201);
+    let again = again["id"].as_str().unwrap();
 
     for (question, people) in [
         ("invited=true", vec![ADA, CLEO]),
@@ -54,10 +57,16 @@ async fn a_filter_finds_who_matches_all_of_it() {
         ("signed_in=false&invited=true", vec![CLEO]),
         ("q=EXAMPLE.com", vec![BOB]),
         ("q=builder", vec![DAN, BOB]),
-        ("q=ada%20love", vec![ADA]),
-        ("q=love%20ada", vec![]),
+        ("q=augusta%20love", vec![ADA]),
+        ("q=love%20augusta", vec![]),
         ("q=builder&invited=true", vec![]),
         ("q=zed", vec![ZED]),
+        (&format!("import={again}"), vec![ADA, BOB]),
+        (&format!("import={again}&effect=updated"), vec![ADA]),
+        (&format!("import={again}&effect=unchanged"), vec![BOB]),
+        (&format!("import={again}&effect=created"), vec![]),
+        (&format!("import={import}&effect=created"), vec![DAN, ADA, BOB, CLEO]),
+        ("effect=updated", vec![ADA]),
         (&format!("import={import}&invited=false"), vec![DAN, BOB]),
         (&format!("import={import}"), vec![DAN, ADA, BOB, CLEO]),
     ] {
@@ -103,7 +112,7 @@ async fn a_batch_goes_to_those_its_filter_finds() {
     let (world, import) = a_world_on_its_way().await;
 
     let batch = world
-        .invite(json!({ "filter": { "import": import, "invited": false, "q": "builder" } }))
+        .invite(json!({ "filter": { "import": import, "effect": "created", "invited": false, "q": "builder" } }))
         .await;
     let finished = world.finished(batch).await;
     let nobody = world

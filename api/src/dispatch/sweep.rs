@@ -2,6 +2,7 @@
 
 use crate::metrics::ApiMetrics;
 use shared::delivery::ATTEMPTS_MOST;
+use shared::store::imports::steps;
 use shared::store::{Db, StoreResult, batches, dispatch as rows, idempotency, selections, sessions, workers};
 use tracing::{info, warn};
 
@@ -13,6 +14,9 @@ const KEYS: i64 = 1_000;
 
 /// Choices forgotten at a time: one of half a million people is 8 MB.
 const SELECTIONS: i64 = 10;
+
+/// Forgotten files discarded at a time: each may weigh 64 MiB.
+const FILES: i64 = 4;
 
 /// One sweep over everything that can be stuck.
 pub(super) async fn once(db: &Db, metrics: &ApiMetrics) -> StoreResult<()> {
@@ -44,6 +48,10 @@ pub(super) async fn once(db: &Db, metrics: &ApiMetrics) -> StoreResult<()> {
     workers::forget(db).await?;
     sessions::forget(db, KEYS).await?;
     selections::forget(db, SELECTIONS).await?;
+    let forgotten = steps::discard_forgotten(db, FILES).await?;
+    if forgotten > 0 {
+        info!(imports = forgotten, "Discarded files that nobody has stored for a week");
+    }
     for batch in rows::finish(db).await? {
         info!(batch.id = %batch, "Batch has finished");
         metrics.batches_finished.inc();

@@ -13,6 +13,9 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 /// An import stores from its first row to its commit, so a second could only wait.
 const IMPORTS: usize = 1;
 
+/// A check has everybody of its file in memory.
+const CHECKS: usize = 1;
+
 /// One batch is written while the next asks for its key and for the lock.
 const INTAKES: usize = 2;
 
@@ -27,6 +30,7 @@ const INTAKES_WAIT: Duration = Duration::from_secs(40);
 #[derive(Debug)]
 pub struct Room {
     imports: Semaphore,
+    checks: Semaphore,
     invites: Semaphore,
     password_resets: Semaphore,
 }
@@ -35,6 +39,7 @@ impl Default for Room {
     fn default() -> Self {
         Self {
             imports: Semaphore::new(IMPORTS),
+            checks: Semaphore::new(CHECKS),
             invites: Semaphore::new(INTAKES),
             password_resets: Semaphore::new(INTAKES),
         }
@@ -51,6 +56,17 @@ impl Room {
         within(IMPORTS_WAIT, &self.imports)
             .await
             .ok_or_else(|| busy("Other files are being imported", 60))
+    }
+
+    /// Waits until a file may be checked.
+    ///
+    /// # Errors
+    ///
+    /// As [`Room::for_import`].
+    pub async fn for_check(&self) -> Result<SemaphorePermit<'_>, Problem> {
+        within(IMPORTS_WAIT, &self.checks)
+            .await
+            .ok_or_else(|| busy("Other files are being checked", 60))
     }
 
     /// Waits until a batch of this kind may be written.

@@ -48,7 +48,9 @@ outcome as materialized (
     left join stored on stored.email_key = given.email_key
 ),
 linked as (
-    insert into import_users (import_id, user_id, row_number)
-    select $1, user_id, number from outcome where earlier is null
+    insert into import_users (import_id, user_id, row_number, effect)
+    select $1, user_id, number,
+           case is_new when true then 'created' when false then 'updated' else 'unchanged' end::import_effect
+    from outcome where earlier is null
 )
 select number as "number!", earlier as "earlier?", is_new as "is_new?" from outcome

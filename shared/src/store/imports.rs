@@ -1,67 +1,106 @@
 //! Imports: people brought in, row by row, all of a file or none of it.
+//!
+//! An import that a person looks at in between lives through [`steps`]; its file lies in
+//! [`parts`] meanwhile. One by API is created and done in the same transaction. Both store their
+//! rows with [`rows`].
 
-use super::{Db, StoreResult, Transaction};
+pub mod parts;
+pub mod rows;
+pub mod steps;
+pub mod undo;
+
+use super::{Db, StoreResult};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A file as it was given.
-#[derive(Clone, Debug)]
-pub struct File {
-    /// Its name.
-    pub name: String,
-    /// Its header row as written.
-    pub header: Vec<String>,
-    /// What stands between its cells.
-    pub separator: char,
-    /// The merge fields it brings.
-    pub custom_fields: Vec<String>,
+/// Where an import stands.
+///
+/// ```text
+/// checking ─┬─▶ checked ──▶ storing ──▶ done ──▶ undone
+///     │     └─▶ unreadable     │
+///     └──────────┬─────────────┘
+///                ▼ (each of these four)
+///            discarded
+/// ```
+///
+/// `checking` and `storing` are work in hand. When the process that does it dies, the state stays
+/// and `progress_at` grows old; anybody may then begin the work again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[sqlx(type_name = "import_state", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum ImportState {
+    /// The file is here; its rows are being judged.
+    Checking,
+    /// Its faulty rows are known; a person decides whether the good ones come in.
+    Checked,
+    /// Its good rows are being stored, in one transaction.
+    Storing,
+    /// They are users.
+    Done,
+    /// Nothing of the file can be read. `trouble` says why.
+    Unreadable,
+    /// Nobody wanted it any more before it was stored, or for a week.
+    Discarded,
+    /// It was done, and the users that it had created were removed.
+    Undone,
 }
 
-/// A person to bring in. What is absent leaves what is there.
-#[derive(Clone, Debug)]
-pub struct Row {
-    /// Where it stands in the file.
-    pub number: i32,
-    /// Address as typed.
-    pub email: String,
-    /// Address as identity.
-    pub email_key: String,
-    /// First name.
-    pub first_name: Option<String>,
-    /// Last name.
-    pub last_name: Option<String>,
-    /// Language tag.
-    pub language: Option<String>,
-    /// Merge fields: an object of strings.
-    pub fields: Value,
+impl ImportState {
+    /// All of them, in the order of the schema.
+    pub const ALL: [Self; 7] = [
+        Self::Checking,
+        Self::Checked,
+        Self::Storing,
+        Self::Done,
+        Self::Unreadable,
+        Self::Discarded,
+        Self::Undone,
+    ];
+
+    /// The word used in SQL, JSON, logs and pages.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Checking => "checking",
+            Self::Checked => "checked",
+            Self::Storing => "storing",
+            Self::Done => "done",
+            Self::Unreadable => "unreadable",
+            Self::Discarded => "discarded",
+            Self::Undone => "undone",
+        }
+    }
 }
 
-/// A row that was not taken.
-#[derive(Clone, Debug)]
-pub struct Reject {
-    /// Where it stands in the file.
-    pub number: i32,
-    /// Its cells as written.
-    pub cells: Vec<String>,
-    /// What is wrong: an array of problems.
-    pub problems: Value,
+/// What a row did to its person.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
+#[sqlx(type_name = "import_effect", rename_all = "snake_case")]
+#[serde(rename_all = "snake_case")]
+pub enum ImportEffect {
+    /// They are a user since.
+    Created,
+    /// They were one, and something about them changed.
+    Updated,
+    /// They were one, just so.
+    Unchanged,
 }
 
-/// What a group of rows came to.
-#[derive(Debug, Default)]
-pub struct Stored {
-    /// New people.
-    pub created: i32,
-    /// People whose details changed.
-    pub updated: i32,
-    /// People who were there already, just so.
-    pub unchanged: i32,
-    /// Rows for somebody who stood in an earlier row: row, earlier row.
-    pub duplicates: Vec<(i32, i32)>,
+impl ImportEffect {
+    /// All of them, in the order of the schema.
+    pub const ALL: [Self; 3] = [Self::Created, Self::Updated, Self::Unchanged];
+
+    /// The word used in SQL, JSON and URLs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Updated => "updated",
+            Self::Unchanged => "unchanged",
+        }
+    }
 }
 
-/// An import's totals.
+/// An import's totals. While it is only checked, the three in the middle are zero.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
     /// Data rows in the file, blank ones not counted.
@@ -78,166 +117,151 @@ pub struct Totals {
     pub blank: i32,
 }
 
-/// Begins an import. Imports store one after the other, so that two files with the same people
-/// cannot wait for each other in a circle; one that another process stores may take minutes.
-pub async fn begin(transaction: &mut Transaction, file: &File, created_by: &str) -> StoreResult<Uuid> {
-    sqlx::query!("set local lock_timeout = '5min'")
-        .execute(&mut **transaction)
-        .await?;
-    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('import', 0))")
-        .execute(&mut **transaction)
-        .await?;
-    sqlx::query!("set local lock_timeout to default")
-        .execute(&mut **transaction)
-        .await?;
-    let row = sqlx::query!(
-        "with known as (
-             insert into merge_fields (name) select unnest($5::text[]) on conflict do nothing
-         )
-         insert into imports (file_name, header, separator, created_by) values ($1, $2, $3, $4) returning id",
-        file.name,
-        &file.header,
-        file.separator.to_string(),
-        created_by,
-        &file.custom_fields,
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
-    Ok(row.id)
+/// What stood in the way of an import, for programs and for people.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct Trouble {
+    /// The word for programs.
+    pub code: String,
+    /// The sentence for people.
+    pub message: String,
 }
 
-/// Stores a group of rows. Within the group every person must stand once.
-pub async fn store(transaction: &mut Transaction, import: Uuid, rows: &[Row]) -> StoreResult<Stored> {
-    let numbers: Vec<i32> = rows.iter().map(|row| row.number).collect();
-    let emails: Vec<String> = rows.iter().map(|row| row.email.clone()).collect();
-    let keys: Vec<String> = rows.iter().map(|row| row.email_key.clone()).collect();
-    let first_names: Vec<Option<String>> = rows.iter().map(|row| row.first_name.clone()).collect();
-    let last_names: Vec<Option<String>> = rows.iter().map(|row| row.last_name.clone()).collect();
-    let languages: Vec<Option<String>> = rows.iter().map(|row| row.language.clone()).collect();
-    let fields: Vec<Value> = rows.iter().map(|row| row.fields.clone()).collect();
-    let outcomes = sqlx::query_file!(
-        "src/store/import.sql",
-        import,
-        &numbers,
-        &emails,
-        &keys,
-        &first_names as &[Option<String>],
-        &last_names as &[Option<String>],
-        &languages as &[Option<String>],
-        &fields,
-    )
-    .fetch_all(&mut **transaction)
-    .await?;
-    let mut stored = Stored::default();
-    for outcome in outcomes {
-        match (outcome.earlier, outcome.is_new) {
-            (Some(earlier), _) => stored.duplicates.push((outcome.number, earlier)),
-            (None, Some(true)) => stored.created += 1,
-            (None, Some(false)) => stored.updated += 1,
-            (None, None) => stored.unchanged += 1,
-        }
-    }
-    Ok(stored)
+/// How many rows have one kind of problem.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
+pub struct ProblemCount {
+    /// The word for the problem.
+    pub code: String,
+    /// The field it is in; none when it is in the whole row.
+    pub field: Option<String>,
+    /// How often.
+    pub count: u32,
 }
 
-/// Keeps rows that were not taken, so that a file of them can be downloaded and mended.
-pub async fn keep_rejects(transaction: &mut Transaction, import: Uuid, rejects: &[Reject]) -> StoreResult<()> {
-    let numbers: Vec<i32> = rejects.iter().map(|reject| reject.number).collect();
-    // Rows differ in length, so their cells travel as JSON; Postgres's arrays are rectangular.
-    let cells: Vec<Value> = rejects.iter().map(|reject| Value::from(reject.cells.clone())).collect();
-    let problems: Vec<Value> = rejects.iter().map(|reject| reject.problems.clone()).collect();
-    sqlx::query!(
-        "insert into import_rejects (import_id, row_number, cells, problems)
-         select $1, r.number, array(select jsonb_array_elements_text(r.cells)), r.problems
-         from unnest($2::integer[], $3::jsonb[], $4::jsonb[]) as r (number, cells, problems)",
-        import,
-        &numbers,
-        &cells,
-        &problems,
-    )
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
-
-/// Writes an import's totals.
-pub async fn finish(transaction: &mut Transaction, import: Uuid, totals: &Totals) -> StoreResult<()> {
-    sqlx::query!(
-        "update imports
-         set row_count = $2, created_count = $3, updated_count = $4, unchanged_count = $5,
-             rejected_count = $6, blank_count = $7
-         where id = $1",
-        import,
-        totals.rows,
-        totals.created,
-        totals.updated,
-        totals.unchanged,
-        totals.rejected,
-        totals.blank,
-    )
-    .execute(&mut **transaction)
-    .await?;
-    Ok(())
-}
-
-/// An import as it was.
+/// An import as it is.
 #[derive(Clone, Debug)]
 pub struct Import {
     /// Its id.
     pub id: Uuid,
     /// The file's name as the caller gave it.
     pub file_name: String,
-    /// When.
+    /// When it came.
     pub created_at: OffsetDateTime,
-    /// Who.
+    /// From whom.
     pub created_by: String,
+    /// Where it stands.
+    pub state: ImportState,
     /// The header row as written.
     pub header: Vec<String>,
     /// What stood between the cells.
     pub separator: char,
     /// What came of it.
     pub totals: Totals,
+    /// Rows that the work in hand has gone through.
+    pub progress_rows: i32,
+    /// Whether work is in hand that nobody does any more.
+    pub is_interrupted: bool,
+    /// What stood in the way.
+    pub trouble: Option<Trouble>,
+    /// Which problems its rows have, most frequent first.
+    pub problem_counts: Vec<ProblemCount>,
+    /// When it was stored,
+    pub done_at: Option<OffsetDateTime>,
+    /// and by whom.
+    pub done_by: Option<String>,
+    /// When it was discarded or undone,
+    pub ended_at: Option<OffsetDateTime>,
+    /// and by whom; none if for its age.
+    pub ended_by: Option<String>,
+    /// Users that undoing it removed.
+    pub removed: i32,
+}
+
+struct Found {
+    id: Uuid,
+    file_name: String,
+    created_at: OffsetDateTime,
+    created_by: String,
+    state: ImportState,
+    header: Vec<String>,
+    separator: String,
+    row_count: i32,
+    created_count: i32,
+    updated_count: i32,
+    unchanged_count: i32,
+    rejected_count: i32,
+    blank_count: i32,
+    progress_rows: i32,
+    is_interrupted: bool,
+    trouble: Option<Value>,
+    problem_counts: Value,
+    done_at: Option<OffsetDateTime>,
+    done_by: Option<String>,
+    ended_at: Option<OffsetDateTime>,
+    ended_by: Option<String>,
+    removed_count: i32,
+}
+
+impl From<Found> for Import {
+    fn from(row: Found) -> Self {
+        Self {
+            id: row.id,
+            file_name: row.file_name,
+            created_at: row.created_at,
+            created_by: row.created_by,
+            state: row.state,
+            header: row.header,
+            separator: row.separator.chars().next().unwrap_or(','),
+            totals: Totals {
+                rows: row.row_count,
+                created: row.created_count,
+                updated: row.updated_count,
+                unchanged: row.unchanged_count,
+                rejected: row.rejected_count,
+                blank: row.blank_count,
+            },
+            progress_rows: row.progress_rows,
+            is_interrupted: row.is_interrupted,
+            trouble: row.trouble.and_then(|trouble| serde_json::from_value(trouble).ok()),
+            problem_counts: serde_json::from_value(row.problem_counts).unwrap_or_default(),
+            done_at: row.done_at,
+            done_by: row.done_by,
+            ended_at: row.ended_at,
+            ended_by: row.ended_by,
+            removed: row.removed_count,
+        }
+    }
+}
+
+macro_rules! imports {
+    ($rest:literal, $($argument:expr),*) => {
+        sqlx::query_as!(
+            Found,
+            r#"select id, file_name, created_at, created_by, state as "state: ImportState", header, separator,
+                      row_count, created_count, updated_count, unchanged_count, rejected_count, blank_count,
+                      progress_rows,
+                      state in ('checking', 'storing')
+                          and progress_at < now() - make_interval(secs => $1::float8) as "is_interrupted!",
+                      trouble, problem_counts, done_at, done_by, ended_at, ended_by, removed_count
+               from imports "# + $rest,
+            super::seconds(steps::SILENCE_MOST),
+            $($argument),*
+        )
+    };
 }
 
 /// One import.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<Import>> {
-    let row = sqlx::query!(
-        "select id, file_name, created_at, created_by, header, separator, row_count, created_count, updated_count,
-                unchanged_count, rejected_count, blank_count
-         from imports where id = $1",
-        id,
-    )
-    .fetch_optional(db)
-    .await?;
-    Ok(row.map(|row| Import {
-        id: row.id,
-        file_name: row.file_name,
-        created_at: row.created_at,
-        created_by: row.created_by,
-        header: row.header,
-        separator: row.separator.chars().next().unwrap_or(','),
-        totals: Totals {
-            rows: row.row_count,
-            created: row.created_count,
-            updated: row.updated_count,
-            unchanged: row.unchanged_count,
-            rejected: row.rejected_count,
-            blank: row.blank_count,
-        },
-    }))
+    let found = imports!("where id = $2", id).fetch_optional(db).await?;
+    Ok(found.map(Import::from))
 }
 
-/// Rows of an import that were not taken, after row `after`.
-pub async fn rejects(db: &Db, import: Uuid, after: i32, limit: i64) -> StoreResult<Vec<Reject>> {
-    let rejects = sqlx::query_as!(
-        Reject,
-        "select row_number as number, cells, problems from import_rejects
-         where import_id = $1 and row_number > $2 order by row_number limit $3",
-        import,
-        after,
-        limit,
-    )
-    .fetch_all(db)
-    .await?;
-    Ok(rejects)
+/// Imports, newest first, older than the import `before`. Those that were discarded are no part of
+/// what happened.
+pub async fn list(db: &Db, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<Import>> {
+    let found = imports!(
+        "where ($2::uuid is null or id < $2) and state <> 'discarded' order by id desc limit $3",
+        before,
+        limit
+    );
+    Ok(found.fetch_all(db).await?.into_iter().map(Import::from).collect())
 }

@@ -82,17 +82,23 @@ pub struct Accepted {
     pub state: BatchState,
 }
 
-/// Writes a batch and its deliveries in one statement and wakes the dispatcher at commit.
+/// Waits for the turn to accept a batch of this kind, which lasts as long as the transaction.
 ///
 /// Intakes of one kind run one after the other, so that two requests at once cannot both find
 /// that a person has no mail waiting.
-pub async fn accept(transaction: &mut Transaction, new: &NewBatch) -> StoreResult<Accepted> {
+pub(super) async fn take_turn(transaction: &mut Transaction, kind: SystemEmailKind) -> StoreResult<()> {
     sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended('intake ' || $1, 0))",
-        new.kind.as_str()
+        kind.as_str()
     )
     .execute(&mut **transaction)
     .await?;
+    Ok(())
+}
+
+/// Writes a batch and its deliveries in one statement and wakes the dispatcher at commit.
+pub async fn accept(transaction: &mut Transaction, new: &NewBatch) -> StoreResult<Accepted> {
+    take_turn(transaction, new.kind).await?;
     let chosen = &new.selection;
     let filter = chosen.filter.clone().unwrap_or_default();
     let row = sqlx::query_file!(
@@ -118,6 +124,7 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch) -> StoreResul
         new.trace_id,
         i32::try_from(INTERACTIVE_MOST).unwrap_or(i32::MAX),
         chosen.chosen,
+        filter.effect as _,
     )
     .fetch_one(&mut **transaction)
     .await?;

@@ -18,8 +18,10 @@ with given as materialized (
       and ($6::text is null
            or u.email ilike $6 or u.first_name ilike $6 or u.last_name ilike $6
            or u.first_name || ' ' || u.last_name ilike $6)
-      and ($7::uuid is null
-           or exists (select from import_users i where i.import_id = $7 and i.user_id = u.id))
+      and ($7::uuid is null and $22::import_effect is null
+           or exists (
+               select from import_users i
+               where i.user_id = u.id and ($7 is null or i.import_id = $7) and ($22 is null or i.effect = $22)))
       and ($8::boolean is null
            or $8 = exists (
                select from deliveries d join batches b on b.id = d.batch_id

@@ -135,7 +135,8 @@ macro_rules! everybody {
                 where $5::boolean is not null and d.state in ('failed', 'expired')
                   and not exists (select from deliveries l where l.user_id = d.user_id and l.id > d.id)
             ) failed on failed.user_id = u.id
-            left join import_users i on i.import_id = $2 and i.user_id = u.id
+            left join import_users i
+                on i.import_id = $2 and i.user_id = u.id and ($6::import_effect is null or i.effect = $6)
             where ($1::text is null
                    or u.email ilike $1 or u.first_name ilike $1 or u.last_name ilike $1
                    or u.first_name || ' ' || u.last_name ilike $1)
@@ -148,7 +149,8 @@ macro_rules! everybody {
             $filter.import,
             $filter.invited,
             $filter.signed_in,
-            $filter.failed
+            $filter.failed,
+            $filter.effect as _
             $(, $argument)*
         )
     };
@@ -206,13 +208,13 @@ pub async fn write_down(db: &Db, selection: &Selection, filter: Option<&UserFilt
     let nobody = UserFilter::default();
     let writing = everybody!(
         "with matching as (select u.id",
-        "and $6 and u.id <> all($7::uuid[])
+        "and $7 and u.id <> all($8::uuid[])
          ), everybody as (
-             select id from matching union select id from users where id = any($8::uuid[])
+             select id from matching union select id from users where id = any($9::uuid[])
          )
          update selections
          set chosen = coalesce((select array_agg(id order by id) from everybody), '{}')
-         where id = $9 and batch_id is null
+         where id = $10 and batch_id is null
          returning cardinality(chosen) as n",
         filter.unwrap_or(&nobody),
         filter.is_some(),

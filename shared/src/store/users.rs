@@ -1,5 +1,6 @@
 //! The people.
 
+use super::imports::ImportEffect;
 use super::{Db, StoreResult};
 use crate::batch::BatchState;
 use serde_json::Value;
@@ -13,6 +14,8 @@ pub struct UserFilter {
     pub search: Option<String>,
     /// Brought in by this import.
     pub import: Option<Uuid>,
+    /// An import, or this one, did this to them.
+    pub effect: Option<ImportEffect>,
     /// Has an invite that was sent.
     pub invited: Option<bool>,
     /// Has signed in.
@@ -99,7 +102,11 @@ macro_rules! matching {
                where ($1::text is null
                       or u.email ilike $1 or u.first_name ilike $1 or u.last_name ilike $1
                       or u.first_name || ' ' || u.last_name ilike $1)
-                 and ($2::uuid is null or exists (select from import_users i where i.import_id = $2 and i.user_id = u.id))
+                 and ($2::uuid is null and $6::import_effect is null
+                      or exists (
+                          select from import_users i
+                          where i.user_id = u.id
+                            and ($2 is null or i.import_id = $2) and ($6 is null or i.effect = $6)))
                  and ($3::boolean is null
                       or $3 = exists (
                           select from deliveries d join batches b on b.id = d.batch_id
@@ -116,6 +123,7 @@ macro_rules! matching {
             $filter.invited,
             $filter.signed_in,
             $filter.failed,
+            $filter.effect as _,
             $($argument),*
         )
     };
@@ -125,7 +133,7 @@ macro_rules! matching {
 pub async fn list(db: &Db, filter: &UserFilter, after: Option<Uuid>, limit: i64) -> StoreResult<Vec<User>> {
     let rows = matching!(
         filter,
-        "and ($6::uuid is null or u.id > $6) order by u.id limit $7",
+        "and ($7::uuid is null or u.id > $7) order by u.id limit $8",
         after,
         limit
     );
@@ -136,7 +144,7 @@ pub async fn list(db: &Db, filter: &UserFilter, after: Option<Uuid>, limit: i64)
 pub async fn newest(db: &Db, filter: &UserFilter, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<User>> {
     let rows = matching!(
         filter,
-        "and ($6::uuid is null or u.id < $6) order by u.id desc limit $7",
+        "and ($7::uuid is null or u.id < $7) order by u.id desc limit $8",
         before,
         limit
     );
@@ -145,13 +153,13 @@ pub async fn newest(db: &Db, filter: &UserFilter, before: Option<Uuid>, limit: i
 
 /// One user.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<User>> {
-    let row = matching!(UserFilter::default(), "and u.id = $6", id);
+    let row = matching!(UserFilter::default(), "and u.id = $7", id);
     Ok(row.fetch_optional(db).await?)
 }
 
 /// Which of these users match.
 pub async fn those_matching(db: &Db, filter: &UserFilter, ids: &[Uuid]) -> StoreResult<Vec<Uuid>> {
-    let rows = matching!(filter, "and u.id = any($6)", ids);
+    let rows = matching!(filter, "and u.id = any($7)", ids);
     Ok(rows.fetch_all(db).await?.into_iter().map(|user| user.id).collect())
 }
 

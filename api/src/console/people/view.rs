@@ -2,6 +2,7 @@
 
 use crate::console::fields::Fields;
 use serde::{Deserialize, Serialize};
+use shared::store::imports::ImportEffect;
 use shared::store::users::UserFilter;
 use url::form_urlencoded;
 use uuid::Uuid;
@@ -26,6 +27,8 @@ pub(in crate::console) struct View {
     pub(in crate::console) status: Option<String>,
     /// Brought in by this import.
     pub(in crate::console) import: Option<Uuid>,
+    /// What that import did to them.
+    pub(in crate::console) effect: Option<ImportEffect>,
     /// The page after this person,
     pub(in crate::console) before: Option<Uuid>,
     /// or the page that ends before this one.
@@ -42,6 +45,7 @@ pub(in crate::console) struct Who {
     pub(in crate::console) q: Option<String>,
     pub(in crate::console) status: Option<String>,
     pub(in crate::console) import: Option<Uuid>,
+    pub(in crate::console) effect: Option<ImportEffect>,
 }
 
 impl Who {
@@ -62,6 +66,7 @@ impl Who {
         UserFilter {
             search: self.q.clone(),
             import: self.import,
+            effect: self.effect,
             invited,
             signed_in,
             failed,
@@ -87,6 +92,8 @@ impl View {
             q: filled(&self.q),
             status: filled(&self.status),
             import: self.import,
+            // Without an import there is no telling which one is meant.
+            effect: self.effect.filter(|_| self.import.is_some()),
         }
     }
 
@@ -96,6 +103,7 @@ impl View {
             q: who.q,
             status: who.status,
             import: who.import,
+            effect: who.effect,
             selection,
             ..Self::default()
         }
@@ -109,6 +117,7 @@ impl View {
             q: text("q"),
             status: text("status"),
             import: id("import"),
+            effect: effect(fields.trimmed("effect")),
             before: id("before"),
             after: id("after"),
             page: fields.trimmed("page").parse().ok(),
@@ -135,6 +144,9 @@ impl View {
                 query.append_pair(name, &id.to_string());
             }
         }
+        if let Some(effect) = self.effect {
+            query.append_pair("effect", effect.as_str());
+        }
         if let Some(page) = self.page.filter(|page| *page > 1) {
             query.append_pair("page", &page.to_string());
         }
@@ -151,6 +163,21 @@ impl View {
         }
     }
 
+    /// What the import did, as a form repeats it.
+    pub(in crate::console) fn effect_word(&self) -> &'static str {
+        self.effect.map_or("", ImportEffect::as_str)
+    }
+
+    /// What the import did, in the middle of "people … the import".
+    pub(in crate::console) fn effect_shown(&self) -> &'static str {
+        match self.effect {
+            None => "of",
+            Some(ImportEffect::Created) => "created by",
+            Some(ImportEffect::Updated) => "updated by",
+            Some(ImportEffect::Unchanged) => "left unchanged by",
+        }
+    }
+
     /// The number of the page.
     pub(in crate::console) fn number(&self) -> u32 {
         self.page.unwrap_or(1).max(1)
@@ -163,6 +190,10 @@ impl View {
         self.page = None;
         self
     }
+}
+
+fn effect(word: &str) -> Option<ImportEffect> {
+    ImportEffect::ALL.into_iter().find(|effect| effect.as_str() == word)
 }
 
 #[cfg(test)]

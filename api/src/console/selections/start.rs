@@ -61,6 +61,7 @@ pub(in crate::console) async fn begin(
         let who = Who {
             status: Some(status.to_owned()),
             import: beginning.import,
+            effect: None,
             q: None,
         };
         let matching = selections::count(&this.db, &who.filter()).await?;

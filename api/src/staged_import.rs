@@ -1,0 +1,212 @@
+//! Imports with a person between checking and storing.
+//!
+//! ```text
+//! upload ──▶ check ──▶ a person looks at the faulty rows ──▶ store ──▶ undo, while nobody knows
+//! ```
+//!
+//! The uploaded file lies in Postgres until it is stored, so any process of the API can do the next
+//! step, also after a restart. Checking and storing are work in the background that says once a
+//! second how far it is. When its process dies, what it did in its transaction is gone, it falls
+//! silent, and anybody can begin it again; [`shared::store::imports::steps`] sees to it that it is
+//! done once.
+//!
+//! Checking touches no users. What is wrong in a row depends on the file alone, so storing finds
+//! the same rows good that checking found.
+
+mod check;
+mod file;
+mod work;
+
+use crate::metrics::ApiMetrics;
+use crate::problem::Problem;
+use crate::spool::Spooled;
+use crate::state::{Api, whole};
+use crate::storing::Room;
+use serde_json::json;
+use shared::lifecycle::Lifecycle;
+use shared::store::audit::{self, Act};
+use shared::store::imports::steps::{self, Upload, Uploaded};
+use shared::store::imports::undo::{self, Undone};
+use shared::store::{Db, StoreResult, Transaction, begin, commit};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinHandle;
+use tracing::info;
+use uuid::Uuid;
+
+/// What the steps need; cheap to clone.
+#[derive(Clone)]
+pub struct StagedImports {
+    /// Postgres.
+    pub db: Db,
+    /// Who may check or store at length now.
+    pub room: Arc<Room>,
+    /// What is counted.
+    pub metrics: Arc<ApiMetrics>,
+    /// When the process stops.
+    pub lifecycle: Lifecycle,
+}
+
+/// Work that goes on by itself.
+pub struct InHand(JoinHandle<()>);
+
+impl InHand {
+    /// Waits for its end, but not for long: a small file is done before anybody needs a page that
+    /// says "wait".
+    pub async fn ended_within(self, patience: Duration) {
+        let _ = tokio::time::timeout(patience, self.0).await;
+    }
+}
+
+/// A file, the form it came with, and whose it is.
+pub struct Received {
+    /// Names the form, so that sending it twice is one import.
+    pub form_token: Uuid,
+    /// What the file is called.
+    pub file_name: String,
+    /// The file.
+    pub spooled: Spooled,
+    /// Who sent it.
+    pub by: String,
+    /// The import of a file that this one corrects; it is discarded, if it is not stored.
+    pub instead_of: Option<Uuid>,
+}
+
+impl StagedImports {
+    /// From what requests share.
+    pub fn of(api: &Api) -> Self {
+        Self {
+            db: api.db.clone(),
+            room: Arc::clone(&api.room),
+            metrics: Arc::clone(&api.metrics),
+            lifecycle: api.lifecycle.clone(),
+        }
+    }
+
+    /// Takes a file in. It is to be checked next.
+    ///
+    /// # Errors
+    ///
+    /// Nothing of the file is kept, unless it was the answer that was lost: the same form again
+    /// finds it.
+    pub async fn upload(&self, received: Received) -> Result<Uuid, Problem> {
+        let this = self.clone();
+        whole(&self.lifecycle, async move { this.keep(received).await }).await
+    }
+
+    async fn keep(&self, received: Received) -> Result<Uuid, Problem> {
+        let mut transaction = begin(&self.db).await?;
+        let upload = Upload {
+            form_token: received.form_token,
+            file_name: received.file_name,
+            digest: received.spooled.digest,
+            created_by: received.by.clone(),
+        };
+        let import = match steps::upload(&mut transaction, &upload).await? {
+            Uploaded::Again(import) => return Ok(import),
+            Uploaded::New(import) => import,
+        };
+        file::keep(&mut transaction, import, received.spooled.file).await?;
+        if let Some(former) = received.instead_of {
+            steps::discard(&mut transaction, former, &received.by).await?;
+        }
+        note(&mut transaction, &received.by, "file_uploaded", import, json!({})).await?;
+        commit(transaction).await?;
+        info!(import.id = %import, "Received a file to import");
+        Ok(import)
+    }
+
+    /// Begins to check a file, or begins again after an interruption. None when somebody does
+    /// already, or it is checked.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres is away.
+    pub async fn check(&self, import: Uuid) -> Result<Option<InHand>, Problem> {
+        let this = self.clone();
+        whole(&self.lifecycle, async move {
+            let work = steps::begin_check(&this.db, import).await?;
+            Ok(work.map(|work| InHand(this.lifecycle.clone().spawn(work::check(this, work)))))
+        })
+        .await
+    }
+
+    /// Begins to store the good rows of a checked file, or begins again after an interruption. None
+    /// when somebody does already, or it is not checked, or no row is good.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres is away.
+    pub async fn store(&self, import: Uuid, by: &str) -> Result<Option<InHand>, Problem> {
+        let (this, by) = (self.clone(), by.to_owned());
+        whole(&self.lifecycle, async move {
+            let work = steps::begin_store(&this.db, import).await?;
+            Ok(work.map(|work| InHand(this.lifecycle.clone().spawn(work::store(this, work, by)))))
+        })
+        .await
+    }
+
+    /// Discards a file that is not stored; false if it is, or is being stored.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres is away.
+    pub async fn discard(&self, import: Uuid, by: &str) -> Result<bool, Problem> {
+        let (this, by) = (self.clone(), by.to_owned());
+        whole(&self.lifecycle, async move {
+            let mut transaction = begin(&this.db).await?;
+            let is_discarded = steps::discard(&mut transaction, import, &by).await?;
+            if is_discarded {
+                note(&mut transaction, &by, "file_discarded", import, json!({})).await?;
+            }
+            commit(transaction).await?;
+            Ok(is_discarded)
+        })
+        .await
+    }
+
+    /// Undoes an import, unless somebody whom it created was emailed or has signed in.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres is away, or an import that is being stored keeps this one waiting too long.
+    pub async fn undo(&self, import: Uuid, by: &str) -> Result<Undone, Problem> {
+        let (this, by) = (self.clone(), by.to_owned());
+        whole(&self.lifecycle, async move {
+            let _room = this.room.for_import().await?;
+            let mut transaction = begin(&this.db).await?;
+            let undone = undo::undo(&mut transaction, import, &by).await?;
+            if let Undone::Done(removed) = undone {
+                note(
+                    &mut transaction,
+                    &by,
+                    "import_undone",
+                    import,
+                    json!({ "removed": removed }),
+                )
+                .await?;
+                commit(transaction).await?;
+                info!(import.id = %import, removed, "Undid an import");
+            }
+            Ok(undone)
+        })
+        .await
+    }
+}
+
+/// Puts on record what was done with an import.
+async fn note(
+    transaction: &mut Transaction,
+    who: &str,
+    action: &str,
+    import: Uuid,
+    details: serde_json::Value,
+) -> StoreResult<()> {
+    let act = Act {
+        who,
+        action,
+        subject: Some(format!("import {import}")),
+        details,
+    };
+    audit::note(transaction, &act).await
+}

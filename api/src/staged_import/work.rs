@@ -1,0 +1,187 @@
+//! The work on a file: what is done in the background, told while it goes on, and ended well.
+
+use super::check::check_sheet;
+use super::file::fetch;
+use super::{StagedImports, note};
+use crate::import::{FileFault, Limits, Lines, Sheet};
+use crate::imports::count;
+use crate::problem::Problem;
+use crate::storing::{number, store_sheet};
+use axum::http::StatusCode;
+use serde_json::json;
+use shared::store::imports::steps::{self, Work};
+use shared::store::imports::{Trouble, rows};
+use shared::store::{StoreError, begin, commit};
+use std::fs::File;
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
+use tokio::sync::oneshot;
+use tracing::{info, warn};
+
+/// Between two words about how far it is.
+const PULSE: Duration = Duration::from_secs(1);
+
+/// Two files may be stored before this one, each of a million rows.
+const WORK_MOST: Duration = Duration::from_mins(15);
+
+/// How far the work is.
+#[derive(Default)]
+pub(super) struct Progress {
+    /// Rows gone through,
+    pub(super) rows: AtomicI32,
+    /// of so many.
+    of_rows: AtomicI32,
+}
+
+/// Why work came to no end.
+enum Obstacle {
+    /// Nothing of the file can be read, now or later.
+    File(FileFault),
+    /// Something of ours stood in the way.
+    Ours(Problem),
+    /// Somebody else does it, or has ended it.
+    Lost,
+}
+
+impl From<Problem> for Obstacle {
+    fn from(problem: Problem) -> Self {
+        Self::Ours(problem)
+    }
+}
+
+impl From<StoreError> for Obstacle {
+    fn from(fault: StoreError) -> Self {
+        Self::Ours(fault.into())
+    }
+}
+
+/// Checks a file, to the end or to its trouble.
+pub(super) async fn check(this: StagedImports, work: Work) {
+    let progress = Arc::new(Progress::default());
+    let checking = watched(&this, work, &progress, checked(&this, work, &progress));
+    if let Err(obstacle) = checking.await {
+        end(&this, work, obstacle).await;
+    }
+}
+
+/// Stores a file's good rows, to the end or to its trouble.
+pub(super) async fn store(this: StagedImports, work: Work, by: String) {
+    let progress = Arc::new(Progress::default());
+    let storing = watched(&this, work, &progress, stored(&this, work, &progress, &by));
+    if let Err(obstacle) = storing.await {
+        end(&this, work, obstacle).await;
+    }
+}
+
+async fn checked(this: &StagedImports, work: Work, progress: &Progress) -> Result<(), Obstacle> {
+    let _room = this.room.for_check().await?;
+    let (sheet, lines) = open(this, work, progress).await?;
+    let mut transaction = begin(&this.db).await?;
+    rows::forget_rejects(&mut transaction, work.import).await?;
+    let found = check_sheet(&mut transaction, sheet, lines, work.import, &progress.rows).await?;
+    let counts = found.problem_counts();
+    if !steps::checked(&mut transaction, work, &found.file, &found.totals, &counts).await? {
+        return Err(Obstacle::Lost);
+    }
+    commit(transaction).await?;
+    info!(import.id = %work.import, rows = found.totals.rows, rejected = found.totals.rejected, "Checked a file");
+    Ok(())
+}
+
+async fn stored(this: &StagedImports, work: Work, progress: &Progress, by: &str) -> Result<(), Obstacle> {
+    let _room = this.room.for_import().await?;
+    let (sheet, lines) = open(this, work, progress).await?;
+    let mut transaction = begin(&this.db).await?;
+    rows::take_turn(&mut transaction).await?;
+    rows::forget_rejects(&mut transaction, work.import).await?;
+    let found = store_sheet(&mut transaction, sheet, lines, work.import, &progress.rows, 0).await?;
+    if !rows::finish(&mut transaction, work.import, work.run, &found.file, &found.totals, by).await? {
+        return Err(Obstacle::Lost);
+    }
+    let details = json!({ "created": found.totals.created, "updated": found.totals.updated,
+                          "unchanged": found.totals.unchanged, "rejected": found.totals.rejected });
+    note(&mut transaction, by, "file_imported", work.import, details).await?;
+    commit(transaction).await?;
+    count(&this.metrics, &found.totals);
+    info!(import.id = %work.import, rows = found.totals.rows, created = found.totals.created,
+          rejected = found.totals.rejected, "Imported a file");
+    Ok(())
+}
+
+async fn open(this: &StagedImports, work: Work, progress: &Progress) -> Result<(Sheet, Lines<File>), Obstacle> {
+    let file = fetch(&this.db, work.import).await?;
+    let opened = tokio::task::spawn_blocking(move || Sheet::open_csv(file, Limits::default()));
+    let (sheet, lines) = opened.await.map_err(|_| Problem::internal())?.map_err(Obstacle::File)?;
+    progress.of_rows.store(number(sheet.rows), Ordering::Relaxed);
+    Ok((sheet, lines))
+}
+
+/// Lets work go on and says how far it is, through another connection. When it has passed to
+/// somebody else it is not broken off: its own last step finds out and drops its transaction.
+async fn watched(
+    this: &StagedImports,
+    work: Work,
+    progress: &Arc<Progress>,
+    task: impl Future<Output = Result<(), Obstacle>>,
+) -> Result<(), Obstacle> {
+    let (ended, mut end) = oneshot::channel::<()>();
+    let (db, watched) = (this.db.clone(), Arc::clone(progress));
+    let telling = this.lifecycle.spawn(async move {
+        while tokio::time::timeout(PULSE, &mut end).await.is_err() {
+            let rows = watched.rows.load(Ordering::Relaxed);
+            let of_rows = watched.of_rows.load(Ordering::Relaxed);
+            if let Ok(false) = steps::progress(&db, work, rows, of_rows).await {
+                return;
+            }
+        }
+    });
+    let done = tokio::time::timeout(WORK_MOST, task)
+        .await
+        .unwrap_or_else(|_| Err(Problem::internal().into()));
+    drop(ended);
+    let _ = telling.await;
+    done
+}
+
+async fn end(this: &StagedImports, work: Work, obstacle: Obstacle) {
+    let ended = match obstacle {
+        Obstacle::Lost => {
+            warn!(import.id = %work.import, "The work on a file passed to somebody else; nothing of it stays here");
+            return;
+        }
+        Obstacle::File(fault) if fault.status() < 500 => {
+            let trouble = Trouble {
+                code: fault.code().to_owned(),
+                message: fault.to_string(),
+            };
+            info!(import.id = %work.import, fault = trouble.code, "Nothing of a file can be read");
+            steps::unreadable(&this.db, work, &trouble).await
+        }
+        Obstacle::File(fault) => interrupt(this, work, &crate::imports::file_problem(fault)).await,
+        Obstacle::Ours(problem) => interrupt(this, work, &problem).await,
+    };
+    if let Err(fault) = ended {
+        warn!(import.id = %work.import, error = ?fault,
+              "Could not say that the work on a file ended; it can be begun again after its silence");
+    }
+}
+
+async fn interrupt(this: &StagedImports, work: Work, problem: &Problem) -> Result<bool, StoreError> {
+    let code = problem.kind.trim_start_matches("/problems/").to_owned();
+    warn!(import.id = %work.import, problem = code, "The work on a file was interrupted; nothing of it was stored");
+    let message = match (code.as_str(), StatusCode::from_u16(problem.status)) {
+        ("busy", _) => "Other files were being imported, and this one has waited long enough.",
+        (_, Ok(StatusCode::SERVICE_UNAVAILABLE)) => "The database did not answer.",
+        (_, Ok(StatusCode::INSUFFICIENT_STORAGE)) => {
+            "The server has no room on disk for this file; tell whoever runs Beckon."
+        }
+        _ => "Beckon could not do this; the fault is ours and has been logged.",
+    };
+    let trouble = Trouble {
+        code,
+        message: message.to_owned(),
+    };
+    steps::interrupt(&this.db, work, &trouble).await
+}

@@ -1,0 +1,71 @@
+//! The rows of a file in groups, and what Postgres keeps of those that do not come in.
+
+use crate::import::{FileFault, Line, Lines, Rejected, Sheet};
+use shared::store::imports::rows::{File, Reject};
+use std::io::{Read, Seek};
+use tokio::sync::mpsc;
+
+/// Rows stored with one statement. Larger groups are no faster.
+const GROUP: usize = 2_000;
+
+/// A group of long rows ends earlier: four groups are in memory at a time, as they are read and as
+/// they are sent.
+const GROUP_BYTES: usize = 4 * 1024 * 1024;
+
+/// A file's rows while they are read.
+pub struct Groups(mpsc::Receiver<Result<Vec<Line>, FileFault>>);
+
+impl Groups {
+    /// Begins to read, on a thread that may block; dropping the groups ends it.
+    pub fn read<R: Read + Seek + Send + 'static>(mut lines: Lines<R>) -> Self {
+        let (sender, receiver) = mpsc::channel(2);
+        tokio::task::spawn_blocking(move || {
+            loop {
+                let group = lines.chunk(GROUP, GROUP_BYTES);
+                let is_last = group.as_ref().map_or(true, Vec::is_empty);
+                if group.as_ref().is_ok_and(Vec::is_empty) || sender.blocking_send(group).is_err() || is_last {
+                    return;
+                }
+            }
+        });
+        Self(receiver)
+    }
+
+    /// The next rows; none behind the last.
+    pub async fn next(&mut self) -> Option<Result<Vec<Line>, FileFault>> {
+        self.0.recv().await
+    }
+}
+
+/// What a sheet says about its rows, as Postgres takes it: it stores no NUL.
+pub fn file_of(sheet: &Sheet) -> File {
+    File {
+        header: sheet.header.iter().map(|name| without_nul(name)).collect(),
+        separator: char::from(sheet.separator),
+        custom_fields: sheet
+            .custom_fields
+            .iter()
+            .filter(|name| !name.contains('\0'))
+            .cloned()
+            .collect(),
+    }
+}
+
+/// Rows that do not come in, as Postgres keeps them.
+pub fn keepable(rejects: Vec<Rejected>) -> Vec<Reject> {
+    let keep = |reject: Rejected| Reject {
+        number: number(reject.row),
+        problems: serde_json::to_value(&reject.problems).unwrap_or_default(),
+        cells: reject.cells.iter().map(|cell| without_nul(cell)).collect(),
+    };
+    rejects.into_iter().map(keep).collect()
+}
+
+/// A row's number as Postgres counts.
+pub fn number(row: u32) -> i32 {
+    i32::try_from(row).unwrap_or(i32::MAX)
+}
+
+fn without_nul(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}

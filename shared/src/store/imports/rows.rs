@@ -1,0 +1,214 @@
+//! The rows of a file: stored group by group, or kept with what is wrong in them.
+
+use super::Totals;
+use crate::store::{Db, StoreResult, Transaction};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// What a file says about its rows.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Its header row as written.
+    pub header: Vec<String>,
+    /// What stands between its cells.
+    pub separator: char,
+    /// The merge fields it brings.
+    pub custom_fields: Vec<String>,
+}
+
+/// A person to bring in. What is absent leaves what is there.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Where it stands in the file.
+    pub number: i32,
+    /// Address as typed.
+    pub email: String,
+    /// Address as identity.
+    pub email_key: String,
+    /// First name.
+    pub first_name: Option<String>,
+    /// Last name.
+    pub last_name: Option<String>,
+    /// Language tag.
+    pub language: Option<String>,
+    /// Merge fields: an object of strings.
+    pub fields: Value,
+}
+
+/// A row that was not taken.
+#[derive(Clone, Debug)]
+pub struct Reject {
+    /// Where it stands in the file.
+    pub number: i32,
+    /// Its cells as written.
+    pub cells: Vec<String>,
+    /// What is wrong: an array of problems.
+    pub problems: Value,
+}
+
+/// What a group of rows came to.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// New people.
+    pub created: i32,
+    /// People whose details changed.
+    pub updated: i32,
+    /// People who were there already, just so.
+    pub unchanged: i32,
+    /// Rows for somebody who stood in an earlier row: row, earlier row.
+    pub duplicates: Vec<(i32, i32)>,
+}
+
+/// Waits for the turn to store, which lasts as long as the transaction.
+///
+/// Imports store one after the other, so that two files with the same people cannot wait for each
+/// other in a circle; one that another process stores may take minutes.
+pub async fn take_turn(transaction: &mut Transaction) -> StoreResult<()> {
+    sqlx::query!("set local lock_timeout = '5min'")
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended('import', 0))")
+        .execute(&mut **transaction)
+        .await?;
+    sqlx::query!("set local lock_timeout to default")
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Writes down an import that is stored in the same transaction.
+pub async fn create(transaction: &mut Transaction, file_name: &str, created_by: &str) -> StoreResult<Uuid> {
+    let row = sqlx::query!(
+        "insert into imports (file_name, created_by, state) values ($1, $2, 'storing') returning id",
+        file_name,
+        created_by,
+    )
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(row.id)
+}
+
+/// Notes the merge fields that a file brings.
+pub async fn note_fields(transaction: &mut Transaction, file: &File) -> StoreResult<()> {
+    sqlx::query!(
+        "insert into merge_fields (name) select unnest($1::text[]) on conflict do nothing",
+        &file.custom_fields
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Stores a group of rows. Within the group every person must stand once.
+pub async fn store(transaction: &mut Transaction, import: Uuid, rows: &[Row]) -> StoreResult<Stored> {
+    let numbers: Vec<i32> = rows.iter().map(|row| row.number).collect();
+    let emails: Vec<String> = rows.iter().map(|row| row.email.clone()).collect();
+    let keys: Vec<String> = rows.iter().map(|row| row.email_key.clone()).collect();
+    let first_names: Vec<Option<String>> = rows.iter().map(|row| row.first_name.clone()).collect();
+    let last_names: Vec<Option<String>> = rows.iter().map(|row| row.last_name.clone()).collect();
+    let languages: Vec<Option<String>> = rows.iter().map(|row| row.language.clone()).collect();
+    let fields: Vec<Value> = rows.iter().map(|row| row.fields.clone()).collect();
+    let outcomes = sqlx::query_file!(
+        "src/store/import.sql",
+        import,
+        &numbers,
+        &emails,
+        &keys,
+        &first_names as &[Option<String>],
+        &last_names as &[Option<String>],
+        &languages as &[Option<String>],
+        &fields,
+    )
+    .fetch_all(&mut **transaction)
+    .await?;
+    let mut stored = Stored::default();
+    for outcome in outcomes {
+        match (outcome.earlier, outcome.is_new) {
+            (Some(earlier), _) => stored.duplicates.push((outcome.number, earlier)),
+            (None, Some(true)) => stored.created += 1,
+            (None, Some(false)) => stored.updated += 1,
+            (None, None) => stored.unchanged += 1,
+        }
+    }
+    Ok(stored)
+}
+
+/// Keeps rows that were not taken, so that a file of them can be downloaded and mended.
+pub async fn keep_rejects(transaction: &mut Transaction, import: Uuid, rejects: &[Reject]) -> StoreResult<()> {
+    let numbers: Vec<i32> = rejects.iter().map(|reject| reject.number).collect();
+    // Rows differ in length, so their cells travel as JSON; Postgres's arrays are rectangular.
+    let cells: Vec<Value> = rejects.iter().map(|reject| Value::from(reject.cells.clone())).collect();
+    let problems: Vec<Value> = rejects.iter().map(|reject| reject.problems.clone()).collect();
+    sqlx::query!(
+        "insert into import_rejects (import_id, row_number, cells, problems)
+         select $1, r.number, array(select jsonb_array_elements_text(r.cells)), r.problems
+         from unnest($2::integer[], $3::jsonb[], $4::jsonb[]) as r (number, cells, problems)",
+        import,
+        &numbers,
+        &cells,
+        &problems,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Forgets the rows that were not taken when the file was gone through before.
+pub async fn forget_rejects(transaction: &mut Transaction, import: Uuid) -> StoreResult<()> {
+    sqlx::query!("delete from import_rejects where import_id = $1", import)
+        .execute(&mut **transaction)
+        .await?;
+    Ok(())
+}
+
+/// Ends the storing of an import: its totals stand, and its file is needed no longer.
+///
+/// False when the work has passed to somebody else, and everything in the transaction must go.
+pub async fn finish(
+    transaction: &mut Transaction,
+    import: Uuid,
+    run: i32,
+    file: &File,
+    totals: &Totals,
+    done_by: &str,
+) -> StoreResult<bool> {
+    let done = sqlx::query!(
+        "with unneeded as (
+             delete from import_parts where import_id = $1
+         )
+         update imports
+         set state = 'done', done_at = now(), done_by = $3, trouble = null, progress_rows = $6,
+             header = $4, separator = $5, row_count = $6, created_count = $7, updated_count = $8,
+             unchanged_count = $9, rejected_count = $10, blank_count = $11
+         where id = $1 and run = $2 and state = 'storing'",
+        import,
+        run,
+        done_by,
+        &file.header,
+        file.separator.to_string(),
+        totals.rows,
+        totals.created,
+        totals.updated,
+        totals.unchanged,
+        totals.rejected,
+        totals.blank,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+/// Rows of an import that were not taken, after row `after`.
+pub async fn rejects(db: &Db, import: Uuid, after: i32, limit: i64) -> StoreResult<Vec<Reject>> {
+    let rejects = sqlx::query_as!(
+        Reject,
+        "select row_number as number, cells, problems from import_rejects
+         where import_id = $1 and row_number > $2 order by row_number limit $3",
+        import,
+        after,
+        limit,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rejects)
+}

@@ -1,0 +1,286 @@
+//! A file waits between checking and storing, and whoever goes on with it does so once.
+
+use crate::json;
+use crate::staging::{import_state, staged, upload};
+use api::staged_import::StagedImports;
+use futures_util::future::join_all;
+use harness::{Setup, World};
+use shared::store::imports::rows::{self, File};
+use shared::store::imports::{ImportState, Totals, steps};
+use std::time::Duration;
+use uuid::Uuid;
+
+const FILE: &str = "email,first name,team\n\
+    ada@example.org,Ada,Engine\n\
+    bob@gmial.com@,Bob,\n\
+    Ada@example.org,Ada again,\n\
+    cyd@example.org,Cyd,Engine\n\
+    ,Nobody,\n";
+
+const PATIENCE: Duration = Duration::from_mins(1);
+
+async fn check(staged: &StagedImports, import: Uuid) {
+    let in_hand = staged.check(import).await.unwrap();
+    in_hand.unwrap().ended_within(PATIENCE).await;
+}
+
+async fn store(staged: &StagedImports, import: Uuid) {
+    let in_hand = staged.store(import, "Priya").await.unwrap();
+    in_hand.unwrap().ended_within(PATIENCE).await;
+}
+
+async fn count(world: &World, sql: &'static str) -> i64 {
+    sqlx::query_scalar(sql).fetch_one(&world.db).await.unwrap()
+}
+
+/// As if whoever works on it had died a while ago.
+async fn fall_silent(world: &World, import: Uuid) {
+    let silent = "update imports set progress_at = now() - interval '31 seconds' where id = $1";
+    sqlx::query(silent).bind(import).execute(&world.db).await.unwrap();
+}
+
+#[tokio::test]
+async fn checking_names_the_faulty_rows_and_storing_brings_the_others_in() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let staged = staged(&world);
+
+    let import = upload(&staged, FILE).await;
+    check(&staged, import).await;
+    let checked = import_state(&world, import).await;
+    let problems_then = world.get(&format!("/v1/imports/{import}/problems.csv")).await.text;
+    let users_then = count(&world, "select count(*) from users").await;
+    store(&staged, import).await;
+    let done = import_state(&world, import).await;
+
+    assert_eq!((checked.state, users_then), (ImportState::Checked, 0));
+    assert_eq!((checked.totals.rows, checked.totals.rejected), (5, 3));
+    let counts: Vec<(&str, Option<&str>, u32)> = checked
+        .problem_counts
+        .iter()
+        .map(|one| (one.code.as_str(), one.field.as_deref(), one.count))
+        .collect();
+    assert_eq!(
+        counts,
+        [
+            ("address_missing", Some("email"), 1),
+            ("duplicate_of_row", Some("email"), 1),
+            ("several_at_signs", Some("email"), 1)
+        ]
+    );
+    assert!(problems_then.contains("Same as row 2"), "{problems_then}");
+    assert_eq!(done.state, ImportState::Done);
+    let totals = &done.totals;
+    assert_eq!((totals.rows, totals.created, totals.rejected), (5, 2, 3));
+    assert_eq!(done.done_by.as_deref(), Some("Priya"));
+    let problems = world.get(&format!("/v1/imports/{import}/problems.csv")).await.text;
+    assert_eq!(
+        problems, problems_then,
+        "the rows that are left out are those that were named"
+    );
+    assert_eq!(count(&world, "select count(*) from import_parts").await, 0);
+    let view = world.get(&format!("/v1/imports/{import}")).await.expect(200);
+    assert_eq!(
+        (&view["state"], &view["created"]),
+        (&json!("done"), &json!(2)),
+        "{view}"
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_large_file_is_judged_alike_both_times() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let staged = staged(&world);
+    // Several parts, several groups, and people who come again far below.
+    let rows = (0..30_000).map(|n| match n % 1_000 {
+        7 => format!("person{}@example.org,{n},again\n", n / 2 + 1),
+        8 => format!("nobody{n},{n},faulty\n"),
+        _ => format!("person{n}@example.org,{n},a text that makes the file longer than one part\n"),
+    });
+    let file: String = std::iter::once("email,number,remark\n".to_owned())
+        .chain(rows)
+        .collect();
+
+    let import = upload(&staged, &file).await;
+    let parts = count(&world, "select count(*) from import_parts").await;
+    check(&staged, import).await;
+    let checked = import_state(&world, import).await.totals;
+    let rejects = "select string_agg(row_number || problems::text, ',' order by row_number) from import_rejects";
+    let rejects_then: String = sqlx::query_scalar(rejects).fetch_one(&world.db).await.unwrap();
+    store(&staged, import).await;
+    let done = import_state(&world, import).await.totals;
+
+    assert!(parts > 1, "{parts}");
+    assert_eq!((checked.rows, done.rows), (30_000, 30_000));
+    assert_eq!(checked.rejected, done.rejected);
+    assert!(checked.rejected > 50, "{checked:?}");
+    assert_eq!(done.created + done.rejected, 30_000, "{done:?}");
+    let rejects: String = sqlx::query_scalar(rejects).fetch_one(&world.db).await.unwrap();
+    assert_eq!(rejects, rejects_then);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_file_that_cannot_be_read_says_why_and_is_not_kept() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let staged = staged(&world);
+
+    let import = upload(&staged, "name,team\nAda,Engine\n").await;
+    check(&staged, import).await;
+
+    let now = import_state(&world, import).await;
+    assert_eq!(now.state, ImportState::Unreadable);
+    let trouble = now.trouble.unwrap();
+    assert_eq!(trouble.code, "email_column_missing");
+    assert!(trouble.message.contains("‘name’ and ‘team’"), "{trouble:?}");
+    assert_eq!(count(&world, "select count(*) from import_parts").await, 0);
+    assert!(staged.store(import, "Priya").await.unwrap().is_none());
+    assert!(staged.check(import).await.unwrap().is_none());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_file_without_a_good_row_is_not_stored() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let staged = staged(&world);
+
+    let import = upload(&staged, "email\nada\nbob\n").await;
+    check(&staged, import).await;
+
+    assert!(staged.store(import, "Priya").await.unwrap().is_none());
+    assert_eq!(import_state(&world, import).await.state, ImportState::Checked);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn many_clicks_in_two_processes_store_once() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let (one, other) = (staged(&world), staged(&world));
+    let import = upload(&one, FILE).await;
+    check(&one, import).await;
+
+    let clicks = (0..6).map(|n| if n % 2 == 0 { &one } else { &other });
+    let begun = join_all(clicks.map(|staged| staged.store(import, "Priya"))).await;
+
+    let begun: Vec<_> = begun.into_iter().filter_map(Result::unwrap).collect();
+    assert_eq!(begun.len(), 1);
+    for in_hand in begun {
+        in_hand.ended_within(PATIENCE).await;
+    }
+    assert_eq!(import_state(&world, import).await.state, ImportState::Done);
+    assert_eq!(count(&world, "select count(*) from users").await, 2);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn work_whose_process_died_is_begun_again_and_only_then() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let staged = staged(&world);
+    let import = upload(&staged, FILE).await;
+
+    let dead = steps::begin_check(&world.db, import).await.unwrap().unwrap();
+    assert!(staged.check(import).await.unwrap().is_none(), "it may still be at work");
+    fall_silent(&world, import).await;
+    assert!(import_state(&world, import).await.is_interrupted);
+    check(&staged, import).await;
+    assert_eq!(import_state(&world, import).await.state, ImportState::Checked);
+    assert!(!steps::progress(&world.db, dead, 1, 5).await.unwrap());
+
+    let slow = steps::begin_store(&world.db, import).await.unwrap().unwrap();
+    assert!(staged.store(import, "Priya").await.unwrap().is_none());
+    assert!(!staged.discard(import, "Priya").await.unwrap());
+    fall_silent(&world, import).await;
+    store(&staged, import).await;
+    assert_eq!(import_state(&world, import).await.state, ImportState::Done);
+
+    // It was not dead, only slow, and comes to its last step.
+    let mut transaction = shared::store::begin(&world.db).await.unwrap();
+    let file = File {
+        header: Vec::new(),
+        separator: ',',
+        custom_fields: Vec::new(),
+    };
+    let ended = rows::finish(&mut transaction, import, slow.run, &file, &Totals::default(), "slow").await;
+    assert!(!ended.unwrap());
+    transaction.rollback().await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_form_sent_twice_is_one_import_unless_the_file_is_another() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let staged = staged(&world);
+    let form = Uuid::new_v4();
+    let send = async |file: &str, instead_of| {
+        let received = crate::staging::received(form, file, instead_of).await;
+        staged.upload(received).await.unwrap()
+    };
+
+    let (first, again) = tokio::join!(send(FILE, None), send(FILE, None));
+    let other = send("email\nada@example.org\n", Some(first)).await;
+
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+    assert_eq!(import_state(&world, first).await.state, ImportState::Discarded);
+    assert_eq!(import_state(&world, other).await.state, ImportState::Checking);
+    assert_eq!(count(&world, "select count(*) from import_parts").await, 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_file_discarded_while_it_is_checked_stays_discarded() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let staged = staged(&world);
+    let import = upload(&staged, FILE).await;
+    // Both come to the rejected rows and wait there.
+    let mut lock = world.db.begin().await.unwrap();
+    sqlx::query("lock table import_rejects in access exclusive mode")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+
+    let in_hand = staged.check(import).await.unwrap().unwrap();
+    let (discarded, ()) = tokio::join!(staged.discard(import, "Priya"), async {
+        world
+            .eventually("both to wait", async || {
+                let waiting =
+                    "select count(*) from pg_locks where not granted and relation = 'import_rejects'::regclass";
+                (count(&world, waiting).await == 2).then_some(())
+            })
+            .await;
+        lock.rollback().await.unwrap();
+    });
+    in_hand.ended_within(PATIENCE).await;
+
+    assert!(discarded.unwrap());
+    assert_eq!(import_state(&world, import).await.state, ImportState::Discarded);
+    assert_eq!(count(&world, "select count(*) from import_rejects").await, 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_file_that_nobody_stores_for_a_week_is_discarded() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let staged = staged(&world);
+    let (old, young) = (upload(&staged, FILE).await, upload(&staged, FILE).await);
+    for import in [old, young] {
+        check(&staged, import).await;
+    }
+
+    sqlx::query(
+        "update imports set created_at = created_at - interval '8 days', progress_at = '-infinity' where id = $1",
+    )
+    .bind(old)
+    .execute(&world.db)
+    .await
+    .unwrap();
+
+    world
+        .eventually("the sweep", async || {
+            (import_state(&world, old).await.state == ImportState::Discarded).then_some(())
+        })
+        .await;
+    assert_eq!(import_state(&world, young).await.state, ImportState::Checked);
+    assert_eq!(count(&world, "select count(*) from import_parts").await, 1);
+    world.end().await;
+}

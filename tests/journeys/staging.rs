@@ -1,0 +1,44 @@
+//! The steps of an import as the console takes them, in a process of the test's own.
+
+use api::metrics::ApiMetrics;
+use api::spool::spool_stream;
+use api::staged_import::{Received, StagedImports};
+use harness::World;
+use shared::lifecycle::Lifecycle;
+use shared::metrics::Metrics;
+use shared::store::imports::{self, Import};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// A process beside the world's API.
+pub(crate) fn staged(world: &World) -> StagedImports {
+    StagedImports {
+        db: world.db.clone(),
+        room: Arc::default(),
+        metrics: Arc::new(ApiMetrics::declare(&Metrics::for_process("test"))),
+        lifecycle: Lifecycle::new(),
+    }
+}
+
+/// A file as it comes with a form.
+pub(crate) async fn received(form_token: Uuid, file: &str, instead_of: Option<Uuid>) -> Received {
+    let parts = [Ok::<_, std::io::Error>(file.to_owned().into())];
+    Received {
+        form_token,
+        file_name: "people.csv".to_owned(),
+        spooled: spool_stream(futures_util::stream::iter(parts)).await.unwrap(),
+        by: "Priya".to_owned(),
+        instead_of,
+    }
+}
+
+/// Uploads a file, and returns its import.
+pub(crate) async fn upload(staged: &StagedImports, file: &str) -> Uuid {
+    let received = received(Uuid::new_v4(), file, None).await;
+    staged.upload(received).await.unwrap()
+}
+
+/// An import as it is now.
+pub(crate) async fn import_state(world: &World, import: Uuid) -> Import {
+    imports::find(&world.db, import).await.unwrap().unwrap()
+}
