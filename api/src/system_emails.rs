@@ -98,7 +98,12 @@ pub async fn current(api: &Api, kind: SystemEmailKind) -> Result<Version, Proble
         .ok_or_else(Problem::internal)
 }
 
-async fn custom_fields(api: &Api) -> Result<BTreeSet<String>, Problem> {
+/// The names that the imports' own columns have, which are merge fields too.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn custom_fields(api: &Api) -> Result<BTreeSet<String>, Problem> {
     Ok(users::field_names(&api.db).await?.into_iter().collect())
 }
 

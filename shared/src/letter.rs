@@ -17,6 +17,10 @@ pub use crate::system_email::{LetterValues, MASKED_PASSWORD, ShownPassword};
 #[cfg(test)]
 mod tests;
 
+/// First and last name of whoever a letter is shown for when it is for nobody: in test mails, and
+/// in previews while there are no users.
+pub const EXAMPLE: (&str, &str) = ("Ada", "Example");
+
 /// What a subject starts with when nobody but the sender asked for the mail.
 const TEST_MARK: &str = "[Test] ";
 /// Bytes the shell adds at most, so that its buffer does not move while it is written.

@@ -139,9 +139,10 @@ impl Composer {
 
     /// A test mail shows somebody made up, and a password that is none.
     fn test_letter(&self, address: &str, expires: &str, compiled: &Compiled) -> Letter {
+        let (first_name, last_name) = letter::EXAMPLE;
         let values = LetterValues {
-            first_name: "Ada",
-            last_name: "Example",
+            first_name,
+            last_name,
             email: address,
             language: "",
             fields: &BTreeMap::new(),

@@ -16,6 +16,9 @@ use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+/// Where a mail to nobody would go.
+const EXAMPLE_ADDRESS: &str = "ada@example.org";
+
 /// Whose mail to show, and with which text.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -64,7 +67,7 @@ pub async fn preview(
         let draft = tidied(&subject.unwrap_or(now.subject), &body.unwrap_or(now.body));
         compile(kind, &draft, CustomFields::Known(&custom_fields(&api).await?))?
     };
-    Ok(Json(preview_of(&api, &compiled, &user).await?))
+    Ok(Json(preview_of(&api, &compiled, Some(&user)).await?))
 }
 
 /// The letter in use, ready to fill as the worker does: a column that has gone since the text was
@@ -78,24 +81,28 @@ pub async fn in_use(api: &Api, kind: SystemEmailKind) -> Result<Compiled, Proble
     compile(kind, &tidied(&now.subject, &now.body), CustomFields::Any)
 }
 
-/// A letter as this user would get it now.
+/// A letter as this user would get it now; without one, as somebody made up would.
 ///
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn preview_of(api: &Api, compiled: &Compiled, user: &User) -> Result<PreviewView, Problem> {
-    let kind = compiled.kind();
-    let is_password_mail = kind == SystemEmailKind::PasswordReset;
+pub async fn preview_of(api: &Api, compiled: &Compiled, user: Option<&User>) -> Result<PreviewView, Problem> {
+    let is_password_mail = compiled.kind() == SystemEmailKind::PasswordReset;
     // As if it were sent now.
-    let lifetime = api.letters.lifetimes.of(user.signed_in_at.is_some());
+    let has_signed_in = user.is_some_and(|user| user.signed_in_at.is_some());
+    let lifetime = api.letters.lifetimes.of(has_signed_in);
     let expires = expires_text(system_emails::now(&api.db).await? + lifetime);
-    let fields: BTreeMap<String, String> =
-        serde_json::from_value(user.fields.clone()).map_err(|_| Problem::internal())?;
+    let fields: BTreeMap<String, String> = match user {
+        Some(user) => serde_json::from_value(user.fields.clone()).map_err(|_| Problem::internal())?,
+        None => BTreeMap::new(),
+    };
+    let (first_name, last_name) = user.map_or(letter::EXAMPLE, |user| (&user.first_name, &user.last_name));
+    let email = user.map_or(EXAMPLE_ADDRESS, |user| &user.email);
     let values = LetterValues {
-        first_name: &user.first_name,
-        last_name: &user.last_name,
-        email: &user.email,
-        language: &user.language,
+        first_name,
+        last_name,
+        email,
+        language: user.map_or("", |user| &user.language),
         fields: &fields,
         organisation: &api.letters.organisation,
         sign_in_url: &api.letters.sign_in_url,
@@ -105,16 +112,12 @@ pub async fn preview_of(api: &Api, compiled: &Compiled, user: &User) -> Result<P
     let shown = letter::preview(compiled, &values);
     Ok(PreviewView {
         from: mailbox(&api.letters.from.name, api.letters.from.address.as_typed()),
-        to: to(user),
+        to: mailbox(format!("{first_name} {last_name}").trim(), email),
         subject: shown.subject,
         html: shown.html.to_string(),
         text: shown.text.to_string(),
         missing: shown.missing,
     })
-}
-
-fn to(user: &User) -> String {
-    mailbox(format!("{} {}", user.first_name, user.last_name).trim(), &user.email)
 }
 
 /// As mail programs show it.

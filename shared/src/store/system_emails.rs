@@ -62,6 +62,47 @@ pub async fn find(db: &Db, kind: SystemEmailKind, version: i32) -> StoreResult<O
     Ok(version)
 }
 
+/// A version in the history, without its body.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Counted from 1, the shipped text.
+    pub version: i32,
+    /// Template of the subject.
+    pub subject: String,
+    /// When it was saved.
+    pub created_at: OffsetDateTime,
+    /// Who saved it.
+    pub created_by: String,
+    /// How many batches were sent with it, tests left out; counted to [`BATCHES_COUNTED`].
+    pub batches: i64,
+}
+
+/// More batches than this are "more than so many": the history must not count a million.
+pub const BATCHES_COUNTED: i64 = 1_000;
+
+/// A page of versions, the newest first, before the version `before`.
+pub async fn versions(db: &Db, kind: SystemEmailKind, before: Option<i32>, limit: i64) -> StoreResult<Vec<Entry>> {
+    let entries = sqlx::query_as!(
+        Entry,
+        r#"select v.version, v.subject, v.created_at, v.created_by,
+                  (select count(*) from (
+                       select from batches b
+                       where b.kind = v.kind and b.version = v.version and not b.is_test
+                       limit $4) counted) as "batches!"
+           from system_email_versions v
+           where v.kind = $1 and ($2::integer is null or v.version < $2)
+           order by v.version desc
+           limit $3"#,
+        kind as _,
+        before,
+        limit,
+        BATCHES_COUNTED + 1,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(entries)
+}
+
 /// Saves the next version, if nobody saved one after `based_on`.
 ///
 /// Returns the new number, or nothing when the text changed meanwhile.

@@ -163,6 +163,17 @@ pub async fn those_matching(db: &Db, filter: &UserFilter, ids: &[Uuid]) -> Store
     Ok(rows.fetch_all(db).await?.into_iter().map(|user| user.id).collect())
 }
 
+/// The user with this address, given as identity.
+pub async fn find_by_key(db: &Db, email_key: &str) -> StoreResult<Option<User>> {
+    let row = sqlx::query!("select id from users where email_key = $1", email_key)
+        .fetch_optional(db)
+        .await?;
+    match row {
+        Some(row) => find(db, row.id).await,
+        None => Ok(None),
+    }
+}
+
 /// What to change of a user; what is absent stays.
 #[derive(Clone, Debug, Default)]
 pub struct Change {

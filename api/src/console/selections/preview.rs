@@ -120,7 +120,7 @@ async fn mail_of(api: &Api, compiled: &Compiled, id: Uuid, place: i32) -> Result
     let user = crate::users::get(api, user).await?;
     let name = format!("{} {}", user.first_name, user.last_name).trim().to_owned();
     let person = if name.is_empty() { user.email.clone() } else { name };
-    Ok((preview_of(api, compiled, &user).await?, person))
+    Ok((preview_of(api, compiled, Some(&user)).await?, person))
 }
 
 /// Which fields of the letter some people have no value for, and how many.
