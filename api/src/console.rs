@@ -27,6 +27,7 @@ mod respond;
 mod selections;
 pub mod session;
 mod sign_in;
+mod system_emails;
 mod users;
 mod words;
 
@@ -67,6 +68,7 @@ pub fn routes(api: &Api) -> Router<Api> {
         .route("/console/selections/{id}/test", post(selections::test))
         .route("/console/selections/{id}/check", get(selections::check))
         .route("/console/selections/{id}/send", post(selections::send))
+        .merge(system_emails::routes())
         .route("/console/{*rest}", get(home::nothing).post(home::nothing))
         .layer(within)
         .layer(from_fn_with_state(api.clone(), door::pass));

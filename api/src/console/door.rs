@@ -6,6 +6,7 @@
 //! `session.rs`) and from our own pages: `Sec-Fetch-Site` and `Origin` say where it was filled in
 //! (W3C Fetch Metadata), and a browser sets them, not a page.
 
+use super::fault::is_for_frame;
 use super::fields::Fields;
 use super::respond::{forget_said, redirect};
 use super::session::{Administrator, signed_in};
@@ -126,11 +127,11 @@ pub(super) fn foreign() -> Problem {
     )
 }
 
-/// Whoever is not signed in. A script that asks in the background is only told so; a person is
-/// shown the sign-in page.
+/// Whoever is not signed in. A script that asks in the background, or a frame within a page, is
+/// only told so; a person is shown the sign-in page.
 async fn stranger(api: &Api, request: Request) -> Response {
     let mode = request.headers().get("sec-fetch-mode");
-    if mode.is_some_and(|mode| mode != "navigate") {
+    if mode.is_some_and(|mode| mode != "navigate") || is_for_frame(request.headers()) {
         return Problem::new(
             StatusCode::UNAUTHORIZED,
             "signed_out",

@@ -1,13 +1,15 @@
 //! Problems as pages: what happened, what became of what was asked, and what to do.
 
+use super::assets;
 use super::frame::{Frame, Place};
+use super::letter::framed;
 use super::respond::page_as;
 use super::session::Administrator;
 use crate::problem::Problem;
 use crate::state::Api;
 use askama::Template;
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
@@ -23,9 +25,20 @@ struct FaultPage {
     trace: Option<String>,
 }
 
+/// The same in a frame of one of our pages, where there is room for little.
+#[derive(Template)]
+#[template(path = "console/framed_fault.html")]
+struct FramedFault {
+    sheet: &'static str,
+    status: u16,
+    heading: &'static str,
+    detail: String,
+}
+
 /// Turns a problem on its way out into a page, unless a script asked.
 pub(super) async fn dress(State(api): State<Api>, request: Request, next: Next) -> Response {
     let mode = request.headers().get("sec-fetch-mode").cloned();
+    let is_framed = is_for_frame(request.headers());
     let trace = request.extensions().get::<shared::trace::TraceId>().cloned();
     let response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Problem>().cloned() else {
@@ -35,6 +48,18 @@ pub(super) async fn dress(State(api): State<Api>, request: Request, next: Next) 
         return response;
     }
     let heading = heading(problem.status);
+    if is_framed {
+        let [sheet, ..] = assets::names();
+        let page = FramedFault {
+            sheet,
+            status: problem.status,
+            heading,
+            detail: problem.detail,
+        };
+        let mut dressed = framed(&page).unwrap_or(response);
+        *dressed.status_mut() = StatusCode::from_u16(problem.status).unwrap_or_default();
+        return dressed;
+    }
     let frame = match response.extensions().get::<Administrator>() {
         Some(administrator) => administrator.frame(&api, Place::Users, heading).await,
         None => Frame::open(heading),
@@ -61,11 +86,17 @@ pub(super) async fn dress(State(api): State<Api>, request: Request, next: Next) 
     dressed
 }
 
+/// Whether the answer is shown in a frame, as the browser says.
+pub(super) fn is_for_frame(headers: &HeaderMap) -> bool {
+    headers.get("sec-fetch-dest").is_some_and(|to| to == "iframe")
+}
+
 fn heading(status: u16) -> &'static str {
     match status {
         404 => "Page not found",
         403 => "This form was not taken",
         405 => "This address does not take that",
+        401 => "You are signed out",
         409 => "That is no longer possible",
         408 => "That took too long",
         429 => "Too many tries",

@@ -71,13 +71,14 @@ pub(super) fn address(to: &str) -> String {
 /// A way within the console; anything else would send somebody who has just signed in to a
 /// stranger's page.
 fn local(to: &str) -> &str {
-    let is_inside = to == "/console" || to.starts_with("/console/") || to.starts_with("/console?");
+    if is_inside(to) { to } else { "/console" }
+}
+
+/// Whether an address that came with a request leads to a page of the console behind the sign-in.
+pub(super) fn is_inside(to: &str) -> bool {
+    let is_ours = to == "/console" || to.starts_with("/console/") || to.starts_with("/console?");
     let leads_back = to.starts_with("/console/sign-");
-    if is_inside && !leads_back && !to.contains(char::is_control) && !to.contains('\\') {
-        to
-    } else {
-        "/console"
-    }
+    is_ours && !leads_back && !to.contains(char::is_control) && !to.contains('\\')
 }
 
 /// Asks who is there.

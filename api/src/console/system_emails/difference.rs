@@ -1,0 +1,269 @@
+//! What differs between two texts: line by line, and word by word within a line that changed.
+//!
+//! A paragraph of a letter is one long line, so a comparison by lines alone would say of a
+//! mended typing error that the whole paragraph is another.
+
+use shared::system_email::Template;
+use similar::{Algorithm, DiffOp, capture_diff_slices};
+use std::ops::Range;
+
+/// Two letters side by side.
+#[derive(Debug)]
+pub(super) struct Comparison {
+    /// The subjects: one row.
+    pub(super) subject: Vec<Row>,
+    /// The bodies.
+    pub(super) body: Vec<Row>,
+}
+
+impl Comparison {
+    /// The left letter and what became of it on the right.
+    pub(super) fn between(left: &Template, right: &Template) -> Self {
+        Self {
+            subject: rows(&left.subject, &right.subject),
+            body: rows(&left.body, &right.body),
+        }
+    }
+
+    /// Whether nothing differs.
+    pub(super) fn is_same(&self) -> bool {
+        self.subject.iter().chain(&self.body).all(|row| row.is_same)
+    }
+}
+
+/// A line on the left, on the right, or on both sides.
+#[derive(Debug, Default)]
+pub(super) struct Row {
+    /// As it was.
+    pub(super) left: Option<Side>,
+    /// As it is.
+    pub(super) right: Option<Side>,
+    /// Whether both sides are equal.
+    pub(super) is_same: bool,
+}
+
+/// A line of one text.
+#[derive(Debug)]
+pub(super) struct Side {
+    /// Counted from 1.
+    pub(super) number: usize,
+    /// The line, in pieces.
+    pub(super) pieces: Vec<Piece>,
+}
+
+/// A part of a line.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Piece {
+    /// What it says.
+    pub(super) text: String,
+    /// Whether the other side has something else here.
+    pub(super) is_other: bool,
+}
+
+fn rows(left: &str, right: &str) -> Vec<Row> {
+    let (left, right): (Vec<&str>, Vec<&str>) = (left.lines().collect(), right.lines().collect());
+    let mut rows = Vec::new();
+    for Part { old, new, is_same } in parts(&left, &right) {
+        for n in 0..old.len().max(new.len()) {
+            let line = |lines: &[&str], range: &Range<usize>| {
+                let at = (n < range.len()).then_some(range.start + n)?;
+                lines.get(at).map(|line| (at, (*line).to_owned()))
+            };
+            rows.push(row(line(&left, &old), line(&right, &new), is_same));
+        }
+    }
+    rows
+}
+
+/// Lines that are equal, or those of one text in the place of those of the other.
+struct Part {
+    old: Range<usize>,
+    new: Range<usize>,
+    is_same: bool,
+}
+
+/// The parts in order. An empty line between two changed paragraphs belongs to the change: it is
+/// like any other empty line, and to hold on to it would pair paragraphs that are no pair.
+fn parts(left: &[&str], right: &[&str]) -> Vec<Part> {
+    let ops = capture_diff_slices(Algorithm::Myers, left, right);
+    let mut parts: Vec<Part> = Vec::with_capacity(ops.len());
+    for (at, op) in ops.iter().enumerate() {
+        let (old, new) = (op.old_range(), op.new_range());
+        let is_between = at > 0 && at + 1 < ops.len();
+        let is_empty = || {
+            left.get(old.clone())
+                .is_some_and(|lines| lines.iter().all(|line| line.trim().is_empty()))
+        };
+        let is_same = matches!(op, DiffOp::Equal { .. }) && !(is_between && is_empty());
+        match parts.last_mut() {
+            Some(last) if !last.is_same && !is_same => (last.old.end, last.new.end) = (old.end, new.end),
+            _ => parts.push(Part { old, new, is_same }),
+        }
+    }
+    parts
+}
+
+fn row(left: Option<(usize, String)>, right: Option<(usize, String)>, is_same: bool) -> Row {
+    let text = |line: &Option<(usize, String)>| line.as_ref().map(|(_, text)| text.clone());
+    let is_same = is_same || text(&left) == text(&right);
+    let (mut of_left, mut of_right) = match (&left, &right) {
+        (Some((_, left)), Some((_, right))) if !is_same => words(left, right),
+        _ => (Vec::new(), Vec::new()),
+    };
+    let side = |line: Option<(usize, String)>, pieces: &mut Vec<Piece>| {
+        line.map(|(at, text)| Side {
+            number: at + 1,
+            pieces: if pieces.is_empty() {
+                vec![Piece { text, is_other: false }]
+            } else {
+                std::mem::take(pieces)
+            },
+        })
+    };
+    Row {
+        left: side(left, &mut of_left),
+        right: side(right, &mut of_right),
+        is_same,
+    }
+}
+
+/// Marks the words that differ. Two lines with little in common are not taken apart: a mark on
+/// every other word says less than none.
+fn words(left: &str, right: &str) -> (Vec<Piece>, Vec<Piece>) {
+    let (old, new) = (tokens(left), tokens(right));
+    let ops = capture_diff_slices(Algorithm::Myers, &old, &new);
+    let kept: usize = ops
+        .iter()
+        .filter(|op| matches!(op, DiffOp::Equal { .. }))
+        .flat_map(|op| old.get(op.old_range()).unwrap_or_default())
+        .map(|word| word.len())
+        .sum();
+    if 2 * kept < left.len().min(right.len()) {
+        return (Vec::new(), Vec::new());
+    }
+    let (mut of_left, mut of_right) = (Vec::new(), Vec::new());
+    for op in ops {
+        let is_other = !matches!(op, DiffOp::Equal { .. });
+        push(&mut of_left, old.get(op.old_range()), is_other);
+        push(&mut of_right, new.get(op.new_range()), is_other);
+    }
+    (of_left, of_right)
+}
+
+fn push(pieces: &mut Vec<Piece>, words: Option<&[&str]>, is_other: bool) {
+    let text = words.unwrap_or_default().concat();
+    if !text.is_empty() {
+        pieces.push(Piece { text, is_other });
+    }
+}
+
+/// Words, and what stands between them.
+fn tokens(line: &str) -> Vec<&str> {
+    let mut tokens = Vec::new();
+    let mut rest = line;
+    while let Some(first) = rest.chars().next() {
+        let is_word = first.is_alphanumeric();
+        let end = if is_word {
+            rest.find(|c: char| !c.is_alphanumeric()).unwrap_or(rest.len())
+        } else {
+            first.len_utf8()
+        };
+        let (token, behind) = rest.split_at(end);
+        tokens.push(token);
+        rest = behind;
+    }
+    tokens
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `=` the same, `~` changed, `-` only left, `+` only right; what differs is in brackets.
+    fn shown(left: &str, right: &str) -> Vec<String> {
+        let side = |side: &Option<Side>| {
+            let pieces = side.iter().flat_map(|side| &side.pieces);
+            pieces
+                .map(|piece| {
+                    if piece.is_other {
+                        format!("[{}]", piece.text)
+                    } else {
+                        piece.text.clone()
+                    }
+                })
+                .collect::<String>()
+        };
+        rows(left, right)
+            .iter()
+            .map(|row| match (&row.left, &row.right) {
+                (Some(_), None) => format!("- {}", side(&row.left)),
+                (None, _) => format!("+ {}", side(&row.right)),
+                _ if row.is_same => format!("= {}", side(&row.left)),
+                _ => format!("~ {} | {}", side(&row.left), side(&row.right)),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_changed_word_is_found_in_a_long_line() {
+        assert_eq!(
+            shown(
+                "Hello,\n\nthe gate is open today.\nBye",
+                "Hello,\n\nthe gate is open tomorrow.\nBye"
+            ),
+            [
+                "= Hello,",
+                "= ",
+                "~ the gate is open [today]. | the gate is open [tomorrow].",
+                "= Bye"
+            ]
+        );
+    }
+
+    #[test]
+    fn lines_that_came_or_went_stand_alone() {
+        assert_eq!(shown("a\nb\nc", "a\nc\nd"), ["= a", "- b", "= c", "+ d"]);
+        assert_eq!(shown("", "new"), ["+ new"]);
+        assert!(shown("", "").is_empty());
+    }
+
+    #[test]
+    fn empty_lines_hold_no_paragraphs_apart() {
+        assert_eq!(
+            shown(
+                "Hello,\n\nthe gate is open.\n\nBye",
+                "Dear all,\n\nthe gate is shut.\n\nBye"
+            ),
+            [
+                "~ Hello, | Dear all,",
+                "= ",
+                "~ the gate is [open]. | the gate is [shut].",
+                "= ",
+                "= Bye"
+            ]
+        );
+    }
+
+    #[test]
+    fn lines_with_little_in_common_are_not_taken_apart() {
+        assert_eq!(
+            shown("Come in and sit down", "Nothing of this is known"),
+            ["~ Come in and sit down | Nothing of this is known"]
+        );
+    }
+
+    #[test]
+    fn line_numbers_are_those_of_their_own_text() {
+        let rows = rows("a\nb", "x\na\nb");
+        let numbers: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                (
+                    row.left.as_ref().map(|side| side.number),
+                    row.right.as_ref().map(|side| side.number),
+                )
+            })
+            .collect();
+        assert_eq!(numbers, [(None, Some(1)), (Some(1), Some(2)), (Some(2), Some(3))]);
+    }
+}

@@ -1,0 +1,278 @@
+//! The form of the editor: what is typed in it, what is wrong with that, and the page around it.
+
+use super::super::fields::Fields;
+use super::super::frame::{Frame, Place};
+use super::super::respond::{Said, page_as};
+use super::super::session::Administrator;
+use super::super::sign_in::is_inside;
+use super::{FieldLine, Letter, Saved, rule, text_of};
+use crate::problem::Problem;
+use crate::state::Api;
+use crate::system_emails::{current, custom_fields, tidied};
+use askama::Template as Page;
+use axum::http::StatusCode;
+use axum::response::Response;
+use shared::store::system_emails::Version;
+use shared::system_email::{CustomFields, Field, Part, SystemEmailKind, Template, TemplateFault};
+use uuid::Uuid;
+
+/// Faults that are of the whole subject or body, and not at a place in it.
+const PLACELESS: [&str; 6] = [
+    "subject_missing",
+    "subject_too_long",
+    "subject_several_lines",
+    "body_missing",
+    "body_too_long",
+    "password_missing",
+];
+
+/// The page.
+#[derive(Page)]
+#[template(path = "console/system_email.html")]
+struct EditorPage {
+    frame: Frame,
+    letter: Letter,
+    saved: Saved,
+    typed: Typed,
+    fields: Vec<FieldLine>,
+    rule: &'static str,
+    faults: Faults,
+    /// Whether what stands in the fields is not what is saved.
+    is_unsaved: bool,
+    /// Whether what is saved is not the text that Beckon comes with.
+    is_changed: bool,
+    /// Makes the test that is sent from here one test.
+    token: Uuid,
+}
+
+/// What somebody has in the editor. Every page between two editors carries all of it.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Typed {
+    pub(super) subject: String,
+    pub(super) body: String,
+    /// The version they began with.
+    pub(super) based_on: i32,
+    /// Where they came from, if they are to go back there.
+    pub(super) way_back: Option<String>,
+    /// Where a test goes.
+    pub(super) to: String,
+    /// Whose values the preview has.
+    pub(super) person: String,
+}
+
+impl Typed {
+    /// What a form brought.
+    pub(super) fn read(fields: &Fields) -> Self {
+        let Template { subject, body } = tidied(fields.text("subject"), fields.text("body"));
+        Self {
+            subject,
+            body,
+            based_on: fields.text("based_on").parse().unwrap_or_default(),
+            way_back: inside(fields.text("return")),
+            to: fields.trimmed("to").to_owned(),
+            person: fields.trimmed("person").to_owned(),
+        }
+    }
+
+    /// The text as it is saved.
+    pub(super) fn draft(&self) -> Template {
+        Template {
+            subject: self.subject.clone(),
+            body: self.body.clone(),
+        }
+    }
+
+    /// Whether this version says the same.
+    pub(super) fn is(&self, version: &Version) -> bool {
+        self.subject == version.subject && self.body == version.body
+    }
+}
+
+/// What is wrong, each beside its field.
+#[derive(Debug, Default)]
+pub(super) struct Faults {
+    subject: Vec<FaultLine>,
+    body: Vec<FaultLine>,
+    to: Option<String>,
+}
+
+impl Faults {
+    /// Of a text.
+    pub(super) fn of_text(faults: Vec<TemplateFault>) -> Self {
+        let (subject, body): (Vec<_>, Vec<_>) = faults.into_iter().partition(|fault| fault.part == Part::Subject);
+        Self {
+            subject: subject.into_iter().map(FaultLine::from).collect(),
+            body: body.into_iter().map(FaultLine::from).collect(),
+            to: None,
+        }
+    }
+
+    /// Of the address that a test would go to.
+    pub(super) fn of_address(fault: String) -> Self {
+        Self {
+            to: Some(fault),
+            ..Self::default()
+        }
+    }
+
+    /// Those of a text, in order.
+    pub(super) fn lines(self) -> Vec<FaultLine> {
+        self.subject.into_iter().chain(self.body).collect()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.subject.is_empty() && self.body.is_empty() && self.to.is_none()
+    }
+}
+
+/// One fault in a text.
+#[derive(Debug)]
+pub(super) struct FaultLine {
+    /// For the script, which puts the cursor there.
+    pub(super) line: usize,
+    pub(super) column: usize,
+    /// What to do, and where.
+    pub(super) said: String,
+}
+
+impl From<TemplateFault> for FaultLine {
+    fn from(fault: TemplateFault) -> Self {
+        let TemplateFault { line, column, .. } = fault;
+        let said = match fault.part {
+            _ if PLACELESS.contains(&fault.code) => fault.message,
+            Part::Subject => format!("Subject, column {column}: {}", fault.message),
+            Part::Body => format!("Line {line}, column {column}: {}", fault.message),
+        };
+        Self { line, column, said }
+    }
+}
+
+/// A way within the console, if this is one.
+pub(super) fn inside(to: &str) -> Option<String> {
+    is_inside(to).then(|| to.to_owned())
+}
+
+/// The editor with what was typed, and what there is to say about it.
+pub(super) struct Answer {
+    typed: Typed,
+    faults: Faults,
+    said: Option<Said>,
+}
+
+impl Answer {
+    /// With nothing to say.
+    pub(super) fn plain(typed: Typed) -> Self {
+        Self {
+            typed,
+            faults: Faults::default(),
+            said: None,
+        }
+    }
+
+    /// With faults.
+    pub(super) fn with(mut self, faults: Faults) -> Self {
+        self.faults = faults;
+        self
+    }
+
+    /// With a note: nothing was done, and why.
+    pub(super) fn noting(self, text: impl Into<String>) -> Self {
+        self.told(false, text.into())
+    }
+
+    /// With what was done.
+    pub(super) fn saying(self, text: impl Into<String>) -> Self {
+        self.told(true, text.into())
+    }
+
+    fn told(mut self, is_done: bool, text: String) -> Self {
+        self.said = Some(Said { is_done, text });
+        self
+    }
+
+    /// As a page.
+    pub(super) async fn page(
+        self,
+        api: &Api,
+        administrator: &Administrator,
+        kind: SystemEmailKind,
+    ) -> Result<Response, Problem> {
+        let (now, custom) = (current(api, kind).await?, custom_fields(api).await?);
+        let title = format!("Edit {}", kind.name());
+        let mut frame = administrator.frame(api, Place::Manage, title).await;
+        frame.said = self.said.or(frame.said);
+        let status = if self.faults.is_empty() {
+            StatusCode::OK
+        } else {
+            frame = frame.with_faults();
+            StatusCode::UNPROCESSABLE_ENTITY
+        };
+        let mut typed = self.typed;
+        if typed.to.is_empty() && self.faults.to.is_none() {
+            typed.to.clone_from(&administrator.email);
+        }
+        let offered = Field::offered(kind, CustomFields::Known(&custom));
+        page_as(
+            status,
+            &EditorPage {
+                frame,
+                letter: kind.into(),
+                fields: offered.iter().map(FieldLine::from).collect(),
+                rule: rule(kind),
+                faults: self.faults,
+                is_unsaved: !typed.is(&now),
+                is_changed: text_of(&now) != Template::shipped(kind),
+                saved: Saved::from(&now),
+                typed,
+                token: Uuid::new_v4(),
+            },
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(kind: SystemEmailKind, subject: &str, body: &str) -> Vec<String> {
+        let draft = tidied(subject, body);
+        let faults = draft.compile(kind, CustomFields::Any).unwrap_err();
+        let Faults { subject, body, .. } = Faults::of_text(faults);
+        subject.into_iter().chain(body).map(|fault| fault.said).collect()
+    }
+
+    #[test]
+    fn a_fault_says_where_it_is_unless_it_is_everywhere() {
+        assert_eq!(
+            said(SystemEmailKind::Invite, "", "Hello,\n\n  {{ password }}"),
+            [
+                "Subject: enter a subject",
+                "Line 3, column 3: The invite email must not contain {{ password }}"
+            ]
+        );
+        assert_eq!(
+            said(SystemEmailKind::PasswordReset, "Hi {{ password }}", "Hello"),
+            [
+                "Subject, column 4: The subject must not contain {{ password }}: others can see it",
+                "The Reset Password email must contain {{ password }}"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_form_brings_the_text_as_it_is_saved() {
+        let fields = Fields::read(b"subject=+Hi+&body=a%0D%0Ab%0D%0A&based_on=3&return=%2Fconsole%2Fselections%2F1");
+        let typed = Typed::read(&fields);
+
+        assert_eq!((typed.subject.as_str(), typed.body.as_str()), ("Hi", "a\nb\n"));
+        assert_eq!(
+            (typed.based_on, typed.way_back.as_deref()),
+            (3, Some("/console/selections/1"))
+        );
+        let strange = Fields::read(b"based_on=x&return=https%3A%2F%2Fevil.example");
+        assert_eq!(
+            (Typed::read(&strange).based_on, Typed::read(&strange).way_back),
+            (0, None)
+        );
+    }
+}

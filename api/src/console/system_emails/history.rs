@@ -1,0 +1,218 @@
+//! The versions of a system email: listed, seen, and compared.
+
+use super::super::frame::{Frame, Place};
+use super::super::respond::page;
+use super::super::session::Administrator;
+use super::super::words::{Moment, counted, moment, some};
+use super::difference::Comparison;
+use super::{Letter, Saved, text_of};
+use crate::problem::Problem;
+use crate::query::{Path, Query};
+use crate::state::Api;
+use crate::system_emails::{KindPath, current};
+use askama::Template as Page;
+use axum::extract::{FromRequestParts, RawPathParams, State};
+use axum::http::request::Parts;
+use axum::response::Response;
+use serde::Deserialize;
+use shared::store::system_emails::{self, BATCHES_COUNTED, Entry, Version};
+use shared::system_email::SystemEmailKind;
+
+/// Versions on a page.
+const PAGE: i64 = 50;
+
+/// The list of versions.
+#[derive(Page)]
+#[template(path = "console/system_email_history.html")]
+struct HistoryPage {
+    frame: Frame,
+    letter: Letter,
+    in_use: i32,
+    lines: Vec<Line>,
+    previous: String,
+    next: String,
+    number: i64,
+}
+
+/// A version in the list.
+struct Line {
+    version: i32,
+    subject: String,
+    by: String,
+    at: Moment,
+    used: String,
+}
+
+impl From<Entry> for Line {
+    fn from(entry: Entry) -> Self {
+        let used = match entry.batches {
+            0 => "no batch yet".to_owned(),
+            n if n > BATCHES_COUNTED => format!("more than {} batches", counted(BATCHES_COUNTED)),
+            n => some(n, "batch", "batches"),
+        };
+        Self {
+            version: entry.version,
+            subject: entry.subject,
+            by: entry.created_by,
+            at: moment(entry.created_at),
+            used,
+        }
+    }
+}
+
+/// Which page of the list.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Before {
+    /// Only versions before this one.
+    before: Option<i32>,
+}
+
+/// Lists the versions, the newest first.
+pub(super) async fn list(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(kind): KindPath,
+    Query(Before { before }): Query<Before>,
+) -> Result<Response, Problem> {
+    let in_use = current(&api, kind).await?.version;
+    let mut found = system_emails::versions(&api.db, kind, before, PAGE + 1).await?;
+    let has_more = i64::try_from(found.len()).is_ok_and(|found| found > PAGE);
+    if has_more {
+        found.pop();
+    }
+    let path = format!("/console/system-emails/{}/history", kind.as_str());
+    let first = found.first().map_or(in_use, |entry| entry.version);
+    // Versions are numbered without gaps.
+    let number = i64::from(in_use - first) / PAGE + 1;
+    let previous = match i64::from(first) + PAGE + 1 {
+        _ if first >= in_use => String::new(),
+        before if before > i64::from(in_use) => path.clone(),
+        before => format!("{path}?before={before}"),
+    };
+    let next = match found.last() {
+        Some(last) if has_more => format!("{path}?before={}", last.version),
+        _ => String::new(),
+    };
+    let mut title = format!("History of {}", kind.name());
+    if !previous.is_empty() || !next.is_empty() {
+        title = format!("{title} (page {number})");
+    }
+    page(&HistoryPage {
+        frame: administrator.frame(&api, Place::Manage, title).await,
+        letter: kind.into(),
+        in_use,
+        lines: found.into_iter().map(Line::from).collect(),
+        previous,
+        next,
+        number,
+    })
+}
+
+/// One version in a path: `{key}` and `{version}`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct VersionPath {
+    pub(super) kind: SystemEmailKind,
+    /// Nothing for the text that Beckon comes with.
+    pub(super) version: Option<i32>,
+}
+
+/// In the place of a number: the text that Beckon comes with.
+pub(super) const ORIGINAL: &str = "original";
+
+impl<S: Send + Sync> FromRequestParts<S> for VersionPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let Path(kind) = KindPath::from_request_parts(parts, state).await?;
+        let nothing = || Problem::not_found("version");
+        let params = RawPathParams::from_request_parts(parts, state)
+            .await
+            .map_err(|_| nothing())?;
+        let (_, value) = params.iter().nth(1).ok_or_else(nothing)?;
+        let version = if value == ORIGINAL {
+            None
+        } else {
+            Some(value.parse().map_err(|_| nothing())?)
+        };
+        Ok(Self { kind, version })
+    }
+}
+
+/// The version of this number, or 404.
+pub(super) async fn get(api: &Api, kind: SystemEmailKind, version: i32) -> Result<Version, Problem> {
+    system_emails::find(&api.db, kind, version)
+        .await?
+        .ok_or_else(|| Problem::not_found("version"))
+}
+
+/// One version.
+#[derive(Page)]
+#[template(path = "console/system_email_version.html")]
+struct VersionPage {
+    frame: Frame,
+    letter: Letter,
+    saved: Saved,
+    subject: String,
+    body: String,
+    in_use: i32,
+}
+
+/// Shows a version as it was.
+pub(super) async fn show(
+    State(api): State<Api>,
+    administrator: Administrator,
+    VersionPath { kind, version }: VersionPath,
+) -> Result<Response, Problem> {
+    let version = get(&api, kind, version.unwrap_or(1)).await?;
+    let title = format!("Version {} of {}", version.version, kind.name());
+    page(&VersionPage {
+        frame: administrator.frame(&api, Place::Manage, title).await,
+        letter: kind.into(),
+        saved: Saved::from(&version),
+        in_use: current(&api, kind).await?.version,
+        subject: version.subject,
+        body: version.body,
+    })
+}
+
+/// Two versions side by side.
+#[derive(Page)]
+#[template(path = "console/system_email_compare.html")]
+struct ComparePage {
+    frame: Frame,
+    letter: Letter,
+    left: Saved,
+    right: Saved,
+    in_use: i32,
+    comparison: Comparison,
+}
+
+/// Which two; the one in use where nothing is said.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Pair {
+    from: Option<i32>,
+    to: Option<i32>,
+}
+
+/// Compares two versions.
+pub(super) async fn compare(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(kind): KindPath,
+    Query(Pair { from, to }): Query<Pair>,
+) -> Result<Response, Problem> {
+    let in_use = current(&api, kind).await?.version;
+    let left = get(&api, kind, from.unwrap_or(in_use)).await?;
+    let right = get(&api, kind, to.unwrap_or(in_use)).await?;
+    let title = format!("Versions {} and {} of {}", left.version, right.version, kind.name());
+    page(&ComparePage {
+        frame: administrator.frame(&api, Place::Manage, title).await,
+        letter: kind.into(),
+        comparison: Comparison::between(&text_of(&left), &text_of(&right)),
+        left: Saved::from(&left),
+        right: Saved::from(&right),
+        in_use,
+    })
+}

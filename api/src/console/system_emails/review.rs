@@ -1,0 +1,143 @@
+//! What is asked before a text is saved: whether fields are meant to come and go, and what to do
+//! when somebody else has saved meanwhile.
+
+use super::super::frame::{Frame, Place};
+use super::super::respond::page_as;
+use super::super::session::Administrator;
+use super::difference::Comparison;
+use super::form::Typed;
+use super::{FieldLine, Letter, Saved, text_of};
+use crate::problem::Problem;
+use crate::state::Api;
+use askama::Template as Page;
+use axum::http::StatusCode;
+use axum::response::Response;
+use shared::store::system_emails::Version;
+use shared::system_email::{Compiled, CustomFields, Field, SystemEmailKind, Template};
+use std::collections::BTreeSet;
+
+/// The merge fields that a change brings and takes.
+#[derive(Debug, Default)]
+pub(super) struct Changes {
+    /// In the text before, and no more.
+    pub(super) removed: Vec<FieldLine>,
+    /// Not in the text before.
+    pub(super) added: Vec<FieldLine>,
+}
+
+impl Changes {
+    /// What differs between the fields of a saved text and those of the next.
+    pub(super) fn between(before: &Template, after: &Compiled, custom: &BTreeSet<String>) -> Self {
+        let kind = after.kind();
+        let before = before
+            .compile(kind, CustomFields::Known(custom))
+            .or_else(|_| before.compile(kind, CustomFields::Any))
+            .map(|compiled| compiled.fields())
+            .unwrap_or_default();
+        let after = after.fields();
+        let lacking = |from: &[Field], in_these: &[Field]| {
+            let lacking = from.iter().filter(|field| !in_these.contains(field));
+            lacking.map(FieldLine::from).collect()
+        };
+        Self {
+            removed: lacking(&before, &after),
+            added: lacking(&after, &before),
+        }
+    }
+
+    /// Whether the fields are the same.
+    pub(super) fn is_empty(&self) -> bool {
+        self.removed.is_empty() && self.added.is_empty()
+    }
+}
+
+/// Asks whether the fields are meant to come and go.
+#[derive(Page)]
+#[template(path = "console/system_email_confirm.html")]
+struct ConfirmPage<'p> {
+    frame: Frame,
+    letter: Letter,
+    typed: &'p Typed,
+    changes: Changes,
+}
+
+/// Asks whether the fields are meant to come and go.
+pub(super) async fn confirm(
+    api: &Api,
+    administrator: &Administrator,
+    kind: SystemEmailKind,
+    typed: &Typed,
+    changes: Changes,
+) -> Result<Response, Problem> {
+    let frame = administrator.frame(api, Place::Manage, "Confirm changes").await;
+    page_as(
+        StatusCode::OK,
+        &ConfirmPage {
+            frame: Frame { said: None, ..frame },
+            letter: kind.into(),
+            typed,
+            changes,
+        },
+    )
+}
+
+/// Shows what somebody else has saved meanwhile beside what was typed.
+#[derive(Page)]
+#[template(path = "console/system_email_conflict.html")]
+struct ConflictPage<'p> {
+    frame: Frame,
+    letter: Letter,
+    theirs: Saved,
+    typed: &'p Typed,
+    comparison: Comparison,
+    changes: Changes,
+}
+
+/// Shows what somebody else has saved meanwhile beside what was typed.
+pub(super) async fn conflict(
+    api: &Api,
+    administrator: &Administrator,
+    now: &Version,
+    typed: &Typed,
+    changes: Changes,
+) -> Result<Response, Problem> {
+    let theirs = Saved::from(now);
+    let title = format!("{} changed this email meanwhile", theirs.by);
+    let frame = administrator.frame(api, Place::Manage, title).await;
+    page_as(
+        StatusCode::CONFLICT,
+        &ConflictPage {
+            frame: frame.with_faults(),
+            letter: now.kind.into(),
+            theirs,
+            typed,
+            comparison: Comparison::between(&text_of(now), &typed.draft()),
+            changes,
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_that_come_and_go_are_told_once_however_they_are_spelled() {
+        let custom = BTreeSet::from(["team".to_owned()]);
+        let text = |body: &str| Template {
+            subject: "Hello {{ First Name }}".to_owned(),
+            body: body.to_owned(),
+        };
+        let after = text("{{ email }} {{ Team }} {{ team | default(\"none\") }}");
+        let after = after
+            .compile(SystemEmailKind::Invite, CustomFields::Known(&custom))
+            .unwrap();
+
+        let changes = Changes::between(&text("{{ last_name }} {{ e-mail }}"), &after, &custom);
+
+        let codes = |lines: &[FieldLine]| lines.iter().map(|line| line.code.clone()).collect::<Vec<_>>();
+        assert_eq!(codes(&changes.removed), ["{{ last_name }}"]);
+        assert_eq!(codes(&changes.added), ["{{ team }}"]);
+        assert!(Changes::between(&text("{{ team }} {{ email }}"), &after, &custom).is_empty());
+    }
+}

@@ -1,0 +1,49 @@
+//! A test of the saved text, to oneself or to whoever should see it.
+
+use super::super::fields::Fields;
+use super::super::respond::redirect_saying;
+use super::super::session::Administrator;
+use super::editor_address;
+use super::form::{Answer, Faults, Typed};
+use crate::idempotent::{IdempotencyKey, Once};
+use crate::problem::Problem;
+use crate::query::Path;
+use crate::state::Api;
+use crate::system_emails::{KindPath, current, send_test};
+use axum::Extension;
+use axum::extract::State;
+use axum::response::Response;
+use shared::address::EmailAddress;
+use shared::trace::TraceId;
+
+/// Sends it, and comes back to the editor with everything that is typed there.
+pub(super) async fn send(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Extension(trace): Extension<TraceId>,
+    Path(kind): KindPath,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    let typed = Typed::read(&fields);
+    let address = match EmailAddress::parse(&typed.to) {
+        Ok(address) => address,
+        Err(fault) => {
+            let answer = Answer::plain(typed).with(Faults::of_address(fault.to_string()));
+            return answer.page(&api, &administrator, kind).await;
+        }
+    };
+    let now = current(&api, kind).await?;
+    // Pressed twice it is one test; another address or another text is another.
+    let token = format!("{} {} {}", fields.text("token"), now.version, address.key());
+    let route = format!("test {}", kind.as_str());
+    let caller = administrator.caller();
+    let once = Once::new(&caller, &route, IdempotencyKey::of(&token), address.key().into_bytes());
+    let shown = address.as_typed().to_owned();
+    send_test(&api, once, kind, address, &caller, &trace).await?;
+    let said = format!("A test of version {} is on its way to {shown}.", now.version);
+    if typed.is(&now) {
+        return Ok(redirect_saying(&editor_address(kind, typed.way_back.as_deref()), &said));
+    }
+    let said = format!("{said} What you changed here is not in it: it is not saved yet. Submit it first to test it.");
+    Answer::plain(typed).saying(said).page(&api, &administrator, kind).await
+}
