@@ -1,5 +1,7 @@
 //! Batches: their sums, and a person's say over them.
 
+pub mod say;
+
 use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::idempotent::{IdempotencyKey, Once};
@@ -12,6 +14,7 @@ use crate::watch::Seen;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
+use say::Wish;
 use serde::{Deserialize, Serialize};
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
@@ -22,12 +25,8 @@ use shared::system_email::SystemEmailKind;
 use shared::trace::TraceId;
 use std::time::Duration;
 use time::OffsetDateTime;
-use tracing::info;
 use utoipa::ToSchema;
 use uuid::Uuid;
-
-/// Rows cancelled at a time while a batch is being stopped.
-const CANCEL_GROUP: i64 = 10_000;
 
 /// How many stand where. All but `unsure` add up to `selected`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -146,23 +145,13 @@ pub async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<B
 /// Pauses a batch: nothing of it leaves until it is resumed.
 #[utoipa::path(post, path = "/v1/batches/{id}/pause", tag = "batches", responses((status = 200, body = BatchView), (status = 409, body = Problem)))]
 pub async fn pause(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<BatchView>, Problem> {
-    let this = api.clone();
-    api.to_the_end(async move {
-        let moved = batches::pause(&this.db, id, &format!("Paused by {}", caller.name)).await?;
-        answer(&this, id, moved, BatchState::Paused, "Paused a batch").await
-    })
-    .await
+    answer(&api, id, &caller, Wish::Pause, BatchState::Paused).await
 }
 
 /// Lets a paused batch go on.
 #[utoipa::path(post, path = "/v1/batches/{id}/resume", tag = "batches", responses((status = 200, body = BatchView), (status = 409, body = Problem)))]
-pub async fn resume(State(api): State<Api>, _caller: Caller, Path(id): Path<Uuid>) -> Result<Json<BatchView>, Problem> {
-    let this = api.clone();
-    api.to_the_end(async move {
-        let moved = batches::resume(&this.db, id).await?;
-        answer(&this, id, moved, BatchState::Running, "Resumed a batch").await
-    })
-    .await
+pub async fn resume(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<BatchView>, Problem> {
+    answer(&api, id, &caller, Wish::Resume, BatchState::Running).await
 }
 
 /// Stops a batch for good: what has not begun is cancelled.
@@ -171,22 +160,21 @@ pub async fn resume(State(api): State<Api>, _caller: Caller, Path(id): Path<Uuid
 /// `sending`.
 #[utoipa::path(post, path = "/v1/batches/{id}/stop", tag = "batches", responses((status = 200, body = BatchView), (status = 409, body = Problem)))]
 pub async fn stop(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<BatchView>, Problem> {
-    let this = api.clone();
-    api.to_the_end(async move {
-        let moved = batches::stop(&this.db, id, &format!("Stopped by {}", caller.name)).await?;
-        while moved && batches::cancel_rest(&this.db, id, CANCEL_GROUP).await? > 0 {}
-        answer(&this, id, moved, BatchState::Stopped, "Stopped a batch").await
-    })
-    .await
+    answer(&api, id, &caller, Wish::Stop, BatchState::Stopped).await
 }
 
 /// The batch as it is now; a second click finds it where the first one put it.
-async fn answer(api: &Api, id: Uuid, moved: bool, wanted: BatchState, told: &str) -> Result<Json<BatchView>, Problem> {
+async fn answer(
+    api: &Api,
+    id: Uuid,
+    caller: &Caller,
+    wish: Wish,
+    wanted: BatchState,
+) -> Result<Json<BatchView>, Problem> {
+    let moved = say::say(api, id, &caller.name, wish).await?;
     let batch = get(api, id).await?;
     let is_there = batch.state == wanted || (wanted == BatchState::Running && batch.state == BatchState::Held);
-    if moved {
-        info!(batch.id = %id, "{told}");
-    } else if !is_there {
+    if !moved && !is_there {
         return Err(Problem::conflict(
             "batch_state",
             format!(

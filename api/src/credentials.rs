@@ -10,6 +10,7 @@
 mod tries;
 
 use crate::body::JsonBody;
+use crate::caller::Caller;
 use crate::problem::{FieldError, Problem};
 use crate::state::Api;
 use axum::Json;
@@ -18,8 +19,10 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::address::EmailAddress;
 use shared::password::{Form, Password, Verifier, dummy_verifier};
+use shared::store::audit::{self, Act};
 use shared::store::credentials::{self, Candidate};
 use shared::store::intake::LIVE_PASSWORDS_MOST;
+use shared::store::{begin, commit};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -231,7 +234,11 @@ pub struct Revoked {
 /// Ends unused mailed passwords: a mail cannot be recalled, what is in it can.
 #[utoipa::path(post, path = "/v1/credentials/revoke", tag = "credentials", request_body = RevokeRequest,
     responses((status = 200, body = Revoked), (status = 422, body = Problem)))]
-pub async fn revoke(State(api): State<Api>, body: JsonBody<RevokeRequest>) -> Result<Json<Revoked>, Problem> {
+pub async fn revoke(
+    State(api): State<Api>,
+    caller: Caller,
+    body: JsonBody<RevokeRequest>,
+) -> Result<Json<Revoked>, Problem> {
     let request = body.value;
     if request.batch.is_none() && request.users.is_empty() {
         return Err(Problem::unprocessable(
@@ -239,14 +246,41 @@ pub async fn revoke(State(api): State<Api>, body: JsonBody<RevokeRequest>) -> Re
             "Say whose passwords to end: a batch, or users.",
         ));
     }
-    let db = api.db.clone();
-    let done = api
-        .to_the_end(async move { Ok(credentials::revoke(&db, request.batch, &request.users).await?) })
-        .await?;
+    let done = revoke_for(&api, &caller.name, request.batch, request.users).await?;
     Ok(Json(Revoked {
         revoked: done.revoked,
         already_used: done.already_used,
     }))
+}
+
+/// Ends the unused passwords of a batch, or of some users, and puts on record who wished it.
+///
+/// # Errors
+///
+/// When Postgres is away; then none has ended.
+pub async fn revoke_for(
+    api: &Api,
+    who: &str,
+    batch: Option<Uuid>,
+    users: Vec<Uuid>,
+) -> Result<credentials::Revoked, Problem> {
+    let (db, who) = (api.db.clone(), who.to_owned());
+    api.to_the_end(async move {
+        let mut transaction = begin(&db).await?;
+        let done = credentials::revoke(&mut transaction, batch, &users).await?;
+        let act = Act {
+            who: &who,
+            action: "passwords_revoked",
+            subject: batch.map(|batch| format!("batch {batch}")),
+            details: serde_json::json!({
+                "users": users.len(), "revoked": done.revoked, "already_used": done.already_used
+            }),
+        };
+        audit::note(&mut transaction, &act).await?;
+        commit(transaction).await?;
+        Ok(done)
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -202,7 +202,12 @@ impl From<attempts::Attempt> for AttemptView {
     }
 }
 
-async fn get(api: &Api, id: Uuid) -> Result<deliveries::Delivery, Problem> {
+/// The delivery of this id, or 404.
+///
+/// # Errors
+///
+/// 404.
+pub async fn get(api: &Api, id: Uuid) -> Result<deliveries::Delivery, Problem> {
     deliveries::find(&api.db, id)
         .await?
         .ok_or_else(|| Problem::not_found("delivery"))

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use shared::delivery::DeliveryState;
 use shared::store::deliveries;
+use shared::store::ledger::Turn;
 use std::io;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -75,7 +76,7 @@ async fn part(
             Ok((Some(written(more(), rows.into_iter().map(delivery_line))?), next))
         }
         Place::LeftOut(after) => {
-            let rows = deliveries::left_out(&api.db, batch, after, GROUP).await;
+            let rows = deliveries::left_out(&api.db, batch, Turn::After(after), GROUP).await;
             let rows = rows.map_err(io::Error::other)?;
             let next = rows.last().map_or(Place::End, |last| Place::LeftOut(last.id));
             Ok((Some(written(more(), rows.into_iter().map(left_out_line))?), next))

@@ -24,7 +24,7 @@ use time::OffsetDateTime;
 use tracing::info;
 use utoipa::ToSchema;
 
-pub use preview::{__path_preview, PreviewRequest, PreviewView, in_use, preview, preview_of};
+pub use preview::{__path_preview, PreviewRequest, PreviewView, in_use, of_version, preview, preview_of};
 pub use trial::{__path_test, TestRequest, TestView, send_test, test};
 
 /// Which system email, in a path. Its own name, because utoipa takes the parameter of a `Path`

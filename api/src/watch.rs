@@ -15,6 +15,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use time::OffsetDateTime;
 use tokio::sync::watch::{Receiver, Sender};
 use uuid::Uuid;
 
@@ -31,6 +32,8 @@ pub struct Seen {
     pub view: BatchView,
     /// The sums it was made of.
     pub tally: Tally,
+    /// Postgres's clock then.
+    pub at: OffsetDateTime,
 }
 
 impl Seen {
@@ -40,9 +43,9 @@ impl Seen {
     ///
     /// When Postgres is away.
     pub async fn of(api: &Api, batch: Batch, left_out: LeftOutCounts) -> Result<Self, Problem> {
-        let tally = tally::of_batch(&api.db, &batch).await?;
+        let (at, tally) = (batch.read_at, tally::of_batch(&api.db, &batch).await?);
         let view = batches::view_of(batch, &tally, left_out);
-        Ok(Self { view, tally })
+        Ok(Self { view, tally, at })
     }
 
     /// Whether this is what was found before, but for how fast it goes.

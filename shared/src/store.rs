@@ -10,6 +10,7 @@
 //! transaction (sqlx 0.9.0). As a net below that, [`connect`] has every connection asked on its
 //! way back whether it is still in one, and throws it away if so.
 
+pub mod activity;
 pub mod administrators;
 pub mod api_keys;
 pub mod attempts;
@@ -22,6 +23,7 @@ pub mod dispatch;
 pub mod idempotency;
 pub mod imports;
 pub mod intake;
+pub mod ledger;
 pub mod selections;
 pub mod sessions;
 pub mod settle;

@@ -3,6 +3,15 @@
 use crate::json;
 use harness::{Setup, World};
 
+async fn start_now(world: &World, batch: uuid::Uuid) -> bool {
+    let mut transaction = shared::store::begin(&world.db).await.unwrap();
+    let is_started = shared::store::batches::start_now(&mut transaction, batch)
+        .await
+        .unwrap();
+    shared::store::commit(transaction).await.unwrap();
+    is_started
+}
+
 #[tokio::test]
 async fn undone_in_its_hold_a_batch_sends_nothing_at_all() {
     let world = World::start().await;
@@ -53,8 +62,8 @@ async fn a_held_batch_can_be_started_at_once() {
     let stale_after = "select extract(epoch from stale_at - start_at)::float8 from batches";
     let before: f64 = sqlx::query_scalar(stale_after).fetch_one(&world.db).await.unwrap();
 
-    let started = shared::store::batches::start_now(&world.db, batch).await.unwrap();
-    let again = shared::store::batches::start_now(&world.db, batch).await.unwrap();
+    let started = start_now(&world, batch).await;
+    let again = start_now(&world, batch).await;
     let finished = world.finished(batch).await;
 
     assert!(started && !again, "only the first click starts it");
@@ -88,8 +97,8 @@ async fn starting_a_batch_at_once_changes_one_row_and_undone_it_cannot_be_starte
     };
     let before = versions().await;
 
-    let is_started = shared::store::batches::start_now(&world.db, started).await.unwrap();
-    let is_too_late = shared::store::batches::start_now(&world.db, undone).await.unwrap();
+    let is_started = start_now(&world, started).await;
+    let is_too_late = start_now(&world, undone).await;
 
     assert!(is_started && !is_too_late);
     world.until(started, "queued", 200).await;

@@ -81,6 +81,17 @@ pub async fn in_use(api: &Api, kind: SystemEmailKind) -> Result<Compiled, Proble
     compile(kind, &tidied(&now.subject, &now.body), CustomFields::Any)
 }
 
+/// The letter of a version, ready to fill: what a batch that was sent with it said.
+///
+/// # Errors
+///
+/// 404 when there is no such version.
+pub async fn of_version(api: &Api, kind: SystemEmailKind, version: i32) -> Result<Compiled, Problem> {
+    let found = system_emails::find(&api.db, kind, version).await?;
+    let found = found.ok_or_else(|| Problem::not_found("version"))?;
+    compile(kind, &tidied(&found.subject, &found.body), CustomFields::Any)
+}
+
 /// A letter as this user would get it now; without one, as somebody made up would.
 ///
 /// # Errors

@@ -1,6 +1,6 @@
 //! Batches: reading them with their sums, and a person's say over them.
 
-use super::{Db, StoreResult, despite_deadlocks, within};
+use super::{Db, StoreResult, Transaction, despite_deadlocks, within};
 use crate::batch::{BatchState, Lane};
 use crate::system_email::SystemEmailKind;
 use std::collections::BTreeMap;
@@ -39,6 +39,8 @@ pub struct Batch {
     pub accepted: i32,
     /// Why it is paused or stopped.
     pub reason: Option<String>,
+    /// Postgres's clock when this was read.
+    pub read_at: OffsetDateTime,
     pub(super) final_counts: Option<serde_json::Value>,
 }
 
@@ -48,7 +50,8 @@ macro_rules! batches {
             Batch,
             r#"select id, kind as "kind: SystemEmailKind", version, lane as "lane: Lane",
                       state as "state: BatchState", is_test, created_at, created_by, start_at, finished_at,
-                      selected_count as selected, accepted_count as accepted, reason, final_counts
+                      selected_count as selected, accepted_count as accepted, reason, now() as "read_at!",
+                      final_counts
                from batches "# + $rest,
             $($argument),*
         )
@@ -98,23 +101,16 @@ pub async fn left_out(db: &Db, batch: Uuid) -> StoreResult<LeftOutCounts> {
     Ok(rows.into_iter().map(|row| (row.reason, row.n)).collect())
 }
 
-/// Pauses a batch that is held or running; what lies in the queue goes back to waiting.
-///
-/// A worker that has a job of it finds the batch paused and drops the job.
-pub async fn pause(db: &Db, id: Uuid, reason: &str) -> StoreResult<bool> {
+/// Pauses a batch that is held or running. What lies in the queue goes back to waiting with
+/// [`take_back`]; a worker that has a job of it finds the batch paused and drops the job.
+pub async fn pause(transaction: &mut Transaction, id: Uuid, reason: &str) -> StoreResult<bool> {
     let pausing = sqlx::query!(
         "update batches set state = 'paused', reason = $2
          where id = $1 and state in ('held', 'running')",
         id,
         reason,
     );
-    let is_paused = pausing.execute(db).await?.rows_affected() > 0;
-    if is_paused {
-        // A statement of its own, so that it sees what the dispatcher has marked up to the pause.
-        // When it fails the batch is paused all the same, and the dispatcher takes back the rest.
-        let _ = take_back(db).await;
-    }
-    Ok(is_paused)
+    Ok(pausing.execute(&mut **transaction).await?.rows_affected() > 0)
 }
 
 /// Takes back what was marked as queued of batches that are paused. Its jobs are dropped by the
@@ -135,9 +131,8 @@ pub async fn take_back(db: &Db) -> StoreResult<u64> {
     Ok(despite_deadlocks(taking).await?.rows_affected())
 }
 
-/// Lets a paused batch go on.
-pub async fn resume(db: &Db, id: Uuid) -> StoreResult<bool> {
-    take_back(db).await?;
+/// Lets a paused batch go on, after [`take_back`].
+pub async fn resume(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
     let row = sqlx::query!(
         r#"with resumed as (
                update batches
@@ -147,7 +142,7 @@ pub async fn resume(db: &Db, id: Uuid) -> StoreResult<bool> {
            select count(*) as "n!", pg_notify('beckon_work', '') is null as told from resumed"#,
         id,
     )
-    .fetch_one(db)
+    .fetch_one(&mut **transaction)
     .await?;
     Ok(row.n > 0)
 }
@@ -155,7 +150,7 @@ pub async fn resume(db: &Db, id: Uuid) -> StoreResult<bool> {
 /// Starts a held batch before its time. One row changes, however many people it is for: until a
 /// batch runs, nobody asks when its deliveries are due. What is of no use after a while is so
 /// after the same while.
-pub async fn start_now(db: &Db, id: Uuid) -> StoreResult<bool> {
+pub async fn start_now(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
     let row = sqlx::query!(
         r#"with started as (
                update batches
@@ -165,7 +160,7 @@ pub async fn start_now(db: &Db, id: Uuid) -> StoreResult<bool> {
            select count(*) as "n!", pg_notify('beckon_work', '') is null as told from started"#,
         id,
     )
-    .fetch_one(db)
+    .fetch_one(&mut **transaction)
     .await?;
     Ok(row.n > 0)
 }
@@ -173,16 +168,25 @@ pub async fn start_now(db: &Db, id: Uuid) -> StoreResult<bool> {
 /// Stops a batch for good. From then on no worker takes on another of its mails, but for claims
 /// that were being written at that moment; the rest is cancelled by
 /// [`super::dispatch::end_useless`], group by group.
-pub async fn stop(db: &Db, id: Uuid, reason: &str) -> StoreResult<bool> {
-    let done = sqlx::query!(
+pub async fn stop(transaction: &mut Transaction, id: Uuid, reason: &str) -> StoreResult<bool> {
+    let stopping = sqlx::query!(
         "update batches set state = 'stopped', reason = $2
          where id = $1 and state in ('held', 'running', 'paused')",
         id,
         reason,
-    )
-    .execute(db)
-    .await?;
-    Ok(done.rows_affected() > 0)
+    );
+    Ok(stopping.execute(&mut **transaction).await?.rows_affected() > 0)
+}
+
+/// Stops a batch that has not started: nothing of it leaves. One that started a moment ago is left
+/// as it is.
+pub async fn undo(transaction: &mut Transaction, id: Uuid, reason: &str) -> StoreResult<bool> {
+    let undoing = sqlx::query!(
+        "update batches set state = 'stopped', reason = $2 where id = $1 and state = 'held'",
+        id,
+        reason,
+    );
+    Ok(undoing.execute(&mut **transaction).await?.rows_affected() > 0)
 }
 
 /// Cancels up to `most` of what a stopped batch still owes; returns how many.

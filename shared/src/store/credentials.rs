@@ -1,6 +1,6 @@
 //! What passwords are checked against.
 
-use super::{Db, StoreResult, seconds, within};
+use super::{Db, StoreResult, Transaction, seconds, within};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -164,8 +164,23 @@ pub struct Revoked {
     pub already_used: i64,
 }
 
+/// How many passwords of a batch work now: those that nobody has used yet, which a revocation would
+/// end, and those that were used.
+pub async fn of_batch(db: &Db, batch: Uuid) -> StoreResult<(i64, i64)> {
+    let row = sqlx::query!(
+        r#"select count(*) filter (where used_at is null) as "unused!",
+                  count(*) filter (where used_at is not null) as "used!"
+           from credentials
+           where kind = 'generated' and batch_id = $1 and expires_at > now()"#,
+        batch,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok((row.unused, row.used))
+}
+
 /// Ends the unused passwords of a batch, or of some users.
-pub async fn revoke(db: &Db, batch: Option<Uuid>, users: &[Uuid]) -> StoreResult<Revoked> {
+pub async fn revoke(transaction: &mut Transaction, batch: Option<Uuid>, users: &[Uuid]) -> StoreResult<Revoked> {
     let row = sqlx::query_as!(
         Revoked,
         r#"with meant as (
@@ -180,7 +195,7 @@ pub async fn revoke(db: &Db, batch: Option<Uuid>, users: &[Uuid]) -> StoreResult
         batch,
         users,
     )
-    .fetch_one(db)
+    .fetch_one(&mut **transaction)
     .await?;
     Ok(row)
 }

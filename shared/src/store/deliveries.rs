@@ -1,7 +1,7 @@
 //! The ledger's lines, for reading.
 
-use super::users::pattern;
-use super::{Db, StoreResult};
+use super::ledger::Turn;
+use super::{Db, StoreResult, Transaction};
 use crate::batch::BatchState;
 use crate::delivery::DeliveryState;
 use crate::system_email::SystemEmailKind;
@@ -43,22 +43,26 @@ pub struct Delivery {
     pub unsure: bool,
 }
 
+/// A statement that reads deliveries with what a person wants to know of them.
 macro_rules! deliveries {
-    ($rest:literal, $($argument:expr),*) => {
+    ($($rest:literal)+; $($argument:expr),*) => {
         sqlx::query_as!(
-            Delivery,
-            r#"select d.id, d.batch_id as batch, b.state as "batch_state: BatchState",
-                      b.kind as "kind: SystemEmailKind",
+            crate::store::deliveries::Delivery,
+            r#"select d.id, d.batch_id as batch, b.state as "batch_state: crate::batch::BatchState",
+                      b.kind as "kind: crate::system_email::SystemEmailKind",
                       u.id as "user?", coalesce(u.email, d.test_address) as email,
                       u.first_name as "first_name?", u.last_name as "last_name?",
-                      d.state as "state: DeliveryState", d.reason, d.attempt as attempts,
+                      d.state as "state: crate::delivery::DeliveryState", d.reason, d.attempt as attempts,
                       case when d.state in ('waiting', 'retrying') then greatest(d.due_at, b.start_at) end as due_at,
                       d.moved_at, d.sent_at, d.unsure
-               from deliveries d join batches b on b.id = d.batch_id left join users u on u.id = d.user_id "# + $rest,
+               from deliveries d join batches b on b.id = d.batch_id left join users u on u.id = d.user_id "#
+                $(+ $rest)+,
             $($argument),*
         )
     };
 }
+
+pub(super) use deliveries;
 
 /// Deliveries of a batch, after the delivery `after`.
 pub async fn of_batch(
@@ -71,7 +75,7 @@ pub async fn of_batch(
     let found = deliveries!(
         "where d.batch_id = $1 and ($2::delivery_state is null or d.state = $2) and ($3::uuid is null or d.id > $3)
          order by d.id
-         limit $4",
+         limit $4";
         batch,
         state as _,
         after,
@@ -82,100 +86,7 @@ pub async fn of_batch(
 
 /// One delivery.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<Delivery>> {
-    Ok(deliveries!("where d.id = $1", id).fetch_optional(db).await?)
-}
-
-/// Which deliveries of a batch to list. Parts that are absent or empty match everything.
-#[derive(Clone, Debug, Default)]
-pub struct DeliveryFilter {
-    /// In one of these states.
-    pub states: Vec<DeliveryState>,
-    /// For this reason.
-    pub reason: Option<String>,
-    /// Part of the person's address or name,
-    pub search: Option<String>,
-    /// or the identity of their address, which is found without reading the whole batch.
-    pub email_key: Option<String>,
-}
-
-impl DeliveryFilter {
-    fn state_names(&self) -> Vec<String> {
-        self.states.iter().map(|state| state.as_str().to_owned()).collect()
-    }
-}
-
-/// Deliveries of a batch in the order in which their people were chosen, after the delivery
-/// `after`.
-pub async fn list(
-    db: &Db,
-    batch: Uuid,
-    filter: &DeliveryFilter,
-    after: Option<Uuid>,
-    limit: i64,
-) -> StoreResult<Vec<Delivery>> {
-    let found = deliveries!(
-        "where d.batch_id = $1
-           and ($2::text[] = '{}' or d.state = any($2::text[]::delivery_state[]))
-           and ($3::text is null or d.reason = $3)
-           and ($4::text is null
-                or u.email ilike $4 or u.first_name || ' ' || u.last_name ilike $4 or d.test_address ilike $4)
-           and ($5::text is null or d.user_id = (select id from users where email_key = $5))
-           and ($6::uuid is null or d.id > $6)
-         order by d.id
-         limit $7",
-        batch,
-        &filter.state_names(),
-        filter.reason,
-        filter.search.as_deref().and_then(pattern),
-        filter.email_key,
-        after,
-        limit
-    );
-    Ok(found.fetch_all(db).await?)
-}
-
-/// Deliveries of a batch in which something went wrong, the newest trouble first, after one that
-/// moved at a time and has an id. Of the filter's states only those of trouble count.
-pub async fn trouble(
-    db: &Db,
-    batch: Uuid,
-    filter: &DeliveryFilter,
-    after: Option<(OffsetDateTime, Uuid)>,
-    limit: i64,
-) -> StoreResult<Vec<Delivery>> {
-    let (moved_at, id) = after.unzip();
-    let found = deliveries!(
-        // The states of the index `deliveries_trouble`, by which they are found.
-        "where d.batch_id = $1 and d.state in ('retrying', 'failed', 'suppressed', 'expired')
-           and ($2::text[] = '{}' or d.state = any($2::text[]::delivery_state[]))
-           and ($3::text is null or d.reason = $3)
-           and ($4::text is null
-                or u.email ilike $4 or u.first_name || ' ' || u.last_name ilike $4 or d.test_address ilike $4)
-           and ($5::text is null or d.user_id = (select id from users where email_key = $5))
-           and ($6::timestamptz is null or (d.moved_at, d.id) < ($6, $7::uuid))
-         order by d.moved_at desc, d.id desc
-         limit $8",
-        batch,
-        &filter.state_names(),
-        filter.reason,
-        filter.search.as_deref().and_then(pattern),
-        filter.email_key,
-        moved_at,
-        id,
-        limit
-    );
-    Ok(found.fetch_all(db).await?)
-}
-
-/// All mails that were ever owed to somebody, newest first, older than the delivery `before`.
-pub async fn of_user(db: &Db, user: Uuid, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<Delivery>> {
-    let found = deliveries!(
-        "where d.user_id = $1 and ($2::uuid is null or d.id < $2) order by d.id desc limit $3",
-        user,
-        before,
-        limit
-    );
-    Ok(found.fetch_all(db).await?)
+    Ok(deliveries!("where d.id = $1"; id).fetch_optional(db).await?)
 }
 
 /// Somebody who was chosen and got no delivery.
@@ -187,24 +98,61 @@ pub struct LeftOut {
     pub user: Option<Uuid>,
     /// Their address, or what was given.
     pub email: Option<String>,
+    /// Their first and last name.
+    pub name: Option<String>,
     /// Why.
     pub reason: String,
 }
 
-/// Who was left out of a batch, after the line `after`.
-pub async fn left_out(db: &Db, batch: Uuid, after: i64, limit: i64) -> StoreResult<Vec<LeftOut>> {
-    let left_out = sqlx::query_as!(
-        LeftOut,
-        r#"select l.id, u.id as "user?", coalesce(u.email, l.given) as email, l.reason
-           from left_out l left join users u on u.id = l.user_id
-           where l.batch_id = $1 and l.id > $2 order by l.id limit $3"#,
-        batch,
-        after,
-        limit,
+macro_rules! left_out {
+    ($rest:literal; $($argument:expr),*) => {
+        sqlx::query_as!(
+            LeftOut,
+            r#"select l.id, u.id as "user?", coalesce(u.email, l.given) as email,
+                      u.first_name || ' ' || u.last_name as "name?", l.reason
+               from left_out l left join users u on u.id = l.user_id
+               where l.batch_id = $1 "#
+                + $rest,
+            $($argument),*
+        )
+    };
+}
+
+/// Who was left out of a batch, in the order they were chosen.
+pub async fn left_out(db: &Db, batch: Uuid, turn: Turn<i64>, limit: i64) -> StoreResult<Vec<LeftOut>> {
+    if let Turn::Before(before) = turn {
+        let found = left_out!("and l.id < $2 order by l.id desc limit $3"; batch, before, limit);
+        return Ok(found.fetch_all(db).await?);
+    }
+    let after = turn.after().unwrap_or_default();
+    let found = left_out!("and l.id > $2 order by l.id limit $3"; batch, after, limit);
+    Ok(found.fetch_all(db).await?)
+}
+
+/// Makes a mail due now that waits for its next try, and calls the dispatcher.
+pub async fn hurry(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
+    let row = sqlx::query!(
+        r#"with hurried as (
+               update deliveries set due_at = now()
+               where id = $1 and state in ('waiting', 'retrying') and due_at > now() returning id
+           )
+           select count(*) as "n!", pg_notify('beckon_work', '') is null as told from hurried"#,
+        id,
     )
-    .fetch_all(db)
+    .fetch_one(&mut **transaction)
     .await?;
-    Ok(left_out)
+    Ok(row.n > 0)
+}
+
+/// Ends a mail that no worker holds, as a person wished. A job of it in the queue is dropped by the
+/// claim.
+pub async fn withdraw(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
+    let withdrawing = sqlx::query!(
+        "update deliveries set state = 'cancelled', reason = 'withdrawn', moved_at = now(), lease_until = null
+         where id = $1 and state in ('waiting', 'queued', 'retrying')",
+        id,
+    );
+    Ok(withdrawing.execute(&mut **transaction).await?.rows_affected() > 0)
 }
 
 /// The users of a batch's deliveries that ended (or not) in one of these states.

@@ -7,6 +7,7 @@
 
 use super::users::UserFilter;
 use super::{Db, StoreResult, Transaction, begin, commit, within};
+use crate::delivery::DeliveryState;
 use crate::system_email::SystemEmailKind;
 use serde_json::Value;
 use std::time::Duration;
@@ -18,6 +19,10 @@ pub use sums::{Sum, gaps, sums};
 
 /// After this an unfinished choice is forgotten.
 pub const KEPT_DAYS: i32 = 7;
+
+/// Whoever is chosen by what became of their mail is also ticked one by one, as long as they are no
+/// more than these: every page of a list reads all ticks.
+const PICKED_MOST: i32 = 5_000;
 
 /// A choice.
 #[derive(Clone, Debug)]
@@ -71,6 +76,50 @@ pub async fn copy(db: &Db, administrator: Uuid, other: Uuid) -> StoreResult<Opti
          from selections where id = $1 and administrator_id = $2
          returning id",
         other,
+        administrator,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| row.id))
+}
+
+/// Begins a choice with those of a batch whose mail came to such an end, for the same mail again;
+/// for all reasons when none is named. It is written down as it is.
+pub async fn of_outcome(
+    db: &Db,
+    administrator: Uuid,
+    batch: Uuid,
+    states: &[DeliveryState],
+    reasons: &[String],
+) -> StoreResult<Option<Uuid>> {
+    let states: Vec<String> = states.iter().map(|state| state.as_str().to_owned()).collect();
+    let row = sqlx::query!(
+        "with those as (
+             select array_agg(d.user_id order by d.id) as ids
+             from deliveries d join users u on u.id = d.user_id
+             where d.batch_id = $2 and d.state = any($3::text[]::delivery_state[])
+               and ($4::text[] = '{}' or d.reason = any($4))
+         )
+         insert into selections (administrator_id, kind, picked, chosen)
+         select $1, b.kind, case when cardinality(ids) <= $5 then ids else '{}' end, ids
+         from those, batches b where b.id = $2 and ids is not null
+         returning id",
+        administrator,
+        batch,
+        &states,
+        reasons,
+        PICKED_MOST,
+    )
+    .fetch_optional(db)
+    .await?;
+    Ok(row.map(|row| row.id))
+}
+
+/// The choice that a batch was sent to, if this administrator made it.
+pub async fn of_batch(db: &Db, administrator: Uuid, batch: Uuid) -> StoreResult<Option<Uuid>> {
+    let row = sqlx::query!(
+        "select id from selections where batch_id = $1 and administrator_id = $2",
+        batch,
         administrator,
     )
     .fetch_optional(db)

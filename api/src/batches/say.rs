@@ -1,0 +1,103 @@
+//! A person's say over a batch, kept on record.
+//!
+//! A wish is one guarded change of the batch's own row, in one transaction with the record of who
+//! wished it; from then on the dispatcher and the workers leave its mails alone, or take them up
+//! again. What follows for a hundred thousand deliveries comes after it, group by group, and is
+//! carried on by the dispatcher's sweep should this process end in the middle.
+
+use super::get;
+use crate::problem::Problem;
+use crate::state::Api;
+use shared::store::audit::{self, Act};
+use shared::store::{batches, begin, commit};
+use tracing::info;
+use uuid::Uuid;
+
+/// Rows cancelled at a time while a batch is being stopped.
+const CANCEL_GROUP: i64 = 10_000;
+
+/// What somebody wishes of a batch.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Wish {
+    /// Nothing of it leaves until it is resumed.
+    Pause,
+    /// It goes on after a pause.
+    Resume,
+    /// Its hold is over now.
+    Start,
+    /// It is stopped in its hold: nothing of it leaves at all.
+    Undo,
+    /// It is stopped: what has not begun is cancelled.
+    Stop,
+}
+
+impl Wish {
+    /// For the record.
+    const fn action(self) -> &'static str {
+        match self {
+            Self::Pause => "batch_paused",
+            Self::Resume => "batch_resumed",
+            Self::Start => "batch_started",
+            Self::Undo => "batch_undone",
+            Self::Stop => "batch_stopped",
+        }
+    }
+}
+
+/// Does what somebody wishes, to the end, and says whether it was this wish that moved the batch: a
+/// second click moves nothing, and finds the batch where the first one put it.
+///
+/// # Errors
+///
+/// When there is no such batch, or Postgres is away.
+pub async fn say(api: &Api, id: Uuid, who: &str, wish: Wish) -> Result<bool, Problem> {
+    get(api, id).await?;
+    let (this, who) = (api.clone(), who.to_owned());
+    api.to_the_end(async move {
+        if wish == Wish::Resume {
+            batches::take_back(&this.db).await?;
+        }
+        let is_moved = moved(&this, id, &who, wish).await?;
+        if is_moved {
+            info!(batch.id = %id, action = wish.action(), "A batch was told what to do");
+            follow(&this, id, wish).await?;
+        }
+        Ok(is_moved)
+    })
+    .await
+}
+
+async fn moved(api: &Api, id: Uuid, who: &str, wish: Wish) -> Result<bool, Problem> {
+    let mut transaction = begin(&api.db).await?;
+    let is_moved = match wish {
+        Wish::Pause => batches::pause(&mut transaction, id, &format!("Paused by {who}")).await?,
+        Wish::Resume => batches::resume(&mut transaction, id).await?,
+        Wish::Start => batches::start_now(&mut transaction, id).await?,
+        Wish::Undo => batches::undo(&mut transaction, id, &format!("Undone by {who}")).await?,
+        Wish::Stop => batches::stop(&mut transaction, id, &format!("Stopped by {who}")).await?,
+    };
+    if is_moved {
+        let act = Act {
+            who,
+            action: wish.action(),
+            subject: Some(format!("batch {id}")),
+            details: serde_json::json!({}),
+        };
+        audit::note(&mut transaction, &act).await?;
+        commit(transaction).await?;
+    }
+    Ok(is_moved)
+}
+
+/// What follows for the deliveries.
+async fn follow(api: &Api, id: Uuid, wish: Wish) -> Result<(), Problem> {
+    match wish {
+        Wish::Pause => {
+            // When it fails the batch is paused all the same, and the dispatcher takes back the rest.
+            let _ = batches::take_back(&api.db).await;
+        }
+        Wish::Undo | Wish::Stop => while batches::cancel_rest(&api.db, id, CANCEL_GROUP).await? > 0 {},
+        Wish::Resume | Wish::Start => {}
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+//! Everything that was sent, newest first: batches, and mails to one person, which are batches too.
+
+use super::ledger::Turn;
+use super::tally::Alike;
+use super::{Db, StoreResult};
+use crate::batch::BatchState;
+use crate::delivery::DeliveryState;
+use crate::system_email::SystemEmailKind;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A batch in the list of all. Its sums are there once it has finished: counting those that run would
+/// make the list as slow as all of them together.
+#[derive(Clone, Debug)]
+pub struct Sending {
+    /// The batch.
+    pub id: Uuid,
+    /// Which system email.
+    pub kind: SystemEmailKind,
+    /// Where it stands.
+    pub state: BatchState,
+    /// When it was accepted,
+    pub created_at: OffsetDateTime,
+    /// and by whom.
+    pub created_by: String,
+    /// When it may start.
+    pub start_at: OffsetDateTime,
+    /// When its last delivery ended.
+    pub finished_at: Option<OffsetDateTime>,
+    /// How many were chosen,
+    pub selected: i32,
+    /// and how many mails are owed.
+    pub accepted: i32,
+    final_counts: Option<serde_json::Value>,
+    /// Of a batch of one: its delivery,
+    pub delivery: Option<Uuid>,
+    /// whom it is for,
+    pub email: Option<String>,
+    /// what they are called,
+    pub name: Option<String>,
+    /// where it stands,
+    pub delivery_state: Option<DeliveryState>,
+    /// and why.
+    pub reason: Option<String>,
+}
+
+impl Sending {
+    /// What became of its deliveries; nothing while it runs.
+    pub fn alike(&self) -> Vec<Alike> {
+        let counted = self.final_counts.clone();
+        counted
+            .and_then(|counted| serde_json::from_value(counted).ok())
+            .unwrap_or_default()
+    }
+}
+
+/// Which of them to list; absent parts match everything.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ActivityFilter {
+    /// Which system email.
+    pub kind: Option<SystemEmailKind>,
+    /// Where they stand.
+    pub state: Option<BatchState>,
+}
+
+macro_rules! sendings {
+    ($filter:expr; $rest:literal; $($argument:expr),*) => {
+        sqlx::query_as!(
+            Sending,
+            r#"select b.id, b.kind as "kind: SystemEmailKind", b.state as "state: BatchState", b.created_at,
+                      b.created_by, b.start_at, b.finished_at, b.selected_count as selected,
+                      b.accepted_count as accepted, b.final_counts,
+                      one.id as "delivery?", one.email as "email?", one.name as "name?",
+                      one.state as "delivery_state?: DeliveryState", one.reason as "reason?"
+               from batches b
+               left join lateral (
+                   select d.id, u.email, u.first_name || ' ' || u.last_name as name, d.state, d.reason
+                   from deliveries d left join users u on u.id = d.user_id
+                   where d.batch_id = b.id
+                   limit 1
+               ) one on b.accepted_count = 1
+               where not b.is_test
+                 and ($1::mail_kind is null or b.kind = $1)
+                 and ($2::batch_state is null or b.state = $2) "#
+                + $rest,
+            $filter.kind as _,
+            $filter.state as _,
+            $($argument),*
+        )
+    };
+}
+
+/// A page of everything that was sent, newest first. Test mails are not in it.
+pub async fn list(db: &Db, filter: ActivityFilter, turn: Turn<Uuid>, limit: i64) -> StoreResult<Vec<Sending>> {
+    if let Turn::Before(before) = turn {
+        let found = sendings!(filter; "and b.id > $3 order by b.id limit $4"; before, limit);
+        return Ok(found.fetch_all(db).await?);
+    }
+    let found = sendings!(
+        filter;
+        "and ($3::uuid is null or b.id < $3) order by b.id desc limit $4";
+        turn.after(),
+        limit
+    );
+    Ok(found.fetch_all(db).await?)
+}

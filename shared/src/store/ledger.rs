@@ -1,0 +1,221 @@
+//! The ledger as a person turns its pages: found by what became of a mail, and by whom it was for.
+//!
+//! Pages are found by key and not by number, so the thousandth costs what the first does, and a
+//! row that moves while somebody reads is not shown twice.
+
+use super::deliveries::{Delivery, deliveries};
+use super::users::pattern;
+use super::{Db, StoreResult};
+use crate::delivery::DeliveryState;
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Which deliveries of a batch to list. Parts that are absent or empty match everything.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct DeliveryFilter {
+    /// In one of these states,
+    pub states: Vec<DeliveryState>,
+    /// for one of these reasons,
+    pub reasons: Vec<String>,
+    /// or those that the person may have twice, in whatever state.
+    pub only_unsure: bool,
+    /// Part of the person's address or name,
+    pub search: Option<String>,
+    /// or the identity of their address, which is found without reading the whole batch.
+    pub email_key: Option<String>,
+}
+
+impl DeliveryFilter {
+    fn state_names(&self) -> Vec<String> {
+        self.states.iter().map(|state| state.as_str().to_owned()).collect()
+    }
+
+    fn pattern(&self) -> Option<String> {
+        self.search.as_deref().and_then(pattern)
+    }
+}
+
+/// Where a page of a list begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Turn<K> {
+    /// At the start of the list.
+    Start,
+    /// With what follows this one.
+    After(K),
+    /// With what comes before this one. Its rows are read backwards: the nearest first.
+    Before(K),
+}
+
+impl<K: Copy> Turn<K> {
+    pub(super) const fn after(self) -> Option<K> {
+        match self {
+            Self::After(key) => Some(key),
+            Self::Start | Self::Before(_) => None,
+        }
+    }
+}
+
+macro_rules! filtered {
+    ($batch:expr, $filter:expr; $($rest:literal)+; $($argument:expr),*) => {
+        deliveries!(
+            "where d.batch_id = $1
+               and ($2::text[] = '{}' or d.state = any($2::text[]::delivery_state[]))
+               and ($3::text[] = '{}' or d.reason = any($3))
+               and (not $4::boolean or d.unsure)
+               and ($5::text is null
+                    or u.email ilike $5 or u.first_name || ' ' || u.last_name ilike $5 or d.test_address ilike $5)
+               and ($6::text is null or d.user_id = (select id from users where email_key = $6)) "
+            $($rest)+;
+            $batch,
+            &$filter.state_names(),
+            &$filter.reasons,
+            $filter.only_unsure,
+            $filter.pattern(),
+            $filter.email_key,
+            $($argument),*
+        )
+    };
+}
+
+/// Deliveries of a batch in the order in which their people were chosen.
+pub async fn list(
+    db: &Db,
+    batch: Uuid,
+    filter: &DeliveryFilter,
+    turn: Turn<Uuid>,
+    limit: i64,
+) -> StoreResult<Vec<Delivery>> {
+    if let Turn::Before(before) = turn {
+        let found = filtered!(batch, filter; "and d.id < $7 order by d.id desc limit $8"; before, limit);
+        return Ok(found.fetch_all(db).await?);
+    }
+    let found = filtered!(
+        batch, filter;
+        "and ($7::uuid is null or d.id > $7) order by d.id limit $8";
+        turn.after(),
+        limit
+    );
+    Ok(found.fetch_all(db).await?)
+}
+
+/// Deliveries of a batch in which something went wrong, the newest trouble first. Of the filter's
+/// states only those of trouble count.
+pub async fn trouble(
+    db: &Db,
+    batch: Uuid,
+    filter: &DeliveryFilter,
+    turn: Turn<(OffsetDateTime, Uuid)>,
+    limit: i64,
+) -> StoreResult<Vec<Delivery>> {
+    // In both: the states of the index `deliveries_trouble`, by which they are found.
+    if let Turn::Before((moved_at, id)) = turn {
+        let found = filtered!(
+            batch, filter;
+            "and d.state in ('retrying', 'failed', 'suppressed', 'expired')
+             and (d.moved_at, d.id) > ($7, $8)
+             order by d.moved_at, d.id limit $9";
+            moved_at,
+            id,
+            limit
+        );
+        return Ok(found.fetch_all(db).await?);
+    }
+    let (moved_at, id) = turn.after().unzip();
+    let found = filtered!(
+        batch, filter;
+        "and d.state in ('retrying', 'failed', 'suppressed', 'expired')
+         and ($7::timestamptz is null or (d.moved_at, d.id) < ($7, $8::uuid))
+         order by d.moved_at desc, d.id desc limit $9";
+        moved_at,
+        id,
+        limit
+    );
+    Ok(found.fetch_all(db).await?)
+}
+
+/// All mails that were ever owed to somebody, newest first, older than the delivery `before`.
+pub async fn of_user(db: &Db, user: Uuid, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<Delivery>> {
+    let found = deliveries!(
+        "where d.user_id = $1 and ($2::uuid is null or d.id < $2) order by d.id desc limit $3";
+        user,
+        before,
+        limit
+    );
+    Ok(found.fetch_all(db).await?)
+}
+
+/// How many people a search for mails looks at; whoever finds more has typed too little.
+pub const PEOPLE_MOST: i64 = 200;
+
+/// Mails to people whose address or name has this in it, newest first, older than the delivery
+/// `before`.
+pub async fn to_people(db: &Db, search: &str, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<Delivery>> {
+    let found = deliveries!(
+        "where d.user_id in (
+             select id from users
+             where email ilike $1 or first_name || ' ' || last_name ilike $1
+             order by id desc
+             limit $2)
+           and ($3::uuid is null or d.id < $3)
+         order by d.id desc limit $4";
+        pattern(search).unwrap_or_default(),
+        PEOPLE_MOST,
+        before,
+        limit
+    );
+    Ok(found.fetch_all(db).await?)
+}
+
+/// A line of a batch's report: what was imported of a person, and what became of their mail.
+#[derive(Clone, Debug)]
+pub struct ReportLine {
+    /// The delivery, for paging.
+    pub id: Uuid,
+    /// Their address.
+    pub email: String,
+    /// First name, or empty.
+    pub first_name: String,
+    /// Last name, or empty.
+    pub last_name: String,
+    /// Their other merge fields: an object of strings.
+    pub fields: Value,
+    /// Where their mail stands,
+    pub state: DeliveryState,
+    /// why,
+    pub reason: Option<String>,
+    /// and since when.
+    pub moved_at: OffsetDateTime,
+    /// How many attempts have begun.
+    pub attempts: i32,
+    /// Whether they may have it twice.
+    pub unsure: bool,
+    /// The relay's words at the last attempt that was refused or put off.
+    pub reply: Option<String>,
+}
+
+/// Lines of a batch's report, after the delivery `after`.
+pub async fn report(db: &Db, batch: Uuid, after: Option<Uuid>, limit: i64) -> StoreResult<Vec<ReportLine>> {
+    let lines = sqlx::query_as!(
+        ReportLine,
+        r#"select d.id, coalesce(u.email, d.test_address, '') as "email!", coalesce(u.first_name, '') as "first_name!",
+                  coalesce(u.last_name, '') as "last_name!", coalesce(u.fields, '{}') as "fields!",
+                  d.state as "state: DeliveryState", d.reason, d.moved_at, d.attempt as attempts, d.unsure,
+                  a.reply as "reply?"
+           from deliveries d
+           left join users u on u.id = d.user_id
+           -- Whoever was sent to has nothing to mend, and looking for words costs most of the report.
+           left join lateral (
+               select reply from attempts where delivery_id = d.id and n = d.attempt and d.state <> 'sent' offset 0
+           ) a on true
+           where d.batch_id = $1 and ($2::uuid is null or d.id > $2)
+           order by d.id
+           limit $3"#,
+        batch,
+        after,
+        limit,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(lines)
+}
