@@ -3,12 +3,14 @@
 
 // Moments in the reader's own zone.
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
+const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const showTimes = (within) => {
   for (const time of within.querySelectorAll("time[datetime]:not([data-shown])")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     time.title = time.textContent;
-    time.textContent = local.format(at);
+    time.textContent = ("clock" in time.dataset ? clock : "exact" in time.dataset ? exact : local).format(at);
     time.dataset.shown = "";
   }
 };
@@ -26,6 +28,93 @@ document.addEventListener("keydown", (event) => {
   menu.open = false;
   menu.querySelector("summary").focus();
 });
+
+// Seconds until something begins, by the server's clock: its own time comes with the moment.
+const countDown = (within) => {
+  for (const mark of within.querySelectorAll("[data-until]")) {
+    mark.dataset.end ||= Date.now() + Date.parse(mark.dataset.until) - Date.parse(mark.dataset.now);
+    const left = Math.ceil((mark.dataset.end - Date.now()) / 1000);
+    const minutes = Math.floor(left / 60);
+    const said = left < 90 ? `${left} second${left === 1 ? "" : "s"}` : `${minutes} minutes`;
+    const text = left > 0 ? `In ${said}.` : "Starting…";
+    if (mark.textContent !== text) mark.textContent = text;
+  }
+};
+setInterval(() => countDown(document), 500);
+
+// Changes a part of the page into another without touching what is the same in both, so that
+// whoever reads, selects, presses or has the focus somewhere in it keeps it.
+const become = (now, next) => {
+  if ("keep" in now.dataset) return;
+  for (const { name, value } of next.attributes) if (now.getAttribute(name) !== value) now.setAttribute(name, value);
+  for (const { name } of [...now.attributes]) if (!next.hasAttribute(name) && name !== "open") now.removeAttribute(name);
+  const old = [...now.childNodes];
+  [...next.childNodes].forEach((node, at) => {
+    const same = old[at];
+    if (!same) now.append(node);
+    else if (same.nodeName !== node.nodeName || same.id !== node.id) same.replaceWith(node);
+    else if (node.nodeType !== Node.ELEMENT_NODE) { if (same.data !== node.data) same.data = node.data; }
+    else become(same, node);
+  });
+  old.slice(next.childNodes.length).forEach((node) => node.remove());
+};
+const parsed = (html) => {
+  const page = new DOMParser().parseFromString(html, "text/html");
+  showTimes(page);
+  countDown(page);
+  return page;
+};
+
+// A region that changes while it is looked at. Its stream sends it anew, or says that the page has
+// taken a turn and is to be asked for as a whole. Without a stream the page is asked for again and
+// again, the less often the longer it takes to come. Nobody asks while the page is hidden.
+let stream, later, silent = false, said, asked = Date.now();
+const liveRegion = () => document.querySelector("[data-live]");
+const tell = () => {
+  // What is read out changes with every tenth of the way, never twice in ten seconds, and when the
+  // batch takes a turn.
+  const region = document.querySelector("[data-said]");
+  if (!region) return;
+  const news = { at: Date.now(), ...region.dataset };
+  const small = said && said.state === news.state && (news.at - said.at < 10000 || news.done - said.done < 10);
+  if (small) return;
+  if (said) document.getElementById("said").textContent = news.said;
+  said = news;
+};
+const turn = async () => {
+  const began = performance.now();
+  asked = Date.now();
+  try {
+    const answer = await fetch(location.href);
+    if (answer.status === 401) return location.reload();
+    if (answer.ok) {
+      const page = parsed(await answer.text());
+      document.title = page.title;
+      become(document.querySelector("main"), page.querySelector("main"));
+      tell();
+    }
+  } catch { /* The server is away for a moment; the next look tells. */ }
+  follow(Math.max(Math.floor(250 * Math.sqrt(performance.now() - began)) - 1000, 1000));
+};
+const follow = (pause = 2000) => {
+  clearTimeout(later);
+  stream?.close();
+  if (!liveRegion() || document.hidden) return;
+  if (silent || !window.EventSource) { later = setTimeout(turn, pause); return; }
+  stream = new EventSource(liveRegion().dataset.live);
+  // Where something between us holds a stream back, nothing is heard of it at all.
+  later = setTimeout(() => { silent = true; turn(); }, 5000);
+  stream.onerror = () => { stream.close(); clearTimeout(later); later = setTimeout(turn, pause); };
+  stream.addEventListener("turn", turn);
+  stream.addEventListener("live", ({ data }) => {
+    clearTimeout(later);
+    become(liveRegion(), parsed(data).querySelector("[data-said]"));
+    tell();
+    // What stands below the region, now and then.
+    if (Date.now() - asked > 10000) turn();
+  });
+};
+document.addEventListener("visibilitychange", () => (document.hidden ? follow() : liveRegion() && turn()));
 
 // A second click on a button that sends something does nothing for a second. What it would do
 // twice the server does once; this only spares the waiting.
@@ -152,4 +241,7 @@ if (letter) {
 }
 
 showTimes(document);
+countDown(document);
+tell();
+follow();
 document.querySelector("[data-focus]")?.focus();

@@ -14,7 +14,10 @@
 //! line in [`routes`]. The template has a `frame`, made by
 //! [`Administrator::frame`](session::Administrator::frame), which fills in what all pages have.
 
+mod activity;
 mod assets;
+mod batch;
+mod delivery;
 mod door;
 pub mod fault;
 mod fields;
@@ -26,6 +29,7 @@ mod people;
 mod respond;
 mod selections;
 pub mod session;
+mod sheet;
 mod sign_in;
 mod system_emails;
 mod users;
@@ -69,6 +73,7 @@ pub fn routes(api: &Api) -> Router<Api> {
         .route("/console/selections/{id}/check", get(selections::check))
         .route("/console/selections/{id}/send", post(selections::send))
         .merge(system_emails::routes())
+        .merge(batches())
         .route("/console/{*rest}", get(home::nothing).post(home::nothing))
         .layer(within)
         .layer(from_fn_with_state(api.clone(), door::pass));
@@ -80,4 +85,34 @@ pub fn routes(api: &Api) -> Router<Api> {
             HeaderValue::from_static(POLICY),
         ))
         .route("/", get(home::begin))
+}
+
+/// What was sent: all of it, a batch from its hold to its report, and each of its mails.
+fn batches() -> Router<Api> {
+    Router::new()
+        .route("/console/batches/{id}", get(batch::show))
+        .route("/console/batches/{id}/live", get(batch::stream::show))
+        .route("/console/batches/{id}/undo", post(batch::acts::undo))
+        .route("/console/batches/{id}/start", post(batch::acts::start))
+        .route("/console/batches/{id}/pause", post(batch::acts::pause))
+        .route("/console/batches/{id}/resume", post(batch::acts::resume))
+        .route(
+            "/console/batches/{id}/stop",
+            get(batch::stop::ask).post(batch::acts::stop),
+        )
+        .route(
+            "/console/batches/{id}/revoke",
+            get(batch::revoke::ask).post(batch::revoke::revoke),
+        )
+        .route("/console/batches/{id}/send-again", post(batch::again::begin))
+        .route("/console/batches/{id}/left-out", get(batch::left_out::show))
+        .route("/console/batches/{id}/left-out.csv", get(batch::report::left_out))
+        .route("/console/batches/{id}/report.csv", get(batch::report::show))
+        .route("/console/activity", get(activity::show))
+        .route("/console/activity.csv", get(activity::file::show))
+        .route("/console/deliveries/{id}", get(delivery::show))
+        .route("/console/deliveries/{id}/letter", get(delivery::letter::show))
+        .route("/console/deliveries/{id}/try-now", post(delivery::acts::hurry))
+        .route("/console/deliveries/{id}/stop", post(delivery::acts::withdraw))
+        .route("/console/deliveries/{id}/send-again", post(delivery::acts::send_again))
 }

@@ -51,6 +51,11 @@ impl Administrator {
         }
     }
 
+    /// What the forms of this session carry.
+    pub(super) fn proof(&self) -> &str {
+        &self.proof
+    }
+
     /// What their session is stored under.
     pub(super) fn digest(&self) -> &[u8] {
         &self.digest

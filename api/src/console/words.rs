@@ -52,6 +52,35 @@ pub(super) fn moment(at: OffsetDateTime) -> Moment {
     }
 }
 
+/// Who asked for something, as people speak of them: an administrator by their name, a program by
+/// that of its key.
+pub(super) fn asker(recorded: &str) -> String {
+    match recorded.strip_prefix("key ") {
+        Some(name) => format!("the API key “{name}”"),
+        None => recorded.to_owned(),
+    }
+}
+
+/// A moment of today to the second: "14:02:30 UTC". The script knows by its mark not to shorten it.
+pub(super) fn clock(at: OffsetDateTime) -> Moment {
+    let shown = at.to_offset(time::UtcOffset::UTC);
+    let time = format_description!("[hour]:[minute]:[second] UTC");
+    Moment {
+        shown: shown.format(time).unwrap_or_default(),
+        ..moment(at)
+    }
+}
+
+/// A moment to the second, with its day.
+pub(super) fn exact(at: OffsetDateTime) -> Moment {
+    let shown = at.to_offset(time::UtcOffset::UTC);
+    let format = format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute]:[second] UTC");
+    Moment {
+        shown: shown.format(format).unwrap_or_default(),
+        ..moment(at)
+    }
+}
+
 /// A span in words, rounded as people say it: "40 seconds", "12 minutes", "3 hours".
 pub(super) fn lasting(seconds: i64) -> String {
     let mut shown = String::new();

@@ -1,0 +1,274 @@
+//! Everything that was sent, newest first, and the mails of anybody who is looked for.
+
+pub(super) mod file;
+
+use super::batch::batch_word;
+use super::batch::live::mails;
+use super::batch::people::Row;
+use super::frame::{Frame, Place};
+use super::respond::page;
+use super::session::Administrator;
+use super::words::{Moment, asker, counted, moment};
+use crate::problem::Problem;
+use crate::query::Query;
+use crate::state::Api;
+use crate::status_words::{Status, status};
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use shared::batch::BatchState;
+use shared::delivery::DeliveryState;
+use shared::store::activity::{self, ActivityFilter, Sending};
+use shared::store::deliveries::Delivery;
+use shared::store::ledger::{self, Turn};
+use shared::system_email::SystemEmailKind;
+use url::form_urlencoded::Serializer;
+use uuid::Uuid;
+
+/// Lines on a page.
+const ROWS: usize = 50;
+
+/// Which page of what.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Look {
+    /// Part of somebody's address or name: then their mails are shown.
+    pub(super) q: Option<String>,
+    /// `invite` or `password_reset`.
+    kind: Option<SystemEmailKind>,
+    /// A state of batches.
+    state: Option<BatchState>,
+    after: Option<Uuid>,
+    before: Option<Uuid>,
+    page: Option<u32>,
+}
+
+impl Look {
+    /// What is searched for.
+    fn search(&self) -> Option<&str> {
+        self.q.as_deref().map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// As Postgres is asked.
+    pub(super) const fn filter(&self) -> ActivityFilter {
+        ActivityFilter {
+            kind: self.kind,
+            state: self.state,
+        }
+    }
+
+    fn query(&self, more: &[(&str, &str)]) -> String {
+        let mut query = Serializer::new(String::new());
+        if let Some(q) = self.search() {
+            query.append_pair("q", q);
+        }
+        if let Some(kind) = self.kind {
+            query.append_pair("kind", kind.as_str());
+        }
+        if let Some(state) = self.state {
+            query.append_pair("state", state.as_str());
+        }
+        query.extend_pairs(more);
+        query.finish()
+    }
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/activity.html")]
+struct ActivityPage {
+    frame: Frame,
+    q: String,
+    /// The choices of the filters: word, as shown, and whether it is chosen.
+    kinds: Vec<(&'static str, &'static str, bool)>,
+    states: Vec<(&'static str, &'static str, bool)>,
+    batches: Vec<Line>,
+    mails: Vec<MailLine>,
+    is_narrow: bool,
+    query: String,
+    previous: String,
+    next: String,
+    number: u32,
+}
+
+/// A batch.
+struct Line {
+    address: String,
+    what: String,
+    /// Whom to, when it is one person.
+    whom: String,
+    at: Moment,
+    by: String,
+    tone: &'static str,
+    word: String,
+    sums: String,
+}
+
+/// Somebody's mail.
+struct MailLine {
+    what: &'static str,
+    row: Row,
+}
+
+/// Shows it.
+pub(super) async fn show(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Query(look): Query<Look>,
+) -> Result<Response, Problem> {
+    let number = look.page.unwrap_or(1).max(1);
+    let title = if number > 1 {
+        format!("Activity, page {number}")
+    } else {
+        "Activity".to_owned()
+    };
+    let mut page_now = ActivityPage {
+        frame: administrator.frame(&api, Place::Activity, title).await,
+        q: look.q.clone().unwrap_or_default(),
+        kinds: kinds(&look),
+        states: states(&look),
+        batches: Vec::new(),
+        mails: Vec::new(),
+        is_narrow: look.search().is_some() || look.kind.is_some() || look.state.is_some(),
+        query: look.query(&[]),
+        previous: String::new(),
+        next: String::new(),
+        number,
+    };
+    let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
+    let step = |name: &str, id: Uuid, number: u32| {
+        let query = look.query(&[(name, &id.to_string()), ("page", &number.to_string())]);
+        format!("/console/activity?{query}")
+    };
+    if let Some(search) = look.search() {
+        let mut found = ledger::to_people(&api.db, search, look.after, limit).await?;
+        let has_more = found.len() > ROWS;
+        found.truncate(ROWS);
+        if let Some(last) = found.last().filter(|_| has_more) {
+            page_now.next = step("after", last.id, number + 1);
+        }
+        page_now.mails = found.iter().map(mail_line).collect();
+        return page(&page_now);
+    }
+    let turn = match (look.after, look.before) {
+        (Some(after), _) => Turn::After(after),
+        (None, Some(before)) => Turn::Before(before),
+        (None, None) => Turn::Start,
+    };
+    let mut found = activity::list(&api.db, look.filter(), turn, limit).await?;
+    let (has_more, is_backwards) = (found.len() > ROWS, matches!(turn, Turn::Before(_)));
+    found.truncate(ROWS);
+    if is_backwards {
+        found.reverse();
+    }
+    let has_previous = if is_backwards { has_more } else { turn != Turn::Start };
+    if let Some(first) = found.first().filter(|_| has_previous) {
+        page_now.previous = step("before", first.id, number.saturating_sub(1).max(1));
+    }
+    if let Some(last) = found.last().filter(|_| is_backwards || has_more) {
+        page_now.next = step("after", last.id, number + 1);
+    }
+    page_now.batches = found.iter().map(line).collect();
+    page(&page_now)
+}
+
+fn kinds(look: &Look) -> Vec<(&'static str, &'static str, bool)> {
+    let named = SystemEmailKind::ALL.map(|kind| (kind.as_str(), kind.name(), look.kind == Some(kind)));
+    [("", "All emails", look.kind.is_none())]
+        .into_iter()
+        .chain(named)
+        .collect()
+}
+
+fn states(look: &Look) -> Vec<(&'static str, &'static str, bool)> {
+    let named = BatchState::ALL.map(|state| (state.as_str(), state_words(state).1, look.state == Some(state)));
+    [("", "In any state", look.state.is_none())]
+        .into_iter()
+        .chain(named)
+        .collect()
+}
+
+/// Tone and word of a batch's state.
+pub(super) const fn state_words(state: BatchState) -> (&'static str, &'static str) {
+    match state {
+        BatchState::Held => ("neutral", "Waiting to start"),
+        BatchState::Running => ("neutral", "Sending"),
+        BatchState::Paused => ("amber", "Paused"),
+        BatchState::Stopped => ("grey", "Stopped"),
+        BatchState::Finished => ("green", "Finished"),
+    }
+}
+
+fn line(sending: &Sending) -> Line {
+    let (tone, word, sums) = standing(sending);
+    let name = sending.name.as_deref().unwrap_or_default().trim();
+    let email = sending.email.clone().unwrap_or_default();
+    let is_one = sending.delivery.is_some();
+    let address = sending.delivery.map_or_else(
+        || format!("/console/batches/{}", sending.id),
+        |delivery| format!("/console/deliveries/{delivery}"),
+    );
+    let what = if is_one {
+        batch_word(sending.kind).to_owned()
+    } else {
+        mails(sending.kind, i64::from(sending.accepted))
+    };
+    let whom = match (is_one, name) {
+        (false, _) => String::new(),
+        (true, "") => email,
+        (true, name) => format!("{name}, {email}"),
+    };
+    Line {
+        address,
+        what,
+        whom,
+        at: moment(sending.created_at),
+        by: asker(&sending.created_by),
+        tone,
+        word,
+        sums,
+    }
+}
+
+/// Where a batch stands: a mail to one person by its own words, others by their sums.
+fn standing(sending: &Sending) -> (&'static str, String, String) {
+    if let Some(state) = sending.delivery_state {
+        let Status { word, tone, .. } = status(state, sending.reason.as_deref(), sending.state);
+        return (tone.as_str(), word.to_owned(), String::new());
+    }
+    let (tone, word) = state_words(sending.state);
+    let alike = sending.alike();
+    let of = |states: &[DeliveryState]| -> i64 {
+        let those = alike.iter().filter(|alike| states.contains(&alike.state));
+        those.map(|alike| alike.count).sum()
+    };
+    let failed = of(&[DeliveryState::Failed, DeliveryState::Expired, DeliveryState::Suppressed]);
+    let parts = [
+        ("sent", of(&[DeliveryState::Sent])),
+        ("failed", failed),
+        ("stopped", of(&[DeliveryState::Cancelled])),
+    ];
+    let told: Vec<String> = parts
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(word, count)| format!("{} {word}", counted(count)))
+        .collect();
+    let (tone, word) = match (sending.state, failed) {
+        (BatchState::Finished, 1..) => ("red", "Finished with failures"),
+        _ => (tone, word),
+    };
+    let sums = match (sending.accepted, sending.finished_at) {
+        (0, _) => "everybody was left out".to_owned(),
+        (_, None) => String::new(),
+        _ => told.join(", "),
+    };
+    (tone, word.to_owned(), sums)
+}
+
+fn mail_line(delivery: &Delivery) -> MailLine {
+    MailLine {
+        what: batch_word(delivery.kind),
+        row: Row::of(delivery),
+    }
+}

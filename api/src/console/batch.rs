@@ -1,0 +1,122 @@
+//! A batch's page: undo while it is held, follow it while it runs, see what became of it.
+//!
+//! One address for its whole life. What it shows is counted once for everybody who looks
+//! (`watch.rs`); a list that is asked for by key costs the same for ten people and a hundred
+//! thousand. Whatever is pressed, and from however old a page, the next page tells how it is.
+
+pub(super) mod acts;
+pub(super) mod again;
+pub(super) mod left_out;
+pub(super) mod live;
+mod part;
+pub(super) mod people;
+pub(super) mod report;
+pub(super) mod revoke;
+pub(super) mod stop;
+pub(super) mod stream;
+mod sums;
+
+use super::frame::{Frame, Place};
+use super::respond::page;
+use super::session::Administrator;
+use super::words::{Moment, asker, moment};
+use crate::batches;
+use crate::problem::Problem;
+use crate::query::{Path, Query};
+use crate::state::Api;
+use crate::watch::Seen;
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use live::{Live, mails};
+use part::Look;
+use people::People;
+pub(super) use people::name_of;
+use shared::store::selections;
+use shared::system_email::SystemEmailKind;
+use std::sync::Arc;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/batch.html")]
+struct BatchPage {
+    frame: Frame,
+    id: Uuid,
+    live: Live,
+    people: People,
+    name: &'static str,
+    version: i32,
+    created_by: String,
+    created_at: Moment,
+    left_out: i64,
+    has_passwords: bool,
+    /// Whether anybody is owed a mail.
+    is_for_nobody: bool,
+}
+
+/// Shows it.
+pub(super) async fn show(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+    Query(look): Query<Look>,
+) -> Result<Response, Problem> {
+    let (seen, now) = seen(&api, id).await?;
+    let people = people::read(&api, id, &look, &seen.tally).await?;
+    let view = &seen.view;
+    let owed = view.counts.selected - view.counts.left_out;
+    let mut title = format!(
+        "{} to {}",
+        batch_word(view.kind),
+        super::words::some(owed, "person", "people")
+    );
+    if people.number > 1 {
+        title = format!("{title}, page {}", people.number);
+    }
+    let frame = administrator.frame(&api, Place::Activity, title).await;
+    let selection = selections::of_batch(&api.db, administrator.id, id).await?;
+    page(&BatchPage {
+        live: Live::of(&seen, &look, selection, now),
+        frame,
+        id,
+        people,
+        name: view.kind.name(),
+        version: view.version,
+        created_by: asker(&view.created_by),
+        created_at: moment(view.created_at),
+        left_out: view.counts.left_out,
+        has_passwords: view.kind == SystemEmailKind::PasswordReset && view.counts.sent > 0,
+        is_for_nobody: owed == 0,
+    })
+}
+
+/// A batch as it is now, and Postgres's clock. Where somebody watches it and it stands where they last saw it, their count
+/// is good enough; it is a second old.
+async fn seen(api: &Api, id: Uuid) -> Result<(Arc<Seen>, OffsetDateTime), Problem> {
+    let batch = batches::get(api, id).await?;
+    let now = batch.read_at;
+    if let Some(seen) = api.watches.latest(id)
+        && seen.view.state == batch.state
+        && seen.view.start_at == batch.start_at
+        && seen.view.finished_at == batch.finished_at
+    {
+        return Ok((seen, now));
+    }
+    let left_out = shared::store::batches::left_out(&api.db, id).await?;
+    Ok((Arc::new(Seen::of(api, batch, left_out).await?), now))
+}
+
+/// A batch's kind at the start of a sentence.
+pub(super) fn batch_word(kind: SystemEmailKind) -> &'static str {
+    match kind {
+        SystemEmailKind::Invite => "Invite email",
+        SystemEmailKind::PasswordReset => "Password email",
+    }
+}
+
+/// The address of a batch's page.
+fn address(id: Uuid) -> String {
+    format!("/console/batches/{id}")
+}

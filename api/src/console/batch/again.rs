@@ -1,0 +1,49 @@
+//! Sending again to those of a batch whose mail came to some end.
+//!
+//! It is a choice of people like any other, made by what became of them: so the check with its sums
+//! comes before anything is sent, and the choice's id is the one-time token.
+
+use super::address;
+use super::part::Look;
+use crate::batches;
+use crate::console::fields::Fields;
+use crate::console::respond::{redirect, redirect_noting};
+use crate::console::session::Administrator;
+use crate::problem::Problem;
+use crate::query::Path;
+use crate::state::Api;
+use axum::extract::State;
+use axum::response::Response;
+use shared::delivery::DeliveryState;
+use shared::store::selections;
+use uuid::Uuid;
+
+/// Begins it, and goes to the check.
+pub(in crate::console) async fn begin(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    batches::get(&api, id).await?;
+    let look = Look {
+        show: Some(fields.trimmed("show").to_owned()),
+        why: Some(fields.trimmed("why").to_owned()),
+        ..Look::default()
+    };
+    let states: Vec<DeliveryState> = look.part()?.map_or_else(Vec::new, |part| {
+        let ended = part.states().iter().filter(|state| state.has_ended());
+        ended.copied().collect()
+    });
+    let (db, reasons) = (api.db.clone(), look.reasons());
+    let begun = api
+        .to_the_end(async move { Ok(selections::of_outcome(&db, administrator.id, id, &states, &reasons).await?) })
+        .await?;
+    Ok(match begun {
+        Some(selection) => redirect(&format!("/console/selections/{selection}/check")),
+        None => redirect_noting(
+            &address(id),
+            "There is nobody left to send to again: they were deleted.",
+        ),
+    })
+}

@@ -1,0 +1,123 @@
+//! Who was chosen and got no mail, and why.
+
+use super::{address, seen};
+use crate::console::frame::{Frame, Place};
+use crate::console::respond::page;
+use crate::console::session::Administrator;
+use crate::console::words::{counted, some};
+use crate::problem::Problem;
+use crate::query::{Path, Query};
+use crate::state::Api;
+use crate::status_words;
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use shared::store::deliveries::{self, LeftOut};
+use shared::store::ledger::Turn;
+use uuid::Uuid;
+
+/// People on a page.
+const ROWS: usize = 50;
+
+/// Which page.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::console) struct Leaf {
+    after: Option<i64>,
+    before: Option<i64>,
+    page: Option<u32>,
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/batch_left_out.html")]
+struct LeftOutPage {
+    frame: Frame,
+    id: Uuid,
+    /// How many for which reason.
+    reasons: Vec<(&'static str, String)>,
+    rows: Vec<Row>,
+    previous: String,
+    next: String,
+    number: u32,
+}
+
+struct Row {
+    user: Option<Uuid>,
+    name: String,
+    email: String,
+    why: &'static str,
+}
+
+impl Row {
+    fn of(left_out: &LeftOut) -> Self {
+        let name = left_out.name.as_deref().unwrap_or_default().trim();
+        let email = left_out
+            .email
+            .clone()
+            .unwrap_or_else(|| "Somebody who was deleted".to_owned());
+        Self {
+            user: left_out.user,
+            name: if name.is_empty() {
+                email.clone()
+            } else {
+                name.to_owned()
+            },
+            email: if name.is_empty() { String::new() } else { email },
+            why: status_words::left_out(&left_out.reason),
+        }
+    }
+}
+
+/// Shows them.
+pub(in crate::console) async fn show(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+    Query(leaf): Query<Leaf>,
+) -> Result<Response, Problem> {
+    let (seen, _) = seen(&api, id).await?;
+    let turn = match (leaf.after, leaf.before) {
+        (Some(after), _) => Turn::After(after),
+        (None, Some(before)) => Turn::Before(before),
+        (None, None) => Turn::Start,
+    };
+    let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
+    let mut found = deliveries::left_out(&api.db, id, turn, limit).await?;
+    let (has_more, is_backwards) = (found.len() > ROWS, matches!(turn, Turn::Before(_)));
+    found.truncate(ROWS);
+    if is_backwards {
+        found.reverse();
+    }
+    let number = leaf.page.unwrap_or(1).max(1);
+    let step = |name: &str, row: Option<&LeftOut>, number: u32| {
+        row.map_or_else(String::new, |row| {
+            format!("{}/left-out?{name}={}&page={number}", address(id), row.id)
+        })
+    };
+    let has_previous = if is_backwards { has_more } else { turn != Turn::Start };
+    let left_out = &seen.view.left_out;
+    let mut reasons: Vec<_> = left_out
+        .iter()
+        .map(|(reason, count)| (status_words::left_out(reason), *count))
+        .collect();
+    reasons.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    let mut title = some(seen.view.counts.left_out, "person left out", "people left out");
+    if number > 1 {
+        title = format!("{title}, page {number}");
+    }
+    page(&LeftOutPage {
+        frame: administrator.frame(&api, Place::Activity, title).await,
+        id,
+        reasons: reasons.into_iter().map(|(why, count)| (why, counted(count))).collect(),
+        previous: step(
+            "before",
+            found.first().filter(|_| has_previous),
+            number.saturating_sub(1).max(1),
+        ),
+        next: step("after", found.last().filter(|_| is_backwards || has_more), number + 1),
+        rows: found.iter().map(Row::of).collect(),
+        number,
+    })
+}

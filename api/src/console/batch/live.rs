@@ -1,0 +1,217 @@
+//! The part of a batch's page that changes while it is looked at: where the batch stands, its
+//! figures, what went wrong, and what can be done now.
+//!
+//! It is written from one count that everybody shares (`watch.rs`), with the page and for every
+//! change of it.
+
+use super::part::Look;
+use super::sums::{Figure, Group, Sums, pace, troubles};
+use crate::console::words::{Moment, asker, clock, counted, lasting, moment, some};
+use crate::watch::Seen;
+use askama::Template;
+use shared::batch::BatchState;
+use shared::system_email::SystemEmailKind;
+use std::borrow::Borrow;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+/// A start within this time is told by the clock, and counted down to.
+const SOON_HOURS: i64 = 12;
+
+/// It, by itself, as the stream sends it.
+#[derive(Template)]
+#[template(path = "console/batch_live.html")]
+pub(super) struct LivePart {
+    /// What it shows.
+    pub(super) live: Live,
+    /// What its forms carry.
+    pub(super) frame: Carried,
+}
+
+/// The part of a page's frame that is in its forms.
+pub(super) struct Carried {
+    /// The proof that a form is ours.
+    pub(super) proof: String,
+}
+
+/// What it shows.
+pub(in crate::console) struct Live {
+    /// The batch.
+    pub(super) id: Uuid,
+    pub(super) state: BatchState,
+    /// Whether its last delivery has ended.
+    pub(super) is_over: bool,
+    pub(super) kind: SystemEmailKind,
+    pub(super) sums: Sums,
+    pub(super) figures: Vec<Figure>,
+    /// The word of the part that the list below shows.
+    pub(super) shown: String,
+    /// What stands behind the `?` of the stream's address.
+    pub(super) query: String,
+    pub(super) bar: Vec<Stripe>,
+    pub(super) pace: Option<String>,
+    pub(super) troubles: Vec<Group>,
+    /// Who paused or stopped it.
+    pub(super) reason: Option<String>,
+    pub(super) starts: Starts,
+    pub(super) finished: Option<(Moment, String)>,
+    /// The choice it was sent from, where the reader made it.
+    pub(super) selection: Option<Uuid>,
+}
+
+/// When a batch starts.
+pub(super) struct Starts {
+    pub(super) at: Moment,
+    pub(super) is_soon: bool,
+    /// To the millisecond, for counting down: the start and our own clock.
+    pub(super) until: String,
+    pub(super) now: String,
+}
+
+/// A stripe of the bar, in thousandths of its width.
+pub(super) struct Stripe {
+    pub(super) tone: &'static str,
+    pub(super) from: i64,
+    pub(super) width: i64,
+}
+
+impl Live {
+    /// Of a batch as it was counted, for a reader who looks at this.
+    pub(in crate::console) fn of(seen: &Seen, look: &Look, selection: Option<Uuid>, now: OffsetDateTime) -> Self {
+        let view = &seen.view;
+        let sums = Sums::of(seen);
+        let is_over = view.finished_at.is_some();
+        let span = |end: OffsetDateTime| lasting((end - view.start_at).whole_seconds().max(1));
+        Self {
+            id: view.id,
+            state: view.state,
+            is_over,
+            kind: view.kind,
+            figures: sums.figures(view.state, is_over),
+            shown: look.show.clone().unwrap_or_default(),
+            query: look.query(&[("at", view.state.as_str())]),
+            bar: stripes(&sums),
+            pace: pace(&sums, &seen.tally).filter(|_| view.state == BatchState::Running && !is_over),
+            troubles: troubles(&seen.tally, view.state),
+            reason: view.reason.as_deref().map(reason),
+            starts: Starts::at(view.start_at, now),
+            finished: view.finished_at.map(|end| (moment(end), span(end))),
+            selection,
+            sums,
+        }
+    }
+
+    /// Whether it can still change.
+    pub(in crate::console) const fn is_live(&self) -> bool {
+        !self.is_over
+    }
+
+    /// Its mails, counted: "1,204 invite emails".
+    pub(super) fn mails(&self, count: impl Borrow<i64>) -> String {
+        mails(self.kind, *count.borrow())
+    }
+
+    /// Any figure as it is shown.
+    #[expect(clippy::unused_self, reason = "templates call methods")]
+    pub(super) fn n(&self, count: impl Borrow<i64>) -> String {
+        counted(*count.borrow())
+    }
+
+    /// A figure with what it counts.
+    #[expect(clippy::unused_self, reason = "templates call methods")]
+    pub(super) fn people(&self, count: impl Borrow<i64>) -> String {
+        some(*count.borrow(), "person", "people")
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.state == BatchState::Held
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.state == BatchState::Running
+    }
+
+    pub(super) fn is_paused(&self) -> bool {
+        self.state == BatchState::Paused
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        self.state == BatchState::Stopped
+    }
+
+    /// Whether it was stopped before anything of it left.
+    pub(super) fn is_undone(&self) -> bool {
+        self.is_stopped() && self.is_over && self.sums.sent == 0 && self.sums.failed == 0
+    }
+
+    /// Whether a part of the list is the one that is shown.
+    pub(super) fn is_shown(&self, figure: &Figure) -> bool {
+        !self.shown.is_empty() && figure.show() == self.shown
+    }
+
+    /// What is read out of its progress: short, and no more often than it is worth it.
+    pub(super) fn said(&self) -> String {
+        let Sums { sent, owed, failed, .. } = &self.sums;
+        let failures = if *failed == 0 {
+            String::new()
+        } else {
+            format!(", {} failed", counted(*failed))
+        };
+        match self.state {
+            BatchState::Held => String::new(),
+            BatchState::Running => format!("{} of {} sent{failures}", counted(*sent), counted(*owed)),
+            BatchState::Paused => format!("Paused at {} of {} sent", counted(*sent), counted(*owed)),
+            BatchState::Stopped => format!("Stopped. {} were sent", counted(*sent)),
+            BatchState::Finished => format!("Finished. {} sent{failures}", counted(*sent)),
+        }
+    }
+}
+
+/// Who paused or stopped a batch: "Paused by" somebody.
+fn reason(stored: &str) -> String {
+    match stored.split_once(" by ") {
+        Some((what, who)) => format!("{what} by {}", asker(who)),
+        None => stored.to_owned(),
+    }
+}
+
+/// Mails of a kind, counted.
+pub(in crate::console) fn mails(kind: SystemEmailKind, count: i64) -> String {
+    match kind {
+        SystemEmailKind::Invite => some(count, "invite email", "invite emails"),
+        SystemEmailKind::PasswordReset => some(count, "password email", "password emails"),
+    }
+}
+
+impl Starts {
+    fn at(start: OffsetDateTime, now: OffsetDateTime) -> Self {
+        let is_soon = (start - now).whole_hours() < SOON_HOURS;
+        let exact = |at: OffsetDateTime| at.format(&Rfc3339).unwrap_or_default();
+        Self {
+            at: if is_soon { clock(start) } else { moment(start) },
+            is_soon,
+            until: exact(start),
+            now: exact(now),
+        }
+    }
+}
+
+/// Each share as a stripe; what is there at all is seen.
+fn stripes(sums: &Sums) -> Vec<Stripe> {
+    let mut from = 0;
+    let parts = [
+        ("green", sums.sent),
+        ("deep", sums.sending),
+        ("amber", sums.trying),
+        ("red", sums.failed),
+        ("grey", sums.stopped),
+    ];
+    let mut stripes = Vec::new();
+    for (tone, count) in parts.into_iter().filter(|(_, count)| *count > 0) {
+        let width = (count * 1_000 / sums.owed.max(1)).max(4).min(1_000 - from);
+        stripes.push(Stripe { tone, from, width });
+        from += width;
+    }
+    stripes
+}

@@ -1,0 +1,261 @@
+//! Which part of a batch's people a page shows, as its address has it.
+
+use crate::problem::Problem;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use shared::address::EmailAddress;
+use shared::delivery::DeliveryState;
+use shared::delivery::DeliveryState::{
+    Cancelled, Expired, Failed, Queued, Retrying, Sending, Sent, Suppressed, Waiting,
+};
+use shared::store::deliveries::Delivery;
+use shared::store::ledger::{DeliveryFilter, Turn};
+use time::OffsetDateTime;
+use url::form_urlencoded::Serializer;
+use uuid::Uuid;
+
+/// A part of a batch's people.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(in crate::console) enum Part {
+    /// Those with whom something went wrong, the newest first: what one looks for.
+    Trouble,
+    /// Everybody who was to get a mail, in the order they were chosen.
+    Everybody,
+    /// Whose mail has not begun.
+    Waiting,
+    /// Whose mail is in the relay's hands.
+    Sending,
+    /// Whose mail is tried again.
+    Trying,
+    /// Whose mail the relay took.
+    Sent,
+    /// Whose mail it did not take.
+    Failed,
+    /// Whose mail was stopped.
+    Stopped,
+    /// Who may have it twice.
+    Twice,
+}
+
+impl Part {
+    /// All of them.
+    pub(in crate::console) const ALL: [Self; 9] = [
+        Self::Trouble,
+        Self::Everybody,
+        Self::Waiting,
+        Self::Sending,
+        Self::Trying,
+        Self::Sent,
+        Self::Failed,
+        Self::Stopped,
+        Self::Twice,
+    ];
+
+    /// The word in the address.
+    pub(in crate::console) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Trouble => "trouble",
+            Self::Everybody => "everybody",
+            Self::Waiting => "waiting",
+            Self::Sending => "sending",
+            Self::Trying => "trying",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+            Self::Twice => "twice",
+        }
+    }
+
+    /// What the list is called.
+    pub(in crate::console) const fn heading(self) -> &'static str {
+        match self {
+            Self::Trouble => "Problems, the newest first",
+            Self::Everybody => "Everybody",
+            Self::Waiting => "Waiting",
+            Self::Sending => "Being sent",
+            Self::Trying => "Trying again",
+            Self::Sent => "Sent",
+            Self::Failed => "Not sent",
+            Self::Stopped => "Stopped",
+            Self::Twice => "Possibly twice",
+        }
+    }
+
+    /// The states of its deliveries; none are all.
+    pub(in crate::console) const fn states(self) -> &'static [DeliveryState] {
+        match self {
+            Self::Trouble => &[Retrying, Failed, Suppressed, Expired],
+            Self::Everybody | Self::Twice => &[],
+            Self::Waiting => &[Waiting, Queued],
+            Self::Sending => &[Sending],
+            Self::Trying => &[Retrying],
+            Self::Sent => &[Sent],
+            Self::Failed => &[Failed, Suppressed, Expired],
+            Self::Stopped => &[Cancelled],
+        }
+    }
+
+    /// Whether its list begins with the newest trouble.
+    pub(in crate::console) const fn is_of_trouble(self) -> bool {
+        matches!(self, Self::Trouble | Self::Trying | Self::Failed)
+    }
+}
+
+/// The address of a batch's page.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::console) struct Look {
+    /// Which part; unless it is said, the trouble where there is some, else everybody.
+    pub(in crate::console) show: Option<String>,
+    /// Only for these reasons, separated by commas.
+    pub(in crate::console) why: Option<String>,
+    /// Part of an address or name.
+    pub(in crate::console) q: Option<String>,
+    /// The page after this delivery,
+    pub(in crate::console) after: Option<String>,
+    /// or the one before it.
+    pub(in crate::console) before: Option<String>,
+    /// Its number, for the title.
+    pub(in crate::console) page: Option<u32>,
+    /// For the live region: where the batch stood when the page was written.
+    pub(in crate::console) at: Option<String>,
+}
+
+impl Look {
+    /// The part that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// 404 for a word that is no part.
+    pub(in crate::console) fn part(&self) -> Result<Option<Part>, Problem> {
+        let Some(word) = &self.show else { return Ok(None) };
+        let part = Part::ALL.into_iter().find(|part| part.as_str() == word);
+        part.map(Some).ok_or_else(|| Problem::not_found("part of a batch"))
+    }
+
+    /// What is searched for.
+    pub(in crate::console) fn search(&self) -> Option<&str> {
+        self.q.as_deref().map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// The reasons that are asked for.
+    pub(in crate::console) fn reasons(&self) -> Vec<String> {
+        let why = self.why.as_deref().unwrap_or_default();
+        why.split(',')
+            .filter(|word| !word.is_empty())
+            .map(str::to_owned)
+            .collect()
+    }
+
+    /// As Postgres is asked.
+    pub(in crate::console) fn filter(&self, part: Part) -> DeliveryFilter {
+        // A whole address has one owner, who is found at once.
+        let email_key = self
+            .search()
+            .and_then(|text| EmailAddress::parse(text).ok())
+            .map(|address| address.key());
+        DeliveryFilter {
+            states: part.states().to_vec(),
+            reasons: self.reasons(),
+            only_unsure: part == Part::Twice,
+            search: self.search().filter(|_| email_key.is_none()).map(str::to_owned),
+            email_key,
+        }
+    }
+
+    /// Where the page begins.
+    ///
+    /// # Errors
+    ///
+    /// 400 for a place that is none of ours.
+    pub(in crate::console) fn turn(&self) -> Result<Turn<(OffsetDateTime, Uuid)>, Problem> {
+        match (&self.after, &self.before) {
+            (Some(place), _) => Ok(Turn::After(read_place(place)?)),
+            (None, Some(place)) => Ok(Turn::Before(read_place(place)?)),
+            (None, None) => Ok(Turn::Start),
+        }
+    }
+
+    /// The number of the page.
+    pub(in crate::console) fn number(&self) -> u32 {
+        self.page.unwrap_or(1).max(1)
+    }
+
+    /// The same list from its first page on, with one thing more in its address.
+    pub(in crate::console) fn query(&self, more: &[(&str, &str)]) -> String {
+        let mut query = Serializer::new(String::new());
+        for (name, value) in [("show", &self.show), ("why", &self.why), ("q", &self.q)] {
+            if let Some(value) = value.as_deref().filter(|value| !value.is_empty()) {
+                query.append_pair(name, value);
+            }
+        }
+        query.extend_pairs(more);
+        query.finish()
+    }
+}
+
+/// Where a delivery stands in any of the lists.
+pub(in crate::console) fn place_of(row: &Delivery) -> String {
+    format!("{}.{}", row.moved_at.unix_timestamp_nanos() / 1_000, row.id.simple())
+}
+
+fn read_place(text: &str) -> Result<(OffsetDateTime, Uuid), Problem> {
+    let wrong = || {
+        Problem::new(
+            StatusCode::BAD_REQUEST,
+            "place_invalid",
+            "The address of this page is cut off. Go to the first page of the list.",
+        )
+    };
+    let (micros, id) = text.split_once('.').ok_or_else(wrong)?;
+    let nanos = micros.parse::<i64>().map_err(|_| wrong())?;
+    let moment = OffsetDateTime::from_unix_timestamp_nanos(i128::from(nanos) * 1_000).map_err(|_| wrong())?;
+    Ok((moment, id.parse().map_err(|_| wrong())?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_state_is_in_one_part_besides_everybody_and_trouble() {
+        for state in DeliveryState::ALL {
+            let in_part = |part: &Part| *part != Part::Trouble && part.states().contains(&state);
+            assert_eq!(Part::ALL.iter().filter(|part| in_part(part)).count(), 1, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn a_whole_address_is_looked_up_and_a_part_of_one_is_searched_for() {
+        let look = |q: &str| Look {
+            q: Some(q.to_owned()),
+            ..Look::default()
+        };
+        let whole = look(" Ana@Example.org ").filter(Part::Everybody);
+        assert_eq!(
+            (whole.email_key.as_deref(), whole.search),
+            (Some("ana@example.org"), None)
+        );
+        let part = look("ana@").filter(Part::Everybody);
+        assert_eq!((part.email_key, part.search.as_deref()), (None, Some("ana@")));
+    }
+
+    #[test]
+    fn a_place_comes_back_as_it_went() {
+        let (moment, id) = (
+            time::macros::datetime!(2026-11-03 15:04:05.123456 UTC),
+            Uuid::from_u128(7),
+        );
+        let text = format!("{}.{}", moment.unix_timestamp_nanos() / 1_000, id.simple());
+        assert_eq!(read_place(&text).unwrap(), (moment, id));
+        for wrong in [
+            "",
+            "1",
+            "x.y",
+            "99999999999999999999.0",
+            "9223372036854775807.00000000000070008000000000000000",
+        ] {
+            assert_eq!(read_place(wrong).unwrap_err().status, 400, "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! The people of a batch, a page at a time.
+
+use super::part::{Look, Part, place_of};
+use crate::console::words::{Moment, moment};
+use crate::problem::Problem;
+use crate::state::Api;
+use crate::status_words::{NextStep, Status, status};
+use shared::store::deliveries::Delivery;
+use shared::store::ledger::{self, Turn};
+use shared::store::tally::Tally;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// People on a page.
+const ROWS: usize = 50;
+
+/// A page of people.
+pub(in crate::console) struct People {
+    /// What the list is called.
+    pub(in crate::console) heading: String,
+    pub(in crate::console) rows: Vec<Row>,
+    /// Whether they are all there are to show, without a filter.
+    pub(in crate::console) is_narrow: bool,
+    pub(in crate::console) q: String,
+    /// What else stands in the address, for the form of the search.
+    pub(in crate::console) show: String,
+    pub(in crate::console) why: String,
+    pub(in crate::console) previous: String,
+    pub(in crate::console) next: String,
+    pub(in crate::console) number: u32,
+}
+
+/// A mail and its person.
+pub(in crate::console) struct Row {
+    pub(in crate::console) id: Uuid,
+    pub(in crate::console) user: Option<Uuid>,
+    pub(in crate::console) name: String,
+    pub(in crate::console) email: String,
+    pub(in crate::console) status: Status,
+    /// Since when it is so.
+    pub(in crate::console) since: Moment,
+    /// When it is tried again.
+    pub(in crate::console) due: Option<Moment>,
+    pub(in crate::console) attempts: i32,
+    pub(in crate::console) is_twice: bool,
+}
+
+impl Row {
+    /// A delivery as it is shown.
+    pub(in crate::console) fn of(delivery: &Delivery) -> Self {
+        let name = name_of(delivery);
+        let email = delivery.email.clone().unwrap_or_default();
+        let is_retrying = delivery.state == shared::delivery::DeliveryState::Retrying;
+        Self {
+            id: delivery.id,
+            user: delivery.user,
+            email: if name == email { String::new() } else { email },
+            name,
+            status: status(delivery.state, delivery.reason.as_deref(), delivery.batch_state),
+            since: moment(delivery.moved_at),
+            due: delivery.due_at.filter(|_| is_retrying).map(moment),
+            attempts: delivery.attempts,
+            is_twice: delivery.unsure,
+        }
+    }
+
+    /// Whether the address has to be corrected.
+    pub(in crate::console) fn has_wrong_address(&self) -> bool {
+        self.status.next == NextStep::CorrectAddress && self.user.is_some()
+    }
+}
+
+/// What a mail's person is called: their name, or their address, as long as they exist.
+pub(in crate::console) fn name_of(delivery: &Delivery) -> String {
+    let part = |text: &Option<String>| text.clone().unwrap_or_default();
+    let name = format!("{} {}", part(&delivery.first_name), part(&delivery.last_name));
+    match (name.trim(), &delivery.email) {
+        ("", Some(email)) => email.clone(),
+        ("", None) => "Somebody who was deleted".to_owned(),
+        (name, _) => name.to_owned(),
+    }
+}
+
+/// Reads a page. The batch's sums say beforehand where there is nobody to be found.
+pub(in crate::console) async fn read(api: &Api, id: Uuid, look: &Look, tally: &Tally) -> Result<People, Problem> {
+    let of = |part: Part| -> i64 { part.states().iter().map(|state| tally.of(*state)).sum() };
+    let asked = look.part()?;
+    let part = match asked {
+        Some(part) => part,
+        None if of(Part::Trouble) > 0 && look.search().is_none() => Part::Trouble,
+        None => Part::Everybody,
+    };
+    let is_nobody = match part {
+        Part::Everybody => false,
+        Part::Twice => tally.unsure() == 0,
+        _ => of(part) == 0,
+    };
+    let turn = look.turn()?;
+    let (mut found, has_more) = if is_nobody {
+        (Vec::new(), false)
+    } else {
+        page(api, id, look, part, turn).await?
+    };
+    let is_backwards = matches!(turn, Turn::Before(_));
+    if is_backwards {
+        found.reverse();
+    }
+    let number = look.number();
+    let step = |name: &str, row: Option<&Delivery>, number: u32| {
+        row.map(|row| {
+            let query = look.query(&[(name, &place_of(row)), ("page", &number.to_string())]);
+            format!("/console/batches/{id}?{query}#people")
+        })
+        .unwrap_or_default()
+    };
+    let has_previous = if is_backwards { has_more } else { turn != Turn::Start };
+    let has_next = is_backwards || has_more;
+    Ok(People {
+        heading: heading(part, look),
+        previous: step(
+            "before",
+            found.first().filter(|_| has_previous),
+            number.saturating_sub(1).max(1),
+        ),
+        next: step("after", found.last().filter(|_| has_next), number + 1),
+        rows: found.iter().map(Row::of).collect(),
+        is_narrow: asked.is_some() || look.search().is_some() || !look.reasons().is_empty(),
+        q: look.q.clone().unwrap_or_default(),
+        show: look.show.clone().unwrap_or_default(),
+        why: look.why.clone().unwrap_or_default(),
+        number,
+    })
+}
+
+/// The rows of a page, as they are read, and whether there are more of them.
+async fn page(
+    api: &Api,
+    id: Uuid,
+    look: &Look,
+    part: Part,
+    turn: Turn<(OffsetDateTime, Uuid)>,
+) -> Result<(Vec<Delivery>, bool), Problem> {
+    let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
+    let filter = look.filter(part);
+    let mut found = if part.is_of_trouble() {
+        ledger::trouble(&api.db, id, &filter, turn, limit).await?
+    } else {
+        let turn = match turn {
+            Turn::Start => Turn::Start,
+            Turn::After((_, id)) => Turn::After(id),
+            Turn::Before((_, id)) => Turn::Before(id),
+        };
+        ledger::list(&api.db, id, &filter, turn, limit).await?
+    };
+    let has_more = found.len() > ROWS;
+    found.truncate(ROWS);
+    Ok((found, has_more))
+}
+
+/// The list's name: the words of its reasons, where it is for some only.
+fn heading(part: Part, look: &Look) -> String {
+    let reasons = look.reasons();
+    let words = part.states().iter().flat_map(|state| {
+        let named = reasons
+            .iter()
+            .filter(|reason| crate::status_words::has_words(*state, reason));
+        named.map(|reason| status(*state, Some(reason), shared::batch::BatchState::Running).word)
+    });
+    let mut words: Vec<&str> = words.collect();
+    words.sort_unstable();
+    words.dedup();
+    if words.is_empty() {
+        part.heading().to_owned()
+    } else {
+        words.join(", ")
+    }
+}

@@ -1,0 +1,139 @@
+//! A batch's report for a spreadsheet: what was imported of each person, and what became of their
+//! mail. Corrected, it can be imported again.
+
+use super::mails;
+use crate::batches;
+use crate::console::sheet::{GROUP, csv};
+use crate::problem::Problem;
+use crate::query::Path;
+use crate::state::Api;
+use crate::status_words::{self, status};
+use axum::extract::State;
+use axum::response::Response;
+use shared::batch::BatchState;
+use shared::store::deliveries::{self, LeftOut};
+use shared::store::ledger::{self, ReportLine, Turn};
+use shared::store::users;
+use std::io;
+use time::format_description::well_known::Rfc3339;
+use uuid::Uuid;
+
+/// Where the writing stands.
+enum Place {
+    Deliveries(Option<Uuid>),
+    LeftOut(i64),
+}
+
+/// The report of everybody who was chosen.
+pub(in crate::console) async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
+    let batch = batches::get(&api, id).await?;
+    let fields = users::field_names(&api.db).await?;
+    let own = ["email", "first_name", "last_name"].map(str::to_owned);
+    let ours = [
+        "Status",
+        "Reason",
+        "Time (UTC)",
+        "Attempts",
+        "Mail server’s words",
+        "Possibly twice",
+    ]
+    .map(str::to_owned);
+    let header = own.into_iter().chain(fields.iter().cloned()).chain(ours).collect();
+    let name = format!(
+        "report-{}",
+        mails(batch.kind, i64::from(batch.accepted)).replace([' ', ','], "-")
+    );
+    let read = move |place| {
+        let (api, fields) = (api.clone(), fields.clone());
+        async move { group(&api, id, batch.state, &fields, place).await }
+    };
+    Ok(csv(&name, header, Place::Deliveries(None), read))
+}
+
+/// The list of those who were left out.
+pub(in crate::console) async fn left_out(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
+    batches::get(&api, id).await?;
+    let header = ["email", "name", "Why left out"].map(str::to_owned).to_vec();
+    let read = move |after| {
+        let api = api.clone();
+        async move {
+            let rows = deliveries::left_out(&api.db, id, Turn::After(after), GROUP).await;
+            let rows = rows.map_err(io::Error::other)?;
+            let next = rows.last().map(|last| last.id);
+            let line = |row: LeftOut| {
+                let name = row.name.unwrap_or_default().trim().to_owned();
+                vec![
+                    row.email.unwrap_or_default(),
+                    name,
+                    status_words::left_out(&row.reason).to_owned(),
+                ]
+            };
+            Ok((rows.into_iter().map(line).collect(), next))
+        }
+    };
+    Ok(csv("left-out", header, 0, read))
+}
+
+async fn group(
+    api: &Api,
+    id: Uuid,
+    batch: BatchState,
+    fields: &[String],
+    place: Place,
+) -> io::Result<(Vec<Vec<String>>, Option<Place>)> {
+    match place {
+        Place::Deliveries(after) => {
+            let rows = ledger::report(&api.db, id, after, GROUP)
+                .await
+                .map_err(io::Error::other)?;
+            let next = match rows.last() {
+                Some(last) => Place::Deliveries(Some(last.id)),
+                None => Place::LeftOut(0),
+            };
+            Ok((
+                rows.into_iter().map(|row| line(row, batch, fields)).collect(),
+                Some(next),
+            ))
+        }
+        Place::LeftOut(after) => {
+            let rows = deliveries::left_out(&api.db, id, Turn::After(after), GROUP).await;
+            let rows = rows.map_err(io::Error::other)?;
+            let next = rows.last().map(|last| Place::LeftOut(last.id));
+            Ok((rows.into_iter().map(|row| left_out_line(row, fields)).collect(), next))
+        }
+    }
+}
+
+fn line(row: ReportLine, batch: BatchState, fields: &[String]) -> Vec<String> {
+    let status = status(row.state, row.reason.as_deref(), batch);
+    let mut line = vec![row.email, row.first_name, row.last_name];
+    line.extend(fields.iter().map(|field| {
+        let value = row.fields.get(field).and_then(serde_json::Value::as_str);
+        value.unwrap_or_default().to_owned()
+    }));
+    line.extend([
+        status.word.to_owned(),
+        status.help.to_owned(),
+        row.moved_at
+            .replace_nanosecond(0)
+            .unwrap_or(row.moved_at)
+            .to_offset(time::UtcOffset::UTC)
+            .format(&Rfc3339)
+            .unwrap_or_default(),
+        row.attempts.to_string(),
+        row.reply.unwrap_or_default(),
+        if row.unsure { "yes".to_owned() } else { String::new() },
+    ]);
+    line
+}
+
+fn left_out_line(row: LeftOut, fields: &[String]) -> Vec<String> {
+    let mut line = vec![
+        row.email.unwrap_or_default(),
+        row.name.unwrap_or_default().trim().to_owned(),
+    ];
+    line.resize(3 + fields.len(), String::new());
+    line.extend(["Left out".to_owned(), status_words::left_out(&row.reason).to_owned()]);
+    line.resize(3 + fields.len() + 6, String::new());
+    line
+}

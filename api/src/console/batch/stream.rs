@@ -1,0 +1,50 @@
+//! A batch's page as it changes: its live part, written anew whenever the shared count finds news.
+
+use super::live::{Carried, Live, LivePart};
+use super::part::Look;
+use crate::batches;
+use crate::console::session::Administrator;
+use crate::events::stream_of;
+use crate::problem::Problem;
+use crate::query::{Path, Query};
+use crate::state::Api;
+use askama::Template as _;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::response::sse::Event;
+use futures_util::stream;
+use shared::batch::BatchState;
+use uuid::Uuid;
+
+/// Streams it. A batch that has moved on from where it stood when the page was written is told as
+/// that: the whole page is another then.
+pub(in crate::console) async fn show(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+    Query(look): Query<Look>,
+) -> Result<impl IntoResponse, Problem> {
+    batches::get(&api, id).await?;
+    let listener = api.watches.listen(&api, id);
+    let events = stream::unfold(
+        (listener, administrator, look),
+        |(mut listener, administrator, look)| async {
+            let seen = listener.next().await?;
+            let is_elsewhere = look.at.as_deref() != Some(seen.view.state.as_str());
+            let has_ended = seen.view.finished_at.is_some() && seen.view.state != BatchState::Finished;
+            let event = if is_elsewhere || has_ended {
+                Event::default().event("turn").data("")
+            } else {
+                let part = LivePart {
+                    live: Live::of(&seen, &look, None, seen.at),
+                    frame: Carried {
+                        proof: administrator.proof().to_owned(),
+                    },
+                };
+                Event::default().event("live").data(part.render().unwrap_or_default())
+            };
+            Some((Ok(event), (listener, administrator, look)))
+        },
+    );
+    Ok(stream_of(&api, events))
+}

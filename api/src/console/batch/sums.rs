@@ -1,0 +1,329 @@
+//! A batch's figures as an administrator reads them: few, and they add up.
+
+use super::part::Part;
+use crate::console::words::{counted, lasting};
+use crate::status_words::{NextStep, Status, status};
+use crate::watch::Seen;
+use shared::batch::BatchState;
+use shared::delivery::DeliveryState;
+use shared::store::tally::Tally;
+use std::time::Duration;
+
+/// Below this, a rate says nothing yet.
+const RATE_AFTER: Duration = Duration::from_secs(5);
+
+/// A figure of the ledger. It leads to those it counts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::console) struct Figure {
+    /// What it counts.
+    pub(in crate::console) word: &'static str,
+    /// How many.
+    pub(in crate::console) count: i64,
+    /// The part of the list that shows them; none for those left out, who have a page of their own.
+    pub(in crate::console) part: Option<Part>,
+}
+
+impl Figure {
+    /// As shown.
+    pub(in crate::console) fn shown(&self) -> String {
+        counted(self.count)
+    }
+
+    /// Its part's word in an address.
+    pub(in crate::console) fn show(&self) -> &'static str {
+        self.part.map_or("", Part::as_str)
+    }
+}
+
+/// Deliveries that stand at the same words.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::console) struct Group {
+    /// The words.
+    pub(in crate::console) status: Status,
+    /// How many.
+    pub(in crate::console) count: i64,
+    /// Their part of the list,
+    pub(in crate::console) part: Part,
+    /// and for which reasons of it they stand there.
+    pub(in crate::console) reasons: Vec<String>,
+}
+
+impl Group {
+    /// How many, as shown.
+    pub(in crate::console) fn shown(&self) -> String {
+        counted(self.count)
+    }
+
+    /// Its reasons in an address.
+    pub(in crate::console) fn why(&self) -> String {
+        self.reasons.join(",")
+    }
+
+    /// Whether sending again is a step towards mending it.
+    pub(in crate::console) fn can_be_sent_again(&self) -> bool {
+        self.status.next != NextStep::Nothing
+    }
+
+    /// Whether something else comes before that.
+    pub(in crate::console) fn needs_more(&self) -> bool {
+        self.status.next != NextStep::SendAgain
+    }
+
+    /// Whether addresses have to be corrected.
+    pub(in crate::console) fn has_wrong_addresses(&self) -> bool {
+        self.status.next == NextStep::CorrectAddress
+    }
+}
+
+/// A batch's figures.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(in crate::console) struct Sums {
+    pub(in crate::console) chosen: i64,
+    pub(in crate::console) left_out: i64,
+    /// Mails that are owed.
+    pub(in crate::console) owed: i64,
+    pub(in crate::console) waiting: i64,
+    pub(in crate::console) sending: i64,
+    pub(in crate::console) trying: i64,
+    pub(in crate::console) sent: i64,
+    pub(in crate::console) failed: i64,
+    pub(in crate::console) stopped: i64,
+    /// Beside the others: who may have it twice.
+    pub(in crate::console) twice: i64,
+}
+
+impl Sums {
+    /// Of a batch as it was counted.
+    pub(in crate::console) fn of(seen: &Seen) -> Self {
+        let counts = seen.view.counts;
+        Self {
+            chosen: counts.selected,
+            left_out: counts.left_out,
+            owed: counts.selected - counts.left_out,
+            waiting: counts.waiting + counts.queued,
+            sending: counts.sending,
+            trying: counts.retrying,
+            sent: counts.sent,
+            failed: counts.failed + counts.suppressed + counts.expired,
+            stopped: counts.cancelled,
+            twice: counts.unsure,
+        }
+    }
+
+    /// What has not been taken by the relay and may still be.
+    pub(in crate::console) const fn rest(&self) -> i64 {
+        self.waiting + self.trying
+    }
+
+    /// The ledger: the first figure is the sum of all others. What is nought is left out where it
+    /// cannot become anything else, so that a batch that went well shows three figures.
+    pub(in crate::console) fn figures(&self, state: BatchState, is_over: bool) -> Vec<Figure> {
+        let is_moving = matches!(state, BatchState::Running | BatchState::Paused) && !is_over;
+        let figure = |word, count, part: Part| Figure {
+            word,
+            count,
+            part: Some(part),
+        };
+        let left_out = Figure {
+            part: None,
+            ..figure("left out", self.left_out, Part::Everybody)
+        };
+        [
+            (true, figure("chosen", self.chosen, Part::Everybody)),
+            (false, left_out),
+            (is_moving, figure("waiting", self.waiting, Part::Waiting)),
+            (false, figure("being sent", self.sending, Part::Sending)),
+            (is_moving, figure("trying again", self.trying, Part::Trying)),
+            (
+                is_moving || state == BatchState::Finished,
+                figure("sent", self.sent, Part::Sent),
+            ),
+            (
+                is_moving || state == BatchState::Finished,
+                figure("failed", self.failed, Part::Failed),
+            ),
+            (false, figure("stopped", self.stopped, Part::Stopped)),
+        ]
+        .into_iter()
+        .filter(|(is_kept, figure)| *is_kept || figure.count > 0)
+        .map(|(_, figure)| figure)
+        .collect()
+    }
+
+    /// The share of the owed mails that have come to an end, in whole per cent; 100 only at the end.
+    pub(in crate::console) const fn done_percent(&self) -> i64 {
+        let done = self.sent + self.failed + self.stopped;
+        if self.owed == 0 { 100 } else { done * 100 / self.owed }
+    }
+}
+
+/// What went wrong, the most frequent first.
+pub(in crate::console) fn troubles(tally: &Tally, batch: BatchState) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for alike in &tally.alike {
+        let part = match alike.state {
+            DeliveryState::Retrying => Part::Trying,
+            DeliveryState::Failed | DeliveryState::Suppressed | DeliveryState::Expired => Part::Failed,
+            DeliveryState::Cancelled => Part::Stopped,
+            _ => continue,
+        };
+        let status = status(alike.state, alike.reason.as_deref(), batch);
+        match groups
+            .iter_mut()
+            .find(|group| group.status == status && group.part == part)
+        {
+            Some(group) => {
+                group.count += alike.count;
+                group.reasons.extend(alike.reason.clone());
+            }
+            None => groups.push(Group {
+                status,
+                count: alike.count,
+                part,
+                reasons: alike.reason.iter().cloned().collect(),
+            }),
+        }
+    }
+    for group in &mut groups {
+        group.reasons.sort_unstable();
+        group.reasons.dedup();
+    }
+    groups.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.status.word.cmp(b.status.word)));
+    groups
+}
+
+/// How fast it goes and how long it still takes, where that can be said honestly: from what was sent
+/// in the last minute, not from a wish.
+pub(in crate::console) fn pace(sums: &Sums, tally: &Tally) -> Option<String> {
+    if tally.lately < RATE_AFTER {
+        return None;
+    }
+    let rest = sums.waiting + sums.sending;
+    if tally.sent_lately == 0 {
+        return (rest > 0).then(|| "None was sent in the last minute.".to_owned());
+    }
+    let lately = i64::try_from(tally.lately.as_millis()).unwrap_or(60_000).max(1);
+    let rate = match (tally.sent_lately * 60_000 + lately / 2) / lately {
+        a_minute @ 0..600 => format!("{} a minute", counted(a_minute.max(1))),
+        a_minute => format!("{} a second", counted(a_minute / 60)),
+    };
+    if rest == 0 {
+        return Some(rate);
+    }
+    let left = match rest * lately / tally.sent_lately / 1_000 {
+        0..50 => "less than a minute left".to_owned(),
+        50..90 => "about a minute left".to_owned(),
+        seconds => format!("about {} left", lasting(seconds)),
+    };
+    Some(format!("{rate}, {left}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::store::tally::Alike;
+
+    fn sums(waiting: i64, sent: i64) -> Sums {
+        Sums {
+            chosen: waiting + sent + 20,
+            left_out: 6,
+            owed: waiting + sent + 14,
+            waiting,
+            sending: 0,
+            trying: 0,
+            sent,
+            failed: 14,
+            stopped: 0,
+            twice: 3,
+        }
+    }
+
+    fn paced(rest: i64, sent_lately: i64, seconds: u64) -> Option<String> {
+        let tally = Tally {
+            sent_lately,
+            lately: Duration::from_secs(seconds),
+            ..Tally::default()
+        };
+        pace(&sums(rest, 100), &tally)
+    }
+
+    #[test]
+    fn the_first_figure_is_the_sum_of_the_others_whatever_is_shown() {
+        for state in BatchState::ALL {
+            for is_over in [false, true] {
+                for sums in [sums(0, 1_184), sums(592, 612), sums(0, 0)] {
+                    let figures = sums.figures(state, is_over);
+                    let all: i64 = figures.iter().skip(1).map(|figure| figure.count).sum();
+                    // In its hold a batch has sent nothing, so there that figure is not shown.
+                    if state != BatchState::Held || sums.sent == 0 {
+                        assert_eq!(
+                            figures.first().map(|figure| figure.count),
+                            Some(all),
+                            "{state:?} {figures:?}"
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_of_the_pace_before_it_means_something() {
+        assert_eq!(paced(592, 3, 4), None);
+        assert_eq!(paced(0, 0, 60), None);
+        assert_eq!(paced(592, 0, 60).as_deref(), Some("None was sent in the last minute."));
+    }
+
+    #[test]
+    fn the_time_left_is_the_rest_at_the_pace_of_the_last_minute() {
+        assert_eq!(
+            paced(592, 50, 60).as_deref(),
+            Some("50 a minute, about 12 minutes left")
+        );
+        assert_eq!(
+            paced(80_000, 15_000, 10).as_deref(),
+            Some("1,500 a second, about a minute left")
+        );
+        assert_eq!(
+            paced(10, 50, 10).as_deref(),
+            Some("300 a minute, less than a minute left")
+        );
+        assert_eq!(paced(0, 50, 60).as_deref(), Some("50 a minute"));
+    }
+
+    #[test]
+    fn a_batch_is_done_to_the_last_per_cent_only_at_its_end() {
+        assert_eq!(sums(1, 1_000_000).done_percent(), 99);
+        assert_eq!(sums(0, 1_000_000).done_percent(), 100);
+    }
+
+    #[test]
+    fn troubles_that_are_told_in_the_same_words_are_one() {
+        let alike = |state, reason: &str, count| Alike {
+            state,
+            reason: Some(reason.to_owned()),
+            count,
+            unsure: 0,
+        };
+        let tally = Tally {
+            alike: vec![
+                alike(DeliveryState::Failed, "address_unknown", 9),
+                alike(DeliveryState::Expired, "timeout", 3),
+                alike(DeliveryState::Failed, "protocol", 7),
+                alike(DeliveryState::Sent, "x", 1_190),
+            ],
+            ..Tally::default()
+        };
+        let told: Vec<_> = troubles(&tally, BatchState::Finished)
+            .into_iter()
+            .map(|group| (group.status.word, group.count, group.why()))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("Gave up", 10, "protocol,timeout".to_owned()),
+                ("Address does not exist", 9, "address_unknown".to_owned())
+            ]
+        );
+    }
+}

@@ -1,0 +1,146 @@
+//! One mail: what became of it, in the relay's own words, and what can be done now.
+
+pub(super) mod acts;
+pub(super) mod letter;
+mod story;
+
+use super::batch::{batch_word, name_of};
+use super::frame::{Frame, Place};
+use super::respond::page;
+use super::session::{Administrator, make_token};
+use super::words::{Moment, moment};
+use crate::problem::Problem;
+use crate::query::Path;
+use crate::state::Api;
+use crate::status_words::{NextStep, Status, status};
+use crate::{batches, deliveries};
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use shared::batch::BatchState;
+use shared::delivery::{ATTEMPTS_MOST, DeliveryState};
+use shared::store::attempts;
+use shared::store::batches::Batch;
+use shared::store::deliveries::Delivery;
+use shared::system_email::SystemEmailKind;
+use story::Event;
+use uuid::Uuid;
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/delivery.html")]
+struct DeliveryPage {
+    frame: Frame,
+    delivery: Delivery,
+    batch: Batch,
+    name: String,
+    email: String,
+    status: Status,
+    due: Option<Moment>,
+    events: Vec<Event>,
+    message_id: String,
+    /// The one-time token of sending it again.
+    token: String,
+    /// Why it was not sent again a moment ago.
+    refused: Option<&'static str>,
+}
+
+impl DeliveryPage {
+    /// Whether nobody works on it and it has not ended.
+    fn is_open(&self) -> bool {
+        let state = self.delivery.state;
+        matches!(
+            state,
+            DeliveryState::Waiting | DeliveryState::Queued | DeliveryState::Retrying
+        )
+    }
+
+    fn is_held(&self) -> bool {
+        self.batch.state == BatchState::Held
+    }
+
+    fn is_paused(&self) -> bool {
+        self.batch.state == BatchState::Paused && self.is_open()
+    }
+
+    fn can_be_hurried(&self) -> bool {
+        let is_later = self.delivery.due_at.is_some_and(|due| due > self.batch.read_at);
+        is_later && self.batch.state == BatchState::Running
+    }
+
+    fn can_be_sent_again(&self) -> bool {
+        self.delivery.state.has_ended() && self.delivery.user.is_some()
+    }
+
+    fn has_wrong_address(&self) -> bool {
+        self.status.next == NextStep::CorrectAddress && self.delivery.user.is_some()
+    }
+
+    fn is_password_mail(&self) -> bool {
+        self.batch.kind == SystemEmailKind::PasswordReset
+    }
+
+    /// How many others got it with this person.
+    fn others(&self) -> i32 {
+        self.batch.accepted - 1
+    }
+
+    fn others_shown(&self) -> String {
+        super::words::some(self.others(), "other", "others")
+    }
+
+    fn asker(&self) -> String {
+        super::words::asker(&self.batch.created_by)
+    }
+
+    fn next_attempt(&self) -> String {
+        format!("attempt {} of {ATTEMPTS_MOST}", self.delivery.attempts + 1)
+    }
+
+    /// Whether it helps to tell whoever runs Beckon.
+    fn is_our_fault(&self) -> bool {
+        self.delivery.reason.as_deref() == Some("unbuildable")
+    }
+
+    /// What sending again is called.
+    fn again(&self) -> &'static str {
+        if self.is_password_mail() {
+            "Send a new password"
+        } else {
+            "Send again"
+        }
+    }
+}
+
+/// Shows it.
+pub(super) async fn show(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    page(&written(&api, &administrator, id).await?)
+}
+
+async fn written(api: &Api, administrator: &Administrator, id: Uuid) -> Result<DeliveryPage, Problem> {
+    let delivery = deliveries::get(api, id).await?;
+    let batch = batches::get(api, delivery.batch).await?;
+    let attempts = attempts::of_delivery(&api.db, id).await?;
+    let name = name_of(&delivery);
+    let title = format!("{} to {name}", batch_word(batch.kind));
+    Ok(DeliveryPage {
+        frame: administrator.frame(api, Place::Activity, title).await,
+        email: delivery.email.clone().unwrap_or_default(),
+        status: status(delivery.state, delivery.reason.as_deref(), batch.state),
+        due: delivery
+            .due_at
+            .filter(|_| delivery.state == DeliveryState::Retrying)
+            .map(moment),
+        events: story::of(&delivery, &batch, &attempts),
+        message_id: format!("<{id}@{}>", api.letters.from.domain()),
+        token: make_token()?.0,
+        refused: None,
+        name,
+        delivery,
+        batch,
+    })
+}

@@ -1,0 +1,107 @@
+//! What can be done with one mail.
+
+use crate::batches;
+use crate::console::fields::Fields;
+use crate::console::respond::{page_as, redirect, redirect_saying};
+use crate::console::session::Administrator;
+use crate::deliveries;
+use crate::idempotent::{IdempotencyKey, Once};
+use crate::intake::accept_batch;
+use crate::problem::Problem;
+use crate::query::Path;
+use crate::state::Api;
+use crate::status_words;
+use axum::Extension;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use shared::store::audit::{self, Act};
+use shared::store::{begin, commit, deliveries as rows};
+use shared::trace::TraceId;
+use uuid::Uuid;
+
+/// What somebody wishes of a mail.
+#[derive(Clone, Copy)]
+enum Wish {
+    Hurry,
+    Withdraw,
+}
+
+/// Makes it due now.
+pub(in crate::console) async fn hurry(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    fulfil(&api, &administrator, id, Wish::Hurry).await
+}
+
+/// Ends it before it is sent.
+pub(in crate::console) async fn withdraw(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    fulfil(&api, &administrator, id, Wish::Withdraw).await
+}
+
+/// A wish that comes too late changes nothing, and the page shows what came first.
+async fn fulfil(api: &Api, administrator: &Administrator, id: Uuid, wish: Wish) -> Result<Response, Problem> {
+    deliveries::get(api, id).await?;
+    let (db, who) = (api.db.clone(), administrator.name.clone());
+    api.to_the_end(async move {
+        let mut transaction = begin(&db).await?;
+        let (is_moved, action) = match wish {
+            Wish::Hurry => (rows::hurry(&mut transaction, id).await?, "delivery_hurried"),
+            Wish::Withdraw => (rows::withdraw(&mut transaction, id).await?, "delivery_stopped"),
+        };
+        if is_moved {
+            let act = Act {
+                who: &who,
+                action,
+                subject: Some(format!("delivery {id}")),
+                details: serde_json::json!({}),
+            };
+            audit::note(&mut transaction, &act).await?;
+            commit(transaction).await?;
+        }
+        Ok(())
+    })
+    .await?;
+    Ok(redirect(&format!("/console/deliveries/{id}")))
+}
+
+/// Sends the same letter to the same person again, at once: somebody is waiting for it, it is one
+/// mail, and what it could do wrong, a hold would only delay. A second press lands on the first
+/// one's mail.
+pub(in crate::console) async fn send_again(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Extension(trace): Extension<TraceId>,
+    Path(id): Path<Uuid>,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    let delivery = deliveries::get(&api, id).await?;
+    let back = format!("/console/deliveries/{id}");
+    let Some(user) = delivery.user else {
+        return Ok(redirect(&back));
+    };
+    let batch = batches::get(&api, delivery.batch).await?;
+    let caller = administrator.caller();
+    let new = batches::again(&api, batch.kind, vec![user], true, &caller, &trace);
+    let key = IdempotencyKey::of(fields.trimmed("token"));
+    let once = Once::new(&caller, &format!("send-again {id}"), key, Vec::new());
+    let accepted = accept_batch(&api, once, new).await?;
+    if let Some(reason) = accepted.left_out.keys().next() {
+        let mut page = super::written(&api, &administrator, id).await?;
+        page.refused = Some(status_words::left_out(reason));
+        page.frame = page.frame.with_faults();
+        return page_as(StatusCode::CONFLICT, &page);
+    }
+    let sent = rows::of_batch(&api.db, accepted.batch, None, None, 1).await?;
+    let to = sent.first().map_or_else(
+        || format!("/console/batches/{}", accepted.batch),
+        |sent| format!("/console/deliveries/{}", sent.id),
+    );
+    Ok(redirect_saying(&to, "It is on its way."))
+}

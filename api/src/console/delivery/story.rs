@@ -1,0 +1,159 @@
+//! A mail's story as a list of events, the newest first.
+//!
+//! The relay's words stand there as it said them. They were written by a stranger and are shown as
+//! text; they are what a mail team asks for.
+
+use crate::console::words::{Moment, asker, exact, lasting, moment};
+use shared::batch::BatchState;
+use shared::delivery::DeliveryState;
+use shared::store::attempts::Attempt;
+use shared::store::batches::Batch;
+use shared::store::deliveries::Delivery;
+use time::OffsetDateTime;
+
+/// A hold shorter than this is the way from the click to the first mail.
+const HOLD_LEAST_SECONDS: i64 = 1;
+
+/// One event.
+#[derive(Clone, Debug)]
+pub(super) struct Event {
+    /// The tone of its mark.
+    pub(super) tone: &'static str,
+    /// What happened.
+    pub(super) what: String,
+    /// When,
+    pub(super) at: Moment,
+    /// to the second where minutes say too little.
+    pub(super) is_exact: bool,
+    /// The relay's words.
+    pub(super) reply: Option<String>,
+    /// How far the conversation came, how long it took, and which worker had it.
+    pub(super) facts: Vec<String>,
+}
+
+impl Event {
+    fn new(tone: &'static str, what: impl Into<String>, at: OffsetDateTime) -> Self {
+        Self {
+            tone,
+            what: what.into(),
+            at: moment(at),
+            is_exact: false,
+            reply: None,
+            facts: Vec::new(),
+        }
+    }
+}
+
+/// The story of a mail.
+pub(super) fn of(delivery: &Delivery, batch: &Batch, attempts: &[Attempt]) -> Vec<Event> {
+    let mut events = vec![Event::new(
+        "",
+        format!("Asked for by {}", asker(&batch.created_by)),
+        batch.created_at,
+    )];
+    events.extend(start(batch));
+    events.extend(attempts.iter().map(told));
+    events.extend(end(delivery, batch));
+    if let Some(due) = delivery.due_at.filter(|_| delivery.state == DeliveryState::Retrying) {
+        let what = match batch.state {
+            BatchState::Paused => "Next try, when its batch is resumed",
+            _ => "Next try",
+        };
+        events.push(Event::new("", what, due));
+    }
+    events.reverse();
+    events
+}
+
+/// The start of its batch, when that was not at once.
+fn start(batch: &Batch) -> Option<Event> {
+    let held = (batch.start_at - batch.created_at).whole_seconds();
+    if held < HOLD_LEAST_SECONDS
+        || (batch.state == BatchState::Stopped && batch.start_at > batch.finished_at.unwrap_or(batch.read_at))
+    {
+        return None;
+    }
+    let what = if batch.start_at > batch.read_at {
+        "Starts, unless it is undone".to_owned()
+    } else {
+        format!("Started, after a hold of {}", lasting(held))
+    };
+    Some(Event::new("", what, batch.start_at))
+}
+
+/// What ended it, other than an attempt.
+fn end(delivery: &Delivery, batch: &Batch) -> Option<Event> {
+    let what = match (delivery.state, delivery.reason.as_deref()) {
+        (DeliveryState::Cancelled, Some("stopped")) => batch
+            .reason
+            .clone()
+            .unwrap_or_else(|| "Its batch was stopped".to_owned()),
+        (DeliveryState::Cancelled, Some("superseded")) => "The person chose a password of their own".to_owned(),
+        (DeliveryState::Cancelled, Some("user_deleted")) => "The person was deleted".to_owned(),
+        (DeliveryState::Cancelled, _) => "Stopped".to_owned(),
+        (DeliveryState::Suppressed, _) => "Not sent: the address is blocked".to_owned(),
+        (DeliveryState::Expired, Some("stale")) => "Too late to be of use".to_owned(),
+        (DeliveryState::Expired, _) | (DeliveryState::Failed, Some("too_many_attempts")) => "Gave up".to_owned(),
+        _ => return None,
+    };
+    let tone = if delivery.state == DeliveryState::Cancelled {
+        "grey"
+    } else {
+        "red"
+    };
+    Some(Event::new(tone, what, delivery.moved_at))
+}
+
+fn told(attempt: &Attempt) -> Event {
+    let (tone, verdict) = match attempt.verdict.as_deref() {
+        Some("accepted") => ("green", "the mail server accepted it"),
+        Some("try_later") => ("amber", "not this time"),
+        Some("refused") => ("red", "refused for good"),
+        Some("unsure") => ("amber", "nobody knows whether it arrived"),
+        _ => ("", "under way"),
+    };
+    let mut facts = Vec::new();
+    if let Some(phase) = &attempt.phase {
+        facts.push(stage(phase).to_owned());
+    }
+    if let Some(end) = attempt.ended_at {
+        let took = (end - attempt.started_at).whole_milliseconds().max(0);
+        facts.push(format!("took {}.{:03} s", took / 1_000, took % 1_000));
+    }
+    facts.push(format!("worker {}", attempt.worker));
+    Event {
+        at: exact(attempt.ended_at.unwrap_or(attempt.started_at)),
+        is_exact: true,
+        reply: words(attempt),
+        facts,
+        ..Event::new(tone, format!("Attempt {}: {verdict}", attempt.n), attempt.started_at)
+    }
+}
+
+/// The relay's words as it said them: the code stands before them on the line.
+fn words(attempt: &Attempt) -> Option<String> {
+    let said = attempt.reply.clone().unwrap_or_default();
+    let line = match attempt.code {
+        Some(code) => format!("{code} {said}"),
+        None => said,
+    };
+    Some(line.trim().to_owned()).filter(|line| !line.is_empty())
+}
+
+/// How far a conversation with the relay came, in words.
+fn stage(phase: &str) -> &str {
+    match phase {
+        "connect" => "while connecting",
+        "greeting" => "at its greeting",
+        "ehlo" => "at our greeting",
+        "starttls" => "while making the line private",
+        "auth" => "at the sign-in",
+        "mail" => "at the sender’s address",
+        "rcpt" => "at the person’s address",
+        "data" => "before the text",
+        "body" => "in the middle of the text",
+        "dot" => "after the whole email",
+        "compose" => "before the mail server was asked",
+        _ => "at an unknown point",
+    }
+}
