@@ -240,6 +240,17 @@ if (letter) {
   if (isUnsaved) letter.requestSubmit(button);
 }
 
+// What is shown once is copied with one press.
+for (const button of document.querySelectorAll("button[data-copy]")) {
+  const field = document.getElementById(button.dataset.copy);
+  button.hidden = !navigator.clipboard;
+  field.addEventListener("focus", () => field.select());
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(field.value);
+    document.getElementById("copied").textContent = "Copied.";
+  });
+}
+
 showTimes(document);
 countDown(document);
 tell();

@@ -4,13 +4,10 @@ use crate::StartError;
 use crate::config::{Admission, Settings};
 use shared::address::EmailAddress;
 use shared::password::{HashPool, Password};
-use shared::store::administrators::{self, NewAdministrator};
-use shared::store::audit::{self, Act};
+use shared::store::administrators::{self, Added, NewAdministrator};
+use shared::store::audit::{self, Act, COMMAND_LINE};
 use shared::store::{self, Db, begin, commit};
 use zeroize::Zeroizing;
-
-/// How an act on the machine itself is signed.
-const COMMAND_LINE: &str = "the command line";
 
 /// The password, from standard input: its first line.
 fn first_line() -> Result<Zeroizing<String>, StartError> {
@@ -56,11 +53,21 @@ pub async fn admit(settings: &Settings, admission: Admission) -> Result<(), Star
 
 async fn add(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
     let mut transaction = begin(db).await?;
-    let Some(id) = administrators::add(&mut transaction, new).await? else {
-        return Err(StartError::Administrator(format!(
-            "{} is an administrator already; with --renew they get this password",
-            new.email
-        )));
+    let refused = |why: String| Err(StartError::Administrator(why));
+    let id = match administrators::add(&mut transaction, new).await? {
+        Added::Done(id) => id,
+        Added::AddressTaken => {
+            return refused(format!(
+                "{} is an administrator already; with --renew they get this password",
+                new.email
+            ));
+        }
+        Added::NameTaken => {
+            return refused(format!(
+                "another administrator is called {}; names tell people apart in the audit log, so give another --name",
+                new.name
+            ));
+        }
     };
     let act = Act {
         who: COMMAND_LINE,
@@ -97,6 +104,22 @@ async fn renew(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
 ///
 /// A sentence for whoever typed it.
 pub fn check_name(name: &str) -> Result<(), &'static str> {
+    check_label(name)?;
+    let lower = format!("{} ", name.trim().to_lowercase());
+    let others = ["key ", "the command line ", "somebody ", "beckon "];
+    if others.iter().any(|taken| lower.starts_with(taken)) {
+        Err("Name must not begin like those of keys and programs in the audit log")
+    } else {
+        Ok(())
+    }
+}
+
+/// What is wrong with the name of anything.
+///
+/// # Errors
+///
+/// A sentence for whoever typed it.
+pub fn check_label(name: &str) -> Result<(), &'static str> {
     if name.trim().is_empty() {
         Err("Enter a name")
     } else if name.chars().count() > 100 {
@@ -105,5 +128,21 @@ pub fn check_name(name: &str) -> Result<(), &'static str> {
         Err("Name must not contain tabs, line breaks or other control characters")
     } else {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_called_what_others_are_called_in_the_audit_log() {
+        for name in ["Key intranet", "key", " the command line", "Somebody", "Beckon"] {
+            assert!(check_name(name).is_err(), "{name}");
+        }
+        for name in ["Priya", "Keyla Ortiz", "Ana Key", "Ø", "priya@lerna.example"] {
+            assert_eq!(check_name(name), Ok(()), "{name}");
+        }
+        assert!(check_name("\t").is_err() && check_name("a\u{7}b").is_err() && check_name(&"a".repeat(101)).is_err());
     }
 }

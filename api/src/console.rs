@@ -14,8 +14,11 @@
 //! line in [`routes`]. The template has a `frame`, made by
 //! [`Administrator::frame`](session::Administrator::frame), which fills in what all pages have.
 
+mod account;
 mod activity;
+mod administrators;
 mod assets;
+mod audit;
 mod batch;
 mod delivery;
 mod door;
@@ -23,7 +26,10 @@ pub mod fault;
 mod fields;
 mod frame;
 mod home;
+mod keys;
+mod leaf;
 mod letter;
+mod once;
 mod own_password;
 mod people;
 mod respond;
@@ -73,11 +79,17 @@ pub fn routes(api: &Api) -> Router<Api> {
         .route("/console/selections/{id}/check", get(selections::check))
         .route("/console/selections/{id}/send", post(selections::send))
         .merge(system_emails::routes())
+        .merge(manage())
         .merge(batches())
         .route("/console/{*rest}", get(home::nothing).post(home::nothing))
         .layer(within)
         .layer(from_fn_with_state(api.clone(), door::pass));
+    // As long as the log is.
+    let long = Router::new()
+        .route("/console/audit.csv", get(audit::csv))
+        .layer(from_fn_with_state(api.clone(), door::pass));
     open.merge(closed)
+        .merge(long)
         .layer(CatchPanicLayer::custom(observe::panicked))
         .layer(from_fn_with_state(api.clone(), fault::dress))
         .layer(SetResponseHeaderLayer::if_not_present(
@@ -85,6 +97,26 @@ pub fn routes(api: &Api) -> Router<Api> {
             HeaderValue::from_static(POLICY),
         ))
         .route("/", get(home::begin))
+}
+
+/// Who may use all this, and who did.
+fn manage() -> Router<Api> {
+    Router::new()
+        .route("/console/account", get(account::show))
+        .route("/console/account/end-others", post(account::end_others))
+        .route(
+            "/console/administrators",
+            get(administrators::list).post(administrators::add),
+        )
+        .route("/console/administrators/new", get(administrators::ask))
+        .route("/console/administrators/{id}", get(administrators::show))
+        .route("/console/administrators/{id}/password", post(administrators::renew))
+        .route("/console/administrators/{id}/disable", post(administrators::disable))
+        .route("/console/administrators/{id}/enable", post(administrators::enable))
+        .route("/console/keys", get(keys::list).post(keys::make))
+        .route("/console/keys/new", get(keys::ask))
+        .route("/console/keys/{id}/revoke", get(keys::consider).post(keys::revoke))
+        .route("/console/audit", get(audit::show))
 }
 
 /// What was sent: all of it, a batch from its hold to its report, and each of its mails.

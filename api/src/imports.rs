@@ -12,6 +12,7 @@ use crate::metrics::ApiMetrics;
 use crate::problem::{FieldError, Problem};
 use crate::query::{Path, Query};
 use crate::spool::{Spooled, spool};
+use crate::staged_import::note_imported;
 use crate::state::Api;
 use crate::storing::{Found, store_sheet};
 use axum::Json;
@@ -169,6 +170,7 @@ async fn bring_in(
     if !rows::finish(&mut transaction, import, 0, &file, &totals, &caller.name).await? {
         return Err(Problem::internal());
     }
+    note_imported(&mut transaction, &caller.name, import, &totals).await?;
     let answer = ImportView::new(Some(import), ImportState::Done, file_name, &totals, problems);
     once.commit(&api.db, transaction, StatusCode::CREATED, &answer).await?;
     count(&api.metrics, &totals);

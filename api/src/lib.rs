@@ -44,6 +44,7 @@ use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
 use shared::password::HashPool;
 use shared::queue::{Brokers, QueueError};
+use shared::store::audit::{self, Act, COMMAND_LINE};
 use shared::store::{self, Db};
 use shared::system_email::{SystemEmailKind, Template};
 use state::Api;
@@ -103,7 +104,16 @@ pub async fn migrate(db: &Db) -> Result<(), StartError> {
 pub async fn create_key(settings: &Settings, name: &str) -> Result<String, StartError> {
     let db = store::connect(&settings.database, "beckon-api: create-key")?;
     let (key, digest) = caller::make_key().map_err(|fault| StartError::Randomness(fault.to_string()))?;
-    store::api_keys::create(&db, name, &digest).await?;
+    let mut transaction = store::begin(&db).await?;
+    let id = store::api_keys::create(&mut transaction, name, &digest, COMMAND_LINE).await?;
+    let act = Act {
+        who: COMMAND_LINE,
+        action: "key_made",
+        subject: Some(format!("key {id}")),
+        details: serde_json::json!({ "name": name }),
+    };
+    audit::note(&mut transaction, &act).await?;
+    store::commit(transaction).await?;
     Ok(key)
 }
 

@@ -25,6 +25,7 @@ use crate::storing::Room;
 use serde_json::json;
 use shared::lifecycle::Lifecycle;
 use shared::store::audit::{self, Act};
+use shared::store::imports::Totals;
 use shared::store::imports::steps::{self, Upload, Uploaded};
 use shared::store::imports::undo::{self, Undone};
 use shared::store::{Db, StoreResult, Transaction, begin, commit};
@@ -192,6 +193,17 @@ impl StagedImports {
         })
         .await
     }
+}
+
+/// Puts on record that a file was imported, and what came of its rows.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn note_imported(transaction: &mut Transaction, who: &str, import: Uuid, totals: &Totals) -> StoreResult<()> {
+    let details = json!({ "created": totals.created, "updated": totals.updated,
+                          "unchanged": totals.unchanged, "rejected": totals.rejected });
+    note(transaction, who, "file_imported", import, details).await
 }
 
 /// Puts on record what was done with an import.

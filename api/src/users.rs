@@ -184,7 +184,7 @@ pub async fn get(api: &Api, id: Uuid) -> Result<User, Problem> {
         (status = 422, body = Problem)))]
 pub async fn change(
     State(api): State<Api>,
-    _caller: Caller,
+    caller: Caller,
     Path(id): Path<Uuid>,
     body: JsonBody<ChangeRequest>,
 ) -> Result<Json<UserView>, Problem> {
@@ -195,7 +195,7 @@ pub async fn change(
         // Before the values: a name without a value is harmless, a value under a name that no
         // system email may use is lost.
         users::note_fields(&this.db, &names).await?;
-        match users::change(&this.db, id, &change).await? {
+        match users::change(&this.db, id, &change, &caller.name).await? {
             Changed::Done => info!(user.id = %id, "Changed a user"),
             Changed::Unknown => return Err(Problem::not_found("user")),
             Changed::AddressTaken => {
@@ -214,10 +214,10 @@ pub async fn change(
 /// keep their lines without a name.
 #[utoipa::path(delete, path = "/v1/users/{id}", tag = "users",
     responses((status = 204), (status = 404, body = Problem)))]
-pub async fn delete(State(api): State<Api>, _caller: Caller, Path(id): Path<Uuid>) -> Result<StatusCode, Problem> {
+pub async fn delete(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<StatusCode, Problem> {
     let this = api.clone();
     api.to_the_end(async move {
-        if !users::delete(&this.db, id).await? {
+        if !users::delete(&this.db, id, &caller.name).await? {
             return Err(Problem::not_found("user"));
         }
         info!(user.id = %id, "Deleted a user");

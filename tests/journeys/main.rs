@@ -53,6 +53,7 @@ mod the_reply_to_a_commit_is_lost;
 mod the_same_job_twice;
 mod the_same_request_twice;
 mod two_apis_share_a_database;
+mod what_is_done_is_on_record;
 mod who_is_left_out_is_counted;
 
 /// The tests' way to write JSON.

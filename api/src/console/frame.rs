@@ -3,7 +3,9 @@
 use super::assets;
 use super::respond::Said;
 use super::session::Administrator;
+use super::words::{Moment, moment};
 use crate::state::Api;
+use crate::strip::Strip;
 
 #[expect(dead_code, reason = "each page names its own")]
 /// The parts of the console, as the navigation shows them.
@@ -46,6 +48,8 @@ pub(super) struct Frame {
     pub(super) proof: String,
     /// What was done on the page before.
     pub(super) said: Option<Said>,
+    /// What every page says while mail is stalled.
+    pub(super) strip: Option<Strip>,
     /// Whether something on the page is wrong, which its title says first.
     pub(super) has_faults: bool,
     /// The files of the style sheet, the script and the tab's picture.
@@ -61,6 +65,7 @@ impl Frame {
             name: String::new(),
             proof: String::new(),
             said: None,
+            strip: None,
             has_faults: false,
             assets: assets::names(),
         }
@@ -73,6 +78,11 @@ impl Frame {
         self
     }
 
+    /// Since when mail is stalled.
+    pub(super) fn stalled_since(&self) -> Option<Moment> {
+        self.strip.as_ref()?.since.map(moment)
+    }
+
     /// Whether the page belongs to this part.
     pub(super) fn is_at(&self, place: &str) -> bool {
         self.place.is_some_and(|known| known.as_str() == place)
@@ -81,14 +91,14 @@ impl Frame {
 
 impl Administrator {
     /// The frame of a page for this reader.
-    #[expect(clippy::unused_async, reason = "what is said on every page is asked for here")]
-    pub(super) async fn frame(&self, _api: &Api, place: Place, title: impl Into<String>) -> Frame {
+    pub(super) async fn frame(&self, api: &Api, place: Place, title: impl Into<String>) -> Frame {
         Frame {
             title: title.into(),
             place: Some(place),
             name: self.name.clone(),
             proof: self.proof.clone(),
             said: self.said.clone(),
+            strip: api.strips.now(&api.db).await,
             has_faults: false,
             assets: assets::names(),
         }

@@ -22,8 +22,9 @@ use shared::store::administrators::{self, Lock};
 use shared::store::audit::{self, Act};
 use shared::store::{begin, commit, sessions};
 use std::time::Instant;
-use tracing::info;
+use tracing::{info, warn};
 use url::form_urlencoded;
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// Longer passwords are refused before hashing.
@@ -253,15 +254,40 @@ async fn checked(api: &Api, email: &str, password: Zeroizing<String>) -> Result<
             api.tries.give_back(spent);
             Ok(lock)
         }
-        _ => Err(said("The email address and the password do not belong together.")),
+        other => {
+            note_failure(api, other.map(|lock| lock.id)).await?;
+            Err(said("The email address and the password do not belong together."))
+        }
     }
+}
+
+/// Puts on record that somebody did not get in. Where it cannot be, they are told the same.
+async fn note_failure(api: &Api, administrator: Option<Uuid>) -> Result<(), Problem> {
+    let db = api.db.clone();
+    api.to_the_end(async move {
+        if let Err(fault) = audit::note_failed_sign_in(&db, administrator).await {
+            warn!(error = ?fault, "Could not put on record that a sign-in failed");
+        }
+        Ok(())
+    })
+    .await
 }
 
 /// Lets somebody out.
 pub(super) async fn leave(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
     let db = api.db.clone();
     api.to_the_end(async move {
-        sessions::end(&db, administrator.digest()).await?;
+        let mut transaction = begin(&db).await?;
+        if sessions::end(&mut transaction, administrator.digest()).await? {
+            let act = Act {
+                who: &administrator.name,
+                action: "signed_out",
+                subject: None,
+                details: serde_json::json!({}),
+            };
+            audit::note(&mut transaction, &act).await?;
+        }
+        commit(transaction).await?;
         info!(administrator.id = %administrator.id, "An administrator signed out");
         Ok(())
     })

@@ -2,13 +2,12 @@
 
 use super::check::check_sheet;
 use super::file::fetch;
-use super::{StagedImports, note};
+use super::{StagedImports, note_imported};
 use crate::import::{FileFault, Limits, Lines, Sheet};
 use crate::imports::count;
 use crate::problem::Problem;
 use crate::storing::{number, store_sheet};
 use axum::http::StatusCode;
-use serde_json::json;
 use shared::store::imports::steps::{self, Work};
 use shared::store::imports::{Trouble, rows};
 use shared::store::{StoreError, begin, commit};
@@ -100,9 +99,7 @@ async fn stored(this: &StagedImports, work: Work, progress: &Progress, by: &str)
     if !rows::finish(&mut transaction, work.import, work.run, &found.file, &found.totals, by).await? {
         return Err(Obstacle::Lost);
     }
-    let details = json!({ "created": found.totals.created, "updated": found.totals.updated,
-                          "unchanged": found.totals.unchanged, "rejected": found.totals.rejected });
-    note(&mut transaction, by, "file_imported", work.import, details).await?;
+    note_imported(&mut transaction, by, work.import, &found.totals).await?;
     commit(transaction).await?;
     count(&this.metrics, &found.totals);
     info!(import.id = %work.import, rows = found.totals.rows, created = found.totals.created,

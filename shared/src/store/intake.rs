@@ -1,8 +1,10 @@
 //! Accepting a batch: who is chosen, who is left out and why, and a delivery for everybody else.
 
+use super::audit::{self, Act};
 use super::{StoreResult, Transaction, seconds};
 use crate::batch::{BatchState, INTERACTIVE_MOST};
 use crate::system_email::SystemEmailKind;
+use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -134,6 +136,14 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch) -> StoreResul
     sqlx::query!("select pg_notify('beckon_work', '')")
         .execute(&mut **transaction)
         .await?;
+    let act = Act {
+        who: &new.created_by,
+        action: "batch_accepted",
+        subject: Some(format!("batch {}", row.id)),
+        details: json!({ "mail": new.kind.as_str(), "selected": row.selected_count, "accepted": row.accepted_count,
+                         "left_out": row.selected_count - row.accepted_count }),
+    };
+    audit::note(transaction, &act).await?;
     Ok(Accepted {
         batch: row.id,
         selected: row.selected_count,
@@ -169,5 +179,12 @@ pub async fn accept_test(
     )
     .fetch_one(&mut **transaction)
     .await?;
+    let act = Act {
+        who: created_by,
+        action: "test_mail_sent",
+        subject: Some(format!("batch {}", row.id)),
+        details: json!({ "mail": kind.as_str() }),
+    };
+    audit::note(transaction, &act).await?;
     Ok(row.id)
 }

@@ -5,6 +5,7 @@
 
 use super::{Db, StoreResult, Transaction, seconds, within};
 use std::time::Duration;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// Unused for so long, a session ends: a lunch fits, an evening does not (NIST SP 800-63B-4,
@@ -69,12 +70,57 @@ pub async fn note_use(db: &Db, digest: &[u8]) -> StoreResult<()> {
     Ok(())
 }
 
-/// Ends a session.
-pub async fn end(db: &Db, digest: &[u8]) -> StoreResult<()> {
-    sqlx::query!("delete from sessions where digest = $1", digest)
-        .execute(db)
+/// Ends a session; returns whether there was one.
+pub async fn end(transaction: &mut Transaction, digest: &[u8]) -> StoreResult<bool> {
+    let done = sqlx::query!("delete from sessions where digest = $1", digest)
+        .execute(&mut **transaction)
         .await?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
+}
+
+/// A session of somebody's, as they see it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    /// When they signed in there.
+    pub created_at: OffsetDateTime,
+    /// When it was last used, to the minute.
+    pub seen_at: OffsetDateTime,
+    /// Whether it is the one that asks.
+    pub is_this: bool,
+}
+
+/// Where somebody is signed in: the latest `most` of their sessions that have not ended.
+pub async fn of(db: &Db, administrator: Uuid, digest: &[u8], most: i64) -> StoreResult<Vec<Place>> {
+    let places = sqlx::query_as!(
+        Place,
+        r#"select created_at, seen_at, digest = $2 as "is_this!"
+           from sessions
+           where administrator_id = $1
+             and seen_at > now() - make_interval(secs => $3)
+             and created_at > now() - make_interval(secs => $4)
+           order by digest = $2 desc, seen_at desc
+           limit $5"#,
+        administrator,
+        digest,
+        seconds(IDLE),
+        seconds(LONGEST),
+        most,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(places)
+}
+
+/// Ends all sessions of somebody's but this one; returns how many.
+pub async fn end_others(transaction: &mut Transaction, administrator: Uuid, digest: &[u8]) -> StoreResult<u64> {
+    let done = sqlx::query!(
+        "delete from sessions where administrator_id = $1 and digest <> $2",
+        administrator,
+        digest,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Forgets up to `most` sessions that have ended; returns how many.

@@ -1,7 +1,9 @@
 //! The system emails' versions. A version never changes; saving makes the next one.
 
-use super::{Db, StoreResult};
+use super::audit::{self, Act};
+use super::{Db, StoreResult, begin, commit};
 use crate::system_email::SystemEmailKind;
+use serde_json::json;
 use time::OffsetDateTime;
 
 /// A system email as it was at one time.
@@ -103,7 +105,7 @@ pub async fn versions(db: &Db, kind: SystemEmailKind, before: Option<i32>, limit
     Ok(entries)
 }
 
-/// Saves the next version, if nobody saved one after `based_on`.
+/// Saves the next version and puts that on record, if nobody saved one after `based_on`.
 ///
 /// Returns the new number, or nothing when the text changed meanwhile.
 pub async fn save(
@@ -114,6 +116,7 @@ pub async fn save(
     body: &str,
     created_by: &str,
 ) -> StoreResult<Option<i32>> {
+    let mut transaction = begin(db).await?;
     let saved = sqlx::query!(
         "insert into system_email_versions (kind, version, subject, body, created_by)
          select $1, max(version) + 1, $3, $4, $5 from system_email_versions where kind = $1
@@ -126,9 +129,18 @@ pub async fn save(
         body,
         created_by,
     )
-    .fetch_optional(db)
+    .fetch_optional(&mut *transaction)
     .await?;
-    Ok(saved.map(|row| row.version))
+    let Some(saved) = saved else { return Ok(None) };
+    let act = Act {
+        who: created_by,
+        action: "system_email_saved",
+        subject: Some(format!("system_email {}", kind.as_str())),
+        details: json!({ "version": saved.version }),
+    };
+    audit::note(&mut transaction, &act).await?;
+    commit(transaction).await?;
+    Ok(Some(saved.version))
 }
 
 /// Postgres's clock, which a preview tells the time by as its mail will.

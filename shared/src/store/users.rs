@@ -1,7 +1,8 @@
 //! The people.
 
+use super::audit::{self, Act};
 use super::imports::ImportEffect;
-use super::{Db, StoreResult};
+use super::{Db, StoreResult, begin, commit};
 use crate::batch::BatchState;
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -200,8 +201,27 @@ pub enum Changed {
     AddressTaken,
 }
 
-/// Changes a user.
-pub async fn change(db: &Db, id: Uuid, change: &Change) -> StoreResult<Changed> {
+impl Change {
+    /// The names of what it changes, for the record; the values are the person's.
+    fn names(&self) -> Vec<&str> {
+        let own = [
+            ("email", self.email.is_some()),
+            ("first_name", self.first_name.is_some()),
+            ("last_name", self.last_name.is_some()),
+            ("language", self.language.is_some()),
+        ];
+        let custom = self.fields.as_ref().and_then(Value::as_object).into_iter().flatten();
+        let own = own
+            .into_iter()
+            .filter(|(_, is_changed)| *is_changed)
+            .map(|(name, _)| name);
+        own.chain(custom.map(|(name, _)| name.as_str())).collect()
+    }
+}
+
+/// Changes a user, and puts on record that `by` did.
+pub async fn change(db: &Db, id: Uuid, change: &Change, by: &str) -> StoreResult<Changed> {
+    let mut transaction = begin(db).await?;
     let (email, key) = change.email.clone().unzip();
     let done = sqlx::query!(
         "update users
@@ -219,19 +239,29 @@ pub async fn change(db: &Db, id: Uuid, change: &Change) -> StoreResult<Changed> 
         change.language,
         change.fields,
     )
-    .execute(db)
+    .execute(&mut *transaction)
     .await;
     match done {
-        Ok(done) if done.rows_affected() == 0 => Ok(Changed::Unknown),
-        Ok(_) => Ok(Changed::Done),
-        Err(sqlx::Error::Database(fault)) if fault.is_unique_violation() => Ok(Changed::AddressTaken),
-        Err(fault) => Err(fault.into()),
+        Ok(done) if done.rows_affected() == 0 => return Ok(Changed::Unknown),
+        Ok(_) => {}
+        Err(sqlx::Error::Database(fault)) if fault.is_unique_violation() => return Ok(Changed::AddressTaken),
+        Err(fault) => return Err(fault.into()),
     }
+    let act = Act {
+        who: by,
+        action: "user_changed",
+        subject: Some(format!("user {id}")),
+        details: serde_json::json!({ "fields": change.names() }),
+    };
+    audit::note(&mut transaction, &act).await?;
+    commit(transaction).await?;
+    Ok(Changed::Done)
 }
 
-/// Removes a user and everything that names them; mails owed to them are cancelled, and the
-/// ledger keeps its lines without a name.
-pub async fn delete(db: &Db, id: Uuid) -> StoreResult<bool> {
+/// Removes a user and everything that names them, and puts on record that `by` did. Mails owed to
+/// them are cancelled, and the ledger keeps its lines without a name.
+pub async fn delete(db: &Db, id: Uuid, by: &str) -> StoreResult<bool> {
+    let mut transaction = begin(db).await?;
     let row = sqlx::query!(
         r#"with cancelled as (
                update deliveries set state = 'cancelled', reason = 'user_deleted', moved_at = now(), lease_until = null
@@ -244,9 +274,20 @@ pub async fn delete(db: &Db, id: Uuid) -> StoreResult<bool> {
            select count(*) as "n!" from gone"#,
         id,
     )
-    .fetch_one(db)
+    .fetch_one(&mut *transaction)
     .await?;
-    Ok(row.n > 0)
+    if row.n == 0 {
+        return Ok(false);
+    }
+    let act = Act {
+        who: by,
+        action: "user_deleted",
+        subject: Some(format!("user {id}")),
+        details: serde_json::json!({}),
+    };
+    audit::note(&mut transaction, &act).await?;
+    commit(transaction).await?;
+    Ok(true)
 }
 
 /// The names of all custom merge fields.

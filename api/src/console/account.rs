@@ -1,0 +1,88 @@
+//! Your account: one's own password, and where one is signed in.
+
+use super::frame::{Frame, Place};
+use super::respond::{page, redirect_saying};
+use super::session::Administrator;
+use super::words::{Moment, moment, some};
+use crate::problem::Problem;
+use crate::state::Api;
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use shared::store::audit::{self, Act};
+use shared::store::{begin, commit, sessions};
+use tracing::info;
+
+/// Places shown; nobody is signed in at more.
+const PLACES_MOST: i64 = 20;
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/account.html")]
+struct AccountPage {
+    frame: Frame,
+    email: String,
+    places: Vec<SignedIn>,
+    /// "2 other sessions"; empty where there are none.
+    others: String,
+}
+
+/// Where one is signed in.
+struct SignedIn {
+    is_this: bool,
+    began: Moment,
+    seen: Moment,
+}
+
+/// Shows it.
+pub(super) async fn show(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
+    let found = sessions::of(&api.db, administrator.id, administrator.digest(), PLACES_MOST).await?;
+    let others = i64::try_from(found.iter().filter(|place| !place.is_this).count()).unwrap_or(PLACES_MOST);
+    let others = match others {
+        0 => String::new(),
+        others => some(others, "other session", "other sessions"),
+    };
+    let places = found.into_iter().map(|place| SignedIn {
+        is_this: place.is_this,
+        began: moment(place.created_at),
+        seen: moment(place.seen_at),
+    });
+    page(&AccountPage {
+        frame: administrator.frame(&api, Place::Account, "Your account").await,
+        email: administrator.email.clone(),
+        places: places.collect(),
+        others,
+    })
+}
+
+/// Signs one out everywhere else.
+pub(super) async fn end_others(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
+    let db = api.db.clone();
+    let ended = api
+        .to_the_end(async move {
+            let mut transaction = begin(&db).await?;
+            let ended = sessions::end_others(&mut transaction, administrator.id, administrator.digest()).await?;
+            if ended > 0 {
+                let act = Act {
+                    who: &administrator.name,
+                    action: "sessions_ended",
+                    subject: None,
+                    details: serde_json::json!({ "sessions": ended }),
+                };
+                audit::note(&mut transaction, &act).await?;
+            }
+            commit(transaction).await?;
+            info!(administrator.id = %administrator.id, ended, "An administrator ended their other sessions");
+            Ok(ended)
+        })
+        .await?;
+    let ended = i64::try_from(ended).unwrap_or(i64::MAX);
+    let said = match ended {
+        0 => "You were signed in nowhere else.".to_owned(),
+        ended => format!(
+            "{} ended. You are signed in here only.",
+            some(ended, "other session has", "other sessions have")
+        ),
+    };
+    Ok(redirect_saying("/console/account", &said))
+}

@@ -1,0 +1,99 @@
+//! Manage > Administrators: who may use the console.
+
+mod add;
+mod one;
+mod password;
+
+pub(super) use add::{add, ask};
+pub(super) use one::{disable, enable, show};
+pub(super) use password::renew;
+
+use super::frame::{Frame, Place};
+use super::leaf::{LIMIT, Leaf, TurnQuery};
+use super::respond::page;
+use super::session::Administrator as Reader;
+use super::words::{Moment, moment};
+use crate::problem::Problem;
+use crate::state::Api;
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use shared::store::administrators::{self, Administrator};
+use uuid::Uuid;
+
+const PATH: &str = "/console/administrators";
+
+/// The list.
+#[derive(Template)]
+#[template(path = "console/administrators.html")]
+struct ListPage {
+    frame: Frame,
+    leaf: Leaf<Row>,
+}
+
+/// Somebody, as pages show them.
+struct Row {
+    id: Uuid,
+    name: String,
+    email: String,
+    is_reader: bool,
+    standing: Standing,
+    added: Moment,
+    added_by: String,
+    signed_in: Option<Moment>,
+}
+
+/// Whether somebody can sign in.
+enum Standing {
+    /// With a password of their own.
+    In,
+    /// With the password they were given, until then.
+    Invited(Moment),
+    /// Not any more: they never used the password they were given.
+    Late,
+    /// Not since then.
+    Out(Moment),
+}
+
+impl Row {
+    fn of(found: Administrator, reader: &Reader) -> Self {
+        let standing = match (found.disabled_at, found.first_password_until) {
+            (Some(since), _) => Standing::Out(moment(since)),
+            (None, Some(_)) if found.has_first_password_expired => Standing::Late,
+            (None, Some(until)) => Standing::Invited(moment(until)),
+            (None, None) => Standing::In,
+        };
+        Self {
+            id: found.id,
+            is_reader: found.id == reader.id,
+            standing,
+            added: moment(found.created_at),
+            added_by: found.created_by,
+            signed_in: found.signed_in_at.map(moment),
+            name: found.name,
+            email: found.email,
+        }
+    }
+}
+
+/// Shows everybody.
+pub(super) async fn list(
+    State(api): State<Api>,
+    reader: Reader,
+    TurnQuery { 0: turn }: TurnQuery,
+) -> Result<Response, Problem> {
+    let found = administrators::list(&api.db, turn.before, turn.after, LIMIT).await?;
+    let leaf = Leaf::of(found, turn, |one| one.id, PATH, &[]);
+    let frame = reader.frame(&api, Place::Manage, leaf.title("Administrators")).await;
+    page(&ListPage {
+        frame,
+        leaf: leaf.map(|one| Row::of(one, &reader)),
+    })
+}
+
+/// The administrator of this id, or 404.
+async fn get(api: &Api, id: Uuid) -> Result<Administrator, Problem> {
+    administrators::find(&api.db, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("administrator"))
+}

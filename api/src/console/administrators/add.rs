@@ -1,0 +1,163 @@
+//! Adding an administrator: with a first password, which they replace.
+
+use super::super::fields::Fields;
+use super::super::frame::{Frame, Place};
+use super::super::once;
+use super::super::respond::{page, page_as};
+use super::super::session::Administrator as Reader;
+use super::password;
+use crate::administrators::check_name;
+use crate::problem::Problem;
+use crate::state::Api;
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use shared::address::EmailAddress;
+use shared::store::administrators::{self, Added, NewAdministrator};
+use shared::store::audit::{self, Act};
+use shared::store::begin;
+use tracing::info;
+
+/// The form.
+#[derive(Template)]
+#[template(path = "console/administrator_new.html")]
+struct NewPage {
+    frame: Frame,
+    email: String,
+    name: String,
+    token: String,
+    faults: Faults,
+}
+
+/// What is wrong, beside which field.
+#[derive(Default)]
+struct Faults {
+    email: Option<String>,
+    name: Option<String>,
+}
+
+/// Who was added, or why nobody.
+enum Outcome {
+    Made(once::Made),
+    Again,
+    AddressTaken,
+    NameTaken,
+}
+
+/// Asks who.
+pub(in super::super) async fn ask(State(api): State<Api>, reader: Reader) -> Result<Response, Problem> {
+    page(&form(&api, &reader, &Fields::default(), Faults::default()).await)
+}
+
+async fn form(api: &Api, reader: &Reader, fields: &Fields, faults: Faults) -> NewPage {
+    let frame = reader.frame(api, Place::Manage, "Add an administrator").await;
+    let token = fields.text("token");
+    NewPage {
+        frame: if faults.email.is_some() || faults.name.is_some() {
+            frame.with_faults()
+        } else {
+            frame
+        },
+        email: fields.trimmed("email").to_owned(),
+        name: fields.trimmed("name").to_owned(),
+        token: if token.is_empty() {
+            once::token()
+        } else {
+            token.to_owned()
+        },
+        faults,
+    }
+}
+
+/// Adds them, and shows their first password.
+pub(in super::super) async fn add(State(api): State<Api>, reader: Reader, fields: Fields) -> Result<Response, Problem> {
+    let (address, mut faults) = judged(&fields);
+    let Some(address) = address.filter(|_| faults.name.is_none()) else {
+        return page_as(
+            StatusCode::UNPROCESSABLE_ENTITY,
+            &form(&api, &reader, &fields, faults).await,
+        );
+    };
+    let name = fields.trimmed("name").to_owned();
+    let made = password::make(&api).await?;
+    let new = NewAdministrator {
+        email: address.as_typed().to_owned(),
+        email_key: address.key(),
+        name: name.clone(),
+        verifier: made.verifier.as_stored().to_owned(),
+        must_choose: true,
+        created_by: reader.name.clone(),
+    };
+    match admit(&api, &reader, new, fields.text("token")).await? {
+        Outcome::Made(one) => {
+            let title = format!("{name} is an administrator");
+            password::shown(&api, &reader, title, Some(made.shown), one.id).await
+        }
+        Outcome::Again => {
+            let title = format!("{name} was added already");
+            match administrators::find_by_key(&api.db, &address.key()).await? {
+                Some(known) => password::shown(&api, &reader, title, None, known.id).await,
+                None => Err(Problem::not_found("administrator")),
+            }
+        }
+        Outcome::AddressTaken => {
+            faults.email = Some("An administrator has this email address already".to_owned());
+            let page = form(&api, &reader, &fields, faults).await;
+            page_as(StatusCode::CONFLICT, &page)
+        }
+        Outcome::NameTaken => {
+            faults.name = Some(format!(
+                "Another administrator is called {name}. Names tell people apart in the audit log, so add something to it"
+            ));
+            let page = form(&api, &reader, &fields, faults).await;
+            page_as(StatusCode::CONFLICT, &page)
+        }
+    }
+}
+
+fn judged(fields: &Fields) -> (Option<EmailAddress>, Faults) {
+    let mut faults = Faults::default();
+    let typed = fields.trimmed("email");
+    let address = match EmailAddress::parse(typed) {
+        Ok(address) => Some(address),
+        Err(_) if typed.is_empty() => {
+            faults.email = Some("Enter an email address".to_owned());
+            None
+        }
+        Err(fault) => {
+            faults.email = Some(fault.to_string());
+            None
+        }
+    };
+    faults.name = check_name(fields.trimmed("name")).err().map(str::to_owned);
+    (address, faults)
+}
+
+async fn admit(api: &Api, reader: &Reader, new: NewAdministrator, token: &str) -> Result<Outcome, Problem> {
+    let once = once::form(&reader.caller(), "add administrator", token)?;
+    let (db, who) = (api.db.clone(), reader.name.clone());
+    api.to_the_end(async move {
+        let mut transaction = begin(&db).await?;
+        if once.answered::<once::Made>(&mut transaction).await?.is_some() {
+            return Ok(Outcome::Again);
+        }
+        let id = match administrators::add(&mut transaction, &new).await? {
+            Added::Done(id) => id,
+            Added::AddressTaken => return Ok(Outcome::AddressTaken),
+            Added::NameTaken => return Ok(Outcome::NameTaken),
+        };
+        let act = Act {
+            who: &who,
+            action: "administrator_added",
+            subject: Some(format!("administrator {id}")),
+            details: serde_json::json!({ "name": new.name }),
+        };
+        audit::note(&mut transaction, &act).await?;
+        let made = once::Made { id };
+        once.commit(&db, transaction, StatusCode::OK, &made).await?;
+        info!(administrator.id = %id, "Added an administrator");
+        Ok(Outcome::Made(made))
+    })
+    .await
+}

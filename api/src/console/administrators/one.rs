@@ -1,0 +1,109 @@
+//! One administrator: what is known of them, and what can be done.
+
+use super::super::frame::{Frame, Place};
+use super::super::once;
+use super::super::respond::{page, redirect_saying};
+use super::super::session::Administrator as Reader;
+use super::{PATH, Row, Standing, get};
+use crate::problem::Problem;
+use crate::query::Path;
+use crate::state::Api;
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use shared::store::administrators::{self, Disabled};
+use shared::store::audit::{self, Act};
+use shared::store::{Transaction, begin, commit};
+use tracing::info;
+use url::form_urlencoded::byte_serialize;
+use uuid::Uuid;
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/administrator.html")]
+struct OnePage {
+    frame: Frame,
+    one: Row,
+    token: String,
+    acts: String,
+}
+
+/// Shows one.
+pub(in super::super) async fn show(
+    State(api): State<Api>,
+    reader: Reader,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    let found = get(&api, id).await?;
+    let frame = reader.frame(&api, Place::Manage, found.name.clone()).await;
+    let name: String = byte_serialize(found.name.as_bytes()).collect();
+    page(&OnePage {
+        frame,
+        token: once::token(),
+        acts: format!("/console/audit?who={name}"),
+        one: Row::of(found, &reader),
+    })
+}
+
+/// Keeps somebody out.
+pub(in super::super) async fn disable(
+    State(api): State<Api>,
+    reader: Reader,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    let known = get(&api, id).await?;
+    if id == reader.id {
+        return Err(Problem::conflict(
+            "own_access",
+            "You cannot disable yourself. Ask another administrator to do it.",
+        ));
+    }
+    let (db, who, name) = (api.db.clone(), reader.name.clone(), known.name.clone());
+    api.to_the_end(async move {
+        let mut transaction = begin(&db).await?;
+        match administrators::disable(&mut transaction, id).await? {
+            Disabled::Done => note(transaction, &who, "administrator_disabled", id, &name).await,
+            Disabled::Already => Ok(()),
+            Disabled::IsLast => Err(Problem::conflict(
+                "last_administrator",
+                format!("{name} is the last administrator who can sign in. Enable or add somebody else first."),
+            )),
+        }
+    })
+    .await?;
+    let said = format!("{} is signed out and cannot sign in any more.", known.name);
+    Ok(redirect_saying(&format!("{PATH}/{id}"), &said))
+}
+
+/// Lets somebody in again.
+pub(in super::super) async fn enable(
+    State(api): State<Api>,
+    reader: Reader,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    let known = get(&api, id).await?;
+    let (db, who, name) = (api.db.clone(), reader.name.clone(), known.name.clone());
+    api.to_the_end(async move {
+        let mut transaction = begin(&db).await?;
+        if administrators::enable(&mut transaction, id).await? {
+            note(transaction, &who, "administrator_enabled", id, &name).await?;
+        }
+        Ok(())
+    })
+    .await?;
+    let said = format!("{} can sign in again, with the password they had.", known.name);
+    Ok(redirect_saying(&format!("{PATH}/{id}"), &said))
+}
+
+async fn note(mut transaction: Transaction, who: &str, action: &str, id: Uuid, name: &str) -> Result<(), Problem> {
+    let act = Act {
+        who,
+        action,
+        subject: Some(format!("administrator {id}")),
+        details: serde_json::json!({ "name": name }),
+    };
+    audit::note(&mut transaction, &act).await?;
+    commit(transaction).await?;
+    info!(administrator.id = %id, action, "An administrator's access was changed");
+    Ok(())
+}

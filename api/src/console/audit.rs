@@ -1,0 +1,224 @@
+//! Manage > Audit log: who did what, and when.
+
+mod acts;
+mod sheet;
+
+pub(super) use sheet::csv;
+
+use super::frame::{Frame, Place};
+use super::leaf::{LIMIT, Leaf, Turn};
+use super::respond::page_as;
+use super::session::Administrator;
+use super::words::{Moment, moment};
+use crate::problem::Problem;
+use crate::query::Query;
+use crate::state::Api;
+use acts::{About, Act, GROUPS, Group};
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use serde::Deserialize;
+use shared::store::audit::{self, Entry, Filter};
+use time::macros::format_description;
+use time::{Date, OffsetDateTime};
+use url::form_urlencoded::Serializer;
+use uuid::Uuid;
+
+const PATH: &str = "/console/audit";
+
+/// What is asked for.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wish {
+    who: Option<String>,
+    what: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+    before: Option<Uuid>,
+    after: Option<Uuid>,
+    page: Option<u32>,
+}
+
+/// What is wrong with the days.
+#[derive(Debug, Default, Eq, PartialEq)]
+struct Faults {
+    from: Option<&'static str>,
+    to: Option<&'static str>,
+}
+
+/// The log.
+#[derive(Template)]
+#[template(path = "console/audit.html")]
+struct AuditPage {
+    frame: Frame,
+    leaf: Leaf<Row>,
+    names: Vec<String>,
+    groups: &'static [Group],
+    who: String,
+    what: String,
+    from: String,
+    to: String,
+    faults: Faults,
+    is_narrow: bool,
+    sheet: String,
+}
+
+/// A line of it.
+struct Row {
+    at: Moment,
+    who: String,
+    what: String,
+    about: Option<About>,
+    detail: String,
+}
+
+impl Row {
+    fn of(entry: Entry) -> Self {
+        Self {
+            at: moment(entry.at),
+            what: Act::named(&entry.action).map_or_else(|| acts::spelt(&entry.action), |act| act.label.to_owned()),
+            about: About::of(entry.subject.as_deref(), &entry.details),
+            detail: acts::detail(&entry.details),
+            who: entry.who,
+        }
+    }
+}
+
+impl Wish {
+    /// The filters as they stand in an address.
+    fn pairs(&self) -> [(&'static str, &str); 4] {
+        [
+            ("who", self.who.as_deref().unwrap_or_default()),
+            ("what", self.what.as_deref().unwrap_or_default()),
+            ("from", self.from.as_deref().unwrap_or_default()),
+            ("to", self.to.as_deref().unwrap_or_default()),
+        ]
+    }
+
+    /// Which lines those are.
+    fn filter(&self) -> Result<Filter, Faults> {
+        let mut faults = Faults::default();
+        let from = day(self.from.as_deref()).unwrap_or_else(|fault| {
+            faults.from = Some(fault);
+            None
+        });
+        let to = day(self.to.as_deref()).unwrap_or_else(|fault| {
+            faults.to = Some(fault);
+            None
+        });
+        if from.zip(to).is_some_and(|(from, to)| from > to) {
+            faults.to = Some("The last day must not be before the first");
+        }
+        if faults != Faults::default() {
+            return Err(faults);
+        }
+        let midnight = |day: Date| OffsetDateTime::new_utc(day, time::Time::MIDNIGHT);
+        Ok(Filter {
+            who: self.who.clone(),
+            actions: acts::words_of(self.what.as_deref().unwrap_or_default()),
+            from: from.map(midnight),
+            until: to.and_then(Date::next_day).map(midnight),
+        })
+    }
+
+    fn turn(&self) -> Turn {
+        Turn {
+            before: self.before,
+            after: self.after,
+            page: self.page,
+        }
+    }
+}
+
+/// A day as the browser's date field sends it.
+fn day(text: Option<&str>) -> Result<Option<Date>, &'static str> {
+    let Some(text) = text else { return Ok(None) };
+    Date::parse(text, format_description!("[year]-[month]-[day]"))
+        .ok()
+        // Postgres and the calendar agree on these.
+        .filter(|day| (1970..=9998).contains(&day.year()))
+        .map(Some)
+        .ok_or("Write the day as 2026-11-23")
+}
+
+/// Shows a page of it.
+pub(super) async fn show(
+    State(api): State<Api>,
+    reader: Administrator,
+    Query(wish): Query<Wish>,
+) -> Result<Response, Problem> {
+    let (found, faults) = match wish.filter() {
+        Ok(filter) => {
+            let found = audit::list(&api.db, &filter, wish.before, wish.after, LIMIT).await?;
+            (found, Faults::default())
+        }
+        Err(faults) => (Vec::new(), faults),
+    };
+    let pairs = wish.pairs();
+    let leaf = Leaf::of(found, wish.turn(), |entry| entry.id, PATH, &pairs);
+    let has_faults = faults != Faults::default();
+    let frame = reader.frame(&api, Place::Manage, leaf.title("Audit log")).await;
+    let mut names = audit::everybody(&api.db).await?;
+    if let Some(who) = wish.who.as_ref().filter(|who| !names.contains(who)) {
+        names.push(who.clone());
+    }
+    let sheet = Serializer::new(String::new())
+        .extend_pairs(pairs.iter().filter(|(_, value)| !value.is_empty()))
+        .finish();
+    let [who, what, from, to] = pairs.map(|(_, value)| value.to_owned());
+    let status = if has_faults {
+        StatusCode::UNPROCESSABLE_ENTITY
+    } else {
+        StatusCode::OK
+    };
+    page_as(
+        status,
+        &AuditPage {
+            frame: if has_faults { frame.with_faults() } else { frame },
+            leaf: leaf.map(Row::of),
+            names,
+            groups: &GROUPS,
+            is_narrow: !sheet.is_empty(),
+            sheet: format!("{PATH}.csv?{sheet}"),
+            who,
+            what,
+            from,
+            to,
+            faults,
+        },
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    fn between(from: &str, to: &str) -> Result<Filter, Faults> {
+        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+        Wish {
+            from: some(from),
+            to: some(to),
+            ..Wish::default()
+        }
+        .filter()
+    }
+
+    #[test]
+    fn the_last_day_is_meant_to_its_end() {
+        let filter = between("2026-11-23", "2026-11-23").unwrap();
+        assert_eq!(filter.from, Some(datetime!(2026-11-23 0:00 UTC)));
+        assert_eq!(filter.until, Some(datetime!(2026-11-24 0:00 UTC)));
+        assert_eq!(between("", ""), Ok(Filter::default()));
+    }
+
+    #[test]
+    fn a_day_that_is_none_is_told_beside_its_field() {
+        for day in ["23.11.2026", "2026-02-30", "0001-01-01", "99999-01-01", "x"] {
+            let faults = between(day, "").unwrap_err();
+            assert!(faults.from.is_some() && faults.to.is_none(), "{day}");
+        }
+        assert!(between("2026-11-24", "2026-11-23").unwrap_err().to.is_some());
+    }
+}

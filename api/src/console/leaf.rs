@@ -1,0 +1,176 @@
+//! Pages of a long list that is read newest first.
+//!
+//! A page is told by the first or the last row of its neighbour and not by a number, so that it
+//! stays where it is while rows are added above it, and costs the same however far down it is.
+
+use crate::query::Query;
+use serde::Deserialize;
+use url::form_urlencoded::Serializer;
+use uuid::Uuid;
+
+/// Rows on a page.
+const ROWS: u16 = 50;
+
+/// How many rows to ask for: one more says whether there is another page.
+pub(super) const LIMIT: i64 = 51;
+
+/// Which page is asked for, by a list without filters.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Turn {
+    /// What is older than this one,
+    pub(super) before: Option<Uuid>,
+    /// or newer.
+    pub(super) after: Option<Uuid>,
+    /// Which page that is, for the title.
+    pub(super) page: Option<u32>,
+}
+
+/// A `?` with nothing but a turn.
+pub(super) type TurnQuery = Query<Turn>;
+
+/// A page of a list.
+pub(super) struct Leaf<T> {
+    /// What is on it.
+    pub(super) rows: Vec<T>,
+    /// The address of the page before; empty on the first.
+    pub(super) previous: String,
+    /// The address of the page after; empty on the last.
+    pub(super) next: String,
+    /// Which one it is.
+    pub(super) number: u32,
+}
+
+impl<T> Leaf<T> {
+    /// The page of a list at `path`, kept to by `filters`, from up to [`LIMIT`] rows found for a turn.
+    pub(super) fn of(
+        mut found: Vec<T>,
+        turn: Turn,
+        id: impl Fn(&T) -> Uuid,
+        path: &str,
+        filters: &[(&str, &str)],
+    ) -> Self {
+        let rows = usize::from(ROWS);
+        let has_more = found.len() > rows;
+        let is_upwards = turn.after.is_some();
+        if has_more && is_upwards {
+            found.remove(0);
+        }
+        found.truncate(rows);
+        let has_previous = if is_upwards { has_more } else { turn.before.is_some() };
+        let has_next = is_upwards || has_more;
+        let number = if has_previous { turn.page.unwrap_or(2).max(2) } else { 1 };
+        let address = |name: &str, row: Option<&T>, page: u32| {
+            let Some(row) = row else { return String::new() };
+            let mut query = Serializer::new(String::new());
+            for (filter, value) in filters.iter().filter(|(_, value)| !value.is_empty()) {
+                query.append_pair(filter, value);
+            }
+            query.append_pair(name, &id(row).to_string());
+            query.append_pair("page", &page.to_string());
+            format!("{path}?{}", query.finish())
+        };
+        let previous = found.first().filter(|_| has_previous);
+        let next = found.last().filter(|_| has_next);
+        Self {
+            previous: address("after", previous, number.saturating_sub(1).max(1)),
+            next: address("before", next, number.saturating_add(1)),
+            number,
+            rows: found,
+        }
+    }
+
+    /// What the page is called: the number in it tells tabs apart.
+    pub(super) fn title(&self, list: &str) -> String {
+        if self.number > 1 {
+            format!("{list} (page {})", self.number)
+        } else {
+            list.to_owned()
+        }
+    }
+
+    /// The page with its rows as they are shown.
+    pub(super) fn map<U>(self, show: impl FnMut(T) -> U) -> Leaf<U> {
+        Leaf {
+            rows: self.rows.into_iter().map(show).collect(),
+            previous: self.previous,
+            next: self.next,
+            number: self.number,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A list of so many rows, numbered downwards from the newest.
+    fn read(rows: u32, turn: Turn) -> Leaf<u32> {
+        let id = |row: &u32| Uuid::from_u128(u128::from(*row));
+        let within = (1..=rows).rev().filter(|row| {
+            turn.before.is_none_or(|before| id(row) < before) && turn.after.is_none_or(|after| id(row) > after)
+        });
+        let mut found: Vec<u32> = within.collect();
+        let most = usize::try_from(LIMIT).unwrap();
+        if turn.after.is_some() && found.len() > most {
+            found.drain(..found.len() - most);
+        }
+        found.truncate(most);
+        Leaf::of(found, turn, id, "/console/audit", &[("who", "Ana & co"), ("what", "")])
+    }
+
+    fn turn(address: &str) -> Turn {
+        let (_, query) = address.split_once('?').unwrap();
+        let value = |wanted: &str| {
+            let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+            pairs
+                .find(|(name, _)| name == wanted)
+                .map(|(_, value)| value.into_owned())
+        };
+        assert_eq!(value("who").as_deref(), Some("Ana & co"));
+        assert_eq!(value("what"), None);
+        Turn {
+            before: value("before").map(|id| id.parse().unwrap()),
+            after: value("after").map(|id| id.parse().unwrap()),
+            page: value("page").map(|page| page.parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn there_and_back_every_row_is_seen_once() {
+        let mut seen = Vec::new();
+        let mut leaf = read(120, Turn::default());
+        assert_eq!(leaf.previous, "");
+        loop {
+            seen.extend(leaf.rows.iter().copied());
+            if leaf.next.is_empty() {
+                break;
+            }
+            leaf = read(120, turn(&leaf.next));
+        }
+        assert_eq!(seen, (1..=120).rev().collect::<Vec<_>>());
+        assert_eq!((leaf.number, leaf.rows.len()), (3, 20));
+
+        leaf = read(120, turn(&leaf.previous));
+        assert_eq!((leaf.number, leaf.rows.first(), leaf.rows.len()), (2, Some(&70), 50));
+        leaf = read(120, turn(&leaf.previous));
+        assert_eq!((leaf.number, leaf.rows.first()), (1, Some(&120)));
+        assert_eq!(
+            (leaf.previous.as_str(), leaf.title("Audit log").as_str()),
+            ("", "Audit log")
+        );
+    }
+
+    #[test]
+    fn a_short_list_has_one_page() {
+        for rows in [0, 1, 50] {
+            let leaf = read(rows, Turn::default());
+            assert_eq!((leaf.previous.as_str(), leaf.next.as_str()), ("", ""), "{rows}");
+        }
+        assert_eq!(read(51, Turn::default()).title("Users"), "Users");
+        assert_eq!(
+            read(51, turn(&read(51, Turn::default()).next)).title("Users"),
+            "Users (page 2)"
+        );
+    }
+}
