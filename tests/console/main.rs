@@ -1,7 +1,38 @@
 //! Journeys through the pages, in a real browser against the real system. One a file, named by
-//! what happens.
+//! what happens; `every_page` looks at all of them.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a journey that does not go as told ends there"
+)]
 
+mod a_password_of_ones_own;
+mod a_session_ends_meanwhile;
+mod a_wrong_password_is_told;
+mod an_administrator_signs_in;
+mod another_site_sends_a_form;
+mod every_page;
+
+mod passwords_are_tried_slowly;
 mod the_api_is_read_about;
 
-/// The windows in which every page must look well: a desk's and a telephone's.
-pub(crate) const WIDTHS: [u32; 2] = [1280, 375];
+use harness::browser::{self, Browser};
+use harness::{Setup, World};
+
+/// The windows in which every journey must go well: a desk's and a telephone's, with scripts and
+/// without.
+pub(crate) fn windows() -> [browser::Setup; 4] {
+    let (desk, telephone) = (browser::Setup::default(), browser::Setup::default().width(375));
+    [desk, telephone, desk.without_scripting(), telephone.without_scripting()]
+}
+
+/// A world that sends nothing, for journeys that come to no mail.
+pub(crate) async fn a_quiet_world() -> World {
+    World::with(Setup::default().workers(0)).await
+}
+
+/// A page of the console.
+pub(crate) async fn go(browser: &Browser, world: &World, path: &str) {
+    browser.open(&format!("{}{path}", world.base())).await;
+}

@@ -25,6 +25,8 @@
 )]
 
 mod audit;
+mod door;
+mod download;
 mod driver;
 mod find;
 mod hand;
@@ -33,6 +35,7 @@ mod setup;
 mod tabs;
 mod wire;
 
+pub use download::Download;
 pub use setup::Setup;
 
 use std::path::Path;

@@ -13,6 +13,7 @@
     reason = "every verb ends the test when the world does not do as asked"
 )]
 
+mod administrators;
 mod another;
 mod calls;
 mod programs;
@@ -20,6 +21,7 @@ mod promises;
 mod queues;
 mod setup;
 
+pub use administrators::Administrator;
 pub use another::AnotherApi;
 pub use queues::Message;
 pub use setup::Setup;
@@ -28,7 +30,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use sqlx::PgPool;
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use uuid::Uuid;
 
 use crate::error::{HarnessError, Result};
@@ -66,6 +68,7 @@ pub struct World {
     base: String,
     address: std::net::SocketAddr,
     key: String,
+    administrator: OnceCell<Administrator>,
     http: reqwest::Client,
     settings: Vec<(String, String)>,
     folder: tempfile::TempDir,
@@ -150,6 +153,7 @@ impl World {
             base: format!("http://{address}"),
             address,
             key: String::new(),
+            administrator: OnceCell::new(),
             http: reqwest::Client::new(),
             settings,
             folder,

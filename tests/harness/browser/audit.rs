@@ -10,10 +10,11 @@ use super::Browser;
 use crate::error::{HarnessError, Result};
 use crate::installed::path_of;
 
-/// Goes behind the checker's own source, and hands over what it found.
+/// Hands over what the checker found; null when it is not on the page yet.
 const ASK_CHECKER: &str = r"
-const [options, done] = [arguments[0], arguments[arguments.length - 1]];
-axe.run(document, options).then((found) => done(found.violations), (fault) => done(String(fault)));
+const [options, done] = arguments;
+if (!window.axe) done(null);
+else axe.run(document, options).then((found) => done(found.violations), (fault) => done(String(fault)));
 ";
 
 /// What hangs over the right edge, as the tag and classes of each element, unless the page is
@@ -23,15 +24,25 @@ const page = document.scrollingElement, width = page.clientWidth;
 if (page.scrollWidth <= width) return [];
 const over = [...document.body.querySelectorAll('*')].filter((e) => e.getBoundingClientRect().right > width + 1);
 const named = over.map((e) => `${e.tagName.toLowerCase()}.${e.className}: ${e.textContent.trim().slice(0, 40)}`);
-return [`the page is ${page.scrollWidth} px wide in a window of ${width} px`, ...named.slice(0, 12)];
+return [`* sideways: the page is ${page.scrollWidth} px wide in a window of ${width} px`, ...named.slice(0, 12).map((line) => `    ${line}`)];
 ";
 
 impl Browser {
-    /// The three that every page must stand, at once.
+    /// The page is no wider than its window, the accessibility checker finds nothing, and the
+    /// browser's console is empty: what every page must stand.
     pub async fn assert_sound(&self) {
-        self.assert_no_sideways_scroll().await;
-        self.assert_accessible().await;
-        self.assert_no_console_errors().await;
+        self.assert_none(self.faults().await).await;
+    }
+
+    /// What [`Browser::assert_sound`] would say, for whoever looks at many pages first.
+    pub async fn faults(&self) -> Vec<String> {
+        let mut faults = self.done("measure the page", self.overhang().await).await;
+        faults.extend(
+            self.done("run the accessibility checker", self.violations().await)
+                .await,
+        );
+        faults.extend(self.done("read the browser's console", self.console().await).await);
+        faults
     }
 
     /// Nothing was written to the browser's console since this was last asked: no error or warning
@@ -42,13 +53,28 @@ impl Browser {
     /// its faults is a good page.
     pub async fn assert_no_console_errors(&self) {
         let written = self.console().await;
-        let written = self.done("read the browser's console", written).await;
-        assert!(
-            written.is_empty(),
-            "the browser's console says:\n{}\n{}",
-            written.join("\n"),
-            self.describe().await
-        );
+        self.assert_none(self.done("read the browser's console", written).await)
+            .await;
+    }
+
+    /// The page is no wider than its window.
+    pub async fn assert_no_sideways_scroll(&self) {
+        let over = self.overhang().await;
+        self.assert_none(self.done("measure the page", over).await).await;
+    }
+
+    /// The accessibility checker finds nothing: WCAG 2.0, 2.1 and 2.2 at A and AA, and what is
+    /// good practice beside them.
+    ///
+    /// The checker waits for promises, so where scripting is off it is on for that moment.
+    pub async fn assert_accessible(&self) {
+        let found = self.violations().await;
+        self.assert_none(self.done("run the accessibility checker", found).await)
+            .await;
+    }
+
+    async fn assert_none(&self, faults: Vec<String>) {
+        assert!(faults.is_empty(), "{}\n{}", faults.join("\n"), self.describe().await);
     }
 
     async fn console(&self) -> Result<Vec<String>> {
@@ -69,7 +95,12 @@ impl Browser {
         let is_bad = |entry: &&Value| matches!(entry["level"].as_str(), Some("SEVERE" | "WARNING"));
         let bad = entries.iter().filter(is_bad).filter(|entry| !of_a_page(entry));
         Ok(bad
-            .map(|entry| format!("{} {}: {}", entry["level"], entry["source"], entry["message"]))
+            .map(|entry| {
+                format!(
+                    "* console: {} {}: {}",
+                    entry["level"], entry["source"], entry["message"]
+                )
+            })
             .collect())
     }
 
@@ -82,42 +113,24 @@ impl Browser {
             .collect())
     }
 
-    /// The page is no wider than its window.
-    pub async fn assert_no_sideways_scroll(&self) {
-        let over = self.run(SIDEWAYS).await;
-        let over: Vec<&str> = over
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
-        assert!(
-            over.is_empty(),
-            "the page scrolls sideways:\n{}\n{}",
-            over.join("\n"),
-            self.describe().await
-        );
+    async fn overhang(&self) -> Result<Vec<String>> {
+        let over = self.session.run(SIDEWAYS, &[]).await?;
+        let lines = over.as_array().into_iter().flatten().filter_map(Value::as_str);
+        Ok(lines.map(str::to_owned).collect())
     }
 
-    /// The accessibility checker finds nothing: WCAG 2.0, 2.1 and 2.2 at A and AA, and what is
-    /// good practice beside them.
-    ///
-    /// The checker waits for promises, so where scripting is off it is on for that moment.
-    pub async fn assert_accessible(&self) {
-        let found = self.violations().await;
-        let found = self.done("run the accessibility checker", found).await;
-        assert!(
-            found.is_empty(),
-            "the accessibility checker says:\n{}\n{}",
-            found.join("\n"),
-            self.describe().await
-        );
+    /// Asks the checker, which stays on the page once it is there.
+    async fn ask_checker(&self, options: &Value) -> Result<Value> {
+        let options = std::slice::from_ref(options);
+        let found = self.session.run_to_the_end(ASK_CHECKER, options).await?;
+        if !found.is_null() {
+            return Ok(found);
+        }
+        self.session.run(&checker().await?, &[]).await?;
+        self.session.run_to_the_end(ASK_CHECKER, options).await
     }
 
     async fn violations(&self) -> Result<Vec<String>> {
-        let path = path_of("AXE").await?;
-        let checker = std::fs::read_to_string(&path)
-            .map_err(|fault| HarnessError::because(format!("could not read {}", path.display()), fault))?;
         let tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
         let options = json!({
             "runOnly": { "type": "tag", "values": tags },
@@ -131,8 +144,7 @@ impl Browser {
         if !scripting {
             self.let_scripts_run(true).await?;
         }
-        let script = format!("{checker}\n{ASK_CHECKER}");
-        let found = self.session.run_to_the_end(&script, &[options]).await;
+        let found = self.ask_checker(&options).await;
         if !scripting {
             self.let_scripts_run(false).await?;
         }
@@ -141,6 +153,13 @@ impl Browser {
             fault => Err(HarnessError::new(format!("it failed: {fault}"))),
         }
     }
+}
+
+/// The checker's own source.
+async fn checker() -> Result<String> {
+    let path = path_of("AXE").await?;
+    std::fs::read_to_string(&path)
+        .map_err(|fault| HarnessError::because(format!("could not read {}", path.display()), fault))
 }
 
 /// A violation in lines: the rule, what it asks, and each element that breaks it.

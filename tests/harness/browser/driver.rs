@@ -7,11 +7,14 @@ use std::time::{Duration, Instant};
 use super::{PATIENCE, PULSE};
 use crate::error::{HarnessError, Result};
 use crate::installed::path_of;
-use crate::program::Program;
+use crate::program::{Program, free_address};
 use crate::stack::Stack;
 
-/// What the driver says when it listens, before the port that the system chose for it.
-const LISTENS: &str = "started successfully on port ";
+/// What the driver says when it listens.
+const LISTENS: &str = "started successfully";
+
+/// What it says when somebody else has come to listen there.
+const TAKEN: &str = "Address already in use";
 
 /// A running `chromedriver`. Dropping it ends its browser too.
 #[derive(Debug)]
@@ -23,7 +26,7 @@ pub(super) struct Driver {
 }
 
 impl Driver {
-    /// Starts one on a port that the system chooses.
+    /// Starts one.
     pub(super) async fn start() -> Result<Self> {
         let path = path_of("CHROMEDRIVER").await?;
         let folder = Folder::make()?;
@@ -36,9 +39,16 @@ impl Driver {
             ("TZ", "UTC".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value));
-        let program = Program::start_at(&path, &folder.0, "chromedriver", &["--port=0"], &settings).await?;
-        let port = listens(&program).await?;
-        Ok(Self { program, folder, port })
+        loop {
+            // Not a port of the system's choice: the driver wants the same one for IPv4 and IPv6.
+            let port = free_address().await?.port();
+            let listen = format!("--port={port}");
+            let name = format!("chromedriver-{port}");
+            let program = Program::start_at(&path, &folder.0, &name, &[&listen], &settings).await?;
+            if listens(&program).await? {
+                return Ok(Self { program, folder, port });
+            }
+        }
     }
 
     pub(super) const fn port(&self) -> u16 {
@@ -61,15 +71,16 @@ impl Driver {
     }
 }
 
-/// Waits until the driver says where it listens.
-async fn listens(driver: &Program) -> Result<u16> {
+/// Waits until the driver listens; false when somebody else was quicker to take its port.
+async fn listens(driver: &Program) -> Result<bool> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let log = driver.log();
-        let behind = log.split_once(LISTENS).map(|(_, behind)| behind);
-        let port = behind.and_then(|behind| behind.split_once('.')?.0.parse().ok());
-        if let Some(port) = port {
-            return Ok(port);
+        if log.contains(LISTENS) {
+            return Ok(true);
+        }
+        if log.contains(TAKEN) {
+            return Ok(false);
         }
         if driver.exit_code().is_some() || Instant::now() > deadline {
             return Err(HarnessError::new(format!(

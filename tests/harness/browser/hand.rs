@@ -1,14 +1,30 @@
 //! What a person's hand does: clicks, types, ticks, attaches.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::Browser;
 use super::find::{Sort, squeezed};
 use super::wire::Element;
+use super::{Browser, PULSE};
 use crate::error::{HarnessError, Result};
+
+/// How long a click may take to begin loading the page it leads to. Only where a script takes the
+/// click for itself is all of it spent.
+const TURNING: Duration = Duration::from_secs(5);
+
+/// Whether a click on this leads to another page; if so, the page that it leaves is marked.
+const LEADS_ON: &str = r"
+const it = arguments[0], form = it.form;
+const link = it.closest('a[href]');
+const leads = link
+  ? !link.getAttribute('href').startsWith('#') && !link.target && !link.hasAttribute('download')
+  : form && it.type === 'submit' && !form.target && (form.noValidate || it.formNoValidate || form.checkValidity());
+if (leads) window.beckonLeaves = true;
+return Boolean(leads);
+";
 
 /// Keys that have names, and what stands for them on the wire.
 const KEYS: [(&str, char); 16] = [
@@ -37,6 +53,11 @@ impl Browser {
     pub async fn click(&self, name: &str) {
         self.with(Sort::Pressable, name, async |element| self.press_on(element).await)
             .await;
+    }
+
+    /// Waits until there is a button or link of this name.
+    pub async fn finds(&self, name: &str) {
+        self.with(Sort::Pressable, name, async |_| Ok(())).await;
     }
 
     /// Clicks a button or link twice, as quickly as a hand does.
@@ -136,6 +157,17 @@ impl Browser {
         self.done("press keys", pressed).await;
     }
 
+    /// Writes wherever the focus is, key by key.
+    pub async fn write(&self, text: &str) {
+        let keys = text.chars().map(String::from);
+        let strokes = keys.flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key })));
+        let actions: Vec<Value> = strokes.collect();
+        let written = self
+            .act(&json!({ "type": "key", "id": "keyboard", "actions": actions }))
+            .await;
+        self.done("write", written).await;
+    }
+
     /// What has the focus, by its name.
     pub async fn focused(&self) -> String {
         let focused = self.session.ask(Method::GET, "/element/active", None).await;
@@ -154,8 +186,22 @@ impl Browser {
             return Err(HarnessError::new("it is disabled"));
         }
         self.bring_into_view(element).await?;
+        let leads_on = self.session.run(LEADS_ON, &[element.write()]).await? == Value::Bool(true);
         self.session.of(element, Method::POST, "click", Some(json!({}))).await?;
+        if leads_on {
+            self.wait_for_the_next_page().await;
+        }
         Ok(())
+    }
+
+    /// The driver waits for a page that is loading, but a click returns before it begins to.
+    async fn wait_for_the_next_page(&self) {
+        let deadline = Instant::now() + TURNING;
+        let is_marked = async || self.session.run("return window.beckonLeaves === true", &[]).await;
+        // A fault is an answer too: it comes from between the pages.
+        while Instant::now() < deadline && is_marked().await.is_ok_and(|marked| marked == Value::Bool(true)) {
+            tokio::time::sleep(PULSE).await;
+        }
     }
 
     /// To the middle of the window, where nothing that sticks to its edges covers it.

@@ -7,10 +7,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::find::squeezed;
-use super::{Browser, PATIENCE};
+use super::{Browser, PATIENCE, Setup};
 
 /// The highest picture that Chromium draws.
-const HIGHEST: f64 = 16_000.0;
+const HIGHEST: u32 = 16_000;
 
 impl Browser {
     /// The text of the page as it is seen, with every run of white space as one space.
@@ -36,6 +36,14 @@ impl Browser {
     /// The address without its beginning: path and query.
     pub async fn path(&self) -> String {
         self.told("return location.pathname + location.search").await
+    }
+
+    /// The HTTP status the page was answered with.
+    pub async fn status(&self) -> u64 {
+        let status = self
+            .run("return performance.getEntriesByType('navigation')[0]?.responseStatus")
+            .await;
+        status.as_u64().unwrap_or_default()
     }
 
     /// Waits until the page shows this text.
@@ -82,16 +90,20 @@ impl Browser {
         squeezed(value.as_str().unwrap_or_default())
     }
 
-    /// Draws the whole page into a PNG file.
+    /// Draws the whole page into a PNG file, as in a window that is high enough for all of it:
+    /// what sticks to the window's edge is at the page's.
     pub async fn screenshot(&self, path: &Path) {
-        let metrics = self.session.devtools("Page.getLayoutMetrics", json!({})).await;
-        let size = self.done("measure the page", metrics).await["cssContentSize"].take();
-        let height = size["height"].as_f64().unwrap_or_default().min(HIGHEST);
-        let width = f64::from(self.setup().width);
-        let clip = json!({ "x": 0, "y": 0, "width": width, "height": height, "scale": 1 });
-        let parameters = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
-        let drawn = self.session.devtools("Page.captureScreenshot", parameters).await;
+        let setup = self.setup();
+        let height = self.run("return document.documentElement.scrollHeight").await;
+        let height = height.as_u64().and_then(|height| u32::try_from(height).ok());
+        let height = height.unwrap_or(setup.height).clamp(setup.height, HIGHEST);
+        self.become_like(Setup { height, ..setup }).await;
+        let drawn = self
+            .session
+            .devtools("Page.captureScreenshot", json!({ "format": "png" }))
+            .await;
         let drawn = self.done("draw the page", drawn).await;
+        self.become_like(setup).await;
         let picture = STANDARD.decode(drawn["data"].as_str().unwrap_or_default());
         let written = picture.map(|picture| {
             let _ = path.parent().map(std::fs::create_dir_all);

@@ -180,6 +180,12 @@ async fn what_is_not_there_or_not_plain_ends_the_test() {
         ambiguous.contains(r#"any of ["Edit the first", "Edit the second"]"#),
         "{ambiguous}"
     );
+    let file = browser.download("Missing").await;
+    assert_eq!(
+        (file.status, file.content_type.as_str()),
+        (404, "text/html"),
+        "{file:?}"
+    );
     // A page that was asked for and is answered with a fault is no fault of the page.
     browser.click("Missing").await;
     browser.assert_no_console_errors().await;

@@ -1,0 +1,41 @@
+//! Somebody mistypes, or guesses.
+
+use harness::browser::Browser;
+
+use crate::{a_quiet_world, go, windows};
+
+#[tokio::test]
+async fn a_wrong_password_is_told_and_an_unknown_address_in_the_same_words() {
+    const WORDS: &str = "The email address and the password do not belong together.";
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await;
+
+    for window in windows() {
+        let browser = Browser::start(window).await;
+        go(&browser, &world, "/console/sign-in").await;
+        for (email, password) in [
+            (priya.email.as_str(), "lantern orchard Pria Nair"),
+            ("nobody@lerna.example", priya.password.as_str()),
+            ("nobody at all@", "lantern"),
+        ] {
+            if !window.scripting || email.contains(' ') {
+                // Chromium itself would not let this address out.
+                browser.run("document.forms[0].noValidate = true").await;
+            }
+            browser.enter(email, password).await;
+
+            browser.sees(WORDS).await;
+            assert_eq!(browser.title().await, "Error: Sign in – Beckon");
+            assert_eq!(browser.status().await, 422);
+            assert_eq!(browser.value("Email address").await, email);
+            assert_eq!(browser.value("Password").await, "");
+            browser.click(WORDS).await;
+            assert_eq!(browser.focused().await, "Email address");
+            browser.assert_sound().await;
+        }
+
+        browser.enter(&priya.email, &priya.password).await;
+        browser.finds("Your account: Priya Nair").await;
+    }
+    world.end().await;
+}

@@ -1,0 +1,76 @@
+//! In by the front door, and out again.
+
+use harness::browser::{self, Browser};
+
+use crate::{a_quiet_world, go, windows};
+
+#[tokio::test]
+async fn an_administrator_signs_in_and_out() {
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await;
+
+    for window in windows() {
+        let browser = Browser::start(window).await;
+        browser.open(world.base()).await;
+        assert_eq!(browser.title().await, "Sign in – Beckon");
+        browser.assert_sound().await;
+
+        browser.enter(&priya.email.to_uppercase(), &priya.password).await;
+        browser.finds("Your account: Priya Nair").await;
+        assert!(
+            browser.path().await.starts_with("/console/"),
+            "{}",
+            browser.path().await
+        );
+        browser.assert_sound().await;
+        go(&browser, &world, "/console/sign-in").await;
+        browser.finds("Your account: Priya Nair").await;
+
+        browser.click("Your account: Priya Nair").await;
+        browser.click("Sign out").await;
+        assert_eq!(browser.heading().await, "Sign in");
+        // What was seen before is not to be seen by whoever sits down next.
+        browser.back().await;
+        browser.sees("Email address").await;
+        browser.loses("Priya Nair").await;
+        browser.assert_no_console_errors().await;
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_comes_to_where_one_wanted_to_go() {
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await;
+    let browser = Browser::start(browser::Setup::default()).await;
+
+    go(&browser, &world, "/console/password?from=bookmark").await;
+    assert_eq!(browser.heading().await, "Sign in");
+    // By keyboard alone, as password managers and many people do.
+    browser.fill("Email address", &priya.email).await;
+    browser.press("Tab").await;
+    browser.write(&priya.password).await;
+    browser.press("Enter").await;
+
+    browser.sees("Choose a password").await;
+    assert_eq!(browser.path().await, "/console/password?from=bookmark");
+    // Another tab of the same browser is signed in as well.
+    browser
+        .open_in_new_tab(&format!("{}/console/password", world.base()))
+        .await;
+    browser.sees("Choose a password").await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn nobody_is_there_yet_and_the_page_says_what_to_do() {
+    let world = a_quiet_world().await;
+    let browser = Browser::start(browser::Setup::default().width(375)).await;
+
+    browser.open(world.base()).await;
+
+    browser.sees("Nobody can sign in yet").await;
+    browser.sees("beckon-api add-administrator").await;
+    browser.assert_sound().await;
+    world.end().await;
+}

@@ -1,0 +1,169 @@
+//! What holds for every page: it is accessible, in the light and in the dark, wide and narrow; it
+//! never scrolls sideways; it writes nothing to the browser's console.
+//!
+//! The pages are those of the routes in `api/src/console`; one that [`pages`] does not list fails
+//! here by its name. Each is looked at in a world in which much has happened, and those that are
+//! not about a single thing also in one in which nothing has. With a folder in `BECKON_PICTURES`,
+//! pictures of all of them are left there.
+
+mod pages;
+mod routes;
+mod scene;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use harness::browser::{self, Browser};
+
+use crate::go;
+use pages::Visit;
+use scene::Scene;
+
+/// The windows in which every page is looked at with its scripts running.
+const WIDTHS: [u32; 3] = [1280, 375, 320];
+
+/// A walk through all pages of one world.
+struct Walk<'w> {
+    scene: &'w Scene,
+    administrator: Browser,
+    stranger: Browser,
+    faults: Vec<String>,
+    /// A fault is told once, for the first page and window that shows it.
+    told: BTreeSet<String>,
+}
+
+#[tokio::test]
+async fn every_page_is_accessible() {
+    let administrator = Browser::start(browser::Setup::default()).await;
+    let scene = Scene::in_which_much_has_happened(&administrator).await;
+
+    let faults = walk_through(&scene, administrator).await;
+
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    scene.world.end().await;
+}
+
+#[tokio::test]
+async fn every_page_is_accessible_where_nothing_has_happened_yet() {
+    let administrator = Browser::start(browser::Setup::default()).await;
+    let scene = Scene::in_which_nothing_has_happened(&administrator).await;
+
+    let faults = walk_through(&scene, administrator).await;
+
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+    scene.world.end().await;
+}
+
+#[test]
+fn every_page_is_listed() {
+    let routes = routes::of_the_console();
+
+    let gone: Vec<&str> = pages::listed()
+        .filter(|page| !routes.iter().any(|route| route == page))
+        .collect();
+    let forgotten: Vec<&String> = routes
+        .iter()
+        .filter(|route| !pages::listed().any(|page| page == *route))
+        .collect();
+
+    assert!(routes.len() > 3, "{routes:?}");
+    assert!(gone.is_empty(), "listed in every_page/pages.rs, and no route: {gone:?}");
+    assert!(
+        forgotten.is_empty(),
+        "say in tests/console/every_page/pages.rs how one comes to {forgotten:?}"
+    );
+}
+
+async fn walk_through(scene: &Scene, administrator: Browser) -> Vec<String> {
+    let mut walk = Walk {
+        scene,
+        administrator,
+        stranger: Browser::start(browser::Setup::default()).await,
+        faults: Vec::new(),
+        told: BTreeSet::new(),
+    };
+    for visit in pages::visits(scene) {
+        walk.look_at(&visit).await;
+    }
+    walk.faults
+}
+
+impl Walk<'_> {
+    async fn look_at(&mut self, visit: &Visit) {
+        let desk = browser::Setup::default();
+        self.open(visit, desk).await;
+        self.assert_is_the_page(visit).await;
+        for width in WIDTHS {
+            for window in [desk.width(width), desk.width(width).dark()] {
+                self.browser(visit).become_like(window).await;
+                self.note(visit, window).await;
+            }
+        }
+        let bare = desk.width(375).without_scripting();
+        self.open(visit, bare).await;
+        self.note(visit, bare).await;
+        self.browser(visit).become_like(desk).await;
+    }
+
+    fn browser(&self, visit: &Visit) -> &Browser {
+        if visit.is_inside {
+            &self.administrator
+        } else {
+            &self.stranger
+        }
+    }
+
+    async fn open(&self, visit: &Visit, window: browser::Setup) {
+        let browser = self.browser(visit);
+        browser.become_like(window).await;
+        go(browser, &self.scene.world, &visit.path).await;
+    }
+
+    /// That it is not another page that was shown in its place.
+    async fn assert_is_the_page(&mut self, visit: &Visit) {
+        let browser = self.browser(visit);
+        let headings = browser.run("return document.querySelectorAll('h1').length").await;
+        let is = (browser.status().await, browser.path().await, headings.as_u64());
+        let title = browser.title().await;
+        let ought = (visit.status, visit.path.clone(), Some(1));
+        if is != ought || !title.ends_with(" – Beckon") {
+            self.faults.push(format!(
+                "{}: status, address and first headings are {is:?} and not {ought:?}; the title is ‘{title}’",
+                visit.path
+            ));
+        }
+    }
+
+    async fn note(&mut self, visit: &Visit, window: browser::Setup) {
+        let browser = self.browser(visit);
+        let found = browser.faults().await;
+        if let Some(folder) = pictures() {
+            let name = format!(
+                "{}-{}.png",
+                visit.path.replace(|c: char| !c.is_alphanumeric(), "_"),
+                looks(window)
+            );
+            browser.screenshot(&folder.join(self.scene.name).join(name)).await;
+        }
+        for fault in found {
+            if self.told.insert(fault.clone()) {
+                self.faults.push(format!("{} {}:\n{fault}", visit.path, looks(window)));
+            }
+        }
+    }
+}
+
+/// A window in a word.
+fn looks(window: browser::Setup) -> String {
+    let scheme = if window.dark { "-dark" } else { "-light" };
+    let scripting = if window.scripting { "" } else { "-bare" };
+    format!("{}{scheme}{scripting}", window.width)
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests have no config.rs; this is for whoever wants to look"
+)]
+fn pictures() -> Option<PathBuf> {
+    std::env::var("BECKON_PICTURES").ok().map(PathBuf::from)
+}

@@ -1,0 +1,144 @@
+//! How each page is come by.
+//!
+//! A route that answers GET has one line in [`PAGES`]: the addresses at which to look at it, as
+//! many as it has looks worth checking. `{user}` and the like are things of the [`Scene`], which
+//! knows their ids; an address that names a thing the scene lacks is left out. What answers GET
+//! and is no page says what it is.
+
+use super::scene::Scene;
+use Come::{At, Missing, NoPage, Outside};
+
+/// Every route of the console that a browser may get, as the alphabet has them.
+const PAGES: &[(&str, Come)] = &[
+    // It leads to where one begins.
+    ("/console", NoPage),
+    // The style sheet, the script and the tab's picture.
+    ("/console/assets/{file}", NoPage),
+    ("/console/password", At(&["/console/password"])),
+    // It leads to the first step.
+    ("/console/selections/new", NoPage),
+    (
+        "/console/selections/{id}",
+        At(&[
+            "/console/selections/{nobody_chosen}",
+            "/console/selections/{invite}",
+            "/console/selections/{invite}?page=2",
+            "/console/selections/{passwords}?q=person",
+        ]),
+    ),
+    (
+        "/console/selections/{id}/check",
+        At(&[
+            "/console/selections/{invite}/check",
+            "/console/selections/{passwords}/check",
+            "/console/selections/{passwords}/check?signed_in=true&recent=true",
+            "/console/selections/{one_password}/check",
+        ]),
+    ),
+    (
+        "/console/selections/{id}/preview",
+        At(&[
+            "/console/selections/{invite}/preview",
+            "/console/selections/{invite}/preview?n=2&part=text",
+            "/console/selections/{invite}/preview?find=nobody+of+this+name",
+            "/console/selections/{passwords}/preview",
+        ]),
+    ),
+    // The mail, in a frame of the page that shows it.
+    ("/console/selections/{id}/preview/html", NoPage),
+    (
+        "/console/sign-in",
+        Outside(&["/console/sign-in", "/console/sign-in?to=%2Fconsole&came=1"]),
+    ),
+    ("/console/system-emails", At(&["/console/system-emails"])),
+    (
+        "/console/system-emails/{key}",
+        At(&["/console/system-emails/invite", "/console/system-emails/password_reset"]),
+    ),
+    (
+        "/console/system-emails/{key}/compare",
+        At(&["/console/system-emails/invite/compare?from={old_version}&to={new_version}"]),
+    ),
+    (
+        "/console/system-emails/{key}/history",
+        At(&[
+            "/console/system-emails/invite/history",
+            "/console/system-emails/password_reset/history",
+        ]),
+    ),
+    (
+        "/console/system-emails/{key}/history/{version}",
+        At(&[
+            "/console/system-emails/invite/history/1",
+            "/console/system-emails/invite/history/{new_version}",
+        ]),
+    ),
+    // The mail, in a frame of the editor.
+    ("/console/system-emails/{key}/preview", NoPage),
+    (
+        "/console/system-emails/{key}/restore/{version}",
+        At(&["/console/system-emails/invite/restore/{old_version}"]),
+    ),
+    // It leads back to the editor.
+    ("/console/system-emails/{key}/test", NoPage),
+    (
+        "/console/users",
+        At(&[
+            "/console/users",
+            "/console/users?page=2",
+            "/console/users?q=example.org&status=failed",
+            "/console/users?q=nobody+of+this+name",
+            "/console/users?import={import}",
+        ]),
+    ),
+    ("/console/{*rest}", Missing(&["/console/nothing-of-the-kind"])),
+];
+
+/// How a route is come by.
+#[derive(Clone, Copy, Debug)]
+enum Come {
+    /// Signed in, at these addresses.
+    At(&'static [&'static str]),
+    /// By somebody who is not signed in.
+    Outside(&'static [&'static str]),
+    /// Signed in, and answered with 404.
+    Missing(&'static [&'static str]),
+    /// It is something else, which is said beside it.
+    NoPage,
+}
+
+/// One look at a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Visit {
+    /// The address behind that of the API, which must still be there once it is loaded.
+    pub(super) path: String,
+    /// Whether by somebody who is signed in.
+    pub(super) is_inside: bool,
+    /// What it is answered with.
+    pub(super) status: u64,
+}
+
+/// The routes that are listed.
+pub(super) fn listed() -> impl Iterator<Item = &'static str> {
+    PAGES.iter().map(|(route, _)| *route)
+}
+
+/// Where to look in this scene.
+pub(super) fn visits(scene: &Scene) -> Vec<Visit> {
+    let mut visits = Vec::new();
+    for (_, come) in PAGES {
+        let (addresses, is_inside, status) = match *come {
+            At(addresses) => (addresses, true, 200),
+            Outside(addresses) => (addresses, false, 200),
+            Missing(addresses) => (addresses, true, 404),
+            NoPage => continue,
+        };
+        let paths = addresses.iter().filter_map(|address| scene.fill(address));
+        visits.extend(paths.map(|path| Visit {
+            path,
+            is_inside,
+            status,
+        }));
+    }
+    visits
+}

@@ -1,0 +1,175 @@
+//! A world to look at pages in.
+
+use std::collections::BTreeMap;
+
+use harness::browser::Browser;
+use harness::{Setup, World};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::go;
+
+/// More than a page of a list holds.
+const PEOPLE: usize = 70;
+
+/// A world, and the ids of the things in it that have pages.
+pub(super) struct Scene {
+    pub(super) name: &'static str,
+    pub(super) world: World,
+    things: BTreeMap<&'static str, String>,
+}
+
+impl Scene {
+    /// Nobody was imported, nothing was sent.
+    pub(super) async fn in_which_nothing_has_happened(browser: &Browser) -> Self {
+        let mut scene = Self {
+            name: "empty",
+            world: World::with(Setup::default().workers(0)).await,
+            things: BTreeMap::new(),
+        };
+        browser.sign_in(&scene.world).await;
+        scene.is_chosen(browser, "nobody_chosen", "kind=invite").await;
+        scene
+    }
+
+    /// People with names of all lengths, rows that were refused; batches that have ended, well and
+    /// badly, that wait, are tried again, are paused and were stopped.
+    pub(super) async fn in_which_much_has_happened(browser: &Browser) -> Self {
+        let mut scene = Self {
+            name: "full",
+            world: World::start().await,
+            things: BTreeMap::new(),
+        };
+        scene.people_are_invited().await;
+        scene.a_letter_is_changed().await;
+        scene.passwords_are_sent().await;
+        browser.sign_in(&scene.world).await;
+        scene.people_are_chosen(browser).await;
+        scene
+    }
+
+    async fn people_are_chosen(&mut self, browser: &Browser) {
+        let rows = rows(PEOPLE, |n| format!("newcomer{n}@example.org,New {n}\n"));
+        self.world
+            .import(&format!("email,first name\n{rows}noname2@example.org,\n"))
+            .await
+            .expect(201);
+        let user = self.fill("user={user}&kind=password_reset").unwrap_or_default();
+        self.is_chosen(browser, "invite", "kind=invite").await;
+        self.is_chosen(browser, "passwords", "kind=password_reset").await;
+        self.is_chosen(browser, "one_password", &user).await;
+    }
+
+    /// Begins a choice, and remembers its id.
+    async fn is_chosen(&mut self, browser: &Browser, name: &'static str, beginning: &str) {
+        go(browser, &self.world, &format!("/console/selections/new?{beginning}")).await;
+        let path = browser.path().await;
+        self.knows(name, path.split(['/', '?']).nth(3).map(Value::from).as_ref());
+    }
+
+    async fn a_letter_is_changed(&mut self) {
+        let path = "/v1/system-emails/invite";
+        let now = self.world.get(path).await.expect(200);
+        let body = format!(
+            "{}\n\nYours, {{{{ department }}}}\n",
+            now["body"].as_str().unwrap_or_default()
+        );
+        let changed = json!({ "subject": "Come in, {{ first_name | default(\"dear colleague\") }}", "body": body });
+        let saved = self.world.ask(Method::PUT, path, Some(changed), None).await.expect(200);
+        self.knows("old_version", Some(&json!(now["version"].to_string())));
+        self.knows("new_version", Some(&json!(saved["version"].to_string())));
+    }
+
+    async fn people_are_invited(&mut self) {
+        let world = &self.world;
+        let import = world.import(&people()).await.expect(201);
+        let ended = world.invite(json!({ "import": import["id"] })).await;
+        world.finished(ended).await;
+        let later = world
+            .import(&format!("email\n{}", addresses("451", 3)))
+            .await
+            .expect(201);
+        let trying = world.invite(json!({ "import": later["id"] })).await;
+        world.until(trying, "retrying", 3).await;
+        let of_ended = world.deliveries(ended).await;
+        let of_trying = world.deliveries(trying).await;
+        let with = |state: &str| of_ended.iter().find(|line| line["state"] == state);
+        self.knows("user", with("sent").map(|line| &line["user"]));
+        self.knows("sent", with("sent").map(|line| &line["id"]));
+        self.knows("failed", with("failed").map(|line| &line["id"]));
+        self.knows("retrying", of_trying.first().map(|line| &line["id"]));
+        self.knows("import", Some(&import["id"]));
+        self.knows("clean_import", Some(&later["id"]));
+        self.knows("ended_batch", Some(&json!(ended)));
+        self.knows("trying_batch", Some(&json!(trying)));
+    }
+
+    async fn passwords_are_sent(&mut self) {
+        let batches = [
+            ("held_batch", None),
+            ("paused_batch", Some("pause")),
+            ("stopped_batch", Some("stop")),
+        ];
+        for (n, (name, step)) in (1..).zip(batches) {
+            // Nobody twice: whoever is owed one already is left out.
+            let whom = json!({ "emails": [format!("person{n}@example.org")], "hold_seconds": 600 });
+            let batch = self.world.reset_passwords(whom).await;
+            if let Some(step) = step {
+                let path = format!("/v1/batches/{batch}/{step}");
+                self.world.post(&path, json!({})).await.expect(200);
+            }
+            self.knows(name, Some(&json!(batch)));
+        }
+    }
+
+    /// Remembers what a thing's id is.
+    fn knows(&mut self, name: &'static str, id: Option<&Value>) {
+        let id = id
+            .and_then(Value::as_str)
+            .unwrap_or_else(|| panic!("the scene has no {name}"));
+        self.things.insert(name, id.to_owned());
+    }
+
+    /// An address with the ids of things in the place of their names; none when one is not here.
+    pub(super) fn fill(&self, address: &str) -> Option<String> {
+        let mut filled = String::new();
+        let mut parts = address.split(['{', '}']);
+        filled.push_str(parts.next()?);
+        while let (Some(name), Some(rest)) = (parts.next(), parts.next()) {
+            filled.push_str(self.things.get(name)?);
+            filled.push_str(rest);
+        }
+        Some(filled)
+    }
+}
+
+/// A file as administrators have them.
+fn people() -> String {
+    let mut csv = "email,first name,last name,department\n".to_owned();
+    csv.push_str(&rows(PEOPLE, |n| {
+        format!("person{n}@example.org,Person {n},Example,Sales\n")
+    }));
+    csv.push_str(
+        "wilhelmina-charlotte.vanderbilt-montgomery@department-of-applied-linguistics.university.example,\
+         Wilhelmina Charlotte Antoinette,Vanderbilt-Montgomery von und zu Hohenlohe-Schillingsfürst,Linguistics\n\
+         noname@example.org,,,\n\
+         yuki@example.org,由紀,山田,国際部\n\
+         layla@example.org,ليلى,حداد,المبيعات\n",
+    );
+    for refused in ["550", "552-after-dot", "554-after-dot"] {
+        csv.push_str(&rows(3, |n| {
+            format!("{refused}+{n}@example.org,Some,Body {n},Stores\n")
+        }));
+    }
+    csv.push_str("not an address,A,B,C\nperson1@example.org,Twice,Told,Sales\n,Nobody,Here,Sales\n");
+    csv
+}
+
+/// So many addresses that the relay treats in this way.
+fn addresses(behaviour: &str, count: usize) -> String {
+    rows(count, |n| format!("{behaviour}+{n}@example.org\n"))
+}
+
+fn rows(count: usize, row: impl Fn(usize) -> String) -> String {
+    (1..=count).map(row).collect()
+}

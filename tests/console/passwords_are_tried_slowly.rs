@@ -1,0 +1,34 @@
+//! Somebody tries one password after another.
+
+use harness::browser::{self, Browser};
+
+use crate::{a_quiet_world, go};
+
+/// More than ten tries come at once only when this machine takes longer than ten seconds for one.
+const TRIES_MOST: usize = 40;
+
+#[tokio::test]
+async fn passwords_are_tried_slowly_and_nobody_else_is_kept_out() {
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await.clone();
+    let jonas = world.another_administrator("Jonas Weber", "jonas@lerna.example").await;
+    let browser = Browser::start(browser::Setup::default()).await;
+
+    go(&browser, &world, "/console/sign-in").await;
+    let mut tries = 0;
+    while browser.status().await != 429 {
+        assert!(tries < TRIES_MOST, "{tries} passwords could be tried");
+        tries += 1;
+        browser.enter(&priya.email, &format!("lantern orchard {tries}")).await;
+    }
+
+    assert!(tries > 10, "only {tries} passwords could be tried");
+    browser
+        .sees("Too many passwords were tried for this address. Try again in ")
+        .await;
+    assert_eq!(browser.value("Email address").await, priya.email);
+    browser.assert_sound().await;
+    browser.enter(&jonas.email, &jonas.password).await;
+    browser.finds("Your account: Jonas Weber").await;
+    world.end().await;
+}

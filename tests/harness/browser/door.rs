@@ -1,0 +1,25 @@
+//! Coming in to the console.
+
+use super::Browser;
+use crate::world::{Administrator, World};
+
+impl Browser {
+    /// Signs in as the world's administrator.
+    pub async fn sign_in(&self, world: &World) {
+        self.sign_in_as(world, world.administrator().await).await;
+    }
+
+    /// Signs in as this administrator, and is where the console begins.
+    pub async fn sign_in_as(&self, world: &World, administrator: &Administrator) {
+        self.open(&format!("{}/console/sign-in", world.base())).await;
+        self.enter(&administrator.email, &administrator.password).await;
+        self.finds(&format!("Your account: {}", administrator.name)).await;
+    }
+
+    /// Fills in the form of the sign-in page and sends it, whatever comes of it.
+    pub async fn enter(&self, email: &str, password: &str) {
+        self.fill("Email address", email).await;
+        self.fill("Password", password).await;
+        self.click("Sign in").await;
+    }
+}

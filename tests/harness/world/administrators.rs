@@ -1,0 +1,91 @@
+//! The people at the console.
+
+use std::process::Stdio;
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+
+use super::World;
+use crate::error::{HarnessError, Result};
+use crate::program::binary_path;
+
+/// Somebody who may sign in to the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Administrator {
+    /// What pages call them.
+    pub name: String,
+    /// What they sign in with.
+    pub email: String,
+    /// What they sign in with.
+    pub password: String,
+}
+
+impl World {
+    /// The administrator of this world, whom the first caller makes.
+    ///
+    /// # Panics
+    ///
+    /// When the program that makes them refuses.
+    pub async fn administrator(&self) -> &Administrator {
+        self.administrator
+            .get_or_init(async || self.another_administrator("Priya Nair", "priya@lerna.example").await)
+            .await
+    }
+
+    /// Makes an administrator, as it is done on the server.
+    ///
+    /// # Panics
+    ///
+    /// When the program that makes them refuses.
+    pub async fn another_administrator(&self, name: &str, email: &str) -> Administrator {
+        let administrator = Administrator {
+            name: name.to_owned(),
+            email: email.to_owned(),
+            password: format!("lantern orchard {name}"),
+        };
+        match self.admit(&administrator).await {
+            Ok(()) => administrator,
+            Err(fault) => panic!("{fault}"),
+        }
+    }
+
+    async fn admit(&self, administrator: &Administrator) -> Result<()> {
+        let failed = |fault| HarnessError::because("could not run beckon-api add-administrator", fault);
+        let mut program = Command::new(binary_path("beckon-api")?)
+            .args(["add-administrator", "--password-stdin"])
+            .args(["--email", &administrator.email, "--name", &administrator.name])
+            .env_clear()
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(failed)?;
+        if let Some(mut input) = program.stdin.take() {
+            let line = format!("{}\n", administrator.password);
+            input.write_all(line.as_bytes()).await.map_err(failed)?;
+        }
+        let output = program.wait_with_output().await.map_err(failed)?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(HarnessError::new(format!(
+            "could not make an administrator: {}\n{}",
+            output.status,
+            String::from_utf8_lossy(&output.stderr)
+        )))
+    }
+
+    /// Ends all sessions at the console, as the time does.
+    ///
+    /// # Panics
+    ///
+    /// When the database does not answer.
+    pub async fn let_sessions_end(&self) {
+        let done = sqlx::query("update sessions set seen_at = seen_at - interval '2 hours'")
+            .execute(&self.db)
+            .await;
+        assert!(done.is_ok(), "{done:?}");
+    }
+}
