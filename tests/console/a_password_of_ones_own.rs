@@ -10,7 +10,7 @@ async fn a_password_of_ones_own_is_chosen_and_the_old_one_ends() {
 
     for (at, window) in windows().into_iter().enumerate() {
         let someone = world
-            .another_administrator("Jonas Weber", &format!("jonas{at}@lerna.example"))
+            .another_administrator(&format!("Jonas Weber {at}"), &format!("jonas{at}@lerna.example"))
             .await;
         let (browser, elsewhere) = (Browser::start(window).await, Browser::start(window).await);
         browser.sign_in_as(&world, &someone).await;

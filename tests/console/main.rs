@@ -15,6 +15,7 @@ mod another_site_sends_a_form;
 mod every_page;
 
 mod passwords_are_tried_slowly;
+mod people_are_chosen_and_sent_to;
 mod the_api_is_read_about;
 
 use harness::browser::{self, Browser};

@@ -21,6 +21,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Instant;
 
+use harness::World;
+
 use crate::api::Api;
 use crate::check::Complaints;
 use crate::fault::{Fault, Result};
@@ -95,7 +97,7 @@ async fn demo(is_once: bool) -> Result<bool> {
     if let Ok((member, complaints)) = &outcome {
         outcome = match tell_end(&mut voice, complaints, &people) {
             Ok(()) if is_once => outcome,
-            Ok(()) => match stay(&mut voice, &api, &format!("http://{pages}"), member, &stop).await {
+            Ok(()) => match stay(&mut voice, &world, &api, &format!("http://{pages}"), member, &stop).await {
                 Ok(()) => outcome,
                 Err(fault) => Err(fault),
             },
@@ -128,11 +130,17 @@ fn tell_end(voice: &mut Voice, complaints: &Complaints, people: &[Person]) -> Re
 }
 
 /// Says what there is to look at, and waits for Ctrl-C.
-async fn stay(voice: &mut Voice, api: &Api, pages: &str, member: &Member, stop: &Stop) -> Result<()> {
+async fn stay(voice: &mut Voice, world: &World, api: &Api, pages: &str, member: &Member, stop: &Stop) -> Result<()> {
     let base = api.base();
+    let administrator = world.administrator().await;
     voice.say("")?;
     voice.say("Have a look around:")?;
     voice.lines(&[
+        format!("Console        {base}/"),
+        format!(
+            "               as {} with {}",
+            administrator.email, administrator.password
+        ),
         format!("Caught mails   {pages}/"),
         format!("Sign-in page   {pages}/sign-in"),
         format!("               as {} with {}", member.email, member.password),

@@ -12,8 +12,87 @@ use Come::{At, Missing, NoPage, Outside};
 const PAGES: &[(&str, Come)] = &[
     // It leads to where one begins.
     ("/console", NoPage),
+    ("/console/account", At(&["/console/account"])),
+    (
+        "/console/activity",
+        At(&[
+            "/console/activity",
+            "/console/activity?q=person1",
+            "/console/activity?q=nobody+of+this+name",
+            "/console/activity?kind=invite&state=finished",
+        ]),
+    ),
+    // A file.
+    ("/console/activity.csv", NoPage),
+    ("/console/administrators", At(&["/console/administrators"])),
+    ("/console/administrators/new", At(&["/console/administrators/new"])),
+    (
+        "/console/administrators/{id}",
+        At(&["/console/administrators/{self}", "/console/administrators/{colleague}"]),
+    ),
     // The style sheet, the script and the tab's picture.
     ("/console/assets/{file}", NoPage),
+    (
+        "/console/audit",
+        At(&[
+            "/console/audit",
+            "/console/audit?from=2020-01-01&to=2020-01-02",
+            "/console/audit?from=yesterday",
+        ]),
+    ),
+    // A file.
+    ("/console/audit.csv", NoPage),
+    (
+        "/console/batches/{id}",
+        At(&[
+            "/console/batches/{ended_batch}",
+            "/console/batches/{ended_batch}?show=sent",
+            "/console/batches/{ended_batch}?q=nobody+of+this+name",
+            "/console/batches/{trying_batch}",
+            "/console/batches/{password_batch}",
+            "/console/batches/{held_batch}",
+            "/console/batches/{paused_batch}",
+            "/console/batches/{stopped_batch}",
+            "/console/batches/{left_out_batch}",
+        ]),
+    ),
+    (
+        "/console/batches/{id}/left-out",
+        At(&[
+            "/console/batches/{left_out_batch}/left-out",
+            "/console/batches/{ended_batch}/left-out",
+        ]),
+    ),
+    // A file, a stream of parts of the batch's page, and another file.
+    ("/console/batches/{id}/left-out.csv", NoPage),
+    ("/console/batches/{id}/live", NoPage),
+    ("/console/batches/{id}/report.csv", NoPage),
+    (
+        "/console/batches/{id}/revoke",
+        At(&["/console/batches/{password_batch}/revoke"]),
+    ),
+    (
+        "/console/batches/{id}/stop",
+        At(&[
+            "/console/batches/{trying_batch}/stop",
+            "/console/batches/{paused_batch}/stop",
+        ]),
+    ),
+    (
+        "/console/deliveries/{id}",
+        At(&[
+            "/console/deliveries/{sent}",
+            "/console/deliveries/{failed}",
+            "/console/deliveries/{retrying}",
+            "/console/deliveries/{waiting}",
+            "/console/deliveries/{cancelled}",
+        ]),
+    ),
+    // The mail, in a frame of its delivery's page.
+    ("/console/deliveries/{id}/letter", NoPage),
+    ("/console/keys", At(&["/console/keys"])),
+    ("/console/keys/new", At(&["/console/keys/new"])),
+    ("/console/keys/{id}/revoke", At(&["/console/keys/{key}/revoke"])),
     ("/console/password", At(&["/console/password"])),
     // It leads to the first step.
     ("/console/selections/new", NoPage),

@@ -43,6 +43,7 @@ impl Scene {
         scene.people_are_invited().await;
         scene.a_letter_is_changed().await;
         scene.passwords_are_sent().await;
+        scene.colleagues_come_and_go().await;
         browser.sign_in(&scene.world).await;
         scene.people_are_chosen(browser).await;
         scene
@@ -91,6 +92,8 @@ impl Scene {
             .expect(201);
         let trying = world.invite(json!({ "import": later["id"] })).await;
         world.until(trying, "retrying", 3).await;
+        // Whoever has just had the letter is left out.
+        let again = world.invite(json!({ "import": import["id"] })).await;
         let of_ended = world.deliveries(ended).await;
         let of_trying = world.deliveries(trying).await;
         let with = |state: &str| of_ended.iter().find(|line| line["state"] == state);
@@ -101,10 +104,35 @@ impl Scene {
         self.knows("import", Some(&import["id"]));
         self.knows("clean_import", Some(&later["id"]));
         self.knows("ended_batch", Some(&json!(ended)));
+        self.knows("left_out_batch", Some(&json!(again)));
         self.knows("trying_batch", Some(&json!(trying)));
     }
 
+    async fn colleagues_come_and_go(&mut self) {
+        self.world.administrator().await;
+        self.world
+            .another_administrator(
+                "Maximiliane von Hohenlohe-Langenburg-Schillingsfürst",
+                "max@lerna.example",
+            )
+            .await;
+        let db = &self.world.db;
+        let ids = "select id::text from administrators order by created_at";
+        let administrators: Vec<String> = sqlx::query_scalar(ids).fetch_all(db).await.unwrap();
+        let keys: Vec<String> = sqlx::query_scalar("select id::text from api_keys")
+            .fetch_all(db)
+            .await
+            .unwrap();
+        self.knows("self", administrators.first().map(|id| json!(id)).as_ref());
+        self.knows("colleague", administrators.last().map(|id| json!(id)).as_ref());
+        self.knows("key", keys.first().map(|id| json!(id)).as_ref());
+    }
+
     async fn passwords_are_sent(&mut self) {
+        let whom = json!({ "emails": ["noname@example.org", "layla@example.org"] });
+        let ended = self.world.reset_passwords(whom).await;
+        self.world.finished(ended).await;
+        self.knows("password_batch", Some(&json!(ended)));
         let batches = [
             ("held_batch", None),
             ("paused_batch", Some("pause")),
@@ -119,6 +147,13 @@ impl Scene {
                 self.world.post(&path, json!({})).await.expect(200);
             }
             self.knows(name, Some(&json!(batch)));
+            let deliveries = self.world.deliveries(batch).await;
+            let delivery = deliveries.first().map(|line| &line["id"]);
+            match step {
+                None => self.knows("waiting", delivery),
+                Some("stop") => self.knows("cancelled", delivery),
+                Some(_) => (),
+            }
         }
     }
 

@@ -1,0 +1,217 @@
+//! Choosing people page by page, and sending to exactly those.
+
+use harness::browser::{self, Browser};
+use harness::{Setup, World};
+use serde_json::json;
+
+use crate::{go, windows};
+
+/// A world whose batches start at once.
+async fn a_hasty_world() -> World {
+    World::with(Setup::default().api_setting("BECKON_HOLD", "0s")).await
+}
+
+async fn at_users(world: &World, window: browser::Setup) -> Browser {
+    let browser = Browser::start(window).await;
+    browser.sign_in(world).await;
+    go(&browser, world, "/console/users").await;
+    browser
+}
+
+async fn batches(world: &World) -> usize {
+    let page = world.get("/v1/batches").await.expect(200);
+    page["items"].as_array().map_or(0, Vec::len)
+}
+
+#[tokio::test]
+async fn a_choice_survives_paging_and_searching_and_is_sent_to_once() {
+    let world = a_hasty_world().await;
+    let rows: Vec<String> = (101..=220)
+        .map(|n| format!("person{n}@example.org,Person {n},Example"))
+        .collect();
+    let rows = rows.join("\n");
+    world
+        .import(&format!("email,first name,last name\n{rows}"))
+        .await
+        .expect(201);
+
+    for (turn, window) in windows().into_iter().enumerate() {
+        let browser = at_users(&world, window).await;
+        // The last come first: 220 to 171, 170 to 121, 120 to 101.
+        let [first, second, third] = [219 - turn, 169 - turn, 119 - turn];
+        browser
+            .choose(&format!("Select Person {first} Example, person{first}@example.org"))
+            .await;
+        browser.click("Next page").await;
+        browser
+            .choose(&format!("Select Person {second} Example, person{second}@example.org"))
+            .await;
+        browser
+            .fill("Search by name or email address", &format!("person{third}@"))
+            .await;
+        browser.click("Search").await;
+        browser
+            .choose(&format!("Select Person {third} Example, person{third}@example.org"))
+            .await;
+        browser.fill("Search by name or email address", "").await;
+        browser.click("Search").await;
+        browser.sees("3 selected").await;
+        assert!(
+            browser
+                .is_chosen(&format!("Select Person {first} Example, person{first}@example.org"))
+                .await
+        );
+        browser.assert_sound().await;
+
+        browser.click("Invite users").await;
+        browser.click("Send Invite Email").await;
+        assert_eq!(browser.heading().await, "Preview: Invitation Email to New Users");
+        browser.sees("(1 of 3)").await;
+        browser.assert_sound().await;
+        browser.click("Continue").await;
+        assert_eq!(browser.heading().await, "Check before you send");
+        browser.assert_sound().await;
+        browser.double_click("Send 3 invite emails").await;
+
+        browser
+            .eventually("the batch's page", async || {
+                browser.path().await.starts_with("/console/batches/").then_some(())
+            })
+            .await;
+        assert_eq!(batches(&world).await, turn + 1);
+        sending_again_finds_the_same_batch(&browser, &world, turn + 1).await;
+        for person in [first, second, third] {
+            let mails = world.relay.mails_to(&format!("person{person}@example.org")).unwrap();
+            assert_eq!(mails.len(), 1, "person{person}");
+        }
+    }
+    world.end().await;
+}
+
+/// Back from the page of a batch, and sent once more: it is the page of the same batch, which
+/// then runs to its end.
+async fn sending_again_finds_the_same_batch(browser: &Browser, world: &World, count: usize) {
+    let of_batch = browser.path().await;
+    browser.back().await;
+    browser.sees("Check before you send").await;
+    browser.click("Send 3 invite emails").await;
+    browser.sees("This was sent already").await;
+    assert_eq!((browser.path().await, batches(world).await), (of_batch.clone(), count));
+
+    let batch = of_batch.rsplit('/').next().unwrap().parse().unwrap();
+    world.finished(batch).await;
+}
+
+#[tokio::test]
+async fn everybody_who_matches_is_chosen_and_nobody_joins_unseen() {
+    let world = a_hasty_world().await;
+    let import = world.people(60).await;
+    let browser = Browser::start(browser::Setup::default()).await;
+    browser.sign_in(&world).await;
+
+    go(
+        &browser,
+        &world,
+        &format!("/console/selections/new?kind=invite&import={import}"),
+    )
+    .await;
+    browser.sees("60 selected").await;
+    browser.unchoose("Select Person 60 Example, person60@example.org").await;
+    browser.sees("59 selected").await;
+    browser.click("Send Invite Email").await;
+    browser.sees("Send 59 invite emails").await;
+    world.import("email\nlate@example.org\n").await.expect(201);
+    browser.click("Send 59 invite emails").await;
+    browser
+        .eventually("the batch's page", async || {
+            browser.path().await.starts_with("/console/batches/").then_some(())
+        })
+        .await;
+
+    let batch = browser.path().await.rsplit('/').next().unwrap().parse().unwrap();
+    let ended = world.finished(batch).await;
+    assert_eq!(
+        (&ended["counts"]["selected"], &ended["counts"]["sent"]),
+        (&json!(59), &json!(59))
+    );
+    assert!(world.relay.mails_to("late@example.org").unwrap().is_empty());
+    assert!(world.relay.mails_to("person60@example.org").unwrap().is_empty());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_sums_of_the_check_are_those_of_the_batch() {
+    let world = World::with(Setup::default().api_setting("BECKON_HOLD", "10min")).await;
+    world.people(40).await;
+    let emails = |numbers: std::ops::Range<usize>| -> Vec<String> {
+        numbers.map(|n| format!("person{n}@example.org")).collect()
+    };
+    // Ten have it already, five of these have signed in, and five are owed one.
+    let mailed = world.reset_passwords(json!({ "emails": emails(1..11) })).await;
+    world.finished(mailed).await;
+    for person in 1..6 {
+        let email = format!("person{person}@example.org");
+        let mails = world.relay.mails_to(&email).unwrap();
+        let password = mails[0].password().unwrap();
+        assert_eq!(world.sign_in(&email, password).await.status, 200);
+    }
+    world
+        .reset_passwords(json!({ "emails": emails(11..16), "hold_seconds": 3600 }))
+        .await;
+    let browser = at_users(&world, browser::Setup::default()).await;
+
+    browser.click("Select all 40 users").await;
+    browser.sees("40 selected").await;
+    browser.click("Invite users").await;
+    browser.click("Send Password Reset Email").await;
+    browser.click("Continue").await;
+    browser.sees("Send 25 password emails").await;
+    browser.choose("Send them a password too").await;
+    browser.sees("Send 25 password emails").await;
+    browser.choose("Send it again").await;
+    browser.click("Send 35 password emails").await;
+    browser.sees("There is a problem").await;
+    browser
+        .choose("I understand that people who can already sign in get a new password")
+        .await;
+    browser.click("Send 35 password emails").await;
+    browser
+        .eventually("the batch's page", async || {
+            browser.path().await.starts_with("/console/batches/").then_some(())
+        })
+        .await;
+
+    let batch = browser.path().await.rsplit('/').next().unwrap().parse().unwrap();
+    let held = world.batch(batch).await;
+    assert_eq!(held["state"], "held");
+    assert_eq!(
+        (&held["counts"]["selected"], &held["counts"]["waiting"]),
+        (&json!(40), &json!(35))
+    );
+    assert_eq!(held["left_out"], json!({ "already_waiting": 5 }));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn nobody_chosen_is_told_and_another_ones_choice_is_not_found() {
+    let world = a_hasty_world().await;
+    world.people(2).await;
+    let browser = at_users(&world, browser::Setup::default().width(375)).await;
+
+    browser.click("Invite users").await;
+    browser.click("Send Invite Email").await;
+    browser.sees("Select at least one user").await;
+    assert!(browser.title().await.starts_with("Error: Users"));
+
+    browser.choose("Select Person 1 Example, person1@example.org").await;
+    browser.click("Invite users").await;
+    browser.click("Send Invite Email").await;
+    browser.sees("(1 of 1)").await;
+    let path = browser.path().await;
+    let other = world.another_administrator("Omar Haddad", "omar@lerna.example").await;
+    let elsewhere = Browser::start(browser::Setup::default()).await;
+    elsewhere.sign_in_as(&world, &other).await;
+    go(&elsewhere, &world, &path).await;
+    assert_eq!(elsewhere.heading().await, "Page not found");
+    world.end().await;
+}
