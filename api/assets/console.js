@@ -67,7 +67,8 @@ const parsed = (html) => {
 
 // A region that changes while it is looked at. Its stream sends it anew, or says that the page has
 // taken a turn and is to be asked for as a whole. Without a stream the page is asked for again and
-// again, the less often the longer it takes to come. Nobody asks while the page is hidden.
+// again, the less often the longer it takes to come; so are regions that have no stream at all.
+// Nobody asks while the page is hidden.
 let stream, later, silent = false, said, asked = Date.now();
 const liveRegion = () => document.querySelector("[data-live]");
 const tell = () => {
@@ -100,7 +101,7 @@ const follow = (pause = 2000) => {
   clearTimeout(later);
   stream?.close();
   if (!liveRegion() || document.hidden) return;
-  if (silent || !window.EventSource) { later = setTimeout(turn, pause); return; }
+  if (silent || !liveRegion().dataset.live || !window.EventSource) { later = setTimeout(turn, pause); return; }
   stream = new EventSource(liveRegion().dataset.live);
   // Where something between us holds a stream back, nothing is heard of it at all.
   later = setTimeout(() => { silent = true; turn(); }, 5000);
@@ -156,6 +157,14 @@ const makeTickable = (table) => {
   table.querySelector("thead .tick").append(all);
   tell();
 };
+
+// A file that is too large is refused before it is sent.
+document.addEventListener("change", ({ target }) => {
+  if (!target.dataset.most) return;
+  const [file] = target.files;
+  target.setCustomValidity(file && file.size > Number(target.dataset.most) ? target.dataset.tooLarge : "");
+  target.reportValidity();
+});
 
 document.documentElement.classList.add("script");
 for (const table of document.querySelectorAll("[data-ticks]")) makeTickable(table);

@@ -26,6 +26,7 @@ pub mod fault;
 mod fields;
 mod frame;
 mod home;
+mod imports;
 mod keys;
 mod leaf;
 mod letter;
@@ -38,6 +39,7 @@ pub mod session;
 mod sheet;
 mod sign_in;
 mod system_emails;
+mod user;
 mod users;
 mod words;
 
@@ -81,8 +83,11 @@ pub fn routes(api: &Api) -> Router<Api> {
         .merge(system_emails::routes())
         .merge(manage())
         .merge(batches())
+        .merge(imports::routes())
+        .merge(user::routes())
         .route("/console/{*rest}", get(home::nothing).post(home::nothing))
         .layer(within)
+        .merge(imports::upload_routes())
         .layer(from_fn_with_state(api.clone(), door::pass));
     // As long as the log is.
     let long = Router::new()

@@ -15,10 +15,10 @@ use tokio::io::AsyncWriteExt as _;
 pub const UPLOAD_MOST_BYTES: usize = 64 * 1024 * 1024;
 
 /// A client that sends nothing for this long is gone.
-const SILENCE_MOST: Duration = Duration::from_secs(30);
+pub(crate) const SILENCE_MOST: Duration = Duration::from_secs(30);
 
 /// However steadily it drips.
-const UPLOAD_WITHIN: Duration = Duration::from_mins(10);
+pub(crate) const UPLOAD_WITHIN: Duration = Duration::from_mins(10);
 
 /// An upload that is complete. Its file has no name and vanishes with it.
 pub struct Spooled {

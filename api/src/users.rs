@@ -22,7 +22,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 pub use change::ChangeRequest;
-use change::read_change;
+pub(crate) use change::{FieldChanges, read_change};
 
 /// A user as they are answered.
 #[derive(Clone, Debug, Serialize, ToSchema)]

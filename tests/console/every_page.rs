@@ -9,6 +9,7 @@
 mod pages;
 mod routes;
 mod scene;
+mod uploads;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -7,13 +7,19 @@
     reason = "a journey that does not go as told ends there"
 )]
 
+mod a_file_cannot_be_read;
+mod a_file_is_imported;
 mod a_password_of_ones_own;
 mod a_session_ends_meanwhile;
+mod a_user_is_looked_after;
 mod a_wrong_password_is_told;
 mod an_administrator_signs_in;
+mod an_import_is_taken_back;
+mod an_import_takes_its_time;
+mod an_upload_goes_wrong;
 mod another_site_sends_a_form;
 mod every_page;
-
+mod files;
 mod passwords_are_tried_slowly;
 mod people_are_chosen_and_sent_to;
 mod the_api_is_read_about;

@@ -7,7 +7,6 @@ use super::words::{Moment, moment};
 use crate::state::Api;
 use crate::strip::Strip;
 
-#[expect(dead_code, reason = "each page names its own")]
 /// The parts of the console, as the navigation shows them.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Place {

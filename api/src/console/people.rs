@@ -8,6 +8,6 @@ mod list;
 mod ticks;
 mod view;
 
-pub(super) use list::{PeopleList, list};
+pub(super) use list::{PeopleList, access, list};
 pub(super) use ticks::{Pressed, take, who_of};
 pub(super) use view::{View, Who};

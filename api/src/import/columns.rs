@@ -82,6 +82,28 @@ pub(super) fn read_header(header: &Row) -> Result<Vec<Column>, FileFault> {
     Ok(columns)
 }
 
+/// The field that the cells below a header fill: `email`, `first_name`, `last_name`, `language`, or the
+/// name of a merge field; none if they are not read.
+pub fn field_of(header: &str) -> Option<String> {
+    match role_of(header, 0).ok()? {
+        Role::Field(name) => Some(name),
+        Role::Nothing | Role::Problem => None,
+        role => Some(own_field(&role).to_owned()),
+    }
+}
+
+/// The name of a field that is no merge field.
+pub(super) fn own_field(role: &Role) -> &str {
+    match role {
+        Role::Email => "email",
+        Role::FirstName => "first_name",
+        Role::LastName => "last_name",
+        Role::Language => "language",
+        Role::Field(name) => name,
+        Role::Nothing | Role::Problem => "",
+    }
+}
+
 fn refuse_duplicates(names: &[String]) -> Result<(), FileFault> {
     let mut seen: Vec<String> = Vec::with_capacity(names.len());
     for (place, name) in names.iter().enumerate() {

@@ -52,6 +52,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use shared::address::EmailAddress;
 
+pub use columns::field_of;
 pub use export::{FixFile, SafeCsv, safe_cell};
 pub use fault::FileFault;
 pub use sheet::{Lines, Sheet};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use shared::address::{AddressFault, EmailAddress, suggest_domain};
 
 use super::cells::Row;
-use super::columns::{Column, Role};
+use super::columns::{Column, Role, own_field};
 use super::export::as_written;
 use super::text::{self, TextFault, counted, is_unseen, letter, shown};
 use super::{Line, Person, Problem, Rejected};
@@ -229,13 +229,6 @@ fn cells_of(row: &Row, columns: &[Column]) -> Vec<String> {
 pub(super) fn place_of(column: &Column) -> Place<'_> {
     Place {
         column: Some(&column.header),
-        field: match &column.role {
-            Role::Email => "email",
-            Role::FirstName => "first_name",
-            Role::LastName => "last_name",
-            Role::Language => "language",
-            Role::Field(name) => name,
-            Role::Nothing | Role::Problem => "",
-        },
+        field: own_field(&column.role),
     }
 }

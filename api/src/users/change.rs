@@ -32,7 +32,7 @@ pub struct ChangeRequest {
 /// Merge fields with their values, as often as they come: of two equal keys in JSON, a map would
 /// keep the last without a word.
 #[derive(Clone, Debug, Default)]
-pub struct FieldChanges(Vec<(String, Option<String>)>);
+pub struct FieldChanges(pub Vec<(String, Option<String>)>);
 
 impl<'de> Deserialize<'de> for FieldChanges {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -63,7 +63,7 @@ impl<'de> Visitor<'de> for Entries {
 /// # Errors
 ///
 /// Everything that is wrong with it at once.
-pub(super) fn read_change(request: ChangeRequest) -> Result<(Change, Vec<String>), Problem> {
+pub(crate) fn read_change(request: ChangeRequest) -> Result<(Change, Vec<String>), Problem> {
     let mut errors = Vec::new();
     let mut take = |field: &str, raw: Option<String>, judge: fn(&str) -> Result<String, ValueFault>| {
         raw.and_then(|raw| judge(&raw).map_err(|fault| errors.push(error(field, fault))).ok())

@@ -255,13 +255,46 @@ pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<Import>> {
     Ok(found.map(Import::from))
 }
 
-/// Imports, newest first, older than the import `before`. Those that were discarded are no part of
-/// what happened.
-pub async fn list(db: &Db, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<Import>> {
+/// Up to `limit` imports, newest first, before or after the one of these ids. Those that were
+/// discarded are no part of what happened.
+pub async fn list(db: &Db, before: Option<Uuid>, after: Option<Uuid>, limit: i64) -> StoreResult<Vec<Import>> {
     let found = imports!(
-        "where ($2::uuid is null or id < $2) and state <> 'discarded' order by id desc limit $3",
+        "where state <> 'discarded' and ($2::uuid is null or id < $2) and ($3::uuid is null or id > $3)
+         order by case when $3::uuid is null then id end desc, id
+         limit $4",
         before,
+        after,
         limit
     );
-    Ok(found.fetch_all(db).await?.into_iter().map(Import::from).collect())
+    let mut found: Vec<Import> = found.fetch_all(db).await?.into_iter().map(Import::from).collect();
+    found.sort_by_key(|import| std::cmp::Reverse(import.id));
+    Ok(found)
+}
+
+/// An import that brought somebody in, or found them there.
+#[derive(Clone, Debug)]
+pub struct Appearance {
+    /// The import.
+    pub import: Uuid,
+    /// Its file's name.
+    pub file_name: String,
+    /// What it did to them.
+    pub effect: ImportEffect,
+    /// When it was stored.
+    pub done_at: Option<OffsetDateTime>,
+}
+
+/// The imports somebody was in, newest first, `limit` at most.
+pub async fn of_user(db: &Db, user: Uuid, limit: i64) -> StoreResult<Vec<Appearance>> {
+    let found = sqlx::query_as!(
+        Appearance,
+        r#"select i.id as import, i.file_name, u.effect as "effect: ImportEffect", i.done_at
+           from import_users u join imports i on i.id = u.import_id
+           where u.user_id = $1 order by i.id desc limit $2"#,
+        user,
+        limit,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(found)
 }

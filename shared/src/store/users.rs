@@ -1,5 +1,8 @@
 //! The people.
 
+pub mod added;
+pub mod mails;
+
 use super::audit::{self, Act};
 use super::imports::ImportEffect;
 use super::{Db, StoreResult, begin, commit};
@@ -156,6 +159,14 @@ pub async fn newest(db: &Db, filter: &UserFilter, before: Option<Uuid>, limit: i
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<User>> {
     let row = matching!(UserFilter::default(), "and u.id = $7", id);
     Ok(row.fetch_optional(db).await?)
+}
+
+/// Who has this address, by its form as identity.
+pub async fn by_address(db: &Db, email_key: &str) -> StoreResult<Option<Uuid>> {
+    let row = sqlx::query!("select id from users where email_key = $1", email_key)
+        .fetch_optional(db)
+        .await?;
+    Ok(row.map(|row| row.id))
 }
 
 /// Which of these users match.

@@ -90,6 +90,37 @@ const PAGES: &[(&str, Come)] = &[
     ),
     // The mail, in a frame of its delivery's page.
     ("/console/deliveries/{id}/letter", NoPage),
+    (
+        "/console/imports",
+        At(&[
+            "/console/imports",
+            "/console/imports?before=00000000-0000-0000-0000-000000000001&page=2",
+        ]),
+    ),
+    // A file.
+    ("/console/imports/example.csv", NoPage),
+    ("/console/imports/new", At(&["/console/imports/new"])),
+    (
+        "/console/imports/{id}",
+        At(&[
+            "/console/imports/{import}",
+            "/console/imports/{clean_import}",
+            "/console/imports/{faulty_file}",
+            "/console/imports/{good_file}",
+            "/console/imports/{hopeless_file}",
+            "/console/imports/{unreadable_file}",
+            "/console/imports/{discarded_file}",
+            "/console/imports/{checking_file}",
+            "/console/imports/{interrupted_file}",
+            "/console/imports/{undone_import}",
+        ]),
+    ),
+    // A file.
+    ("/console/imports/{id}/problems.csv", NoPage),
+    (
+        "/console/imports/{id}/undo",
+        At(&["/console/imports/{import}/undo", "/console/imports/{lone_import}/undo"]),
+    ),
     ("/console/keys", At(&["/console/keys"])),
     ("/console/keys/new", At(&["/console/keys/new"])),
     ("/console/keys/{id}/revoke", At(&["/console/keys/{key}/revoke"])),
@@ -168,8 +199,20 @@ const PAGES: &[(&str, Come)] = &[
             "/console/users?q=example.org&status=failed",
             "/console/users?q=nobody+of+this+name",
             "/console/users?import={import}",
+            "/console/users?import={import}&effect=created",
         ]),
     ),
+    ("/console/users/add", At(&["/console/users/add"])),
+    (
+        "/console/users/{id}",
+        At(&[
+            "/console/users/{user}",
+            "/console/users/{long_user}",
+            "/console/users/{nameless_user}",
+        ]),
+    ),
+    ("/console/users/{id}/delete", At(&["/console/users/{long_user}/delete"])),
+    ("/console/users/{id}/edit", At(&["/console/users/{long_user}/edit"])),
     ("/console/{*rest}", Missing(&["/console/nothing-of-the-kind"])),
 ];
 

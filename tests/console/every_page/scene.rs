@@ -46,6 +46,7 @@ impl Scene {
         scene.colleagues_come_and_go().await;
         browser.sign_in(&scene.world).await;
         scene.people_are_chosen(browser).await;
+        scene.files_are_uploaded(browser).await;
         scene
     }
 
@@ -158,7 +159,7 @@ impl Scene {
     }
 
     /// Remembers what a thing's id is.
-    fn knows(&mut self, name: &'static str, id: Option<&Value>) {
+    pub(super) fn knows(&mut self, name: &'static str, id: Option<&Value>) {
         let id = id
             .and_then(Value::as_str)
             .unwrap_or_else(|| panic!("the scene has no {name}"));

@@ -178,7 +178,7 @@ fn invite(user: &User) -> Invite {
 }
 
 /// How far somebody has come in: tone and words.
-fn access(user: &User) -> (&'static str, &'static str) {
+pub(in crate::console) fn access(user: &User) -> (&'static str, &'static str) {
     match crate::users::access_state(user) {
         "own_password" => ("green", "Signed in"),
         "signed_in" => ("green", "Signed in with a mailed password"),

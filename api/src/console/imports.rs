@@ -1,0 +1,106 @@
+//! Imports: the history of what came in, and one import for its whole life.
+//!
+//! An import has one address from the upload on. What its page shows follows from its state:
+//! work in hand with its progress, the faulty rows and the two ways on, the summary, or what became
+//! of it. Whoever leaves the page and comes back finds it where it stands.
+
+mod checked;
+mod done;
+mod faults;
+mod one;
+mod receive;
+mod steps;
+mod undo;
+mod upload;
+mod words;
+
+use super::frame::{Frame, Place};
+use super::leaf::{LIMIT, Leaf, TurnQuery};
+use super::respond::page;
+use super::session::Administrator;
+use super::words::{Moment, counted, moment};
+use crate::problem::Problem;
+use crate::state::Api;
+use askama::Template;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use shared::store::imports::{self, Import, ImportState};
+use uuid::Uuid;
+
+/// The pages of imports.
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/console/imports", get(list))
+        .route("/console/imports/example.csv", get(upload::example))
+        .route("/console/imports/{id}", get(one::show))
+        .route("/console/imports/{id}/check", post(steps::check))
+        .route("/console/imports/{id}/store", post(steps::store))
+        .route("/console/imports/{id}/discard", post(steps::discard))
+        .route("/console/imports/{id}/problems.csv", get(crate::imports::problems_csv))
+        .route("/console/imports/{id}/undo", get(undo::ask).post(undo::undo))
+}
+
+/// The page that takes a file: long by nature, for a file comes as fast as its sender's line.
+pub(super) fn upload_routes() -> Router<Api> {
+    Router::new()
+        .route("/console/imports/new", get(upload::show).post(upload::upload))
+        .layer(DefaultBodyLimit::disable())
+}
+
+/// The history.
+#[derive(Template)]
+#[template(path = "console/imports.html")]
+struct ImportsPage {
+    frame: Frame,
+    leaf: Leaf<ImportRow>,
+}
+
+struct ImportRow {
+    id: Uuid,
+    file_name: String,
+    at: Moment,
+    by: String,
+    tone: &'static str,
+    word: &'static str,
+    rows: String,
+    created: String,
+    rejected: String,
+    has_rejects: bool,
+    has_rows: bool,
+    is_done: bool,
+}
+
+/// Shows the history.
+pub(super) async fn list(
+    State(api): State<Api>,
+    administrator: Administrator,
+    TurnQuery { 0: turn }: TurnQuery,
+) -> Result<Response, Problem> {
+    let found = imports::list(&api.db, turn.before, turn.after, LIMIT).await?;
+    let leaf = Leaf::of(found, turn, |import| import.id, "/console/imports", &[]);
+    page(&ImportsPage {
+        frame: administrator.frame(&api, Place::Imports, leaf.title("Imports")).await,
+        leaf: leaf.map(row),
+    })
+}
+
+fn row(import: Import) -> ImportRow {
+    let (tone, word) = words::state(&import);
+    let is_done = matches!(import.state, ImportState::Done | ImportState::Undone);
+    ImportRow {
+        id: import.id,
+        file_name: import.file_name,
+        at: moment(import.done_at.unwrap_or(import.created_at)),
+        by: import.done_by.unwrap_or(import.created_by),
+        tone,
+        word,
+        rows: counted(import.totals.rows),
+        created: counted(import.totals.created),
+        rejected: counted(import.totals.rejected),
+        has_rejects: import.totals.rejected > 0,
+        has_rows: is_done || import.state == ImportState::Checked,
+        is_done,
+    }
+}

@@ -1,0 +1,125 @@
+//! The rows that do not come in, as they stand in the file, each with what is wrong in it.
+
+use crate::problem::Problem;
+use crate::state::Api;
+use serde_json::Value;
+use shared::store::imports::Import;
+use shared::store::imports::rows::{self, Reject};
+
+/// Rows shown; the file to download has all of them.
+pub(super) const SHOWN: usize = 50;
+
+/// Characters of a cell that are shown.
+const CELL_MOST: usize = 120;
+
+/// The first faulty rows of an import.
+pub(super) struct FaultyRows {
+    /// The header, with a name for what has none.
+    pub(super) header: Vec<String>,
+    /// The rows.
+    pub(super) rows: Vec<FaultyRow>,
+    /// Whether there are more.
+    pub(super) has_more: bool,
+}
+
+/// A row.
+pub(super) struct FaultyRow {
+    /// Its number in the file, as a spreadsheet counts.
+    pub(super) number: i32,
+    /// What is wrong with the row as a whole.
+    pub(super) faults: Vec<String>,
+    /// Its cells.
+    pub(super) cells: Vec<Cell>,
+}
+
+/// A cell.
+pub(super) struct Cell {
+    /// What is wrong in it.
+    pub(super) faults: Vec<String>,
+    /// What is in it.
+    pub(super) text: String,
+}
+
+/// Reads the first faulty rows.
+pub(super) async fn of(api: &Api, import: &Import) -> Result<FaultyRows, Problem> {
+    let rejects = rows::rejects(&api.db, import.id, 0, i64::try_from(SHOWN).unwrap_or(50)).await?;
+    let longest = rejects
+        .iter()
+        .map(|reject| reject.cells.len())
+        .max()
+        .unwrap_or_default();
+    let mut header = import.header.clone();
+    header.resize(header.len().max(longest), String::new());
+    let rows: Vec<FaultyRow> = rejects
+        .iter()
+        .map(|reject| row(reject, &import.header, header.len()))
+        .collect();
+    Ok(FaultyRows {
+        header,
+        has_more: usize::try_from(import.totals.rejected).is_ok_and(|all| all > rows.len()),
+        rows,
+    })
+}
+
+fn row(reject: &Reject, header: &[String], width: usize) -> FaultyRow {
+    let mut cells: Vec<Cell> = reject
+        .cells
+        .iter()
+        .map(|text| Cell {
+            faults: Vec::new(),
+            text: shortened(text),
+        })
+        .collect();
+    cells.resize_with(width, || Cell {
+        faults: Vec::new(),
+        text: String::new(),
+    });
+    let mut faults = Vec::new();
+    for problem in reject.problems.as_array().into_iter().flatten() {
+        let text = |name: &str| problem.get(name).and_then(Value::as_str);
+        let message = text("message").unwrap_or_default().to_owned();
+        let place = text("column").and_then(|column| header.iter().position(|name| name == column));
+        match place.and_then(|place| cells.get_mut(place)) {
+            Some(cell) => cell.faults.push(message),
+            None => faults.push(message),
+        }
+    }
+    FaultyRow {
+        number: reject.number,
+        faults,
+        cells,
+    }
+}
+
+fn shortened(text: &str) -> String {
+    let mut shown: String = text.chars().take(CELL_MOST).collect();
+    if text.chars().nth(CELL_MOST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn what_is_wrong_stands_in_its_cell_and_what_concerns_the_row_beside_it() {
+        let reject = Reject {
+            number: 14,
+            cells: ["ana@gmial.com@", "Ana", "extra"].map(str::to_owned).to_vec(),
+            problems: json!([
+                { "row": 14, "column": "E-mail", "code": "x", "message": "Not a valid email address" },
+                { "row": 14, "code": "too_many_cells", "message": "This row has 3 cells" },
+            ]),
+        };
+        let header = ["E-mail", "Name"].map(str::to_owned);
+
+        let row = row(&reject, &header, 3);
+
+        assert_eq!(row.faults, ["This row has 3 cells"]);
+        let faults: Vec<usize> = row.cells.iter().map(|cell| cell.faults.len()).collect();
+        assert_eq!(faults, [1, 0, 0]);
+    }
+}

@@ -1,0 +1,120 @@
+//! One import, wherever it stands.
+
+use super::upload::unreadable;
+use super::{checked, done};
+use crate::console::frame::{Frame, Place};
+use crate::console::respond::page;
+use crate::console::session::Administrator;
+use crate::console::words::{Moment, counted, moment};
+use crate::problem::Problem;
+use crate::query::Path;
+use crate::state::Api;
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use shared::store::imports::{self, Import, ImportState};
+use uuid::Uuid;
+
+/// Finds an import.
+pub(super) async fn get(api: &Api, id: Uuid) -> Result<Import, Problem> {
+    let found = imports::find(&api.db, id).await?;
+    found.ok_or_else(|| Problem::not_found("import"))
+}
+
+/// Shows an import.
+pub(super) async fn show(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    let import = get(&api, id).await?;
+    match import.state {
+        ImportState::Checking | ImportState::Storing => working(&api, &administrator, &import).await,
+        ImportState::Checked => checked::show(&api, &administrator, &import).await,
+        ImportState::Done | ImportState::Undone => done::show(&api, &administrator, &import).await,
+        ImportState::Unreadable => {
+            let why = import.trouble.map(|trouble| trouble.message).unwrap_or_default();
+            unreadable(&api, &administrator, id, format!("{}: {why}", import.file_name)).await
+        }
+        ImportState::Discarded => discarded(&api, &administrator, &import).await,
+    }
+}
+
+/// Work in hand, or work that nobody does any more.
+#[derive(Template)]
+#[template(path = "console/import_work.html")]
+struct WorkPage {
+    frame: Frame,
+    id: Uuid,
+    is_storing: bool,
+    is_interrupted: bool,
+    trouble: Option<String>,
+    /// Rows gone through, and how many there are; none before they are counted.
+    rows: i32,
+    of_rows: Option<i32>,
+    /// How many will come in.
+    good: i32,
+}
+
+impl WorkPage {
+    /// How far it is, as read out now and then.
+    fn said(&self) -> String {
+        let doing = if self.is_storing { "Imported" } else { "Checked" };
+        match self.of_rows {
+            Some(of_rows) => format!("{doing} {} of {} rows", counted(self.rows), counted(of_rows)),
+            None if self.is_storing => "Waiting for other imports to finish…".to_owned(),
+            None => "Reading the file…".to_owned(),
+        }
+    }
+
+    fn percent(&self) -> i64 {
+        let of_rows = i64::from(self.of_rows.unwrap_or_default());
+        (i64::from(self.rows) * 100).checked_div(of_rows).unwrap_or_default()
+    }
+
+    fn state(&self) -> &'static str {
+        if self.is_interrupted { "interrupted" } else { "working" }
+    }
+
+    fn good_shown(&self) -> String {
+        counted(self.good)
+    }
+}
+
+async fn working(api: &Api, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
+    let is_storing = import.state == ImportState::Storing;
+    let title = match (is_storing, import.is_interrupted) {
+        (true, false) => format!("Importing {}", import.file_name),
+        (false, false) => format!("Checking {}", import.file_name),
+        (_, true) => format!("Interrupted: {}", import.file_name),
+    };
+    let totals = &import.totals;
+    page(&WorkPage {
+        frame: administrator.frame(api, Place::Imports, title).await,
+        id: import.id,
+        is_storing,
+        is_interrupted: import.is_interrupted,
+        trouble: import.trouble.as_ref().map(|trouble| trouble.message.clone()),
+        rows: import.progress_rows,
+        of_rows: (totals.rows > 0).then_some(totals.rows),
+        good: totals.rows - totals.rejected,
+    })
+}
+
+/// A file that nobody wanted any more.
+#[derive(Template)]
+#[template(path = "console/import_discarded.html")]
+struct DiscardedPage {
+    frame: Frame,
+    by: Option<String>,
+    at: Moment,
+}
+
+async fn discarded(api: &Api, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
+    let title = format!("Discarded: {}", import.file_name);
+    page(&DiscardedPage {
+        frame: administrator.frame(api, Place::Imports, title).await,
+        by: import.ended_by.clone(),
+        at: moment(import.ended_at.unwrap_or(import.created_at)),
+    })
+}

@@ -1,0 +1,158 @@
+//! Taking in a form with a file, as it comes.
+//!
+//! The form's first part is its proof, so nothing of a file is kept that another site made a browser
+//! send. The file runs to disk; memory holds a piece of it. When something is wrong the rest is
+//! still read, up to a limit, because a browser shows no answer to a form that it is still sending.
+
+use crate::console::door::is_proof;
+use crate::console::session::Administrator;
+use crate::problem::Problem;
+use crate::spool::{SILENCE_MOST, Spooled, UPLOAD_MOST_BYTES, UPLOAD_WITHIN, spool_stream};
+use axum::extract::Multipart;
+use axum::extract::multipart::{Field, MultipartError};
+use std::time::Duration;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+/// The other fields are a proof and two ids.
+const TEXT_MOST_BYTES: usize = 1_000;
+
+/// Characters of a file's name.
+const NAME_MOST: usize = 200;
+
+/// What is read of a form that is refused already.
+const REST_MOST_BYTES: usize = 1024 * 1024 * 1024;
+const REST_WITHIN: Duration = Duration::from_mins(1);
+
+/// A form with a file.
+pub(super) struct Form {
+    /// Names the form.
+    pub(super) token: Uuid,
+    /// The import of the file that this one corrects.
+    pub(super) instead_of: Option<Uuid>,
+    /// What the file is called.
+    pub(super) file_name: String,
+    /// The file.
+    pub(super) file: Spooled,
+}
+
+/// Why a form was not taken.
+pub(super) enum Refused {
+    /// It is not this session's.
+    NotOurs,
+    /// What is said beside the field, and of which import's page the form was.
+    Fault(String, Option<Uuid>),
+}
+
+/// Takes a form in.
+pub(super) async fn receive(administrator: &Administrator, mut multipart: Multipart) -> Result<Form, Refused> {
+    let mut instead_of = None;
+    let taken = timeout(UPLOAD_WITHIN, take(administrator, &mut multipart, &mut instead_of)).await;
+    let refused = match taken {
+        Ok(Ok(form)) => return Ok(form),
+        Ok(Err(refused)) => refused,
+        Err(_) => Refused::Fault(broken_off(), instead_of),
+    };
+    let _ = timeout(REST_WITHIN, pass_over(&mut multipart)).await;
+    Err(refused)
+}
+
+async fn take(
+    administrator: &Administrator,
+    multipart: &mut Multipart,
+    instead_of: &mut Option<Uuid>,
+) -> Result<Form, Refused> {
+    let (mut is_ours, mut token) = (false, None);
+    loop {
+        let next = timeout(SILENCE_MOST, multipart.next_field()).await;
+        let field = match next {
+            Ok(Ok(Some(field))) => field,
+            Ok(Ok(None)) => return Err(Refused::Fault("Select a file".to_owned(), *instead_of)),
+            Ok(Err(_)) | Err(_) => return Err(Refused::Fault(broken_off(), *instead_of)),
+        };
+        match field.name().unwrap_or_default() {
+            "proof" => is_ours = is_proof(administrator, &text(field).await),
+            _ if !is_ours => return Err(Refused::NotOurs),
+            "form" => token = text(field).await.parse().ok(),
+            "instead_of" => *instead_of = text(field).await.parse().ok(),
+            "file" => {
+                let file_name = shown_name(field.file_name().unwrap_or_default());
+                let file = spool_stream(Box::pin(field)).await;
+                let file = file.map_err(|problem| Refused::Fault(words(&problem), *instead_of))?;
+                if file_name.is_empty() {
+                    // A browser sends an empty part for a file that nobody chose.
+                    return Err(Refused::Fault("Select a file".to_owned(), *instead_of));
+                }
+                return Ok(Form {
+                    token: token.unwrap_or_else(Uuid::new_v4),
+                    instead_of: *instead_of,
+                    file_name,
+                    file,
+                });
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A short text; one that is too long or breaks off is none.
+async fn text(mut field: Field<'_>) -> String {
+    let mut bytes = Vec::new();
+    while let Ok(Ok(Some(piece))) = timeout(SILENCE_MOST, field.chunk()).await {
+        bytes.extend_from_slice(&piece);
+        if bytes.len() > TEXT_MOST_BYTES {
+            return String::new();
+        }
+    }
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+async fn pass_over(multipart: &mut Multipart) -> Result<(), MultipartError> {
+    let mut passed = 0;
+    while let Some(mut field) = multipart.next_field().await? {
+        while let Some(piece) = field.chunk().await? {
+            passed += piece.len();
+            if passed > REST_MOST_BYTES {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The file's own name, without folders and what cannot be shown.
+fn shown_name(given: &str) -> String {
+    let name = given.rsplit(['/', '\\']).next().unwrap_or_default().trim();
+    name.chars().filter(|c| !c.is_control()).take(NAME_MOST).collect()
+}
+
+/// The largest file that is taken.
+pub(super) fn most() -> String {
+    format!("{} MB", UPLOAD_MOST_BYTES / 1024 / 1024)
+}
+
+fn broken_off() -> String {
+    "The selected file could not be uploaded – try again".to_owned()
+}
+
+fn words(problem: &Problem) -> String {
+    match problem.status {
+        413 => format!("The selected file must be smaller than {}", most()),
+        507 => "The server has no room for this file – tell whoever runs Beckon".to_owned(),
+        _ => broken_off(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_files_name_is_what_a_person_calls_it() {
+        assert_eq!(shown_name("staff.csv"), "staff.csv");
+        assert_eq!(shown_name(r"C:\Users\Priya\staff nov.csv"), "staff nov.csv");
+        assert_eq!(shown_name("a\u{0}b\r\n.csv"), "ab.csv");
+        assert_eq!(shown_name("/"), "");
+        assert_eq!(shown_name(&"x".repeat(500)).len(), NAME_MOST);
+    }
+}

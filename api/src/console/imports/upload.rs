@@ -1,0 +1,167 @@
+//! The page to choose a file on, and taking it.
+
+use super::receive::{Refused, most, receive};
+use crate::console::door::foreign;
+use crate::console::frame::{Frame, Place};
+use crate::console::respond::{page, page_as, redirect};
+use crate::console::session::Administrator;
+use crate::console::words::counted;
+use crate::import::{Limits, SafeCsv};
+use crate::problem::Problem;
+use crate::spool::UPLOAD_MOST_BYTES;
+use crate::staged_import::{Received, StagedImports};
+use crate::state::Api;
+use askama::Template;
+use axum::extract::State;
+use axum::extract::multipart::{Multipart, MultipartRejection};
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Most files are checked and stored in less; then nobody sees a page that says "wait".
+pub(super) const PATIENCE: Duration = Duration::from_millis(1_500);
+
+/// What a file may look like.
+const EXAMPLE: [[&str; 4]; 4] = [
+    ["email address", "first name", "last name", "department"],
+    ["ana.ruiz@example.com", "Ana", "Ruiz", "Finance"],
+    ["tomas.dvorak@example.com", "Tomáš", "Dvořák", "Sales"],
+    ["wanjiru.kamau@example.com", "Wanjiru", "Kamau", "Sales"],
+];
+
+/// The part of a page that takes a file.
+pub(super) struct FileForm {
+    /// Names the form, so that sending it twice is one import.
+    pub(super) token: Uuid,
+    /// The import whose file is to be corrected.
+    pub(super) instead_of: Option<Uuid>,
+    /// What is wrong with the file that was chosen.
+    pub(super) fault: Option<String>,
+}
+
+impl FileForm {
+    /// A form for the first file, or for one that corrects another.
+    pub(super) fn instead_of(import: Option<Uuid>) -> Self {
+        Self {
+            token: Uuid::new_v4(),
+            instead_of: import,
+            fault: None,
+        }
+    }
+
+    /// The largest file, in words and in bytes.
+    pub(super) fn most() -> (String, usize) {
+        (most(), UPLOAD_MOST_BYTES)
+    }
+
+    /// How many rows a file may have.
+    pub(super) fn rows_most() -> String {
+        counted(Limits::default().rows)
+    }
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/import_new.html")]
+struct UploadPage {
+    frame: Frame,
+    form: FileForm,
+    example: &'static [[&'static str; 4]],
+}
+
+/// The page for a file; with what is wrong with the last one.
+pub(super) async fn upload_page(api: &Api, administrator: &Administrator, form: FileForm) -> Result<Response, Problem> {
+    let frame = administrator.frame(api, Place::Imports, "Import users").await;
+    let is_fault = form.fault.is_some();
+    let shown = UploadPage {
+        frame: if is_fault { frame.with_faults() } else { frame },
+        form,
+        example: &EXAMPLE,
+    };
+    page_as(
+        if is_fault {
+            StatusCode::UNPROCESSABLE_ENTITY
+        } else {
+            StatusCode::OK
+        },
+        &shown,
+    )
+}
+
+/// Shows the page.
+pub(super) async fn show(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
+    upload_page(&api, &administrator, FileForm::instead_of(None)).await
+}
+
+/// Shows the same page for a file of which nothing can be read.
+pub(super) async fn unreadable(
+    api: &Api,
+    administrator: &Administrator,
+    import: Uuid,
+    fault: String,
+) -> Result<Response, Problem> {
+    let frame = administrator.frame(api, Place::Imports, "Import users").await;
+    let form = FileForm {
+        fault: Some(fault),
+        ..FileForm::instead_of(Some(import))
+    };
+    page(&UploadPage {
+        frame: frame.with_faults(),
+        form,
+        example: &EXAMPLE,
+    })
+}
+
+/// Takes a file, begins to check it, and leads to its page.
+pub(super) async fn upload(
+    State(api): State<Api>,
+    administrator: Administrator,
+    multipart: Result<Multipart, MultipartRejection>,
+) -> Result<Response, Problem> {
+    let received = match multipart {
+        Ok(multipart) => receive(&administrator, multipart).await,
+        Err(_) => Err(Refused::Fault("Select a file".to_owned(), None)),
+    };
+    let form = match received {
+        Ok(form) => form,
+        Err(Refused::NotOurs) => return Err(foreign()),
+        Err(Refused::Fault(fault, instead_of)) => {
+            let form = FileForm {
+                fault: Some(fault),
+                ..FileForm::instead_of(instead_of)
+            };
+            return upload_page(&api, &administrator, form).await;
+        }
+    };
+    let staged = StagedImports::of(&api);
+    let received = Received {
+        form_token: form.token,
+        file_name: form.file_name,
+        spooled: form.file,
+        by: administrator.name.clone(),
+        instead_of: form.instead_of,
+    };
+    let import = staged.upload(received).await?;
+    if let Some(in_hand) = staged.check(import).await? {
+        in_hand.ended_within(PATIENCE).await;
+    }
+    Ok(redirect(&format!("/console/imports/{import}")))
+}
+
+/// The example as a file.
+pub(super) async fn example() -> Result<Response, Problem> {
+    let written = || {
+        let mut file = SafeCsv::new(Vec::new(), b',')?;
+        for row in EXAMPLE {
+            file.write(row)?;
+        }
+        file.finish()
+    };
+    let file = written().map_err(|_: std::io::Error| Problem::internal())?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"example.csv\""),
+    ];
+    Ok((headers, file).into_response())
+}

@@ -1,0 +1,154 @@
+//! What an import is called where it stands, and what is wrong with a file, in words.
+
+use crate::console::words::some;
+use crate::import::field_of;
+use shared::store::imports::{Import, ImportState, ProblemCount};
+use std::collections::BTreeMap;
+
+/// Where an import stands: tone and word.
+pub(super) fn state(import: &Import) -> (&'static str, &'static str) {
+    match import.state {
+        ImportState::Checking | ImportState::Storing if import.is_interrupted => ("amber", "Interrupted"),
+        ImportState::Checking => ("grey", "Checking"),
+        ImportState::Checked => ("amber", "Waiting for you"),
+        ImportState::Storing => ("grey", "Importing"),
+        ImportState::Done => ("green", "Imported"),
+        ImportState::Unreadable => ("red", "Not readable"),
+        ImportState::Discarded => ("grey", "Discarded"),
+        ImportState::Undone => ("grey", "Undone"),
+    }
+}
+
+/// What is to be done about a kind of problem, in the order in which it is told.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Remedy {
+    FixAddresses,
+    EnterMissing,
+    RemoveRepeats,
+    Shorten,
+    Correct,
+    Quote,
+}
+
+impl Remedy {
+    fn of(count: &ProblemCount) -> Option<Self> {
+        let is_address = count.field.as_deref() == Some("email");
+        match count.code.as_str() {
+            // Only says that there are more of the others.
+            "more_problems" => None,
+            "address_missing" => Some(Self::EnterMissing),
+            "duplicate_of_row" => Some(Self::RemoveRepeats),
+            "too_many_cells" | "stray_quote" => Some(Self::Quote),
+            _ if is_address => Some(Self::FixAddresses),
+            "too_long" => Some(Self::Shorten),
+            _ => Some(Self::Correct),
+        }
+    }
+
+    fn has_a_column(self) -> bool {
+        matches!(self, Self::Shorten | Self::Correct)
+    }
+
+    fn sentence(self, count: u32, column: &str) -> String {
+        match self {
+            Self::FixAddresses => format!("fix {}", some(count, "email address", "email addresses")),
+            Self::EnterMissing => format!("enter the missing email address in {}", some(count, "row", "rows")),
+            Self::RemoveRepeats => format!(
+                "remove {} with an email address that an earlier row has",
+                some(count, "row", "rows")
+            ),
+            Self::Shorten => format!("shorten {} in ‘{column}’", some(count, "text", "texts")),
+            Self::Correct => format!("correct {} in ‘{column}’", some(count, "value", "values")),
+            Self::Quote => format!("put quotation marks right in {}", some(count, "row", "rows")),
+        }
+    }
+}
+
+/// What the person has to do to mend the file, one sentence for each kind of thing.
+pub(super) fn remedies(counts: &[ProblemCount], header: &[String]) -> Vec<String> {
+    let mut sums = BTreeMap::<(Remedy, String), u32>::new();
+    for count in counts {
+        let Some(remedy) = Remedy::of(count) else { continue };
+        let column = match &count.field {
+            Some(field) if remedy.has_a_column() => column_of(field, header),
+            _ => String::new(),
+        };
+        *sums.entry((remedy, column)).or_default() += count.count;
+    }
+    sums.into_iter()
+        .map(|((remedy, column), count)| remedy.sentence(count, &column))
+        .collect()
+}
+
+/// The header of the column that fills a field.
+fn column_of(field: &str, header: &[String]) -> String {
+    let column = header.iter().find(|name| field_of(name).as_deref() == Some(field));
+    column.cloned().unwrap_or_else(|| field.to_owned())
+}
+
+/// What becomes of each column: its header, and what it fills.
+pub(super) fn columns(header: &[String]) -> Vec<(String, String)> {
+    let meaning = |name: &String| match field_of(name).as_deref() {
+        Some("email") => "Email address".to_owned(),
+        Some("first_name") => "First name".to_owned(),
+        Some("last_name") => "Last name".to_owned(),
+        Some("language") => "Language".to_owned(),
+        Some(field) => format!("{{{{ {field} }}}}"),
+        None => String::new(),
+    };
+    header
+        .iter()
+        .filter(|name| !name.is_empty())
+        .map(|name| (name.clone(), meaning(name)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(code: &str, field: Option<&str>, count: u32) -> ProblemCount {
+        ProblemCount {
+            code: code.to_owned(),
+            field: field.map(str::to_owned),
+            count,
+        }
+    }
+
+    #[test]
+    fn problems_become_things_to_do() {
+        let header = ["E-Mail", "First name", "Start date"].map(str::to_owned);
+        let counts = [
+            count("at_sign_missing", Some("email"), 7),
+            count("domain_invalid", Some("email"), 5),
+            count("duplicate_of_row", Some("email"), 1),
+            count("address_missing", Some("email"), 3),
+            count("looks_like_a_link", Some("first_name"), 2),
+            count("too_long", Some("start_date"), 1),
+            count("more_problems", None, 1),
+            count("too_many_cells", None, 4),
+        ];
+
+        assert_eq!(
+            remedies(&counts, &header),
+            [
+                "fix 12 email addresses",
+                "enter the missing email address in 3 rows",
+                "remove 1 row with an email address that an earlier row has",
+                "shorten 1 text in ‘Start date’",
+                "correct 2 values in ‘First name’",
+                "put quotation marks right in 4 rows",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_column_of_ones_own_becomes_a_merge_field() {
+        let header = ["Email", "Start date", ""].map(str::to_owned);
+
+        let columns = columns(&header);
+
+        let pairs: Vec<(&str, &str)> = columns.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+        assert_eq!(pairs, [("Email", "Email address"), ("Start date", "{{ start_date }}")]);
+    }
+}

@@ -1,0 +1,145 @@
+//! One user: who they are, what mails they got, whether they have come in.
+
+mod add;
+mod delete;
+mod edit;
+mod form;
+
+use super::frame::{Frame, Place};
+use super::people::access;
+use super::respond::page;
+use super::session::Administrator;
+use super::words::{Moment, moment};
+use crate::problem::Problem;
+use crate::query::Path;
+use crate::state::Api;
+use crate::status_words::status;
+use crate::users;
+use askama::Template;
+use axum::Router;
+use axum::extract::State;
+use axum::response::Response;
+use axum::routing::get;
+use shared::store::imports::{self, Appearance, ImportEffect};
+use shared::store::users::User;
+use shared::store::users::mails::{self, Mail};
+use uuid::Uuid;
+
+/// Mails and imports that are listed; the older ones are found under Activity.
+const LISTED: i64 = 50;
+
+/// The pages of one user.
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/console/users/add", get(add::show).post(add::add))
+        .route("/console/users/{id}", get(show))
+        .route("/console/users/{id}/edit", get(edit::show).post(edit::save))
+        .route("/console/users/{id}/delete", get(delete::ask).post(delete::delete))
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/user.html")]
+struct UserPage {
+    frame: Frame,
+    id: Uuid,
+    name: String,
+    email: String,
+    /// Label and value; a value may be empty.
+    details: Vec<(String, String)>,
+    access: (&'static str, &'static str),
+    signed_in: Option<Moment>,
+    /// When the mailed password ends or ended, unless they have chosen their own.
+    password: Option<(Moment, bool)>,
+    added: Moment,
+    imports: Vec<ImportRow>,
+    mails: Vec<MailRow>,
+}
+
+struct ImportRow {
+    import: Uuid,
+    file_name: String,
+    did: &'static str,
+}
+
+struct MailRow {
+    delivery: Uuid,
+    name: &'static str,
+    tone: &'static str,
+    word: &'static str,
+    asked: Moment,
+    by: String,
+    sent: Option<Moment>,
+}
+
+/// Shows a user.
+pub(super) async fn show(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    let user = users::get(&api, id).await?;
+    let (imports, mails) = (
+        imports::of_user(&api.db, id, LISTED).await?,
+        mails::of_user(&api.db, id, LISTED).await?,
+    );
+    let name = called(&user);
+    let password = user.password_expires_at.filter(|_| !user.has_chosen);
+    page(&UserPage {
+        frame: administrator.frame(&api, Place::Users, name.clone()).await,
+        id,
+        name,
+        email: user.email.clone(),
+        details: details(&user),
+        access: access(&user),
+        signed_in: user.signed_in_at.map(moment),
+        password: password.map(|at| (moment(at), user.password_has_expired)),
+        added: moment(user.created_at),
+        imports: imports.into_iter().map(import_row).collect(),
+        mails: mails.into_iter().map(mail_row).collect(),
+    })
+}
+
+/// What a user is called: by name, or else by address.
+fn called(user: &User) -> String {
+    let name = format!("{} {}", user.first_name, user.last_name).trim().to_owned();
+    if name.is_empty() { user.email.clone() } else { name }
+}
+
+fn details(user: &User) -> Vec<(String, String)> {
+    let own = [
+        ("First name", &user.first_name),
+        ("Last name", &user.last_name),
+        ("Language", &user.language),
+    ];
+    let own = own.map(|(label, value)| (label.to_owned(), value.clone()));
+    let fields = form::fields_of(user);
+    own.into_iter()
+        .chain(fields.into_iter().map(|(name, value)| (form::label(&name), value)))
+        .collect()
+}
+
+fn import_row(appearance: Appearance) -> ImportRow {
+    ImportRow {
+        import: appearance.import,
+        file_name: appearance.file_name,
+        did: match appearance.effect {
+            ImportEffect::Created => "added them",
+            ImportEffect::Updated => "updated them",
+            ImportEffect::Unchanged => "found them as they are",
+        },
+    }
+}
+
+fn mail_row(mail: Mail) -> MailRow {
+    let status = status(mail.state, mail.reason.as_deref(), mail.batch_state);
+    MailRow {
+        delivery: mail.delivery,
+        name: mail.kind.name(),
+        tone: status.tone.as_str(),
+        word: status.word,
+        asked: moment(mail.created_at),
+        by: mail.created_by,
+        sent: mail.sent_at.map(moment),
+    }
+}

@@ -1,0 +1,117 @@
+//! Adding one user by hand.
+
+use super::form::{self, UserForm};
+use crate::console::fields::Fields;
+use crate::console::frame::{Frame, Place};
+use crate::console::respond::{page, page_as, redirect_saying};
+use crate::console::session::Administrator;
+use crate::problem::Problem;
+use crate::state::Api;
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use shared::store::users::added::{self, Added, NewUser};
+use shared::store::users::{self as store, Change};
+use std::collections::BTreeMap;
+
+/// The page, which is also that of changing somebody.
+#[derive(Template)]
+#[template(path = "console/user_form.html")]
+pub(super) struct FormPage {
+    pub(super) frame: Frame,
+    pub(super) form: UserForm,
+    /// Where the form goes.
+    pub(super) action: String,
+    /// Where one goes who wants nothing of it.
+    pub(super) back: String,
+    /// What the button does.
+    pub(super) button: &'static str,
+    /// What the form was filled in for, to notice that it has changed meanwhile.
+    pub(super) seen: String,
+    pub(super) is_new: bool,
+}
+
+impl FormPage {
+    /// As it is answered: with what is wrong in it, if there is something.
+    pub(super) fn answer(mut self) -> Result<Response, Problem> {
+        if !self.form.has_faults() {
+            return page(&self);
+        }
+        self.frame = self.frame.with_faults();
+        page_as(StatusCode::UNPROCESSABLE_ENTITY, &self)
+    }
+}
+
+/// Shows the form.
+pub(super) async fn show(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
+    of(&api, &administrator, &BTreeMap::new()).await?.answer()
+}
+
+async fn of(api: &Api, administrator: &Administrator, values: &BTreeMap<String, String>) -> Result<FormPage, Problem> {
+    Ok(FormPage {
+        frame: administrator.frame(api, Place::Users, "Add a user").await,
+        form: UserForm::with(api, values).await?,
+        action: "/console/users/add".to_owned(),
+        back: "/console/users".to_owned(),
+        button: "Add user",
+        seen: String::new(),
+        is_new: true,
+    })
+}
+
+/// Adds a user.
+pub(super) async fn add(
+    State(api): State<Api>,
+    administrator: Administrator,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    let (values, new) = (form::entered(&fields), form::entered_new(&fields));
+    let mut shown = of(&api, &administrator, &values).await?;
+    shown.form.new_field = new.clone().unwrap_or_default();
+    let judged = form::change(&BTreeMap::new(), &with_address(values), new.as_ref());
+    let (change, names) = match judged {
+        Ok(found) => found,
+        Err(errors) => {
+            shown.form.blame(errors);
+            return shown.answer();
+        }
+    };
+    let new = new_user(change).ok_or_else(Problem::internal)?;
+    let this = api.clone();
+    let added = api
+        .to_the_end(async move {
+            store::note_fields(&this.db, &names).await?;
+            Ok(added::add(&this.db, &new, &administrator.name).await?)
+        })
+        .await?;
+    match added {
+        Added::Done(id) => Ok(redirect_saying(
+            &format!("/console/users/{id}"),
+            "The user is added. No one was emailed.",
+        )),
+        Added::AddressTaken(by) => {
+            shown.form.blame_address(Some(by));
+            shown.answer()
+        }
+    }
+}
+
+/// The values with an address that is judged also where it is empty.
+fn with_address(mut values: BTreeMap<String, String>) -> BTreeMap<String, String> {
+    let address = values.entry("email".to_owned()).or_default();
+    if address.is_empty() {
+        " ".clone_into(address);
+    }
+    values
+}
+
+fn new_user(change: Change) -> Option<NewUser> {
+    Some(NewUser {
+        email: change.email?,
+        first_name: change.first_name.unwrap_or_default(),
+        last_name: change.last_name.unwrap_or_default(),
+        language: change.language.unwrap_or_default(),
+        fields: form::filled(change.fields),
+    })
+}

@@ -1,0 +1,119 @@
+//! Changing a user's details.
+//!
+//! The form carries what it was filled in for. When somebody else has changed the user meanwhile,
+//! nothing is saved: what was entered stays in the form, and beside it stands what is there now.
+
+use super::add::FormPage;
+use super::called;
+use super::form::{self, UserForm};
+use crate::console::fields::Fields;
+use crate::console::frame::Place;
+use crate::console::respond::{redirect_noting, redirect_saying};
+use crate::console::session::Administrator;
+use crate::problem::Problem;
+use crate::query::Path;
+use crate::state::Api;
+use crate::users;
+use axum::extract::State;
+use axum::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use shared::store::users::{self as store, Changed, User};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Shows the form.
+pub(super) async fn show(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    let user = users::get(&api, id).await?;
+    of(&api, &administrator, &user, &form::values_of(&user)).await?.answer()
+}
+
+async fn of(
+    api: &Api,
+    administrator: &Administrator,
+    user: &User,
+    values: &BTreeMap<String, String>,
+) -> Result<FormPage, Problem> {
+    let title = format!("Edit {}", called(user));
+    Ok(FormPage {
+        frame: administrator.frame(api, Place::Users, title).await,
+        form: UserForm::with(api, values).await?,
+        action: format!("/console/users/{}/edit", user.id),
+        back: format!("/console/users/{}", user.id),
+        button: "Save",
+        seen: seen(&form::values_of(user)),
+        is_new: false,
+    })
+}
+
+/// Saves what was changed.
+pub(super) async fn save(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    let user = users::get(&api, id).await?;
+    let before = form::values_of(&user);
+    let (values, new) = (form::entered(&fields), form::entered_new(&fields));
+    let mut shown = of(&api, &administrator, &user, &values).await?;
+    shown.form.new_field = new.clone().unwrap_or_default();
+    if fields.text("seen") != shown.seen {
+        tell_what_is_there(&mut shown.form, &before);
+        return shown.answer();
+    }
+    let (change, names) = match form::change(&before, &values, new.as_ref()) {
+        Ok(found) => found,
+        Err(errors) => {
+            shown.form.blame(errors);
+            return shown.answer();
+        }
+    };
+    let to = format!("/console/users/{id}");
+    if form::is_nothing(&change) {
+        return Ok(redirect_noting(&to, "Nothing was changed."));
+    }
+    let key = change.email.clone().map(|(_, key)| key);
+    let (this, by) = (api.clone(), administrator.name.clone());
+    let changed = api
+        .to_the_end(async move {
+            // Before the values: a value under a name that no system email may use is lost.
+            store::note_fields(&this.db, &names).await?;
+            Ok(store::change(&this.db, id, &change, &by).await?)
+        })
+        .await?;
+    match changed {
+        Changed::Done => Ok(redirect_saying(&to, "The details are saved.")),
+        Changed::Unknown => Err(Problem::not_found("user")),
+        Changed::AddressTaken => {
+            let taken_by = store::by_address(&api.db, &key.unwrap_or_default()).await?;
+            shown.form.blame_address(taken_by);
+            shown.answer()
+        }
+    }
+}
+
+fn tell_what_is_there(form: &mut UserForm, now: &BTreeMap<String, String>) {
+    form.fault = Some("Somebody else changed this user while you were editing. What is there now stands beside what you entered; check it and save again".to_owned());
+    for field in &mut form.fields {
+        let is = now.get(&field.name).cloned().unwrap_or_default();
+        if is != field.value {
+            field.now = Some(is);
+        }
+    }
+}
+
+/// What a form was filled in for, in a few letters.
+fn seen(values: &BTreeMap<String, String>) -> String {
+    let filled = values.iter().filter(|(_, value)| !value.is_empty());
+    let mut digest = Sha256::new();
+    for (name, value) in filled {
+        digest.update(format!("{name}\n{}\n{value}\n", value.len()));
+    }
+    URL_SAFE_NO_PAD.encode(digest.finalize())
+}

@@ -1,0 +1,277 @@
+//! The form for a user's details: the fields there are, what was entered, what is wrong with it.
+
+use crate::console::fields::Fields;
+use crate::problem::{FieldError, Problem};
+use crate::state::Api;
+use crate::users::{ChangeRequest, FieldChanges, read_change};
+use serde_json::Value;
+use shared::store::users::{self, Change, User};
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// The fields every user has: name, label, hint, autocomplete.
+const OWN: [(&str, &str, &str); 4] = [
+    ("email", "Email address", ""),
+    ("first_name", "First name", ""),
+    ("last_name", "Last name", ""),
+    ("language", "Language", "A code such as en, de or pt-BR"),
+];
+
+/// What stands before a merge field's name in the form.
+const MERGE: &str = "fields.";
+
+/// A field as it is shown.
+pub(super) struct FormField {
+    /// Its name in the form, and its id.
+    pub(super) name: String,
+    /// What it is called.
+    pub(super) label: String,
+    /// What helps to fill it in.
+    pub(super) hint: String,
+    /// What is entered.
+    pub(super) value: String,
+    /// What is wrong with that.
+    pub(super) fault: Option<String>,
+    /// What somebody else has made of it meanwhile.
+    pub(super) now: Option<String>,
+}
+
+/// The form.
+pub(super) struct UserForm {
+    /// The fields.
+    pub(super) fields: Vec<FormField>,
+    /// A field that nobody has had yet: its name and value.
+    pub(super) new_field: (String, String),
+    /// What is wrong with that.
+    pub(super) new_fault: Option<String>,
+    /// Whoever has the address that was entered.
+    pub(super) taken_by: Option<Uuid>,
+    /// What is wrong with the form as a whole.
+    pub(super) fault: Option<String>,
+}
+
+impl UserForm {
+    /// The form with these values; every merge field there is has a place.
+    pub(super) async fn with(api: &Api, values: &BTreeMap<String, String>) -> Result<Self, Problem> {
+        let mut merge = users::field_names(&api.db).await?;
+        let others = values.keys().filter_map(|name| name.strip_prefix(MERGE));
+        merge.extend(others.map(str::to_owned));
+        merge.sort_unstable();
+        merge.dedup();
+        let field = |name: String, label: String, hint: &str| FormField {
+            value: values.get(&name).cloned().unwrap_or_default(),
+            name,
+            label,
+            hint: hint.to_owned(),
+            fault: None,
+            now: None,
+        };
+        let own = OWN.map(|(name, label, hint)| field(name.to_owned(), label.to_owned(), hint));
+        let merge = merge
+            .into_iter()
+            .map(|name| field(format!("{MERGE}{name}"), label(&name), ""));
+        Ok(Self {
+            fields: own.into_iter().chain(merge).collect(),
+            new_field: (String::new(), String::new()),
+            new_fault: None,
+            taken_by: None,
+            fault: None,
+        })
+    }
+
+    /// Everything that is wrong: where, and what.
+    pub(super) fn faults(&self) -> Vec<(&str, &str)> {
+        let whole = self.fault.as_deref().map(|fault| ("email", fault));
+        let fields = self
+            .fields
+            .iter()
+            .filter_map(|field| Some((field.name.as_str(), field.fault.as_deref()?)));
+        let new = self.new_fault.as_deref().map(|fault| ("new_field", fault));
+        whole.into_iter().chain(fields).chain(new).collect()
+    }
+
+    /// Puts what is wrong where it is wrong.
+    pub(super) fn blame(&mut self, errors: Vec<FieldError>) {
+        for error in errors {
+            let name = error.field.unwrap_or_default();
+            match self.fields.iter_mut().find(|field| field.name == name) {
+                Some(field) => field.fault = Some(error.message),
+                None => self.new_fault = Some(error.message),
+            }
+        }
+    }
+
+    /// Says that the address is somebody else's.
+    pub(super) fn blame_address(&mut self, taken_by: Option<Uuid>) {
+        self.taken_by = taken_by;
+        self.blame(vec![FieldError::in_field(
+            "email",
+            "address_taken",
+            "Another user has this address",
+        )]);
+    }
+
+    /// Whether anything is wrong.
+    pub(super) fn has_faults(&self) -> bool {
+        !self.faults().is_empty()
+    }
+}
+
+/// The values that were entered, by the names of their fields.
+pub(super) fn entered(fields: &Fields) -> BTreeMap<String, String> {
+    let is_known = |name: &str| name.starts_with(MERGE) || OWN.iter().any(|(own, _, _)| *own == name);
+    let values = fields.pairs().iter().filter(|(name, _)| is_known(name));
+    values
+        .map(|(name, value)| (name.clone(), value.trim().to_owned()))
+        .collect()
+}
+
+/// The field of the form's last row, if one was named or filled.
+pub(super) fn entered_new(fields: &Fields) -> Option<(String, String)> {
+    let (name, value) = (fields.trimmed("new_field"), fields.trimmed("new_value"));
+    (!name.is_empty() || !value.is_empty()).then(|| (name.to_owned(), value.to_owned()))
+}
+
+/// A user's values as the form has them.
+pub(super) fn values_of(user: &User) -> BTreeMap<String, String> {
+    let own = [&user.email, &user.first_name, &user.last_name, &user.language];
+    let own = OWN
+        .iter()
+        .zip(own)
+        .map(|((name, _, _), value)| ((*name).to_owned(), value.clone()));
+    let fields = fields_of(user)
+        .into_iter()
+        .map(|(name, value)| (format!("{MERGE}{name}"), value));
+    own.chain(fields).collect()
+}
+
+/// A user's merge fields.
+pub(super) fn fields_of(user: &User) -> BTreeMap<String, String> {
+    let fields = user.fields.as_object().into_iter().flatten();
+    fields
+        .filter_map(|(name, value)| Some((name.clone(), value.as_str()?.to_owned())))
+        .collect()
+}
+
+/// What of the values differs from those before, as a change, and the merge fields that it fills;
+/// everything wrong with it otherwise.
+pub(super) fn change(
+    before: &BTreeMap<String, String>,
+    values: &BTreeMap<String, String>,
+    new: Option<&(String, String)>,
+) -> Result<(Change, Vec<String>), Vec<FieldError>> {
+    let differs = |name: &str| {
+        let value = values.get(name)?;
+        let was = before.get(name).map(String::as_str).unwrap_or_default();
+        (value != was).then(|| value.clone())
+    };
+    let merge = values.keys().filter_map(|name| {
+        let value = differs(name)?;
+        Some((name.strip_prefix(MERGE)?.to_owned(), Some(value)))
+    });
+    let mut fields: Vec<(String, Option<String>)> = merge.collect();
+    let mut errors = Vec::new();
+    match new {
+        Some((name, _)) if name.is_empty() => {
+            errors.push(FieldError::in_field(
+                "new_field",
+                "missing",
+                "Enter a name for the field, or clear its value",
+            ));
+        }
+        Some((name, value)) => fields.push((name.clone(), Some(value.clone()))),
+        None => {}
+    }
+    let request = ChangeRequest {
+        email: differs("email"),
+        first_name: differs("first_name"),
+        last_name: differs("last_name"),
+        language: differs("language"),
+        fields: (!fields.is_empty()).then_some(FieldChanges(fields)),
+    };
+    match read_change(request) {
+        Ok(change) if errors.is_empty() => Ok(change),
+        Ok(_) => Err(errors),
+        Err(problem) => Err(errors.into_iter().chain(problem.errors).collect()),
+    }
+}
+
+/// Whether nothing is to be changed.
+pub(super) fn is_nothing(change: &Change) -> bool {
+    change.email.is_none()
+        && change.first_name.is_none()
+        && change.last_name.is_none()
+        && change.language.is_none()
+        && change.fields.is_none()
+}
+
+/// A merge field's name as people read it: `start_date` is "Start date".
+pub(super) fn label(name: &str) -> String {
+    let mut letters = name.chars().map(|c| if c == '_' { ' ' } else { c });
+    letters
+        .next()
+        .into_iter()
+        .flat_map(char::to_uppercase)
+        .chain(letters)
+        .collect()
+}
+
+/// The merge fields of a change that have a value, as they are stored.
+pub(super) fn filled(fields: Option<Value>) -> Value {
+    let fields = match fields {
+        Some(Value::Object(fields)) => fields,
+        _ => serde_json::Map::new(),
+    };
+    Value::Object(fields.into_iter().filter(|(_, value)| !value.is_null()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn values(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn only_what_differs_is_changed_and_what_was_cleared_is_removed() {
+        let before = values(&[
+            ("email", "ana@example.org"),
+            ("first_name", "Ana"),
+            ("fields.team", "Blue"),
+        ]);
+        let after = values(&[
+            ("email", "ana@example.org"),
+            ("first_name", "Anna"),
+            ("fields.team", ""),
+            ("fields.desk", ""),
+        ]);
+
+        let (change, _) = change(&before, &after, Some(&("Start date".to_owned(), "1 May".to_owned()))).unwrap();
+
+        assert_eq!((change.email, change.first_name.as_deref()), (None, Some("Anna")));
+        assert_eq!(change.fields, Some(json!({ "team": null, "start_date": "1 May" })));
+        assert!(is_nothing(&super::change(&before, &before, None).unwrap().0));
+    }
+
+    #[test]
+    fn everything_wrong_is_told_at_its_field() {
+        let after = values(&[("email", ""), ("last_name", "evil.com"), ("fields.team", "a\nb")]);
+        let before = values(&[("email", "ana@example.org")]);
+
+        let errors = change(&before, &after, Some(&(String::new(), "x".to_owned()))).unwrap_err();
+
+        let places: Vec<&str> = errors.iter().filter_map(|error| error.field.as_deref()).collect();
+        assert_eq!(places, ["new_field", "last_name", "email", "fields.team"]);
+    }
+
+    #[test]
+    fn a_field_is_labelled_as_people_write() {
+        assert_eq!(label("start_date"), "Start date");
+        assert_eq!(label("überschrift"), "Überschrift");
+    }
+}

@@ -1,0 +1,64 @@
+//! Users who are added one by one, by hand.
+
+use crate::store::audit::{self, Act};
+use crate::store::{Db, StoreResult, begin, commit};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// Somebody to add.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// Address as typed and as identity.
+    pub email: (String, String),
+    /// First name, or empty.
+    pub first_name: String,
+    /// Last name, or empty.
+    pub last_name: String,
+    /// Language tag, or empty.
+    pub language: String,
+    /// Merge fields: an object of strings.
+    pub fields: Value,
+}
+
+/// How adding somebody went.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Added {
+    /// They are a user since; this is their id.
+    Done(Uuid),
+    /// The address belongs to this user.
+    AddressTaken(Uuid),
+}
+
+/// Adds a user, and puts on record that `by` did.
+pub async fn add(db: &Db, new: &NewUser, by: &str) -> StoreResult<Added> {
+    let mut transaction = begin(db).await?;
+    let added = sqlx::query!(
+        "insert into users (email, email_key, first_name, last_name, language, fields)
+         values ($1, $2, $3, $4, $5, $6)
+         on conflict (email_key) do nothing
+         returning id",
+        new.email.0,
+        new.email.1,
+        new.first_name,
+        new.last_name,
+        new.language,
+        new.fields,
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    let Some(added) = added else {
+        let known = sqlx::query!("select id from users where email_key = $1", new.email.1)
+            .fetch_one(&mut *transaction)
+            .await?;
+        return Ok(Added::AddressTaken(known.id));
+    };
+    let act = Act {
+        who: by,
+        action: "user_added",
+        subject: Some(format!("user {}", added.id)),
+        details: serde_json::json!({}),
+    };
+    audit::note(&mut transaction, &act).await?;
+    commit(transaction).await?;
+    Ok(Added::Done(added.id))
+}

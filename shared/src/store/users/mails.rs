@@ -1,0 +1,45 @@
+//! The mails one person was owed.
+
+use crate::batch::BatchState;
+use crate::delivery::DeliveryState;
+use crate::store::{Db, StoreResult};
+use crate::system_email::SystemEmailKind;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A mail.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    /// Its delivery.
+    pub delivery: Uuid,
+    /// Which system email.
+    pub kind: SystemEmailKind,
+    /// Where it stands,
+    pub state: DeliveryState,
+    /// why,
+    pub reason: Option<String>,
+    /// and where its batch stands.
+    pub batch_state: BatchState,
+    /// When it was asked for,
+    pub created_at: OffsetDateTime,
+    /// and by whom.
+    pub created_by: String,
+    /// When the relay took it.
+    pub sent_at: Option<OffsetDateTime>,
+}
+
+/// Somebody's mails, newest first, `limit` at most.
+pub async fn of_user(db: &Db, user: Uuid, limit: i64) -> StoreResult<Vec<Mail>> {
+    let mails = sqlx::query_as!(
+        Mail,
+        r#"select d.id as delivery, b.kind as "kind: SystemEmailKind", d.state as "state: DeliveryState", d.reason,
+                  b.state as "batch_state: BatchState", b.created_at, b.created_by, d.sent_at
+           from deliveries d join batches b on b.id = d.batch_id
+           where d.user_id = $1 order by d.id desc limit $2"#,
+        user,
+        limit,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(mails)
+}

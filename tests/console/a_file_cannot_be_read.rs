@@ -1,0 +1,139 @@
+//! Wrong files: each is told in words that say what to do, and nothing of it stays.
+
+use harness::browser::Browser;
+
+use crate::files::{ByWire, file};
+use crate::{a_quiet_world, go, windows};
+
+/// Files of which nothing can be read, and what is said of them.
+fn wrong_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
+    let mut utf16 = b"\xFF\xFE".to_vec();
+    utf16.extend("email\n".encode_utf16().flat_map(u16::to_le_bytes));
+    vec![
+        ("nothing.csv", Vec::new(), "The selected file is empty"),
+        (
+            "header.csv",
+            b"email,name\n".to_vec(),
+            "Your file needs at least one row",
+        ),
+        (
+            "staff.xlsx",
+            b"PK\x03\x04[Content_Types].xml".to_vec(),
+            "The selected file must be a CSV",
+        ),
+        (
+            "photo.png",
+            b"\x89PNG\r\n\x1a\n\x00\x00".to_vec(),
+            "The selected file must be a CSV",
+        ),
+        ("utf16.csv", utf16, "save it as CSV UTF-8 and try again"),
+        (
+            "latin.csv",
+            b"email,name\nada@example.org,Jos\xe9\n".to_vec(),
+            "it looks like Latin-1 or Windows-1252",
+        ),
+        ("zero.csv", b"email\nada@\x00example.org\n".to_vec(), "has a zero byte"),
+        (
+            "names.csv",
+            b"name,team\nAda,Blue\n".to_vec(),
+            "Your file needs a column called \u{2018}email address\u{2019}. Right now it has columns called \u{2018}name\u{2019} and \u{2018}team\u{2019}",
+        ),
+        (
+            "two.csv",
+            b"email,E-Mail Address\na@example.org,b@example.org\n".to_vec(),
+            "We found more than one column called",
+        ),
+        (
+            "twice.csv",
+            b"email,Team,team\na@example.org,x,y\n".to_vec(),
+            "We found more than one column called \u{2018}team\u{2019}",
+        ),
+        (
+            "open.csv",
+            b"email,name\na@example.org,\"Ada\nb@example.org,Bob\n".to_vec(),
+            "opens a quotation mark that is not closed",
+        ),
+    ]
+}
+
+#[tokio::test]
+async fn each_is_told_beside_the_field_for_the_next() {
+    let world = a_quiet_world().await;
+    let window = windows()[0];
+    let browser = Browser::start(window).await;
+    browser.sign_in(&world).await;
+    go(&browser, &world, "/console/imports/new").await;
+
+    browser.click("Upload and check").await;
+    browser.sees("There is a problem Select a file").await;
+    assert!(browser.title().await.starts_with("Error: Import users"));
+    browser.assert_sound().await;
+    let mut label = "File";
+    for (name, bytes, words) in wrong_files() {
+        browser.attach(label, &file(&world, name, bytes)).await;
+        browser.click("Upload and check").await;
+        browser.sees(&format!("There is a problem {name}: ")).await;
+        browser.sees(words).await;
+        browser.assert_sound().await;
+        label = "Corrected file";
+    }
+    browser.become_like(window.without_scripting()).await;
+    browser
+        .attach(label, &file(&world, "good.csv", "email\nada@example.org\n"))
+        .await;
+    browser.click("Upload and check").await;
+    browser.sees("Every row is in order").await;
+
+    let kept: i64 = sqlx::query_scalar("select count(*) from imports where state <> 'discarded'")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(kept, 1, "each corrected file takes the place of the one before");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_too_large_is_told_before_and_after_it_is_sent() {
+    let world = a_quiet_world().await;
+    let large = file(&world, "large.csv", "email,a\n".repeat(9 * 1024 * 1024));
+    let browser = Browser::start(windows()[0]).await;
+    browser.sign_in(&world).await;
+
+    go(&browser, &world, "/console/imports/new").await;
+    browser.attach("File", &large).await;
+    let said = browser
+        .run("return document.getElementById('file').validationMessage")
+        .await;
+    assert_eq!(said, "The selected file must be smaller than 64 MB");
+
+    browser.become_like(windows()[2]).await;
+    go(&browser, &world, "/console/imports/new").await;
+    browser.attach("File", &large).await;
+    browser.click("Upload and check").await;
+    browser
+        .sees("There is a problem The selected file must be smaller than 64 MB")
+        .await;
+    browser.assert_sound().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_file_with_faults_in_every_row_is_shown_by_its_first() {
+    let world = a_quiet_world().await;
+    let by_wire = ByWire::sign_in(&world).await;
+
+    let page = by_wire.upload(format!("email\n{}", "nobody\n".repeat(20_000))).await;
+    world
+        .eventually("the check", async || {
+            let text = by_wire.get(&page).await.text().await.unwrap();
+            text.contains("No row can be imported").then_some(())
+        })
+        .await;
+    let shown = by_wire.get(&page).await.text().await.unwrap();
+    let download = by_wire.get(&format!("{page}/problems.csv")).await.text().await.unwrap();
+
+    assert!(shown.contains("fix 20,000 email addresses"), "{shown}");
+    assert_eq!(shown.matches("class=\"wrong-cell\"").count(), 50);
+    assert_eq!(download.lines().count(), 20_001);
+    world.end().await;
+}

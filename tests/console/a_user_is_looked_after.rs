@@ -1,0 +1,138 @@
+//! One person: added by hand, changed, written to, deleted.
+
+use harness::World;
+use harness::browser::Browser;
+
+use crate::{a_quiet_world, go, windows};
+
+#[tokio::test]
+async fn a_user_is_added_changed_and_deleted() {
+    let world = a_quiet_world().await;
+    world
+        .import("email,department\nfirst@example.org,Sales\n")
+        .await
+        .expect(201);
+
+    for window in windows() {
+        let browser = Browser::start(window).await;
+        browser.sign_in(&world).await;
+        browser.click("Add a user").await;
+        browser.assert_sound().await;
+        browser.fill("First name", "visit evil.example/x").await;
+        browser.fill("Department", "Finance").await;
+        browser.fill("Value", "1 May").await;
+        browser.click("Add user").await;
+        for text in [
+            "Enter an email address",
+            "Looks like a web address",
+            "Enter a name for the field",
+        ] {
+            browser.sees(text).await;
+        }
+        assert!(browser.title().await.starts_with("Error: "));
+        assert_eq!(browser.value("Department").await, "Finance", "nothing typed is lost");
+        browser.assert_sound().await;
+        browser.fill("Email address", "FIRST@example.org").await;
+        browser.fill("First name", "Ana").await;
+        browser.fill("Name", "Start date").await;
+        browser.click("Add user").await;
+        browser.sees("Another user has this address").await;
+        browser.assert_sound().await;
+        browser.fill("Email address", "ana@example.org").await;
+        browser.click("Add user").await;
+
+        browser.sees("The user is added. No one was emailed.").await;
+        assert_eq!(browser.heading().await, "Ana");
+        browser.sees("Start date").await;
+        browser.sees("Nothing was sent to them yet.").await;
+        browser.assert_sound().await;
+        the_user_is_changed_and_deleted(&browser).await;
+    }
+    let acts: Vec<String> =
+        sqlx::query_scalar("select action from audit where who = 'Priya Nair' and action like 'user%'")
+            .fetch_all(&world.db)
+            .await
+            .unwrap();
+    assert_eq!(acts.len(), 3 * windows().len(), "{acts:?}");
+    world.end().await;
+}
+
+async fn the_user_is_changed_and_deleted(browser: &Browser) {
+    browser.click("Edit").await;
+    browser.fill("Last name", "Ruiz").await;
+    browser.fill("Start date", "").await;
+    browser.assert_sound().await;
+    browser.click("Save").await;
+    browser.sees("The details are saved.").await;
+    assert_eq!(browser.heading().await, "Ana Ruiz");
+    browser.loses("1 May").await;
+    browser.click("Edit").await;
+    browser.click("Save").await;
+    browser.sees("Nothing was changed.").await;
+    browser.click("Delete").await;
+    browser.sees("This cannot be undone.").await;
+    browser.assert_sound().await;
+    browser.click("Keep them").await;
+    browser.click("Delete").await;
+    browser.click("Delete Ana Ruiz").await;
+    browser.sees("Ana Ruiz is deleted.").await;
+}
+
+#[tokio::test]
+async fn two_people_who_change_the_same_user_hear_of_each_other() {
+    let world = a_quiet_world().await;
+    let id = world.person("ana@example.org").await;
+    let browser = Browser::start(windows()[1]).await;
+    browser.sign_in(&world).await;
+    go(&browser, &world, &format!("/console/users/{id}/edit")).await;
+    let change = serde_json::json!({ "last_name": "Somebody's" });
+    world
+        .ask(reqwest::Method::PATCH, &format!("/v1/users/{id}"), Some(change), None)
+        .await
+        .expect(200);
+
+    browser.fill("Last name", "Mine").await;
+    browser.click("Save").await;
+    browser
+        .sees("Somebody else changed this user while you were editing.")
+        .await;
+    browser.sees("There now: Somebody's").await;
+    browser.assert_sound().await;
+    assert_eq!(browser.value("Last name").await, "Mine");
+    browser.click("Save").await;
+
+    browser.sees("The details are saved.").await;
+    assert_eq!(last_name(&world, &id.to_string()).await, "Mine");
+    world.end().await;
+}
+
+async fn last_name(world: &World, id: &str) -> String {
+    let user = world.get(&format!("/v1/users/{id}")).await.expect(200);
+    user["last_name"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_lost_password_is_sent_again_in_two_clicks() {
+    let world = World::start().await;
+    let id = world.person("ana@example.org").await;
+    let browser = Browser::start(windows()[0]).await;
+    browser.sign_in(&world).await;
+    go(&browser, &world, &format!("/console/users/{id}")).await;
+
+    browser.click("Send Password Reset Email").await;
+    browser.click("Send 1 password email").await;
+    browser.click("Send now").await;
+
+    world
+        .eventually("the mail", async || {
+            let mails = world.relay.mails_to("ana@example.org").ok()?;
+            (mails.len() == 1).then_some(())
+        })
+        .await;
+    go(&browser, &world, &format!("/console/users/{id}")).await;
+    browser.sees("Reset Password").await;
+    browser.sees("Works until").await;
+    browser.click("Reset Password").await;
+    browser.sees("Ada").await;
+    world.end().await;
+}

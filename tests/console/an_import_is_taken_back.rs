@@ -1,0 +1,64 @@
+//! The wrong file was imported, and nobody has heard of it yet.
+
+use harness::World;
+use harness::browser::Browser;
+use serde_json::json;
+
+use crate::{a_quiet_world, go, windows};
+
+async fn import(world: &World, n: usize) -> String {
+    let rows = format!("email,first name\nknown@example.org,Known {n}\nada@n{n}.example,Ada\nbob@n{n}.example,Bob\n");
+    let import = world.import(&rows).await.expect(201);
+    format!("/console/imports/{}", import["id"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn whom_it_created_is_removed_after_asking() {
+    let world = a_quiet_world().await;
+    world.person("known@example.org").await;
+
+    for (n, window) in windows().into_iter().enumerate() {
+        let browser = Browser::start(window).await;
+        browser.sign_in(&world).await;
+        let page = import(&world, n).await;
+        go(&browser, &world, &page).await;
+
+        browser.click("Undo this import").await;
+        browser.sees("2 users whom it created will be removed").await;
+        browser.sees("1 user that it updated keeps the new details").await;
+        browser.assert_sound().await;
+        browser.click("Keep them").await;
+        browser.click("Undo this import").await;
+        browser.double_click("Remove 2 users").await;
+
+        browser.sees("This import was undone by Priya Nair").await;
+        browser.sees("2 users were removed").await;
+        browser.assert_sound().await;
+        assert_eq!(browser.path().await, page);
+        go(&browser, &world, "/console/users").await;
+        browser.loses(&format!("ada@n{n}.example")).await;
+        browser.sees(&format!("Known {n}")).await;
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn after_somebody_was_written_to_it_is_too_late() {
+    let world = a_quiet_world().await;
+    let browser = Browser::start(windows()[0]).await;
+    browser.sign_in(&world).await;
+    let page = import(&world, 0).await;
+    go(&browser, &world, &format!("{page}/undo")).await;
+    browser.sees("will be removed").await;
+
+    world.invite(json!({ "emails": ["ada@n0.example"] })).await;
+    browser.click("Remove 3 users").await;
+
+    browser.sees("This import can no longer be undone.").await;
+    browser.sees("1 of its users was emailed or is about to be").await;
+    browser.assert_sound().await;
+    browser.click("Back to the summary").await;
+    browser.loses("No one has been emailed yet.").await;
+    browser.loses("Undo this import").await;
+    world.end().await;
+}
