@@ -5,7 +5,7 @@ use crate::config::{Admission, Settings};
 use shared::address::EmailAddress;
 use shared::password::{HashPool, Password};
 use shared::store::administrators::{self, Added, NewAdministrator};
-use shared::store::audit::{self, Act, COMMAND_LINE};
+use shared::store::audit::{self, Act, Action, COMMAND_LINE};
 use shared::store::{self, Db, begin, commit};
 use zeroize::Zeroizing;
 
@@ -71,7 +71,7 @@ async fn add(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
     };
     let act = Act {
         who: COMMAND_LINE,
-        action: "administrator_added",
+        action: Action::AdministratorAdded,
         subject: Some(format!("administrator {id}")),
         details: serde_json::json!({ "name": new.name }),
     };
@@ -90,7 +90,7 @@ async fn renew(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
     administrators::renew(&mut transaction, known.id, &new.verifier, false).await?;
     let act = Act {
         who: COMMAND_LINE,
-        action: "administrator_renewed",
+        action: Action::AdministratorRenewed,
         subject: Some(format!("administrator {}", known.id)),
         details: serde_json::json!({ "name": known.name }),
     };

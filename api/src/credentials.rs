@@ -19,7 +19,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::address::EmailAddress;
 use shared::password::{Form, Password, Verifier, dummy_verifier};
-use shared::store::audit::{self, Act};
+use shared::store::audit::{self, Act, Action};
 use shared::store::credentials::{self, Candidate};
 use shared::store::intake::LIVE_PASSWORDS_MOST;
 use shared::store::{begin, commit};
@@ -270,7 +270,7 @@ pub async fn revoke_for(
         let done = credentials::revoke(&mut transaction, batch, &users).await?;
         let act = Act {
             who: &who,
-            action: "passwords_revoked",
+            action: Action::PasswordsRevoked,
             subject: batch.map(|batch| format!("batch {batch}")),
             details: serde_json::json!({
                 "users": users.len(), "revoked": done.revoked, "already_used": done.already_used

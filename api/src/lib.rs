@@ -44,7 +44,7 @@ use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
 use shared::password::HashPool;
 use shared::queue::{Brokers, QueueError};
-use shared::store::audit::{self, Act, COMMAND_LINE};
+use shared::store::audit::{self, Act, Action, COMMAND_LINE};
 use shared::store::{self, Db};
 use shared::system_email::{SystemEmailKind, Template};
 use state::Api;
@@ -108,7 +108,7 @@ pub async fn create_key(settings: &Settings, name: &str) -> Result<String, Start
     let id = store::api_keys::create(&mut transaction, name, &digest, COMMAND_LINE).await?;
     let act = Act {
         who: COMMAND_LINE,
-        action: "key_made",
+        action: Action::KeyMade,
         subject: Some(format!("key {id}")),
         details: serde_json::json!({ "name": name }),
     };

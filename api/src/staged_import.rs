@@ -24,7 +24,7 @@ use crate::state::{Api, whole};
 use crate::storing::Room;
 use serde_json::json;
 use shared::lifecycle::Lifecycle;
-use shared::store::audit::{self, Act};
+use shared::store::audit::{self, Act, Action};
 use shared::store::imports::Totals;
 use shared::store::imports::steps::{self, Upload, Uploaded};
 use shared::store::imports::undo::{self, Undone};
@@ -111,7 +111,7 @@ impl StagedImports {
         if let Some(former) = received.instead_of {
             steps::discard(&mut transaction, former, &received.by).await?;
         }
-        note(&mut transaction, &received.by, "file_uploaded", import, json!({})).await?;
+        note(&mut transaction, &received.by, Action::FileUploaded, import, json!({})).await?;
         commit(transaction).await?;
         info!(import.id = %import, "Received a file to import");
         Ok(import)
@@ -158,7 +158,7 @@ impl StagedImports {
             let mut transaction = begin(&this.db).await?;
             let is_discarded = steps::discard(&mut transaction, import, &by).await?;
             if is_discarded {
-                note(&mut transaction, &by, "file_discarded", import, json!({})).await?;
+                note(&mut transaction, &by, Action::FileDiscarded, import, json!({})).await?;
             }
             commit(transaction).await?;
             Ok(is_discarded)
@@ -181,7 +181,7 @@ impl StagedImports {
                 note(
                     &mut transaction,
                     &by,
-                    "import_undone",
+                    Action::ImportUndone,
                     import,
                     json!({ "removed": removed }),
                 )
@@ -203,14 +203,14 @@ impl StagedImports {
 pub async fn note_imported(transaction: &mut Transaction, who: &str, import: Uuid, totals: &Totals) -> StoreResult<()> {
     let details = json!({ "created": totals.created, "updated": totals.updated,
                           "unchanged": totals.unchanged, "rejected": totals.rejected });
-    note(transaction, who, "file_imported", import, details).await
+    note(transaction, who, Action::FileImported, import, details).await
 }
 
 /// Puts on record what was done with an import.
 async fn note(
     transaction: &mut Transaction,
     who: &str,
-    action: &str,
+    action: Action,
     import: Uuid,
     details: serde_json::Value,
 ) -> StoreResult<()> {

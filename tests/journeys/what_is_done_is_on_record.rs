@@ -26,51 +26,32 @@ async fn lines(world: &World) -> i64 {
         .unwrap()
 }
 
+/// A world that sends nothing: what is asked for is only written down.
+async fn a_quiet_world() -> World {
+    World::with(Setup::default().workers(0)).await
+}
+
 #[tokio::test]
-async fn every_change_through_the_api_has_its_line() {
-    let world = World::with(Setup::default().workers(0)).await;
-    let made = record_of_the_key(&world).await;
-    assert_eq!(
-        made,
-        (
-            "the command line".to_owned(),
-            "key_made".to_owned(),
-            json!({ "name": "tests" })
-        )
-    );
+async fn people_are_imported_changed_and_deleted_on_record() {
+    let world = a_quiet_world().await;
 
-    let import = world
-        .import("email,first_name\nada@example.org,Ada\nnobody,Nobody\n")
-        .await
-        .expect(201);
-    let import: Uuid = import["id"].as_str().unwrap().parse().unwrap();
-    let sums = json!({ "created": 1, "updated": 0, "unchanged": 0, "rejected": 1 });
-    assert_eq!(
-        record(&world, &format!("import {import}")).await,
-        [by_tests("file_imported", sums)]
-    );
-
+    let file = "email,first_name\nada@example.org,Ada\nnobody,Nobody\n";
+    let import = world.import(file).await.expect(201);
     let ada = world.person("ada@example.org").await;
+    let user = format!("/v1/users/{ada}");
     let change = json!({ "first_name": "Augusta", "fields": { "Team": "Engines" } });
-    world
-        .ask(Method::PATCH, &format!("/v1/users/{ada}"), Some(change), None)
-        .await
-        .expect(200);
-    let batch = world
-        .invite(json!({ "users": [ada, Uuid::nil()], "hold_seconds": 600 }))
-        .await;
-    let sums = json!({ "mail": "invite", "selected": 2, "accepted": 1, "left_out": 1 });
-    assert_eq!(
-        record(&world, &format!("batch {batch}")).await,
-        [by_tests("batch_accepted", sums)]
-    );
-
+    world.ask(Method::PATCH, &user, Some(change), None).await.expect(200);
     let before = lines(&world).await;
     for status in [204, 404] {
-        let gone = world.ask(Method::DELETE, &format!("/v1/users/{ada}"), None, None).await;
-        assert_eq!(gone.status, status);
+        assert_eq!(world.ask(Method::DELETE, &user, None, None).await.status, status);
     }
+
     assert_eq!(lines(&world).await, before + 1);
+    let sums = json!({ "created": 1, "updated": 0, "unchanged": 0, "rejected": 1 });
+    assert_eq!(
+        record(&world, &format!("import {}", import["id"].as_str().unwrap())).await,
+        [by_tests("file_imported", sums)]
+    );
     assert_eq!(
         record(&world, &format!("user {ada}")).await,
         [
@@ -78,61 +59,103 @@ async fn every_change_through_the_api_has_its_line() {
             by_tests("user_deleted", json!({})),
         ]
     );
-    let all: String = sqlx::query_scalar("select string_agg(audit::text, ' ') from audit")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
-    for told in ["example.org", "Augusta", "Engines"] {
-        assert!(!all.contains(told), "the record tells {told}: {all}");
-    }
+    says_nothing_of(&world, &["example.org", "Ada", "Augusta", "Engines"]).await;
     world.end().await;
 }
 
 #[tokio::test]
-async fn what_is_done_to_a_system_email_has_its_line_and_tells_no_text() {
-    let world = World::with(Setup::default().workers(0)).await;
+async fn mails_are_asked_for_and_worded_on_record() {
+    let world = a_quiet_world().await;
+    let key: (String, String, Value) = sqlx::query_as("select who, action, details from audit")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    let made = (
+        "the command line".to_owned(),
+        "key_made".to_owned(),
+        json!({ "name": "tests" }),
+    );
+    assert_eq!(key, made);
 
+    let ada = world.person("ada@example.org").await;
+    let batch = world
+        .invite(json!({ "users": [ada, Uuid::nil()], "hold_seconds": 600 }))
+        .await;
     let tested = world
         .post("/v1/system-emails/invite/test", json!({ "to": "priya@lerna.example" }))
         .await
         .expect(202);
+    let text = json!({ "subject": "Welcome", "body": "Hello {{ first_name }}, [come in]({{ sign_in_url }})." });
+    for _ in 0..2 {
+        // The same text a second time is no other version, and no other line.
+        let saved = world.ask(Method::PUT, "/v1/system-emails/invite", Some(text.clone()), None);
+        saved.await.expect(200);
+    }
+
+    let sums = json!({ "mail": "invite", "selected": 2, "accepted": 1, "left_out": 1 });
+    assert_eq!(
+        record(&world, &format!("batch {batch}")).await,
+        [by_tests("batch_accepted", sums)]
+    );
     assert_eq!(
         record(&world, &format!("batch {}", tested["batch"].as_str().unwrap())).await,
         [by_tests("test_mail_sent", json!({ "mail": "invite" }))]
     );
-    let text = json!({ "subject": "Welcome", "body": "Hello {{ first_name }}, [come in]({{ sign_in_url }})." });
-    for _ in 0..2 {
-        // The same text a second time is no other version, and no other line.
-        world
-            .ask(Method::PUT, "/v1/system-emails/invite", Some(text.clone()), None)
-            .await
-            .expect(200);
-    }
     assert_eq!(
         record(&world, "system_email invite").await,
         [by_tests("system_email_saved", json!({ "version": 2 }))]
     );
+    says_nothing_of(&world, &["example.org", "lerna.example", "Welcome"]).await;
+    world.end().await;
+}
 
+#[tokio::test]
+async fn a_say_over_a_batch_is_on_record_when_it_moves_it() {
+    let world = a_quiet_world().await;
+    let import = world.people(2).await;
+    let batch = world.reset_passwords(json!({ "import": import })).await;
+
+    for wish in ["pause", "pause", "resume", "stop", "stop"] {
+        let path = format!("/v1/batches/{batch}/{wish}");
+        world.post(&path, json!({})).await.expect(200);
+    }
+    world
+        .post("/v1/credentials/revoke", json!({ "batch": batch }))
+        .await
+        .expect(200);
+
+    let record: Vec<String> = record(&world, &format!("batch {batch}"))
+        .await
+        .into_iter()
+        .map(|(_, action, _)| action)
+        .collect();
+    assert_eq!(
+        record,
+        [
+            "batch_accepted",
+            "batch_paused",
+            "batch_resumed",
+            "batch_stopped",
+            "passwords_revoked"
+        ]
+    );
+    world.end().await;
+}
+
+/// Nothing that belongs to a person or a letter gets on record.
+async fn says_nothing_of(world: &World, words: &[&str]) {
     let all: String = sqlx::query_scalar("select string_agg(audit::text, ' ') from audit")
         .fetch_one(&world.db)
         .await
         .unwrap();
-    for told in ["lerna.example", "Welcome"] {
-        assert!(!all.contains(told), "the record tells {told}: {all}");
+    for word in words {
+        assert!(!all.contains(word), "the record tells {word}: {all}");
     }
-    world.end().await;
-}
-
-async fn record_of_the_key(world: &World) -> (String, String, Value) {
-    sqlx::query_as("select who, action, details from audit order by id limit 1")
-        .fetch_one(&world.db)
-        .await
-        .unwrap()
 }
 
 #[tokio::test]
 async fn the_same_request_twice_has_one_line() {
-    let world = World::with(Setup::default().workers(0)).await;
+    let world = a_quiet_world().await;
     let ada = world.person("ada@example.org").await;
     let before = lines(&world).await;
 
@@ -150,7 +173,7 @@ async fn the_same_request_twice_has_one_line() {
 
 #[tokio::test]
 async fn what_cannot_be_put_on_record_is_not_done() {
-    let world = World::with(Setup::default().workers(0)).await;
+    let world = a_quiet_world().await;
     let ada = world.person("ada@example.org").await;
     for statement in [
         "create function refuse() returns trigger language plpgsql as $$ begin raise exception 'no'; end $$",

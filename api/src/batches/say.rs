@@ -8,7 +8,7 @@
 use super::get;
 use crate::problem::Problem;
 use crate::state::Api;
-use shared::store::audit::{self, Act};
+use shared::store::audit::{self, Act, Action};
 use shared::store::{batches, begin, commit};
 use tracing::info;
 use uuid::Uuid;
@@ -33,13 +33,13 @@ pub enum Wish {
 
 impl Wish {
     /// For the record.
-    const fn action(self) -> &'static str {
+    const fn action(self) -> Action {
         match self {
-            Self::Pause => "batch_paused",
-            Self::Resume => "batch_resumed",
-            Self::Start => "batch_started",
-            Self::Undo => "batch_undone",
-            Self::Stop => "batch_stopped",
+            Self::Pause => Action::BatchPaused,
+            Self::Resume => Action::BatchResumed,
+            Self::Start => Action::BatchStarted,
+            Self::Undo => Action::BatchUndone,
+            Self::Stop => Action::BatchStopped,
         }
     }
 }
@@ -59,7 +59,7 @@ pub async fn say(api: &Api, id: Uuid, who: &str, wish: Wish) -> Result<bool, Pro
         }
         let is_moved = moved(&this, id, &who, wish).await?;
         if is_moved {
-            info!(batch.id = %id, action = wish.action(), "A batch was told what to do");
+            info!(batch.id = %id, action = wish.action().as_str(), "A batch was told what to do");
             follow(&this, id, wish).await?;
         }
         Ok(is_moved)

@@ -9,7 +9,7 @@ use crate::state::Api;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use shared::store::audit::{self, Act};
+use shared::store::audit::{self, Act, Action};
 use shared::store::{begin, commit, sessions};
 use tracing::info;
 
@@ -65,7 +65,7 @@ pub(super) async fn end_others(State(api): State<Api>, administrator: Administra
             if ended > 0 {
                 let act = Act {
                     who: &administrator.name,
-                    action: "sessions_ended",
+                    action: Action::SessionsEnded,
                     subject: None,
                     details: serde_json::json!({ "sessions": ended }),
                 };

@@ -17,7 +17,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use shared::store::api_keys::{self, Entry};
-use shared::store::audit::{self, Act};
+use shared::store::audit::{self, Act, Action};
 use shared::store::{begin, commit};
 use tracing::info;
 use uuid::Uuid;
@@ -149,7 +149,7 @@ async fn keep(api: &Api, reader: &Administrator, name: &str, digest: Vec<u8>, to
         let id = api_keys::create(&mut transaction, &name, &digest, &who).await?;
         let act = Act {
             who: &who,
-            action: "key_made",
+            action: Action::KeyMade,
             subject: Some(format!("key {id}")),
             details: serde_json::json!({ "name": name }),
         };
@@ -194,7 +194,7 @@ pub(super) async fn revoke(
         if api_keys::revoke(&mut transaction, id).await? {
             let act = Act {
                 who: &who,
-                action: "key_revoked",
+                action: Action::KeyRevoked,
                 subject: Some(format!("key {id}")),
                 details: serde_json::json!({ "name": name }),
             };

@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use shared::address::EmailAddress;
 use shared::password::{Form, Password, Verifier};
-use shared::store::audit::{self, Act};
+use shared::store::audit::{self, Act, Action};
 use shared::store::{administrators, begin, commit, sessions};
 use std::time::Instant;
 use zeroize::Zeroizing;
@@ -124,7 +124,7 @@ async fn renew(api: &Api, administrator: &Administrator, verifier: Verifier) -> 
         sessions::begin(&mut transaction, administrator.id, &digest).await?;
         let act = Act {
             who: &administrator.name,
-            action: "own_password_changed",
+            action: Action::OwnPasswordChanged,
             subject: None,
             details: serde_json::json!({}),
         };

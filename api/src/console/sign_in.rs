@@ -19,7 +19,7 @@ use serde::Deserialize;
 use shared::address::EmailAddress;
 use shared::password::{Form, Verifier};
 use shared::store::administrators::{self, Lock};
-use shared::store::audit::{self, Act};
+use shared::store::audit::{self, Act, Action};
 use shared::store::{begin, commit, sessions};
 use std::time::Instant;
 use tracing::{info, warn};
@@ -174,7 +174,7 @@ async fn remember(api: &Api, lock: &Lock, digest: Vec<u8>) -> Result<(), Problem
         sessions::begin(&mut transaction, lock.id, &digest).await?;
         let act = Act {
             who: &lock.name,
-            action: "signed_in",
+            action: Action::SignedIn,
             subject: None,
             details: serde_json::json!({}),
         };
@@ -281,7 +281,7 @@ pub(super) async fn leave(State(api): State<Api>, administrator: Administrator) 
         if sessions::end(&mut transaction, administrator.digest()).await? {
             let act = Act {
                 who: &administrator.name,
-                action: "signed_out",
+                action: Action::SignedOut,
                 subject: None,
                 details: serde_json::json!({}),
             };

@@ -1,5 +1,9 @@
 //! What was done by whom, kept for good.
 
+mod action;
+
+pub use action::Action;
+
 use super::{Db, StoreResult, Transaction};
 use serde_json::Value;
 use time::OffsetDateTime;
@@ -19,8 +23,8 @@ const NAMES_MOST: i64 = 200;
 pub struct Act<'a> {
     /// Who did it: an administrator's name or `key <name>`.
     pub who: &'a str,
-    /// What, as a word.
-    pub action: &'a str,
+    /// What.
+    pub action: Action,
     /// To what: the kind and id of a thing, where there is one.
     pub subject: Option<String>,
     /// Counts and ids; never an address of a recipient, a text or a secret.
@@ -32,7 +36,7 @@ pub async fn note(transaction: &mut Transaction, act: &Act<'_>) -> StoreResult<(
     sqlx::query!(
         "insert into audit (who, action, subject, details) values ($1, $2, $3, $4)",
         act.who,
-        act.action,
+        act.action.as_str(),
         act.subject,
         act.details,
     )
@@ -47,14 +51,15 @@ pub async fn note(transaction: &mut Transaction, act: &Act<'_>) -> StoreResult<(
 pub async fn note_failed_sign_in(db: &Db, administrator: Option<Uuid>) -> StoreResult<()> {
     sqlx::query!(
         "insert into audit (who, action, subject)
-         select $1, 'sign_in_failed', $2
-         where pg_try_advisory_xact_lock(hashtextextended('sign_in_failed ' || coalesce($2, ''), 0))
+         select $1::text, $3::text, $2
+         where pg_try_advisory_xact_lock(hashtextextended($3::text || ' ' || coalesce($2, ''), 0))
            and not exists (
                select from audit
-               where at > now() - interval '1 minute' and action = 'sign_in_failed'
+               where at > now() - interval '1 minute' and action = $3
                  and subject is not distinct from $2)",
         SOMEBODY,
         administrator.map(|id| format!("administrator {id}")),
+        Action::SignInFailed.as_str(),
     )
     .execute(db)
     .await?;

@@ -1,6 +1,6 @@
 //! Accepting a batch: who is chosen, who is left out and why, and a delivery for everybody else.
 
-use super::audit::{self, Act};
+use super::audit::{self, Act, Action};
 use super::{StoreResult, Transaction, seconds};
 use crate::batch::{BatchState, INTERACTIVE_MOST};
 use crate::system_email::SystemEmailKind;
@@ -138,7 +138,7 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch) -> StoreResul
         .await?;
     let act = Act {
         who: &new.created_by,
-        action: "batch_accepted",
+        action: Action::BatchAccepted,
         subject: Some(format!("batch {}", row.id)),
         details: json!({ "mail": new.kind.as_str(), "selected": row.selected_count, "accepted": row.accepted_count,
                          "left_out": row.selected_count - row.accepted_count }),
@@ -181,7 +181,7 @@ pub async fn accept_test(
     .await?;
     let act = Act {
         who: created_by,
-        action: "test_mail_sent",
+        action: Action::TestMailSent,
         subject: Some(format!("batch {}", row.id)),
         details: json!({ "mail": kind.as_str() }),
     };

@@ -1,6 +1,6 @@
 //! The system emails' versions. A version never changes; saving makes the next one.
 
-use super::audit::{self, Act};
+use super::audit::{self, Act, Action};
 use super::{Db, StoreResult, begin, commit};
 use crate::system_email::SystemEmailKind;
 use serde_json::json;
@@ -134,7 +134,7 @@ pub async fn save(
     let Some(saved) = saved else { return Ok(None) };
     let act = Act {
         who: created_by,
-        action: "system_email_saved",
+        action: Action::SystemEmailSaved,
         subject: Some(format!("system_email {}", kind.as_str())),
         details: json!({ "version": saved.version }),
     };

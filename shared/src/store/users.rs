@@ -3,7 +3,7 @@
 pub mod added;
 pub mod mails;
 
-use super::audit::{self, Act};
+use super::audit::{self, Act, Action};
 use super::imports::ImportEffect;
 use super::{Db, StoreResult, begin, commit};
 use crate::batch::BatchState;
@@ -260,7 +260,7 @@ pub async fn change(db: &Db, id: Uuid, change: &Change, by: &str) -> StoreResult
     }
     let act = Act {
         who: by,
-        action: "user_changed",
+        action: Action::UserChanged,
         subject: Some(format!("user {id}")),
         details: serde_json::json!({ "fields": change.names() }),
     };
@@ -292,7 +292,7 @@ pub async fn delete(db: &Db, id: Uuid, by: &str) -> StoreResult<bool> {
     }
     let act = Act {
         who: by,
-        action: "user_deleted",
+        action: Action::UserDeleted,
         subject: Some(format!("user {id}")),
         details: serde_json::json!({}),
     };

@@ -15,7 +15,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use shared::address::EmailAddress;
 use shared::store::administrators::{self, Added, NewAdministrator};
-use shared::store::audit::{self, Act};
+use shared::store::audit::{self, Act, Action};
 use shared::store::begin;
 use tracing::info;
 
@@ -149,7 +149,7 @@ async fn admit(api: &Api, reader: &Reader, new: NewAdministrator, token: &str) -
         };
         let act = Act {
             who: &who,
-            action: "administrator_added",
+            action: Action::AdministratorAdded,
             subject: Some(format!("administrator {id}")),
             details: serde_json::json!({ "name": new.name }),
         };

@@ -12,7 +12,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use shared::store::administrators::{self, Disabled};
-use shared::store::audit::{self, Act};
+use shared::store::audit::{self, Act, Action};
 use shared::store::{Transaction, begin, commit};
 use tracing::info;
 use url::form_urlencoded::byte_serialize;
@@ -62,7 +62,7 @@ pub(in super::super) async fn disable(
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
         match administrators::disable(&mut transaction, id).await? {
-            Disabled::Done => note(transaction, &who, "administrator_disabled", id, &name).await,
+            Disabled::Done => note(transaction, &who, Action::AdministratorDisabled, id, &name).await,
             Disabled::Already => Ok(()),
             Disabled::IsLast => Err(Problem::conflict(
                 "last_administrator",
@@ -86,7 +86,7 @@ pub(in super::super) async fn enable(
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
         if administrators::enable(&mut transaction, id).await? {
-            note(transaction, &who, "administrator_enabled", id, &name).await?;
+            note(transaction, &who, Action::AdministratorEnabled, id, &name).await?;
         }
         Ok(())
     })
@@ -95,7 +95,7 @@ pub(in super::super) async fn enable(
     Ok(redirect_saying(&format!("{PATH}/{id}"), &said))
 }
 
-async fn note(mut transaction: Transaction, who: &str, action: &str, id: Uuid, name: &str) -> Result<(), Problem> {
+async fn note(mut transaction: Transaction, who: &str, action: Action, id: Uuid, name: &str) -> Result<(), Problem> {
     let act = Act {
         who,
         action,
@@ -104,6 +104,6 @@ async fn note(mut transaction: Transaction, who: &str, action: &str, id: Uuid, n
     };
     audit::note(&mut transaction, &act).await?;
     commit(transaction).await?;
-    info!(administrator.id = %id, action, "An administrator's access was changed");
+    info!(administrator.id = %id, action = action.as_str(), "An administrator's access was changed");
     Ok(())
 }

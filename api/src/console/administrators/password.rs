@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use shared::password::{Password, Verifier, os_randomness};
 use shared::store::administrators::{self, FIRST_PASSWORD};
-use shared::store::audit::{self, Act};
+use shared::store::audit::{self, Act, Action};
 use shared::store::begin;
 use tracing::info;
 use uuid::Uuid;
@@ -93,7 +93,7 @@ pub(in super::super) async fn renew(
             }
             let act = Act {
                 who: &who,
-                action: "administrator_renewed",
+                action: Action::AdministratorRenewed,
                 subject: Some(format!("administrator {id}")),
                 details: serde_json::json!({ "name": name }),
             };

@@ -2,12 +2,13 @@
 
 use crate::console::words::{counted, some};
 use serde_json::Value;
+use shared::store::audit::Action;
 use shared::system_email::SystemEmailKind;
 
 /// Something that can be done, and what it is called.
 pub(super) struct Act {
-    /// As it is stored.
-    pub(super) word: &'static str,
+    /// Which.
+    pub(super) action: Action,
     /// As it is read.
     pub(super) label: &'static str,
 }
@@ -22,8 +23,8 @@ pub(super) struct Group {
     pub(super) acts: &'static [Act],
 }
 
-const fn act(word: &'static str, label: &'static str) -> Act {
-    Act { word, label }
+const fn act(action: Action, label: &'static str) -> Act {
+    Act { action, label }
 }
 
 /// All acts.
@@ -32,71 +33,79 @@ pub(super) static GROUPS: [Group; 6] = [
         word: "sending",
         label: "Sending",
         acts: &[
-            act("batch_accepted", "Sent a system email"),
-            act("batch_started", "Started a batch at once"),
-            act("batch_undone", "Undid a batch before it started"),
-            act("batch_paused", "Paused a batch"),
-            act("batch_resumed", "Resumed a batch"),
-            act("batch_stopped", "Stopped a batch"),
-            act("delivery_hurried", "Had an email tried again at once"),
-            act("delivery_stopped", "Stopped an email"),
-            act("test_mail_sent", "Sent a test email"),
-            act("passwords_revoked", "Revoked unused passwords"),
+            act(Action::BatchAccepted, "Sent a system email"),
+            act(Action::BatchStarted, "Started a batch at once"),
+            act(Action::BatchUndone, "Undid a batch before it started"),
+            act(Action::BatchPaused, "Paused a batch"),
+            act(Action::BatchResumed, "Resumed a batch"),
+            act(Action::BatchStopped, "Stopped a batch"),
+            act(Action::DeliveryHurried, "Had an email tried again at once"),
+            act(Action::DeliveryStopped, "Stopped an email"),
+            act(Action::TestMailSent, "Sent a test email"),
+            act(Action::PasswordsRevoked, "Revoked unused passwords"),
         ],
     },
     Group {
         word: "users",
         label: "Users",
         acts: &[
-            act("file_uploaded", "Uploaded a file"),
-            act("file_imported", "Imported a file"),
-            act("file_discarded", "Discarded a file"),
-            act("import_undone", "Undid an import"),
-            act("user_added", "Added a user"),
-            act("user_changed", "Changed a user"),
-            act("user_deleted", "Deleted a user"),
+            act(Action::FileUploaded, "Uploaded a file"),
+            act(Action::FileImported, "Imported a file"),
+            act(Action::FileDiscarded, "Discarded a file"),
+            act(Action::ImportUndone, "Undid an import"),
+            act(Action::UserAdded, "Added a user"),
+            act(Action::UserChanged, "Changed a user"),
+            act(Action::UserDeleted, "Deleted a user"),
         ],
     },
     Group {
         word: "system_emails",
         label: "System emails",
-        acts: &[act("system_email_saved", "Changed a system email")],
+        acts: &[act(Action::SystemEmailSaved, "Changed a system email")],
     },
     Group {
         word: "sign_in",
         label: "Signing in",
         acts: &[
-            act("signed_in", "Signed in"),
-            act("sign_in_failed", "Tried to sign in without success"),
-            act("signed_out", "Signed out"),
-            act("own_password_changed", "Changed their own password"),
-            act("sessions_ended", "Ended their other sessions"),
+            act(Action::SignedIn, "Signed in"),
+            act(Action::SignInFailed, "Tried to sign in without success"),
+            act(Action::SignedOut, "Signed out"),
+            act(Action::OwnPasswordChanged, "Changed their own password"),
+            act(Action::SessionsEnded, "Ended their other sessions"),
         ],
     },
     Group {
         word: "administrators",
         label: "Administrators",
         acts: &[
-            act("administrator_added", "Added an administrator"),
-            act("administrator_disabled", "Disabled an administrator"),
-            act("administrator_enabled", "Enabled an administrator"),
-            act("administrator_renewed", "Gave an administrator a new password"),
+            act(Action::AdministratorAdded, "Added an administrator"),
+            act(Action::AdministratorDisabled, "Disabled an administrator"),
+            act(Action::AdministratorEnabled, "Enabled an administrator"),
+            act(Action::AdministratorRenewed, "Gave an administrator a new password"),
         ],
     },
     Group {
         word: "keys",
         label: "API keys",
         acts: &[
-            act("key_made", "Made an API key"),
-            act("key_revoked", "Revoked an API key"),
+            act(Action::KeyMade, "Made an API key"),
+            act(Action::KeyRevoked, "Revoked an API key"),
         ],
     },
 ];
 
 impl Act {
+    /// As it is stored.
+    pub(super) const fn word(&self) -> &'static str {
+        self.action.as_str()
+    }
+
     /// The act with this word.
     pub(super) fn named(word: &str) -> Option<&'static Self> {
-        GROUPS.iter().flat_map(|group| group.acts).find(|act| act.word == word)
+        GROUPS
+            .iter()
+            .flat_map(|group| group.acts)
+            .find(|act| act.word() == word)
     }
 }
 
@@ -106,7 +115,7 @@ pub(super) fn words_of(what: &str) -> Vec<String> {
     let group = GROUPS.iter().find(|group| group.word == what);
     match group {
         _ if what.is_empty() => Vec::new(),
-        Some(group) => group.acts.iter().map(|act| act.word.to_owned()).collect(),
+        Some(group) => group.acts.iter().map(|act| act.word().to_owned()).collect(),
         None => vec![what.to_owned()],
     }
 }
@@ -185,7 +194,9 @@ pub(super) fn detail(details: &Value) -> String {
         ("sessions", "session", "sessions"),
     ];
     for (name, one, many) in sums {
-        parts.extend(number(name).map(|sum| some(sum, one, many)));
+        // What came to nothing is worth a word only where it is what was meant.
+        let is_told = |sum: &i64| *sum != 0 || matches!(name, "created" | "accepted" | "revoked");
+        parts.extend(number(name).filter(is_told).map(|sum| some(sum, one, many)));
     }
     parts.extend(number("version").map(|version| format!("version {}", counted(version))));
     let fields = details.get("fields").and_then(Value::as_array).into_iter().flatten();
@@ -210,11 +221,15 @@ mod tests {
         let acts: Vec<&Act> = GROUPS.iter().flat_map(|group| group.acts).collect();
         let words: BTreeSet<&str> = acts
             .iter()
-            .map(|act| act.word)
+            .map(|act| act.word())
             .chain(GROUPS.iter().map(|group| group.word))
             .collect();
         let labels: BTreeSet<&str> = acts.iter().map(|act| act.label).collect();
         assert_eq!((words.len(), labels.len()), (acts.len() + GROUPS.len(), acts.len()));
+        for action in Action::ALL {
+            let named = Act::named(action.as_str()).map(|act| act.action);
+            assert_eq!(named, Some(*action));
+        }
     }
 
     #[test]
@@ -251,6 +266,10 @@ mod tests {
         assert_eq!(
             detail(&json!({ "mail": "invite", "accepted": 1_204, "left_out": 36, "selected": 1_240 })),
             "Invitation Email to New Users · 1,204 emails · 36 left out"
+        );
+        assert_eq!(
+            detail(&json!({ "users": 0, "revoked": 0, "already_used": 3 })),
+            "0 passwords revoked · 3 in use already"
         );
         assert_eq!(detail(&json!({ "version": 4 })), "version 4");
         assert_eq!(

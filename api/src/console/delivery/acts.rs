@@ -15,7 +15,7 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use shared::store::audit::{self, Act};
+use shared::store::audit::{self, Act, Action};
 use shared::store::{begin, commit, deliveries as rows};
 use shared::trace::TraceId;
 use uuid::Uuid;
@@ -52,8 +52,8 @@ async fn fulfil(api: &Api, administrator: &Administrator, id: Uuid, wish: Wish) 
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
         let (is_moved, action) = match wish {
-            Wish::Hurry => (rows::hurry(&mut transaction, id).await?, "delivery_hurried"),
-            Wish::Withdraw => (rows::withdraw(&mut transaction, id).await?, "delivery_stopped"),
+            Wish::Hurry => (rows::hurry(&mut transaction, id).await?, Action::DeliveryHurried),
+            Wish::Withdraw => (rows::withdraw(&mut transaction, id).await?, Action::DeliveryStopped),
         };
         if is_moved {
             let act = Act {

@@ -1,6 +1,6 @@
 //! Users who are added one by one, by hand.
 
-use crate::store::audit::{self, Act};
+use crate::store::audit::{self, Act, Action};
 use crate::store::{Db, StoreResult, begin, commit};
 use serde_json::Value;
 use uuid::Uuid;
@@ -54,7 +54,7 @@ pub async fn add(db: &Db, new: &NewUser, by: &str) -> StoreResult<Added> {
     };
     let act = Act {
         who: by,
-        action: "user_added",
+        action: Action::UserAdded,
         subject: Some(format!("user {}", added.id)),
         details: serde_json::json!({}),
     };

@@ -1,0 +1,85 @@
+//! What can be on record.
+
+/// Every act with the word that stands for it in the log. One list, so that none has two.
+macro_rules! actions {
+    ($($(#[$meaning:meta])* $name:ident $word:literal,)+) => {
+        /// What somebody did.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
+        pub enum Action {
+            $($(#[$meaning])* $name,)+
+        }
+
+        impl Action {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name,)+];
+
+            /// The word in the log.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$name => $word,)+
+                }
+            }
+        }
+    };
+}
+
+actions! {
+    /// A batch was accepted: mails are owed.
+    BatchAccepted "batch_accepted",
+    /// A batch was started before its hold was over.
+    BatchStarted "batch_started",
+    /// A batch was stopped in its hold.
+    BatchUndone "batch_undone",
+    /// A batch was paused.
+    BatchPaused "batch_paused",
+    /// A paused batch goes on.
+    BatchResumed "batch_resumed",
+    /// A batch was stopped.
+    BatchStopped "batch_stopped",
+    /// One mail that waited for its next try was to be tried at once.
+    DeliveryHurried "delivery_hurried",
+    /// One mail was stopped.
+    DeliveryStopped "delivery_stopped",
+    /// A test mail was accepted.
+    TestMailSent "test_mail_sent",
+    /// Unused passwords were ended.
+    PasswordsRevoked "passwords_revoked",
+    /// A file was uploaded, to be checked.
+    FileUploaded "file_uploaded",
+    /// The good rows of a file were stored.
+    FileImported "file_imported",
+    /// A file was discarded before it was stored.
+    FileDiscarded "file_discarded",
+    /// An import was undone.
+    ImportUndone "import_undone",
+    /// A user was added by hand.
+    UserAdded "user_added",
+    /// A user was changed.
+    UserChanged "user_changed",
+    /// A user was deleted.
+    UserDeleted "user_deleted",
+    /// A system email has another version.
+    SystemEmailSaved "system_email_saved",
+    /// An administrator signed in.
+    SignedIn "signed_in",
+    /// Somebody tried to, in vain.
+    SignInFailed "sign_in_failed",
+    /// An administrator signed out.
+    SignedOut "signed_out",
+    /// An administrator has another password, of their own.
+    OwnPasswordChanged "own_password_changed",
+    /// An administrator ended their other sessions.
+    SessionsEnded "sessions_ended",
+    /// Somebody became an administrator.
+    AdministratorAdded "administrator_added",
+    /// An administrator may not sign in any more.
+    AdministratorDisabled "administrator_disabled",
+    /// An administrator may sign in again.
+    AdministratorEnabled "administrator_enabled",
+    /// An administrator was given another password.
+    AdministratorRenewed "administrator_renewed",
+    /// An API key was made.
+    KeyMade "key_made",
+    /// An API key was revoked.
+    KeyRevoked "key_revoked",
+}
