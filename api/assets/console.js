@@ -4,13 +4,16 @@
 // Moments in the reader's own zone.
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
+const hour = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
 const exact = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
 const showTimes = (within) => {
   for (const time of within.querySelectorAll("time[datetime]:not([data-shown])")) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) continue;
     time.title = time.textContent;
-    time.textContent = ("clock" in time.dataset ? clock : "exact" in time.dataset ? exact : local).format(at);
+    const isToday = "today" in time.dataset && at.toDateString() === new Date().toDateString();
+    const shape = isToday ? hour : "clock" in time.dataset ? clock : "exact" in time.dataset ? exact : local;
+    time.textContent = shape.format(at);
     time.dataset.shown = "";
   }
 };

@@ -9,10 +9,13 @@
 
 mod a_file_cannot_be_read;
 mod a_file_is_imported;
+mod a_key_is_seen_once;
 mod a_password_of_ones_own;
 mod a_session_ends_meanwhile;
+mod a_stall_is_told_on_every_page;
 mod a_user_is_looked_after;
 mod a_wrong_password_is_told;
+mod administrators_let_each_other_in;
 mod an_administrator_signs_in;
 mod an_import_is_taken_back;
 mod an_import_takes_its_time;
@@ -23,6 +26,7 @@ mod files;
 mod passwords_are_tried_slowly;
 mod people_are_chosen_and_sent_to;
 mod the_api_is_read_about;
+mod the_audit_log_is_read;
 
 use harness::browser::{self, Browser};
 use harness::{Setup, World};

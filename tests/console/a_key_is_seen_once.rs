@@ -1,0 +1,84 @@
+//! A key is made, copied, used and revoked.
+
+use harness::World;
+use harness::browser::{self, Browser};
+
+use crate::{a_quiet_world, go};
+
+/// What a program hears that calls with this key.
+async fn called_with(world: &World, key: &str) -> u16 {
+    let call = reqwest::Client::new()
+        .get(format!("{}/v1/batches", world.base()))
+        .bearer_auth(key);
+    call.send().await.unwrap().status().as_u16()
+}
+
+async fn keys_there_are(world: &World) -> i64 {
+    sqlx::query_scalar("select count(*) from api_keys")
+        .fetch_one(&world.db)
+        .await
+        .unwrap()
+}
+
+async fn makes_uses_and_revokes(world: &World, window: browser::Setup, name: &str) {
+    let browser = Browser::start(window).await;
+    browser.sign_in(world).await;
+    go(&browser, world, "/console/keys").await;
+
+    browser.click("Make an API key").await;
+    browser.click("Make API key").await;
+    assert_eq!(browser.title().await, "Error: Make an API key – Beckon");
+    browser.sees("Enter a name").await;
+    browser.fill("Name of the program that will use it", name).await;
+    browser.click("Make API key").await;
+    browser.sees("Copy this key now").await;
+    let key = browser.value("API key").await;
+    browser.assert_sound().await;
+    assert_eq!(called_with(world, &key).await, 200);
+
+    go(&browser, world, "/console/keys").await;
+    browser.loses(&key).await;
+    browser.click(&format!("Revoke {name}")).await;
+    browser.sees("stop working at once").await;
+    browser.assert_sound().await;
+    assert_eq!(called_with(world, &key).await, 200);
+    browser.click("Revoke key").await;
+    browser.sees(&format!("The key ‘{name}’ is revoked")).await;
+    assert_eq!(called_with(world, &key).await, 401);
+    browser.assert_no_console_errors().await;
+}
+
+#[tokio::test]
+async fn a_key_is_made_used_and_revoked() {
+    let world = a_quiet_world().await;
+
+    makes_uses_and_revokes(&world, browser::Setup::default(), "intranet").await;
+    let telephone = browser::Setup::default().width(375).without_scripting();
+    makes_uses_and_revokes(&world, telephone, "payroll").await;
+
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_same_form_twice_makes_one_key_and_shows_it_once() {
+    let world = a_quiet_world().await;
+    let browser = Browser::start(browser::Setup::default()).await;
+    browser.sign_in(&world).await;
+    let before = keys_there_are(&world).await;
+
+    go(&browser, &world, "/console/keys/new").await;
+    // As a reload does: the very same fields once more.
+    let sent = "const form = document.querySelector('main form'); form.elements.name.value = 'intranet';
+        window.fields = new URLSearchParams(new FormData(form)); window.action = form.action;";
+    browser.run(sent).await;
+    let send = "return fetch(window.action, { method: 'POST', body: window.fields }).then((answer) => answer.text())";
+    let first = browser.run(send).await;
+    let second = browser.run(send).await;
+
+    let (first, second) = (first.as_str().unwrap(), second.as_str().unwrap());
+    assert!(first.contains("value=\"beckon_"), "{first}");
+    assert!(!second.contains("beckon_"), "{second}");
+    assert!(second.contains("was made already"), "{second}");
+    assert_eq!(keys_there_are(&world).await, before + 1);
+    world.end().await;
+}

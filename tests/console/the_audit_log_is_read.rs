@@ -1,0 +1,142 @@
+//! What was done can be read, found and taken away as a file, and not be changed.
+
+use harness::World;
+use harness::browser::{self, Browser};
+
+use crate::{a_quiet_world, go, windows};
+
+/// Many lines of long ago, so that there are pages of them.
+async fn much_was_done(world: &World) {
+    let sql = "insert into audit (at, who, action, subject, details)
+        select timestamptz '2026-01-01 00:00Z' + n * interval '1 hour', 'key intranet', 'file_imported',
+               'import ' || gen_random_uuid(), jsonb_build_object('rows', n, 'created', n)
+        from generate_series(1, 120) n";
+    sqlx::query(sql).execute(&world.db).await.unwrap();
+}
+
+#[tokio::test]
+async fn it_is_read_in_pages_and_found_by_who_what_and_when() {
+    let world = a_quiet_world().await;
+    much_was_done(&world).await;
+
+    for window in windows() {
+        let browser = Browser::start(window).await;
+        browser.sign_in(&world).await;
+        go(&browser, &world, "/console/audit").await;
+        browser.sees("Signed in").await;
+        browser.sees("Priya Nair").await;
+        browser.assert_sound().await;
+
+        browser.pick("Who", "key intranet").await;
+        browser.click("Show").await;
+        browser.sees("120 rows").await;
+        browser.loses("Priya Nair Signed in").await;
+        browser.click("Next").await;
+        assert_eq!(browser.title().await, "Audit log (page 2) – Beckon");
+        browser.click("Next").await;
+        browser.sees("1 row · 1 new").await;
+        browser.assert_sound().await;
+        browser.click("← Previous").await;
+        browser.click("← Previous").await;
+        assert_eq!(browser.title().await, "Audit log – Beckon");
+
+        go(
+            &browser,
+            &world,
+            "/console/audit?from=2026-01-02&to=2026-01-02&what=users",
+        )
+        .await;
+        // From 00:00, which is the 24th hour, to 23:00.
+        browser.sees("24 rows").await;
+        browser.sees("47 rows").await;
+        browser.loses("48 rows").await;
+        browser.loses("23 rows").await;
+        go(&browser, &world, "/console/audit?who=nobody").await;
+        browser.sees("Nothing on record matches").await;
+        go(&browser, &world, "/console/audit?from=yesterday").await;
+        browser.sees("Write the day as 2026-11-23").await;
+        browser.assert_no_console_errors().await;
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn it_is_taken_away_as_a_file_that_is_safe_to_open() {
+    let world = a_quiet_world().await;
+    much_was_done(&world).await;
+    let formula = "insert into audit (who, action) values ('=cmd|''/c calc''!A1', 'signed_in')";
+    sqlx::query(formula).execute(&world.db).await.unwrap();
+    let browser = Browser::start(browser::Setup::default()).await;
+    browser.sign_in(&world).await;
+
+    go(&browser, &world, "/console/audit").await;
+    let file = browser.download("Download (CSV)").await;
+    let text = file.text;
+
+    assert!(
+        text.contains("\"at\",\"who\",\"action\",\"subject\",\"details\""),
+        "{text}"
+    );
+    assert!(text.contains("\"'=cmd|'/c calc'!A1\""), "{text}");
+    let lines: i64 = sqlx::query_scalar("select count(*) from audit")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(i64::try_from(text.lines().count()).unwrap(), lines + 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_on_record_cannot_be_changed() {
+    let world = a_quiet_world().await;
+    much_was_done(&world).await;
+
+    for change in [
+        "update audit set who = 'nobody'",
+        "delete from audit",
+        "truncate audit",
+        "with gone as (delete from audit returning 1) select count(*) from gone",
+    ] {
+        let refused = sqlx::query(change).execute(&world.db).await.unwrap_err();
+        assert!(
+            refused.to_string().contains("only ever added to"),
+            "{change}: {refused}"
+        );
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn failed_sign_ins_are_told_once_a_minute_and_not_with_what_was_typed() {
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await.clone();
+    let browser = Browser::start(browser::Setup::default()).await;
+    go(&browser, &world, "/console/sign-in").await;
+
+    for _ in 0..3 {
+        browser.enter(&priya.email, "not her password").await;
+        browser.sees("do not belong together").await;
+    }
+    for stranger in ["my secret passphrase@lerna.example", "ana@lerna.example"] {
+        browser.enter(stranger, "whatever it is").await;
+        browser.sees("There is a problem").await;
+    }
+    browser.enter(&priya.email, &priya.password).await;
+    browser.finds("Your account: Priya Nair").await;
+
+    let failed =
+        "select coalesce(subject, ''), who, details::text from audit where action = 'sign_in_failed' order by 1";
+    let told: Vec<(String, String, String)> = sqlx::query_as(failed).fetch_all(&world.db).await.unwrap();
+    let subjects: Vec<&str> = told.iter().map(|(subject, ..)| subject.as_str()).collect();
+    assert_eq!(subjects.len(), 2, "{told:?}");
+    assert!(
+        subjects[0].is_empty() && subjects[1].starts_with("administrator "),
+        "{told:?}"
+    );
+    assert!(
+        told.iter()
+            .all(|(_, who, details)| who == "somebody" && details == "{}"),
+        "{told:?}"
+    );
+    world.end().await;
+}
