@@ -77,7 +77,7 @@ pub(super) async fn add(
             return shown.answer();
         }
     };
-    let new = new_user(change).ok_or_else(Problem::internal)?;
+    let new = read_user(change).ok_or_else(Problem::internal)?;
     let this = api.clone();
     let added = api
         .to_the_end(async move {
@@ -106,7 +106,7 @@ fn with_address(mut values: BTreeMap<String, String>) -> BTreeMap<String, String
     values
 }
 
-fn new_user(change: Change) -> Option<NewUser> {
+fn read_user(change: Change) -> Option<NewUser> {
     Some(NewUser {
         email: change.email?,
         first_name: change.first_name.unwrap_or_default(),
