@@ -29,6 +29,7 @@ mod door;
 mod download;
 mod driver;
 mod find;
+mod frames;
 mod hand;
 mod look;
 mod setup;

@@ -21,7 +21,7 @@ const it = arguments[0], form = it.form;
 const link = it.closest('a[href]');
 const leads = link
   ? !link.getAttribute('href').startsWith('#') && !link.target && !link.hasAttribute('download')
-  : form && it.type === 'submit' && !form.target && (form.noValidate || it.formNoValidate || form.checkValidity());
+  : form && it.type === 'submit' && !(it.formTarget || form.target) && (form.noValidate || it.formNoValidate || form.checkValidity());
 if (leads) window.beckonLeaves = true;
 return Boolean(leads);
 ";

@@ -1,0 +1,245 @@
+//! A letter is made one's own: typed, looked at, submitted, and found again.
+
+use harness::World;
+use harness::browser::{self, Browser};
+use serde_json::Value;
+
+use crate::{a_quiet_world, go, windows};
+
+/// The frame beside the form, and the mail in it.
+const FRAME: &str = "Preview of the email";
+const MAIL: [&str; 2] = [FRAME, "The email"];
+
+const EDITOR: &str = "/console/system-emails/invite";
+
+async fn saved(world: &World) -> Value {
+    world.get("/v1/system-emails/invite").await.expect(200)
+}
+
+/// Writes the body, and has it shown where no script does.
+async fn type_body(browser: &Browser, body: &str) {
+    browser.fill("Body", body).await;
+    if !browser.setup().scripting {
+        browser.click("Preview").await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_typed_is_shown_as_it_would_arrive_and_submitted() {
+    let world = a_quiet_world().await;
+    world.person("ada@example.org").await;
+
+    for (version, window) in (2..).zip(windows()) {
+        let browser = Browser::start(window).await;
+        browser.sign_in(&world).await;
+        go(&browser, &world, "/console/system-emails").await;
+        browser.sees("Reset Password").await;
+        browser.assert_sound().await;
+        browser.click("Edit Invitation Email to New Users").await;
+        browser.sees_within(&MAIL, "Ada").await;
+        browser.assert_sound().await;
+
+        browser.fill("Subject", &format!("Come in, {version}")).await;
+        if window.scripting {
+            browser.fill("Body", "Dear ").await;
+            browser.click("Insert {{ first_name }}").await;
+            browser.write(&format!(", welcome {version} times.")).await;
+        } else {
+            let body = format!("Dear {{{{ first_name }}}}, welcome {version} times.");
+            type_body(&browser, &body).await;
+        }
+        browser
+            .sees_within(&MAIL, &format!("Dear Ada, welcome {version} times."))
+            .await;
+        browser.sees_within(&[FRAME], &format!("Come in, {version}")).await;
+        browser.click("Plain text").await;
+        let text = format!("Subject Come in, {version} Dear Ada, welcome {version} times.");
+        browser.sees_within(&[FRAME], &text).await;
+        browser.assert_sound().await;
+        browser.click("Submit").await;
+        if version == 2 {
+            // Only the first brings other fields than there were.
+            browser.click("Save changes").await;
+        }
+
+        browser.sees(&format!("Success Saved as version {version}.")).await;
+        let expected = format!("Dear {{{{ first_name }}}}, welcome {version} times.");
+        assert_eq!(browser.value("Body").await, expected);
+        let saved = saved(&world).await;
+        assert_eq!(
+            (&saved["body"], &saved["version"], &saved["changed_by"]),
+            (&expected.into(), &version.into(), &"Priya Nair".into())
+        );
+        browser.assert_sound().await;
+        browser.click("Submit").await;
+        browser.sees("Note Nothing changed").await;
+        browser.assert_sound().await;
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_fault_says_where_it_is_and_nothing_typed_is_lost() {
+    let world = a_quiet_world().await;
+    let typed = "Dear {{ first_nam }},\n\nyour password is {{ password }}.\n";
+
+    for window in windows() {
+        let browser = Browser::start(window).await;
+        browser.sign_in(&world).await;
+        go(&browser, &world, EDITOR).await;
+        browser.fill("Subject", "").await;
+        type_body(&browser, typed).await;
+        browser.sees_within(&[FRAME], "This text cannot be sent as it is").await;
+        browser.sees_within(&[FRAME], "Did you mean {{ first_name }}?").await;
+        browser.assert_no_console_errors().await;
+        browser.click("Submit").await;
+
+        browser.sees("There is a problem").await;
+        assert!(
+            browser.title().await.starts_with("Error: "),
+            "{}",
+            browser.title().await
+        );
+        browser.finds("Subject: enter a subject").await;
+        browser
+            .finds("Line 1, column 6: {{ first_nam }} is not a field. Did you mean {{ first_name }}?")
+            .await;
+        browser.assert_sound().await;
+        browser
+            .click("Line 3, column 18: The invite email must not contain {{ password }}")
+            .await;
+        if window.scripting {
+            let at = browser.run("return document.activeElement.selectionStart").await;
+            assert_eq!(at, typed.find("{{ password").unwrap());
+        }
+        assert_eq!(browser.value("Body").await, typed);
+        assert_eq!(saved(&world).await["version"], 1);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn fields_that_come_and_go_are_asked_about() {
+    let world = a_quiet_world().await;
+    let bodies = ["{{ first_name }}, come in.", "{{ last_name }}, come in."];
+
+    for (n, window) in windows().into_iter().enumerate() {
+        let browser = Browser::start(window).await;
+        browser.sign_in(&world).await;
+        go(&browser, &world, EDITOR).await;
+        browser.fill("Subject", "Come in").await;
+        browser.fill("Body", bodies[n % 2]).await;
+        browser.click("Submit").await;
+
+        assert_eq!(browser.heading().await, "Confirm changes");
+        browser.sees("You removed").await;
+        if n > 0 {
+            let gone = ["{{ last_name }} – ", "{{ first_name }} – "][n % 2];
+            browser.sees(&format!("You removed {gone}")).await;
+        }
+        browser.sees("Nothing is saved yet").await;
+        browser.assert_sound().await;
+        browser.click("Go back").await;
+        assert_eq!(browser.value("Body").await, bodies[n % 2]);
+        browser.sees("What stands here is not saved yet").await;
+        browser.click("Submit").await;
+        browser.click("Save changes").await;
+        browser.sees("Success Saved as version").await;
+        assert_eq!(saved(&world).await["body"], bodies[n % 2]);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_comes_back_to_where_the_letter_is_used() {
+    let world = a_quiet_world().await;
+    let browser = Browser::start(browser::Setup::default()).await;
+    browser.sign_in(&world).await;
+
+    go(&browser, &world, &format!("{EDITOR}?return=/console/password")).await;
+    browser.finds("← Back to where you were").await;
+    browser.fill("Subject", "").await;
+    browser.click("Submit").await;
+    browser.sees("There is a problem").await;
+    browser.fill("Subject", "Come in").await;
+    browser.click("Submit").await;
+    browser.sees("Success Saved as version 2.").await;
+    browser.click("Go back to where you were").await;
+    assert_eq!(browser.path().await, "/console/password");
+
+    for elsewhere in ["https://evil.example", "//evil.example", "/v1/users"] {
+        go(&browser, &world, &format!("{EDITOR}?return={elsewhere}")).await;
+        browser.loses("where you were").await;
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn whoever_was_signed_out_loses_nothing_typed() {
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await;
+
+    for (version, window) in (2..).zip(windows()) {
+        let browser = Browser::start(window).await;
+        browser.sign_in(&world).await;
+        go(&browser, &world, EDITOR).await;
+        let subject = format!("After lunch {version}");
+        browser.fill("Subject", &subject).await;
+        world.let_sessions_end().await;
+        type_body(&browser, "Come in.\n\nAll of you.").await;
+        // Where a script asks for the preview it may have come before the end.
+        if !window.scripting {
+            browser.sees_within(&[FRAME], "You are signed out").await;
+        }
+        browser.click("Submit").await;
+
+        browser.sees("What you filled in is kept").await;
+        browser.enter(&priya.email, &priya.password).await;
+        browser.click("Go on with it").await;
+        if version == 2 {
+            browser.click("Save changes").await;
+        }
+        browser.sees(&format!("Success Saved as version {version}.")).await;
+        let saved = saved(&world).await;
+        assert_eq!(saved["subject"], Value::from(subject));
+        assert_eq!(saved["body"], "Come in.\n\nAll of you.");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_preview_shows_whoever_is_asked_for() {
+    let world = a_quiet_world().await;
+    let browser = Browser::start(browser::Setup::default()).await;
+    browser.sign_in(&world).await;
+    go(&browser, &world, EDITOR).await;
+    browser
+        .sees_within(&[FRAME], "There are no users yet: Ada Example is made up.")
+        .await;
+
+    world
+        .import("email,first name,last name\nbob@example.org,Bob,Builder\ncleo@example.org,,\n")
+        .await
+        .expect(201);
+    browser.fill("Whose values to show", "builder").await;
+    browser.sees_within(&[FRAME], "Bob Builder <bob@example.org>").await;
+    browser.fill("Whose values to show", "CLEO@example.org").await;
+    browser.sees_within(&MAIL, "Hello there,").await;
+    browser.fill("Body", "Dear {{ first_name }}.").await;
+    browser
+        .sees_within(&[FRAME], "Left empty, as there is no value for it: {{ first_name }}")
+        .await;
+    browser.fill("Whose values to show", "nobody@example.org").await;
+    browser
+        .sees_within(&[FRAME], "No user matches ‘nobody@example.org’")
+        .await;
+    // Enter shows, and saves nothing.
+    browser.fill("Whose values to show", "bob@example.org").await;
+    browser.press("Enter").await;
+    browser.sees_within(&MAIL, "Dear Bob.").await;
+    assert_eq!(saved(&world).await["version"], 1);
+    // However often it was shown, one step back leads to the page before.
+    browser.back().await;
+    assert_ne!(browser.path().await, EDITOR);
+    world.end().await;
+}

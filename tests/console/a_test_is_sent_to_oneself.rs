@@ -1,0 +1,56 @@
+//! An administrator sends the letter to themselves first.
+
+use harness::World;
+use harness::browser::Browser;
+use harness::world::PATIENCE;
+
+use crate::{go, windows};
+
+const EDITOR: &str = "/console/system-emails/invite";
+
+#[tokio::test]
+async fn a_test_arrives_and_says_what_was_in_it() {
+    let world = World::start().await;
+    let priya = world.administrator().await;
+
+    for (n, window) in (1..).zip(windows()) {
+        let browser = Browser::start(window).await;
+        browser.sign_in(&world).await;
+        go(&browser, &world, EDITOR).await;
+        assert_eq!(browser.value("Where to").await, priya.email);
+
+        browser.click("Send a test").await;
+
+        browser
+            .sees(&format!(
+                "Success A test of version 1 is on its way to {}.",
+                priya.email
+            ))
+            .await;
+        browser.assert_sound().await;
+        world.relay.wait_for(2 * n - 1, PATIENCE).await.unwrap();
+        let mail = world.relay.mails_to(&priya.email).unwrap().pop().unwrap();
+        assert!(mail.subject.starts_with("[Test] You're invited"), "{}", mail.subject);
+        assert!(mail.text.contains("Hello Ada,"), "{}", mail.text);
+
+        browser.fill("Where to", "somebody@example").await;
+        browser.fill("Body", "Not saved yet.").await;
+        browser.click("Send a test").await;
+        browser.sees("There is a problem").await;
+        browser.finds("Not a valid email address").await;
+        assert_eq!(browser.value("Where to").await, "somebody@example");
+        assert_eq!(browser.value("Body").await, "Not saved yet.");
+        browser.assert_sound().await;
+        browser.fill("Where to", "somebody@example.org").await;
+        // Pressed twice, it is sent once.
+        browser.double_click("Send a test").await;
+        browser.sees("on its way to somebody@example.org.").await;
+        browser.sees("What you changed here is not in it").await;
+        assert_eq!(browser.value("Body").await, "Not saved yet.");
+        world.relay.wait_for(2 * n, PATIENCE).await.unwrap();
+    }
+    let mails = world.relay.mails_to("somebody@example.org").unwrap();
+    assert_eq!(mails.len(), 4, "one for each window");
+    world.assert_promises_kept().await;
+    world.end().await;
+}

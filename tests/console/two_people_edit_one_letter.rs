@@ -1,0 +1,75 @@
+//! Two administrators change the same letter at the same time.
+
+use harness::World;
+use harness::browser::Browser;
+use harness::world::Administrator;
+use serde_json::Value;
+
+use crate::{a_quiet_world, go, windows};
+
+const EDITOR: &str = "/console/system-emails/invite";
+
+async fn saved(world: &World) -> Value {
+    world.get("/v1/system-emails/invite").await.expect(200)["body"].clone()
+}
+
+/// Opens the editor and writes a body, without submitting it.
+async fn at_the_editor(browser: &Browser, world: &World, who: &Administrator, body: &str) {
+    browser.sign_in_as(world, who).await;
+    go(browser, world, EDITOR).await;
+    browser.fill("Body", body).await;
+}
+
+#[tokio::test]
+async fn nobodys_text_is_overwritten_unseen() {
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await;
+    let omar = world.another_administrator("Omar Haddad", "omar@lerna.example").await;
+    // The fields stay the same from here on.
+    let first = serde_json::json!({ "subject": "Come in", "body": "Come in, {{ first_name }}." });
+    world
+        .ask(reqwest::Method::PUT, "/v1/system-emails/invite", Some(first), None)
+        .await
+        .expect(200);
+
+    for window in [windows()[0], windows()[3]] {
+        let (hers, his) = (Browser::start(window).await, Browser::start(window).await);
+        let other = "Come in, {{ first_name }}.\n\nThe gate is open.";
+        at_the_editor(&hers, &world, priya, other).await;
+        let own = "Come in, {{ first_name }}.\n\nThe gate is shut.\n\nRing the bell.";
+        at_the_editor(&his, &world, &omar, own).await;
+        hers.click("Submit").await;
+        hers.sees("Success Saved as version").await;
+
+        his.click("Submit").await;
+
+        assert_eq!(his.heading().await, "Priya Nair changed this email meanwhile");
+        for text in [
+            "Compare before you save",
+            "The gate is open.",
+            "The gate is shut.",
+            "Ring the bell.",
+        ] {
+            his.sees(text).await;
+        }
+        his.assert_sound().await;
+        assert_eq!(saved(&world).await, other, "nothing is saved yet");
+        his.click("Go on editing mine").await;
+        assert_eq!(his.value("Body").await, own);
+        let both = "Come in, {{ first_name }}.\n\nThe gate is open.\n\nRing the bell.";
+        his.fill("Body", both).await;
+        // He has seen what she did, so nothing is asked again.
+        his.click("Submit").await;
+        his.sees("Success Saved as version").await;
+        assert_eq!(saved(&world).await, both);
+
+        let mine = "Come in, {{ first_name }}. It is warm inside.";
+        hers.fill("Body", mine).await;
+        hers.click("Submit").await;
+        assert_eq!(hers.heading().await, "Omar Haddad changed this email meanwhile");
+        hers.click("Save mine over version").await;
+        hers.sees("Success Saved as version").await;
+        assert_eq!(saved(&world).await, mine);
+    }
+    world.end().await;
+}
