@@ -67,11 +67,11 @@ pub(super) async fn show(
     let people = people::read(&api, id, &look, &seen.tally).await?;
     let view = &seen.view;
     let owed = view.counts.selected - view.counts.left_out;
-    let mut title = format!(
-        "{} to {}",
-        batch_word(view.kind),
-        super::words::some(owed, "person", "people")
-    );
+    let whom = match owed {
+        0 => "nobody".to_owned(),
+        owed => super::words::some(owed, "person", "people"),
+    };
+    let mut title = format!("{} to {whom}", batch_word(view.kind));
     if people.number > 1 {
         title = format!("{title}, page {}", people.number);
     }

@@ -81,7 +81,10 @@ impl Live {
     pub(in crate::console) fn of(seen: &Seen, look: &Look, selection: Option<Uuid>, now: OffsetDateTime) -> Self {
         let view = &seen.view;
         let sums = Sums::of(seen);
-        let is_over = view.finished_at.is_some();
+        // Once nothing of a stopped batch is left its figures are final, and the dispatcher will say so
+        // within a second.
+        let is_stopped = view.state == BatchState::Stopped && sums.rest() + sums.sending == 0;
+        let is_over = is_stopped || view.finished_at.is_some();
         let span = |end: OffsetDateTime| lasting((end - view.start_at).whole_seconds().max(1));
         Self {
             id: view.id,
@@ -169,7 +172,7 @@ impl Live {
 }
 
 /// Who paused or stopped a batch: "Paused by" somebody.
-fn reason(stored: &str) -> String {
+pub(in crate::console) fn reason(stored: &str) -> String {
     match stored.split_once(" by ") {
         Some((what, who)) => format!("{what} by {}", asker(who)),
         None => stored.to_owned(),

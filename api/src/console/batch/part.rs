@@ -71,11 +71,11 @@ impl Part {
         match self {
             Self::Trouble => "Problems, the newest first",
             Self::Everybody => "Everybody",
-            Self::Waiting => "Waiting",
+            Self::Waiting => "Waiting, the last in line first",
             Self::Sending => "Being sent",
             Self::Trying => "Trying again",
             Self::Sent => "Sent",
-            Self::Failed => "Not sent",
+            Self::Failed => "Failed, the newest first",
             Self::Stopped => "Stopped",
             Self::Twice => "Possibly twice",
         }
@@ -93,6 +93,12 @@ impl Part {
             Self::Failed => &[Failed, Suppressed, Expired],
             Self::Stopped => &[Cancelled],
         }
+    }
+
+    /// Whether its list begins with the last in line. A batch is sent in the order its people were
+    /// chosen, so who waits, or waited when it was stopped, is found at its end.
+    pub(in crate::console) const fn is_last_first(self) -> bool {
+        matches!(self, Self::Waiting | Self::Stopped)
     }
 
     /// Whether its list begins with the newest trouble.

@@ -141,20 +141,30 @@ async fn page(
     turn: Turn<(OffsetDateTime, Uuid)>,
 ) -> Result<(Vec<Delivery>, bool), Problem> {
     let limit = i64::try_from(ROWS + 1).unwrap_or(i64::MAX);
-    let filter = look.filter(part);
-    let mut found = if part.is_of_trouble() {
-        ledger::trouble(&api.db, id, &filter, turn, limit).await?
-    } else {
-        let turn = match turn {
-            Turn::Start => Turn::Start,
-            Turn::After((_, id)) => Turn::After(id),
-            Turn::Before((_, id)) => Turn::Before(id),
-        };
-        ledger::list(&api.db, id, &filter, turn, limit).await?
-    };
+    let (db, filter) = (api.db.clone(), look.filter(part));
+    let mut found = api
+        .to_the_end(async move {
+            Ok(if part.is_of_trouble() {
+                ledger::trouble(&db, id, &filter, turn, limit).await?
+            } else {
+                ledger::list(&db, id, &filter, by_id(part, turn), limit).await?
+            })
+        })
+        .await?;
     let has_more = found.len() > ROWS;
     found.truncate(ROWS);
     Ok((found, has_more))
+}
+
+/// Where a page of a list by id begins; the list of a part that stands at the end of its batch is
+/// turned round.
+fn by_id(part: Part, turn: Turn<(OffsetDateTime, Uuid)>) -> Turn<Uuid> {
+    match (turn, part.is_last_first()) {
+        (Turn::Start, false) => Turn::Start,
+        (Turn::Start, true) => Turn::Before(Uuid::max()),
+        (Turn::After((_, id)), false) | (Turn::Before((_, id)), true) => Turn::After(id),
+        (Turn::Before((_, id)), false) | (Turn::After((_, id)), true) => Turn::Before(id),
+    }
 }
 
 /// The list's name: the words of its reasons, where it is for some only.

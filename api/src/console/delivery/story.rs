@@ -3,6 +3,7 @@
 //! The relay's words stand there as it said them. They were written by a stranger and are shown as
 //! text; they are what a mail team asks for.
 
+use crate::console::batch::live::reason;
 use crate::console::words::{Moment, asker, exact, lasting, moment};
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
@@ -51,7 +52,7 @@ pub(super) fn of(delivery: &Delivery, batch: &Batch, attempts: &[Attempt]) -> Ve
         format!("Asked for by {}", asker(&batch.created_by)),
         batch.created_at,
     )];
-    events.extend(start(batch));
+    events.extend(start(delivery, batch));
     events.extend(attempts.iter().map(told));
     events.extend(end(delivery, batch));
     if let Some(due) = delivery.due_at.filter(|_| delivery.state == DeliveryState::Retrying) {
@@ -66,11 +67,10 @@ pub(super) fn of(delivery: &Delivery, batch: &Batch, attempts: &[Attempt]) -> Ve
 }
 
 /// The start of its batch, when that was not at once.
-fn start(batch: &Batch) -> Option<Event> {
+fn start(delivery: &Delivery, batch: &Batch) -> Option<Event> {
     let held = (batch.start_at - batch.created_at).whole_seconds();
-    if held < HOLD_LEAST_SECONDS
-        || (batch.state == BatchState::Stopped && batch.start_at > batch.finished_at.unwrap_or(batch.read_at))
-    {
+    let has_ended_before = delivery.state.has_ended() && delivery.moved_at < batch.start_at;
+    if held < HOLD_LEAST_SECONDS || has_ended_before {
         return None;
     }
     let what = if batch.start_at > batch.read_at {
@@ -84,10 +84,10 @@ fn start(batch: &Batch) -> Option<Event> {
 /// What ended it, other than an attempt.
 fn end(delivery: &Delivery, batch: &Batch) -> Option<Event> {
     let what = match (delivery.state, delivery.reason.as_deref()) {
-        (DeliveryState::Cancelled, Some("stopped")) => batch
-            .reason
-            .clone()
-            .unwrap_or_else(|| "Its batch was stopped".to_owned()),
+        (DeliveryState::Cancelled, Some("stopped")) => match &batch.reason {
+            Some(stored) => reason(stored),
+            None => "Its batch was stopped".to_owned(),
+        },
         (DeliveryState::Cancelled, Some("superseded")) => "The person chose a password of their own".to_owned(),
         (DeliveryState::Cancelled, Some("user_deleted")) => "The person was deleted".to_owned(),
         (DeliveryState::Cancelled, _) => "Stopped".to_owned(),
