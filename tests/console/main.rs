@@ -7,6 +7,9 @@
     reason = "a journey that does not go as told ends there"
 )]
 
+mod a_batch_is_followed;
+mod a_batch_is_stopped;
+mod a_batch_is_undone;
 mod a_file_cannot_be_read;
 mod a_file_is_imported;
 mod a_key_is_seen_once;
@@ -26,11 +29,15 @@ mod an_upload_goes_wrong;
 mod another_site_sends_a_form;
 mod every_page;
 mod files;
+mod mailed_passwords_are_revoked;
+mod one_mail_has_a_story;
 mod passwords_are_tried_slowly;
 mod people_are_chosen_and_sent_to;
 mod the_api_is_read_about;
 mod the_audit_log_is_read;
 mod two_people_edit_one_letter;
+mod what_failed_is_sent_again;
+mod what_was_sent_is_found;
 
 use harness::browser::{self, Browser};
 use harness::{Setup, World};

@@ -1,0 +1,101 @@
+//! A page that changes while it is looked at.
+
+use harness::browser::{self, Browser};
+use harness::{Setup, World};
+use serde_json::json;
+
+use crate::go;
+
+const PEOPLE: usize = 90;
+
+/// A world with a batch that takes some seconds, and its page.
+async fn a_batch_that_runs(browser: &Browser) -> (World, String) {
+    let world = World::with(Setup::default().api_setting("BECKON_MAIL_RATE", "15")).await;
+    let import = world.people(PEOPLE).await;
+    browser.sign_in(&world).await;
+    let batch = world.invite(json!({ "import": import })).await;
+    (world, format!("/console/batches/{batch}"))
+}
+
+#[tokio::test]
+async fn figures_change_and_nobody_is_disturbed() {
+    let browser = Browser::start(browser::Setup::default()).await;
+    let (world, page) = a_batch_that_runs(&browser).await;
+    go(&browser, &world, &page).await;
+    browser.sees(&format!("of {PEOPLE} sent")).await;
+
+    // Somebody who types and has the page read to them.
+    browser.run("window.isTheSame = true").await;
+    browser.fill("Search by name or email address", "pers").await;
+    browser.sees(&format!("All {PEOPLE} were sent.")).await;
+
+    assert_eq!(
+        browser.run("return window.isTheSame").await,
+        true,
+        "it was not loaded again"
+    );
+    assert_eq!(browser.value("Search by name or email address").await, "pers");
+    assert_eq!(browser.focused().await, "Search by name or email address");
+    browser
+        .eventually("the end to be read out", async || {
+            let said = browser.run("return document.getElementById('said').textContent").await;
+            (said == format!("Finished. {PEOPLE} sent")).then_some(())
+        })
+        .await;
+    assert_eq!(
+        browser.run("return document.querySelector('[data-live]')").await,
+        json!(null)
+    );
+    browser.assert_sound().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn without_a_stream_the_page_is_asked_again() {
+    let browser = Browser::start(browser::Setup::default()).await;
+    let (world, page) = a_batch_that_runs(&browser).await;
+    go(&browser, &world, &page).await;
+    let look_again = "window.EventSource = undefined; document.dispatchEvent(new Event('visibilitychange'))";
+
+    browser.run(&format!("window.isTheSame = true; {look_again}")).await;
+
+    browser.sees(&format!("All {PEOPLE} were sent.")).await;
+    assert_eq!(browser.run("return window.isTheSame").await, true);
+    browser.assert_no_console_errors().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn without_a_script_there_is_a_link() {
+    let browser = Browser::start(browser::Setup::default().without_scripting()).await;
+    let (world, page) = a_batch_that_runs(&browser).await;
+    go(&browser, &world, &page).await;
+
+    while browser.text().await.contains("to see how far it is") {
+        browser.click("Refresh").await;
+    }
+
+    browser.sees(&format!("All {PEOPLE} were sent.")).await;
+    browser.assert_sound().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn whoever_is_signed_out_meanwhile_is_asked_who_they_are() {
+    let browser = Browser::start(browser::Setup::default()).await;
+    let world = World::with(Setup::default().workers(0)).await;
+    let import = world.people(3).await;
+    browser.sign_in(&world).await;
+    let batch = world.invite(json!({ "import": import, "hold_seconds": 600 })).await;
+    go(&browser, &world, &format!("/console/batches/{batch}")).await;
+    browser.sees("3 invite emails start at").await;
+
+    world.let_sessions_end().await;
+    browser
+        .run("document.dispatchEvent(new Event('visibilitychange'))")
+        .await;
+
+    browser.sees("Email address").await;
+    assert_eq!(browser.heading().await, "Sign in");
+    world.end().await;
+}

@@ -1,0 +1,96 @@
+//! A person's say over a batch that runs, with figures that are exact.
+
+use harness::browser::{self, Browser};
+use harness::{Setup, World};
+use serde_json::json;
+use uuid::Uuid;
+
+use crate::go;
+
+async fn running(browser: &Browser) -> (World, Uuid, String) {
+    let world = World::with(Setup::default().api_setting("BECKON_MAIL_RATE", "25")).await;
+    let import = world.people(400).await;
+    browser.sign_in(&world).await;
+    let batch = world.invite(json!({ "import": import })).await;
+    world.relay.wait_for(10, harness::world::PATIENCE).await.unwrap();
+    let page = format!("/console/batches/{batch}");
+    go(browser, &world, &page).await;
+    (world, batch, page)
+}
+
+/// The figures of the page's ledger.
+async fn figures(browser: &Browser) -> Vec<i64> {
+    let script = "return [...document.querySelectorAll('.ledger dd')].map((dd) => Number(dd.firstChild.textContent.replace(/\\D/g, '') || dd.textContent.replace(/\\D/g, '')))";
+    let figures = browser.run(script).await;
+    figures
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|figure| figure.as_i64().unwrap())
+        .collect()
+}
+
+#[tokio::test]
+async fn paused_it_waits_and_resumed_it_goes_on() {
+    let browser = Browser::start(browser::Setup::default()).await;
+    let (world, batch, _) = running(&browser).await;
+
+    browser.click("Pause").await;
+    browser.sees("Paused by Priya Nair.").await;
+    browser.sees("nothing is lost").await;
+    world.until(batch, "sending", 0).await;
+    let sent = world.count(batch, "sent").await;
+    browser.reload().await;
+    browser.sees(&format!("Paused at {sent} of 400 sent")).await;
+    let paused = figures(&browser).await;
+    browser.assert_sound().await;
+    browser.click("Resume").await;
+    browser.sees("of 400 sent").await;
+    browser.loses("Paused").await;
+
+    assert_eq!(paused.first(), Some(&paused.iter().skip(1).sum()), "{paused:?}");
+    world
+        .eventually("it goes on", async || {
+            (world.count(batch, "sent").await > sent).then_some(())
+        })
+        .await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn stopped_it_says_how_many_went_and_how_many_did_not() {
+    let browser = Browser::start(browser::Setup::default().width(375)).await;
+    let (world, batch, page) = running(&browser).await;
+
+    browser.click("Stop sending").await;
+    browser.sees("have not been sent and will be stopped.").await;
+    browser.sees("cannot be recalled.").await;
+    browser.assert_sound().await;
+    browser.double_click("Stop sending").await;
+    browser.sees("not sent.").await;
+    let finished = world.finished(batch).await;
+    let (sent, stopped) = (&finished["counts"]["sent"], &finished["counts"]["cancelled"]);
+    browser
+        .sees(&format!("Stopped: {sent} sent, {stopped} not sent."))
+        .await;
+    let shown = figures(&browser).await;
+
+    assert_eq!(shown, [400, sent.as_i64().unwrap(), stopped.as_i64().unwrap()]);
+    assert_eq!(sent.as_u64(), u64::try_from(world.relay.accepted_count()).ok());
+    browser.assert_sound().await;
+    // Whoever asks to stop it again is shown that it is.
+    go(&browser, &world, &format!("{page}/stop")).await;
+    browser.sees("Stopped by Priya Nair.").await;
+    assert_eq!(browser.path().await, page);
+    let acts: Vec<(String, String)> =
+        sqlx::query_as("select who, action from audit where action <> 'batch_accepted' and subject like 'batch%'")
+            .fetch_all(&world.db)
+            .await
+            .unwrap();
+    assert_eq!(
+        acts,
+        [("Priya Nair".to_owned(), "batch_stopped".to_owned())],
+        "a second press is no second act"
+    );
+    world.end().await;
+}
