@@ -1,12 +1,12 @@
 //! How each page is come by.
 //!
-//! A route that answers GET has one line in [`PAGES`]: the addresses at which to look at it, as
+//! A route that answers GET has its lines in [`PAGES`]: the addresses at which to look at it, as
 //! many as it has looks worth checking. `{user}` and the like are things of the [`Scene`], which
 //! knows their ids; an address that names a thing the scene lacks is left out. What answers GET
 //! and is no page says what it is.
 
 use super::scene::Scene;
-use Come::{At, Missing, NoPage, Outside};
+use Come::{At, Faulty, Missing, NoPage, Outside};
 
 /// Every route of the console that a browser may get, as the alphabet has them.
 const PAGES: &[(&str, Come)] = &[
@@ -34,12 +34,9 @@ const PAGES: &[(&str, Come)] = &[
     ("/console/assets/{file}", NoPage),
     (
         "/console/audit",
-        At(&[
-            "/console/audit",
-            "/console/audit?from=2020-01-01&to=2020-01-02",
-            "/console/audit?from=yesterday",
-        ]),
+        At(&["/console/audit", "/console/audit?from=2020-01-01&to=2020-01-02"]),
     ),
+    ("/console/audit", Faulty(&["/console/audit?from=yesterday"])),
     // A file.
     ("/console/audit.csv", NoPage),
     (
@@ -223,6 +220,8 @@ enum Come {
     At(&'static [&'static str]),
     /// By somebody who is not signed in.
     Outside(&'static [&'static str]),
+    /// Signed in, and answered with 422: something in the address is wrong, and the page says what.
+    Faulty(&'static [&'static str]),
     /// Signed in, and answered with 404.
     Missing(&'static [&'static str]),
     /// It is something else, which is said beside it.
@@ -252,6 +251,7 @@ pub(super) fn visits(scene: &Scene) -> Vec<Visit> {
         let (addresses, is_inside, status) = match *come {
             At(addresses) => (addresses, true, 200),
             Outside(addresses) => (addresses, false, 200),
+            Faulty(addresses) => (addresses, true, 422),
             Missing(addresses) => (addresses, true, 404),
             NoPage => continue,
         };
