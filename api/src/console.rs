@@ -4,15 +4,15 @@
 //! A page's handler returns `Result<Response, Problem>` as a route of the API does, and what it
 //! does is what the API does: an administrator is a [`Caller`](crate::caller::Caller) with a
 //! name. A [`Problem`](crate::problem::Problem) that comes out becomes a page in the console's
-//! voice on its way ([`fault::dress`]).
+//! voice on its way (`fault::dress`).
 //!
-//! Every request comes in through one door, [`door::pass`]: it asks who is signed in, shows the
+//! Every request comes in through one door, `door::pass`: it asks who is signed in, shows the
 //! sign-in page to everybody else (and keeps what they had filled in), refuses forms that another
 //! site sent, and hands on the fields of ours. A page that is added here cannot forget any of it.
 //!
 //! To add a page: a file here, a template in `templates/console/` that extends `layout.html`, a
-//! line in [`routes`]. The template has a `frame`, made by
-//! [`Administrator::frame`](session::Administrator::frame), which fills in what all pages have.
+//! line in [`routes`]. The template has a `frame`, made by `Administrator::frame`, which fills in
+//! what all pages have.
 
 mod account;
 mod activity;

@@ -5,7 +5,7 @@
 //! and is gone when mail moves again. What is not trouble never makes one: a hold, a pause, a low
 //! rate, a batch that is long.
 //!
-//! Every page asks, so the answer is kept for [`KEPT`]. A page never waits long for it and never
+//! Every page asks, so the answer is kept for a moment. A page never waits long for it and never
 //! fails because of it: where Postgres does not answer, the page itself has something to say.
 
 use shared::store::Db;
