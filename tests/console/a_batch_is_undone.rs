@@ -4,7 +4,7 @@ use harness::World;
 use harness::browser::Browser;
 use uuid::Uuid;
 
-use crate::{go, windows};
+use crate::{desk, go, windows};
 
 /// Chooses everybody of an import, and sends; the browser is at the batch then.
 async fn send_to(browser: &Browser, world: &World, import: Uuid) {
@@ -51,11 +51,11 @@ async fn nothing_is_sent_and_the_choice_is_kept() {
 async fn whoever_presses_on_an_old_page_sees_what_came_first() {
     let world = World::start().await;
     let import = world.people(3).await;
-    let browser = Browser::start(windows()[0]).await;
+    let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
     send_to(&browser, &world, import).await;
     let batch = browser.path().await;
-    browser.become_like(windows()[2]).await;
+    browser.become_like(desk().without_scripting()).await;
     browser.open_in_new_tab(&format!("{}{batch}", world.base())).await;
 
     browser.double_click("Undo").await;
@@ -72,7 +72,7 @@ async fn whoever_presses_on_an_old_page_sees_what_came_first() {
 async fn sent_at_once_it_does_not_wait_for_the_end_of_its_hold() {
     let world = World::start().await;
     let import = world.people(3).await;
-    let browser = Browser::start(windows()[0]).await;
+    let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
     send_to(&browser, &world, import).await;
     browser.sees("In ").await;

@@ -3,7 +3,7 @@
 use harness::browser::Browser;
 
 use crate::files::{ByWire, file};
-use crate::{a_quiet_world, go, windows};
+use crate::{a_quiet_world, desk, go};
 
 /// Files of which nothing can be read, and what is said of them.
 fn wrong_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
@@ -59,7 +59,7 @@ fn wrong_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 #[tokio::test]
 async fn each_is_told_beside_the_field_for_the_next() {
     let world = a_quiet_world().await;
-    let window = windows()[0];
+    let window = desk();
     let browser = Browser::start(window).await;
     browser.sign_in(&world).await;
     go(&browser, &world, "/console/imports/new").await;
@@ -96,7 +96,7 @@ async fn each_is_told_beside_the_field_for_the_next() {
 async fn a_file_that_is_too_large_is_told_before_and_after_it_is_sent() {
     let world = a_quiet_world().await;
     let large = file(&world, "large.csv", "email,a\n".repeat(9 * 1024 * 1024));
-    let browser = Browser::start(windows()[0]).await;
+    let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
 
     go(&browser, &world, "/console/imports/new").await;
@@ -106,7 +106,7 @@ async fn a_file_that_is_too_large_is_told_before_and_after_it_is_sent() {
         .await;
     assert_eq!(said, "The selected file must be smaller than 64 MB");
 
-    browser.become_like(windows()[2]).await;
+    browser.become_like(desk().without_scripting()).await;
     go(&browser, &world, "/console/imports/new").await;
     browser.attach("File", &large).await;
     browser.click("Upload and check").await;

@@ -2,7 +2,7 @@
 
 use harness::browser::Browser;
 
-use crate::{a_quiet_world, go, windows};
+use crate::{a_quiet_world, desk, go, windows};
 
 #[tokio::test]
 async fn a_password_that_came_too_late_goes_nowhere() {
@@ -73,7 +73,7 @@ async fn what_was_filled_in_is_kept_across_the_sign_in() {
 async fn a_page_asked_for_too_late_is_there_after_signing_in() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
-    let browser = Browser::start(windows()[0]).await;
+    let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
 
     world.let_sessions_end().await;

@@ -3,7 +3,7 @@
 use harness::World;
 use harness::browser::Browser;
 
-use crate::{a_quiet_world, go, windows};
+use crate::{a_quiet_world, desk, go, telephone, windows};
 
 #[tokio::test]
 async fn a_user_is_added_changed_and_deleted() {
@@ -82,7 +82,7 @@ async fn the_user_is_changed_and_deleted(browser: &Browser) {
 async fn two_people_who_change_the_same_user_hear_of_each_other() {
     let world = a_quiet_world().await;
     let id = world.person("ana@example.org").await;
-    let browser = Browser::start(windows()[1]).await;
+    let browser = Browser::start(telephone()).await;
     browser.sign_in(&world).await;
     go(&browser, &world, &format!("/console/users/{id}/edit")).await;
     let change = serde_json::json!({ "last_name": "Somebody's" });
@@ -115,7 +115,7 @@ async fn last_name(world: &World, id: &str) -> String {
 async fn a_lost_password_is_sent_again_in_two_clicks() {
     let world = World::start().await;
     let id = world.person("ana@example.org").await;
-    let browser = Browser::start(windows()[0]).await;
+    let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
     go(&browser, &world, &format!("/console/users/{id}")).await;
 

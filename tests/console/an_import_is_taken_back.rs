@@ -4,7 +4,7 @@ use harness::World;
 use harness::browser::Browser;
 use serde_json::json;
 
-use crate::{a_quiet_world, go, windows};
+use crate::{a_quiet_world, desk, go, windows};
 
 async fn import(world: &World, n: usize) -> String {
     let rows = format!("email,first name\nknown@example.org,Known {n}\nada@n{n}.example,Ada\nbob@n{n}.example,Bob\n");
@@ -45,7 +45,7 @@ async fn whom_it_created_is_removed_after_asking() {
 #[tokio::test]
 async fn after_somebody_was_written_to_it_is_too_late() {
     let world = a_quiet_world().await;
-    let browser = Browser::start(windows()[0]).await;
+    let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
     let page = import(&world, 0).await;
     go(&browser, &world, &format!("{page}/undo")).await;

@@ -4,7 +4,7 @@ use harness::World;
 use harness::browser::Browser;
 use serde_json::json;
 
-use crate::{go, windows};
+use crate::{go, telephone};
 
 #[tokio::test]
 async fn those_nobody_has_used_stop_working() {
@@ -20,7 +20,7 @@ async fn those_nobody_has_used_stop_working() {
         })
         .collect();
     world.sign_in(&passwords[0].0, &passwords[0].1).await.expect(200);
-    let browser = Browser::start(windows()[1]).await;
+    let browser = Browser::start(telephone()).await;
     browser.sign_in(&world).await;
     go(&browser, &world, &format!("/console/batches/{batch}")).await;
 

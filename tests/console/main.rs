@@ -35,6 +35,7 @@ mod passwords_are_tried_slowly;
 mod people_are_chosen_and_sent_to;
 mod the_api_is_read_about;
 mod the_audit_log_is_read;
+mod the_whole_way;
 mod two_people_edit_one_letter;
 mod what_failed_is_sent_again;
 mod what_was_sent_is_found;
@@ -42,11 +43,20 @@ mod what_was_sent_is_found;
 use harness::browser::{self, Browser};
 use harness::{Setup, World};
 
-/// The windows in which every journey must go well: a desk's and a telephone's, with scripts and
-/// without.
-pub(crate) fn windows() -> [browser::Setup; 4] {
-    let (desk, telephone) = (browser::Setup::default(), browser::Setup::default().width(375));
-    [desk, telephone, desk.without_scripting(), telephone.without_scripting()]
+/// A desk's window.
+pub(crate) fn desk() -> browser::Setup {
+    browser::Setup::default()
+}
+
+/// A telephone's window.
+pub(crate) fn telephone() -> browser::Setup {
+    browser::Setup::default().width(375)
+}
+
+/// The windows in which every journey must go well: those that have least in common. In all four
+/// goes `the_whole_way`, and `every_page` looks at each page in them.
+pub(crate) fn windows() -> [browser::Setup; 2] {
+    [desk(), telephone().without_scripting()]
 }
 
 /// A world that sends nothing, for journeys that come to no mail.

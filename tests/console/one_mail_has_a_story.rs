@@ -6,7 +6,7 @@ use harness::{Setup, World};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::{go, windows};
+use crate::{desk, go, telephone};
 
 /// The one delivery of a batch, and its page.
 async fn the_mail_of(world: &World, batch: Uuid) -> (Value, String) {
@@ -18,7 +18,7 @@ async fn the_mail_of(world: &World, batch: Uuid) -> (Value, String) {
 #[tokio::test]
 async fn a_mail_that_waits_is_tried_at_once_or_stopped() {
     let world = World::with(Setup::default().worker_setting("BECKON_RETRY_FIRST", "1h")).await;
-    let browser = Browser::start(windows()[0]).await;
+    let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
     let (one, other) = ("451+ada@example.org", "451+ben@example.org");
     world.person(one).await;
@@ -56,7 +56,7 @@ async fn a_mail_that_waits_is_tried_at_once_or_stopped() {
 #[tokio::test]
 async fn a_double_click_sends_one_mail_more() {
     let world = World::start().await;
-    let browser = Browser::start(windows()[3]).await;
+    let browser = Browser::start(telephone().without_scripting()).await;
     browser.sign_in(&world).await;
     world.person("ada@example.org").await;
     let batch = world.reset_passwords(json!({ "emails": ["ada@example.org"] })).await;
@@ -81,7 +81,7 @@ async fn a_double_click_sends_one_mail_more() {
 #[tokio::test]
 async fn its_letter_is_shown_without_the_password() {
     let world = World::start().await;
-    let browser = Browser::start(windows()[0]).await;
+    let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
     world.person("ada@example.org").await;
     let batch = world.reset_passwords(json!({ "emails": ["ada@example.org"] })).await;
@@ -107,7 +107,7 @@ async fn its_letter_is_shown_without_the_password() {
 #[tokio::test]
 async fn whoever_has_it_waiting_already_is_not_sent_a_second_one() {
     let world = World::start().await;
-    let browser = Browser::start(windows()[0]).await;
+    let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
     world.person("ada@example.org").await;
     let batch = world.invite(json!({ "emails": ["ada@example.org"] })).await;

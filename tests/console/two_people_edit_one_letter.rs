@@ -5,7 +5,7 @@ use harness::browser::Browser;
 use harness::world::Administrator;
 use serde_json::Value;
 
-use crate::{a_quiet_world, go, windows};
+use crate::{a_quiet_world, desk, go, telephone};
 
 const EDITOR: &str = "/console/system-emails/invite";
 
@@ -32,7 +32,7 @@ async fn nobodys_text_is_overwritten_unseen() {
         .await
         .expect(200);
 
-    for window in [windows()[0], windows()[3]] {
+    for window in [desk(), telephone().without_scripting()] {
         let (hers, his) = (Browser::start(window).await, Browser::start(window).await);
         let other = "Come in, {{ first_name }}.\n\nThe gate is open.";
         at_the_editor(&hers, &world, priya, other).await;

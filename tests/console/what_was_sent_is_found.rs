@@ -4,12 +4,12 @@ use harness::World;
 use harness::browser::Browser;
 use serde_json::json;
 
-use crate::{go, windows};
+use crate::{desk, go, windows};
 
 #[tokio::test]
 async fn batches_and_single_mails_are_listed_and_people_are_looked_for() {
     let world = World::start().await;
-    let browser = Browser::start(windows()[0]).await;
+    let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
     go(&browser, &world, "/console/activity").await;
     browser.sees("Nothing was sent yet").await;

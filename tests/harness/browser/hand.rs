@@ -26,6 +26,19 @@ if (leads) window.beckonLeaves = true;
 return Boolean(leads);
 ";
 
+/// Gives a field the focus and selects what is in it; says whether it is written as a whole or in
+/// parts, or nothing when nobody could write there.
+const MAKE_READY: &str = r"
+const it = arguments[0];
+if (it.matches(':disabled, :read-only')) return null;
+it.scrollIntoView({ block: 'center', inline: 'nearest', behavior: 'instant' });
+it.focus();
+if (document.activeElement !== it) return null;
+if (!it.matches('textarea, [type=text], [type=search], [type=email], [type=password], [type=url], [type=tel]')) return 'parts';
+it.select();
+return 'whole';
+";
+
 /// Keys that have names, and what stands for them on the wire.
 const KEYS: [(&str, char); 16] = [
     ("Backspace", '\u{E003}'),
@@ -75,13 +88,26 @@ impl Browser {
         .await;
     }
 
-    /// Writes into a field, in the place of what was there.
+    /// Writes into a field, in the place of what was there: in one go, as from the clipboard.
+    ///
+    /// A field that is written in parts, such as a date's, is written key by key.
     pub async fn fill(&self, label: &str, value: &str) {
         self.with(Sort::Field, label, async |element| {
-            self.session.of(element, Method::POST, "clear", Some(json!({}))).await?;
-            self.session
-                .of(element, Method::POST, "value", Some(json!({ "text": value })))
-                .await
+            let ready = self.session.run(MAKE_READY, &[element.write()]).await?;
+            match ready.as_str() {
+                Some("whole") if !value.is_empty() => {
+                    self.session
+                        .devtools("Input.insertText", json!({ "text": value }))
+                        .await
+                }
+                Some("whole" | "parts") => {
+                    self.session.of(element, Method::POST, "clear", Some(json!({}))).await?;
+                    self.session
+                        .of(element, Method::POST, "value", Some(json!({ "text": value })))
+                        .await
+                }
+                _ => Err(HarnessError::new("it takes no text")),
+            }
         })
         .await;
     }

@@ -80,6 +80,8 @@ pub(super) fn capabilities(chromium: &Path, folder: &Path) -> Value {
             "binary": chromium,
             "args": arguments,
             "prefs": {
+                // Its own page for a new tab is a heavy one, and writes to the console.
+                "session": { "restore_on_startup": 4, "startup_urls": ["about:blank"] },
                 // Nobody is there to answer its questions about passwords.
                 "credentials_enable_service": false,
                 "profile.password_manager_leak_detection": false,
