@@ -87,7 +87,7 @@ async fn what_somebody_saves_meanwhile_is_not_restored_over() {
     browser.click("Go back to version 1").await;
 
     browser
-        .sees("key tests saved version 3 meanwhile. Nothing was restored")
+        .sees("Version 3 was saved by the API key “tests” meanwhile. Nothing was restored")
         .await;
     assert_eq!(saved(&world).await["version"], 3);
     browser.assert_sound().await;

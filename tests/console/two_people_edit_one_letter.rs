@@ -43,7 +43,7 @@ async fn nobodys_text_is_overwritten_unseen() {
 
         his.click("Submit").await;
 
-        assert_eq!(his.heading().await, "Priya Nair changed this email meanwhile");
+        assert_eq!(his.heading().await, "Changed meanwhile by Priya Nair");
         for text in [
             "Compare before you save",
             "The gate is open.",
@@ -66,7 +66,7 @@ async fn nobodys_text_is_overwritten_unseen() {
         let mine = "Come in, {{ first_name }}. It is warm inside.";
         hers.fill("Body", mine).await;
         hers.click("Submit").await;
-        assert_eq!(hers.heading().await, "Omar Haddad changed this email meanwhile");
+        assert_eq!(hers.heading().await, "Changed meanwhile by Omar Haddad");
         hers.click("Save mine over version").await;
         hers.sees("Success Saved as version").await;
         assert_eq!(saved(&world).await, mine);

@@ -18,7 +18,7 @@ use super::frame::{Frame, Place};
 use super::leaf::{LIMIT, Leaf, TurnQuery};
 use super::respond::page;
 use super::session::Administrator;
-use super::words::{Moment, counted, moment};
+use super::words::{Moment, asker, counted, moment};
 use crate::problem::Problem;
 use crate::state::Api;
 use askama::Template;
@@ -93,7 +93,7 @@ fn row(import: Import) -> ImportRow {
         id: import.id,
         file_name: import.file_name,
         at: moment(import.done_at.unwrap_or(import.created_at)),
-        by: import.done_by.unwrap_or(import.created_by),
+        by: asker(import.done_by.as_ref().unwrap_or(&import.created_by)),
         tone,
         word,
         rows: counted(import.totals.rows),

@@ -28,7 +28,7 @@ mod trial;
 use super::frame::{Frame, Place};
 use super::respond::page;
 use super::session::Administrator;
-use super::words::{Moment, moment};
+use super::words::{Moment, asker, moment};
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::system_emails::current;
@@ -108,7 +108,7 @@ impl From<&Version> for Saved {
     fn from(version: &Version) -> Self {
         Self {
             version: version.version,
-            by: version.created_by.clone(),
+            by: asker(&version.created_by),
             at: moment(version.created_at),
         }
     }

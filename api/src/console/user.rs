@@ -9,7 +9,7 @@ use super::frame::{Frame, Place};
 use super::people::access;
 use super::respond::page;
 use super::session::Administrator;
-use super::words::{Moment, moment};
+use super::words::{Moment, asker, moment};
 use crate::problem::Problem;
 use crate::query::Path;
 use crate::state::Api;
@@ -139,7 +139,7 @@ fn mail_row(mail: Mail) -> MailRow {
         tone: status.tone.as_str(),
         word: status.word,
         asked: moment(mail.created_at),
-        by: mail.created_by,
+        by: asker(&mail.created_by),
         sent: mail.sent_at.map(moment),
     }
 }

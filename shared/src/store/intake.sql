@@ -15,9 +15,7 @@ with given as materialized (
     select u.id, null, 0
     from users u
     where $5::boolean
-      and ($6::text is null
-           or u.email ilike $6 or u.first_name ilike $6 or u.last_name ilike $6
-           or u.first_name || ' ' || u.last_name ilike $6)
+      and ($6::text is null or u.search like lower($6))
       and ($7::uuid is null and $22::import_effect is null
            or exists (
                select from import_users i

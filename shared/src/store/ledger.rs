@@ -63,8 +63,7 @@ macro_rules! filtered {
                and ($2::text[] = '{}' or d.state = any($2::text[]::delivery_state[]))
                and ($3::text[] = '{}' or d.reason = any($3))
                and (not $4::boolean or d.unsure)
-               and ($5::text is null
-                    or u.email ilike $5 or u.first_name || ' ' || u.last_name ilike $5 or d.test_address ilike $5)
+               and ($5::text is null or u.search like lower($5) or lower(d.test_address) like lower($5))
                and ($6::text is null or d.user_id = (select id from users where email_key = $6)) "
             $($rest)+;
             $batch,
@@ -165,7 +164,7 @@ pub async fn to_people(db: &Db, search: &str, before: Option<Uuid>, limit: i64) 
     let found = deliveries!(
         "where d.user_id in (
              select id from users
-             where email ilike $1 or first_name || ' ' || last_name ilike $1
+             where search like lower($1)
              order by id desc
              limit $2)
            and ($3::uuid is null or d.id < $3)

@@ -186,9 +186,7 @@ macro_rules! everybody {
             ) failed on failed.user_id = u.id
             left join import_users i
                 on i.import_id = $2 and i.user_id = u.id and ($6::import_effect is null or i.effect = $6)
-            where ($1::text is null
-                   or u.email ilike $1 or u.first_name ilike $1 or u.last_name ilike $1
-                   or u.first_name || ' ' || u.last_name ilike $1)
+            where ($1::text is null or u.search like lower($1))
               and ($2::uuid is null or i.user_id is not null)
               and ($3 is null or $3 = (invited.user_id is not null))
               and ($4::boolean is null or $4 = (u.signed_in_at is not null))
@@ -292,8 +290,7 @@ pub async fn place_of(db: &Db, id: Uuid, search: &UserFilter) -> StoreResult<Opt
            from selections s cross join lateral unnest(s.chosen) with ordinality as c (id, place)
            join users u on u.id = c.id
            where s.id = $1
-             and (u.email ilike $2 or u.first_name ilike $2 or u.last_name ilike $2
-                  or u.first_name || ' ' || u.last_name ilike $2)
+             and u.search like lower($2)
            order by c.place
            limit 1"#,
         id,

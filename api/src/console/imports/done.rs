@@ -4,7 +4,7 @@ use super::faults::{self, FaultyRows};
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::page;
 use crate::console::session::Administrator;
-use crate::console::words::{Moment, counted, moment, some};
+use crate::console::words::{Moment, asker, counted, moment, some};
 use crate::problem::Problem;
 use crate::state::Api;
 use askama::Template;
@@ -109,7 +109,7 @@ pub(super) async fn show(api: &Api, administrator: &Administrator, import: &Impo
     page(&DonePage {
         frame: administrator.frame(api, Place::Imports, title).await,
         id: import.id,
-        by: import.done_by.clone().unwrap_or_else(|| import.created_by.clone()),
+        by: asker(import.done_by.as_ref().unwrap_or(&import.created_by)),
         at: moment(import.done_at.unwrap_or(import.created_at)),
         figures: figures_of(import.id, import.state, &import.totals),
         totals: import.totals.clone(),

@@ -102,14 +102,21 @@ pub(in crate::console) async fn list(
     let who = view.who();
     let filter = who.filter();
     let limit = i64::try_from(ROWS + 1).unwrap_or(51);
-    let (mut found, is_backwards) = match view.after {
-        Some(after) => {
-            let mut found = users::list(&api.db, &filter, Some(after), limit).await?;
-            found.truncate(ROWS + 1);
-            (found, true)
+    let is_backwards = view.after.is_some();
+    let page = async {
+        match view.after {
+            Some(after) => users::list(&api.db, &filter, Some(after), limit).await,
+            None => users::newest(&api.db, &filter, view.before, limit).await,
         }
-        None => (users::newest(&api.db, &filter, view.before, limit).await?, false),
     };
+    let import = async {
+        match view.import {
+            Some(id) => imports::find(&api.db, id).await,
+            None => Ok(None),
+        }
+    };
+    let count = selections::count_within(&api.db, &filter, COUNT);
+    let (mut found, import, counted_rows) = tokio::try_join!(page, import, count)?;
     let has_more = found.len() > ROWS;
     found.truncate(ROWS);
     if is_backwards {
@@ -117,17 +124,12 @@ pub(in crate::console) async fn list(
     }
     let shown: Vec<Uuid> = found.iter().map(|user| user.id).collect();
     let ticked = ticked(api, selection, &shown).await?;
-    let counted_rows = selections::count_within(&api.db, &filter, COUNT).await?;
-    let import = match view.import {
-        Some(id) => imports::find(&api.db, id).await?.map(|import| import.file_name),
-        None => None,
-    };
     let is_all =
         selection.is_some_and(|selection| who_of(selection).as_ref() == Some(&who) && selection.dropped.is_empty());
     Ok(PeopleList {
         rows: found.iter().map(|user| row(user, ticked.contains(&user.id))).collect(),
         matching: counted_rows.map(counted),
-        import,
+        import: import.map(|import| import.file_name),
         chosen: selection.map_or(0, Selection::count),
         is_all,
         has_previous: if is_backwards { has_more } else { view.before.is_some() },

@@ -3,7 +3,7 @@
 use super::super::frame::{Frame, Place};
 use super::super::respond::page;
 use super::super::session::Administrator;
-use super::super::words::{Moment, counted, moment, some};
+use super::super::words::{Moment, asker, counted, moment, some};
 use super::difference::Comparison;
 use super::{Letter, Saved, text_of};
 use crate::problem::Problem;
@@ -53,7 +53,7 @@ impl From<Entry> for Line {
         Self {
             version: entry.version,
             subject: entry.subject,
-            by: entry.created_by,
+            by: asker(&entry.created_by),
             at: moment(entry.created_at),
             used,
         }

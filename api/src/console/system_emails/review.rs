@@ -102,7 +102,7 @@ pub(super) async fn conflict(
     changes: Changes,
 ) -> Result<Response, Problem> {
     let theirs = Saved::from(now);
-    let title = format!("{} changed this email meanwhile", theirs.by);
+    let title = format!("Changed meanwhile by {}", theirs.by);
     let frame = administrator.frame(api, Place::Manage, title).await;
     page_as(
         StatusCode::CONFLICT,

@@ -34,8 +34,8 @@ pub async fn of_user(db: &Db, user: Uuid, limit: i64) -> StoreResult<Vec<Mail>> 
         Mail,
         r#"select d.id as delivery, b.kind as "kind: SystemEmailKind", d.state as "state: DeliveryState", d.reason,
                   b.state as "batch_state: BatchState", b.created_at, b.created_by, d.sent_at
-           from deliveries d join batches b on b.id = d.batch_id
-           where d.user_id = $1 order by d.id desc limit $2"#,
+           from (select * from deliveries where user_id = $1 offset 0) d join batches b on b.id = d.batch_id
+           order by d.id desc limit $2"#,
         user,
         limit,
     )
