@@ -64,11 +64,12 @@ async fn somebody_has_signed_in(world: &World) {
 }
 
 async fn a_file_is_brought_in(browser: &Browser, world: &World) {
-    let people: String = (1..=12)
-        .map(|n| format!("person{n}@example.org,Person {n},Example\n"))
+    let people: Vec<String> = (1..=12)
+        .map(|n| format!("person{n}@example.org,Person {n},Example"))
         .collect();
+    let people = people.join("\n");
     let rows = format!(
-        "Email,First name,Last name\n{EARLY},Early,Example\n{UNKNOWN},Gone,Example\n{people}\
+        "Email,First name,Last name\n{EARLY},Early,Example\n{UNKNOWN},Gone,Example\n{people}\n\
          \"pat@gmail,com\",Pat,Example\nno address,Nobody,Example\n"
     );
     browser.click("Imports").await;

@@ -96,7 +96,7 @@ pub(super) async fn show(
         password: password.map(|at| (moment(at), user.password_has_expired)),
         added: moment(user.created_at),
         imports: imports.into_iter().map(import_row).collect(),
-        mails: mails.into_iter().map(mail_row).collect(),
+        mails: mails.iter().map(mail_row).collect(),
     })
 }
 
@@ -131,7 +131,7 @@ fn import_row(appearance: Appearance) -> ImportRow {
     }
 }
 
-fn mail_row(mail: Mail) -> MailRow {
+fn mail_row(mail: &Mail) -> MailRow {
     let status = status(mail.state, mail.reason.as_deref(), mail.batch_state);
     MailRow {
         delivery: mail.delivery,
