@@ -20,6 +20,7 @@ pub mod claims;
 pub mod credentials;
 pub mod deliveries;
 pub mod dispatch;
+pub mod everybody;
 pub mod idempotency;
 pub mod imports;
 pub mod intake;

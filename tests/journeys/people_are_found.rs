@@ -3,6 +3,8 @@
 use crate::json;
 use harness::World;
 use serde_json::Value;
+use shared::store::everybody;
+use shared::store::users::{self, UserFilter};
 
 const PEOPLE: &str = "email,first name,last name\n\
     ada@example.org,Ada,Lovelace\n\
@@ -133,5 +135,41 @@ async fn a_batch_goes_to_those_its_filter_finds() {
     assert!(addresses.contains(&json!(DAN)), "{addresses:?}");
     assert_eq!(nobody.status, 422, "{}", nobody.text);
     world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_page_is_the_same_whether_people_are_looked_at_one_by_one_or_all_at_once() {
+    let (world, import) = a_world_on_its_way().await;
+    let import = import.as_str().unwrap().parse().ok();
+    let yes_and_no = [None, Some(true), Some(false)];
+    let mut filters = Vec::new();
+    for invited in yes_and_no {
+        for signed_in in yes_and_no {
+            for failed in yes_and_no {
+                for (import, search) in [(None, None), (import, None), (None, Some("BUILDER".to_owned()))] {
+                    filters.push(UserFilter {
+                        search,
+                        import,
+                        invited,
+                        signed_in,
+                        failed,
+                        ..UserFilter::default()
+                    });
+                }
+            }
+        }
+    }
+    let cleo = world.get("/v1/users?q=cleo").await.expect(200)["items"][0]["id"].clone();
+    let cleo = cleo.as_str().unwrap().parse().ok();
+
+    for filter in filters {
+        for (before, after) in [(None, None), (cleo, None), (None, cleo)] {
+            let one_by_one = users::page(&world.db, &filter, before, after, 2).await.unwrap();
+            let one_by_one: Vec<_> = one_by_one.into_iter().map(|user| user.id).collect();
+            let at_once = everybody::page(&world.db, &filter, before, after, 2).await.unwrap();
+            assert_eq!(one_by_one, at_once, "{filter:?} before {before:?} after {after:?}");
+        }
+    }
     world.end().await;
 }

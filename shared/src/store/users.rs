@@ -4,10 +4,12 @@ pub mod added;
 pub mod mails;
 
 use super::audit::{self, Act, Action};
+use super::everybody::{self, unless_it_timed_out, until_a_timeout};
 use super::imports::ImportEffect;
 use super::{Db, StoreResult, begin, commit};
 use crate::batch::BatchState;
 use serde_json::Value;
+use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -150,15 +152,43 @@ pub async fn list(db: &Db, filter: &UserFilter, after: Option<Uuid>, limit: i64)
     Ok(rows.fetch_all(db).await?)
 }
 
-/// A page of users, those who came last first, who came before the user `before`.
-pub async fn newest(db: &Db, filter: &UserFilter, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<User>> {
-    let rows = matching!(
-        filter,
-        "and ($7::uuid is null or u.id < $7) order by u.id desc limit $8",
-        before,
-        limit
-    );
-    Ok(rows.fetch_all(db).await?)
+/// How long a page looks at one person after the other before it reads everybody.
+const LOOKING: Duration = Duration::from_millis(100);
+
+/// A page of users, the nearest first: before or after a user, or the newest of all. Where few match
+/// among very many, so that looking at one after the other takes too long, everybody is read at once.
+pub async fn page(
+    db: &Db,
+    filter: &UserFilter,
+    before: Option<Uuid>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> StoreResult<Vec<User>> {
+    let mut transaction = begin(db).await?;
+    until_a_timeout(&mut transaction, LOOKING).await?;
+    let looking = if after.is_some() {
+        let rows = matching!(filter, "and u.id > $7 order by u.id limit $8", after, limit);
+        rows.fetch_all(&mut *transaction).await
+    } else {
+        let rows = matching!(
+            filter,
+            "and ($7::uuid is null or u.id < $7) order by u.id desc limit $8",
+            before,
+            limit
+        );
+        rows.fetch_all(&mut *transaction).await
+    };
+    if let Some(found) = unless_it_timed_out(looking)? {
+        commit(transaction).await?;
+        return Ok(found);
+    }
+    drop(transaction);
+    let ids = everybody::page(db, filter, before, after, limit).await?;
+    let mut found = matching!(UserFilter::default(), "and u.id = any($7)", &ids[..])
+        .fetch_all(db)
+        .await?;
+    found.sort_by_key(|user| ids.iter().position(|id| *id == user.id));
+    Ok(found)
 }
 
 /// One user.

@@ -6,8 +6,9 @@ use crate::console::words::{Moment, counted, moment};
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::status_words::status;
+use shared::store::everybody;
 use shared::store::imports;
-use shared::store::selections::{self, Selection};
+use shared::store::selections::Selection;
 use shared::store::users::{self, User};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -103,19 +104,14 @@ pub(in crate::console) async fn list(
     let filter = who.filter();
     let limit = i64::try_from(ROWS + 1).unwrap_or(51);
     let is_backwards = view.after.is_some();
-    let page = async {
-        match view.after {
-            Some(after) => users::list(&api.db, &filter, Some(after), limit).await,
-            None => users::newest(&api.db, &filter, view.before, limit).await,
-        }
-    };
+    let page = Box::pin(users::page(&api.db, &filter, view.before, view.after, limit));
     let import = async {
         match view.import {
             Some(id) => imports::find(&api.db, id).await,
             None => Ok(None),
         }
     };
-    let count = selections::count_within(&api.db, &filter, COUNT);
+    let count = Box::pin(everybody::count_within(&api.db, &filter, COUNT));
     let (mut found, import, counted_rows) = tokio::try_join!(page, import, count)?;
     let has_more = found.len() > ROWS;
     found.truncate(ROWS);

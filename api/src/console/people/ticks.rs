@@ -5,6 +5,7 @@ use crate::console::fields::Fields;
 use crate::problem::Problem;
 use crate::state::Api;
 use axum::http::StatusCode;
+use shared::store::everybody;
 use shared::store::selections::{self, Selection};
 use shared::store::users;
 use shared::system_email::SystemEmailKind;
@@ -73,7 +74,7 @@ pub(in crate::console) async fn take(
     match pressed {
         Pressed::All => {
             let who = view.who();
-            let counted = selections::count(&api.db, &who.filter()).await?;
+            let counted = everybody::count(&api.db, &who.filter()).await?;
             selection.matching = i32::try_from(counted).unwrap_or(i32::MAX);
             selection.filter = serde_json::to_value(&who).ok();
             selection.dropped.clear();

@@ -13,7 +13,7 @@ use crate::state::Api;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
-use shared::store::selections;
+use shared::store::{everybody, selections};
 use shared::system_email::SystemEmailKind;
 use uuid::Uuid;
 
@@ -64,7 +64,7 @@ pub(in crate::console) async fn begin(
             effect: None,
             q: None,
         };
-        let matching = selections::count(&this.db, &who.filter()).await?;
+        let matching = everybody::count(&this.db, &who.filter()).await?;
         selection.matching = i32::try_from(matching).unwrap_or(i32::MAX);
         selection.filter = serde_json::to_value(&who).ok();
         selections::change(&this.db, &selection).await?;

@@ -6,9 +6,9 @@
 //! and with what recent batches owe or sent, each read once: a batch that finished longer ago than
 //! the recent past owes nothing and has sent nothing that counts.
 
+use super::super::everybody::as_sets;
 use super::super::intake::{LIVE_PASSWORDS_MOST, RECENT};
 use super::super::{Db, StoreResult, Transaction, begin, commit, seconds, within};
-use super::as_sets;
 use crate::system_email::SystemEmailKind;
 use std::collections::BTreeMap;
 use uuid::Uuid;
