@@ -31,6 +31,8 @@ pub enum Command {
     Migrate,
     /// Check the settings, say every fault, and leave
     CheckConfig,
+    /// Ask the process that listens at `BECKON_LISTEN` whether it is ready, and leave
+    Healthcheck,
     /// Make an API key and print it, once and alone, on standard output
     CreateKey {
         /// What the key is for; shown wherever its use is recorded

@@ -1,17 +1,20 @@
-//! `beckon-api`: serve, migrate, check the settings, make a key.
+//! `beckon-api`: serve, migrate, check the settings or the process, make a key.
 
 use api::StartError;
 use api::config::{Args, Command, Settings};
 use clap::Parser as _;
 use shared::config::{EXIT_CONFIG, Faults};
 use shared::lifecycle::Lifecycle;
-use shared::{store, telemetry};
+use shared::{healthcheck::healthcheck, store, telemetry};
 use std::process::ExitCode;
 use tracing::error;
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
+    if args.command == Some(Command::Healthcheck) {
+        return healthcheck("BECKON_LISTEN", &args.api.beckon_listen).await;
+    }
     let mut faults = Faults::default();
     let logging = args.logging(&mut faults);
     let settings = args.settings(&mut faults);
@@ -29,11 +32,8 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         Err(fault) => {
             error!("{fault}");
-            ExitCode::from(if matches!(fault, StartError::Queue(_)) {
-                EXIT_CONFIG
-            } else {
-                1
-            })
+            let is_for_a_person = matches!(fault, StartError::Queue(_));
+            ExitCode::from(if is_for_a_person { EXIT_CONFIG } else { 1 })
         }
     }
 }
@@ -49,6 +49,8 @@ async fn obey(command: Command, settings: Settings) -> Result<ExitCode, StartErr
             return Ok(ExitCode::from(u8::from(!finished)));
         }
         Command::Migrate => api::migrate(&store::connect(&settings.database, "beckon-api: migrate")?).await?,
+        // Answered before any setting is read.
+        Command::Healthcheck => {}
         Command::CheckConfig => println!("The settings can be used."),
         Command::AddAdministrator(admission) => api::administrators::admit(&settings, admission).await?,
         Command::CreateKey { name } => println!("{}", api::create_key(&settings, &name).await?),

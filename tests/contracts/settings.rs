@@ -97,9 +97,16 @@ fn every_command_of_the_contract_is_in_the_help_of_its_program() {
     let commands: [(&str, &[&str]); 2] = [
         (
             "beckon-api",
-            &["serve", "migrate", "check-config", "create-key", "add-administrator"],
+            &[
+                "serve",
+                "migrate",
+                "check-config",
+                "healthcheck",
+                "create-key",
+                "add-administrator",
+            ],
         ),
-        ("beckon-worker", &["run", "check-config"]),
+        ("beckon-worker", &["run", "check-config", "healthcheck"]),
     ];
     for (program, commands) in commands {
         let help = String::from_utf8(run(program, &["--help"], &[]).stdout).unwrap();

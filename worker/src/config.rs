@@ -33,6 +33,8 @@ pub enum Command {
     Run,
     /// Check the settings, say every fault, and leave
     CheckConfig,
+    /// Ask the worker whose probes listen at `BECKON_PROBES_LISTEN` whether it is ready, and leave
+    Healthcheck,
 }
 
 /// Settings only a worker has.

@@ -1,7 +1,8 @@
-//! `beckon-worker`: run, or check the settings.
+//! `beckon-worker`: run, or check the settings or the process.
 
 use clap::Parser as _;
 use shared::config::{EXIT_CONFIG, Faults};
+use shared::healthcheck::healthcheck;
 use shared::lifecycle::Lifecycle;
 use shared::telemetry;
 use std::process::ExitCode;
@@ -11,6 +12,9 @@ use worker::config::{Args, Command};
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
+    if args.command == Some(Command::Healthcheck) {
+        return healthcheck("BECKON_PROBES_LISTEN", &args.worker.beckon_probes_listen).await;
+    }
     let mut faults = Faults::default();
     let logging = args.logging(&mut faults);
     let settings = args.settings(&mut faults);

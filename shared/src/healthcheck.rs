@@ -1,0 +1,159 @@
+//! A process asked whether it is ready, by its own program.
+//!
+//! Container engines run a command to learn how a process is. That command is our own binary, so
+//! that an image needs neither a shell nor `curl`. It asks what a probe would ask and reads no setting
+//! but where to ask: a check that needed the secrets would fail for reasons of its own.
+
+use crate::config::listen_address;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+/// How long the process may take to answer. Postgres is asked meanwhile, and one that takes longer
+/// is in trouble.
+const DEADLINE: Duration = Duration::from_secs(3);
+
+/// An answer is a line of JSON; nobody's answer fills our memory.
+const ANSWER_MOST_BYTES: u64 = 64 * 1024;
+
+/// Asks the process that listens there and says, on standard error, why it is not ready.
+///
+/// `setting` is the name of the setting that says where, and `listen` its value.
+pub async fn healthcheck(setting: &str, listen: &str) -> ExitCode {
+    let obstacle = match listen_address(listen.trim()) {
+        Ok(address) => ask(reachable(address), DEADLINE).await.err(),
+        Err(problem) => Some(format!("{setting} {problem}")),
+    };
+    match obstacle {
+        None => ExitCode::SUCCESS,
+        Some(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Where to ask a process that listens here: nobody can connect to "every address".
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    let address = match listen.ip() {
+        IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(address) if address.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        address => address,
+    };
+    SocketAddr::new(address, listen.port())
+}
+
+/// Asks `/readyz`. What stands in the way comes back as one line.
+async fn ask(address: SocketAddr, deadline: Duration) -> Result<(), String> {
+    let answer = tokio::time::timeout(deadline, answer_of(address))
+        .await
+        .map_err(|_| format!("no answer from {address} within {deadline:?}"))?
+        .map_err(|fault| format!("could not ask {address}: {fault}"))?;
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+    let status = head.lines().next().unwrap_or_default();
+    match status.split(' ').nth(1) {
+        Some("200") => Ok(()),
+        Some("503") => Err(format!("not ready: {}", one_line(body))),
+        _ => Err(format!(
+            "{address} answered what is no answer of ours: {}",
+            one_line(status)
+        )),
+    }
+}
+
+async fn answer_of(address: SocketAddr) -> std::io::Result<String> {
+    let mut connection = TcpStream::connect(address).await?;
+    // HTTP/1.0, so that the answer ends with the connection and is not cut in chunks.
+    let request = format!("GET /readyz HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    connection.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::new();
+    connection.take(ANSWER_MOST_BYTES).read_to_end(&mut answer).await?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
+}
+
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+    use crate::probes;
+    use tokio::net::TcpListener;
+
+    async fn listening() -> (TcpListener, SocketAddr) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        (listener, address)
+    }
+
+    /// A process with these obstacles.
+    async fn process(obstacles: Vec<String>) -> SocketAddr {
+        let (listener, address) = listening().await;
+        let routes = probes::routes(Metrics::for_process("1.2.3"), move || {
+            std::future::ready(obstacles.clone())
+        });
+        tokio::spawn(probes::serve(listener, routes));
+        address
+    }
+
+    #[tokio::test]
+    async fn a_ready_process_is_healthy() {
+        let address = process(Vec::new()).await;
+
+        assert_eq!(ask(address, DEADLINE).await, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn what_stands_in_the_way_is_told_in_one_line() {
+        let address = process(vec!["Postgres does not answer".to_owned()]).await;
+
+        let told = ask(address, DEADLINE).await.unwrap_err();
+
+        assert!(
+            told.starts_with("not ready: ") && told.contains("Postgres does not answer"),
+            "{told}"
+        );
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_is_not_there_or_silent_or_another_is_not_healthy() {
+        let (listener, gone) = listening().await;
+        drop(listener);
+        let (_silent_listener, silent) = listening().await;
+        let (listener, other) = listening().await;
+        tokio::spawn(async move {
+            let (mut connection, _) = listener.accept().await.unwrap();
+            connection.write_all(b"220 mail.example ESMTP\r\n").await.unwrap();
+        });
+
+        let told = [
+            ask(gone, DEADLINE).await.unwrap_err(),
+            ask(silent, Duration::from_millis(50)).await.unwrap_err(),
+            ask(other, DEADLINE).await.unwrap_err(),
+        ];
+
+        assert!(told[0].starts_with("could not ask 127.0.0.1:"), "{told:?}");
+        assert!(told[1].ends_with("within 50ms"), "{told:?}");
+        // A connection closed on an unread request may be reset before its greeting is read.
+        assert!(
+            told[2].contains("220 mail.example") || told[2].contains("could not ask"),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn every_address_is_asked_at_loopback() {
+        for (listen, asked) in [
+            ("0.0.0.0:8080", "127.0.0.1:8080"),
+            ("[::]:8080", "[::1]:8080"),
+            ("10.1.2.3:8081", "10.1.2.3:8081"),
+        ] {
+            assert_eq!(reachable(listen.parse().unwrap()).to_string(), asked);
+        }
+    }
+}
