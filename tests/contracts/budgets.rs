@@ -31,9 +31,10 @@ const EMPTY_WORDS: [&str; 13] = [
 const EMPTY_BEGINNINGS: [&str; 4] = ["new_", "do_", "handle_", "process_"];
 
 /// What the top level holds, with conventional files at most.
-const TOP: [&str; 21] = [
+const TOP: [&str; 22] = [
     ".cargo",
     ".ci",
+    ".dockerignore",
     ".git",
     ".github",
     ".gitignore",
