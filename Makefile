@@ -24,13 +24,14 @@ test: setup-tests ## run every test
 
 # The steps are one recipe, so that they run in this order and stop at the first failure, also
 # with -j and -k.
-check: ## all that CI runs: format, queries, lints, docs, dependencies, tests, demo
+check: ## all that CI runs: format, queries, lints, docs, dependencies, deploy, tests, demo
 	$(CARGO) fmt --check
 	deploy/setup --tests
 	shared/prepare-queries --check
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
 	deploy/check-dependencies
+	deploy/check
 	$(MAKE) test
 	$(MAKE) demo ONCE=1
 

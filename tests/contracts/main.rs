@@ -10,6 +10,7 @@
 )]
 
 mod budgets;
+mod deploy;
 mod features;
 mod imports;
 mod jobs;

@@ -36,7 +36,7 @@ const CONTRACT: &[(&str, &str)] = &[
 ];
 
 /// Routes beyond the contract that need a key all the same, and those that need none.
-const OPEN: &[&str] = &["/openapi.json", "/docs", "/healthz", "/readyz", "/metrics"];
+pub(crate) const OPEN: &[&str] = &["/openapi.json", "/docs", "/healthz", "/readyz", "/metrics"];
 
 /// An id that nobody has.
 const NOBODY: &str = "00000000-0000-7000-8000-000000000000";

@@ -1,0 +1,257 @@
+//! What deploy/ says of the programs is true: their settings, commands, ports, pages and queues.
+//!
+//! Nobody starts these files here, so a name that is wrong in them would be found by whoever deploys.
+//! They are read as text; comments are held to the same names as what they explain.
+
+use std::collections::BTreeSet;
+
+use shared::batch::Lane;
+use shared::queue::{PARKED, queue_of};
+
+use crate::routes::OPEN;
+use crate::settings::{BOTH, run};
+use crate::sources::{Source, files, read};
+
+/// Settings without our prefix.
+const OTHERS: [&str; 3] = ["DATABASE_URL", "AMQP_URL", "SMTP_URL"];
+
+/// Everything in deploy/.
+fn deployed() -> Vec<Source> {
+    let mut all = files("");
+    all.retain(|source| source.path.starts_with("deploy/"));
+    assert!(all.len() > 20, "deploy/ has {} files", all.len());
+    all
+}
+
+fn help_of(program: &str) -> String {
+    String::from_utf8(run(program, &["--help"], &[]).stdout).unwrap()
+}
+
+/// What help says is the default of a setting.
+fn default_of(program: &str, setting: &str) -> String {
+    let help = help_of(program);
+    let (_, behind) = help.split_once(&format!("[env: {setting}=]")).unwrap();
+    let (_, behind) = behind.split_once("[default: ").unwrap();
+    behind.split(']').next().unwrap().to_owned()
+}
+
+fn port_of(program: &str, setting: &str) -> String {
+    default_of(program, setting).rsplit(':').next().unwrap().to_owned()
+}
+
+/// Words in capitals, as settings are.
+fn capitals(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit() && c != '_')
+}
+
+/// The number that follows each `key` in a text.
+fn numbers<'t>(text: &'t str, key: &'t str) -> impl Iterator<Item = &'t str> {
+    text.split(key).skip(1).map(|behind| {
+        let behind = behind.trim_start();
+        let end = behind.find(|c: char| !c.is_ascii_digit()).unwrap_or(behind.len());
+        &behind[..end]
+    })
+}
+
+/// Lines that somebody's machine obeys: no comments, and of a page only what stands between fences.
+fn obeyed(source: &Source) -> Vec<&str> {
+    let mut is_code = source.path.rsplit('.').next() != Some("md");
+    let mut lines = Vec::new();
+    for line in source.text.lines() {
+        if line.starts_with("```") {
+            is_code = !is_code;
+        } else if is_code && !line.trim_start().starts_with('#') {
+            lines.push(line);
+        }
+    }
+    lines
+}
+
+#[test]
+fn every_setting_that_deploy_names_is_one() {
+    let help = BOTH.iter().map(|program| help_of(program)).collect::<String>();
+
+    let mut named = BTreeSet::new();
+    let mut unknown = BTreeSet::new();
+    for source in deployed() {
+        for word in capitals(&source.text) {
+            let plain = word.trim_end_matches("_FILE");
+            if !(word.starts_with("BECKON_") || OTHERS.contains(&plain)) {
+                continue;
+            }
+            named.insert(word.to_owned());
+            // A secret's help shows no value, and so no `=`.
+            if !["=", "]"]
+                .iter()
+                .any(|end| help.contains(&format!("[env: {word}{end}")))
+            {
+                unknown.insert(format!("{}: {word}", source.path));
+            }
+        }
+    }
+
+    assert!(unknown.is_empty(), "{unknown:#?}");
+    assert!(
+        named.contains("SMTP_URL_FILE") && named.contains("BECKON_LISTEN"),
+        "{named:?}"
+    );
+}
+
+/// What a line tells one of our programs to do: `beckon-api serve`, `[CMD, beckon-api, healthcheck]`,
+/// and `args: [run]`, where the image says which program it is.
+fn commands(line: &str) -> Vec<(Option<&'static str>, &str)> {
+    let mut found = Vec::new();
+    for program in BOTH {
+        for behind in line
+            .split(program)
+            .skip(1)
+            .filter(|behind| behind.starts_with([' ', ',', '"']))
+        {
+            let word = behind.trim_start_matches([' ', ',', '"']);
+            let end = word
+                .find(|c: char| !c.is_ascii_lowercase() && c != '-')
+                .unwrap_or(word.len());
+            found.push((Some(*program), &word[..end]));
+        }
+    }
+    for key in ["command: [", "args: ["] {
+        let list = line.trim().strip_prefix(key).and_then(|list| list.strip_suffix(']'));
+        found.extend(list.filter(|list| !list.contains(',')).map(|word| (None, word)));
+    }
+    // A list of files is none of commands.
+    found.retain(|(_, word)| !word.is_empty() && !BOTH.contains(word) && !line.contains(&format!("{word}/")));
+    found
+}
+
+#[test]
+fn every_command_that_deploy_gives_is_one() {
+    let knows = |program: &str, word: &str| help_of(program).contains(&format!("\n  {word} "));
+
+    let (mut known, mut unknown) = (BTreeSet::new(), Vec::new());
+    for source in deployed() {
+        for (program, word) in obeyed(&source).into_iter().flat_map(commands) {
+            if BOTH
+                .iter()
+                .any(|other| program.unwrap_or(other) == *other && knows(other, word))
+            {
+                known.insert(word.to_owned());
+            } else {
+                unknown.push(format!("{}: {word}", source.path));
+            }
+        }
+    }
+
+    assert!(unknown.is_empty(), "{unknown:#?}");
+    for word in ["serve", "run", "migrate", "healthcheck"] {
+        assert!(known.contains(word), "{known:?}");
+    }
+}
+
+#[test]
+fn every_port_and_page_that_deploy_asks_is_there() {
+    let api = port_of("beckon-api", "BECKON_LISTEN");
+    let worker = port_of("beckon-worker", "BECKON_PROBES_LISTEN");
+    let of_both = [
+        ("deploy/docker/Dockerfile", "BECKON_LISTEN=0.0.0.0:", &api),
+        ("deploy/docker/Dockerfile", "BECKON_PROBES_LISTEN=0.0.0.0:", &worker),
+        ("deploy/compose/compose.yaml", "ports: [\"127.0.0.1:8080:", &api),
+        ("deploy/k8s/base/api.yaml", "containerPort: ", &api),
+        ("deploy/k8s/base/worker.yaml", "containerPort: ", &worker),
+        (
+            "deploy/prometheus/prometheus.yml",
+            "names: [api]\n        type: A\n        port: ",
+            &api,
+        ),
+        (
+            "deploy/prometheus/prometheus.yml",
+            "names: [worker]\n        type: A\n        port: ",
+            &worker,
+        ),
+    ];
+
+    for (path, key, port) in of_both {
+        assert_eq!(
+            numbers(&read(path), key).collect::<Vec<_>>(),
+            [port.as_str()],
+            "{path}: {key}"
+        );
+    }
+    assert!(read("deploy/docker/Dockerfile").contains(&format!("EXPOSE {api} {worker}\n")));
+    for path in ["deploy/k8s/base/api.yaml", "deploy/k8s/base/worker.yaml"] {
+        let text = read(path);
+        let pages: Vec<&str> = text.split("httpGet: { path: ").skip(1).collect();
+        assert_eq!(pages.len(), 3, "{path}");
+        for page in pages {
+            let page = page.split(',').next().unwrap();
+            assert!(OPEN.contains(&page), "{path} asks {page}");
+        }
+    }
+}
+
+#[test]
+fn the_image_is_built_by_the_compiler_we_use() {
+    let toolchain = read("rust-toolchain.toml");
+
+    let channel = toolchain.split('"').nth(1).unwrap();
+
+    assert!(read("deploy/docker/Dockerfile").contains(&format!("\nFROM rust:{channel}-slim-")));
+}
+
+#[test]
+fn whoever_stops_a_program_waits_longer_than_the_stop_takes() {
+    let compose = read("deploy/compose/compose.yaml");
+    let section = |name: &str| {
+        let (_, behind) = compose.split_once(&format!("\n  {name}:\n")).unwrap();
+        behind.split("\n\n").next().unwrap().to_owned()
+    };
+    let waits = [
+        ("beckon-api", section("api"), "stop_grace_period: "),
+        (
+            "beckon-api",
+            read("deploy/k8s/base/api.yaml"),
+            "terminationGracePeriodSeconds: ",
+        ),
+        (
+            "beckon-api",
+            read("deploy/systemd/beckon-api.service"),
+            "TimeoutStopSec=",
+        ),
+        ("beckon-worker", section("worker"), "stop_grace_period: "),
+        (
+            "beckon-worker",
+            read("deploy/k8s/base/worker.yaml"),
+            "terminationGracePeriodSeconds: ",
+        ),
+        (
+            "beckon-worker",
+            read("deploy/systemd/beckon-worker@.service"),
+            "TimeoutStopSec=",
+        ),
+    ];
+
+    for (program, text, key) in waits {
+        let grace = default_of(program, "BECKON_STOP_GRACE");
+        let grace: u64 = grace.strip_suffix('s').unwrap().parse().unwrap();
+        let waited: Vec<u64> = numbers(&text, key).map(|number| number.parse().unwrap()).collect();
+        assert_eq!(waited.len(), 1, "{program}: {key}");
+        assert!(
+            waited[0] > grace,
+            "{program}: {key}{waited:?}, and stopping takes {grace} s"
+        );
+    }
+}
+
+#[test]
+fn the_brokers_policies_are_about_our_queues() {
+    let definitions: serde_json::Value = serde_json::from_str(&read("deploy/rabbitmq/definitions.json")).unwrap();
+
+    let policy = &definitions["policies"][0];
+
+    let names: BTreeSet<&str> = Lane::ALL.map(queue_of).map(|queue| &queue["beckon.".len()..]).into();
+    let pattern = policy["pattern"].as_str().unwrap();
+    let named = pattern
+        .strip_prefix("^beckon\\.(")
+        .and_then(|rest| rest.strip_suffix(")$"));
+    assert_eq!(named.unwrap().split('|').collect::<BTreeSet<_>>(), names);
+    assert_eq!(policy["definition"]["dead-letter-routing-key"], PARKED);
+}
