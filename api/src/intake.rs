@@ -165,7 +165,7 @@ pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<Accept
         if let Some(answer) = once.answered(&mut transaction).await? {
             return Ok(answer);
         }
-        let accepted = accept(&mut transaction, &new).await?;
+        let accepted = accept(&mut transaction, &new, this.mail_rate).await?;
         if accepted.selected == 0 {
             return Err(Problem::unprocessable("empty_batch", "Nobody was chosen. Name at least one user, or widen the filter."));
         }

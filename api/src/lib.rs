@@ -4,6 +4,7 @@
 //! asked; [`intake`] accepts batches; [`dispatch`] publishes what is due.
 
 pub mod administrators;
+pub mod backlog;
 pub mod batches;
 pub mod body;
 pub mod caller;
@@ -36,6 +37,7 @@ pub mod system_emails;
 pub mod users;
 pub mod watch;
 
+use backlog::BacklogGauges;
 use config::Settings;
 use dispatch::Dispatcher;
 use metrics::ApiMetrics;
@@ -133,7 +135,9 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         migrate(&db).await?;
     }
     let registry = Metrics::for_process(env!("CARGO_PKG_VERSION"));
+    registry.show_connections(&db);
     let metrics = Arc::new(ApiMetrics::declare(&registry));
+    let backlog = BacklogGauges::declare(&registry);
     let hashing = HashPool::start(settings.hash_threads, VERIFY_QUEUE)
         .map_err(|fault| StartError::System("start threads for hashing", fault))?;
     let api = Api {
@@ -173,7 +177,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         lifecycle.stopping().cancel();
         ended
     };
-    let ((), dispatched) = tokio::join!(serving, dispatching);
+    let ((), dispatched, ()) = tokio::join!(serving, dispatching, backlog.keep_counting(&api.db, &lifecycle));
     let finished = lifecycle.finished(settings.stop_grace).await;
     if !finished {
         warn!("Some requests were ended before their work was done; asking again with their key is safe");

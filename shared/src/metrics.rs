@@ -3,9 +3,14 @@
 //! A counter that appears with its first event hides that event from `rate()`, so whoever
 //! declares a labelled metric also lists the labels' values, which are enums, never ids.
 
+mod pool;
+
+use crate::store::Db;
+use crate::telemetry;
+use pool::PoolGauges;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
-    Registry, TextEncoder,
+    Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
 /// Times of work inside one process, in seconds: from half a millisecond to ten seconds.
@@ -44,12 +49,21 @@ impl Metrics {
             &[version],
         );
         info.with_label_values(&[version]).set(1);
+        metrics.add(telemetry::counter());
         metrics
     }
 
     /// The registry, for parts that bring collectors of their own.
     pub fn registry(&self) -> &Registry {
         &self.registry
+    }
+
+    /// Shows how many connections of a pool are in use.
+    pub fn show_connections(&self, db: &Db) {
+        match PoolGauges::of(db.clone()) {
+            Ok(gauges) => self.add(gauges),
+            Err(fault) => tracing::error!(error = %fault, "A metric could not be declared"),
+        }
     }
 
     fn add(&self, collector: impl prometheus::core::Collector + 'static) {
@@ -88,6 +102,35 @@ impl Metrics {
         })
     }
 
+    /// A gauge of a moment, in seconds since 1970.
+    pub fn moment(&self, name: &str, help: &str) -> Gauge {
+        self.registered(Gauge::new(name, help), || {
+            unnamed(Gauge::new("beckon_unnamed_seconds", "-"))
+        })
+    }
+
+    /// A gauge of moments with one label and all its values, in seconds since 1970.
+    pub fn moments(&self, name: &str, help: &str, label: &str, values: &[&str]) -> GaugeVec {
+        let gauges = self.registered(GaugeVec::new(Opts::new(name, help), &[label]), || {
+            unnamed(GaugeVec::new(Opts::new("beckon_unnamed_seconds", "-"), &[label]))
+        });
+        for value in values {
+            gauges.with_label_values(&[value]);
+        }
+        gauges
+    }
+
+    /// A gauge with several labels and all combinations that can happen.
+    pub fn gauges_of(&self, name: &str, help: &str, labels: &[&str], combinations: &[&[&str]]) -> IntGaugeVec {
+        let gauges = self.registered(IntGaugeVec::new(Opts::new(name, help), labels), || {
+            unnamed(IntGaugeVec::new(Opts::new("beckon_unnamed", "-"), labels))
+        });
+        for combination in combinations {
+            gauges.with_label_values(combination);
+        }
+        gauges
+    }
+
     /// A counter with one label and all its values.
     pub fn counters(&self, name: &str, help: &str, label: &str, values: &[&str]) -> IntCounterVec {
         let all: Vec<[&str; 1]> = values.iter().map(|value| [*value]).collect();
@@ -112,13 +155,13 @@ impl Metrics {
 
     /// A gauge with one label and all its values.
     pub fn gauges(&self, name: &str, help: &str, label: &str, values: &[&str]) -> IntGaugeVec {
-        let gauges = self.registered(IntGaugeVec::new(Opts::new(name, help), &[label]), || {
-            unnamed(IntGaugeVec::new(Opts::new("beckon_unnamed", "-"), &[label]))
-        });
-        for value in values {
-            gauges.with_label_values(&[value]);
-        }
-        gauges
+        let all: Vec<[&str; 1]> = values.iter().map(|value| [*value]).collect();
+        self.gauges_of(
+            name,
+            help,
+            &[label],
+            &all.iter().map(|one| &one[..]).collect::<Vec<_>>(),
+        )
     }
 
     /// A histogram without labels.

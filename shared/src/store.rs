@@ -15,6 +15,7 @@ pub mod administrators;
 pub mod api_keys;
 pub mod attempts;
 pub mod audit;
+pub mod backlog;
 pub mod batches;
 pub mod claims;
 pub mod credentials;

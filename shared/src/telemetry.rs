@@ -3,8 +3,13 @@
 //! Logs are written to standard error: standard output belongs to commands whose answer is read
 //! by a script (`create-key` prints the key there, alone).
 
+mod count;
+
+pub use count::counter;
+
 use std::io::IsTerminal as _;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// The form of a log line.
@@ -80,7 +85,12 @@ pub fn start(settings: LogSettings) -> Result<(), tracing_subscriber::util::TryI
             .with_current_span(true)
             .with_span_list(false)
             .finish()
+            .with(count::Counting)
             .try_init(),
-        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).finish().try_init(),
+        LogFormat::Text => lines
+            .with_ansi(std::io::stderr().is_terminal())
+            .finish()
+            .with(count::Counting)
+            .try_init(),
     }
 }

@@ -155,6 +155,26 @@ async fn figures_are_named_explained_and_free_of_people() {
     }
 }
 
+#[tokio::test]
+async fn what_a_mail_came_to_is_counted() {
+    let [api, worker] = pages().await;
+
+    for line in [
+        "beckon_sends_total{kind=\"password_reset\",lane=\"interactive\",on_time=\"true\"} 1",
+        "beckon_sends_total{kind=\"password_reset\",lane=\"interactive\",on_time=\"false\"} 0",
+        "beckon_attempt_failures_total{class=\"address_unknown\"} 0",
+        "beckon_database_connections_max 10",
+    ] {
+        assert!(worker.text.contains(line), "no {line} in\n{}", worker.text);
+    }
+    for line in [
+        "beckon_late_deliveries{lane=\"bulk\"} 0",
+        "beckon_log_lines_total{level=\"error\"} 0",
+    ] {
+        assert!(api.text.contains(line), "no {line} in\n{}", api.text);
+    }
+}
+
 /// Whether a label's value is a word of ours: no id, no address, nothing a caller made up.
 fn is_one_of_few(value: &str) -> bool {
     let is_id = value

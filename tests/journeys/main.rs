@@ -14,6 +14,7 @@ mod a_letter_is_tried_out;
 mod a_list_is_read_in_pages;
 mod a_mail_given_back_at_once_is_not_lost;
 mod a_mail_is_given_up;
+mod a_mail_is_late;
 mod a_mail_waits_too_long;
 mod a_mailed_password_signs_in;
 mod a_password_ends;

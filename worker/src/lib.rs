@@ -59,6 +59,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let counted = Arc::new(WorkerMetrics::declare(&metrics));
     let name = worker_name();
     let db = store::connect(&settings.database, &name)?;
+    metrics.show_connections(&db);
     let connections = settings.connections;
     let grace = settings.stop_grace;
     let brokers = Brokers::new(settings.brokers.clone());

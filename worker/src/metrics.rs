@@ -1,10 +1,12 @@
 //! What a worker counts. The SMTP conversation's own figures are in `send/metrics.rs`.
 
+use crate::send::TroubleClass;
 use prometheus::{Histogram, HistogramTimer, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use shared::batch::Lane;
 use shared::delivery::DeliveryState;
 use shared::job::JobFault;
 use shared::metrics::{Metrics, SEND_SECONDS, WORK_SECONDS};
+use shared::store::settle::Ending;
 use shared::system_email::SystemEmailKind;
 
 /// The moments of a mail's life a worker is responsible for.
@@ -13,6 +15,9 @@ const STAGES: [&str; 6] = ["claim", "hash", "credential", "compose", "send", "se
 /// What an attempt can come to; the words of the `attempts` table, and `given_back` for one that
 /// had not begun.
 const VERDICTS: [&str; 5] = ["accepted", "try_later", "refused", "unsure", "given_back"];
+
+/// Whether a mail was on time.
+const ON_TIME: [&str; 3] = ["true", "false", "retried"];
 
 /// A worker's figures.
 pub struct WorkerMetrics {
@@ -24,6 +29,8 @@ pub struct WorkerMetrics {
     stages: HistogramVec,
     waits: HistogramVec,
     sends: HistogramVec,
+    sent: IntCounterVec,
+    failures: IntCounterVec,
     in_progress: IntGaugeVec,
     /// Outcomes that could not be recorded at the first try: the dangerous ones.
     pub record_failures: IntCounter,
@@ -65,6 +72,8 @@ impl WorkerMetrics {
             stages: metrics.histograms("beckon_stage_duration_seconds", "Time one mail spent in a stage of a worker, waiting for its turn there included.", WORK_SECONDS, &["stage"], &STAGES.each_ref().map(std::slice::from_ref)),
             waits: metrics.histograms("beckon_queue_wait_seconds", "Time from the moment a delivery fell due to its claim.", SEND_SECONDS, &["lane"], &lanes.each_ref().map(std::slice::from_ref)),
             sends: metrics.histograms("beckon_send_seconds", "Time from the start of a mail's batch to the relay's 250, first attempts only.", SEND_SECONDS, &["lane", "kind"], &slices(&lane_kind)),
+            sent: metrics.counters_of("beckon_sends_total", "Mails the relay took, by lane, kind and whether that was before the deadline of their batch: true, false, or retried for those an earlier attempt of which was put off, so that their time is not ours alone.", &["lane", "kind", "on_time"], &slices(&triples(&lanes, &kinds, &ON_TIME))),
+            failures: metrics.counters("beckon_attempt_failures_total", "Attempts that ended without the relay's yes, by the class of the trouble; unsure ones had no answer, unbuildable ones no mail.", "class", &failure_classes()),
             in_progress: metrics.gauges("beckon_jobs_in_progress", "Jobs between their arrival and their acknowledgement.", "lane", &lanes),
             record_failures: metrics.counter("beckon_record_failures_total", "Times a group of outcomes could not be recorded and had to be tried again."),
             amqp_connected: metrics.gauge("beckon_amqp_connected", "1 while the connection to RabbitMQ stands."),
@@ -96,8 +105,13 @@ impl WorkerMetrics {
     }
 
     /// An attempt was settled.
-    pub fn count_attempt(&self, kind: SystemEmailKind, verdict: &str, state: DeliveryState) {
-        self.attempts.with_label_values(&[kind.as_str(), verdict]).inc();
+    pub fn count_attempt(&self, kind: SystemEmailKind, ending: &Ending, state: DeliveryState) {
+        self.attempts
+            .with_label_values(&[kind.as_str(), ending.verdict()])
+            .inc();
+        if let Some(class) = ending.reason() {
+            self.failures.with_label_values(&[class]).inc();
+        }
         if state.has_ended() {
             self.ended.with_label_values(&[kind.as_str(), state.as_str()]).inc();
         }
@@ -106,6 +120,18 @@ impl WorkerMetrics {
     /// A claim was taken this long after it fell due.
     pub fn observe_wait(&self, lane: Lane, seconds: f64) {
         self.waits.with_label_values(&[lane.as_str()]).observe(seconds.max(0.0));
+    }
+
+    /// The relay took a mail; `is_on_time` is absent where nothing was promised.
+    pub fn count_sent(&self, lane: Lane, kind: SystemEmailKind, is_first: bool, is_on_time: Option<bool>) {
+        let on_time = match is_on_time {
+            _ if !is_first => "retried",
+            Some(false) => "false",
+            Some(true) | None => "true",
+        };
+        self.sent
+            .with_label_values(&[lane.as_str(), kind.as_str(), on_time])
+            .inc();
     }
 
     /// A first attempt was accepted this long after its batch's start.
@@ -145,6 +171,20 @@ fn pairs(first: &[&'static str], second: &[&'static str]) -> Vec<[&'static str; 
         .collect()
 }
 
-fn slices<'a>(pairs: &'a [[&'static str; 2]]) -> Vec<&'a [&'static str]> {
-    pairs.iter().map(|pair| &pair[..]).collect()
+fn triples(first: &[&'static str], second: &[&'static str], third: &[&'static str]) -> Vec<[&'static str; 3]> {
+    let pairs = pairs(first, second);
+    pairs
+        .iter()
+        .flat_map(|[one, two]| third.iter().map(move |three| [*one, *two, *three]))
+        .collect()
+}
+
+/// The reasons that are recorded with attempts.
+fn failure_classes() -> Vec<&'static str> {
+    let classes = TroubleClass::ALL.into_iter().map(TroubleClass::as_str);
+    classes.chain(["unsure", "unbuildable"]).collect()
+}
+
+fn slices<'a, const N: usize>(combinations: &'a [[&'static str; N]]) -> Vec<&'a [&'static str]> {
+    combinations.iter().map(|one| &one[..]).collect()
 }

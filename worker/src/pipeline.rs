@@ -159,14 +159,19 @@ impl Pipeline {
             Err(unsent) => unsent.outcome(held),
         };
         let seconds = seconds_since_start(held);
+        let is_on_time = claim.seconds_left.map(|left| lease.age().as_secs_f64() <= left);
         let timer = self.metrics.stage("settle");
         let recorded = self.settling.record(outcome.clone(), lane).await;
         timer.observe_duration();
         outcome::tell(claim, &outcome, recorded);
         if let Recorded::Moved(state) = recorded {
-            self.metrics.count_attempt(claim.kind, outcome.ending.verdict(), state);
-            if matches!(outcome.ending, Ending::Sent { .. }) && claim.attempt == 1 {
-                self.metrics.observe_send(lane, claim.kind, seconds);
+            self.metrics.count_attempt(claim.kind, &outcome.ending, state);
+            if matches!(outcome.ending, Ending::Sent { .. }) {
+                let is_first = claim.attempt == 1;
+                self.metrics.count_sent(lane, claim.kind, is_first, is_on_time);
+                if is_first {
+                    self.metrics.observe_send(lane, claim.kind, seconds);
+                }
             }
         }
         recorded != Recorded::Unknown

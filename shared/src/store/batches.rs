@@ -105,7 +105,7 @@ pub async fn left_out(db: &Db, batch: Uuid) -> StoreResult<LeftOutCounts> {
 /// [`take_back`]; a worker that has a job of it finds the batch paused and drops the job.
 pub async fn pause(transaction: &mut Transaction, id: Uuid, reason: &str) -> StoreResult<bool> {
     let pausing = sqlx::query!(
-        "update batches set state = 'paused', reason = $2
+        "update batches set state = 'paused', paused_at = now(), reason = $2
          where id = $1 and state in ('held', 'running')",
         id,
         reason,
@@ -136,7 +136,10 @@ pub async fn resume(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool
     let row = sqlx::query!(
         r#"with resumed as (
                update batches
-               set state = case when start_at > now() then 'held' else 'running' end::batch_state, reason = null
+               set state = case when start_at > now() then 'held' else 'running' end::batch_state, reason = null,
+                   -- What was paused before its start was not kept waiting by it until then.
+                   deadline_at = deadline_at + greatest(now() - greatest(paused_at, start_at), interval '0'),
+                   paused_at = null
                where id = $1 and state = 'paused' returning id
            )
            select count(*) as "n!", pg_notify('beckon_work', '') is null as told from resumed"#,
@@ -154,7 +157,8 @@ pub async fn start_now(transaction: &mut Transaction, id: Uuid) -> StoreResult<b
     let row = sqlx::query!(
         r#"with started as (
                update batches
-               set state = 'running', start_at = now(), stale_at = stale_at - (start_at - now())
+               set state = 'running', start_at = now(), stale_at = stale_at - (start_at - now()),
+                   deadline_at = deadline_at - (start_at - now())
                where id = $1 and state = 'held' and start_at > now() returning id
            )
            select count(*) as "n!", pg_notify('beckon_work', '') is null as told from started"#,

@@ -3,7 +3,7 @@
 -- the index of all that is due. In one order for all, so that nobody waits in a circle.
 with found as materialized (
     select job.id, job.attempt, d.batch_id, d.due_at, d.test_address,
-           b.kind, b.version, b.start_at, b.state = 'running' as is_running,
+           b.kind, b.version, b.start_at, b.deadline_at, b.state = 'running' as is_running,
            u.id as user_id, u.email, u.first_name, u.last_name, u.language, u.fields,
            u.signed_in_at is not null as has_signed_in,
            u.id is null and d.test_address is null as is_orphan
@@ -12,7 +12,7 @@ with found as materialized (
         select batch_id, user_id, due_at, test_address from deliveries where id = job.id offset 0
     ) d
     cross join lateral (
-        select kind, version, start_at, state from batches where id = d.batch_id offset 0
+        select kind, version, start_at, deadline_at, state from batches where id = d.batch_id offset 0
     ) b
     left join lateral (
         select id, email, first_name, last_name, language, fields, signed_in_at
@@ -45,6 +45,7 @@ started as (
 )
 select id as "delivery!", begun as "attempt!", batch_id as "batch!",
        kind as "kind!: SystemEmailKind", version as "version!", start_at as "start_at!",
+       extract(epoch from deadline_at - now())::float8 as "seconds_left?",
        extract(epoch from now() - greatest(due_at, start_at))::float8 as "waited_seconds!",
        now() as "claimed_at!", test_address, not is_orphan as "is_ours!",
        user_id as "user?", email as "email?", first_name as "first_name?",

@@ -23,6 +23,8 @@ pub struct Claim {
     pub version: i32,
     /// Seconds between the moment it fell due and this claim.
     pub waited_seconds: f64,
+    /// Seconds until its batch's deadline, below nought past it; absent where nothing was promised.
+    pub seconds_left: Option<f64>,
     /// When the batch began, for the time until the mail has left.
     pub start_at: OffsetDateTime,
     /// Now, as Postgres has it.
@@ -114,6 +116,7 @@ pub async fn claim(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResult
             kind: row.kind,
             version: row.version,
             waited_seconds: row.waited_seconds,
+            seconds_left: row.seconds_left,
             start_at: row.start_at,
             claimed_at: row.claimed_at,
             test_address: row.test_address,

@@ -2,7 +2,7 @@
 
 use super::audit::{self, Act, Action};
 use super::{StoreResult, Transaction, seconds};
-use crate::batch::{BatchState, INTERACTIVE_MOST};
+use crate::batch::{BatchState, INTERACTIVE_MOST, PROMISED_BULK, PROMISED_INTERACTIVE, PROMISED_RATE, PROMISED_SHARE};
 use crate::system_email::SystemEmailKind;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -98,8 +98,9 @@ pub(super) async fn take_turn(transaction: &mut Transaction, kind: SystemEmailKi
     Ok(())
 }
 
-/// Writes a batch and its deliveries in one statement and wakes the dispatcher at commit.
-pub async fn accept(transaction: &mut Transaction, new: &NewBatch) -> StoreResult<Accepted> {
+/// Writes a batch and its deliveries in one statement and wakes the dispatcher at commit. `mail_rate`
+/// is what is set for the relay, in mails a second; none is no limit.
+pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Option<f64>) -> StoreResult<Accepted> {
     take_turn(transaction, new.kind).await?;
     let chosen = &new.selection;
     let filter = chosen.filter.clone().unwrap_or_default();
@@ -127,6 +128,10 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch) -> StoreResul
         i32::try_from(INTERACTIVE_MOST).unwrap_or(i32::MAX),
         chosen.chosen,
         filter.effect as _,
+        seconds(PROMISED_INTERACTIVE),
+        seconds(PROMISED_BULK),
+        PROMISED_SHARE,
+        mail_rate.unwrap_or(PROMISED_RATE).min(PROMISED_RATE),
     )
     .fetch_one(&mut **transaction)
     .await?;
@@ -163,9 +168,10 @@ pub async fn accept_test(
 ) -> StoreResult<Uuid> {
     let row = sqlx::query!(
         "with new_batch as (
-             insert into batches (kind, version, lane, state, is_test, created_by, start_at,
+             insert into batches (kind, version, lane, state, is_test, created_by, start_at, deadline_at,
                                   selected_count, accepted_count, trace_id)
-             select $1, max(version), 'interactive', 'running', true, $3, now(), 1, 1, $4
+             select $1, max(version), 'interactive', 'running', true, $3, now(), now() + make_interval(secs => $5),
+                    1, 1, $4
              from system_email_versions where kind = $1
              returning id
          ), new_delivery as (
@@ -176,6 +182,7 @@ pub async fn accept_test(
         address,
         created_by,
         trace_id,
+        seconds(PROMISED_INTERACTIVE),
     )
     .fetch_one(&mut **transaction)
     .await?;

@@ -64,21 +64,41 @@ totals as (
 starting as (
     select greatest(now() + make_interval(secs => $16::float8), coalesce($15::timestamptz, now())) as start_at
 ),
+-- What is promised in work: everything accepted takes its time at the promised rate, and whoever
+-- shares the line with it waits for that much longer.
+work as (
+    select $25::float8 * totals.accepted / $26::float8 as seconds, totals.accepted > $20::integer as is_bulk from totals
+),
+postponed as (
+    update batches set deadline_at = deadline_at + make_interval(secs => (select seconds from work))
+    where id in (
+        -- One that is being paused or finished at this moment is left as it is.
+        select id from batches
+        where finished_at is null and lane = 'bulk' and deadline_at > now() and (select is_bulk from work)
+        order by id
+        for update skip locked)
+),
 new_batch as (
-    insert into batches (kind, version, lane, state, created_by, start_at, stale_at, finished_at, final_counts,
-                         selected_count, accepted_count, trace_id)
+    insert into batches (kind, version, lane, state, created_by, start_at, stale_at, deadline_at, finished_at,
+                         final_counts, selected_count, accepted_count, trace_id)
     select $10,
            (select max(version) from system_email_versions where kind = $10),
-           case when totals.accepted <= $20::integer then 'interactive' else 'bulk' end::lane,
+           case when work.is_bulk then 'bulk' else 'interactive' end::lane,
            case when totals.accepted = 0 then 'finished'
                 when starting.start_at > now() then 'held'
                 else 'running' end::batch_state,
            $18, starting.start_at,
            starting.start_at + make_interval(secs => $17::float8),
+           starting.start_at + make_interval(secs => case
+               when not work.is_bulk then $23::float8
+               else $24::float8 + work.seconds + $25 * (
+                   select coalesce(sum(accepted_count), 0) from batches where finished_at is null and lane = 'bulk'
+               ) / $26
+           end),
            case when totals.accepted = 0 then now() end,
            case when totals.accepted = 0 then '[]'::jsonb end,
            totals.selected, totals.accepted, $19
-    from totals, starting
+    from totals, starting, work
     returning id, state, start_at, selected_count, accepted_count
 ),
 new_deliveries as (

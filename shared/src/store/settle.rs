@@ -69,7 +69,8 @@ impl Ending {
         }
     }
 
-    const fn reason(&self) -> Option<&'static str> {
+    /// The class of the trouble, as it is recorded.
+    pub const fn reason(&self) -> Option<&'static str> {
         match self {
             Self::Failed { reason } | Self::Retry { reason, .. } => Some(reason),
             Self::Sent { .. } | Self::GivenBack { .. } => None,

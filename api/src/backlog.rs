@@ -1,0 +1,162 @@
+//! Shows what is owed to whoever watches in Prometheus.
+//!
+//! Every API process counts for itself, whoever dispatches: the numbers are wanted most when nobody
+//! does. They are Postgres's and the same from all processes, so a query takes their maximum and
+//! never their sum. While Postgres does not answer, the last count stays, and its moment says how
+//! old it is.
+
+use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntGaugeVec};
+use shared::batch::{BatchState, Lane};
+use shared::delivery::DeliveryState;
+use shared::lifecycle::Lifecycle;
+use shared::metrics::{Metrics, WORK_SECONDS};
+use shared::store::Db;
+use shared::store::backlog::{self, Owed};
+use shared::system_email::SystemEmailKind;
+use std::time::Duration;
+use time::OffsetDateTime;
+use tracing::warn;
+
+/// Between two counts: as often as Prometheus looks.
+const PACE: Duration = Duration::from_secs(15);
+
+/// The figures of what is owed.
+pub struct BacklogGauges {
+    open: IntGaugeVec,
+    resting: IntGaugeVec,
+    due: IntGaugeVec,
+    late: IntGaugeVec,
+    due_since: GaugeVec,
+    next_due: Gauge,
+    counted_at: Gauge,
+    took: Histogram,
+    failures: IntCounter,
+}
+
+impl BacklogGauges {
+    /// Declares them, every combination of labels present.
+    pub fn declare(metrics: &Metrics) -> Self {
+        let lanes = Lane::ALL.map(Lane::as_str);
+        let states = open_states();
+        let kind_state: Vec<[&str; 2]> = SystemEmailKind::ALL
+            .iter()
+            .flat_map(|kind| states.iter().map(move |state| [kind.as_str(), *state]))
+            .collect();
+        let kind_state: Vec<&[&str]> = kind_state.iter().map(|pair| &pair[..]).collect();
+        Self {
+            open: metrics.gauges_of(
+                "beckon_open_deliveries",
+                "Deliveries that have not ended, by kind of mail and state; the same from every process.",
+                &["kind", "state"],
+                &kind_state,
+            ),
+            resting: metrics.gauges(
+                "beckon_resting_deliveries",
+                "Open deliveries that wait for a person or a chosen moment: those of batches that are held or paused.",
+                "batch_state",
+                &[BatchState::Held.as_str(), BatchState::Paused.as_str()],
+            ),
+            due: metrics.gauges(
+                "beckon_due_deliveries",
+                "Open deliveries that could go out now and that no worker has.",
+                "lane",
+                &lanes,
+            ),
+            late: metrics.gauges(
+                "beckon_late_deliveries",
+                "Open deliveries past the deadline of their batch that were never tried.",
+                "lane",
+                &lanes,
+            ),
+            due_since: metrics.moments(
+                "beckon_oldest_due_timestamp_seconds",
+                "Since when the first of the due deliveries could go out; 0 when none is due.",
+                "lane",
+                &lanes,
+            ),
+            next_due: metrics.moment(
+                "beckon_next_due_timestamp_seconds",
+                "When the next delivery falls due, mostly a retry; 0 when none will.",
+            ),
+            counted_at: metrics.moment(
+                "beckon_backlog_counted_timestamp_seconds",
+                "When the open deliveries were last counted.",
+            ),
+            took: metrics.histogram(
+                "beckon_backlog_count_duration_seconds",
+                "Time it took to count the open deliveries.",
+                WORK_SECONDS,
+            ),
+            failures: metrics.counter(
+                "beckon_backlog_count_failures_total",
+                "Times the open deliveries could not be counted.",
+            ),
+        }
+    }
+
+    /// Counts again and again until the process stops.
+    pub async fn keep_counting(&self, db: &Db, lifecycle: &Lifecycle) {
+        loop {
+            let timer = self.took.start_timer();
+            match backlog::count(db).await {
+                Ok(counted) => {
+                    timer.observe_duration();
+                    self.show(&counted.owed);
+                    self.counted_at.set(seconds(Some(counted.counted_at)));
+                }
+                Err(fault) => {
+                    timer.stop_and_discard();
+                    self.failures.inc();
+                    warn!(error = %fault, cause = %fault.cause(), "Could not count the open deliveries");
+                }
+            }
+            tokio::select! {
+                () = tokio::time::sleep(PACE) => {}
+                () = lifecycle.stopping().cancelled() => return,
+            }
+        }
+    }
+
+    fn show(&self, owed: &[Owed]) {
+        for kind in SystemEmailKind::ALL {
+            for state in open_states() {
+                let alike = owed
+                    .iter()
+                    .filter(|one| one.kind == kind && one.state.as_str() == state);
+                let open = alike.map(|one| one.count).sum();
+                self.open.with_label_values(&[kind.as_str(), state]).set(open);
+            }
+        }
+        for state in [BatchState::Held, BatchState::Paused] {
+            let resting = owed.iter().filter(|one| one.batch_state == state);
+            let resting = resting.map(|one| one.count).sum();
+            self.resting.with_label_values(&[state.as_str()]).set(resting);
+        }
+        for lane in Lane::ALL {
+            let of_lane = || owed.iter().filter(move |one| one.lane == lane);
+            let label = [lane.as_str()];
+            self.due
+                .with_label_values(&label)
+                .set(of_lane().map(|one| one.due).sum());
+            self.late
+                .with_label_values(&label)
+                .set(of_lane().map(|one| one.late).sum());
+            let since = of_lane().filter_map(|one| one.due_since).min();
+            self.due_since.with_label_values(&label).set(seconds(since));
+        }
+        self.next_due
+            .set(seconds(owed.iter().filter_map(|one| one.next_due_at).min()));
+    }
+}
+
+/// The states of a delivery that has not ended.
+fn open_states() -> Vec<&'static str> {
+    let open = DeliveryState::ALL.into_iter().filter(|state| !state.has_ended());
+    open.map(DeliveryState::as_str).collect()
+}
+
+/// Seconds since 1970, or 0 for never.
+fn seconds(moment: Option<OffsetDateTime>) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "microseconds until the year 2255 are exact")]
+    moment.map_or(0.0, |moment| (moment.unix_timestamp_nanos() / 1_000) as f64 / 1e6)
+}

@@ -1,0 +1,41 @@
+//! A count beside each line of the log, so that a process that begins to complain is seen where
+//! nobody reads.
+
+use prometheus::{IntCounterVec, Opts};
+use std::sync::LazyLock;
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::Layer;
+use tracing_subscriber::layer::Context;
+
+/// The levels that are counted; what is finer is only written while somebody looks for something.
+const LEVELS: [(Level, &str); 3] = [(Level::ERROR, "error"), (Level::WARN, "warn"), (Level::INFO, "info")];
+
+static LINES: LazyLock<IntCounterVec> = LazyLock::new(|| {
+    let opts = Opts::new("beckon_log_lines_total", "Lines written to the log, by level.");
+    #[expect(
+        clippy::unwrap_used,
+        reason = "constant names, declared in every test of a process's page"
+    )]
+    let lines = IntCounterVec::new(opts, &["level"]).unwrap();
+    for (_, level) in LEVELS {
+        lines.with_label_values(&[level]);
+    }
+    lines
+});
+
+/// The count, for the page that Prometheus reads.
+pub fn counter() -> IntCounterVec {
+    LINES.clone()
+}
+
+/// Counts what the filter let through.
+pub(super) struct Counting;
+
+impl<S: Subscriber> Layer<S> for Counting {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let level = LEVELS.iter().find(|(level, _)| level == event.metadata().level());
+        if let Some((_, level)) = level {
+            LINES.with_label_values(&[level]).inc();
+        }
+    }
+}

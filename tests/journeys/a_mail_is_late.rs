@@ -1,0 +1,102 @@
+//! A promise, kept and broken: the deadline of a batch, and who hears of it.
+
+use crate::json;
+use harness::{Setup, World};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Seconds from a batch's start to its deadline.
+async fn promised(world: &World, batch: Uuid) -> f64 {
+    sqlx::query_scalar("select extract(epoch from deadline_at - start_at)::float8 from batches where id = $1")
+        .bind(batch)
+        .fetch_one(&world.db)
+        .await
+        .unwrap()
+}
+
+/// Lets the deadline of a batch be over.
+async fn let_it_be_late(world: &World, batch: Uuid) {
+    sqlx::query("update batches set deadline_at = now() - interval '1 second' where id = $1")
+        .bind(batch)
+        .execute(&world.db)
+        .await
+        .unwrap();
+}
+
+async fn shows(world: &World, line: &str) {
+    world
+        .eventually(line, async || {
+            let page = world.get("/metrics").await.text;
+            page.lines().any(|shown| shown == line).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn what_waits_past_its_deadline_is_late_unless_somebody_lets_it_rest() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let import = world.people(30).await;
+    let batch = world.invite(json!({ "import": import })).await;
+    shows(&world, "beckon_due_deliveries{lane=\"bulk\"} 30").await;
+    shows(&world, "beckon_late_deliveries{lane=\"bulk\"} 0").await;
+
+    let_it_be_late(&world, batch).await;
+    shows(&world, "beckon_late_deliveries{lane=\"bulk\"} 30").await;
+    shows(&world, "beckon_late_deliveries{lane=\"interactive\"} 0").await;
+    assert!(world.api_metric("beckon_oldest_due_timestamp_seconds").await > 1.0e9);
+
+    world
+        .post(&format!("/v1/batches/{batch}/pause"), json!({}))
+        .await
+        .expect(200);
+    shows(&world, "beckon_late_deliveries{lane=\"bulk\"} 0").await;
+    shows(&world, "beckon_resting_deliveries{batch_state=\"paused\"} 30").await;
+    shows(&world, "beckon_due_deliveries{lane=\"bulk\"} 0").await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn whoever_shares_the_line_moves_the_deadline_and_a_pause_does_too() {
+    let world = World::with(Setup::default().workers(0).api_setting("BECKON_MAIL_RATE", "10")).await;
+    let import = world.people(40).await;
+    let hold = json!({ "import": import, "hold_seconds": 600 });
+    let first = world.invite(hold.clone()).await;
+    // 5 min, and 40 mails at 10 a second one and a half times.
+    assert!((promised(&world, first).await - 306.0).abs() < 0.01);
+
+    let second = world.reset_passwords(hold).await;
+    assert!((promised(&world, second).await - 312.0).abs() < 0.01);
+    assert!((promised(&world, first).await - 312.0).abs() < 0.01);
+    let one = world.person("one@example.org").await;
+    let alone = world.invite(json!({ "users": [one] })).await;
+    assert!((promised(&world, alone).await - 10.0).abs() < 0.01);
+    assert!(
+        (promised(&world, first).await - 312.0).abs() < 0.01,
+        "one mail more is none"
+    );
+
+    world
+        .post(&format!("/v1/batches/{first}/pause"), json!({}))
+        .await
+        .expect(200);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    world
+        .post(&format!("/v1/batches/{first}/resume"), json!({}))
+        .await
+        .expect(200);
+    assert!(
+        (promised(&world, first).await - 312.0).abs() < 0.01,
+        "it had not started when it was paused"
+    );
+    world
+        .post(&format!("/v1/batches/{alone}/pause"), json!({}))
+        .await
+        .expect(200);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    world
+        .post(&format!("/v1/batches/{alone}/resume"), json!({}))
+        .await
+        .expect(200);
+    assert!(promised(&world, alone).await > 10.2);
+    world.end().await;
+}
