@@ -102,11 +102,12 @@ fn every_setting_that_deploy_names_is_one() {
 fn commands(line: &str) -> Vec<(Option<&'static str>, &str)> {
     let mut found = Vec::new();
     for program in BOTH {
-        for behind in line
-            .split(program)
-            .skip(1)
-            .filter(|behind| behind.starts_with([' ', ',', '"']))
-        {
+        for (at, _) in line.match_indices(program) {
+            let (ahead, behind) = (&line[..at], &line[at + program.len()..]);
+            // `job="beckon-api"` in a query is the name of who is watched.
+            if ahead.ends_with("=\"") || !behind.starts_with([' ', ',', '"']) {
+                continue;
+            }
             let word = behind.trim_start_matches([' ', ',', '"']);
             let end = word
                 .find(|c: char| !c.is_ascii_lowercase() && c != '-')
