@@ -9,6 +9,7 @@
     reason = "what is not as expected ends the test"
 )]
 
+mod alerts;
 mod budgets;
 mod deploy;
 mod features;

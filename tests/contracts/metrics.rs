@@ -16,7 +16,7 @@ struct Sample {
 }
 
 /// A page of metrics, read.
-struct Page {
+pub(crate) struct Page {
     text: String,
     helped: BTreeSet<String>,
     typed: Vec<(String, String)>,
@@ -47,6 +47,11 @@ impl Page {
             typed,
             samples,
         }
+    }
+
+    /// The metrics it shows.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.typed.iter().map(|(name, _)| name.as_str())
     }
 
     /// The metric that a sample is part of: a histogram has several.
@@ -83,7 +88,7 @@ async fn page_at(base: &str) -> Page {
 }
 
 /// The pages of an API and a worker that have done some of everything.
-async fn pages() -> [Page; 2] {
+pub(crate) async fn pages() -> [Page; 2] {
     let world = World::with(Setup::default().workers(0)).await;
     let probes = free_address().await.unwrap();
     let mut settings = world.settings().to_vec();
