@@ -11,6 +11,7 @@
 
 mod alerts;
 mod budgets;
+mod dashboards;
 mod deploy;
 mod features;
 mod imports;

@@ -37,7 +37,7 @@ make_folder() {
         # shellcheck disable=SC2086 # $as is several words
         if $as /usr/bin/env test -w "$folder/."; then
             $as mkdir "$folder/broker" "$folder/broker/home" "$folder/log"
-            printf '[rabbitmq_management].\n' >"$folder/broker/enabled_plugins"
+            printf '[rabbitmq_management,rabbitmq_prometheus].\n' >"$folder/broker/enabled_plugins"
             : >"$folder/broker/env.conf"
             return 0
         fi

@@ -7,6 +7,7 @@ pub mod faults;
 mod installed;
 mod ports;
 pub mod program;
+pub mod prometheus;
 pub mod relay;
 pub mod stack;
 pub mod world;

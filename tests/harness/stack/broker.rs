@@ -3,6 +3,7 @@
 //! Virtual hosts are made through the management plugin: 20 ms each, where `rabbitmqctl` starts
 //! an Erlang machine for 450 ms. The plugin adds nothing measurable to the broker's start.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -73,6 +74,12 @@ impl Stack {
     pub fn management_url(&self) -> Option<String> {
         let port = self.own.as_ref()?.ports.port(5);
         Some(format!("http://127.0.0.1:{port}/api"))
+    }
+
+    /// Where the private broker shows its figures to Prometheus.
+    pub fn broker_figures(&self) -> Option<SocketAddr> {
+        let port = self.own.as_ref()?.ports.port(6);
+        Some((Ipv4Addr::LOCALHOST, port).into())
     }
 
     /// Stops the private broker; until it is started again, connections are refused.
@@ -168,6 +175,7 @@ impl Stack {
         let own = self.own()?;
         let memory = format!("vm_memory_high_watermark.absolute = {MEMORY}");
         let management = format!("management.tcp.port = {}", own.ports.port(5));
+        let figures = format!("prometheus.tcp.port = {}", own.ports.port(6));
         let lines = [
             "log.console = true",
             "log.console.level = warning",
@@ -176,8 +184,10 @@ impl Stack {
             "management.tcp.ip = 127.0.0.1",
             // Gathering statistics costs the bench, and its journeys ask the queues themselves.
             "management_agent.disable_metrics_collector = true",
+            "prometheus.tcp.ip = 127.0.0.1",
             &memory,
             &management,
+            &figures,
         ];
         for line in lines.iter().chain(further) {
             own.keeper.ask(format!("configure {line}")).await?;

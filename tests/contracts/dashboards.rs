@@ -1,0 +1,141 @@
+//! The dashboards show what there is: every panel explains itself, and every query finds something
+//! once a run has been looked at by a real Prometheus.
+
+use std::net::SocketAddr;
+
+use harness::program::free_address;
+use harness::prometheus::{Prometheus, Targets};
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use serde_json::{Value, json};
+
+use crate::sources::top;
+
+/// What Grafana puts in the place of its variables, as it is here.
+const VARIABLES: [(&str, &str); 2] = [("$__rate_interval", "20s"), ("$instance", ".*")];
+
+/// Units that Grafana knows, of those we use.
+const UNITS: [&str; 6] = ["short", "percentunit", "s", "bytes", "reqps", "bool"];
+
+/// The dashboards, by the name of their file.
+fn dashboards() -> Vec<(String, Value)> {
+    let folder = top().join("deploy/grafana/dashboards");
+    let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
+    let mut read: Vec<(String, Value)> = files
+        .map(|path| {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            (
+                name,
+                serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap(),
+            )
+        })
+        .collect();
+    read.sort_by(|one, other| one.0.cmp(&other.0));
+    read
+}
+
+/// The panels of a dashboard but for the headings between them.
+fn panels(dashboard: &Value) -> impl Iterator<Item = &Value> {
+    let panels = dashboard["panels"].as_array().unwrap().iter();
+    panels.filter(|panel| panel["type"] != "row")
+}
+
+fn queries(panel: &Value) -> impl Iterator<Item = String> {
+    let targets = panel["targets"].as_array().unwrap().iter();
+    targets.map(|target| target["expr"].as_str().unwrap().to_owned())
+}
+
+#[test]
+fn every_panel_explains_itself() {
+    let dashboards = dashboards();
+    assert_eq!(dashboards.len(), 2);
+    for (file, dashboard) in &dashboards {
+        assert_eq!(dashboard["editable"], false, "{file}");
+        assert!(panels(dashboard).count() > 20, "{file}");
+        for panel in panels(dashboard) {
+            let title = panel["title"].as_str().unwrap_or_default();
+            let description = panel["description"].as_str().unwrap_or_default();
+            let unit = panel["fieldConfig"]["defaults"]["unit"].as_str().unwrap_or_default();
+            assert!(!title.is_empty(), "{file}: a panel has no title");
+            assert!(description.ends_with('.') && description.len() > 20, "{file}: {title}");
+            assert!(UNITS.contains(&unit), "{file}: {title} is in {unit}");
+            assert_eq!(panel["datasource"]["uid"], "prometheus", "{file}: {title}");
+            assert!(queries(panel).count() > 0, "{file}: {title} asks nothing");
+            for query in queries(panel) {
+                let bare = query.replace("rate(", "(\u{1}").replace("increase(", "(\u{1}");
+                for (at, _) in bare.match_indices("_total") {
+                    let before = &bare[..at];
+                    let name_begins = before.rfind(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(0);
+                    assert!(
+                        before[..=name_begins].ends_with('\u{1}'),
+                        "{file}: {title} shows a counter bare: {query}"
+                    );
+                }
+            }
+        }
+    }
+}
+
+/// A world in which mail went out, was refused, and waits, while Prometheus looked.
+async fn a_run(worker: SocketAddr) -> (World, Prometheus) {
+    let setup = Setup::default().worker_setting("BECKON_PROBES_LISTEN", &worker.to_string());
+    // Of a broker that was given, nobody knows where it shows its figures.
+    let setup = match std::env::var_os("AMQP_URL") {
+        Some(_) => setup.own_stack(),
+        None => setup,
+    };
+    let world = World::with(setup).await;
+    let targets = Targets {
+        api: world.base().trim_start_matches("http://").parse().unwrap(),
+        worker,
+        broker: world.stack().broker_figures().unwrap(),
+    };
+    let prometheus = Prometheus::start(world.folder(), targets, &[]).await.unwrap();
+    prometheus
+        .eventually_finds(&world, "count(up == 1) == 4 and count(beckon_build_info) == 2")
+        .await;
+    let import = world.people(30).await;
+    world
+        .import("email\n550+gone@example.org\n451+later@example.org\n")
+        .await
+        .expect(201);
+    let batch = world.invite(json!({ "import": import })).await;
+    let alone = world
+        .reset_passwords(json!({ "emails": ["person1@example.org", "550+gone@example.org", "451+later@example.org"] }))
+        .await;
+    world.finished(batch).await;
+    world.until(alone, "retrying", 1).await;
+    world.relay.wait_for(31, PATIENCE).await.unwrap();
+    world.sign_in("person1@example.org", "not this one").await;
+    prometheus
+        .eventually_finds(
+            &world,
+            "sum(increase(beckon_deliveries_ended_total[1m])) > 30 and on () sum(beckon_open_deliveries) > 0",
+        )
+        .await;
+    (world, prometheus)
+}
+
+#[tokio::test]
+async fn every_panel_shows_a_run() {
+    let (world, prometheus) = a_run(free_address().await.unwrap()).await;
+    let mut empty = Vec::new();
+
+    for (file, dashboard) in dashboards() {
+        for panel in panels(&dashboard) {
+            for query in queries(panel) {
+                let asked = VARIABLES
+                    .iter()
+                    .fold(query.clone(), |query, (variable, value)| query.replace(variable, value));
+                let found = prometheus.query(&asked).await.unwrap();
+                // Nothing fires in a run that goes well.
+                if found.is_empty() && !query.starts_with("ALERTS") {
+                    empty.push(format!("{file}: {}: {asked}", panel["title"]));
+                }
+            }
+        }
+    }
+
+    assert!(empty.is_empty(), "these find nothing:\n{}", empty.join("\n"));
+    world.end().await;
+}

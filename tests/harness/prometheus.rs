@@ -1,0 +1,123 @@
+//! A real Prometheus that looks at a world.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use reqwest::{Client, Url};
+use serde_json::Value;
+
+use crate::error::{HarnessError, Result};
+use crate::installed::path_of;
+use crate::program::{Program, free_address};
+use crate::world::{PATIENCE, World};
+
+/// What it looks at, by the names of the jobs that rules and dashboards know.
+#[derive(Debug, Clone, Copy)]
+pub struct Targets {
+    /// The API's address.
+    pub api: SocketAddr,
+    /// The worker's probes.
+    pub worker: SocketAddr,
+    /// The broker's figures.
+    pub broker: SocketAddr,
+}
+
+/// A running Prometheus. Dropping it ends it.
+#[derive(Debug)]
+pub struct Prometheus {
+    program: Program,
+    base: String,
+    http: Client,
+}
+
+impl Prometheus {
+    /// Starts one that looks every second, and evaluates the rules in these files as often.
+    ///
+    /// # Errors
+    ///
+    /// When it is not installed or does not come up; the text quotes its log.
+    pub async fn start(folder: &Path, targets: Targets, rules: &[&Path]) -> Result<Self> {
+        let failed = |fault| HarnessError::because("could not write the settings of Prometheus", fault);
+        let settings = folder.join("prometheus.yml");
+        std::fs::write(&settings, config(targets, rules)).map_err(failed)?;
+        let address = free_address().await?;
+        let arguments = [
+            format!("--config.file={}", settings.display()),
+            format!("--storage.tsdb.path={}", folder.join("prometheus").display()),
+            format!("--web.listen-address={address}"),
+        ];
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let path = path_of("PROMETHEUS").await?;
+        let program = Program::start_at(&path, folder, "prometheus", &arguments, &[]).await?;
+        let http = Client::builder()
+            .no_proxy()
+            .build()
+            .map_err(|fault| HarnessError::because("could not make a client", fault))?;
+        Ok(Self {
+            program,
+            base: format!("http://{address}"),
+            http,
+        })
+    }
+
+    /// What a query finds now.
+    ///
+    /// # Errors
+    ///
+    /// When Prometheus does not answer, or cannot read the query.
+    pub async fn query(&self, query: &str) -> Result<Vec<Value>> {
+        let unheard = |fault| HarnessError::because(self.program.log_tail(), fault);
+        let url = Url::parse_with_params(&format!("{}/api/v1/query", self.base), [("query", query)])
+            .map_err(|fault| HarnessError::because("could not ask Prometheus", fault))?;
+        let mut answer: Value = self
+            .http
+            .get(url)
+            .send()
+            .await
+            .map_err(unheard)?
+            .json()
+            .await
+            .map_err(unheard)?;
+        if answer["status"] != "success" {
+            return Err(HarnessError::new(format!("{query}: {}", answer["error"])));
+        }
+        let found = answer["data"]["result"].take();
+        Ok(found.as_array().cloned().unwrap_or_default())
+    }
+
+    /// Waits until a query finds something.
+    ///
+    /// # Panics
+    ///
+    /// When it does not within [`PATIENCE`].
+    pub async fn eventually_finds(&self, world: &World, query: &str) -> Vec<Value> {
+        let wish = format!("Prometheus to find {query} ({PATIENCE:?})");
+        world
+            .eventually(&wish, async || {
+                let found = self.query(query).await.ok()?;
+                (!found.is_empty()).then_some(found)
+            })
+            .await
+    }
+}
+
+/// Its settings: those of `deploy/prometheus/prometheus.yml`, with a second for fifteen.
+fn config(targets: Targets, rules: &[&Path]) -> String {
+    let Targets { api, worker, broker } = targets;
+    let rules: String = rules
+        .iter()
+        .map(|path| format!("  - {}\n", path.display()))
+        .collect::<Vec<_>>()
+        .concat();
+    format!(
+        "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\n  evaluation_interval: 1s\n\
+         rule_files:\n{rules}\
+         scrape_configs:\n\
+         - job_name: beckon-api\n  static_configs: [{{ targets: ['{api}'] }}]\n\
+         - job_name: beckon-worker\n  static_configs: [{{ targets: ['{worker}'] }}]\n\
+         - job_name: rabbitmq\n  static_configs: [{{ targets: ['{broker}'] }}]\n\
+         - job_name: rabbitmq-queues\n  metrics_path: /metrics/detailed\n  \
+           params: {{ family: [queue_coarse_metrics, queue_consumer_count] }}\n  \
+           static_configs: [{{ targets: ['{broker}'] }}]\n"
+    )
+}
