@@ -40,6 +40,7 @@ mod one_worker_cannot_reach_the_relay;
 mod pause_resume_and_stop_tell_the_truth;
 mod people_are_found;
 mod somebody_does_not_let_us_in;
+mod somebody_is_woken;
 mod staging;
 mod the_broker_is_lost;
 mod the_broker_takes_no_messages;

@@ -1,0 +1,99 @@
+//! An alert fires in a real Prometheus, says what the console says, and is quiet again afterwards.
+
+use crate::json;
+use harness::program::free_address;
+use harness::prometheus::{Prometheus, Targets};
+use harness::{Setup, World};
+use shared::store::stall::{self, Cause};
+use shared::trouble::WorkerTrouble;
+use std::path::PathBuf;
+
+/// The rules as they are shipped, but for their patience: nobody waits ten minutes in a test.
+fn rules_in_a_hurry(world: &World) -> PathBuf {
+    let shipped = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../deploy/prometheus/rules/beckon.rules.yml"
+    );
+    let mut rules = String::new();
+    for line in std::fs::read_to_string(shipped).unwrap().lines() {
+        let waits = ["for: ", "keep_firing_for: "]
+            .iter()
+            .any(|word| line.trim_start().starts_with(word));
+        if !waits {
+            rules.push_str(line);
+            rules.push('\n');
+        }
+    }
+    for span in ["[5m]", "[10m]", "[15m]", "[30m]", "[1h]", "[6h]"] {
+        rules = rules.replace(span, "[10s]");
+    }
+    let path = world.folder().join("hurry.rules.yml");
+    std::fs::write(&path, rules).unwrap();
+    path
+}
+
+async fn fires(world: &World, prometheus: &Prometheus, alert: &str) {
+    let query = format!("ALERTS{{alertname=\"{alert}\",alertstate=\"firing\"}}");
+    prometheus.eventually_finds(world, &query).await;
+}
+
+async fn is_quiet(world: &World, prometheus: &Prometheus, alert: &str) {
+    let query = format!("count(up == 1) > 3 unless on () ALERTS{{alertname=\"{alert}\",alertstate=\"firing\"}}");
+    prometheus.eventually_finds(world, &query).await;
+}
+
+#[tokio::test]
+async fn the_relay_is_down_and_whoever_is_woken_reads_the_same_everywhere() {
+    let worker = free_address().await.unwrap();
+    let setup = Setup::default().worker_setting("BECKON_PROBES_LISTEN", &worker.to_string());
+    // Of a broker that was given, nobody knows where it shows its figures.
+    let setup = match std::env::var_os("AMQP_URL") {
+        Some(_) => setup.own_stack(),
+        None => setup,
+    };
+    let world = World::with(setup).await;
+    let targets = Targets {
+        api: world.base().trim_start_matches("http://").parse().unwrap(),
+        worker,
+        broker: world.stack().broker_figures().unwrap(),
+    };
+    let rules = rules_in_a_hurry(&world);
+    let prometheus = Prometheus::start(world.folder(), targets, &[&rules]).await.unwrap();
+    let import = world.people(30).await;
+    is_quiet(&world, &prometheus, "BeckonRelayUnreachable").await;
+
+    world.relay.pause_listening().await;
+    world.relay.hang_up();
+    let batch = world.invite(json!({ "import": import })).await;
+    sqlx::query("update batches set deadline_at = now() - interval '1 minute' where id = $1")
+        .bind(batch)
+        .execute(&world.db)
+        .await
+        .unwrap();
+
+    for alert in ["BeckonRelayUnreachable", "BeckonLateDeliveries", "BeckonStalled"] {
+        fires(&world, &prometheus, alert).await;
+    }
+    let told = stall::look(&world.db).await.unwrap().unwrap();
+    assert!(
+        matches!(
+            told.cause,
+            Cause::Trouble {
+                trouble: WorkerTrouble::RelayUnreachable,
+                ..
+            }
+        ),
+        "{told:?}"
+    );
+    assert_eq!(told.waiting, 30, "{told:?}");
+
+    world.relay.resume_listening().await.unwrap();
+    world.finished(batch).await;
+    for alert in ["BeckonRelayUnreachable", "BeckonLateDeliveries", "BeckonStalled"] {
+        is_quiet(&world, &prometheus, alert).await;
+    }
+
+    world.put_message("beckon.bulk", "no job").await;
+    fires(&world, &prometheus, "BeckonJobsParked").await;
+    world.end().await;
+}
