@@ -53,18 +53,23 @@ pub struct LogSettings {
     pub format: LogFormat,
 }
 
+/// Others that are heard less than a filter for all would have it, unless it names them. lapin logs
+/// what it also returns, before we can say what it means; Postgres notices at each start that the
+/// table of migrations is there.
+const QUIET: [(&str, &str); 2] = [("lapin", "off"), ("sqlx::postgres::notice", "warn")];
+
 /// Reads a tracing filter such as `info` or `info,worker=debug`.
 ///
 /// # Errors
 ///
 /// What is wrong with it.
 pub fn filter(text: &str) -> Result<EnvFilter, String> {
-    // lapin logs what it also returns, before we can say what it means.
-    let quiet = if text.contains("lapin") {
-        text.to_owned()
-    } else {
-        format!("{text},lapin=off")
-    };
+    let mut quiet = text.to_owned();
+    for (target, level) in QUIET {
+        if !text.contains(target) {
+            quiet = format!("{quiet},{target}={level}");
+        }
+    }
     EnvFilter::try_new(quiet).map_err(|fault| format!("is {text:?}, which is no tracing filter: {fault}"))
 }
 
