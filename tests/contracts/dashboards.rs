@@ -1,12 +1,9 @@
 //! The dashboards show what there is: every panel explains itself, and every query finds something
 //! once a run has been looked at by a real Prometheus.
 
-use std::net::SocketAddr;
-
-use harness::program::free_address;
-use harness::prometheus::{Prometheus, Targets};
+use harness::World;
+use harness::prometheus::Prometheus;
 use harness::world::PATIENCE;
-use harness::{Setup, World};
 use serde_json::{Value, json};
 
 use crate::sources::top;
@@ -77,20 +74,8 @@ fn every_panel_explains_itself() {
 }
 
 /// A world in which mail went out, was refused, and waits, while Prometheus looked.
-async fn a_run(worker: SocketAddr) -> (World, Prometheus) {
-    let setup = Setup::default().worker_setting("BECKON_PROBES_LISTEN", &worker.to_string());
-    // Of a broker that was given, nobody knows where it shows its figures.
-    let setup = match std::env::var_os("AMQP_URL") {
-        Some(_) => setup.own_stack(),
-        None => setup,
-    };
-    let world = World::with(setup).await;
-    let targets = Targets {
-        api: world.base().trim_start_matches("http://").parse().unwrap(),
-        worker,
-        broker: world.stack().broker_figures().unwrap(),
-    };
-    let prometheus = Prometheus::start(world.folder(), targets, &[]).await.unwrap();
+async fn a_run() -> (World, Prometheus) {
+    let (world, prometheus) = Prometheus::over_a_world("").await.unwrap();
     prometheus
         .eventually_finds(&world, "count(up == 1) == 4 and count(beckon_build_info) == 2")
         .await;
@@ -118,7 +103,7 @@ async fn a_run(worker: SocketAddr) -> (World, Prometheus) {
 
 #[tokio::test]
 async fn every_panel_shows_a_run() {
-    let (world, prometheus) = a_run(free_address().await.unwrap()).await;
+    let (world, prometheus) = a_run().await;
     let mut empty = Vec::new();
 
     for (file, dashboard) in dashboards() {

@@ -13,17 +13,15 @@ use serde_json::Value;
 use crate::error::{HarnessError, Result};
 use crate::installed::path_of;
 use crate::program::{Program, free_address};
-use crate::world::{PATIENCE, World};
+use crate::world::{PATIENCE, Setup, World};
 
 /// What it looks at, by the names of the jobs that rules and dashboards know.
-#[derive(Debug, Clone, Copy)]
-pub struct Targets {
-    /// The API's address.
-    pub api: SocketAddr,
-    /// The worker's probes.
-    pub worker: SocketAddr,
-    /// The broker's figures.
-    pub broker: SocketAddr,
+#[derive(Clone, Copy)]
+struct Targets {
+    api: SocketAddr,
+    /// Its probes.
+    worker: SocketAddr,
+    broker: SocketAddr,
 }
 
 /// A running Prometheus. Dropping it ends it.
@@ -35,15 +33,36 @@ pub struct Prometheus {
 }
 
 impl Prometheus {
-    /// Starts one that looks every second, and evaluates the rules in these files as often.
+    /// A world with one worker, and a Prometheus that looks at all of it every second and evaluates
+    /// these rules as often; without any, `rules` is empty.
     ///
     /// # Errors
     ///
-    /// When it is not installed or does not come up; the text quotes its log.
-    pub async fn start(folder: &Path, targets: Targets, rules: &[&Path]) -> Result<Self> {
+    /// When one of them does not come up; the text quotes a log.
+    pub async fn over_a_world(rules: &str) -> Result<(World, Self)> {
+        let worker = free_address().await?;
+        let setup = Setup::default().worker_setting("BECKON_PROBES_LISTEN", &worker.to_string());
+        // Of a broker that was given, nobody knows where it shows its figures.
+        let setup = match std::env::var_os("AMQP_URL") {
+            Some(_) => setup.own_stack(),
+            None => setup,
+        };
+        let world = World::try_with(setup).await?;
+        let unknown = || HarnessError::new("nobody knows where the broker shows its figures");
+        let targets = Targets {
+            api: world.address(),
+            worker,
+            broker: world.stack().broker_figures().ok_or_else(unknown)?,
+        };
+        let prometheus = Self::start(world.folder(), targets, rules).await?;
+        Ok((world, prometheus))
+    }
+
+    async fn start(folder: &Path, targets: Targets, rules: &str) -> Result<Self> {
         let failed = |fault| HarnessError::because("could not write the settings of Prometheus", fault);
-        let settings = folder.join("prometheus.yml");
-        std::fs::write(&settings, config(targets, rules)).map_err(failed)?;
+        let (settings, own_rules) = (folder.join("prometheus.yml"), folder.join("own.rules.yml"));
+        std::fs::write(&own_rules, rules).map_err(failed)?;
+        std::fs::write(&settings, config(targets, &own_rules)).map_err(failed)?;
         let address = free_address().await?;
         let arguments = [
             format!("--config.file={}", settings.display()),
@@ -106,16 +125,12 @@ impl Prometheus {
 }
 
 /// Its settings: those of `deploy/prometheus/prometheus.yml`, with a second for fifteen.
-fn config(targets: Targets, rules: &[&Path]) -> String {
+fn config(targets: Targets, rules: &Path) -> String {
     let Targets { api, worker, broker } = targets;
-    let rules: String = rules
-        .iter()
-        .map(|path| format!("  - {}\n", path.display()))
-        .collect::<Vec<_>>()
-        .concat();
+    let rules = rules.display();
     format!(
         "global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\n  evaluation_interval: 1s\n\
-         rule_files:\n{rules}\
+         rule_files: ['{rules}']\n\
          scrape_configs:\n\
          - job_name: beckon-api\n  static_configs: [{{ targets: ['{api}'] }}]\n\
          - job_name: beckon-worker\n  static_configs: [{{ targets: ['{worker}'] }}]\n\

@@ -182,6 +182,11 @@ impl World {
         &self.base
     }
 
+    /// The same as a socket's address.
+    pub const fn address(&self) -> std::net::SocketAddr {
+        self.address
+    }
+
     /// The key its calls carry.
     pub fn key(&self) -> &str {
         &self.key

@@ -1,15 +1,13 @@
 //! An alert fires in a real Prometheus, says what the console says, and is quiet again afterwards.
 
 use crate::json;
-use harness::program::free_address;
-use harness::prometheus::{Prometheus, Targets};
-use harness::{Setup, World};
+use harness::World;
+use harness::prometheus::Prometheus;
 use shared::store::stall::{self, Cause};
 use shared::trouble::WorkerTrouble;
-use std::path::PathBuf;
 
 /// The rules as they are shipped, but for their patience: nobody waits ten minutes in a test.
-fn rules_in_a_hurry(world: &World) -> PathBuf {
+fn rules_in_a_hurry() -> String {
     let shipped = concat!(
         env!("CARGO_MANIFEST_DIR"),
         "/../deploy/prometheus/rules/beckon.rules.yml"
@@ -27,9 +25,7 @@ fn rules_in_a_hurry(world: &World) -> PathBuf {
     for span in ["[5m]", "[10m]", "[15m]", "[30m]", "[1h]", "[6h]"] {
         rules = rules.replace(span, "[10s]");
     }
-    let path = world.folder().join("hurry.rules.yml");
-    std::fs::write(&path, rules).unwrap();
-    path
+    rules
 }
 
 async fn fires(world: &World, prometheus: &Prometheus, alert: &str) {
@@ -44,21 +40,7 @@ async fn is_quiet(world: &World, prometheus: &Prometheus, alert: &str) {
 
 #[tokio::test]
 async fn the_relay_is_down_and_whoever_is_woken_reads_the_same_everywhere() {
-    let worker = free_address().await.unwrap();
-    let setup = Setup::default().worker_setting("BECKON_PROBES_LISTEN", &worker.to_string());
-    // Of a broker that was given, nobody knows where it shows its figures.
-    let setup = match std::env::var_os("AMQP_URL") {
-        Some(_) => setup.own_stack(),
-        None => setup,
-    };
-    let world = World::with(setup).await;
-    let targets = Targets {
-        api: world.base().trim_start_matches("http://").parse().unwrap(),
-        worker,
-        broker: world.stack().broker_figures().unwrap(),
-    };
-    let rules = rules_in_a_hurry(&world);
-    let prometheus = Prometheus::start(world.folder(), targets, &[&rules]).await.unwrap();
+    let (world, prometheus) = Prometheus::over_a_world(&rules_in_a_hurry()).await.unwrap();
     let import = world.people(30).await;
     is_quiet(&world, &prometheus, "BeckonRelayUnreachable").await;
 

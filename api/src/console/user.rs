@@ -83,7 +83,7 @@ pub(super) async fn show(
         imports::of_user(&api.db, id, LISTED).await?,
         mails::of_user(&api.db, id, LISTED).await?,
     );
-    let name = called(&user);
+    let name = user.called();
     let password = user.password_expires_at.filter(|_| !user.has_chosen);
     page(&UserPage {
         frame: administrator.frame(&api, Place::Users, name.clone()).await,
@@ -98,12 +98,6 @@ pub(super) async fn show(
         imports: imports.into_iter().map(import_row).collect(),
         mails: mails.iter().map(mail_row).collect(),
     })
-}
-
-/// What a user is called: by name, or else by address.
-fn called(user: &User) -> String {
-    let name = format!("{} {}", user.first_name, user.last_name).trim().to_owned();
-    if name.is_empty() { user.email.clone() } else { name }
 }
 
 fn details(user: &User) -> Vec<(String, String)> {

@@ -113,7 +113,7 @@ pub async fn page(
     limit: i64,
 ) -> StoreResult<Vec<Uuid>> {
     let mut transaction = as_sets(db).await?;
-    let mut ids: Vec<Uuid> = if let Some(after) = after {
+    let ids: Vec<Uuid> = if let Some(after) = after {
         let reading = everybody!(
             "select u.id",
             "and u.id > $7 order by u.id limit $8",
@@ -135,6 +135,5 @@ pub async fn page(
         rows.into_iter().map(|row| row.id).collect()
     };
     commit(transaction).await?;
-    ids.dedup();
     Ok(ids)
 }

@@ -81,6 +81,14 @@ pub struct User {
     pub password_has_expired: bool,
 }
 
+impl User {
+    /// What they are called: by name, or else by address.
+    pub fn called(&self) -> String {
+        let name = format!("{} {}", self.first_name, self.last_name).trim().to_owned();
+        if name.is_empty() { self.email.clone() } else { name }
+    }
+}
+
 /// A statement about the users who match a filter, with what follows the condition.
 ///
 /// `offset 0` has what is a person's found by the person. Left to itself, Postgres may read all of a
@@ -198,7 +206,7 @@ pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<User>> {
 }
 
 /// Who has this address, by its form as identity.
-pub async fn by_address(db: &Db, email_key: &str) -> StoreResult<Option<Uuid>> {
+pub async fn by_address(db: impl sqlx::PgExecutor<'_>, email_key: &str) -> StoreResult<Option<Uuid>> {
     let row = sqlx::query!("select id from users where email_key = $1", email_key)
         .fetch_optional(db)
         .await?;
@@ -213,11 +221,8 @@ pub async fn those_matching(db: &Db, filter: &UserFilter, ids: &[Uuid]) -> Store
 
 /// The user with this address, given as identity.
 pub async fn find_by_key(db: &Db, email_key: &str) -> StoreResult<Option<User>> {
-    let row = sqlx::query!("select id from users where email_key = $1", email_key)
-        .fetch_optional(db)
-        .await?;
-    match row {
-        Some(row) => find(db, row.id).await,
+    match by_address(db, email_key).await? {
+        Some(id) => find(db, id).await,
         None => Ok(None),
     }
 }

@@ -149,10 +149,9 @@ async fn ticked(api: &Api, selection: Option<&Selection>, shown: &[Uuid]) -> Res
 }
 
 fn row(user: &User, is_ticked: bool) -> PersonRow {
-    let name = format!("{} {}", user.first_name, user.last_name).trim().to_owned();
     PersonRow {
         id: user.id,
-        name: if name.is_empty() { user.email.clone() } else { name },
+        name: user.called(),
         email: user.email.clone(),
         added: moment(user.created_at),
         invite: invite(user),

@@ -118,9 +118,7 @@ async fn mail_of(api: &Api, compiled: &Compiled, id: Uuid, place: i32) -> Result
     let gone = || Problem::not_found("user any more; go to the next one");
     let user = selections::at(&api.db, id, place).await?.ok_or_else(gone)?;
     let user = crate::users::get(api, user).await?;
-    let name = format!("{} {}", user.first_name, user.last_name).trim().to_owned();
-    let person = if name.is_empty() { user.email.clone() } else { name };
-    Ok((preview_of(api, compiled, Some(&user)).await?, person))
+    Ok((preview_of(api, compiled, Some(&user)).await?, user.called()))
 }
 
 /// Which fields of the letter some people have no value for, and how many.

@@ -1,6 +1,5 @@
 //! Deleting a user, after asking.
 
-use super::called;
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, redirect_saying};
 use crate::console::session::Administrator;
@@ -34,7 +33,7 @@ pub(super) async fn ask(
 ) -> Result<Response, Problem> {
     let user = users::get(&api, id).await?;
     let mails = mails::of_user(&api.db, id, super::LISTED).await?;
-    let name = called(&user);
+    let name = user.called();
     page(&DeletePage {
         frame: administrator.frame(&api, Place::Users, format!("Delete {name}?")).await,
         id,
@@ -51,7 +50,7 @@ pub(super) async fn delete(
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    let name = called(&users::get(&api, id).await?);
+    let name = users::get(&api, id).await?.called();
     let this = api.clone();
     let is_gone = api
         .to_the_end(async move { Ok(store::delete(&this.db, id, &administrator.name).await?) })

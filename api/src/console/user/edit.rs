@@ -4,7 +4,6 @@
 //! nothing is saved: what was entered stays in the form, and beside it stands what is there now.
 
 use super::add::FormPage;
-use super::called;
 use super::form::{self, UserForm};
 use crate::console::fields::Fields;
 use crate::console::frame::Place;
@@ -39,7 +38,7 @@ async fn of(
     user: &User,
     values: &BTreeMap<String, String>,
 ) -> Result<FormPage, Problem> {
-    let title = format!("Edit {}", called(user));
+    let title = format!("Edit {}", user.called());
     Ok(FormPage {
         frame: administrator.frame(api, Place::Users, title).await,
         form: UserForm::with(api, values).await?,
