@@ -57,13 +57,14 @@ impl<K: Copy> Turn<K> {
 }
 
 macro_rules! filtered {
-    ($batch:expr, $filter:expr; $($rest:literal)+; $($argument:expr),*) => {
+    ($batch:expr, $filter:expr, $people:expr; $($rest:literal)+; $($argument:expr),*) => {
         deliveries!(
             "where d.batch_id = $1
                and ($2::text[] = '{}' or d.state = any($2::text[]::delivery_state[]))
                and ($3::text[] = '{}' or d.reason = any($3))
                and (not $4::boolean or d.unsure)
-               and ($5::text is null or u.search like lower($5) or lower(d.test_address) like lower($5))
+               and ($5::text is null or lower(d.test_address) like lower($5)
+                    or case when $7::uuid[] is null then u.search like lower($5) else d.user_id = any($7) end)
                and ($6::text is null or d.user_id = (select id from users where email_key = $6)) "
             $($rest)+;
             $batch,
@@ -72,9 +73,27 @@ macro_rules! filtered {
             $filter.only_unsure,
             $filter.pattern(),
             $filter.email_key,
+            $people.as_deref(),
             $($argument),*
         )
     };
+}
+
+/// Who is meant by a search, unless there are too many to name. Looking for one person among all
+/// users and then for their mail is far quicker than looking up who each mail of a large batch is for.
+async fn people(db: &Db, filter: &DeliveryFilter) -> StoreResult<Option<Vec<Uuid>>> {
+    let Some(pattern) = filter.pattern() else {
+        return Ok(None);
+    };
+    let ids = sqlx::query_scalar!(
+        "select id from users where search like lower($1) limit $2",
+        pattern,
+        PEOPLE_MOST + 1
+    )
+    .fetch_all(db)
+    .await?;
+    let are_few = i64::try_from(ids.len()).is_ok_and(|n| n <= PEOPLE_MOST);
+    Ok(are_few.then_some(ids))
 }
 
 /// A transaction whose statements take the order of their rows from an index. A table that was filled
@@ -96,13 +115,14 @@ pub async fn list(
     turn: Turn<Uuid>,
     limit: i64,
 ) -> StoreResult<Vec<Delivery>> {
+    let people = people(db, filter).await?;
     if let Turn::Before(before) = turn {
-        let found = filtered!(batch, filter; "and d.id < $7 order by d.id desc limit $8"; before, limit);
+        let found = filtered!(batch, filter, people; "and d.id < $8 order by d.id desc limit $9"; before, limit);
         return Ok(found.fetch_all(&mut *in_order(db).await?).await?);
     }
     let found = filtered!(
-        batch, filter;
-        "and ($7::uuid is null or d.id > $7) order by d.id limit $8";
+        batch, filter, people;
+        "and ($8::uuid is null or d.id > $8) order by d.id limit $9";
         turn.after(),
         limit
     );
@@ -118,13 +138,14 @@ pub async fn trouble(
     turn: Turn<(OffsetDateTime, Uuid)>,
     limit: i64,
 ) -> StoreResult<Vec<Delivery>> {
+    let people = people(db, filter).await?;
     // In both: the states of the index `deliveries_trouble`, by which they are found.
     if let Turn::Before((moved_at, id)) = turn {
         let found = filtered!(
-            batch, filter;
+            batch, filter, people;
             "and d.state in ('retrying', 'failed', 'suppressed', 'expired')
-             and (d.moved_at, d.id) > ($7, $8)
-             order by d.moved_at, d.id limit $9";
+             and (d.moved_at, d.id) > ($8, $9)
+             order by d.moved_at, d.id limit $10";
             moved_at,
             id,
             limit
@@ -133,10 +154,10 @@ pub async fn trouble(
     }
     let (moved_at, id) = turn.after().unzip();
     let found = filtered!(
-        batch, filter;
+        batch, filter, people;
         "and d.state in ('retrying', 'failed', 'suppressed', 'expired')
-         and ($7::timestamptz is null or (d.moved_at, d.id) < ($7, $8::uuid))
-         order by d.moved_at desc, d.id desc limit $9";
+         and ($8::timestamptz is null or (d.moved_at, d.id) < ($8, $9::uuid))
+         order by d.moved_at desc, d.id desc limit $10";
         moved_at,
         id,
         limit
