@@ -71,6 +71,10 @@ pub struct BatchView {
     /// When its last delivery ended.
     #[serde(with = "time::serde::rfc3339::option")]
     pub finished_at: Option<OffsetDateTime>,
+    /// Since when its deliveries and the names of those left out are not kept any longer
+    /// (`BECKON_DETAILS_KEPT`); its counts stay.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub details_dropped_at: Option<OffsetDateTime>,
     /// Why it is paused or stopped.
     pub reason: Option<String>,
     /// How many stand where.
@@ -111,6 +115,7 @@ pub(crate) fn view_of(batch: batches::Batch, tally: &Tally, left_out: batches::L
         created_at: batch.created_at,
         start_at: batch.start_at,
         finished_at: batch.finished_at,
+        details_dropped_at: batch.details_dropped_at,
         reason: batch.reason,
         left_out,
     }
@@ -211,6 +216,12 @@ pub async fn send_again(
 ) -> Result<(StatusCode, Json<AcceptedBatch>), Problem> {
     let states = outcomes(&body.value.outcomes)?;
     let batch = get(&api, id).await?;
+    if batch.details_dropped_at.is_some() {
+        return Err(Problem::unprocessable(
+            "details_dropped",
+            "The details of this batch are not kept any longer, so whom it was for is not known. Choose the people anew.",
+        ));
+    }
     let users = deliveries::users_in_states(&api.db, id, &states).await?;
     if users.is_empty() {
         return Err(Problem::unprocessable(

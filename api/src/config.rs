@@ -78,6 +78,9 @@ pub struct ApiArgs {
     /// How long a batch sent from the console can be undone before it starts, up to 10min
     #[arg(long, env = "BECKON_HOLD", default_value = "30s", global = true)]
     pub beckon_hold: String,
+    /// How long the details of mails are kept, 7d or more; dropped by the month, totals stay
+    #[arg(long, env = "BECKON_DETAILS_KEPT", default_value = "90d", global = true)]
+    pub beckon_details_kept: String,
     /// Threads that check passwords [default: number of cores]
     #[arg(long, env = "BECKON_HASH_THREADS", global = true)]
     pub beckon_hash_threads: Option<String>,
@@ -104,6 +107,8 @@ pub struct Settings {
     pub password_stale: Duration,
     /// How long a batch sent from the console can be undone.
     pub hold: Duration,
+    /// How long the details of mails are kept.
+    pub details_kept: Duration,
     /// Threads that check passwords.
     pub hash_threads: usize,
     /// How long a stop may take.
@@ -127,6 +132,7 @@ impl Args {
         let migrate = faults.read("BECKON_MIGRATE", &api.beckon_migrate, switch);
         let password_stale = faults.read("BECKON_PASSWORD_STALE", &api.beckon_password_stale, duration);
         let hold = faults.read("BECKON_HOLD", &api.beckon_hold, hold);
+        let details_kept = faults.read("BECKON_DETAILS_KEPT", &api.beckon_details_kept, details_kept);
         let hash_threads = match &api.beckon_hash_threads {
             Some(text) => faults.read("BECKON_HASH_THREADS", text, whole_number(1, 256)),
             None => Some(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
@@ -141,14 +147,26 @@ impl Args {
             migrate: migrate?,
             password_stale: password_stale?,
             hold: hold?,
+            details_kept: details_kept?,
             hash_threads: hash_threads?,
             stop_grace: stop_grace?,
         })
     }
 }
 
+/// A mail that failed is still in its details when somebody comes back from a holiday; and passwords,
+/// which live up to a week, end before their details do.
+const DETAILS_KEPT_LEAST: Duration = Duration::from_hours(7 * 24);
+
 /// Twenty times the default, so that nobody has to hurry; a mail for later has a start time instead.
 const HOLD_MOST: Duration = Duration::from_mins(10);
+
+fn details_kept(text: &str) -> Result<Duration, String> {
+    duration(text)
+        .ok()
+        .filter(|kept| *kept >= DETAILS_KEPT_LEAST)
+        .ok_or_else(|| format!("is {text:?}; write a time of 7d or more"))
+}
 
 fn hold(text: &str) -> Result<Duration, String> {
     duration(text)

@@ -20,6 +20,7 @@ pub mod imports;
 pub mod intake;
 pub mod ledger;
 pub mod metrics;
+pub mod months;
 pub mod observe;
 pub mod openapi;
 pub mod page;
@@ -47,10 +48,11 @@ use shared::metrics::Metrics;
 use shared::password::HashPool;
 use shared::queue::{Brokers, QueueError};
 use shared::store::audit::{self, Act, Action, COMMAND_LINE};
-use shared::store::{self, Db};
+use shared::store::{self, Db, StoreResult};
 use shared::system_email::{SystemEmailKind, Template};
 use state::Api;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
@@ -138,6 +140,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     registry.show_connections(&db);
     let metrics = Arc::new(ApiMetrics::declare(&registry));
     let backlog = BacklogGauges::declare(&registry);
+    let months_ahead = months::declare(&registry);
     let hashing = HashPool::start(settings.hash_threads, VERIFY_QUEUE)
         .map_err(|fault| StartError::System("start threads for hashing", fault))?;
     let api = Api {
@@ -154,17 +157,13 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         metrics: Arc::clone(&metrics),
         lifecycle: lifecycle.clone(),
     };
-    let for_dispatching = DatabaseSettings {
-        connections: DISPATCHER_CONNECTIONS,
-        ..settings.database
-    };
-    let dispatcher = Dispatcher {
-        db: store::connect(&for_dispatching, "beckon-api: dispatcher")?,
-        brokers: Brokers::new(settings.brokers),
-        rate: settings.mail_rate,
+    let dispatcher = dispatcher(
+        settings.database,
+        settings.brokers,
+        settings.mail_rate,
         metrics,
-        lifecycle: lifecycle.clone(),
-    };
+        &lifecycle,
+    )?;
     info!(address = %settings.listen, "API is running");
     let serving = server::serve(
         listener,
@@ -177,12 +176,44 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         lifecycle.stopping().cancel();
         ended
     };
-    let ((), dispatched, ()) = tokio::join!(serving, dispatching, backlog.keep_counting(&api.db, &lifecycle));
-    let finished = lifecycle.finished(settings.stop_grace).await;
-    if !finished {
-        warn!("Some requests were ended before their work was done; asking again with their key is safe");
-    }
+    let ((), dispatched, (), ()) = tokio::join!(
+        serving,
+        dispatching,
+        backlog.keep_counting(&api.db, &lifecycle),
+        months::keep(&api.db, settings.details_kept, &months_ahead, &lifecycle),
+    );
+    let finished = finish(&lifecycle, settings.stop_grace).await;
     dispatched?;
     info!("API has stopped");
     Ok(finished)
+}
+
+/// Whether everything in hand was finished within the grace of a stop.
+async fn finish(lifecycle: &Lifecycle, grace: Duration) -> bool {
+    let finished = lifecycle.finished(grace).await;
+    if !finished {
+        warn!("Some requests were ended before their work was done; asking again with their key is safe");
+    }
+    finished
+}
+
+/// The part that publishes what is due, with connections of its own.
+fn dispatcher(
+    database: DatabaseSettings,
+    brokers: Vec<String>,
+    rate: Option<f64>,
+    metrics: Arc<ApiMetrics>,
+    lifecycle: &Lifecycle,
+) -> StoreResult<Dispatcher> {
+    let database = DatabaseSettings {
+        connections: DISPATCHER_CONNECTIONS,
+        ..database
+    };
+    Ok(Dispatcher {
+        db: store::connect(&database, "beckon-api: dispatcher")?,
+        brokers: Brokers::new(brokers),
+        rate,
+        metrics,
+        lifecycle: lifecycle.clone(),
+    })
 }

@@ -19,6 +19,18 @@ as $$
         'hex')::uuid
 $$;
 
+-- The first of all ids made at a moment, for finding rows by when they were made.
+create function uuid_v7_from(moment timestamptz) returns uuid
+language sql immutable parallel safe
+as $$
+    select encode(
+        int8send(
+            (floor(extract(epoch from moment) * 1000)::bigint << 16)
+            | 28672) -- version 7
+        || '\x8000000000000000'::bytea, -- RFC 9562's variant
+        'hex')::uuid
+$$;
+
 create table imports (
     id uuid primary key default uuid_v7(),
     file_name text not null,

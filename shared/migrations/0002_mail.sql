@@ -62,6 +62,9 @@ create index left_out_batch on left_out (batch_id);
 -- No foreign keys here and in attempts: checking one costs a row lock for each of a hundred
 -- thousand rows. store/ is the only writer, and a delivery whose user is gone is cancelled when
 -- it is claimed.
+-- Deliveries and their attempts lie in months, by the delivery's id, which says when it was made: the
+-- months that are worked on stay small however long the history is, and details that are not kept
+-- any longer go as a whole. 0013_months.sql makes and drops the months.
 create table deliveries (
     id uuid primary key default uuid_v7(),
     batch_id uuid not null,
@@ -89,7 +92,7 @@ create table deliveries (
     check ((state in ('queued', 'sending')) = (lease_until is not null)),
     check ((state = 'sending') = (lease_token is not null)),
     check ((state = 'sent') = (sent_at is not null))
-) with (fillfactor = 80);
+) partition by range (id);
 create index deliveries_batch on deliveries (batch_id, id);
 create index deliveries_user on deliveries (user_id) where user_id is not null;
 -- The dispatcher's reading: per batch, what is due first.
@@ -118,6 +121,16 @@ create table attempts (
     reply text,
     primary key (delivery_id, n),
     check ((ended_at is null) = (verdict is null))
+) partition by range (delivery_id);
+
+-- When the relay last took which mail to somebody. It outlives the deliveries, for nobody may be
+-- invited again because the details are gone, and it is read where only that matters. Not a column
+-- of users, whom an import locks while mails to them are settled.
+create table last_sent (
+    user_id uuid not null,
+    kind mail_kind not null,
+    sent_at timestamptz not null default now(),
+    primary key (user_id, kind)
 ) with (fillfactor = 80);
 
 -- A delivery that has ended stays ended, whatever a late process believes.

@@ -26,6 +26,7 @@ pub mod idempotency;
 pub mod imports;
 pub mod intake;
 pub mod ledger;
+pub mod months;
 pub mod selections;
 pub mod sessions;
 pub mod settle;
@@ -183,13 +184,17 @@ pub fn connect(settings: &DatabaseSettings, name: &str) -> StoreResult<Db> {
     Ok(pool)
 }
 
-/// Brings the schema up to this release.
+/// Brings the schema up to this release, with room for the mails of this month and the next.
 ///
 /// # Errors
 ///
 /// What stood in the way, in Postgres's words.
 pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
-    MIGRATOR.run(db).await
+    MIGRATOR.run(db).await?;
+    match months::make(db).await {
+        Ok(_) => Ok(()),
+        Err(StoreError::Unavailable(cause) | StoreError::Refused(cause)) => Err(MigrateError::Execute(cause)),
+    }
 }
 
 /// Waits for a statement, but not for ever: sqlx would, for a server that vanished without a word.

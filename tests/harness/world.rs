@@ -14,6 +14,7 @@
 )]
 
 mod administrators;
+mod ages;
 mod another;
 mod calls;
 mod programs;

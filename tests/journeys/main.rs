@@ -31,6 +31,7 @@ mod an_import_keeps_nobody_waiting;
 mod an_invite_arrives;
 mod batches_take_turns;
 mod by_hand;
+mod details_are_dropped;
 mod faulty_rows_are_named;
 mod mail_is_stalled;
 mod names_come_from_everywhere;

@@ -59,7 +59,7 @@ async fn who_got_the_same_mail_within_a_day_is_left_out_unless_asked_for() {
         .invite(json!({ "emails": ["person1@example.org"], "include_recent": true }))
         .await;
     world.finished(asked_for).await;
-    sqlx::query("update deliveries set sent_at = sent_at - interval '25 hours'")
+    sqlx::query("update last_sent set sent_at = sent_at - interval '25 hours'")
         .execute(&world.db)
         .await
         .unwrap();

@@ -54,6 +54,8 @@ struct BatchPage {
     has_passwords: bool,
     /// Whether anybody is owed a mail.
     is_for_nobody: bool,
+    /// Since when nothing but the totals is kept.
+    dropped: Option<Moment>,
 }
 
 /// Shows it.
@@ -89,6 +91,7 @@ pub(super) async fn show(
         left_out: view.counts.left_out,
         has_passwords: view.kind == SystemEmailKind::PasswordReset && view.counts.sent > 0,
         is_for_nobody: owed == 0,
+        dropped: view.details_dropped_at.map(moment),
     })
 }
 

@@ -39,6 +39,8 @@ pub struct Batch {
     pub accepted: i32,
     /// Why it is paused or stopped.
     pub reason: Option<String>,
+    /// Since when the details of its mails are not kept any longer.
+    pub details_dropped_at: Option<OffsetDateTime>,
     /// Postgres's clock when this was read.
     pub read_at: OffsetDateTime,
     pub(super) final_counts: Option<serde_json::Value>,
@@ -50,8 +52,8 @@ macro_rules! batches {
             Batch,
             r#"select id, kind as "kind: SystemEmailKind", version, lane as "lane: Lane",
                       state as "state: BatchState", is_test, created_at, created_by, start_at, finished_at,
-                      selected_count as selected, accepted_count as accepted, reason, now() as "read_at!",
-                      final_counts
+                      selected_count as selected, accepted_count as accepted, reason, details_dropped_at,
+                      now() as "read_at!", final_counts
                from batches "# + $rest,
             $($argument),*
         )

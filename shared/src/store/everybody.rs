@@ -17,10 +17,8 @@ macro_rules! everybody {
             $before
                 + r#"
             from users u
-            left join (
-                select distinct d.user_id from batches b join deliveries d on d.batch_id = b.id
-                where $3::boolean is not null and b.kind = 'invite' and d.state = 'sent'
-            ) invited on invited.user_id = u.id
+            left join last_sent invited
+                on $3::boolean is not null and invited.kind = 'invite' and invited.user_id = u.id
             left join (
                 select distinct d.user_id from deliveries d
                 where $5::boolean is not null and d.state in ('failed', 'expired')

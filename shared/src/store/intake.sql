@@ -21,9 +21,7 @@ with given as materialized (
                select from import_users i
                where i.user_id = u.id and ($7 is null or i.import_id = $7) and ($22 is null or i.effect = $22)))
       and ($8::boolean is null
-           or $8 = exists (
-               select from deliveries d join batches b on b.id = d.batch_id
-               where d.user_id = u.id and b.kind = 'invite' and d.state = 'sent'))
+           or $8 = exists (select from last_sent where user_id = u.id and kind = 'invite'))
       and ($9::boolean is null or $9 = (u.signed_in_at is not null))
 ),
 known as materialized (
@@ -32,6 +30,11 @@ known as materialized (
     from given
     left join users u on u.id = given.user_id
 ),
+-- What is owed belongs to a batch that has not finished, and was written no earlier than the first of
+-- these: months before that are not looked at.
+unfinished as materialized (
+    select uuid_v7_from(min(created_at)) as beginning from batches where finished_at is null
+),
 classed as materialized (
     select known.user_id, known.given, known.n,
            case
@@ -39,16 +42,25 @@ classed as materialized (
                when known.turn > 1 then 'duplicate'
                when $10::mail_kind = 'password_reset' and not $11::boolean
                     and known.signed_in_at is not null then 'signed_in'
-               when past.is_waiting then 'already_waiting'
-               when not $12::boolean and past.is_recent then 'mailed_recently'
+               when is_waiting then 'already_waiting'
+               when not $12::boolean and is_recent then 'mailed_recently'
                when $10 = 'password_reset' and passwords.live >= $14::integer then 'too_many_passwords'
            end as reason
     from known
+    cross join lateral (
+        select exists (
+            select from (
+                select batch_id from deliveries
+                where user_id = known.user_id and id >= (select beginning from unfinished)
+                  and state in ('waiting', 'queued', 'sending', 'retrying')
+                offset 0
+            ) d
+            cross join lateral (select from batches where id = d.batch_id and kind = $10 offset 0) b
+        ) as is_waiting
+    ) owed
     left join lateral (
-        select bool_or(d.state in ('waiting', 'queued', 'sending', 'retrying')) as is_waiting,
-               bool_or(d.sent_at > now() - make_interval(secs => $13::float8)) as is_recent
-        from (select batch_id, state, sent_at from deliveries where user_id = known.user_id offset 0) d
-        cross join lateral (select from batches where id = d.batch_id and kind = $10 offset 0) b
+        select sent_at > now() - make_interval(secs => $13::float8) as is_recent
+        from last_sent where user_id = known.user_id and kind = $10 offset 0
     ) past on true
     left join lateral (
         select count(*) as live

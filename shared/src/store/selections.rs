@@ -13,6 +13,7 @@ use crate::system_email::SystemEmailKind;
 use serde_json::Value;
 use uuid::Uuid;
 
+mod facts;
 mod sums;
 
 pub use sums::{Sum, gaps, sums};

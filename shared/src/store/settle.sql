@@ -5,7 +5,7 @@ with outcome as (
     as o (id, attempt, token, verdict, reason, secs, attempts_most, phase, code, enhanced_code, reply)
 ),
 decided as materialized (
-    select o.*,
+    select o.*, d.user_id, b.kind,
            case
                when o.verdict = 'accepted' then 'sent'
                when o.verdict = 'refused' then 'failed'
@@ -17,8 +17,8 @@ decided as materialized (
            end::delivery_state as state,
            b.state = 'stopped' and o.verdict not in ('accepted', 'refused') as is_stopped
     from outcome o
-    cross join lateral (select batch_id, give_up_at from deliveries where id = o.id offset 0) d
-    cross join lateral (select state from batches where id = d.batch_id offset 0) b
+    cross join lateral (select batch_id, user_id, give_up_at from deliveries where id = o.id offset 0) d
+    cross join lateral (select kind, state from batches where id = d.batch_id offset 0) b
     -- In one order for all, so that nobody waits in a circle.
     order by o.id
 ),
@@ -38,7 +38,12 @@ moved as (
         lease_token = null
     from decided o
     where d.id = o.id and d.attempt = o.attempt and d.state::text = 'sending' and d.lease_token = o.token
-    returning d.id, d.state, o.attempt, o.verdict, o.secs, o.phase, o.code, o.enhanced_code, o.reply
+    returning d.id, d.state, d.user_id, o.kind, o.attempt, o.verdict, o.secs, o.phase, o.code, o.enhanced_code, o.reply
+),
+got as (
+    insert into last_sent as l (user_id, kind)
+    select user_id, kind from moved where state = 'sent' and user_id is not null
+    on conflict (user_id, kind) do update set sent_at = excluded.sent_at
 ),
 ended as (
     update attempts a

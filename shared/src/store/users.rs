@@ -98,8 +98,13 @@ macro_rules! matching {
         sqlx::query_as!(
             User,
             r#"select u.id, u.email, u.first_name, u.last_name, u.language, u.fields, u.created_at, u.signed_in_at,
-                      invite.state as "invite_state?: crate::delivery::DeliveryState",
-                      invite.reason as "invite_reason?", invite.batch_state as "invite_batch_state?: BatchState", invite.id as "invite?", invite.sent_at as "invite_sent_at?",
+                      invite.id as "invite?", invite.reason as "invite_reason?",
+                      -- Of an invite whose details are gone, it is known that it was sent.
+                      coalesce(invite.state, case when got.sent_at is not null then 'sent'::delivery_state end)
+                          as "invite_state?: crate::delivery::DeliveryState",
+                      coalesce(invite.batch_state, case when got.sent_at is not null then 'finished'::batch_state end)
+                          as "invite_batch_state?: BatchState",
+                      case when invite.id is null then got.sent_at else invite.sent_at end as "invite_sent_at?",
                       coalesce(access.has_chosen, false) as "has_chosen!",
                       access.expires_at as "password_expires_at?",
                       coalesce(access.expires_at <= now(), false) as "password_has_expired!"
@@ -112,6 +117,7 @@ macro_rules! matching {
                    order by d.id desc
                    limit 1
                ) invite on true
+               left join last_sent got on got.user_id = u.id and got.kind = 'invite'
                left join lateral (
                    select bool_or(c.kind = 'chosen') as has_chosen, max(c.expires_at) as expires_at
                    from credentials c
@@ -125,10 +131,7 @@ macro_rules! matching {
                             and ($2 is null or i.import_id = $2) and ($6 is null or i.effect = $6)
                           offset 0))
                  and ($3::boolean is null
-                      or $3 = exists (
-                          select from (select * from deliveries where user_id = u.id offset 0) d
-                          join batches b on b.id = d.batch_id
-                          where b.kind = 'invite' and d.state = 'sent'))
+                      or $3 = exists (select from last_sent where user_id = u.id and kind = 'invite' offset 0))
                  and ($4::boolean is null or $4 = (u.signed_in_at is not null))
                  and ($5::boolean is null
                       or $5 = exists (
@@ -320,6 +323,8 @@ pub async fn delete(db: &Db, id: Uuid, by: &str) -> StoreResult<bool> {
                where user_id = $1 and state in ('waiting', 'queued', 'retrying')
            ), unlinked as (
                delete from import_users where user_id = $1
+           ), forgotten as (
+               delete from last_sent where user_id = $1
            ), gone as (
                delete from users where id = $1 returning 1
            )

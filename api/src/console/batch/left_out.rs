@@ -4,7 +4,7 @@ use super::{address, seen};
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::page;
 use crate::console::session::Administrator;
-use crate::console::words::{counted, some};
+use crate::console::words::{Moment, counted, moment, some};
 use crate::problem::Problem;
 use crate::query::{Path, Query};
 use crate::state::Api;
@@ -38,6 +38,8 @@ struct LeftOutPage {
     /// How many for which reason.
     reasons: Vec<(&'static str, String)>,
     rows: Vec<Row>,
+    /// Since when their names are not kept.
+    dropped: Option<Moment>,
     previous: String,
     next: String,
     number: u32,
@@ -87,6 +89,10 @@ pub(in crate::console) async fn show(
     let mut found = deliveries::left_out(&api.db, id, turn, limit).await?;
     let (has_more, is_backwards) = (found.len() > ROWS, matches!(turn, Turn::Before(_)));
     found.truncate(ROWS);
+    let dropped = seen.view.details_dropped_at.map(moment);
+    if dropped.is_some() {
+        found.clear();
+    }
     if is_backwards {
         found.reverse();
     }
@@ -118,6 +124,7 @@ pub(in crate::console) async fn show(
         ),
         next: step("after", found.last().filter(|_| is_backwards || has_more), number + 1),
         rows: found.iter().map(Row::of).collect(),
+        dropped,
         number,
     })
 }

@@ -42,6 +42,8 @@ pub(in crate::console) struct Live {
     pub(super) state: BatchState,
     /// Whether its last delivery has ended.
     pub(super) is_over: bool,
+    /// Whether nothing but its totals is kept.
+    pub(super) is_dropped: bool,
     pub(super) kind: SystemEmailKind,
     pub(super) sums: Sums,
     pub(super) figures: Vec<Figure>,
@@ -90,6 +92,7 @@ impl Live {
             id: view.id,
             state: view.state,
             is_over,
+            is_dropped: view.details_dropped_at.is_some(),
             kind: view.kind,
             figures: sums.figures(view.state, is_over),
             shown: look.show.clone().unwrap_or_default(),

@@ -45,13 +45,12 @@ pub async fn is_anybody_emailed(db: &Db, import: Uuid) -> StoreResult<bool> {
     let row = sqlx::query!(
         r#"select exists (
                select from import_users i
-               join lateral (
-                   select from deliveries d
-                   where d.user_id = i.user_id
-                     and not (d.state in ('cancelled', 'suppressed', 'expired') and d.attempt = 0)
-                   limit 1
-               ) mail on true
                where i.import_id = $1
+                 and (exists (select from last_sent where user_id = i.user_id)
+                      or exists (
+                          select from deliveries d
+                          where d.user_id = i.user_id
+                            and not (d.state in ('cancelled', 'suppressed', 'expired') and d.attempt = 0)))
            ) as "is_emailed!""#,
         import,
     )
@@ -71,11 +70,12 @@ macro_rules! outlook {
                    select exists (
                               select from import_users later
                               where later.user_id = i.user_id and later.import_id <> i.import_id) as is_kept,
-                          exists (
-                              select from deliveries d
-                              where d.user_id = i.user_id
-                                and not (d.state in ('cancelled', 'suppressed', 'expired') and d.attempt = 0)
-                          ) as is_emailed,
+                          exists (select from last_sent where user_id = i.user_id)
+                              or exists (
+                                  select from deliveries d
+                                  where d.user_id = i.user_id
+                                    and not (d.state in ('cancelled', 'suppressed', 'expired') and d.attempt = 0)
+                              ) as is_emailed,
                           exists (
                               select from users u
                               where u.id = i.user_id and u.signed_in_at is not null) as is_signed_in

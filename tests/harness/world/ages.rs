@@ -1,0 +1,35 @@
+//! Time that has passed, where nobody can wait for it.
+
+use super::World;
+
+impl World {
+    /// Lets everything about mails be so many days older than it is, in the months where it lies then.
+    ///
+    /// # Panics
+    ///
+    /// When the database does not answer.
+    pub async fn let_days_pass(&self, days: i32) {
+        // An id says when its row was made, in its first twelve digits.
+        let statements = [
+            "select make_month(date_trunc('month', (now() - make_interval(days => $1)) at time zone 'UTC')::date)",
+            "update attempts set delivery_id = older(delivery_id, $1)",
+            "update credentials set delivery_id = older(delivery_id, $1), created_at = created_at - make_interval(days => $1),
+                                    expires_at = expires_at - make_interval(days => $1) where delivery_id is not null",
+            "update deliveries set id = older(id, $1), sent_at = sent_at - make_interval(days => $1)",
+            "update batches set created_at = created_at - make_interval(days => $1),
+                                finished_at = finished_at - make_interval(days => $1)",
+            "update last_sent set sent_at = sent_at - make_interval(days => $1)",
+        ];
+        let older = "create or replace function older(id uuid, days integer) returns uuid language sql as $$
+                         select (substr(uuid_v7_from(to_timestamp(('x' || substr(replace(id::text, '-', ''), 1, 12))::bit(48)::bigint / 1000.0)
+                                                     - make_interval(days => days))::text, 1, 13)
+                                 || substr(id::text, 14))::uuid $$";
+        let mut done = sqlx::query(older).execute(&self.db).await;
+        for statement in statements {
+            if done.is_ok() {
+                done = sqlx::query(statement).bind(days).execute(&self.db).await;
+            }
+        }
+        assert!(done.is_ok(), "{done:?}");
+    }
+}

@@ -1,0 +1,120 @@
+//! Details of mails are kept for a while, totals and who was invited for good.
+
+use crate::json;
+use harness::{Setup, World};
+use shared::store::imports::undo;
+use shared::store::months;
+use std::time::Duration;
+
+/// How long details are kept here.
+const KEPT: Duration = Duration::from_hours(30 * 24);
+
+async fn months_there(world: &World) -> i64 {
+    sqlx::query_scalar("select count(*) from months()")
+        .fetch_one(&world.db)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn totals_and_who_was_invited_outlive_them() {
+    let mut world = World::with(Setup::default().api_setting("BECKON_DETAILS_KEPT", "30d")).await;
+    let import = world.people(2).await;
+    world.person("550+nobody@example.org").await;
+    let whom = json!({ "emails": ["person1@example.org", "person2@example.org", "550+nobody@example.org", "who@example.org"] });
+    let batch = world.invite(whom).await;
+    let before = world.finished(batch).await;
+    world.let_days_pass(70).await;
+
+    world.kill_api().await;
+    world.start_api().await.unwrap();
+    let after = world
+        .eventually("the details are dropped", async || {
+            Some(world.batch(batch).await).filter(|batch| batch["details_dropped_at"].is_string())
+        })
+        .await;
+
+    assert_eq!(after["counts"], before["counts"], "{after}");
+    assert_eq!(after["counts"]["failed"], 1, "{after}");
+    assert_eq!(after["left_out"], before["left_out"], "{after}");
+    assert!(world.deliveries(batch).await.is_empty());
+    let names: i64 = sqlx::query_scalar("select count(*) from left_out where given is not null or user_id is not null")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(names, 0, "nobody's address stays behind");
+    let again = world
+        .post(
+            &format!("/v1/batches/{batch}/send-again"),
+            json!({ "outcomes": ["failed"] }),
+        )
+        .await
+        .expect(422);
+    assert_eq!(again["type"], "/problems/details_dropped", "{again}");
+    let not_invited = world.get("/v1/users?invited=false").await.expect(200);
+    assert_eq!(not_invited["items"].as_array().unwrap().len(), 1, "{not_invited}");
+    assert_eq!(
+        not_invited["items"][0]["email"], "550+nobody@example.org",
+        "{not_invited}"
+    );
+    let invited = world.get("/v1/users?invited=true").await.expect(200);
+    assert_eq!(invited["items"][0]["invite"]["state"], "sent", "{invited}");
+    let is_emailed = undo::is_anybody_emailed(&world.db, import).await.unwrap();
+    assert!(is_emailed, "an import is not undone under people who were invited");
+    assert_eq!(months_there(&world).await, i64::from(months::AHEAD) + 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_month_of_which_a_mail_is_owed_stays() {
+    let world = World::with(Setup::default().workers(0)).await;
+    world.person("ada@example.org").await;
+    let batch = world
+        .invite(json!({ "emails": ["ada@example.org"], "hold_seconds": 600 }))
+        .await;
+    world.let_days_pass(70).await;
+
+    let kept = months::drop(&world.db, KEPT).await.unwrap();
+    world
+        .post(&format!("/v1/batches/{batch}/stop"), json!({}))
+        .await
+        .expect(200);
+    world.finished(batch).await;
+    let dropped = months::drop(&world.db, KEPT).await.unwrap();
+
+    assert_eq!(kept, []);
+    assert_eq!(dropped.len(), 1, "{dropped:?}");
+    assert_eq!(world.batch(batch).await["counts"]["cancelled"], 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn there_is_room_for_the_months_to_come_and_it_comes_back() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    let ahead = world.api_metric("beckon_months_ahead").await;
+    sqlx::raw_sql(
+        "do $$ declare month date; begin
+             for month in select * from months() loop perform drop_month(month); end loop;
+         end $$",
+    )
+    .execute(&world.db)
+    .await
+    .unwrap();
+    assert_eq!(months_there(&world).await, 0);
+
+    let makers = (0..4).map(|_| months::make(&world.db));
+    let made: Vec<_> = futures_util::future::join_all(makers).await;
+    world.kill_api().await;
+    world.start_api().await.unwrap();
+    world.person("ada@example.org").await;
+    world.invite(json!({ "emails": ["ada@example.org"] })).await;
+
+    assert!((ahead - f64::from(months::AHEAD)).abs() < f64::EPSILON, "{ahead}");
+    assert!(
+        made.iter()
+            .all(|ahead| matches!(ahead, Ok(n) if *n == i64::from(months::AHEAD))),
+        "{made:?}"
+    );
+    assert_eq!(months_there(&world).await, i64::from(months::AHEAD) + 1);
+    world.end().await;
+}
