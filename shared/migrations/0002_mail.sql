@@ -94,7 +94,7 @@ create table deliveries (
     check ((state = 'sent') = (sent_at is not null))
 ) partition by range (id);
 create index deliveries_batch on deliveries (batch_id, id);
-create index deliveries_user on deliveries (user_id) where user_id is not null;
+create index deliveries_user on deliveries (user_id, id) where user_id is not null;
 -- The dispatcher's reading: per batch, what is due first.
 create index deliveries_due on deliveries (batch_id, due_at, id) where state in ('waiting', 'retrying');
 -- The sweeps' reading: what was begun and has become too old to be tried again,

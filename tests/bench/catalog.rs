@@ -44,6 +44,7 @@ macro_rules! catalog {
 
 use Goal::{AtLeast, AtMost, Open};
 
+const HISTORY: &str = "A history, written before";
 const IMPORT: &str = "Import of a CSV file, POST to 201";
 const IDLE: &str = "One invite with nothing else to do, 202 to the relay's 250";
 const ACCEPT: &str = "Accepting a batch of existing users, POST to 202";
@@ -54,6 +55,11 @@ const MEMORY: &str = "Memory at steady load, largest";
 const PASSWORDS: &str = "Batch of password mails, until every delivery is sent in Postgres";
 
 catalog! {
+    HISTORY_MAILS = HISTORY, "mails, millions", Open;
+    HISTORY_DELIVERIES = HISTORY, "deliveries with their indexes, MiB per million", Open;
+    HISTORY_ATTEMPTS = HISTORY, "attempts with their indexes, MiB per million", Open;
+    HISTORY_USERS = HISTORY, "users with their indexes, MiB per million", Open;
+
     IMPORT_RATE = IMPORT, "rows/s", AtLeast(50_000.0);
     IMPORT_SMALL = IMPORT, "extra memory of the API for 1,000 rows, MiB", Open;
     IMPORT_BEFORE = IMPORT, "memory of the API before, MiB", Open;

@@ -6,12 +6,13 @@
 //! this machine, beside the goals of Beckon's design.
 //!
 //! ```text
-//! bench [--quick] [--runs N] [--only import,idle,invites,behind,passwords] [--markdown]
+//! bench [--quick] [--runs N] [--only import,idle,invites,behind,passwords] [--history N] [--markdown]
 //! ```
 
 mod api;
 mod catalog;
 mod figures;
+mod history;
 mod machine;
 mod measures;
 mod number;
@@ -65,6 +66,10 @@ async fn measure(options: &Options) -> Result<Report> {
         );
         let mut scene = Scene::start(options).await?;
         machine.add_servers(&scene).await?;
+        if options.history > 0 {
+            eprintln!("  a history of {} mails", options.history);
+            history::write(&scene.world, options.history, &mut figures).await?;
+        }
         measures::all(&mut scene, options, &mut figures).await?;
     }
     Ok(Report {

@@ -16,6 +16,7 @@ Measures Beckon on this machine: the whole system, with durable servers of its o
   --passwords N     password mails [2000]
   --idle N          single invites, one after the other, with nothing else to do [200]
   --behind N        single invites while the large batch runs [100]
+  --history N       mails that were sent in the last three months before anything is measured [none]
   --set NAME=VALUE  a setting of API and worker beside the shipped ones; may be repeated
   --markdown        a table for the README instead of plain text";
 
@@ -45,6 +46,8 @@ pub(crate) struct Options {
     pub(crate) idle: usize,
     /// Single invites behind the large batch.
     pub(crate) behind: usize,
+    /// Mails sent before anything is measured.
+    pub(crate) history: usize,
     /// Settings beside the shipped ones.
     pub(crate) settings: Vec<(String, String)>,
     /// A table for the README.
@@ -91,6 +94,7 @@ impl Default for Options {
             passwords: 2_000,
             idle: 200,
             behind: 100,
+            history: 0,
             settings: Vec::new(),
             markdown: false,
         }
@@ -137,6 +141,7 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Asked> {
             "--passwords" => options.passwords = count(&value()?)?,
             "--idle" => options.idle = count(&value()?)?,
             "--behind" => options.behind = count(&value()?)?,
+            "--history" => options.history = count(&value()?)?,
             "--only" => options.only = value()?.split(',').map(str::parse).collect::<Result<_>>()?,
             "--set" => {
                 let text = value()?;
@@ -155,6 +160,6 @@ fn count(text: &str) -> Result<usize> {
     text.replace('_', "")
         .parse()
         .ok()
-        .filter(|number| (1..=10_000_000).contains(number))
-        .ok_or_else(|| HarnessError::new(format!("{text:?} is no number from 1 to 10000000")))
+        .filter(|number| (1..=100_000_000).contains(number))
+        .ok_or_else(|| HarnessError::new(format!("{text:?} is no number from 1 to 100000000")))
 }

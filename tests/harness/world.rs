@@ -17,6 +17,7 @@ mod administrators;
 mod ages;
 mod another;
 mod calls;
+mod history;
 mod programs;
 mod promises;
 mod queues;

@@ -33,6 +33,7 @@ mod batches_take_turns;
 mod by_hand;
 mod details_are_dropped;
 mod faulty_rows_are_named;
+mod history_slows_nothing;
 mod mail_is_stalled;
 mod names_come_from_everywhere;
 mod nobody_waits_behind_a_batch;

@@ -111,8 +111,8 @@ macro_rules! matching {
                from users u
                left join lateral (
                    select d.id, d.state, d.reason, d.sent_at, b.state as batch_state
-                   from (select * from deliveries where user_id = u.id offset 0) d
-                   join batches b on b.id = d.batch_id
+                   from (select * from deliveries where user_id = u.id order by id desc offset 0) d
+                   cross join lateral (select kind, state from batches where id = d.batch_id offset 0) b
                    where b.kind = 'invite'
                    order by d.id desc
                    limit 1
