@@ -1,4 +1,52 @@
-//! Builds again when a migration is added: `sqlx::migrate!` embeds the folder.
+//! Builds again when a migration is added, because `sqlx::migrate!` embeds the folder, and finds the
+//! revision that a program says it was built from.
+//!
+//! Whoever builds from sources without a repository names the revision in `BUILD_REVISION`, as the
+//! Dockerfile does. Otherwise git is asked, but only for what is optimised: a debug build is made of
+//! whatever lies in the folder, and would be made again in all its parts after every commit.
+
+#![expect(
+    clippy::disallowed_methods,
+    reason = "cargo speaks to build scripts by environment variables"
+)]
+
+use std::process::Command;
+
 fn main() {
     println!("cargo:rerun-if-changed=migrations");
+    println!("cargo:rerun-if-env-changed=BUILD_REVISION");
+    let revision = named()
+        .or_else(|| is_optimised().then(committed)?)
+        .unwrap_or_else(|| "unknown".to_owned());
+    println!("cargo:rustc-env=BUILD_REVISION={revision}");
+}
+
+fn named() -> Option<String> {
+    let revision = std::env::var("BUILD_REVISION").ok()?;
+    let revision = revision.trim();
+    (!revision.is_empty()).then(|| revision.to_owned())
+}
+
+fn is_optimised() -> bool {
+    std::env::var("PROFILE").is_ok_and(|profile| profile == "release")
+}
+
+/// What is checked out, if it is this repository and not one around it.
+fn committed() -> Option<String> {
+    if git(&["rev-parse", "--show-prefix"])? != "shared/" {
+        return None;
+    }
+    // Written with every commit and every change of branch. Cargo would build again each time
+    // because of a file that is not there.
+    let log = git(&["rev-parse", "--git-path", "logs/HEAD"])?;
+    if std::path::Path::new(&log).exists() {
+        println!("cargo:rerun-if-changed={log}");
+    }
+    git(&["rev-parse", "HEAD"])
+}
+
+fn git(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(arguments).output().ok()?;
+    let said = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| said.trim().to_owned())
 }

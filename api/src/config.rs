@@ -3,13 +3,14 @@
 use shared::config::{
     DatabaseSettings, Faults, LetterSettings, SharedArgs, duration, listen_address, rate, switch, whole_number,
 };
+use shared::release::VERSION_AND_REVISION;
 use shared::telemetry::LogSettings;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Takes requests in, puts jobs out, shows what became of them.
 #[derive(clap::Parser, Debug)]
-#[command(name = "beckon-api", version)]
+#[command(name = "beckon-api", version = VERSION_AND_REVISION)]
 pub struct Args {
     /// What to do
     #[command(subcommand)]

@@ -136,7 +136,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     if settings.migrate {
         migrate(&db).await?;
     }
-    let registry = Metrics::for_process(env!("CARGO_PKG_VERSION"));
+    let registry = Metrics::for_process();
     registry.show_connections(&db);
     let metrics = Arc::new(ApiMetrics::declare(&registry));
     let backlog = BacklogGauges::declare(&registry);

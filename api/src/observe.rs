@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_request_whose_client_hangs_up_is_counted_and_no_longer_in_flight() {
-        let metrics = Arc::new(ApiMetrics::declare(&Metrics::for_process("test")));
+        let metrics = Arc::new(ApiMetrics::declare(&Metrics::for_process()));
         let begin = || Asked::begin(Arc::clone(&metrics), "GET", "/v1/users".to_owned(), Span::none());
 
         let (answered, gone) = (begin(), begin());

@@ -93,7 +93,7 @@ mod tests {
     /// A process with these obstacles.
     async fn process(obstacles: Vec<String>) -> SocketAddr {
         let (listener, address) = listening().await;
-        let routes = probes::routes(Metrics::for_process("1.2.3"), move || {
+        let routes = probes::routes(Metrics::for_process(), move || {
             std::future::ready(obstacles.clone())
         });
         tokio::spawn(probes::serve(listener, routes));

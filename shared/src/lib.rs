@@ -31,6 +31,7 @@ pub mod password;
 pub mod probes;
 pub mod queue;
 pub mod reconnect;
+pub mod release;
 pub mod store;
 pub mod system_email;
 pub mod telemetry;

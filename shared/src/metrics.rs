@@ -5,6 +5,7 @@
 
 mod pool;
 
+use crate::release::{REVISION, VERSION};
 use crate::store::Db;
 use crate::telemetry;
 use pool::PoolGauges;
@@ -36,19 +37,20 @@ pub struct Metrics {
 
 impl Metrics {
     /// A registry with what every process shows of itself.
-    pub fn for_process(version: &str) -> Self {
+    pub fn for_process() -> Self {
         let metrics = Self {
             registry: Registry::new(),
         };
         #[cfg(target_os = "linux")]
         metrics.add(prometheus::process_collector::ProcessCollector::for_self());
-        let info = metrics.gauges(
+        let build = [VERSION, REVISION];
+        let info = metrics.gauges_of(
             "beckon_build_info",
-            "The release that runs, as a label; always 1.",
-            "version",
-            &[version],
+            "The release that runs and the commit it was built from, as labels; always 1.",
+            &["version", "revision"],
+            &[&build],
         );
-        info.with_label_values(&[version]).set(1);
+        info.with_label_values(&build).set(1);
         metrics.add(telemetry::counter());
         metrics
     }
@@ -216,16 +218,17 @@ mod tests {
 
     #[test]
     fn every_combination_is_there_before_anything_happens() {
-        let metrics = Metrics::for_process("1.2.3");
+        let metrics = Metrics::for_process();
         metrics.counters("beckon_things_total", "Things that were counted.", "kind", &["a", "b"]);
         let page = metrics.page();
         assert!(page.contains("beckon_things_total{kind=\"b\"} 0"), "{page}");
-        assert!(page.contains("beckon_build_info{version=\"1.2.3\"} 1"), "{page}");
+        let build = format!("beckon_build_info{{revision=\"{REVISION}\",version=\"{VERSION}\"}} 1");
+        assert!(page.contains(&build), "{page}");
     }
 
     #[test]
     fn a_wrong_name_costs_only_its_figures() {
-        let metrics = Metrics::for_process("1.2.3");
+        let metrics = Metrics::for_process();
         metrics.counter("not a name", "-").inc();
         metrics.gauge("nor this", "-").inc();
         metrics.counters("nor this", "-", "kind", &["a"]);

@@ -19,6 +19,7 @@ mod jobs;
 mod letters;
 mod metrics;
 mod pages;
+mod release;
 mod routes;
 mod secrets;
 mod settings;

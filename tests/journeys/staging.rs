@@ -15,7 +15,7 @@ pub(crate) fn staged(world: &World) -> StagedImports {
     StagedImports {
         db: world.db.clone(),
         room: Arc::default(),
-        metrics: Arc::new(ApiMetrics::declare(&Metrics::for_process("test"))),
+        metrics: Arc::new(ApiMetrics::declare(&Metrics::for_process())),
         lifecycle: Lifecycle::new(),
     }
 }

@@ -6,6 +6,7 @@ use crate::send::RelayUrl;
 use shared::config::{
     DatabaseSettings, Faults, LetterSettings, Lifetimes, SharedArgs, duration, listen_address, switch, whole_number,
 };
+use shared::release::VERSION_AND_REVISION;
 use shared::telemetry::LogSettings;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 /// Renders mails, hands them to the relay and records what became of every one.
 #[derive(clap::Parser, Debug)]
-#[command(name = "beckon-worker", version)]
+#[command(name = "beckon-worker", version = VERSION_AND_REVISION)]
 pub struct Args {
     /// What to do
     #[command(subcommand)]

@@ -55,7 +55,7 @@ pub enum StartError {
 ///
 /// [`StartError`]; once it runs it goes on through any trouble of its neighbours.
 pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, StartError> {
-    let metrics = Metrics::for_process(env!("CARGO_PKG_VERSION"));
+    let metrics = Metrics::for_process();
     let counted = Arc::new(WorkerMetrics::declare(&metrics));
     let name = worker_name();
     let db = store::connect(&settings.database, &name)?;
