@@ -28,6 +28,7 @@ use shared::reconnect::Delays;
 use shared::store::dispatch::{self as rows, Turn};
 use shared::store::{Db, StoreError};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tracing::{info, warn};
@@ -65,6 +66,8 @@ pub struct Dispatcher {
     pub brokers: Brokers,
     /// Mails a second over all workers; none is no limit.
     pub rate: Option<f64>,
+    /// Set once `RabbitMQ` has let this process in.
+    pub broker_met: Arc<AtomicBool>,
     /// What is counted.
     pub metrics: Arc<ApiMetrics>,
     /// When to stop.
@@ -120,6 +123,7 @@ impl Dispatcher {
         let mut session = self.brokers.connect("beckon-api: dispatcher").await?;
         let publisher = session.publisher().await?;
         self.metrics.amqp_connected.set(1);
+        self.broker_met.store(true, Ordering::Relaxed);
         // The broker says so again if it still takes no messages.
         self.metrics.amqp_blocked.set(0);
         let Some(turn) = rows::take_turn(&self.db).await? else {

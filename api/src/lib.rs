@@ -154,16 +154,11 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         password_stale: settings.password_stale,
         hold: settings.hold,
         watches: Arc::default(),
-        metrics: Arc::clone(&metrics),
+        broker_met: Arc::default(),
+        metrics,
         lifecycle: lifecycle.clone(),
     };
-    let dispatcher = dispatcher(
-        settings.database,
-        settings.brokers,
-        settings.mail_rate,
-        metrics,
-        &lifecycle,
-    )?;
+    let dispatcher = dispatcher(settings.database, settings.brokers, &api)?;
     info!(address = %settings.listen, "API is running");
     let serving = server::serve(
         listener,
@@ -198,13 +193,7 @@ async fn finish(lifecycle: &Lifecycle, grace: Duration) -> bool {
 }
 
 /// The part that publishes what is due, with connections of its own.
-fn dispatcher(
-    database: DatabaseSettings,
-    brokers: Vec<String>,
-    rate: Option<f64>,
-    metrics: Arc<ApiMetrics>,
-    lifecycle: &Lifecycle,
-) -> StoreResult<Dispatcher> {
+fn dispatcher(database: DatabaseSettings, brokers: Vec<String>, api: &Api) -> StoreResult<Dispatcher> {
     let database = DatabaseSettings {
         connections: DISPATCHER_CONNECTIONS,
         ..database
@@ -212,8 +201,9 @@ fn dispatcher(
     Ok(Dispatcher {
         db: store::connect(&database, "beckon-api: dispatcher")?,
         brokers: Brokers::new(brokers),
-        rate,
-        metrics,
-        lifecycle: lifecycle.clone(),
+        rate: api.mail_rate,
+        broker_met: Arc::clone(&api.broker_met),
+        metrics: Arc::clone(&api.metrics),
+        lifecycle: api.lifecycle.clone(),
     })
 }

@@ -11,7 +11,9 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{get, post};
 use shared::metrics::Metrics;
-use shared::{probes, store};
+use shared::probes::{self, Readiness};
+use shared::store;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -122,22 +124,31 @@ pub(crate) async fn within(request: axum::extract::Request, next: axum::middlewa
 }
 
 /// Without a key and outside the log: asked every few seconds.
+///
+/// Requests need Postgres alone, so a process that has once reached RabbitMQ stays ready without it.
 fn for_machines(api: &Api, metrics: Metrics) -> Router {
     let api = api.clone();
     probes::routes(metrics, move || {
         let api = api.clone();
         async move {
-            let mut obstacles = Vec::new();
+            let mut stands = Readiness::default();
             if api.lifecycle.is_stopping() {
-                obstacles.push("stopping".to_owned());
+                stands.obstacles.push("stopping".to_owned());
             }
             if store::ping(&api.db).await.is_err() {
-                obstacles.push("Postgres does not answer".to_owned());
+                stands.obstacles.push("Postgres does not answer".to_owned());
             }
             if api.metrics.amqp_connected.get() == 0 {
-                obstacles.push("RabbitMQ is not connected; requests are accepted and their mails wait".to_owned());
+                let told = "RabbitMQ is not connected; requests are accepted and their mails wait".to_owned();
+                // Whoever was never connected may have an address that is wrong, and must not take the
+                // place of a process that has the right one.
+                if api.broker_met.load(Ordering::Relaxed) {
+                    stands.impairments.push(told);
+                } else {
+                    stands.obstacles.push(told);
+                }
             }
-            obstacles
+            stands
         }
     })
 }

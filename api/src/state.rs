@@ -12,6 +12,7 @@ use shared::password::HashPool;
 use shared::store::Db;
 use std::future::Future;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tracing::Instrument as _;
 
@@ -38,6 +39,8 @@ pub struct Api {
     pub hold: Duration,
     /// The batches that somebody watches.
     pub watches: Arc<Watches>,
+    /// Whether this process has ever been connected to `RabbitMQ`.
+    pub broker_met: Arc<AtomicBool>,
     /// What is counted.
     pub metrics: Arc<ApiMetrics>,
     /// When the process stops.

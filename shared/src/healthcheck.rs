@@ -81,7 +81,7 @@ fn one_line(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::metrics::Metrics;
-    use crate::probes;
+    use crate::probes::{self, Readiness};
     use tokio::net::TcpListener;
 
     async fn listening() -> (TcpListener, SocketAddr) {
@@ -94,7 +94,10 @@ mod tests {
     async fn process(obstacles: Vec<String>) -> SocketAddr {
         let (listener, address) = listening().await;
         let routes = probes::routes(Metrics::for_process(), move || {
-            std::future::ready(obstacles.clone())
+            std::future::ready(Readiness {
+                obstacles: obstacles.clone(),
+                ..Readiness::default()
+            })
         });
         tokio::spawn(probes::serve(listener, routes));
         address

@@ -1,8 +1,9 @@
 //! The three pages machines look at: is it alive, is it ready, how is it doing.
 //!
-//! Alive means the process answers. Ready means it can do its work now: Postgres answers, the
-//! broker is connected, no stop is under way. The relay is no part of it: while the relay is down
-//! nothing is gained by restarting us or by taking us out of a load balancer.
+//! Alive means the process answers. Ready means it can do its work now; what it cannot work without
+//! is each process's own to say. What it can do without for a while is told beside it: taking us
+//! out of a load balancer brings back no broker. The relay is no part of either: it has its alerts
+//! and its strip on the console's pages.
 
 use crate::metrics::Metrics;
 use axum::extract::State;
@@ -14,10 +15,16 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// What stands in the way of working now, by name; empty when nothing does.
-pub type Obstacles = Vec<String>;
+/// How a process stands, in words for whoever asks why.
+#[derive(Clone, Debug, Default)]
+pub struct Readiness {
+    /// What keeps it from working now; a ready process has none.
+    pub obstacles: Vec<String>,
+    /// What it misses and works without.
+    pub impairments: Vec<String>,
+}
 
-type Check = dyn Fn() -> Pin<Box<dyn Future<Output = Obstacles> + Send>> + Send + Sync;
+type Check = dyn Fn() -> Pin<Box<dyn Future<Output = Readiness> + Send>> + Send + Sync;
 
 #[derive(Clone)]
 struct Probes {
@@ -29,7 +36,7 @@ struct Probes {
 pub fn routes<F, C>(metrics: Metrics, check: C) -> Router
 where
     C: Fn() -> F + Send + Sync + 'static,
-    F: Future<Output = Obstacles> + Send + 'static,
+    F: Future<Output = Readiness> + Send + 'static,
 {
     let check: Arc<Check> = Arc::new(move || Box::pin(check()));
     Router::new()
@@ -53,13 +60,20 @@ async fn healthz() -> impl IntoResponse {
 }
 
 async fn readyz(State(probes): State<Probes>) -> impl IntoResponse {
-    let obstacles = (probes.check)().await;
-    if obstacles.is_empty() {
-        (StatusCode::OK, Json(serde_json::json!({ "status": "ready" })))
+    let stands = (probes.check)().await;
+    let (code, status) = if stands.obstacles.is_empty() {
+        (StatusCode::OK, "ready")
     } else {
-        let answer = serde_json::json!({ "status": "not ready", "obstacles": obstacles });
-        (StatusCode::SERVICE_UNAVAILABLE, Json(answer))
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+    };
+    let mut answer = serde_json::Map::new();
+    answer.insert("status".to_owned(), status.into());
+    for (name, sentences) in [("obstacles", stands.obstacles), ("impairments", stands.impairments)] {
+        if !sentences.is_empty() {
+            answer.insert(name.to_owned(), sentences.into());
+        }
     }
+    (code, Json(answer))
 }
 
 async fn page(State(probes): State<Probes>) -> impl IntoResponse {

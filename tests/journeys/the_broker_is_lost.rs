@@ -7,6 +7,12 @@ use harness::{Setup, World};
 /// Enough that the broker goes away in the middle.
 const PEOPLE: i64 = 1_500;
 
+/// How the API stands: its status and what it says.
+async fn readiness(world: &World) -> (u16, String) {
+    let answer = world.get("/readyz").await;
+    (answer.status, answer.text)
+}
+
 async fn through(lose: impl AsyncFnOnce(&World)) {
     let setup = Setup::default()
         .own_stack()
@@ -37,4 +43,28 @@ async fn a_crash_loses_nothing() {
 #[tokio::test]
 async fn wiped_in_the_middle_of_a_batch_it_loses_nothing() {
     through(async |world| world.stack().wipe_broker().await.unwrap()).await;
+}
+
+#[tokio::test]
+async fn while_it_is_away_the_api_stays_and_takes_requests() {
+    let world = World::with(Setup::default().own_stack()).await;
+    let import = world.people(10).await;
+
+    world.stack().stop_broker(Stop::Graceful).await.unwrap();
+    let (status, told) = world
+        .eventually("the API to miss RabbitMQ", async || {
+            let (status, told) = readiness(&world).await;
+            told.contains("impairments").then_some((status, told))
+        })
+        .await;
+    let batch = world.invite(json!({ "import": import })).await;
+    world.stack().start_broker().await.unwrap();
+    let finished = world.finished(batch).await;
+
+    assert_eq!(status, 200, "{told}");
+    assert!(told.contains("RabbitMQ is not connected"), "{told}");
+    assert_eq!(finished["counts"]["sent"], 10, "{finished}");
+    let (status, told) = readiness(&world).await;
+    assert_eq!((status, told.as_str()), (200, r#"{"status":"ready"}"#));
+    world.assert_promises_kept().await;
 }

@@ -28,7 +28,8 @@ use shared::password::HashPool;
 use shared::queue::Brokers;
 use shared::reconnect::Delays;
 use shared::store::Db;
-use shared::{probes, store};
+use shared::probes::{self, Readiness};
+use shared::store;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -201,14 +202,14 @@ async fn serve_probes(listener: TcpListener, metrics: Metrics, db: Db, counted: 
     let routes = probes::routes(metrics, move || {
         let (db, counted) = (db.clone(), Arc::clone(&counted));
         async move {
-            let mut obstacles = Vec::new();
+            let mut stands = Readiness::default();
             if store::ping(&db).await.is_err() {
-                obstacles.push("Postgres does not answer".to_owned());
+                stands.obstacles.push("Postgres does not answer".to_owned());
             }
             if counted.amqp_connected.get() == 0 {
-                obstacles.push("RabbitMQ is not connected".to_owned());
+                stands.obstacles.push("RabbitMQ is not connected".to_owned());
             }
-            obstacles
+            stands
         }
     });
     if let Err(fault) = probes::serve(listener, routes).await {
