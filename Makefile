@@ -8,7 +8,7 @@
 CARGO ?= cargo
 TARGET = $${CARGO_TARGET_DIR:-target}
 
-.PHONY: help demo test check bench queries fmt setup setup-tests
+.PHONY: help demo test check bench queries snapshot sbom fmt setup setup-tests
 .DEFAULT_GOAL := help
 
 help:
@@ -41,6 +41,13 @@ bench: setup ## measure throughput, latency and acceptance on this machine
 
 queries: setup ## learn the shapes of the SQL queries anew, after a change of queries or schema
 	shared/prepare-queries
+
+snapshot: setup ## remember what the release being cut asks of Postgres and the queue, for the next one
+	$(CARGO) build --workspace --locked
+	$(CARGO) test --workspace --locked --test contracts -- --ignored remember_this_release
+
+sbom: ## write what both programs are built from to target/sbom (CycloneDX)
+	@deploy/sbom
 
 fmt: ## format the code
 	$(CARGO) fmt

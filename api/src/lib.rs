@@ -48,7 +48,7 @@ use shared::metrics::Metrics;
 use shared::password::HashPool;
 use shared::queue::{Brokers, QueueError};
 use shared::store::audit::{self, Act, Action, COMMAND_LINE};
-use shared::store::{self, Db, StoreResult};
+use shared::store::{self, Db, StoreResult, schema};
 use shared::system_email::{SystemEmailKind, Template};
 use state::Api;
 use std::sync::Arc;
@@ -71,7 +71,10 @@ pub enum StartError {
     Store(#[from] store::StoreError),
     /// The schema could not be brought up to this release.
     #[error("could not bring the database (DATABASE_URL) up to this release: {0}")]
-    Migrate(#[from] store::MigrateError),
+    Migrate(#[from] schema::MigrateError),
+    /// The schema is that of a release before this one, and bringing it up is somebody else's work.
+    #[error("could not use the database (DATABASE_URL): {0}")]
+    Schema(String),
     /// A port or a thread is not to be had.
     #[error("could not {0}: {1}")]
     System(&'static str, #[source] std::io::Error),
@@ -92,12 +95,30 @@ pub enum StartError {
 ///
 /// What Postgres says.
 pub async fn migrate(db: &Db) -> Result<(), StartError> {
-    store::migrate(db).await?;
+    schema::migrate(db).await?;
     for kind in SystemEmailKind::ALL {
         let shipped = Template::shipped(kind);
         store::system_emails::ensure_shipped(db, kind, &shipped.subject, &shipped.body).await?;
     }
     Ok(())
+}
+
+/// The database, with a schema that this release can work with.
+///
+/// On an older one that somebody else is to bring up, the start ends; whoever started us tries again.
+/// If Postgres does not answer then, it is waited for as at any other time.
+async fn database(settings: &Settings) -> Result<Db, StartError> {
+    let db = store::connect(&settings.database, "beckon-api")?;
+    if settings.migrate {
+        migrate(&db).await?;
+        return Ok(db);
+    }
+    match schema::missing(&db).await {
+        Ok(missing) if missing.is_empty() => {}
+        Ok(missing) => return Err(StartError::Schema(schema::told(&missing))),
+        Err(fault) => warn!(error = %fault.cause(), "Could not look at the schema; serving as if it were there"),
+    }
+    Ok(db)
 }
 
 /// Makes an API key and returns it, the only time it can be seen.
@@ -132,10 +153,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|fault| StartError::System("listen (BECKON_LISTEN)", fault))?;
-    let db = store::connect(&settings.database, "beckon-api")?;
-    if settings.migrate {
-        migrate(&db).await?;
-    }
+    let db = database(&settings).await?;
     let registry = Metrics::for_process();
     registry.show_connections(&db);
     let metrics = Arc::new(ApiMetrics::declare(&registry));

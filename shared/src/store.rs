@@ -27,6 +27,7 @@ pub mod imports;
 pub mod intake;
 pub mod ledger;
 pub mod months;
+pub mod schema;
 pub mod selections;
 pub mod sessions;
 pub mod settle;
@@ -39,20 +40,16 @@ pub mod workers;
 use crate::config::DatabaseSettings;
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use std::borrow::Cow;
 use std::future::Future;
 use std::str::FromStr as _;
 use std::time::Duration;
-
-/// Why the schema could not be brought up to this release.
-pub type MigrateError = sqlx::migrate::MigrateError;
 
 /// Connections to Postgres.
 pub type Db = sqlx::PgPool;
 
 /// A transaction that several statements share.
 pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
-
-static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 
 /// How long a caller waits for a free connection before it hears that Postgres is busy.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -106,11 +103,14 @@ impl StoreError {
     /// Whether Postgres ended it because two waited for each other (40P01) or because of a
     /// serialisation (40001).
     fn is_deadlock(&self) -> bool {
-        let code = self
-            .cause()
+        matches!(self.code().as_deref(), Some("40P01" | "40001"))
+    }
+
+    /// Postgres's code for it, where Postgres said anything.
+    fn code(&self) -> Option<Cow<'_, str>> {
+        self.cause()
             .as_database_error()
-            .and_then(sqlx::error::DatabaseError::code);
-        matches!(code.as_deref(), Some("40P01" | "40001"))
+            .and_then(sqlx::error::DatabaseError::code)
     }
 
     /// Whether asking again can help.
@@ -182,19 +182,6 @@ pub fn connect(settings: &DatabaseSettings, name: &str) -> StoreResult<Db> {
         })
         .connect_lazy_with(options);
     Ok(pool)
-}
-
-/// Brings the schema up to this release, with room for the mails of this month and the next.
-///
-/// # Errors
-///
-/// What stood in the way, in Postgres's words.
-pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
-    MIGRATOR.run(db).await?;
-    match months::make(db).await {
-        Ok(_) => Ok(()),
-        Err(StoreError::Unavailable(cause) | StoreError::Refused(cause)) => Err(MigrateError::Execute(cause)),
-    }
 }
 
 /// Waits for a statement, but not for ever: sqlx would, for a server that vanished without a word.

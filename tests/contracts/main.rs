@@ -27,3 +27,4 @@ mod shell;
 mod sources;
 mod states;
 mod status_words;
+mod upgrade;

@@ -25,11 +25,10 @@ use pipeline::Pipeline;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
 use shared::password::HashPool;
+use shared::probes::{self, Readiness};
 use shared::queue::Brokers;
 use shared::reconnect::Delays;
-use shared::store::Db;
-use shared::probes::{self, Readiness};
-use shared::store;
+use shared::store::{self, Db, schema};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -87,7 +86,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     };
     let telling = tokio::spawn(presence.clone().keep_telling());
     info!(worker = name, "Worker is running");
-    until_postgres_answers(&db, &lifecycle).await;
+    until_postgres_is_ready(&db, &lifecycle).await;
 
     let mailer = Arc::clone(&pipeline.mailer);
     let consumer = consume::Consumer {
@@ -116,16 +115,21 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     Ok(finished)
 }
 
-/// Waits until Postgres lets us in. A worker without it takes no jobs: it could not claim them,
-/// and another could.
-async fn until_postgres_answers(db: &Db, lifecycle: &Lifecycle) {
+/// Waits until Postgres lets us in and has the schema of this release. A worker without them takes
+/// no jobs: it could not claim them, and another could.
+async fn until_postgres_is_ready(db: &Db, lifecycle: &Lifecycle) {
     let mut delays = Delays::for_a_near_server();
-    while let Err(fault) = store::ping(db).await {
+    loop {
+        let obstacle = match schema::missing(db).await {
+            Ok(missing) if missing.is_empty() => return,
+            Ok(missing) => schema::told(&missing),
+            Err(fault) => fault.cause().to_string(),
+        };
         let delay = delays.next_delay();
         warn!(
-            error = %fault.cause(),
+            error = obstacle,
             retry_seconds = delay.as_secs_f32(),
-            "Could not use Postgres (DATABASE_URL); taking no jobs until it answers"
+            "Could not use Postgres (DATABASE_URL); taking no jobs until that is put right"
         );
         tokio::select! {
             () = tokio::time::sleep(delay) => {}
@@ -203,8 +207,10 @@ async fn serve_probes(listener: TcpListener, metrics: Metrics, db: Db, counted: 
         let (db, counted) = (db.clone(), Arc::clone(&counted));
         async move {
             let mut stands = Readiness::default();
-            if store::ping(&db).await.is_err() {
-                stands.obstacles.push("Postgres does not answer".to_owned());
+            match schema::missing(&db).await {
+                Ok(missing) if missing.is_empty() => {}
+                Ok(missing) => stands.obstacles.push(schema::told(&missing)),
+                Err(_) => stands.obstacles.push("Postgres does not answer".to_owned()),
             }
             if counted.amqp_connected.get() == 0 {
                 stands.obstacles.push("RabbitMQ is not connected".to_owned());
