@@ -59,7 +59,10 @@ fn the_revision_is_what_the_build_is_told_or_git_knows() {
         .status()
         .unwrap();
     assert!(compiled.success());
-    let (ours, elsewhere) = (place.path().join("ours/shared"), place.path().join("ours/shared/deeper"));
+    let (ours, elsewhere) = (
+        place.path().join("ours/shared"),
+        place.path().join("ours/shared/deeper"),
+    );
     std::fs::create_dir_all(&elsewhere).unwrap();
     git(&ours.join(".."), &["init", "--quiet"]);
     git(&ours, &["commit", "--quiet", "--allow-empty", "--message", "Begin"]);

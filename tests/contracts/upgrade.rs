@@ -12,7 +12,9 @@ use harness::{Setup, World};
 use serde::{Deserialize, Serialize};
 use shared::job::Job;
 use shared::release::VERSION;
-use sqlx::{AssertSqlSafe, Column as _, Either, Executor as _, PgConnection, Row as _, SqlSafeStr as _, Statement as _};
+use sqlx::{
+    AssertSqlSafe, Column as _, Either, Executor as _, PgConnection, Row as _, SqlSafeStr as _, Statement as _,
+};
 use sqlx::{TypeInfo as _, postgres::PgTypeInfo};
 
 use crate::sources::{read, top};
@@ -146,7 +148,10 @@ async fn migrations_of_a_release_stay_as_they_are() {
         .keys()
         .filter(|one| !before.migrations.contains_key(one) && *one < newest)
         .collect();
-    assert!(late.is_empty(), "{late:?} would come after {newest}; give them later numbers");
+    assert!(
+        late.is_empty(),
+        "{late:?} would come after {newest}; give them later numbers"
+    );
     world.end().await;
 }
 
@@ -204,7 +209,14 @@ fn only_adds(statement: &str) -> bool {
         return true;
     }
     let columns: Vec<&str> = statement.split(" add column ").collect();
-    let no_other = ["add constraint", "add check", "add unique", "drop ", "alter column", "rename "];
+    let no_other = [
+        "add constraint",
+        "add check",
+        "add unique",
+        "drop ",
+        "alter column",
+        "rename ",
+    ];
     statement.starts_with("alter table ")
         && columns.len() > 1
         && columns[0].split(' ').count() == 3

@@ -4,6 +4,7 @@ use crate::error::Result;
 use crate::program::{Program, free_address};
 
 use super::World;
+use super::programs::stop;
 
 /// A running API that is not the world's own. It ends when it is dropped.
 #[derive(Debug)]
@@ -12,6 +13,17 @@ pub struct AnotherApi {
     pub program: Program,
     /// Where it answers.
     pub base: String,
+}
+
+impl AnotherApi {
+    /// Stops it in good order and returns its exit code.
+    ///
+    /// # Panics
+    ///
+    /// When it does not end.
+    pub async fn stop(self) -> i32 {
+        stop(self.program).await
+    }
 }
 
 impl World {
@@ -28,7 +40,8 @@ impl World {
         let given = settings.iter().copied().chain([("BECKON_LISTEN", address.as_str())]);
         all.extend(given.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let name = self.next_name("another-api");
-        let program = Program::start("beckon-api", self.folder.path(), &name, &[], &all).await?;
+        let path = self.setup.path_of("beckon-api")?;
+        let program = Program::start_at(&path, self.folder.path(), &name, &[], &all).await?;
         let base = format!("http://{address}");
         self.ready(&program, &base).await?;
         Ok(AnotherApi { program, base })

@@ -1,8 +1,10 @@
 //! Starting, stopping and killing a world's programs.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
+use sqlx::PgPool;
 
 use super::{PATIENCE, PULSE, World};
 use crate::error::{HarnessError, Result};
@@ -23,7 +25,8 @@ impl World {
         settings.extend(self.setup.api.clone());
         let name = self.next_name("api");
         self.api = None;
-        let program = Program::start("beckon-api", self.folder.path(), &name, &[], &settings).await?;
+        let path = self.setup.path_of("beckon-api")?;
+        let program = Program::start_at(&path, self.folder.path(), &name, &[], &settings).await?;
         self.ready(&program, &self.base.clone()).await?;
         self.api = Some(program);
         Ok(())
@@ -61,7 +64,8 @@ impl World {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
         );
         let name = self.next_name("worker");
-        let program = Program::start("beckon-worker", self.folder.path(), &name, &[], &settings).await?;
+        let path = self.setup.path_of("beckon-worker")?;
+        let program = Program::start_at(&path, self.folder.path(), &name, &[], &settings).await?;
         self.ready(&program, &format!("http://{probes}")).await?;
         self.workers.push(program);
         Ok(())
@@ -79,7 +83,8 @@ impl World {
         settings: &[(String, String)],
     ) -> Result<(i32, String)> {
         let name = self.next_name("once");
-        let program = Program::start(binary, self.folder.path(), &name, arguments, settings).await?;
+        let path = self.setup.path_of(binary)?;
+        let program = Program::start_at(&path, self.folder.path(), &name, arguments, settings).await?;
         let code = program.ended(PATIENCE).await?;
         Ok((code, program.log()))
     }
@@ -97,12 +102,47 @@ impl World {
     ///
     /// When it does not end.
     pub async fn stop_worker(&mut self, at: usize) -> i32 {
-        let worker = self.workers.remove(at);
-        worker.signal(Signal::SIGTERM);
-        match worker.ended(PATIENCE).await {
-            Ok(code) => code,
-            Err(fault) => panic!("{fault}"),
+        stop(self.workers.remove(at)).await
+    }
+
+    /// Stops the API in good order and returns its exit code.
+    ///
+    /// # Panics
+    ///
+    /// When there is none, or it does not end.
+    pub async fn stop_api(&mut self) -> i32 {
+        match self.api.take() {
+            Some(api) => stop(api).await,
+            None => panic!("the world has no API"),
         }
+    }
+
+    /// Kills everything as a machine that loses power does.
+    pub async fn kill_all(&mut self) {
+        while !self.workers.is_empty() {
+            self.kill_worker(0).await;
+        }
+        self.kill_api().await;
+    }
+
+    /// What is started from now on uses this database, and so does who looks.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be read.
+    pub fn turn_to_database(&mut self, url: &str) -> Result<()> {
+        self.db = PgPool::connect_lazy(url)
+            .map_err(|fault| HarnessError::because("could not read the database's address", fault))?;
+        let database = self.settings.iter_mut().find(|(name, _)| name == "DATABASE_URL");
+        if let Some((_, value)) = database {
+            url.clone_into(value);
+        }
+        Ok(())
+    }
+
+    /// What is started from now on is this workspace's, or another release's in that folder.
+    pub fn turn_to_programs(&mut self, folder: Option<&Path>) {
+        self.setup.programs = folder.map(Path::to_path_buf);
     }
 
     /// Kills the API as a crash does.
@@ -139,5 +179,18 @@ impl World {
     pub(super) fn next_name(&mut self, what: &str) -> String {
         self.started += 1;
         format!("{what}-{}", self.started)
+    }
+}
+
+/// Stops a program in good order.
+///
+/// # Panics
+///
+/// When it does not end.
+pub(super) async fn stop(program: Program) -> i32 {
+    program.signal(Signal::SIGTERM);
+    match program.ended(PATIENCE).await {
+        Ok(code) => code,
+        Err(fault) => panic!("{fault}"),
     }
 }

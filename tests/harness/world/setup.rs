@@ -1,5 +1,9 @@
 //! How a world is set up.
 
+use std::path::PathBuf;
+
+use crate::error::Result;
+use crate::program::binary_path;
 use crate::relay::Script;
 
 /// How a world is set up.
@@ -15,6 +19,8 @@ pub struct Setup {
     pub worker: Vec<(String, String)>,
     /// Whether Postgres and `RabbitMQ` are this world's alone, so that it may stop and wipe them.
     pub own_stack: bool,
+    /// Where the programs of another release are, if they are to run and not this workspace's.
+    pub programs: Option<PathBuf>,
 }
 
 impl Default for Setup {
@@ -25,6 +31,7 @@ impl Default for Setup {
             api: Vec::new(),
             worker: Vec::new(),
             own_stack: false,
+            programs: None,
         }
     }
 }
@@ -61,6 +68,14 @@ impl Setup {
     pub(super) fn login(&self) -> String {
         let login = self.relay.login.as_ref();
         login.map_or_else(String::new, |login| format!("{}:{}@", login.user, login.password))
+    }
+
+    /// Where one of our programs is.
+    pub(super) fn path_of(&self, binary: &str) -> Result<PathBuf> {
+        match &self.programs {
+            Some(folder) => Ok(folder.join(binary)),
+            None => binary_path(binary),
+        }
     }
 
     /// With Postgres and `RabbitMQ` of its own.

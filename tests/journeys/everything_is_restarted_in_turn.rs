@@ -1,0 +1,186 @@
+//! A rolling restart while much is going on: nothing that was accepted is lost, and nothing goes out
+//! twice.
+
+use crate::json;
+use harness::world::{AnotherApi, PATIENCE};
+use harness::{Setup, World};
+use reqwest::StatusCode;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// A batch that takes longer than all restarts together, at this many mails a second.
+const PEOPLE: usize = 5_000;
+const RATE: &str = "250";
+
+/// How many people somebody writes to one by one meanwhile, and how often.
+const SINGLES: usize = 1_000;
+const PACE: Duration = Duration::from_millis(40);
+
+/// A caller behind a load balancer that knows nothing of restarts.
+struct Caller {
+    key: String,
+    /// Where the two processes are, and which of them is being restarted.
+    processes: Arc<Mutex<Processes>>,
+    stop: CancellationToken,
+}
+
+#[derive(Clone)]
+struct Processes {
+    bases: [String; 2],
+    down: Option<usize>,
+}
+
+/// What became of the caller's requests.
+#[derive(Default)]
+struct Calls {
+    batches: BTreeSet<String>,
+    /// Requests that the process being restarted did not take.
+    turned_away: usize,
+    /// Any other answer.
+    wrong: Vec<String>,
+}
+
+impl Caller {
+    /// Invites one person after the other, asking the other process with the same key when one does
+    /// not answer.
+    async fn run(self) -> Calls {
+        // A connection for each request, so that none is sent on one that was about to be closed.
+        let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
+        let mut calls = Calls::default();
+        let mut pace = tokio::time::interval(PACE);
+        for n in 1..=SINGLES {
+            pace.tick().await;
+            if self.stop.is_cancelled() {
+                break;
+            }
+            for process in (0..2).cycle().skip(n % 2).take(6) {
+                let before = self.processes.lock().unwrap().clone();
+                let asked = http
+                    .post(format!("{}/v1/invites", before.bases[process]))
+                    .bearer_auth(&self.key)
+                    .header("Idempotency-Key", format!("single-{n}"))
+                    .json(&json!({ "emails": [format!("single{n}@example.org")] }))
+                    .timeout(PATIENCE);
+                let answer = asked.send().await;
+                let after = self.processes.lock().unwrap().down;
+                let was_down = [before.down, after].contains(&Some(process));
+                match answer {
+                    Ok(answer) if answer.status() == StatusCode::ACCEPTED => {
+                        let accepted: Value = answer.json().await.unwrap();
+                        calls.batches.insert(accepted["batch"].as_str().unwrap().to_owned());
+                        break;
+                    }
+                    Ok(answer) if was_down && answer.status() == StatusCode::SERVICE_UNAVAILABLE => {
+                        calls.turned_away += 1;
+                    }
+                    Err(fault) if was_down && !fault.is_timeout() => calls.turned_away += 1,
+                    other => calls.wrong.push(format!("single{n} at {process}: {other:?}")),
+                }
+            }
+        }
+        calls
+    }
+}
+
+/// Waits until so many more mails have gone out.
+async fn more(world: &World, mails: usize) {
+    let wanted = world.relay.accepted_count() + mails;
+    world.relay.wait_for(wanted, PATIENCE).await.unwrap();
+}
+
+async fn count(world: &World, query: &'static str) -> i64 {
+    sqlx::query_scalar(query).fetch_one(&world.db).await.unwrap()
+}
+
+/// Stops and starts every process, one after the other, while mails go out; returns how each ended, and
+/// the second API as it is then.
+async fn restart_in_turn(
+    world: &mut World,
+    second: AnotherApi,
+    processes: &Mutex<Processes>,
+) -> (Vec<i32>, AnotherApi) {
+    let down = |process| processes.lock().unwrap().down = process;
+    let mut codes = Vec::new();
+    for _ in 0..2 {
+        more(world, 200).await;
+        codes.push(world.stop_worker(0).await);
+        world.start_worker().await.unwrap();
+    }
+    more(world, 200).await;
+    down(Some(0));
+    codes.push(world.stop_api().await);
+    more(world, 100).await;
+    world.start_api().await.unwrap();
+    down(None);
+    more(world, 200).await;
+    down(Some(1));
+    codes.push(second.stop().await);
+    more(world, 100).await;
+    let second = world.another_api(&[]).await.unwrap();
+    processes.lock().unwrap().bases[1].clone_from(&second.base);
+    down(None);
+    more(world, 200).await;
+    (codes, second)
+}
+
+#[tokio::test]
+async fn nothing_is_lost_and_nothing_goes_out_twice() {
+    let setup = Setup::default().workers(2).api_setting("BECKON_MAIL_RATE", RATE);
+    let mut world = World::with(setup).await;
+    let second = world.another_api(&[]).await.unwrap();
+    let import = world.people(PEOPLE).await;
+    let singles: Vec<String> = (1..=SINGLES).map(|n| format!("single{n}@example.org")).collect();
+    let singles = format!("email\n{}", singles.join("\n"));
+    world.import(&singles).await.expect(201);
+    let processes = Arc::new(Mutex::new(Processes {
+        bases: [world.base().to_owned(), second.base.clone()],
+        down: None,
+    }));
+    let caller = Caller {
+        key: world.key().to_owned(),
+        processes: Arc::clone(&processes),
+        stop: CancellationToken::new(),
+    };
+    let stop = caller.stop.clone();
+
+    let batch = world.invite(json!({ "import": import })).await;
+    let calling = tokio::spawn(caller.run());
+    let (codes, second) = restart_in_turn(&mut world, second, &processes).await;
+    let meanwhile = world.batch(batch).await;
+    stop.cancel();
+    let calls = calling.await.unwrap();
+    let finished = world.finished(batch).await;
+    world
+        .eventually("the last single mail", async || {
+            let open = count(&world, "select count(*) from batches where finished_at is null").await;
+            (open == 0).then_some(())
+        })
+        .await;
+
+    assert_eq!(codes, [0; 4], "a process left something unfinished");
+    assert!(
+        meanwhile["finished_at"].is_null(),
+        "the batch ended before the last restart"
+    );
+    assert!(calls.wrong.is_empty(), "{:#?}", calls.wrong);
+    assert!(calls.turned_away > 0, "no request met a process that was down");
+    let accepted = calls.batches.len();
+    assert!(accepted > 50, "{accepted} single mails were accepted");
+    let batches = count(&world, "select count(*) from batches").await;
+    assert_eq!(
+        usize::try_from(batches).unwrap(),
+        accepted + 1,
+        "batches nobody heard of"
+    );
+    assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
+    assert_eq!(count(&world, "select count(*) from deliveries where unsure").await, 0);
+    let unaccepted = count(&world, "select count(*) from attempts where verdict <> 'accepted'").await;
+    assert_eq!(unaccepted, 0);
+    assert_eq!(world.relay.accepted_count(), PEOPLE + accepted);
+    world.assert_promises_kept().await;
+    drop(second);
+    world.end().await;
+}

@@ -1,0 +1,98 @@
+//! During an upgrade programs meet a schema that is newer or older than they are.
+
+use crate::json;
+use harness::program::{Program, free_address};
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+use std::path::Path;
+
+/// Our migrations without the last one, applied to a database of its own; with its address.
+async fn older_database(world: &World, name: &str) -> String {
+    let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/migrations");
+    let mut older = Migrator::new(ours).await.unwrap();
+    let mut migrations = older.migrations.to_vec();
+    migrations.pop().unwrap();
+    older.migrations = migrations.into();
+    let url = world.stack().create_database(name, None).await.unwrap();
+    let db = PgPool::connect(&url).await.unwrap();
+    older.run(&db).await.unwrap();
+    db.close().await;
+    url
+}
+
+/// The world's settings with this in their place.
+fn settings(world: &World, own: &[(&str, &str)]) -> Vec<(String, String)> {
+    let own = own
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+    world.settings().iter().cloned().chain(own).collect()
+}
+
+#[tokio::test]
+async fn a_newer_schema_is_as_good_as_our_own() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    world.people(1).await;
+    sqlx::query(
+        "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+         values (9000, 'of a later release', true, '\\x00', 1)",
+    )
+    .execute(&world.db)
+    .await
+    .unwrap();
+
+    world.stop_api().await;
+    world.start_api().await.unwrap();
+    world.start_worker().await.unwrap();
+    let batch = world.invite(json!({ "emails": ["person1@example.org"] })).await;
+    let finished = world.finished(batch).await;
+
+    assert_eq!(finished["counts"]["sent"], 1, "{finished}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_older_schema_is_named_and_waited_for() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    let name = format!("older_{}", uuid::Uuid::new_v4().simple());
+    let url = older_database(&world, &name).await;
+    let (probes, listen) = (free_address().await.unwrap(), free_address().await.unwrap());
+    let own = settings(
+        &world,
+        &[
+            ("DATABASE_URL", &url),
+            ("SMTP_URL", "smtp://127.0.0.1:1?tls=none"),
+            ("BECKON_PROBES_LISTEN", &probes.to_string()),
+            ("BECKON_LISTEN", &listen.to_string()),
+            ("BECKON_MIGRATE", "false"),
+        ],
+    );
+    let readiness = async || {
+        let answer = reqwest::get(format!("http://{probes}/readyz")).await.ok()?;
+        Some((answer.status().as_u16(), answer.text().await.unwrap()))
+    };
+
+    let worker = Program::start("beckon-worker", world.folder(), "early-worker", &[], &own)
+        .await
+        .unwrap();
+    let (status, told) = world.eventually("the worker to say how it stands", readiness).await;
+    let (code, api) = world.run("beckon-api", &["serve"], &own).await.unwrap();
+    let (migrated, said) = world.run("beckon-api", &["migrate"], &own).await.unwrap();
+    world
+        .eventually("the worker to be ready", async || {
+            readiness().await.filter(|(status, _)| *status == 200)
+        })
+        .await;
+
+    let lacks = "the database lacks migration ";
+    assert!(status == 503 && told.contains(lacks), "{status}: {told}");
+    assert!(code == 1 && api.contains(lacks), "{code}: {api}");
+    assert_eq!(migrated, 0, "{said}");
+    assert!(worker.log().contains(lacks), "{}", worker.log());
+    worker.signal(nix::sys::signal::Signal::SIGTERM);
+    assert_eq!(worker.ended(PATIENCE).await.unwrap(), 0, "{}", worker.log_tail());
+    world.stack().drop_database(&name).await.unwrap();
+    world.end().await;
+}
