@@ -94,7 +94,8 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     let runbooks: BTreeSet<String> = below(RUNBOOKS, ".md")
         .iter()
         .filter_map(|source| source.path.strip_prefix(RUNBOOKS)?.strip_suffix(".md"))
-        .filter(|name| *name != "README")
+        // Those without an alert are about what a person sets out to do.
+        .filter(|name| name.starts_with("Beckon"))
         .map(str::to_owned)
         .collect();
     assert_eq!(alerts, runbooks);

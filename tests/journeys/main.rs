@@ -29,6 +29,7 @@ mod an_answer_of_postgres_is_lost;
 mod an_import_is_undone;
 mod an_import_keeps_nobody_waiting;
 mod an_invite_arrives;
+mod an_older_database_is_restored;
 mod batches_take_turns;
 mod by_hand;
 mod details_are_dropped;

@@ -1,5 +1,6 @@
 //! The stack's Postgres: databases in it, and its stops and starts.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use reqwest::Url;
@@ -7,6 +8,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use super::{PULSE, Server, Stack, Stop};
 use crate::error::{HarnessError, Result};
+use crate::installed::path_of;
 
 /// Survives the server's crash but not the machine's, which tests don't cause. Commits are still
 /// written before they are answered: a crash of the server would lose what it has in memory.
@@ -82,6 +84,11 @@ impl Stack {
     pub async fn restart_postgres(&self, how: Stop) -> Result<()> {
         self.stop_postgres(how).await?;
         self.start_postgres().await
+    }
+
+    /// Where Postgres's own programs are: `psql`, `pg_dump` and others.
+    pub async fn postgres_programs() -> Result<PathBuf> {
+        path_of("POSTGRES_BIN").await
     }
 
     async fn administer(&self, statement: &str) -> std::result::Result<(), sqlx::Error> {
