@@ -8,7 +8,7 @@
 CARGO ?= cargo
 TARGET = $${CARGO_TARGET_DIR:-target}
 
-.PHONY: help demo test check bench queries snapshot sbom fmt setup setup-tests
+.PHONY: help demo test check bench queries snapshot upgrade sbom fmt setup setup-tests
 .DEFAULT_GOAL := help
 
 help:
@@ -45,6 +45,9 @@ queries: setup ## learn the shapes of the SQL queries anew, after a change of qu
 snapshot: setup ## remember what the release being cut asks of Postgres and the queue, for the next one
 	$(CARGO) build --workspace --locked
 	$(CARGO) test --workspace --locked --test contracts -- --ignored remember_this_release
+
+upgrade: setup ## go from FROM, a revision git knows, to what is here in the middle of a batch; builds both
+	@tests/upgrade "$(FROM)"
 
 sbom: ## write what both programs are built from to target/sbom (CycloneDX)
 	@deploy/sbom

@@ -30,6 +30,7 @@ mod an_import_is_undone;
 mod an_import_keeps_nobody_waiting;
 mod an_invite_arrives;
 mod an_older_database_is_restored;
+mod an_upgrade_under_load;
 mod batches_take_turns;
 mod by_hand;
 mod details_are_dropped;

@@ -1,0 +1,117 @@
+//! Two releases at work at once, as in an upgrade that nobody waits for, and back again.
+//!
+//! The programs of the release before are built from git by `tests/upgrade`, which `make upgrade`
+//! runs; without them there is nothing to do here.
+
+use crate::json;
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use serde_json::Value;
+use std::path::PathBuf;
+
+/// Enough that the batch runs through everything, at this many mails a second.
+const PEOPLE: usize = 4_000;
+const RATE: &str = "200";
+
+/// Password mails a phase.
+const PASSWORDS: usize = 20;
+
+async fn more(world: &World, mails: usize) {
+    let wanted = world.relay.accepted_count() + mails;
+    world.relay.wait_for(wanted, PATIENCE).await.unwrap();
+}
+
+/// Makes passwords for some people, by way of the API that the world turns to, and returns the batch.
+async fn passwords(world: &World, phase: usize) -> uuid::Uuid {
+    let first = phase * PASSWORDS + 1;
+    let emails: Vec<String> = (first..first + PASSWORDS)
+        .map(|n| format!("person{n}@example.org"))
+        .collect();
+    world.reset_passwords(json!({ "emails": emails })).await
+}
+
+/// How many mails each worker sent, the first to begin first.
+async fn mails_by_worker(world: &World) -> Vec<i64> {
+    let counting = "select count(*) from attempts where verdict = 'accepted' group by worker order by min(started_at)";
+    sqlx::query_scalar(counting).fetch_all(&world.db).await.unwrap()
+}
+
+/// No attempt is unsure, and no program of either release met what must not happen.
+async fn assert_nobody_worried(world: &World) {
+    let unsure: i64 = sqlx::query_scalar("select count(*) from deliveries where unsure")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(unsure, 0);
+    let logs = world.logs();
+    let errors: Vec<&str> = logs
+        .lines()
+        .filter(|line| line.contains("\"level\":\"ERROR\""))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}");
+}
+
+#[tokio::test]
+#[ignore = "needs the programs of another revision; `make upgrade FROM=…` builds them and runs this"]
+async fn two_releases_send_one_batch() {
+    let old = PathBuf::from(std::env::var_os("OLD_PROGRAMS").unwrap());
+    let setup = Setup {
+        programs: Some(old.clone()),
+        ..Setup::default().api_setting("BECKON_MAIL_RATE", RATE)
+    };
+    let mut world = World::with(setup).await;
+    let import = world.people(PEOPLE).await;
+    let batch = world.invite(json!({ "import": import })).await;
+    more(&world, 100).await;
+
+    // The schema and an API of this release join; everything else is of the one before.
+    world.turn_to_programs(None);
+    let new_api = world.another_api(&[]).await.unwrap();
+    more(&world, 200).await;
+    let mut batches = vec![passwords(&world, 0).await];
+    // A worker of this release beside the old one, both fed by the old dispatcher.
+    world.start_worker().await.unwrap();
+    more(&world, 300).await;
+    world.turn_to(&new_api.base);
+    batches.push(passwords(&world, 1).await);
+    // The dispatcher of this release feeds both workers.
+    let mut codes = vec![world.stop_api().await];
+    more(&world, 300).await;
+    batches.push(passwords(&world, 2).await);
+    let both = mails_by_worker(&world).await;
+    // And back: programs of the release before are started on the schema of this one.
+    world.turn_to_programs(Some(&old));
+    codes.push(world.stop_worker(1).await);
+    world.start_worker().await.unwrap();
+    let again = world.another_api(&[("BECKON_MIGRATE", "false")]).await.unwrap();
+    codes.push(new_api.stop().await);
+    world.turn_to(&again.base);
+    more(&world, 300).await;
+    batches.push(passwords(&world, 3).await);
+    let meanwhile = world.batch(batch).await;
+    let finished = world.finished(batch).await;
+    let mut resets: Vec<Value> = Vec::new();
+    for batch in batches {
+        resets.push(world.finished(batch).await);
+    }
+
+    eprintln!(
+        "mails by worker: old, new, old again: {:?}",
+        mails_by_worker(&world).await
+    );
+    assert_eq!(codes, [0; 3], "a process left something unfinished");
+    assert!(
+        meanwhile["finished_at"].is_null(),
+        "the batch ended before the last step"
+    );
+    assert_eq!(both.len(), 2, "{both:?}");
+    assert!(both.iter().all(|mails| *mails > 100), "{both:?}");
+    assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
+    for reset in &resets {
+        assert_eq!(reset["counts"]["sent"], PASSWORDS, "{reset}");
+    }
+    assert_eq!(world.relay.accepted_count(), PEOPLE + 4 * PASSWORDS);
+    assert_nobody_worried(&world).await;
+    world.assert_promises_kept().await;
+    world.end().await;
+}
