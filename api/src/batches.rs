@@ -22,7 +22,7 @@ use shared::store::intake::{NewBatch, Selection};
 use shared::store::tally::Tally;
 use shared::store::{batches, deliveries};
 use shared::system_email::SystemEmailKind;
-use shared::trace::TraceId;
+use shared::trace::TraceContext;
 use std::time::Duration;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -210,7 +210,7 @@ pub async fn send_again(
     State(api): State<Api>,
     caller: Caller,
     key: IdempotencyKey,
-    Extension(trace): Extension<TraceId>,
+    Extension(trace): Extension<TraceContext>,
     Path(id): Path<Uuid>,
     body: JsonBody<SendAgainRequest>,
 ) -> Result<(StatusCode, Json<AcceptedBatch>), Problem> {
@@ -229,7 +229,7 @@ pub async fn send_again(
             "No delivery of this batch ended in one of these ways.",
         ));
     }
-    let new = again(&api, batch.kind, users, body.value.include_recent, &caller, &trace);
+    let new = again(&api, batch.kind, users, body.value.include_recent, &caller, trace);
     let once = Once::new(&caller, &format!("send-again {id}"), key, body.digest);
     Ok((StatusCode::ACCEPTED, Json(accept_batch(&api, once, new).await?)))
 }
@@ -241,7 +241,7 @@ pub fn again(
     users: Vec<Uuid>,
     include_recent: bool,
     caller: &Caller,
-    trace: &TraceId,
+    trace: TraceContext,
 ) -> NewBatch {
     NewBatch {
         kind,
@@ -255,7 +255,7 @@ pub fn again(
         include_recent,
         stale_after: (kind == SystemEmailKind::PasswordReset).then_some(api.password_stale),
         created_by: caller.name.clone(),
-        trace_id: trace.as_str().to_owned(),
+        trace,
     }
 }
 

@@ -96,6 +96,8 @@ pub struct Settings {
     pub database: DatabaseSettings,
     /// RabbitMQ.
     pub brokers: Vec<String>,
+    /// Where traces go.
+    pub collector: Option<String>,
     /// What mails say about their sender, for previews.
     pub letters: LetterSettings,
     /// Where to listen.
@@ -127,6 +129,7 @@ impl Args {
         let database = self.shared.database(faults);
         let brokers = self.shared.brokers(faults);
         let letters = self.shared.letters(faults);
+        let collector = self.shared.collector(faults);
         let api = &self.api;
         let listen = faults.read("BECKON_LISTEN", &api.beckon_listen, listen_address);
         let mail_rate = faults.read("BECKON_MAIL_RATE", &api.beckon_mail_rate, rate);
@@ -142,6 +145,7 @@ impl Args {
         Some(Settings {
             database: database?,
             brokers: brokers?,
+            collector: collector?,
             letters: letters?,
             listen: listen?,
             mail_rate: mail_rate?,

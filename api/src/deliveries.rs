@@ -16,7 +16,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use shared::delivery::DeliveryState;
 use shared::store::{attempts, deliveries};
-use shared::trace::TraceId;
+use shared::trace::TraceContext;
 use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -219,7 +219,7 @@ pub async fn send_again(
     State(api): State<Api>,
     caller: Caller,
     key: IdempotencyKey,
-    Extension(trace): Extension<TraceId>,
+    Extension(trace): Extension<TraceContext>,
     Path(id): Path<Uuid>,
 ) -> Result<(StatusCode, Json<AcceptedBatch>), Problem> {
     let delivery = get(&api, id).await?;
@@ -230,7 +230,7 @@ pub async fn send_again(
         )
     })?;
     let batch = batches::get(&api, delivery.batch).await?;
-    let new = batches::again(&api, batch.kind, vec![user], true, &caller, &trace);
+    let new = batches::again(&api, batch.kind, vec![user], true, &caller, trace);
     let once = Once::new(&caller, &format!("send-again {id}"), key, Vec::new());
     Ok((StatusCode::ACCEPTED, Json(accept_batch(&api, once, new).await?)))
 }

@@ -8,6 +8,7 @@ use crate::body::{JsonBody, without_controls};
 use crate::caller::Caller;
 use crate::idempotent::{IdempotencyKey, Once};
 use crate::problem::{FieldError, Problem};
+use crate::spans;
 use crate::state::Api;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -19,7 +20,7 @@ use shared::store::intake::{NewBatch, Selection, accept};
 use shared::store::users::UserFilter;
 use shared::store::{begin, imports};
 use shared::system_email::SystemEmailKind;
-use shared::trace::TraceId;
+use shared::trace::{TraceContext, now};
 use std::collections::BTreeMap;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -118,7 +119,7 @@ pub async fn invites(
     State(api): State<Api>,
     caller: Caller,
     key: IdempotencyKey,
-    Extension(trace): Extension<TraceId>,
+    Extension(trace): Extension<TraceContext>,
     body: JsonBody<SendRequest>,
 ) -> Result<(StatusCode, Json<AcceptedBatch>), Problem> {
     take_in(api, SystemEmailKind::Invite, caller, key, trace, body).await
@@ -131,7 +132,7 @@ pub async fn password_resets(
     State(api): State<Api>,
     caller: Caller,
     key: IdempotencyKey,
-    Extension(trace): Extension<TraceId>,
+    Extension(trace): Extension<TraceContext>,
     body: JsonBody<SendRequest>,
 ) -> Result<(StatusCode, Json<AcceptedBatch>), Problem> {
     take_in(api, SystemEmailKind::PasswordReset, caller, key, trace, body).await
@@ -142,18 +143,18 @@ async fn take_in(
     kind: SystemEmailKind,
     caller: Caller,
     key: IdempotencyKey,
-    trace: TraceId,
+    trace: TraceContext,
     body: JsonBody<SendRequest>,
 ) -> Result<(StatusCode, Json<AcceptedBatch>), Problem> {
     let once = Once::new(&caller, kind.as_str(), key, body.digest);
-    let new = batch_of(kind, body.value, &caller, &trace, api.password_stale)?;
+    let new = batch_of(kind, body.value, &caller, trace, api.password_stale)?;
     let accepted = accept_batch(&api, once, new).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
 /// Accepts a batch once, to the end, whatever becomes of the client.
 pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<AcceptedBatch, Problem> {
-    let this = api.clone();
+    let (this, began) = (api.clone(), now());
     api.to_the_end(async move {
         if let Some(import) = new.selection.import
             && imports::find(&this.db, import).await?.is_none()
@@ -178,6 +179,7 @@ pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<Accept
         };
         once.commit(&this.db, transaction, StatusCode::ACCEPTED, &answer).await?;
         this.metrics.count_accepted(new.kind, &accepted);
+        spans::tell_intake(new.trace, answer.batch, new.kind, answer.accepted, began);
         info!(batch.id = %answer.batch, mail = new.kind.as_str(), selected = answer.selected, accepted = answer.accepted, "Accepted a batch");
         Ok(answer)
     })
@@ -188,7 +190,7 @@ fn batch_of(
     kind: SystemEmailKind,
     request: SendRequest,
     caller: &Caller,
-    trace: &TraceId,
+    trace: TraceContext,
     password_stale: Duration,
 ) -> Result<NewBatch, Problem> {
     let listed = request.users.len() + request.emails.len();
@@ -231,7 +233,7 @@ fn batch_of(
         include_recent: request.include_recent,
         stale_after: (kind == SystemEmailKind::PasswordReset).then_some(password_stale),
         created_by: caller.name.clone(),
-        trace_id: trace.as_str().to_owned(),
+        trace,
     })
 }
 

@@ -28,6 +28,7 @@ pub mod problem;
 pub mod query;
 pub mod routes;
 pub mod server;
+pub mod spans;
 pub mod spool;
 pub mod staged_import;
 pub mod state;
@@ -50,6 +51,7 @@ use shared::queue::{Brokers, QueueError};
 use shared::store::audit::{self, Act, Action, COMMAND_LINE};
 use shared::store::{self, Db, StoreResult, schema};
 use shared::system_email::{SystemEmailKind, Template};
+use shared::trace;
 use state::Api;
 use std::sync::Arc;
 use std::time::Duration;
@@ -150,6 +152,7 @@ pub async fn create_key(settings: &Settings, name: &str) -> Result<String, Start
 /// [`StartError`]; once it runs, it goes on through any trouble of its neighbours but a queue that
 /// only a person can put right.
 pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, StartError> {
+    let traces = trace::start("beckon-api", settings.collector.as_deref());
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|fault| StartError::System("listen (BECKON_LISTEN)", fault))?;
@@ -196,6 +199,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         months::keep(&api.db, settings.details_kept, &months_ahead, &lifecycle),
     );
     let finished = finish(&lifecycle, settings.stop_grace).await;
+    traces.end().await;
     dispatched?;
     info!("API has stopped");
     Ok(finished)

@@ -6,16 +6,17 @@
 
 use crate::metrics::ApiMetrics;
 use crate::problem::Problem;
+use crate::spans;
 use crate::state::Api;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use shared::trace::{self, TraceId};
+use shared::trace::{self, TraceContext};
 use std::any::Any;
 use std::sync::Arc;
-use std::time::Instant;
-use tracing::{Instrument as _, Span, info, info_span};
+use std::time::{Instant, SystemTime};
+use tracing::{Instrument as _, Span, error_span, info};
 
 /// In the place of a status, when the client hung up before its answer.
 const GONE: &str = "gone";
@@ -26,24 +27,26 @@ pub async fn request(State(api): State<Api>, mut request: Request, next: Next) -
         .headers()
         .get(trace::HEADER)
         .and_then(|value| value.to_str().ok());
-    let id = given.and_then(TraceId::from_traceparent).unwrap_or_else(TraceId::fresh);
+    let caller = given.and_then(TraceContext::from_traceparent);
+    let here = caller.map_or_else(TraceContext::fresh, TraceContext::child);
     let route = request
         .extensions()
         .get::<MatchedPath>()
         .map_or("unmatched", MatchedPath::as_str)
         .to_owned();
     let method = label_of(request.method());
-    let span = info_span!(
+    // Of the highest level, so that a line of any level has it.
+    let span = error_span!(
         "request",
         http.method = method,
         http.route = route,
-        trace.id = id.as_str()
+        trace.id = %here.trace_id()
     );
-    request.extensions_mut().insert(id.clone());
-    let asked = Asked::begin(Arc::clone(&api.metrics), method, route, span.clone());
+    request.extensions_mut().insert(here);
+    let asked = Asked::begin(Arc::clone(&api.metrics), method, route, span.clone(), (here, caller));
     let mut response = next.run(request).instrument(span).await;
     asked.answered(response.status());
-    if let Ok(value) = HeaderValue::from_str(&id.traceparent()) {
+    if let Ok(value) = HeaderValue::from_str(&here.traceparent()) {
         response.headers_mut().insert(trace::HEADER, value);
     }
     response
@@ -70,19 +73,30 @@ struct Asked {
     method: &'static str,
     route: String,
     span: Span,
+    /// Its place in its trace, and its caller's.
+    places: (TraceContext, Option<TraceContext>),
     began: Instant,
+    began_at: SystemTime,
     is_answered: bool,
 }
 
 impl Asked {
-    fn begin(metrics: Arc<ApiMetrics>, method: &'static str, route: String, span: Span) -> Self {
+    fn begin(
+        metrics: Arc<ApiMetrics>,
+        method: &'static str,
+        route: String,
+        span: Span,
+        places: (TraceContext, Option<TraceContext>),
+    ) -> Self {
         metrics.in_flight.inc();
         Self {
             metrics,
             method,
             route,
             span,
+            places,
             began: Instant::now(),
+            began_at: trace::now(),
             is_answered: false,
         }
     }
@@ -100,6 +114,20 @@ impl Asked {
                 "Answered a request"
             );
         });
+        self.trace(Some(status.as_u16()));
+    }
+
+    fn trace(&self, status: Option<u16>) {
+        let (here, caller) = self.places;
+        let request = spans::Request {
+            here,
+            caller,
+            method: self.method,
+            route: &self.route,
+            status,
+            began: self.began_at,
+        };
+        request.tell();
     }
 }
 
@@ -116,6 +144,7 @@ impl Drop for Asked {
                 "A client hung up before its answer; what it began to store goes on to its end"
             );
         });
+        self.trace(None);
     }
 }
 
@@ -148,7 +177,16 @@ mod tests {
     #[test]
     fn a_request_whose_client_hangs_up_is_counted_and_no_longer_in_flight() {
         let metrics = Arc::new(ApiMetrics::declare(&Metrics::for_process()));
-        let begin = || Asked::begin(Arc::clone(&metrics), "GET", "/v1/users".to_owned(), Span::none());
+        let begin = || {
+            let places = (TraceContext::fresh(), None);
+            Asked::begin(
+                Arc::clone(&metrics),
+                "GET",
+                "/v1/users".to_owned(),
+                Span::none(),
+                places,
+            )
+        };
 
         let (answered, gone) = (begin(), begin());
         assert_eq!(metrics.in_flight.get(), 2);

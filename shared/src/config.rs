@@ -4,6 +4,7 @@
 //! hands over plain text; the values are read here, because a person who mistyped three settings
 //! should hear of three, in one line each, and never see a secret repeated.
 
+mod collector;
 mod lifetimes;
 mod sender;
 
@@ -239,6 +240,9 @@ pub struct SharedArgs {
     /// json, or text [default: text on a terminal, json elsewhere]
     #[arg(long, env = "BECKON_LOG_FORMAT", global = true)]
     pub beckon_log_format: Option<String>,
+    /// Where traces go: a collector near by that speaks OTLP over HTTP, like `http://127.0.0.1:4318` [default: nowhere]
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", global = true)]
+    pub otel_exporter_otlp_endpoint: Option<String>,
 }
 
 /// Where to find Postgres.

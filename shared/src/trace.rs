@@ -1,50 +1,156 @@
-//! The thread that connects a request with the relay's answer (W3C Trace Context).
+//! The thread that connects a request with the relay's answer (W3C Trace Context, OpenTelemetry).
 //!
-//! A batch is accepted in one request and its mails leave minutes or days later, so the trace id
-//! is kept with the batch, put into each job's headers and logged at every step.
+//! A batch is accepted in one request, and its mails leave minutes or days later in other
+//! processes. What they need to find each other is little: the trace id is kept with the batch, and
+//! the ids of the spans that others point at are made from the ids of what those are about. So a
+//! retry names the attempt before it, and nobody has stored where that was.
+//!
+//! ```text
+//! request ─▶ intake ─┬─▶ publish ─▶ process, attempt 1 ─▶ claim · compose · send · settle
+//!                    └─▶ publish ─▶ process, attempt 2, with a link to attempt 1
+//! ```
+//!
+//! A retry is published because it is due, hours after the attempt before it has ended: so it is no
+//! child of that one.
+//!
+//! A span is built when what it tells of has ended, so whether it is worth keeping is decided by
+//! what became of it. Kept are all requests, all mails of the interactive lane, all retries and
+//! every attempt that did not go well; of bulk mails that go well at once, one in a hundred. The
+//! dispatcher decides what it can know and says so in the job's header; the worker adds what went
+//! wrong. What a caller keeps of its own trace is not asked: whoever looks for a mail has no part in
+//! that. A batch of a hundred thousand leaves some thousand spans, and where no collector is named
+//! none is built at all.
+//!
+//! Spans are not made from the log's: a mail's way would then be traced only at a fitting log
+//! level, and kept or not before anybody knows how it ends. They carry ids, counts, codes and words
+//! of ours, and never what a person or the relay has written.
 
+mod export;
+mod span;
+
+pub use export::{Exporting, export, start};
+pub use span::{Span, SpanKind, now};
+
+use crate::batch::Lane;
+use crate::job::Job;
+use opentelemetry::trace::{SpanId, TraceId};
 use uuid::Uuid;
 
 /// The header it travels in, over HTTP and in a job.
 pub const HEADER: &str = "traceparent";
 
-/// A W3C trace id: 16 bytes, not all zero, in lower-case hex.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct TraceId(String);
+/// Of bulk mails that go well at once, one in so many is traced: a batch of a hundred thousand shows
+/// a thousand times what is usual, which is enough to see what takes long.
+const BULK_ONE_IN: u64 = 100;
 
-impl TraceId {
-    /// A fresh one.
+/// A place in a trace: what happens next is a child of this span.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct TraceContext {
+    trace: TraceId,
+    span: SpanId,
+    is_sampled: bool,
+}
+
+impl TraceContext {
+    /// The first span of a trace of its own.
     pub fn fresh() -> Self {
-        Self(Uuid::new_v4().simple().to_string())
+        Self {
+            trace: TraceId::from_bytes(Uuid::new_v4().into_bytes()),
+            span: fresh_span(),
+            is_sampled: true,
+        }
     }
 
-    /// The id in a `traceparent` header's value, if that has the form of the standard.
+    /// The place in a `traceparent` header's value, if that has the form of the standard.
     pub fn from_traceparent(value: &str) -> Option<Self> {
         let mut parts = value.trim().split('-');
-        let (version, id, span) = (parts.next()?, parts.next()?, parts.next()?);
+        let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
         let is_hex = |text: &str, length: usize| {
             text.len() == length && text.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
         };
-        let is_zero = id.bytes().all(|b| b == b'0');
-        (is_hex(version, 2) && version != "ff" && is_hex(id, 32) && is_hex(span, 16) && !is_zero)
-            .then(|| Self(id.to_owned()))
+        if !is_hex(version, 2) || version == "ff" || !is_hex(trace, 32) || !is_hex(span, 16) || !is_hex(flags, 2) {
+            return None;
+        }
+        let (trace, span) = (TraceId::from_hex(trace).ok()?, SpanId::from_hex(span).ok()?);
+        let is_sampled = u8::from_str_radix(flags, 16).ok()? & 1 == 1;
+        (trace != TraceId::INVALID && span != SpanId::INVALID).then_some(Self {
+            trace,
+            span,
+            is_sampled,
+        })
     }
 
-    /// The id as kept by Postgres.
-    pub fn from_store(id: String) -> Self {
-        Self(id)
+    /// The span in which a batch was accepted, from the trace id that is kept with it.
+    pub fn of_intake(trace_id: &str, batch: Uuid) -> Self {
+        Self {
+            trace: TraceId::from_hex(trace_id).unwrap_or(TraceId::INVALID),
+            span: span_about(batch, 0),
+            is_sampled: true,
+        }
     }
 
-    /// 32 hex digits.
-    pub fn as_str(&self) -> &str {
-        &self.0
+    /// The same place, for a job: whether its attempt is traced whatever becomes of it.
+    #[must_use]
+    pub fn for_job(self, lane: Lane, job: Job) -> Self {
+        let is_chosen = job.delivery.as_u64_pair().1.is_multiple_of(BULK_ONE_IN);
+        Self {
+            is_sampled: lane == Lane::Interactive || job.attempt > 1 || is_chosen,
+            ..self
+        }
     }
 
-    /// A `traceparent` for the next step: this trace, a span id of its own, sampled.
-    pub fn traceparent(&self) -> String {
-        let span = Uuid::new_v4().as_u64_pair().0;
-        format!("00-{}-{span:016x}-01", self.0)
+    /// A span of its own within this one.
+    #[must_use]
+    pub fn child(self) -> Self {
+        Self {
+            span: fresh_span(),
+            ..self
+        }
     }
+
+    /// The span of the intake of this batch, within this trace.
+    #[must_use]
+    pub fn intake(self, batch: Uuid) -> Self {
+        Self {
+            span: span_about(batch, 0),
+            ..self
+        }
+    }
+
+    /// The span of an attempt, within this trace.
+    #[must_use]
+    pub fn attempt(self, delivery: Uuid, attempt: i32) -> Self {
+        Self {
+            span: span_about(delivery, attempt),
+            ..self
+        }
+    }
+
+    /// The id of the whole trace, for the log and for Postgres: 32 hex digits.
+    pub const fn trace_id(self) -> TraceId {
+        self.trace
+    }
+
+    /// Whether what happens here is traced whatever becomes of it.
+    pub const fn is_sampled(self) -> bool {
+        self.is_sampled
+    }
+
+    /// A `traceparent` for the next step.
+    pub fn traceparent(self) -> String {
+        format!("00-{}-{}-{:02x}", self.trace, self.span, u8::from(self.is_sampled))
+    }
+}
+
+fn fresh_span() -> SpanId {
+    SpanId::from_bytes(Uuid::new_v4().as_u64_pair().0.to_be_bytes())
+}
+
+/// The id of the span about a batch (attempt 0) or about an attempt at a delivery. The lower half of
+/// an id of ours is random; multiplied by an odd number, attempts differ.
+fn span_about(id: Uuid, attempt: i32) -> SpanId {
+    let spread = u64::from(attempt.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    SpanId::from_bytes((id.as_u64_pair().1 ^ spread).to_be_bytes())
 }
 
 #[cfg(test)]
@@ -52,9 +158,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trace_survives_the_header() {
-        let id = TraceId::fresh();
-        assert_eq!(TraceId::from_traceparent(&id.traceparent()), Some(id));
+    fn a_place_survives_the_header() {
+        let here = TraceContext::fresh();
+        let job = Job {
+            delivery: Uuid::from_u128(7),
+            attempt: 1,
+        };
+        let unsampled = here.for_job(Lane::Bulk, job);
+
+        assert_eq!(TraceContext::from_traceparent(&here.traceparent()), Some(here));
+        assert!(!unsampled.is_sampled());
+        assert_eq!(
+            TraceContext::from_traceparent(&unsampled.traceparent()),
+            Some(unsampled)
+        );
     }
 
     #[test]
@@ -62,11 +179,43 @@ mod tests {
         for header in [
             "",
             "00-0af7651916cd43dd8448eb211c80319c",
+            "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331",
             "00-00000000000000000000000000000000-b7ad6b7169203331-01",
+            "00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01",
             "00-0AF7651916CD43DD8448EB211C80319C-b7ad6b7169203331-01",
             "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
         ] {
-            assert_eq!(TraceId::from_traceparent(header), None, "{header}");
+            assert_eq!(TraceContext::from_traceparent(header), None, "{header}");
         }
+    }
+
+    #[test]
+    fn the_spans_of_a_batch_and_of_its_attempts_are_found_again_and_differ() {
+        let (batch, delivery) = (Uuid::new_v4(), Uuid::new_v4());
+        let here = TraceContext::fresh();
+        let trace_id = here.trace_id().to_string();
+
+        assert_eq!(TraceContext::of_intake(&trace_id, batch), here.intake(batch));
+        let mut spans: Vec<_> = (0..60).map(|n| here.attempt(delivery, n).traceparent()).collect();
+        spans.push(here.intake(batch).traceparent());
+        spans.sort();
+        spans.dedup();
+        assert_eq!(spans.len(), 61);
+        assert!(spans.iter().all(|span| span.contains(&trace_id)));
+    }
+
+    #[test]
+    fn one_person_and_every_retry_are_traced_and_of_a_bulk_batch_one_in_a_hundred() {
+        let is_traced = |lane, delivery, attempt| {
+            TraceContext::fresh()
+                .for_job(lane, Job { delivery, attempt })
+                .is_sampled()
+        };
+        let ids: Vec<Uuid> = (0..10_000_u64).map(|n| Uuid::from_u64_pair(n, n)).collect();
+        let traced = |lane, attempt| ids.iter().filter(|id| is_traced(lane, **id, attempt)).count();
+
+        assert_eq!(traced(Lane::Interactive, 1), 10_000);
+        assert_eq!(traced(Lane::Bulk, 1), 100);
+        assert_eq!(traced(Lane::Bulk, 2), 10_000);
     }
 }

@@ -11,8 +11,8 @@ const PLACES: &[(&str, &[&str])] = &[
     ("csv", &["api/src/"]),
     ("lapin", &["shared/src/queue", "tests/"]),
     ("sqlx", &["shared/src/", "tests/"]),
-    // The demo's inbox and the pages that try out the tests' browser are no part of what runs in
-    // earnest.
+    // The demo's inbox, the pages that try out the tests' browser and the tests' collector are no
+    // part of what runs in earnest.
     (
         "axum",
         &[
@@ -20,11 +20,15 @@ const PLACES: &[(&str, &[&str])] = &[
             "shared/src/probes.rs",
             "tests/demo/inbox",
             "tests/harness/browser/tests.rs",
+            "tests/harness/collector.rs",
         ],
     ),
     ("askama", &["api/src/", "shared/src/letter.rs", "tests/demo/inbox"]),
     ("backoff", &["shared/src/reconnect.rs"]),
     ("argon2", &["shared/src/password"]),
+    ("opentelemetry", &["shared/src/trace/", "shared/src/trace.rs"]),
+    ("opentelemetry_sdk", &["shared/src/trace/"]),
+    ("opentelemetry_otlp", &["shared/src/trace/"]),
 ];
 
 /// A crate, and the members that may depend on it.
@@ -40,6 +44,9 @@ const MEMBERS: &[(&str, &[&str])] = &[
     ("askama", &["api", "shared", "tests"]),
     ("backoff", &["shared"]),
     ("argon2", &["shared"]),
+    ("opentelemetry", &["shared"]),
+    ("opentelemetry_sdk", &["shared"]),
+    ("opentelemetry-otlp", &["shared"]),
 ];
 
 #[test]

@@ -27,7 +27,7 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("BECKON_RESET_PASSWORD_LIFETIME", BOTH),
     ("BECKON_LOG", BOTH),
     ("BECKON_LOG_FORMAT", BOTH),
-    // OTEL_EXPORTER_OTLP_ENDPOINT comes with the export of traces.
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", BOTH),
 ];
 
 /// The two programs.

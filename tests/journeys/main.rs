@@ -40,6 +40,7 @@ mod history_slows_nothing;
 mod mail_is_stalled;
 mod names_come_from_everywhere;
 mod nobody_waits_behind_a_batch;
+mod one_mail_is_one_trace;
 mod one_mail_leaves_at_once;
 mod one_worker_cannot_reach_the_relay;
 mod pause_resume_and_stop_tell_the_truth;

@@ -5,6 +5,7 @@ use harness::World;
 use shared::batch::Lane;
 use shared::job::Job;
 use shared::queue::{Brokers, Outgoing};
+use shared::trace::TraceContext;
 
 #[tokio::test]
 async fn copies_of_a_job_send_one_mail() {
@@ -26,7 +27,7 @@ async fn copies_of_a_job_send_one_mail() {
                 attempt: 1,
             },
             lane: Lane::Bulk,
-            traceparent: String::new(),
+            trace: TraceContext::fresh(),
         })
         .collect();
     let brokers = Brokers::new(vec![world.amqp_url().to_owned()]);

@@ -89,6 +89,8 @@ pub struct Settings {
     pub relay: RelayUrl,
     /// Connections to it.
     pub connections: usize,
+    /// Where traces go.
+    pub collector: Option<String>,
     /// What mails say about their sender.
     pub letters: LetterSettings,
     /// Threads that hash.
@@ -116,6 +118,7 @@ impl Args {
         let database = self.shared.database(faults);
         let brokers = self.shared.brokers(faults);
         let letters = self.shared.letters(faults);
+        let collector = self.shared.collector(faults);
         let worker = &self.worker;
         let relay = worker.relay(faults);
         let connections = faults.read(
@@ -131,6 +134,7 @@ impl Args {
         Some(Settings {
             database: database?,
             brokers: brokers?,
+            collector: collector?,
             relay: relay?,
             connections: connections?,
             lifetimes: letters.as_ref()?.lifetimes,

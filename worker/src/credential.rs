@@ -8,6 +8,7 @@
 use crate::claim::Held;
 use crate::group::Group;
 use crate::metrics::WorkerMetrics;
+use crate::spans::Steps;
 use shared::batch::Lane;
 use shared::config::Lifetimes;
 use shared::lifecycle::Lifecycle;
@@ -71,12 +72,18 @@ impl Credentials {
     /// # Errors
     ///
     /// No mail may be sent; the claim is to be given back.
-    pub async fn make(&self, held: &Held, user: Uuid, lane: Lane) -> Result<Password, CredentialError> {
+    pub async fn make(
+        &self,
+        held: &Held,
+        user: Uuid,
+        lane: Lane,
+        steps: &mut Steps<'_>,
+    ) -> Result<Password, CredentialError> {
         let password =
             Password::generate(&mut os_randomness()).map_err(|fault| CredentialError::NotMade(fault.to_string()))?;
-        let timer = self.metrics.stage("hash");
+        steps.begin_step("hash");
         let hashed = self.pool.hash(password).await;
-        timer.observe_duration();
+        steps.end_step();
         let (password, verifier) = hashed.map_err(|fault| CredentialError::NotMade(fault.to_string()))?;
         let (claim, lease) = held;
         let credential = NewCredential {
@@ -89,9 +96,9 @@ impl Credentials {
             // Until the outcome is settled it must outlive any attempt.
             lifetime: self.lifetime(held) + Duration::from_hours(1),
         };
-        let timer = self.metrics.stage("credential");
+        steps.begin_step("credential");
         let is_stored = self.group.ask(credential, lane).await;
-        timer.observe_duration();
+        steps.end_step();
         if is_stored == Some(true) {
             Ok(password)
         } else {

@@ -18,6 +18,7 @@ pub mod presence;
 pub mod retry;
 pub mod send;
 pub mod settle;
+pub mod spans;
 
 use config::Settings;
 use metrics::WorkerMetrics;
@@ -29,6 +30,7 @@ use shared::probes::{self, Readiness};
 use shared::queue::Brokers;
 use shared::reconnect::Delays;
 use shared::store::{self, Db, schema};
+use shared::trace;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -55,6 +57,7 @@ pub enum StartError {
 ///
 /// [`StartError`]; once it runs it goes on through any trouble of its neighbours.
 pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, StartError> {
+    let traces = trace::start("beckon-worker", settings.collector.as_deref());
     let metrics = Metrics::for_process();
     let counted = Arc::new(WorkerMetrics::declare(&metrics));
     let name = worker_name();
@@ -111,6 +114,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     // The last word must not be overtaken by one that was on its way.
     let _ = telling.await;
     presence.leave().await;
+    traces.end().await;
     info!("Worker has stopped");
     Ok(finished)
 }

@@ -5,6 +5,7 @@ use crate::retry::{RetrySettings, next_try};
 use crate::send::{Answer, Phase, TroubleClass, Verdict};
 use crate::settle::Recorded;
 use rand::SeedableRng as _;
+use shared::batch::Lane;
 use shared::delivery::ATTEMPTS_MOST;
 use shared::password::os_randomness;
 use shared::store::claims::Claim;
@@ -110,32 +111,54 @@ fn before_the_relay(claim: &Claim, token: Uuid, ending: Ending, why: String) -> 
 }
 
 /// Says in one line what became of an attempt. The relay's words may name the person, so they
-/// are in Postgres and not in the log.
-pub fn tell(claim: &Claim, outcome: &Outcome, recorded: Recorded) {
-    let mail = claim.kind.as_str();
+/// are in Postgres and not in the log. The ids of delivery, attempt and trace are the span's.
+pub fn tell(claim: &Claim, lane: Lane, outcome: &Outcome, recorded: Recorded, at_the_relay: Option<Duration>) {
+    let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let state = match recorded {
         Recorded::Moved(state) => Some(state.as_str()),
         Recorded::NotOurs | Recorded::Unknown => None,
     };
-    let (phase, code) = (outcome.phase, outcome.code);
-    match (&outcome.ending, state) {
-        (_, None) if recorded == Recorded::Unknown => warn!(
-            mail,
-            phase, code, "An outcome is not recorded; when its lease ends the attempt counts as unsure"
-        ),
-        (_, None) => warn!(
-            mail,
-            phase, code, "Dropped an outcome: the claim was lost, and whoever holds it now decides"
-        ),
-        (Ending::Sent { .. }, Some(_)) => info!(mail, batch.id = %claim.batch, "Sent a mail"),
-        (Ending::Failed { reason }, Some(_)) => {
-            warn!(mail, batch.id = %claim.batch, phase, code, reason, "The mail failed for good");
+    let retry_seconds = match &outcome.ending {
+        Ending::Retry { after, .. } | Ending::GivenBack { after } => Some(after.as_secs()),
+        Ending::Sent { .. } | Ending::Failed { .. } => None,
+    };
+    macro_rules! line {
+        ($level:ident, $said:literal) => {
+            $level!(
+                batch.id = %claim.batch,
+                mail = claim.kind.as_str(),
+                lane = lane.as_str(),
+                verdict = outcome.ending.verdict(),
+                class = outcome.ending.reason(),
+                phase = outcome.phase,
+                code = outcome.code,
+                enhanced_code = outcome.enhanced_code,
+                state,
+                retry_seconds,
+                wait_ms = milliseconds(Duration::try_from_secs_f64(claim.waited_seconds).unwrap_or_default()),
+                smtp_ms = at_the_relay.map(milliseconds),
+                $said
+            )
+        };
+    }
+    match (&outcome.ending, recorded) {
+        (_, Recorded::Unknown) => {
+            line!(
+                warn,
+                "An outcome is not recorded; when its lease ends the attempt counts as unsure"
+            );
         }
-        (Ending::Retry { reason, after, .. }, Some(state)) => {
-            warn!(mail, batch.id = %claim.batch, phase, code, reason, state, retry_seconds = after.as_secs(), "The mail was not sent this time");
+        (_, Recorded::NotOurs) => {
+            line!(
+                warn,
+                "Dropped an outcome: the claim was lost, and whoever holds it now decides"
+            );
         }
-        (Ending::GivenBack { .. }, Some(state)) => {
-            info!(mail, batch.id = %claim.batch, phase, code, state, "Gave a mail back: its attempt had not begun and is not spent");
+        (Ending::Sent { .. }, _) => line!(info, "Sent a mail"),
+        (Ending::Failed { .. }, _) => line!(warn, "The mail failed for good"),
+        (Ending::Retry { .. }, _) => line!(warn, "The mail was not sent this time"),
+        (Ending::GivenBack { .. }, _) => {
+            line!(info, "Gave a mail back: its attempt had not begun and is not spent");
         }
     }
 }

@@ -16,13 +16,14 @@ use crate::metrics::WorkerMetrics;
 use crate::outcome;
 use crate::send::{Answer, Mailer};
 use crate::settle::{Recorded, Settling};
+use crate::spans::Steps;
 use shared::batch::Lane;
 use shared::job::Job;
 use shared::store::settle::{Ending, Outcome};
 use shared::system_email::SystemEmailKind;
-use shared::trace::TraceId;
+use shared::trace::TraceContext;
 use std::sync::Arc;
-use tracing::{Instrument as _, debug, info_span};
+use tracing::{Instrument as _, debug, error_span};
 
 /// A job with what it came with.
 pub struct Work {
@@ -32,8 +33,8 @@ pub struct Work {
     pub tag: u64,
     /// Its queue.
     pub lane: Lane,
-    /// The trace it belongs to.
-    pub trace: TraceId,
+    /// The span in which it was published.
+    pub trace: TraceContext,
     /// Where to say that it is done with.
     pub acks: Acks,
     /// The right to claim it.
@@ -85,20 +86,22 @@ impl Pipeline {
 
     /// Runs one job to its end.
     pub async fn run(self: Arc<Self>, work: Work) {
-        let span = info_span!(
+        // Of the highest level, so that a line of any level has its ids.
+        let span = error_span!(
             "job",
             delivery.id = %work.job.delivery,
             attempt = work.job.attempt,
-            trace.id = work.trace.as_str(),
+            trace.id = %work.trace.trace_id(),
         );
         self.run_in_span(work).instrument(span).await;
     }
 
     async fn run_in_span(&self, work: Work) {
         let _in_progress = self.metrics.in_progress(work.lane);
-        let timer = self.metrics.stage("claim");
+        let mut steps = Steps::begin(&self.metrics);
+        steps.begin_step("claim");
         let taking = self.claims.take(work.job, work.lane).await;
-        timer.observe_duration();
+        steps.end_step();
         let held = match taking {
             Taking::Ours(held) => *held,
             Taking::NotOurs => {
@@ -109,41 +112,36 @@ impl Pipeline {
             Taking::Unknown => return,
         };
         self.metrics.observe_wait(work.lane, held.0.waited_seconds);
-        let sent = self.compose_and_send(&held, work.lane).await;
+        let sent = self.compose_and_send(&held, work.lane, &mut steps).await;
         drop(work.permit);
-        if self.settle(&held, work.lane, sent).await {
+        if self.settle(&held, work.lane, work.trace, sent, steps).await {
             work.acks.done(work.tag);
         }
     }
 
     /// Steps 7 and 8.
-    async fn compose_and_send(&self, held: &Held, lane: Lane) -> Result<Answer, Unsent> {
+    async fn compose_and_send(&self, held: &Held, lane: Lane, steps: &mut Steps<'_>) -> Result<Answer, Unsent> {
         let (claim, lease) = held;
         let password = match &claim.recipient {
             Some(person) if claim.kind == SystemEmailKind::PasswordReset => {
-                Some(self.credentials.make(held, person.user, lane).await?)
+                Some(self.credentials.make(held, person.user, lane, steps).await?)
             }
             _ => None,
         };
-        let timer = self.metrics.stage("compose");
-        let lifetime = self.credentials.lifetime(held);
-        let mail = self
-            .composer
-            .compose(
-                claim,
-                &Letterhead {
-                    password: password.as_ref(),
-                    lifetime,
-                },
-            )
-            .await?;
-        timer.observe_duration();
-        let timer = self.metrics.stage("send");
+        let letterhead = Letterhead {
+            password: password.as_ref(),
+            lifetime: self.credentials.lifetime(held),
+        };
+        steps.begin_step("compose");
+        let mail = self.composer.compose(claim, &letterhead).await;
+        steps.end_step();
+        let mail = mail?;
+        steps.begin_step("send");
         let mut answer = self
             .mailer
             .send(&mail.envelope, &mail.message, lane, &|| lease.holds())
             .await;
-        timer.observe_duration();
+        steps.end_step();
         if password.is_some_and(|password| password.appears_in(&answer.reply)) {
             answer.withhold_words();
         }
@@ -151,7 +149,14 @@ impl Pipeline {
     }
 
     /// Step 9; tells whether the job is done with.
-    async fn settle(&self, held: &Held, lane: Lane, sent: Result<Answer, Unsent>) -> bool {
+    async fn settle(
+        &self,
+        held: &Held,
+        lane: Lane,
+        trace: TraceContext,
+        sent: Result<Answer, Unsent>,
+        mut steps: Steps<'_>,
+    ) -> bool {
         let (claim, lease) = held;
         let password_lifetime = (claim.kind == SystemEmailKind::PasswordReset).then(|| self.credentials.lifetime(held));
         let outcome = match &sent {
@@ -160,10 +165,11 @@ impl Pipeline {
         };
         let seconds = seconds_since_start(held);
         let is_on_time = claim.seconds_left.map(|left| lease.age().as_secs_f64() <= left);
-        let timer = self.metrics.stage("settle");
+        steps.begin_step("settle");
         let recorded = self.settling.record(outcome.clone(), lane).await;
-        timer.observe_duration();
-        outcome::tell(claim, &outcome, recorded);
+        steps.end_step();
+        outcome::tell(claim, lane, &outcome, recorded, steps.at_the_relay());
+        steps.tell(trace, lane, claim, &outcome);
         if let Recorded::Moved(state) = recorded {
             self.metrics.count_attempt(claim.kind, &outcome.ending, state);
             if matches!(outcome.ending, Ending::Sent { .. }) {

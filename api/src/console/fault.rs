@@ -39,7 +39,7 @@ struct FramedFault {
 pub(super) async fn dress(State(api): State<Api>, request: Request, next: Next) -> Response {
     let mode = request.headers().get("sec-fetch-mode").cloned();
     let is_framed = is_for_frame(request.headers());
-    let trace = request.extensions().get::<shared::trace::TraceId>().cloned();
+    let trace = request.extensions().get::<shared::trace::TraceContext>().copied();
     let response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Problem>().cloned() else {
         return response;
@@ -76,7 +76,7 @@ pub(super) async fn dress(State(api): State<Api>, request: Request, next: Next) 
         errors: problem.errors.into_iter().map(|error| error.message).collect(),
         trace: trace
             .filter(|_| problem.status >= 500)
-            .map(|trace| trace.as_str().to_owned()),
+            .map(|trace| trace.trace_id().to_string()),
     };
     let status = StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut dressed = page_as(status, &page).unwrap_or(response);

@@ -4,13 +4,14 @@ use super::Trouble;
 use super::rate::Bucket;
 use super::window::Window;
 use crate::metrics::ApiMetrics;
+use crate::spans;
 use shared::batch::Lane;
 use shared::job::Job;
 use shared::queue::{JOB_LIFETIME, Outgoing, Published, Publisher, QueueError};
 use shared::store::Db;
 use shared::store::dispatch::{self as rows, Due};
 use shared::store::workers;
-use shared::trace::TraceId;
+use shared::trace::{TraceContext, now};
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -145,15 +146,18 @@ impl Rounds {
             .map(|due| Outgoing {
                 job: due.job(),
                 lane,
-                traceparent: TraceId::from_store(due.trace_id.clone()).traceparent(),
+                trace: TraceContext::of_intake(&due.trace_id, due.batch)
+                    .child()
+                    .for_job(lane, due.job()),
             })
             .collect();
-        let timer = self.metrics.publish_duration.start_timer();
+        let (timer, began) = (self.metrics.publish_duration.start_timer(), now());
         let published = self.publisher.publish(&round).await;
         timer.observe_duration();
         match published {
             Ok(published) => {
                 self.metrics.count_published(&published);
+                spans::tell_round(lane, due, &round, &published, began);
                 Ok(published)
             }
             Err(fault) => {

@@ -6,6 +6,7 @@ use crate::caller::Caller;
 use crate::idempotent::{IdempotencyKey, Once};
 use crate::problem::{FieldError, Problem};
 use crate::query::Path;
+use crate::spans;
 use crate::state::Api;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -14,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use shared::address::EmailAddress;
 use shared::store::{begin, intake};
 use shared::system_email::SystemEmailKind;
-use shared::trace::TraceId;
+use shared::trace::{TraceContext, now};
 use tracing::info;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -42,7 +43,7 @@ pub async fn test(
     State(api): State<Api>,
     caller: Caller,
     key: IdempotencyKey,
-    Extension(trace): Extension<TraceId>,
+    Extension(trace): Extension<TraceContext>,
     Path(kind): KindPath,
     body: JsonBody<TestRequest>,
 ) -> Result<(StatusCode, Json<TestView>), Problem> {
@@ -52,7 +53,7 @@ pub async fn test(
         Problem::unprocessable("invalid_request", "This address cannot get a mail; see errors.")
             .with_errors(vec![error])
     })?;
-    let accepted = send_test(&api, once, kind, address, &caller, &trace).await?;
+    let accepted = send_test(&api, once, kind, address, &caller, trace).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
@@ -67,19 +68,20 @@ pub async fn send_test(
     kind: SystemEmailKind,
     address: EmailAddress,
     caller: &Caller,
-    trace: &TraceId,
+    trace: TraceContext,
 ) -> Result<TestView, Problem> {
-    let (this, caller, trace) = (api.clone(), caller.clone(), trace.clone());
+    let (this, caller, began) = (api.clone(), caller.clone(), now());
     api.to_the_end(async move {
         let mut transaction = begin(&this.db).await?;
         if let Some(answer) = once.answered(&mut transaction).await? {
             return Ok(answer);
         }
         let typed = address.as_typed();
-        let batch = intake::accept_test(&mut transaction, kind, typed, &caller.name, trace.as_str()).await?;
+        let batch = intake::accept_test(&mut transaction, kind, typed, &caller.name, trace).await?;
         let answer = TestView { batch };
         once.commit(&this.db, transaction, StatusCode::ACCEPTED, &answer)
             .await?;
+        spans::tell_intake(trace, batch, kind, 1, began);
         info!(batch.id = %batch, mail = kind.as_str(), to = %address, "Accepted a test mail");
         Ok(answer)
     })

@@ -9,7 +9,7 @@ use super::session::{Brokers, QueueError, within};
 use super::{JOB_LIFETIME, PARKED, PATIENCE, queue_of};
 use crate::batch::Lane;
 use crate::job::{Job, JobFault};
-use crate::trace;
+use crate::trace::{self, TraceContext};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
@@ -26,8 +26,8 @@ pub struct Outgoing {
     pub job: Job,
     /// Whose queue.
     pub lane: Lane,
-    /// The trace to go on with.
-    pub traceparent: String,
+    /// The span in which it is published.
+    pub trace: TraceContext,
 }
 
 /// What became of a round of jobs.
@@ -86,7 +86,7 @@ impl Publisher {
         let mut headers = FieldTable::default();
         headers.insert(
             trace::HEADER.into(),
-            AMQPValue::LongString(outgoing.traceparent.as_str().into()),
+            AMQPValue::LongString(outgoing.trace.traceparent().into()),
         );
         let properties = BasicProperties::default()
             .with_delivery_mode(PERSISTENT)
@@ -191,7 +191,7 @@ mod tests {
                     attempt: 1,
                 },
                 lane: Lane::Bulk,
-                traceparent: String::new(),
+                trace: TraceContext::fresh(),
             })
             .collect();
         let returned = HashSet::from([round[2].job.message_id()]);

@@ -2,7 +2,7 @@
 
 use super::session::{QueueError, within};
 use crate::job::{Job, JobFault};
-use crate::trace::{self, TraceId};
+use crate::trace::{self, TraceContext};
 use futures_util::StreamExt as _;
 use lapin::message::Delivery;
 use lapin::options::{BasicAckOptions, BasicNackOptions};
@@ -18,8 +18,8 @@ pub struct Received {
     pub tag: u64,
     /// Whether the broker gave it to somebody before.
     pub redelivered: bool,
-    /// The trace it belongs to.
-    pub trace: TraceId,
+    /// The span in which it was published.
+    pub trace: TraceContext,
     /// Its bytes, kept only of a message that has to be parked.
     pub body: Vec<u8>,
 }
@@ -78,7 +78,7 @@ impl Inbox {
 
 fn received(delivery: Delivery) -> Received {
     let job = Job::decode(&delivery.data);
-    let trace = trace_of(&delivery).unwrap_or_else(TraceId::fresh);
+    let trace = trace_of(&delivery).unwrap_or_else(TraceContext::fresh);
     Received {
         tag: delivery.delivery_tag,
         redelivered: delivery.redelivered,
@@ -88,10 +88,10 @@ fn received(delivery: Delivery) -> Received {
     }
 }
 
-fn trace_of(delivery: &Delivery) -> Option<TraceId> {
+fn trace_of(delivery: &Delivery) -> Option<TraceContext> {
     match delivery.properties.headers().as_ref()?.inner().get(trace::HEADER)? {
-        AMQPValue::LongString(text) => TraceId::from_traceparent(&text.to_string()),
-        AMQPValue::ShortString(text) => TraceId::from_traceparent(text.as_str()),
+        AMQPValue::LongString(text) => TraceContext::from_traceparent(&text.to_string()),
+        AMQPValue::ShortString(text) => TraceContext::from_traceparent(text.as_str()),
         _ => None,
     }
 }

@@ -4,6 +4,7 @@ use super::audit::{self, Act, Action};
 use super::{StoreResult, Transaction, seconds};
 use crate::batch::{BatchState, INTERACTIVE_MOST, PROMISED_BULK, PROMISED_INTERACTIVE, PROMISED_RATE, PROMISED_SHARE};
 use crate::system_email::SystemEmailKind;
+use crate::trace::TraceContext;
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -65,8 +66,8 @@ pub struct NewBatch {
     pub stale_after: Option<Duration>,
     /// Who asks.
     pub created_by: String,
-    /// The request's trace.
-    pub trace_id: String,
+    /// The request that asks.
+    pub trace: TraceContext,
 }
 
 /// A batch as it was accepted.
@@ -124,7 +125,7 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Op
         seconds(new.hold),
         new.stale_after.map(seconds),
         new.created_by,
-        new.trace_id,
+        new.trace.trace_id().to_string(),
         i32::try_from(INTERACTIVE_MOST).unwrap_or(i32::MAX),
         chosen.chosen,
         filter.effect as _,
@@ -164,7 +165,7 @@ pub async fn accept_test(
     kind: SystemEmailKind,
     address: &str,
     created_by: &str,
-    trace_id: &str,
+    trace: TraceContext,
 ) -> StoreResult<Uuid> {
     let row = sqlx::query!(
         "with new_batch as (
@@ -181,7 +182,7 @@ pub async fn accept_test(
         kind as _,
         address,
         created_by,
-        trace_id,
+        trace.trace_id().to_string(),
         seconds(PROMISED_INTERACTIVE),
     )
     .fetch_one(&mut **transaction)

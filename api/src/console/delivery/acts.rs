@@ -17,7 +17,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use shared::store::audit::{self, Act, Action};
 use shared::store::{begin, commit, deliveries as rows};
-use shared::trace::TraceId;
+use shared::trace::TraceContext;
 use uuid::Uuid;
 
 /// What somebody wishes of a mail.
@@ -77,7 +77,7 @@ async fn fulfil(api: &Api, administrator: &Administrator, id: Uuid, wish: Wish) 
 pub(in crate::console) async fn send_again(
     State(api): State<Api>,
     administrator: Administrator,
-    Extension(trace): Extension<TraceId>,
+    Extension(trace): Extension<TraceContext>,
     Path(id): Path<Uuid>,
     fields: Fields,
 ) -> Result<Response, Problem> {
@@ -88,7 +88,7 @@ pub(in crate::console) async fn send_again(
     };
     let batch = batches::get(&api, delivery.batch).await?;
     let caller = administrator.caller();
-    let new = batches::again(&api, batch.kind, vec![user], true, &caller, &trace);
+    let new = batches::again(&api, batch.kind, vec![user], true, &caller, trace);
     let key = IdempotencyKey::of(fields.trimmed("token"));
     let once = Once::new(&caller, &format!("send-again {id}"), key, Vec::new());
     let accepted = accept_batch(&api, once, new).await?;

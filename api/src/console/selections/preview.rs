@@ -21,7 +21,7 @@ use shared::address::EmailAddress;
 use shared::store::selections::{self, Selection};
 use shared::store::users::UserFilter;
 use shared::system_email::{Compiled, Field, SystemEmailKind};
-use shared::trace::TraceId;
+use shared::trace::TraceContext;
 use uuid::Uuid;
 
 /// The page.
@@ -168,7 +168,7 @@ pub(in crate::console) async fn html(
 pub(in crate::console) async fn test(
     State(api): State<Api>,
     administrator: Administrator,
-    Extension(trace): Extension<TraceId>,
+    Extension(trace): Extension<TraceContext>,
     Path(id): Path<Uuid>,
     fields: Fields,
 ) -> Result<Response, Problem> {
@@ -184,7 +184,7 @@ pub(in crate::console) async fn test(
         IdempotencyKey::of(fields.text("token")),
         Vec::new(),
     );
-    send_test(&api, once, kind, address, &caller, &trace).await?;
+    send_test(&api, once, kind, address, &caller, trace).await?;
     let place: i32 = fields.trimmed("n").parse().unwrap_or(1);
     Ok(redirect_saying(
         &format!("/console/selections/{id}/preview?n={place}"),

@@ -16,7 +16,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use shared::store::intake::{NewBatch, Selection};
 use shared::system_email::SystemEmailKind;
-use shared::trace::TraceId;
+use shared::trace::TraceContext;
 use std::time::Duration;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
@@ -26,7 +26,7 @@ use uuid::Uuid;
 pub(in crate::console) async fn send(
     State(api): State<Api>,
     administrator: Administrator,
-    Extension(trace): Extension<TraceId>,
+    Extension(trace): Extension<TraceContext>,
     Path(id): Path<Uuid>,
     fields: Fields,
 ) -> Result<Response, Problem> {
@@ -81,7 +81,7 @@ pub(in crate::console) async fn send(
         include_recent: choice.recent.unwrap_or_default(),
         stale_after: (kind == SystemEmailKind::PasswordReset).then_some(api.password_stale),
         created_by: caller.name.clone(),
-        trace_id: trace.as_str().to_owned(),
+        trace,
     };
     let accepted = accept_batch(&api, once, new).await?;
     Ok(redirect(&format!("/console/batches/{}", accepted.batch)))

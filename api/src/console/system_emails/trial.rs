@@ -14,13 +14,13 @@ use axum::Extension;
 use axum::extract::State;
 use axum::response::Response;
 use shared::address::EmailAddress;
-use shared::trace::TraceId;
+use shared::trace::TraceContext;
 
 /// Sends it, and comes back to the editor with everything that is typed there.
 pub(super) async fn send(
     State(api): State<Api>,
     administrator: Administrator,
-    Extension(trace): Extension<TraceId>,
+    Extension(trace): Extension<TraceContext>,
     Path(kind): KindPath,
     fields: Fields,
 ) -> Result<Response, Problem> {
@@ -39,7 +39,7 @@ pub(super) async fn send(
     let caller = administrator.caller();
     let once = Once::new(&caller, &route, IdempotencyKey::of(&token), address.key().into_bytes());
     let shown = address.as_typed().to_owned();
-    send_test(&api, once, kind, address, &caller, &trace).await?;
+    send_test(&api, once, kind, address, &caller, trace).await?;
     let said = format!("A test of version {} is on its way to {shown}.", now.version);
     if typed.is(&now) {
         return Ok(redirect_saying(&editor_address(kind, typed.way_back.as_deref()), &said));

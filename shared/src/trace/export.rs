@@ -1,0 +1,219 @@
+//! The way of spans to the collector, which nobody waits for.
+//!
+//! Spans gather in memory and leave once a second. While the collector is away or slow they are
+//! lost, as many as do not fit are lost too, and once a minute a line says how many; mail goes on
+//! in either case. Stopping waits for the last of them, but not for long.
+//!
+//! The SDK's own queue is not used: it has a thread and waits for its exporter there, outside the
+//! runtime that the connection needs, and what it keeps it has to know when a span begins.
+
+use super::span::Span;
+use opentelemetry::KeyValue;
+use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SpanData, SpanExporter as _};
+use std::sync::{Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::task::JoinHandle;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, warn};
+
+/// Spans in memory at most, about a kilobyte each: a round of retries is two thousand.
+const WAITING_MOST: usize = 8_192;
+
+/// Spans in one request; the SDK's own default.
+const REQUEST_MOST: usize = 512;
+
+/// Between two departures.
+const PACE: Duration = Duration::from_secs(1);
+
+/// How long a collector may think about one request.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a stop may take for the last spans.
+const LAST_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Between two lines about what was lost.
+const SAY: Duration = Duration::from_mins(1);
+
+/// The spans that wait; absent where no collector is named. One for the process, as its log is.
+static WAITING: OnceLock<Mutex<Waiting>> = OnceLock::new();
+
+#[derive(Default)]
+struct Waiting {
+    spans: Vec<SpanData>,
+    lost: usize,
+}
+
+impl Waiting {
+    fn add(&mut self, spans: Vec<Span>) {
+        if self.spans.len() + spans.len() > WAITING_MOST {
+            self.lost += spans.len();
+        } else {
+            self.spans.extend(spans.into_iter().map(|span| span.0));
+        }
+    }
+}
+
+fn lock(waiting: &Mutex<Waiting>) -> std::sync::MutexGuard<'_, Waiting> {
+    waiting.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Lets spans go to the collector, if there is one; only then they are made.
+pub fn export(make: impl FnOnce() -> Vec<Span>) {
+    if let Some(waiting) = WAITING.get() {
+        let spans = make();
+        lock(waiting).add(spans);
+    }
+}
+
+/// Spans on their way out, for as long as the process runs.
+pub struct Exporting(Option<(JoinHandle<()>, CancellationToken)>);
+
+/// Begins to send spans to a collector. Without one nothing is made and nothing is sent.
+pub fn start(program: &'static str, collector: Option<&str>) -> Exporting {
+    let Some(address) = collector else {
+        return Exporting(None);
+    };
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_endpoint(address)
+        .with_timeout(PATIENCE)
+        .build();
+    let mut exporter = match exporter {
+        Ok(exporter) => exporter,
+        Err(fault) => {
+            error!(error = %fault, "Could not prepare the export of traces (OTEL_EXPORTER_OTLP_ENDPOINT); going on without");
+            return Exporting(None);
+        }
+    };
+    let process = Resource::builder()
+        .with_service_name(program)
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+    exporter.set_resource(&process.build());
+    let stopping = CancellationToken::new();
+    let waiting = WAITING.get_or_init(Mutex::default);
+    let task = tokio::spawn(keep_sending(exporter, waiting, stopping.clone()));
+    Exporting(Some((task, stopping)))
+}
+
+impl Exporting {
+    /// Sends what is left, and leaves.
+    pub async fn end(self) {
+        let Some((task, stopping)) = self.0 else { return };
+        stopping.cancel();
+        let ending = task.abort_handle();
+        if timeout(LAST_PATIENCE, task).await.is_err() {
+            ending.abort();
+            warn!("Left without the last traces: the collector did not take them in time");
+        }
+    }
+}
+
+async fn keep_sending(exporter: SpanExporter, waiting: &Mutex<Waiting>, stopping: CancellationToken) {
+    let mut pace = interval(PACE);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut losses = Losses::default();
+    loop {
+        tokio::select! {
+            _ = pace.tick() => {}
+            () = stopping.cancelled() => {}
+        }
+        // Asked before the spans are taken: those of the last steps are there by then.
+        let is_last = stopping.is_cancelled();
+        let Waiting { spans, lost } = std::mem::take(&mut *lock(waiting));
+        losses.add(lost, "they came faster than they could be sent");
+        send(&exporter, spans, &mut losses).await;
+        losses.say(Instant::now());
+        if is_last {
+            return;
+        }
+    }
+}
+
+async fn send(exporter: &SpanExporter, mut spans: Vec<SpanData>, losses: &mut Losses) {
+    while !spans.is_empty() {
+        let rest = spans.split_off(spans.len().min(REQUEST_MOST));
+        let count = spans.len() + rest.len();
+        let fault = match timeout(PATIENCE, exporter.export(spans)).await {
+            Ok(Ok(())) => {
+                spans = rest;
+                continue;
+            }
+            Ok(Err(fault)) => fault.to_string(),
+            Err(_) => "it did not answer in time".to_owned(),
+        };
+        // Those behind would wait for the same, and newer ones behind them.
+        return losses.add(count, &fault);
+    }
+}
+
+/// What was lost since it was last said.
+#[derive(Default)]
+struct Losses {
+    spans: usize,
+    why: String,
+    said_at: Option<Instant>,
+}
+
+impl Losses {
+    fn add(&mut self, spans: usize, why: &str) {
+        if spans > 0 {
+            self.spans += spans;
+            why.clone_into(&mut self.why);
+        }
+    }
+
+    fn say(&mut self, now: Instant) {
+        if self.spans > 0 && self.said_at.is_none_or(|at| now - at >= SAY) {
+            warn!(
+                spans = self.spans,
+                error = self.why,
+                "Traces are lost on their way to the collector (OTEL_EXPORTER_OTLP_ENDPOINT); mail goes on"
+            );
+            self.spans = 0;
+            self.said_at = Some(now);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::trace::{SpanKind, TraceContext, now};
+
+    #[test]
+    fn what_does_not_fit_is_counted_and_not_kept() {
+        let spans = |count: usize| {
+            let span = || {
+                Span::root(
+                    TraceContext::fresh(),
+                    SpanKind::Server,
+                    "GET".to_owned(),
+                    (now(), now()),
+                )
+            };
+            std::iter::repeat_with(span).take(count).collect::<Vec<_>>()
+        };
+        let mut waiting = Waiting::default();
+
+        waiting.add(spans(WAITING_MOST - 1));
+        waiting.add(spans(2));
+        waiting.add(spans(1));
+
+        assert_eq!((waiting.spans.len(), waiting.lost), (WAITING_MOST, 2));
+    }
+
+    #[test]
+    fn what_is_lost_is_said_once_a_minute() {
+        let (mut losses, start) = (Losses::default(), Instant::now());
+        losses.add(1, "away");
+        losses.say(start);
+        losses.add(2, "away");
+        losses.say(start + SAY / 2);
+        assert_eq!(losses.spans, 2, "said again at once");
+        losses.say(start + SAY);
+        assert_eq!(losses.spans, 0);
+    }
+}

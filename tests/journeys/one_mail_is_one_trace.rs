@@ -1,0 +1,189 @@
+//! From the caller's request to the relay's answer a mail leaves one trace, its second attempt
+//! linked to the first, and no trace says who it was for. A collector in trouble costs traces alone.
+
+use crate::json;
+use harness::collector::{Collected, Collector, SpanKind};
+use harness::relay::Behaviour;
+use harness::{Setup, World};
+use nix::sys::signal::Signal;
+use std::time::{Duration, Instant};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+/// What the caller sends, and the two ids in it.
+const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+const CALLER: &str = "00f067aa0ba902b7";
+
+/// Longer than the two seconds that the last spans are given, and much shorter than a stop's grace.
+const IN_TIME: Duration = Duration::from_secs(8);
+
+fn traced_to(endpoint: &str) -> Setup {
+    Setup::default()
+        .api_setting("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+        .worker_setting("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
+}
+
+/// Ends both programs in good order, and with them the last spans are sent.
+async fn stop(world: &mut World) {
+    let began = Instant::now();
+    assert_eq!(world.stop_worker(0).await, 0);
+    let api = world.api.take().unwrap();
+    api.signal(Signal::SIGTERM);
+    assert_eq!(api.ended(Duration::from_mins(1)).await.unwrap(), 0);
+    assert!(began.elapsed() < 2 * IN_TIME, "{:?}", began.elapsed());
+}
+
+/// The spans of this name, the earliest first.
+fn named<'a>(spans: &'a [Collected], name: &str) -> Vec<&'a Collected> {
+    let mut found: Vec<_> = spans.iter().filter(|one| one.span.name == name).collect();
+    found.sort_by_key(|one| one.span.start_time_unix_nano);
+    found
+}
+
+/// A password mail to one person, told "later" and then accepted, in the caller's trace. Returns the
+/// batch and what the caller is told about its trace.
+async fn a_mail_at_the_second_try(world: &World, whom: &str) -> (Uuid, String) {
+    let request = reqwest::Client::new()
+        .post(format!("{}/v1/password-resets", world.base()))
+        .bearer_auth(world.key())
+        .header("traceparent", TRACEPARENT)
+        .json(&json!({ "emails": [whom] }));
+    let answer = request.send().await.unwrap();
+    let told = answer.headers()["traceparent"].to_str().unwrap().to_owned();
+    let accepted: serde_json::Value = answer.json().await.unwrap();
+    let batch = accepted["batch"].as_str().unwrap().parse().unwrap();
+    world.until(batch, "retrying", 1).await;
+    world.let_pauses_pass().await;
+    world.finished(batch).await;
+    (batch, told)
+}
+
+/// Each attempt is a child of its publishing, and that of the intake; each has its steps.
+fn assert_attempts_hang_together(spans: &[Collected], intake: &Collected, delivery: &str) {
+    let published = named(spans, "publish beckon.interactive");
+    let processed = named(spans, "process beckon.interactive");
+    assert_eq!((published.len(), processed.len()), (2, 2));
+    for (attempt, (publish, process)) in (1..).zip(published.iter().zip(&processed)) {
+        assert_eq!((publish.kind(), publish.parent()), (SpanKind::Producer, intake.id()));
+        assert_eq!(publish.program, "beckon-api");
+        assert_eq!((process.kind(), process.parent()), (SpanKind::Consumer, publish.id()));
+        assert_eq!(process.program, "beckon-worker");
+        assert_eq!(process.said("beckon.delivery.id"), delivery);
+        assert_eq!(process.said("beckon.attempt"), format!("{attempt}"));
+        let steps = spans.iter().filter(|one| one.parent() == process.id());
+        let mut steps: Vec<_> = steps.map(|step| step.span.name.as_str()).collect();
+        steps.sort_unstable();
+        assert_eq!(steps, ["claim", "compose", "credential", "hash", "send", "settle"]);
+    }
+    assert_eq!(processed[0].links(), []);
+    assert_eq!(processed[1].links(), [(TRACE.to_owned(), processed[0].id())]);
+    assert!(processed[0].has_failed() && !processed[1].has_failed());
+    assert_eq!(processed[0].said("error.type"), "throttled");
+}
+
+#[tokio::test]
+async fn from_the_request_to_the_second_answer_and_nobody_is_named() {
+    let collector = Collector::start().await.unwrap();
+    let mut world = World::with(traced_to(&collector.endpoint())).await;
+    let whom = "451-then-ok@example.org";
+    let row = format!("email,first_name,last_name\n{whom},Zebedee,Quillfeather\n");
+    world.import(&row).await.expect(201);
+
+    let (batch, told) = a_mail_at_the_second_try(&world, whom).await;
+    let delivery = world.deliveries(batch).await[0]["id"].as_str().unwrap().to_owned();
+    stop(&mut world).await;
+
+    let mut spans = collector.spans();
+    spans.retain(|one| one.trace() == TRACE);
+    let [asked] = named(&spans, "POST /v1/password-resets")[..] else {
+        panic!("{spans:#?}")
+    };
+    assert_eq!((asked.kind(), asked.parent().as_str()), (SpanKind::Server, CALLER));
+    assert_eq!(asked.said("http.response.status_code"), "202");
+    assert_eq!(told, format!("00-{TRACE}-{}-01", asked.id()));
+    let [intake] = named(&spans, "intake")[..] else {
+        panic!("{spans:#?}")
+    };
+    assert_eq!(intake.parent(), asked.id());
+    assert_eq!(intake.said("beckon.batch.id"), batch.to_string());
+    assert_attempts_hang_together(&spans, intake, &delivery);
+    let answers: Vec<_> = named(&spans, "send")
+        .iter()
+        .map(|send| (send.kind(), send.said("smtp.code"), send.said("beckon.verdict")))
+        .collect();
+    let answer = |code: &str, verdict: &str| (SpanKind::Client, code.to_owned(), verdict.to_owned());
+    assert_eq!(answers, [answer("451", "try_later"), answer("250", "accepted")]);
+    assert_eq!(named(&spans, "send")[0].said("smtp.enhanced_code"), "4.7.1");
+
+    let bytes = String::from_utf8_lossy(&collector.bytes()).into_owned();
+    let mail = world.relay.mails_to(whom).unwrap().remove(0);
+    let secrets = [mail.header("Subject").unwrap(), mail.password().unwrap(), world.key()];
+    for word in [whom, "Zebedee", "Quillfeather"].into_iter().chain(secrets) {
+        assert!(!bytes.contains(word), "a trace says {word}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn of_a_large_batch_what_went_wrong_is_traced_and_little_else() {
+    let collector = Collector::start().await.unwrap();
+    let mut world = World::with(traced_to(&collector.endpoint())).await;
+    let import = world.people(300).await;
+    for refused in ["person7@example.org", "person70@example.org"] {
+        world.relay.set(refused, Behaviour::from_local_part("550").unwrap());
+    }
+
+    let batch = world.invite(json!({ "import": import })).await;
+    let finished = world.finished(batch).await;
+    stop(&mut world).await;
+
+    assert_eq!(finished["counts"]["sent"], 298, "{finished}");
+    let spans = collector.spans();
+    let processed = named(&spans, "process beckon.bulk");
+    let (refused, sent): (Vec<_>, Vec<_>) = processed.into_iter().partition(|one| one.has_failed());
+    assert_eq!(refused.len(), 2);
+    let [intake] = named(&spans, "intake")[..] else {
+        panic!("one batch")
+    };
+    assert!(refused.iter().all(|one| one.trace() == intake.trace()));
+    let parents = refused.iter().map(|one| one.parent());
+    let known: Vec<_> = spans.iter().map(Collected::id).collect();
+    assert!(
+        parents.into_iter().all(|parent| known.contains(&parent)),
+        "no span is its parent"
+    );
+    // Three of 298 are expected; of a million such batches not one has twenty.
+    assert!(sent.len() < 20, "{} of 298", sent.len());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_collector_that_does_not_answer_delays_no_mail_and_no_stop() {
+    // It takes connections and never says a word.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", silent.local_addr().unwrap());
+    let mut world = World::with(traced_to(&endpoint)).await;
+    let import = world.people(200).await;
+
+    let batch = world.invite(json!({ "import": import })).await;
+    let finished = world.finished(batch).await;
+    world.person("ada@example.org").await;
+    let one = world.invite(json!({ "emails": ["ada@example.org"] })).await;
+    world.finished(one).await;
+    // By then a first request to the collector has been given up.
+    let said = |logs: &str| logs.matches("Traces are lost").count();
+    world
+        .eventually("the API to say that traces are lost", async || {
+            (said(&world.logs()) > 0).then_some(())
+        })
+        .await;
+    world.assert_promises_kept().await;
+    stop(&mut world).await;
+
+    assert_eq!(finished["counts"]["sent"], 200, "{finished}");
+    assert_eq!(world.relay.accepted_count(), 201);
+    let logs = world.logs();
+    assert!(said(&logs) <= 2, "once a minute and program:\n{logs}");
+    world.end().await;
+}
