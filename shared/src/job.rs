@@ -1,6 +1,7 @@
 //! What travels in the queue: a pointer at a delivery, and nothing a stranger could use.
 
 use serde::{Deserialize, Serialize};
+use serde_json::error::Category;
 use uuid::Uuid;
 
 /// The version of the job's form written today. Readers keep reading the versions before it.
@@ -27,7 +28,7 @@ pub enum JobFault {
     TooLong(usize),
     /// Not JSON, or JSON of another shape.
     #[error("the message is not a job: {0}")]
-    Malformed(String),
+    Malformed(&'static str),
     /// Written by a newer release.
     #[error("the job has version {0}, and this release reads up to version 1")]
     UnknownVersion(u32),
@@ -77,7 +78,7 @@ impl Job {
         if body.len() > LONGEST_BYTES {
             return Err(JobFault::TooLong(body.len()));
         }
-        let form: Form = serde_json::from_slice(body).map_err(|fault| JobFault::Malformed(fault.to_string()))?;
+        let form: Form = serde_json::from_slice(body).map_err(|fault| JobFault::Malformed(said(&fault)))?;
         if form.v != VERSION {
             return Err(JobFault::UnknownVersion(form.v));
         }
@@ -94,6 +95,15 @@ impl Job {
     /// message is told from its neighbours.
     pub fn message_id(self) -> String {
         format!("{}/{}", self.delivery, self.attempt)
+    }
+}
+
+/// What is wrong with it, without a word of it: it may be a mail that went astray.
+fn said(fault: &serde_json::Error) -> &'static str {
+    match fault.classify() {
+        Category::Data => "its fields are others than a job's",
+        Category::Eof => "it ends too early",
+        Category::Syntax | Category::Io => "it is no JSON",
     }
 }
 

@@ -41,6 +41,7 @@ use crate::config::DatabaseSettings;
 use sqlx::Row as _;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use std::borrow::Cow;
+use std::fmt;
 use std::future::Future;
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -62,7 +63,10 @@ const ANSWER: Duration = Duration::from_secs(30);
 const DEADLOCKS: usize = 3;
 
 /// Why a statement gave no answer, by what the caller does about it.
-#[derive(Debug, thiserror::Error)]
+///
+/// Logs have it in its `Debug` form, which leaves out what Postgres says in detail: there it quotes
+/// the row at fault, with whom it is about.
+#[derive(thiserror::Error)]
 pub enum StoreError {
     /// Postgres is away, busy, full or read-only. Nothing was stored, unless it was the answer that
     /// was lost; asking again later is safe where the statement is guarded or has a key.
@@ -90,6 +94,22 @@ impl From<sqlx::Error> for StoreError {
         } else {
             Self::Refused(fault)
         }
+    }
+}
+
+impl fmt::Debug for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let cause = self.cause();
+        let name = if self.is_passing() { "Unavailable" } else { "Refused" };
+        let Some(answer) = cause.as_database_error() else {
+            return f.debug_tuple(name).field(cause).finish();
+        };
+        f.debug_struct(name)
+            .field("code", &answer.code())
+            .field("message", &answer.message())
+            .field("table", &answer.table())
+            .field("constraint", &answer.constraint())
+            .finish()
     }
 }
 

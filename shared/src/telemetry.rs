@@ -2,6 +2,12 @@
 //!
 //! Logs are written to standard error: standard output belongs to commands whose answer is read
 //! by a script (`create-key` prints the key there, alone).
+//!
+//! A line has ids, counts, codes and words of ours, and never what a person, a relay or Postgres
+//! wrote about one: no name, no address but a masked one, no subject, no password. That holds at
+//! every level, and a journey reads all lines of a run in which much goes wrong. Every attempt has
+//! one line that tells what became of it (`worker::outcome`). Traces go another way, see
+//! [`crate::trace`].
 
 mod count;
 
@@ -55,8 +61,12 @@ pub struct LogSettings {
 
 /// Others that are heard less than a filter for all would have it, unless it names them. lapin logs
 /// what it also returns, before we can say what it means; Postgres notices at each start that the
-/// table of migrations is there.
-const QUIET: [(&str, &str); 2] = [("lapin", "off"), ("sqlx::postgres::notice", "warn")];
+/// table of migrations is there; html5ever repeats every letter that it reads.
+const QUIET: [(&str, &str); 3] = [
+    ("lapin", "off"),
+    ("sqlx::postgres::notice", "warn"),
+    ("html5ever", "warn"),
+];
 
 /// Reads a tracing filter such as `info` or `info,worker=debug`.
 ///

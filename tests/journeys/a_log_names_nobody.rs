@@ -1,0 +1,234 @@
+//! Whatever goes wrong, the log says for which delivery, and never for whom or with what words.
+//!
+//! Both programs log all they can here, and everybody in it has a name that is found again.
+
+use crate::json;
+use harness::relay::{Behaviour, Step};
+use harness::{Setup, World};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use uuid::Uuid;
+
+/// Nothing is held back but what `telemetry` keeps quiet whatever is asked.
+const EVERYTHING: &str = "trace";
+
+/// Whose mail goes well, is refused with the address in the answer, is put off, gets lost after the
+/// dot, meets a relay that hangs up, and cannot be recorded.
+const PEOPLE: [&str; 6] = [
+    "accept+quillfeather@example.org",
+    "refused+quillfeather@example.org",
+    "451-then-ok+quillfeather@example.org",
+    "drop-after-dot+quillfeather@example.org",
+    "busy+quillfeather@example.org",
+    "unrecorded+quillfeather@example.org",
+];
+
+/// What must not be found, in lower case: names, words of the letter, secrets that were typed.
+const WORDS: [&str; 8] = [
+    "quillfeather",
+    "zebedee",
+    "wunderkammer",
+    "butterblume",
+    "lantern orchard",
+    "sesame-street",
+    "beckon_stolen",
+    "priya",
+];
+
+async fn a_letter_of_its_own(world: &World) {
+    let letter = json!({ "subject": "Wunderkammer", "body": "Dear {{ first_name }}, bring a Butterblume." });
+    let path = "/v1/system-emails/invite";
+    world.ask(Method::PUT, path, Some(letter), None).await.expect(200);
+    let rows: Vec<String> = PEOPLE
+        .iter()
+        .map(|email| format!("{email},Zebedee,Quillfeather"))
+        .collect();
+    let csv = format!(
+        "email,first_name,last_name\n{}\nZebedee Quillfeather,,\n",
+        rows.join("\n")
+    );
+    assert_eq!(world.import(&csv).await.expect(201)["rejected"], 1);
+    let answers = [
+        (PEOPLE[1], format!("550 5.1.1 <{}> unknown\r\n", PEOPLE[1])),
+        (PEOPLE[4], format!("421 4.3.2 <{}> not now\r\n", PEOPLE[4])),
+        (PEOPLE[5], format!("552 5.2.2 <{}> is full\r\n", PEOPLE[5])),
+    ];
+    for (person, reply) in answers {
+        let (at, reply) = (Step::Rcpt, reply.into());
+        world.relay.set(person, Behaviour::Answer { at, reply });
+    }
+}
+
+async fn alter(world: &World, table: &str) {
+    let altered = sqlx::query(sqlx::AssertSqlSafe(format!("alter table {table}")));
+    altered.execute(&world.db).await.unwrap();
+}
+
+/// Requests in which something is wrong, each with somebody's name in it.
+async fn ask_wrongly(world: &World) {
+    let client = Client::new();
+    let at = |method: Method, path: &str| client.request(method, format!("{}{path}", world.base()));
+    let with_key = |method, path: &str| at(method, path).bearer_auth(world.key());
+    let say = |path: &str, json: &'static str| {
+        let request = with_key(Method::POST, path).header("Content-Type", "application/json");
+        request.body(json)
+    };
+    let wrong = [
+        say("/v1/invites", r#"{"emails":["zebedee@quillfeather.example"#),
+        say("/v1/invites", r#"{"zebedee@quillfeather.example":1}"#),
+        say("/v1/invites", r#"{"emails":["Zebedee Quillfeather"]}"#),
+        say(
+            "/v1/imports",
+            r#"[{"email":"zebedee@quillfeather.example","first_name":"#,
+        ),
+        say(
+            "/v1/credentials/verify",
+            r#"{"email":"zebedee@quillfeather.example","password":"sesame-street"}"#,
+        ),
+        at(Method::GET, "/v1/users").bearer_auth("beckon_stolen"),
+        with_key(Method::GET, "/zebedee@quillfeather.example"),
+    ];
+    for request in wrong {
+        let answer = request.send().await.unwrap();
+        assert!(answer.status().is_client_error(), "{answer:?}");
+    }
+    let search = with_key(Method::GET, "/v1/users?q=zebedee@quillfeather.example");
+    assert!(search.send().await.unwrap().status().is_success());
+    for stray in [
+        r#"{"v":"zebedee@quillfeather.example"}"#,
+        "zebedee@quillfeather.example",
+    ] {
+        world.put_message("beckon.bulk", stray).await;
+    }
+}
+
+/// An import that Postgres refuses, quoting the row.
+async fn import_what_is_refused(world: &World) {
+    alter(
+        world,
+        "users add constraint nobody check (last_name <> 'Quillfeather') not valid",
+    )
+    .await;
+    let row = "email,last_name\nzebedee@quillfeather.example,Quillfeather\n";
+    assert_eq!(world.import(row).await.status, 500);
+    alter(world, "users drop constraint nobody").await;
+}
+
+/// Signs in to the console, with a slip first, and returns the session's secret.
+async fn sign_in(world: &World) -> String {
+    let administrator = world.administrator().await;
+    let client = Client::builder().redirect(Policy::none()).build().unwrap();
+    let mut session = None;
+    for password in ["sesame-street", &administrator.password.replace(' ', "+")] {
+        let form = format!("email={}&password={password}", administrator.email.replace('@', "%40"));
+        let request = client
+            .post(format!("{}/console/sign-in", world.base()))
+            .header("Content-Type", "application/x-www-form-urlencoded");
+        let answer = request.body(form).send().await.unwrap();
+        let cookie = answer
+            .headers()
+            .get("set-cookie")
+            .and_then(|cookie| cookie.to_str().ok());
+        session = cookie.and_then(|cookie| Some(cookie.strip_prefix("__Host-beckon=")?.split(';').next()?.to_owned()));
+    }
+    session.unwrap()
+}
+
+/// What was said about attempts, by what it came to.
+fn outcomes(logs: &str) -> BTreeMap<String, Value> {
+    let lines = logs.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let about = lines.filter_map(|line| Some((line["verdict"].as_str()?.to_owned(), line)));
+    about.collect()
+}
+
+fn assert_says_all(verdict: &str, line: &Value) {
+    let span = &line["span"];
+    for id in [&span["delivery.id"], &line["batch.id"]] {
+        assert!(id.as_str().is_some_and(|id| id.parse::<Uuid>().is_ok()), "{line}");
+    }
+    assert_eq!(span["trace.id"].as_str().map(str::len), Some(32), "{line}");
+    assert!(span["attempt"].is_i64(), "{line}");
+    assert_eq!(line["lane"], "interactive", "{line}");
+    assert_eq!(line["mail"], "invite", "{line}");
+    assert!(line["phase"].is_string(), "{line}");
+    assert!(line["wait_ms"].is_u64() && line["smtp_ms"].is_u64(), "{line}");
+    assert_eq!(line["code"].is_u64(), verdict != "unsure", "{line}");
+    let has_class = !["accepted", "given_back"].contains(&verdict);
+    assert_eq!(line["class"].is_string(), has_class, "{line}");
+}
+
+fn assert_names_nobody(logs: &str, secrets: &[&str]) {
+    let secrets: Vec<String> = WORDS.iter().chain(secrets).map(|word| word.to_lowercase()).collect();
+    let names_somebody = |line: &&str| {
+        let line = line.to_lowercase();
+        // Masked ones are all that looks like an address, so neither a Message-ID nor a login is
+        // there. What else has an @ is SQL.
+        let is_address = line.matches('@').count() > line.matches("***@").count() + line.matches("@>").count();
+        is_address || secrets.iter().any(|word| line.contains(word))
+    };
+    let naming: Vec<&str> = logs.lines().filter(names_somebody).collect();
+    assert!(naming.is_empty(), "{naming:#?}");
+}
+
+#[tokio::test]
+async fn whatever_goes_wrong_the_log_says_for_which_delivery_and_never_for_whom() {
+    let setup = Setup::default()
+        .api_setting("BECKON_LOG", EVERYTHING)
+        .worker_setting("BECKON_LOG", EVERYTHING);
+    let world = World::with(setup).await;
+    a_letter_of_its_own(&world).await;
+
+    // Postgres refuses what it is told about the last of them, quoting the row.
+    alter(&world, "attempts add constraint full_up check (code <> 552)").await;
+    let passwords = world.reset_passwords(json!({ "emails": [PEOPLE[0]] })).await;
+    world.finished(passwords).await;
+    let batch = world.invite(json!({ "emails": PEOPLE })).await;
+    ask_wrongly(&world).await;
+    import_what_is_refused(&world).await;
+    let session = sign_in(&world).await;
+    world
+        .eventually("an attempt of each kind", async || {
+            let logs = world.logs();
+            let said = ["\"try_later\"", "\"unsure\"", "Gave a mail back", "is not recorded"];
+            said.iter().all(|said| logs.contains(said)).then_some(())
+        })
+        .await;
+    alter(&world, "attempts drop constraint full_up").await;
+    for person in [PEOPLE[3], PEOPLE[4]] {
+        world.relay.set(person, Behaviour::Accept);
+    }
+    let now = sqlx::query("update deliveries set due_at = now() where state in ('waiting', 'retrying')");
+    now.execute(&world.db).await.unwrap();
+    let finished = world.finished(batch).await;
+    // Not all that ran in this world: the command that makes a key prints it.
+    let said = || [world.api.as_ref().unwrap().log(), world.workers[0].log()].concat();
+    world
+        .eventually("a line about each way an attempt can end", async || {
+            (outcomes(&said()).len() == 5).then_some(())
+        })
+        .await;
+
+    assert_eq!(finished["counts"]["sent"], 4, "{finished}");
+    let logs = said();
+    let outcomes = outcomes(&logs);
+    let verdicts: Vec<&str> = outcomes.keys().map(String::as_str).collect();
+    assert_eq!(verdicts, ["accepted", "given_back", "refused", "try_later", "unsure"]);
+    for (verdict, line) in &outcomes {
+        assert_says_all(verdict, line);
+    }
+    assert_eq!(outcomes["try_later"]["enhanced_code"], "4.7.1");
+    for said in [
+        "Parked a message",
+        "Postgres refused a statement",
+        "Could not record outcomes",
+    ] {
+        assert!(logs.contains(said), "nothing is said of it: {said}");
+    }
+    let mails = world.relay.all_mails().unwrap();
+    let mailed = mails.iter().find_map(|mail| mail.password()).unwrap();
+    assert_names_nobody(&logs, &[mailed, world.key(), &session]);
+    world.assert_promises_kept().await;
+    world.end().await;
+}
