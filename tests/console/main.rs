@@ -29,6 +29,7 @@ mod an_upload_goes_wrong;
 mod another_site_sends_a_form;
 mod every_page;
 mod files;
+mod from_an_alert_to_the_relays_words;
 mod mailed_passwords_are_revoked;
 mod one_mail_has_a_story;
 mod passwords_are_tried_slowly;

@@ -50,6 +50,9 @@ pub async fn is_anybody_emailed(db: &Db, import: Uuid) -> StoreResult<bool> {
                       or exists (
                           select from deliveries d
                           where d.user_id = i.user_id
+                            -- Months before the import and after this one are not looked at.
+                            and d.id >= (select uuid_v7_from(created_at) from imports where id = $1)
+                            and d.id < uuid_v7_from(now() + interval '1 hour')
                             and not (d.state in ('cancelled', 'suppressed', 'expired') and d.attempt = 0)))
            ) as "is_emailed!""#,
         import,
