@@ -2,6 +2,7 @@
 
 use crate::json;
 use harness::relay::Behaviour;
+use harness::world::PATIENCE;
 use harness::{Setup, World};
 use nix::sys::signal::Signal;
 use std::time::Duration;
@@ -13,7 +14,7 @@ async fn a_stopped_worker_finishes_its_mails_and_another_sends_the_rest() {
     let import = world.people(300).await;
 
     let batch = world.invite(json!({ "import": import })).await;
-    world.relay.wait_for(30, harness::world::PATIENCE).await.unwrap();
+    world.relay.wait_for(30, PATIENCE).await.unwrap();
     let code = world.stop_worker(0).await;
     let stopped = world.batch(batch).await;
     world.start_worker().await.unwrap();
@@ -32,8 +33,9 @@ async fn a_stopped_worker_finishes_its_mails_and_another_sends_the_rest() {
 async fn a_second_signal_ends_at_once() {
     let mut world = World::with(Setup::default()).await;
     world.person("slow-dot-30s@example.org").await;
-    let batch = world.invite(json!({ "emails": ["slow-dot-30s@example.org"] })).await;
-    world.until(batch, "sending", 1).await;
+    world.invite(json!({ "emails": ["slow-dot-30s@example.org"] })).await;
+    let begun = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
+    begun.await.unwrap();
 
     let worker = world.workers.remove(0);
     worker.signal(Signal::SIGTERM);
