@@ -29,13 +29,15 @@ pub struct BacklogGauges {
     due_since: GaugeVec,
     next_due: Gauge,
     counted_at: Gauge,
+    beat_at: Gauge,
     took: Histogram,
     failures: IntCounter,
 }
 
 impl BacklogGauges {
-    /// Declares them, every combination of labels present.
-    pub fn declare(metrics: &Metrics) -> Self {
+    /// Declares them, every combination of labels present; `beat_at` shows when a worker last recorded
+    /// a beat.
+    pub fn declare(metrics: &Metrics, beat_at: Gauge) -> Self {
         let lanes = Lane::ALL.map(Lane::as_str);
         let states = open_states();
         let kind_state: Vec<[&str; 2]> = SystemEmailKind::ALL
@@ -82,6 +84,7 @@ impl BacklogGauges {
                 "beckon_backlog_counted_timestamp_seconds",
                 "When the open deliveries were last counted.",
             ),
+            beat_at,
             took: metrics.histogram(
                 "beckon_backlog_count_duration_seconds",
                 "Time it took to count the open deliveries.",
@@ -103,6 +106,7 @@ impl BacklogGauges {
                     timer.observe_duration();
                     self.show(&counted.owed);
                     self.counted_at.set(seconds(Some(counted.counted_at)));
+                    self.beat_at.set(seconds(counted.beat_at));
                 }
                 Err(fault) => {
                     timer.stop_and_discard();

@@ -160,7 +160,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let registry = Metrics::for_process();
     registry.show_connections(&db);
     let metrics = Arc::new(ApiMetrics::declare(&registry));
-    let backlog = BacklogGauges::declare(&registry);
+    let backlog = BacklogGauges::declare(&registry, metrics.beats.with_label_values(&["recorded"]));
     let months_ahead = months::declare(&registry);
     let hashing = HashPool::start(settings.hash_threads, VERIFY_QUEUE)
         .map_err(|fault| StartError::System("start threads for hashing", fault))?;

@@ -1,8 +1,8 @@
 //! What an API process counts.
 
-use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use shared::batch::Lane;
-use shared::metrics::{Metrics, WORK_SECONDS};
+use shared::metrics::{HEARTBEAT_HELP, HEARTBEAT_NAME, Metrics, WORK_SECONDS};
 use shared::queue::Published;
 use shared::store::intake::{Accepted, LEFT_OUT_REASONS};
 use shared::system_email::SystemEmailKind;
@@ -18,6 +18,8 @@ pub struct ApiMetrics {
     pub publishes: IntCounterVec,
     /// From the first job of a round to its last confirm.
     pub publish_duration: Histogram,
+    /// When a beat was last `published` by this process, and `recorded` by a worker.
+    pub beats: GaugeVec,
     /// Deliveries put right, by sweep.
     pub sweeps: IntCounterVec,
     /// Batches whose last delivery ended.
@@ -95,6 +97,12 @@ impl ApiMetrics {
                 "beckon_publish_duration_seconds",
                 "Time from the first job of a round to the last confirm of it.",
                 WORK_SECONDS,
+            ),
+            beats: metrics.moments(
+                HEARTBEAT_NAME,
+                HEARTBEAT_HELP,
+                "stage",
+                &["published", "recorded"],
             ),
             sweeps: metrics.counters(
                 "beckon_swept_deliveries_total",

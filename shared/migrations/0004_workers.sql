@@ -27,3 +27,9 @@ create table dispatching (
     is_the_one boolean primary key default true check (is_the_one),
     seen_at timestamptz not null
 );
+
+-- One row: when a worker last recorded a beat, which goes the way of the jobs.
+create table heartbeat (
+    is_the_one boolean primary key default true check (is_the_one),
+    recorded_at timestamptz not null
+);

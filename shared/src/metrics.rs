@@ -13,6 +13,21 @@ use prometheus::{
     Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
+use std::time::UNIX_EPOCH;
+
+/// When a beat last came to a stage; each process shows the stages that are its own.
+pub const HEARTBEAT_NAME: &str = "beckon_heartbeat_timestamp_seconds";
+
+/// What that is.
+pub const HEARTBEAT_HELP: &str = "When a beat, which goes the way of the jobs every 30 seconds, was last published, consumed and recorded; 0 before the first.";
+
+/// Notes that a beat has come to a stage.
+pub fn note_beat(beats: &GaugeVec, stage: &str) {
+    let now = crate::trace::now().duration_since(UNIX_EPOCH);
+    beats
+        .with_label_values(&[stage])
+        .set(now.unwrap_or_default().as_secs_f64());
+}
 
 /// Times of work inside one process, in seconds: from half a millisecond to ten seconds.
 pub const WORK_SECONDS: &[f64] = &[

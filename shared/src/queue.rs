@@ -7,11 +7,13 @@
 //! publisher wait for ever. Publishing and consuming never share a connection, because that alarm
 //! would hold up acknowledgements too.
 
+mod heartbeat;
 mod publish;
 mod receive;
 mod session;
 mod topology;
 
+pub use heartbeat::{BEAT, Beats, HEARTBEAT};
 pub use publish::{Outgoing, Published, Publisher, park};
 pub use receive::{Acknowledger, Inbox, Received};
 pub use session::{Brokers, QueueError, Session, SessionEvent, check_address};

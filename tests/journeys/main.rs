@@ -7,6 +7,7 @@
 
 mod a_batch_is_watched;
 mod a_batch_starts_at_its_time;
+mod a_beat_goes_the_whole_way;
 mod a_client_hangs_up;
 mod a_file_is_looked_at_before_it_is_stored;
 mod a_hold_can_be_undone;

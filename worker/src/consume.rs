@@ -16,8 +16,10 @@ use crate::pipeline::{Pipeline, Work};
 use shared::batch::Lane;
 use shared::job::JobFault;
 use shared::lifecycle::Lifecycle;
-use shared::queue::{Brokers, Inbox, QueueError, Received, Session, SessionEvent, park};
+use shared::metrics::note_beat;
+use shared::queue::{Beats, Brokers, Inbox, QueueError, Received, Session, SessionEvent, park};
 use shared::reconnect::Delays;
+use shared::store::{Db, workers};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, watch};
@@ -42,6 +44,8 @@ pub struct Consumer {
     pub brokers: Brokers,
     /// What is done with them.
     pub pipeline: Arc<Pipeline>,
+    /// Where beats are recorded.
+    pub db: Db,
     /// How many at a time, in the bulk lane,
     pub bulk: Arc<Gate>,
     /// and in the interactive one: its own, so that it never waits behind the other.
@@ -133,6 +137,7 @@ impl Consumer {
     async fn take_jobs(&self, open: &mut Open) -> Result<Ended, QueueError> {
         let interactive = open.session.inbox(Lane::Interactive, PREFETCH).await?;
         let bulk = open.session.inbox(Lane::Bulk, PREFETCH).await?;
+        let beats = open.session.beats().await?;
         let (interactive_acks, mut interactive_told) = Acks::start(&self.lifecycle, interactive.acknowledger());
         let (bulk_acks, mut bulk_told) = Acks::start(&self.lifecycle, bulk.acknowledger());
         self.pipeline.metrics.amqp_connected.set(1);
@@ -142,6 +147,7 @@ impl Consumer {
             tokio::try_join!(
                 self.take_from(interactive, Lane::Interactive, &self.interactive, interactive_acks),
                 self.take_from(bulk, Lane::Bulk, &self.bulk, bulk_acks),
+                self.take_beats(beats),
             )
         };
         let ended = tokio::select! {
@@ -166,6 +172,17 @@ impl Consumer {
                 .is_err()
             {
                 return;
+            }
+        }
+    }
+
+    /// Records beats: they have come the way that a job comes.
+    async fn take_beats(&self, mut beats: Beats) -> Result<(), QueueError> {
+        loop {
+            beats.next().await?;
+            note_beat(&self.pipeline.metrics.beats, "consumed");
+            if let Err(fault) = workers::record_beat(&self.db).await {
+                warn!(error = %fault, cause = %fault.cause(), "Could not record a beat");
             }
         }
     }

@@ -94,6 +94,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let mailer = Arc::clone(&pipeline.mailer);
     let consumer = consume::Consumer {
         brokers,
+        db: db.clone(),
         pipeline,
         bulk,
         interactive,

@@ -1,11 +1,11 @@
 //! What a worker counts. The SMTP conversation's own figures are in `send/metrics.rs`.
 
 use crate::send::TroubleClass;
-use prometheus::{Histogram, HistogramTimer, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use prometheus::{GaugeVec, Histogram, HistogramTimer, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use shared::batch::Lane;
 use shared::delivery::DeliveryState;
 use shared::job::JobFault;
-use shared::metrics::{Metrics, SEND_SECONDS, WORK_SECONDS};
+use shared::metrics::{HEARTBEAT_HELP, HEARTBEAT_NAME, Metrics, SEND_SECONDS, WORK_SECONDS};
 use shared::store::settle::Ending;
 use shared::system_email::SystemEmailKind;
 
@@ -36,6 +36,8 @@ pub struct WorkerMetrics {
     pub record_failures: IntCounter,
     /// Whether the broker is connected.
     pub amqp_connected: IntGauge,
+    /// When a beat last came to this worker.
+    pub beats: GaugeVec,
     /// New connections to the broker after the first.
     pub amqp_reconnects: IntCounter,
     /// Threads that hash.
@@ -77,6 +79,7 @@ impl WorkerMetrics {
             in_progress: metrics.gauges("beckon_jobs_in_progress", "Jobs between their arrival and their acknowledgement.", "lane", &lanes),
             record_failures: metrics.counter("beckon_record_failures_total", "Times a group of outcomes could not be recorded and had to be tried again."),
             amqp_connected: metrics.gauge("beckon_amqp_connected", "1 while the connection to RabbitMQ stands."),
+            beats: metrics.moments(HEARTBEAT_NAME, HEARTBEAT_HELP, "stage", &["consumed"]),
             amqp_reconnects: metrics.counter("beckon_amqp_reconnects_total", "Attempts to connect to RabbitMQ again after a connection was lost or not to be had."),
             hash_threads: metrics.gauge("beckon_password_hash_threads", "Threads that hash passwords."),
             hash_in_use: metrics.gauge("beckon_password_hash_in_use", "Threads that are hashing a password now."),

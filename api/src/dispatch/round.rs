@@ -7,7 +7,8 @@ use crate::metrics::ApiMetrics;
 use crate::spans;
 use shared::batch::Lane;
 use shared::job::Job;
-use shared::queue::{JOB_LIFETIME, Outgoing, Published, Publisher, QueueError};
+use shared::metrics::note_beat;
+use shared::queue::{BEAT, JOB_LIFETIME, Outgoing, Published, Publisher, QueueError};
 use shared::store::Db;
 use shared::store::dispatch::{self as rows, Due};
 use shared::store::workers;
@@ -49,6 +50,7 @@ pub(super) struct Rounds {
     bucket: Bucket,
     lines: [Line; 2],
     said_at: Option<Instant>,
+    beat_at: Option<Instant>,
     metrics: Arc<ApiMetrics>,
 }
 
@@ -73,6 +75,7 @@ impl Rounds {
             bucket: Bucket::new(rate, Instant::now()),
             lines,
             said_at: None,
+            beat_at: None,
             metrics,
         }
     }
@@ -88,8 +91,19 @@ impl Rounds {
         }
         if !matches!(pace, Pace::Refused) {
             self.say().await?;
+            self.beat().await?;
         }
         Ok(pace)
+    }
+
+    /// Sends a beat the way of the jobs now and then.
+    async fn beat(&mut self) -> Result<(), Trouble> {
+        if self.beat_at.is_none_or(|at| at.elapsed() > BEAT) {
+            self.publisher.beat().await?;
+            self.beat_at = Some(Instant::now());
+            note_beat(&self.metrics.beats, "published");
+        }
+        Ok(())
     }
 
     /// Says now and then that what is due goes out: a round that waits for the broker says nothing.

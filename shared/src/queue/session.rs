@@ -190,7 +190,7 @@ impl Session {
         Self { connection, events }
     }
 
-    async fn channel(&mut self) -> Result<Channel, QueueError> {
+    pub(super) async fn channel(&mut self) -> Result<Channel, QueueError> {
         within("open a channel", self.connection.create_channel()).await
     }
 

@@ -3,8 +3,9 @@
 //! Durable quorum queues, declared with their type and nothing else: limits and dead-lettering
 //! belong into policies, because a changed argument would make every declaration fail with 406.
 //! Jobs go through the default exchange straight to their queue, so no binding can be lost. The API
-//! declares; so does whoever parks a message. Workers that take jobs only look.
+//! declares; so does whoever parks a message or listens for beats. Workers that take jobs only look.
 
+use super::heartbeat::HEARTBEAT;
 use super::session::{QueueError, within};
 use crate::batch::Lane;
 use lapin::Channel;
@@ -29,20 +30,30 @@ pub const fn queue_of(lane: Lane) -> &'static str {
 /// [`QueueError::DeclaredOtherwise`] when one exists with other arguments: a person must decide.
 pub(crate) async fn declare(channel: &Channel) -> Result<(), QueueError> {
     let [interactive, bulk] = Lane::ALL.map(queue_of);
-    for queue in [interactive, bulk, PARKED] {
-        let mut arguments = FieldTable::default();
-        arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
-        let options = QueueDeclareOptions {
-            durable: true,
-            ..Default::default()
-        };
-        within(
-            "declare a queue",
-            channel.queue_declare(queue.into(), options, arguments),
-        )
-        .await
-        .map_err(|fault| fault.about_queue(queue))?;
+    for queue in [interactive, bulk, PARKED, HEARTBEAT] {
+        declare_one(channel, queue).await?;
     }
+    Ok(())
+}
+
+/// Creates a queue if it does not exist.
+///
+/// # Errors
+///
+/// [`QueueError::DeclaredOtherwise`] when it exists with other arguments.
+pub(crate) async fn declare_one(channel: &Channel, queue: &'static str) -> Result<(), QueueError> {
+    let mut arguments = FieldTable::default();
+    arguments.insert("x-queue-type".into(), AMQPValue::LongString("quorum".into()));
+    let options = QueueDeclareOptions {
+        durable: true,
+        ..Default::default()
+    };
+    within(
+        "declare a queue",
+        channel.queue_declare(queue.into(), options, arguments),
+    )
+    .await
+    .map_err(|fault| fault.about_queue(queue))?;
     Ok(())
 }
 

@@ -39,6 +39,8 @@ pub struct Owed {
 pub struct Backlog {
     /// Now, as Postgres has it.
     pub counted_at: OffsetDateTime,
+    /// When a worker last recorded a beat.
+    pub beat_at: Option<OffsetDateTime>,
     /// What is owed.
     pub owed: Vec<Owed>,
 }
@@ -78,9 +80,11 @@ pub async fn count(db: &Db) -> StoreResult<Backlog> {
            group by kind, lane, state, at"#,
     );
     let owed = within(counting.fetch_all(db)).await?;
-    let now = sqlx::query!(r#"select now() as "now!""#).fetch_one(db);
+    let moments = sqlx::query!(r#"select now() as "now!", (select recorded_at from heartbeat) as beat"#);
+    let moments = within(moments.fetch_one(db)).await?;
     Ok(Backlog {
-        counted_at: within(now).await?.now,
+        counted_at: moments.now,
+        beat_at: moments.beat,
         owed,
     })
 }

@@ -59,6 +59,16 @@ pub async fn dispatched(db: &Db) -> StoreResult<()> {
     Ok(())
 }
 
+/// Records that a beat has come from the dispatcher through the queue to a worker.
+pub async fn record_beat(db: &Db) -> StoreResult<()> {
+    let recording = sqlx::query!(
+        "insert into heartbeat (recorded_at) values (now())
+         on conflict (is_the_one) do update set recorded_at = now()",
+    );
+    within(recording.execute(db)).await?;
+    Ok(())
+}
+
 /// Forgets workers not seen for a day, but not the last one that was: of it a page says since when
 /// there is none.
 pub async fn forget(db: &Db) -> StoreResult<u64> {

@@ -82,8 +82,8 @@ fn place(here: TraceContext) -> SpanContext {
     SpanContext::new(here.trace, here.span, TraceFlags::SAMPLED, false, state)
 }
 
-/// The time, for spans alone: they are laid beside each other by the clocks of the machines they
-/// come from, and decide nothing.
+/// The time, for what is only looked at: spans, which are laid beside each other by the clocks of the
+/// machines they come from, and the moment of a beat. It decides nothing.
 #[expect(clippy::disallowed_methods, reason = "see above")]
 pub fn now() -> SystemTime {
     SystemTime::now()

@@ -1,0 +1,80 @@
+//! A beat that goes the way of the jobs, so that silence is told apart from nothing to do.
+//!
+//! It has a queue of its own: to whoever takes jobs it would be a message that is no job. Whichever
+//! worker gets a beat records it; a beat that is late is of no use and dies in its queue.
+
+use super::publish::Publisher;
+use super::session::{QueueError, Session, within};
+use super::topology;
+use futures_util::StreamExt as _;
+use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, Consumer};
+use std::time::Duration;
+
+/// Its queue.
+pub const HEARTBEAT: &str = "beckon.heartbeat";
+
+/// Between two beats.
+pub const BEAT: Duration = Duration::from_secs(30);
+
+impl Publisher {
+    /// Publishes a beat and waits until the broker has it.
+    ///
+    /// # Errors
+    ///
+    /// When the connection broke or the broker fell silent.
+    pub async fn beat(&mut self) -> Result<(), QueueError> {
+        let properties = BasicProperties::default().with_expiration(BEAT.as_millis().to_string().into());
+        let options = BasicPublishOptions::default();
+        let publishing = self
+            .channel()
+            .basic_publish("".into(), HEARTBEAT.into(), options, &[], properties);
+        let confirm = within("publish a beat", publishing).await?;
+        within("get a beat confirmed", confirm).await?;
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Takes beats. The queue is made where it is missing, for a release that knows no beats makes none.
+    ///
+    /// # Errors
+    ///
+    /// When the connection broke, or a queue of this name is not ours in form.
+    pub async fn beats(&mut self) -> Result<Beats, QueueError> {
+        let channel = self.channel().await?;
+        topology::declare_one(&channel, HEARTBEAT).await?;
+        within("set the prefetch", channel.basic_qos(1, BasicQosOptions::default())).await?;
+        let consume = channel.basic_consume(
+            HEARTBEAT.into(),
+            "".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        );
+        Ok(Beats(within("consume", consume).await?))
+    }
+}
+
+/// The beats that come to this process.
+pub struct Beats(Consumer);
+
+impl Beats {
+    /// Waits for the next one. Safe to drop while waiting.
+    ///
+    /// # Errors
+    ///
+    /// There will be no more; never ask again.
+    pub async fn next(&mut self) -> Result<(), QueueError> {
+        match self.0.next().await {
+            Some(Ok(delivery)) => within("acknowledge a beat", delivery.acker.ack(BasicAckOptions::default()))
+                .await
+                .map(|_| ()),
+            Some(Err(source)) => Err(QueueError::Broken {
+                what: "take a beat",
+                source,
+            }),
+            None => Err(QueueError::Ended { queue: HEARTBEAT }),
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! A beat goes the way of the jobs, so that silence is told apart from nothing to do.
+
+use harness::{Setup, World};
+
+/// When a beat last came so far, as the API shows it.
+async fn stage(world: &World, stage: &str) -> f64 {
+    let page = world.get("/metrics").await.text;
+    let name = format!("beckon_heartbeat_timestamp_seconds{{stage=\"{stage}\"}} ");
+    let value = page.lines().find_map(|line| line.strip_prefix(name.as_str()));
+    value.unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn with_no_mail_to_send_it_is_published_and_recorded() {
+    let world = World::start().await;
+
+    let recorded = world
+        .eventually("a beat to be recorded", async || {
+            let at = stage(&world, "recorded").await;
+            (at > 0.0).then_some(at)
+        })
+        .await;
+    let published = stage(&world, "published").await;
+
+    assert!((published - recorded).abs() < 60.0, "{published} and {recorded}");
+    assert_eq!(world.message_count(shared::queue::HEARTBEAT).await, 0);
+    assert_eq!(world.message_count(shared::queue::PARKED).await, 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn where_no_worker_is_it_is_published_and_not_recorded() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+
+    world
+        .eventually("a beat to wait in its queue", async || {
+            (world.message_count(shared::queue::HEARTBEAT).await == 1).then_some(())
+        })
+        .await;
+    world
+        .eventually("it to be shown", async || {
+            let at = stage(&world, "published").await;
+            (at > 0.0).then_some(())
+        })
+        .await;
+    let recorded = stage(&world, "recorded").await;
+    world.start_worker().await.unwrap();
+    world
+        .eventually("the beat to be taken", async || {
+            (world.message_count(shared::queue::HEARTBEAT).await == 0).then_some(())
+        })
+        .await;
+
+    assert!(recorded.abs() < f64::EPSILON, "{recorded}");
+    world.end().await;
+}
