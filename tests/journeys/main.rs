@@ -44,6 +44,7 @@ mod names_come_from_everywhere;
 mod nobody_waits_behind_a_batch;
 mod one_mail_is_one_trace;
 mod one_mail_leaves_at_once;
+mod one_person_is_owed_twice;
 mod one_worker_cannot_reach_the_relay;
 mod pause_resume_and_stop_tell_the_truth;
 mod people_are_found;
@@ -65,6 +66,7 @@ mod the_same_request_twice;
 mod the_schema_is_of_another_release;
 mod two_apis_share_a_database;
 mod what_is_done_is_on_record;
+mod what_runbooks_ask_is_answered;
 mod who_is_left_out_is_counted;
 
 /// The tests' way to write JSON.

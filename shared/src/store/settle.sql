@@ -42,7 +42,7 @@ moved as (
 ),
 got as (
     insert into last_sent as l (user_id, kind)
-    select user_id, kind from moved where state = 'sent' and user_id is not null
+    select distinct user_id, kind from moved where state = 'sent' and user_id is not null
     on conflict (user_id, kind) do update set sent_at = excluded.sent_at
 ),
 ended as (

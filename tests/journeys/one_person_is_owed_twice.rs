@@ -1,0 +1,48 @@
+//! Two mails of a kind to one person, however that came about, are recorded like any others.
+
+use crate::by_hand::{claim, due, run, world_that_owes};
+use crate::json;
+use shared::delivery::DeliveryState;
+use shared::store::settle::{self, Ending, Outcome};
+use uuid::Uuid;
+
+#[tokio::test]
+async fn both_are_settled_in_one_group() {
+    let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
+    run(
+        &world,
+        "insert into deliveries (batch_id, user_id, due_at) select batch_id, user_id, now() from deliveries",
+    )
+    .await;
+    let token = Uuid::new_v4();
+    let claimed = claim(&world, &due(&world, 10, Uuid::nil()).await, token).await;
+
+    let outcomes: Vec<_> = claimed
+        .iter()
+        .map(|claim| Outcome {
+            delivery: claim.delivery,
+            attempt: claim.attempt,
+            token,
+            ending: Ending::Sent {
+                password_lifetime: None,
+            },
+            phase: "data",
+            code: Some(250),
+            enhanced_code: None,
+            reply: "taken".to_owned(),
+        })
+        .collect();
+    let settled = settle::settle(&world.db, &outcomes, false).await.unwrap();
+
+    assert_eq!(settled.len(), 2, "{settled:?}");
+    assert!(
+        settled.iter().all(|one| one.state == DeliveryState::Sent),
+        "{settled:?}"
+    );
+    let got: i64 = sqlx::query_scalar("select count(*) from last_sent")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(got, 1);
+    world.end().await;
+}
