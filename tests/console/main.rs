@@ -32,6 +32,7 @@ mod files;
 mod from_an_alert_to_the_relays_words;
 mod mailed_passwords_are_revoked;
 mod one_mail_has_a_story;
+mod only_totals_are_left;
 mod passwords_are_tried_slowly;
 mod people_are_chosen_and_sent_to;
 mod the_api_is_read_about;

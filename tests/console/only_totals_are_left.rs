@@ -1,0 +1,53 @@
+//! A batch whose details are not kept any longer: its totals are there, and say why there is no more.
+
+use harness::browser::Browser;
+use harness::{Setup, World};
+use serde_json::json;
+
+use crate::{desk, go};
+
+#[tokio::test]
+async fn its_page_says_so_and_offers_nothing_that_is_gone() {
+    let mut world = World::with(Setup::default().api_setting("BECKON_DETAILS_KEPT", "30d")).await;
+    let browser = Browser::start(desk()).await;
+    browser.sign_in(&world).await;
+    world.people(2).await;
+    world.person("550+nobody@example.org").await;
+    let emails = [
+        "person1@example.org",
+        "person2@example.org",
+        "550+nobody@example.org",
+        "stranger@example.org",
+    ];
+    let batch = world.invite(json!({ "emails": emails })).await;
+    world.finished(batch).await;
+    world.let_days_pass(70).await;
+    world.kill_api().await;
+    world.start_api().await.unwrap();
+    world
+        .eventually("the details are dropped", async || {
+            world.batch(batch).await["details_dropped_at"].is_string().then_some(())
+        })
+        .await;
+
+    go(&browser, &world, &format!("/console/batches/{batch}")).await;
+    browser.sees("2 sent, 1 failed.").await;
+    browser.sees("What became of each person was kept until").await;
+    let text = browser.text().await;
+    for gone in [
+        "Download report",
+        "Search by name",
+        "See who was left out",
+        "Correct the address",
+    ] {
+        assert!(!text.contains(gone), "{gone}\n{text}");
+    }
+    browser.assert_sound().await;
+    browser.click("1 left out").await;
+    browser.sees("Who they were was kept until").await;
+    browser.assert_sound().await;
+    go(&browser, &world, "/console/users?status=invited").await;
+    browser.sees("person1@example.org").await;
+    browser.assert_sound().await;
+    world.end().await;
+}
