@@ -102,6 +102,7 @@ impl Dispatcher {
                     let delay = delays.next_delay();
                     warn!(error = %trouble, retry_seconds = delay.as_secs_f32(), "Dispatching was interrupted; beginning anew");
                     self.metrics.amqp_connected.set(0);
+                    self.metrics.amqp_reconnects.inc();
                     self.pause(delay).await;
                 }
             }

@@ -32,6 +32,10 @@ pub struct ApiMetrics {
     pub import_rows: IntCounterVec,
     /// Passwords checked, by outcome.
     pub verifications: IntCounterVec,
+    /// Sign-ins at the console, by outcome.
+    pub sign_ins: IntCounterVec,
+    /// Connections to `RabbitMQ` that were lost, or not to be had.
+    pub amqp_reconnects: IntCounter,
     /// Whether this process dispatches.
     pub dispatching: IntGauge,
     /// Whether the broker is connected.
@@ -127,6 +131,16 @@ impl ApiMetrics {
                 "Passwords checked, by outcome.",
                 "outcome",
                 &["right", "wrong", "throttled"],
+            ),
+            sign_ins: metrics.counters(
+                "beckon_console_sign_ins_total",
+                "Sign-ins at the console, by outcome.",
+                "outcome",
+                &["right", "wrong", "throttled"],
+            ),
+            amqp_reconnects: metrics.counter(
+                "beckon_amqp_reconnects_total",
+                "Attempts to connect to RabbitMQ again after a connection was lost or not to be had.",
             ),
             dispatching: metrics.gauge("beckon_dispatching", "1 in the one API process that dispatches."),
             amqp_connected: metrics.gauge("beckon_amqp_connected", "1 while the connection to RabbitMQ stands."),

@@ -168,6 +168,7 @@ async fn what_a_mail_came_to_is_counted() {
         "beckon_sends_total{kind=\"password_reset\",lane=\"interactive\",on_time=\"true\"} 1",
         "beckon_sends_total{kind=\"password_reset\",lane=\"interactive\",on_time=\"false\"} 0",
         "beckon_attempt_failures_total{class=\"address_unknown\"} 0",
+        "beckon_attempts_per_delivery_bucket{le=\"1\"} 1",
         "beckon_database_connections{state=\"in_use\"} ",
     ] {
         assert!(worker.text.contains(line), "no {line} in\n{}", worker.text);

@@ -36,6 +36,8 @@ pub struct WorkerMetrics {
     pub record_failures: IntCounter,
     /// Whether the broker is connected.
     pub amqp_connected: IntGauge,
+    /// Attempts of a delivery that has ended.
+    pub attempts_each: Histogram,
     /// When a beat last came to this worker.
     pub beats: GaugeVec,
     /// New connections to the broker after the first.
@@ -79,6 +81,7 @@ impl WorkerMetrics {
             in_progress: metrics.gauges("beckon_jobs_in_progress", "Jobs between their arrival and their acknowledgement.", "lane", &lanes),
             record_failures: metrics.counter("beckon_record_failures_total", "Times a group of outcomes could not be recorded and had to be tried again."),
             amqp_connected: metrics.gauge("beckon_amqp_connected", "1 while the connection to RabbitMQ stands."),
+            attempts_each: metrics.histogram("beckon_attempts_per_delivery", "Attempts that a delivery took until a worker brought it to its end.", &[1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0]),
             beats: metrics.moments(HEARTBEAT_NAME, HEARTBEAT_HELP, "stage", &["consumed"]),
             amqp_reconnects: metrics.counter("beckon_amqp_reconnects_total", "Attempts to connect to RabbitMQ again after a connection was lost or not to be had."),
             hash_threads: metrics.gauge("beckon_password_hash_threads", "Threads that hash passwords."),
@@ -108,7 +111,7 @@ impl WorkerMetrics {
     }
 
     /// An attempt was settled.
-    pub fn count_attempt(&self, kind: SystemEmailKind, ending: &Ending, state: DeliveryState) {
+    pub fn count_attempt(&self, kind: SystemEmailKind, attempt: i32, ending: &Ending, state: DeliveryState) {
         self.attempts
             .with_label_values(&[kind.as_str(), ending.verdict()])
             .inc();
@@ -117,6 +120,7 @@ impl WorkerMetrics {
         }
         if state.has_ended() {
             self.ended.with_label_values(&[kind.as_str(), state.as_str()]).inc();
+            self.attempts_each.observe(f64::from(attempt));
         }
     }
 

@@ -171,7 +171,8 @@ impl Pipeline {
         outcome::tell(claim, lane, &outcome, recorded, steps.at_the_relay());
         steps.tell(trace, lane, claim, &outcome);
         if let Recorded::Moved(state) = recorded {
-            self.metrics.count_attempt(claim.kind, &outcome.ending, state);
+            self.metrics
+                .count_attempt(claim.kind, claim.attempt, &outcome.ending, state);
             if matches!(outcome.ending, Ending::Sent { .. }) {
                 let is_first = claim.attempt == 1;
                 self.metrics.count_sent(lane, claim.kind, is_first, is_on_time);

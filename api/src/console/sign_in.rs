@@ -136,7 +136,11 @@ pub(super) async fn enter(State(api): State<Api>, request: Request) -> Result<Re
     let email = fields.trimmed("email").to_owned();
     let carried = fields.text("carried").to_owned();
     let password = Zeroizing::new(fields.text("password").to_owned());
-    let lock = match checked(&api, &email, password).await {
+    let checked = checked(&api, &email, password).await;
+    if let Some(outcome) = outcome(&checked) {
+        api.metrics.sign_ins.with_label_values(&[outcome]).inc();
+    }
+    let lock = match checked {
         Ok(lock) => lock,
         Err(Refused::Problem(problem)) => return Err(problem),
         Err(Refused::Said(status, fault)) => {
@@ -205,6 +209,16 @@ enum Refused {
 impl From<Problem> for Refused {
     fn from(problem: Problem) -> Self {
         Self::Problem(problem)
+    }
+}
+
+/// What a sign-in counts as; one that failed for a reason of ours is none.
+fn outcome(checked: &Result<Lock, Refused>) -> Option<&'static str> {
+    match checked {
+        Ok(_) => Some("right"),
+        Err(Refused::Said(StatusCode::TOO_MANY_REQUESTS, _)) => Some("throttled"),
+        Err(Refused::Said(..)) => Some("wrong"),
+        Err(Refused::Problem(_)) => None,
     }
 }
 
