@@ -99,7 +99,7 @@ impl BacklogGauges {
 
     /// Counts again and again until the process stops.
     pub async fn keep_counting(&self, db: &Db, lifecycle: &Lifecycle) {
-        loop {
+        while !lifecycle.is_stopping() {
             let timer = self.took.start_timer();
             match backlog::count(db).await {
                 Ok(counted) => {
@@ -114,10 +114,7 @@ impl BacklogGauges {
                     warn!(error = %fault, cause = %fault.cause(), "Could not count the open deliveries");
                 }
             }
-            tokio::select! {
-                () = tokio::time::sleep(PACE) => {}
-                () = lifecycle.stopping().cancelled() => return,
-            }
+            lifecycle.pause(PACE).await;
         }
     }
 

@@ -103,20 +103,13 @@ impl Dispatcher {
                     warn!(error = %trouble, retry_seconds = delay.as_secs_f32(), "Dispatching was interrupted; beginning anew");
                     self.metrics.amqp_connected.set(0);
                     self.metrics.amqp_reconnects.inc();
-                    self.pause(delay).await;
+                    self.lifecycle.pause(delay).await;
                 }
             }
         };
         ears.abort();
         self.metrics.dispatching.set(0);
         ended
-    }
-
-    async fn pause(&self, delay: Duration) {
-        tokio::select! {
-            () = tokio::time::sleep(delay) => {}
-            () = self.lifecycle.stopping().cancelled() => {}
-        }
     }
 
     async fn one_turn(&self, wake: &Notify, delays: &mut Delays) -> Result<(), Trouble> {
@@ -129,7 +122,7 @@ impl Dispatcher {
         self.metrics.amqp_blocked.set(0);
         let Some(turn) = rows::take_turn(&self.db).await? else {
             self.metrics.dispatching.set(0);
-            self.pause(STANDBY).await;
+            self.lifecycle.pause(STANDBY).await;
             session.close().await;
             return Ok(());
         };

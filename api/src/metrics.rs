@@ -2,7 +2,7 @@
 
 use prometheus::{GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use shared::batch::Lane;
-use shared::metrics::{HEARTBEAT_HELP, HEARTBEAT_NAME, Metrics, WORK_SECONDS};
+use shared::metrics::{Metrics, WORK_SECONDS};
 use shared::queue::Published;
 use shared::store::intake::{Accepted, LEFT_OUT_REASONS};
 use shared::system_email::SystemEmailKind;
@@ -102,12 +102,7 @@ impl ApiMetrics {
                 "Time from the first job of a round to the last confirm of it.",
                 WORK_SECONDS,
             ),
-            beats: metrics.moments(
-                HEARTBEAT_NAME,
-                HEARTBEAT_HELP,
-                "stage",
-                &["published", "recorded"],
-            ),
+            beats: metrics.beats(&["published", "recorded"]),
             sweeps: metrics.counters(
                 "beckon_swept_deliveries_total",
                 "Deliveries put right: lost_in_queue and worker_vanished are tried again, taken_back wait with their paused batch, useless and given_up ones ended.",

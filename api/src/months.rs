@@ -18,7 +18,7 @@ const SOON: Duration = Duration::from_mins(1);
 
 /// Keeps the months until the process stops.
 pub async fn keep(db: &Db, kept: Duration, ahead: &IntGauge, lifecycle: &Lifecycle) {
-    loop {
+    while !lifecycle.is_stopping() {
         let pause = match once(db, kept, ahead).await {
             Ok(()) => PACE,
             Err(fault) => {
@@ -26,10 +26,7 @@ pub async fn keep(db: &Db, kept: Duration, ahead: &IntGauge, lifecycle: &Lifecyc
                 SOON
             }
         };
-        tokio::select! {
-            () = tokio::time::sleep(pause) => {}
-            () = lifecycle.stopping().cancelled() => return,
-        }
+        lifecycle.pause(pause).await;
     }
 }
 

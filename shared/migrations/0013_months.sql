@@ -35,33 +35,17 @@ as $$
     order by 1
 $$;
 
--- Drops the details of a month, unless a mail of it is still owed: deliveries, attempts, the names of
--- who was left out, and passwords that nobody used. Says whether it did. The months go last, for
--- nobody can read or send while they do.
-create function drop_month(month date) returns boolean
+-- Drops a month of which no mail is owed any longer, and notes with its batches that only their totals
+-- are left. The drop comes last, for nobody can read or send while it lasts.
+create function drop_month(month date) returns void
 language plpgsql
 as $$
-declare
-    ending timestamptz := (month + interval '1 month') at time zone 'UTC';
-    part text := 'deliveries' || to_char(month, '_YYYY_MM');
-    is_owed boolean;
 begin
-    execute format(
-        'select exists (select from %I where state in (''waiting'', ''retrying''))
-             or exists (select from %I where state in (''queued'', ''sending''))', part, part) into is_owed;
-    if is_owed then
-        return false;
-    end if;
-    delete from credentials where kind = 'generated' and used_at is null and expires_at < ending;
     -- A batch that was accepted while the month ended may have mails in the next.
-    with dropped as (
-        update batches set details_dropped_at = now()
-        where created_at < ending - interval '1 hour' and finished_at is not null and details_dropped_at is null
-        returning id
-    )
-    update left_out set user_id = null, given = null from dropped where batch_id = dropped.id;
+    update batches set details_dropped_at = now()
+    where created_at < (month + interval '1 month') at time zone 'UTC' - interval '1 hour'
+      and finished_at is not null and details_dropped_at is null;
     execute format('drop table %I', 'attempts' || to_char(month, '_YYYY_MM'));
-    execute format('drop table %I', part);
-    return true;
+    execute format('drop table %I', 'deliveries' || to_char(month, '_YYYY_MM'));
 end
 $$;

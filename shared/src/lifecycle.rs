@@ -40,6 +40,14 @@ impl Lifecycle {
         self.stopping.is_cancelled()
     }
 
+    /// Waits for so long, or until the first signal comes.
+    pub async fn pause(&self, time: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.stopping.cancelled() => {}
+        }
+    }
+
     /// Starts a task that an orderly stop waits for.
     pub fn spawn<T, F>(&self, task: F) -> tokio::task::JoinHandle<T>
     where

@@ -15,12 +15,6 @@ use prometheus::{
 };
 use std::time::UNIX_EPOCH;
 
-/// When a beat last came to a stage; each process shows the stages that are its own.
-pub const HEARTBEAT_NAME: &str = "beckon_heartbeat_timestamp_seconds";
-
-/// What that is.
-pub const HEARTBEAT_HELP: &str = "When a beat, which goes the way of the jobs every 30 seconds, was last published, consumed and recorded; 0 before the first.";
-
 /// Notes that a beat has come to a stage.
 pub fn note_beat(beats: &GaugeVec, stage: &str) {
     let now = crate::trace::now().duration_since(UNIX_EPOCH);
@@ -124,6 +118,16 @@ impl Metrics {
         self.registered(Gauge::new(name, help), || {
             unnamed(Gauge::new("beckon_unnamed_seconds", "-"))
         })
+    }
+
+    /// When a beat last came to the stages that are a process's own (see [`note_beat`]).
+    pub fn beats(&self, stages: &[&str]) -> GaugeVec {
+        self.moments(
+            "beckon_heartbeat_timestamp_seconds",
+            "When a beat, which goes the way of the jobs every 30 seconds, was last published, consumed and recorded; 0 before the first.",
+            "stage",
+            stages,
+        )
     }
 
     /// A gauge of moments with one label and all its values, in seconds since 1970.

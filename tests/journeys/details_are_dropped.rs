@@ -24,6 +24,10 @@ async fn totals_and_who_was_invited_outlive_them() {
     let whom = json!({ "emails": ["person1@example.org", "person2@example.org", "550+nobody@example.org", "who@example.org"] });
     let batch = world.invite(whom).await;
     let before = world.finished(batch).await;
+    let passwords = world
+        .reset_passwords(json!({ "emails": ["person1@example.org"] }))
+        .await;
+    world.finished(passwords).await;
     world.let_days_pass(70).await;
 
     world.kill_api().await;
@@ -43,6 +47,11 @@ async fn totals_and_who_was_invited_outlive_them() {
         .await
         .unwrap();
     assert_eq!(names, 0, "nobody's address stays behind");
+    let unused: i64 = sqlx::query_scalar("select count(*) from credentials")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(unused, 0, "nor a password that nobody used");
     let again = world
         .post(
             &format!("/v1/batches/{batch}/send-again"),

@@ -97,10 +97,7 @@ impl Consumer {
                     let delay = delays.next_delay();
                     warn!(error = %fault, retry_seconds = delay.as_secs_f32(), "Lost RabbitMQ; connecting again");
                     metrics.amqp_reconnects.inc();
-                    tokio::select! {
-                        () = tokio::time::sleep(delay) => {}
-                        () = self.lifecycle.stopping().cancelled() => break,
-                    }
+                    self.lifecycle.pause(delay).await;
                 }
             }
         }

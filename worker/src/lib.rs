@@ -124,7 +124,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
 /// no jobs: it could not claim them, and another could.
 async fn until_postgres_is_ready(db: &Db, lifecycle: &Lifecycle) {
     let mut delays = Delays::for_a_near_server();
-    loop {
+    while !lifecycle.is_stopping() {
         let obstacle = match schema::missing(db).await {
             Ok(missing) if missing.is_empty() => return,
             Ok(missing) => schema::told(&missing),
@@ -136,10 +136,7 @@ async fn until_postgres_is_ready(db: &Db, lifecycle: &Lifecycle) {
             retry_seconds = delay.as_secs_f32(),
             "Could not use Postgres (DATABASE_URL); taking no jobs until that is put right"
         );
-        tokio::select! {
-            () = tokio::time::sleep(delay) => {}
-            () = lifecycle.stopping().cancelled() => return,
-        }
+        lifecycle.pause(delay).await;
     }
 }
 

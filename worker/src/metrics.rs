@@ -5,7 +5,7 @@ use prometheus::{GaugeVec, Histogram, HistogramTimer, HistogramVec, IntCounter, 
 use shared::batch::Lane;
 use shared::delivery::DeliveryState;
 use shared::job::JobFault;
-use shared::metrics::{HEARTBEAT_HELP, HEARTBEAT_NAME, Metrics, SEND_SECONDS, WORK_SECONDS};
+use shared::metrics::{Metrics, SEND_SECONDS, WORK_SECONDS};
 use shared::store::settle::Ending;
 use shared::system_email::SystemEmailKind;
 
@@ -82,7 +82,7 @@ impl WorkerMetrics {
             record_failures: metrics.counter("beckon_record_failures_total", "Times a group of outcomes could not be recorded and had to be tried again."),
             amqp_connected: metrics.gauge("beckon_amqp_connected", "1 while the connection to RabbitMQ stands."),
             attempts_each: metrics.histogram("beckon_attempts_per_delivery", "Attempts that a delivery took until a worker brought it to its end.", &[1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0]),
-            beats: metrics.moments(HEARTBEAT_NAME, HEARTBEAT_HELP, "stage", &["consumed"]),
+            beats: metrics.beats(&["consumed"]),
             amqp_reconnects: metrics.counter("beckon_amqp_reconnects_total", "Attempts to connect to RabbitMQ again after a connection was lost or not to be had."),
             hash_threads: metrics.gauge("beckon_password_hash_threads", "Threads that hash passwords."),
             hash_in_use: metrics.gauge("beckon_password_hash_in_use", "Threads that are hashing a password now."),

@@ -4,11 +4,10 @@
 //! worker gets a beat records it; a beat that is late is of no use and dies in its queue.
 
 use super::publish::Publisher;
-use super::session::{QueueError, Session, within};
+use super::session::{QueueError, Session, consume, within};
 use super::topology;
 use futures_util::StreamExt as _;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicPublishOptions, BasicQosOptions};
-use lapin::types::FieldTable;
+use lapin::options::{BasicAckOptions, BasicPublishOptions};
 use lapin::{BasicProperties, Consumer};
 use std::time::Duration;
 
@@ -45,14 +44,7 @@ impl Session {
     pub async fn beats(&mut self) -> Result<Beats, QueueError> {
         let channel = self.channel().await?;
         topology::declare_one(&channel, HEARTBEAT).await?;
-        within("set the prefetch", channel.basic_qos(1, BasicQosOptions::default())).await?;
-        let consume = channel.basic_consume(
-            HEARTBEAT.into(),
-            "".into(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        );
-        Ok(Beats(within("consume", consume).await?))
+        Ok(Beats(consume(&channel, HEARTBEAT, 1).await?))
     }
 }
 

@@ -8,7 +8,7 @@ use futures_util::{Stream, StreamExt as _};
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
 use lapin::types::FieldTable;
-use lapin::{Channel, Connection, ConnectionProperties, ErrorKind, Event};
+use lapin::{Channel, Connection, ConnectionProperties, Consumer, ErrorKind, Event};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -219,19 +219,7 @@ impl Session {
         let queue = topology::queue_of(lane);
         let channel = self.channel().await?;
         topology::look(&channel, queue).await?;
-        // lapin buffers without bound, so the bound must be the broker's.
-        within(
-            "set the prefetch",
-            channel.basic_qos(prefetch, BasicQosOptions::default()),
-        )
-        .await?;
-        let consume = channel.basic_consume(
-            queue.into(),
-            "".into(),
-            BasicConsumeOptions::default(),
-            FieldTable::default(),
-        );
-        let consumer = within("consume", consume).await?;
+        let consumer = consume(&channel, queue, prefetch).await?;
         Ok(Inbox::new(channel, consumer, queue))
     }
 
@@ -263,6 +251,23 @@ pub enum SessionEvent {
     Unblocked,
     /// The connection is gone.
     Lost(String),
+}
+
+/// Has the broker hand out what lies in a queue, never more than `prefetch` unacknowledged.
+pub(super) async fn consume(channel: &Channel, queue: &'static str, prefetch: u16) -> Result<Consumer, QueueError> {
+    // lapin buffers without bound, so the bound must be the broker's.
+    within(
+        "set the prefetch",
+        channel.basic_qos(prefetch, BasicQosOptions::default()),
+    )
+    .await?;
+    let consume = channel.basic_consume(
+        queue.into(),
+        "".into(),
+        BasicConsumeOptions::default(),
+        FieldTable::default(),
+    );
+    within("consume", consume).await
 }
 
 #[cfg(test)]

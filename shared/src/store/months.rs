@@ -7,10 +7,13 @@
 
 use super::{Db, StoreResult, Transaction, begin, commit, seconds, within};
 use std::time::Duration;
-use time::Date;
+use time::{Date, OffsetDateTime};
 
 /// For how many months after the present one there is room.
 pub const AHEAD: i32 = 2;
+
+/// Rows that are forgotten at a time, so that none holds locks for long.
+const GROUP: i64 = 10_000;
 
 /// Makes the months that are missing; returns for how many after the present one there is room.
 pub async fn make(db: &Db) -> StoreResult<i64> {
@@ -37,11 +40,14 @@ pub async fn make(db: &Db) -> StoreResult<i64> {
     within(ahead.fetch_one(db)).await
 }
 
-/// Drops the months that ended longer ago than `kept`; returns their first days. One of which a mail
-/// is still owed stays as a whole.
+/// Drops the months that ended longer ago than `kept`, with the names of who was left out then and the
+/// passwords of then that nobody used; returns their first days. One of which a mail is still owed stays
+/// as a whole.
 pub async fn drop(db: &Db, kept: Duration) -> StoreResult<Vec<Date>> {
-    let old = sqlx::query_scalar!(
-        r#"select month as "month!" from months() as m (month)
+    let old = sqlx::query!(
+        r#"select month as "month!", month::timestamp at time zone 'UTC' as "beginning!",
+                  (month + interval '1 month') at time zone 'UTC' as "ending!"
+           from months() as m (month)
            where (month + interval '1 month') at time zone 'UTC' < now() - make_interval(secs => $1)"#,
         seconds(kept),
     )
@@ -49,15 +55,65 @@ pub async fn drop(db: &Db, kept: Duration) -> StoreResult<Vec<Date>> {
     .await?;
     let mut dropped = Vec::new();
     for month in old {
-        let mut transaction = impatient(db).await?;
-        let dropping = sqlx::query_scalar!(r#"select drop_month($1) as "is_dropped!""#, month);
-        let is_dropped = within(dropping.fetch_one(&mut *transaction)).await?;
-        commit(transaction).await?;
-        if is_dropped {
-            dropped.push(month);
+        if is_owed(db, month.beginning, month.ending).await? {
+            continue;
         }
+        loop {
+            let forgotten = forget_names(db, month.ending).await? + forget_passwords(db, month.ending).await?;
+            if forgotten == 0 {
+                break;
+            }
+        }
+        let mut transaction = impatient(db).await?;
+        within(sqlx::query!("select drop_month($1)", month.month).fetch_one(&mut *transaction)).await?;
+        commit(transaction).await?;
+        dropped.push(month.month);
     }
     Ok(dropped)
+}
+
+/// Whether a mail is owed that was written in this time.
+async fn is_owed(db: &Db, from: OffsetDateTime, before: OffsetDateTime) -> StoreResult<bool> {
+    let asked = sqlx::query_scalar!(
+        r#"select exists (select from deliveries
+                          where id >= uuid_v7_from($1) and id < uuid_v7_from($2)
+                            and state in ('waiting', 'retrying'))
+               or exists (select from deliveries
+                          where id >= uuid_v7_from($1) and id < uuid_v7_from($2)
+                            and state in ('queued', 'sending')) as "is_owed!""#,
+        from,
+        before,
+    );
+    within(asked.fetch_one(db)).await
+}
+
+/// Forgets who some of those were that were left out before a moment; the reasons stay.
+async fn forget_names(db: &Db, before: OffsetDateTime) -> StoreResult<u64> {
+    let forgetting = sqlx::query!(
+        "update left_out set user_id = null, given = null
+         where id in (
+             select l.id from batches b join left_out l on l.batch_id = b.id
+             where b.created_at < $1 and b.finished_at is not null and b.details_dropped_at is null
+               and (l.user_id is not null or l.given is not null)
+             limit $2)",
+        before,
+        GROUP,
+    );
+    Ok(within(forgetting.execute(db)).await?.rows_affected())
+}
+
+/// Forgets some passwords that were made before a moment, have ended and were never used.
+async fn forget_passwords(db: &Db, before: OffsetDateTime) -> StoreResult<u64> {
+    let forgetting = sqlx::query!(
+        "delete from credentials
+         where id in (
+             select id from credentials
+             where id < uuid_v7_from($1) and kind = 'generated' and used_at is null and expires_at < now()
+             order by id limit $2)",
+        before,
+        GROUP,
+    );
+    Ok(within(forgetting.execute(db)).await?.rows_affected())
 }
 
 /// A transaction that waits a moment for a lock, because others queue up behind it meanwhile. Two

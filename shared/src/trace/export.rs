@@ -8,6 +8,7 @@
 //! runtime that the connection needs, and what it keeps it has to know when a span begins.
 
 use super::span::Span;
+use crate::release::VERSION;
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig as _};
 use opentelemetry_sdk::Resource;
@@ -90,7 +91,7 @@ pub fn start(program: &'static str, collector: Option<&str>) -> Exporting {
     };
     let process = Resource::builder()
         .with_service_name(program)
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")));
+        .with_attribute(KeyValue::new("service.version", VERSION));
     exporter.set_resource(&process.build());
     let stopping = CancellationToken::new();
     let waiting = WAITING.get_or_init(Mutex::default);

@@ -13,7 +13,7 @@ impl World {
         let statements = [
             "select make_month(date_trunc('month', (now() - make_interval(days => $1)) at time zone 'UTC')::date)",
             "update attempts set delivery_id = older(delivery_id, $1)",
-            "update credentials set delivery_id = older(delivery_id, $1), created_at = created_at - make_interval(days => $1),
+            "update credentials set id = older(id, $1), delivery_id = older(delivery_id, $1), created_at = created_at - make_interval(days => $1),
                                     expires_at = expires_at - make_interval(days => $1) where delivery_id is not null",
             "update deliveries set id = older(id, $1), sent_at = sent_at - make_interval(days => $1)",
             "update batches set created_at = created_at - make_interval(days => $1),

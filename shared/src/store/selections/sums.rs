@@ -58,26 +58,19 @@ impl Sum {
 
 /// The sums of a written choice, for one kind of system email.
 pub async fn sums(db: &Db, id: Uuid, kind: SystemEmailKind) -> StoreResult<Vec<Sum>> {
-    let mut transaction = for_choice(db, id).await?;
-    let row = sqlx::query!(
-        r#"select coalesce(chosen, '{}') as "chosen!", coalesce(cardinality(chosen), 0) > $2 as "is_large!"
-           from selections where id = $1"#,
-        id,
-        SMALL,
-    )
-    .fetch_optional(&mut *transaction)
-    .await?;
-    let Some(row) = row else {
-        return Ok(Vec::new());
-    };
-    let whom = if row.is_large {
-        Whom::All
-    } else {
-        Whom::These(&row.chosen)
-    };
+    let written = sqlx::query_scalar!("select chosen from selections where id = $1", id);
+    let chosen = written.fetch_optional(db).await?.flatten().unwrap_or_default();
+    let is_large = i32::try_from(chosen.len()).is_ok_and(|size| size > SMALL);
+    let whom = if is_large { Whom::All } else { Whom::These(&chosen) };
+    let mut transaction = sized(db, is_large).await?;
     let facts = within(Facts::read(&mut transaction, kind, whom)).await?;
     commit(transaction).await?;
-    Ok(facts.sums(&row.chosen))
+    Ok(facts.sums(&chosen))
+}
+
+/// A transaction whose plans fit a choice that is large or small.
+async fn sized(db: &Db, is_large: bool) -> StoreResult<Transaction> {
+    if is_large { as_sets(db).await } else { begin(db).await }
 }
 
 /// A transaction whose plans fit the size of a choice.
@@ -89,11 +82,7 @@ async fn for_choice(db: &Db, id: Uuid) -> StoreResult<Transaction> {
     )
     .fetch_optional(db)
     .await?;
-    if row.is_some_and(|row| row.is_large) {
-        as_sets(db).await
-    } else {
-        begin(db).await
-    }
+    sized(db, row.is_some_and(|row| row.is_large)).await
 }
 
 /// How many of a written choice have no value for each of these merge fields.
