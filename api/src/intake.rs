@@ -15,6 +15,7 @@ use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use shared::address::EmailAddress;
+use shared::failpoint::{Point, reach};
 use shared::store::imports::ImportEffect;
 use shared::store::intake::{NewBatch, Selection, accept};
 use shared::store::users::UserFilter;
@@ -146,9 +147,12 @@ async fn take_in(
     trace: TraceContext,
     body: JsonBody<SendRequest>,
 ) -> Result<(StatusCode, Json<AcceptedBatch>), Problem> {
+    reach(Point::RequestRead);
     let once = Once::new(&caller, kind.as_str(), key, body.digest);
     let new = batch_of(kind, body.value, &caller, trace, api.password_stale)?;
+    reach(Point::RequestChecked);
     let accepted = accept_batch(&api, once, new).await?;
+    reach(Point::AnswerReady);
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
@@ -163,6 +167,7 @@ pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<Accept
         }
         let _room = this.room.for_batch(new.kind).await?;
         let mut transaction = begin(&this.db).await?;
+        reach(Point::TransactionBegun);
         if let Some(answer) = once.answered(&mut transaction).await? {
             return Ok(answer);
         }
@@ -170,6 +175,7 @@ pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<Accept
         if accepted.selected == 0 {
             return Err(Problem::unprocessable("empty_batch", "Nobody was chosen. Name at least one user, or widen the filter."));
         }
+        reach(Point::BatchWritten);
         let answer = AcceptedBatch {
             batch: accepted.batch,
             kind: new.kind,
@@ -178,6 +184,7 @@ pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<Accept
             left_out: accepted.left_out.clone(),
         };
         once.commit(&this.db, transaction, StatusCode::ACCEPTED, &answer).await?;
+        reach(Point::BatchCommitted);
         this.metrics.count_accepted(new.kind, &accepted);
         spans::tell_intake(new.trace, answer.batch, new.kind, answer.accepted, began);
         info!(batch.id = %answer.batch, mail = new.kind.as_str(), selected = answer.selected, accepted = answer.accepted, "Accepted a batch");

@@ -22,6 +22,7 @@ pub mod address;
 pub mod batch;
 pub mod config;
 pub mod delivery;
+pub mod failpoint;
 pub mod healthcheck;
 pub mod job;
 pub mod letter;

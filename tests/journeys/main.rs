@@ -23,6 +23,7 @@ mod a_password_ends;
 mod a_password_is_only_in_its_mail;
 mod a_person_changes;
 mod a_poison_message_is_parked;
+mod a_program_dies_after_any_step;
 mod a_queue_is_deleted;
 mod a_stop_finishes_started_mail;
 mod a_system_email_is_changed;

@@ -4,6 +4,7 @@
 //! end nearly in the order they came, so most of the time that is what happens; one slow mail
 //! must not hold up the rest for ever, so jobs that wait behind it are soon acknowledged alone.
 
+use shared::failpoint::{Point, reach};
 use shared::lifecycle::Lifecycle;
 use shared::queue::{Acknowledger, QueueError};
 use std::collections::BTreeSet;
@@ -107,6 +108,7 @@ async fn tell(
     }
     for ack in ledger.acknowledge(impatient) {
         acknowledger.done(ack.tag, ack.and_before).await?;
+        reach(Point::JobAcknowledged);
     }
     Ok(())
 }

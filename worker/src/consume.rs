@@ -14,6 +14,7 @@ use crate::acks::{Acknowledging, Acks};
 use crate::gate::Gate;
 use crate::pipeline::{Pipeline, Work};
 use shared::batch::Lane;
+use shared::failpoint::{Point, reach};
 use shared::job::JobFault;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::note_beat;
@@ -189,6 +190,7 @@ impl Consumer {
         while let Some(permit) = gate.pass().await {
             self.pipeline.ready().await;
             let received = inbox.next().await?;
+            reach(Point::JobReceived);
             self.pipeline.metrics.count_received(lane, received.redelivered);
             match received.job {
                 Ok(job) => {

@@ -11,6 +11,7 @@ use crate::metrics::WorkerMetrics;
 use crate::spans::Steps;
 use shared::batch::Lane;
 use shared::config::Lifetimes;
+use shared::failpoint::{Point, reach};
 use shared::lifecycle::Lifecycle;
 use shared::password::{HashPool, Password, os_randomness};
 use shared::store::Db;
@@ -85,6 +86,7 @@ impl Credentials {
         let hashed = self.pool.hash(password).await;
         steps.end_step();
         let (password, verifier) = hashed.map_err(|fault| CredentialError::NotMade(fault.to_string()))?;
+        reach(Point::PasswordHashed);
         let (claim, lease) = held;
         let credential = NewCredential {
             user,
@@ -99,6 +101,7 @@ impl Credentials {
         steps.begin_step("credential");
         let is_stored = self.group.ask(credential, lane).await;
         steps.end_step();
+        reach(Point::VerifierStored);
         if is_stored == Some(true) {
             Ok(password)
         } else {

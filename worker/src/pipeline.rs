@@ -18,6 +18,7 @@ use crate::send::{Answer, Mailer};
 use crate::settle::{Recorded, Settling};
 use crate::spans::Steps;
 use shared::batch::Lane;
+use shared::failpoint::{Point, reach};
 use shared::job::Job;
 use shared::store::settle::{Ending, Outcome};
 use shared::system_email::SystemEmailKind;
@@ -111,6 +112,7 @@ impl Pipeline {
             // Unacknowledged, it goes to another worker when this one's channel closes.
             Taking::Unknown => return,
         };
+        reach(Point::Claimed);
         self.metrics.observe_wait(work.lane, held.0.waited_seconds);
         let sent = self.compose_and_send(&held, work.lane, &mut steps).await;
         drop(work.permit);
@@ -136,6 +138,7 @@ impl Pipeline {
         let mail = self.composer.compose(claim, &letterhead).await;
         steps.end_step();
         let mail = mail?;
+        reach(Point::MailComposed);
         steps.begin_step("send");
         let mut answer = self
             .mailer
@@ -167,6 +170,7 @@ impl Pipeline {
         let is_on_time = claim.seconds_left.map(|left| lease.age().as_secs_f64() <= left);
         steps.begin_step("settle");
         let recorded = self.settling.record(outcome.clone(), lane).await;
+        reach(Point::OutcomeRecorded);
         steps.end_step();
         outcome::tell(claim, lane, &outcome, recorded, steps.at_the_relay());
         steps.tell(trace, lane, claim, &outcome);

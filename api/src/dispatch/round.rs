@@ -6,6 +6,7 @@ use super::window::Window;
 use crate::metrics::ApiMetrics;
 use crate::spans;
 use shared::batch::Lane;
+use shared::failpoint::{Point, reach};
 use shared::job::Job;
 use shared::metrics::note_beat;
 use shared::queue::{BEAT, JOB_LIFETIME, Outgoing, Published, Publisher, QueueError};
@@ -134,7 +135,9 @@ impl Rounds {
         if due.is_empty() {
             return Ok(Pace::Idle);
         }
+        reach(Point::DueRead);
         let published = self.publish(lane, &due).await?;
+        reach(Point::JobsConfirmed);
         let confirmed = published.confirmed.len();
         self.bucket.take(confirmed);
         if let Some(line) = self.lines.get_mut(at) {
@@ -144,6 +147,7 @@ impl Rounds {
         let taken: HashSet<Job> = published.confirmed.iter().copied().collect();
         let taken: Vec<&Due> = due.iter().filter(|due| taken.contains(&due.job())).collect();
         let moved = rows::mark_queued(&self.db, &taken, QUEUE_LEASE).await?;
+        reach(Point::JobsMarked);
         debug!(
             lane = lane.as_str(),
             due = due.len(),

@@ -8,6 +8,7 @@
 use super::session::{Brokers, QueueError, within};
 use super::{JOB_LIFETIME, PARKED, PATIENCE, queue_of};
 use crate::batch::Lane;
+use crate::failpoint::{Point, reach};
 use crate::job::{Job, JobFault};
 use crate::trace::{self, TraceContext};
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
@@ -67,6 +68,7 @@ impl Publisher {
         for outgoing in round {
             confirms.push(until(deadline, "publish a job", self.hand_over(outgoing)).await?);
         }
+        reach(Point::JobsPublished);
         let mut returned = HashSet::new();
         let mut answers = Vec::with_capacity(round.len());
         for confirm in confirms {

@@ -20,9 +20,22 @@ impl World {
     ///
     /// When it does not come up.
     pub async fn start_api(&mut self) -> Result<()> {
+        self.start_api_with(&[]).await
+    }
+
+    /// Starts the API with these settings in the place of the world's, and waits until it is ready.
+    ///
+    /// # Errors
+    ///
+    /// When it does not come up.
+    pub async fn start_api_with(&mut self, own: &[(&str, &str)]) -> Result<()> {
         let mut settings = self.settings.clone();
         settings.push(("BECKON_LISTEN".to_owned(), self.address.to_string()));
         settings.extend(self.setup.api.clone());
+        settings.extend(
+            own.iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned())),
+        );
         let name = self.next_name("api");
         self.api = None;
         let path = self.setup.path_of("beckon-api")?;

@@ -18,6 +18,8 @@ use lettre::transport::smtp::Error as LettreError;
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
 use lettre::transport::smtp::extension::{MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::Response;
+use shared::failpoint::{self, Point, reach};
+use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout_at;
 
 use super::body;
@@ -72,6 +74,7 @@ impl Connection {
             Err(answer) => return answer,
         };
         self.is_clean = false;
+        reach(Point::RelayConnected);
         if let Some(answer) = self.offer(envelope, message, ends).await {
             return answer;
         }
@@ -141,6 +144,9 @@ impl Connection {
             if reply.code == 421 {
                 return refusal;
             }
+            if !step.is_reset {
+                reach(point_after(step.phase));
+            }
         }
         if refusal.is_some() {
             // With a recipient, the lone dot would be an empty mail to that person.
@@ -209,12 +215,14 @@ impl Connection {
 
     /// The body and its final dot in one write, and the reply that decides.
     async fn deliver(&mut self, wire_form: &str, ends: Instant) -> Answer {
+        self.die_half_way(wire_form).await;
         let started = Instant::now();
         let written_before = self.wire.written();
         self.wire.begin_write();
         self.wire.expect_reply();
         let result = self.write_and_wait(wire_form, written_before, ends).await;
         let heard = result.map_or(Err(Lost::TimedOut), |result| heard(result, self.wire.has_ended()));
+        reach(Point::ReplyRead);
         let flushed_at = self.wire.flushed_at();
         self.terms
             .metrics
@@ -236,6 +244,15 @@ impl Connection {
             Err(lost) if has_dot_left => Answer::from_lost(Phase::Dot, &lost),
             Err(lost) => self.listen_for_last_words(lost).await,
         }
+    }
+
+    /// Body and dot are one write, and a test wants to know of a worker that dies between them.
+    async fn die_half_way(&self, wire_form: &str) {
+        if failpoint::is_next(Point::BodyHalfWritten) {
+            let half = wire_form.as_bytes().get(..wire_form.len() / 2).unwrap_or_default();
+            let _ = self.wire.clone().write_all(half).await;
+        }
+        reach(Point::BodyHalfWritten);
     }
 
     async fn write_and_wait(
@@ -277,6 +294,15 @@ impl Connection {
             }
         }
         Answer::from_lost(Phase::Body, &lost)
+    }
+}
+
+/// The step that a reply of this phase ends.
+const fn point_after(phase: Phase) -> Point {
+    match phase {
+        Phase::Mail => Point::SenderNamed,
+        Phase::Rcpt => Point::RecipientNamed,
+        _ => Point::BodyInvited,
     }
 }
 

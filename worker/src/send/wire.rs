@@ -16,6 +16,7 @@ use std::time::Instant;
 use lettre::transport::smtp::client::AsyncTokioStream;
 use rustls::ClientConfig;
 use rustls::pki_types::ServerName;
+use shared::failpoint::{Point, reach};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -72,7 +73,7 @@ impl Wire {
             unread_to: 0,
             allowance: REPLY_LIMIT,
             ended: false,
-            flushed_at: None,
+            flushed_at: Some(Instant::now()),
         }))))
     }
 
@@ -115,7 +116,7 @@ impl Wire {
         }
     }
 
-    /// Forgets when the last write was complete, before the next begins.
+    /// Forgets when the last write was complete, before a body is written.
     pub(super) fn begin_write(&self) {
         self.inner().flushed_at = None;
     }
@@ -228,6 +229,9 @@ impl AsyncWrite for Wire {
             Line::Plain(socket) => ready!(Pin::new(socket).poll_flush(cx))?,
             Line::Tls(stream) => ready!(Pin::new(stream).poll_flush(cx))?,
             Line::Gone => return Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+        if inner.flushed_at.is_none() {
+            reach(Point::DotWritten);
         }
         inner.flushed_at = Some(Instant::now());
         Poll::Ready(Ok(()))
