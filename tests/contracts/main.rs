@@ -13,6 +13,7 @@ mod alerts;
 mod budgets;
 mod dashboards;
 mod deploy;
+mod failpoints;
 mod features;
 mod imports;
 mod jobs;

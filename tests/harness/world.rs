@@ -18,6 +18,7 @@ mod ages;
 mod another;
 mod calls;
 mod history;
+mod passwords;
 mod programs;
 mod promises;
 mod queues;

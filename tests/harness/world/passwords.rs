@@ -1,0 +1,85 @@
+//! The promise that every mailed password works.
+
+use std::collections::HashMap;
+
+use futures_util::{StreamExt as _, stream};
+use sqlx::Row as _;
+
+use super::World;
+
+/// Sign-ins at a time; each hashes, and the API has as many threads for that as there are cores.
+const AT_ONCE: usize = 4;
+
+/// What somebody can sign in with.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Live {
+    /// So many passwords of mails.
+    Mailed(usize),
+    /// One of their own.
+    Chosen,
+}
+
+impl World {
+    /// Every mail with a password that the relay kept has one that works, also when somebody has
+    /// several: each has a verifier, and one is used to sign in, in turns the first and the last, for
+    /// the others end with its use. Of people with one mail only, `most` sign in. Whoever has chosen a
+    /// password of their own is passed over: that choice ended what had been mailed before.
+    ///
+    /// # Panics
+    ///
+    /// When a password does not work.
+    pub async fn assert_mailed_passwords_work(&self, most: usize) {
+        let mails = match self.relay.all_mails() {
+            Ok(mails) => mails,
+            Err(fault) => panic!("{fault}"),
+        };
+        let mut passwords: HashMap<&str, Vec<&str>> = HashMap::new();
+        for mail in &mails {
+            if let Some(password) = mail.password() {
+                passwords.entry(&mail.recipient).or_default().push(password);
+            }
+        }
+        let live = self.live_passwords().await;
+        passwords.retain(|person, _| live.get(*person) != Some(&Live::Chosen));
+        for (person, mailed) in &passwords {
+            let Some(Live::Mailed(live)) = live.get(*person) else {
+                panic!("{person} has no password that works")
+            };
+            assert!(
+                *live >= mailed.len(),
+                "{person}: {live} of {} passwords live",
+                mailed.len()
+            );
+        }
+        let (several, single): (Vec<_>, Vec<_>) = passwords.into_iter().partition(|(_, mailed)| mailed.len() > 1);
+        let chosen = several.into_iter().chain(single.into_iter().take(most)).enumerate();
+        stream::iter(chosen)
+            .for_each_concurrent(AT_ONCE, async |(n, (person, mailed))| {
+                let used = if n % 2 == 0 { mailed.first() } else { mailed.last() };
+                let answer = self.sign_in(person, used.copied().unwrap_or_default()).await;
+                assert_eq!(
+                    answer.status,
+                    200,
+                    "{person}, with {} mails: {}",
+                    mailed.len(),
+                    answer.text
+                );
+            })
+            .await;
+    }
+
+    async fn live_passwords(&self) -> HashMap<String, Live> {
+        let rows = sqlx::query(
+            "select u.email, count(*) as live, bool_or(c.kind = 'chosen') as chosen from credentials c join users u on u.id = c.user_id
+             where c.expires_at is null or c.expires_at > now() group by u.email",
+        )
+        .fetch_all(&self.db)
+        .await;
+        let rows = rows.unwrap_or_else(|fault| panic!("could not read the verifiers: {fault}"));
+        let live = |row: &sqlx::postgres::PgRow| match row.get("chosen") {
+            true => Live::Chosen,
+            false => Live::Mailed(usize::try_from(row.get::<i64, _>("live")).unwrap_or_default()),
+        };
+        rows.iter().map(|row| (row.get("email"), live(row))).collect()
+    }
+}
