@@ -49,6 +49,7 @@ mod one_person_is_owed_twice;
 mod one_worker_cannot_reach_the_relay;
 mod pause_resume_and_stop_tell_the_truth;
 mod people_are_found;
+mod postgres_takes_no_writes;
 mod somebody_does_not_let_us_in;
 mod somebody_is_woken;
 mod staging;
@@ -69,6 +70,7 @@ mod two_apis_share_a_database;
 mod what_is_done_is_on_record;
 mod what_runbooks_ask_is_answered;
 mod who_is_left_out_is_counted;
+mod workers_die_and_the_broker_restarts;
 
 /// The tests' way to write JSON.
 pub(crate) use serde_json::json;

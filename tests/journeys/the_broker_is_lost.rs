@@ -6,6 +6,8 @@ use harness::{Setup, World};
 
 /// Enough that the broker goes away in the middle.
 const PEOPLE: i64 = 1_500;
+/// For the broker that forgets everything.
+const MANY: i64 = 10_000;
 
 /// How the API stands: its status and what it says.
 async fn readiness(world: &World) -> (u16, String) {
@@ -13,36 +15,44 @@ async fn readiness(world: &World) -> (u16, String) {
     (answer.status, answer.text)
 }
 
-async fn through(lose: impl AsyncFnOnce(&World)) {
+async fn through(people: i64, rate: &str, lose: impl AsyncFnOnce(&World)) {
     let setup = Setup::default()
         .own_stack()
         .workers(2)
-        .api_setting("BECKON_MAIL_RATE", "250");
+        .api_setting("BECKON_MAIL_RATE", rate);
     let world = World::with(setup).await;
-    let import = world.people(usize::try_from(PEOPLE).unwrap()).await;
+    let import = world.people(usize::try_from(people).unwrap()).await;
 
     let batch = world.invite(json!({ "import": import })).await;
     world.relay.wait_for(200, harness::world::PATIENCE).await.unwrap();
     lose(&world).await;
     let finished = world.finished(batch).await;
 
-    assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
+    assert_eq!(finished["counts"]["sent"], people, "{finished}");
+    assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
+    assert_eq!(i64::try_from(world.relay.accepted_count()), Ok(people));
     world.assert_promises_kept().await;
 }
 
 #[tokio::test]
 async fn a_restart_loses_nothing() {
-    through(async |world| world.stack().restart_broker(Stop::Graceful).await.unwrap()).await;
+    through(PEOPLE, "250", async |world| {
+        world.stack().restart_broker(Stop::Graceful).await.unwrap()
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn a_crash_loses_nothing() {
-    through(async |world| world.stack().restart_broker(Stop::Kill).await.unwrap()).await;
+    through(PEOPLE, "250", async |world| {
+        world.stack().restart_broker(Stop::Kill).await.unwrap()
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn wiped_in_the_middle_of_a_batch_it_loses_nothing() {
-    through(async |world| world.stack().wipe_broker().await.unwrap()).await;
+    through(MANY, "1000", async |world| world.stack().wipe_broker().await.unwrap()).await;
 }
 
 #[tokio::test]

@@ -1,0 +1,103 @@
+//! Postgres answers and stores nothing, read-only or full: no mail leaves that could not be recorded.
+
+use crate::json;
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use reqwest::Method;
+use std::time::Duration;
+
+/// Enough that it happens in the middle.
+const PEOPLE: i64 = 900;
+
+/// As if the disk were full: every write to the ledger ends with the code that Postgres has for it.
+const FILL: &str = "
+    create function disk_is_full() returns trigger language plpgsql as $$
+    begin
+        raise exception 'could not extend file: No space left on device' using errcode = 'disk_full';
+    end $$;
+    create trigger full_batches before insert or update on batches execute function disk_is_full();
+    create trigger full_deliveries before insert or update on deliveries execute function disk_is_full();
+    create trigger full_attempts before insert or update on attempts execute function disk_is_full();
+    create trigger full_credentials before insert or update on credentials execute function disk_is_full();";
+const FREE: &str = "drop function disk_is_full() cascade";
+
+async fn run(world: &World, statements: &'static str) {
+    sqlx::raw_sql(statements).execute(&world.db).await.unwrap();
+}
+
+/// Sends while `begin` has been done, until `end` is.
+async fn through(begin: impl AsyncFnOnce(&World), end: impl AsyncFnOnce(&World)) {
+    let setup = Setup::default()
+        .own_stack()
+        .workers(2)
+        .api_setting("BECKON_MAIL_RATE", "150")
+        .worker_setting("BECKON_LEASE", "1min");
+    let world = World::with(setup).await;
+    let import = world.people(usize::try_from(PEOPLE).unwrap()).await;
+    let batch = world.invite(json!({ "import": import })).await;
+    world.relay.wait_for(100, PATIENCE).await.unwrap();
+
+    begin(&world).await;
+    let refused = world
+        .eventually("the API to say so", async || {
+            let whom = Some(json!({ "import": import }));
+            let answer = world.ask(Method::POST, "/v1/invites", whom, Some("again")).await;
+            (answer.status != 202).then_some(answer)
+        })
+        .await;
+    // What was with the relay at that moment is taken; nothing else is.
+    let in_flight = world
+        .eventually("the relay to be left alone", async || {
+            let before = world.relay.counts();
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            (before.accepted == world.relay.counts().accepted).then_some(before.accepted)
+        })
+        .await;
+    end(&world).await;
+    let finished = world.finished(batch).await;
+
+    assert_eq!(refused.status, 503, "{}", refused.text);
+    assert_eq!(refused.body["type"], "/problems/unavailable", "{}", refused.text);
+    assert!(
+        i64::try_from(in_flight).unwrap() < PEOPLE,
+        "the batch was over before the test could tell"
+    );
+    assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
+    assert_eq!(
+        finished["counts"]["unsure"], 0,
+        "what was in flight is recorded: {finished}"
+    );
+    assert_eq!(i64::try_from(world.relay.accepted_count()), Ok(PEOPLE));
+    let again = world.ask(
+        Method::POST,
+        "/v1/invites",
+        Some(json!({ "import": import })),
+        Some("again"),
+    );
+    assert_eq!(again.await.expect(202)["selected"], PEOPLE);
+    world.assert_promises_kept().await;
+}
+
+#[tokio::test]
+async fn it_is_read_only_for_a_while() {
+    let turn = async |world: &World, to: &'static str| {
+        run(world, to).await;
+        run(world, "select pg_reload_conf()").await;
+    };
+    through(
+        async |world| turn(world, "alter system set default_transaction_read_only = on").await,
+        async |world| {
+            turn(world, "alter system reset default_transaction_read_only").await;
+        },
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn it_is_full_for_a_while() {
+    through(
+        async |world| run(world, FILL).await,
+        async |world| run(world, FREE).await,
+    )
+    .await;
+}
