@@ -8,7 +8,7 @@
 CARGO ?= cargo
 TARGET = $${CARGO_TARGET_DIR:-target}
 
-.PHONY: help demo test check bench queries snapshot upgrade sbom fmt setup setup-tests
+.PHONY: help demo test check bench soak queries snapshot upgrade sbom fmt setup setup-tests
 .DEFAULT_GOAL := help
 
 help:
@@ -38,6 +38,10 @@ check: ## all that CI runs: format, queries, lints, docs, dependencies, deploy, 
 bench: setup ## measure throughput, latency and acceptance on this machine
 	$(CARGO) build --release --workspace --locked
 	@exec "$(TARGET)/release/bench" $(ARGS)
+
+soak: setup ## endure random faults for MINUTES (10), and check every minute that nothing is lost
+	$(CARGO) build --release --workspace --locked
+	@exec "$(TARGET)/release/soak" --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
 
 queries: setup ## learn the shapes of the SQL queries anew, after a change of queries or schema
 	shared/prepare-queries

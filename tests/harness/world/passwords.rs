@@ -20,21 +20,23 @@ enum Live {
 }
 
 impl World {
-    /// Every mail with a password that the relay kept has one that works, also when somebody has
+    /// Every mail with a password that the relay kept for one of these people has one that works, also when somebody has
     /// several: each has a verifier, and one is used to sign in, in turns the first and the last, for
     /// the others end with its use. Of people with one mail only, `most` sign in. Whoever has chosen a
     /// password of their own is passed over: that choice ended what had been mailed before.
     ///
+    /// Returns how many signed in.
+    ///
     /// # Panics
     ///
     /// When a password does not work.
-    pub async fn assert_mailed_passwords_work(&self, most: usize) {
+    pub async fn assert_mailed_passwords_work(&self, whose: impl Fn(&str) -> bool, most: usize) -> usize {
         let mails = match self.relay.all_mails() {
             Ok(mails) => mails,
             Err(fault) => panic!("{fault}"),
         };
         let mut passwords: HashMap<&str, Vec<&str>> = HashMap::new();
-        for mail in &mails {
+        for mail in mails.iter().filter(|mail| whose(&mail.recipient)) {
             if let Some(password) = mail.password() {
                 passwords.entry(&mail.recipient).or_default().push(password);
             }
@@ -52,8 +54,9 @@ impl World {
             );
         }
         let (several, single): (Vec<_>, Vec<_>) = passwords.into_iter().partition(|(_, mailed)| mailed.len() > 1);
-        let chosen = several.into_iter().chain(single.into_iter().take(most)).enumerate();
-        stream::iter(chosen)
+        let chosen: Vec<_> = several.into_iter().chain(single.into_iter().take(most)).collect();
+        let signing_in = chosen.len();
+        stream::iter(chosen.into_iter().enumerate())
             .for_each_concurrent(AT_ONCE, async |(n, (person, mailed))| {
                 let used = if n % 2 == 0 { mailed.first() } else { mailed.last() };
                 let answer = self.sign_in(person, used.copied().unwrap_or_default()).await;
@@ -66,6 +69,7 @@ impl World {
                 );
             })
             .await;
+        signing_in
     }
 
     async fn live_passwords(&self) -> HashMap<String, Live> {

@@ -1,0 +1,93 @@
+//! What a run has seen.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use harness::World;
+
+/// A mebibyte in the kibibytes of `/proc/<pid>/status`.
+const MIB: u64 = 1024;
+
+/// Sums over all rounds.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Figures {
+    /// Rounds that ended well.
+    pub(crate) rounds: usize,
+    /// Deliveries that were owed.
+    pub(crate) deliveries: usize,
+    /// Mails the relay took.
+    pub(crate) mails: usize,
+    /// Of these, further mails of a delivery.
+    pub(crate) second_mails: usize,
+    /// Attempts recorded as unsure.
+    pub(crate) unsure: usize,
+    /// Passwords that signed in.
+    pub(crate) sign_ins: usize,
+    /// Requests that were asked again until they were answered.
+    pub(crate) asked_again: usize,
+    /// The longest time until a request was answered, well or not.
+    pub(crate) longest_answer: Duration,
+    /// The longest time from the last fault's end until nothing was owed.
+    pub(crate) longest_drain: Duration,
+    /// How often each fault happened.
+    pub(crate) faults: BTreeMap<String, usize>,
+    /// The most memory of a program, in MiB.
+    pub(crate) memory: BTreeMap<&'static str, u64>,
+}
+
+impl Figures {
+    /// Looks at how much memory the programs have used at most.
+    pub(crate) fn look_at_memory(&mut self, world: &World) {
+        let api = world.api.iter().map(|program| ("API", program));
+        let workers = world.workers.iter().map(|program| ("worker", program));
+        for (name, program) in api.chain(workers) {
+            let most = peak_of(program.pid().as_raw()).unwrap_or_default();
+            let known = self.memory.entry(name).or_default();
+            *known = (*known).max(most);
+        }
+    }
+
+    /// How it stands after a round.
+    pub(crate) fn line(&self, round: usize, elapsed: Duration) -> String {
+        format!(
+            "{:>3} min, round {round}: {} mails for {} deliveries, {} faults, {} second mails, {} unsure attempts, {:?} MiB",
+            elapsed.as_secs() / 60,
+            self.mails,
+            self.deliveries,
+            self.faults.values().sum::<usize>(),
+            self.second_mails,
+            self.unsure,
+            self.memory
+        )
+    }
+}
+
+fn peak_of(process: i32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.split_whitespace().next()?.parse::<u64>().ok()? / MIB)
+}
+
+impl fmt::Display for Figures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\nIn {} rounds every promise was kept.", self.rounds)?;
+        writeln!(f, "  deliveries       {}", self.deliveries)?;
+        writeln!(f, "  lost             0")?;
+        writeln!(f, "  mails            {}", self.mails)?;
+        writeln!(f, "  second mails     {}", self.second_mails)?;
+        writeln!(f, "  unsure attempts  {}", self.unsure)?;
+        writeln!(f, "  sign-ins         {}", self.sign_ins)?;
+        writeln!(f, "  asked again      {}", self.asked_again)?;
+        writeln!(f, "  longest answer   {:.1} s", self.longest_answer.as_secs_f64())?;
+        writeln!(f, "  longest drain    {:.1} s", self.longest_drain.as_secs_f64())?;
+        for (name, most) in &self.memory {
+            writeln!(f, "  memory of {name:<6} {most} MiB")?;
+        }
+        writeln!(f, "  faults           {}", self.faults.values().sum::<usize>())?;
+        for (fault, times) in &self.faults {
+            writeln!(f, "    {times:>4}  {fault}")?;
+        }
+        Ok(())
+    }
+}

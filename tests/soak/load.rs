@@ -1,0 +1,133 @@
+//! Steady load, from a client that does as the manual says: with a key, and again until answered.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use harness::World;
+use reqwest::{Client, RequestBuilder, StatusCode};
+use serde_json::json;
+
+use crate::round::of_round;
+
+/// Between two requests for mails.
+const PACE: Duration = Duration::from_millis(500);
+
+/// People of a request; more than one of them has a relay with moods.
+const PEOPLE: usize = 10;
+
+/// How long a client waits for an answer.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Before asking again.
+const AGAIN: Duration = Duration::from_millis(500);
+
+/// Local parts that tell the relay how to treat the mail, beside all the people without moods.
+const MOODS: [&str; 7] = [
+    "451-then-ok",
+    "drop-after-dot",
+    "drop-in-data",
+    "drop-before-data",
+    "slow-dot-2s",
+    "bare250",
+    "421-at-dot",
+];
+
+/// What a round's load came to.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Asked {
+    /// Requests for mails that were accepted.
+    pub(crate) batches: usize,
+    /// People in them.
+    pub(crate) people: usize,
+    /// Requests that had to be asked again.
+    pub(crate) again: usize,
+    /// The longest time until an answer.
+    pub(crate) longest: Duration,
+}
+
+/// A client that asks until it is told to stop.
+pub(crate) struct Load {
+    client: Client,
+    base: String,
+    key: String,
+    round: usize,
+    ending: Arc<AtomicBool>,
+}
+
+impl Load {
+    /// For this world and round.
+    pub(crate) fn new(world: &World, round: usize, ending: &Arc<AtomicBool>) -> Self {
+        Self {
+            client: Client::new(),
+            base: world.base().to_owned(),
+            key: world.key().to_owned(),
+            round,
+            ending: Arc::clone(ending),
+        }
+    }
+
+    /// Asks until the end; the last request is asked until it is answered.
+    pub(crate) async fn run(self) -> Asked {
+        let mut asked = Asked::default();
+        let mut pace = tokio::time::interval(PACE);
+        while !self.ending.load(Ordering::Relaxed) {
+            pace.tick().await;
+            let people = self.people(asked.batches);
+            let rows: String = people.iter().map(|person| format!("{person},Ada\n")).collect();
+            let import = format!("email,first_name\n{rows}");
+            self.until_answered(&mut asked, || {
+                let url = format!("{}/v1/imports?file_name=load.csv", self.base);
+                self.client
+                    .post(url)
+                    .header("Content-Type", "text/csv")
+                    .body(import.clone())
+            })
+            .await;
+            let route = if asked.batches % 2 == 0 {
+                "password-resets"
+            } else {
+                "invites"
+            };
+            let key = format!("round-{}-{}", self.round, asked.batches);
+            self.until_answered(&mut asked, || {
+                let request = self.client.post(format!("{}/v1/{route}", self.base));
+                request
+                    .header("Idempotency-Key", &key)
+                    .json(&json!({ "emails": people }))
+            })
+            .await;
+            asked.batches += 1;
+            asked.people += people.len();
+        }
+        asked
+    }
+
+    fn people(&self, batch: usize) -> Vec<String> {
+        let mood = MOODS.get(batch % MOODS.len()).unwrap_or(&"accept");
+        let person = |n: usize| {
+            let local = if n == 0 { format!("{mood}+") } else { String::new() };
+            format!("{local}{}{batch}-{n}@example.org", of_round(self.round))
+        };
+        (0..PEOPLE).map(person).collect()
+    }
+
+    async fn until_answered(&self, asked: &mut Asked, request: impl Fn() -> RequestBuilder) {
+        loop {
+            let began = Instant::now();
+            let sent = request().bearer_auth(&self.key).timeout(ANSWER).send().await;
+            asked.longest = asked.longest.max(began.elapsed());
+            match sent {
+                Ok(answer) if answer.status().is_success() => return,
+                Ok(answer) if answer.status() != StatusCode::SERVICE_UNAVAILABLE => {
+                    let (status, said) = (answer.status(), answer.text().await.unwrap_or_default());
+                    assert!(status.is_server_error(), "{status} {said}");
+                    panic!("the API failed: {status} {said}");
+                }
+                Ok(_) | Err(_) => {}
+            }
+            asked.again += 1;
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+}

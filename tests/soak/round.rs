@@ -1,0 +1,130 @@
+//! One round: faults under load, quiet until nothing is owed, and the check.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use harness::relay::Behaviour;
+use harness::{HarnessError, Result, World};
+use rand::RngExt as _;
+use rand::rngs::SmallRng;
+use sqlx::Row as _;
+
+use crate::fault::Fault;
+use crate::figures::Figures;
+use crate::load::{Asked, Load};
+use crate::scene::Scene;
+
+/// How long faults come one after the other.
+const UNDER_FAULTS: Duration = Duration::from_secs(40);
+
+/// How long a fault may last, in seconds; a stalled worker's lease has ended by the longest.
+const LASTS: std::ops::Range<f64> = 0.5..8.0;
+
+/// How long after the last fault everything must have ended.
+const DRAIN: Duration = Duration::from_mins(2);
+
+/// Of people with one mail, how many sign in each round.
+const SIGN_INS: usize = 20;
+
+/// Runs a round and adds to the figures what it saw.
+///
+/// # Errors
+///
+/// When something cannot be done, or a backlog does not drain. A broken promise panics.
+pub(crate) async fn run(scene: &mut Scene, round: usize, random: &mut SmallRng, figures: &mut Figures) -> Result<()> {
+    let ending = Arc::new(AtomicBool::new(false));
+    let load = tokio::spawn(Load::new(&scene.world, round, &ending).run());
+    faults(scene, random, figures).await?;
+    ending.store(true, Ordering::Relaxed);
+    let asked = load
+        .await
+        .map_err(|fault| HarnessError::because("the load ended early", fault))?;
+    drain(&scene.world, round, figures).await?;
+    check(&scene.world, round, &asked, figures).await
+}
+
+async fn faults(scene: &mut Scene, random: &mut SmallRng, figures: &mut Figures) -> Result<()> {
+    let end = Instant::now() + UNDER_FAULTS;
+    while Instant::now() < end {
+        let fault = Fault::draw(random)?;
+        *figures.faults.entry(format!("{fault:?}")).or_default() += 1;
+        let lasts = Duration::from_secs_f64(random.random_range(LASTS));
+        figures.look_at_memory(&scene.world);
+        fault.begin(scene).await?;
+        tokio::time::sleep(lasts).await;
+        fault.end(scene).await?;
+        tokio::time::sleep(Duration::from_secs_f64(random.random_range(LASTS) / 4.0)).await;
+    }
+    Ok(())
+}
+
+/// Waits until nothing is owed. Moods are over, and the minutes before a retry are skipped.
+async fn drain(world: &World, round: usize, figures: &mut Figures) -> Result<()> {
+    let ours = of_round(round);
+    world
+        .relay
+        .set_where(move |person| person.contains(&ours), Behaviour::Accept);
+    let began = Instant::now();
+    loop {
+        world.let_pauses_pass().await;
+        let owed: i64 = sqlx::query_scalar(
+            "select count(*) from deliveries where state in ('waiting', 'queued', 'sending', 'retrying')",
+        )
+        .fetch_one(&world.db)
+        .await
+        .map_err(|fault| HarnessError::because("could not read the ledger", fault))?;
+        if owed == 0 {
+            break;
+        }
+        if began.elapsed() > DRAIN {
+            return Err(HarnessError::new(format!(
+                "{owed} mails are still owed {DRAIN:?} after the last fault"
+            )));
+        }
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    figures.longest_drain = figures.longest_drain.max(began.elapsed());
+    Ok(())
+}
+
+/// What the addresses of a round have in them.
+pub(crate) fn of_round(round: usize) -> String {
+    format!("r{round}-")
+}
+
+async fn check(world: &World, round: usize, asked: &Asked, figures: &mut Figures) -> Result<()> {
+    world.assert_promises_kept().await;
+    let ours = of_round(round);
+    let signed_in = world
+        .assert_mailed_passwords_work(|person| person.contains(&ours), SIGN_INS)
+        .await;
+    let row = sqlx::query(
+        "select (select count(*) from batches) as batches,
+                (select count(*) from deliveries) as deliveries,
+                (select count(*) from deliveries where state <> 'sent') as others,
+                (select count(*) from attempts where verdict = 'unsure') as unsure,
+                (select count(*) from pg_stat_activity
+                 where datname = current_database() and state like 'idle in transaction%') as in_transaction",
+    )
+    .fetch_one(&world.db)
+    .await
+    .map_err(|fault| HarnessError::because("could not read the ledger", fault))?;
+    let of = |name: &str| usize::try_from(row.get::<i64, _>(name)).unwrap_or_default();
+    figures.deliveries += asked.people;
+    figures.asked_again += asked.again;
+    figures.longest_answer = figures.longest_answer.max(asked.longest);
+    assert_eq!(
+        of("deliveries"),
+        figures.deliveries,
+        "every accepted request is there once"
+    );
+    assert_eq!(of("others"), 0, "all are sent in the end");
+    assert_eq!(of("in_transaction"), 0, "connections are left in a transaction");
+    figures.rounds += 1;
+    figures.mails = world.relay.accepted_count();
+    figures.second_mails = figures.mails - figures.deliveries;
+    figures.unsure = of("unsure");
+    figures.sign_ins += signed_in;
+    Ok(())
+}
