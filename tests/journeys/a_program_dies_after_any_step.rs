@@ -3,7 +3,7 @@
 use crate::json;
 use harness::{Setup, World};
 use shared::failpoint::Point;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 /// Who is invited again after having chosen a password.
@@ -24,7 +24,7 @@ fn death(world: &World, step: &str, times: usize) -> (String, PathBuf) {
     (format!("{step}:{times}:{}", sign.display()), sign)
 }
 
-async fn has_come_to(world: &World, sign: &PathBuf) {
+async fn has_come_to(world: &World, sign: &Path) {
     let wish = format!("somebody to come to {}", sign.display());
     world.eventually(&wish, async || sign.exists().then_some(())).await;
 }

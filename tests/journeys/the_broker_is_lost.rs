@@ -37,7 +37,7 @@ async fn through(people: i64, rate: &str, lose: impl AsyncFnOnce(&World)) {
 #[tokio::test]
 async fn a_restart_loses_nothing() {
     through(PEOPLE, "250", async |world| {
-        world.stack().restart_broker(Stop::Graceful).await.unwrap()
+        world.stack().restart_broker(Stop::Graceful).await.unwrap();
     })
     .await;
 }
@@ -45,7 +45,7 @@ async fn a_restart_loses_nothing() {
 #[tokio::test]
 async fn a_crash_loses_nothing() {
     through(PEOPLE, "250", async |world| {
-        world.stack().restart_broker(Stop::Kill).await.unwrap()
+        world.stack().restart_broker(Stop::Kill).await.unwrap();
     })
     .await;
 }

@@ -39,7 +39,7 @@ pub(crate) async fn run(scene: &mut Scene, round: usize, random: &mut SmallRng, 
     ending.store(true, Ordering::Relaxed);
     let asked = load
         .await
-        .map_err(|fault| HarnessError::because("the load ended early", fault))?;
+        .map_err(|fault| HarnessError::because("the load ended early", fault))??;
     drain(&scene.world, round, figures).await?;
     check(&scene.world, round, &asked, figures).await
 }

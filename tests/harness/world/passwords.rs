@@ -80,9 +80,11 @@ impl World {
         .fetch_all(&self.db)
         .await;
         let rows = rows.unwrap_or_else(|fault| panic!("could not read the verifiers: {fault}"));
-        let live = |row: &sqlx::postgres::PgRow| match row.get("chosen") {
-            true => Live::Chosen,
-            false => Live::Mailed(usize::try_from(row.get::<i64, _>("live")).unwrap_or_default()),
+        let live = |row: &sqlx::postgres::PgRow| {
+            if row.get("chosen") {
+                return Live::Chosen;
+            }
+            Live::Mailed(usize::try_from(row.get::<i64, _>("live")).unwrap_or_default())
         };
         rows.iter().map(|row| (row.get("email"), live(row))).collect()
     }
