@@ -1,0 +1,280 @@
+//! The same steps, with the statements of the product on a real Postgres.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use harness::stack::Stack;
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
+use shared::batch::Lane;
+use shared::delivery::DeliveryState;
+use shared::store::claims::{Claimant, claim, renew};
+use shared::store::dispatch::{self, Due};
+use shared::store::settle::{Ending, Outcome as Recorded, settle};
+use shared::store::{Db, batches, begin, commit, schema};
+use sqlx::postgres::PgPoolOptions;
+use tokio::runtime::Runtime;
+use uuid::Uuid;
+
+use crate::life::{ATTEMPTS_MOST, BATCHES, DELIVERIES, Job, Lease, Life, Outcome, Step, batch_of};
+
+/// How long claims, marks and pauses last; no test takes as long.
+const LONG: Duration = Duration::from_hours(1);
+
+/// One server and one database for all stories, told one after the other.
+static SERVER: LazyLock<(Runtime, Db)> = LazyLock::new(|| {
+    let runtime = Runtime::new().unwrap();
+    let db = runtime.block_on(async {
+        let stack = Stack::shared().await.unwrap();
+        let url = stack.create_database("model", None).await.unwrap();
+        let db = PgPoolOptions::new().max_connections(2).connect(&url).await.unwrap();
+        schema::migrate(&db).await.unwrap();
+        sqlx::raw_sql(
+            "insert into system_email_versions (kind, version, subject, body, created_by)
+             values ('invite', 1, 'Welcome', 'Come in.', 'the model')",
+        )
+        .execute(&db)
+        .await
+        .unwrap();
+        db
+    });
+    (runtime, db)
+});
+
+pub(crate) struct Ledger {
+    batches: Vec<Uuid>,
+    deliveries: Vec<Uuid>,
+    /// What each round of the dispatcher read.
+    rounds: Vec<Vec<Due>>,
+    /// A claim's token.
+    tokens: Vec<Uuid>,
+}
+
+fn wait<T>(work: impl Future<Output = T>) -> T {
+    SERVER.0.block_on(work)
+}
+
+fn db() -> &'static Db {
+    &SERVER.1
+}
+
+async fn begun() -> Ledger {
+    sqlx::raw_sql("truncate deliveries, attempts, batches, last_sent, users cascade")
+        .execute(db())
+        .await
+        .unwrap();
+    let mut ledger = Ledger {
+        batches: Vec::new(),
+        deliveries: Vec::new(),
+        rounds: Vec::new(),
+        tokens: Vec::new(),
+    };
+    for _ in 0..BATCHES {
+        let batch = sqlx::query_scalar(
+            "insert into batches (kind, version, lane, state, created_by, start_at, selected_count, accepted_count, trace_id)
+             values ('invite', 1, 'interactive', 'running', 'the model', now(), 1, 1, '') returning id",
+        );
+        ledger.batches.push(batch.fetch_one(db()).await.unwrap());
+    }
+    for n in 0..DELIVERIES {
+        let delivery = sqlx::query_scalar(
+            "with person as (
+                 insert into users (email, email_key) values ('person' || $1 || '@example.org', 'person' || $1)
+                 returning id
+             )
+             insert into deliveries (batch_id, user_id, due_at) select $2, id, now() from person returning id",
+        );
+        let delivery = delivery.bind(n.to_string()).bind(ledger.batches[batch_of(n)]);
+        ledger.deliveries.push(delivery.fetch_one(db()).await.unwrap());
+    }
+    ledger
+}
+
+impl Ledger {
+    fn job(&self, job: Job) -> shared::job::Job {
+        shared::job::Job {
+            delivery: self.deliveries[job.delivery],
+            attempt: job.attempt,
+        }
+    }
+
+    async fn publish(&mut self, expected: &[Job]) {
+        let due = dispatch::due(db(), Lane::Interactive, 100, Uuid::nil()).await.unwrap();
+        let mut jobs: Vec<_> = due.iter().map(Due::job).collect();
+        let mut expected: Vec<_> = expected.iter().map(|job| self.job(*job)).collect();
+        jobs.sort_by_key(|job| job.delivery);
+        expected.sort_by_key(|job| job.delivery);
+        assert_eq!(jobs, expected, "what is due");
+        self.rounds.push(due);
+    }
+
+    async fn claim(&mut self, job: Job, token: Uuid) -> u64 {
+        let claimant = Claimant {
+            worker: "the model",
+            token,
+            lease: LONG,
+            invites_give_up_after: LONG * 100,
+            passwords_give_up_after: LONG * 100,
+        };
+        let taken = claim(db(), &[self.job(job)], claimant).await.unwrap().taken;
+        taken.len() as u64
+    }
+
+    async fn settle(&self, claim: usize, job: Job, outcome: Outcome, is_repeated: bool) -> Vec<DeliveryState> {
+        let reason = "throttled";
+        let retry = |is_unsure| Ending::Retry {
+            reason,
+            after: LONG,
+            is_unsure,
+            attempts_most: ATTEMPTS_MOST,
+        };
+        let recorded = Recorded {
+            delivery: self.deliveries[job.delivery],
+            attempt: job.attempt,
+            token: self.tokens[claim],
+            ending: match outcome {
+                Outcome::Accepted => Ending::Sent {
+                    password_lifetime: None,
+                },
+                Outcome::Refused => Ending::Failed { reason: "refused" },
+                Outcome::TryLater => retry(false),
+                Outcome::Unsure => retry(true),
+                Outcome::GivenBack => Ending::GivenBack { after: LONG },
+            },
+            phase: "dot",
+            code: None,
+            enhanced_code: None,
+            reply: String::new(),
+        };
+        let settled = settle(db(), &[recorded], is_repeated).await.unwrap();
+        settled.into_iter().map(|one| one.state).collect()
+    }
+
+    async fn say(&self, step: &Step) -> u64 {
+        let mut transaction = begin(db()).await.unwrap();
+        let moved = match step {
+            Step::Pause(batch) => batches::pause(&mut transaction, self.batches[*batch], "the model").await,
+            Step::Resume(batch) => batches::resume(&mut transaction, self.batches[*batch]).await,
+            Step::Stop(batch) => batches::stop(&mut transaction, self.batches[*batch], "the model").await,
+            other => panic!("{other:?} is nothing a person says"),
+        };
+        commit(transaction).await.unwrap();
+        u64::from(moved.unwrap())
+    }
+
+    /// Makes an hour pass for one delivery.
+    async fn pass_time(&self, delivery: usize, statement: &'static str) {
+        let passed = sqlx::query(statement).bind(self.deliveries[delivery]).execute(db());
+        passed.await.unwrap();
+    }
+
+    /// Does a step, and tells how many rows it moved.
+    async fn take(&mut self, life: &Life, step: &Step) -> u64 {
+        match step {
+            Step::Publish => {
+                self.publish(life.rounds.last().unwrap()).await;
+                0
+            }
+            Step::Mark(round) => {
+                let published: Vec<&Due> = self.rounds[*round].iter().collect();
+                dispatch::mark_queued(db(), &published, LONG).await.unwrap()
+            }
+            Step::Claim(job) => {
+                let token = Uuid::new_v4();
+                let taken = self.claim(life.jobs()[*job], token).await;
+                if taken > 0 {
+                    self.tokens.push(token);
+                }
+                taken
+            }
+            Step::ClaimAgain(claim) => self.claim(life.claims[*claim].job, self.tokens[*claim]).await,
+            Step::Send(_) => 0,
+            Step::Settle(claim, outcome, is_repeated) => {
+                let states = self
+                    .settle(*claim, life.claims[*claim].job, *outcome, *is_repeated)
+                    .await;
+                assert_eq!(states, life.answer, "what settling answers");
+                states.len() as u64
+            }
+            Step::Renew(claim) => {
+                let held = (self.deliveries[life.claims[*claim].job.delivery], self.tokens[*claim]);
+                renew(db(), &[held], LONG).await.unwrap().len() as u64
+            }
+            Step::LeaseEnds(at) => {
+                let ends = "update deliveries set lease_until = now() - interval '1 second'
+                            where id = $1 and lease_until is not null";
+                self.pass_time(*at, ends).await;
+                0
+            }
+            Step::FallsDue(at) => {
+                let falls_due = "update deliveries set due_at = now()
+                                 where id = $1 and due_at > now() and state in ('waiting', 'retrying')";
+                self.pass_time(*at, falls_due).await;
+                0
+            }
+            Step::RequeueLost => dispatch::requeue_lost(db()).await.unwrap(),
+            Step::RequeueAll => dispatch::requeue_all(db()).await.unwrap(),
+            Step::EndVanished => dispatch::end_vanished(db(), ATTEMPTS_MOST).await.unwrap(),
+            Step::EndUseless => dispatch::end_useless(db(), 100).await.unwrap(),
+            Step::TakeBack => batches::take_back(db()).await.unwrap(),
+            Step::Finish => dispatch::finish(db()).await.unwrap().len() as u64,
+            Step::Pause(_) | Step::Resume(_) | Step::Stop(_) => self.say(step).await,
+        }
+    }
+
+    async fn assert_agrees(&self, life: &Life) {
+        for (at, expected) in life.deliveries.iter().enumerate() {
+            let (state, attempt, unsure, lease, token): (DeliveryState, i32, bool, Option<bool>, Option<Uuid>) =
+                sqlx::query_as(
+                    "select state, attempt, unsure, lease_until > now(), lease_token from deliveries where id = $1",
+                )
+                .bind(self.deliveries[at])
+                .fetch_one(db())
+                .await
+                .unwrap();
+            let record: Vec<Option<String>> =
+                sqlx::query_scalar("select verdict from attempts where delivery_id = $1 order by n")
+                    .bind(self.deliveries[at])
+                    .fetch_all(db())
+                    .await
+                    .unwrap();
+            let lease = lease.map_or(Lease::None, |holds| if holds { Lease::Holds } else { Lease::HasEnded });
+            let record: Vec<Option<&str>> = record.iter().map(Option::as_deref).collect();
+            let told = (state, attempt, unsure, lease, token, record);
+            let holder = expected.holder.map(|claim| self.tokens[claim]);
+            let expected = (
+                expected.state,
+                expected.attempt,
+                expected.unsure,
+                expected.lease,
+                holder,
+                expected.record.clone(),
+            );
+            assert_eq!(told, expected, "delivery {at}");
+        }
+        for (batch, id) in self.batches.iter().enumerate() {
+            let found = batches::find(db(), *id).await.unwrap().unwrap();
+            let told = (found.state, found.finished_at.is_some());
+            assert_eq!(told, (life.batches[batch], life.is_finished[batch]), "batch {batch}");
+        }
+    }
+}
+
+impl StateMachineTest for Ledger {
+    type SystemUnderTest = Self;
+    type Reference = Life;
+
+    fn init_test(_: &Life) -> Self {
+        wait(begun())
+    }
+
+    fn apply(mut ledger: Self, life: &<Life as ReferenceStateMachine>::State, step: Step) -> Self {
+        let moved = wait(ledger.take(life, &step));
+        assert_eq!(moved, life.answer.len() as u64, "rows that {step:?} moved");
+        ledger
+    }
+
+    fn check_invariants(ledger: &Self, life: &Life) {
+        life.assert_promise();
+        wait(ledger.assert_agrees(life));
+    }
+}

@@ -1,0 +1,364 @@
+//! What may happen to two batches of one mail each, and what each of it means. Few mails, so that
+//! a story of some dozen steps takes one of them through several attempts.
+
+use shared::batch::BatchState;
+use shared::delivery::DeliveryState;
+
+use BatchState::{Finished, Paused, Running, Stopped};
+use DeliveryState::{Cancelled, Failed, Queued, Retrying, Sending, Sent, Waiting};
+
+/// Mails, the first half in the first batch.
+pub(crate) const DELIVERIES: usize = 2;
+pub(crate) const BATCHES: usize = 2;
+
+/// After so many attempts a mail has failed; few, so that stories come there.
+pub(crate) const ATTEMPTS_MOST: i32 = 2;
+
+/// What somebody does, or what time does.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// The dispatcher reads what is due and publishes it.
+    Publish,
+    /// It marks what it published in this round; also late, or once more.
+    Mark(usize),
+    /// A job that was ever published reaches a worker; also late, or once more.
+    Claim(usize),
+    /// The answer to a claim was lost, and the worker asks again.
+    ClaimAgain(usize),
+    /// The worker hands its mail to the relay, which takes it.
+    Send(usize),
+    /// The worker records what it knows; also late, or once more.
+    Settle(usize, Outcome, bool),
+    /// The worker renews its lease.
+    Renew(usize),
+    /// A lease ends.
+    LeaseEnds(usize),
+    /// The pause before a try ends.
+    FallsDue(usize),
+    /// The dispatcher takes what lay in the queue too long for lost,
+    RequeueLost,
+    /// or everything, on a new connection to the broker.
+    RequeueAll,
+    /// It ends attempts whose workers vanished,
+    EndVanished,
+    /// and what is left of stopped batches,
+    EndUseless,
+    /// takes back what was queued of paused ones,
+    TakeBack,
+    /// and closes batches.
+    Finish,
+    /// A person's say.
+    Pause(usize),
+    Resume(usize),
+    Stop(usize),
+}
+
+/// What a worker records.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    Accepted,
+    Refused,
+    TryLater,
+    Unsure,
+    GivenBack,
+}
+
+impl Outcome {
+    /// The word of the record.
+    pub(crate) const fn verdict(self) -> &'static str {
+        match self {
+            Self::Accepted => "accepted",
+            Self::Refused => "refused",
+            Self::TryLater => "try_later",
+            Self::Unsure => "unsure",
+            Self::GivenBack => "given_back",
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Lease {
+    None,
+    Holds,
+    HasEnded,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) state: DeliveryState,
+    pub(crate) attempt: i32,
+    pub(crate) unsure: bool,
+    pub(crate) lease: Lease,
+    /// The claim that holds it.
+    pub(crate) holder: Option<usize>,
+    pub(crate) is_due: bool,
+    /// Grows whenever it becomes due at another moment.
+    pub(crate) due: usize,
+    /// Verdicts by attempt, the first at 0; none while one is under way.
+    pub(crate) record: Vec<Option<&'static str>>,
+    /// Mails the relay took.
+    pub(crate) mails: usize,
+}
+
+/// A job that was published.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Job {
+    pub(crate) delivery: usize,
+    pub(crate) attempt: i32,
+    due: usize,
+}
+
+/// A worker's claim, as the worker knows it.
+#[derive(Clone, Debug)]
+pub(crate) struct Claim {
+    pub(crate) job: Job,
+    pub(crate) is_sent: bool,
+    /// What it recorded; a worker records one outcome, however often.
+    pub(crate) outcome: Option<Outcome>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Life {
+    pub(crate) batches: [BatchState; BATCHES],
+    pub(crate) is_finished: [bool; BATCHES],
+    pub(crate) deliveries: Vec<Delivery>,
+    pub(crate) rounds: Vec<Vec<Job>>,
+    pub(crate) claims: Vec<Claim>,
+    /// What the last step answered: rows moved, or the states told.
+    pub(crate) answer: Vec<DeliveryState>,
+}
+
+/// The batch of a delivery.
+pub(crate) const fn batch_of(delivery: usize) -> usize {
+    delivery * BATCHES / DELIVERIES
+}
+
+impl Life {
+    pub(crate) fn jobs(&self) -> Vec<Job> {
+        self.rounds.iter().flatten().copied().collect()
+    }
+
+    /// What the dispatcher would publish now.
+    pub(crate) fn due(&self) -> Vec<Job> {
+        let due = |(at, delivery): (usize, &Delivery)| {
+            let may_go = self.batches[batch_of(at)] == Running && delivery.is_due;
+            (may_go && is_open(delivery)).then_some(Job {
+                delivery: at,
+                attempt: delivery.attempt + 1,
+                due: delivery.due,
+            })
+        };
+        self.deliveries.iter().enumerate().filter_map(due).collect()
+    }
+
+    pub(crate) fn holds(&self, claim: usize) -> bool {
+        let delivery = &self.deliveries[self.claims[claim].job.delivery];
+        delivery.state == Sending && delivery.holder == Some(claim)
+    }
+
+    fn mark(&mut self, round: usize) {
+        for job in self.rounds[round].clone() {
+            let is_running = self.batches[batch_of(job.delivery)] == Running;
+            let delivery = &mut self.deliveries[job.delivery];
+            if is_running && is_open(delivery) && delivery.attempt == job.attempt - 1 && delivery.due == job.due {
+                delivery.state = Queued;
+                delivery.lease = Lease::Holds;
+                self.answer.push(Queued);
+            }
+        }
+    }
+
+    fn claim(&mut self, job: usize) {
+        let job = self.jobs()[job];
+        let is_running = self.batches[batch_of(job.delivery)] == Running;
+        let holder = self.claims.len();
+        let delivery = &mut self.deliveries[job.delivery];
+        let may_begin = is_open(delivery) || delivery.state == Queued;
+        if is_running && may_begin && delivery.attempt == job.attempt - 1 {
+            delivery.state = Sending;
+            delivery.attempt += 1;
+            delivery.lease = Lease::Holds;
+            delivery.holder = Some(holder);
+            delivery.record.push(None);
+            self.claims.push(Claim {
+                job,
+                is_sent: false,
+                outcome: None,
+            });
+            self.answer.push(Sending);
+        }
+    }
+
+    fn settle(&mut self, claim: usize, outcome: Outcome, is_repeated: bool) {
+        self.claims[claim].outcome = Some(outcome);
+        let job = self.claims[claim].job;
+        let is_stopped = self.batches[batch_of(job.delivery)] == Stopped;
+        let holds = self.holds(claim);
+        let delivery = &mut self.deliveries[job.delivery];
+        let attempt = usize::try_from(job.attempt).unwrap();
+        if !holds {
+            let recorded = delivery.record.get(attempt - 1).copied().flatten();
+            if is_repeated && outcome != Outcome::GivenBack && recorded == Some(outcome.verdict()) {
+                self.answer.push(delivery.state);
+            }
+            return;
+        }
+        let state = match outcome {
+            Outcome::Accepted => Sent,
+            Outcome::Refused => Failed,
+            _ if is_stopped => Cancelled,
+            Outcome::TryLater | Outcome::Unsure if job.attempt >= ATTEMPTS_MOST => Failed,
+            Outcome::GivenBack if job.attempt == 1 => Waiting,
+            Outcome::TryLater | Outcome::Unsure | Outcome::GivenBack => Retrying,
+        };
+        if outcome == Outcome::GivenBack {
+            delivery.attempt -= 1;
+            delivery.record.pop();
+        } else {
+            *delivery.record.last_mut().unwrap() = Some(outcome.verdict());
+        }
+        delivery.unsure |= outcome == Outcome::Unsure;
+        leave(delivery, state, false);
+        self.answer.push(state);
+    }
+
+    fn end_vanished(&mut self) {
+        for (at, delivery) in self.deliveries.iter_mut().enumerate() {
+            if delivery.state == Sending && delivery.lease == Lease::HasEnded {
+                let state = match self.batches[batch_of(at)] {
+                    Stopped => Cancelled,
+                    _ if delivery.attempt >= ATTEMPTS_MOST => Failed,
+                    _ => Retrying,
+                };
+                delivery.unsure = true;
+                *delivery.record.last_mut().unwrap() = Some("unsure");
+                leave(delivery, state, true);
+                self.answer.push(state);
+            }
+        }
+    }
+
+    /// Puts what is queued and chosen back to where it was.
+    fn unqueue(&mut self, chosen: impl Fn(BatchState, &Delivery) -> bool, is_due_anew: bool) {
+        for (at, delivery) in self.deliveries.iter_mut().enumerate() {
+            if delivery.state == Queued && chosen(self.batches[batch_of(at)], delivery) {
+                delivery.state = if delivery.attempt == 0 { Waiting } else { Retrying };
+                delivery.lease = Lease::None;
+                delivery.due += usize::from(is_due_anew);
+                self.answer.push(delivery.state);
+            }
+        }
+    }
+
+    fn end_useless(&mut self) {
+        for (at, delivery) in self.deliveries.iter_mut().enumerate() {
+            if self.batches[batch_of(at)] == Stopped && (is_open(delivery) || delivery.state == Queued) {
+                delivery.state = Cancelled;
+                delivery.lease = Lease::None;
+                self.answer.push(Cancelled);
+            }
+        }
+    }
+
+    fn finish(&mut self) {
+        for batch in 0..BATCHES {
+            let mut owed = self
+                .deliveries
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| batch_of(*at) == batch);
+            let may_close = matches!(self.batches[batch], Running | Stopped) && !self.is_finished[batch];
+            if may_close && owed.all(|(_, delivery)| delivery.state.has_ended()) {
+                self.is_finished[batch] = true;
+                if self.batches[batch] == Running {
+                    self.batches[batch] = Finished;
+                }
+                self.answer.push(Sent);
+            }
+        }
+    }
+
+    fn turn(&mut self, batch: usize, from: &[BatchState], to: BatchState) {
+        if from.contains(&self.batches[batch]) && !self.is_finished[batch] {
+            self.batches[batch] = to;
+            self.answer.push(Sent);
+        }
+    }
+
+    /// Lives through a step.
+    pub(crate) fn take(&mut self, step: &Step) {
+        self.answer.clear();
+        match step {
+            Step::Publish => {
+                let due = self.due();
+                self.rounds.push(due);
+            }
+            Step::Mark(round) => self.mark(*round),
+            Step::Claim(job) => self.claim(*job),
+            Step::ClaimAgain(claim) | Step::Renew(claim) => {
+                let (holds, at) = (self.holds(*claim), self.claims[*claim].job.delivery);
+                if holds {
+                    self.deliveries[at].lease = Lease::Holds;
+                    self.answer.push(Sending);
+                }
+            }
+            Step::Send(claim) => {
+                self.claims[*claim].is_sent = true;
+                let at = self.claims[*claim].job.delivery;
+                self.deliveries[at].mails += 1;
+            }
+            Step::Settle(claim, outcome, is_repeated) => self.settle(*claim, *outcome, *is_repeated),
+            Step::LeaseEnds(at) => {
+                let delivery = &mut self.deliveries[*at];
+                if delivery.lease != Lease::None {
+                    delivery.lease = Lease::HasEnded;
+                }
+            }
+            Step::FallsDue(at) => {
+                let delivery = &mut self.deliveries[*at];
+                if is_open(delivery) && !delivery.is_due {
+                    delivery.is_due = true;
+                    delivery.due += 1;
+                }
+            }
+            Step::RequeueLost => self.unqueue(|_, delivery| delivery.lease == Lease::HasEnded, false),
+            Step::RequeueAll => self.unqueue(|_, _| true, false),
+            Step::EndVanished => self.end_vanished(),
+            Step::EndUseless => self.end_useless(),
+            Step::TakeBack => self.unqueue(|batch, _| batch == Paused, true),
+            Step::Finish => self.finish(),
+            Step::Pause(batch) => self.turn(*batch, &[Running], Paused),
+            Step::Resume(batch) => self.turn(*batch, &[Paused], Running),
+            Step::Stop(batch) => self.turn(*batch, &[Running, Paused], Stopped),
+        }
+    }
+
+    /// The promise of the whole: nobody has more mails than one, and one for each attempt that is
+    /// recorded as unsure; who is `sent` has one.
+    pub(crate) fn assert_promise(&self) {
+        for delivery in &self.deliveries {
+            let unsure = delivery
+                .record
+                .iter()
+                .filter(|verdict| **verdict == Some("unsure"))
+                .count();
+            let under_way = usize::from(delivery.state == Sending);
+            assert!(delivery.mails <= 1 + unsure, "{delivery:?}");
+            assert!(delivery.state != Sent || delivery.mails >= 1, "{delivery:?}");
+            let may_have_it = unsure + under_way + usize::from(delivery.state == Sent);
+            assert!(delivery.mails <= may_have_it, "{delivery:?}");
+        }
+    }
+}
+
+const fn is_open(delivery: &Delivery) -> bool {
+    matches!(delivery.state, Waiting | Retrying)
+}
+
+fn leave(delivery: &mut Delivery, state: DeliveryState, is_due: bool) {
+    delivery.state = state;
+    delivery.lease = Lease::None;
+    delivery.holder = None;
+    delivery.is_due = is_due;
+    delivery.due += 1;
+}
