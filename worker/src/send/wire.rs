@@ -4,7 +4,10 @@
 //! cannot tell how much of a mail the socket took. This stream answers all three. It hands lettre
 //! one line at a time, so that lettre's buffer is empty whenever a reply is complete; what else
 //! the relay said stays here, where [`Wire::is_quiet`] sees it. Hence nothing said before STARTTLS
-//! survives into the encrypted conversation, and no stray reply is taken for the next mail's.
+//! survives into the encrypted conversation, and no stray reply is taken for the next mail's. And a
+//! reply of a code alone, which lettre cannot read and RFC 5321 4.2 asks us to, gets the space that
+//! its sender left out, and signs of another encoding than UTF-8, which lettre takes for a broken
+//! line, become question marks: neither is a reason to send a mail again that was taken.
 
 use std::io;
 use std::net::SocketAddr;
@@ -26,8 +29,11 @@ use tokio_rustls::client::TlsStream;
 /// hundred thousand, and reads all lines again with each line that comes.
 const REPLY_LIMIT: usize = 32 * 1024;
 
-/// What each line counts at least, so that a reply of very many short ones ends as well.
+/// What each line counts beside its bytes, so that a reply of very many short ones ends as well.
 const LINE_COUNTS: usize = 128;
+
+/// Digits of a reply's code.
+const CODE: usize = 3;
 
 /// One end for lettre, one for us; never used by two tasks at once.
 #[derive(Debug, Clone)]
@@ -40,6 +46,8 @@ struct Inner {
     unread: Box<[u8]>,
     unread_from: usize,
     unread_to: usize,
+    /// How much of the present line lettre has.
+    handed: usize,
     /// How much more the relay may say before we stop listening.
     allowance: usize,
     ended: bool,
@@ -71,6 +79,7 @@ impl Wire {
             unread: vec![0; 4096].into_boxed_slice(),
             unread_from: 0,
             unread_to: 0,
+            handed: 0,
             allowance: REPLY_LIMIT,
             ended: false,
             flushed_at: Some(Instant::now()),
@@ -183,6 +192,7 @@ impl AsyncRead for Wire {
             unread,
             unread_from,
             unread_to,
+            handed,
             allowance,
             ended,
             ..
@@ -196,21 +206,42 @@ impl AsyncRead for Wire {
             ready!(line.poll_read(cx, &mut buffer))?;
             *unread_from = 0;
             *unread_to = buffer.filled().len();
+            make_utf8(buffer.filled_mut());
             if *unread_to == 0 {
                 *ended = true;
                 return Poll::Ready(Ok(()));
             }
         }
         let waiting = unread.get(*unread_from..*unread_to).unwrap_or_default();
-        let line_length = waiting
-            .iter()
-            .position(|byte| *byte == b'\n')
-            .map_or(waiting.len(), |at| at + 1);
-        let length = line_length.min(out.remaining());
+        if *handed == CODE && waiting.starts_with(b"\r\n") {
+            out.put_slice(b" ");
+            *handed += 1;
+            return Poll::Ready(Ok(()));
+        }
+        let end = waiting.iter().position(|byte| *byte == b'\n').map(|at| at + 1);
+        let most = if *handed < CODE {
+            CODE - *handed
+        } else {
+            out.remaining()
+        };
+        let length = end.unwrap_or(waiting.len()).min(most).min(out.remaining());
         out.put_slice(waiting.get(..length).unwrap_or_default());
         *unread_from += length;
-        *allowance = allowance.saturating_sub(length.max(LINE_COUNTS));
+        let is_whole = end == Some(length);
+        *handed = if is_whole { 0 } else { *handed + length };
+        *allowance = allowance.saturating_sub(length + if is_whole { LINE_COUNTS } else { 0 });
         Poll::Ready(Ok(()))
+    }
+}
+
+/// Puts question marks where bytes are no UTF-8 (RFC 6531 3.7.4.2 knows nothing else in a reply), nor
+/// ASCII.
+fn make_utf8(mut bytes: &mut [u8]) {
+    while let Err(fault) = std::str::from_utf8(bytes) {
+        let (_, rest) = bytes.split_at_mut(fault.valid_up_to());
+        let (wrong, after) = rest.split_at_mut(fault.error_len().unwrap_or(rest.len()));
+        wrong.fill(b'?');
+        bytes = after;
     }
 }
 

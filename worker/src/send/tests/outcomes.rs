@@ -47,7 +47,6 @@ async fn silence_before_the_dot_means_not_delivered() {
             (Act::Freeze, Timeout),
             (Act::Close, LineBroken),
             (say("good morning"), Protocol),
-            (say("250"), Protocol),
             (Act::Say("250-one\r\n550 two\r\n".to_owned()), Protocol),
             (Act::Say(format!("250 {}\r\n", "x".repeat(64 * 1024))), Protocol),
             (Act::Forever("250-more\r\n".to_owned()), Protocol),
@@ -65,7 +64,6 @@ async fn silence_after_the_dot_is_unsure_whatever_its_kind() {
     for act in [
         Act::Freeze,
         Act::Close,
-        say("250"),
         say("354 more please"),
         say("334 challenge"),
         say("yes"),
@@ -83,6 +81,20 @@ async fn silence_after_the_dot_is_unsure_whatever_its_kind() {
             relay.open() == 0 || matches!(act, Act::Freeze | Act::Forever(_))
         })
         .await;
+    }
+}
+
+#[tokio::test]
+async fn a_code_alone_is_an_answer() {
+    for (verb, said, verdict) in [
+        ("DOT", "250\r\n", Verdict::Accepted),
+        ("DOT", "250-\r\n250\r\n", Verdict::Accepted),
+        ("DOT", "451\r\n", later(TroubleClass::Throttled)),
+        ("RCPT", "250\r\n", Verdict::Accepted),
+        ("RCPT", "550\r\n", refused(TroubleClass::Refused)),
+    ] {
+        let (answer, _) = answer_when(verb, Act::Say(said.to_owned())).await;
+        assert_eq!(answer.verdict, verdict, "{said:?} to {verb}");
     }
 }
 

@@ -1,0 +1,86 @@
+//! Files that administrators upload.
+
+use std::io::Cursor;
+
+use api::import::{FileFault, Limits, Line, Sheet};
+
+use crate::engine::Target;
+
+const TARGET: Target = Target {
+    name: "csv_import",
+    words: &[
+        b"email",
+        b"Email,First name\n",
+        b"a@b.co",
+        b"\xC3\xBC@m\xC3\xBCnchen.example",
+        b"=cmd()",
+        b",",
+        b";",
+        b"\t",
+        b"\n",
+        b"\r\n",
+        b"\r",
+        b"\"",
+        b"\"\"",
+        b"\0",
+        b"\xFF",
+        b"\xEF\xBB\xBF",
+        b"\xFF\xFE",
+        b"\xE2\x80\xAE",
+        b"\xE2\x80\x8B",
+        b"sep=;\n",
+        b"PK\x03\x04",
+        b"<script>",
+        b"{{7*7}}",
+        b" ",
+    ],
+};
+
+/// Small, so that inputs meet them.
+fn limits() -> Limits {
+    Limits {
+        rows: 20,
+        columns: 12,
+        cell_bytes: 200,
+        ..Limits::default()
+    }
+}
+
+#[test]
+fn whatever_is_uploaded_is_read_row_by_row_or_refused_as_a_whole() {
+    TARGET.run(|bytes| match Sheet::open_csv(Cursor::new(bytes.to_vec()), limits()) {
+        Ok((sheet, lines)) => {
+            let lines: Vec<Line> = lines.collect::<Result<_, FileFault>>().unwrap();
+            assert_eq!(
+                lines.len(),
+                usize::try_from(sheet.rows).unwrap(),
+                "no row is skipped silently"
+            );
+            for line in &lines {
+                assert_line(&sheet, line);
+            }
+        }
+        Err(fault) => {
+            assert!((400..500).contains(&fault.status()), "{fault}");
+            assert_plain(&fault.to_string());
+        }
+    });
+}
+
+fn assert_line(sheet: &Sheet, line: &Line) {
+    match line {
+        Line::Person(person) => assert_eq!(sheet.cells_of(person).len(), sheet.header.len()),
+        Line::Rejected(row) => {
+            assert!(!row.problems.is_empty());
+            for problem in &row.problems {
+                assert_plain(&format!("{problem:?}"));
+            }
+        }
+    }
+}
+
+/// What a person is told has no controls in it and fits on a screen.
+fn assert_plain(said: &str) {
+    assert!(!said.is_empty() && said.chars().count() < 1_000, "{said:?}");
+    assert!(!said.contains(char::is_control), "{said:?}");
+}

@@ -1,0 +1,46 @@
+//! Messages in our queues, whoever put them there.
+
+use shared::job::Job;
+
+use crate::engine::Target;
+
+const TARGET: Target = Target {
+    name: "job_decoding",
+    words: &[
+        b"{",
+        b"}",
+        b"\"v\":1",
+        b"\"v\":2",
+        b"\"delivery\":",
+        b"\"attempt\":",
+        b"0",
+        b"-1",
+        b"2147483648",
+        b"1e3",
+        b"null",
+        b"[",
+        b"]",
+        b",",
+        b":",
+        b"\"",
+        b"\\u0000",
+        b"\xff",
+        b" ",
+        b"\"attempt\":1,",
+    ],
+};
+
+#[test]
+fn whatever_lies_in_a_queue_is_a_job_or_says_why_not() {
+    TARGET.run(|bytes| match Job::decode(bytes) {
+        Ok(job) => {
+            assert!(job.attempt >= 1);
+            assert_eq!(Job::decode(&job.encode()), Ok(job));
+        }
+        Err(fault) => {
+            assert!(!fault.code().is_empty());
+            let said = fault.to_string();
+            assert!(said.len() < 200 && !said.contains(char::is_control), "{said:?}");
+        }
+    });
+}

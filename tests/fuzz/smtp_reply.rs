@@ -1,0 +1,128 @@
+//! What a relay may answer.
+
+use std::time::Duration;
+
+use prometheus::Registry;
+use shared::batch::Lane;
+use shared::lifecycle::Lifecycle;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use worker::send::{Answer, Envelope, Mailer, RelayUrl, Settings, Verdict};
+
+use crate::engine::Target;
+
+const TARGET: Target = Target {
+    name: "smtp_reply",
+    words: &[
+        b"250",
+        b"250 ",
+        b"250-",
+        b"354 ",
+        b"421 4.3.2 bye",
+        b"550 5.1.1 ",
+        b"451 4.7.1 ",
+        b"5.1.1",
+        b"\r\n",
+        b"\n",
+        b"\r",
+        b"-",
+        b" ",
+        b"\0",
+        b"\xff",
+        b"999 ",
+        b"25",
+        b"250 2.0.0 ok\r\n",
+        b"250 ok\r\n250 ok\r\n",
+    ],
+};
+
+/// Longer than an answer over the loopback address takes, and short enough for many of them.
+const DEADLINE: Duration = Duration::from_millis(150);
+
+const MESSAGE: &[u8] = b"Subject: Welcome\r\n\r\nHello Ada\r\n";
+
+#[test]
+fn a_mail_counts_as_sent_only_when_the_last_reply_says_so() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    TARGET.run(|bytes| {
+        let answer = runtime.block_on(sent_to_a_relay_that_ends_with(bytes.to_vec()));
+        assert!(
+            answer.reply.chars().count() <= 500 && !answer.reply.contains(char::is_control),
+            "{answer:?}"
+        );
+        assert_eq!(answer.verdict == Verdict::Accepted, is_completion(bytes), "{answer:?}");
+    });
+}
+
+/// Sends one mail to a relay that is sane up to the final dot, answers that with these bytes, and hangs
+/// up.
+async fn sent_to_a_relay_that_ends_with(reply: Vec<u8>) -> Answer {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("smtp://{}?tls=none", listener.local_addr().unwrap());
+    let relay = tokio::spawn(async move {
+        let (stream, _) = listener.accept().await.unwrap();
+        // Whether the client is still there to hear it is its own affair.
+        let _ = converse(stream, &reply).await;
+    });
+    let lifecycle = Lifecycle::new();
+    let url = RelayUrl::parse(&url, false).unwrap();
+    let mut settings = Settings::for_connections(1, "beckon.example.org");
+    settings.deadlines.dot = DEADLINE;
+    let mailer = Mailer::new(url, settings, &Registry::new(), lifecycle.clone()).unwrap();
+    let envelope = Envelope::new(
+        "beckon@example.org".parse().unwrap(),
+        "ada@example.org".parse().unwrap(),
+    );
+    let answer = mailer.send(&envelope, MESSAGE, Lane::Interactive, &|| true).await;
+    relay.abort();
+    lifecycle.stopping().cancel();
+    answer
+}
+
+async fn converse(mut stream: TcpStream, reply: &[u8]) -> std::io::Result<()> {
+    stream.write_all(b"220 relay\r\n").await?;
+    for answer in [
+        "250 relay\r\n",
+        "250 relay\r\n",
+        "250 ok\r\n",
+        "250 ok\r\n",
+        "354 go\r\n",
+    ] {
+        heard(&mut stream, b"\r\n").await?;
+        stream.write_all(answer.as_bytes()).await?;
+    }
+    heard(&mut stream, b"\r\n.\r\n").await?;
+    stream.write_all(reply).await?;
+    stream.shutdown().await?;
+    // What is unread when a socket closes would reset the line and take the reply back.
+    stream.read_to_end(&mut Vec::new()).await.map(drop)
+}
+
+async fn heard(stream: &mut TcpStream, end: &[u8]) -> std::io::Result<()> {
+    let mut said = Vec::new();
+    while !said.ends_with(end) {
+        said.push(stream.read_u8().await?);
+    }
+    Ok(())
+}
+
+/// Whether the bytes begin with a whole reply of one code that begins with 2 (RFC 5321 4.2), read
+/// without any of the worker's own code.
+fn is_completion(mut bytes: &[u8]) -> bool {
+    let mut first: Option<&[u8]> = None;
+    while let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
+        let (code, rest) = bytes[..end].split_at(end.min(3));
+        let is_code = matches!(code, [b'2', b'0'..=b'5', b'0'..=b'9']);
+        if !is_code || *first.get_or_insert(code) != code {
+            return false;
+        }
+        match rest.first() {
+            Some(b'-') => bytes = &bytes[end + 2..],
+            after => return matches!(after, Some(b' ') | None),
+        }
+    }
+    false
+}
