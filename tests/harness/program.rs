@@ -96,6 +96,8 @@ impl Program {
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("RUST_BACKTRACE", "1")
+            // Where whoever looks for leftovers looks.
+            .env("TMPDIR", folder)
             .envs(settings.iter().map(|(name, value)| (name, value)))
             .process_group(0)
             .stdin(Stdio::piped())

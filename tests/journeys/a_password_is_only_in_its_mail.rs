@@ -1,11 +1,15 @@
 //! The one place where a password can be read is the mailbox it was sent to.
 //!
 //! Everything Beckon writes is searched, in the forms in which a secret usually leaks: logs that
-//! hold back nothing, every column of every table, the servers' files, answers and metrics.
+//! hold back nothing, every column of every table, the servers' and temporary files, answers, pages of
+//! the console, metrics and traces; after a run in which mails are put off, lost and refused, and a
+//! worker is killed with a mail in its hands.
 
 mod needles;
 
 use crate::json;
+use harness::browser::{self, Browser};
+use harness::collector::Collector;
 use harness::program::free_address;
 use harness::relay::{Behaviour, Mail};
 use harness::{Setup, World};
@@ -25,6 +29,9 @@ const PEOPLE: [&str; 4] = [
     "drop-after-dot@example.org",
     "554-after-dot@example.org",
 ];
+
+/// Whose mail a worker dies over.
+const LAST: &str = "last@example.org";
 
 /// The passwords in all mails that reached the relay, those it refused included.
 fn passwords(world: &World) -> Vec<String> {
@@ -87,6 +94,51 @@ async fn answers(world: &World, probes: &str) -> Vec<(String, Vec<u8>)> {
     answers
 }
 
+/// The pages of the console about these mails and people, as the browser gets them.
+async fn pages(world: &World) -> Vec<(String, Vec<u8>)> {
+    let browser = Browser::start(browser::Setup::default()).await;
+    browser.sign_in(world).await;
+    let mut paths = vec![
+        "/console/activity".to_owned(),
+        "/console/audit".to_owned(),
+        "/console/users".to_owned(),
+    ];
+    let batches = world.get("/v1/batches").await.expect(200);
+    for batch in batches["items"].as_array().unwrap() {
+        let batch = batch["id"].as_str().unwrap();
+        paths.push(format!("/console/batches/{batch}"));
+        for delivery in world.deliveries(batch.parse().unwrap()).await {
+            paths.push(format!("/console/deliveries/{}", delivery["id"].as_str().unwrap()));
+            paths.push(format!("/console/users/{}", delivery["user"].as_str().unwrap()));
+        }
+    }
+    let mut pages = Vec::new();
+    for path in paths {
+        browser.open(&format!("{}{path}", world.base())).await;
+        let html = browser.run("return document.documentElement.outerHTML").await;
+        assert!(!browser.heading().await.contains("not found"), "{path}");
+        pages.push((path, html.to_string().into_bytes()));
+    }
+    pages
+}
+
+/// A worker is killed when the relay has its mail and it has the reply; another one sends it again.
+async fn a_worker_dies(world: &mut World) {
+    world.person(LAST).await;
+    let sign = world.folder().join("died");
+    let death = format!("W12:1:{}", sign.display());
+    world.kill_worker(0).await;
+    world.start_worker_with(&[("BECKON_FAILPOINT", &death)]).await.unwrap();
+    let batch = world.reset_passwords(json!({ "emails": [LAST] })).await;
+    world
+        .eventually("the worker to die", async || sign.exists().then_some(()))
+        .await;
+    world.kill_worker(0).await;
+    world.start_worker().await.unwrap();
+    let finished = world.finished(batch).await;
+    assert_eq!(finished["counts"]["unsure"], 1, "{finished}");
+}
+
 /// The messages in all queues.
 async fn messages(world: &World) -> Vec<(String, Vec<u8>)> {
     let mut all = Vec::new();
@@ -110,11 +162,13 @@ fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
 }
 
 /// Everything there is to search.
-async fn everything(world: &World, probes: &str) -> Vec<(String, Vec<u8>)> {
+async fn everything(world: &World, probes: &str, collector: &Collector) -> Vec<(String, Vec<u8>)> {
     sqlx::query("checkpoint").execute(&world.db).await.unwrap();
     let mut all = tables(world).await;
     all.extend(answers(world, probes).await);
     all.extend(messages(world).await);
+    all.extend(pages(world).await);
+    all.push(("spans".to_owned(), collector.bytes()));
     files(world.stack().folder().unwrap(), &mut all);
     all
 }
@@ -122,12 +176,15 @@ async fn everything(world: &World, probes: &str) -> Vec<(String, Vec<u8>)> {
 #[tokio::test]
 async fn and_nowhere_else_in_any_form() {
     let probes = free_address().await.unwrap().to_string();
+    let collector = Collector::start().await.unwrap();
     let setup = Setup::default()
         .own_stack()
         .api_setting("BECKON_LOG", "trace")
         .worker_setting("BECKON_LOG", "trace")
+        .api_setting("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint())
+        .worker_setting("OTEL_EXPORTER_OTLP_ENDPOINT", &collector.endpoint())
         .worker_setting("BECKON_PROBES_LISTEN", &probes);
-    let world = World::with(setup).await;
+    let mut world = World::with(setup).await;
     let plant = json!([{ "email": "planted@example.org", "first_name": PLANTED }]);
     let planted = world.import_bytes(plant.to_string().into_bytes(), "application/json");
     planted.await.expect(201);
@@ -152,11 +209,16 @@ async fn and_nowhere_else_in_any_form() {
     assert_eq!(finished["counts"]["sent"], 3, "{finished}");
     assert_eq!(finished["counts"]["failed"], 1, "{finished}");
     assert_eq!(finished["counts"]["unsure"], 1, "{finished}");
+    a_worker_dies(&mut world).await;
     let passwords = passwords(&world);
-    assert_eq!(passwords.len(), 5, "one a mail, two for the one that got lost");
+    assert_eq!(
+        passwords.len(),
+        7,
+        "one a mail, two for the one that got lost and for the worker's"
+    );
     // The search keeps the runtime for seconds, so everything that speaks to a server comes first.
     world.assert_promises_kept().await;
-    let all = everything(&world, &probes).await;
+    let all = everything(&world, &probes, &collector).await;
     let sees = |part: &str| {
         let planted = Needles::of(PLANTED);
         let searched = all.iter().filter(|(place, _)| place.contains(part));
@@ -165,6 +227,7 @@ async fn and_nowhere_else_in_any_form() {
     for part in [
         "table users",
         "/v1/users",
+        "/console/users",
         "beckon.parked",
         "/pg_wal/",
         "/base/",
