@@ -6,6 +6,7 @@
 pub mod administrators;
 pub mod backlog;
 pub mod batches;
+pub mod blocked;
 pub mod body;
 pub mod caller;
 pub mod config;

@@ -57,6 +57,8 @@ pub enum NextStep {
     Nothing,
     /// The address is wrong: correct it, then send again.
     CorrectAddress,
+    /// The address is blocked: unblock it, then send again.
+    Unblock,
     /// Sending again may help.
     SendAgain,
     /// The people who run the mail server have to look.
@@ -71,6 +73,7 @@ impl NextStep {
         match self {
             Self::Nothing => "",
             Self::CorrectAddress => "Correct the address, then send again.",
+            Self::Unblock => "Unblock the address, then send again.",
             Self::SendAgain => "Send again.",
             Self::AskMailTeam => "Show the mail server’s words to your mail team, then send again.",
             Self::EditEmail => "Shorten the email, then send again.",

@@ -17,6 +17,7 @@ pub mod attempts;
 pub mod audit;
 pub mod backlog;
 pub mod batches;
+pub mod blocked;
 pub mod claims;
 pub mod credentials;
 pub mod deliveries;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use shared::batch::Lane;
 use shared::store::claims::{self, Claim, Claimant};
 use shared::store::dispatch::{self, Due};
-use shared::store::settle::{self, Ending, Outcome, Settled};
+use shared::store::settle::{self, Ending, Outcome, Settled, UnknownAddress};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -60,7 +60,13 @@ pub(crate) async fn settle(
     ending: Ending,
     is_repeated: bool,
 ) -> Vec<Settled> {
+    let person = claim.recipient.as_ref();
+    let unknown = person.filter(|_| ending.reason() == Some("address_unknown"));
     let outcome = Outcome {
+        unknown: unknown.map(|person| UnknownAddress {
+            key: person.email_key.clone(),
+            email: person.email.clone(),
+        }),
         delivery: claim.delivery,
         attempt: claim.attempt,
         token,

@@ -243,10 +243,11 @@ fn standing(sending: &Sending) -> (&'static str, String, String) {
         let those = alike.iter().filter(|alike| states.contains(&alike.state));
         those.map(|alike| alike.count).sum()
     };
-    let failed = of(&[DeliveryState::Failed, DeliveryState::Expired, DeliveryState::Suppressed]);
+    let failed = of(&[DeliveryState::Failed, DeliveryState::Expired]);
     let parts = [
         ("sent", of(&[DeliveryState::Sent])),
         ("failed", failed),
+        ("to blocked addresses", of(&[DeliveryState::Suppressed])),
         ("stopped", of(&[DeliveryState::Cancelled])),
     ];
     let told: Vec<String> = parts

@@ -79,6 +79,8 @@ pub struct User {
     pub password_expires_at: Option<OffsetDateTime>,
     /// Whether it has stopped by now.
     pub password_has_expired: bool,
+    /// Since when no mail goes to their address.
+    pub blocked_at: Option<OffsetDateTime>,
 }
 
 impl User {
@@ -107,8 +109,10 @@ macro_rules! matching {
                       case when invite.id is null then got.sent_at else invite.sent_at end as "invite_sent_at?",
                       coalesce(access.has_chosen, false) as "has_chosen!",
                       access.expires_at as "password_expires_at?",
-                      coalesce(access.expires_at <= now(), false) as "password_has_expired!"
+                      coalesce(access.expires_at <= now(), false) as "password_has_expired!",
+                      blocked.blocked_at as "blocked_at?"
                from users u
+               left join blocked_addresses blocked on blocked.email_key = u.email_key
                left join lateral (
                    select d.id, d.state, d.reason, d.sent_at, b.state as batch_state
                    from (select * from deliveries where user_id = u.id order by id desc offset 0) d
@@ -325,6 +329,9 @@ pub async fn delete(db: &Db, id: Uuid, by: &str) -> StoreResult<bool> {
                delete from import_users where user_id = $1
            ), forgotten as (
                delete from last_sent where user_id = $1
+           ), unblocked as (
+               delete from blocked_addresses
+               where user_id = $1 or email_key = (select email_key from users where id = $1)
            ), gone as (
                delete from users where id = $1 returning 1
            )

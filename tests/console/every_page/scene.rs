@@ -60,6 +60,8 @@ impl Scene {
         self.is_chosen(browser, "invite", "kind=invite").await;
         self.is_chosen(browser, "passwords", "kind=password_reset").await;
         self.is_chosen(browser, "one_password", &user).await;
+        let blocked = self.fill("user={blocked_user}&kind=password_reset").unwrap_or_default();
+        self.is_chosen(browser, "one_blocked", &blocked).await;
     }
 
     /// Begins a choice, and remembers its id.
@@ -134,6 +136,14 @@ impl Scene {
         let ended = self.world.reset_passwords(whom).await;
         self.world.finished(ended).await;
         self.knows("password_batch", Some(&json!(ended)));
+        let whom = json!({ "emails": ["550+1@example.org", "person9@example.org"] });
+        let blocked = self.world.reset_passwords(whom).await;
+        self.world.finished(blocked).await;
+        let deliveries = self.world.deliveries(blocked).await;
+        let suppressed = deliveries.iter().find(|line| line["state"] == "suppressed");
+        self.knows("suppressed", suppressed.map(|line| &line["id"]));
+        self.knows("blocked_user", suppressed.map(|line| &line["user"]));
+        self.knows("blocked_batch", Some(&json!(blocked)));
         let batches = [
             ("held_batch", None),
             ("paused_batch", Some("pause")),

@@ -38,6 +38,7 @@ pub(super) static GROUPS: [Group; 6] = [
             act(Action::BatchUndone, "Undid a batch before it started"),
             act(Action::BatchPaused, "Paused a batch"),
             act(Action::BatchResumed, "Resumed a batch"),
+            act(Action::BatchBraked, "Paused a batch by itself"),
             act(Action::BatchStopped, "Stopped a batch"),
             act(Action::DeliveryHurried, "Had an email tried again at once"),
             act(Action::DeliveryStopped, "Stopped an email"),
@@ -56,6 +57,7 @@ pub(super) static GROUPS: [Group; 6] = [
             act(Action::UserAdded, "Added a user"),
             act(Action::UserChanged, "Changed a user"),
             act(Action::UserDeleted, "Deleted a user"),
+            act(Action::AddressUnblocked, "Unblocked an address"),
         ],
     },
     Group {

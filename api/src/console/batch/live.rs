@@ -148,7 +148,7 @@ impl Live {
 
     /// Whether it was stopped before anything of it left.
     pub(super) fn is_undone(&self) -> bool {
-        self.is_stopped() && self.is_over && self.sums.sent == 0 && self.sums.failed == 0
+        self.is_stopped() && self.is_over && self.sums.sent + self.sums.failed + self.sums.blocked == 0
     }
 
     /// Whether a part of the list is the one that is shown.
@@ -211,7 +211,7 @@ fn stripes(sums: &Sums) -> Vec<Stripe> {
         ("deep", sums.sending),
         ("amber", sums.trying),
         ("red", sums.failed),
-        ("grey", sums.stopped),
+        ("grey", sums.blocked + sums.stopped),
     ];
     let mut stripes = Vec::new();
     for (tone, count) in parts.into_iter().filter(|(_, count)| *count > 0) {

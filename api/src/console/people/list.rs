@@ -51,6 +51,8 @@ pub(in crate::console) struct PersonRow {
     pub(in crate::console) invite: Invite,
     pub(in crate::console) access: (&'static str, &'static str),
     pub(in crate::console) is_ticked: bool,
+    /// Whether no mail goes to their address.
+    pub(in crate::console) is_blocked: bool,
 }
 
 /// What became of somebody's invite.
@@ -157,6 +159,7 @@ fn row(user: &User, is_ticked: bool) -> PersonRow {
         invite: invite(user),
         access: access(user),
         is_ticked,
+        is_blocked: user.blocked_at.is_some(),
     }
 }
 
