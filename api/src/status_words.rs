@@ -7,7 +7,7 @@
 
 mod table;
 
-use shared::batch::BatchState;
+use shared::batch::{BatchState, Brake};
 use shared::delivery::DeliveryState;
 use table::{LEFT_OUT, ROWS, UNNAMED};
 
@@ -119,6 +119,18 @@ pub fn words() -> Vec<&'static str> {
         }
     }
     words
+}
+
+/// What to do before a batch that has paused itself goes on.
+pub const fn before_resuming(brake: Brake) -> &'static str {
+    match brake {
+        Brake::Bounces => {
+            "Mail providers turn away senders who write to many addresses that do not exist. Those found so far are \
+             blocked and get nothing more; look at where the list comes from before you resume."
+        }
+        Brake::Policy => "Show the mail server’s words to your mail team before you resume.",
+        Brake::Relay => "Whoever runs Beckon needs to put this right with the mail server before you resume.",
+    }
 }
 
 /// Why somebody who was chosen got no mail, in words.

@@ -18,6 +18,7 @@ pub mod audit;
 pub mod backlog;
 pub mod batches;
 pub mod blocked;
+pub mod brake;
 pub mod claims;
 pub mod credentials;
 pub mod deliveries;

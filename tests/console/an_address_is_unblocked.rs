@@ -99,6 +99,10 @@ async fn one_is_unblocked_and_sent_to(browser: &Browser, world: &World) {
     browser.assert_sound().await;
     browser.click("Unblock and send 1 password email").await;
     browser.click("Send now").await;
+    let batch = browser.path().await;
+    let id = batch.rsplit('/').next().unwrap().parse().unwrap();
+    world.finished(id).await;
+    go(browser, world, &batch).await;
     browser.sees("It was sent.").await;
     go(browser, world, "/console/blocked-addresses").await;
     browser.sees("No address is blocked").await;

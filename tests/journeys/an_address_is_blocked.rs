@@ -99,8 +99,17 @@ async fn an_unknown_address_gets_no_second_mail_wherever_it_waits() {
     let csv = world.get(&format!("/v1/batches/{waiting}/deliveries.csv")).await.text;
     assert!(csv.contains("suppressed") && csv.contains("address_blocked"), "{csv}");
     assert_eq!(asked(&world, GONE), 1, "the relay was asked again");
+    nobody_is_told_of(&world, ada).await;
+    let user = world.get(&format!("/v1/users/{ada}")).await.expect(200);
+    assert_eq!(user["blocked_at"], list[0]["blocked_at"], "{user}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+/// No password was made for them, and no log names them.
+async fn nobody_is_told_of(world: &World, user: Uuid) {
     let passwords: i64 = sqlx::query_scalar("select count(*) from credentials where user_id = $1")
-        .bind(ada)
+        .bind(user)
         .fetch_one(&world.db)
         .await
         .unwrap();
@@ -108,10 +117,6 @@ async fn an_unknown_address_gets_no_second_mail_wherever_it_waits() {
     let logs = world.logs();
     assert!(logs.contains("Did not send a mail: its address is blocked"), "{logs}");
     assert!(!logs.to_lowercase().contains("ada.550"), "a log names somebody");
-    let user = world.get(&format!("/v1/users/{ada}")).await.expect(200);
-    assert_eq!(user["blocked_at"], list[0]["blocked_at"], "{user}");
-    world.assert_promises_kept().await;
-    world.end().await;
 }
 
 #[tokio::test]

@@ -34,9 +34,14 @@ pub(crate) async fn run(world: &World, statement: &'static str) {
     sqlx::query(statement).execute(&world.db).await.unwrap();
 }
 
-/// What is due.
+/// What is due of those that somebody waits for.
 pub(crate) async fn due(world: &World, most: i64, last: Uuid) -> Vec<Due> {
-    dispatch::due(&world.db, Lane::Interactive, most, last).await.unwrap()
+    due_in(world, Lane::Interactive, most, last).await
+}
+
+/// What is due of a lane.
+pub(crate) async fn due_in(world: &World, lane: Lane, most: i64, last: Uuid) -> Vec<Due> {
+    dispatch::due(&world.db, lane, most, last).await.unwrap()
 }
 
 /// Claims what is due, as the worker that this token stands for.

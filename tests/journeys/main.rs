@@ -5,6 +5,7 @@
     reason = "a scenario that does not go as told ends there"
 )]
 
+mod a_batch_brakes_itself;
 mod a_batch_is_watched;
 mod a_batch_starts_at_its_time;
 mod a_beat_goes_the_whole_way;

@@ -3,7 +3,7 @@
 pub(super) mod file;
 
 use super::batch::batch_word;
-use super::batch::live::mails;
+use super::batch::live::{mails, reason};
 use super::batch::people::Row;
 use super::frame::{Frame, Place};
 use super::respond::page;
@@ -261,6 +261,7 @@ fn standing(sending: &Sending) -> (&'static str, String, String) {
     };
     let sums = match (sending.accepted, sending.finished_at) {
         (0, _) => "everybody was left out".to_owned(),
+        (_, None) if sending.state == BatchState::Paused => sending.why.as_deref().map(reason).unwrap_or_default(),
         (_, None) => String::new(),
         _ => told.join(", "),
     };

@@ -52,6 +52,7 @@ const PAGES: &[(&str, Come)] = &[
             "/console/batches/{stopped_batch}",
             "/console/batches/{left_out_batch}",
             "/console/batches/{blocked_batch}",
+            "/console/batches/{braked_batch}",
         ]),
     ),
     (

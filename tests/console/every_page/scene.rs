@@ -148,6 +148,7 @@ impl Scene {
             ("held_batch", None),
             ("paused_batch", Some("pause")),
             ("stopped_batch", Some("stop")),
+            ("braked_batch", Some("pause")),
         ];
         for (n, (name, step)) in (1..).zip(batches) {
             // Nobody twice: whoever is owed one already is left out.
@@ -166,6 +167,13 @@ impl Scene {
                 Some(_) => (),
             }
         }
+        let braked = self.fill("{braked_batch}").unwrap_or_default();
+        sqlx::query("update batches set brake = 'bounces', reason = $2 where id = $1::uuid")
+            .bind(braked)
+            .bind("Paused by Beckon: 12 of the last 104 emails went to addresses that do not exist")
+            .execute(&self.world.db)
+            .await
+            .unwrap();
     }
 
     /// Remembers what a thing's id is.

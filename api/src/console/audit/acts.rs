@@ -194,6 +194,8 @@ pub(super) fn detail(details: &Value) -> String {
         ("revoked", "password revoked", "passwords revoked"),
         ("already_used", "in use already", "in use already"),
         ("sessions", "session", "sessions"),
+        ("failed", "failed", "failed"),
+        ("ended", "ended", "ended"),
     ];
     for (name, one, many) in sums {
         // What came to nothing is worth a word only where it is what was meant.
