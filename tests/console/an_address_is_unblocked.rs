@@ -38,7 +38,7 @@ async fn a_password_is_sent_to_somebody_whose_address_was_blocked() {
 
 async fn what_was_suppressed_is_told(browser: &Browser, world: &World, batch: uuid::Uuid) {
     go(browser, world, &format!("/console/batches/{batch}")).await;
-    browser.sees("1 sent, 2 not sent to blocked addresses.").await;
+    browser.sees("1 sent, 2 not sent (blocked addresses).").await;
     browser.sees("Not sent: blocked address").await;
     browser.sees("It failed before, on").await;
     browser.assert_sound().await;

@@ -6,7 +6,9 @@ use harness::World;
 use harness::relay::{Behaviour, Step};
 use reqwest::Method;
 use serde_json::Value;
+use shared::store::everybody;
 use shared::store::settle::Ending;
+use shared::store::users::{self, UserFilter};
 use uuid::Uuid;
 
 const GONE: &str = "Ada.550@Example.org";
@@ -124,6 +126,16 @@ async fn whoever_is_unblocked_gets_what_was_suppressed() {
     let (world, ada) = somebody_is_unknown().await;
     let batch = world.reset_passwords(json!({ "users": [ada] })).await;
     world.finished(batch).await;
+    let last_failed = UserFilter {
+        failed: Some(true),
+        ..UserFilter::default()
+    };
+    let found = async || users::list(&world.db, &last_failed, None, 10).await.unwrap().len();
+    // Though their latest mail was not tried at all, they are among those to look after.
+    assert_eq!(
+        (found().await, everybody::count(&world.db, &last_failed).await.unwrap()),
+        (1, 1)
+    );
     world.relay.set(GONE, Behaviour::Accept);
 
     // Typed in another way it is the same address; the second time nothing is left to do.
@@ -140,6 +152,10 @@ async fn whoever_is_unblocked_gets_what_was_suppressed() {
 
     assert_eq!(sent["counts"]["sent"], 1, "{sent}");
     assert!(blocked(&world, "").await.is_empty());
+    assert_eq!(
+        (found().await, everybody::count(&world.db, &last_failed).await.unwrap()),
+        (0, 0)
+    );
     let acts: Vec<(String, String)> =
         sqlx::query_as("select subject, details::text from audit where action = 'address_unblocked'")
             .fetch_all(&world.db)

@@ -244,10 +244,11 @@ fn standing(sending: &Sending) -> (&'static str, String, String) {
         those.map(|alike| alike.count).sum()
     };
     let failed = of(&[DeliveryState::Failed, DeliveryState::Expired]);
+    let blocked = of(&[DeliveryState::Suppressed]);
     let parts = [
         ("sent", of(&[DeliveryState::Sent])),
         ("failed", failed),
-        ("to blocked addresses", of(&[DeliveryState::Suppressed])),
+        ("not sent (blocked address)", blocked),
         ("stopped", of(&[DeliveryState::Cancelled])),
     ];
     let told: Vec<String> = parts
@@ -255,8 +256,9 @@ fn standing(sending: &Sending) -> (&'static str, String, String) {
         .filter(|(_, count)| *count > 0)
         .map(|(word, count)| format!("{} {word}", counted(count)))
         .collect();
-    let (tone, word) = match (sending.state, failed) {
-        (BatchState::Finished, 1..) => ("red", "Finished with failures"),
+    let (tone, word) = match (sending.state, failed, blocked) {
+        (BatchState::Finished, 1.., _) => ("red", "Finished with failures"),
+        (BatchState::Finished, 0, 1..) => ("amber", "Finished, not all sent"),
         _ => (tone, word),
     };
     let sums = match (sending.accepted, sending.finished_at) {

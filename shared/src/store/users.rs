@@ -26,7 +26,7 @@ pub struct UserFilter {
     pub invited: Option<bool>,
     /// Has signed in.
     pub signed_in: Option<bool>,
-    /// Their latest mail failed or was given up.
+    /// Their latest mail failed or was given up, or their address is blocked.
     pub failed: Option<bool>,
 }
 
@@ -138,12 +138,12 @@ macro_rules! matching {
                       or $3 = exists (select from last_sent where user_id = u.id and kind = 'invite' offset 0))
                  and ($4::boolean is null or $4 = (u.signed_in_at is not null))
                  and ($5::boolean is null
-                      or $5 = exists (
+                      or $5 = (blocked.email_key is not null or exists (
                           select from deliveries d
                           where d.user_id = u.id and d.state in ('failed', 'expired')
                             and not exists (
                                 select from (select id from deliveries where user_id = u.id offset 0) l
-                                where l.id > d.id)))"#
+                                where l.id > d.id))))"#
                 + $rest,
             $filter.pattern(),
             $filter.import,

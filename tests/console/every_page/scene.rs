@@ -152,7 +152,13 @@ impl Scene {
         ];
         for (n, (name, step)) in (1..).zip(batches) {
             // Nobody twice: whoever is owed one already is left out.
-            let whom = json!({ "emails": [format!("person{n}@example.org")], "hold_seconds": 600 });
+            let emails = [n, n + 10].map(|n| format!("person{n}@example.org"));
+            let emails = if name == "braked_batch" {
+                &emails[..]
+            } else {
+                &emails[..1]
+            };
+            let whom = json!({ "emails": emails, "hold_seconds": 600 });
             let batch = self.world.reset_passwords(whom).await;
             if let Some(step) = step {
                 let path = format!("/v1/batches/{batch}/{step}");

@@ -6,6 +6,7 @@ use crate::console::words::{Moment, counted, moment};
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::status_words::status;
+use shared::delivery::DeliveryState;
 use shared::store::everybody;
 use shared::store::imports;
 use shared::store::selections::Selection;
@@ -51,7 +52,7 @@ pub(in crate::console) struct PersonRow {
     pub(in crate::console) invite: Invite,
     pub(in crate::console) access: (&'static str, &'static str),
     pub(in crate::console) is_ticked: bool,
-    /// Whether no mail goes to their address.
+    /// Whether it has to be said that no mail goes to their address.
     pub(in crate::console) is_blocked: bool,
 }
 
@@ -159,7 +160,8 @@ fn row(user: &User, is_ticked: bool) -> PersonRow {
         invite: invite(user),
         access: access(user),
         is_ticked,
-        is_blocked: user.blocked_at.is_some(),
+        // A mail that was not sent for that says so itself.
+        is_blocked: user.blocked_at.is_some() && user.invite_state != Some(DeliveryState::Suppressed),
     }
 }
 
