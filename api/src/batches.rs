@@ -75,8 +75,12 @@ pub struct BatchView {
     /// (`BECKON_DETAILS_KEPT`); its counts stay.
     #[serde(with = "time::serde::rfc3339::option")]
     pub details_dropped_at: Option<OffsetDateTime>,
-    /// Why it is paused or stopped.
+    /// Why it is paused or stopped, in words for people.
     pub reason: Option<String>,
+    /// Why it has paused itself, until somebody resumes or stops it: `bounces` (too many addresses do
+    /// not exist), `policy` (too many mails are refused as spam or by policy) or `relay` (the mail
+    /// server takes no mail from us).
+    pub brake: Option<String>,
     /// How many stand where.
     pub counts: Counts,
     /// Why how many were left out.
@@ -117,6 +121,7 @@ pub(crate) fn view_of(batch: batches::Batch, tally: &Tally, left_out: batches::L
         finished_at: batch.finished_at,
         details_dropped_at: batch.details_dropped_at,
         reason: batch.reason,
+        brake: batch.brake,
         left_out,
     }
 }

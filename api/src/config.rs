@@ -70,6 +70,9 @@ pub struct ApiArgs {
     /// Mails per second over all workers, or unlimited
     #[arg(long, env = "BECKON_MAIL_RATE", default_value = "unlimited", global = true)]
     pub beckon_mail_rate: String,
+    /// How many unknown addresses of 100 make a batch pause itself, or 0 for any number
+    #[arg(long, env = "BECKON_BRAKE_BOUNCES", default_value = "10", global = true)]
+    pub beckon_brake_bounces: String,
     /// Bring the schema up to this release before serving
     #[arg(long, env = "BECKON_MIGRATE", default_value = "true", global = true)]
     pub beckon_migrate: String,
@@ -104,6 +107,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Mails a second.
     pub mail_rate: Option<f64>,
+    /// How many unknown addresses of a hundred make a batch pause itself; none is any number.
+    pub brake_bounces: Option<i64>,
     /// Whether to migrate first.
     pub migrate: bool,
     /// When an untried password mail expires.
@@ -133,6 +138,7 @@ impl Args {
         let api = &self.api;
         let listen = faults.read("BECKON_LISTEN", &api.beckon_listen, listen_address);
         let mail_rate = faults.read("BECKON_MAIL_RATE", &api.beckon_mail_rate, rate);
+        let brake_bounces = faults.read("BECKON_BRAKE_BOUNCES", &api.beckon_brake_bounces, percent);
         let migrate = faults.read("BECKON_MIGRATE", &api.beckon_migrate, switch);
         let password_stale = faults.read("BECKON_PASSWORD_STALE", &api.beckon_password_stale, duration);
         let hold = faults.read("BECKON_HOLD", &api.beckon_hold, hold);
@@ -149,6 +155,7 @@ impl Args {
             letters: letters?,
             listen: listen?,
             mail_rate: mail_rate?,
+            brake_bounces: brake_bounces?,
             migrate: migrate?,
             password_stale: password_stale?,
             hold: hold?,
@@ -171,6 +178,12 @@ fn details_kept(text: &str) -> Result<Duration, String> {
         .ok()
         .filter(|kept| *kept >= DETAILS_KEPT_LEAST)
         .ok_or_else(|| format!("is {text:?}; write a time of 7d or more"))
+}
+
+/// A share; none for nought.
+fn percent(text: &str) -> Result<Option<i64>, String> {
+    let number = whole_number(0, 100)(text)?;
+    Ok(i64::try_from(number).ok().filter(|percent| *percent > 0))
 }
 
 fn hold(text: &str) -> Result<Duration, String> {

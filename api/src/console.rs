@@ -20,6 +20,7 @@ mod administrators;
 mod assets;
 mod audit;
 mod batch;
+mod blocked;
 mod delivery;
 mod door;
 pub mod fault;
@@ -80,6 +81,8 @@ pub fn routes(api: &Api) -> Router<Api> {
         .route("/console/selections/{id}/test", post(selections::test))
         .route("/console/selections/{id}/check", get(selections::check))
         .route("/console/selections/{id}/send", post(selections::send))
+        .route("/console/blocked-addresses", get(blocked::show))
+        .route("/console/blocked-addresses/unblock", post(blocked::unblock))
         .merge(system_emails::routes())
         .merge(manage())
         .merge(batches())
@@ -89,9 +92,10 @@ pub fn routes(api: &Api) -> Router<Api> {
         .layer(within)
         .merge(imports::upload_routes())
         .layer(from_fn_with_state(api.clone(), door::pass));
-    // As long as the log is.
+    // As long as the log and the list are.
     let long = Router::new()
         .route("/console/audit.csv", get(audit::csv))
+        .route("/console/blocked-addresses.csv", get(blocked::csv))
         .layer(from_fn_with_state(api.clone(), door::pass));
     open.merge(closed)
         .merge(long)

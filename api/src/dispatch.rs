@@ -14,12 +14,14 @@
 //! that lay in a queue is due again; copies are dropped by the claim. What lies in a queue too
 //! long without a claim is published again as well.
 
+mod brake;
 mod rate;
 mod round;
 mod sweep;
 mod window;
 
 use crate::metrics::ApiMetrics;
+use brake::Brakes;
 use round::Rounds;
 use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
@@ -43,7 +45,7 @@ const FULL_POLL: Duration = Duration::from_millis(100);
 /// How soon to publish again after the broker refused jobs.
 const REFUSED_POLL: Duration = Duration::from_secs(1);
 
-/// How often to sweep and to start held batches.
+/// How often to sweep, to start held batches, and to see whether one has to pause itself.
 const SWEEP: Duration = Duration::from_secs(1);
 
 /// How long a standby waits before it asks for the turn again.
@@ -66,6 +68,8 @@ pub struct Dispatcher {
     pub brokers: Brokers,
     /// Mails a second over all workers; none is no limit.
     pub rate: Option<f64>,
+    /// How many unknown addresses of a hundred make a batch pause itself; none is any number.
+    pub brake_bounces: Option<i64>,
     /// Set once `RabbitMQ` has let this process in.
     pub broker_met: Arc<AtomicBool>,
     /// What is counted.
@@ -148,6 +152,7 @@ impl Dispatcher {
         wake: &Notify,
     ) -> Result<(), Trouble> {
         let mut rounds = Rounds::new(self.db.clone(), publisher, self.rate, Arc::clone(&self.metrics));
+        let mut brakes = Brakes::new(self.db.clone(), self.brake_bounces, Arc::clone(&self.metrics));
         let mut sweeps = tokio::time::interval(SWEEP);
         sweeps.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let ended = loop {
@@ -165,6 +170,8 @@ impl Dispatcher {
                 _ = sweeps.tick() => {
                     // The turn is lost with its connection; publishing on would be a second opinion.
                     if let Err(fault) = turn.confirm().await { break Err(fault.into()) }
+                    // First, because the sweep takes back what was queued of a batch that is paused.
+                    if let Err(fault) = brakes.look().await { break Err(fault.into()) }
                     if let Err(fault) = sweep::once(&self.db, &self.metrics).await { break Err(fault.into()) }
                 }
                 event = session.next_event() => if let Err(fault) = self.hear(event) { break Err(fault.into()) },

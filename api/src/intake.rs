@@ -113,7 +113,7 @@ pub struct AcceptedBatch {
     pub left_out: BTreeMap<String, i64>,
 }
 
-/// Sends an invite to each of the chosen users.
+/// Sends an invite to each of the chosen users. One to a blocked address ends as `suppressed`.
 #[utoipa::path(post, path = "/v1/invites", tag = "sending", request_body = SendRequest,
     responses((status = 202, body = AcceptedBatch), (status = 422, body = Problem)))]
 pub async fn invites(
@@ -126,7 +126,8 @@ pub async fn invites(
     take_in(api, SystemEmailKind::Invite, caller, key, trace, body).await
 }
 
-/// Makes a password for each of the chosen users and mails it to them.
+/// Makes a password for each of the chosen users and mails it to them. A mail to a blocked address ends
+/// as `suppressed`, and no password is made for it.
 #[utoipa::path(post, path = "/v1/password-resets", tag = "sending", request_body = SendRequest,
     responses((status = 202, body = AcceptedBatch), (status = 422, body = Problem)))]
 pub async fn password_resets(

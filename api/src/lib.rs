@@ -6,6 +6,7 @@
 pub mod administrators;
 pub mod backlog;
 pub mod batches;
+pub mod blocked;
 pub mod body;
 pub mod caller;
 pub mod config;
@@ -179,7 +180,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         metrics,
         lifecycle: lifecycle.clone(),
     };
-    let dispatcher = dispatcher(settings.database, settings.brokers, &api)?;
+    let dispatcher = dispatcher(settings.database, settings.brokers, settings.brake_bounces, &api)?;
     info!(address = %settings.listen, "API is running");
     let serving = server::serve(
         listener,
@@ -215,7 +216,12 @@ async fn finish(lifecycle: &Lifecycle, grace: Duration) -> bool {
 }
 
 /// The part that publishes what is due, with connections of its own.
-fn dispatcher(database: DatabaseSettings, brokers: Vec<String>, api: &Api) -> StoreResult<Dispatcher> {
+fn dispatcher(
+    database: DatabaseSettings,
+    brokers: Vec<String>,
+    brake_bounces: Option<i64>,
+    api: &Api,
+) -> StoreResult<Dispatcher> {
     let database = DatabaseSettings {
         connections: DISPATCHER_CONNECTIONS,
         ..database
@@ -224,6 +230,7 @@ fn dispatcher(database: DatabaseSettings, brokers: Vec<String>, api: &Api) -> St
         db: store::connect(&database, "beckon-api: dispatcher")?,
         brokers: Brokers::new(brokers),
         rate: api.mail_rate,
+        brake_bounces,
         broker_met: Arc::clone(&api.broker_met),
         metrics: Arc::clone(&api.metrics),
         lifecycle: api.lifecycle.clone(),

@@ -1,7 +1,7 @@
 //! What an API process counts.
 
 use prometheus::{GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
-use shared::batch::Lane;
+use shared::batch::{Brake, Lane};
 use shared::metrics::{Metrics, WORK_SECONDS};
 use shared::queue::Published;
 use shared::store::intake::{Accepted, LEFT_OUT_REASONS};
@@ -22,6 +22,8 @@ pub struct ApiMetrics {
     pub beats: GaugeVec,
     /// Deliveries put right, by sweep.
     pub sweeps: IntCounterVec,
+    /// Batches that paused themselves, by why.
+    pub batches_braked: IntCounterVec,
     /// Batches whose last delivery ended.
     pub batches_finished: IntCounter,
     /// Times a watched batch was counted.
@@ -108,6 +110,12 @@ impl ApiMetrics {
                 "Deliveries put right: lost_in_queue and worker_vanished are tried again, taken_back wait with their paused batch, useless and given_up ones ended.",
                 "sweep",
                 &["lost_in_queue", "worker_vanished", "taken_back", "useless", "given_up"],
+            ),
+            batches_braked: metrics.counters(
+                "beckon_batches_braked_total",
+                "Batches that paused themselves, by why: bounces (addresses that do not exist), policy (refused as spam or by policy), relay (it takes no mail from us).",
+                "reason",
+                &Brake::ALL.map(Brake::as_str),
             ),
             batches_finished: metrics.counter("beckon_batches_finished_total", "Batches whose last delivery ended."),
             batch_counts: metrics.counter(

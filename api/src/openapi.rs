@@ -8,7 +8,7 @@ mod fields;
 mod reading;
 
 use crate::problem::Problem;
-use crate::{batches, credentials, deliveries, events, imports, intake, system_emails, users};
+use crate::{batches, blocked, credentials, deliveries, events, imports, intake, system_emails, users};
 use askama::Template as _;
 use axum::http::header;
 use axum::response::{Html, IntoResponse};
@@ -33,6 +33,8 @@ use utoipa::OpenApi;
         users::show,
         users::change,
         users::delete,
+        blocked::list,
+        blocked::unblock,
         system_emails::list,
         system_emails::show,
         system_emails::save,
@@ -58,6 +60,8 @@ use utoipa::OpenApi;
     tags(
         (name = "imports", description = "Bring people in. Importing sends nothing to anybody."),
         (name = "users", description = "Who is there, who was invited, and who has come in."),
+        (name = "blocked addresses", description = "Addresses that a mail server has called unknown. A mail to one of \
+                                                    them is not sent, and ends as `suppressed`, until somebody unblocks it."),
         (name = "system emails", description = "The two letters that Beckon sends, and their merge fields."),
         (name = "sending", description = "Decide to send one letter to many people. 202 means that every mail is owed \
                                           and will leave, each on its own, whatever happens to us."),
@@ -116,7 +120,7 @@ mod tests {
                 assert!(response["description"].is_string(), "{id} does not describe {status}");
             }
         }
-        assert_eq!(ids.len(), 28);
+        assert_eq!(ids.len(), 30);
         for id in everywhere::TAKES_IDEMPOTENCY_KEY {
             assert!(ids.contains(id), "{id} is no operation");
         }

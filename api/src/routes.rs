@@ -2,14 +2,14 @@
 
 use crate::state::Api;
 use crate::{
-    batches, caller, console, credentials, deliveries, events, imports, intake, observe, openapi, problem::Problem,
-    system_emails, users,
+    batches, blocked, caller, console, credentials, deliveries, events, imports, intake, observe, openapi,
+    problem::Problem, system_emails, users,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use shared::metrics::Metrics;
 use shared::probes::{self, Readiness};
 use shared::store;
@@ -74,6 +74,8 @@ fn for_keys(api: &Api) -> Router<Api> {
             "/v1/users/{id}",
             get(users::show).patch(users::change).delete(users::delete),
         )
+        .route("/v1/blocked-addresses", get(blocked::list))
+        .route("/v1/blocked-addresses/{address}", delete(blocked::unblock))
         .route("/v1/system-emails", get(system_emails::list))
         .route(
             "/v1/system-emails/{key}",

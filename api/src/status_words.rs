@@ -7,7 +7,7 @@
 
 mod table;
 
-use shared::batch::BatchState;
+use shared::batch::{BatchState, Brake};
 use shared::delivery::DeliveryState;
 use table::{LEFT_OUT, ROWS, UNNAMED};
 
@@ -57,6 +57,8 @@ pub enum NextStep {
     Nothing,
     /// The address is wrong: correct it, then send again.
     CorrectAddress,
+    /// The address is blocked: unblock it, then send again.
+    Unblock,
     /// Sending again may help.
     SendAgain,
     /// The people who run the mail server have to look.
@@ -71,6 +73,7 @@ impl NextStep {
         match self {
             Self::Nothing => "",
             Self::CorrectAddress => "Correct the address, then send again.",
+            Self::Unblock => "Unblock the address, then send again.",
             Self::SendAgain => "Send again.",
             Self::AskMailTeam => "Show the mail server’s words to your mail team, then send again.",
             Self::EditEmail => "Shorten the email, then send again.",
@@ -116,6 +119,18 @@ pub fn words() -> Vec<&'static str> {
         }
     }
     words
+}
+
+/// What to do before a batch that has paused itself goes on.
+pub const fn before_resuming(brake: Brake) -> &'static str {
+    match brake {
+        Brake::Bounces => {
+            "Mail providers turn away senders who write to many addresses that do not exist. Those found so far are \
+             blocked and get nothing more; look at where the list comes from before you resume."
+        }
+        Brake::Policy => "Show the mail server’s words to your mail team before you resume.",
+        Brake::Relay => "Whoever runs Beckon needs to put this right with the mail server before you resume.",
+    }
 }
 
 /// Why somebody who was chosen got no mail, in words.

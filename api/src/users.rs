@@ -43,6 +43,9 @@ pub struct UserView {
     pub invite: InviteView,
     /// Whether they can sign in, and have.
     pub access: AccessView,
+    /// Since when no mail goes to their address, because a relay has said that nobody has it.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub blocked_at: Option<OffsetDateTime>,
     /// When they were first brought in.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
@@ -94,6 +97,7 @@ impl TryFrom<User> for UserView {
                 sent_at: user.invite_sent_at,
             },
             access,
+            blocked_at: user.blocked_at,
             created_at: user.created_at,
         })
     }

@@ -40,7 +40,8 @@ pub enum BatchState {
     Held,
     /// Its deliveries are published as they fall due.
     Running,
-    /// Nothing of it leaves until it is resumed; mail already in the relay's hands ends its way.
+    /// Nothing of it leaves until a person resumes it; mail already in the relay's hands ends its
+    /// way. A person has paused it, or it has paused itself ([`Brake`]).
     Paused,
     /// Ended by a person. What had not begun is cancelled.
     Stopped,
@@ -61,6 +62,37 @@ impl BatchState {
             Self::Stopped => "stopped",
             Self::Finished => "finished",
         }
+    }
+}
+
+/// Why a batch has paused itself. What a person would do about it tells them apart.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Brake {
+    /// Too many of its addresses do not exist.
+    Bounces,
+    /// Too many of its mails are refused as spam or by policy.
+    Policy,
+    /// The relay takes no mail from us at all.
+    Relay,
+}
+
+impl Brake {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Bounces, Self::Policy, Self::Relay];
+
+    /// The word used in SQL, JSON, logs and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bounces => "bounces",
+            Self::Policy => "policy",
+            Self::Relay => "relay",
+        }
+    }
+
+    /// The one of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|brake| brake.as_str() == name)
     }
 }
 

@@ -18,7 +18,8 @@ pub const ATTEMPTS_MOST: i32 = 20;
 ///                        ▼
 ///                     retrying ─▶ queued …
 ///
-/// waiting, queued, retrying, sending ─▶ cancelled      waiting, retrying ─▶ suppressed, expired
+/// waiting, queued, retrying, sending ─▶ cancelled
+/// waiting, queued, retrying ─▶ suppressed              waiting, retrying ─▶ expired
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(type_name = "delivery_state", rename_all = "snake_case")]
@@ -40,7 +41,7 @@ pub enum DeliveryState {
     Sent,
     /// The relay refused it for good, or we could not build the mail, or the last try was spent.
     Failed,
-    /// Not sent because its address failed for good before.
+    /// Not sent because its address is blocked: a relay has said that nobody has it.
     Suppressed,
     /// A person stopped the batch, or deleted the user, before it was sent.
     Cancelled,

@@ -17,6 +17,8 @@ pub mod attempts;
 pub mod audit;
 pub mod backlog;
 pub mod batches;
+pub mod blocked;
+pub mod brake;
 pub mod claims;
 pub mod credentials;
 pub mod deliveries;

@@ -42,6 +42,11 @@ async fn an_id_that_is_none_is_the_id_of_nothing() {
         let told = ask(&world, method.clone(), &route.replace("{}", NOBODY)).answer().await;
         told.assert_problem(404, "not_found");
     }
+    for address in ["7", "nobody", "a@b", "%00@example.org", &"1".repeat(2_000)] {
+        ask(&world, Method::DELETE, &format!("/v1/blocked-addresses/{address}"))
+            .must_tell(404, "not_found", "This cannot be an email address.")
+            .await;
+    }
     let sentence = "There is no such system email; there are invite and password_reset.";
     ask(&world, Method::GET, "/v1/system-emails/welcome")
         .must_tell(404, "not_found", sentence)
@@ -56,6 +61,7 @@ async fn a_limit_out_of_bounds_is_refused() {
     let lists = [
         "/v1/batches".to_owned(),
         "/v1/users".to_owned(),
+        "/v1/blocked-addresses".to_owned(),
         "/v1/system-emails".to_owned(),
         format!("/v1/batches/{batch}/deliveries"),
     ];

@@ -21,6 +21,7 @@ mod a_test_is_sent_to_oneself;
 mod a_user_is_looked_after;
 mod a_wrong_password_is_told;
 mod administrators_let_each_other_in;
+mod an_address_is_unblocked;
 mod an_administrator_signs_in;
 mod an_import_is_taken_back;
 mod an_import_takes_its_time;

@@ -21,6 +21,7 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("BECKON_PROBES_LISTEN", &["beckon-worker"]),
     ("BECKON_MAIL_RATE", &["beckon-api"]),
     ("BECKON_HOLD", &["beckon-api"]),
+    ("BECKON_BRAKE_BOUNCES", &["beckon-api"]),
     ("BECKON_SMTP_CONNECTIONS", &["beckon-worker"]),
     ("BECKON_HASH_THREADS", BOTH),
     ("BECKON_FIRST_PASSWORD_LIFETIME", BOTH),

@@ -69,7 +69,12 @@ fn reasons_of_statements() -> BTreeSet<String> {
 
 #[test]
 fn every_reason_that_can_be_stored_has_words() {
-    let over = [DeliveryState::Failed, DeliveryState::Expired, DeliveryState::Cancelled];
+    let over = [
+        DeliveryState::Failed,
+        DeliveryState::Suppressed,
+        DeliveryState::Expired,
+        DeliveryState::Cancelled,
+    ];
 
     let mute: Vec<String> = reasons_of_workers()
         .union(&reasons_of_statements())

@@ -5,7 +5,7 @@ use serde_json::Value;
 use shared::batch::Lane;
 use shared::store::claims::{self, Claim, Claimant};
 use shared::store::dispatch::{self, Due};
-use shared::store::settle::{self, Ending, Outcome, Settled};
+use shared::store::settle::{self, Ending, Outcome, Settled, UnknownAddress};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -34,9 +34,14 @@ pub(crate) async fn run(world: &World, statement: &'static str) {
     sqlx::query(statement).execute(&world.db).await.unwrap();
 }
 
-/// What is due.
+/// What is due of those that somebody waits for.
 pub(crate) async fn due(world: &World, most: i64, last: Uuid) -> Vec<Due> {
-    dispatch::due(&world.db, Lane::Interactive, most, last).await.unwrap()
+    due_in(world, Lane::Interactive, most, last).await
+}
+
+/// What is due of a lane.
+pub(crate) async fn due_in(world: &World, lane: Lane, most: i64, last: Uuid) -> Vec<Due> {
+    dispatch::due(&world.db, lane, most, last).await.unwrap()
 }
 
 /// Claims what is due, as the worker that this token stands for.
@@ -60,7 +65,13 @@ pub(crate) async fn settle(
     ending: Ending,
     is_repeated: bool,
 ) -> Vec<Settled> {
+    let person = claim.recipient.as_ref();
+    let unknown = person.filter(|_| ending.reason() == Some("address_unknown"));
     let outcome = Outcome {
+        unknown: unknown.map(|person| UnknownAddress {
+            key: person.email_key.clone(),
+            email: person.email.clone(),
+        }),
         delivery: claim.delivery,
         attempt: claim.attempt,
         token,

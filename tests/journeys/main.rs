@@ -5,6 +5,7 @@
     reason = "a scenario that does not go as told ends there"
 )]
 
+mod a_batch_brakes_itself;
 mod a_batch_is_watched;
 mod a_batch_starts_at_its_time;
 mod a_beat_goes_the_whole_way;
@@ -28,6 +29,7 @@ mod a_queue_is_deleted;
 mod a_stop_finishes_started_mail;
 mod a_system_email_is_changed;
 mod a_worker_is_killed;
+mod an_address_is_blocked;
 mod an_answer_of_postgres_is_lost;
 mod an_import_is_undone;
 mod an_import_keeps_nobody_waiting;

@@ -30,6 +30,7 @@ async fn both_are_settled_in_one_group() {
             code: Some(250),
             enhanced_code: None,
             reply: "taken".to_owned(),
+            unknown: None,
         })
         .collect();
     let settled = settle::settle(&world.db, &outcomes, false).await.unwrap();

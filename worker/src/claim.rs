@@ -6,7 +6,7 @@
 use crate::group::Group;
 use crate::leases::{Lease, Leases};
 use crate::metrics::WorkerMetrics;
-use crate::outcome::Retries;
+use crate::outcome::{self, Retries};
 use shared::batch::Lane;
 use shared::job::Job;
 use shared::lifecycle::Lifecycle;
@@ -35,7 +35,7 @@ pub enum Taking {
     /// It is ours.
     Ours(Box<Held>),
     /// It is not for us, and the job can go: somebody was faster, its batch was paused or stopped,
-    /// or it has ended.
+    /// its address is blocked, or it has ended.
     NotOurs,
     /// Postgres did not answer until the worker stopped. The job goes back.
     Unknown,
@@ -124,8 +124,8 @@ impl Claimer {
                 .send_if_modified(|works| std::mem::replace(works, asked.is_ok()) != asked.is_ok());
             match asked {
                 Ok(claims) => {
-                    self.metrics
-                        .count_claims(jobs.len(), claims.taken.len(), claims.orphaned);
+                    self.metrics.count_claims(jobs.len(), &claims);
+                    claims.suppressed.iter().for_each(outcome::tell_suppressed);
                     let taken = claims.taken.into_iter().map(|claim| (claim.delivery, claim));
                     return Some((taken.collect(), asked_at));
                 }

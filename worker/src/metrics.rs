@@ -6,6 +6,7 @@ use shared::batch::Lane;
 use shared::delivery::DeliveryState;
 use shared::job::JobFault;
 use shared::metrics::{Metrics, SEND_SECONDS, WORK_SECONDS};
+use shared::store::claims::Claims;
 use shared::store::settle::Ending;
 use shared::system_email::SystemEmailKind;
 
@@ -69,7 +70,7 @@ impl WorkerMetrics {
         let lane_kind = pairs(&lanes, &kinds);
         Self {
             received: metrics.counters_of("beckon_jobs_received_total", "Jobs taken from RabbitMQ, by lane and by whether somebody had them before.", &["lane", "redelivered"], &slices(&pairs(&lanes, &["false", "true"]))),
-            claims: metrics.counters("beckon_claims_total", "Deliveries asked for by a job, by what came of it: taken, not_ours (somebody was faster, or the batch does not run), orphaned (the user is gone).", "outcome", &["taken", "not_ours", "orphaned"]),
+            claims: metrics.counters("beckon_claims_total", "Deliveries asked for by a job, by what came of it: taken, not_ours (somebody was faster, or the batch does not run), orphaned (the user is gone), suppressed (the address is blocked).", "outcome", &["taken", "not_ours", "orphaned", "suppressed"]),
             parked: metrics.counters("beckon_jobs_parked_total", "Messages set aside because they are no jobs of ours, by what is wrong with them.", "reason", &JobFault::CODES),
             attempts: metrics.counters_of("beckon_attempts_total", "Attempts settled, by kind of mail and by what the relay said.", &["kind", "verdict"], &slices(&by_kind(&VERDICTS))),
             ended: metrics.counters_of("beckon_deliveries_ended_total", "Deliveries a worker brought to their end, by kind of mail and final state.", &["kind", "state"], &slices(&by_kind(&ended))),
@@ -98,11 +99,16 @@ impl WorkerMetrics {
     }
 
     /// A group of claims was answered.
-    pub fn count_claims(&self, asked: usize, taken: usize, orphaned: usize) {
+    pub fn count_claims(&self, asked: usize, claims: &Claims) {
         let add = |outcome: &str, n: usize| self.claims.with_label_values(&[outcome]).inc_by(n as u64);
+        let (taken, orphaned, suppressed) = (claims.taken.len(), claims.orphaned, claims.suppressed.len());
         add("taken", taken);
         add("orphaned", orphaned);
-        add("not_ours", asked.saturating_sub(taken + orphaned));
+        add("suppressed", suppressed);
+        add("not_ours", asked.saturating_sub(taken + orphaned + suppressed));
+        for ended in &claims.suppressed {
+            self.count_ended(ended.kind, ended.attempts, DeliveryState::Suppressed);
+        }
     }
 
     /// A message was parked.
@@ -119,9 +125,14 @@ impl WorkerMetrics {
             self.failures.with_label_values(&[class]).inc();
         }
         if state.has_ended() {
-            self.ended.with_label_values(&[kind.as_str(), state.as_str()]).inc();
-            self.attempts_each.observe(f64::from(attempt));
+            self.count_ended(kind, attempt, state);
         }
+    }
+
+    /// A delivery ended after so many attempts.
+    fn count_ended(&self, kind: SystemEmailKind, attempts: i32, state: DeliveryState) {
+        self.ended.with_label_values(&[kind.as_str(), state.as_str()]).inc();
+        self.attempts_each.observe(f64::from(attempts));
     }
 
     /// A claim was taken this long after it fell due.

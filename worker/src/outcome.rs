@@ -6,10 +6,10 @@ use crate::send::{Answer, Phase, TroubleClass, Verdict};
 use crate::settle::Recorded;
 use rand::SeedableRng as _;
 use shared::batch::Lane;
-use shared::delivery::ATTEMPTS_MOST;
+use shared::delivery::{ATTEMPTS_MOST, DeliveryState};
 use shared::password::os_randomness;
-use shared::store::claims::Claim;
-use shared::store::settle::{Ending, Outcome};
+use shared::store::claims::{Claim, Suppressed};
+use shared::store::settle::{Ending, Outcome, UnknownAddress};
 use std::time::Duration;
 use tracing::{info, warn};
 use uuid::Uuid;
@@ -77,7 +77,24 @@ pub fn of_answer(
         code: answer.code,
         enhanced_code: answer.enhanced_code.clone(),
         reply: answer.reply.clone(),
+        unknown: unknown(claim, answer),
     }
+}
+
+/// The address, where the relay is certain that nobody has it. That of a test mail was typed by an
+/// administrator who waits for the answer, and says nothing of anybody.
+fn unknown(claim: &Claim, answer: &Answer) -> Option<UnknownAddress> {
+    let is_unknown = matches!(
+        answer.verdict,
+        Verdict::Refused {
+            class: TroubleClass::AddressUnknown
+        }
+    );
+    let person = claim.recipient.as_ref().filter(|_| is_unknown)?;
+    Some(UnknownAddress {
+        key: person.email_key.clone(),
+        email: person.email.clone(),
+    })
 }
 
 /// This delivery can never become a mail.
@@ -107,7 +124,19 @@ fn before_the_relay(claim: &Claim, token: Uuid, ending: Ending, why: String) -> 
         code: None,
         enhanced_code: None,
         reply: why,
+        unknown: None,
     }
+}
+
+/// Says in one line that a mail ended before the relay was asked.
+pub fn tell_suppressed(suppressed: &Suppressed) {
+    info!(
+        delivery.id = %suppressed.delivery,
+        batch.id = %suppressed.batch,
+        mail = suppressed.kind.as_str(),
+        state = DeliveryState::Suppressed.as_str(),
+        "Did not send a mail: its address is blocked"
+    );
 }
 
 /// Says in one line what became of an attempt. The relay's words may name the person, so they

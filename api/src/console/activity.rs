@@ -3,7 +3,7 @@
 pub(super) mod file;
 
 use super::batch::batch_word;
-use super::batch::live::mails;
+use super::batch::live::{mails, reason};
 use super::batch::people::Row;
 use super::frame::{Frame, Place};
 use super::respond::page;
@@ -243,10 +243,12 @@ fn standing(sending: &Sending) -> (&'static str, String, String) {
         let those = alike.iter().filter(|alike| states.contains(&alike.state));
         those.map(|alike| alike.count).sum()
     };
-    let failed = of(&[DeliveryState::Failed, DeliveryState::Expired, DeliveryState::Suppressed]);
+    let failed = of(&[DeliveryState::Failed, DeliveryState::Expired]);
+    let blocked = of(&[DeliveryState::Suppressed]);
     let parts = [
         ("sent", of(&[DeliveryState::Sent])),
         ("failed", failed),
+        ("not sent (blocked address)", blocked),
         ("stopped", of(&[DeliveryState::Cancelled])),
     ];
     let told: Vec<String> = parts
@@ -254,12 +256,14 @@ fn standing(sending: &Sending) -> (&'static str, String, String) {
         .filter(|(_, count)| *count > 0)
         .map(|(word, count)| format!("{} {word}", counted(count)))
         .collect();
-    let (tone, word) = match (sending.state, failed) {
-        (BatchState::Finished, 1..) => ("red", "Finished with failures"),
+    let (tone, word) = match (sending.state, failed, blocked) {
+        (BatchState::Finished, 1.., _) => ("red", "Finished with failures"),
+        (BatchState::Finished, 0, 1..) => ("amber", "Finished, not all sent"),
         _ => (tone, word),
     };
     let sums = match (sending.accepted, sending.finished_at) {
         (0, _) => "everybody was left out".to_owned(),
+        (_, None) if sending.state == BatchState::Paused => sending.why.as_deref().map(reason).unwrap_or_default(),
         (_, None) => String::new(),
         _ => told.join(", "),
     };

@@ -8,6 +8,7 @@ use super::batch::{batch_word, name_of};
 use super::frame::{Frame, Place};
 use super::respond::page;
 use super::session::{Administrator, make_token};
+use super::user::address_of;
 use super::words::{Moment, moment};
 use crate::problem::Problem;
 use crate::query::Path;
@@ -21,6 +22,7 @@ use shared::batch::BatchState;
 use shared::delivery::{ATTEMPTS_MOST, DeliveryState};
 use shared::store::attempts;
 use shared::store::batches::Batch;
+use shared::store::blocked;
 use shared::store::deliveries::Delivery;
 use shared::system_email::SystemEmailKind;
 use story::Event;
@@ -36,6 +38,8 @@ struct DeliveryPage {
     name: String,
     email: String,
     status: Status,
+    /// Since when no mail goes to the person's address.
+    blocked: Option<Moment>,
     due: Option<Moment>,
     events: Vec<Event>,
     message_id: String,
@@ -104,10 +108,11 @@ impl DeliveryPage {
 
     /// What sending again is called.
     fn again(&self) -> &'static str {
-        if self.is_password_mail() {
-            "Send a new password"
-        } else {
-            "Send again"
+        match (self.is_password_mail(), self.blocked.is_some()) {
+            (true, false) => "Send a new password",
+            (true, true) => "Unblock and send a new password",
+            (false, false) => "Send again",
+            (false, true) => "Unblock and send again",
         }
     }
 }
@@ -125,12 +130,17 @@ async fn written(api: &Api, administrator: &Administrator, id: Uuid) -> Result<D
     let delivery = deliveries::get(api, id).await?;
     let batch = batches::get(api, delivery.batch).await?;
     let attempts = attempts::of_delivery(&api.db, id).await?;
+    let blocked = match delivery.user {
+        Some(user) => blocked::find(&api.db, &address_of(user)).await?,
+        None => None,
+    };
     let name = name_of(&delivery);
     let title = format!("{} to {name}", batch_word(batch.kind));
     Ok(DeliveryPage {
         frame: administrator.frame(api, Place::Activity, title).await,
         email: delivery.email.clone().unwrap_or_default(),
         status: status(delivery.state, delivery.reason.as_deref(), batch.state),
+        blocked: blocked.map(|blocked| moment(blocked.blocked_at)),
         due: delivery
             .due_at
             .filter(|_| delivery.state == DeliveryState::Retrying)

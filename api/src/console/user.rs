@@ -5,11 +5,13 @@ mod delete;
 mod edit;
 mod form;
 
+use super::blocked::BlockedRow;
 use super::frame::{Frame, Place};
 use super::people::access;
-use super::respond::page;
+use super::respond::{page, redirect_noting, redirect_saying};
 use super::session::Administrator;
 use super::words::{Moment, asker, moment};
+use crate::blocked::unblock_those;
 use crate::problem::Problem;
 use crate::query::Path;
 use crate::state::Api;
@@ -19,7 +21,8 @@ use askama::Template;
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
+use axum::routing::{get, post};
+use shared::store::blocked::{self, BlockedFilter};
 use shared::store::imports::{self, Appearance, ImportEffect};
 use shared::store::users::User;
 use shared::store::users::mails::{self, Mail};
@@ -33,6 +36,7 @@ pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/console/users/add", get(add::show).post(add::add))
         .route("/console/users/{id}", get(show))
+        .route("/console/users/{id}/unblock", post(unblock))
         .route("/console/users/{id}/edit", get(edit::show).post(edit::save))
         .route("/console/users/{id}/delete", get(delete::ask).post(delete::delete))
 }
@@ -45,6 +49,8 @@ struct UserPage {
     id: Uuid,
     name: String,
     email: String,
+    /// What is known of the address, if no mail goes to it.
+    blocked: Option<BlockedRow>,
     /// Label and value; a value may be empty.
     details: Vec<(String, String)>,
     access: (&'static str, &'static str),
@@ -83,6 +89,7 @@ pub(super) async fn show(
         imports::of_user(&api.db, id, LISTED).await?,
         mails::of_user(&api.db, id, LISTED).await?,
     );
+    let blocked = blocked::find(&api.db, &address_of(id)).await?;
     let name = user.called();
     let password = user.password_expires_at.filter(|_| !user.has_chosen);
     page(&UserPage {
@@ -90,6 +97,7 @@ pub(super) async fn show(
         id,
         name,
         email: user.email.clone(),
+        blocked: blocked.map(BlockedRow::of),
         details: details(&user),
         access: access(&user),
         signed_in: user.signed_in_at.map(moment),
@@ -97,6 +105,28 @@ pub(super) async fn show(
         added: moment(user.created_at),
         imports: imports.into_iter().map(import_row).collect(),
         mails: mails.iter().map(mail_row).collect(),
+    })
+}
+
+/// The address of a person, among those that are blocked.
+pub(super) fn address_of(id: Uuid) -> BlockedFilter {
+    BlockedFilter {
+        user: Some(id),
+        ..BlockedFilter::default()
+    }
+}
+
+/// Lets mail go to their address again.
+async fn unblock(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    let email = users::get(&api, id).await?.email;
+    let back = format!("/console/users/{id}");
+    Ok(match unblock_those(&api, &administrator.name, address_of(id)).await? {
+        0 => redirect_noting(&back, "The address is not blocked any more."),
+        _ => redirect_saying(&back, &format!("{email} is unblocked. Email goes to it again.")),
     })
 }
 

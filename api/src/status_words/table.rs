@@ -2,7 +2,7 @@
 
 use super::{NextStep, Status, Tone};
 use DeliveryState::{Cancelled, Expired, Failed, Queued, Retrying, Sending, Sent, Suppressed, Waiting};
-use NextStep::{AskMailTeam, CorrectAddress, EditEmail, Nothing, SendAgain};
+use NextStep::{AskMailTeam, CorrectAddress, EditEmail, Nothing, SendAgain, Unblock};
 use Tone::{Amber, Green, Grey, Neutral, Red};
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
@@ -119,7 +119,9 @@ pub(super) const ROWS: &[Row] = &[
         "We tried until trying on made no sense."),
     row(&[Failed], &[], "Failed", (Red, SendAgain),
         "It could not be sent."),
-    row(&[Suppressed], &[], "Not sent: blocked address", (Red, CorrectAddress),
+    row(&[Suppressed], &["address_blocked"], "Not sent: blocked address", (Grey, Unblock),
+        "It failed before: the mail server said that nobody has this address."),
+    row(&[Suppressed], &[], "Not sent: blocked address", (Grey, Unblock),
         "An earlier email to this address failed for good."),
     row(&[Cancelled], &["stopped"], "Stopped", (Grey, SendAgain),
         "Its batch was stopped before it was sent."),

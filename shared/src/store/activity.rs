@@ -27,6 +27,8 @@ pub struct Sending {
     pub start_at: OffsetDateTime,
     /// When its last delivery ended.
     pub finished_at: Option<OffsetDateTime>,
+    /// Why it is paused or stopped.
+    pub why: Option<String>,
     /// How many were chosen,
     pub selected: i32,
     /// and how many mails are owed.
@@ -68,7 +70,7 @@ macro_rules! sendings {
         sqlx::query_as!(
             Sending,
             r#"select b.id, b.kind as "kind: SystemEmailKind", b.state as "state: BatchState", b.created_at,
-                      b.created_by, b.start_at, b.finished_at, b.selected_count as selected,
+                      b.created_by, b.start_at, b.finished_at, b.reason as why, b.selected_count as selected,
                       b.accepted_count as accepted, b.final_counts,
                       one.id as "delivery?", one.email as "email?", one.name as "name?",
                       one.state as "delivery_state?: DeliveryState", one.reason as "reason?"

@@ -39,6 +39,8 @@ pub struct Batch {
     pub accepted: i32,
     /// Why it is paused or stopped.
     pub reason: Option<String>,
+    /// Why it has paused itself, by the name of a [`Brake`](crate::batch::Brake).
+    pub brake: Option<String>,
     /// Since when the details of its mails are not kept any longer.
     pub details_dropped_at: Option<OffsetDateTime>,
     /// Postgres's clock when this was read.
@@ -52,7 +54,7 @@ macro_rules! batches {
             Batch,
             r#"select id, kind as "kind: SystemEmailKind", version, lane as "lane: Lane",
                       state as "state: BatchState", is_test, created_at, created_by, start_at, finished_at,
-                      selected_count as selected, accepted_count as accepted, reason, details_dropped_at,
+                      selected_count as selected, accepted_count as accepted, reason, brake, details_dropped_at,
                       now() as "read_at!", final_counts
                from batches "# + $rest,
             $($argument),*
@@ -139,6 +141,7 @@ pub async fn resume(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool
         r#"with resumed as (
                update batches
                set state = case when start_at > now() then 'held' else 'running' end::batch_state, reason = null,
+                   brake = null, resumed_at = now(),
                    -- What was paused before its start was not kept waiting by it until then.
                    deadline_at = deadline_at + greatest(now() - greatest(paused_at, start_at), interval '0'),
                    paused_at = null
@@ -176,7 +179,7 @@ pub async fn start_now(transaction: &mut Transaction, id: Uuid) -> StoreResult<b
 /// [`super::dispatch::end_useless`], group by group.
 pub async fn stop(transaction: &mut Transaction, id: Uuid, reason: &str) -> StoreResult<bool> {
     let stopping = sqlx::query!(
-        "update batches set state = 'stopped', reason = $2
+        "update batches set state = 'stopped', reason = $2, brake = null
          where id = $1 and state in ('held', 'running', 'paused')",
         id,
         reason,

@@ -4,30 +4,36 @@
 with found as materialized (
     select job.id, job.attempt, d.batch_id, d.due_at, d.test_address,
            b.kind, b.version, b.start_at, b.deadline_at, b.state = 'running' as is_running,
-           u.id as user_id, u.email, u.first_name, u.last_name, u.language, u.fields,
+           u.id as user_id, u.email, u.email_key, u.first_name, u.last_name, u.language, u.fields,
            u.signed_in_at is not null as has_signed_in,
-           u.id is null and d.test_address is null as is_orphan
+           case when u.id is null and d.test_address is null then 'cancelled'
+                -- One that is claimed already was claimed before its address was blocked.
+                when d.state::text <> 'sending' and x.is_blocked then 'suppressed'
+                else 'sending' end as becomes
     from unnest($1::uuid[], $2::integer[]) as job (id, attempt)
     cross join lateral (
-        select batch_id, user_id, due_at, test_address from deliveries where id = job.id offset 0
+        select batch_id, user_id, due_at, test_address, state from deliveries where id = job.id offset 0
     ) d
     cross join lateral (
         select kind, version, start_at, deadline_at, state from batches where id = d.batch_id offset 0
     ) b
     left join lateral (
-        select id, email, first_name, last_name, language, fields, signed_in_at
+        select id, email, email_key, first_name, last_name, language, fields, signed_in_at
         from users where id = d.user_id offset 0
     ) u on true
+    left join lateral (
+        select true as is_blocked from blocked_addresses where email_key = u.email_key offset 0
+    ) x on true
     order by job.id
 ),
 claimed as (
     update deliveries d
-    set state = case when f.is_orphan then 'cancelled' else 'sending' end::delivery_state,
-        reason = case when f.is_orphan then 'user_deleted' end,
+    set state = f.becomes::delivery_state,
+        reason = case f.becomes when 'cancelled' then 'user_deleted' when 'suppressed' then 'address_blocked' end,
         moved_at = case when d.state::text = 'sending' then d.moved_at else now() end,
-        attempt = case when f.is_orphan or d.state::text = 'sending' then d.attempt else d.attempt + 1 end,
-        lease_until = case when not f.is_orphan then now() + make_interval(secs => $4) end,
-        lease_token = case when not f.is_orphan then $3::uuid end,
+        attempt = case when f.becomes <> 'sending' or d.state::text = 'sending' then d.attempt else d.attempt + 1 end,
+        lease_until = case when f.becomes = 'sending' then now() + make_interval(secs => $4) end,
+        lease_token = case when f.becomes = 'sending' then $3::uuid end,
         give_up_at = coalesce(
             d.give_up_at,
             now() + make_interval(secs => case f.kind when 'invite' then $6::float8 else $7::float8 end))
@@ -40,15 +46,15 @@ claimed as (
 ),
 started as (
     insert into attempts (delivery_id, n, worker)
-    select id, begun, $5 from claimed where not is_orphan
+    select id, begun, $5 from claimed where becomes = 'sending'
     on conflict do nothing
 )
 select id as "delivery!", begun as "attempt!", batch_id as "batch!",
        kind as "kind!: SystemEmailKind", version as "version!", start_at as "start_at!",
        extract(epoch from deadline_at - now())::float8 as "seconds_left?",
        extract(epoch from now() - greatest(due_at, start_at))::float8 as "waited_seconds!",
-       now() as "claimed_at!", test_address, not is_orphan as "is_ours!",
-       user_id as "user?", email as "email?", first_name as "first_name?",
+       now() as "claimed_at!", test_address, becomes as "becomes!",
+       user_id as "user?", email as "email?", email_key as "email_key?", first_name as "first_name?",
        last_name as "last_name?", language as "language?", fields as "fields?",
        has_signed_in as "has_signed_in!"
 from claimed

@@ -40,8 +40,10 @@ pub struct Claim {
 pub struct Recipient {
     /// Their id.
     pub user: Uuid,
-    /// Their address as typed.
+    /// Their address as typed,
     pub email: String,
+    /// and as identity.
+    pub email_key: String,
     /// First name, or empty.
     pub first_name: String,
     /// Last name, or empty.
@@ -61,6 +63,21 @@ pub struct Claims {
     pub taken: Vec<Claim>,
     /// Whose user is gone; cancelled.
     pub orphaned: usize,
+    /// Whose address is blocked; suppressed.
+    pub suppressed: Vec<Suppressed>,
+}
+
+/// A delivery that ended because its address is blocked.
+#[derive(Clone, Copy, Debug)]
+pub struct Suppressed {
+    /// Which,
+    pub delivery: Uuid,
+    /// of which batch,
+    pub batch: Uuid,
+    /// which sends this.
+    pub kind: SystemEmailKind,
+    /// The attempts it had before.
+    pub attempts: i32,
 }
 
 /// Who claims, and for how long.
@@ -79,7 +96,8 @@ pub struct Claimant<'a> {
 }
 
 /// Takes a group of deliveries on. One that is missing from the answer is not for us: somebody
-/// was faster, its batch was paused or stopped, or it has ended.
+/// was faster, its batch was paused or stopped, or it has ended. One whose address is blocked ends
+/// here: this is the last look at it before the relay, wherever it waited and for how long.
 pub async fn claim(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResult<Claims> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.delivery).collect();
     let attempts: Vec<i32> = jobs.iter().map(|job| job.attempt).collect();
@@ -96,13 +114,26 @@ pub async fn claim(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResult
     let rows = within(claiming.fetch_all(db)).await?;
     let mut claims = Claims::default();
     for row in rows {
-        if !row.is_ours {
-            claims.orphaned += 1;
-            continue;
+        match row.becomes.as_str() {
+            "sending" => {}
+            "suppressed" => {
+                claims.suppressed.push(Suppressed {
+                    delivery: row.delivery,
+                    batch: row.batch,
+                    kind: row.kind,
+                    attempts: row.attempt,
+                });
+                continue;
+            }
+            _ => {
+                claims.orphaned += 1;
+                continue;
+            }
         }
         let recipient = row.user.map(|user| Recipient {
             user,
             email: row.email.unwrap_or_default(),
+            email_key: row.email_key.unwrap_or_default(),
             first_name: row.first_name.unwrap_or_default(),
             last_name: row.last_name.unwrap_or_default(),
             language: row.language.unwrap_or_default(),

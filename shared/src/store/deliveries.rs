@@ -41,6 +41,8 @@ pub struct Delivery {
     pub sent_at: Option<OffsetDateTime>,
     /// Whether the person may have it twice.
     pub unsure: bool,
+    /// Since when its address is blocked, where that is why it was not sent.
+    pub blocked_at: Option<OffsetDateTime>,
 }
 
 /// A statement that reads deliveries with what a person wants to know of them.
@@ -54,7 +56,10 @@ macro_rules! deliveries {
                       u.first_name as "first_name?", u.last_name as "last_name?",
                       d.state as "state: crate::delivery::DeliveryState", d.reason, d.attempt as attempts,
                       case when d.state in ('waiting', 'retrying') then greatest(d.due_at, b.start_at) end as due_at,
-                      d.moved_at, d.sent_at, d.unsure
+                      d.moved_at, d.sent_at, d.unsure,
+                      case when d.state = 'suppressed' then (
+                          select blocked_at from blocked_addresses where email_key = u.email_key
+                      ) end as blocked_at
                from deliveries d join batches b on b.id = d.batch_id left join users u on u.id = d.user_id "#
                 $(+ $rest)+,
             $($argument),*

@@ -24,13 +24,14 @@ macro_rules! everybody {
                 where $5::boolean is not null and d.state in ('failed', 'expired')
                   and not exists (select from deliveries l where l.user_id = d.user_id and l.id > d.id)
             ) failed on failed.user_id = u.id
+            left join blocked_addresses blocked on $5 is not null and blocked.email_key = u.email_key
             left join import_users i
                 on i.import_id = $2 and i.user_id = u.id and ($6::import_effect is null or i.effect = $6)
             where ($1::text is null or u.search like lower($1))
               and ($2::uuid is null or i.user_id is not null)
               and ($3 is null or $3 = (invited.user_id is not null))
               and ($4::boolean is null or $4 = (u.signed_in_at is not null))
-              and ($5 is null or $5 = (failed.user_id is not null))"#
+              and ($5 is null or $5 = (failed.user_id is not null or blocked.email_key is not null))"#
                 + $after,
             $filter.pattern(),
             $filter.import,

@@ -23,6 +23,17 @@ pub struct Outcome {
     pub enhanced_code: Option<String>,
     /// Its words, or ours when it said nothing.
     pub reply: String,
+    /// The address, where the relay is certain that nobody has it: no more mail goes there.
+    pub unknown: Option<UnknownAddress>,
+}
+
+/// An address that does not exist.
+#[derive(Clone, Debug)]
+pub struct UnknownAddress {
+    /// As identity.
+    pub key: String,
+    /// As typed.
+    pub email: String,
 }
 
 /// What follows an attempt.
@@ -108,6 +119,8 @@ struct Columns {
     codes: Vec<Option<i16>>,
     enhanced_codes: Vec<Option<String>>,
     replies: Vec<String>,
+    unknown_keys: Vec<Option<String>>,
+    unknown_emails: Vec<Option<String>>,
 }
 
 impl Columns {
@@ -128,6 +141,10 @@ impl Columns {
             columns.enhanced_codes.push(outcome.enhanced_code.clone());
             // Postgres stores no NUL, whatever a relay sends.
             columns.replies.push(outcome.reply.replace('\0', "\u{fffd}"));
+            let unknown = outcome.unknown.clone();
+            let (key, email) = unknown.map(|address| (address.key, address.email)).unzip();
+            columns.unknown_keys.push(key);
+            columns.unknown_emails.push(email);
         }
         columns
     }
@@ -163,6 +180,8 @@ pub async fn settle(db: &Db, outcomes: &[Outcome], is_repeated: bool) -> StoreRe
         &columns.enhanced_codes as &[Option<String>],
         &columns.replies,
         is_repeated,
+        &columns.unknown_keys as &[Option<String>],
+        &columns.unknown_emails as &[Option<String>],
     );
     let rows = within(settling.fetch_all(db)).await?;
     Ok(rows

@@ -1,8 +1,9 @@
 with outcome as (
     select * from unnest(
         $1::uuid[], $2::integer[], $3::uuid[], $4::text[], $5::text[], $6::float8[],
-        $7::integer[], $8::text[], $9::smallint[], $10::text[], $11::text[])
-    as o (id, attempt, token, verdict, reason, secs, attempts_most, phase, code, enhanced_code, reply)
+        $7::integer[], $8::text[], $9::smallint[], $10::text[], $11::text[], $13::text[], $14::text[])
+    as o (id, attempt, token, verdict, reason, secs, attempts_most, phase, code, enhanced_code, reply,
+          unknown_key, unknown_email)
 ),
 decided as materialized (
     select o.*, d.user_id, b.kind,
@@ -38,12 +39,22 @@ moved as (
         lease_token = null
     from decided o
     where d.id = o.id and d.attempt = o.attempt and d.state::text = 'sending' and d.lease_token = o.token
-    returning d.id, d.state, d.user_id, o.kind, o.attempt, o.verdict, o.secs, o.phase, o.code, o.enhanced_code, o.reply
+    returning d.id, d.state, d.user_id, d.reason, o.kind, o.attempt, o.verdict, o.secs, o.phase, o.code,
+              o.enhanced_code, o.reply, o.unknown_key, o.unknown_email
 ),
 got as (
     insert into last_sent as l (user_id, kind)
     select distinct user_id, kind from moved where state = 'sent' and user_id is not null
     on conflict (user_id, kind) do update set sent_at = excluded.sent_at
+),
+-- The address that was written to, whatever the person's is by now.
+blocked as (
+    insert into blocked_addresses (email_key, email, reason, code, enhanced_code, reply, delivery_id, user_id)
+    select distinct on (unknown_key)
+           unknown_key, unknown_email, reason, code, enhanced_code, reply, id, user_id
+    from moved where unknown_key is not null and state = 'failed'
+    order by unknown_key
+    on conflict (email_key) do nothing
 ),
 ended as (
     update attempts a

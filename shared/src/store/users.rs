@@ -26,7 +26,7 @@ pub struct UserFilter {
     pub invited: Option<bool>,
     /// Has signed in.
     pub signed_in: Option<bool>,
-    /// Their latest mail failed or was given up.
+    /// Their latest mail failed or was given up, or their address is blocked.
     pub failed: Option<bool>,
 }
 
@@ -79,6 +79,8 @@ pub struct User {
     pub password_expires_at: Option<OffsetDateTime>,
     /// Whether it has stopped by now.
     pub password_has_expired: bool,
+    /// Since when no mail goes to their address.
+    pub blocked_at: Option<OffsetDateTime>,
 }
 
 impl User {
@@ -107,8 +109,10 @@ macro_rules! matching {
                       case when invite.id is null then got.sent_at else invite.sent_at end as "invite_sent_at?",
                       coalesce(access.has_chosen, false) as "has_chosen!",
                       access.expires_at as "password_expires_at?",
-                      coalesce(access.expires_at <= now(), false) as "password_has_expired!"
+                      coalesce(access.expires_at <= now(), false) as "password_has_expired!",
+                      blocked.blocked_at as "blocked_at?"
                from users u
+               left join blocked_addresses blocked on blocked.email_key = u.email_key
                left join lateral (
                    select d.id, d.state, d.reason, d.sent_at, b.state as batch_state
                    from (select * from deliveries where user_id = u.id order by id desc offset 0) d
@@ -134,12 +138,12 @@ macro_rules! matching {
                       or $3 = exists (select from last_sent where user_id = u.id and kind = 'invite' offset 0))
                  and ($4::boolean is null or $4 = (u.signed_in_at is not null))
                  and ($5::boolean is null
-                      or $5 = exists (
+                      or $5 = (blocked.email_key is not null or exists (
                           select from deliveries d
                           where d.user_id = u.id and d.state in ('failed', 'expired')
                             and not exists (
                                 select from (select id from deliveries where user_id = u.id offset 0) l
-                                where l.id > d.id)))"#
+                                where l.id > d.id))))"#
                 + $rest,
             $filter.pattern(),
             $filter.import,
@@ -325,6 +329,9 @@ pub async fn delete(db: &Db, id: Uuid, by: &str) -> StoreResult<bool> {
                delete from import_users where user_id = $1
            ), forgotten as (
                delete from last_sent where user_id = $1
+           ), unblocked as (
+               delete from blocked_addresses
+               where user_id = $1 or email_key = (select email_key from users where id = $1)
            ), gone as (
                delete from users where id = $1 returning 1
            )

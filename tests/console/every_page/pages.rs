@@ -51,6 +51,8 @@ const PAGES: &[(&str, Come)] = &[
             "/console/batches/{paused_batch}",
             "/console/batches/{stopped_batch}",
             "/console/batches/{left_out_batch}",
+            "/console/batches/{blocked_batch}",
+            "/console/batches/{braked_batch}",
         ]),
     ),
     (
@@ -76,6 +78,16 @@ const PAGES: &[(&str, Come)] = &[
         ]),
     ),
     (
+        "/console/blocked-addresses",
+        At(&[
+            "/console/blocked-addresses",
+            "/console/blocked-addresses?q=nobody+of+this+name",
+            "/console/blocked-addresses?selection={passwords}",
+        ]),
+    ),
+    // A file.
+    ("/console/blocked-addresses.csv", NoPage),
+    (
         "/console/deliveries/{id}",
         At(&[
             "/console/deliveries/{sent}",
@@ -83,6 +95,7 @@ const PAGES: &[(&str, Come)] = &[
             "/console/deliveries/{retrying}",
             "/console/deliveries/{waiting}",
             "/console/deliveries/{cancelled}",
+            "/console/deliveries/{suppressed}",
         ]),
     ),
     // The mail, in a frame of its delivery's page.
@@ -140,6 +153,7 @@ const PAGES: &[(&str, Come)] = &[
             "/console/selections/{passwords}/check",
             "/console/selections/{passwords}/check?signed_in=true&recent=true",
             "/console/selections/{one_password}/check",
+            "/console/selections/{one_blocked}/check",
         ]),
     ),
     (
@@ -206,6 +220,7 @@ const PAGES: &[(&str, Come)] = &[
             "/console/users/{user}",
             "/console/users/{long_user}",
             "/console/users/{nameless_user}",
+            "/console/users/{blocked_user}",
         ]),
     ),
     ("/console/users/{id}/delete", At(&["/console/users/{long_user}/delete"])),

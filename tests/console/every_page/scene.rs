@@ -60,6 +60,8 @@ impl Scene {
         self.is_chosen(browser, "invite", "kind=invite").await;
         self.is_chosen(browser, "passwords", "kind=password_reset").await;
         self.is_chosen(browser, "one_password", &user).await;
+        let blocked = self.fill("user={blocked_user}&kind=password_reset").unwrap_or_default();
+        self.is_chosen(browser, "one_blocked", &blocked).await;
     }
 
     /// Begins a choice, and remembers its id.
@@ -134,14 +136,29 @@ impl Scene {
         let ended = self.world.reset_passwords(whom).await;
         self.world.finished(ended).await;
         self.knows("password_batch", Some(&json!(ended)));
+        let whom = json!({ "emails": ["550+1@example.org", "person9@example.org"] });
+        let blocked = self.world.reset_passwords(whom).await;
+        self.world.finished(blocked).await;
+        let deliveries = self.world.deliveries(blocked).await;
+        let suppressed = deliveries.iter().find(|line| line["state"] == "suppressed");
+        self.knows("suppressed", suppressed.map(|line| &line["id"]));
+        self.knows("blocked_user", suppressed.map(|line| &line["user"]));
+        self.knows("blocked_batch", Some(&json!(blocked)));
         let batches = [
             ("held_batch", None),
             ("paused_batch", Some("pause")),
             ("stopped_batch", Some("stop")),
+            ("braked_batch", Some("pause")),
         ];
         for (n, (name, step)) in (1..).zip(batches) {
             // Nobody twice: whoever is owed one already is left out.
-            let whom = json!({ "emails": [format!("person{n}@example.org")], "hold_seconds": 600 });
+            let emails = [n, n + 10].map(|n| format!("person{n}@example.org"));
+            let emails = if name == "braked_batch" {
+                &emails[..]
+            } else {
+                &emails[..1]
+            };
+            let whom = json!({ "emails": emails, "hold_seconds": 600 });
             let batch = self.world.reset_passwords(whom).await;
             if let Some(step) = step {
                 let path = format!("/v1/batches/{batch}/{step}");
@@ -156,6 +173,13 @@ impl Scene {
                 Some(_) => (),
             }
         }
+        let braked = self.fill("{braked_batch}").unwrap_or_default();
+        sqlx::query("update batches set brake = 'bounces', reason = $2 where id = $1::uuid")
+            .bind(braked)
+            .bind("Paused by Beckon: 12 of the last 104 emails went to addresses that do not exist")
+            .execute(&self.world.db)
+            .await
+            .unwrap();
     }
 
     /// Remembers what a thing's id is.

@@ -38,6 +38,7 @@ pub(super) static GROUPS: [Group; 6] = [
             act(Action::BatchUndone, "Undid a batch before it started"),
             act(Action::BatchPaused, "Paused a batch"),
             act(Action::BatchResumed, "Resumed a batch"),
+            act(Action::BatchBraked, "Paused a batch by itself"),
             act(Action::BatchStopped, "Stopped a batch"),
             act(Action::DeliveryHurried, "Had an email tried again at once"),
             act(Action::DeliveryStopped, "Stopped an email"),
@@ -56,6 +57,7 @@ pub(super) static GROUPS: [Group; 6] = [
             act(Action::UserAdded, "Added a user"),
             act(Action::UserChanged, "Changed a user"),
             act(Action::UserDeleted, "Deleted a user"),
+            act(Action::AddressUnblocked, "Unblocked an address"),
         ],
     },
     Group {
@@ -192,6 +194,8 @@ pub(super) fn detail(details: &Value) -> String {
         ("revoked", "password revoked", "passwords revoked"),
         ("already_used", "in use already", "in use already"),
         ("sessions", "session", "sessions"),
+        ("failed", "failed", "failed"),
+        ("ended", "ended", "ended"),
     ];
     for (name, one, many) in sums {
         // What came to nothing is worth a word only where it is what was meant.

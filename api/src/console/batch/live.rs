@@ -7,9 +7,10 @@
 use super::part::Look;
 use super::sums::{Figure, Group, Sums, pace, troubles};
 use crate::console::words::{Moment, asker, clock, counted, lasting, moment, some};
+use crate::status_words::before_resuming;
 use crate::watch::Seen;
 use askama::Template;
-use shared::batch::BatchState;
+use shared::batch::{BatchState, Brake};
 use shared::system_email::SystemEmailKind;
 use std::borrow::Borrow;
 use time::OffsetDateTime;
@@ -56,6 +57,8 @@ pub(in crate::console) struct Live {
     pub(super) troubles: Vec<Group>,
     /// Who paused or stopped it.
     pub(super) reason: Option<String>,
+    /// What to do before it goes on, where it has paused itself.
+    pub(super) before_resuming: Option<&'static str>,
     pub(super) starts: Starts,
     pub(super) finished: Option<(Moment, String)>,
     /// The choice it was sent from, where the reader made it.
@@ -101,6 +104,7 @@ impl Live {
             pace: pace(&sums, &seen.tally).filter(|_| view.state == BatchState::Running && !is_over),
             troubles: troubles(&seen.tally, view.state),
             reason: view.reason.as_deref().map(reason),
+            before_resuming: view.brake.as_deref().and_then(Brake::from_name).map(before_resuming),
             starts: Starts::at(view.start_at, now),
             finished: view.finished_at.map(|end| (moment(end), span(end))),
             selection,
@@ -148,7 +152,7 @@ impl Live {
 
     /// Whether it was stopped before anything of it left.
     pub(super) fn is_undone(&self) -> bool {
-        self.is_stopped() && self.is_over && self.sums.sent == 0 && self.sums.failed == 0
+        self.is_stopped() && self.is_over && self.sums.sent + self.sums.failed + self.sums.blocked == 0
     }
 
     /// Whether a part of the list is the one that is shown.
@@ -211,7 +215,7 @@ fn stripes(sums: &Sums) -> Vec<Stripe> {
         ("deep", sums.sending),
         ("amber", sums.trying),
         ("red", sums.failed),
-        ("grey", sums.stopped),
+        ("grey", sums.blocked + sums.stopped),
     ];
     let mut stripes = Vec::new();
     for (tone, count) in parts.into_iter().filter(|(_, count)| *count > 0) {

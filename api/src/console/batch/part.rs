@@ -31,6 +31,8 @@ pub(in crate::console) enum Part {
     Sent,
     /// Whose mail it did not take.
     Failed,
+    /// Whose mail was not sent, because their address is blocked.
+    Blocked,
     /// Whose mail was stopped.
     Stopped,
     /// Who may have it twice.
@@ -39,7 +41,7 @@ pub(in crate::console) enum Part {
 
 impl Part {
     /// All of them.
-    pub(in crate::console) const ALL: [Self; 9] = [
+    pub(in crate::console) const ALL: [Self; 10] = [
         Self::Trouble,
         Self::Everybody,
         Self::Waiting,
@@ -47,6 +49,7 @@ impl Part {
         Self::Trying,
         Self::Sent,
         Self::Failed,
+        Self::Blocked,
         Self::Stopped,
         Self::Twice,
     ];
@@ -61,6 +64,7 @@ impl Part {
             Self::Trying => "trying",
             Self::Sent => "sent",
             Self::Failed => "failed",
+            Self::Blocked => "blocked",
             Self::Stopped => "stopped",
             Self::Twice => "twice",
         }
@@ -76,6 +80,7 @@ impl Part {
             Self::Trying => "Trying again",
             Self::Sent => "Sent",
             Self::Failed => "Failed, the newest first",
+            Self::Blocked => "Not sent: blocked address",
             Self::Stopped => "Stopped",
             Self::Twice => "Possibly twice",
         }
@@ -90,7 +95,8 @@ impl Part {
             Self::Sending => &[Sending],
             Self::Trying => &[Retrying],
             Self::Sent => &[Sent],
-            Self::Failed => &[Failed, Suppressed, Expired],
+            Self::Failed => &[Failed, Expired],
+            Self::Blocked => &[Suppressed],
             Self::Stopped => &[Cancelled],
         }
     }
@@ -103,7 +109,7 @@ impl Part {
 
     /// Whether its list begins with the newest trouble.
     pub(in crate::console) const fn is_of_trouble(self) -> bool {
-        matches!(self, Self::Trouble | Self::Trying | Self::Failed)
+        matches!(self, Self::Trouble | Self::Trying | Self::Failed | Self::Blocked)
     }
 }
 

@@ -43,6 +43,8 @@ pub(in crate::console) struct Row {
     pub(in crate::console) due: Option<Moment>,
     pub(in crate::console) attempts: i32,
     pub(in crate::console) is_twice: bool,
+    /// Since when the address is blocked that it did not go to; absent once it is unblocked.
+    pub(in crate::console) blocked: Option<Moment>,
 }
 
 impl Row {
@@ -61,6 +63,7 @@ impl Row {
             due: delivery.due_at.filter(|_| is_retrying).map(moment),
             attempts: delivery.attempts,
             is_twice: delivery.unsure,
+            blocked: delivery.blocked_at.map(moment),
         }
     }
 

@@ -69,9 +69,15 @@ impl Group {
         self.status.next != NextStep::SendAgain
     }
 
-    /// Whether addresses have to be corrected.
-    pub(in crate::console) fn has_wrong_addresses(&self) -> bool {
-        self.status.next == NextStep::CorrectAddress
+    /// What has to be done with each person first, and what it is called.
+    pub(in crate::console) fn first(&self) -> Option<&'static str> {
+        match (self.status.next, self.count) {
+            (NextStep::CorrectAddress, 1) => Some("Correct the address"),
+            (NextStep::CorrectAddress, _) => Some("Correct the addresses"),
+            (NextStep::Unblock, 1) => Some("See the address"),
+            (NextStep::Unblock, _) => Some("See the addresses"),
+            _ => None,
+        }
     }
 }
 
@@ -87,6 +93,8 @@ pub(in crate::console) struct Sums {
     pub(in crate::console) trying: i64,
     pub(in crate::console) sent: i64,
     pub(in crate::console) failed: i64,
+    /// Not sent, because the address is blocked.
+    pub(in crate::console) blocked: i64,
     pub(in crate::console) stopped: i64,
     /// Beside the others: who may have it twice.
     pub(in crate::console) twice: i64,
@@ -104,7 +112,8 @@ impl Sums {
             sending: counts.sending,
             trying: counts.retrying,
             sent: counts.sent,
-            failed: counts.failed + counts.suppressed + counts.expired,
+            failed: counts.failed + counts.expired,
+            blocked: counts.suppressed,
             stopped: counts.cancelled,
             twice: counts.unsure,
         }
@@ -142,6 +151,7 @@ impl Sums {
                 is_moving || state == BatchState::Finished,
                 figure("failed", self.failed, Part::Failed),
             ),
+            (false, figure("blocked address", self.blocked, Part::Blocked)),
             (false, figure("stopped", self.stopped, Part::Stopped)),
         ]
         .into_iter()
@@ -152,7 +162,7 @@ impl Sums {
 
     /// The share of the owed mails that have come to an end, in whole per cent; 100 only at the end.
     pub(in crate::console) const fn done_percent(&self) -> i64 {
-        let done = self.sent + self.failed + self.stopped;
+        let done = self.sent + self.failed + self.blocked + self.stopped;
         if self.owed == 0 { 100 } else { done * 100 / self.owed }
     }
 }
@@ -163,7 +173,8 @@ pub(in crate::console) fn troubles(tally: &Tally, batch: BatchState) -> Vec<Grou
     for alike in &tally.alike {
         let part = match alike.state {
             DeliveryState::Retrying => Part::Trying,
-            DeliveryState::Failed | DeliveryState::Suppressed | DeliveryState::Expired => Part::Failed,
+            DeliveryState::Failed | DeliveryState::Expired => Part::Failed,
+            DeliveryState::Suppressed => Part::Blocked,
             DeliveryState::Cancelled => Part::Stopped,
             _ => continue,
         };
@@ -232,7 +243,8 @@ mod tests {
             sending: 0,
             trying: 0,
             sent,
-            failed: 14,
+            failed: 11,
+            blocked: 3,
             stopped: 0,
             twice: 3,
         }

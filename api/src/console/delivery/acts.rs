@@ -1,9 +1,11 @@
 //! What can be done with one mail.
 
 use crate::batches;
+use crate::blocked::unblock_those;
 use crate::console::fields::Fields;
 use crate::console::respond::{page_as, redirect, redirect_saying};
 use crate::console::session::Administrator;
+use crate::console::user::address_of;
 use crate::deliveries;
 use crate::idempotent::{IdempotencyKey, Once};
 use crate::intake::accept_batch;
@@ -87,6 +89,9 @@ pub(in crate::console) async fn send_again(
         return Ok(redirect(&back));
     };
     let batch = batches::get(&api, delivery.batch).await?;
+    if fields.is_set("unblock") {
+        unblock_those(&api, &administrator.name, address_of(user)).await?;
+    }
     let caller = administrator.caller();
     let new = batches::again(&api, batch.kind, vec![user], true, &caller, trace);
     let key = IdempotencyKey::of(fields.trimmed("token"));

@@ -96,10 +96,9 @@ fn end(delivery: &Delivery, batch: &Batch) -> Option<Event> {
         (DeliveryState::Expired, _) | (DeliveryState::Failed, Some("too_many_attempts")) => "Gave up".to_owned(),
         _ => return None,
     };
-    let tone = if delivery.state == DeliveryState::Cancelled {
-        "grey"
-    } else {
-        "red"
+    let tone = match delivery.state {
+        DeliveryState::Cancelled | DeliveryState::Suppressed => "grey",
+        _ => "red",
     };
     Some(Event::new(tone, what, delivery.moved_at))
 }

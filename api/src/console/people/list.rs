@@ -6,6 +6,7 @@ use crate::console::words::{Moment, counted, moment};
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::status_words::status;
+use shared::delivery::DeliveryState;
 use shared::store::everybody;
 use shared::store::imports;
 use shared::store::selections::Selection;
@@ -51,6 +52,8 @@ pub(in crate::console) struct PersonRow {
     pub(in crate::console) invite: Invite,
     pub(in crate::console) access: (&'static str, &'static str),
     pub(in crate::console) is_ticked: bool,
+    /// Whether it has to be said that no mail goes to their address.
+    pub(in crate::console) is_blocked: bool,
 }
 
 /// What became of somebody's invite.
@@ -157,6 +160,8 @@ fn row(user: &User, is_ticked: bool) -> PersonRow {
         invite: invite(user),
         access: access(user),
         is_ticked,
+        // A mail that was not sent for that says so itself.
+        is_blocked: user.blocked_at.is_some() && user.invite_state != Some(DeliveryState::Suppressed),
     }
 }
 

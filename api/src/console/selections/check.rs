@@ -2,6 +2,8 @@
 
 use super::estimate;
 use super::own::{self, Own};
+use crate::console::batch::live::mails;
+use crate::console::blocked::BlockedRow;
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, redirect_noting};
 use crate::console::session::Administrator;
@@ -15,6 +17,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
+use shared::store::blocked::{self, BlockedFilter};
 use shared::store::selections::{self, Selection, Sum};
 use shared::system_email::SystemEmailKind;
 use std::collections::BTreeMap;
@@ -35,6 +38,8 @@ pub(super) struct CheckPage {
     is_password_mail: bool,
     choice: Choice,
     sums: Sums,
+    /// What is known of the address of the one person who was chosen, if no mail goes to it.
+    blocked: Option<BlockedRow>,
     /// How many have signed in, and how many got this mail in the last 24 hours.
     signed_in: i64,
     recent: i64,
@@ -68,11 +73,27 @@ struct Sums {
     chosen: String,
     sent: i64,
     left_out: Vec<(&'static str, String)>,
+    /// Whose address is blocked: they are not left out, and their mail is suppressed.
+    blocked: i64,
 }
 
 impl CheckPage {
     fn sent_shown(&self) -> String {
         counted(self.sums.sent)
+    }
+
+    fn blocked_shown(&self) -> String {
+        counted(self.sums.blocked)
+    }
+
+    fn blocked_told(&self) -> String {
+        match self.sums.blocked {
+            1 => "1 person has a blocked address: an email to it failed before. They get nothing.".to_owned(),
+            n => format!(
+                "{} people have a blocked address: an email to it failed before. They get nothing.",
+                counted(n)
+            ),
+        }
     }
 
     fn signed_in_shown(&self) -> String {
@@ -124,6 +145,10 @@ pub(super) async fn of(
     let total: i64 = all.iter().map(|sum| sum.n).sum();
     let (signed_in, recent) = choice.resolved(total == 1);
     let sums = sums(&all, kind, signed_in, recent);
+    let blocked = match (total, sums.blocked) {
+        (1, 1) => blocked::find(&api.db, &addresses_of(selection.id)).await?,
+        _ => None,
+    };
     let letter = current(api, kind).await?;
     let of_those = |is: fn(&Sum) -> bool| all.iter().filter(|sum| is(sum)).map(|sum| sum.n).sum();
     let hold = i64::try_from(api.hold.as_secs()).unwrap_or(i64::MAX);
@@ -137,7 +162,11 @@ pub(super) async fn of(
         has_hold: hold > 0,
         estimate: estimate::of(api, kind, sums.sent).await?,
         is_password_mail: kind == SystemEmailKind::PasswordReset,
-        button: button(kind, sums.sent),
+        button: match sums.sent {
+            0 => format!("Unblock and send {}", mails(kind, sums.blocked)),
+            sent => format!("Send {}", mails(kind, sent)),
+        },
+        blocked: blocked.map(BlockedRow::of),
         choice: Choice {
             signed_in: Some(signed_in),
             recent: Some(recent),
@@ -156,11 +185,12 @@ pub(super) async fn of(
 
 fn sums(all: &[Sum], kind: SystemEmailKind, signed_in: bool, recent: bool) -> Sums {
     let mut without = BTreeMap::<&'static str, i64>::new();
-    let (mut total, mut sent) = (0, 0);
+    let (mut total, mut sent, mut blocked) = (0, 0, 0);
     for sum in all {
         total += sum.n;
         match sum.reason(kind, signed_in, recent) {
             Some(reason) => *without.entry(left_out(reason)).or_default() += sum.n,
+            None if sum.is_blocked => blocked += sum.n,
             None => sent += sum.n,
         }
     }
@@ -168,14 +198,15 @@ fn sums(all: &[Sum], kind: SystemEmailKind, signed_in: bool, recent: bool) -> Su
         chosen: counted(total),
         sent,
         left_out: without.into_iter().map(|(word, n)| (word, counted(n))).collect(),
+        blocked,
     }
 }
 
-/// What the button does, with the number.
-fn button(kind: SystemEmailKind, mails: i64) -> String {
-    match kind {
-        SystemEmailKind::Invite => format!("Send {}", some(mails, "invite email", "invite emails")),
-        SystemEmailKind::PasswordReset => format!("Send {}", some(mails, "password email", "password emails")),
+/// The blocked addresses of a choice.
+pub(super) fn addresses_of(selection: Uuid) -> BlockedFilter {
+    BlockedFilter {
+        selection: Some(selection),
+        ..BlockedFilter::default()
     }
 }
 
@@ -190,6 +221,7 @@ mod tests {
             is_waiting,
             is_recent,
             has_many_passwords: false,
+            is_blocked: false,
             n,
         }
     }
@@ -201,12 +233,25 @@ mod tests {
             sum(true, false, false, 37),
             sum(true, false, true, 5),
             sum(false, true, true, 8),
+            Sum {
+                is_blocked: true,
+                ..sum(false, false, false, 9)
+            },
+            // Whoever is left out is counted there.
+            Sum {
+                is_blocked: true,
+                ..sum(false, true, false, 1)
+            },
         ];
         for kind in SystemEmailKind::ALL {
             for (signed_in, recent) in [(false, false), (true, false), (false, true), (true, true)] {
                 let sums = sums(&all, kind, signed_in, recent);
                 let left_out: i64 = sums.left_out.iter().map(|(_, n)| n.parse::<i64>().unwrap()).sum();
-                assert_eq!((sums.sent + left_out, sums.chosen.as_str()), (1_050, "1,050"));
+                assert_eq!(
+                    (sums.sent + sums.blocked + left_out, sums.chosen.as_str()),
+                    (1_060, "1,060")
+                );
+                assert_eq!(sums.blocked, 9);
             }
         }
         let usual = sums(&all, SystemEmailKind::PasswordReset, false, false);

@@ -2,6 +2,7 @@
 
 use super::check::{self, Choice};
 use super::own::{self, Own};
+use crate::blocked::unblock_those;
 use crate::console::fields::Fields;
 use crate::console::respond::{page_as, redirect};
 use crate::console::session::Administrator;
@@ -60,6 +61,9 @@ pub(in crate::console) async fn send(
         return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
     }
     own::write_down(&api, &selection).await?;
+    if fields.is_set("unblock") {
+        unblock_those(&api, &administrator.name, check::addresses_of(id)).await?;
+    }
     let caller = administrator.caller();
     // The token alone decides what is the same: a second click is the first one's, also when an
     // option was changed between them.

@@ -34,6 +34,8 @@ actions! {
     BatchPaused "batch_paused",
     /// A paused batch goes on.
     BatchResumed "batch_resumed",
+    /// A batch paused itself.
+    BatchBraked "batch_braked",
     /// A batch was stopped.
     BatchStopped "batch_stopped",
     /// One mail that waited for its next try was to be tried at once.
@@ -58,6 +60,8 @@ actions! {
     UserChanged "user_changed",
     /// A user was deleted.
     UserDeleted "user_deleted",
+    /// Mail may go to an address again.
+    AddressUnblocked "address_unblocked",
     /// A system email has another version.
     SystemEmailSaved "system_email_saved",
     /// An administrator signed in.

@@ -37,6 +37,7 @@ pub(super) struct Facts {
     waiting: HashSet<Uuid>,
     recent: HashSet<Uuid>,
     many_passwords: HashSet<Uuid>,
+    blocked: HashSet<Uuid>,
 }
 
 impl Facts {
@@ -60,12 +61,13 @@ impl Facts {
                 SystemEmailKind::PasswordReset => many_passwords(connection, whom).await?,
                 SystemEmailKind::Invite => HashSet::new(),
             },
+            blocked: blocked(connection, whom).await?,
         })
     }
 
     /// How many of a choice have what in common.
     pub(super) fn sums(&self, chosen: &[Uuid]) -> Vec<Sum> {
-        let mut counted: HashMap<[bool; 5], i64> = HashMap::new();
+        let mut counted: HashMap<[bool; 6], i64> = HashMap::new();
         for id in chosen {
             let facts = [
                 !self.known.contains(id),
@@ -73,17 +75,26 @@ impl Facts {
                 self.waiting.contains(id),
                 self.recent.contains(id),
                 self.many_passwords.contains(id),
+                self.blocked.contains(id),
             ];
             *counted.entry(facts).or_default() += 1;
         }
-        let sum = |(facts, n): ([bool; 5], i64)| {
-            let [is_unknown, signed_in, is_waiting, is_recent, has_many_passwords] = facts;
+        let sum = |(facts, n): ([bool; 6], i64)| {
+            let [
+                is_unknown,
+                signed_in,
+                is_waiting,
+                is_recent,
+                has_many_passwords,
+                is_blocked,
+            ] = facts;
             Sum {
                 is_unknown,
                 signed_in,
                 is_waiting,
                 is_recent,
                 has_many_passwords,
+                is_blocked,
                 n,
             }
         };
@@ -151,4 +162,17 @@ async fn many_passwords(connection: &mut PgConnection, whom: Whom<'_>) -> Result
         i64::from(LIVE_PASSWORDS_MOST),
     );
     Ok(set(have.fetch_all(connection).await?))
+}
+
+/// Whose address is blocked. There are few of those, so they are asked for their people.
+async fn blocked(connection: &mut PgConnection, whom: Whom<'_>) -> Result<HashSet<Uuid>> {
+    let (people, all) = whom.parts();
+    let found = sqlx::query_scalar!(
+        r#"select coalesce(array_agg(u.id), '{}') as "users!"
+           from blocked_addresses b join users u on u.email_key = b.email_key
+           where $2 or u.id = any($1)"#,
+        people,
+        all,
+    );
+    Ok(set(found.fetch_one(connection).await?))
 }

@@ -32,6 +32,8 @@ pub struct Sum {
     pub is_recent: bool,
     /// They have as many unused passwords as anybody may.
     pub has_many_passwords: bool,
+    /// Their address is blocked: unless they are left out before, their mail is suppressed.
+    pub is_blocked: bool,
     /// How many.
     pub n: i64,
 }

@@ -1,0 +1,135 @@
+//! Blocked addresses: a relay has said that nobody has them, so no mail goes there until somebody
+//! unblocks them.
+
+use crate::caller::Caller;
+use crate::page::{Page, PageRequest};
+use crate::problem::Problem;
+use crate::query::{InPath, Path, Query};
+use crate::state::Api;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use shared::address::{AddressFault, EmailAddress};
+use shared::store::blocked::{self, Blocked, BlockedFilter};
+use std::str::FromStr;
+use time::OffsetDateTime;
+use tracing::info;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+/// A blocked address as it is answered.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct BlockedView {
+    /// For paging.
+    #[serde(skip)]
+    id: Uuid,
+    /// The address as it was typed.
+    pub email: String,
+    /// Since when no mail goes to it.
+    #[serde(with = "time::serde::rfc3339")]
+    pub blocked_at: OffsetDateTime,
+    /// Why: the class of the trouble, as in a delivery's `reason`.
+    pub reason: String,
+    /// The relay's code.
+    pub code: Option<i16>,
+    /// Its enhanced code (RFC 3463).
+    pub enhanced_code: Option<String>,
+    /// Its words. Written by a stranger: show them as text.
+    pub reply: Option<String>,
+    /// The delivery that failed.
+    pub delivery: Uuid,
+    /// Who has the address now; absent when nobody does.
+    pub user: Option<Uuid>,
+}
+
+impl From<Blocked> for BlockedView {
+    fn from(blocked: Blocked) -> Self {
+        Self {
+            id: blocked.id,
+            email: blocked.email,
+            blocked_at: blocked.blocked_at,
+            reason: blocked.reason,
+            code: blocked.code,
+            enhanced_code: blocked.enhanced_code,
+            reply: blocked.reply,
+            delivery: blocked.delivery,
+            user: blocked.user,
+        }
+    }
+}
+
+/// An address in a path, as identity.
+pub struct Key(String);
+
+impl FromStr for Key {
+    type Err = AddressFault;
+
+    fn from_str(text: &str) -> Result<Self, AddressFault> {
+        EmailAddress::parse(text).map(|address| Self(address.key()))
+    }
+}
+
+impl InPath for Key {
+    const OTHERWISE: &'static str = "This cannot be an email address.";
+}
+
+/// Which addresses, and which page of them.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct BlockedRequest {
+    /// Part of the address, or of the name of whoever has it.
+    pub q: Option<String>,
+    /// How many items at most: 1 to 1000, 50 unless said.
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// Lists blocked addresses, newest first. A mail to one of them ends as `suppressed`.
+#[utoipa::path(get, path = "/v1/blocked-addresses", tag = "blocked addresses", params(BlockedRequest),
+    responses((status = 200, body = Page<BlockedView>), (status = 400, body = Problem)))]
+pub async fn list(
+    State(api): State<Api>,
+    Query(request): Query<BlockedRequest>,
+) -> Result<Json<Page<BlockedView>>, Problem> {
+    let page = PageRequest {
+        limit: request.limit,
+        cursor: request.cursor,
+    };
+    let filter = BlockedFilter {
+        search: request.q,
+        ..BlockedFilter::default()
+    };
+    let limit = page.limit()?;
+    let found = blocked::list(&api.db, &filter, page.after()?, None, limit + 1).await?;
+    let items = found.into_iter().map(BlockedView::from).collect();
+    Ok(Json(Page::of(items, limit, |blocked: &BlockedView| blocked.id)))
+}
+
+/// Unblocks an address: mail may go to it again. One that is not blocked is left as it is.
+#[utoipa::path(delete, path = "/v1/blocked-addresses/{address}", tag = "blocked addresses",
+    params(("address" = String, Path, description = "The address, in any way it may be typed.")),
+    responses((status = 204), (status = 404, body = Problem)))]
+pub async fn unblock(State(api): State<Api>, caller: Caller, Path(Key(key)): Path<Key>) -> Result<StatusCode, Problem> {
+    let filter = BlockedFilter {
+        email_key: Some(key),
+        ..BlockedFilter::default()
+    };
+    unblock_those(&api, &caller.name, filter).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Unblocks the addresses that match, and says how many they were.
+pub(crate) async fn unblock_those(api: &Api, who: &str, filter: BlockedFilter) -> Result<i64, Problem> {
+    let (db, who) = (api.db.clone(), who.to_owned());
+    api.to_the_end(async move {
+        let unblocked = blocked::unblock(&db, &filter, &who).await?;
+        if unblocked > 0 {
+            info!(addresses = unblocked, "Unblocked addresses");
+        }
+        Ok(unblocked)
+    })
+    .await
+}

@@ -1,0 +1,132 @@
+//! Addresses that get no mail, because a relay has said that nobody has them.
+//!
+//! Writing on to addresses that do not exist is what tells a sender of unwanted mail apart, so a mail
+//! provider counts it against everybody's mail. An address is blocked when a delivery to it ends so
+//! (`settle.sql`), a delivery to a blocked one ends where it is claimed (`claim.sql`), and only a person
+//! unblocks.
+
+use super::audit::Action;
+use super::users::pattern;
+use super::{Db, StoreResult, within};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A blocked address.
+#[derive(Clone, Debug)]
+pub struct Blocked {
+    /// For paging.
+    pub id: Uuid,
+    /// As typed.
+    pub email: String,
+    /// Since when.
+    pub blocked_at: OffsetDateTime,
+    /// Why: the class of the trouble.
+    pub reason: String,
+    /// The relay's code,
+    pub code: Option<i16>,
+    /// its enhanced code,
+    pub enhanced_code: Option<String>,
+    /// and its words.
+    pub reply: Option<String>,
+    /// Which mail that was,
+    pub delivery: Uuid,
+    /// and whether its details are still there.
+    pub has_delivery: bool,
+    /// Who has the address now.
+    pub user: Option<Uuid>,
+    /// Their first and last name, or a blank.
+    pub name: Option<String>,
+}
+
+/// Which addresses. Parts that are absent match all.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct BlockedFilter {
+    /// This one, as identity.
+    pub email_key: Option<String>,
+    /// That of this person.
+    pub user: Option<Uuid>,
+    /// Part of the address, or of the name of whoever has it.
+    pub search: Option<String>,
+    /// That of somebody in this written choice.
+    pub selection: Option<Uuid>,
+}
+
+/// A statement about the blocked addresses that match a filter.
+macro_rules! matching {
+    ($query:ident($($row:ident,)?) $before:literal, $after:literal, $filter:expr $(, $argument:expr)*) => {
+        sqlx::$query!(
+            $($row,)?
+            $before
+                + r#"
+            from blocked_addresses b left join users u on u.email_key = b.email_key
+            where ($1::text is null or b.email_key = $1)
+              and ($2::uuid is null or u.id = $2)
+              and ($3::text is null or lower(b.email) like lower($3) or u.search like lower($3))
+              and ($4::uuid is null or u.id in (select unnest(chosen) from selections where id = $4))"#
+                + $after,
+            $filter.email_key,
+            $filter.user,
+            $filter.search.as_deref().and_then(pattern),
+            $filter.selection
+            $(, $argument)*
+        )
+    };
+}
+
+/// Up to `limit` blocked addresses, the newest first, older or newer than the one of these ids.
+pub async fn list(
+    db: &Db,
+    filter: &BlockedFilter,
+    before: Option<Uuid>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> StoreResult<Vec<Blocked>> {
+    let listing = matching!(
+        query_as(Blocked,)
+        r#"select b.id, b.email, b.blocked_at, b.reason, b.code, b.enhanced_code, b.reply, b.delivery_id as delivery,
+                  exists (select from deliveries where id = b.delivery_id) as "has_delivery!",
+                  u.id as "user?", u.first_name || ' ' || u.last_name as "name?""#,
+        "and ($5::uuid is null or b.id < $5) and ($6::uuid is null or b.id > $6)
+         order by case when $6::uuid is null then b.id end desc, b.id
+         limit $7",
+        filter,
+        before,
+        after,
+        limit
+    );
+    let mut found = listing.fetch_all(db).await?;
+    found.sort_by_key(|blocked| std::cmp::Reverse(blocked.id));
+    Ok(found)
+}
+
+/// The one that matches, where no more than one can.
+pub async fn find(db: &Db, filter: &BlockedFilter) -> StoreResult<Option<Blocked>> {
+    Ok(list(db, filter, None, None, 1).await?.pop())
+}
+
+/// How many match.
+pub async fn count(db: &Db, filter: &BlockedFilter) -> StoreResult<i64> {
+    let counting = matching!(query() r#"select count(*) as "n!""#, "", filter);
+    Ok(counting.fetch_one(db).await?.n)
+}
+
+/// Unblocks the addresses that match, puts on record that `by` did, and says how many they were.
+pub async fn unblock(db: &Db, filter: &BlockedFilter, by: &str) -> StoreResult<i64> {
+    let unblocking = matching!(
+        query() "with those as (select b.email_key, u.id as user_id",
+        r#"), gone as (
+               delete from blocked_addresses b using those
+               where b.email_key = those.email_key
+               returning b.delivery_id, those.user_id
+           ), noted as (
+               -- The record names nobody, so it says whose address it is, or which mail had failed.
+               insert into audit (who, action, subject)
+               select $5, $6, coalesce('user ' || user_id, 'delivery ' || delivery_id) from gone
+           )
+           select count(*) as "n!" from gone"#,
+        filter,
+        by,
+        Action::AddressUnblocked.as_str()
+    );
+    Ok(within(unblocking.fetch_one(db)).await?.n)
+}

@@ -1,0 +1,123 @@
+//! What makes a batch pause itself: how many of its mails failed, and whether the relay takes any.
+//!
+//! All of it is read from rows, so it is the same whichever process asks and whatever became of the
+//! workers. Failures have an index of their own: a batch that goes well costs a look at nothing, and
+//! only what seems bad is counted.
+
+use super::audit::{self, Act, Action};
+use super::stall::SILENCE;
+use super::{Db, StoreResult, begin, commit, seconds, within};
+use crate::batch::Brake;
+use crate::trouble::WorkerTrouble;
+use serde_json::Value;
+use std::time::Duration;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// How what Beckon does by itself is signed.
+pub const ITSELF: &str = "beckon";
+
+/// A batch of the bulk lane that runs, and what went wrong with it since it last went on.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// Which.
+    pub batch: Uuid,
+    /// When it last went on after a pause.
+    pub resumed_at: Option<OffsetDateTime>,
+    /// Mails that failed because nobody has their address,
+    pub unknown: i64,
+    /// and those refused for good as spam or by policy.
+    pub policy: i64,
+}
+
+/// The running batches of the bulk lane with at least so many mails of either failure.
+pub async fn failing(db: &Db, unknown: i64, policy: i64) -> StoreResult<Vec<Running>> {
+    let looking = sqlx::query_as!(
+        Running,
+        r#"select b.id as batch, b.resumed_at, f.unknown as "unknown!", f.policy as "policy!"
+           from batches b
+           cross join lateral (
+               select (select count(*) from deliveries
+                       where batch_id = b.id and state = 'failed' and reason = 'address_unknown'
+                         and moved_at >= coalesce(b.resumed_at, b.created_at)) as unknown,
+                      (select count(*) from deliveries
+                       where batch_id = b.id and state = 'failed' and reason = 'policy'
+                         and moved_at >= coalesce(b.resumed_at, b.created_at)) as policy
+               offset 0
+           ) f
+           where b.finished_at is null and b.state = 'running' and b.lane = 'bulk'
+             and (f.unknown >= $1 or f.policy >= $2)"#,
+        unknown,
+        policy,
+    );
+    within(looking.fetch_all(db)).await
+}
+
+/// How many mails of a batch have come to an end at the relay since it last went on. Reads the batch.
+pub async fn ended(db: &Db, running: &Running) -> StoreResult<i64> {
+    let counting = sqlx::query!(
+        r#"select count(*) as "n!" from deliveries
+           where batch_id = $1 and state in ('sent', 'failed', 'expired')
+             and moved_at >= coalesce($2::timestamptz, '-infinity')"#,
+        running.batch,
+        running.resumed_at,
+    );
+    Ok(within(counting.fetch_one(db)).await?.n)
+}
+
+/// What every worker that runs has met for this long, if the relay refuses us: our sender, or us.
+pub async fn refused_everywhere(db: &Db, lasting: Duration) -> StoreResult<Option<WorkerTrouble>> {
+    let asking = sqlx::query!(
+        r#"select (array_agg(trouble order by trouble_since))[1] as "trouble: WorkerTrouble"
+           from workers
+           where stopped_at is null and seen_at > now() - make_interval(secs => $1)
+           having bool_and(coalesce(
+               trouble in ('relay_refuses_sender', 'relay_turns_away')
+                   and trouble_since < now() - make_interval(secs => $2), false))"#,
+        seconds(SILENCE),
+        seconds(lasting),
+    );
+    Ok(within(asking.fetch_optional(db)).await?.and_then(|row| row.trouble))
+}
+
+/// The running batches of the bulk lane that nobody has let go on within this time.
+pub async fn running(db: &Db, resumed_before: Duration) -> StoreResult<Vec<Running>> {
+    let reading = sqlx::query_as!(
+        Running,
+        r#"select id as batch, resumed_at, 0::bigint as "unknown!", 0::bigint as "policy!"
+           from batches
+           where finished_at is null and state = 'running' and lane = 'bulk'
+             and coalesce(resumed_at, '-infinity') < now() - make_interval(secs => $1)"#,
+        seconds(resumed_before),
+    );
+    within(reading.fetch_all(db)).await
+}
+
+/// Pauses a batch as it was seen, and puts it on record. Says whether this moved it: one that a person
+/// has paused, or let go on meanwhile, stays as it is, and so does one of which nothing is left to hold
+/// back.
+pub async fn pause(db: &Db, seen: &Running, brake: Brake, words: &str, details: Value) -> StoreResult<bool> {
+    let mut transaction = begin(db).await?;
+    let pausing = sqlx::query!(
+        "update batches set state = 'paused', paused_at = now(), brake = $3, reason = $4
+         where id = $1 and state = 'running' and resumed_at is not distinct from $2
+           and exists (
+               select from deliveries where batch_id = $1 and state in ('waiting', 'queued', 'retrying'))",
+        seen.batch,
+        seen.resumed_at,
+        brake.as_str(),
+        words,
+    );
+    if within(pausing.execute(&mut *transaction)).await?.rows_affected() == 0 {
+        return Ok(false);
+    }
+    let act = Act {
+        who: ITSELF,
+        action: Action::BatchBraked,
+        subject: Some(format!("batch {}", seen.batch)),
+        details,
+    };
+    audit::note(&mut transaction, &act).await?;
+    commit(transaction).await?;
+    Ok(true)
+}

@@ -1,0 +1,281 @@
+//! An address that does not exist gets one mail and no other, until a person says otherwise.
+
+use crate::by_hand::{claim, due, run, settle, world_that_owes};
+use crate::json;
+use harness::World;
+use harness::relay::{Behaviour, Step};
+use reqwest::Method;
+use serde_json::Value;
+use shared::store::everybody;
+use shared::store::settle::Ending;
+use shared::store::users::{self, UserFilter};
+use uuid::Uuid;
+
+const GONE: &str = "Ada.550@Example.org";
+
+/// How often the relay was asked for somebody.
+fn asked(world: &World, address: &str) -> usize {
+    let log = world.relay.log();
+    log.iter()
+        .filter(|one| one.recipient.eq_ignore_ascii_case(address))
+        .count()
+}
+
+async fn blocked(world: &World, query: &str) -> Vec<Value> {
+    let list = world.get(&format!("/v1/blocked-addresses{query}")).await.expect(200);
+    list["items"].as_array().unwrap().clone()
+}
+
+async fn unblock(world: &World, address: &str) {
+    let path = format!("/v1/blocked-addresses/{address}");
+    let answer = world.ask(Method::DELETE, &path, None, None).await;
+    assert_eq!(answer.status, 204, "{}", answer.text);
+}
+
+/// A world in which a mail to [`GONE`] has failed, and who that is.
+async fn somebody_is_unknown() -> (World, Uuid) {
+    let world = World::start().await;
+    world
+        .relay
+        .set(GONE, Behaviour::answer(Step::Rcpt, "550 5.1.1 User unknown"));
+    let ada = world.person(GONE).await;
+    let batch = world.invite(json!({ "users": [ada] })).await;
+    let finished = world.finished(batch).await;
+    assert_eq!(finished["counts"]["failed"], 1, "{finished}");
+    (world, ada)
+}
+
+#[tokio::test]
+async fn an_unknown_address_gets_no_second_mail_wherever_it_waits() {
+    let world = World::start().await;
+    world
+        .relay
+        .set(GONE, Behaviour::answer(Step::Rcpt, "550 5.1.1 User unknown"));
+    let ada = world.person(GONE).await;
+    world.person("fay@example.org").await;
+    // It waits in a batch that is paused, before anybody knows of the address.
+    let both = json!({ "emails": [GONE, "fay@example.org"], "hold_seconds": 600 });
+    let waiting = world.reset_passwords(both).await;
+    world
+        .post(&format!("/v1/batches/{waiting}/pause"), json!({}))
+        .await
+        .expect(200);
+
+    let first = world.invite(json!({ "users": [ada] })).await;
+    world.finished(first).await;
+    let list = blocked(&world, "").await;
+    sqlx::query("update batches set start_at = now() where id = $1")
+        .bind(waiting)
+        .execute(&world.db)
+        .await
+        .unwrap();
+    world
+        .post(&format!("/v1/batches/{waiting}/resume"), json!({}))
+        .await
+        .expect(200);
+    let finished = world.finished(waiting).await;
+    let again = world.invite(json!({ "users": [ada] })).await;
+    let second = world.finished(again).await;
+
+    assert_eq!(list.len(), 1, "{list:?}");
+    assert_eq!(list[0]["email"], GONE);
+    assert_eq!(list[0]["reason"], "address_unknown");
+    assert_eq!(list[0]["code"], 550);
+    assert_eq!(list[0]["enhanced_code"], "5.1.1");
+    assert!(list[0]["reply"].as_str().unwrap().contains("User unknown"), "{list:?}");
+    assert_eq!(list[0]["user"], json!(ada));
+    assert_eq!(list[0]["delivery"], world.deliveries(first).await[0]["id"]);
+    assert_eq!(
+        (&finished["counts"]["suppressed"], &finished["counts"]["sent"]),
+        (&json!(1), &json!(1)),
+        "{finished}"
+    );
+    assert_eq!(second["counts"]["suppressed"], 1, "{second}");
+    let line = &world.deliveries(again).await[0];
+    assert_eq!(
+        (&line["state"], &line["reason"], &line["attempts"]),
+        (&json!("suppressed"), &json!("address_blocked"), &json!(0)),
+        "{line}"
+    );
+    assert_eq!(line["status"], "Not sent: blocked address", "{line}");
+    let csv = world.get(&format!("/v1/batches/{waiting}/deliveries.csv")).await.text;
+    assert!(csv.contains("suppressed") && csv.contains("address_blocked"), "{csv}");
+    assert_eq!(asked(&world, GONE), 1, "the relay was asked again");
+    nobody_is_told_of(&world, ada).await;
+    let user = world.get(&format!("/v1/users/{ada}")).await.expect(200);
+    assert_eq!(user["blocked_at"], list[0]["blocked_at"], "{user}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+/// No password was made for them, and no log names them.
+async fn nobody_is_told_of(world: &World, user: Uuid) {
+    let passwords: i64 = sqlx::query_scalar("select count(*) from credentials where user_id = $1")
+        .bind(user)
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(passwords, 0, "a password was made for a mail that is not sent");
+    let logs = world.logs();
+    assert!(logs.contains("Did not send a mail: its address is blocked"), "{logs}");
+    assert!(!logs.to_lowercase().contains("ada.550"), "a log names somebody");
+}
+
+#[tokio::test]
+async fn whoever_is_unblocked_gets_what_was_suppressed() {
+    let (world, ada) = somebody_is_unknown().await;
+    let batch = world.reset_passwords(json!({ "users": [ada] })).await;
+    world.finished(batch).await;
+    let last_failed = UserFilter {
+        failed: Some(true),
+        ..UserFilter::default()
+    };
+    let found = async || users::list(&world.db, &last_failed, None, 10).await.unwrap().len();
+    // Though their latest mail was not tried at all, they are among those to look after.
+    assert_eq!(
+        (found().await, everybody::count(&world.db, &last_failed).await.unwrap()),
+        (1, 1)
+    );
+    world.relay.set(GONE, Behaviour::Accept);
+
+    // Typed in another way it is the same address; the second time nothing is left to do.
+    unblock(&world, "ADA.550@example.org").await;
+    unblock(&world, GONE).await;
+    let again = world
+        .post(
+            &format!("/v1/batches/{batch}/send-again"),
+            json!({ "outcomes": ["suppressed"] }),
+        )
+        .await
+        .expect(202);
+    let sent = world.finished(again["batch"].as_str().unwrap().parse().unwrap()).await;
+
+    assert_eq!(sent["counts"]["sent"], 1, "{sent}");
+    assert!(blocked(&world, "").await.is_empty());
+    assert_eq!(
+        (found().await, everybody::count(&world.db, &last_failed).await.unwrap()),
+        (0, 0)
+    );
+    let acts: Vec<(String, String)> =
+        sqlx::query_as("select subject, details::text from audit where action = 'address_unblocked'")
+            .fetch_all(&world.db)
+            .await
+            .unwrap();
+    assert_eq!(acts, [(format!("user {ada}"), "{}".to_owned())]);
+    let nobody = world
+        .ask(Method::DELETE, "/v1/blocked-addresses/nobody", None, None)
+        .await;
+    assert_eq!(nobody.status, 404, "{}", nobody.text);
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_corrected_address_is_free_at_once_and_a_deleted_person_is_forgotten() {
+    let (world, ada) = somebody_is_unknown().await;
+    let eve = world.person("550+eve@example.org").await;
+    let batch = world.invite(json!({ "users": [eve] })).await;
+    world.finished(batch).await;
+
+    let path = format!("/v1/users/{ada}");
+    let corrected = json!({ "email": "ada@example.org" });
+    world.ask(Method::PATCH, &path, Some(corrected), None).await.expect(200);
+    let batch = world.invite(json!({ "users": [ada] })).await;
+    let sent = world.finished(batch).await;
+    let of_nobody = blocked(&world, "?q=ada.550").await;
+    let first = world.get("/v1/blocked-addresses?limit=1").await.expect(200);
+    let cursor = first["next_cursor"].as_str().unwrap();
+    let rest = blocked(&world, &format!("?limit=1&cursor={cursor}")).await;
+    for user in [ada, eve] {
+        world
+            .ask(Method::DELETE, &format!("/v1/users/{user}"), None, None)
+            .await;
+    }
+
+    assert_eq!(sent["counts"]["sent"], 1, "{sent}");
+    assert_eq!(
+        (&of_nobody[0]["email"], &of_nobody[0]["user"]),
+        (&json!(GONE), &Value::Null)
+    );
+    assert_eq!(first["items"][0]["email"], "550+eve@example.org", "{first}");
+    assert_eq!(rest[0]["email"], GONE, "{rest:?}");
+    assert!(
+        blocked(&world, "").await.is_empty(),
+        "somebody who was deleted is still named"
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn nothing_is_blocked_on_a_suspicion() {
+    let world = World::start().await;
+    let refusals = [
+        ("bare@example.org", "550 no"),
+        ("full@example.org", "552 5.2.2 mailbox full"),
+        ("spam@example.org", "550 5.7.1 not from you"),
+    ];
+    for (address, reply) in refusals {
+        world.relay.set(address, Behaviour::answer(Step::Rcpt, reply));
+        world.person(address).await;
+    }
+    let emails = refusals.map(|(address, _)| address);
+
+    let batch = world.invite(json!({ "emails": emails })).await;
+    let finished = world.finished(batch).await;
+    // An administrator who tries a letter out learns from its answer, and means nobody.
+    world
+        .post("/v1/system-emails/invite/test", json!({ "to": "550+me@example.org" }))
+        .await
+        .expect(202);
+    world
+        .eventually("the test mail to fail", async || {
+            (asked(&world, "550+me@example.org") == 1).then_some(())
+        })
+        .await;
+    world.person("550+me@example.org").await;
+    let later = world.invite(json!({ "emails": ["550+me@example.org"] })).await;
+    let not_blocked_by_a_test = world.finished(later).await;
+
+    assert_eq!(finished["counts"]["failed"], 3, "{finished}");
+    assert_eq!(not_blocked_by_a_test["counts"]["failed"], 1, "{not_blocked_by_a_test}");
+    let list = blocked(&world, "").await;
+    assert_eq!(list.len(), 1, "{list:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_with_the_relay_blocks_the_address_it_went_to() {
+    let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
+    let token = Uuid::new_v4();
+    let due = due(&world, 1, Uuid::nil()).await;
+    let first = claim(&world, &due, token).await;
+
+    // Somebody corrects the address meanwhile, and another mail blocks it; what was claimed stays so,
+    // also when its claim is asked again because the answer was lost.
+    run(
+        &world,
+        "insert into blocked_addresses (email_key, email, reason, delivery_id, user_id)
+         select email_key, email, 'address_unknown', id, id from users",
+    )
+    .await;
+    let asked_again = claim(&world, &due, token).await;
+    run(&world, "delete from blocked_addresses").await;
+    run(
+        &world,
+        "update users set email = 'ada@example.net', email_key = 'ada@example.net'",
+    )
+    .await;
+    let failed = Ending::Failed {
+        reason: "address_unknown",
+    };
+    settle(&world, &first[0], token, failed.clone(), false).await;
+    settle(&world, &first[0], token, failed, true).await;
+
+    assert_eq!(asked_again.len(), 1, "{asked_again:?}");
+    let blocked: Vec<String> = sqlx::query_scalar("select email_key from blocked_addresses")
+        .fetch_all(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(blocked, ["ada@example.org"]);
+    world.end().await;
+}
