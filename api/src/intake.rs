@@ -17,9 +17,9 @@ use serde::{Deserialize, Serialize};
 use shared::address::EmailAddress;
 use shared::failpoint::{Point, reach};
 use shared::store::imports::ImportEffect;
-use shared::store::intake::{NewBatch, Selection, accept};
+use shared::store::intake::{Accepted, NewBatch, Selection, accept};
 use shared::store::users::UserFilter;
-use shared::store::{begin, imports};
+use shared::store::{DEADLOCKS, Transaction, begin, imports};
 use shared::system_email::SystemEmailKind;
 use shared::trace::{TraceContext, now};
 use std::collections::BTreeMap;
@@ -167,12 +167,10 @@ pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<Accept
             return Err(Problem::not_found("import"));
         }
         let _room = this.room.for_batch(new.kind).await?;
-        let mut transaction = begin(&this.db).await?;
-        reach(Point::TransactionBegun);
-        if let Some(answer) = once.answered(&mut transaction).await? {
-            return Ok(answer);
-        }
-        let accepted = accept(&mut transaction, &new, this.mail_rate).await?;
+        let (transaction, accepted) = match accept_despite_deadlocks(&this, &once, &new).await? {
+            Taken::Before(answer) => return Ok(answer),
+            Taken::Now(transaction, accepted) => (transaction, accepted),
+        };
         if accepted.selected == 0 {
             return Err(Problem::unprocessable("empty_batch", "Nobody was chosen. Name at least one user, or widen the filter."));
         }
@@ -192,6 +190,30 @@ pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<Accept
         Ok(answer)
     })
     .await
+}
+
+/// How a request was taken in.
+enum Taken {
+    /// It had been before, with this answer.
+    Before(AcceptedBatch),
+    /// In this transaction, which is yet to be committed.
+    Now(Transaction, Accepted),
+}
+
+/// Takes a request in, and begins anew when Postgres ends it to undo a deadlock.
+async fn accept_despite_deadlocks(api: &Api, once: &Once, new: &NewBatch) -> Result<Taken, Problem> {
+    let mut left = DEADLOCKS;
+    loop {
+        let mut transaction = begin(&api.db).await?;
+        reach(Point::TransactionBegun);
+        if let Some(answer) = once.answered(&mut transaction).await? {
+            return Ok(Taken::Before(answer));
+        }
+        match accept(&mut transaction, new, api.mail_rate).await {
+            Err(fault) if left > 0 && fault.is_deadlock() => left -= 1,
+            accepted => return Ok(Taken::Now(transaction, accepted?)),
+        }
+    }
 }
 
 fn batch_of(

@@ -62,7 +62,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// How often a statement is asked again that Postgres ended to undo a deadlock.
-const DEADLOCKS: usize = 3;
+pub const DEADLOCKS: usize = 3;
 
 /// Why a statement gave no answer, by what the caller does about it.
 ///
@@ -123,8 +123,8 @@ impl StoreError {
     }
 
     /// Whether Postgres ended it because two waited for each other (40P01) or because of a
-    /// serialisation (40001).
-    fn is_deadlock(&self) -> bool {
+    /// serialisation (40001). Nothing was changed, and asking again at once can help.
+    pub fn is_deadlock(&self) -> bool {
         matches!(self.code().as_deref(), Some("40P01" | "40001"))
     }
 

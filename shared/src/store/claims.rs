@@ -1,6 +1,6 @@
 //! A worker takes deliveries on.
 
-use super::{Db, StoreResult, seconds, within};
+use super::{Db, StoreResult, despite_deadlocks, seconds, within};
 use crate::job::Job;
 use crate::system_email::SystemEmailKind;
 use serde_json::Value;
@@ -101,17 +101,20 @@ pub struct Claimant<'a> {
 pub async fn claim(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResult<Claims> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.delivery).collect();
     let attempts: Vec<i32> = jobs.iter().map(|job| job.attempt).collect();
-    let claiming = sqlx::query_file!(
-        "src/store/claim.sql",
-        &ids,
-        &attempts,
-        claimant.token,
-        seconds(claimant.lease),
-        claimant.worker,
-        seconds(claimant.invites_give_up_after),
-        seconds(claimant.passwords_give_up_after),
-    );
-    let rows = within(claiming.fetch_all(db)).await?;
+    let claiming = || async {
+        let claiming = sqlx::query_file!(
+            "src/store/claim.sql",
+            &ids,
+            &attempts,
+            claimant.token,
+            seconds(claimant.lease),
+            claimant.worker,
+            seconds(claimant.invites_give_up_after),
+            seconds(claimant.passwords_give_up_after),
+        );
+        within(claiming.fetch_all(db)).await
+    };
+    let rows = despite_deadlocks(claiming).await?;
     let mut claims = Claims::default();
     for row in rows {
         match row.becomes.as_str() {

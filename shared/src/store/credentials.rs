@@ -1,6 +1,6 @@
 //! What passwords are checked against.
 
-use super::{Db, StoreResult, Transaction, seconds, within};
+use super::{Db, StoreResult, Transaction, despite_deadlocks, seconds, within};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -34,8 +34,9 @@ pub async fn store(db: &Db, group: &[NewCredential]) -> StoreResult<Vec<Uuid>> {
     let tokens: Vec<Uuid> = group.iter().map(|one| one.token).collect();
     let verifiers: Vec<String> = group.iter().map(|one| one.verifier.clone()).collect();
     let lifetimes: Vec<f64> = group.iter().map(|one| seconds(one.lifetime)).collect();
-    let storing = sqlx::query!(
-        r#"insert into credentials (user_id, kind, verifier, delivery_id, attempt, batch_id, expires_at)
+    let storing = || async {
+        let storing = sqlx::query!(
+            r#"insert into credentials (user_id, kind, verifier, delivery_id, attempt, batch_id, expires_at)
            select u.id, 'generated', one.verifier, one.delivery, one.attempt, one.batch,
                   now() + make_interval(secs => one.lifetime)
            from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::text[], $7::float8[])
@@ -48,15 +49,17 @@ pub async fn store(db: &Db, group: &[NewCredential]) -> StoreResult<Vec<Uuid>> {
            on conflict (delivery_id, attempt) where kind = 'generated'
            do update set verifier = excluded.verifier, expires_at = excluded.expires_at
            returning delivery_id as "delivery!""#,
-        &users,
-        &deliveries,
-        &attempts,
-        &batches,
-        &tokens,
-        &verifiers,
-        &lifetimes,
-    );
-    let rows = within(storing.fetch_all(db)).await?;
+            &users,
+            &deliveries,
+            &attempts,
+            &batches,
+            &tokens,
+            &verifiers,
+            &lifetimes,
+        );
+        within(storing.fetch_all(db)).await
+    };
+    let rows = despite_deadlocks(storing).await?;
     Ok(rows.into_iter().map(|row| row.delivery).collect())
 }
 

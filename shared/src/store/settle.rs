@@ -1,6 +1,6 @@
 //! What became of attempts, written once and for good.
 
-use super::{Db, StoreResult, within};
+use super::{Db, StoreResult, despite_deadlocks, within};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -166,24 +166,27 @@ pub struct Settled {
 /// recorded then is part of this answer.
 pub async fn settle(db: &Db, outcomes: &[Outcome], is_repeated: bool) -> StoreResult<Vec<Settled>> {
     let columns = Columns::of(outcomes);
-    let settling = sqlx::query_file!(
-        "src/store/settle.sql",
-        &columns.ids,
-        &columns.attempts,
-        &columns.tokens,
-        &columns.verdicts,
-        &columns.reasons as &[Option<String>],
-        &columns.times as &[Option<f64>],
-        &columns.attempts_most,
-        &columns.phases,
-        &columns.codes as &[Option<i16>],
-        &columns.enhanced_codes as &[Option<String>],
-        &columns.replies,
-        is_repeated,
-        &columns.unknown_keys as &[Option<String>],
-        &columns.unknown_emails as &[Option<String>],
-    );
-    let rows = within(settling.fetch_all(db)).await?;
+    let settling = || async {
+        let settling = sqlx::query_file!(
+            "src/store/settle.sql",
+            &columns.ids,
+            &columns.attempts,
+            &columns.tokens,
+            &columns.verdicts,
+            &columns.reasons as &[Option<String>],
+            &columns.times as &[Option<f64>],
+            &columns.attempts_most,
+            &columns.phases,
+            &columns.codes as &[Option<i16>],
+            &columns.enhanced_codes as &[Option<String>],
+            &columns.replies,
+            is_repeated,
+            &columns.unknown_keys as &[Option<String>],
+            &columns.unknown_emails as &[Option<String>],
+        );
+        within(settling.fetch_all(db)).await
+    };
+    let rows = despite_deadlocks(settling).await?;
     Ok(rows
         .into_iter()
         .map(|row| Settled {
