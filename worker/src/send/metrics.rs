@@ -11,9 +11,9 @@ use super::phase::Phase;
 use super::reply::Heard;
 use super::trouble::TroubleClass;
 
-/// From half a millisecond, a relay next door, to five minutes, the deadline of the final dot.
+/// From half a millisecond, a relay next door, to ten minutes, the deadline of the final dot.
 const SECONDS: [f64; 14] = [
-    0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 20.0, 60.0, 300.0,
+    0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 20.0, 60.0, 600.0,
 ];
 
 /// What a connection attempt can come to, besides `ok`.

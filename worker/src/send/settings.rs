@@ -9,7 +9,8 @@ use super::verdict::Answer;
 ///
 /// RFC 5321 4.5.3.2 asks for minutes everywhere, because it speaks of strangers' servers at the
 /// other end of the world. A submission relay is ours or paid for, so all but the last are
-/// shorter. The last is not: a relay that has the mail and is slow to say so would get it twice.
+/// shorter. The last is the ten minutes it asks for: a relay that has the mail and is slow to say so
+/// would get it twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
     /// Finding the relay's addresses and reaching one of them.
@@ -49,7 +50,7 @@ impl Default for Deadlines {
             rcpt: Duration::from_mins(1),
             data: Duration::from_mins(1),
             body: Duration::from_mins(1),
-            dot: Duration::from_mins(5),
+            dot: Duration::from_mins(10),
             attempt: Duration::from_mins(12),
         }
     }
@@ -120,5 +121,18 @@ impl Settings {
             first_probe: Duration::from_secs(1),
             longest_probe: Duration::from_mins(1),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dot_has_ten_minutes_and_the_broker_does_not_want_its_job_back_before() {
+        let deadlines = Deadlines::default();
+
+        assert_eq!(deadlines.dot, Duration::from_mins(10));
+        assert!(deadlines.dot < deadlines.attempt && deadlines.attempt < Duration::from_mins(20));
     }
 }
