@@ -5,7 +5,7 @@ use api::config::{Args, Command, Settings};
 use clap::Parser as _;
 use shared::config::{EXIT_CONFIG, Faults};
 use shared::lifecycle::Lifecycle;
-use shared::{healthcheck::healthcheck, store, telemetry};
+use shared::{healthcheck::healthcheck, memory, store, telemetry};
 use std::process::ExitCode;
 use tracing::error;
 
@@ -28,6 +28,7 @@ async fn main() -> ExitCode {
     if let Err(fault) = telemetry::start(logging) {
         eprintln!("could not start logging: {fault}");
     }
+    memory::keep_off_the_disk();
     match obey(args.command.unwrap_or(Command::Serve), settings).await {
         Ok(code) => code,
         Err(fault) => {

@@ -20,6 +20,9 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 const MIB: usize = 1024 * 1024;
 
+/// A page that opened ours, or that ours opened, has no hold on it.
+const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
+
 /// A request that is not an import or a stream ends within this time, its body included.
 const WITHIN: Duration = Duration::from_mins(1);
 
@@ -43,6 +46,7 @@ pub fn routes(api: &Api, metrics: Metrics) -> Router {
         .layer(always(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(always(header::CACHE_CONTROL, "no-store"))
         .layer(always(header::REFERRER_POLICY, "no-referrer"))
+        .layer(always(OPENER_POLICY, "same-origin"))
         .layer(always(
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
@@ -153,4 +157,31 @@ fn for_machines(api: &Api, metrics: Metrics) -> Router {
             stands
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::{Body, Bytes};
+    use tower::ServiceExt as _;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_ends_is_told_after_a_minute() {
+        let routes = Router::new()
+            .route("/", post(|_body: Bytes| async {}))
+            .layer(from_fn(within));
+        let endless = Body::from_stream(futures_util::stream::pending::<std::io::Result<Bytes>>());
+        let request = axum::extract::Request::post("/").body(endless).unwrap();
+
+        let answer = routes.oneshot(request).await.unwrap();
+
+        assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
+        let body = axum::body::to_bytes(answer.into_body(), MIB).await.unwrap();
+        let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(problem["type"], "/problems/too_slow");
+        assert_eq!(
+            problem["detail"],
+            "The request took longer than a minute. Ask again with the same Idempotency-Key to learn what became of it."
+        );
+    }
 }

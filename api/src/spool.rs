@@ -99,3 +99,32 @@ pub(crate) fn disk(fault: &std::io::Error) -> Problem {
         "The server has no room on disk for this upload. Nothing was stored; tell whoever runs Beckon.",
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_that_falls_silent_or_never_ends_is_told() {
+        let begun = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"email\n"))]);
+        let silent = begun.chain(stream::pending());
+        let dripping = stream::unfold((), |()| async {
+            tokio::time::sleep(SILENCE_MOST / 2).await;
+            Some((Ok::<_, std::io::Error>(Bytes::from_static(b"x")), ()))
+        });
+
+        let told = [
+            spool_stream(Box::pin(silent)).await.err(),
+            spool_stream(Box::pin(dripping)).await.err(),
+        ];
+
+        for told in told.map(Option::unwrap) {
+            assert_eq!((told.status, told.kind.as_str()), (408, "/problems/upload_too_slow"));
+            assert_eq!(
+                told.detail,
+                "The file did not arrive in time. Nothing was stored; send it again."
+            );
+        }
+    }
+}

@@ -27,6 +27,7 @@ pub mod healthcheck;
 pub mod job;
 pub mod letter;
 pub mod lifecycle;
+pub mod memory;
 pub mod metrics;
 pub mod password;
 pub mod probes;

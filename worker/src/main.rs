@@ -4,7 +4,7 @@ use clap::Parser as _;
 use shared::config::{EXIT_CONFIG, Faults};
 use shared::healthcheck::healthcheck;
 use shared::lifecycle::Lifecycle;
-use shared::telemetry;
+use shared::{memory, telemetry};
 use std::process::ExitCode;
 use tracing::error;
 use worker::config::{Args, Command};
@@ -35,6 +35,7 @@ async fn main() -> ExitCode {
     if let Err(fault) = telemetry::start(logging) {
         eprintln!("could not start logging: {fault}");
     }
+    memory::keep_off_the_disk();
     if let Err(fault) = lifecycle.listen_to_signals() {
         error!(error = %fault, "Could not listen to signals");
         return ExitCode::FAILURE;
