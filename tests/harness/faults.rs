@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::error::{HarnessError, Result};
-use crate::ports::{listen_again, listen_somewhere};
+use crate::ports::{listen_again, listen_somewhere, lot};
 
 /// How much is carried at a time.
 const CHUNK: usize = 16 * 1024;
@@ -39,7 +39,11 @@ struct Rules {
     requests_stall: bool,
     replies_stall: bool,
     latency: Duration,
+    /// At most this much more, from one chunk to the next.
+    jitter: Duration,
     slice: Option<usize>,
+    /// Bytes a second, in each direction of each connection.
+    bandwidth: Option<u32>,
     limit: Option<usize>,
     /// Grows when the connections that are open are to end.
     era: u64,
@@ -146,7 +150,20 @@ impl FaultProxy {
 
     /// Delays whatever passes, in each direction.
     pub fn latency(&self, latency: Duration) {
-        self.rules.send_modify(|rules| rules.latency = latency);
+        self.latency_between(latency, latency);
+    }
+
+    /// Delays whatever passes, in each direction, each time by another time between these two.
+    pub fn latency_between(&self, least: Duration, most: Duration) {
+        self.rules.send_modify(|rules| {
+            rules.latency = least;
+            rules.jitter = most.saturating_sub(least);
+        });
+    }
+
+    /// Carries so many bytes a second in each direction of each connection.
+    pub fn bandwidth(&self, bytes_a_second: u32) {
+        self.rules.send_modify(|rules| rules.bandwidth = Some(bytes_a_second));
     }
 
     /// Ends all connections by a reset, on both sides; new ones are taken.
@@ -199,6 +216,16 @@ impl Drop for FaultProxy {
 }
 
 impl Rules {
+    /// How long a chunk of so many bytes is kept.
+    fn delay_of(&self, bytes: usize) -> Duration {
+        let jitter = self.jitter * u32::try_from(lot(1_000)).unwrap_or(0) / 1_000;
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+        let transfer = self.bandwidth.map_or(Duration::ZERO, |a_second| {
+            Duration::from_secs(1) * bytes / a_second.max(1)
+        });
+        self.latency + jitter + transfer
+    }
+
     fn let_pass(&self, direction: Direction) -> bool {
         match direction {
             Direction::Requests => !self.requests_stall,
@@ -262,7 +289,7 @@ async fn carry(
         if read == 0 {
             return to.shutdown().await;
         }
-        tokio::time::sleep(present.latency).await;
+        tokio::time::sleep(present.delay_of(read)).await;
         let limit = match direction {
             Direction::Requests => present.limit.unwrap_or(usize::MAX),
             Direction::Replies => usize::MAX,

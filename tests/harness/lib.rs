@@ -2,6 +2,7 @@
 #![expect(clippy::panic, reason = "a promise that does not hold ends the test that asked")]
 
 pub mod browser;
+pub mod clock;
 pub mod collector;
 pub mod error;
 pub mod faults;

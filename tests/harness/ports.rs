@@ -92,7 +92,7 @@ fn listen(port: u16) -> std::io::Result<TcpListener> {
 }
 
 /// A number below `end` that differs from process to process and call to call.
-fn lot(end: usize) -> usize {
+pub(crate) fn lot(end: usize) -> usize {
     let drawn = RandomState::new().build_hasher().finish();
     usize::try_from(drawn % end.max(1) as u64).unwrap_or(0)
 }

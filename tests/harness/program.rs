@@ -121,6 +121,15 @@ impl Program {
         self.pid
     }
 
+    /// The most memory it has had resident so far, in bytes; none where the system does not tell or
+    /// it has ended.
+    pub fn memory_most(&self) -> Option<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
+        let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let kibibytes: u64 = kibibytes.trim().trim_end_matches(" kB").trim().parse().ok()?;
+        Some(kibibytes * 1024)
+    }
+
     /// What it has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()

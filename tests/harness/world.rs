@@ -37,6 +37,7 @@ use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use uuid::Uuid;
 
 use crate::error::{HarnessError, Result};
+use crate::faults::FaultProxy;
 use crate::program::{Program, free_address};
 use crate::relay::Relay;
 use crate::stack::Stack;
@@ -200,10 +201,33 @@ impl World {
         &self.settings
     }
 
+    /// Its virtual host.
+    pub fn vhost(&self) -> &str {
+        &self.name
+    }
+
     /// One of its settings; empty when it has none of this name.
     pub fn setting(&self, wanted: &str) -> &str {
         let found = self.settings.iter().find(|(name, _)| name == wanted);
         found.map_or("", |(_, value)| value)
+    }
+
+    /// A proxy in front of the server that one of its settings names, and that setting by way of it.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such server.
+    pub async fn detour(&self, setting: &str) -> (FaultProxy, String) {
+        let direct = self.setting(setting);
+        let detour = async {
+            let proxy = FaultProxy::in_front_of(direct).await?;
+            let url = proxy.url(direct)?;
+            Ok::<_, HarnessError>((proxy, url))
+        };
+        match detour.await {
+            Ok(detour) => detour,
+            Err(fault) => panic!("{fault}"),
+        }
     }
 
     /// Where its programs' files are.

@@ -126,6 +126,28 @@ async fn slices_and_latency_slow_things_down() {
 }
 
 #[tokio::test]
+async fn jitter_stays_between_its_bounds_and_bandwidth_takes_its_time() {
+    let (proxy, mut client, mut server) = connected().await;
+    let (least, most) = (Duration::from_millis(10), Duration::from_millis(60));
+    proxy.latency_between(least, most);
+    let mut delays = Vec::new();
+    for _ in 0..5 {
+        let start = Instant::now();
+        client.write_all(b"late").await.unwrap();
+        expect(&mut server, b"late").await;
+        delays.push(start.elapsed());
+    }
+    assert!(delays.iter().all(|delay| *delay >= least), "{delays:?}");
+
+    proxy.restore().await.unwrap();
+    proxy.bandwidth(1_000);
+    let start = Instant::now();
+    client.write_all(&[b'x'; 200]).await.unwrap();
+    expect(&mut server, &[b'x'; 200]).await;
+    assert!(start.elapsed() >= Duration::from_millis(200));
+}
+
+#[tokio::test]
 async fn urls_lead_through_the_proxy() {
     let direct = "amqp://guest:guest@127.0.0.1:9/side?heartbeat=10";
     let proxy = FaultProxy::in_front_of(direct).await.unwrap();

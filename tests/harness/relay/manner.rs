@@ -41,6 +41,7 @@ impl Manner {
             Behaviour::Endless { at } if *at == step => Self::Endless,
             Behaviour::LongLine { at } if *at == step => Self::LongLine,
             Behaviour::Trickle { at } if *at == step => Self::Trickle,
+            Behaviour::Slow { at, wait } if *at == step => Self::Slow(*wait),
             Behaviour::SlowDot(wait) if step == Step::Dot => Self::Slow(*wait),
             Behaviour::HangUp(HangUp::BeforeData) if step == Step::Data => Self::HangUp { kept: false },
             Behaviour::HangUp(HangUp::AfterDotLost) if step == Step::Dot => Self::HangUp { kept: false },

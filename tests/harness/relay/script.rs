@@ -54,6 +54,13 @@ pub enum Behaviour {
     HangUp(HangUp),
     /// Takes the mail, and says so only after this time.
     SlowDot(Duration),
+    /// Answers as usual at this step, after this time.
+    Slow {
+        /// When.
+        at: Step,
+        /// How long it takes.
+        wait: Duration,
+    },
     /// Never answers at this step, and keeps the connection.
     Silence {
         /// When.

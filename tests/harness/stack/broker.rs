@@ -22,6 +22,8 @@ pub(super) const DURABLE: &[&str] = &[];
 
 /// Memory above which the broker stops publishers; more than it needs, less than the machine has.
 const MEMORY: &str = "1GB";
+/// Free disk below which it does the same.
+const DISK: &str = "50MB";
 /// What a client says first; a broker that is up answers with a method frame, type 1.
 const PROTOCOL_HEADER: &[u8] = b"AMQP\0\0\x09\x01";
 /// How long one question to the broker may take.
@@ -130,6 +132,18 @@ impl Stack {
         let limit = if on { "1024" } else { MEMORY };
         self.broker_ctl(&format!("set_vm_memory_high_watermark absolute {limit}"))
             .await?;
+        self.until_alarm(on).await
+    }
+
+    /// Sets or clears the private broker's disk alarm, which blocks all publishers likewise.
+    pub async fn broker_disk_alarm(&self, on: bool) -> Result<()> {
+        let limit = if on { "1000000GB" } else { DISK };
+        self.broker_ctl(&format!("set_disk_free_limit {limit}")).await?;
+        self.until_alarm(on).await
+    }
+
+    /// Waits until the broker itself reports an alarm, or none.
+    async fn until_alarm(&self, on: bool) -> Result<()> {
         let deadline = Instant::now() + ANSWER;
         loop {
             let status = self.manage(Method::GET, "health/checks/alarms", None).await?;
@@ -175,17 +189,18 @@ impl Stack {
         let own = self.own()?;
         let memory = format!("vm_memory_high_watermark.absolute = {MEMORY}");
         let management = format!("management.tcp.port = {}", own.ports.port(5));
+        let disk = format!("disk_free_limit.absolute = {DISK}");
         let figures = format!("prometheus.tcp.port = {}", own.ports.port(6));
         let lines = [
             "log.console = true",
             "log.console.level = warning",
             "log.file = false",
-            "disk_free_limit.absolute = 50MB",
             "management.tcp.ip = 127.0.0.1",
             // Gathering statistics costs the bench, and its journeys ask the queues themselves.
             "management_agent.disable_metrics_collector = true",
             "prometheus.tcp.ip = 127.0.0.1",
             &memory,
+            &disk,
             &management,
             &figures,
         ];

@@ -22,7 +22,8 @@ impl World {
     /// - every delivery has ended, and every batch adds up to what was selected;
     /// - `sent` means that the relay took the mail;
     /// - the relay took no mail more often than once, plus once for each unsure attempt;
-    /// - all copies of a mail have the same Message-ID, and each went to its own person.
+    /// - all copies of a mail have the same Message-ID, and each went to its own person;
+    /// - no attempt and no claim is left open.
     ///
     /// # Panics
     ///
@@ -67,6 +68,9 @@ impl World {
         }
         let strangers: Vec<&Uuid> = taken.keys().filter(|delivery| !lines.contains_key(delivery)).collect();
         assert!(strangers.is_empty(), "the relay took mails nobody owed: {strangers:?}");
+        let open = "select count(*) from attempts where ended_at is null";
+        let open: Result<i64, _> = sqlx::query_scalar(open).fetch_one(&self.db).await;
+        assert_eq!(open.ok(), Some(0), "attempts whose end nobody has recorded");
         self.assert_sums().await;
     }
 

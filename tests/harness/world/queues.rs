@@ -4,7 +4,7 @@ use lapin::options::{
     BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions,
 };
 use lapin::types::{AMQPValue, FieldTable};
-use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties};
+use lapin::{BasicProperties, Channel, Confirmation, Connection, ConnectionProperties, Queue};
 
 use super::World;
 use crate::error::{HarnessError, Result};
@@ -68,7 +68,23 @@ impl World {
     pub async fn message_count(&self, queue: &str) -> u32 {
         let count = async {
             let (_connection, channel) = open(self.amqp_url()).await?;
-            count(&channel, queue).await
+            Ok::<_, lapin::Error>(look_at(&channel, queue).await?.message_count())
+        };
+        match count.await {
+            Ok(count) => count,
+            Err(fault) => panic!("could not look at {queue}: {fault}"),
+        }
+    }
+
+    /// How many consumers a queue has.
+    ///
+    /// # Panics
+    ///
+    /// When there is no such queue.
+    pub async fn consumers_of(&self, queue: &str) -> u32 {
+        let count = async {
+            let (_connection, channel) = open(self.amqp_url()).await?;
+            Ok::<_, lapin::Error>(look_at(&channel, queue).await?.consumer_count())
         };
         match count.await {
             Ok(count) => count,
@@ -120,15 +136,14 @@ async fn open(url: &str) -> lapin::Result<(Connection, Channel)> {
     Ok((connection, channel))
 }
 
-async fn count(channel: &Channel, queue: &str) -> lapin::Result<u32> {
+async fn look_at(channel: &Channel, queue: &str) -> lapin::Result<Queue> {
     let options = QueueDeclareOptions {
         passive: true,
         ..Default::default()
     };
-    let queue = channel
+    channel
         .queue_declare(queue.into(), options, FieldTable::default())
-        .await?;
-    Ok(queue.message_count())
+        .await
 }
 
 fn message(body: &[u8], properties: &BasicProperties) -> Message {
