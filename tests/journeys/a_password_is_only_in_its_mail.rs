@@ -161,8 +161,23 @@ fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
+/// A program that crashes leaves no copy of its memory.
+fn assert_a_crash_leaves_nothing(world: &World) {
+    for program in world.api.iter().chain(&world.workers) {
+        if let Ok(limits) = std::fs::read_to_string(format!("/proc/{}/limits", program.pid())) {
+            let core = limits.lines().find(|line| line.starts_with("Max core file size"));
+            assert_eq!(
+                core.unwrap().split_whitespace().nth(4),
+                Some("0"),
+                "a crash leaves a core file"
+            );
+        }
+    }
+}
+
 /// Everything there is to search.
 async fn everything(world: &World, probes: &str, collector: &Collector) -> Vec<(String, Vec<u8>)> {
+    assert_a_crash_leaves_nothing(world);
     sqlx::query("checkpoint").execute(&world.db).await.unwrap();
     let mut all = tables(world).await;
     all.extend(answers(world, probes).await);

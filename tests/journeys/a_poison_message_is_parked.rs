@@ -7,9 +7,11 @@ use harness::World;
 async fn a_message_that_is_no_job_is_parked_and_never_comes_back() {
     let world = World::start().await;
     let import = world.people(30).await;
+    let huge = format!(r#"{{"v":1,"delivery":"{}"}}"#, "7".repeat(1_000_000));
     for (n, body) in [
         "hello",
         "",
+        huge.as_str(),
         r#"{"v":9,"delivery":"00000000-0000-0000-0000-000000000007","attempt":1}"#,
     ]
     .iter()
@@ -26,8 +28,8 @@ async fn a_message_that_is_no_job_is_parked_and_never_comes_back() {
     let batch = world.invite(json!({ "import": import })).await;
     let finished = world.finished(batch).await;
     world
-        .eventually("three parked messages", async || {
-            (world.message_count("beckon.parked").await == 3).then_some(())
+        .eventually("four parked messages", async || {
+            (world.message_count("beckon.parked").await == 4).then_some(())
         })
         .await;
     let parked = world.messages("beckon.parked").await;

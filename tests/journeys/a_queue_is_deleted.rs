@@ -3,6 +3,11 @@
 use crate::json;
 use harness::world::PATIENCE;
 use harness::{Setup, World};
+use shared::batch::Lane;
+use shared::job::Job;
+use shared::queue::{Brokers, Outgoing};
+use shared::trace::TraceContext;
+use uuid::Uuid;
 
 /// The API's count of jobs that no queue took.
 async fn returned(world: &World) -> bool {
@@ -46,5 +51,45 @@ async fn a_job_that_no_queue_takes_is_published_again() {
     assert!(was_returned, "the first job found a queue, or was counted as published");
     assert_eq!(finished["counts"]["sent"], 1, "{finished}");
     world.assert_promises_kept().await;
+    world.end().await;
+}
+
+/// How many rounds are published. The client library mixes up returned messages once in some thousand.
+const ROUNDS: usize = 40;
+
+#[tokio::test]
+async fn of_a_round_exactly_those_without_a_queue_are_not_taken() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let brokers = Brokers::new(vec![world.amqp_url().to_owned()]);
+    let mut session = brokers.connect("a test").await.unwrap();
+    let mut publisher = session.publisher().await.unwrap();
+    world.delete_queue("beckon.interactive").await;
+
+    for round in 0..ROUNDS {
+        let round: Vec<Outgoing> = (0..100)
+            .map(|n| Outgoing {
+                job: Job {
+                    delivery: Uuid::new_v4(),
+                    attempt: 1,
+                },
+                lane: if (n + round) % 4 == 0 {
+                    Lane::Interactive
+                } else {
+                    Lane::Bulk
+                },
+                trace: TraceContext::fresh(),
+            })
+            .collect();
+        let published = publisher.publish(&round).await.unwrap();
+
+        let of = |lane: Lane| -> Vec<Uuid> {
+            let those = round.iter().filter(|one| one.lane == lane);
+            those.map(|one| one.job.delivery).collect()
+        };
+        let ids = |jobs: &[Job]| -> Vec<Uuid> { jobs.iter().map(|job| job.delivery).collect() };
+        assert_eq!(ids(&published.returned), of(Lane::Interactive));
+        assert_eq!(ids(&published.confirmed), of(Lane::Bulk));
+        assert!(published.refused.is_empty(), "{published:?}");
+    }
     world.end().await;
 }

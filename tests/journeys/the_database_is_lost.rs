@@ -2,9 +2,12 @@
 //! goes on by itself.
 
 use crate::json;
+use harness::relay::Behaviour;
 use harness::stack::Stop;
+use harness::world::PATIENCE;
 use harness::{Setup, World};
 use serde_json::Value;
+use std::time::Duration;
 
 /// Enough that Postgres goes away in the middle.
 const PEOPLE: i64 = 600;
@@ -73,4 +76,31 @@ async fn a_restart_in_the_middle_of_a_batch_loses_nothing() {
 #[tokio::test]
 async fn a_crash_in_the_middle_of_a_batch_loses_nothing() {
     through(Stop::Kill).await;
+}
+
+#[tokio::test]
+async fn what_the_relay_took_meanwhile_is_recorded_when_it_is_back() {
+    // Longer than Postgres is away.
+    let setup = Setup::default().own_stack().worker_setting("BECKON_LEASE", "2min");
+    let world = World::with(setup).await;
+    let import = world.people(5).await;
+    world.relay.set_default(Behaviour::SlowDot(Duration::from_secs(2)));
+
+    let batch = world.reset_passwords(json!({ "import": import })).await;
+    let dots = world.relay.wait_until("five dots", PATIENCE, |counts| counts.dots == 5);
+    dots.await.unwrap();
+    world.stack().stop_postgres(Stop::Kill).await.unwrap();
+    world.relay.wait_for(5, PATIENCE).await.unwrap();
+    world.stack().start_postgres().await.unwrap();
+    let finished = world.finished(batch).await;
+
+    assert_eq!(finished["counts"]["sent"], 5, "{finished}");
+    assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
+    for mail in world.relay.all_mails().unwrap() {
+        world
+            .sign_in(&mail.recipient, mail.password().unwrap())
+            .await
+            .expect(200);
+    }
+    world.assert_promises_kept().await;
 }

@@ -1,8 +1,9 @@
 //! A line that breaks: before the dot the mail was not delivered, after it nobody knows.
 
 use crate::json;
-use harness::World;
+use harness::faults::FaultProxy;
 use harness::relay::Behaviour;
+use harness::{Setup, World};
 
 #[tokio::test]
 async fn a_break_before_the_data_is_tried_again_and_is_not_unsure() {
@@ -43,37 +44,61 @@ async fn a_break_in_the_data_is_tried_again_and_one_mail_arrives() {
 }
 
 #[tokio::test]
-async fn after_the_dot_it_is_unsure_and_both_passwords_work() {
-    let world = World::start().await;
-    let address = "drop-after-dot@example.org";
-    world.person(address).await;
+async fn of_a_body_that_arrives_in_part_nothing_is_delivered() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    world.person("ada@example.org").await;
+    let proxy = FaultProxy::start(world.relay.address()).await.unwrap();
+    let smtp = format!("smtp://{}?tls=none", proxy.address());
+    world.start_worker_with(&[("SMTP_URL", &smtp)]).await.unwrap();
+    // More than the conversation before a body has, and less than a mail.
+    proxy.limit(1_000);
 
-    let batch = world.reset_passwords(json!({ "emails": [address] })).await;
-    let unsure = world.until(batch, "retrying", 1).await;
-    world.relay.set(address, Behaviour::Accept);
+    let batch = world.invite(json!({ "emails": ["ada@example.org"] })).await;
+    world.until(batch, "retrying", 1).await;
+    let arrived = world.relay.counts();
+    proxy.restore().await.unwrap();
     world.let_pauses_pass().await;
     let finished = world.finished(batch).await;
 
-    assert_eq!(unsure["counts"]["unsure"], 1, "{unsure}");
+    assert_eq!((arrived.dots, arrived.accepted), (0, 0));
+    assert!(arrived.refused > 0, "the line was cut before the body: {arrived:?}");
     assert_eq!(finished["counts"]["sent"], 1, "{finished}");
-    assert_eq!(finished["counts"]["unsure"], 1, "{finished}");
-    let mails = world.relay.mails_to(address).unwrap();
-    assert_eq!(mails.len(), 2);
-    assert_eq!(mails[0].header("Message-ID"), mails[1].header("Message-ID"));
-    // The second is tried without being used up, then the first is.
-    let (first, second) = (mails[0].password().unwrap(), mails[1].password().unwrap());
-    assert_ne!(first, second);
-    let live: i64 = sqlx::query_scalar("select count(*) from credentials")
-        .fetch_one(&world.db)
+    assert_eq!(world.relay.accepted_count(), 1);
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn after_the_dot_it_is_unsure_and_the_passwords_of_both_mails_work() {
+    let world = World::start().await;
+    // One of them uses the first password, the other the second: the first use ends the others.
+    let people = ["drop-after-dot+ada@example.org", "drop-after-dot+bob@example.org"];
+    world
+        .import(&format!("email\n{}\n", people.join("\n")))
         .await
-        .unwrap();
-    assert_eq!(live, 2, "both passwords are waiting to be used");
-    world.sign_in(address, first).await.expect(200);
-    assert_eq!(
-        world.sign_in(address, second).await.status,
-        401,
-        "the first use ends the others"
-    );
+        .expect(201);
+
+    let batch = world.reset_passwords(json!({ "emails": people })).await;
+    let unsure = world.until(batch, "retrying", 2).await;
+    for person in people {
+        world.relay.set(person, Behaviour::Accept);
+    }
+    world.let_pauses_pass().await;
+    let finished = world.finished(batch).await;
+
+    assert_eq!(unsure["counts"]["unsure"], 2, "{unsure}");
+    assert_eq!(finished["counts"]["sent"], 2, "{finished}");
+    assert_eq!(finished["counts"]["unsure"], 2, "{finished}");
+    for (used, person) in people.iter().enumerate() {
+        let mails = world.relay.mails_to(person).unwrap();
+        assert_eq!(mails.len(), 2, "{person}");
+        assert_eq!(mails[0].header("Message-ID"), mails[1].header("Message-ID"));
+        let passwords = [mails[0].password().unwrap(), mails[1].password().unwrap()];
+        assert_ne!(passwords[0], passwords[1]);
+        world.sign_in(person, passwords[used]).await.expect(200);
+        let other = world.sign_in(person, passwords[1 - used]).await;
+        assert_eq!(other.status, 401, "the first use ends the others: {}", other.text);
+    }
     world.assert_promises_kept().await;
     world.end().await;
 }

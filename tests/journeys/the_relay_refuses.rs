@@ -2,6 +2,7 @@
 
 use crate::json;
 use harness::World;
+use harness::relay::Behaviour;
 
 #[tokio::test]
 async fn a_refused_address_is_not_tried_again_and_harms_nobody() {
@@ -59,6 +60,43 @@ async fn a_password_in_a_refused_mail_does_not_work() {
         .await
         .unwrap();
     assert_eq!(live, 0);
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_had_a_password_keeps_it_when_the_next_is_refused() {
+    let own = "correct horse battery staple";
+    let world = World::start().await;
+    let people = ["ada@example.org", "bob@example.org"];
+    world
+        .import(&format!("email\n{}\n", people.join("\n")))
+        .await
+        .expect(201);
+    let whom = json!({ "emails": people, "include_recent": true, "include_signed_in": true });
+    let first = world.reset_passwords(whom.clone()).await;
+    world.finished(first).await;
+    let mails = world.relay.mails_to(people[0]).unwrap();
+    let choose = json!({ "email": people[0], "password": mails[0].password(), "new_password": own });
+    world.post("/v1/credentials/choose", choose).await.expect(200);
+    world.relay.set(people[0], Behaviour::no_such_user());
+
+    let batch = world.reset_passwords(whom).await;
+    let finished = world.finished(batch).await;
+
+    assert_eq!(finished["counts"]["failed"], 1, "{finished}");
+    assert_eq!(finished["counts"]["sent"], 1, "{finished}");
+    world.sign_in(people[0], own).await.expect(200);
+    let mails = world.relay.mails_to(people[1]).unwrap();
+    world.sign_in(people[1], mails[1].password().unwrap()).await.expect(200);
+    let left = "select count(*) from credentials c join users u on u.id = c.user_id
+                where u.email = $1 and c.kind = 'generated'";
+    let left: i64 = sqlx::query_scalar(left)
+        .bind(people[0])
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(left, 0, "the password of a refused mail is still there");
     world.assert_promises_kept().await;
     world.end().await;
 }

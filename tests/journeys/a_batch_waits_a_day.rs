@@ -1,0 +1,57 @@
+//! Nobody works for a day. What waits takes no room in the broker, and what is of no use any more is
+//! not sent afterwards.
+
+use crate::json;
+use harness::{Setup, World};
+
+/// Enough that a queue with all of them would be seen to grow.
+const PEOPLE: usize = 20_000;
+
+/// What the API may take beyond what it took before, in bytes; as many jobs in memory take more.
+const MEMORY: u64 = 24 * 1024 * 1024;
+
+#[tokio::test]
+async fn queue_and_memory_stay_small_and_stale_passwords_expire() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    let import = world.people(PEOPLE).await;
+    let few: Vec<String> = (1..=30).map(|n| format!("few{n}@example.org")).collect();
+    world.import(&format!("email\n{}\n", few.join("\n"))).await.expect(201);
+    let api = world.api.as_ref().unwrap();
+    let before = api.memory_most();
+
+    let invites = world.invite(json!({ "emails": few })).await;
+    world.until(invites, "queued", 30).await;
+    let passwords = world.reset_passwords(json!({ "import": import })).await;
+    world
+        .eventually("the queue to take what it takes", async || {
+            (world.count(passwords, "queued").await > 0).then_some(())
+        })
+        .await;
+    let queued = world.count(passwords, "queued").await;
+    let (in_queue, most) = (world.message_count("beckon.bulk").await, api.memory_most());
+    // A day, for everything that counts it.
+    for change in [
+        "update batches set start_at = start_at - interval '25 hours', stale_at = stale_at - interval '25 hours'",
+        "update deliveries set due_at = due_at - interval '25 hours',
+                               lease_until = lease_until - interval '25 hours'",
+    ] {
+        sqlx::query(change).execute(&world.db).await.unwrap();
+    }
+    let expired = world.finished(passwords).await;
+    world.start_worker().await.unwrap();
+    let sent = world.finished(invites).await;
+
+    assert!(
+        queued < 2_000 && in_queue < 4_000,
+        "{queued} marked, {in_queue} in the queue"
+    );
+    if let (Some(before), Some(most)) = (before, most) {
+        assert!(most < before + MEMORY, "{before} bytes before, {most} after");
+    }
+    assert_eq!(expired["counts"]["expired"], PEOPLE, "{expired}");
+    assert_eq!(world.deliveries(passwords).await[0]["reason"], "stale");
+    assert_eq!(sent["counts"]["sent"], 30, "{sent}");
+    assert_eq!(world.relay.accepted_count(), 30, "a password went out a day late");
+    world.assert_promises_kept().await;
+    world.end().await;
+}

@@ -1,0 +1,54 @@
+//! The broker has a job and its confirm is lost: the job is published again, and the copy does nothing.
+
+use crate::json;
+use harness::{Setup, World};
+use shared::queue::HEARTBEAT;
+
+#[tokio::test]
+async fn what_was_not_confirmed_is_published_again_and_sent_once() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    let import = world.people(30).await;
+    world.person("ada@example.com").await;
+    let (proxy, url) = world.detour("AMQP_URL").await;
+    world.kill_api().await;
+    let api = world.another_api(&[("AMQP_URL", &url)]).await.unwrap();
+    world.turn_to(&api.base);
+    world
+        .eventually("the API to dispatch, and to have sent its first beat", async || {
+            (world.message_count(HEARTBEAT).await > 0).then_some(())
+        })
+        .await;
+
+    // A confirm after the beat's: none is under way now, and the next beat is seconds off.
+    let before = world.invite(json!({ "emails": ["ada@example.com"] })).await;
+    world.until(before, "queued", 1).await;
+
+    proxy.stall_replies();
+    let batch = world.invite(json!({ "import": import })).await;
+    world
+        .eventually("the jobs to lie in their queue", async || {
+            (world.message_count("beckon.bulk").await == 30).then_some(())
+        })
+        .await;
+    let unconfirmed = world.batch(batch).await;
+    // The line that swallowed the confirms ends without having delivered them.
+    proxy.reset();
+    proxy.restore().await.unwrap();
+    world.until(batch, "queued", 30).await;
+    let copies = world.message_count("beckon.bulk").await;
+    world.start_worker().await.unwrap();
+    let finished = world.finished(batch).await;
+
+    assert_eq!(
+        unconfirmed["counts"]["queued"], 0,
+        "marked without a confirm: {unconfirmed}"
+    );
+    assert_eq!(copies, 60, "each job was published twice");
+    assert_eq!(finished["counts"]["sent"], 30, "{finished}");
+    assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
+    world.finished(before).await;
+    assert_eq!(world.relay.accepted_count(), 31);
+    world.assert_promises_kept().await;
+    drop(api);
+    world.end().await;
+}

@@ -1,0 +1,149 @@
+//! However many password mails somebody is sent, and by whomever: what let them in before does, every
+//! mail's password does until one of them is used, and there are never many.
+
+use crate::json;
+use harness::World;
+use harness::relay::Behaviour;
+use harness::world::PATIENCE;
+use std::time::Duration;
+
+const ADA: &str = "ada@example.org";
+const OWN: &str = "correct horse battery staple";
+
+/// Unused mailed passwords that a person may have before the next batch leaves them out.
+const MOST: usize = 5;
+
+async fn live(world: &World) -> i64 {
+    let count = "select count(*) from credentials where kind = 'generated'";
+    sqlx::query_scalar(count).fetch_one(&world.db).await.unwrap()
+}
+
+fn mailed(world: &World) -> Vec<String> {
+    let mails = world.relay.mails_to(ADA).unwrap();
+    mails.iter().map(|mail| mail.password().unwrap().to_owned()).collect()
+}
+
+/// Everybody is asked for again, whoever they are and however recent the last was.
+fn anybody() -> serde_json::Value {
+    json!({ "emails": [ADA], "include_recent": true, "include_signed_in": true })
+}
+
+/// Mails Ada a password, with which she chooses one of her own.
+async fn own(world: &World) {
+    world.person(ADA).await;
+    let batch = world.reset_passwords(anybody()).await;
+    world.finished(batch).await;
+    let choose = json!({ "email": ADA, "password": mailed(world)[0], "new_password": OWN });
+    world.post("/v1/credentials/choose", choose).await.expect(200);
+}
+
+#[tokio::test]
+async fn fifty_requests_take_nothing_from_them() {
+    let world = World::start().await;
+    own(&world).await;
+    // Some of them reach nobody, or nobody knows whether they did.
+    let (mut accepted, mut left_out) = (0, 0);
+
+    for n in 0..50 {
+        let behaviour = match n {
+            1 => Behaviour::no_such_user(),
+            2 => Behaviour::try_later(),
+            _ => Behaviour::Accept,
+        };
+        world.relay.set(ADA, behaviour);
+        let told = world.post("/v1/password-resets", anybody()).await.expect(202);
+        if told["accepted"] == 1 {
+            accepted += 1;
+            let batch = told["batch"].as_str().unwrap().parse().unwrap();
+            if n == 2 {
+                world.until(batch, "retrying", 1).await;
+                world.let_pauses_pass().await;
+                world.relay.set(ADA, Behaviour::Accept);
+            }
+            world.finished(batch).await;
+        } else {
+            left_out += 1;
+            assert_eq!(told["left_out"], json!({ "too_many_passwords": 1 }), "{told}");
+        }
+        // At each step, and so after each kind of ending.
+        if n < 8 {
+            let right = world.sign_in(ADA, OWN).await.expect(200);
+            assert_eq!(right["must_set_password"], false, "{right}");
+        }
+    }
+
+    // The refused one left no password behind.
+    assert_eq!((accepted, left_out), (MOST + 1, 50 - MOST - 1));
+    assert_eq!(usize::try_from(live(&world).await).unwrap(), MOST);
+    let all = mailed(&world);
+    assert_eq!(all.len(), MOST + 1);
+    assert_eq!(world.sign_in(ADA, &all[0]).await.status, 401, "the one before her own");
+    world.sign_in(ADA, &all[3]).await.expect(200);
+    world.sign_in(ADA, OWN).await.expect(200);
+    assert_eq!(live(&world).await, 1, "the first use ends the others");
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_asked_for_while_another_is_with_the_relay_does_not_end_it() {
+    let world = World::start().await;
+    world.person(ADA).await;
+    world.relay.set(ADA, Behaviour::SlowDot(Duration::from_secs(2)));
+    let first = world.reset_passwords(anybody()).await;
+    let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
+    dot.await.unwrap();
+
+    let meanwhile = world.post("/v1/password-resets", anybody()).await.expect(202);
+    let invite = world.invite(json!({ "emails": [ADA] })).await;
+    world.finished(first).await;
+    world.relay.set(ADA, Behaviour::Accept);
+    world.finished(invite).await;
+    let second = world.reset_passwords(anybody()).await;
+    world.finished(second).await;
+
+    assert_eq!(meanwhile["left_out"], json!({ "already_waiting": 1 }), "{meanwhile}");
+    let mails = world.relay.mails_to(ADA).unwrap();
+    let passwords: Vec<&str> = mails.iter().filter_map(|mail| mail.password()).collect();
+    assert_eq!(passwords.len(), 2);
+    assert_eq!(live(&world).await, 2, "the second took the first away");
+    world.sign_in(ADA, passwords[0]).await.expect(200);
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn one_that_is_used_before_its_mail_is_recorded_stays_used() {
+    let world = World::start().await;
+    world.person(ADA).await;
+    let mut record = world.db.begin().await.unwrap();
+
+    let batch = world.reset_passwords(anybody()).await;
+    world.relay.set(ADA, Behaviour::SlowDot(Duration::from_secs(1)));
+    let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
+    dot.await.unwrap();
+    // The relay's yes waits for this before it is recorded.
+    sqlx::query("lock table attempts in exclusive mode")
+        .execute(&mut *record)
+        .await
+        .unwrap();
+    world.relay.wait_for(1, PATIENCE).await.unwrap();
+    let password = mailed(&world).remove(0);
+    let early = world.sign_in(ADA, &password).await.expect(200);
+    let unrecorded = world.count(batch, "sending").await;
+    record.rollback().await.unwrap();
+    let finished = world.finished(batch).await;
+
+    assert_eq!(unrecorded, 1, "the outcome was recorded before she signed in");
+    assert_eq!(early["must_set_password"], true, "{early}");
+    assert_eq!(finished["counts"]["sent"], 1, "{finished}");
+    assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
+    let used: i64 = sqlx::query_scalar("select count(*) from credentials where used_at is not null")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!((live(&world).await, used), (1, 1));
+    world.sign_in(ADA, &password).await.expect(200);
+    world.assert_promises_kept().await;
+    world.end().await;
+}

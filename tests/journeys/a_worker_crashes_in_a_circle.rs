@@ -1,0 +1,56 @@
+//! A worker that dies as soon as it holds jobs makes the broker throw them away. Postgres does not.
+
+use crate::json;
+use harness::relay::Mode;
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+
+const PEOPLE: i64 = 60;
+
+/// Jobs that come back more often are thrown away: RabbitMQ 4 does so by itself, after 20 times.
+const LIMIT: usize = 2;
+
+#[tokio::test]
+async fn jobs_the_broker_threw_away_are_published_again() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    let import = world.people(usize::try_from(PEOPLE).unwrap()).await;
+    let limit = json!({
+        "pattern": "^beckon\\.bulk$",
+        "definition": { "delivery-limit": LIMIT },
+        "apply-to": "queues",
+    });
+    world.stack().put_policy(world.vhost(), "limit", &limit).await.unwrap();
+    // What is claimed waits for a greeting, so that the worker dies with all it holds.
+    world.relay.set_mode(Mode::NeverGreets);
+    let batch = world.invite(json!({ "import": import })).await;
+    world.until(batch, "queued", PEOPLE).await;
+
+    let mut connections = 0;
+    while world.message_count("beckon.bulk").await > 0 {
+        world.start_worker().await.unwrap();
+        let begun = world
+            .relay
+            .wait_until("a connection", PATIENCE, |counts| counts.connections > connections);
+        connections = begun.await.unwrap().connections;
+        world.kill_worker(0).await;
+        world
+            .eventually("the broker to notice that the worker is gone", async || {
+                (world.consumers_of("beckon.bulk").await == 0).then_some(())
+            })
+            .await;
+    }
+    let thrown_away = world.count(batch, "queued").await;
+    // The time after which an unclaimed job is given up for lost.
+    sqlx::query("update deliveries set lease_until = now() where state = 'queued'")
+        .execute(&world.db)
+        .await
+        .unwrap();
+    world.relay.set_mode(Mode::Normal);
+    world.start_worker().await.unwrap();
+    let finished = world.finished(batch).await;
+
+    assert!(thrown_away > 0, "every job had been claimed before the broker lost it");
+    assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}

@@ -1,0 +1,103 @@
+//! A worker stands still for longer than its leases last, as a machine that is suspended does, and
+//! goes on as if nothing had happened.
+
+use crate::json;
+use harness::relay::{Behaviour, Step};
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use nix::sys::signal::Signal;
+use std::time::Duration;
+
+/// Where its three mails are then: before the body, after the dot, and before their password is
+/// stored.
+const BEFORE: &str = "before@example.org";
+const AFTER: &str = "after@example.org";
+const STORING: &str = "storing@example.org";
+
+/// How long the relay thinks about two of them: time enough to freeze the worker meanwhile.
+const SOME_TIME: Duration = Duration::from_secs(2);
+
+/// Whether somebody waits to store a verifier.
+async fn is_storing(world: &World) -> bool {
+    let waiting = "select exists (select from pg_stat_activity where datname = current_database()
+                   and wait_event_type = 'Lock' and query ilike 'insert into credentials%')";
+    sqlx::query_scalar(waiting).fetch_one(&world.db).await.unwrap()
+}
+
+/// A world with a worker that begins three mails at once, and is missed as soon by the broker as by
+/// Postgres.
+async fn a_world() -> World {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    let amqp = format!("{}?heartbeat=1", world.amqp_url());
+    let own = [
+        ("AMQP_URL", amqp.as_str()),
+        ("BECKON_LEASE", "2s"),
+        ("BECKON_SMTP_CONNECTIONS", "40"),
+    ];
+    world.start_worker_with(&own).await.unwrap();
+    for person in [BEFORE, AFTER, STORING] {
+        world.person(person).await;
+    }
+    world
+}
+
+#[tokio::test]
+async fn it_begins_no_mail_that_another_has_and_records_nothing_over_it() {
+    let mut world = a_world().await;
+    let slowly = |at, wait| Behaviour::Slow { at, wait };
+    world.relay.set(BEFORE, slowly(Step::Rcpt, 3 * SOME_TIME));
+    world.relay.set(AFTER, slowly(Step::Dot, SOME_TIME));
+    let mut stored = world.db.begin().await.unwrap();
+    sqlx::query("lock table credentials in exclusive mode")
+        .execute(&mut *stored)
+        .await
+        .unwrap();
+
+    let password = world.reset_passwords(json!({ "emails": [STORING] })).await;
+    world
+        .eventually("a verifier about to be stored", async || {
+            is_storing(&world).await.then_some(())
+        })
+        .await;
+    let invites = world.invite(json!({ "emails": [BEFORE, AFTER] })).await;
+    let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
+    dot.await.unwrap();
+    world.workers[0].signal(Signal::SIGSTOP);
+    stored.rollback().await.unwrap();
+    for person in [BEFORE, AFTER] {
+        world.relay.set(person, Behaviour::Accept);
+    }
+    world.relay.wait_for(1, PATIENCE).await.unwrap();
+    world.start_worker().await.unwrap();
+    for batch in [invites, password] {
+        world.finished(batch).await;
+    }
+    let by_the_other = world.relay.accepted_count();
+    world.workers[0].signal(Signal::SIGCONT);
+    world
+        .eventually("the frozen worker to be done with its three mails", async || {
+            let log = world.workers[0].log();
+            let done = log.matches("Dropped an outcome").count() + log.matches("Sent a mail").count();
+            (done == 3).then_some(())
+        })
+        .await;
+
+    for (person, mails) in [(BEFORE, 1), (AFTER, 2), (STORING, 1)] {
+        let taken = world.relay.mails_to(person).unwrap();
+        assert_eq!(taken.len(), mails, "{person}");
+    }
+    assert_eq!(
+        by_the_other,
+        world.relay.accepted_count(),
+        "the frozen worker sent one more"
+    );
+    for (batch, mails) in [(invites, 2), (password, 1)] {
+        let finished = world.batch(batch).await;
+        assert_eq!(finished["counts"]["sent"], mails, "{finished}");
+        assert_eq!(finished["counts"]["unsure"], mails, "{finished}");
+    }
+    let mails = world.relay.mails_to(STORING).unwrap();
+    world.sign_in(STORING, mails[0].password().unwrap()).await.expect(200);
+    world.assert_promises_kept().await;
+    world.end().await;
+}

@@ -1,0 +1,58 @@
+//! A flood of passwords to check and a batch of passwords to make: each has its own threads, and
+//! memory is bounded by them.
+
+use crate::json;
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use std::time::{Duration, Instant};
+
+/// Threads that hash, in each process.
+const THREADS: u64 = 2;
+
+/// What one of them needs while it hashes, with room for what the process takes besides: buffers of
+/// as many requests, and an allocator that keeps what it had.
+const MEMORY: u64 = THREADS * 19 * 1024 * 1024 + 48 * 1024 * 1024;
+
+#[tokio::test]
+async fn memory_is_bounded_and_people_get_in() {
+    let threads = THREADS.to_string();
+    let setup = Setup::default()
+        .api_setting("BECKON_HASH_THREADS", &threads)
+        .worker_setting("BECKON_HASH_THREADS", &threads);
+    let world = World::with(setup).await;
+    let import = world.people(30).await;
+    world.person("ada@example.com").await;
+    let first = world.reset_passwords(json!({ "emails": ["ada@example.com"] })).await;
+    world.finished(first).await;
+    let password = world.relay.mails_to("ada@example.com").unwrap()[0]
+        .password()
+        .unwrap()
+        .to_owned();
+    let programs = || world.api.iter().chain(&world.workers);
+    let before: Vec<Option<u64>> = programs().map(harness::program::Program::memory_most).collect();
+
+    let batch = world.reset_passwords(json!({ "import": import })).await;
+    world.relay.wait_for(3, PATIENCE).await.unwrap();
+    let strangers = (0..24).map(|n| async move { format!("person{n}@example.org") });
+    let strangers = strangers.map(|address| async {
+        let wrong = world.sign_in(&address.await, "abcde-fghjk-mnpqr-stuvw").await;
+        assert!(matches!(wrong.status, 401 | 429), "{}", wrong.text);
+    });
+    let ada = async {
+        let began = Instant::now();
+        world.sign_in("ada@example.com", &password).await.expect(200);
+        began.elapsed()
+    };
+    let (_, waited) = tokio::join!(futures_util::future::join_all(strangers), ada);
+    let finished = world.finished(batch).await;
+
+    assert!(waited < Duration::from_secs(30), "{waited:?}");
+    assert_eq!(finished["counts"]["sent"], 30, "{finished}");
+    for (program, before) in programs().zip(before) {
+        if let (Some(before), Some(most)) = (before, program.memory_most()) {
+            assert!(most < before + MEMORY, "{before} bytes before, {most} after");
+        }
+    }
+    world.assert_promises_kept().await;
+    world.end().await;
+}

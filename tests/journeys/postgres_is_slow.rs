@@ -1,0 +1,77 @@
+//! Every answer of Postgres takes seconds: requests hear that soon, and no claim is lost for it.
+
+use crate::json;
+use harness::World;
+use harness::relay::Behaviour;
+use harness::{Setup, world::PATIENCE};
+use std::time::{Duration, Instant};
+
+/// To Postgres, and back again.
+const SLOW: Duration = Duration::from_millis(2_500);
+
+/// A caller hears something before this. Five seconds are waited for a connection, and a request that
+/// has one asks a few questions.
+const HEARD: Duration = Duration::from_secs(45);
+
+#[tokio::test]
+async fn more_callers_than_connections_are_told_to_come_back() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    let (proxy, url) = world.detour("DATABASE_URL").await;
+    let api = world.another_api(&[("DATABASE_URL", &url)]).await.unwrap();
+    world.turn_to(&api.base);
+    world.get("/v1/batches").await.expect(200);
+
+    proxy.latency(SLOW);
+    let began = Instant::now();
+    let asked = (0..24).map(|_| async {
+        let answer = world.get("/v1/batches").await;
+        (answer.status, answer.text, began.elapsed())
+    });
+    let answers = futures_util::future::join_all(asked).await;
+    let alive = world.get("/healthz").await.status;
+    proxy.restore().await.unwrap();
+    let later = world.get("/v1/batches").await;
+
+    let told: Vec<&(u16, String, Duration)> = answers.iter().filter(|answer| answer.0 == 503).collect();
+    assert!(
+        answers
+            .iter()
+            .all(|answer| matches!(answer.0, 200 | 503) && answer.2 < HEARD),
+        "{answers:?}"
+    );
+    assert!(told.len() >= 12, "{answers:?}");
+    assert!(told.iter().any(|answer| answer.2 < Duration::from_secs(8)), "{told:?}");
+    assert!(
+        told.iter().all(|answer| answer.1.contains("/problems/unavailable")),
+        "{told:?}"
+    );
+    assert_eq!((alive, later.status), (200, 200), "{}", later.text);
+    drop(api);
+    world.end().await;
+}
+
+/// A fifth of a lease, and longer than a mail takes otherwise.
+const ANSWER: Duration = Duration::from_millis(400);
+
+#[tokio::test]
+async fn leases_are_renewed_in_time() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    world.person("slow-dot-7s@example.org").await;
+    let (proxy, url) = world.detour("DATABASE_URL").await;
+    let own = [("DATABASE_URL", url.as_str()), ("BECKON_LEASE", "4s")];
+    world.start_worker_with(&own).await.unwrap();
+    proxy.latency(ANSWER);
+
+    let batch = world
+        .reset_passwords(json!({ "emails": ["slow-dot-7s@example.org"] }))
+        .await;
+    world.relay.wait_for(1, PATIENCE).await.unwrap();
+    let finished = world.finished(batch).await;
+
+    assert_eq!(finished["counts"]["sent"], 1, "{finished}");
+    assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
+    world.relay.set_default(Behaviour::Accept);
+    assert_eq!(world.relay.accepted_count(), 1);
+    world.assert_promises_kept().await;
+    world.end().await;
+}

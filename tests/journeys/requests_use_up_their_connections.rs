@@ -1,0 +1,55 @@
+//! Requests that wait for Postgres take connections from requests, and from nobody's mail.
+
+use crate::json;
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// A world's API has so many connections for requests.
+const CONNECTIONS: usize = 6;
+const CALLERS: usize = 16;
+
+#[tokio::test]
+async fn mail_goes_on_and_callers_hear_soon() {
+    let world = World::with(Setup::default().api_setting("BECKON_MAIL_RATE", "40")).await;
+    let import = world.people(120).await;
+    let batch = world.invite(json!({ "import": import })).await;
+    world.relay.wait_for(10, PATIENCE).await.unwrap();
+    let mut lock = world.db.begin().await.unwrap();
+    sqlx::query("lock table api_keys in access exclusive mode")
+        .execute(&mut *lock)
+        .await
+        .unwrap();
+
+    // As many as have connections wait for the lock, the others for them.
+    let (began, told) = (Instant::now(), AtomicUsize::new(0));
+    let asked = (0..CALLERS).map(|_| async {
+        let status = world.get("/v1/batches").await.status;
+        if status == 503 {
+            told.fetch_add(1, Ordering::Relaxed);
+        }
+        (status, began.elapsed())
+    });
+    let mails = async {
+        world.relay.wait_for(120, PATIENCE).await.unwrap();
+        world
+            .eventually("all but those with a connection to be told", async || {
+                (told.load(Ordering::Relaxed) >= CALLERS - CONNECTIONS).then_some(())
+            })
+            .await;
+        lock.rollback().await.unwrap();
+    };
+    let (answers, ()) = tokio::join!(futures_util::future::join_all(asked), mails);
+    let finished = world.finished(batch).await;
+
+    let waited = answers.iter().filter(|answer| answer.0 == 503).map(|answer| answer.1);
+    assert!(waited.max().unwrap() < Duration::from_secs(20), "{answers:?}");
+    assert!(
+        answers.iter().all(|answer| matches!(answer.0, 200 | 503)),
+        "{answers:?}"
+    );
+    assert_eq!(finished["counts"]["sent"], 120, "{finished}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}

@@ -1,0 +1,43 @@
+//! The broker takes a job away from a worker that holds it for too long.
+//!
+//! It closes the channel and gives the job to somebody else, while the mail is still with the relay.
+
+use crate::json;
+use harness::relay::Behaviour;
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use std::time::Duration;
+
+#[tokio::test]
+async fn the_mail_goes_on_and_the_job_that_came_back_does_nothing() {
+    let mut world = World::with(Setup::default().own_stack().workers(0)).await;
+    world.person("ada@example.org").await;
+    // Of channels opened from now on.
+    for setting in ["consumer_timeout,1500", "channel_tick_interval,300"] {
+        let words = format!("eval application:set_env(rabbit,{setting}).");
+        world.stack().broker_ctl(&words).await.unwrap();
+    }
+    for _ in 0..2 {
+        world.start_worker().await.unwrap();
+    }
+    world.relay.set_default(Behaviour::SlowDot(Duration::from_mins(1)));
+
+    let batch = world.invite(json!({ "emails": ["ada@example.org"] })).await;
+    let held = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
+    held.await.unwrap();
+    world
+        .eventually("the broker to close the channel", async || {
+            world.logs().contains("Lost RabbitMQ").then_some(())
+        })
+        .await;
+    world
+        .eventually("the job to come back and be dropped", async || {
+            (world.message_count("beckon.interactive").await == 0).then_some(())
+        })
+        .await;
+    let meanwhile = world.batch(batch).await;
+
+    assert_eq!(meanwhile["counts"]["sending"], 1, "{meanwhile}");
+    assert_eq!(world.relay.counts().dots, 1, "the job that came back was sent");
+    world.end().await;
+}

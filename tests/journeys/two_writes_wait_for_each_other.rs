@@ -1,0 +1,53 @@
+//! Postgres ends a statement to undo a deadlock: it is asked again, and nobody hears of it.
+
+use crate::json;
+use harness::World;
+use sqlx::Executor as _;
+
+/// Ends the first two statements that write to a table as a deadlock would. A sequence remembers
+/// what is undone.
+const TRIP: &str = "
+    create function trip() returns trigger language plpgsql as $$
+        begin
+            if nextval(tg_argv[0]) <= 2 then
+                raise exception 'deadlock detected' using errcode = '40P01';
+            end if;
+            return null;
+        end $$;
+    create sequence trips_of_batches;
+    create trigger trip after insert on batches for each statement execute function trip('trips_of_batches');
+    create sequence trips_of_claims;
+    create trigger trip after insert on attempts for each statement execute function trip('trips_of_claims');
+    create sequence trips_of_credentials;
+    create trigger trip after insert on credentials for each statement execute function trip('trips_of_credentials');
+    create sequence trips_of_outcomes;
+    create trigger trip_outcome after update on attempts for each statement execute function trip('trips_of_outcomes')";
+
+/// The moments that are tripped.
+const MOMENTS: [&str; 4] = ["batches", "claims", "credentials", "outcomes"];
+
+#[tokio::test]
+async fn the_loser_is_asked_again_and_nobody_hears_of_it() {
+    let world = World::start().await;
+    let import = world.people(5).await;
+    world.db.execute(TRIP).await.unwrap();
+
+    let batch = world.reset_passwords(json!({ "import": import })).await;
+    let finished = world.finished(batch).await;
+
+    for moment in MOMENTS {
+        let trips = format!("select last_value from trips_of_{moment}");
+        let trips: i64 = sqlx::query_scalar(sqlx::AssertSqlSafe(trips))
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        assert!(trips >= 3, "{moment} were written {trips} times");
+    }
+    assert_eq!(finished["counts"]["sent"], 5, "{finished}");
+    assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
+    let log = world.logs();
+    assert!(!log.contains("trying again") && !log.contains("\"ERROR\""), "{log}");
+    assert_eq!(world.relay.accepted_count(), 5);
+    world.assert_promises_kept().await;
+    world.end().await;
+}
