@@ -15,6 +15,7 @@ mod asking;
 mod bodies;
 mod files;
 mod keys;
+mod letters;
 mod lists;
 mod passwords;
 mod people;

@@ -169,7 +169,17 @@ async fn unusual_http_is_answered() {
         (
             "TRACE",
             format!("TRACE /v1/batches HTTP/1.1\r\nHost: x\r\n{close}"),
-            "HTTP/1.1 40",
+            "HTTP/1.1 405",
+        ),
+        (
+            "a path that climbs",
+            format!("GET /docs/../../../../etc/passwd HTTP/1.1\r\nHost: x\r\n{close}"),
+            "HTTP/1.1 404",
+        ),
+        (
+            "a path that climbs in disguise",
+            format!("GET /docs/%2e%2e%2f%2e%2e%2fetc%2fpasswd HTTP/1.1\r\nHost: x\r\n{close}"),
+            "HTTP/1.1 404",
         ),
     ];
 

@@ -1,0 +1,231 @@
+//! Letters that cannot be sent as they are, and callers who would write as somebody else.
+
+use reqwest::Method;
+
+use crate::asking::{a_world, ask, post, rows_in};
+use crate::json;
+
+/// A letter with a fault: which letter, subject and body, and what is told: field, line and column,
+/// word, sentence.
+type Fault = (
+    &'static str,
+    &'static str,
+    &'static str,
+    (&'static str, u64, &'static str, &'static str, &'static str),
+);
+
+const FAULTS: &[Fault] = &[
+    (
+        "invite",
+        "Hello",
+        "Dear {{ first_nam }},",
+        (
+            "body",
+            1,
+            "6",
+            "unknown_field",
+            "{{ first_nam }} is not a field. Did you mean {{ first_name }}?",
+        ),
+    ),
+    (
+        "invite",
+        "Hello",
+        "Line\n{{ password }}",
+        (
+            "body",
+            2,
+            "1",
+            "password_in_invite",
+            "The invite email must not contain {{ password }}",
+        ),
+    ),
+    (
+        "password_reset",
+        "Hello",
+        "No password",
+        (
+            "body",
+            1,
+            "1",
+            "password_missing",
+            "The Reset Password email must contain {{ password }}",
+        ),
+    ),
+    (
+        "password_reset",
+        "{{ password }}",
+        "{{ password }}",
+        (
+            "subject",
+            1,
+            "1",
+            "password_in_subject",
+            "The subject must not contain {{ password }}: others can see it",
+        ),
+    ),
+    (
+        "password_reset",
+        "Hello",
+        "[in](https://lerna.example/?p={{ password }})\n{{ password }}",
+        (
+            "body",
+            1,
+            "1",
+            "password_in_link",
+            "A link must not contain {{ password }}, neither in its text nor in its address",
+        ),
+    ),
+    (
+        "invite",
+        "Hello",
+        "{% for a in b %}",
+        (
+            "body",
+            1,
+            "1",
+            "logic_unsupported",
+            "Only fields such as {{ first_name }} are possible, no conditions or loops",
+        ),
+    ),
+    (
+        "invite",
+        "Hello",
+        "{{ first_name",
+        (
+            "body",
+            1,
+            "1",
+            "field_not_closed",
+            "There is a {{ without a }} after it",
+        ),
+    ),
+    (
+        "invite",
+        "Hello",
+        "{{ first_name | upper }}",
+        (
+            "body",
+            1,
+            "1",
+            "unknown_filter",
+            "“upper” is not possible here. Only default(\"text\") is, as in {{ first_name | default(\"there\") }}",
+        ),
+    ),
+    (
+        "invite",
+        "Hello",
+        "[a](http://evil.example)",
+        ("body", 1, "1", "link_scheme", "Links must start with https://"),
+    ),
+    (
+        "invite",
+        "Hello",
+        "![a](https://evil.example/x.png)",
+        (
+            "body",
+            1,
+            "1",
+            "image_unsupported",
+            "Images are not possible in these emails",
+        ),
+    ),
+    (
+        "invite",
+        "Hello",
+        "<script>alert(1)</script>",
+        (
+            "body",
+            1,
+            "1",
+            "html_unsupported",
+            "HTML is not possible here: <script>alert(1)</script>. Use Markdown, or write \\< for a plain <",
+        ),
+    ),
+    (
+        "invite",
+        "",
+        "Hello",
+        ("subject", 1, "1", "subject_missing", "Subject: enter a subject"),
+    ),
+];
+
+#[tokio::test]
+async fn a_fault_in_a_letter_is_told_with_its_place() {
+    let world = a_world().await;
+    let user = world.person("ada@example.org").await;
+
+    for (kind, subject, body, expected) in FAULTS {
+        let letter = json!({ "subject": subject, "body": body });
+        let look = json!({ "user": user, "subject": subject, "body": body });
+        for asked in [
+            ask(&world, Method::PUT, &format!("/v1/system-emails/{kind}")).json(letter.to_string()),
+            post(&world, &format!("/v1/system-emails/{kind}/preview"), look.to_string()),
+        ] {
+            let sentence = "This text cannot be sent as it is; see errors.";
+            let told = asked.must_tell(422, "template_invalid", sentence).await;
+            let errors = told.body["errors"].as_array().unwrap();
+            assert_eq!(errors.len(), 1, "{subject:?} {body:?}: {}", told.text);
+            let text = |name: &str| errors[0][name].as_str().unwrap();
+            let found = (
+                text("field"),
+                errors[0]["row"].as_u64().unwrap(),
+                text("column"),
+                text("code"),
+                text("message"),
+            );
+            assert_eq!(found, *expected, "{}", told.text);
+        }
+        let saved = world.get(&format!("/v1/system-emails/{kind}")).await.expect(200);
+        assert_eq!(saved["version"], 1, "{saved}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_subject_ends_with_its_line() {
+    let world = a_world().await;
+
+    let letter = json!({ "subject": "Hello\r\nBcc: all@example.org", "body": "Hello" });
+    let told = ask(&world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string());
+    let told = told.answer().await;
+
+    told.assert_problem(422, "template_invalid");
+    let first = &told.body["errors"][0];
+    assert_eq!(
+        (&first["field"], &first["code"], &first["message"]),
+        (
+            &json!("subject"),
+            &json!("subject_several_lines"),
+            &json!("Subject must be one line")
+        ),
+        "{}",
+        told.text
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn nobody_but_the_settings_says_who_writes() {
+    let world = a_world().await;
+    let user = world.person("ada@example.org").await;
+    let evil = "evil@example.com";
+
+    for field in ["from", "reply_to", "sender", "headers", "bcc", "subject", "to"] {
+        let batch = json!({ "users": [user], field: evil });
+        let letter =
+            json!({ "subject": "Hello", "body": "Hello", (if field == "subject" { "Subject" } else { field }): evil });
+        for asked in [
+            post(&world, "/v1/invites", batch.to_string()),
+            post(&world, "/v1/password-resets", batch.to_string()),
+            ask(&world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string()),
+        ] {
+            let told = asked.answer().await;
+            told.assert_problem(400, "unknown_field");
+            assert!(!told.text.contains(evil), "{}", told.text);
+        }
+    }
+    assert_eq!(rows_in(&world, "batches").await, 0);
+    let invite = world.get("/v1/system-emails/invite").await.expect(200);
+    assert_eq!(invite["version"], 1, "{invite}");
+    world.end().await;
+}
