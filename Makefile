@@ -7,8 +7,6 @@
 
 CARGO ?= cargo
 TARGET = $${CARGO_TARGET_DIR:-target}
-# Journeys wait for other processes half of their time.
-THREADS = $${RUST_TEST_THREADS:-$$(($$(getconf _NPROCESSORS_ONLN) * 2))}
 
 .PHONY: help demo test check bench soak queries snapshot upgrade sbom fmt setup setup-tests
 .DEFAULT_GOAL := help
@@ -22,7 +20,7 @@ demo: setup ## try everything on this machine, until Ctrl-C; with ONCE=1 it chec
 
 test: setup-tests ## run every test
 	$(CARGO) build --workspace --locked
-	RUST_TEST_THREADS="$(THREADS)" $(CARGO) test --workspace --locked
+	$(CARGO) test --workspace --locked
 
 # The steps are one recipe, so that they run in this order and stop at the first failure, also
 # with -j and -k.

@@ -11,15 +11,18 @@
 
 mod alerts;
 mod budgets;
+mod clocks;
 mod dashboards;
 mod deploy;
 mod failpoints;
 mod features;
+mod headers;
 mod imports;
 mod jobs;
 mod letters;
 mod metrics;
 mod pages;
+mod readme;
 mod release;
 mod routes;
 mod secrets;

@@ -1,0 +1,35 @@
+//! Moments that are kept are Postgres's: due, leased, expired, sent.
+//!
+//! A worker whose clock is an hour off must neither lose a claim nor keep a password alive, so no
+//! process reads its own wall clock but for the traces, which say when it itself did something.
+
+use crate::sources::files;
+
+/// Where the wall clock may be read.
+const TRACES: &str = "shared/src/trace/span.rs";
+
+#[test]
+fn no_moment_that_is_kept_comes_from_our_own_clock() {
+    let ways = ["SystemTime::now", "now_utc", "now_local", "UtcDateTime::now"];
+    let ours = |path: &str| {
+        ["api/src/", "worker/src/", "shared/src/"]
+            .iter()
+            .any(|part| path.starts_with(part))
+    };
+
+    let sources = files(".rs");
+    let reading: Vec<&str> = sources
+        .iter()
+        .filter(|source| ours(&source.path) && ways.iter().any(|way| source.code().contains(way)))
+        .map(|source| source.path.as_str())
+        .collect();
+
+    assert_eq!(reading, [TRACES]);
+    // Nor does a statement take one as a parameter under that name.
+    let taken: Vec<&str> = sources
+        .iter()
+        .filter(|source| source.path.starts_with("shared/src/store") && source.code().contains("now: OffsetDateTime"))
+        .map(|source| source.path.as_str())
+        .collect();
+    assert!(taken.is_empty(), "{taken:?}");
+}

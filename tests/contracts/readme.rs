@@ -1,0 +1,160 @@
+//! `tests/README.md` and `SECURITY.md` name tests for what they say, and each is there.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use crate::sources::{Source, read, top};
+
+/// The rows of the table below a heading: its cells, without the head.
+fn table<'a>(page: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
+    let section = page.split("\n## ").find(|section| section.starts_with(heading));
+    let lines = section.unwrap_or_default().lines().filter(|line| line.starts_with('|'));
+    let cells = |line: &'a str| line.trim_matches('|').split(" | ").map(str::trim).collect();
+    lines.skip(2).map(cells).collect()
+}
+
+/// What a cell names as proof: files, some with the name of a test.
+fn proofs(cell: &str) -> Vec<&str> {
+    let quoted = cell.split('`').skip(1).step_by(2);
+    quoted.filter(|words| words.contains(".rs")).collect()
+}
+
+/// What of these proofs, seen from a folder, is not there.
+fn missing(folder: &str, proofs: &[&str]) -> Vec<String> {
+    let mut missing = Vec::new();
+    for proof in proofs {
+        let (path, test) = proof
+            .split_once("::")
+            .map_or((*proof, None), |(path, test)| (path, Some(test)));
+        let from_the_top = Path::new(folder).join(path);
+        let Ok(text) = std::fs::read_to_string(top().join(&from_the_top)) else {
+            missing.push(format!("{proof}: no such file"));
+            continue;
+        };
+        let source = Source {
+            path: from_the_top.display().to_string(),
+            text,
+        };
+        if test.is_some_and(|test| !source.names_of(&["fn"]).iter().any(|name| name == test)) {
+            missing.push(format!("{proof}: no such test in it"));
+        }
+    }
+    missing
+}
+
+/// Checks that a table has these rows in this order, and that each shows something that is there or
+/// says why it does not.
+fn hold(page: &str, heading: &str, folder: &str, rows: &[String], excuse: &str) {
+    let table = table(page, heading);
+
+    let numbers: Vec<&str> = table.iter().map(|row| row[0]).collect();
+    assert_eq!(numbers, rows, "{heading}");
+    for row in &table {
+        let cell = row[row.len() - 1];
+        let proofs = proofs(cell);
+        assert!(
+            !proofs.is_empty() || cell.contains(excuse),
+            "{heading} {}: nothing shows it",
+            row[0]
+        );
+        let missing = missing(folder, &proofs);
+        assert!(missing.is_empty(), "{heading} {}: {missing:#?}", row[0]);
+    }
+}
+
+fn numbered(prefix: &str, last: u32) -> Vec<String> {
+    (1..=last).map(|n| format!("{prefix}{n}")).collect()
+}
+
+#[test]
+fn every_fault_has_its_row_and_every_row_its_test() {
+    let mut rows = numbered("", 59);
+    let kills = ["21a", "21b", "21c", "21d"].map(str::to_owned);
+    rows.splice(21..21, kills);
+
+    hold(&read("tests/README.md"), "Faults", "tests", &rows, "not run");
+}
+
+#[test]
+fn every_promise_has_a_check() {
+    hold(
+        &read("tests/README.md"),
+        "Promises",
+        "tests",
+        &numbered("I", 13),
+        "unchecked",
+    );
+}
+
+#[test]
+fn every_kind_of_bad_input_has_its_words() {
+    hold(
+        &read("tests/README.md"),
+        "Bad input",
+        "tests",
+        &numbered("", 30),
+        "none:",
+    );
+}
+
+#[test]
+fn every_requirement_of_security_is_shown_or_said_not_to_be_met() {
+    let page = read(".github/SECURITY.md");
+    let table = table(&page, "What is required");
+    assert!(table.len() >= 40, "{} requirements", table.len());
+    let version = read("Cargo.toml");
+    let version = version
+        .lines()
+        .find_map(|line| line.strip_prefix("version = \""))
+        .unwrap();
+    let minor = version.rsplit_once('.').unwrap().0;
+    assert!(
+        page.contains(&format!("| {minor} | yes |")),
+        "{minor} is not called supported"
+    );
+
+    for row in &table {
+        let (requirement, shown) = (row[0], row[row.len() - 1]);
+        let proofs = proofs(shown);
+        let is_plain = shown.starts_with("not met: ") || shown.starts_with("not ours: ");
+        assert!(!proofs.is_empty() || is_plain, "{requirement}: nothing shows it");
+        let missing = missing("", &proofs);
+        assert!(missing.is_empty(), "{requirement}: {missing:#?}");
+    }
+}
+
+#[test]
+fn what_was_not_run_is_named_where_an_operator_meets_it() {
+    let deploy = read("deploy/README.md");
+    let told: String = deploy.split("**Not run**").skip(1).collect();
+
+    for word in [
+        "RabbitMQ 3.13 and 4",
+        "three RabbitMQ nodes",
+        "standby",
+        "clock",
+        "out-of-memory",
+        "million",
+    ] {
+        assert!(told.contains(word), "{word} is not among what was not run");
+    }
+}
+
+/// A journey that no table names may be about something else; one that a table names twice is fine.
+/// But a file of journeys that only lies there is not run at all.
+#[test]
+fn every_journey_is_run() {
+    let main = read("tests/journeys/main.rs");
+    let modules: BTreeSet<&str> = main
+        .lines()
+        .filter_map(|line| line.strip_prefix("mod ")?.strip_suffix(';'))
+        .collect();
+    let folder = std::fs::read_dir(top().join("tests/journeys")).unwrap().flatten();
+    let files = folder.filter_map(|entry| entry.file_name().into_string().ok());
+    let idle: Vec<String> = files
+        .filter_map(|name| name.strip_suffix(".rs").map(str::to_owned))
+        .filter(|name| name != "main" && !modules.contains(name.as_str()))
+        .collect();
+
+    assert!(idle.is_empty(), "{idle:?}");
+}
