@@ -99,22 +99,23 @@ pub struct Claimant<'a> {
 /// was faster, its batch was paused or stopped, or it has ended. One whose address is blocked ends
 /// here: this is the last look at it before the relay, wherever it waited and for how long.
 pub async fn claim(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResult<Claims> {
+    despite_deadlocks(|| claim_once(db, jobs, claimant)).await
+}
+
+async fn claim_once(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResult<Claims> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.delivery).collect();
     let attempts: Vec<i32> = jobs.iter().map(|job| job.attempt).collect();
-    let claiming = || async {
-        let claiming = sqlx::query_file!(
-            "src/store/claim.sql",
-            &ids,
-            &attempts,
-            claimant.token,
-            seconds(claimant.lease),
-            claimant.worker,
-            seconds(claimant.invites_give_up_after),
-            seconds(claimant.passwords_give_up_after),
-        );
-        within(claiming.fetch_all(db)).await
-    };
-    let rows = despite_deadlocks(claiming).await?;
+    let claiming = sqlx::query_file!(
+        "src/store/claim.sql",
+        &ids,
+        &attempts,
+        claimant.token,
+        seconds(claimant.lease),
+        claimant.worker,
+        seconds(claimant.invites_give_up_after),
+        seconds(claimant.passwords_give_up_after),
+    );
+    let rows = within(claiming.fetch_all(db)).await?;
     let mut claims = Claims::default();
     for row in rows {
         match row.becomes.as_str() {
