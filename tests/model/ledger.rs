@@ -144,6 +144,7 @@ impl Ledger {
             code: None,
             enhanced_code: None,
             reply: String::new(),
+            unknown: None,
         };
         let settled = settle(db(), &[recorded], is_repeated).await.unwrap();
         settled.into_iter().map(|one| one.state).collect()
