@@ -46,7 +46,7 @@ async fn fifty_requests_take_nothing_from_them() {
 
     for n in 0..50 {
         let behaviour = match n {
-            1 => Behaviour::no_such_user(),
+            1 => Behaviour::refused_after_dot(),
             2 => Behaviour::try_later(),
             _ => Behaviour::Accept,
         };
