@@ -83,14 +83,16 @@ impl ReferenceStateMachine for Life {
         proptest::strategy::Union::new_weighted(steps).boxed()
     }
 
-    /// What cannot happen: a job nobody published, a mail sent after the lease or twice by one claim,
-    /// a worker that records something else than what it saw.
+    /// What cannot happen: a job nobody published, a claim asked for again after its end was recorded,
+    /// a mail sent after the lease or twice by one claim, a worker that records something else than what
+    /// it saw.
     fn preconditions(state: &Self, step: &Step) -> bool {
         let claim = |at: usize| state.claims.get(at);
         match step {
             Step::Mark(round) => *round < state.rounds.len(),
             Step::Claim(job) => *job < state.jobs().len(),
-            Step::ClaimAgain(at) | Step::Renew(at) => claim(*at).is_some(),
+            Step::ClaimAgain(at) => claim(*at).is_some_and(|claim| claim.outcome.is_none()),
+            Step::Renew(at) => claim(*at).is_some(),
             Step::Send(at) => claim(*at).is_some_and(|claim| {
                 let lease = state.deliveries[claim.job.delivery].lease;
                 !claim.is_sent && claim.outcome.is_none() && state.holds(*at) && lease == Lease::Holds
