@@ -7,6 +7,10 @@
 
 CARGO ?= cargo
 TARGET = $${CARGO_TARGET_DIR:-target}
+# Most tests wait for other processes half of their time. Those with a browser do not: more of them at
+# a time than there are cores only wait for each other.
+WAITING_TESTS = --lib --bins $(addprefix --test ,bad_input contracts fuzz journeys model)
+THREADS = $${RUST_TEST_THREADS:-$$(($$(getconf _NPROCESSORS_ONLN) * 2))}
 
 .PHONY: help demo test check bench soak queries snapshot upgrade sbom fmt setup setup-tests
 .DEFAULT_GOAL := help
@@ -20,7 +24,8 @@ demo: setup ## try everything on this machine, until Ctrl-C; with ONCE=1 it chec
 
 test: setup-tests ## run every test
 	$(CARGO) build --workspace --locked
-	$(CARGO) test --workspace --locked
+	RUST_TEST_THREADS="$(THREADS)" $(CARGO) test --workspace --locked $(WAITING_TESTS)
+	$(CARGO) test --workspace --locked --test console
 
 # The steps are one recipe, so that they run in this order and stop at the first failure, also
 # with -j and -k.

@@ -158,3 +158,19 @@ fn every_journey_is_run() {
 
     assert!(idle.is_empty(), "{idle:?}");
 }
+
+#[test]
+fn make_test_runs_every_set_of_tests() {
+    let sets = read("tests/Cargo.toml");
+    let sets = sets.split("[[test]]\nname = \"").skip(1);
+    let sets: BTreeSet<&str> = sets.filter_map(|rest| rest.split('"').next()).collect();
+    let makefile = read("Makefile");
+    let named = makefile.split("--test ").skip(1);
+    let named: BTreeSet<&str> = named
+        .flat_map(|rest| rest.lines().next().unwrap_or_default().split([' ', ',', ')']))
+        .filter(|word| sets.contains(word))
+        .collect();
+
+    assert!(sets.len() > 4, "{sets:?}");
+    assert_eq!(named, sets);
+}
