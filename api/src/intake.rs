@@ -19,7 +19,7 @@ use shared::failpoint::{Point, reach};
 use shared::store::imports::ImportEffect;
 use shared::store::intake::{Accepted, NewBatch, Selection, accept};
 use shared::store::users::UserFilter;
-use shared::store::{DEADLOCKS, Transaction, begin, imports};
+use shared::store::{StoreResult, Transaction, begin, despite_deadlocks, imports};
 use shared::system_email::SystemEmailKind;
 use shared::trace::{TraceContext, now};
 use std::collections::BTreeMap;
@@ -167,7 +167,7 @@ pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<Accept
             return Err(Problem::not_found("import"));
         }
         let _room = this.room.for_batch(new.kind).await?;
-        let (transaction, accepted) = match accept_despite_deadlocks(&this, &once, &new).await? {
+        let (transaction, accepted) = match despite_deadlocks(|| begin_accepting(&this, &once, &new)).await?? {
             Taken::Before(answer) => return Ok(answer),
             Taken::Now(transaction, accepted) => (transaction, accepted),
         };
@@ -200,20 +200,17 @@ enum Taken {
     Now(Transaction, Accepted),
 }
 
-/// Takes a request in, and begins anew when Postgres ends it to undo a deadlock.
-async fn accept_despite_deadlocks(api: &Api, once: &Once, new: &NewBatch) -> Result<Taken, Problem> {
-    let mut left = DEADLOCKS;
-    loop {
-        let mut transaction = begin(&api.db).await?;
-        reach(Point::TransactionBegun);
-        if let Some(answer) = once.answered(&mut transaction).await? {
-            return Ok(Taken::Before(answer));
-        }
-        match accept(&mut transaction, new, api.mail_rate).await {
-            Err(fault) if left > 0 && fault.is_deadlock() => left -= 1,
-            accepted => return Ok(Taken::Now(transaction, accepted?)),
-        }
+/// Takes a request in. The inner error is what to answer, the outer one what Postgres did.
+async fn begin_accepting(api: &Api, once: &Once, new: &NewBatch) -> StoreResult<Result<Taken, Problem>> {
+    let mut transaction = begin(&api.db).await?;
+    reach(Point::TransactionBegun);
+    match once.answered(&mut transaction).await {
+        Ok(None) => {}
+        Ok(Some(answer)) => return Ok(Ok(Taken::Before(answer))),
+        Err(problem) => return Ok(Err(problem)),
     }
+    let accepted = accept(&mut transaction, new, api.mail_rate).await?;
+    Ok(Ok(Taken::Now(transaction, accepted)))
 }
 
 fn batch_of(

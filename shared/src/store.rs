@@ -62,7 +62,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const ANSWER: Duration = Duration::from_secs(30);
 
 /// How often a statement is asked again that Postgres ended to undo a deadlock.
-pub const DEADLOCKS: usize = 3;
+const DEADLOCKS: usize = 3;
 
 /// Why a statement gave no answer, by what the caller does about it.
 ///
@@ -124,7 +124,7 @@ impl StoreError {
 
     /// Whether Postgres ended it because two waited for each other (40P01) or because of a
     /// serialisation (40001). Nothing was changed, and asking again at once can help.
-    pub fn is_deadlock(&self) -> bool {
+    fn is_deadlock(&self) -> bool {
         matches!(self.code().as_deref(), Some("40P01" | "40001"))
     }
 
@@ -223,7 +223,11 @@ fn silent() -> sqlx::Error {
 }
 
 /// Asks again when Postgres ended the statement to undo a deadlock. Nothing was changed then.
-async fn despite_deadlocks<T, F: Future<Output = StoreResult<T>>>(ask: impl Fn() -> F) -> StoreResult<T> {
+///
+/// # Errors
+///
+/// The last answer's: after the third deadlock, or any other.
+pub async fn despite_deadlocks<T, F: Future<Output = StoreResult<T>>>(ask: impl Fn() -> F) -> StoreResult<T> {
     let mut left = DEADLOCKS;
     loop {
         match ask().await {
