@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 const RUNBOOK: &str = include_str!("../../deploy/runbooks/restoring.md");
 
-const INVITED: usize = 200;
-const PASSWORDS: usize = 60;
+const INVITED: usize = 300;
+const PASSWORDS: usize = 150;
 const RATE: &str = "50";
 
 /// A piece of the runbook, by what stands behind its fence.
@@ -126,6 +126,17 @@ struct Begun {
     passwords: Uuid,
 }
 
+/// Waits until so many of the invited and of those with passwords have their mail.
+async fn some_of_both(world: &World, least: [usize; 2]) {
+    let least = [least[0].min(INVITED), least[1].min(PASSWORDS)];
+    world
+        .eventually("mails of both batches", async || {
+            let mailed = [mails_of(world, "invited").len(), mails_of(world, "password").len()];
+            (mailed[0] >= least[0] && mailed[1] >= least[1]).then_some(())
+        })
+        .await;
+}
+
 /// A backup in the middle of two batches, more mails, a batch that the backup does not know, the end.
 async fn until_the_end(world: &mut World, operator: &Operator) -> Begun {
     let invited = bring_in(world, "invited", INVITED).await;
@@ -135,10 +146,10 @@ async fn until_the_end(world: &mut World, operator: &Operator) -> Begun {
         invites: world.invite(json!({ "import": invited })).await,
         passwords: world.reset_passwords(json!({ "import": with_passwords })).await,
     };
-    world.relay.wait_for(40, PATIENCE).await.unwrap();
+    some_of_both(world, [5, 5]).await;
     operator.shell(piece("sh dump"));
-    let at_the_backup = world.relay.accepted_count();
-    world.relay.wait_for(at_the_backup + 40, PATIENCE).await.unwrap();
+    let at_the_backup = [mails_of(world, "invited").len(), mails_of(world, "password").len()];
+    some_of_both(world, at_the_backup.map(|mailed| mailed + 5)).await;
     world.invite(json!({ "emails": ["late1@example.org"] })).await;
     world
         .eventually("the mail that the backup does not know", async || {
