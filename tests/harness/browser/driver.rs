@@ -29,6 +29,7 @@ impl Driver {
     /// Starts one.
     pub(super) async fn start() -> Result<Self> {
         let path = path_of("CHROMEDRIVER").await?;
+        let chromium = path_of("CHROMIUM").await?;
         let folder = Folder::make()?;
         let home = folder.0.display().to_string();
         let settings = [
@@ -37,6 +38,8 @@ impl Driver {
             ("HOME", home),
             ("LANG", "C.UTF-8".to_owned()),
             ("TZ", "UTC".to_owned()),
+            // For the script that starts it.
+            ("CHROMIUM", chromium.display().to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value));
         loop {

@@ -51,8 +51,11 @@ impl Setup {
     }
 }
 
+/// What starts Chromium.
+const CHROMIUM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/harness/browser/chromium.sh");
+
 /// What the driver needs to know to start Chromium.
-pub(super) fn capabilities(chromium: &Path, folder: &Path) -> Value {
+pub(super) fn capabilities(folder: &Path) -> Value {
     let profile = format!("--user-data-dir={}", folder.join("profile").display());
     let arguments = [
         "--headless=new",
@@ -77,11 +80,9 @@ pub(super) fn capabilities(chromium: &Path, folder: &Path) -> Value {
         "browserName": "chrome",
         "goog:loggingPrefs": { "browser": "ALL" },
         "goog:chromeOptions": {
-            "binary": chromium,
+            "binary": CHROMIUM,
             "args": arguments,
             "prefs": {
-                // Its own page for a new tab is a heavy one, and writes to the console.
-                "session": { "restore_on_startup": 4, "startup_urls": ["about:blank"] },
                 // Nobody is there to answer its questions about passwords.
                 "credentials_enable_service": false,
                 "profile.password_manager_leak_detection": false,

@@ -1,0 +1,4 @@
+#!/bin/sh
+# Starts the browser for its driver, which gives the options. The driver waits for an open page, and a
+# headless shell opens none unless it is told to.
+exec "$CHROMIUM" "$@" about:blank
