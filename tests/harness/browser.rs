@@ -36,6 +36,7 @@ mod setup;
 mod tabs;
 mod wire;
 
+pub use audit::Part;
 pub use download::Download;
 pub use setup::Setup;
 
@@ -47,7 +48,6 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::error::{HarnessError, Result};
-use crate::installed::path_of;
 use driver::Driver;
 use wire::Session;
 
@@ -81,9 +81,8 @@ impl Browser {
     }
 
     async fn try_start(setup: Setup) -> Result<Self> {
-        let chromium = path_of("CHROMIUM").await?;
         let driver = Driver::start().await?;
-        let session = Session::open(driver.port(), &setup::capabilities(&chromium, driver.folder()))
+        let session = Session::open(driver.port(), &setup::capabilities(driver.folder()))
             .await
             .map_err(|fault| HarnessError::because(driver.log_tail(), fault))?;
         let browser = Self {

@@ -3,7 +3,6 @@
 
 use crate::json;
 use harness::stack::Stack;
-use harness::world::PATIENCE;
 use harness::{Setup, World};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
