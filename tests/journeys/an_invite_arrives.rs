@@ -34,7 +34,7 @@ async fn an_invite_arrives() {
 
 #[tokio::test]
 async fn every_person_of_a_large_batch_gets_one_mail() {
-    const PEOPLE: usize = 20_000;
+    const PEOPLE: usize = 8_000;
     let world = World::start().await;
     let import = world.people(PEOPLE).await;
 

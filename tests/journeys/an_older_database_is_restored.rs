@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 const RUNBOOK: &str = include_str!("../../deploy/runbooks/restoring.md");
 
-const INVITED: usize = 300;
-const PASSWORDS: usize = 150;
+const INVITED: usize = 200;
+const PASSWORDS: usize = 100;
 const RATE: &str = "50";
 
 /// A piece of the runbook, by what stands behind its fence.
