@@ -22,8 +22,8 @@ use scene::Scene;
 
 /// The windows in which every page is looked at with its scripts running, and at what of it.
 ///
-/// In the dark only colours are others, and between a telephone and the narrowest window only
-/// places are: asking for all of it six times doubles the time of this walk and finds nothing more.
+/// `console.css` changes nothing but colours in the dark, and has no step between a telephone's width
+/// and the narrowest, where only places differ; so all of it six times would tell the same twice.
 const WINDOWS: [(u32, bool, Part); 5] = [
     (1280, false, Part::All),
     (1280, true, Part::Colours),

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 const RUNBOOK: &str = include_str!("../../deploy/runbooks/restoring.md");
 
-const INVITED: usize = 200;
+const INVITED: usize = 400;
 const PASSWORDS: usize = 100;
 const RATE: &str = "50";
 
