@@ -49,7 +49,8 @@ fn both_programs_say_version_and_revision() {
 
 #[test]
 fn the_revision_is_what_the_build_is_told_or_git_knows() {
-    let place = tempfile::tempdir().unwrap();
+    // Where programs may be run; where files go that nobody chose a place for, they need not.
+    let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let script = place.path().join("build");
     let compiled = Command::new("rustc")
         .args(["--edition", "2024", "-o"])

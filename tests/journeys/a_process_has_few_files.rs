@@ -4,26 +4,30 @@ use crate::json;
 use harness::program::binary_path;
 use harness::{Setup, World};
 use std::os::unix::fs::PermissionsExt as _;
+use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-/// Lets what is started from now on open at most so many files.
-fn allow(world: &mut World, files: usize) {
+/// Lets what is started from now on open at most so many files, for as long as the folder is kept.
+#[must_use]
+fn allow(world: &mut World, files: usize) -> TempDir {
+    // Where programs may be run.
+    let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     for program in ["beckon-api", "beckon-worker"] {
-        let path = world.folder().join(program);
+        let path = folder.path().join(program);
         let real = binary_path(program).unwrap();
         let script = format!("#!/bin/sh\nulimit -n {files}\nexec {} \"$@\"\n", real.display());
         std::fs::write(&path, script).unwrap();
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
-    let folder = world.folder().to_path_buf();
-    world.turn_to_programs(Some(&folder));
+    world.turn_to_programs(Some(folder.path()));
+    folder
 }
 
 #[tokio::test]
 async fn a_worker_sends_over_the_connections_it_can_open() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let import = world.people(300).await;
-    allow(&mut world, 24);
+    let _programs = allow(&mut world, 24);
     world
         .relay
         .set_default(harness::relay::Behaviour::SlowDot(std::time::Duration::from_millis(30)));
@@ -54,7 +58,7 @@ async fn a_newcomer(world: &World) -> reqwest::Result<reqwest::Response> {
 #[tokio::test]
 async fn an_api_that_was_full_answers_when_somebody_has_left() {
     let mut world = World::with(Setup::default().workers(0)).await;
-    allow(&mut world, 40);
+    let _programs = allow(&mut world, 40);
     world.kill_api().await;
     world.start_api().await.unwrap();
 

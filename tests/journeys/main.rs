@@ -38,6 +38,7 @@ mod a_worker_cannot_record;
 mod a_worker_crashes_in_a_circle;
 mod a_worker_is_frozen;
 mod a_worker_is_killed;
+mod all_workers_die_and_the_broker_restarts;
 mod an_address_is_blocked;
 mod an_answer_of_postgres_is_lost;
 mod an_import_is_undone;
@@ -92,7 +93,6 @@ mod two_writes_wait_for_each_other;
 mod what_is_done_is_on_record;
 mod what_runbooks_ask_is_answered;
 mod who_is_left_out_is_counted;
-mod workers_die_and_the_broker_restarts;
 
 /// The tests' way to write JSON.
 pub(crate) use serde_json::json;

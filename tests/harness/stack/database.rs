@@ -12,7 +12,7 @@ use crate::installed::path_of;
 
 /// Survives the server's crash but not the machine's, which tests don't cause. Commits are still
 /// written before they are answered: a crash of the server would lose what it has in memory.
-pub(super) const FAST: &str = "-c max_connections=200 -c shared_buffers=128MB -c fsync=off \
+pub(super) const FAST: &str = "-c max_connections=400 -c shared_buffers=128MB -c fsync=off \
      -c synchronous_commit=on -c full_page_writes=off -c autovacuum_naptime=10min";
 /// Every promise kept, with the memory a server of its own would have.
 pub(super) const DURABLE: &str = "-c max_connections=200 -c shared_buffers=512MB -c fsync=on \
