@@ -128,7 +128,7 @@ async fn a_worker_dies(world: &mut World) {
     let sign = world.folder().join("died");
     let death = format!("W12:1:{}", sign.display());
     world.kill_worker(0).await;
-    world.start_worker_with(&[("BECKON_FAILPOINT", &death)]).await.unwrap();
+    world.start_worker_that_stops(&death).await.unwrap();
     let batch = world.reset_passwords(json!({ "emails": [LAST] })).await;
     world
         .eventually("the worker to die", async || sign.exists().then_some(()))

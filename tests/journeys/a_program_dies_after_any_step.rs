@@ -40,10 +40,7 @@ async fn a_worker_dies_after_each_of_its_steps() {
 
     for step in steps('W') {
         let (setting, sign) = death(&world, step, 2);
-        world
-            .start_worker_with(&[("BECKON_FAILPOINT", &setting)])
-            .await
-            .unwrap();
+        world.start_worker_that_stops(&setting).await.unwrap();
         has_come_to(&world, &sign).await;
         world.kill_worker(0).await;
         world.sign_in(REGULAR, OWN_PASSWORD).await.expect(200);

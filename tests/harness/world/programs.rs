@@ -61,6 +61,26 @@ impl World {
     ///
     /// When it does not come up.
     pub async fn start_worker_with(&mut self, own: &[(&str, &str)]) -> Result<()> {
+        let (program, probes) = self.launch_worker(own).await?;
+        self.ready(&program, &format!("http://{probes}")).await?;
+        self.workers.push(program);
+        Ok(())
+    }
+
+    /// Starts one more worker that is to stop at a failpoint. It is not waited for, because it may stand
+    /// there with all its threads before it can say that it takes jobs.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such program.
+    pub async fn start_worker_that_stops(&mut self, failpoint: &str) -> Result<()> {
+        let (program, _) = self.launch_worker(&[("BECKON_FAILPOINT", failpoint)]).await?;
+        self.workers.push(program);
+        Ok(())
+    }
+
+    /// Starts one more worker, and says where it answers probes.
+    async fn launch_worker(&mut self, own: &[(&str, &str)]) -> Result<(Program, String)> {
         let probes = match self.setup.probes() {
             Some(address) => address,
             None => free_address().await?.to_string(),
@@ -79,9 +99,7 @@ impl World {
         let name = self.next_name("worker");
         let path = self.setup.path_of("beckon-worker")?;
         let program = Program::start_at(&path, self.folder.path(), &name, &[], &settings).await?;
-        self.ready(&program, &format!("http://{probes}")).await?;
-        self.workers.push(program);
-        Ok(())
+        Ok((program, probes))
     }
 
     /// Runs a program of ours to its end and returns its exit code and what it said.
