@@ -7,7 +7,7 @@
 
 CARGO ?= cargo
 TARGET = $${CARGO_TARGET_DIR:-target}
-# A journey waits for other processes half of its time, a test with a browser a sixth of it, so there are
+# A journey waits for other processes three fifths of its time, a test with a browser a sixth, so there are
 # as many of each at a time as keep the cores busy.
 WAITING_TESTS = --lib --bins $(addprefix --test ,bad_input contracts fuzz journeys model)
 CORES = $$(getconf _NPROCESSORS_ONLN)
