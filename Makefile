@@ -13,8 +13,8 @@ WAITING_TESTS = --lib --bins $(addprefix --test ,bad_input contracts fuzz journe
 CORES = $$(getconf _NPROCESSORS_ONLN)
 WAITING_THREADS = $${RUST_TEST_THREADS:-$$(($(CORES) * 5 / 2))}
 BROWSER_THREADS = $${RUST_TEST_THREADS:-$$(($(CORES) * 3 / 2))}
-# Each test's database is a thousand small files. Where the system's memory file system has room, they are
-# made there, which spares a twentieth of all work; 0.4 GiB is the most that was in use.
+# Each test's database is 460 small files. Where the system's memory file system has room, they are made
+# there, which spares a twentieth of all work; 0.4 GiB is the most that was in use.
 ROOM = df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2 * 1024 * 1024 { print "/dev/shm" }'
 TEST_FILES = $$(roomy=$$($(ROOM)); echo "$${TMPDIR:-$${roomy:-/tmp}}")
 

@@ -11,7 +11,8 @@ use crate::error::{HarnessError, Result};
 use crate::installed::path_of;
 
 /// Survives the server's crash but not the machine's, which tests don't cause. Commits are still
-/// written before they are answered: a crash of the server would lose what it has in memory.
+/// written before they are answered: a crash of the server would lose what it has in memory. Several
+/// worlds share it, each with an API (14 connections at most) and workers (10 each).
 pub(super) const FAST: &str = "-c max_connections=400 -c shared_buffers=128MB -c fsync=off \
      -c synchronous_commit=on -c full_page_writes=off -c autovacuum_naptime=10min";
 /// Every promise kept, with the memory a server of its own would have.
