@@ -59,6 +59,8 @@ pub(super) struct Rounds {
 struct Line {
     lane: Lane,
     window: Window,
+    /// Jobs that lie in its queue, as of the last round.
+    queued: i64,
     /// The batch whose mail went last. Batches take turns from there on.
     last: Uuid,
 }
@@ -68,6 +70,7 @@ impl Rounds {
         let lines = Lane::ALL.map(|lane| Line {
             lane,
             window: Window::new(rate),
+            queued: 0,
             last: Uuid::nil(),
         });
         Self {
@@ -84,12 +87,14 @@ impl Rounds {
     /// Publishes and marks what may go now.
     pub(super) async fn one(&mut self) -> Result<Pace, Trouble> {
         let mut pace = Pace::Idle;
+        self.bucket.earn(Instant::now());
         for at in 0..self.lines.len() {
             match self.one_lane(at).await? {
                 Pace::Idle => {}
                 more => pace = more,
             }
         }
+        self.bucket.save(self.lines.iter().map(|line| line.queued).sum());
         if !matches!(pace, Pace::Refused) {
             self.say().await?;
             self.beat().await?;
@@ -123,11 +128,12 @@ impl Rounds {
         let (lane, last) = (line.lane, line.last);
         let queued = rows::queued(&self.db, lane).await?;
         self.metrics.queued(lane, queued);
+        line.queued = queued;
         let room = line.window.room(queued, Instant::now()).min(ROUND_MOST);
         if room == 0 {
             return Ok(Pace::Full);
         }
-        let allowed = self.bucket.allow(room, Instant::now());
+        let allowed = self.bucket.allow(room);
         if allowed == 0 {
             return Ok(Pace::Limited(self.bucket.wait()));
         }
@@ -142,6 +148,7 @@ impl Rounds {
         self.bucket.take(confirmed);
         if let Some(line) = self.lines.get_mut(at) {
             line.window.add(confirmed);
+            line.queued += i64::try_from(confirmed).unwrap_or(ROUND_MOST);
             line.last = due.last().map_or(last, |due| due.batch);
         }
         let taken: HashSet<Job> = published.confirmed.iter().copied().collect();
