@@ -119,7 +119,10 @@ impl Dispatcher {
     async fn one_turn(&self, wake: &Notify, delays: &mut Delays) -> Result<(), Trouble> {
         // A standby connects too: when its turn comes, it knows that the broker is there.
         let mut session = self.brokers.connect("beckon-api: dispatcher").await?;
-        let publisher = session.publisher().await?;
+        let publishers = [
+            (Lane::Interactive, session.publisher().await?),
+            (Lane::Bulk, session.publisher().await?),
+        ];
         self.metrics.amqp_connected.set(1);
         self.broker_met.store(true, Ordering::Relaxed);
         // The broker says so again if it still takes no messages.
@@ -136,7 +139,7 @@ impl Dispatcher {
         info!(published_again = again, "Dispatching from this process");
         self.metrics.dispatching.set(1);
         delays.reset();
-        let ended = self.rounds(session, publisher, turn, wake).await;
+        let ended = Box::pin(self.rounds(session, publishers, turn, wake)).await;
         self.metrics.dispatching.set(0);
         for lane in Lane::ALL {
             self.metrics.queued(lane, 0);
@@ -147,11 +150,11 @@ impl Dispatcher {
     async fn rounds(
         &self,
         mut session: Session,
-        publisher: Publisher,
+        publishers: [(Lane, Publisher); 2],
         mut turn: Turn,
         wake: &Notify,
     ) -> Result<(), Trouble> {
-        let mut rounds = Rounds::new(self.db.clone(), publisher, self.rate, Arc::clone(&self.metrics));
+        let mut rounds = Rounds::new(self.db.clone(), publishers, self.rate, Arc::clone(&self.metrics));
         let mut brakes = Brakes::new(self.db.clone(), self.brake_bounces, Arc::clone(&self.metrics));
         let mut sweeps = tokio::time::interval(SWEEP);
         sweeps.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -180,7 +183,8 @@ impl Dispatcher {
             }
         };
         turn.pass_on().await;
-        session.close().await;
+        // A broker in trouble may never hear it, and what is due does not wait for that.
+        self.lifecycle.spawn(session.close());
         ended
     }
 }

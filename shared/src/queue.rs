@@ -13,9 +13,9 @@ mod receive;
 mod session;
 mod topology;
 
-pub use heartbeat::{BEAT, Beats, HEARTBEAT};
+pub use heartbeat::{BEAT, Beats, HEARTBEAT, Pulse};
 pub use publish::{Outgoing, Published, Publisher, park};
-pub use receive::{Acknowledger, Inbox, Received};
+pub use receive::{Acknowledger, Inbox, Jobs, Received};
 pub use session::{Brokers, QueueError, Session, SessionEvent, check_address};
 pub use topology::{PARKED, queue_of};
 

@@ -214,6 +214,19 @@ impl Stack {
         Ok(())
     }
 
+    /// The ends of its private servers' logs.
+    pub(crate) fn log_tails(&self) -> Vec<String> {
+        let servers = [Server::Postgres, Server::Broker].map(Server::name);
+        let keeper = self.own.as_ref().map(|own| &own.keeper);
+        keeper
+            .map(|keeper| {
+                servers
+                    .map(|name| format!("{name}:\n{}", keeper.log_tail(name)))
+                    .to_vec()
+            })
+            .unwrap_or_default()
+    }
+
     async fn stop_server(&self, server: Server, signal: &str) -> Result<()> {
         let keeper = &self.own()?.keeper;
         let name = server.name();

@@ -266,8 +266,12 @@ impl World {
     }
 
     fn tails(&self) -> String {
-        let programs = self.api.iter().chain(&self.workers);
-        programs.map(Program::log_tail).collect::<Vec<_>>().join("\n---\n")
+        let programs = self.api.iter().chain(&self.workers).map(Program::log_tail);
+        let servers = match &self.servers {
+            Servers::Own(stack) => stack.log_tails(),
+            Servers::Shared(_) => Vec::new(),
+        };
+        programs.chain(servers).collect::<Vec<_>>().join("\n---\n")
     }
 
     async fn make_key(&mut self) -> Result<String> {

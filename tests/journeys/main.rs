@@ -30,6 +30,7 @@ mod a_person_is_sent_many_passwords;
 mod a_poison_message_is_parked;
 mod a_process_has_few_files;
 mod a_program_dies_after_any_step;
+mod a_queue_does_not_answer;
 mod a_queue_is_deleted;
 mod a_queue_is_full;
 mod a_stop_finishes_started_mail;

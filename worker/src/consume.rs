@@ -10,15 +10,16 @@
 //! progress go on meanwhile; their acknowledgement comes to nothing, the broker gives the job to
 //! somebody again, and the claim drops it.
 
-use crate::acks::{Acknowledging, Acks};
+use crate::acks::Acks;
 use crate::gate::Gate;
 use crate::pipeline::{Pipeline, Work};
+use crate::session::{Open, Opening, watch};
 use shared::batch::Lane;
 use shared::failpoint::{Point, reach};
 use shared::job::JobFault;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::note_beat;
-use shared::queue::{Beats, Brokers, Inbox, QueueError, Received, Session, SessionEvent, park};
+use shared::queue::{Brokers, Inbox, Pulse, QueueError, Received, park};
 use shared::reconnect::Delays;
 use shared::store::{Db, workers};
 use std::sync::Arc;
@@ -133,19 +134,17 @@ impl Consumer {
     }
 
     async fn take_jobs(&self, open: &mut Open) -> Result<Ended, QueueError> {
-        let interactive = open.session.inbox(Lane::Interactive, PREFETCH).await?;
-        let bulk = open.session.inbox(Lane::Bulk, PREFETCH).await?;
-        let beats = open.session.beats().await?;
+        let interactive = open.session.inbox(Lane::Interactive).await?;
+        let bulk = open.session.inbox(Lane::Bulk).await?;
+        let pulse = open.session.pulse().await?;
         let (interactive_acks, mut interactive_told) = Acks::start(&self.lifecycle, interactive.acknowledger());
         let (bulk_acks, mut bulk_told) = Acks::start(&self.lifecycle, bulk.acknowledger());
-        self.pipeline.metrics.amqp_connected.set(1);
-        self.broker_missed.send_replace(None);
-        info!("Connected to RabbitMQ; taking jobs");
+        let opening = Opening::of(3);
         let taking = async {
             tokio::try_join!(
-                self.take_from(interactive, Lane::Interactive, &self.interactive, interactive_acks),
-                self.take_from(bulk, Lane::Bulk, &self.bulk, bulk_acks),
-                self.take_beats(beats),
+                self.take_from(interactive, Lane::Interactive, &opening, interactive_acks),
+                self.take_from(bulk, Lane::Bulk, &opening, bulk_acks),
+                self.take_beats(pulse, &opening),
             )
         };
         let ended = tokio::select! {
@@ -159,6 +158,15 @@ impl Consumer {
         };
         open.acknowledging.extend([interactive_told, bulk_told]);
         ended
+    }
+
+    /// A queue has answered. With the last one the broker is there.
+    fn note(&self, opening: &Opening) {
+        if opening.was_last() {
+            self.pipeline.metrics.amqp_connected.set(1);
+            self.broker_missed.send_replace(None);
+            info!("Connected to RabbitMQ; taking jobs");
+        }
     }
 
     /// Comes back when jobs could not have been worked on for a while.
@@ -175,7 +183,9 @@ impl Consumer {
     }
 
     /// Records beats: they have come the way that a job comes.
-    async fn take_beats(&self, mut beats: Beats) -> Result<(), QueueError> {
+    async fn take_beats(&self, pulse: Pulse, opening: &Opening) -> Result<(), QueueError> {
+        let mut beats = pulse.open().await?;
+        self.note(opening);
         loop {
             beats.next().await?;
             note_beat(&self.pipeline.metrics.beats, "consumed");
@@ -185,11 +195,17 @@ impl Consumer {
         }
     }
 
-    async fn take_from(&self, mut inbox: Inbox, lane: Lane, gate: &Arc<Gate>, acks: Acks) -> Result<(), QueueError> {
+    async fn take_from(&self, inbox: Inbox, lane: Lane, opening: &Opening, acks: Acks) -> Result<(), QueueError> {
+        let gate = match lane {
+            Lane::Bulk => &self.bulk,
+            Lane::Interactive => &self.interactive,
+        };
+        let mut jobs = inbox.open(PREFETCH).await?;
+        self.note(opening);
         // A job dropped here, because the session ends, is unacknowledged and goes to somebody else.
         while let Some(permit) = gate.pass().await {
             self.pipeline.ready().await;
-            let received = inbox.next().await?;
+            let received = jobs.next().await?;
             reach(Point::JobReceived);
             self.pipeline.metrics.count_received(lane, received.redelivered);
             match received.job {
@@ -206,7 +222,7 @@ impl Consumer {
                 }
                 Err(ref fault) => {
                     let fault = fault.clone();
-                    self.park(received, fault, inbox.queue(), &acks);
+                    self.park(received, fault, jobs.queue(), &acks);
                 }
             }
         }
@@ -232,38 +248,5 @@ impl Consumer {
                 }
             }
         });
-    }
-}
-
-/// A session with what is acknowledged on it.
-struct Open {
-    session: Session,
-    acknowledging: Vec<Acknowledging>,
-}
-
-impl Open {
-    /// Closes it when the jobs in progress have ended and the broker knows.
-    async fn close_when_idle(mut self) {
-        for acknowledging in &mut self.acknowledging {
-            // A channel that is gone has nothing left to wait for.
-            let _ = acknowledging.ended().await;
-        }
-        self.session.close().await;
-    }
-}
-
-async fn watch(session: &mut Session) -> QueueError {
-    loop {
-        match session.next_event().await {
-            Some(SessionEvent::Lost(why)) => {
-                return QueueError::Unreachable {
-                    host: "the connected broker".to_owned(),
-                    why,
-                };
-            }
-            Some(SessionEvent::Blocked(reason)) => warn!(reason, "RabbitMQ takes no messages for now"),
-            Some(SessionEvent::Unblocked) => info!("RabbitMQ takes messages again"),
-            None => std::future::pending().await,
-        }
     }
 }

@@ -17,6 +17,7 @@ pub mod pipeline;
 pub mod presence;
 pub mod retry;
 pub mod send;
+mod session;
 pub mod settle;
 pub mod spans;
 

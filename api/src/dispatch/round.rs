@@ -9,7 +9,7 @@ use shared::batch::Lane;
 use shared::failpoint::{Point, reach};
 use shared::job::Job;
 use shared::metrics::note_beat;
-use shared::queue::{BEAT, JOB_LIFETIME, Outgoing, Published, Publisher, QueueError};
+use shared::queue::{BEAT, JOB_LIFETIME, Outgoing, Published, Publisher, QueueError, queue_of};
 use shared::store::Db;
 use shared::store::dispatch::{self as rows, Due};
 use shared::store::workers;
@@ -47,7 +47,6 @@ pub(super) enum Pace {
 /// Rounds on one connection.
 pub(super) struct Rounds {
     db: Db,
-    publisher: Publisher,
     bucket: Bucket,
     lines: [Line; 2],
     said_at: Option<Instant>,
@@ -58,6 +57,8 @@ pub(super) struct Rounds {
 /// What is known of one lane.
 struct Line {
     lane: Lane,
+    /// Its own: confirms that stay away in one lane would hold up those of the other.
+    publisher: Publisher,
     window: Window,
     /// Jobs that lie in its queue, as of the last round.
     queued: i64,
@@ -65,17 +66,51 @@ struct Line {
     last: Uuid,
 }
 
+impl Line {
+    async fn publish(&mut self, due: &[Due], metrics: &ApiMetrics) -> Result<Published, QueueError> {
+        let lane = self.lane;
+        let round: Vec<Outgoing> = due
+            .iter()
+            .map(|due| Outgoing {
+                job: due.job(),
+                lane,
+                trace: TraceContext::of_intake(&due.trace_id, due.batch)
+                    .child()
+                    .for_job(lane, due.job()),
+            })
+            .collect();
+        let (timer, began) = (metrics.publish_duration.start_timer(), now());
+        let published = self.publisher.publish(&round).await;
+        timer.observe_duration();
+        match published {
+            Ok(published) => {
+                metrics.count_published(&published);
+                spans::tell_round(lane, due, &round, &published, began);
+                Ok(published)
+            }
+            Err(fault) => {
+                metrics
+                    .publishes
+                    .with_label_values(&["lost"])
+                    .inc_by(round.len() as u64);
+                Err(fault.about_queue(queue_of(lane)))
+            }
+        }
+    }
+}
+
 impl Rounds {
-    pub(super) fn new(db: Db, publisher: Publisher, rate: Option<f64>, metrics: Arc<ApiMetrics>) -> Self {
-        let lines = Lane::ALL.map(|lane| Line {
+    /// With a way to publish for each lane.
+    pub(super) fn new(db: Db, publishers: [(Lane, Publisher); 2], rate: Option<f64>, metrics: Arc<ApiMetrics>) -> Self {
+        let lines = publishers.map(|(lane, publisher)| Line {
             lane,
+            publisher,
             window: Window::new(rate),
             queued: 0,
             last: Uuid::nil(),
         });
         Self {
             db,
-            publisher,
             bucket: Bucket::new(rate, Instant::now()),
             lines,
             said_at: None,
@@ -86,13 +121,19 @@ impl Rounds {
 
     /// Publishes and marks what may go now.
     pub(super) async fn one(&mut self) -> Result<Pace, Trouble> {
-        let mut pace = Pace::Idle;
+        let (mut pace, mut mute) = (Pace::Idle, None);
         self.bucket.earn(Instant::now());
         for at in 0..self.lines.len() {
-            match self.one_lane(at).await? {
-                Pace::Idle => {}
-                more => pace = more,
+            match self.one_lane(at).await {
+                Ok(Pace::Idle) => {}
+                Ok(more) => pace = more,
+                // Its queue may have no leader. The other lane gets its round before the session is given up.
+                Err(Trouble::Queue(fault @ QueueError::Mute { .. })) => mute = Some(fault),
+                Err(trouble) => return Err(trouble),
             }
+        }
+        if let Some(fault) = mute {
+            return Err(fault.into());
         }
         self.bucket.save(self.lines.iter().map(|line| line.queued).sum());
         if !matches!(pace, Pace::Refused) {
@@ -105,7 +146,8 @@ impl Rounds {
     /// Sends a beat the way of the jobs now and then.
     async fn beat(&mut self) -> Result<(), Trouble> {
         if self.beat_at.is_none_or(|at| at.elapsed() > BEAT) {
-            self.publisher.beat().await?;
+            let [line, _] = &mut self.lines;
+            line.publisher.beat().await?;
             self.beat_at = Some(Instant::now());
             note_beat(&self.metrics.beats, "published");
         }
@@ -142,15 +184,13 @@ impl Rounds {
             return Ok(Pace::Idle);
         }
         reach(Point::DueRead);
-        let published = self.publish(lane, &due).await?;
+        let published = line.publish(&due, &self.metrics).await?;
         reach(Point::JobsConfirmed);
         let confirmed = published.confirmed.len();
         self.bucket.take(confirmed);
-        if let Some(line) = self.lines.get_mut(at) {
-            line.window.add(confirmed);
-            line.queued += i64::try_from(confirmed).unwrap_or(ROUND_MOST);
-            line.last = due.last().map_or(last, |due| due.batch);
-        }
+        line.window.add(confirmed);
+        line.queued += i64::try_from(confirmed).unwrap_or(ROUND_MOST);
+        line.last = due.last().map_or(last, |due| due.batch);
         let taken: HashSet<Job> = published.confirmed.iter().copied().collect();
         let taken: Vec<&Due> = due.iter().filter(|due| taken.contains(&due.job())).collect();
         let moved = rows::mark_queued(&self.db, &taken, QUEUE_LEASE).await?;
@@ -165,43 +205,10 @@ impl Rounds {
         Self::after(lane, &published)
     }
 
-    async fn publish(&mut self, lane: Lane, due: &[Due]) -> Result<Published, Trouble> {
-        let round: Vec<Outgoing> = due
-            .iter()
-            .map(|due| Outgoing {
-                job: due.job(),
-                lane,
-                trace: TraceContext::of_intake(&due.trace_id, due.batch)
-                    .child()
-                    .for_job(lane, due.job()),
-            })
-            .collect();
-        let (timer, began) = (self.metrics.publish_duration.start_timer(), now());
-        let published = self.publisher.publish(&round).await;
-        timer.observe_duration();
-        match published {
-            Ok(published) => {
-                self.metrics.count_published(&published);
-                spans::tell_round(lane, due, &round, &published, began);
-                Ok(published)
-            }
-            Err(fault) => {
-                self.metrics
-                    .publishes
-                    .with_label_values(&["lost"])
-                    .inc_by(round.len() as u64);
-                Err(fault.into())
-            }
-        }
-    }
-
     fn after(lane: Lane, published: &Published) -> Result<Pace, Trouble> {
         if !published.returned.is_empty() {
             // The queue is gone; a new session declares it again.
-            return Err(QueueError::Missing {
-                queue: shared::queue::queue_of(lane),
-            }
-            .into());
+            return Err(QueueError::Missing { queue: queue_of(lane) }.into());
         }
         if !published.refused.is_empty() {
             warn!(

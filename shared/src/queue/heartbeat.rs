@@ -8,7 +8,7 @@ use super::session::{QueueError, Session, consume, within};
 use super::topology;
 use futures_util::StreamExt as _;
 use lapin::options::{BasicAckOptions, BasicPublishOptions};
-use lapin::{BasicProperties, Consumer};
+use lapin::{BasicProperties, Channel, Consumer};
 use std::time::Duration;
 
 /// Its queue.
@@ -36,15 +36,28 @@ impl Publisher {
 }
 
 impl Session {
+    /// Where beats will come in.
+    ///
+    /// # Errors
+    ///
+    /// When the connection broke or the broker fell silent.
+    pub async fn pulse(&mut self) -> Result<Pulse, QueueError> {
+        Ok(Pulse(self.channel().await?))
+    }
+}
+
+/// Where beats will come in.
+pub struct Pulse(Channel);
+
+impl Pulse {
     /// Takes beats. The queue is made where it is missing, for a release that knows no beats makes none.
     ///
     /// # Errors
     ///
     /// When the connection broke, or a queue of this name is not ours in form.
-    pub async fn beats(&mut self) -> Result<Beats, QueueError> {
-        let channel = self.channel().await?;
-        topology::declare_one(&channel, HEARTBEAT).await?;
-        Ok(Beats(consume(&channel, HEARTBEAT, 1).await?))
+    pub async fn open(self) -> Result<Beats, QueueError> {
+        topology::declare_one(&self.0, HEARTBEAT).await?;
+        Ok(Beats(consume(&self.0, HEARTBEAT, 1).await?))
     }
 }
 

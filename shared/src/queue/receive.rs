@@ -1,6 +1,7 @@
 //! Taking jobs, and saying which are done with.
 
-use super::session::{QueueError, within};
+use super::session::{QueueError, consume, within};
+use super::topology;
 use crate::job::{Job, JobFault};
 use crate::trace::{self, TraceContext};
 use futures_util::StreamExt as _;
@@ -24,11 +25,16 @@ pub struct Received {
     pub body: Vec<u8>,
 }
 
-/// The jobs of one lane, as the broker hands them out.
+/// Where the jobs of one lane will come in.
 pub struct Inbox {
     channel: Channel,
-    consumer: Consumer,
     queue: &'static str,
+}
+
+/// The jobs of one lane, as the broker hands them out.
+pub struct Jobs {
+    inbox: Inbox,
+    consumer: Consumer,
 }
 
 /// Acknowledges what an inbox handed out. Cheap to clone.
@@ -38,17 +44,8 @@ pub struct Acknowledger {
 }
 
 impl Inbox {
-    pub(crate) fn new(channel: Channel, consumer: Consumer, queue: &'static str) -> Self {
-        Self {
-            channel,
-            consumer,
-            queue,
-        }
-    }
-
-    /// The queue it reads.
-    pub const fn queue(&self) -> &'static str {
-        self.queue
+    pub(super) const fn new(channel: Channel, queue: &'static str) -> Self {
+        Self { channel, queue }
     }
 
     /// For acknowledging from another task.
@@ -58,11 +55,30 @@ impl Inbox {
         }
     }
 
+    /// Has the broker hand out jobs, never more than `prefetch` unacknowledged.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::Missing`] until the API has created the queue, [`QueueError::Mute`] when the queue
+    /// has no leader; connect again.
+    pub async fn open(self, prefetch: u16) -> Result<Jobs, QueueError> {
+        topology::look(&self.channel, self.queue).await?;
+        let consumer = consume(&self.channel, self.queue, prefetch).await?;
+        Ok(Jobs { inbox: self, consumer })
+    }
+}
+
+impl Jobs {
+    /// The queue they come from.
+    pub const fn queue(&self) -> &'static str {
+        self.inbox.queue
+    }
+
     /// The next message. Safe to drop while waiting: nothing is lost.
     ///
     /// # Errors
     ///
-    /// The inbox is over, and everything unacknowledged goes to somebody else. Never ask it
+    /// They are over, and everything unacknowledged goes to somebody else. Never ask
     /// again: lapin's stream would wait for ever.
     pub async fn next(&mut self) -> Result<Received, QueueError> {
         match self.consumer.next().await {
@@ -71,7 +87,7 @@ impl Inbox {
                 what: "take a job",
                 source,
             }),
-            None => Err(QueueError::Ended { queue: self.queue }),
+            None => Err(QueueError::Ended { queue: self.queue() }),
         }
     }
 }

@@ -47,6 +47,15 @@ pub enum QueueError {
         /// What was attempted.
         what: &'static str,
     },
+    /// A queue did not answer in time: it has no leader, or the whole broker is silent.
+    #[error(
+        "queue {queue} did not answer within {} s; whether it has a leader says rabbitmq-queues quorum_status {queue}",
+        PATIENCE.as_secs()
+    )]
+    Mute {
+        /// The queue.
+        queue: &'static str,
+    },
     /// The connection or channel broke.
     #[error("could not {what}")]
     Broken {
@@ -64,8 +73,12 @@ pub enum QueueError {
 }
 
 impl QueueError {
-    /// Says which queue was meant, for the two answers that are about a queue.
-    pub(crate) fn about_queue(self, queue: &'static str) -> Self {
+    /// Says which queue was meant, for the two answers that are about a queue, and for none.
+    #[must_use]
+    pub fn about_queue(self, queue: &'static str) -> Self {
+        if matches!(self, Self::Silent { .. }) {
+            return Self::Mute { queue };
+        }
         let Self::Broken { source, .. } = &self else {
             return self;
         };
@@ -210,17 +223,13 @@ impl Session {
         Ok(Publisher::new(channel))
     }
 
-    /// Takes jobs of a lane, never more than `prefetch` unacknowledged.
+    /// Where the jobs of a lane will come in.
     ///
     /// # Errors
     ///
-    /// [`QueueError::Missing`] until the API has created the queue; otherwise connect again.
-    pub async fn inbox(&mut self, lane: Lane, prefetch: u16) -> Result<Inbox, QueueError> {
-        let queue = topology::queue_of(lane);
-        let channel = self.channel().await?;
-        topology::look(&channel, queue).await?;
-        let consumer = consume(&channel, queue, prefetch).await?;
-        Ok(Inbox::new(channel, consumer, queue))
+    /// When the connection broke or the broker fell silent.
+    pub async fn inbox(&mut self, lane: Lane) -> Result<Inbox, QueueError> {
+        Ok(Inbox::new(self.channel().await?, topology::queue_of(lane)))
     }
 
     /// The next thing the broker says about the connection; `None` when it is over.
@@ -267,7 +276,9 @@ pub(super) async fn consume(channel: &Channel, queue: &'static str, prefetch: u1
         BasicConsumeOptions::default(),
         FieldTable::default(),
     );
-    within("consume", consume).await
+    within("consume", consume)
+        .await
+        .map_err(|fault| fault.about_queue(queue))
 }
 
 #[cfg(test)]
