@@ -44,6 +44,9 @@ const MOMENT: Duration = Duration::from_secs(20);
 /// Between two looks.
 const PULSE: Duration = Duration::from_millis(10);
 
+/// In the line of a request that was answered with 2xx.
+const ANSWERED_WELL: &str = r#""message":"Answered a request","http.status":2"#;
+
 /// A running program.
 #[derive(Debug)]
 pub struct Program {
@@ -167,10 +170,11 @@ impl Program {
         }
     }
 
-    /// The end of its log.
+    /// The end of its log, without the requests that were answered well: whoever waits for something asks
+    /// for it again and again.
     pub fn log_tail(&self) -> String {
         let log = self.log();
-        let lines: Vec<&str> = log.lines().collect();
+        let lines: Vec<&str> = log.lines().filter(|line| !line.contains(ANSWERED_WELL)).collect();
         lines
             .get(lines.len().saturating_sub(40)..)
             .unwrap_or_default()
