@@ -22,10 +22,10 @@ mod window;
 
 use crate::metrics::ApiMetrics;
 use brake::Brakes;
-use round::Rounds;
+use round::{Rounds, Ways};
 use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
-use shared::queue::{Brokers, Publisher, QueueError, Session, SessionEvent};
+use shared::queue::{Brokers, QueueError, Session, SessionEvent};
 use shared::reconnect::Delays;
 use shared::store::dispatch::{self as rows, Turn};
 use shared::store::{Db, StoreError};
@@ -119,10 +119,13 @@ impl Dispatcher {
     async fn one_turn(&self, wake: &Notify, delays: &mut Delays) -> Result<(), Trouble> {
         // A standby connects too: when its turn comes, it knows that the broker is there.
         let mut session = self.brokers.connect("beckon-api: dispatcher").await?;
-        let publishers = [
-            (Lane::Interactive, session.publisher().await?),
-            (Lane::Bulk, session.publisher().await?),
-        ];
+        let ways = Ways {
+            jobs: [
+                (Lane::Interactive, session.publisher().await?),
+                (Lane::Bulk, session.publisher().await?),
+            ],
+            beats: session.heart().await?,
+        };
         self.metrics.amqp_connected.set(1);
         self.broker_met.store(true, Ordering::Relaxed);
         // The broker says so again if it still takes no messages.
@@ -139,7 +142,7 @@ impl Dispatcher {
         info!(published_again = again, "Dispatching from this process");
         self.metrics.dispatching.set(1);
         delays.reset();
-        let ended = Box::pin(self.rounds(session, publishers, turn, wake)).await;
+        let ended = Box::pin(self.rounds(session, ways, turn, wake)).await;
         self.metrics.dispatching.set(0);
         for lane in Lane::ALL {
             self.metrics.queued(lane, 0);
@@ -147,14 +150,8 @@ impl Dispatcher {
         ended
     }
 
-    async fn rounds(
-        &self,
-        mut session: Session,
-        publishers: [(Lane, Publisher); 2],
-        mut turn: Turn,
-        wake: &Notify,
-    ) -> Result<(), Trouble> {
-        let mut rounds = Rounds::new(self.db.clone(), publishers, self.rate, Arc::clone(&self.metrics));
+    async fn rounds(&self, mut session: Session, ways: Ways, mut turn: Turn, wake: &Notify) -> Result<(), Trouble> {
+        let mut rounds = Rounds::new(self.db.clone(), ways, self.rate, Arc::clone(&self.metrics));
         let mut brakes = Brakes::new(self.db.clone(), self.brake_bounces, Arc::clone(&self.metrics));
         let mut sweeps = tokio::time::interval(SWEEP);
         sweeps.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -13,7 +13,7 @@ mod receive;
 mod session;
 mod topology;
 
-pub use heartbeat::{BEAT, Beats, HEARTBEAT, Pulse};
+pub use heartbeat::{BEAT, Beats, HEARTBEAT, Heart, Pulse};
 pub use publish::{Outgoing, Published, Publisher, park};
 pub use receive::{Acknowledger, Inbox, Jobs, Received};
 pub use session::{Brokers, QueueError, Session, SessionEvent, check_address};

@@ -3,6 +3,7 @@
 use crate::json;
 use harness::{Setup, World};
 use serde_json::Value;
+use shared::queue::HEARTBEAT;
 use uuid::Uuid;
 
 const BULK: &str = "beckon.bulk";
@@ -60,4 +61,37 @@ async fn a_single_mail_does_not_wait_for_the_queue_of_batches() {
 #[tokio::test]
 async fn a_batch_does_not_wait_for_the_queue_of_single_mails() {
     goes_on_without(INTERACTIVE).await;
+}
+
+/// Beats are for whoever watches. Mail does not need them.
+#[tokio::test]
+async fn mail_does_not_wait_for_the_queue_of_beats() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    let (proxy, url) = world.detour("AMQP_URL").await;
+    world.start_worker_with(&[("AMQP_URL", &url)]).await.unwrap();
+    let_answer(&world, HEARTBEAT, false).await;
+    proxy.cut().await;
+    proxy.restore().await.unwrap();
+
+    let many = many(&world).await;
+    let one = one(&world).await;
+    for batch in [many, one] {
+        sent(&world.finished(batch).await);
+    }
+    world
+        .eventually("the worker to say that beats have no way", async || {
+            world.workers[0]
+                .log()
+                .contains("queue beckon.heartbeat did not answer")
+                .then_some(())
+        })
+        .await;
+    let at_work = world.get("/readyz").await.text;
+    let_answer(&world, HEARTBEAT, true).await;
+
+    assert_eq!(at_work, r#"{"status":"ready"}"#);
+    let lost = world.workers[0].log().matches("Lost RabbitMQ").count();
+    assert_eq!(lost, 1, "more sessions ended than the one that was cut");
+    world.assert_promises_kept().await;
+    world.end().await;
 }

@@ -39,6 +39,10 @@ const LASTED: Duration = Duration::from_secs(30);
 /// somebody at a screen notices, long beside a restart of a connection.
 const TROUBLE_LASTS: Duration = Duration::from_secs(1);
 
+/// How long a session goes on whose beats have no way, before it is built anew for them. Jobs do not
+/// need them.
+const WITHOUT_BEATS: Duration = Duration::from_mins(5);
+
 /// What consuming needs.
 #[derive(Clone)]
 pub struct Consumer {
@@ -139,12 +143,12 @@ impl Consumer {
         let pulse = open.session.pulse().await?;
         let (interactive_acks, mut interactive_told) = Acks::start(&self.lifecycle, interactive.acknowledger());
         let (bulk_acks, mut bulk_told) = Acks::start(&self.lifecycle, bulk.acknowledger());
-        let opening = Opening::of(3);
+        let opening = Opening::of(2);
         let taking = async {
             tokio::try_join!(
                 self.take_from(interactive, Lane::Interactive, &opening, interactive_acks),
                 self.take_from(bulk, Lane::Bulk, &opening, bulk_acks),
-                self.take_beats(pulse, &opening),
+                self.take_beats(pulse),
             )
         };
         let ended = tokio::select! {
@@ -160,7 +164,7 @@ impl Consumer {
         ended
     }
 
-    /// A queue has answered. With the last one the broker is there.
+    /// A lane's queue has answered. With the last one the broker is there.
     fn note(&self, opening: &Opening) {
         if opening.was_last() {
             self.pipeline.metrics.amqp_connected.set(1);
@@ -183,9 +187,16 @@ impl Consumer {
     }
 
     /// Records beats: they have come the way that a job comes.
-    async fn take_beats(&self, pulse: Pulse, opening: &Opening) -> Result<(), QueueError> {
-        let mut beats = pulse.open().await?;
-        self.note(opening);
+    async fn take_beats(&self, pulse: Pulse) -> Result<(), QueueError> {
+        let mut beats = match pulse.open().await {
+            Ok(beats) => beats,
+            Err(fault @ QueueError::Mute { .. }) => {
+                warn!(error = %fault, "Takes jobs and no beats");
+                tokio::time::sleep(WITHOUT_BEATS).await;
+                return Err(fault);
+            }
+            Err(fault) => return Err(fault),
+        };
         loop {
             beats.next().await?;
             note_beat(&self.pipeline.metrics.beats, "consumed");

@@ -8,13 +8,13 @@ use shared::queue::{QueueError, Session, SessionEvent};
 use std::cell::Cell;
 use tracing::{info, warn};
 
-/// Queues that have not answered yet.
+/// Lanes whose queues have not answered yet.
 pub(crate) struct Opening(Cell<u8>);
 
 impl Opening {
     /// None of so many has.
-    pub(crate) const fn of(queues: u8) -> Self {
-        Self(Cell::new(queues))
+    pub(crate) const fn of(lanes: u8) -> Self {
+        Self(Cell::new(lanes))
     }
 
     /// One more has: whether it was the last.

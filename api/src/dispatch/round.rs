@@ -9,7 +9,7 @@ use shared::batch::Lane;
 use shared::failpoint::{Point, reach};
 use shared::job::Job;
 use shared::metrics::note_beat;
-use shared::queue::{BEAT, JOB_LIFETIME, Outgoing, Published, Publisher, QueueError, queue_of};
+use shared::queue::{BEAT, Heart, JOB_LIFETIME, Outgoing, Published, Publisher, QueueError, queue_of};
 use shared::store::Db;
 use shared::store::dispatch::{self as rows, Due};
 use shared::store::workers;
@@ -47,11 +47,18 @@ pub(super) enum Pace {
 /// Rounds on one connection.
 pub(super) struct Rounds {
     db: Db,
+    heart: Heart,
     bucket: Bucket,
     lines: [Line; 2],
     said_at: Option<Instant>,
     beat_at: Option<Instant>,
     metrics: Arc<ApiMetrics>,
+}
+
+/// How what is published goes, each on a channel of its own.
+pub(super) struct Ways {
+    pub(super) jobs: [(Lane, Publisher); 2],
+    pub(super) beats: Heart,
 }
 
 /// What is known of one lane.
@@ -100,9 +107,8 @@ impl Line {
 }
 
 impl Rounds {
-    /// With a way to publish for each lane.
-    pub(super) fn new(db: Db, publishers: [(Lane, Publisher); 2], rate: Option<f64>, metrics: Arc<ApiMetrics>) -> Self {
-        let lines = publishers.map(|(lane, publisher)| Line {
+    pub(super) fn new(db: Db, ways: Ways, rate: Option<f64>, metrics: Arc<ApiMetrics>) -> Self {
+        let lines = ways.jobs.map(|(lane, publisher)| Line {
             lane,
             publisher,
             window: Window::new(rate),
@@ -111,6 +117,7 @@ impl Rounds {
         });
         Self {
             db,
+            heart: ways.beats,
             bucket: Bucket::new(rate, Instant::now()),
             lines,
             said_at: None,
@@ -138,20 +145,27 @@ impl Rounds {
         self.bucket.save(self.lines.iter().map(|line| line.queued).sum());
         if !matches!(pace, Pace::Refused) {
             self.say().await?;
-            self.beat().await?;
+            self.beat();
         }
         Ok(pace)
     }
 
-    /// Sends a beat the way of the jobs now and then.
-    async fn beat(&mut self) -> Result<(), Trouble> {
-        if self.beat_at.is_none_or(|at| at.elapsed() > BEAT) {
-            let [line, _] = &mut self.lines;
-            line.publisher.beat().await?;
-            self.beat_at = Some(Instant::now());
-            note_beat(&self.metrics.beats, "published");
+    /// Sends a beat the way of the jobs now and then. Jobs do not wait for it: a beat that stays away is
+    /// told, and harms nothing else.
+    fn beat(&mut self) {
+        if self.beat_at.is_some_and(|at| at.elapsed() <= BEAT) {
+            return;
         }
-        Ok(())
+        self.beat_at = Some(Instant::now());
+        let (heart, metrics) = (self.heart.clone(), Arc::clone(&self.metrics));
+        tokio::spawn(async move {
+            match heart.beat().await {
+                Ok(()) => note_beat(&metrics.beats, "published"),
+                Err(fault @ QueueError::Mute { .. }) => warn!(error = %fault, "A beat was not confirmed"),
+                // The session has noticed by itself.
+                Err(fault) => debug!(error = %fault, "A beat was lost with its connection"),
+            }
+        });
     }
 
     /// Says now and then that what is due goes out: a round that waits for the broker says nothing.

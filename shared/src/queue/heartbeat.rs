@@ -3,8 +3,7 @@
 //! It has a queue of its own: to whoever takes jobs it would be a message that is no job. Whichever
 //! worker gets a beat records it; a beat that is late is of no use and dies in its queue.
 
-use super::publish::Publisher;
-use super::session::{QueueError, Session, consume, within};
+use super::session::{QueueError, Session, confirm_select, consume, within};
 use super::topology;
 use futures_util::StreamExt as _;
 use lapin::options::{BasicAckOptions, BasicPublishOptions};
@@ -17,25 +16,42 @@ pub const HEARTBEAT: &str = "beckon.heartbeat";
 /// Between two beats.
 pub const BEAT: Duration = Duration::from_secs(30);
 
-impl Publisher {
+/// Sends beats, on a channel of its own: when they stay away, jobs must not.
+#[derive(Clone)]
+pub struct Heart(Channel);
+
+impl Heart {
     /// Publishes a beat and waits until the broker has it.
     ///
     /// # Errors
     ///
-    /// When the connection broke or the broker fell silent.
-    pub async fn beat(&mut self) -> Result<(), QueueError> {
+    /// [`QueueError::Mute`] when the broker does not answer; anything else ends the connection.
+    pub async fn beat(&self) -> Result<(), QueueError> {
         let properties = BasicProperties::default().with_expiration(BEAT.as_millis().to_string().into());
         let options = BasicPublishOptions::default();
         let publishing = self
-            .channel()
+            .0
             .basic_publish("".into(), HEARTBEAT.into(), options, &[], properties);
         let confirm = within("publish a beat", publishing).await?;
-        within("get a beat confirmed", confirm).await?;
+        within("get a beat confirmed", confirm)
+            .await
+            .map_err(|fault| fault.about_queue(HEARTBEAT))?;
         Ok(())
     }
 }
 
 impl Session {
+    /// A way to send beats.
+    ///
+    /// # Errors
+    ///
+    /// When the connection broke or the broker fell silent.
+    pub async fn heart(&mut self) -> Result<Heart, QueueError> {
+        let channel = self.channel().await?;
+        confirm_select(&channel).await?;
+        Ok(Heart(channel))
+    }
+
     /// Where beats will come in.
     ///
     /// # Errors

@@ -52,10 +52,6 @@ impl Publisher {
         Self { channel }
     }
 
-    pub(super) const fn channel(&self) -> &Channel {
-        &self.channel
-    }
-
     /// Publishes a round and waits until the broker has answered for each of its jobs.
     ///
     /// # Errors

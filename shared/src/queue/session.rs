@@ -215,11 +215,7 @@ impl Session {
     pub async fn publisher(&mut self) -> Result<Publisher, QueueError> {
         let channel = self.channel().await?;
         topology::declare(&channel).await?;
-        within(
-            "ask for confirms",
-            channel.confirm_select(ConfirmSelectOptions::default()),
-        )
-        .await?;
+        confirm_select(&channel).await?;
         Ok(Publisher::new(channel))
     }
 
@@ -260,6 +256,12 @@ pub enum SessionEvent {
     Unblocked,
     /// The connection is gone.
     Lost(String),
+}
+
+/// Has the broker say of each message that it has it.
+pub(super) async fn confirm_select(channel: &Channel) -> Result<(), QueueError> {
+    let asked = channel.confirm_select(ConfirmSelectOptions::default());
+    within("ask for confirms", asked).await
 }
 
 /// Has the broker hand out what lies in a queue, never more than `prefetch` unacknowledged.
