@@ -119,6 +119,7 @@ impl Dispatcher {
     async fn one_turn(&self, wake: &Notify, delays: &mut Delays) -> Result<(), Trouble> {
         // A standby connects too: when its turn comes, it knows that the broker is there.
         let mut session = self.brokers.connect("beckon-api: dispatcher").await?;
+        session.declare().await?;
         let ways = Ways {
             jobs: [
                 (Lane::Interactive, session.publisher().await?),

@@ -5,7 +5,8 @@
 //! and its owner builds everything anew after a pause: lapin's own recovery can stay dead after a
 //! broker's restart. Every wait has an end, because a broker with a memory or disk alarm lets a
 //! publisher wait for ever. Publishing and consuming never share a connection, because that alarm
-//! would hold up acknowledgements too.
+//! would hold up acknowledgements too. A queue that has no leader answers nothing while the broker
+//! does, so the lanes and the beats share no channel, and none is opened only after another.
 
 mod heartbeat;
 mod publish;

@@ -1,13 +1,10 @@
 //! A queue that has no leader answers nothing. It holds up its own lane, and not the other.
 
 use crate::json;
+use harness::faults::FaultProxy;
 use harness::{Setup, World};
-use serde_json::Value;
 use shared::queue::HEARTBEAT;
 use uuid::Uuid;
-
-const BULK: &str = "beckon.bulk";
-const INTERACTIVE: &str = "beckon.interactive";
 
 /// Suspends a queue's process or wakes it: to everybody else a suspended one is one without a leader.
 async fn let_answer(world: &World, queue: &str, does: bool) {
@@ -16,82 +13,99 @@ async fn let_answer(world: &World, queue: &str, does: bool) {
     world.stack().broker_ctl(&asked).await.unwrap();
 }
 
-async fn one(world: &World) -> Uuid {
-    world
-        .reset_passwords(json!({ "emails": ["person1@example.org"] }))
-        .await
+/// A world in which a queue has stopped answering and the worker had to connect anew, with a batch and a
+/// single mail due.
+struct Without {
+    world: World,
+    queue: &'static str,
+    many: Uuid,
+    one: Uuid,
+    _way: FaultProxy,
 }
 
-async fn many(world: &World) -> Uuid {
-    let import = world.people(300).await;
-    world.invite(json!({ "import": import })).await
-}
+impl Without {
+    async fn queue(queue: &'static str) -> Self {
+        let mut world = World::with(Setup::default().workers(0)).await;
+        let (way, url) = world.detour("AMQP_URL").await;
+        world.start_worker_with(&[("AMQP_URL", &url)]).await.unwrap();
+        let_answer(&world, queue, false).await;
+        way.cut().await;
+        way.restore().await.unwrap();
+        let import = world.people(300).await;
+        Self {
+            many: world.invite(json!({ "import": import })).await,
+            one: world
+                .reset_passwords(json!({ "emails": ["person1@example.org"] }))
+                .await,
+            world,
+            queue,
+            _way: way,
+        }
+    }
 
-/// A queue stops answering, the worker connects anew, and mail is due in both lanes.
-async fn goes_on_without(queue: &str) {
-    let mut world = World::with(Setup::default().workers(0)).await;
-    let (proxy, url) = world.detour("AMQP_URL").await;
-    world.start_worker_with(&[("AMQP_URL", &url)]).await.unwrap();
-    let_answer(&world, queue, false).await;
-    proxy.cut().await;
-    proxy.restore().await.unwrap();
+    /// All of a batch is sent.
+    async fn sends(&self, batch: Uuid) {
+        let batch = self.world.finished(batch).await;
+        assert_eq!(batch["counts"]["sent"], batch["counts"]["selected"], "{batch}");
+    }
 
-    let many = many(&world).await;
-    let one = one(&world).await;
-    let (held_up, other) = if queue == BULK { (many, one) } else { (one, many) };
-    sent(&world.finished(other).await);
-    let meanwhile = world.batch(held_up).await;
-    let_answer(&world, queue, true).await;
+    async fn sends_nothing(&self, batch: Uuid) {
+        let batch = self.world.batch(batch).await;
+        assert_eq!(batch["counts"]["sent"], 0, "{batch}");
+    }
 
-    assert_eq!(meanwhile["counts"]["sent"], 0, "{meanwhile}");
-    sent(&world.finished(held_up).await);
-    world.assert_promises_kept().await;
-    world.end().await;
-}
+    async fn let_answer_again(&self) {
+        let_answer(&self.world, self.queue, true).await;
+    }
 
-fn sent(batch: &Value) {
-    assert_eq!(batch["counts"]["sent"], batch["counts"]["selected"], "{batch}");
+    async fn end(self) {
+        self.world.assert_promises_kept().await;
+        self.world.end().await;
+    }
 }
 
 #[tokio::test]
 async fn a_single_mail_does_not_wait_for_the_queue_of_batches() {
-    goes_on_without(BULK).await;
+    let without = Without::queue("beckon.bulk").await;
+
+    without.sends(without.one).await;
+    without.sends_nothing(without.many).await;
+    without.let_answer_again().await;
+    without.sends(without.many).await;
+    without.end().await;
 }
 
 #[tokio::test]
 async fn a_batch_does_not_wait_for_the_queue_of_single_mails() {
-    goes_on_without(INTERACTIVE).await;
+    let without = Without::queue("beckon.interactive").await;
+
+    without.sends(without.many).await;
+    without.sends_nothing(without.one).await;
+    without.let_answer_again().await;
+    without.sends(without.one).await;
+    without.end().await;
 }
 
 /// Beats are for whoever watches. Mail does not need them.
 #[tokio::test]
 async fn mail_does_not_wait_for_the_queue_of_beats() {
-    let mut world = World::with(Setup::default().workers(0)).await;
-    let (proxy, url) = world.detour("AMQP_URL").await;
-    world.start_worker_with(&[("AMQP_URL", &url)]).await.unwrap();
-    let_answer(&world, HEARTBEAT, false).await;
-    proxy.cut().await;
-    proxy.restore().await.unwrap();
+    let without = Without::queue(HEARTBEAT).await;
+    let worker = &without.world.workers[0];
 
-    let many = many(&world).await;
-    let one = one(&world).await;
-    for batch in [many, one] {
-        sent(&world.finished(batch).await);
-    }
-    world
+    without.sends(without.many).await;
+    without.sends(without.one).await;
+    without
+        .world
         .eventually("the worker to say that beats have no way", async || {
-            world.workers[0]
-                .log()
-                .contains("queue beckon.heartbeat did not answer")
-                .then_some(())
+            let said = "queue beckon.heartbeat did not answer";
+            worker.log().contains(said).then_some(())
         })
         .await;
-    let at_work = world.get("/readyz").await.text;
-    let_answer(&world, HEARTBEAT, true).await;
+    let at_work = without.world.get("/readyz").await.text;
+    without.let_answer_again().await;
 
     assert_eq!(at_work, r#"{"status":"ready"}"#);
-    let lost = world.workers[0].log().matches("Lost RabbitMQ").count();
+    let lost = worker.log().matches("Lost RabbitMQ").count();
     assert_eq!(lost, 1, "more sessions ended than the one that was cut");
-    world.assert_promises_kept().await;
-    world.end().await;
+    without.end().await;
 }

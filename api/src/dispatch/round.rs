@@ -161,9 +161,7 @@ impl Rounds {
         tokio::spawn(async move {
             match heart.beat().await {
                 Ok(()) => note_beat(&metrics.beats, "published"),
-                Err(fault @ QueueError::Mute { .. }) => warn!(error = %fault, "A beat was not confirmed"),
-                // The session has noticed by itself.
-                Err(fault) => debug!(error = %fault, "A beat was lost with its connection"),
+                Err(fault) => warn!(error = %fault, "A beat was not confirmed"),
             }
         });
     }

@@ -207,14 +207,22 @@ impl Session {
         within("open a channel", self.connection.create_channel()).await
     }
 
-    /// Creates the queues that do not exist and returns a way to publish into them.
+    /// Creates the queues that do not exist.
     ///
     /// # Errors
     ///
     /// [`QueueError::DeclaredOtherwise`] when a person must decide; otherwise connect again.
+    pub async fn declare(&mut self) -> Result<(), QueueError> {
+        topology::declare(&self.channel().await?).await
+    }
+
+    /// A way to publish jobs. The queues are there, or their jobs come back.
+    ///
+    /// # Errors
+    ///
+    /// When the connection broke or the broker fell silent.
     pub async fn publisher(&mut self) -> Result<Publisher, QueueError> {
         let channel = self.channel().await?;
-        topology::declare(&channel).await?;
         confirm_select(&channel).await?;
         Ok(Publisher::new(channel))
     }
