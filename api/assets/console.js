@@ -225,11 +225,12 @@ if (letter) {
   let button = letter.querySelector("[formtarget='preview']");
   let isUnsaved = "unsaved" in letter.dataset;
   letter.addEventListener("submit", ({ submitter }) => {
+    // A form that is sent again before the browser has begun with it is only sent the second time.
+    clearTimeout(pause);
     if (!submitter?.formTarget) {
       isUnsaved = false;
       return;
     }
-    clearTimeout(pause);
     button = submitter;
     coming?.remove();
     const frame = (coming = shown.cloneNode());

@@ -175,6 +175,30 @@ async fn one_comes_back_to_where_the_letter_is_used() {
 }
 
 #[tokio::test]
+async fn what_is_pressed_just_before_the_preview_follows_is_done() {
+    let world = a_quiet_world().await;
+    let browser = Browser::start(browser::Setup::default()).await;
+    browser.sign_in(&world).await;
+    go(&browser, &world, EDITOR).await;
+
+    // The page is busy while the press and the preview, 400 ms after the last letter, come due, so
+    // that the one follows the other before the browser has begun what was pressed.
+    browser
+        .run(
+            "const wait = (until) => { while (performance.now() < until); };
+             const body = document.getElementById('body');
+             body.value = 'Come in.';
+             body.dispatchEvent(new Event('input', { bubbles: true }));
+             setTimeout(() => wait(performance.now() + 100), 350);
+             setTimeout(() => document.querySelector('.actions button').click(), 390);",
+        )
+        .await;
+
+    browser.sees("Confirm changes").await;
+    world.end().await;
+}
+
+#[tokio::test]
 async fn whoever_was_signed_out_loses_nothing_typed() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
