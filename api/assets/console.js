@@ -172,8 +172,16 @@ document.addEventListener("change", ({ target }) => {
 document.documentElement.classList.add("script");
 for (const table of document.querySelectorAll("[data-ticks]")) makeTickable(table);
 
-// Choices whose consequences the server works out are sent when they change.
-for (const form of document.querySelectorAll("form[data-auto]")) form.addEventListener("change", () => form.requestSubmit());
+// Choices whose consequences the server works out are sent when they change. Until these are on the
+// page nothing else is sent: a button says what was so before.
+for (const form of document.querySelectorAll("form[data-auto]")) {
+  form.addEventListener("change", () => form.requestSubmit());
+  document.addEventListener("submit", (event) => {
+    if (event.target === form || [...form.elements].every((choice) => choice.checked === choice.defaultChecked)) return;
+    event.preventDefault();
+    form.requestSubmit();
+  }, true);
+}
 for (const choice of document.querySelectorAll("[data-list] select")) {
   choice.addEventListener("change", () => choice.form.requestSubmit(choice.form.querySelector("button[value=search]")));
 }
