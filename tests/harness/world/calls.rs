@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::{World, text};
+use super::{PULSE, World, text};
 
 /// An answer of the API.
 #[derive(Debug, Clone)]
@@ -125,12 +125,27 @@ impl World {
     }
 
     /// Waits until a batch's last delivery has ended, and returns it.
+    ///
+    /// Patience begins anew with every delivery that ends: how long many of them take together is
+    /// the machine's matter, and a batch that gets no further is not.
     pub async fn finished(&self, batch: Uuid) -> Value {
-        self.eventually("the batch to finish", async || {
-            let now = self.batch(batch).await;
-            (!now["finished_at"].is_null()).then_some(now)
-        })
-        .await
+        let mut so_far = -1;
+        loop {
+            let now = self
+                .eventually(
+                    &format!("the batch to get further than {so_far} ended deliveries"),
+                    async || {
+                        let now = self.batch(batch).await;
+                        (is_finished(&now) || ended(&now) > so_far).then_some(now)
+                    },
+                )
+                .await;
+            if is_finished(&now) {
+                return now;
+            }
+            so_far = ended(&now);
+            tokio::time::sleep(PULSE).await;
+        }
     }
 
     /// Waits until so many deliveries of a batch are in a state.
@@ -191,6 +206,16 @@ impl World {
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())
             .sum()
     }
+}
+
+fn is_finished(batch: &Value) -> bool {
+    !batch["finished_at"].is_null()
+}
+
+/// How many of a batch's deliveries have ended, in whichever way.
+fn ended(batch: &Value) -> i64 {
+    let ends = ["sent", "failed", "suppressed", "cancelled", "expired"];
+    ends.iter().filter_map(|state| batch["counts"][*state].as_i64()).sum()
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Answer {
