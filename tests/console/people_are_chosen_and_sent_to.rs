@@ -189,6 +189,10 @@ async fn the_sums_of_the_check_are_those_of_the_batch() {
              document.querySelector('form[action$=send] .button').click();",
         )
         .await;
+    browser.sees("Send 35 password emails").await;
+    browser.choose("Do not send it again").await;
+    browser.sees("Send 25 password emails").await;
+    browser.choose("Send it again").await;
     browser.click("Send 35 password emails").await;
     browser.sees("There is a problem").await;
     browser

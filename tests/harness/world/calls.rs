@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::{Value, json};
+use shared::delivery::DeliveryState;
 use uuid::Uuid;
 
 use super::{PULSE, World, text};
@@ -214,8 +215,8 @@ fn is_finished(batch: &Value) -> bool {
 
 /// How many of a batch's deliveries have ended, in whichever way.
 fn ended(batch: &Value) -> i64 {
-    let ends = ["sent", "failed", "suppressed", "cancelled", "expired"];
-    ends.iter().filter_map(|state| batch["counts"][*state].as_i64()).sum()
+    let ends = DeliveryState::ALL.into_iter().filter(|state| state.has_ended());
+    ends.filter_map(|state| batch["counts"][state.as_str()].as_i64()).sum()
 }
 
 async fn answer(request: reqwest::RequestBuilder) -> Answer {
