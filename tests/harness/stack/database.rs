@@ -12,9 +12,10 @@ use crate::installed::path_of;
 
 /// Survives the server's crash but not the machine's, which tests don't cause. Commits are still
 /// written before they are answered: a crash of the server would lose what it has in memory. Several
-/// worlds share it, each with an API (14 connections at most) and workers (10 each).
+/// worlds share it, each with an API (14 connections at most) and workers (10 each). No query is
+/// compiled: Beckon's own ask for that, and those of tests run once.
 pub(super) const FAST: &str = "-c max_connections=400 -c shared_buffers=128MB -c fsync=off \
-     -c synchronous_commit=on -c full_page_writes=off -c autovacuum_naptime=10min";
+     -c synchronous_commit=on -c full_page_writes=off -c autovacuum_naptime=10min -c jit=off";
 /// Every promise kept, with the memory a server of its own would have.
 pub(super) const DURABLE: &str = "-c max_connections=200 -c shared_buffers=512MB -c fsync=on \
      -c synchronous_commit=on -c max_wal_size=2GB";
