@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use harness::program::{Program, free_address};
+use harness::program::Program;
 use harness::{Setup, World};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
@@ -14,8 +14,8 @@ use crate::json;
 const SOON: Duration = Duration::from_secs(20);
 
 /// The world's settings with this one in its place.
-async fn settings(world: &World, name: &str, value: &str) -> (Vec<(String, String)>, String) {
-    let address = free_address().await.unwrap().to_string();
+fn settings(world: &World, name: &str, value: &str) -> (Vec<(String, String)>, String) {
+    let address = world.spare_address().unwrap().to_string();
     let mut settings = world.settings().to_vec();
     for (name, value) in [
         ("BECKON_LISTEN", address.as_str()),
@@ -61,7 +61,7 @@ async fn a_queue_of_another_kind_stops_the_start_with_what_to_do() {
         .unwrap();
     assert!(declared.status().is_success(), "{}", declared.status());
 
-    let (settings, _) = settings(&world, "AMQP_URL", &amqp_url).await;
+    let (settings, _) = settings(&world, "AMQP_URL", &amqp_url);
     let api = Program::start("beckon-api", world.folder(), "misled", &[], &settings)
         .await
         .unwrap();
@@ -93,7 +93,7 @@ async fn a_broker_that_lets_us_not_in_is_named_and_everything_else_works() {
 
     for (place, (what, url)) in (0..).zip(&wrong) {
         for program in ["beckon-api", "beckon-worker"] {
-            let (settings, base) = settings(&world, "AMQP_URL", url).await;
+            let (settings, base) = settings(&world, "AMQP_URL", url);
             let name = format!("{program}-{place}");
             let running = Program::start(program, world.folder(), &name, &[], &settings)
                 .await
@@ -142,7 +142,7 @@ async fn a_database_that_lets_us_not_in_stops_the_start_in_words() {
         .unwrap()
         .1
         .clone();
-    let closed = free_address().await.unwrap();
+    let closed = world.spare_address().unwrap();
     let wrong = [
         ("a user", good.replace("postgres@", "nobody:geheim@"), "nobody"),
         ("a database", format!("{good}_nowhere"), "_nowhere"),
@@ -159,7 +159,7 @@ async fn a_database_that_lets_us_not_in_stops_the_start_in_words() {
     ];
 
     for (place, (what, url, word)) in (0..).zip(&wrong) {
-        let (settings, _) = settings(&world, "DATABASE_URL", url).await;
+        let (settings, _) = settings(&world, "DATABASE_URL", url);
         let api = Program::start(
             "beckon-api",
             world.folder(),
@@ -198,7 +198,7 @@ async fn a_port_that_is_taken_is_named() {
         ("beckon-api", "BECKON_LISTEN"),
         ("beckon-worker", "BECKON_PROBES_LISTEN"),
     ] {
-        let (settings, _) = settings(&world, setting, &taken).await;
+        let (settings, _) = settings(&world, setting, &taken);
         let late = Program::start(program, world.folder(), &format!("late-{program}"), &[], &settings)
             .await
             .unwrap();

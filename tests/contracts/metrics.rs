@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 
-use harness::program::{Program, free_address};
+use harness::program::Program;
 use harness::world::PATIENCE;
 use harness::{Setup, World};
 use serde_json::json;
@@ -90,7 +90,7 @@ async fn page_at(base: &str) -> Page {
 /// The pages of an API and a worker that have done some of everything.
 pub(crate) async fn pages() -> [Page; 2] {
     let world = World::with(Setup::default().workers(0)).await;
-    let probes = free_address().await.unwrap();
+    let probes = world.spare_address().unwrap();
     let mut settings = world.settings().to_vec();
     settings.push(("BECKON_PROBES_LISTEN".to_owned(), probes.to_string()));
     settings.push((

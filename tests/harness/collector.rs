@@ -1,6 +1,5 @@
 //! A collector of traces: OTLP over HTTP, protobuf inside, read by OpenTelemetry's own types.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
@@ -16,8 +15,8 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode as SpanStatus;
 use prost::Message as _;
 use tokio::task::JoinHandle;
 
-use crate::error::{HarnessError, Result};
-use crate::ports;
+use crate::error::Result;
+use crate::ports::Port;
 
 /// A span as it came.
 #[derive(Clone, Debug)]
@@ -81,7 +80,7 @@ fn hex(bytes: &[u8]) -> String {
 
 /// Listens until it is dropped.
 pub struct Collector {
-    address: SocketAddr,
+    port: Port,
     requests: Arc<Mutex<Vec<Bytes>>>,
     serving: JoinHandle<()>,
 }
@@ -93,10 +92,8 @@ impl Collector {
     ///
     /// When there is none.
     pub async fn start() -> Result<Self> {
-        let listener = ports::listen_somewhere().await?;
-        let address = listener
-            .local_addr()
-            .map_err(|fault| HarnessError::because("a listener has no address", fault))?;
+        let port = Port::claim()?;
+        let listener = port.listen().await?;
         let requests = Arc::default();
         let routes = Router::new()
             .route("/v1/traces", post(take))
@@ -105,7 +102,7 @@ impl Collector {
             let _ = axum::serve(listener, routes).await;
         });
         Ok(Self {
-            address,
+            port,
             requests,
             serving,
         })
@@ -113,7 +110,7 @@ impl Collector {
 
     /// What a program is told.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.port.address())
     }
 
     /// Everything that came, as it came.

@@ -14,7 +14,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::error::{HarnessError, Result};
-use crate::ports::{listen_again, listen_somewhere, lot};
+use crate::ports::{Port, lot};
 
 /// How much is carried at a time.
 const CHUNK: usize = 16 * 1024;
@@ -26,7 +26,7 @@ const SLICE_PAUSE: Duration = Duration::from_millis(1);
 /// The verbs add up until [`FaultProxy::restore`] takes all of them back.
 #[derive(Debug)]
 pub struct FaultProxy {
-    address: SocketAddr,
+    port: Port,
     upstream: SocketAddr,
     rules: watch::Sender<Rules>,
     connections: Arc<AtomicUsize>,
@@ -60,12 +60,10 @@ enum Direction {
 impl FaultProxy {
     /// Starts a proxy in front of this address, on a free port of the loopback address.
     pub async fn start(upstream: SocketAddr) -> Result<Self> {
-        let listener = listen_somewhere().await?;
-        let address = listener
-            .local_addr()
-            .map_err(|e| HarnessError::because("could not learn the proxy's port", e))?;
+        let port = Port::claim()?;
+        let listener = port.listen().await?;
         let proxy = Self {
-            address,
+            port,
             upstream,
             rules: watch::Sender::default(),
             connections: Arc::default(),
@@ -88,7 +86,7 @@ impl FaultProxy {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// This URL, leading through the proxy.
@@ -96,7 +94,7 @@ impl FaultProxy {
         let failed = || HarnessError::new(format!("could not lead {direct} through the proxy"));
         let mut url = Url::parse(direct).map_err(|_| failed())?;
         url.set_host(Some("127.0.0.1")).map_err(|_| failed())?;
-        url.set_port(Some(self.address.port())).map_err(|()| failed())?;
+        url.set_port(Some(self.port.number())).map_err(|()| failed())?;
         Ok(url.into())
     }
 
@@ -119,7 +117,7 @@ impl FaultProxy {
     ///
     /// # Errors
     ///
-    /// When somebody else has taken the port since it was cut.
+    /// When a stranger has taken the port since it was cut.
     pub async fn restore(&self) -> Result<()> {
         self.rules.send_modify(|rules| {
             *rules = Rules {
@@ -130,7 +128,7 @@ impl FaultProxy {
         });
         let mut listening = self.listening.lock().await;
         if listening.is_none() {
-            *listening = Some(self.listen(listen_again(self.address).await?));
+            *listening = Some(self.listen(self.port.listen().await?));
         }
         Ok(())
     }

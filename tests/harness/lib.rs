@@ -7,7 +7,7 @@ pub mod collector;
 pub mod error;
 pub mod faults;
 mod installed;
-mod ports;
+pub mod ports;
 pub mod program;
 pub mod prometheus;
 pub mod relay;

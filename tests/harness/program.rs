@@ -1,7 +1,6 @@
 //! Our own programs as child processes: started, signalled, killed, and gone when the harness is.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +11,6 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::error::{HarnessError, Result};
-use crate::ports;
 
 /// Holds a program on a leash: when the pipe to the harness closes, for whatever reason, the
 /// program is killed, and then whatever it has started. `$1` is the file for its process id, `$2`
@@ -218,18 +216,4 @@ pub fn binary_path(name: &str) -> Result<PathBuf> {
         .map(|folder| folder.join(name))
         .find(|path| path.exists())
         .ok_or_else(|| HarnessError::new(format!("{name} has not been built: run `cargo build --workspace`")))
-}
-
-/// An address on this machine where nobody listens.
-///
-/// # Errors
-///
-/// When there is none.
-pub async fn free_address() -> Result<SocketAddr> {
-    let listener = ports::listen_somewhere().await?;
-    let port = listener
-        .local_addr()
-        .map_err(|fault| HarnessError::because("a listener has no address", fault))?
-        .port();
-    Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
 }

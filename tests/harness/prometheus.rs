@@ -12,7 +12,8 @@ use serde_json::Value;
 
 use crate::error::{HarnessError, Result};
 use crate::installed::path_of;
-use crate::program::{Program, free_address};
+use crate::ports::Port;
+use crate::program::Program;
 use crate::world::{PATIENCE, Setup, World};
 
 /// What it looks at, by the names of the jobs that rules and dashboards know.
@@ -28,6 +29,8 @@ struct Targets {
 #[derive(Debug)]
 pub struct Prometheus {
     program: Program,
+    /// Where the world's worker answers probes.
+    _worker: Port,
     base: String,
     http: Client,
 }
@@ -40,8 +43,8 @@ impl Prometheus {
     ///
     /// When one of them does not come up; the text quotes a log.
     pub async fn over_a_world(rules: &str) -> Result<(World, Self)> {
-        let worker = free_address().await?;
-        let setup = Setup::default().worker_setting("BECKON_PROBES_LISTEN", &worker.to_string());
+        let worker = Port::claim()?;
+        let setup = Setup::default().worker_setting("BECKON_PROBES_LISTEN", &worker.address().to_string());
         // Of a broker that was given, nobody knows where it shows its figures.
         let setup = match std::env::var_os("AMQP_URL") {
             Some(_) => setup.own_stack(),
@@ -51,36 +54,21 @@ impl Prometheus {
         let unknown = || HarnessError::new("nobody knows where the broker shows its figures");
         let targets = Targets {
             api: world.address(),
-            worker,
+            worker: worker.address(),
             broker: world.stack().broker_figures().ok_or_else(unknown)?,
         };
-        let prometheus = Self::start(world.folder(), targets, rules).await?;
-        Ok((world, prometheus))
-    }
-
-    async fn start(folder: &Path, targets: Targets, rules: &str) -> Result<Self> {
-        let failed = |fault| HarnessError::because("could not write the settings of Prometheus", fault);
-        let (settings, own_rules) = (folder.join("prometheus.yml"), folder.join("own.rules.yml"));
-        std::fs::write(&own_rules, rules).map_err(failed)?;
-        std::fs::write(&settings, config(targets, &own_rules)).map_err(failed)?;
-        let address = free_address().await?;
-        let arguments = [
-            format!("--config.file={}", settings.display()),
-            format!("--storage.tsdb.path={}", folder.join("prometheus").display()),
-            format!("--web.listen-address={address}"),
-        ];
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let path = path_of("PROMETHEUS").await?;
-        let program = Program::start_at(&path, folder, "prometheus", &arguments, &[]).await?;
+        let (program, base) = start(&world, targets, rules).await?;
         let http = Client::builder()
             .no_proxy()
             .build()
             .map_err(|fault| HarnessError::because("could not make a client", fault))?;
-        Ok(Self {
+        let prometheus = Self {
             program,
-            base: format!("http://{address}"),
+            _worker: worker,
+            base,
             http,
-        })
+        };
+        Ok((world, prometheus))
     }
 
     /// What a query finds now.
@@ -122,6 +110,25 @@ impl Prometheus {
             })
             .await
     }
+}
+
+/// Starts one and says where it answers.
+async fn start(world: &World, targets: Targets, rules: &str) -> Result<(Program, String)> {
+    let failed = |fault| HarnessError::because("could not write the settings of Prometheus", fault);
+    let folder = world.folder();
+    let (settings, own_rules) = (folder.join("prometheus.yml"), folder.join("own.rules.yml"));
+    std::fs::write(&own_rules, rules).map_err(failed)?;
+    std::fs::write(&settings, config(targets, &own_rules)).map_err(failed)?;
+    let address = world.spare_address()?;
+    let arguments = [
+        format!("--config.file={}", settings.display()),
+        format!("--storage.tsdb.path={}", folder.join("prometheus").display()),
+        format!("--web.listen-address={address}"),
+    ];
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let path = path_of("PROMETHEUS").await?;
+    let program = Program::start_at(&path, folder, "prometheus", &arguments, &[]).await?;
+    Ok((program, format!("http://{address}")))
 }
 
 /// Its settings: those of `deploy/prometheus/prometheus.yml`, with a second for fifteen.

@@ -34,14 +34,14 @@ use self::certificate::Certificate;
 use self::ledger::Ledger;
 use self::rules::Rules;
 use self::session::Session;
-use crate::error::{HarnessError, Result};
-use crate::ports::{listen_again, listen_somewhere};
+use crate::error::Result;
+use crate::ports::Port;
 
 /// A running relay. It ends, with all its connections, when it is dropped.
 #[derive(Debug)]
 pub struct Relay {
     shared: Arc<Shared>,
-    address: SocketAddr,
+    port: Port,
     listening: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -63,10 +63,8 @@ impl Relay {
             Tls::None => None,
             Tls::StartTls | Tls::Implicit => Some(Certificate::for_names(&script.certificate_names)?),
         };
-        let listener = listen_somewhere().await?;
-        let address = listener
-            .local_addr()
-            .map_err(|e| HarnessError::because("could not learn the relay's port", e))?;
+        let port = Port::claim()?;
+        let listener = port.listen().await?;
         let shared = Arc::new(Shared {
             rules: Rules::new(&script),
             ledger: Ledger::new(script.keep),
@@ -77,14 +75,14 @@ impl Relay {
         let listening = tokio::spawn(listen(Arc::clone(&shared), listener));
         Ok(Self {
             shared,
-            address,
+            port,
             listening: tokio::sync::Mutex::new(Some(listening)),
         })
     }
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     /// The certificate, in PEM, of the authority that vouches for it; only with TLS.
@@ -127,13 +125,13 @@ impl Relay {
     ///
     /// # Errors
     ///
-    /// When somebody else has taken it meanwhile.
+    /// When a stranger has taken it meanwhile.
     pub async fn resume_listening(&self) -> Result<()> {
         let mut listening = self.listening.lock().await;
         if listening.is_some() {
             return Ok(());
         }
-        let listener = listen_again(self.address).await?;
+        let listener = self.port.listen().await?;
         *listening = Some(tokio::spawn(listen(Arc::clone(&self.shared), listener)));
         Ok(())
     }

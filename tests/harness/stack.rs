@@ -20,10 +20,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
-use self::keeper::{Keeper, Ports};
+use self::keeper::Keeper;
 use self::programs::Programs;
 use crate::error::{HarnessError, Result};
-use crate::ports::PortBlock;
+use crate::ports::Port;
 
 /// How long a server may take to come up.
 ///
@@ -53,7 +53,33 @@ struct Own {
     vhosts: Mutex<BTreeSet<String>>,
     /// The keeper runs one `rabbitmqctl` at a time.
     rabbitmqctl: tokio::sync::Mutex<()>,
-    ports: PortBlock,
+    ports: Ports,
+}
+
+/// Where its servers listen, also after a restart.
+#[derive(Debug)]
+struct Ports {
+    postgres: Port,
+    amqp: Port,
+    /// Between Erlang machines: the broker and `rabbitmqctl`.
+    dist: Port,
+    epmd: Port,
+    management: Port,
+    /// The broker's figures, for Prometheus.
+    figures: Port,
+}
+
+impl Ports {
+    fn claim() -> Result<Self> {
+        Ok(Self {
+            postgres: Port::claim()?,
+            amqp: Port::claim()?,
+            dist: Port::claim()?,
+            epmd: Port::claim()?,
+            management: Port::claim()?,
+            figures: Port::claim()?,
+        })
+    }
 }
 
 /// How a server is stopped.
@@ -141,22 +167,16 @@ impl Stack {
     /// A stack with its folder, its ports and its keeper, and no server yet.
     async fn begin(postgres_options: &str, broker_lines: &[&str]) -> Result<Self> {
         let programs = Programs::find().await?;
-        let block = PortBlock::claim()?;
-        let ports = Ports {
-            postgres: block.port(1),
-            amqp: block.port(2),
-            dist: block.port(3),
-            epmd: block.port(4),
-        };
-        let keeper = Keeper::start(&programs, ports, postgres_options)?;
+        let ports = Ports::claim()?;
+        let keeper = Keeper::start(&programs, &ports, postgres_options)?;
         let stack = Self {
-            database_url: format!("postgres://postgres@127.0.0.1:{}/postgres", ports.postgres),
-            amqp_url: format!("amqp://guest:guest@127.0.0.1:{}/%2f", ports.amqp),
+            database_url: format!("postgres://postgres@{}/postgres", ports.postgres.address()),
+            amqp_url: format!("amqp://guest:guest@{}/%2f", ports.amqp.address()),
             own: Some(Own {
                 keeper: Arc::new(keeper),
                 vhosts: Mutex::default(),
                 rabbitmqctl: tokio::sync::Mutex::default(),
-                ports: block,
+                ports,
             }),
         };
         stack.configure_broker(broker_lines).await?;

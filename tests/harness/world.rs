@@ -29,6 +29,7 @@ pub use another::AnotherApi;
 pub use queues::Message;
 pub use setup::Setup;
 
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -38,7 +39,8 @@ use uuid::Uuid;
 
 use crate::error::{HarnessError, Result};
 use crate::faults::FaultProxy;
-use crate::program::{Program, free_address};
+use crate::ports::Port;
+use crate::program::Program;
 use crate::relay::Relay;
 use crate::stack::Stack;
 
@@ -70,7 +72,10 @@ pub struct World {
     setup: Setup,
     name: String,
     base: String,
-    address: std::net::SocketAddr,
+    /// Its API's, which may be down or start again.
+    port: Port,
+    /// Those of its other programs.
+    further_ports: std::sync::Mutex<Vec<Port>>,
     key: String,
     administrator: OnceCell<Administrator>,
     http: reqwest::Client,
@@ -137,7 +142,7 @@ impl World {
         let database_url = stack.create_database(&name, None).await?;
         let amqp_url = stack.create_vhost(&name).await?;
         let relay = Relay::start(setup.relay.clone()).await?;
-        let address = free_address().await?;
+        let port = Port::claim()?;
         let settings = setup::usual_settings(&database_url, &amqp_url);
         // Within the stack's own folder, so that it goes with it whatever happens to us.
         let place = stack
@@ -154,8 +159,9 @@ impl World {
             db,
             servers,
             name,
-            base: format!("http://{address}"),
-            address,
+            base: format!("http://{}", port.address()),
+            port,
+            further_ports: std::sync::Mutex::default(),
             key: String::new(),
             administrator: OnceCell::new(),
             http: reqwest::Client::new(),
@@ -187,8 +193,21 @@ impl World {
     }
 
     /// The same as a socket's address.
-    pub const fn address(&self) -> std::net::SocketAddr {
-        self.address
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.port.address()
+    }
+
+    /// An address for one more program, which nobody else is given while the world stands.
+    ///
+    /// # Errors
+    ///
+    /// When there is none.
+    pub fn spare_address(&self) -> Result<std::net::SocketAddr> {
+        let port = Port::claim()?;
+        let address = port.address();
+        let mut ports = self.further_ports.lock().unwrap_or_else(PoisonError::into_inner);
+        ports.push(port);
+        Ok(address)
     }
 
     /// The key its calls carry.

@@ -10,7 +10,7 @@ mod needles;
 use crate::json;
 use harness::browser::{self, Browser};
 use harness::collector::Collector;
-use harness::program::free_address;
+use harness::ports::Port;
 use harness::relay::{Behaviour, Mail};
 use harness::{Setup, World};
 use needles::Needles;
@@ -215,7 +215,8 @@ fn assert_all_is_seen(all: &[(String, Vec<u8>)]) {
 
 #[tokio::test]
 async fn and_nowhere_else_in_any_form() {
-    let probes = free_address().await.unwrap().to_string();
+    let port = Port::claim().unwrap();
+    let probes = port.address().to_string();
     let collector = Collector::start().await.unwrap();
     let setup = Setup::default()
         .own_stack()

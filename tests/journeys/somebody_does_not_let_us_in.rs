@@ -1,7 +1,7 @@
 //! Wrong credentials are told in one line, harm nobody's mail, and are put right without us.
 
 use crate::json;
-use harness::program::{Program, free_address};
+use harness::program::Program;
 use harness::relay::{Login, Mode, Script};
 use harness::world::PATIENCE;
 use harness::{Setup, World};
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 /// Starts a worker with this in the place of the world's setting.
 async fn misled(world: &World, name: &str, setting: &str, value: &str) -> (Program, String) {
-    let probes = free_address().await.unwrap().to_string();
+    let probes = world.spare_address().unwrap().to_string();
     let mut settings = world.settings().to_vec();
     for (name, value) in [
         ("BECKON_PROBES_LISTEN", probes.as_str()),

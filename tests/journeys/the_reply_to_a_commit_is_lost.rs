@@ -3,7 +3,7 @@
 use crate::json;
 use harness::World;
 use harness::faults::FaultProxy;
-use harness::program::{Program, free_address};
+use harness::program::Program;
 use serde_json::Value;
 use sqlx::Executor as _;
 
@@ -59,7 +59,7 @@ async fn an_api_behind_a_proxy(world: &World) -> (Program, String, FaultProxy) {
         .1
         .clone();
     let proxy = FaultProxy::in_front_of(&direct).await.unwrap();
-    let address = free_address().await.unwrap();
+    let address = world.spare_address().unwrap();
     settings.retain(|(name, _)| name != "DATABASE_URL");
     settings.push(("DATABASE_URL".to_owned(), proxy.url(&direct).unwrap()));
     settings.push(("BECKON_LISTEN".to_owned(), address.to_string()));

@@ -1,7 +1,7 @@
 //! During an upgrade programs meet a schema that is newer or older than they are.
 
 use crate::json;
-use harness::program::{Program, free_address};
+use harness::program::Program;
 use harness::world::PATIENCE;
 use harness::{Setup, World};
 use sqlx::PgPool;
@@ -58,7 +58,7 @@ async fn an_older_schema_is_named_and_waited_for() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let name = format!("older_{}", uuid::Uuid::new_v4().simple());
     let url = older_database(&world, &name).await;
-    let (probes, listen) = (free_address().await.unwrap(), free_address().await.unwrap());
+    let (probes, listen) = (world.spare_address().unwrap(), world.spare_address().unwrap());
     let own = settings(
         &world,
         &[

@@ -7,14 +7,12 @@ use std::time::{Duration, Instant};
 use super::{PATIENCE, PULSE};
 use crate::error::{HarnessError, Result};
 use crate::installed::path_of;
-use crate::program::{Program, free_address};
+use crate::ports::Port;
+use crate::program::Program;
 use crate::stack::Stack;
 
 /// What the driver says when it listens.
 const LISTENS: &str = "started successfully";
-
-/// What it says when somebody else has come to listen there.
-const TAKEN: &str = "Address already in use";
 
 /// A running `chromedriver`. Dropping it ends its browser too.
 #[derive(Debug)]
@@ -22,7 +20,7 @@ pub(super) struct Driver {
     // Before the folder, which must not go while Chromium writes to it.
     program: Program,
     folder: Folder,
-    port: u16,
+    port: Port,
 }
 
 impl Driver {
@@ -42,20 +40,16 @@ impl Driver {
             ("CHROMIUM", chromium.display().to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value));
-        loop {
-            // Not a port of the system's choice: the driver wants the same one for IPv4 and IPv6.
-            let port = free_address().await?.port();
-            let listen = format!("--port={port}");
-            let name = format!("chromedriver-{port}");
-            let program = Program::start_at(&path, &folder.0, &name, &[&listen], &settings).await?;
-            if listens(&program).await? {
-                return Ok(Self { program, folder, port });
-            }
-        }
+        // Not a port of the system's choice: the driver wants the same one for IPv4 and IPv6.
+        let port = Port::claim()?;
+        let listen = format!("--port={}", port.number());
+        let program = Program::start_at(&path, &folder.0, "chromedriver", &[&listen], &settings).await?;
+        listens(&program).await?;
+        Ok(Self { program, folder, port })
     }
 
     pub(super) const fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -74,16 +68,12 @@ impl Driver {
     }
 }
 
-/// Waits until the driver listens; false when somebody else was quicker to take its port.
-async fn listens(driver: &Program) -> Result<bool> {
+/// Waits until the driver listens.
+async fn listens(driver: &Program) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let log = driver.log();
-        if log.contains(LISTENS) {
-            return Ok(true);
-        }
-        if log.contains(TAKEN) {
-            return Ok(false);
+        if driver.log().contains(LISTENS) {
+            return Ok(());
         }
         if driver.exit_code().is_some() || Instant::now() > deadline {
             return Err(HarnessError::new(format!(

@@ -12,7 +12,7 @@ use axum::routing::get;
 use futures_util::FutureExt as _;
 
 use super::{Browser, Setup};
-use crate::ports::listen_somewhere;
+use crate::ports::Port;
 
 /// Like that of our own pages, as far as it matters here.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'";
@@ -66,9 +66,10 @@ async fn serve() -> String {
                 page(html, POLICY, include_str!("pages/sound.html")),
             )
         });
-    let listener = listen_somewhere().await.unwrap();
-    let base = format!("http://{}", listener.local_addr().unwrap());
+    let port = Port::claim().unwrap();
+    let listener = port.listen().await.unwrap();
     tokio::spawn(async move { axum::serve(listener, pages).await });
+    let base = format!("http://{}", port.address());
     base
 }
 

@@ -3,7 +3,7 @@
 //! Virtual hosts are made through the management plugin: 20 ms each, where `rabbitmqctl` starts
 //! an Erlang machine for 450 ms. The plugin adds nothing measurable to the broker's start.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::{PULSE, Server, Stack, Stop};
+use super::{PULSE, Ports, Server, Stack, Stop};
 use crate::error::{HarnessError, Result};
 
 /// Settings of a broker for tests: small files.
@@ -45,10 +45,7 @@ impl Stack {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(name.to_owned());
-        Ok(format!(
-            "amqp://guest:guest@127.0.0.1:{}/{name}",
-            self.own()?.ports.port(2)
-        ))
+        Ok(format!("amqp://guest:guest@{}/{name}", own.ports.amqp.address()))
     }
 
     /// Removes a virtual host with all its queues; a given one is left as it is.
@@ -76,14 +73,13 @@ impl Stack {
     ///
     /// It knows no numbers of messages: gathering them would cost the bench. A passive declare does.
     pub fn management_url(&self) -> Option<String> {
-        let port = self.own.as_ref()?.ports.port(5);
-        Some(format!("http://127.0.0.1:{port}/api"))
+        let address = self.own.as_ref()?.ports.management.address();
+        Some(format!("http://{address}/api"))
     }
 
     /// Where the private broker shows its figures to Prometheus.
     pub fn broker_figures(&self) -> Option<SocketAddr> {
-        let port = self.own.as_ref()?.ports.port(6);
-        Some((Ipv4Addr::LOCALHOST, port).into())
+        Some(self.own.as_ref()?.ports.figures.address())
     }
 
     /// Stops the private broker; until it is started again, connections are refused.
@@ -104,9 +100,10 @@ impl Stack {
 
     /// Starts the private broker, on the ports it always has, and waits until it takes connections.
     pub async fn start_broker(&self) -> Result<()> {
-        let (amqp, management) = (self.own()?.ports.port(2), self.own()?.ports.port(5));
+        let Ports { amqp, management, .. } = &self.own()?.ports;
+        let (amqp, management) = (amqp.address(), management.address());
         self.start_server(Server::Broker, || async move {
-            greets(amqp).await && TcpStream::connect(("127.0.0.1", management)).await.is_ok()
+            greets(amqp).await && TcpStream::connect(management).await.is_ok()
         })
         .await
     }
@@ -197,9 +194,9 @@ impl Stack {
     pub(super) async fn configure_broker(&self, further: &[&str]) -> Result<()> {
         let own = self.own()?;
         let memory = format!("vm_memory_high_watermark.absolute = {MEMORY}");
-        let management = format!("management.tcp.port = {}", own.ports.port(5));
+        let management = format!("management.tcp.port = {}", own.ports.management.number());
         let disk = format!("disk_free_limit.absolute = {DISK}");
-        let figures = format!("prometheus.tcp.port = {}", own.ports.port(6));
+        let figures = format!("prometheus.tcp.port = {}", own.ports.figures.number());
         let lines = [
             "log.console = true",
             "log.console.level = warning",
@@ -249,10 +246,10 @@ fn accepted(status: StatusCode, otherwise: &str) -> Result<()> {
     Err(HarnessError::new(format!("{otherwise}: the broker answered {status}")))
 }
 
-/// Whether a broker on this port speaks AMQP.
-async fn greets(port: u16) -> bool {
+/// Whether a broker at this address speaks AMQP.
+async fn greets(address: SocketAddr) -> bool {
     let greeting = async {
-        let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        let mut stream = TcpStream::connect(address).await?;
         stream.write_all(PROTOCOL_HEADER).await?;
         stream.read_u8().await
     };

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Ports;
 use super::programs::Programs;
 use crate::error::{HarnessError, Result};
 
@@ -18,15 +19,6 @@ const SCRIPT: &str = include_str!("../keeper.sh");
 const FAREWELL: Duration = Duration::from_secs(40);
 /// How much of a server's log an error quotes.
 const TAIL_LINES: usize = 25;
-
-/// Which ports the servers of a stack use.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Ports {
-    pub(super) postgres: u16,
-    pub(super) amqp: u16,
-    pub(super) dist: u16,
-    pub(super) epmd: u16,
-}
 
 /// A running keeper. Dropping it blocks until servers and folder are gone.
 #[derive(Debug)]
@@ -48,17 +40,17 @@ impl Keeper {
     /// Starts a keeper with an empty folder and no servers yet.
     ///
     /// Blocks for some milliseconds.
-    pub(super) fn start(programs: &Programs, ports: Ports, postgres_options: &str) -> Result<Self> {
+    pub(super) fn start(programs: &Programs, ports: &Ports, postgres_options: &str) -> Result<Self> {
         let mut child = Command::new("sh")
             .args(["-c", SCRIPT, "beckon-keeper"])
             .env("KEEP_PLACE", std::env::temp_dir())
             .env("KEEP_POSTGRES_BIN", &programs.postgres_bin)
             .env("KEEP_RABBITMQ_BIN", &programs.rabbitmq_bin)
             .env("KEEP_EPMD", &programs.epmd)
-            .env("KEEP_POSTGRES_PORT", ports.postgres.to_string())
-            .env("KEEP_AMQP_PORT", ports.amqp.to_string())
-            .env("KEEP_DIST_PORT", ports.dist.to_string())
-            .env("KEEP_EPMD_PORT", ports.epmd.to_string())
+            .env("KEEP_POSTGRES_PORT", ports.postgres.number().to_string())
+            .env("KEEP_AMQP_PORT", ports.amqp.number().to_string())
+            .env("KEEP_DIST_PORT", ports.dist.number().to_string())
+            .env("KEEP_EPMD_PORT", ports.epmd.number().to_string())
             .env("KEEP_POSTGRES_OPTIONS", postgres_options)
             .process_group(0)
             .stdin(Stdio::piped())

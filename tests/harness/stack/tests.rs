@@ -60,8 +60,8 @@ async fn servers_stop_start_and_forget_on_request(stack: &Stack) {
     assert!(refusal.unwrap_err().to_string().contains("never"));
 
     stack.stop_broker(Stop::Graceful).await.unwrap();
-    let port = stack.own().unwrap().ports.port(2);
-    assert!(TcpStream::connect(("127.0.0.1", port)).await.is_err());
+    let amqp = stack.own().unwrap().ports.amqp.address();
+    assert!(TcpStream::connect(amqp).await.is_err());
 }
 
 fn servers_that_are_given_are_used(stack: &Stack) {

@@ -1,7 +1,7 @@
 //! One more API beside the world's own, on the same database and virtual host.
 
 use crate::error::Result;
-use crate::program::{Program, free_address};
+use crate::program::Program;
 
 use super::World;
 use super::programs::stop;
@@ -34,7 +34,7 @@ impl World {
     ///
     /// When it does not come up.
     pub async fn another_api(&mut self, settings: &[(&str, &str)]) -> Result<AnotherApi> {
-        let address = free_address().await?.to_string();
+        let address = self.spare_address()?.to_string();
         let mut all = self.settings.clone();
         all.extend(self.setup.api.clone());
         let given = settings.iter().copied().chain([("BECKON_LISTEN", address.as_str())]);

@@ -8,7 +8,7 @@ use sqlx::PgPool;
 
 use super::{PATIENCE, PULSE, World};
 use crate::error::{HarnessError, Result};
-use crate::program::{Program, free_address};
+use crate::program::Program;
 
 /// How long a program may think about whether it is ready.
 const ANSWER: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ impl World {
     /// When it does not come up.
     pub async fn start_api_with(&mut self, own: &[(&str, &str)]) -> Result<()> {
         let mut settings = self.settings.clone();
-        settings.push(("BECKON_LISTEN".to_owned(), self.address.to_string()));
+        settings.push(("BECKON_LISTEN".to_owned(), self.address().to_string()));
         settings.extend(self.setup.api.clone());
         settings.extend(
             own.iter()
@@ -83,7 +83,7 @@ impl World {
     async fn launch_worker(&mut self, own: &[(&str, &str)]) -> Result<(Program, String)> {
         let probes = match self.setup.probes() {
             Some(address) => address,
-            None => free_address().await?.to_string(),
+            None => self.spare_address()?.to_string(),
         };
         let mut settings = self.settings.clone();
         settings.push(("BECKON_PROBES_LISTEN".to_owned(), probes.clone()));
