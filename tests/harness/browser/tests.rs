@@ -69,8 +69,7 @@ async fn serve() -> String {
     let port = Port::claim().unwrap();
     let listener = port.listen().await.unwrap();
     tokio::spawn(async move { axum::serve(listener, pages).await });
-    let base = format!("http://{}", port.address());
-    base
+    format!("http://{}", port.address())
 }
 
 /// What a check of the page says as it ends the test.
