@@ -1,17 +1,19 @@
 //! Serving connections so that a slow or endless client ties nothing up.
 //!
 //! `axum::serve` waits for a request's headers for ever. Here hyper is driven directly: headers
-//! must come within ten seconds, an answer must be taken (`patient`), connections are
+//! must come soon once begun (`prompt`), an answer must be taken (`patient`), connections are
 //! bounded, and a stop lets requests that have begun finish for a while and then ends them.
 
 mod patient;
+mod prompt;
 
 use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use patient::Patient;
+use prompt::Terms;
 use shared::lifecycle::Lifecycle;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +24,11 @@ use tracing::{debug, warn};
 
 /// A client that needs longer for a few hundred bytes is none.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
+
+/// Longer than the longest time for which usual clients and proxies keep a connection, so that it is
+/// they who close it, and never we while a request is on its way: 60 seconds for nginx and AWS, 90
+/// for Go and reqwest, 600 for the load balancers of Google Cloud, which ask for more than that.
+const IDLE_MOST: Duration = Duration::from_secs(620);
 
 /// A client that takes none of its answer for so long is not reading it.
 const TAKES_WITHIN: Duration = Duration::from_secs(30);
@@ -34,19 +41,24 @@ const CONNECTIONS_MOST: usize = 1024;
 
 /// Serves `routes` until the process stops, then waits `grace` for requests that have begun.
 pub async fn serve(listener: TcpListener, routes: Router, lifecycle: Lifecycle, grace: Duration) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS_MOST));
+    let terms = Terms {
+        headers: HEADERS_WITHIN,
+        idle: IDLE_MOST,
+        room: Arc::new(Semaphore::new(CONNECTIONS_MOST)),
+        room_enough: CONNECTIONS_MOST / 2,
+    };
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = async {
-            let room = Arc::clone(&room).acquire_owned().await;
-            (room, listener.accept().await)
+            let place = Arc::clone(&terms.room).acquire_owned().await;
+            (place, listener.accept().await)
         };
-        let (room, accepted) = tokio::select! {
+        let (place, accepted) = tokio::select! {
             accepted = accepted => accepted,
             () = lifecycle.stopping().cancelled() => break,
         };
-        match (room, accepted) {
-            (Ok(room), Ok((stream, _))) => answer(stream, routes.clone(), &graceful, room),
+        match (place, accepted) {
+            (Ok(place), Ok((stream, _))) => answer(stream, routes.clone(), &graceful, place, terms.clone()),
             (_, Err(fault)) => {
                 // Out of file descriptors, most likely: wait until some connection has ended.
                 warn!(error = %fault, "Could not accept a connection");
@@ -63,20 +75,21 @@ pub async fn serve(listener: TcpListener, routes: Router, lifecycle: Lifecycle, 
     }
 }
 
-fn answer(stream: TcpStream, routes: Router, graceful: &GracefulShutdown, room: OwnedSemaphorePermit) {
+fn answer(stream: TcpStream, routes: Router, graceful: &GracefulShutdown, place: OwnedSemaphorePermit, terms: Terms) {
     // Answers are small; waiting to fill a packet only makes them late.
     let _ = stream.set_nodelay(true);
+    let (stream, prompt) = prompt::watch(Patient::new(stream, TAKES_WITHIN), terms);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| routes.clone().oneshot(request));
     let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(prompt)
         .header_read_timeout(HEADERS_WITHIN)
         .max_buf_size(HEADERS_MOST_BYTES)
-        .serve_connection(TokioIo::new(Patient::new(stream, TAKES_WITHIN)), service);
+        .serve_connection(TokioIo::new(stream), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(fault) = connection.await {
             debug!(error = %fault, "A connection ended early");
         }
-        drop(room);
+        drop(place);
     });
 }

@@ -65,6 +65,39 @@ async fn a_client_that_never_ends_its_headers_is_cut_off() {
     world.end().await;
 }
 
+/// Asks for something that has no body, and leaves the connection open.
+async fn ask(stream: &mut TcpStream) -> String {
+    stream
+        .write_all(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .await
+        .unwrap();
+    let mut said = Vec::new();
+    while !said.ends_with(b"\r\n\r\n") {
+        assert_ne!(
+            stream.read_buf(&mut said).await.unwrap(),
+            0,
+            "closed instead of answered"
+        );
+    }
+    String::from_utf8(said).unwrap()
+}
+
+#[tokio::test]
+async fn a_connection_may_be_idle_between_requests_and_not_within_one() {
+    let world = a_world().await;
+    let (mut idle, mut halfway) = tokio::join!(connect(&world), connect(&world));
+    for stream in [&mut idle, &mut halfway] {
+        assert!(ask(stream).await.starts_with("HTTP/1.1 200"));
+    }
+    halfway.write_all(b"HEAD /healthz HTTP/1.1\r\n").await.unwrap();
+
+    let (halfway, ()) = tokio::join!(rest(&mut halfway, ENOUGH), tokio::time::sleep(ENOUGH));
+
+    assert_eq!(halfway.as_deref(), Ok(""), "half a second request");
+    assert!(ask(&mut idle).await.starts_with("HTTP/1.1 200"));
+    world.end().await;
+}
+
 #[tokio::test]
 async fn a_client_that_leaves_in_the_middle_leaves_nothing() {
     let world = a_world().await;

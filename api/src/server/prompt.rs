@@ -1,0 +1,244 @@
+//! How long a client may take to ask: little within a request, much between two.
+
+use hyper::rt::{Sleep, Timer};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::Semaphore;
+use tokio::time::Instant;
+use tokio_util::io::InspectReader;
+
+/// The times a client has.
+#[derive(Clone)]
+pub(super) struct Terms {
+    /// From the connection's start to its first byte, and from a request's first byte to the end of
+    /// its headers.
+    pub(super) headers: Duration,
+    /// From an answer to the next request's first byte.
+    pub(super) idle: Duration,
+    /// The places for connections that are free.
+    pub(super) room: Arc<Semaphore>,
+    /// With fewer places free, a connection that falls idle has only the time that headers have, so
+    /// that idle ones keep nobody out.
+    pub(super) room_enough: usize,
+}
+
+/// The timer that hyper asks when a client must have sent its headers.
+///
+/// hyper knows one limit, which runs from the moment it waits for a request: half a request and none
+/// at all are the same to it. Ten seconds are plenty for headers and far too few between two
+/// requests: proxies and clients keep connections for minutes, and a request sent just as we close
+/// is lost to them, for a POST is not sent again. So the stream tells this timer what it has read,
+/// and hyper's limit is answered with the one that fits. What has come before the answer to the
+/// request in front of it was sent is not seen to have begun: half a request sent that early has the
+/// time of an idle connection, and of headers once more of it comes.
+///
+/// Over HTTP/1 hyper uses its timer for this and for nothing else. It drops what it sleeps on when
+/// the headers are complete, and waits for the next once an answer is sent, so no time runs between.
+pub(super) struct Prompt {
+    terms: Terms,
+    reads: Arc<AtomicUsize>,
+    has_begun: AtomicBool,
+}
+
+/// The stream to serve and the timer to serve it with.
+pub(super) fn watch<S: AsyncRead + AsyncWrite>(
+    stream: S,
+    terms: Terms,
+) -> (InspectReader<S, impl FnMut(&[u8])>, Prompt) {
+    let reads = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&reads);
+    let stream = InspectReader::new(stream, move |_| {
+        counted.fetch_add(1, Ordering::Relaxed);
+    });
+    let has_begun = AtomicBool::new(false);
+    (
+        stream,
+        Prompt {
+            terms,
+            reads,
+            has_begun,
+        },
+    )
+}
+
+impl Prompt {
+    /// How long a client may say nothing from now on.
+    fn silence(&self) -> Duration {
+        let is_first = !self.has_begun.swap(true, Ordering::Relaxed);
+        let is_crowded = self.terms.room.available_permits() < self.terms.room_enough;
+        if is_first || is_crowded {
+            self.terms.headers
+        } else {
+            self.terms.idle
+        }
+    }
+}
+
+impl Timer for Prompt {
+    fn sleep(&self, _limit: Duration) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Asking {
+            over: Box::pin(tokio::time::sleep(self.silence())),
+            headers: self.terms.headers,
+            reads: Arc::clone(&self.reads),
+            reads_before: self.reads.load(Ordering::Relaxed),
+            has_begun: false,
+        })
+    }
+
+    fn sleep_until(&self, deadline: std::time::Instant) -> Pin<Box<dyn Sleep>> {
+        self.sleep(deadline.saturating_duration_since(self.now()))
+    }
+}
+
+/// Ends when the client is late. hyper polls it after each read that leaves headers incomplete.
+struct Asking {
+    over: Pin<Box<tokio::time::Sleep>>,
+    headers: Duration,
+    reads: Arc<AtomicUsize>,
+    reads_before: usize,
+    has_begun: bool,
+}
+
+impl Sleep for Asking {}
+
+impl Future for Asking {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.has_begun && self.reads.load(Ordering::Relaxed) != self.reads_before {
+            self.has_begun = true;
+            let end = Instant::now() + self.headers;
+            self.over.as_mut().reset(end);
+        }
+        self.over.as_mut().poll(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use axum::response::Response;
+    use hyper::body::Incoming;
+    use hyper_util::rt::TokioIo;
+    use std::convert::Infallible;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::time::sleep;
+
+    const HEADERS: Duration = Duration::from_secs(10);
+    const IDLE: Duration = Duration::from_mins(10);
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+
+    /// The client's side of a connection whose every answer takes so long; so many places are free
+    /// where one would be enough.
+    fn connection(free: usize, takes: Duration) -> DuplexStream {
+        let (ours, theirs) = duplex(1024);
+        let terms = Terms {
+            headers: HEADERS,
+            idle: IDLE,
+            room: Arc::new(Semaphore::new(free)),
+            room_enough: 1,
+        };
+        let (stream, prompt) = watch(ours, terms);
+        let service = hyper::service::service_fn(move |_: hyper::Request<Incoming>| async move {
+            sleep(takes).await;
+            Ok::<_, Infallible>(Response::new(Body::from("here")))
+        });
+        tokio::spawn(
+            hyper::server::conn::http1::Builder::new()
+                .timer(prompt)
+                .header_read_timeout(HEADERS)
+                .serve_connection(TokioIo::new(stream), service),
+        );
+        theirs
+    }
+
+    async fn ask(theirs: &mut DuplexStream) {
+        theirs.write_all(REQUEST).await.unwrap();
+        let mut said = Vec::new();
+        while !said.ends_with(b"here") {
+            assert_ne!(
+                theirs.read_buf(&mut said).await.unwrap(),
+                0,
+                "closed instead of answered"
+            );
+        }
+    }
+
+    /// How long the connection stays open when nothing is said on it, to the second.
+    async fn end(theirs: &mut DuplexStream) -> Duration {
+        let began = Instant::now();
+        assert_eq!(theirs.read(&mut [0; 64]).await.unwrap(), 0, "something is said");
+        Duration::from_secs(began.elapsed().as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_nothing_at_first_has_the_time_of_headers() {
+        let mut theirs = connection(1, Duration::ZERO);
+
+        assert_eq!(end(&mut theirs).await, HEADERS);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_an_answer_a_connection_may_be_idle_for_long() {
+        for takes in [Duration::ZERO, HEADERS * 2] {
+            let mut theirs = connection(1, takes);
+
+            ask(&mut theirs).await;
+            sleep(IDLE / 10 * 9).await;
+            ask(&mut theirs).await;
+
+            assert_eq!(end(&mut theirs).await, IDLE);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn half_a_request_has_the_time_of_headers_from_its_first_byte() {
+        let (mut first, mut second) = (connection(1, Duration::ZERO), connection(1, Duration::ZERO));
+        ask(&mut second).await;
+        for theirs in [&mut first, &mut second] {
+            sleep(HEADERS / 2).await;
+            theirs.write_all(REQUEST.split_last().unwrap().1).await.unwrap();
+
+            assert_eq!(end(theirs).await, HEADERS);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn headers_that_drip_have_no_more_time_than_others() {
+        let mut theirs = connection(1, Duration::ZERO);
+        ask(&mut theirs).await;
+        sleep(HEADERS * 3).await;
+        let began = Instant::now();
+
+        theirs.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+        while theirs.write_all(b"X-A: b\r\n").await.is_ok() {
+            sleep(HEADERS / 10).await;
+        }
+
+        let open = began.elapsed();
+        assert!(open >= HEADERS && open <= HEADERS + HEADERS / 5, "{open:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_may_take_longer_than_anybody_may_be_idle() {
+        let mut theirs = connection(1, IDLE * 2);
+
+        ask(&mut theirs).await;
+
+        assert_eq!(end(&mut theirs).await, IDLE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_a_crowd_nobody_is_idle_for_long() {
+        let mut theirs = connection(0, Duration::ZERO);
+
+        ask(&mut theirs).await;
+
+        assert_eq!(end(&mut theirs).await, HEADERS);
+    }
+}
