@@ -3,7 +3,7 @@
 use hyper::rt::{Sleep, Timer};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -41,7 +41,6 @@ pub(super) struct Terms {
 pub(super) struct Prompt {
     terms: Terms,
     reads: Arc<AtomicUsize>,
-    has_begun: AtomicBool,
 }
 
 /// The stream to serve and the timer to serve it with.
@@ -54,21 +53,13 @@ pub(super) fn watch<S: AsyncRead + AsyncWrite>(
     let stream = InspectReader::new(stream, move |_| {
         counted.fetch_add(1, Ordering::Relaxed);
     });
-    let has_begun = AtomicBool::new(false);
-    (
-        stream,
-        Prompt {
-            terms,
-            reads,
-            has_begun,
-        },
-    )
+    (stream, Prompt { terms, reads })
 }
 
 impl Prompt {
     /// How long a client may say nothing from now on.
     fn silence(&self) -> Duration {
-        let is_first = !self.has_begun.swap(true, Ordering::Relaxed);
+        let is_first = self.reads.load(Ordering::Relaxed) == 0;
         let is_crowded = self.terms.room.available_permits() < self.terms.room_enough;
         if is_first || is_crowded {
             self.terms.headers
