@@ -8,13 +8,14 @@ use crate::problem::Problem;
 use crate::state::Api;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRng as _;
 use sha2::{Digest as _, Sha256};
+use shared::store::StoreResult;
 use shared::store::api_keys::{self, ApiKey};
 use tracing::debug;
 use uuid::Uuid;
@@ -70,11 +71,7 @@ pub async fn require(State(api): State<Api>, mut request: Request, next: Next) -
 
 async fn identify(api: &Api, authorization: Option<&HeaderValue>) -> Result<Caller, Problem> {
     let refused = |code: &str, detail: &str| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
-    let key = authorization
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, key)| key.trim())
+    let key = bearer(authorization)
         .ok_or_else(|| refused("key_missing", "Send your API key as `Authorization: Bearer <key>`."))?;
     let invalid = || {
         refused(
@@ -93,6 +90,23 @@ async fn identify(api: &Api, authorization: Option<&HeaderValue>) -> Result<Call
         id: found.id,
         name: format!("key {}", found.name),
     })
+}
+
+fn bearer(authorization: Option<&HeaderValue>) -> Option<&str> {
+    let (scheme, key) = authorization?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// Whether the key of a request that was let in would be let in again.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn is_valid(api: &Api, headers: &HeaderMap) -> StoreResult<bool> {
+    match bearer(headers.get(header::AUTHORIZATION)) {
+        Some(key) => Ok(api_keys::find(&api.db, &digest(key)).await?.is_some()),
+        None => Ok(false),
+    }
 }
 
 /// Notes that the key was used. Only reading may be possible now, as on a standby that is about to
