@@ -32,7 +32,7 @@ pub enum Command {
     Migrate,
     /// Check the settings, say every fault, and leave
     CheckConfig,
-    /// Ask the process that listens at `BECKON_LISTEN` whether it is ready, and leave
+    /// Ask the API whose probes listen at `BECKON_PROBES_LISTEN` whether it is ready, and leave
     Healthcheck,
     /// Make an API key and print it, once and alone, on standard output
     CreateKey {
@@ -64,9 +64,12 @@ pub struct Admission {
 /// Settings only the API has.
 #[derive(clap::Args, Debug)]
 pub struct ApiArgs {
-    /// Where the API listens, with /healthz, /readyz and /metrics
+    /// Where the API and the console listen
     #[arg(long, env = "BECKON_LISTEN", default_value = "127.0.0.1:8080", global = true)]
     pub beckon_listen: String,
+    /// Where /healthz, /readyz and /metrics listen
+    #[arg(long, env = "BECKON_PROBES_LISTEN", default_value = "127.0.0.1:8082", global = true)]
+    pub beckon_probes_listen: String,
     /// Mails per second over all workers, or unlimited
     #[arg(long, env = "BECKON_MAIL_RATE", default_value = "unlimited", global = true)]
     pub beckon_mail_rate: String,
@@ -105,6 +108,8 @@ pub struct Settings {
     pub letters: LetterSettings,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where to answer probes.
+    pub probes_listen: SocketAddr,
     /// Mails a second.
     pub mail_rate: Option<f64>,
     /// How many unknown addresses of a hundred make a batch pause itself; none is any number.
@@ -137,6 +142,7 @@ impl Args {
         let collector = self.shared.collector(faults);
         let api = &self.api;
         let listen = faults.read("BECKON_LISTEN", &api.beckon_listen, listen_address);
+        let probes_listen = faults.read("BECKON_PROBES_LISTEN", &api.beckon_probes_listen, listen_address);
         let mail_rate = faults.read("BECKON_MAIL_RATE", &api.beckon_mail_rate, rate);
         let brake_bounces = faults.read("BECKON_BRAKE_BOUNCES", &api.beckon_brake_bounces, percent);
         let migrate = faults.read("BECKON_MIGRATE", &api.beckon_migrate, switch);
@@ -154,6 +160,7 @@ impl Args {
             collector: collector?,
             letters: letters?,
             listen: listen?,
+            probes_listen: probes_listen?,
             mail_rate: mail_rate?,
             brake_bounces: brake_bounces?,
             migrate: migrate?,

@@ -160,6 +160,9 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|fault| StartError::System("listen (BECKON_LISTEN)", fault))?;
+    let probes_listener = TcpListener::bind(settings.probes_listen)
+        .await
+        .map_err(|fault| StartError::System("listen for probes (BECKON_PROBES_LISTEN)", fault))?;
     let db = database(&settings).await?;
     let registry = Metrics::for_process();
     registry.show_connections(&db);
@@ -185,12 +188,8 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     };
     let dispatcher = dispatcher(settings.database, settings.brokers, settings.brake_bounces, &api)?;
     info!(address = %settings.listen, "API is running");
-    let serving = server::serve(
-        listener,
-        routes::routes(&api, registry),
-        lifecycle.clone(),
-        settings.stop_grace,
-    );
+    let probing = tokio::spawn(serve_probes(probes_listener, routes::probes(&api, registry)));
+    let serving = server::serve(listener, routes::routes(&api), lifecycle.clone(), settings.stop_grace);
     let dispatching = async {
         let ended = dispatcher.run().await;
         lifecycle.stopping().cancel();
@@ -203,10 +202,18 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         months::keep(&api.db, settings.details_kept, &months_ahead, &lifecycle),
     );
     let finished = finish(&lifecycle, settings.stop_grace).await;
+    probing.abort();
     traces.end().await;
     dispatched?;
     info!("API has stopped");
     Ok(finished)
+}
+
+/// Answers probes until the process has stopped, also while it finishes what it has begun.
+async fn serve_probes(listener: TcpListener, routes: axum::Router) {
+    if let Err(fault) = shared::probes::serve(listener, routes).await {
+        tracing::error!(error = %fault, "The probes stopped answering");
+    }
 }
 
 /// Whether everything in hand was finished within the grace of a stop.
