@@ -9,6 +9,7 @@ pub mod batches;
 pub mod blocked;
 pub mod body;
 pub mod caller;
+pub mod client_address;
 pub mod concurrency_limit;
 pub mod config;
 pub mod console;
@@ -189,7 +190,13 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let dispatcher = dispatcher(settings.database, settings.brokers, settings.brake_bounces, &api)?;
     info!(address = %settings.listen, "API is running");
     let probing = tokio::spawn(serve_probes(probes_listener, routes::probes(&api, registry)));
-    let serving = server::serve(listener, routes::routes(&api), lifecycle.clone(), settings.stop_grace);
+    let serving = server::serve(
+        listener,
+        routes::routes(&api),
+        settings.trusted_proxies,
+        lifecycle.clone(),
+        settings.stop_grace,
+    );
     let dispatching = async {
         let ended = dispatcher.run().await;
         lifecycle.stopping().cancel();
