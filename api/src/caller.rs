@@ -16,9 +16,11 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRng as _;
 use sha2::{Digest as _, Sha256};
+use shared::store::StoreResult;
 use shared::store::api_keys::{self, ApiKey};
 use shared::store::audit::{AccessEvent, Action, Actor, ActorKind};
 use tracing::debug;
+use uuid::Uuid;
 
 const PREFIX: &str = "beckon_";
 const RANDOM_BYTES: usize = 32;
@@ -26,8 +28,15 @@ const RANDOM_BYTES: usize = 32;
 /// A caller whose key was found.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// How the caller is recorded; its id keeps one caller's idempotency keys apart from another's.
+    /// How the caller is recorded.
     pub actor: Actor,
+}
+
+impl Caller {
+    /// The key's or the administrator's id; keeps one caller's idempotency keys and limits apart from another's.
+    pub fn id(&self) -> Uuid {
+        self.actor.kind.id().unwrap_or_default()
+    }
 }
 
 /// Makes a key: the key itself, and the digest to keep.
@@ -81,11 +90,7 @@ pub async fn require(State(api): State<Api>, mut request: Request, next: Next) -
 async fn identify(api: &Api, headers: &HeaderMap, extensions: &Extensions) -> Result<Caller, Problem> {
     let authorization = headers.get(header::AUTHORIZATION);
     let refused = |code: &str, detail: &str| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
-    let key = authorization
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.split_once(' '))
-        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-        .map(|(_, key)| key.trim())
+    let key = bearer(authorization)
         .ok_or_else(|| refused("key_missing", "Send your API key as `Authorization: Bearer <key>`."))?;
     let invalid = || {
         refused(
@@ -106,6 +111,23 @@ async fn identify(api: &Api, headers: &HeaderMap, extensions: &Extensions) -> Re
         ..observe::origin(extensions)
     };
     Ok(Caller { actor })
+}
+
+fn bearer(authorization: Option<&HeaderValue>) -> Option<&str> {
+    let (scheme, key) = authorization?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
+}
+
+/// Whether the key of a request that was let in would be let in again.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub async fn is_valid(api: &Api, headers: &HeaderMap) -> StoreResult<bool> {
+    match bearer(headers.get(header::AUTHORIZATION)) {
+        Some(key) => Ok(api_keys::find(&api.db, &digest(key)).await?.is_some()),
+        None => Ok(false),
+    }
 }
 
 /// Notes that the key was used. Only reading may be possible now, as on a standby that is about to

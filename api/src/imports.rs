@@ -120,7 +120,7 @@ pub async fn create(
 ) -> Result<(StatusCode, Json<ImportView>), Problem> {
     let form = Form::of(&headers)?;
     let file_name = file_name(&request.file_name)?;
-    let spooled = spool(body).await?;
+    let spooled = spool(&api.room, caller.id(), body).await?;
     let once = Once::new(
         &caller,
         &format!("import {file_name} {}", request.dry_run),

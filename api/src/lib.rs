@@ -11,10 +11,12 @@ pub mod blocked;
 pub mod body;
 pub mod caller;
 pub mod client_address;
+pub mod concurrency_limit;
 pub mod config;
 pub mod console;
 pub mod credentials;
 pub mod deliveries;
+pub mod disk_budget;
 pub mod dispatch;
 pub mod events;
 pub mod idempotent;
@@ -22,6 +24,7 @@ pub mod import;
 pub mod imports;
 pub mod intake;
 pub mod ledger;
+pub mod listed;
 pub mod metrics;
 pub mod months;
 pub mod observe;
@@ -160,6 +163,9 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|fault| StartError::System("listen (BECKON_LISTEN)", fault))?;
+    let probes_listener = TcpListener::bind(settings.probes_listen)
+        .await
+        .map_err(|fault| StartError::System("listen for probes (BECKON_PROBES_LISTEN)", fault))?;
     let db = database(&settings).await?;
     let registry = Metrics::for_process();
     registry.show_connections(&db);
@@ -186,9 +192,10 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     };
     let dispatcher = dispatcher(settings.database, settings.brokers, settings.brake_bounces, &api)?;
     info!(address = %settings.listen, "API is running");
+    let probing = tokio::spawn(serve_probes(probes_listener, routes::probes(&api, registry)));
     let serving = server::serve(
         listener,
-        routes::routes(&api, registry),
+        routes::routes(&api),
         settings.trusted_proxies,
         lifecycle.clone(),
         settings.stop_grace,
@@ -206,10 +213,18 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         api.access_events.keep_writing(&api.db, &lifecycle),
     );
     let finished = finish(&lifecycle, settings.stop_grace).await;
+    probing.abort();
     traces.end().await;
     dispatched?;
     info!("API has stopped");
     Ok(finished)
+}
+
+/// Answers probes until the process has stopped, also while it finishes what it has begun.
+async fn serve_probes(listener: TcpListener, routes: axum::Router) {
+    if let Err(fault) = shared::probes::serve(listener, routes).await {
+        tracing::error!(error = %fault, "The probes stopped answering");
+    }
 }
 
 /// Whether everything in hand was finished within the grace of a stop.

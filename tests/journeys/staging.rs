@@ -1,5 +1,6 @@
 //! The steps of an import as the console takes them, in a process of the test's own.
 
+use api::disk_budget::{DiskBudget, UPLOADS_MOST_BYTES};
 use api::metrics::ApiMetrics;
 use api::spool::spool_stream;
 use api::staged_import::{Received, StagedImports};
@@ -33,10 +34,12 @@ pub(crate) fn priya() -> Actor {
 /// A file as it comes with a form.
 pub(crate) async fn received(form_token: Uuid, file: &str, instead_of: Option<Uuid>) -> Received {
     let parts = [Ok::<_, std::io::Error>(file.to_owned().into())];
+    let reservation = DiskBudget::new(UPLOADS_MOST_BYTES).reservation();
+    let spooled = spool_stream(reservation, futures_util::stream::iter(parts)).await;
     Received {
         form_token,
         file_name: "people.csv".to_owned(),
-        spooled: spool_stream(futures_util::stream::iter(parts)).await.unwrap(),
+        spooled: spooled.unwrap(),
         by: priya(),
         instead_of,
     }

@@ -3,6 +3,7 @@
 //! An unknown address and a wrong password get the same words after the same time, and passwords
 //! can be tried no faster than for the people themselves (`credentials/tries.rs`).
 
+use super::carried::{Carried, KEPT, fields_of};
 use super::door::{self, foreign, is_foreign};
 use super::fields::Fields;
 use super::frame::Frame;
@@ -28,6 +29,9 @@ use url::form_urlencoded;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+/// What the form of the sign-in page may weigh: a carried form, which takes 22 KiB, and its own fields.
+const SIGN_IN_MOST_BYTES: usize = 32 * 1024;
+
 /// Longer passwords are refused before hashing.
 const PASSWORD_MOST_BYTES: usize = 1_024;
 
@@ -40,8 +44,8 @@ struct SignInPage {
     to: String,
     carried: String,
     fault: Option<String>,
-    /// Whether a form is kept for afterwards.
-    is_lost_session: bool,
+    /// What became of the form of a session that has ended.
+    form_notice: Option<&'static str>,
     has_administrators: bool,
     is_cookie_missing: bool,
 }
@@ -102,26 +106,24 @@ pub(super) async fn show(
         to,
         carried: String::new(),
         fault: None,
-        is_lost_session: false,
+        form_notice: None,
         has_administrators: administrators::is_anybody(&api.db).await?,
         is_cookie_missing: wish.came.is_some(),
     })
 }
 
 /// Asks again who is there, for somebody whose session ended while they filled in a form.
-pub(super) async fn again(api: &Api, to: &str, carried: &Fields) -> Result<Response, Problem> {
-    // What is typed into a field for a password goes nowhere but where it was meant to.
-    let is_secret = carried.pairs().iter().any(|(name, _)| name.contains("password"));
-    let carried = if is_secret { String::new() } else { carried.encoded() };
+pub(super) async fn again(api: &Api, to: &str, carried: Carried) -> Result<Response, Problem> {
     let to = local(to).to_owned();
+    let form_notice = Some(carried.notice());
     page_as(
         StatusCode::UNAUTHORIZED,
         &SignInPage {
             frame: Frame::open("Sign in again"),
             email: String::new(),
             to,
-            is_lost_session: true,
-            carried,
+            form_notice,
+            carried: carried.into_text(),
             fault: None,
             has_administrators: administrators::is_anybody(&api.db).await?,
             is_cookie_missing: false,
@@ -135,11 +137,13 @@ pub(super) async fn enter(State(api): State<Api>, request: Request) -> Result<Re
     if is_foreign(&parts.headers) {
         return Err(foreign());
     }
-    let fields = door::read(&parts.headers, body).await?;
+    let fields = door::read(&parts.headers, body, SIGN_IN_MOST_BYTES).await?;
     let to = local(fields.text("to")).to_owned();
     let email = fields.trimmed("email").to_owned();
     let carried = fields.text("carried").to_owned();
     let password = Zeroizing::new(fields.text("password").to_owned());
+    // Checking a password can take a while, and many may wait for it.
+    drop(fields);
     let origin = observe::origin(&parts.extensions);
     let checked = checked(&api, &origin, &email, password).await;
     if let Some(outcome) = outcome(&checked) {
@@ -155,7 +159,7 @@ pub(super) async fn enter(State(api): State<Api>, request: Request) -> Result<Re
                     frame: Frame::open("Sign in").with_faults(),
                     email,
                     to,
-                    is_lost_session: !carried.is_empty(),
+                    form_notice: (!carried.is_empty()).then_some(KEPT),
                     carried,
                     fault: Some(fault),
                     has_administrators: true,
@@ -166,11 +170,10 @@ pub(super) async fn enter(State(api): State<Api>, request: Request) -> Result<Re
     };
     let (token, digest) = session::make_token()?;
     remember(&api, &lock, digest, origin).await?;
-    let mut response = if carried.is_empty() {
+    let mut response = match fields_of(&carried).filter(|fields| !fields.pairs().is_empty()) {
         // By way of the sign-in page, which can tell when the cookie did not come back.
-        redirect(&format!("{}&came=1", address(&to)))
-    } else {
-        carry_on(&lock, &token, to, &carried)?
+        None => redirect(&format!("{}&came=1", address(&to))),
+        Some(fields) => carry_on(&lock, &token, to, &fields)?,
     };
     set_cookie(&mut response, &session::beginning(&token));
     Ok(response)
@@ -199,14 +202,14 @@ async fn remember(api: &Api, lock: &Lock, digest: Vec<u8>, origin: Actor) -> Res
     .await
 }
 
-fn carry_on(lock: &Lock, token: &str, to: String, carried: &str) -> Result<Response, Problem> {
+fn carry_on(lock: &Lock, token: &str, to: String, carried: &Fields) -> Result<Response, Problem> {
     let mut frame = Frame::open("You are signed in again");
     frame.name.clone_from(&lock.name);
     frame.proof = session::proof_of(token);
     page(&CarryOnPage {
         frame,
         to,
-        fields: Fields::read(carried.as_bytes()).pairs().to_vec(),
+        fields: carried.pairs().to_vec(),
     })
 }
 
