@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRng as _;
 use sha2::{Digest as _, Sha256};
-use shared::store::api_keys::{self, ApiKey};
+use shared::store::api_keys::{self, ApiKey, NewKey};
 use tracing::debug;
 use uuid::Uuid;
 
@@ -29,6 +29,8 @@ pub struct Caller {
     pub id: Uuid,
     /// How the caller is recorded.
     pub name: String,
+    /// Whether the caller may read the audit log.
+    pub may_read_audit_log: bool,
 }
 
 /// Makes a key: the key itself, and the digest to keep.
@@ -42,6 +44,20 @@ pub fn make_key() -> Result<(String, Vec<u8>), rand::rngs::SysError> {
     let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
     let digest = digest(&key);
     Ok((key, digest))
+}
+
+/// What the audit log notes of a new key: its name, and what sets it apart from other keys.
+pub fn noted(new: &NewKey) -> serde_json::Value {
+    let mut noted = serde_json::json!({ "name": new.name });
+    if let Some(noted) = noted.as_object_mut() {
+        let marks = [
+            ("never_expires", new.expires_after.is_none()),
+            ("reads_audit_log", new.may_read_audit_log),
+        ];
+        let marks = marks.into_iter().filter(|(_, holds)| *holds);
+        noted.extend(marks.map(|(mark, holds)| (mark.to_owned(), holds.into())));
+    }
+    noted
 }
 
 fn digest(key: &str) -> Vec<u8> {
@@ -86,12 +102,20 @@ async fn identify(api: &Api, authorization: Option<&HeaderValue>) -> Result<Call
         return Err(invalid());
     }
     let found = api_keys::find(&api.db, &digest(key)).await?.ok_or_else(invalid)?;
+    if let Some(at) = found.expires_at.filter(|_| found.is_expired) {
+        let detail = format!(
+            "This API key expired on {}. Make another one in the console, or with `beckon-api create-key`.",
+            at.date()
+        );
+        return Err(refused("key_expired", &detail));
+    }
     if found.is_use_due {
         note_use(api, &found).await?;
     }
     Ok(Caller {
         id: found.id,
         name: format!("key {}", found.name),
+        may_read_audit_log: found.may_read_audit_log,
     })
 }
 

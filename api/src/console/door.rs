@@ -77,7 +77,8 @@ async fn with_page(administrator: Administrator, mut request: Request, next: Nex
     if has_said && is_page && response.status().is_success() {
         forget_said(&mut response);
     }
-    response.extensions_mut().insert(administrator);
+    // A page that asked for the password has put its reader there already, with the session's other token.
+    response.extensions_mut().get_or_insert_with(|| administrator);
     response
 }
 

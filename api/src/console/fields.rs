@@ -44,6 +44,11 @@ impl Fields {
         !self.text(name).is_empty()
     }
 
+    /// Whether a field was sent, be it empty.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.all(name).next().is_some()
+    }
+
     /// All fields but these.
     pub(super) fn without(&self, names: &[&str]) -> Self {
         let kept = self.0.iter().filter(|(name, _)| !names.contains(&name.as_str()));
