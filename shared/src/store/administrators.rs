@@ -352,7 +352,7 @@ pub async fn give_link(transaction: &mut Transaction, id: Uuid, digest: &[u8]) -
 /// The administrator whose link has this digest, while it works.
 pub async fn find_by_link(db: &Db, digest: &[u8]) -> StoreResult<Option<Administrator>> {
     Ok(administrators!(
-        "where link_digest = $2 and link_expires_at > now() and disabled_at is null",
+        "where link_digest = $2 and link_expires_at > now() and must_choose and disabled_at is null",
         digest
     )
     .fetch_optional(db)
@@ -365,7 +365,7 @@ pub async fn use_link(transaction: &mut Transaction, digest: &[u8], verifier: &s
         Lock,
         "update administrators
          set verifier = $2, must_choose = false, password_made_at = null, link_digest = null, link_expires_at = null
-         where link_digest = $1 and link_expires_at > now() and disabled_at is null
+         where link_digest = $1 and link_expires_at > now() and must_choose and disabled_at is null
          returning id, name, verifier, must_choose",
         digest,
         verifier,
