@@ -27,7 +27,12 @@ fn first_line() -> Result<Zeroizing<String>, StartError> {
 pub async fn admit(settings: &Settings, admission: Admission) -> Result<(), StartError> {
     let refused = |why: String| StartError::Administrator(why);
     let address = EmailAddress::parse(&admission.email).map_err(|fault| refused(format!("--email: {fault}")))?;
-    let name = admission.name.as_deref().unwrap_or(address.as_typed()).trim().to_owned();
+    let name = admission
+        .name
+        .as_deref()
+        .unwrap_or(address.as_typed())
+        .trim()
+        .to_owned();
     check_administrator(&name).map_err(|fault| refused(format!("--name: {fault}")))?;
     let password = Password::chosen(&first_line()?).map_err(|fault| refused(fault.to_string()))?;
     let hashing = HashPool::start(1, 1).map_err(|fault| StartError::System("start a thread for hashing", fault))?;

@@ -132,10 +132,6 @@ async fn names_of_keys_and_administrators_are_told_apart_by_eye() {
         (key("in\u{200b}tranet"), "invisible characters"),
         (key("intra\u{202e}ten"), "invisible characters"),
         (key(" "), "Enter a name"),
-        (
-            administrator("Рriya Nair"),
-            "another administrator is called Priya Nair",
-        ),
         (administrator("Priya\u{2060} Nair"), "invisible characters"),
         (administrator("Кey tests"), "must not begin like those of keys"),
     ] {
