@@ -6,7 +6,7 @@ use shared::address::EmailAddress;
 use shared::name::check_administrator;
 use shared::password::{HashPool, Password};
 use shared::store::administrators::{self, Access, Added, NewAdministrator};
-use shared::store::audit::{self, Act, Action, COMMAND_LINE};
+use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::{self, Db, begin, commit};
 use zeroize::Zeroizing;
 
@@ -43,7 +43,7 @@ pub async fn admit(settings: &Settings, admission: Admission) -> Result<(), Star
         email_key: address.key(),
         name,
         access: Access::Password(verifier.as_stored().to_owned()),
-        created_by: COMMAND_LINE.to_owned(),
+        created_by: Actor::command_line().name,
     };
     let db = store::connect(&settings.database, "beckon-api: add-administrator")?;
     if settings.migrate {
@@ -75,7 +75,7 @@ async fn add(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
         }
     };
     let act = Act {
-        who: COMMAND_LINE,
+        actor: &Actor::command_line(),
         action: Action::AdministratorAdded,
         subject: Some(format!("administrator {id}")),
         details: serde_json::json!({ "name": new.name }),
@@ -94,7 +94,7 @@ async fn renew(db: &Db, new: &NewAdministrator, verifier: &str) -> Result<(), St
     let mut transaction = begin(db).await?;
     administrators::renew(&mut transaction, known.id, verifier).await?;
     let act = Act {
-        who: COMMAND_LINE,
+        actor: &Actor::command_line(),
         action: Action::AdministratorRenewed,
         subject: Some(format!("administrator {}", known.id)),
         details: serde_json::json!({ "name": known.name }),

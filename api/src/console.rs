@@ -22,6 +22,7 @@ mod assets;
 mod audit;
 mod batch;
 mod blocked;
+mod carried;
 mod choose_password;
 mod delivery;
 mod door;

@@ -12,7 +12,7 @@ use unicode_security::skeleton;
 const CHARACTERS_MOST: usize = 100;
 
 /// Words with which no administrator's name begins, because the audit log signs other callers so.
-const RESERVED: [&str; 4] = ["key", "the command line", "somebody", "beckon"];
+const RESERVED: [&str; 5] = ["key", "the command line", "somebody", "unknown", "beckon"];
 
 /// Characters that fonts show as nothing although their category is not Format: default-ignorable code
 /// points (UAX 44) and the blank Braille pattern.

@@ -23,6 +23,7 @@ use shared::store::audit::{self, Act, Action};
 use shared::store::sessions::Confirmation;
 use shared::store::{Db, Transaction, commit, sessions};
 use tracing::info;
+use zeroize::Zeroizing;
 
 /// The field in which the password is entered again.
 const PASSWORD: &str = "confirm_password";
@@ -53,20 +54,19 @@ pub(super) async fn begin(db: &Db, reader: &Administrator) -> Result<Transaction
 /// Lets a form through when the password was entered lately, or is entered with it.
 pub(super) async fn confirmed(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let parts = request.extensions_mut();
-    let (Some(reader), Some(fields)) = (parts.get::<Administrator>().cloned(), parts.remove::<Fields>()) else {
+    let (Some(reader), Some(mut form)) = (parts.get::<Administrator>().cloned(), parts.remove::<Fields>()) else {
         return Problem::internal().into_response();
     };
-    let form = fields.without(&[PASSWORD]);
+    let typed = form.take(PASSWORD).map(Zeroizing::new);
     if reader.is_recently_authenticated {
         request.extensions_mut().insert(form);
         return next.run(request).await;
     }
     let to = request.uri().path().to_owned();
-    let typed = fields.text(PASSWORD);
-    if typed.is_empty() {
-        let fault = fields.has(PASSWORD).then(|| "Enter your password".to_owned());
+    let Some(typed) = typed.as_deref().filter(|typed| !typed.is_empty()) else {
+        let fault = typed.map(|_| "Enter your password".to_owned());
         return ask(&api, &reader, to, form, fault, StatusCode::UNAUTHORIZED).await;
-    }
+    };
     let (reader, cookie) = match confirm(&api, &reader, typed).await {
         Ok(Some(confirmed)) => confirmed,
         Ok(None) => {
@@ -74,6 +74,9 @@ pub(super) async fn confirmed(State(api): State<Api>, mut request: Request, next
             return ask(&api, &reader, to, form, fault, StatusCode::UNPROCESSABLE_ENTITY).await;
         }
         Err(problem) if problem.status == StatusCode::TOO_MANY_REQUESTS.as_u16() => {
+            if let Err(problem) = note_failure(&api, Action::SignInThrottled, &reader.actor, Some(reader.id)).await {
+                return problem.into_response();
+            }
             let fault = Some(problem.detail);
             return ask(&api, &reader, to, form, fault, StatusCode::TOO_MANY_REQUESTS).await;
         }
@@ -109,7 +112,7 @@ async fn ask(
 /// Checks the password and gives the session another token. None when it is wrong.
 async fn confirm(api: &Api, reader: &Administrator, typed: &str) -> Result<Option<(Administrator, String)>, Problem> {
     let Some(verifier) = current_verifier(api, reader, typed).await? else {
-        note_failure(api, Some(reader.id)).await?;
+        note_failure(api, Action::SignInFailed, &reader.actor, Some(reader.id)).await?;
         return Ok(None);
     };
     let (token, new_digest) = session::make_token()?;
@@ -127,7 +130,7 @@ async fn confirm(api: &Api, reader: &Administrator, typed: &str) -> Result<Optio
             return Err(access_changed());
         }
         let act = Act {
-            who: &reader.name,
+            actor: &reader.actor,
             action: Action::PasswordConfirmed,
             subject: None,
             details: serde_json::json!({}),

@@ -4,10 +4,11 @@
 //! nothing up, because programs that scan mail open links as well; sending the form does. The token is in the
 //! path: the request log and traces have the route alone, and no page sends a `Referer`.
 
-use super::door::{self, foreign, is_foreign};
+use super::door::{self, SMALL_FORM_MOST_BYTES, foreign, is_foreign};
 use super::frame::Frame;
 use super::respond::{page_as, redirect_saying, set_cookie};
 use super::session;
+use crate::observe;
 use crate::problem::Problem;
 use crate::query::{InPath, Path};
 use crate::state::Api;
@@ -16,7 +17,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use shared::password::{Password, Verifier};
-use shared::store::audit::{self, Act, Action};
+use shared::store::audit::{self, Act, Action, Actor, ActorKind};
 use shared::store::{administrators, begin, commit, sessions};
 use std::convert::Infallible;
 use std::str::FromStr;
@@ -93,7 +94,8 @@ pub(super) async fn choose(
         return Err(foreign());
     }
     let before = session::digest_in(&parts.headers);
-    let fields = door::read(&parts.headers, body).await?;
+    let origin = observe::origin(&parts.extensions);
+    let fields = door::read(&parts.headers, body, SMALL_FORM_MOST_BYTES).await?;
     let mut page = form(&api, &token).await?;
     if page.email.is_none() {
         return page_as(StatusCode::GONE, &page);
@@ -111,7 +113,7 @@ pub(super) async fn choose(
         }
     };
     let (_, verifier) = api.hashing.hash(new).await.map_err(|_| Problem::internal())?;
-    let Some(cookie) = redeem(&api, &token, verifier, before).await? else {
+    let Some(cookie) = redeem(&api, &token, verifier, (before, origin)).await? else {
         return page_as(StatusCode::GONE, &form(&api, &token).await?);
     };
     let mut response = redirect_saying("/console", "Your password is set, and you are signed in.");
@@ -124,7 +126,7 @@ async fn redeem(
     api: &Api,
     token: &Token,
     verifier: Verifier,
-    before: Option<Vec<u8>>,
+    (before, origin): (Option<Vec<u8>>, Actor),
 ) -> Result<Option<String>, Problem> {
     let link = token.digest();
     let (token, digest) = session::make_token()?;
@@ -140,7 +142,11 @@ async fn redeem(
                 sessions::end(&mut transaction, &before).await?;
             }
             let act = Act {
-                who: &owner.name,
+                actor: &Actor {
+                    kind: ActorKind::Administrator(owner.id),
+                    name: owner.name.clone(),
+                    ..origin
+                },
                 action: Action::PasswordLinkUsed,
                 subject: None,
                 details: serde_json::json!({}),

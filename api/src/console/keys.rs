@@ -206,7 +206,7 @@ async fn keep(api: &Api, reader: &Administrator, new: NewKey, token: &str) -> Re
             Created::NameTaken(taken) => return Ok(Outcome::NameTaken(taken)),
         };
         let act = Act {
-            who: &reader.name,
+            actor: &reader.actor,
             action: Action::KeyMade,
             subject: Some(format!("key {id}")),
             details: noted(&new),
@@ -246,12 +246,12 @@ pub(super) async fn revoke(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let key = get(&api, id).await?;
-    let (db, who, name) = (api.db.clone(), reader.name.clone(), key.name.clone());
+    let (db, actor, name) = (api.db.clone(), reader.actor.clone(), key.name.clone());
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
         if api_keys::revoke(&mut transaction, id).await? {
             let act = Act {
-                who: &who,
+                actor: &actor,
                 action: Action::KeyRevoked,
                 subject: Some(format!("key {id}")),
                 details: serde_json::json!({ "name": name }),

@@ -185,7 +185,7 @@ async fn renew(
             return Err(access_changed());
         }
         let act = Act {
-            who: &administrator.name,
+            actor: &administrator.actor,
             action: Action::OwnPasswordChanged,
             subject: None,
             details: serde_json::json!({}),

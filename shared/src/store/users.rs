@@ -3,7 +3,7 @@
 pub mod added;
 pub mod mails;
 
-use super::audit::{self, Act, Action};
+use super::audit::{self, Act, Action, Actor};
 use super::everybody::{self, unless_it_timed_out, until_a_timeout};
 use super::imports::ImportEffect;
 use super::{Db, StoreResult, begin, commit};
@@ -278,8 +278,8 @@ impl Change {
     }
 }
 
-/// Changes a user, and puts on record that `by` did.
-pub async fn change(db: &Db, id: Uuid, change: &Change, by: &str) -> StoreResult<Changed> {
+/// Changes a user, and puts on record that `actor` did.
+pub async fn change(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> StoreResult<Changed> {
     let mut transaction = begin(db).await?;
     let (email, key) = change.email.clone().unzip();
     let done = sqlx::query!(
@@ -307,7 +307,7 @@ pub async fn change(db: &Db, id: Uuid, change: &Change, by: &str) -> StoreResult
         Err(fault) => return Err(fault.into()),
     }
     let act = Act {
-        who: by,
+        actor,
         action: Action::UserChanged,
         subject: Some(format!("user {id}")),
         details: serde_json::json!({ "fields": change.names() }),
@@ -317,9 +317,9 @@ pub async fn change(db: &Db, id: Uuid, change: &Change, by: &str) -> StoreResult
     Ok(Changed::Done)
 }
 
-/// Removes a user and everything that names them, and puts on record that `by` did. Mails owed to
+/// Removes a user and everything that names them, and puts on record that `actor` did. Mails owed to
 /// them are cancelled, and the ledger keeps its lines without a name.
-pub async fn delete(db: &Db, id: Uuid, by: &str) -> StoreResult<bool> {
+pub async fn delete(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     let mut transaction = begin(db).await?;
     let row = sqlx::query!(
         r#"with cancelled as (
@@ -344,7 +344,7 @@ pub async fn delete(db: &Db, id: Uuid, by: &str) -> StoreResult<bool> {
         return Ok(false);
     }
     let act = Act {
-        who: by,
+        actor,
         action: Action::UserDeleted,
         subject: Some(format!("user {id}")),
         details: serde_json::json!({}),

@@ -150,7 +150,7 @@ async fn admit(api: &Api, reader: &Reader, new: NewAdministrator, token: &str) -
             Added::NameTaken(taken) => return Ok(Outcome::NameTaken(taken)),
         };
         let act = Act {
-            who: &reader.name,
+            actor: &reader.actor,
             action: Action::AdministratorAdded,
             subject: Some(format!("administrator {id}")),
             details: serde_json::json!({ "name": new.name }),

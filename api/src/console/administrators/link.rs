@@ -100,7 +100,7 @@ pub(in super::super) async fn reset(
                 ));
             }
             let act = Act {
-                who: &reader_then.name,
+                actor: &reader_then.actor,
                 action: Action::AdministratorRenewed,
                 subject: Some(format!("administrator {id}")),
                 details: serde_json::json!({ "name": name }),

@@ -16,7 +16,7 @@ use axum::extract::State;
 use axum::response::Response;
 use shared::store::administrators::{self, Disabled};
 use shared::store::api_keys::{self, Entry};
-use shared::store::audit::{self, Act, Action};
+use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::{Transaction, commit};
 use tracing::info;
 use url::form_urlencoded::byte_serialize;
@@ -94,7 +94,7 @@ pub(in super::super) async fn disable(
             match administrators::disable(&mut transaction, id).await? {
                 Disabled::Done => {
                     let revoked = revoke_keys(&mut transaction, &reader, id, &name, &kept).await?;
-                    note(transaction, &reader.name, Action::AdministratorDisabled, id, &name).await?;
+                    note(transaction, &reader.actor, Action::AdministratorDisabled, id, &name).await?;
                     Ok(revoked)
                 }
                 Disabled::Already => Ok(0),
@@ -131,7 +131,7 @@ async fn revoke_keys(
     for key in api_keys::revoke_made_by(transaction, id, name, kept).await? {
         count += 1;
         let act = Act {
-            who: &reader.name,
+            actor: &reader.actor,
             action: Action::KeyRevoked,
             subject: Some(format!("key {}", key.id)),
             details: serde_json::json!({ "name": key.name }),
@@ -152,7 +152,7 @@ pub(in super::super) async fn enable(
     api.to_the_end(async move {
         let mut transaction = access::begin(&db, &reader).await?;
         if administrators::enable(&mut transaction, id).await? {
-            note(transaction, &reader.name, Action::AdministratorEnabled, id, &name).await?;
+            note(transaction, &reader.actor, Action::AdministratorEnabled, id, &name).await?;
         }
         Ok(())
     })
@@ -161,9 +161,15 @@ pub(in super::super) async fn enable(
     Ok(redirect_saying(&format!("{PATH}/{id}"), &said))
 }
 
-async fn note(mut transaction: Transaction, who: &str, action: Action, id: Uuid, name: &str) -> Result<(), Problem> {
+async fn note(
+    mut transaction: Transaction,
+    actor: &Actor,
+    action: Action,
+    id: Uuid,
+    name: &str,
+) -> Result<(), Problem> {
     let act = Act {
-        who,
+        actor,
         action,
         subject: Some(format!("administrator {id}")),
         details: serde_json::json!({ "name": name }),
