@@ -226,7 +226,18 @@ impl Form {
 
 fn file_name(given: &str) -> Result<String, Problem> {
     let name = given.trim();
-    crate::body::without_controls("file_name", name).map_err(|error| {
+    let seen = crate::body::without_controls("file_name", name).and_then(|()| {
+        if name.chars().any(shared::name::is_invisible) {
+            let told = "file_name has an invisible character; remove it.";
+            return Err(FieldError::in_field(
+                "file_name",
+                "invisible_character",
+                told.to_owned(),
+            ));
+        }
+        Ok(())
+    });
+    seen.map_err(|error| {
         Problem::unprocessable("invalid_request", "The file's name cannot be used; see errors.")
             .with_errors(vec![error])
     })?;

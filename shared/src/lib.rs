@@ -29,6 +29,7 @@ pub mod letter;
 pub mod lifecycle;
 pub mod memory;
 pub mod metrics;
+pub mod name;
 pub mod password;
 pub mod probes;
 pub mod queue;

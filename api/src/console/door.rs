@@ -32,7 +32,7 @@ const FORM_MOST_BYTES: usize = 2 * 1024 * 1024;
 
 /// What a form of somebody who is not signed in may weigh. Up to this size a form needs no slot: all
 /// connections together hold no more than 16 MiB of them.
-const SMALL_FORM_MOST_BYTES: usize = 16 * 1024;
+pub(super) const SMALL_FORM_MOST_BYTES: usize = 16 * 1024;
 
 /// Where a file may be sent. Its handler checks the proof, which is the form's first part.
 pub(super) const UPLOAD: &str = "/console/imports/new";
@@ -93,7 +93,8 @@ async fn with_page(administrator: Administrator, mut request: Request, next: Nex
     if has_said && is_page && response.status().is_success() {
         forget_said(&mut response);
     }
-    response.extensions_mut().insert(administrator);
+    // A page that asked for the password has put its reader there already, with the session's other token.
+    response.extensions_mut().get_or_insert_with(|| administrator);
     response
 }
 

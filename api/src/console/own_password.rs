@@ -14,8 +14,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use shared::address::EmailAddress;
 use shared::password::{Form, Password, Verifier};
+use shared::store::administrators::{self, OwnChange};
 use shared::store::audit::{self, Act, Action};
-use shared::store::{administrators, begin, commit, sessions};
+use shared::store::{begin, commit, sessions};
 use std::time::Instant;
 use zeroize::Zeroizing;
 
@@ -64,34 +65,60 @@ pub(super) async fn choose(
     fields: Fields,
 ) -> Result<Response, Problem> {
     let mut faults = Faults::default();
-    if !administrator.must_choose && !is_current(&api, &administrator, fields.text("current_password")).await? {
+    let checked = checked(&api, &administrator, fields.text("current_password")).await?;
+    if checked.is_none() {
         faults.current = Some("This is not your password".to_owned());
     }
-    let new = match Password::chosen(fields.text("new_password")) {
+    let typed = fields.text("new_password");
+    let new = match Password::chosen(typed) {
         Ok(new) => Some(new),
         Err(fault) => {
             faults.new = Some(fault.to_string());
             None
         }
     };
-    if fields.text("new_password") != fields.text("again_password") {
+    if typed != fields.text("again_password") {
         faults.again = Some("This differs from the password above".to_owned());
     }
-    let Some(new) = new.filter(|_| faults.is_empty()) else {
+    if let Some(checked) = checked.as_deref().filter(|_| faults.is_empty())
+        && is_kept(&api, &administrator, checked, typed).await?
+    {
+        faults.new = Some("This is the password you have now. Choose another one".to_owned());
+    }
+    let (Some(new), Some(checked), true) = (new, checked, faults.is_empty()) else {
         let mut page = form(&api, &administrator).await;
         page.frame = page.frame.with_faults();
         page.faults = faults;
         return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
     let (_, verifier) = api.hashing.hash(new).await.map_err(|_| Problem::internal())?;
-    let cookie = renew(&api, &administrator, verifier).await?;
+    let cookie = renew(&api, &administrator, checked, verifier).await?;
     let mut response = redirect_saying("/console", "Your password is changed.");
     set_cookie(&mut response, &cookie);
     Ok(response)
 }
 
-async fn is_current(api: &Api, administrator: &Administrator, typed: &str) -> Result<bool, Problem> {
-    let key = EmailAddress::parse(&administrator.email).map_or_else(|_| String::new(), |address| address.key());
+fn key_of(administrator: &Administrator) -> String {
+    EmailAddress::parse(&administrator.email).map_or_else(|_| String::new(), |address| address.key())
+}
+
+/// The verifier that entitles to a change: that of the current password, which was typed, or that of a first
+/// password, with which the session began.
+async fn checked(api: &Api, administrator: &Administrator, typed: &str) -> Result<Option<String>, Problem> {
+    if !administrator.must_choose {
+        return current_verifier(api, administrator, typed).await;
+    }
+    let lock = administrators::lock_of(&api.db, &key_of(administrator)).await?;
+    lock.map(|lock| Some(lock.verifier)).ok_or_else(access_changed)
+}
+
+/// The verifier of an administrator's password, if it is the one that was typed.
+pub(super) async fn current_verifier(
+    api: &Api,
+    administrator: &Administrator,
+    typed: &str,
+) -> Result<Option<String>, Problem> {
+    let key = key_of(administrator);
     let Ok(spent) = api.tries.take(&format!("console {key}"), Instant::now()) else {
         return Err(Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
@@ -99,29 +126,64 @@ async fn is_current(api: &Api, administrator: &Administrator, typed: &str) -> Re
             "Too many passwords were tried. Wait ten seconds and try again.",
         ));
     };
-    let lock = administrators::lock_of(&api.db, &key).await?;
-    let verifiers = lock
-        .into_iter()
-        .map(|lock| (Verifier::from_stored(lock.verifier), Form::Chosen));
-    let found = api
-        .hashing
-        .verify(verifiers.collect(), Zeroizing::new(typed.to_owned()))
-        .await
-        .map_err(|_| Problem::internal())?;
-    if found.is_some() {
+    let Some(lock) = administrators::lock_of(&api.db, &key).await? else {
+        return Ok(None);
+    };
+    let is_current = matches(api, &lock.verifier, Form::Chosen, typed).await?;
+    if is_current {
         api.tries.give_back(spent);
     }
-    Ok(found.is_some())
+    Ok(is_current.then_some(lock.verifier))
+}
+
+/// Whether the new password is the present one. A first password is also recognized without its hyphens and
+/// in other case, because it can be typed so (ASVS 5.0, 6.4.1).
+async fn is_kept(api: &Api, administrator: &Administrator, verifier: &str, typed: &str) -> Result<bool, Problem> {
+    let form = if administrator.must_choose {
+        Form::Generated
+    } else {
+        Form::Chosen
+    };
+    matches(api, verifier, form, typed).await
+}
+
+async fn matches(api: &Api, verifier: &str, form: Form, typed: &str) -> Result<bool, Problem> {
+    let verifiers = vec![(Verifier::from_stored(verifier.to_owned()), form)];
+    let found = api.hashing.verify(verifiers, Zeroizing::new(typed.to_owned())).await;
+    Ok(found.map_err(|_| Problem::internal())?.is_some())
+}
+
+/// The answer to a session that was ended while its request was worked on.
+pub(super) fn access_changed() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "signed_out",
+        "Your session ended meanwhile, or your password was changed elsewhere. Nothing was done. Sign in again.",
+    )
 }
 
 /// Stores it, ends all sessions and begins another for the one who is here.
-async fn renew(api: &Api, administrator: &Administrator, verifier: Verifier) -> Result<String, Problem> {
+async fn renew(
+    api: &Api,
+    administrator: &Administrator,
+    checked: String,
+    verifier: Verifier,
+) -> Result<String, Problem> {
     let (token, digest) = session::make_token()?;
     let (db, administrator) = (api.db.clone(), administrator.clone());
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
-        administrators::renew(&mut transaction, administrator.id, verifier.as_stored(), false).await?;
-        sessions::begin(&mut transaction, administrator.id, &digest).await?;
+        let change = OwnChange {
+            id: administrator.id,
+            session: administrator.digest(),
+            checked: &checked,
+            verifier: verifier.as_stored(),
+        };
+        let is_done = administrators::change_own(&mut transaction, change).await?
+            && sessions::begin(&mut transaction, administrator.id, change.verifier, &digest).await?;
+        if !is_done {
+            return Err(access_changed());
+        }
         let act = Act {
             actor: &administrator.actor,
             action: Action::OwnPasswordChanged,

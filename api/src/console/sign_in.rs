@@ -35,6 +35,9 @@ const SIGN_IN_MOST_BYTES: usize = 32 * 1024;
 /// Longer passwords are refused before hashing.
 const PASSWORD_MOST_BYTES: usize = 1_024;
 
+/// What is said of a wrong address and of a wrong password.
+const WRONG: &str = "The email address and the password do not belong together.";
+
 /// The sign-in page.
 #[derive(Template)]
 #[template(path = "console/sign_in.html")]
@@ -137,6 +140,7 @@ pub(super) async fn enter(State(api): State<Api>, request: Request) -> Result<Re
     if is_foreign(&parts.headers) {
         return Err(foreign());
     }
+    let before = session::digest_in(&parts.headers);
     let fields = door::read(&parts.headers, body, SIGN_IN_MOST_BYTES).await?;
     let to = local(fields.text("to")).to_owned();
     let email = fields.trimmed("email").to_owned();
@@ -149,27 +153,28 @@ pub(super) async fn enter(State(api): State<Api>, request: Request) -> Result<Re
     if let Some(outcome) = outcome(&checked) {
         api.metrics.sign_ins.with_label_values(&[outcome]).inc();
     }
+    let refused = |status: StatusCode, fault: String| {
+        let page = SignInPage {
+            frame: Frame::open("Sign in").with_faults(),
+            email: email.clone(),
+            to: to.clone(),
+            form_notice: (!carried.is_empty()).then_some(KEPT),
+            carried: carried.clone(),
+            fault: Some(fault),
+            has_administrators: true,
+            is_cookie_missing: false,
+        };
+        page_as(status, &page)
+    };
     let lock = match checked {
         Ok(lock) => lock,
         Err(Refused::Problem(problem)) => return Err(problem),
-        Err(Refused::Said(status, fault)) => {
-            return page_as(
-                status,
-                &SignInPage {
-                    frame: Frame::open("Sign in").with_faults(),
-                    email,
-                    to,
-                    form_notice: (!carried.is_empty()).then_some(KEPT),
-                    carried,
-                    fault: Some(fault),
-                    has_administrators: true,
-                    is_cookie_missing: false,
-                },
-            );
-        }
+        Err(Refused::Said(status, fault)) => return refused(status, fault),
     };
     let (token, digest) = session::make_token()?;
-    remember(&api, &lock, digest, origin).await?;
+    if !remember(&api, &lock, digest, before, origin).await? {
+        return refused(StatusCode::UNPROCESSABLE_ENTITY, WRONG.to_owned());
+    }
     let mut response = match fields_of(&carried).filter(|fields| !fields.pairs().is_empty()) {
         // By way of the sign-in page, which can tell when the cookie did not come back.
         None => redirect(&format!("{}&came=1", address(&to))),
@@ -179,11 +184,25 @@ pub(super) async fn enter(State(api): State<Api>, request: Request) -> Result<Re
     Ok(response)
 }
 
-async fn remember(api: &Api, lock: &Lock, digest: Vec<u8>, origin: Actor) -> Result<(), Problem> {
+/// Begins a session and ends the one this browser had before. Returns whether it began: it does not when the
+/// password was changed, or its owner disabled, after it was checked.
+async fn remember(
+    api: &Api,
+    lock: &Lock,
+    digest: Vec<u8>,
+    before: Option<Vec<u8>>,
+    origin: Actor,
+) -> Result<bool, Problem> {
     let (db, lock) = (api.db.clone(), lock.clone());
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
-        sessions::begin(&mut transaction, lock.id, &digest).await?;
+        if !sessions::begin(&mut transaction, lock.id, &lock.verifier, &digest).await? {
+            info!(administrator.id = %lock.id, "Refused a sign-in whose password had been changed meanwhile");
+            return Ok(false);
+        }
+        if let Some(before) = before {
+            sessions::end(&mut transaction, &before).await?;
+        }
         let act = Act {
             actor: &Actor {
                 kind: ActorKind::Administrator(lock.id),
@@ -197,7 +216,7 @@ async fn remember(api: &Api, lock: &Lock, digest: Vec<u8>, origin: Actor) -> Res
         audit::note(&mut transaction, &act).await?;
         commit(transaction).await?;
         info!(administrator.id = %lock.id, "An administrator signed in");
-        Ok(())
+        Ok(true)
     })
     .await
 }
@@ -282,14 +301,19 @@ async fn checked(api: &Api, origin: &Actor, email: &str, password: Zeroizing<Str
         }
         other => {
             note_failure(api, Action::SignInFailed, origin, other.map(|lock| lock.id)).await?;
-            Err(said("The email address and the password do not belong together."))
+            Err(said(WRONG))
         }
     }
 }
 
 /// Puts on record that a sign-in did not succeed. What was typed is not recorded: it may be a password in the wrong
 /// field.
-async fn note_failure(api: &Api, action: Action, origin: &Actor, administrator: Option<Uuid>) -> Result<(), Problem> {
+pub(super) async fn note_failure(
+    api: &Api,
+    action: Action,
+    origin: &Actor,
+    administrator: Option<Uuid>,
+) -> Result<(), Problem> {
     let (this, event) = (
         api.clone(),
         AccessEvent {

@@ -74,6 +74,8 @@ pub(super) static GROUPS: [Group; 7] = [
             act(Action::SignInThrottled, "Had to wait after failed sign-ins"),
             act(Action::SignedOut, "Signed out"),
             act(Action::OwnPasswordChanged, "Changed their own password"),
+            act(Action::PasswordConfirmed, "Confirmed their password"),
+            act(Action::PasswordLinkUsed, "Chose a password with a one-time link"),
             act(Action::SessionsEnded, "Ended their other sessions"),
         ],
     },
@@ -84,7 +86,7 @@ pub(super) static GROUPS: [Group; 7] = [
             act(Action::AdministratorAdded, "Added an administrator"),
             act(Action::AdministratorDisabled, "Disabled an administrator"),
             act(Action::AdministratorEnabled, "Enabled an administrator"),
-            act(Action::AdministratorRenewed, "Gave an administrator a new password"),
+            act(Action::AdministratorRenewed, "Reset an administrator's password"),
         ],
     },
     Group {
@@ -215,6 +217,13 @@ pub(super) fn detail(details: &Value) -> String {
         parts.extend(number(name).filter(is_told).map(|sum| some(sum, one, many)));
     }
     parts.extend(number("version").map(|version| format!("version {}", counted(version))));
+    let marks = [
+        ("never_expires", "never expires"),
+        ("reads_audit_log", "may read the audit log"),
+    ];
+    let holds = |mark: &str| details.get(mark).and_then(Value::as_bool).unwrap_or_default();
+    let marks = marks.into_iter().filter(|(mark, _)| holds(mark));
+    parts.extend(marks.map(|(_, words)| words.to_owned()));
     let fields = details.get("fields").and_then(Value::as_array).into_iter().flatten();
     let fields: Vec<String> = fields
         .filter_map(Value::as_str)
@@ -293,5 +302,9 @@ mod tests {
             "first name, email"
         );
         assert_eq!(detail(&json!({ "name": "Ana" })), "");
+        assert_eq!(
+            detail(&json!({ "name": "siem", "never_expires": true, "reads_audit_log": true })),
+            "never expires · may read the audit log"
+        );
     }
 }

@@ -82,6 +82,10 @@ actions! {
     SignedOut "signed_out",
     /// An administrator has another password, of their own.
     OwnPasswordChanged "own_password_changed",
+    /// An administrator entered their password again.
+    PasswordConfirmed "password_confirmed",
+    /// An administrator chose a password with a link that works once.
+    PasswordLinkUsed "password_link_used",
     /// An administrator ended their other sessions.
     SessionsEnded "sessions_ended",
     /// Somebody became an administrator.
@@ -90,7 +94,7 @@ actions! {
     AdministratorDisabled "administrator_disabled",
     /// An administrator may sign in again.
     AdministratorEnabled "administrator_enabled",
-    /// An administrator was given another password.
+    /// An administrator's password was reset.
     AdministratorRenewed "administrator_renewed",
     /// An API key was made.
     KeyMade "key_made",
