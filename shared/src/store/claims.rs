@@ -63,6 +63,8 @@ pub struct Claims {
     pub taken: Vec<Claim>,
     /// Whose user is gone; cancelled.
     pub orphaned: usize,
+    /// Password mails whose user is locked; cancelled.
+    pub locked: usize,
     /// Whose address is blocked; suppressed.
     pub suppressed: Vec<Suppressed>,
 }
@@ -97,7 +99,8 @@ pub struct Claimant<'a> {
 
 /// Takes a group of deliveries on. One that is missing from the answer is not for us: somebody
 /// was faster, its batch was paused or stopped, or it has ended. One whose address is blocked ends
-/// here: this is the last look at it before the relay, wherever it waited and for how long.
+/// here, and so does a password mail whose user is locked: this is the last look at it before the
+/// relay, wherever it waited and for how long.
 pub async fn claim(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResult<Claims> {
     despite_deadlocks(|| claim_once(db, jobs, claimant)).await
 }
@@ -118,9 +121,9 @@ async fn claim_once(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResul
     let rows = within(claiming.fetch_all(db)).await?;
     let mut claims = Claims::default();
     for row in rows {
-        match row.becomes.as_str() {
-            "sending" => {}
-            "suppressed" => {
+        match row.ends_for.as_deref() {
+            None => {}
+            Some("address_blocked") => {
                 claims.suppressed.push(Suppressed {
                     delivery: row.delivery,
                     batch: row.batch,
@@ -129,7 +132,11 @@ async fn claim_once(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResul
                 });
                 continue;
             }
-            _ => {
+            Some("user_locked") => {
+                claims.locked += 1;
+                continue;
+            }
+            Some(_) => {
                 claims.orphaned += 1;
                 continue;
             }
