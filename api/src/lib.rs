@@ -9,6 +9,7 @@ pub mod batches;
 pub mod blocked;
 pub mod body;
 pub mod caller;
+pub mod client_address;
 pub mod config;
 pub mod console;
 pub mod credentials;
@@ -185,6 +186,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let serving = server::serve(
         listener,
         routes::routes(&api, registry),
+        settings.trusted_proxies,
         lifecycle.clone(),
         settings.stop_grace,
     );
