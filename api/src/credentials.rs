@@ -220,7 +220,9 @@ fn unfit(code: &str, message: String) -> Problem {
 /// Whether a password works for this person already, a mailed one in whatever form it is typed: then
 /// it is known to more than its owner, or lies in a mailbox (ASVS 6.4.1).
 async fn is_in_use(api: &Api, email: &str, password: Zeroizing<String>) -> Result<bool, Problem> {
-    let key = EmailAddress::parse(email).map(|address| address.key()).unwrap_or_default();
+    let key = EmailAddress::parse(email)
+        .map(|address| address.key())
+        .unwrap_or_default();
     Ok(compared(api, &key, password).await?.is_some())
 }
 

@@ -25,7 +25,9 @@ async fn a_user_is_locked_and_unlocked() {
     go(&browser, &world, &format!("/console/users/{id}")).await;
 
     browser.click("Lock").await;
-    browser.sees("The passwords that were mailed to them stop working.").await;
+    browser
+        .sees("The passwords that were mailed to them stop working.")
+        .await;
     browser.assert_sound().await;
     browser.click("Go back, do not lock them").await;
     browser.click("Lock").await;

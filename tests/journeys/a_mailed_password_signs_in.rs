@@ -89,7 +89,11 @@ async fn unused_passwords_can_be_ended() {
         .await
         .expect(200);
 
-    assert_eq!((&revoked["revoked"], &revoked["already_used"]), (&json!(2), &json!(1)), "{revoked}");
+    assert_eq!(
+        (&revoked["revoked"], &revoked["already_used"]),
+        (&json!(2), &json!(1)),
+        "{revoked}"
+    );
     assert_eq!(world.sign_in("person2@example.org", &password_of(2)).await.status, 401);
     world.sign_in("person1@example.org", &password_of(1)).await.expect(200);
     world.end().await;
@@ -155,7 +159,12 @@ async fn a_password_that_works_already_cannot_be_chosen() {
 
     for new in &forms {
         let told = choose(&proof, new).await;
-        assert_eq!((told.status, &told.body["type"]), (422, &json!("/problems/password_unfit")), "{}", told.text);
+        assert_eq!(
+            (told.status, &told.body["type"]),
+            (422, &json!("/problems/password_unfit")),
+            "{}",
+            told.text
+        );
         assert_eq!(told.body["errors"][0]["code"], "password_reused", "{}", told.text);
         assert_eq!(
             told.body["errors"][0]["message"],
@@ -163,7 +172,10 @@ async fn a_password_that_works_already_cannot_be_chosen() {
         );
         // Without proof, nobody learns whether it works.
         let stranger = choose("a guess that is wrong", new).await;
-        assert_eq!((stranger.status, &stranger.body["type"]), (401, &json!("/problems/credentials_wrong")));
+        assert_eq!(
+            (stranger.status, &stranger.body["type"]),
+            (401, &json!("/problems/credentials_wrong"))
+        );
     }
     let unproven: i64 = sqlx::query_scalar("select count(*) from credentials where used_at is not null")
         .fetch_one(&world.db)

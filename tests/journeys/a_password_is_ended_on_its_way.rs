@@ -6,7 +6,9 @@
 //! password is ended over the API.
 
 use crate::json;
-use harness::World;
+use harness::relay::{Behaviour, Step};
+use harness::world::PATIENCE;
+use harness::{Setup, World};
 use reqwest::Method;
 use serde_json::Value;
 use sqlx::pool::PoolConnection;
@@ -231,7 +233,8 @@ async fn ended_while_the_verifier_is_being_stored_it_does_not_work() {
             let mails = world.relay.mails_to(&person.email).unwrap();
             for mail in mails {
                 let tried = world.sign_in(&person.email, mail.password().unwrap()).await;
-                let is_earlier_of_the_batch = matches!(how, End::BatchRevoked) && mail.password() == Some(&*person.earlier);
+                let is_earlier_of_the_batch =
+                    matches!(how, End::BatchRevoked) && mail.password() == Some(&*person.earlier);
                 assert_eq!(tried.status == 200, is_earlier_of_the_batch, "{how:?}");
             }
         }
@@ -240,16 +243,45 @@ async fn ended_while_the_verifier_is_being_stored_it_does_not_work() {
 }
 
 #[tokio::test]
+async fn a_worker_that_dies_with_the_mail_in_hand_leaves_no_password() {
+    let mut world = World::with(Setup::default().workers(0).worker_setting("BECKON_LEASE", "2s")).await;
+    // Once before the verifier is stored, and once after.
+    for (step, stored) in [("W3", 0), ("W4", 1)] {
+        let id = world.person(&format!("{step}@example.org")).await;
+        let batch = world.reset_passwords(json!({ "users": [id] })).await;
+        let sign = world.folder().join(step);
+        let failpoint = format!("{step}:1:{}", sign.display());
+        world.start_worker_that_stops(&failpoint).await.unwrap();
+        world
+            .eventually("the worker to stop", async || sign.exists().then_some(()))
+            .await;
+
+        let locked = world.post(&format!("/v1/users/{id}/lock"), json!({})).await.expect(200);
+        world.kill_worker(0).await;
+        let finished = world.finished(batch).await;
+
+        assert_eq!(locked["passwords_ended"], stored, "{step}: {locked}");
+        assert_eq!(locked["mails_in_hand"], 1, "{step}: {locked}");
+        assert_eq!(finished["counts"]["cancelled"], 1, "{step}: {finished}");
+        assert_eq!(world.deliveries(batch).await[0]["reason"], "user_locked", "{step}");
+    }
+    let left: i64 = sqlx::query_scalar("select count(*) from credentials")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!((left, world.relay.accepted_count()), (0, 0));
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_mail_that_was_in_hand_is_not_tried_again() {
     let world = World::start().await;
     let id = world.person("ada@example.org").await;
-    world
-        .relay
-        .set("ada@example.org", harness::relay::Behaviour::Silence { at: harness::relay::Step::Dot });
+    world.relay.set("ada@example.org", Behaviour::Silence { at: Step::Dot });
     let batch = world.reset_passwords(json!({ "users": [id] })).await;
     world
         .relay
-        .wait_until("a whole message", harness::world::PATIENCE, |counts| counts.dots == 1)
+        .wait_until("a whole message", PATIENCE, |counts| counts.dots == 1)
         .await
         .unwrap();
 
@@ -257,7 +289,11 @@ async fn a_mail_that_was_in_hand_is_not_tried_again() {
     world.relay.hang_up();
     let finished = world.finished(batch).await;
 
-    assert_eq!((&locked["passwords_ended"], &locked["mails_in_hand"]), (&json!(1), &json!(1)), "{locked}");
+    assert_eq!(
+        (&locked["passwords_ended"], &locked["mails_in_hand"]),
+        (&json!(1), &json!(1)),
+        "{locked}"
+    );
     assert_eq!(finished["counts"]["cancelled"], 1, "{finished}");
     assert_eq!(finished["counts"]["unsure"], 1, "{finished}");
     assert_eq!(world.deliveries(batch).await[0]["reason"], "user_locked");

@@ -80,11 +80,7 @@ async fn fifty_requests_take_nothing_from_them() {
     assert_eq!(world.sign_in(ADA, &all[0]).await.status, 401, "the one before her own");
     world.sign_in(ADA, &all[3]).await.expect(200);
     world.sign_in(ADA, OWN).await.expect(200);
-    assert_eq!(
-        usize::try_from(live(&world).await).unwrap(),
-        MOST,
-        "a use ended others"
-    );
+    assert_eq!(usize::try_from(live(&world).await).unwrap(), MOST, "a use ended others");
     world.assert_promises_kept().await;
     world.end().await;
 }

@@ -50,7 +50,10 @@ async fn a_locked_user_cannot_sign_in_until_they_are_unlocked_and_sent_a_passwor
     let again = world.post(&format!("{user}/lock"), json!({})).await.expect(200);
 
     assert_eq!(locked["passwords_ended"], 2, "the chosen and the used one: {locked}");
-    assert_eq!((&locked["mails_cancelled"], &locked["mails_in_hand"]), (&json!(1), &json!(0)));
+    assert_eq!(
+        (&locked["mails_cancelled"], &locked["mails_in_hand"]),
+        (&json!(1), &json!(0))
+    );
     assert_eq!(again["locked_at"], locked["locked_at"]);
     assert_eq!(again["passwords_ended"], 0, "{again}");
     let shown = world.get(&user).await.expect(200);
@@ -62,7 +65,10 @@ async fn a_locked_user_cannot_sign_in_until_they_are_unlocked_and_sent_a_passwor
         assert_eq!(choose(&world, password, "another battery staple").await, 401);
     }
     let left_out = world
-        .post("/v1/password-resets", json!({ "emails": [ADA], "include_recent": true, "include_signed_in": true }))
+        .post(
+            "/v1/password-resets",
+            json!({ "emails": [ADA], "include_recent": true, "include_signed_in": true }),
+        )
         .await
         .expect(202);
     assert_eq!(left_out["left_out"], json!({ "user_locked": 1 }), "{left_out}");
@@ -81,7 +87,10 @@ async fn a_locked_user_cannot_sign_in_until_they_are_unlocked_and_sent_a_passwor
     let ended = json!({ "passwords_ended": 2, "mails_cancelled": 1, "mails_in_hand": 0 });
     assert_eq!(
         acts(&world, id).await,
-        [("user_locked".to_owned(), ended), ("user_unlocked".to_owned(), json!({}))]
+        [
+            ("user_locked".to_owned(), ended),
+            ("user_unlocked".to_owned(), json!({}))
+        ]
     );
     for act in ["lock", "unlock"] {
         let nobody = format!("/v1/users/00000000-0000-7000-8000-000000000000/{act}");

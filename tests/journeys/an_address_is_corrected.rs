@@ -40,8 +40,13 @@ async fn passwords_mailed_to_the_wrong_address_end_and_owed_ones_are_cancelled()
     let same = change(&world, id, "ADA@Example.org").await;
     let corrected = change(&world, id, RIGHT).await;
 
-    let counts = |answer: &Value| ["passwords_ended", "mails_cancelled", "mails_in_hand"].map(|name| answer[name].clone());
-    assert_eq!(counts(&same), [0, 0, 0].map(Value::from), "it is the same address: {same}");
+    let counts =
+        |answer: &Value| ["passwords_ended", "mails_cancelled", "mails_in_hand"].map(|name| answer[name].clone());
+    assert_eq!(
+        counts(&same),
+        [0, 0, 0].map(Value::from),
+        "it is the same address: {same}"
+    );
     assert_eq!(counts(&corrected), [2, 1, 0].map(Value::from), "{corrected}");
     assert_eq!(corrected["email"], RIGHT, "{corrected}");
     for password in [&used, &unused] {
@@ -50,7 +55,11 @@ async fn passwords_mailed_to_the_wrong_address_end_and_owed_ones_are_cancelled()
         }
     }
     assert_eq!(world.deliveries(owed).await[0]["reason"], "address_changed");
-    assert_eq!(world.count(invite, "waiting").await, 1, "an invite goes to the right address");
+    assert_eq!(
+        world.count(invite, "waiting").await,
+        1,
+        "an invite goes to the right address"
+    );
     let right = mailed(&world, id, RIGHT).await;
     world.sign_in(RIGHT, &right).await.expect(200);
     world.assert_sums().await;

@@ -106,7 +106,10 @@ impl WorkerMetrics {
         add("orphaned", orphaned);
         add("locked", claims.locked);
         add("suppressed", suppressed);
-        add("not_ours", asked.saturating_sub(taken + orphaned + claims.locked + suppressed));
+        add(
+            "not_ours",
+            asked.saturating_sub(taken + orphaned + claims.locked + suppressed),
+        );
         for ended in &claims.suppressed {
             self.count_ended(ended.kind, ended.attempts, DeliveryState::Suppressed);
         }

@@ -69,6 +69,17 @@ pub struct Claims {
     pub suppressed: Vec<Suppressed>,
 }
 
+impl Claims {
+    /// Records a delivery that ended instead of being claimed.
+    fn note_ended(&mut self, reason: &str, ended: Suppressed) {
+        match reason {
+            "address_blocked" => self.suppressed.push(ended),
+            "user_locked" => self.locked += 1,
+            _ => self.orphaned += 1,
+        }
+    }
+}
+
 /// A delivery that ended because its address is blocked.
 #[derive(Clone, Copy, Debug)]
 pub struct Suppressed {
@@ -121,25 +132,15 @@ async fn claim_once(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResul
     let rows = within(claiming.fetch_all(db)).await?;
     let mut claims = Claims::default();
     for row in rows {
-        match row.ends_for.as_deref() {
-            None => {}
-            Some("address_blocked") => {
-                claims.suppressed.push(Suppressed {
-                    delivery: row.delivery,
-                    batch: row.batch,
-                    kind: row.kind,
-                    attempts: row.attempt,
-                });
-                continue;
-            }
-            Some("user_locked") => {
-                claims.locked += 1;
-                continue;
-            }
-            Some(_) => {
-                claims.orphaned += 1;
-                continue;
-            }
+        if let Some(reason) = row.ends_for.as_deref() {
+            let ended = Suppressed {
+                delivery: row.delivery,
+                batch: row.batch,
+                kind: row.kind,
+                attempts: row.attempt,
+            };
+            claims.note_ended(reason, ended);
+            continue;
         }
         let recipient = row.user.map(|user| Recipient {
             user,

@@ -42,7 +42,8 @@ pub struct NewCredential {
 /// statement of its transaction. So either this statement has its lock first, and then the other side
 /// waits for its commit and its later statement sees and deletes what was stored here; or the other
 /// side writes first, and then this statement waits, reads the row anew and stores nothing. Both sides
-/// lock users, then batches, then deliveries by id, then credentials, so they do not deadlock.
+/// lock users or batches before deliveries, those by id, and deliveries before credentials, so they do
+/// not deadlock.
 pub async fn store(db: &Db, group: &[NewCredential]) -> StoreResult<Vec<Uuid>> {
     let users: Vec<Uuid> = group.iter().map(|one| one.user).collect();
     let email_keys: Vec<String> = group.iter().map(|one| one.email_key.clone()).collect();

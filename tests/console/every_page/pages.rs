@@ -237,7 +237,10 @@ const PAGES: &[(&str, Come)] = &[
         "/console/users/{id}/lock",
         At(&["/console/users/{long_user}/lock", "/console/users/{nameless_user}/lock"]),
     ),
-    ("/console/users/{id}/unlock", At(&["/console/users/{locked_user}/unlock"])),
+    (
+        "/console/users/{id}/unlock",
+        At(&["/console/users/{locked_user}/unlock"]),
+    ),
     ("/console/{*rest}", Missing(&["/console/nothing-of-the-kind"])),
 ];
 

@@ -27,9 +27,8 @@ struct LockPage {
     email: String,
     /// Whether it asks to unlock.
     is_locked: bool,
-    has_chosen: bool,
-    has_mailed_password: bool,
-    is_mail_waiting: bool,
+    /// What ends with the lock, a sentence each.
+    ends: Vec<&'static str>,
 }
 
 /// Asks whether to lock a user.
@@ -57,19 +56,31 @@ async fn ask_for(api: &Api, administrator: &Administrator, id: Uuid, unlocks: bo
         return Ok(redirect_noting(&address(id), &format!("{} is {now}.", user.called())));
     }
     let mails = mails::of_user(&api.db, id, LISTED).await?;
+    let facts = [
+        (user.has_chosen, "The password they chose stops working."),
+        (
+            credentials::of_user(&api.db, id).await? > 0,
+            "The passwords that were mailed to them stop working.",
+        ),
+        (
+            mails.iter().any(mails::Mail::is_owed_password),
+            "A password email that has not been sent to them yet is cancelled.",
+        ),
+    ];
+    let ends = facts
+        .into_iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, words)| words)
+        .collect();
     let name = user.called();
     let verb = if unlocks { "Unlock" } else { "Lock" };
     page(&LockPage {
-        frame: administrator
-            .frame(api, Place::Users, format!("{verb} {name}?"))
-            .await,
+        frame: administrator.frame(api, Place::Users, format!("{verb} {name}?")).await,
         id,
         name,
         email: user.email,
         is_locked: unlocks,
-        has_chosen: user.has_chosen,
-        has_mailed_password: credentials::of_user(&api.db, id).await? > 0,
-        is_mail_waiting: mails.iter().any(mails::Mail::is_owed_password),
+        ends,
     })
 }
 

@@ -103,12 +103,14 @@ async fn change_once(db: &Db, id: Uuid, change: &Change, by: &str) -> StoreResul
         ended.mails = cancel_owed(&mut transaction, &[id], CancelReason::AddressChanged).await?;
         ended.passwords = end_generated(&mut transaction, id).await?;
     }
-    let mut details = json!({ "fields": change.names() });
-    if moves {
-        details["passwords_ended"] = ended.passwords.into();
-        details["mails_cancelled"] = ended.mails.cancelled.into();
-        details["mails_in_hand"] = ended.mails.in_hand.into();
-    }
+    let details = if moves {
+        json!({
+            "fields": change.names(), "passwords_ended": ended.passwords,
+            "mails_cancelled": ended.mails.cancelled, "mails_in_hand": ended.mails.in_hand
+        })
+    } else {
+        json!({ "fields": change.names() })
+    };
     let act = Act {
         who: by,
         action: Action::UserChanged,
