@@ -73,17 +73,7 @@ async fn a_locked_user_cannot_sign_in_until_they_are_unlocked_and_sent_a_passwor
         .expect(202);
     assert_eq!(left_out["left_out"], json!({ "user_locked": 1 }), "{left_out}");
 
-    let unlocked = world.post(&format!("{user}/unlock"), json!({})).await.expect(200);
-    let once_more = world.post(&format!("{user}/unlock"), json!({})).await.expect(200);
-
-    assert_eq!(unlocked, json!({ "user": id, "was_locked": true }));
-    assert_eq!(once_more, json!({ "user": id, "was_locked": false }));
-    assert!(world.get(&user).await.expect(200)["locked_at"].is_null());
-    for password in [OWN, second.as_str()] {
-        assert_eq!(world.sign_in(ADA, password).await.status, 401, "a password came back");
-    }
-    let third = mailed(&world).await;
-    world.sign_in(ADA, &third).await.expect(200);
+    is_unlocked(&world, id, &[OWN, &second]).await;
     let ended = json!({ "passwords_ended": 2, "mails_cancelled": 1, "mails_in_hand": 0 });
     assert_eq!(
         acts(&world, id).await,
@@ -98,6 +88,22 @@ async fn a_locked_user_cannot_sign_in_until_they_are_unlocked_and_sent_a_passwor
     }
     world.assert_promises_kept().await;
     world.end().await;
+}
+
+/// Unlocks the user: none of these passwords comes back, and another can be mailed.
+async fn is_unlocked(world: &World, id: Uuid, before: &[&str]) {
+    let user = format!("/v1/users/{id}");
+    let unlocked = world.post(&format!("{user}/unlock"), json!({})).await.expect(200);
+    let once_more = world.post(&format!("{user}/unlock"), json!({})).await.expect(200);
+
+    assert_eq!(unlocked, json!({ "user": id, "was_locked": true }));
+    assert_eq!(once_more, json!({ "user": id, "was_locked": false }));
+    assert!(world.get(&user).await.expect(200)["locked_at"].is_null());
+    for password in before {
+        assert_eq!(world.sign_in(ADA, password).await.status, 401, "a password came back");
+    }
+    let third = mailed(world).await;
+    world.sign_in(ADA, &third).await.expect(200);
 }
 
 #[tokio::test]
