@@ -6,6 +6,7 @@ use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::idempotent::{IdempotencyKey, Once};
 use crate::intake::{AcceptedBatch, accept_batch};
+use crate::listed::Listed;
 use crate::page::{Page, PageRequest};
 use crate::problem::{FieldError, Problem};
 use crate::query::{Path, Query, shown};
@@ -181,7 +182,7 @@ async fn answer(
     wish: Wish,
     wanted: BatchState,
 ) -> Result<Json<BatchView>, Problem> {
-    let moved = say::say(api, id, &caller.name, wish).await?;
+    let moved = say::say(api, id, &caller.actor, wish).await?;
     let batch = get(api, id).await?;
     let is_there = batch.state == wanted || (wanted == BatchState::Running && batch.state == BatchState::Held);
     if !moved && !is_there {
@@ -197,12 +198,16 @@ async fn answer(
     Ok(Json(view(api, batch).await?))
 }
 
+/// There are five outcomes to name. A list may repeat them, but not without end.
+const OUTCOMES_MOST: usize = 100;
+
 /// Whom of a batch to send to again.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendAgainRequest {
     /// States their deliveries are in: of `failed`, `expired`, `cancelled`, `suppressed`, `sent`.
-    pub outcomes: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    pub outcomes: Listed<String, OUTCOMES_MOST>,
     /// Also those who got this kind of mail in the last 24 hours.
     #[serde(default)]
     pub include_recent: bool,
@@ -219,7 +224,13 @@ pub async fn send_again(
     Path(id): Path<Uuid>,
     body: JsonBody<SendAgainRequest>,
 ) -> Result<(StatusCode, Json<AcceptedBatch>), Problem> {
-    let states = outcomes(&body.value.outcomes)?;
+    if body.value.outcomes.is_too_long() {
+        return Err(outcome_fault(
+            "too_many_outcomes",
+            format!("Name each of {OUTCOMES} once."),
+        ));
+    }
+    let states = outcomes(body.value.outcomes.kept())?;
     let batch = get(&api, id).await?;
     if batch.details_dropped_at.is_some() {
         return Err(Problem::unprocessable(
@@ -259,7 +270,7 @@ pub fn again(
         include_signed_in: true,
         include_recent,
         stale_after: (kind == SystemEmailKind::PasswordReset).then_some(api.password_stale),
-        created_by: caller.name.clone(),
+        created_by: caller.actor.clone(),
         trace,
     }
 }
@@ -267,12 +278,13 @@ pub fn again(
 /// The states in which a delivery has ended.
 const OUTCOMES: &str = "failed, expired, cancelled, suppressed, sent";
 
+fn outcome_fault(code: &str, message: String) -> Problem {
+    let error = FieldError::in_field("outcomes", code, message);
+    Problem::unprocessable("invalid_request", "Say which outcomes to send again; see errors.").with_errors(vec![error])
+}
+
 fn outcomes(names: &[String]) -> Result<Vec<DeliveryState>, Problem> {
-    let fault = |message: String| {
-        let error = FieldError::in_field("outcomes", "unknown_outcome", message);
-        Problem::unprocessable("invalid_request", "Say which outcomes to send again; see errors.")
-            .with_errors(vec![error])
-    };
+    let fault = |message| outcome_fault("unknown_outcome", message);
     if names.is_empty() {
         return Err(fault(format!("Name at least one of {OUTCOMES}.")));
     }

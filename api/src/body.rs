@@ -1,12 +1,21 @@
 //! Reading a request's JSON so that whatever is wrong with it is said plainly.
 
+use crate::caller::Caller;
+use crate::concurrency_limit::Slot;
 use crate::problem::{FieldError, Problem};
-use axum::body::Bytes;
+use crate::state::Api;
+use axum::RequestExt as _;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
+use futures_util::StreamExt as _;
+use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use sha2::{Digest as _, Sha256};
+
+/// Up to this size a body needs no slot. All connections together hold no more than 64 MiB of them.
+const SMALL_BYTES: usize = 64 * 1024;
 
 /// A JSON body, with the digest of its bytes.
 ///
@@ -17,12 +26,14 @@ pub struct JsonBody<T> {
     pub value: T,
     /// SHA-256 of the bytes, to know the same request again.
     pub digest: Vec<u8>,
+    /// Held by a large body until what was read of it is no longer in memory.
+    pub slot: Option<Slot>,
 }
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
+impl<T: DeserializeOwned> FromRequest<Api> for JsonBody<T> {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, api: &Api) -> Result<Self, Problem> {
         if !is_json(request.headers()) {
             return Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -30,14 +41,49 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for JsonBody<T> {
                 "Send the body as JSON, with Content-Type: application/json.",
             ));
         }
-        let bytes = Bytes::from_request(request, state)
-            .await
-            .map_err(|rejection| unreadable(rejection.status()))?;
+        let (bytes, slot) = whole(request, api).await?;
         Ok(Self {
             value: read(&bytes)?,
             digest: Sha256::digest(&bytes).to_vec(),
+            slot,
         })
     }
+}
+
+/// A body as large as its route takes, and the slot that a large one holds.
+///
+/// Pieces are copied together as they arrive: a piece of one byte that is kept by itself takes thirty
+/// times as much.
+async fn whole(request: Request, api: &Api) -> Result<(Vec<u8>, Option<Slot>), Problem> {
+    let caller = request.extensions().get::<Caller>().map(Caller::id);
+    let large = || api.room.for_large_body(caller.unwrap_or_default());
+    let body = request.with_limited_body().into_body();
+    let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut slot = if told > SMALL_BYTES { Some(large().await?) } else { None };
+    let mut bytes = Vec::new();
+    let mut pieces = body.into_data_stream();
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|fault| unreadable(status_of(fault)))?;
+        if slot.is_none() && bytes.len() + piece.len() > SMALL_BYTES {
+            slot = Some(large().await?);
+        }
+        bytes.extend_from_slice(&piece);
+    }
+    Ok((bytes, slot))
+}
+
+fn status_of(fault: axum::Error) -> StatusCode {
+    if fault.into_inner().is::<LengthLimitError>() {
+        StatusCode::PAYLOAD_TOO_LARGE
+    } else {
+        StatusCode::BAD_REQUEST
+    }
+}
+
+/// Whether a body is known in advance to be no larger.
+pub(crate) fn is_at_most(body: &Body, bytes: usize) -> bool {
+    let most = body.size_hint().upper();
+    most.is_some_and(|most| most <= bytes as u64)
 }
 
 fn is_json(headers: &HeaderMap) -> bool {

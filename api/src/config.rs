@@ -33,7 +33,7 @@ pub enum Command {
     Migrate,
     /// Check the settings, say every fault, and leave
     CheckConfig,
-    /// Ask the process that listens at `BECKON_LISTEN` whether it is ready, and leave
+    /// Ask the API whose probes listen at `BECKON_PROBES_LISTEN` whether it is ready, and leave
     Healthcheck,
     /// Make an API key and print it, once and alone, on standard output
     CreateKey {
@@ -65,9 +65,12 @@ pub struct Admission {
 /// Settings only the API has.
 #[derive(clap::Args, Debug)]
 pub struct ApiArgs {
-    /// Where the API listens, with /healthz, /readyz and /metrics
+    /// Where the API and the console listen
     #[arg(long, env = "BECKON_LISTEN", default_value = "127.0.0.1:8080", global = true)]
     pub beckon_listen: String,
+    /// Where /healthz, /readyz and /metrics listen
+    #[arg(long, env = "BECKON_PROBES_LISTEN", default_value = "127.0.0.1:8082", global = true)]
+    pub beckon_probes_listen: String,
     /// Reverse proxies whose Forwarded and X-Forwarded-For headers name the client: addresses or networks
     /// such as 10.0.0.0/8, separated by commas
     #[arg(long, env = "BECKON_TRUSTED_PROXIES", default_value = "", global = true)]
@@ -110,6 +113,8 @@ pub struct Settings {
     pub letters: LetterSettings,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where to answer probes.
+    pub probes_listen: SocketAddr,
     /// The reverse proxies whose forwarding headers are believed.
     pub trusted_proxies: TrustedProxies,
     /// Mails a second.
@@ -144,6 +149,7 @@ impl Args {
         let collector = self.shared.collector(faults);
         let api = &self.api;
         let listen = faults.read("BECKON_LISTEN", &api.beckon_listen, listen_address);
+        let probes_listen = faults.read("BECKON_PROBES_LISTEN", &api.beckon_probes_listen, listen_address);
         let trusted_proxies = faults.read(
             "BECKON_TRUSTED_PROXIES",
             &api.beckon_trusted_proxies,
@@ -166,6 +172,7 @@ impl Args {
             collector: collector?,
             letters: letters?,
             listen: listen?,
+            probes_listen: probes_listen?,
             trusted_proxies: trusted_proxies?,
             mail_rate: mail_rate?,
             brake_bounces: brake_bounces?,

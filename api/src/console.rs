@@ -21,6 +21,7 @@ mod assets;
 mod audit;
 mod batch;
 mod blocked;
+mod carried;
 mod delivery;
 mod door;
 pub mod fault;

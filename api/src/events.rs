@@ -1,12 +1,18 @@
 //! A batch's sums as they change, as server-sent events.
+//!
+//! A stream can outlive the key or session that opened it, so both are checked again while it is
+//! open.
 
 use crate::batches;
+use crate::caller;
 use crate::problem::Problem;
 use crate::query::Path;
 use crate::state::Api;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt as _, stream};
+use shared::store::StoreResult;
 use std::convert::Infallible;
 use std::future::ready;
 use std::time::Duration;
@@ -15,11 +21,15 @@ use uuid::Uuid;
 /// A line that says nothing keeps proxies from closing the stream, and tells us who has gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// Between two checks of the key or session of an open stream. One costs a look-up by an index.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
+
 /// Tells a batch's sums whenever they change, until it has finished.
 #[utoipa::path(get, path = "/v1/batches/{id}/events", tag = "batches", responses((status = 200, content_type = "text/event-stream", body = batches::BatchView)))]
 pub async fn batch(
     State(api): State<Api>,
     Path(id): Path<Uuid>,
+    headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     batches::get(&api, id).await?;
     let told = stream::unfold(api.watches.listen(&api, id), |mut listener| async move {
@@ -33,14 +43,69 @@ pub async fn batch(
         ready(Some(is_news.then_some(now)))
     });
     let events = changed.filter_map(|news| ready(news.map(|view| Ok(Event::default().event("batch").data(view)))));
-    Ok(stream_of(&api, events))
+    let this = api.clone();
+    let is_valid = move || {
+        let (api, headers) = (this.clone(), headers.clone());
+        async move { caller::is_valid(&api, &headers).await }
+    };
+    Ok(stream_of(&api, is_valid, events))
 }
 
-/// Events as an answer that ends with the process: an open stream would keep it from stopping.
-pub fn stream_of<S: Stream<Item = Result<Event, Infallible>> + Send + 'static>(
+/// Events as an answer that ends when the caller is no longer let in, and with the process: an open
+/// stream would keep it from stopping.
+pub fn stream_of<S, C, F>(
     api: &Api,
+    is_valid: C,
     events: S,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>> + use<S>> {
+) -> Sse<impl Stream<Item = Result<Event, Infallible>> + use<S, C, F>>
+where
+    S: Stream<Item = Result<Event, Infallible>> + Send + 'static,
+    C: Fn() -> F + Send + 'static,
+    F: Future<Output = StoreResult<bool>> + Send + 'static,
+{
     let stopping = api.lifecycle.stopping().clone();
-    Sse::new(events.take_until(stopping.cancelled_owned())).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+    let end = async move {
+        tokio::select! {
+            () = stopping.cancelled_owned() => {}
+            () = until_invalid(CHECK_EVERY, is_valid) => {}
+        }
+    };
+    Sse::new(events.take_until(Box::pin(end))).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
+}
+
+/// Resolves once the caller is no longer let in. While Postgres is away that is not known, and the
+/// stream has nothing to report either.
+async fn until_invalid<E, F: Future<Output = Result<bool, E>>>(every: Duration, is_valid: impl Fn() -> F) {
+    loop {
+        tokio::time::sleep(every).await;
+        if matches!(is_valid().await, Ok(false)) {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use tokio::time::Instant;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_ends_at_the_first_check_that_says_no() {
+        let checks = AtomicUsize::new(0);
+        let began = Instant::now();
+
+        until_invalid(CHECK_EVERY, || {
+            ready(match checks.fetch_add(1, Ordering::Relaxed) {
+                0 => Ok(true),
+                1 => Err("Postgres is away"),
+                _ => Ok(false),
+            })
+        })
+        .await;
+
+        assert_eq!(checks.load(Ordering::Relaxed), 3);
+        assert_eq!(began.elapsed(), CHECK_EVERY * 3);
+        assert!(CHECK_EVERY <= Duration::from_secs(30));
+    }
 }

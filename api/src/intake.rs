@@ -7,6 +7,7 @@
 use crate::body::{JsonBody, without_controls};
 use crate::caller::Caller;
 use crate::idempotent::{IdempotencyKey, Once};
+use crate::listed::Listed;
 use crate::problem::{FieldError, Problem};
 use crate::spans;
 use crate::state::Api;
@@ -44,10 +45,12 @@ const START_LATEST: OffsetDateTime = time::macros::datetime!(2100-01-01 00:00 UT
 pub struct SendRequest {
     /// Ids of users.
     #[serde(default)]
-    pub users: Vec<Uuid>,
+    #[schema(value_type = Vec<Uuid>)]
+    pub users: Listed<Uuid, LISTED_MOST>,
     /// Addresses of users.
     #[serde(default)]
-    pub emails: Vec<String>,
+    #[schema(value_type = Vec<String>)]
+    pub emails: Listed<String, LISTED_MOST>,
     /// Everybody an import brought in.
     pub import: Option<Uuid>,
     /// Everybody who matches.
@@ -152,7 +155,13 @@ async fn take_in(
     let once = Once::new(&caller, kind.as_str(), key, body.digest);
     let new = batch_of(kind, body.value, &caller, trace, api.password_stale)?;
     reach(Point::RequestChecked);
-    let accepted = accept_batch(&api, once, new).await?;
+    let (this, slot) = (api.clone(), body.slot);
+    let accepting = Box::pin(async move {
+        // What a client lists stays in memory to the end, also when it hangs up.
+        let _slot = slot;
+        accept_batch(&this, once, new).await
+    });
+    let accepted = api.to_the_end(accepting).await?;
     reach(Point::AnswerReady);
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
@@ -236,7 +245,7 @@ fn batch_of(
         ));
     }
     let mut errors = faults_of(&request);
-    let (email_keys, mut faults) = keys_of(&request.emails);
+    let (email_keys, mut faults) = keys_of(request.emails.kept());
     errors.append(&mut faults);
     if !errors.is_empty() {
         return Err(
@@ -247,9 +256,9 @@ fn batch_of(
     Ok(NewBatch {
         kind,
         selection: Selection {
-            users: request.users,
+            users: request.users.into_kept(),
             email_keys,
-            emails_given: request.emails,
+            emails_given: request.emails.into_kept(),
             import: request.import,
             filter: request.filter.map(UserFilter::from),
             chosen: None,
@@ -259,7 +268,7 @@ fn batch_of(
         include_signed_in: request.include_signed_in,
         include_recent: request.include_recent,
         stale_after: (kind == SystemEmailKind::PasswordReset).then_some(password_stale),
-        created_by: caller.name.clone(),
+        created_by: caller.actor.clone(),
         trace,
     })
 }

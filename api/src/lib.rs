@@ -3,6 +3,7 @@
 //! [`run`] starts the process and is what `main` calls. [`routes`] lists everything that can be
 //! asked; [`intake`] accepts batches; [`dispatch`] publishes what is due.
 
+pub mod access_events;
 pub mod administrators;
 pub mod backlog;
 pub mod batches;
@@ -10,10 +11,12 @@ pub mod blocked;
 pub mod body;
 pub mod caller;
 pub mod client_address;
+pub mod concurrency_limit;
 pub mod config;
 pub mod console;
 pub mod credentials;
 pub mod deliveries;
+pub mod disk_budget;
 pub mod dispatch;
 pub mod events;
 pub mod idempotent;
@@ -21,6 +24,7 @@ pub mod import;
 pub mod imports;
 pub mod intake;
 pub mod ledger;
+pub mod listed;
 pub mod metrics;
 pub mod months;
 pub mod observe;
@@ -50,7 +54,7 @@ use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
 use shared::password::HashPool;
 use shared::queue::{Brokers, QueueError};
-use shared::store::audit::{self, Act, Action, COMMAND_LINE};
+use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::{self, Db, StoreResult, schema};
 use shared::system_email::{SystemEmailKind, Template};
 use shared::trace;
@@ -134,9 +138,10 @@ pub async fn create_key(settings: &Settings, name: &str) -> Result<String, Start
     let db = store::connect(&settings.database, "beckon-api: create-key")?;
     let (key, digest) = caller::make_key().map_err(|fault| StartError::Randomness(fault.to_string()))?;
     let mut transaction = store::begin(&db).await?;
-    let id = store::api_keys::create(&mut transaction, name, &digest, COMMAND_LINE).await?;
+    let actor = Actor::command_line();
+    let id = store::api_keys::create(&mut transaction, name, &digest, &actor.name).await?;
     let act = Act {
-        who: COMMAND_LINE,
+        actor: &actor,
         action: Action::KeyMade,
         subject: Some(format!("key {id}")),
         details: serde_json::json!({ "name": name }),
@@ -158,6 +163,9 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let listener = TcpListener::bind(settings.listen)
         .await
         .map_err(|fault| StartError::System("listen (BECKON_LISTEN)", fault))?;
+    let probes_listener = TcpListener::bind(settings.probes_listen)
+        .await
+        .map_err(|fault| StartError::System("listen for probes (BECKON_PROBES_LISTEN)", fault))?;
     let db = database(&settings).await?;
     let registry = Metrics::for_process();
     registry.show_connections(&db);
@@ -171,6 +179,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         letters: Arc::new(settings.letters),
         hashing: Arc::new(hashing),
         tries: Arc::default(),
+        access_events: Arc::default(),
         room: Arc::default(),
         strips: Arc::default(),
         mail_rate: settings.mail_rate,
@@ -183,9 +192,10 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     };
     let dispatcher = dispatcher(settings.database, settings.brokers, settings.brake_bounces, &api)?;
     info!(address = %settings.listen, "API is running");
+    let probing = tokio::spawn(serve_probes(probes_listener, routes::probes(&api, registry)));
     let serving = server::serve(
         listener,
-        routes::routes(&api, registry),
+        routes::routes(&api),
         settings.trusted_proxies,
         lifecycle.clone(),
         settings.stop_grace,
@@ -195,17 +205,26 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         lifecycle.stopping().cancel();
         ended
     };
-    let ((), dispatched, (), ()) = tokio::join!(
+    let ((), dispatched, (), (), ()) = tokio::join!(
         serving,
         dispatching,
         backlog.keep_counting(&api.db, &lifecycle),
         months::keep(&api.db, settings.details_kept, &months_ahead, &lifecycle),
+        api.access_events.keep_writing(&api.db, &lifecycle),
     );
     let finished = finish(&lifecycle, settings.stop_grace).await;
+    probing.abort();
     traces.end().await;
     dispatched?;
     info!("API has stopped");
     Ok(finished)
+}
+
+/// Answers probes until the process has stopped, also while it finishes what it has begun.
+async fn serve_probes(listener: TcpListener, routes: axum::Router) {
+    if let Err(fault) = shared::probes::serve(listener, routes).await {
+        tracing::error!(error = %fault, "The probes stopped answering");
+    }
 }
 
 /// Whether everything in hand was finished within the grace of a stop.

@@ -13,7 +13,7 @@ use tracing::error;
 async fn main() -> ExitCode {
     let args = Args::parse();
     if args.command == Some(Command::Healthcheck) {
-        return healthcheck("BECKON_LISTEN", &args.api.beckon_listen).await;
+        return healthcheck("BECKON_PROBES_LISTEN", &args.api.beckon_probes_listen).await;
     }
     let mut faults = Faults::default();
     let logging = args.logging(&mut faults);

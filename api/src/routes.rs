@@ -11,7 +11,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{delete, get, post};
 use shared::metrics::Metrics;
-use shared::probes::{self, Readiness};
+use shared::probes::Readiness;
 use shared::store;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -26,8 +26,8 @@ const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-p
 /// A request that is not an import or a stream ends within this time, its body included.
 const WITHIN: Duration = Duration::from_mins(1);
 
-/// All routes of the process.
-pub fn routes(api: &Api, metrics: Metrics) -> Router {
+/// All routes of the API and the console.
+pub fn routes(api: &Api) -> Router {
     Router::new()
         .merge(for_anybody())
         .merge(for_keys(api))
@@ -51,7 +51,6 @@ pub fn routes(api: &Api, metrics: Metrics) -> Router {
             header::CONTENT_SECURITY_POLICY,
             "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'",
         ))
-        .merge(for_machines(api, metrics))
 }
 
 fn always(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
@@ -131,12 +130,13 @@ pub(crate) async fn within(request: axum::extract::Request, next: axum::middlewa
         .unwrap_or_else(|_| axum::response::IntoResponse::into_response(late()))
 }
 
-/// Without a key and outside the log: asked every few seconds.
+/// The probes and metrics of the process, which have a listener of their own: callers that use up the
+/// connections of the other one do not hide how the process is, and metrics are not public.
 ///
 /// Requests need Postgres alone, so a process that has once reached RabbitMQ stays ready without it.
-fn for_machines(api: &Api, metrics: Metrics) -> Router {
+pub fn probes(api: &Api, metrics: Metrics) -> Router {
     let api = api.clone();
-    probes::routes(metrics, move || {
+    shared::probes::routes(metrics, move || {
         let api = api.clone();
         async move {
             let mut stands = Readiness::default();

@@ -1,7 +1,11 @@
 //! An upload waits on disk, not in memory.
+//!
+//! A slot bounds how many are received at once, and a budget how much disk all of them take.
 
 use crate::body::unreadable;
+use crate::disk_budget::Reservation;
 use crate::problem::Problem;
+use crate::storing::Room;
 use axum::body::{Body, Bytes};
 use axum::http::StatusCode;
 use futures_util::{Stream, StreamExt as _};
@@ -10,6 +14,7 @@ use std::fs::File;
 use std::io::Seek as _;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
+use uuid::Uuid;
 
 /// What an import may weigh: a million rows of sixty bytes.
 pub const UPLOAD_MOST_BYTES: usize = 64 * 1024 * 1024;
@@ -26,30 +31,40 @@ pub struct Spooled {
     pub file: File,
     /// SHA-256 of its bytes.
     pub digest: Vec<u8>,
+    /// Its share of the disk, to be kept as long as the file.
+    pub reservation: Reservation,
 }
 
-/// Takes an upload in.
+/// Takes an upload in, once the caller has a slot for it.
 ///
 /// # Errors
 ///
-/// 413 when it is too large, 408 when it takes too long, 400 when it breaks off, 507 when the disk
-/// is full. Nothing was stored.
-pub async fn spool(body: Body) -> Result<Spooled, Problem> {
-    spool_stream(body.into_data_stream()).await
+/// 429 or 503 when too many uploads are received now, 503 when they use up their disk, 413 when it is
+/// too large, 408 when it takes too long, 400 when it breaks off, 507 when the disk is full. Nothing
+/// was stored.
+pub async fn spool(room: &Room, caller: Uuid, body: Body) -> Result<Spooled, Problem> {
+    let _slot = room.for_upload(caller).await?;
+    spool_stream(room.disk.reservation(), body.into_data_stream()).await
 }
 
-/// As [`spool`], for an upload that is only a part of its request.
+/// As [`spool`], for an upload that is only a part of its request; its caller has a slot.
 ///
 /// # Errors
 ///
 /// As [`spool`].
-pub async fn spool_stream<E>(stream: impl Stream<Item = Result<Bytes, E>> + Unpin) -> Result<Spooled, Problem> {
-    tokio::time::timeout(UPLOAD_WITHIN, take_in(stream))
+pub async fn spool_stream<E>(
+    reservation: Reservation,
+    stream: impl Stream<Item = Result<Bytes, E>> + Unpin,
+) -> Result<Spooled, Problem> {
+    tokio::time::timeout(UPLOAD_WITHIN, take_in(reservation, stream))
         .await
         .unwrap_or_else(|_| Err(too_slow()))
 }
 
-async fn take_in<E>(mut stream: impl Stream<Item = Result<Bytes, E>> + Unpin) -> Result<Spooled, Problem> {
+async fn take_in<E>(
+    mut reservation: Reservation,
+    mut stream: impl Stream<Item = Result<Bytes, E>> + Unpin,
+) -> Result<Spooled, Problem> {
     let file = tokio::task::spawn_blocking(tempfile::tempfile)
         .await
         .map_err(|_| Problem::internal())?
@@ -70,6 +85,7 @@ async fn take_in<E>(mut stream: impl Stream<Item = Result<Bytes, E>> + Unpin) ->
                 "The file is larger than 64 MiB. Split it and import the parts one after the other.",
             ));
         }
+        reservation.grow_to(bytes)?;
         digest.update(&part);
         file.write_all(&part).await.map_err(|fault| disk(&fault))?;
     }
@@ -79,6 +95,7 @@ async fn take_in<E>(mut stream: impl Stream<Item = Result<Bytes, E>> + Unpin) ->
     Ok(Spooled {
         file,
         digest: digest.finalize().to_vec(),
+        reservation,
     })
 }
 
@@ -103,7 +120,10 @@ pub(crate) fn disk(fault: &std::io::Error) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::disk_budget::DiskBudget;
     use futures_util::stream;
+
+    const MIB: usize = 1024 * 1024;
 
     #[tokio::test(start_paused = true)]
     async fn an_upload_that_falls_silent_or_never_ends_is_told() {
@@ -114,9 +134,10 @@ mod tests {
             Some((Ok::<_, std::io::Error>(Bytes::from_static(b"x")), ()))
         });
 
+        let budget = DiskBudget::new(MIB);
         let told = [
-            spool_stream(Box::pin(silent)).await.err(),
-            spool_stream(Box::pin(dripping)).await.err(),
+            spool_stream(budget.reservation(), Box::pin(silent)).await.err(),
+            spool_stream(budget.reservation(), Box::pin(dripping)).await.err(),
         ];
 
         for told in told.map(Option::unwrap) {
@@ -126,5 +147,19 @@ mod tests {
                 "The file did not arrive in time. Nothing was stored; send it again."
             );
         }
+    }
+
+    #[tokio::test]
+    async fn an_upload_beyond_the_disk_of_all_uploads_is_refused_until_another_is_gone() {
+        let budget = DiskBudget::new(2 * MIB);
+        let upload = || stream::iter([Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; MIB]))]);
+        let first = spool_stream(budget.reservation(), upload()).await.unwrap();
+        let _second = spool_stream(budget.reservation(), upload()).await.unwrap();
+
+        let refused = spool_stream(budget.reservation(), upload()).await.err().unwrap();
+
+        assert_eq!((refused.status, refused.kind.as_str()), (503, "/problems/uploads_full"));
+        drop(first);
+        assert!(spool_stream(budget.reservation(), upload()).await.is_ok());
     }
 }

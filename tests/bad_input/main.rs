@@ -14,6 +14,7 @@ mod addresses;
 mod asking;
 mod bodies;
 mod files;
+mod forms;
 mod keys;
 mod letters;
 mod lists;
@@ -26,6 +27,7 @@ mod sizes;
 mod sockets;
 mod starting;
 mod texts;
+mod uploads;
 
 /// The tests' way to write JSON.
 pub(crate) use serde_json::json;

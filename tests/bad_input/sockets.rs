@@ -68,7 +68,7 @@ async fn a_client_that_never_ends_its_headers_is_cut_off() {
 /// Asks for something that has no body, and leaves the connection open.
 async fn ask(stream: &mut TcpStream) -> String {
     stream
-        .write_all(b"HEAD /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        .write_all(b"HEAD /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
         .await
         .unwrap();
     let mut said = Vec::new();
@@ -89,7 +89,7 @@ async fn a_connection_may_be_idle_between_requests_and_not_within_one() {
     for stream in [&mut idle, &mut halfway] {
         assert!(ask(stream).await.starts_with("HTTP/1.1 200"));
     }
-    halfway.write_all(b"HEAD /healthz HTTP/1.1\r\n").await.unwrap();
+    halfway.write_all(b"HEAD /openapi.json HTTP/1.1\r\n").await.unwrap();
 
     let (halfway, ()) = tokio::join!(rest(&mut halfway, ENOUGH), tokio::time::sleep(ENOUGH));
 
@@ -221,7 +221,7 @@ async fn unusual_http_is_answered() {
         assert!(said.starts_with(expected), "{what}: {said}");
         assert!(!said.contains("evil.example"), "{what}: {said}");
     }
-    let twice = format!("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/batches HTTP/1.1\r\nHost: x\r\n{close}");
+    let twice = format!("GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/batches HTTP/1.1\r\nHost: x\r\n{close}");
     let said = exchange(&world, twice.as_bytes()).await;
     assert_eq!(
         (
@@ -231,5 +231,36 @@ async fn unusual_http_is_answered() {
         (1, 1),
         "{said}"
     );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn slow_bodies_on_every_connection_do_not_hide_how_the_api_is() {
+    let world = a_world().await;
+    let begun = b"POST /console/sign-in HTTP/1.1\r\nHost: x\r\n\
+                  Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nemail=";
+    let mut slow = Vec::new();
+    // A few more than the API takes: the harness may hold one of them.
+    for _ in 0..1_030 {
+        let mut stream = connect(&world).await;
+        stream.write_all(begun).await.unwrap();
+        slow.push(stream);
+    }
+    let open = async || (world.api_metric("beckon_http_requests_in_flight").await > 1_015.0).then_some(());
+    world
+        .eventually("about as many requests as there may be connections", open)
+        .await;
+
+    let mut newcomer = connect(&world).await;
+    newcomer.write_all(b"GET /openapi.json HTTP/1.0\r\n\r\n").await.unwrap();
+    let newcomer = rest(&mut newcomer, Duration::from_millis(300)).await;
+    let began = Instant::now();
+    let ready = world.probe("/readyz").await;
+    let alive = world.probe("/healthz").await;
+
+    assert!(newcomer.is_err(), "the API has connections left: {newcomer:?}");
+    assert_eq!((ready.status, alive.status), (200, 200), "{}", ready.text);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    drop(slow);
     world.end().await;
 }

@@ -13,19 +13,19 @@ use crate::json;
 /// How long a program may take to see that it cannot start.
 const SOON: Duration = Duration::from_secs(20);
 
-/// The world's settings with this one in its place.
+/// The world's settings with this one in its place, and where probes are answered then.
 fn settings(world: &World, name: &str, value: &str) -> (Vec<(String, String)>, String) {
-    let address = world.spare_address().unwrap().to_string();
+    let probes = world.spare_address().unwrap().to_string();
     let mut settings = world.settings().to_vec();
     for (name, value) in [
-        ("BECKON_LISTEN", address.as_str()),
-        ("BECKON_PROBES_LISTEN", &address),
+        ("BECKON_LISTEN", world.spare_address().unwrap().to_string().as_str()),
+        ("BECKON_PROBES_LISTEN", &probes),
         ("SMTP_URL", "smtp://127.0.0.1:1?tls=none"),
         (name, value),
     ] {
         settings.push((name.to_owned(), value.to_owned()));
     }
-    (settings, format!("http://{address}"))
+    (settings, format!("http://{probes}"))
 }
 
 /// The lines of a log that tell of an error, as what they say.
@@ -196,10 +196,12 @@ async fn a_port_that_is_taken_is_named() {
 
     for (program, setting) in [
         ("beckon-api", "BECKON_LISTEN"),
+        ("beckon-api", "BECKON_PROBES_LISTEN"),
         ("beckon-worker", "BECKON_PROBES_LISTEN"),
     ] {
         let (settings, _) = settings(&world, setting, &taken);
-        let late = Program::start(program, world.folder(), &format!("late-{program}"), &[], &settings)
+        let name = format!("late-{program}-{setting}");
+        let late = Program::start(program, world.folder(), &name, &[], &settings)
             .await
             .unwrap();
         let code = late.ended(SOON).await.unwrap();

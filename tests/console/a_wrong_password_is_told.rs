@@ -37,7 +37,7 @@ async fn a_wrong_password_is_told_and_an_unknown_address_in_the_same_words() {
         browser.enter(&priya.email, &priya.password).await;
         browser.finds("Your account: Priya Nair").await;
     }
-    let page = world.get("/metrics").await.text;
+    let page = world.probe("/metrics").await.text;
     for (outcome, times) in [
         ("wrong", 3 * windows().len()),
         ("right", windows().len()),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use shared::batch::Lane;
 use shared::queue::{PARKED, queue_of};
 
-use crate::routes::OPEN;
+use crate::routes::PROBES;
 use crate::settings::{BOTH, run};
 use crate::sources::{Source, files, read};
 
@@ -151,17 +151,28 @@ fn every_command_that_deploy_gives_is_one() {
 #[test]
 fn every_port_and_page_that_deploy_asks_is_there() {
     let api = port_of("beckon-api", "BECKON_LISTEN");
+    let probes = port_of("beckon-api", "BECKON_PROBES_LISTEN");
     let worker = port_of("beckon-worker", "BECKON_PROBES_LISTEN");
     let of_both = [
         ("deploy/docker/Dockerfile", "BECKON_LISTEN=0.0.0.0:", &api),
-        ("deploy/docker/Dockerfile", "BECKON_PROBES_LISTEN=0.0.0.0:", &worker),
+        (
+            "deploy/docker/Dockerfile",
+            "\n    BECKON_PROBES_LISTEN=0.0.0.0:",
+            &worker,
+        ),
+        ("deploy/docker/Dockerfile", "say BECKON_PROBES_LISTEN=0.0.0.0:", &probes),
+        ("deploy/compose/compose.yaml", "BECKON_PROBES_LISTEN: 0.0.0.0:", &probes),
         ("deploy/compose/compose.yaml", "ports: [\"127.0.0.1:8080:", &api),
-        ("deploy/k8s/base/api.yaml", "containerPort: ", &api),
+        ("deploy/k8s/base/api.yaml", "{ name: http, containerPort: ", &api),
+        ("deploy/k8s/base/api.yaml", "{ name: probes, containerPort: ", &probes),
+        ("deploy/k8s/base/api.yaml", "value: \"0.0.0.0:", &probes),
+        ("deploy/k8s/base/api.yaml", "{ name: http, port: ", &api),
+        ("deploy/k8s/base/api.yaml", "{ name: probes, port: ", &probes),
         ("deploy/k8s/base/worker.yaml", "containerPort: ", &worker),
         (
             "deploy/prometheus/prometheus.yml",
             "names: [api]\n        type: A\n        port: ",
-            &api,
+            &probes,
         ),
         (
             "deploy/prometheus/prometheus.yml",
@@ -177,16 +188,71 @@ fn every_port_and_page_that_deploy_asks_is_there() {
             "{path}: {key}"
         );
     }
-    assert!(read("deploy/docker/Dockerfile").contains(&format!("EXPOSE {api} {worker}\n")));
+    assert!(read("deploy/docker/Dockerfile").contains(&format!("EXPOSE {api} {worker} {probes}\n")));
     for path in ["deploy/k8s/base/api.yaml", "deploy/k8s/base/worker.yaml"] {
         let text = read(path);
         let pages: Vec<&str> = text.split("httpGet: { path: ").skip(1).collect();
         assert_eq!(pages.len(), 3, "{path}");
         for page in pages {
             let page = page.split(',').next().unwrap();
-            assert!(OPEN.contains(&page), "{path} asks {page}");
+            assert!(PROBES.contains(&page), "{path} asks {page}");
         }
     }
+}
+
+#[test]
+fn only_the_api_and_the_console_are_published() {
+    let compose = read("deploy/compose/compose.yaml");
+    let of_api = compose
+        .split("\n  api:\n")
+        .nth(1)
+        .unwrap()
+        .split("\n\n")
+        .next()
+        .unwrap();
+    assert_eq!(of_api.matches("ports:").count(), 1, "{of_api}");
+    assert_eq!(of_api.matches("8082:").count(), 0, "{of_api}");
+    let api = read("deploy/k8s/base/api.yaml");
+    let service = api
+        .split("kind: Service\n")
+        .nth(1)
+        .unwrap()
+        .split("---")
+        .next()
+        .unwrap();
+    assert!(
+        service.contains("  name: api\n") && !service.contains("probes"),
+        "{service}"
+    );
+    for path in ["deploy/k8s/base/api.yaml", "deploy/k8s/base/worker.yaml"] {
+        let text = read(path);
+        for page in text.split("httpGet: { ").skip(1) {
+            let asked = page.split('}').next().unwrap();
+            assert!(asked.contains("port: probes"), "{path}: {asked}");
+        }
+    }
+}
+
+#[test]
+fn the_volumes_for_uploads_hold_all_that_the_api_puts_there() {
+    // Beside what is received, one file is checked and one stored.
+    let needed = (api::disk_budget::UPLOADS_MOST_BYTES + 2 * api::spool::UPLOAD_MOST_BYTES) / (1024 * 1024);
+    let volumes = [
+        ("deploy/compose/compose.yaml", "/tmp:size=", 1),
+        ("deploy/docker/Dockerfile", "/tmp:size=", 1),
+        ("deploy/k8s/base/api.yaml", "emptyDir: { sizeLimit: ", 1024),
+    ];
+
+    for (path, key, unit) in volumes {
+        let text = read(path);
+        let sizes: Vec<usize> = numbers(&text, key).map(|size| size.parse().unwrap()).collect();
+        assert_eq!(sizes.len(), 1, "{path}: {key}");
+        assert!(
+            sizes[0] * unit >= needed,
+            "{path}: {sizes:?}, and uploads take {needed} MiB"
+        );
+    }
+    assert!(read("deploy/README.md").contains(&format!("`/tmp` of {needed} MiB")));
 }
 
 #[test]

@@ -110,7 +110,10 @@ pub(crate) async fn pages() -> [Page; 2] {
     world.get(&format!("/v1/batches/{batch}")).await.expect(200);
     world.get("/v1/nowhere/ada@example.org").await.expect(404);
 
-    let pages = [page_at(world.base()).await, page_at(&format!("http://{probes}")).await];
+    let pages = [
+        page_at(world.probes()).await,
+        page_at(&format!("http://{probes}")).await,
+    ];
 
     drop(worker);
     world.end().await;

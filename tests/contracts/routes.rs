@@ -39,7 +39,10 @@ const CONTRACT: &[(&str, &str)] = &[
 ];
 
 /// Routes beyond the contract that need a key all the same, and those that need none.
-pub(crate) const OPEN: &[&str] = &["/openapi.json", "/docs", "/healthz", "/readyz", "/metrics"];
+const OPEN: &[&str] = &["/openapi.json", "/docs"];
+
+/// What machines ask, at a listener of its own.
+pub(crate) const PROBES: &[&str] = &["/healthz", "/readyz", "/metrics"];
 
 /// An id that nobody has.
 const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
@@ -130,6 +133,13 @@ async fn every_route_is_closed_to_strangers() {
     for path in OPEN {
         assert_eq!(as_stranger(&world, "get", path).await.0, 200, "{path}");
     }
+    for path in PROBES {
+        assert_eq!(world.probe(path).await.status, 200, "{path}");
+        let (status, _, body) = as_stranger(&world, "get", path).await;
+        assert_eq!((status, &body["type"]), (404, &"/problems/not_found".into()), "{path}");
+    }
+    let elsewhere = reqwest::get(format!("{}/openapi.json", world.probes())).await.unwrap();
+    assert_eq!(elsewhere.status().as_u16(), 404, "the API answers where probes do");
     world.end().await;
 }
 

@@ -18,7 +18,7 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("BECKON_ORGANISATION", BOTH),
     ("BECKON_SIGN_IN_URL", BOTH),
     ("BECKON_LISTEN", &["beckon-api"]),
-    ("BECKON_PROBES_LISTEN", &["beckon-worker"]),
+    ("BECKON_PROBES_LISTEN", BOTH),
     ("BECKON_TRUSTED_PROXIES", &["beckon-api"]),
     ("BECKON_MAIL_RATE", &["beckon-api"]),
     ("BECKON_HOLD", &["beckon-api"]),

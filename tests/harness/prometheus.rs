@@ -19,8 +19,9 @@ use crate::world::{PATIENCE, Setup, World};
 /// What it looks at, by the names of the jobs that rules and dashboards know.
 #[derive(Clone, Copy)]
 struct Targets {
+    /// The API's probes.
     api: SocketAddr,
-    /// Its probes.
+    /// The worker's.
     worker: SocketAddr,
     broker: SocketAddr,
 }
@@ -53,7 +54,7 @@ impl Prometheus {
         let world = World::try_with(setup).await?;
         let unknown = || HarnessError::new("nobody knows where the broker shows its figures");
         let targets = Targets {
-            api: world.address(),
+            api: world.probes_address(),
             worker: worker.address(),
             broker: world.stack().broker_figures().ok_or_else(unknown)?,
         };

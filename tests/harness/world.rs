@@ -74,6 +74,9 @@ pub struct World {
     base: String,
     /// Its API's, which may be down or start again.
     port: Port,
+    /// Where its probes answer.
+    probes: String,
+    probes_port: Port,
     /// Those of its other programs.
     further_ports: std::sync::Mutex<Vec<Port>>,
     key: String,
@@ -142,7 +145,7 @@ impl World {
         let database_url = stack.create_database(&name, None).await?;
         let amqp_url = stack.create_vhost(&name).await?;
         let relay = Relay::start(setup.relay.clone()).await?;
-        let port = Port::claim()?;
+        let (port, probes_port) = (Port::claim()?, Port::claim()?);
         let settings = setup::usual_settings(&database_url, &amqp_url);
         // Within the stack's own folder, so that it goes with it whatever happens to us.
         let place = stack
@@ -161,6 +164,8 @@ impl World {
             name,
             base: format!("http://{}", port.address()),
             port,
+            probes: format!("http://{}", probes_port.address()),
+            probes_port,
             further_ports: std::sync::Mutex::default(),
             key: String::new(),
             administrator: OnceCell::new(),
@@ -195,6 +200,16 @@ impl World {
     /// The same as a socket's address.
     pub fn address(&self) -> std::net::SocketAddr {
         self.port.address()
+    }
+
+    /// Where the API answers `/healthz`, `/readyz` and `/metrics`.
+    pub fn probes(&self) -> &str {
+        &self.probes
+    }
+
+    /// The address of the API's probes as a socket's address.
+    pub fn probes_address(&self) -> std::net::SocketAddr {
+        self.probes_port.address()
     }
 
     /// An address for one more program, which nobody else is given while the world stands.

@@ -156,10 +156,52 @@ async fn whoever_comes_when_it_is_over_hears_the_end_at_once() {
     world.end().await;
 }
 
+/// What a stream says until it ends.
+async fn until_it_ends(mut answer: reqwest::Response) -> String {
+    let mut heard = String::new();
+    while let Some(chunk) = answer.chunk().await.unwrap() {
+        heard.push_str(std::str::from_utf8(&chunk).unwrap());
+    }
+    heard
+}
+
+#[tokio::test]
+async fn a_stream_ends_soon_after_its_key_or_session_does() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let import = world.people(3).await;
+    let batch = world.invite(json!({ "import": import, "hold_seconds": 600 })).await;
+    let cookie = world.console_cookie().await;
+    let client = reqwest::Client::new();
+    let of_key = client.get(format!("{}/v1/batches/{batch}/events", world.base()));
+    let of_key = of_key.bearer_auth(world.key()).send().await.unwrap();
+    let live = format!("{}/console/batches/{batch}/live?at=held", world.base());
+    let of_session = client.get(&live).header("Cookie", &cookie).send().await.unwrap();
+    assert_eq!(
+        (of_key.status(), of_session.status()),
+        (200.try_into().unwrap(), 200.try_into().unwrap())
+    );
+
+    sqlx::query("update api_keys set revoked_at = now()")
+        .execute(&world.db)
+        .await
+        .unwrap();
+    world.let_sessions_end().await;
+    let ended = futures_util::future::join(until_it_ends(of_key), until_it_ends(of_session));
+    let (of_key, of_session) = tokio::time::timeout(std::time::Duration::from_secs(30), ended)
+        .await
+        .unwrap();
+    let again = client.get(&live).header("Cookie", &cookie);
+    let again = again.header("Sec-Fetch-Mode", "cors").send().await.unwrap();
+
+    assert!(of_key.contains("event: batch"), "{of_key}");
+    assert!(of_session.contains("event: live"), "{of_session}");
+    assert_eq!(again.status().as_u16(), 401);
+    world.end().await;
+}
+
 /// One of the API's figures.
 async fn figure(world: &World, name: &str) -> i64 {
-    let page = reqwest::get(format!("{}/metrics", world.base())).await.unwrap();
-    let page = page.text().await.unwrap();
+    let page = world.probe("/metrics").await.text;
     let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
     line.unwrap().parse().unwrap()
 }

@@ -4,7 +4,7 @@ use harness::{Setup, World};
 
 /// When a beat last came so far, as the API shows it.
 async fn stage(world: &World, stage: &str) -> f64 {
-    let page = world.get("/metrics").await.text;
+    let page = world.probe("/metrics").await.text;
     let name = format!("beckon_heartbeat_timestamp_seconds{{stage=\"{stage}\"}} ");
     let value = page.lines().find_map(|line| line.strip_prefix(name.as_str()));
     value.unwrap().parse().unwrap()

@@ -89,8 +89,8 @@ async fn assert_nothing_left_open(world: &World) {
 }
 
 /// More requests than there are connections are answered.
-async fn assert_unharmed(world: &mut World, base: &str) {
-    world.turn_to(base);
+async fn assert_unharmed(world: &mut World, api: &AnotherApi) {
+    world.turn_to(&api.base, &api.probes);
     let later = (0..30).map(|_| world.get("/v1/batches"));
     for answer in futures_util::future::join_all(later).await {
         answer.expect(200);
@@ -119,7 +119,7 @@ async fn a_batch_or_an_import_is_whole_or_not_there() {
         }
         assert_nothing_left_open(&world).await;
     }
-    assert_unharmed(&mut world, &api.base).await;
+    assert_unharmed(&mut world, &api).await;
 
     for n in 0..MOMENTS {
         let answered = "select count(*) from idempotency_keys where key = $1";
@@ -230,7 +230,7 @@ async fn a_password_is_used_chosen_or_ended_as_a_whole_or_not_at_all() {
         }
         assert_nothing_left_open(&world).await;
     }
-    assert_unharmed(&mut world, &api.base).await;
+    assert_unharmed(&mut world, &api).await;
 
     let ends = ends_of_passwords(&world).await;
     assert!(

@@ -11,7 +11,7 @@ async fn what_was_not_confirmed_is_published_again_and_sent_once() {
     let (proxy, url) = world.detour("AMQP_URL").await;
     world.kill_api().await;
     let api = world.another_api(&[("AMQP_URL", &url)]).await.unwrap();
-    world.turn_to(&api.base);
+    world.turn_to(&api.base, &api.probes);
     world
         .eventually("the API to dispatch, and to have sent its first beat", async || {
             // Not by the queue, where a beat of the API before it may lie.

@@ -26,7 +26,7 @@ async fn let_it_be_late(world: &World, batch: Uuid) {
 async fn shows(world: &World, line: &str) {
     world
         .eventually(line, async || {
-            let page = world.get("/metrics").await.text;
+            let page = world.probe("/metrics").await.text;
             page.lines().any(|shown| shown == line).then_some(())
         })
         .await;

@@ -52,7 +52,7 @@ async fn a_worker_sends_over_the_connections_it_can_open() {
 
 /// Asks whether it lives, over a connection of its own.
 async fn a_newcomer(world: &World) -> reqwest::Result<reqwest::Response> {
-    reqwest::get(format!("{}/healthz", world.base())).await
+    reqwest::get(format!("{}/openapi.json", world.base())).await
 }
 
 #[tokio::test]

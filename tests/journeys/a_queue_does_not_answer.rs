@@ -101,7 +101,7 @@ async fn mail_does_not_wait_for_the_queue_of_beats() {
             worker.log().contains(said).then_some(())
         })
         .await;
-    let at_work = without.world.get("/readyz").await.text;
+    let at_work = without.world.probe("/readyz").await.text;
     without.let_answer_again().await;
 
     assert_eq!(at_work, r#"{"status":"ready"}"#);

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 /// The API's count of jobs that no queue took.
 async fn returned(world: &World) -> bool {
-    let page = world.get("/metrics").await.text;
+    let page = world.probe("/metrics").await.text;
     let mut counts = page.lines().filter(|line| line.starts_with("beckon_publishes_total{"));
     counts.any(|line| line.contains("returned") && !line.ends_with(" 0"))
 }

@@ -28,7 +28,7 @@ async fn refused_jobs_wait_and_go_out_when_there_is_room() {
     let batch = world.invite(json!({ "import": later["id"] })).await;
     world
         .eventually("a refused job", async || {
-            let page = world.get("/metrics").await.text;
+            let page = world.probe("/metrics").await.text;
             let mut counts = page.lines().filter(|line| line.starts_with("beckon_publishes_total{"));
             counts
                 .any(|line| line.contains("refused") && !line.ends_with(" 0"))

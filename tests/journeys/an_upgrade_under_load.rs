@@ -72,7 +72,7 @@ async fn two_releases_send_one_batch() {
     // A worker of this release beside the old one, both fed by the old dispatcher.
     world.start_worker().await.unwrap();
     more(&world, 300).await;
-    world.turn_to(&new_api.base);
+    world.turn_to(&new_api.base, &new_api.probes);
     batches.push(passwords(&world, 1).await);
     // The dispatcher of this release feeds both workers.
     let mut codes = vec![world.stop_api().await];
@@ -85,7 +85,7 @@ async fn two_releases_send_one_batch() {
     world.start_worker().await.unwrap();
     let again = world.another_api(&[("BECKON_MIGRATE", "false")]).await.unwrap();
     codes.push(new_api.stop().await);
-    world.turn_to(&again.base);
+    world.turn_to(&again.base, &again.probes);
     more(&world, 300).await;
     batches.push(passwords(&world, 3).await);
     let meanwhile = world.batch(batch).await;

@@ -25,7 +25,7 @@ async fn leases_retries_and_passwords_last_as_long_as_they_should() {
     let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
     world.kill_api().await;
     let api = world.another_api(&settings).await.unwrap();
-    world.turn_to(&api.base);
+    world.turn_to(&api.base, &api.probes);
     world.start_worker_with(&settings).await.unwrap();
     // Longer than a lease, and through three jumps.
     let slow = Duration::from_secs(5);

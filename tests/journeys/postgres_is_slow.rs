@@ -18,7 +18,7 @@ async fn more_callers_than_connections_are_told_to_come_back() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let (proxy, url) = world.detour("DATABASE_URL").await;
     let api = world.another_api(&[("DATABASE_URL", &url)]).await.unwrap();
-    world.turn_to(&api.base);
+    world.turn_to(&api.base, &api.probes);
     world.get("/v1/batches").await.expect(200);
 
     proxy.latency(SLOW);
@@ -28,7 +28,7 @@ async fn more_callers_than_connections_are_told_to_come_back() {
         (answer.status, answer.text, began.elapsed())
     });
     let answers = futures_util::future::join_all(asked).await;
-    let alive = world.get("/healthz").await.status;
+    let alive = world.probe("/healthz").await.status;
     proxy.restore().await.unwrap();
     let later = world.get("/v1/batches").await;
 

@@ -1,11 +1,13 @@
 //! The steps of an import as the console takes them, in a process of the test's own.
 
+use api::disk_budget::{DiskBudget, UPLOADS_MOST_BYTES};
 use api::metrics::ApiMetrics;
 use api::spool::spool_stream;
 use api::staged_import::{Received, StagedImports};
 use harness::World;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
+use shared::store::audit::{Actor, ActorKind};
 use shared::store::imports::{self, Import};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -20,14 +22,25 @@ pub(crate) fn staged(world: &World) -> StagedImports {
     }
 }
 
+/// The administrator who imports.
+pub(crate) fn priya() -> Actor {
+    Actor {
+        kind: ActorKind::Administrator(Uuid::from_u128(7)),
+        name: "Priya".to_owned(),
+        ..Actor::unknown()
+    }
+}
+
 /// A file as it comes with a form.
 pub(crate) async fn received(form_token: Uuid, file: &str, instead_of: Option<Uuid>) -> Received {
     let parts = [Ok::<_, std::io::Error>(file.to_owned().into())];
+    let reservation = DiskBudget::new(UPLOADS_MOST_BYTES).reservation();
+    let spooled = spool_stream(reservation, futures_util::stream::iter(parts)).await;
     Received {
         form_token,
         file_name: "people.csv".to_owned(),
-        spooled: spool_stream(futures_util::stream::iter(parts)).await.unwrap(),
-        by: "Priya".to_owned(),
+        spooled: spooled.unwrap(),
+        by: priya(),
         instead_of,
     }
 }

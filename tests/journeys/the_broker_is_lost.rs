@@ -11,7 +11,7 @@ const MANY: i64 = 10_000;
 
 /// How the API stands: its status and what it says.
 async fn readiness(world: &World) -> (u16, String) {
-    let answer = world.get("/readyz").await;
+    let answer = world.probe("/readyz").await;
     (answer.status, answer.text)
 }
 

@@ -63,13 +63,15 @@ async fn an_api_behind_a_proxy(world: &World) -> (Program, String, FaultProxy) {
     settings.retain(|(name, _)| name != "DATABASE_URL");
     settings.push(("DATABASE_URL".to_owned(), proxy.url(&direct).unwrap()));
     settings.push(("BECKON_LISTEN".to_owned(), address.to_string()));
+    let probes = world.spare_address().unwrap();
+    settings.push(("BECKON_PROBES_LISTEN".to_owned(), probes.to_string()));
     let program = Program::start("beckon-api", world.folder(), "api-behind-a-proxy", &[], &settings)
         .await
         .unwrap();
     let base = format!("http://{address}");
     world
         .eventually("an API behind a proxy", async || {
-            reqwest::get(format!("{base}/healthz")).await.ok()
+            reqwest::get(format!("{base}/openapi.json")).await.ok()
         })
         .await;
     (program, base, proxy)

@@ -78,7 +78,9 @@ async fn an_older_schema_is_named_and_waited_for() {
         .await
         .unwrap();
     let (status, told) = world.eventually("the worker to say how it stands", readiness).await;
-    let (code, api) = world.run("beckon-api", &["serve"], &own).await.unwrap();
+    let apis = world.spare_address().unwrap().to_string();
+    let of_api = [own.clone(), vec![("BECKON_PROBES_LISTEN".to_owned(), apis)]].concat();
+    let (code, api) = world.run("beckon-api", &["serve"], &of_api).await.unwrap();
     let (migrated, said) = world.run("beckon-api", &["migrate"], &own).await.unwrap();
     world
         .eventually("the worker to be ready", async || {

@@ -5,11 +5,11 @@ use harness::world::PATIENCE;
 use harness::{Setup, World};
 use std::time::{Duration, Instant};
 
-/// How many of the processes at these addresses say that they dispatch.
-async fn dispatching(world: &mut World, bases: [&str; 2]) -> f64 {
+/// How many of the processes with these addresses say that they dispatch.
+async fn dispatching(world: &mut World, addresses: [(&str, &str); 2]) -> f64 {
     let mut sum = 0.0;
-    for base in bases {
-        world.turn_to(base);
+    for (base, probes) in addresses {
+        world.turn_to(base, probes);
         sum += world.api_metric("beckon_dispatching").await;
     }
     sum
@@ -19,14 +19,14 @@ async fn dispatching(world: &mut World, bases: [&str; 2]) -> f64 {
 async fn one_dispatches_and_another_takes_over() {
     let setup = Setup::default().workers(2).api_setting("BECKON_MAIL_RATE", "150");
     let mut world = World::with(setup).await;
-    let first = world.base().to_owned();
+    let (first, its_probes) = (world.base().to_owned(), world.probes().to_owned());
     let import = world.people(600).await;
     let standby = world.another_api(&[]).await.unwrap();
 
-    world.turn_to(&standby.base);
+    world.turn_to(&standby.base, &standby.probes);
     let batch = world.invite(json!({ "import": import })).await;
     world.relay.wait_for(50, PATIENCE).await.unwrap();
-    let before = dispatching(&mut world, [&first, &standby.base]).await;
+    let before = dispatching(&mut world, [(&first, &its_probes), (&standby.base, &standby.probes)]).await;
     let by_the_standby = world.api_metric("beckon_dispatching").await;
     world.kill_api().await;
     let at_the_kill = world.relay.accepted_count();
@@ -49,7 +49,7 @@ async fn what_the_standby_accepts_leaves_promptly() {
     let mut world = World::start().await;
     world.people(1).await;
     let standby = world.another_api(&[]).await.unwrap();
-    world.turn_to(&standby.base);
+    world.turn_to(&standby.base, &standby.probes);
 
     let batch = world.invite(json!({ "emails": ["person1@example.org"] })).await;
     let began = Instant::now();

@@ -6,25 +6,33 @@
 //! `session.rs`) and from our own pages: `Sec-Fetch-Site` and `Origin` say where it was filled in
 //! (W3C Fetch Metadata), and a browser sets them, not a page.
 
+use super::carried::Carried;
 use super::fault::is_for_frame;
 use super::fields::Fields;
 use super::respond::{forget_said, redirect};
 use super::session::{Administrator, signed_in};
 use super::sign_in;
+use crate::body::is_at_most;
+use crate::concurrency_limit::Slot;
 use crate::problem::Problem;
 use crate::state::Api;
-use axum::body::{Body, to_bytes};
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use futures_util::StreamExt as _;
 use subtle::ConstantTimeEq as _;
 
 /// The field that holds the proof.
 pub(super) const PROOF: &str = "proof";
 
-/// Forms of the console are small; a file has its own way in.
+/// What a form of somebody who is signed in may weigh; a file has its own way in.
 const FORM_MOST_BYTES: usize = 2 * 1024 * 1024;
+
+/// What a form of somebody who is not signed in may weigh. Up to this size a form needs no slot: all
+/// connections together hold no more than 16 MiB of them.
+const SMALL_FORM_MOST_BYTES: usize = 16 * 1024;
 
 /// Where a file may be sent. Its handler checks the proof, which is the form's first part.
 pub(super) const UPLOAD: &str = "/console/imports/new";
@@ -32,18 +40,21 @@ pub(super) const UPLOAD: &str = "/console/imports/new";
 /// Lets a request through to its page when somebody is signed in and the form is theirs.
 pub(super) async fn pass(State(api): State<Api>, request: Request, next: Next) -> Response {
     match let_in(&api, request).await {
-        Ok((administrator, request)) => with_page(administrator, request, next).await,
+        Ok((administrator, request, _slot)) => with_page(administrator, request, next).await,
         Err(response) => *response,
     }
 }
 
-async fn let_in(api: &Api, request: Request) -> Result<(Administrator, Request), Box<Response>> {
+/// The slot of a large form is to be held until its page has answered.
+async fn let_in(api: &Api, request: Request) -> Result<(Administrator, Request, Option<Slot>), Box<Response>> {
     let turned = |problem: Problem| Box::new(problem.into_response());
     let is_form = request.method() == Method::POST;
     if is_form && is_foreign(request.headers()) {
         return Err(turned(foreign()));
     }
-    let who = signed_in(api, request.headers()).await.map_err(turned)?;
+    let who = signed_in(api, request.headers(), request.extensions())
+        .await
+        .map_err(turned)?;
     let Some(administrator) = who else {
         return Err(Box::new(stranger(api, request).await));
     };
@@ -51,15 +62,20 @@ async fn let_in(api: &Api, request: Request) -> Result<(Administrator, Request),
         return Err(Box::new(redirect("/console/password")));
     }
     if !is_form || (request.uri().path() == UPLOAD && !is_plain_form(request.headers())) {
-        return Ok((administrator, request));
+        return Ok((administrator, request, None));
     }
     let (mut parts, body) = request.into_parts();
-    let fields = read(&parts.headers, body).await.map_err(turned)?;
-    if !is_proof(&administrator, fields.text(PROOF)) {
+    let slot = if is_at_most(&body, SMALL_FORM_MOST_BYTES) {
+        None
+    } else {
+        Some(api.room.for_large_form(administrator.id).await.map_err(turned)?)
+    };
+    let mut fields = read(&parts.headers, body, FORM_MOST_BYTES).await.map_err(turned)?;
+    if !is_proof(&administrator, &fields.take(PROOF).unwrap_or_default()) {
         return Err(turned(foreign()));
     }
-    parts.extensions.insert(fields.without(&[PROOF]));
-    Ok((administrator, Request::from_parts(parts, Body::empty())))
+    parts.extensions.insert(fields);
+    Ok((administrator, Request::from_parts(parts, Body::empty()), slot))
 }
 
 /// Whether this is the proof that a form of this session carries.
@@ -81,8 +97,8 @@ async fn with_page(administrator: Administrator, mut request: Request, next: Nex
     response
 }
 
-/// The fields of a form.
-pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Fields, Problem> {
+/// The fields of a form of up to `most_bytes`.
+pub(super) async fn read(headers: &HeaderMap, body: Body, most_bytes: usize) -> Result<Fields, Problem> {
     if !is_plain_form(headers) {
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -90,14 +106,49 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Fields, Prob
             "This address takes the form of its own page.",
         ));
     }
-    let bytes = to_bytes(body, FORM_MOST_BYTES).await.map_err(|_| {
-        Problem::new(
-            StatusCode::PAYLOAD_TOO_LARGE,
-            "form_too_large",
-            "The form is larger than 2 MB, or it did not arrive whole. Go back and send less at a time.",
-        )
-    })?;
-    Ok(Fields::read(&bytes))
+    Fields::read(&whole(body, most_bytes).await?)
+}
+
+/// A body of up to `most_bytes`. Of a larger one nothing is kept, but a part of its rest is read: a
+/// browser shows no answer to a form that it is still sending.
+async fn whole(body: Body, most_bytes: usize) -> Result<Vec<u8>, Problem> {
+    let mut pieces = body.into_data_stream();
+    let (mut bytes, mut seen) = (Vec::new(), 0);
+    while let Some(piece) = pieces.next().await {
+        let piece = piece.map_err(|_| broken_off())?;
+        seen += piece.len();
+        if seen <= most_bytes {
+            bytes.extend_from_slice(&piece);
+        } else if seen <= most_bytes + FORM_MOST_BYTES {
+            bytes = Vec::new();
+        } else {
+            break;
+        }
+    }
+    if seen > most_bytes {
+        return Err(too_large(most_bytes));
+    }
+    Ok(bytes)
+}
+
+fn too_large(most_bytes: usize) -> Problem {
+    let most = match most_bytes / 1024 {
+        kib if kib >= 1024 => format!("{} MB", kib / 1024),
+        kib => format!("{kib} kB"),
+    };
+    Problem::new(
+        StatusCode::PAYLOAD_TOO_LARGE,
+        "form_too_large",
+        format!("The form is larger than {most}. Nothing was done; go back and send less at a time."),
+    )
+}
+
+fn broken_off() -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "form_broken_off",
+        "The form did not arrive whole. Nothing was done; go back and send it again.",
+    )
 }
 
 fn is_plain_form(headers: &HeaderMap) -> bool {
@@ -144,11 +195,15 @@ async fn stranger(api: &Api, request: Request) -> Response {
         return redirect(&sign_in::address(&to));
     }
     let (parts, body) = request.into_parts();
-    let carried = match read(&parts.headers, body).await {
-        Ok(fields) => fields.without(&[PROOF]),
-        Err(_) => Fields::default(),
+    let carried = match read(&parts.headers, body, SMALL_FORM_MOST_BYTES).await {
+        Ok(mut fields) => {
+            fields.take(PROOF);
+            Carried::of(&fields, SMALL_FORM_MOST_BYTES)
+        }
+        Err(problem) if problem.status == StatusCode::PAYLOAD_TOO_LARGE.as_u16() => Carried::TooLarge,
+        Err(_) => Carried::Nothing,
     };
-    sign_in::again(api, &to, &carried).await.into_response()
+    sign_in::again(api, &to, carried).await.into_response()
 }
 
 fn path_of(uri: &Uri) -> String {

@@ -3,11 +3,13 @@
 //! An unknown address and a wrong password get the same words after the same time, and passwords
 //! can be tried no faster than for the people themselves (`credentials/tries.rs`).
 
+use super::carried::{Carried, KEPT, fields_of};
 use super::door::{self, foreign, is_foreign};
 use super::fields::Fields;
 use super::frame::Frame;
 use super::respond::{page, page_as, redirect, set_cookie};
 use super::session::{self, Administrator};
+use crate::observe;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::state::Api;
@@ -19,13 +21,16 @@ use serde::Deserialize;
 use shared::address::EmailAddress;
 use shared::password::{Form, Verifier};
 use shared::store::administrators::{self, Lock};
-use shared::store::audit::{self, Act, Action};
+use shared::store::audit::{self, AccessEvent, Act, Action, Actor, ActorKind};
 use shared::store::{begin, commit, sessions};
 use std::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 use url::form_urlencoded;
 use uuid::Uuid;
 use zeroize::Zeroizing;
+
+/// What the form of the sign-in page may weigh: a carried form, which takes 22 KiB, and its own fields.
+const SIGN_IN_MOST_BYTES: usize = 32 * 1024;
 
 /// Longer passwords are refused before hashing.
 const PASSWORD_MOST_BYTES: usize = 1_024;
@@ -39,8 +44,8 @@ struct SignInPage {
     to: String,
     carried: String,
     fault: Option<String>,
-    /// Whether a form is kept for afterwards.
-    is_lost_session: bool,
+    /// What became of the form of a session that has ended.
+    form_notice: Option<&'static str>,
     has_administrators: bool,
     is_cookie_missing: bool,
 }
@@ -89,7 +94,10 @@ pub(super) async fn show(
     request: Request,
 ) -> Result<Response, Problem> {
     let to = local(wish.to.as_deref().unwrap_or_default()).to_owned();
-    if session::signed_in(&api, request.headers()).await?.is_some() {
+    if session::signed_in(&api, request.headers(), request.extensions())
+        .await?
+        .is_some()
+    {
         return Ok(redirect(&to));
     }
     page(&SignInPage {
@@ -98,26 +106,24 @@ pub(super) async fn show(
         to,
         carried: String::new(),
         fault: None,
-        is_lost_session: false,
+        form_notice: None,
         has_administrators: administrators::is_anybody(&api.db).await?,
         is_cookie_missing: wish.came.is_some(),
     })
 }
 
 /// Asks again who is there, for somebody whose session ended while they filled in a form.
-pub(super) async fn again(api: &Api, to: &str, carried: &Fields) -> Result<Response, Problem> {
-    // What is typed into a field for a password goes nowhere but where it was meant to.
-    let is_secret = carried.pairs().iter().any(|(name, _)| name.contains("password"));
-    let carried = if is_secret { String::new() } else { carried.encoded() };
+pub(super) async fn again(api: &Api, to: &str, carried: Carried) -> Result<Response, Problem> {
     let to = local(to).to_owned();
+    let form_notice = Some(carried.notice());
     page_as(
         StatusCode::UNAUTHORIZED,
         &SignInPage {
             frame: Frame::open("Sign in again"),
             email: String::new(),
             to,
-            is_lost_session: true,
-            carried,
+            form_notice,
+            carried: carried.into_text(),
             fault: None,
             has_administrators: administrators::is_anybody(&api.db).await?,
             is_cookie_missing: false,
@@ -131,12 +137,15 @@ pub(super) async fn enter(State(api): State<Api>, request: Request) -> Result<Re
     if is_foreign(&parts.headers) {
         return Err(foreign());
     }
-    let fields = door::read(&parts.headers, body).await?;
+    let fields = door::read(&parts.headers, body, SIGN_IN_MOST_BYTES).await?;
     let to = local(fields.text("to")).to_owned();
     let email = fields.trimmed("email").to_owned();
     let carried = fields.text("carried").to_owned();
     let password = Zeroizing::new(fields.text("password").to_owned());
-    let checked = checked(&api, &email, password).await;
+    // Checking a password can take a while, and many may wait for it.
+    drop(fields);
+    let origin = observe::origin(&parts.extensions);
+    let checked = checked(&api, &origin, &email, password).await;
     if let Some(outcome) = outcome(&checked) {
         api.metrics.sign_ins.with_label_values(&[outcome]).inc();
     }
@@ -150,7 +159,7 @@ pub(super) async fn enter(State(api): State<Api>, request: Request) -> Result<Re
                     frame: Frame::open("Sign in").with_faults(),
                     email,
                     to,
-                    is_lost_session: !carried.is_empty(),
+                    form_notice: (!carried.is_empty()).then_some(KEPT),
                     carried,
                     fault: Some(fault),
                     has_administrators: true,
@@ -160,24 +169,27 @@ pub(super) async fn enter(State(api): State<Api>, request: Request) -> Result<Re
         }
     };
     let (token, digest) = session::make_token()?;
-    remember(&api, &lock, digest).await?;
-    let mut response = if carried.is_empty() {
+    remember(&api, &lock, digest, origin).await?;
+    let mut response = match fields_of(&carried).filter(|fields| !fields.pairs().is_empty()) {
         // By way of the sign-in page, which can tell when the cookie did not come back.
-        redirect(&format!("{}&came=1", address(&to)))
-    } else {
-        carry_on(&lock, &token, to, &carried)?
+        None => redirect(&format!("{}&came=1", address(&to))),
+        Some(fields) => carry_on(&lock, &token, to, &fields)?,
     };
     set_cookie(&mut response, &session::beginning(&token));
     Ok(response)
 }
 
-async fn remember(api: &Api, lock: &Lock, digest: Vec<u8>) -> Result<(), Problem> {
+async fn remember(api: &Api, lock: &Lock, digest: Vec<u8>, origin: Actor) -> Result<(), Problem> {
     let (db, lock) = (api.db.clone(), lock.clone());
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
         sessions::begin(&mut transaction, lock.id, &digest).await?;
         let act = Act {
-            who: &lock.name,
+            actor: &Actor {
+                kind: ActorKind::Administrator(lock.id),
+                name: lock.name.clone(),
+                ..origin
+            },
             action: Action::SignedIn,
             subject: None,
             details: serde_json::json!({}),
@@ -190,14 +202,14 @@ async fn remember(api: &Api, lock: &Lock, digest: Vec<u8>) -> Result<(), Problem
     .await
 }
 
-fn carry_on(lock: &Lock, token: &str, to: String, carried: &str) -> Result<Response, Problem> {
+fn carry_on(lock: &Lock, token: &str, to: String, carried: &Fields) -> Result<Response, Problem> {
     let mut frame = Frame::open("You are signed in again");
     frame.name.clone_from(&lock.name);
     frame.proof = session::proof_of(token);
     page(&CarryOnPage {
         frame,
         to,
-        fields: Fields::read(carried.as_bytes()).pairs().to_vec(),
+        fields: carried.pairs().to_vec(),
     })
 }
 
@@ -223,7 +235,7 @@ fn outcome(checked: &Result<Lock, Refused>) -> Option<&'static str> {
 }
 
 /// Who has this address and this password.
-async fn checked(api: &Api, email: &str, password: Zeroizing<String>) -> Result<Lock, Refused> {
+async fn checked(api: &Api, origin: &Actor, email: &str, password: Zeroizing<String>) -> Result<Lock, Refused> {
     let said = |fault: &str| Refused::Said(StatusCode::UNPROCESSABLE_ENTITY, fault.to_owned());
     if email.is_empty() || password.is_empty() {
         return Err(said("Enter your email address and your password."));
@@ -269,19 +281,25 @@ async fn checked(api: &Api, email: &str, password: Zeroizing<String>) -> Result<
             Ok(lock)
         }
         other => {
-            note_failure(api, other.map(|lock| lock.id)).await?;
+            note_failure(api, Action::SignInFailed, origin, other.map(|lock| lock.id)).await?;
             Err(said("The email address and the password do not belong together."))
         }
     }
 }
 
-/// Puts on record that somebody did not get in. Where it cannot be, they are told the same.
-async fn note_failure(api: &Api, administrator: Option<Uuid>) -> Result<(), Problem> {
-    let db = api.db.clone();
+/// Puts on record that a sign-in did not succeed. What was typed is not recorded: it may be a password in the wrong
+/// field.
+async fn note_failure(api: &Api, action: Action, origin: &Actor, administrator: Option<Uuid>) -> Result<(), Problem> {
+    let (this, event) = (
+        api.clone(),
+        AccessEvent {
+            action,
+            actor: origin.clone(),
+            subject: administrator.map(|id| format!("administrator {id}")),
+        },
+    );
     api.to_the_end(async move {
-        if let Err(fault) = audit::note_failed_sign_in(&db, administrator).await {
-            warn!(error = ?fault, "Could not put on record that a sign-in failed");
-        }
+        this.access_events.note(&this.db, event).await;
         Ok(())
     })
     .await
@@ -294,7 +312,7 @@ pub(super) async fn leave(State(api): State<Api>, administrator: Administrator) 
         let mut transaction = begin(&db).await?;
         if sessions::end(&mut transaction, administrator.digest()).await? {
             let act = Act {
-                who: &administrator.name,
+                actor: &administrator.actor,
                 action: Action::SignedOut,
                 subject: None,
                 details: serde_json::json!({}),

@@ -7,7 +7,7 @@ use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
-use shared::store::audit::{self, Act, Action};
+use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::credentials::{self, Scope};
 use shared::store::{batches, begin, commit};
 use utoipa::ToSchema;
@@ -63,16 +63,16 @@ pub async fn revoke(
             "Say whose passwords to end: a batch, or users.",
         ));
     }
-    Ok(Json(revoke_for(&api, &caller.name, request).await?))
+    Ok(Json(revoke_for(&api, &caller.actor, request).await?))
 }
 
-/// Ends mailed passwords, and puts on record that `who` did.
+/// Ends mailed passwords, and puts on record that `actor` did.
 ///
 /// # Errors
 ///
 /// When Postgres is away; then none has ended.
-pub async fn revoke_for(api: &Api, who: &str, request: RevokeRequest) -> Result<Revoked, Problem> {
-    let (db, who) = (api.db.clone(), who.to_owned());
+pub async fn revoke_for(api: &Api, actor: &Actor, request: RevokeRequest) -> Result<Revoked, Problem> {
+    let (db, actor) = (api.db.clone(), actor.clone());
     api.to_the_end(async move {
         let scope = Scope {
             batch: request.batch,
@@ -80,11 +80,11 @@ pub async fn revoke_for(api: &Api, who: &str, request: RevokeRequest) -> Result<
             include_used: request.include_used,
         };
         let mut transaction = begin(&db).await?;
-        let done = credentials::revoke(&mut transaction, scope, &format!("Stopped by {who}")).await?;
+        let done = credentials::revoke(&mut transaction, scope, &format!("Stopped by {}", actor.name)).await?;
         let subject = request.batch.map(|batch| format!("batch {batch}"));
         if done.has_stopped_batch {
             let act = Act {
-                who: &who,
+                actor: &actor,
                 action: Action::BatchStopped,
                 subject: subject.clone(),
                 details: serde_json::json!({}),
@@ -92,7 +92,7 @@ pub async fn revoke_for(api: &Api, who: &str, request: RevokeRequest) -> Result<
             audit::note(&mut transaction, &act).await?;
         }
         let act = Act {
-            who: &who,
+            actor: &actor,
             action: Action::PasswordsRevoked,
             subject,
             details: serde_json::json!({

@@ -3,7 +3,7 @@
 use crate::import::single::{self, ValueFault};
 use crate::problem::{FieldError, Problem};
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use shared::address::EmailAddress;
 use shared::store::users::Change;
 use std::fmt;
@@ -32,8 +32,22 @@ pub struct ChangeRequest {
 
 /// Merge fields with their values, as often as they come: of two equal keys in JSON, a map would
 /// keep the last without a word.
+///
+/// Entries beyond [`FIELDS_MOST`] are counted and not kept.
 #[derive(Clone, Debug, Default)]
-pub struct FieldChanges(pub Vec<(String, Option<String>)>);
+pub struct FieldChanges {
+    entries: Vec<(String, Option<String>)>,
+    given: usize,
+}
+
+impl From<Vec<(String, Option<String>)>> for FieldChanges {
+    fn from(entries: Vec<(String, Option<String>)>) -> Self {
+        Self {
+            given: entries.len(),
+            entries,
+        }
+    }
+}
 
 impl<'de> Deserialize<'de> for FieldChanges {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -51,11 +65,18 @@ impl<'de> Visitor<'de> for Entries {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut object: A) -> Result<FieldChanges, A::Error> {
-        let mut entries = Vec::new();
-        while let Some(entry) = object.next_entry()? {
-            entries.push(entry);
+        let mut changes = FieldChanges::default();
+        while changes.given < FIELDS_MOST {
+            let Some(entry) = object.next_entry()? else {
+                return Ok(changes);
+            };
+            changes.entries.push(entry);
+            changes.given += 1;
         }
-        Ok(FieldChanges(entries))
+        while object.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
+            changes.given += 1;
+        }
+        Ok(changes)
     }
 }
 
@@ -78,7 +99,7 @@ pub(crate) fn read_change(request: ChangeRequest) -> Result<(Change, Vec<String>
             .map_err(|fault| errors.push(FieldError::in_field("email", fault.code(), fault.to_string())))
             .ok()
     });
-    let fields = read_fields(&request.fields.unwrap_or_default().0, &mut errors);
+    let fields = read_fields(&request.fields.unwrap_or_default(), &mut errors);
     if !errors.is_empty() {
         let detail = "Some of the request cannot be used; see errors. Nothing was changed.";
         return Err(Problem::unprocessable("invalid_request", detail).with_errors(errors));
@@ -98,20 +119,17 @@ pub(crate) fn read_change(request: ChangeRequest) -> Result<(Change, Vec<String>
     Ok((change, set))
 }
 
-fn read_fields(
-    given: &[(String, Option<String>)],
-    errors: &mut Vec<FieldError>,
-) -> serde_json::Map<String, serde_json::Value> {
+fn read_fields(changes: &FieldChanges, errors: &mut Vec<FieldError>) -> serde_json::Map<String, serde_json::Value> {
     let mut fields = serde_json::Map::new();
-    if given.len() > FIELDS_MOST {
+    if changes.given > FIELDS_MOST {
         let message = format!(
             "There are {} fields; one request changes {FIELDS_MOST} at most.",
-            given.len()
+            changes.given
         );
         errors.push(FieldError::in_field("fields", "too_many_fields", message));
         return fields;
     }
-    for (key, raw) in given {
+    for (key, raw) in &changes.entries {
         let place = format!("fields.{}", single::shown(key));
         let judged = single::field_name(key).and_then(|name| {
             let value = raw.as_deref().map(single::value).transpose()?.flatten();

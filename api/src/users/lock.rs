@@ -7,6 +7,7 @@ use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
 use serde::Serialize;
+use shared::store::audit::Actor;
 use shared::store::users::Ended;
 use shared::store::users::lock::{self, Locked};
 use time::OffsetDateTime;
@@ -64,7 +65,7 @@ pub struct UnlockedView {
 #[utoipa::path(post, path = "/v1/users/{id}/lock", tag = "users",
     responses((status = 200, body = LockedView), (status = 404, body = Problem)))]
 pub async fn lock(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<LockedView>, Problem> {
-    let locked = lock_for(&api, &caller.name, id).await?;
+    let locked = lock_for(&api, &caller.actor, id).await?;
     Ok(Json(LockedView {
         user: id,
         locked_at: locked.at,
@@ -81,34 +82,34 @@ pub async fn unlock(
     caller: Caller,
     Path(id): Path<Uuid>,
 ) -> Result<Json<UnlockedView>, Problem> {
-    let was_locked = unlock_for(&api, &caller.name, id).await?;
+    let was_locked = unlock_for(&api, &caller.actor, id).await?;
     Ok(Json(UnlockedView { user: id, was_locked }))
 }
 
-/// Locks a user, and puts on record that `by` did.
+/// Locks a user, and puts on record that `actor` did.
 ///
 /// # Errors
 ///
 /// 404 when there is none.
-pub async fn lock_for(api: &Api, by: &str, id: Uuid) -> Result<Locked, Problem> {
-    let (db, by) = (api.db.clone(), by.to_owned());
+pub async fn lock_for(api: &Api, actor: &Actor, id: Uuid) -> Result<Locked, Problem> {
+    let (db, actor) = (api.db.clone(), actor.clone());
     let locked = api
-        .to_the_end(async move { Ok(lock::lock(&db, id, &by).await?) })
+        .to_the_end(async move { Ok(lock::lock(&db, id, &actor).await?) })
         .await?;
     let locked = locked.ok_or_else(|| Problem::not_found("user"))?;
     info!(user.id = %id, "Locked a user");
     Ok(locked)
 }
 
-/// Unlocks a user, and puts on record that `by` did. Returns whether they were locked.
+/// Unlocks a user, and puts on record that `actor` did. Returns whether they were locked.
 ///
 /// # Errors
 ///
 /// 404 when there is none.
-pub async fn unlock_for(api: &Api, by: &str, id: Uuid) -> Result<bool, Problem> {
-    let (db, by) = (api.db.clone(), by.to_owned());
+pub async fn unlock_for(api: &Api, actor: &Actor, id: Uuid) -> Result<bool, Problem> {
+    let (db, actor) = (api.db.clone(), actor.clone());
     let unlocked = api
-        .to_the_end(async move { Ok(lock::unlock(&db, id, &by).await?) })
+        .to_the_end(async move { Ok(lock::unlock(&db, id, &actor).await?) })
         .await?;
     let was_locked = unlocked.ok_or_else(|| Problem::not_found("user"))?;
     info!(user.id = %id, "Unlocked a user");

@@ -5,7 +5,7 @@ mod changed;
 pub mod lock;
 pub mod mails;
 
-use super::audit::{self, Act, Action};
+use super::audit::{self, Act, Action, Actor};
 use super::everybody::{self, unless_it_timed_out, until_a_timeout};
 use super::imports::ImportEffect;
 use super::{Db, StoreResult, begin, commit};
@@ -241,9 +241,9 @@ pub async fn find_by_key(db: &Db, email_key: &str) -> StoreResult<Option<User>> 
     }
 }
 
-/// Removes a user and everything that names them, and puts on record that `by` did. Mails owed to
+/// Removes a user and everything that names them, and puts on record that `actor` did. Mails owed to
 /// them are cancelled, and the ledger keeps its lines without a name.
-pub async fn delete(db: &Db, id: Uuid, by: &str) -> StoreResult<bool> {
+pub async fn delete(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     let mut transaction = begin(db).await?;
     let row = sqlx::query!(
         r#"with cancelled as (
@@ -268,7 +268,7 @@ pub async fn delete(db: &Db, id: Uuid, by: &str) -> StoreResult<bool> {
         return Ok(false);
     }
     let act = Act {
-        who: by,
+        actor,
         action: Action::UserDeleted,
         subject: Some(format!("user {id}")),
         details: serde_json::json!({}),

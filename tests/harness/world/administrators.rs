@@ -77,6 +77,36 @@ impl World {
         )))
     }
 
+    /// Signs the administrator in at the console and returns the session's cookie, as a request carries it.
+    ///
+    /// # Panics
+    ///
+    /// When the sign-in fails.
+    pub async fn console_cookie(&self) -> String {
+        let administrator = self.administrator().await;
+        let form = format!(
+            "email={}&password={}",
+            administrator.email.replace('@', "%40"),
+            administrator.password.replace(' ', "+")
+        );
+        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+        let entered = async {
+            let asked = client.build()?.post(format!("{}/console/sign-in", self.base));
+            let asked = asked.header("Content-Type", "application/x-www-form-urlencoded");
+            asked.body(form).send().await
+        };
+        let headers = match entered.await {
+            Ok(answer) => answer.headers().clone(),
+            Err(fault) => panic!("could not sign in: {fault}"),
+        };
+        let mut cookies = headers.get_all("set-cookie").iter();
+        let cookie = cookies.find_map(|cookie| cookie.to_str().ok()?.split(';').next());
+        match cookie {
+            Some(cookie) => cookie.to_owned(),
+            None => panic!("signing in set no cookie"),
+        }
+    }
+
     /// Ends all sessions at the console, as the time does.
     ///
     /// # Panics

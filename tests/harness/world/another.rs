@@ -13,6 +13,8 @@ pub struct AnotherApi {
     pub program: Program,
     /// Where it answers.
     pub base: String,
+    /// Where its probes answer.
+    pub probes: String,
 }
 
 impl AnotherApi {
@@ -35,20 +37,27 @@ impl World {
     /// When it does not come up.
     pub async fn another_api(&mut self, settings: &[(&str, &str)]) -> Result<AnotherApi> {
         let address = self.spare_address()?.to_string();
+        let probes = self.spare_address()?.to_string();
         let mut all = self.settings.clone();
         all.extend(self.setup.api.clone());
-        let given = settings.iter().copied().chain([("BECKON_LISTEN", address.as_str())]);
+        let own = [
+            ("BECKON_LISTEN", address.as_str()),
+            ("BECKON_PROBES_LISTEN", probes.as_str()),
+        ];
+        let given = settings.iter().copied().chain(own);
         all.extend(given.map(|(name, value)| (name.to_owned(), value.to_owned())));
         let name = self.next_name("another-api");
         let path = self.setup.path_of("beckon-api")?;
         let program = Program::start_at(&path, self.folder.path(), &name, &[], &all).await?;
-        let base = format!("http://{address}");
-        self.ready(&program, &base).await?;
-        Ok(AnotherApi { program, base })
+        let (base, probes) = (format!("http://{address}"), format!("http://{probes}"));
+        self.ready(&program, &[probes.clone(), base.clone()]).await?;
+        Ok(AnotherApi { program, base, probes })
     }
 
-    /// From now on, the world's calls go to the API at `base`.
-    pub fn turn_to(&mut self, base: &str) {
+    /// From now on, the world's calls go to the API at `base`, and its figures are those of the API whose
+    /// probes are at `probes`.
+    pub fn turn_to(&mut self, base: &str, probes: &str) {
         base.clone_into(&mut self.base);
+        probes.clone_into(&mut self.probes);
     }
 }

@@ -57,6 +57,11 @@ impl World {
         self.ask(Method::GET, path, None, None).await
     }
 
+    /// Asks the API's listener for probes.
+    pub async fn probe(&self, path: &str) -> Answer {
+        answer(self.http.get(format!("{}{path}", self.probes))).await
+    }
+
     /// Posts JSON.
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.ask(Method::POST, path, Some(body), None).await
@@ -201,7 +206,7 @@ impl World {
     ///
     /// When the page cannot be had.
     pub async fn api_metric(&self, name: &str) -> f64 {
-        let page = answer(self.http.get(format!("{}/metrics", self.base))).await.text;
+        let page = self.probe("/metrics").await.text;
         let of_metric = page.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
         of_metric
             .filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok())

@@ -31,6 +31,7 @@ impl World {
     pub async fn start_api_with(&mut self, own: &[(&str, &str)]) -> Result<()> {
         let mut settings = self.settings.clone();
         settings.push(("BECKON_LISTEN".to_owned(), self.address().to_string()));
+        settings.push(("BECKON_PROBES_LISTEN".to_owned(), self.probes_address().to_string()));
         settings.extend(self.setup.api.clone());
         settings.extend(
             own.iter()
@@ -40,7 +41,12 @@ impl World {
         self.api = None;
         let path = self.setup.path_of("beckon-api")?;
         let program = Program::start_at(&path, self.folder.path(), &name, &[], &settings).await?;
-        self.ready(&program, &self.base.clone()).await?;
+        // A release without a listener for probes answers them where it answers everything.
+        let places = [
+            format!("http://{}", self.probes_address()),
+            format!("http://{}", self.address()),
+        ];
+        self.ready(&program, &places).await?;
         self.api = Some(program);
         Ok(())
     }
@@ -62,7 +68,7 @@ impl World {
     /// When it does not come up.
     pub async fn start_worker_with(&mut self, own: &[(&str, &str)]) -> Result<()> {
         let (program, probes) = self.launch_worker(own).await?;
-        self.ready(&program, &format!("http://{probes}")).await?;
+        self.ready(&program, &[format!("http://{probes}")]).await?;
         self.workers.push(program);
         Ok(())
     }
@@ -184,12 +190,15 @@ impl World {
         }
     }
 
-    pub(super) async fn ready(&self, program: &Program, base: &str) -> Result<()> {
+    /// Waits until a program is ready, as one of these places says.
+    pub(super) async fn ready(&self, program: &Program, places: &[String]) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            let asked = self.http.get(format!("{base}/readyz")).timeout(ANSWER).send();
-            if asked.await.is_ok_and(|answer| answer.status().is_success()) {
-                return Ok(());
+            for place in places {
+                let asked = self.http.get(format!("{place}/readyz")).timeout(ANSWER).send();
+                if asked.await.is_ok_and(|answer| answer.status().is_success()) {
+                    return Ok(());
+                }
             }
             if let Some(code) = program.exit_code() {
                 return Err(HarnessError::new(format!(

@@ -83,7 +83,7 @@ pub(in crate::console) async fn revoke(
         users: Vec::new(),
         include_used: fields.is_set("include_used"),
     };
-    let done = revoke_for(&api, &administrator.name, request).await?;
+    let done = revoke_for(&api, &administrator.actor, request).await?;
     Ok(redirect_saying(&address(id), &told(&done)))
 }
 

@@ -14,10 +14,12 @@ use axum::response::IntoResponse;
 use axum::response::sse::Event;
 use futures_util::stream;
 use shared::batch::BatchState;
+use shared::store::sessions;
 use uuid::Uuid;
 
 /// Streams it. A batch that has moved on from where it stood when the page was written is told as
-/// that: the whole page is another then.
+/// that: the whole page is another then. When the session ends the stream ends, and the page, which
+/// then asks for itself, shows the sign-in.
 pub(in crate::console) async fn show(
     State(api): State<Api>,
     administrator: Administrator,
@@ -26,6 +28,7 @@ pub(in crate::console) async fn show(
 ) -> Result<impl IntoResponse, Problem> {
     batches::get(&api, id).await?;
     let listener = api.watches.listen(&api, id);
+    let (db, digest) = (api.db.clone(), administrator.digest().to_vec());
     let events = stream::unfold(
         (listener, administrator, look),
         |(mut listener, administrator, look)| async {
@@ -46,5 +49,10 @@ pub(in crate::console) async fn show(
             Some((Ok(event), (listener, administrator, look)))
         },
     );
-    Ok(stream_of(&api, events))
+    let is_valid = move || {
+        let (db, digest) = (db.clone(), digest.clone());
+        // Not noted as a use: a page that is only open does not keep its session from ending.
+        async move { Ok(sessions::find(&db, &digest).await?.is_some()) }
+    };
+    Ok(stream_of(&api, is_valid, events))
 }

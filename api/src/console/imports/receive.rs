@@ -8,6 +8,7 @@ use crate::console::door::is_proof;
 use crate::console::session::Administrator;
 use crate::problem::Problem;
 use crate::spool::{SILENCE_MOST, Spooled, UPLOAD_MOST_BYTES, UPLOAD_WITHIN, spool_stream};
+use crate::storing::Room;
 use axum::extract::Multipart;
 use axum::extract::multipart::{Field, MultipartError};
 use std::time::Duration;
@@ -42,12 +43,22 @@ pub(super) enum Refused {
     NotOurs,
     /// What is said beside the field, and of which import's page the form was.
     Fault(String, Option<Uuid>),
+    /// Too many files are received now.
+    Busy(Problem),
 }
 
 /// Takes a form in.
-pub(super) async fn receive(administrator: &Administrator, mut multipart: Multipart) -> Result<Form, Refused> {
+pub(super) async fn receive(
+    room: &Room,
+    administrator: &Administrator,
+    mut multipart: Multipart,
+) -> Result<Form, Refused> {
     let mut instead_of = None;
-    let taken = timeout(UPLOAD_WITHIN, take(administrator, &mut multipart, &mut instead_of)).await;
+    let taken = timeout(
+        UPLOAD_WITHIN,
+        take(room, administrator, &mut multipart, &mut instead_of),
+    )
+    .await;
     let refused = match taken {
         Ok(Ok(form)) => return Ok(form),
         Ok(Err(refused)) => refused,
@@ -58,6 +69,7 @@ pub(super) async fn receive(administrator: &Administrator, mut multipart: Multip
 }
 
 async fn take(
+    room: &Room,
     administrator: &Administrator,
     multipart: &mut Multipart,
     instead_of: &mut Option<Uuid>,
@@ -77,8 +89,9 @@ async fn take(
             "instead_of" => *instead_of = text(field).await.parse().ok(),
             "file" => {
                 let file_name = shown_name(field.file_name().unwrap_or_default());
-                let file = spool_stream(Box::pin(field)).await;
-                let file = file.map_err(|problem| Refused::Fault(words(&problem), *instead_of))?;
+                let _slot = room.for_upload(administrator.id).await.map_err(Refused::Busy)?;
+                let file = spool_stream(room.disk.reservation(), Box::pin(field)).await;
+                let file = file.map_err(|problem| refused(problem, *instead_of))?;
                 if file_name.is_empty() {
                     // A browser sends an empty part for a file that nobody chose.
                     return Err(Refused::Fault("Select a file".to_owned(), *instead_of));
@@ -135,12 +148,16 @@ fn broken_off() -> String {
     "The selected file could not be uploaded – try again".to_owned()
 }
 
-fn words(problem: &Problem) -> String {
-    match problem.status {
+fn refused(problem: Problem, instead_of: Option<Uuid>) -> Refused {
+    if problem.status == 503 {
+        return Refused::Busy(problem);
+    }
+    let words = match problem.status {
         413 => format!("The selected file must be smaller than {}", most()),
         507 => "The server has no room for this file – tell whoever runs Beckon".to_owned(),
         _ => broken_off(),
-    }
+    };
+    Refused::Fault(words, instead_of)
 }
 
 #[cfg(test)]

@@ -120,12 +120,13 @@ pub(super) async fn upload(
     multipart: Result<Multipart, MultipartRejection>,
 ) -> Result<Response, Problem> {
     let received = match multipart {
-        Ok(multipart) => receive(&administrator, multipart).await,
+        Ok(multipart) => receive(&api.room, &administrator, multipart).await,
         Err(_) => Err(Refused::Fault("Select a file".to_owned(), None)),
     };
     let form = match received {
         Ok(form) => form,
         Err(Refused::NotOurs) => return Err(foreign()),
+        Err(Refused::Busy(problem)) => return Err(problem),
         Err(Refused::Fault(fault, instead_of)) => {
             let form = FileForm {
                 fault: Some(fault),
@@ -139,7 +140,7 @@ pub(super) async fn upload(
         form_token: form.token,
         file_name: form.file_name,
         spooled: form.file,
-        by: administrator.name.clone(),
+        by: administrator.actor.clone(),
         instead_of: form.instead_of,
     };
     let import = staged.upload(received).await?;

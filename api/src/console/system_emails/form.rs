@@ -261,7 +261,8 @@ mod tests {
 
     #[test]
     fn a_form_brings_the_text_as_it_is_saved() {
-        let fields = Fields::read(b"subject=+Hi+&body=a%0D%0Ab%0D%0A&based_on=3&return=%2Fconsole%2Fselections%2F1");
+        let fields =
+            Fields::read(b"subject=+Hi+&body=a%0D%0Ab%0D%0A&based_on=3&return=%2Fconsole%2Fselections%2F1").unwrap();
         let typed = Typed::read(&fields);
 
         assert_eq!((typed.subject.as_str(), typed.body.as_str()), ("Hi", "a\nb\n"));
@@ -269,7 +270,7 @@ mod tests {
             (typed.based_on, typed.way_back.as_deref()),
             (3, Some("/console/selections/1"))
         );
-        let strange = Fields::read(b"based_on=x&return=https%3A%2F%2Fevil.example");
+        let strange = Fields::read(b"based_on=x&return=https%3A%2F%2Fevil.example").unwrap();
         assert_eq!(
             (Typed::read(&strange).based_on, Typed::read(&strange).way_back),
             (0, None)

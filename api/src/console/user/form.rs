@@ -194,7 +194,7 @@ pub(super) fn change(
         first_name: differs("first_name"),
         last_name: differs("last_name"),
         language: differs("language"),
-        fields: (!fields.is_empty()).then_some(FieldChanges(fields)),
+        fields: (!fields.is_empty()).then(|| FieldChanges::from(fields)),
     };
     match read_change(request) {
         Ok(change) if errors.is_empty() => Ok(change),

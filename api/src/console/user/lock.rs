@@ -91,7 +91,7 @@ pub(super) async fn lock(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let name = users::get(&api, id).await?.called();
-    let locked = lock_for(&api, &administrator.name, id).await?;
+    let locked = lock_for(&api, &administrator.actor, id).await?;
     if locked.was_locked {
         return Ok(redirect_noting(&address(id), &format!("{name} is locked already.")));
     }
@@ -106,7 +106,7 @@ pub(super) async fn unlock(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let name = users::get(&api, id).await?.called();
-    if !unlock_for(&api, &administrator.name, id).await? {
+    if !unlock_for(&api, &administrator.actor, id).await? {
         return Ok(redirect_noting(&address(id), &format!("{name} is not locked.")));
     }
     let words = format!("{name} is unlocked. They have no password; send them a password email.");

@@ -1,6 +1,6 @@
 //! Changes to a user, and what another address ends.
 
-use crate::store::audit::{self, Act, Action};
+use crate::store::audit::{self, Act, Action, Actor};
 use crate::store::credentials::{CancelReason, Cancelled, cancel_owed, end_generated};
 use crate::store::{Db, StoreResult, Transaction, begin, commit, despite_deadlocks};
 use serde_json::{Value, json};
@@ -59,15 +59,15 @@ impl Change {
     }
 }
 
-/// Changes a user, and puts on record that `by` did.
+/// Changes a user, and puts on record that `actor` did.
 ///
 /// Another address ends the passwords that were mailed to the one before, and cancels password mails
 /// that are owed to it: the mailbox may be somebody else's. A password that the user chose stays.
-pub async fn change(db: &Db, id: Uuid, change: &Change, by: &str) -> StoreResult<Changed> {
-    despite_deadlocks(|| change_once(db, id, change, by)).await
+pub async fn change(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> StoreResult<Changed> {
+    despite_deadlocks(|| change_once(db, id, change, actor)).await
 }
 
-async fn change_once(db: &Db, id: Uuid, change: &Change, by: &str) -> StoreResult<Changed> {
+async fn change_once(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> StoreResult<Changed> {
     let mut transaction = begin(db).await?;
     let (email, key) = change.email.clone().unzip();
     let moves = match &key {
@@ -112,7 +112,7 @@ async fn change_once(db: &Db, id: Uuid, change: &Change, by: &str) -> StoreResul
         json!({ "fields": change.names() })
     };
     let act = Act {
-        who: by,
+        actor,
         action: Action::UserChanged,
         subject: Some(format!("user {id}")),
         details,

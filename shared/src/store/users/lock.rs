@@ -1,7 +1,7 @@
 //! Users who can neither sign in nor be sent a password.
 
 use super::Ended;
-use crate::store::audit::{self, Act, Action};
+use crate::store::audit::{self, Act, Action, Actor};
 use crate::store::credentials::{CancelReason, cancel_owed, end_all};
 use crate::store::{Db, StoreResult, begin, commit, despite_deadlocks};
 use serde_json::json;
@@ -19,13 +19,13 @@ pub struct Locked {
     pub ended: Ended,
 }
 
-/// Locks a user, and puts on record that `by` did: ends all their passwords and cancels the password
+/// Locks a user, and puts on record that `actor` did: ends all their passwords and cancels the password
 /// mails that are owed to them. Returns nothing if there is no such user.
-pub async fn lock(db: &Db, id: Uuid, by: &str) -> StoreResult<Option<Locked>> {
-    despite_deadlocks(|| lock_once(db, id, by)).await
+pub async fn lock(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<Locked>> {
+    despite_deadlocks(|| lock_once(db, id, actor)).await
 }
 
-async fn lock_once(db: &Db, id: Uuid, by: &str) -> StoreResult<Option<Locked>> {
+async fn lock_once(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<Locked>> {
     let mut transaction = begin(db).await?;
     // Waits for verifiers that are being stored for them, and for a password they are choosing.
     let found = sqlx::query!("select locked_at from users where id = $1 for update", id)
@@ -48,7 +48,7 @@ async fn lock_once(db: &Db, id: Uuid, by: &str) -> StoreResult<Option<Locked>> {
     let mails = cancel_owed(&mut transaction, &[id], CancelReason::UserLocked).await?;
     let passwords = end_all(&mut transaction, id).await?;
     let act = Act {
-        who: by,
+        actor,
         action: Action::UserLocked,
         subject: Some(format!("user {id}")),
         details: json!({
@@ -64,10 +64,10 @@ async fn lock_once(db: &Db, id: Uuid, by: &str) -> StoreResult<Option<Locked>> {
     }))
 }
 
-/// Unlocks a user, and puts on record that `by` did: they can be sent passwords again. The ones that
+/// Unlocks a user, and puts on record that `actor` did: they can be sent passwords again. The ones that
 /// ended with the lock stay ended. Returns whether they were locked, or nothing if there is no such
 /// user.
-pub async fn unlock(db: &Db, id: Uuid, by: &str) -> StoreResult<Option<bool>> {
+pub async fn unlock(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<bool>> {
     let mut transaction = begin(db).await?;
     let found = sqlx::query!("select locked_at from users where id = $1 for update", id)
         .fetch_optional(&mut *transaction)
@@ -80,7 +80,7 @@ pub async fn unlock(db: &Db, id: Uuid, by: &str) -> StoreResult<Option<bool>> {
         .execute(&mut *transaction)
         .await?;
     let act = Act {
-        who: by,
+        actor,
         action: Action::UserUnlocked,
         subject: Some(format!("user {id}")),
         details: json!({}),

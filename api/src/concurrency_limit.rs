@@ -1,0 +1,127 @@
+//! Bounds how many requests of one kind run at once, overall and per caller.
+//!
+//! The bound per caller keeps one API key or administrator from taking every slot, and so from
+//! shutting out the others.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+use uuid::Uuid;
+
+/// Slots for requests of one kind.
+#[derive(Debug)]
+pub struct ConcurrencyLimit {
+    overall: Arc<Semaphore>,
+    per_caller: usize,
+    /// Only callers that hold a slot or wait for one.
+    callers: Mutex<HashMap<Uuid, Arc<Semaphore>>>,
+    wait: Duration,
+}
+
+/// A slot in use. Dropping it frees it.
+#[derive(Debug)]
+pub struct Slot {
+    _own: OwnedSemaphorePermit,
+    _overall: OwnedSemaphorePermit,
+}
+
+/// Which limit was reached.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Full {
+    /// The caller's own.
+    Caller,
+    /// That of all callers together.
+    Overall,
+}
+
+impl ConcurrencyLimit {
+    /// Allows `overall` requests at once, `per_caller` of them from one caller. A request waits up
+    /// to `wait` for its slot.
+    pub fn new(overall: usize, per_caller: usize, wait: Duration) -> Self {
+        Self {
+            overall: Arc::new(Semaphore::new(overall)),
+            per_caller,
+            callers: Mutex::default(),
+            wait,
+        }
+    }
+
+    /// Takes a slot for a caller, waiting for a while if there is none.
+    ///
+    /// # Errors
+    ///
+    /// No slot became free in time.
+    pub async fn enter(&self, caller: Uuid) -> Result<Slot, Full> {
+        let deadline = Instant::now() + self.wait;
+        let take = async |slots: Arc<Semaphore>, full: Full| {
+            let taken = timeout_at(deadline, slots.acquire_owned()).await;
+            taken.ok().and_then(Result::ok).ok_or(full)
+        };
+        // The caller's own first: its queue must not occupy slots of the others.
+        let own = take(self.slots_of(caller), Full::Caller).await?;
+        let overall = take(Arc::clone(&self.overall), Full::Overall).await?;
+        Ok(Slot {
+            _own: own,
+            _overall: overall,
+        })
+    }
+
+    fn slots_of(&self, caller: Uuid) -> Arc<Semaphore> {
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        // Permits and waiting requests hold a reference of their own.
+        callers.retain(|_, slots| Arc::strong_count(slots) > 1);
+        let slots = callers
+            .entry(caller)
+            .or_insert_with(|| Arc::new(Semaphore::new(self.per_caller)));
+        Arc::clone(slots)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ANA: Uuid = Uuid::from_u128(1);
+    const BEN: Uuid = Uuid::from_u128(2);
+
+    #[tokio::test(start_paused = true)]
+    async fn one_caller_cannot_take_the_slots_of_all() {
+        let limit = ConcurrencyLimit::new(3, 2, Duration::from_secs(5));
+        let first = limit.enter(ANA).await.unwrap();
+        let _second = limit.enter(ANA).await.unwrap();
+
+        assert_eq!(limit.enter(ANA).await.unwrap_err(), Full::Caller);
+        let _third = limit.enter(BEN).await.unwrap();
+        assert_eq!(limit.enter(BEN).await.unwrap_err(), Full::Overall);
+        drop(first);
+        assert!(limit.enter(ANA).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slot_that_becomes_free_goes_to_a_waiting_request() {
+        let limit = ConcurrencyLimit::new(1, 1, Duration::from_secs(5));
+        let slot = limit.enter(ANA).await.unwrap();
+        let leaving = async {
+            tokio::time::sleep(Duration::from_secs(3)).await;
+            drop(slot);
+        };
+
+        let (entered, ()) = tokio::join!(limit.enter(BEN), leaving);
+
+        assert!(entered.is_ok());
+    }
+
+    #[tokio::test]
+    async fn callers_that_left_are_forgotten() {
+        let limit = ConcurrencyLimit::new(2, 2, Duration::ZERO);
+        for caller in 0..100 {
+            drop(limit.enter(Uuid::from_u128(caller)).await.unwrap());
+        }
+
+        let _slot = limit.enter(ANA).await.unwrap();
+
+        assert_eq!(limit.callers.lock().unwrap().len(), 1);
+    }
+}

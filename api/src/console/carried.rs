@@ -1,0 +1,91 @@
+//! A form that is carried through the sign-in page, because its session ended before it was sent.
+//!
+//! The page has it as base64, which grows by a third; percent-encoding it a second time can double it.
+
+use super::fields::Fields;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// What the sign-in page says about a form that it carries.
+pub(super) const KEPT: &str = "What you filled in is kept: sign in and go on with it.";
+
+/// What becomes of a form whose session has ended.
+pub(super) enum Carried {
+    /// It waits behind the sign-in.
+    Form(String),
+    /// It is too large for that.
+    TooLarge,
+    /// It holds a password, or nothing that can be read.
+    Nothing,
+}
+
+impl Carried {
+    /// Decides what becomes of a form; up to `most_bytes` are carried.
+    pub(super) fn of(fields: &Fields, most_bytes: usize) -> Self {
+        // What is typed into a field for a password goes nowhere but where it was meant to.
+        if fields.pairs().iter().any(|(name, _)| name.contains("password")) {
+            return Self::Nothing;
+        }
+        let encoded = fields.encoded();
+        match encoded.len() {
+            0 => Self::Nothing,
+            bytes if bytes > most_bytes => Self::TooLarge,
+            _ => Self::Form(URL_SAFE_NO_PAD.encode(encoded)),
+        }
+    }
+
+    /// What the sign-in page says about it.
+    pub(super) const fn notice(&self) -> &'static str {
+        match self {
+            Self::Form(_) => KEPT,
+            Self::TooLarge => {
+                "What you sent is too large to be kept until you have signed in, so it was not taken. Sign in, \
+                 then go back in your browser to where you filled it in, and send it again."
+            }
+            Self::Nothing => "What you sent was not taken; do it again after signing in.",
+        }
+    }
+
+    /// What the sign-in page's form carries.
+    pub(super) fn into_text(self) -> String {
+        match self {
+            Self::Form(text) => text,
+            Self::TooLarge | Self::Nothing => String::new(),
+        }
+    }
+}
+
+/// The fields of a carried form; none when the text is not ours.
+pub(super) fn fields_of(text: &str) -> Option<Fields> {
+    let encoded = URL_SAFE_NO_PAD.decode(text).ok()?;
+    Fields::read(&encoded).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn carried(form: &str, most_bytes: usize) -> Carried {
+        Carried::of(&Fields::read(form.as_bytes()).unwrap(), most_bytes)
+    }
+
+    #[test]
+    fn a_form_comes_out_as_it_went_in() {
+        let text = carried("user=1&user=2&body=a+b%0D%0A%C3%A9%26", 1_000).into_text();
+
+        let fields = fields_of(&text).unwrap();
+
+        assert_eq!(fields.all("user").count(), 2);
+        assert_eq!(fields.text("body"), "a b\né&");
+        assert!(fields_of("no form of ours!").is_none());
+    }
+
+    #[test]
+    fn passwords_and_large_forms_are_not_carried() {
+        assert!(matches!(carried("new_password=x", 1_000), Carried::Nothing));
+        assert!(matches!(carried("", 1_000), Carried::Nothing));
+        let large = format!("body={}", "x".repeat(1_000));
+        assert!(matches!(carried(&large, 1_000), Carried::TooLarge));
+        assert!(matches!(carried(&large, 1_005), Carried::Form(_)));
+    }
+}

@@ -1,0 +1,88 @@
+//! Forms of the console that no page of ours sends.
+
+use futures_util::future::join_all;
+use harness::World;
+use reqwest::Method;
+
+use crate::asking::{Told, a_world, as_stranger};
+
+/// What the API may have resident at most, whatever strangers send.
+const MEMORY_MOST: u64 = 150 * 1024 * 1024;
+
+async fn send(world: &World, path: &str, form: &str) -> Told {
+    let asked = as_stranger(world, Method::POST, path);
+    let asked = asked.header("Content-Type", "application/x-www-form-urlencoded");
+    asked.body(form.to_owned()).answer().await
+}
+
+/// The value of a hidden field of a page.
+fn hidden<'p>(page: &'p str, name: &str) -> &'p str {
+    let (_, behind) = page.split_once(&format!("name=\"{name}\" value=\"")).unwrap();
+    behind.split('"').next().unwrap()
+}
+
+#[tokio::test]
+async fn a_million_fields_of_strangers_take_little_memory() {
+    let world = a_world().await;
+    let form = "a&".repeat(1 << 20);
+    let pages = [
+        ("/console/sign-in", 413),
+        ("/console/users", 401),
+        ("/console/blocked-addresses/unblock", 401),
+        ("/console/imports/new", 401),
+    ];
+
+    for (path, status) in pages {
+        for told in join_all((0..4).map(|_| send(&world, path, &form))).await {
+            assert_eq!(told.status, status, "{path}: {}", told.text);
+        }
+    }
+
+    let most = world.api.as_ref().unwrap().memory_most();
+    assert!(most.is_none_or(|most| most < MEMORY_MOST), "{most:?} bytes");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_form_with_many_fields_that_fits_is_refused_too() {
+    let world = a_world().await;
+    let form = "a&".repeat(8_000);
+
+    let told = send(&world, "/console/sign-in", &form).await;
+
+    assert_eq!(told.status, 413, "{}", told.text);
+    assert!(told.text.contains("more fields than any page of ours"), "{}", told.text);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_form_is_carried_through_the_sign_in_unless_it_is_large() {
+    let world = a_world().await;
+    let priya = world.administrator().await;
+    let text = "Gr%C3%BC%C3%9Fe+%26+more%0D%0A".repeat(500);
+    let form = format!("proof=of+another+session&subject=Hello&body={text}");
+    assert!((14_000..16_384).contains(&form.len()), "{}", form.len());
+
+    let asked = send(&world, "/console/system-emails/invite", &form).await;
+    let carried = hidden(&asked.text, "carried");
+    let enter = format!(
+        "email={}&password={}&to=/console/system-emails/invite&carried={carried}",
+        priya.email.replace('@', "%40"),
+        priya.password.replace(' ', "+")
+    );
+    let entered = send(&world, "/console/sign-in", &enter).await;
+
+    assert_eq!(asked.status, 401, "{}", asked.text);
+    assert!(asked.text.contains("What you filled in is kept"), "{}", asked.text);
+    assert_eq!(entered.status, 200, "{}", entered.text);
+    assert_eq!(hidden(&entered.text, "subject"), "Hello");
+    let body = hidden(&entered.text, "body");
+    assert_eq!(body.matches("Grüße &#38; more").count(), 500, "{body}");
+    assert_ne!(hidden(&entered.text, "proof"), "of another session");
+
+    let large = format!("subject=Hello&body={}", "x".repeat(17_000));
+    let asked = send(&world, "/console/system-emails/invite", &large).await;
+    assert_eq!((asked.status, hidden(&asked.text, "carried")), (401, ""));
+    assert!(asked.text.contains("too large to be kept"), "{}", asked.text);
+    world.end().await;
+}

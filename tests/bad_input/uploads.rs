@@ -1,0 +1,145 @@
+//! More and larger than one caller may send at once.
+
+use futures_util::future::join_all;
+use harness::World;
+use reqwest::Method;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::asking::{a_world, as_stranger, post, upload};
+
+const MIB: usize = 1024 * 1024;
+
+/// Begins an upload and leaves it unfinished.
+async fn slow_upload(world: &World) -> TcpStream {
+    let mut stream = TcpStream::connect(world.address()).await.unwrap();
+    let head = format!(
+        "POST /v1/imports HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: text/csv\r\n\
+         Content-Length: 100000\r\n\r\nemail\n",
+        world.key()
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream
+}
+
+async fn another_key(world: &mut World) -> String {
+    let settings = world.settings().to_vec();
+    let made = world.run("beckon-api", &["create-key", "--name", "other"], &settings);
+    let (code, said) = made.await.unwrap();
+    assert_eq!(code, 0, "{said}");
+    said.lines().last().unwrap().trim().to_owned()
+}
+
+#[tokio::test]
+async fn one_key_sends_three_files_at_once_and_others_are_not_kept_waiting() {
+    let mut world = a_world().await;
+    let other = another_key(&mut world).await;
+    let slow = join_all((0..3).map(|_| slow_upload(&world))).await;
+    let begun = async || (world.api_metric("beckon_http_requests_in_flight").await > 2.5).then_some(());
+    world.eventually("three uploads", begun).await;
+    let file = "email\nada@example.org\n";
+
+    let theirs = as_stranger(&world, Method::POST, "/v1/imports")
+        .header("Authorization", &format!("Bearer {other}"))
+        .header("Content-Type", "text/csv");
+    let (told, theirs) = tokio::join!(upload(&world, file).answer(), theirs.body(file).answer());
+
+    told.assert_problem(429, "too_many_at_once");
+    assert_eq!(told.header("retry-after"), "15");
+    assert_eq!(theirs.status, 201, "{}", theirs.text);
+    drop(slow);
+    let again = upload(&world, file).answer().await;
+    assert_eq!(again.status, 201, "{}", again.text);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_list_of_millions_is_counted_and_not_kept() {
+    let world = a_world().await;
+    let entries = (16 * MIB - 20) / 3;
+    let body = format!("{{\"emails\":[{}\"\"]}}", "\"\",".repeat(entries - 1));
+    let api = world.api.as_ref().unwrap();
+    let before = api.memory_most();
+
+    let told = post(&world, "/v1/invites", body);
+
+    let sentence =
+        format!("{entries} people are listed, and one request takes 400000. Choose them by import or filter instead.");
+    told.must_tell(422, "too_many_recipients", &sentence).await;
+    if let (Some(before), Some(most)) = (before, api.memory_most()) {
+        let grown = (most - before) / MIB as u64;
+        assert!(grown < 90, "it grew by {grown} MiB");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_body_in_pieces_of_one_byte_takes_no_more_memory_than_another() {
+    let world = a_world().await;
+    let api = world.api.as_ref().unwrap();
+    let before = api.memory_most();
+    // What a million pieces weigh on the line.
+    let head = format!(
+        "POST /v1/invites HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
+         Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
+        world.key()
+    );
+    let body = "1\r\n \r\n".repeat(MIB);
+    let mut stream = TcpStream::connect(world.address()).await.unwrap();
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(body.as_bytes()).await.unwrap();
+    stream.write_all(b"2\r\n{}\r\n0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+
+    assert!(answer.starts_with("HTTP/1.1 422"), "{answer}");
+    assert!(answer.contains("empty_batch"), "{answer}");
+    if let (Some(before), Some(most)) = (before, api.memory_most()) {
+        let grown = (most - before) / MIB as u64;
+        assert!(grown < 24, "it grew by {grown} MiB");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_administrator_sends_three_files_at_once() {
+    let world = a_world().await;
+    let cookie = world.console_cookie().await;
+    let page = as_stranger(&world, Method::GET, "/console/imports/new");
+    let page = page.header("Cookie", &cookie).answer().await.text;
+    let proof = page
+        .split_once("name=\"proof\" value=\"")
+        .unwrap()
+        .1
+        .split('"')
+        .next()
+        .unwrap();
+    let form = format!(
+        "--b\r\nContent-Disposition: form-data; name=\"proof\"\r\n\r\n{proof}\r\n\
+         --b\r\nContent-Disposition: form-data; name=\"file\"; filename=\"people.csv\"\r\n\r\nemail\r\n"
+    );
+    let begin = async || {
+        let mut stream = TcpStream::connect(world.address()).await.unwrap();
+        let head = format!(
+            "POST /console/imports/new HTTP/1.1\r\nHost: x\r\nCookie: {cookie}\r\n\
+             Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 100000\r\n\r\n{form}"
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    };
+    let slow = [begin().await, begin().await, begin().await];
+    let begun = async || (world.api_metric("beckon_http_requests_in_flight").await > 2.5).then_some(());
+    world.eventually("three uploads", begun).await;
+
+    let told = as_stranger(&world, Method::POST, "/console/imports/new")
+        .header("Cookie", &cookie)
+        .header("Content-Type", "multipart/form-data; boundary=b")
+        .body(format!("{form}ada@example.org\r\n--b--\r\n"))
+        .answer()
+        .await;
+
+    assert_eq!((told.status, told.header("retry-after")), (429, "15"), "{}", told.text);
+    assert!(told.text.contains("sending several files already"), "{}", told.text);
+    drop(slow);
+    world.end().await;
+}
