@@ -7,10 +7,10 @@
 //! in to do one thing, choose their own; until they do, the one they had before works too, so
 //! neither a failed mail nor somebody else's request locks anybody out.
 
+pub mod revoke;
 mod tries;
 
 use crate::body::JsonBody;
-use crate::caller::Caller;
 use crate::problem::{FieldError, Problem};
 use crate::state::Api;
 use axum::Json;
@@ -19,10 +19,8 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::address::EmailAddress;
 use shared::password::{Form, Password, Verifier, dummy_verifier};
-use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::credentials::{self, Candidate};
 use shared::store::intake::LIVE_PASSWORDS_MOST;
-use shared::store::{begin, commit};
 use std::time::{Duration, Instant};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
@@ -62,10 +60,10 @@ pub struct Verified {
     responses((status = 200, body = Verified), (status = 401, body = Problem), (status = 429, body = Problem)))]
 pub async fn verify(State(api): State<Api>, body: JsonBody<VerifyRequest>) -> Result<Json<Verified>, Problem> {
     let found = matching(&api, &body.value.email, body.value.password).await?;
-    let used = match found.as_ref().map(|candidate| candidate.id) {
-        Some(id) => {
+    let used = match found.clone() {
+        Some(proof) => {
             let db = api.db.clone();
-            api.to_the_end(async move { Ok(credentials::note_use(&db, id).await?) })
+            api.to_the_end(async move { Ok(credentials::note_use(&db, &proof).await?) })
                 .await?
         }
         None => false,
@@ -171,7 +169,7 @@ pub struct ChooseRequest {
     /// The password they have: a mailed one, or the one they chose before.
     #[schema(value_type = String, format = Password)]
     pub password: Zeroizing<String>,
-    /// The one they want: 15 to 1024 bytes.
+    /// The one they want: 15 to 1024 bytes, and none that works for them now, mailed or chosen.
     #[schema(value_type = String, format = Password)]
     pub new_password: Zeroizing<String>,
 }
@@ -190,19 +188,20 @@ pub struct Chosen {
         (status = 429, body = Problem)))]
 pub async fn choose(State(api): State<Api>, body: JsonBody<ChooseRequest>) -> Result<Json<Chosen>, Problem> {
     let request = body.value;
-    let new = Password::chosen(&request.new_password).map_err(|fault| {
-        let error = FieldError::in_field("new_password", fault.code(), fault.to_string());
-        Problem::unprocessable("password_unfit", "This password cannot be used; see errors.").with_errors(vec![error])
-    })?;
+    let new = Password::chosen(&request.new_password).map_err(|fault| unfit(fault.code(), fault.to_string()))?;
     let this = api.clone();
     api.to_the_end(async move {
         let proof = matching(&this, &request.email, request.password)
             .await?
             .ok_or_else(wrong)?;
+        // Only for those who have proved themselves: the answer says whether a password works.
+        if is_in_use(&this, &request.email, request.new_password).await? {
+            return Err(unfit("password_reused", REUSED.to_owned()));
+        }
         let (_, verifier) = this.hashing.hash(new).await.map_err(|_| Problem::internal())?;
         // It may have expired or been revoked while we hashed.
-        if !credentials::note_use(&this.db, proof.id).await?
-            || !credentials::choose(&this.db, proof.id, verifier.as_stored()).await?
+        if !credentials::note_use(&this.db, &proof).await?
+            || !credentials::choose(&this.db, &proof, verifier.as_stored()).await?
         {
             return Err(wrong());
         }
@@ -211,76 +210,20 @@ pub async fn choose(State(api): State<Api>, body: JsonBody<ChooseRequest>) -> Re
     .await
 }
 
-/// Whose unused passwords to end.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RevokeRequest {
-    /// Those mailed by this batch,
-    pub batch: Option<Uuid>,
-    /// or those of these users.
-    #[serde(default)]
-    pub users: Vec<Uuid>,
+const REUSED: &str = "Password must not be the current one or one that was mailed";
+
+fn unfit(code: &str, message: String) -> Problem {
+    let error = FieldError::in_field("new_password", code, message);
+    Problem::unprocessable("password_unfit", "This password cannot be used; see errors.").with_errors(vec![error])
 }
 
-/// How it went.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Revoked {
-    /// Passwords that stop working now.
-    pub revoked: i64,
-    /// Passwords that had been used: their owners have signed in, and keep what they have.
-    pub already_used: i64,
-}
-
-/// Ends unused mailed passwords: a mail cannot be recalled, what is in it can.
-#[utoipa::path(post, path = "/v1/credentials/revoke", tag = "credentials", request_body = RevokeRequest,
-    responses((status = 200, body = Revoked), (status = 422, body = Problem)))]
-pub async fn revoke(
-    State(api): State<Api>,
-    caller: Caller,
-    body: JsonBody<RevokeRequest>,
-) -> Result<Json<Revoked>, Problem> {
-    let request = body.value;
-    if request.batch.is_none() && request.users.is_empty() {
-        return Err(Problem::unprocessable(
-            "nothing_to_revoke",
-            "Say whose passwords to end: a batch, or users.",
-        ));
-    }
-    let done = revoke_for(&api, &caller.actor, request.batch, request.users).await?;
-    Ok(Json(Revoked {
-        revoked: done.revoked,
-        already_used: done.already_used,
-    }))
-}
-
-/// Ends the unused passwords of a batch, or of some users, and puts on record who wished it.
-///
-/// # Errors
-///
-/// When Postgres is away; then none has ended.
-pub async fn revoke_for(
-    api: &Api,
-    actor: &Actor,
-    batch: Option<Uuid>,
-    users: Vec<Uuid>,
-) -> Result<credentials::Revoked, Problem> {
-    let (db, actor) = (api.db.clone(), actor.clone());
-    api.to_the_end(async move {
-        let mut transaction = begin(&db).await?;
-        let done = credentials::revoke(&mut transaction, batch, &users).await?;
-        let act = Act {
-            actor: &actor,
-            action: Action::PasswordsRevoked,
-            subject: batch.map(|batch| format!("batch {batch}")),
-            details: serde_json::json!({
-                "users": users.len(), "revoked": done.revoked, "already_used": done.already_used
-            }),
-        };
-        audit::note(&mut transaction, &act).await?;
-        commit(transaction).await?;
-        Ok(done)
-    })
-    .await
+/// Whether a password works for this person already, a mailed one in whatever form it is typed: then
+/// it is known to more than its owner, or lies in a mailbox (ASVS 6.4.1).
+async fn is_in_use(api: &Api, email: &str, password: Zeroizing<String>) -> Result<bool, Problem> {
+    let key = EmailAddress::parse(email)
+        .map(|address| address.key())
+        .unwrap_or_default();
+    Ok(compared(api, &key, password).await?.is_some())
 }
 
 #[cfg(test)]

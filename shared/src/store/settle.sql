@@ -25,8 +25,12 @@ decided as materialized (
 ),
 moved as (
     update deliveries d
-    set state = o.state,
+    -- Read here and not in `decided`, so that a cancellation a moment ago counts.
+    set state = case when d.cancel_reason is not null and o.verdict not in ('accepted', 'refused')
+                     then 'cancelled' else o.state end,
         reason = case when o.is_stopped then 'stopped'
+                      when d.cancel_reason is not null and o.verdict not in ('accepted', 'refused')
+                      then d.cancel_reason
                       when o.state = 'expired' then coalesce(o.reason, 'gave_up')
                       else o.reason end,
         attempt = case when o.verdict = 'given_back' then d.attempt - 1 else d.attempt end,

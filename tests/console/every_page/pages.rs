@@ -68,7 +68,11 @@ const PAGES: &[(&str, Come)] = &[
     ("/console/batches/{id}/report.csv", NoPage),
     (
         "/console/batches/{id}/revoke",
-        At(&["/console/batches/{password_batch}/revoke"]),
+        At(&[
+            "/console/batches/{password_batch}/revoke",
+            "/console/batches/{held_batch}/revoke",
+            "/console/batches/{stopped_batch}/revoke",
+        ]),
     ),
     (
         "/console/batches/{id}/stop",
@@ -229,10 +233,22 @@ const PAGES: &[(&str, Come)] = &[
             "/console/users/{long_user}",
             "/console/users/{nameless_user}",
             "/console/users/{blocked_user}",
+            "/console/users/{locked_user}",
         ]),
     ),
     ("/console/users/{id}/delete", At(&["/console/users/{long_user}/delete"])),
-    ("/console/users/{id}/edit", At(&["/console/users/{long_user}/edit"])),
+    (
+        "/console/users/{id}/edit",
+        At(&["/console/users/{long_user}/edit", "/console/users/{nameless_user}/edit"]),
+    ),
+    (
+        "/console/users/{id}/lock",
+        At(&["/console/users/{long_user}/lock", "/console/users/{nameless_user}/lock"]),
+    ),
+    (
+        "/console/users/{id}/unlock",
+        At(&["/console/users/{locked_user}/unlock"]),
+    ),
     ("/console/{*rest}", Missing(&["/console/nothing-of-the-kind"])),
 ];
 

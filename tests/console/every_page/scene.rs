@@ -104,6 +104,8 @@ impl Scene {
         self.knows("sent", with("sent").map(|line| &line["id"]));
         self.knows("failed", with("failed").map(|line| &line["id"]));
         self.knows("retrying", of_trying.first().map(|line| &line["id"]));
+        let yuki = of_ended.iter().find(|line| line["email"] == "yuki@example.org");
+        self.knows("locked_user", yuki.map(|line| &line["user"]));
         self.knows("import", Some(&import["id"]));
         self.knows("clean_import", Some(&later["id"]));
         self.knows("ended_batch", Some(&json!(ended)));
@@ -146,6 +148,8 @@ impl Scene {
     }
 
     async fn passwords_are_sent(&mut self) {
+        let lock = self.fill("/v1/users/{locked_user}/lock").unwrap_or_default();
+        self.world.post(&lock, json!({})).await.expect(200);
         let whom = json!({ "emails": ["noname@example.org", "layla@example.org"] });
         let ended = self.world.reset_passwords(whom).await;
         self.world.finished(ended).await;

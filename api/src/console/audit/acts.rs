@@ -43,7 +43,7 @@ pub(super) static GROUPS: [Group; 7] = [
             act(Action::DeliveryHurried, "Had an email tried again at once"),
             act(Action::DeliveryStopped, "Stopped an email"),
             act(Action::TestMailSent, "Sent a test email"),
-            act(Action::PasswordsRevoked, "Revoked unused passwords"),
+            act(Action::PasswordsRevoked, "Revoked mailed passwords"),
         ],
     },
     Group {
@@ -56,6 +56,8 @@ pub(super) static GROUPS: [Group; 7] = [
             act(Action::ImportUndone, "Undid an import"),
             act(Action::UserAdded, "Added a user"),
             act(Action::UserChanged, "Changed a user"),
+            act(Action::UserLocked, "Locked a user"),
+            act(Action::UserUnlocked, "Unlocked a user"),
             act(Action::UserDeleted, "Deleted a user"),
             act(Action::AddressUnblocked, "Unblocked an address"),
         ],
@@ -206,6 +208,9 @@ pub(super) fn detail(details: &Value) -> String {
         ("users", "user", "users"),
         ("revoked", "password revoked", "passwords revoked"),
         ("already_used", "in use already", "in use already"),
+        ("passwords_ended", "password ended", "passwords ended"),
+        ("mails_cancelled", "email cancelled", "emails cancelled"),
+        ("mails_in_hand", "email on its way", "emails on their way"),
         ("sessions", "session", "sessions"),
         ("failed", "failed", "failed"),
         ("ended", "ended", "ended"),
@@ -215,6 +220,9 @@ pub(super) fn detail(details: &Value) -> String {
         // What came to nothing is worth a word only where it is what was meant.
         let is_told = |sum: &i64| *sum != 0 || matches!(name, "created" | "accepted" | "revoked");
         parts.extend(number(name).filter(is_told).map(|sum| some(sum, one, many)));
+    }
+    if details.get("include_used") == Some(&Value::Bool(true)) {
+        parts.push("used ones too".to_owned());
     }
     parts.extend(number("version").map(|version| format!("version {}", counted(version))));
     let marks = [

@@ -44,7 +44,7 @@ actions! {
     DeliveryStopped "delivery_stopped",
     /// A test mail was accepted.
     TestMailSent "test_mail_sent",
-    /// Unused passwords were ended.
+    /// Mailed passwords were ended.
     PasswordsRevoked "passwords_revoked",
     /// A file was uploaded, to be checked.
     FileUploaded "file_uploaded",
@@ -58,6 +58,10 @@ actions! {
     UserAdded "user_added",
     /// A user was changed.
     UserChanged "user_changed",
+    /// A user was locked: their passwords ended, and they are sent no other.
+    UserLocked "user_locked",
+    /// A user was unlocked.
+    UserUnlocked "user_unlocked",
     /// A user was deleted.
     UserDeleted "user_deleted",
     /// Mail may go to an address again.
