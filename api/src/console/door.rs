@@ -13,12 +13,13 @@ use super::session::{Administrator, signed_in};
 use super::sign_in;
 use crate::problem::Problem;
 use crate::state::Api;
-use axum::body::{Body, to_bytes};
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use subtle::ConstantTimeEq as _;
+use zeroize::Zeroize as _;
 
 /// The field that holds the proof.
 pub(super) const PROOF: &str = "proof";
@@ -97,7 +98,16 @@ pub(super) async fn read(headers: &HeaderMap, body: Body) -> Result<Fields, Prob
             "The form is larger than 2 MB, or it did not arrive whole. Go back and send less at a time.",
         )
     })?;
-    Ok(Fields::read(&bytes))
+    let fields = Fields::read(&bytes);
+    wipe(bytes);
+    Ok(fields)
+}
+
+/// Wipes the body of a form, which may hold a password, unless the connection still reads into the same buffer.
+fn wipe(body: Bytes) {
+    if let Ok(mut body) = body.try_into_mut() {
+        body.as_mut().zeroize();
+    }
 }
 
 fn is_plain_form(headers: &HeaderMap) -> bool {

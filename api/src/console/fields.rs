@@ -1,12 +1,18 @@
 //! The fields of a form that was sent.
+//!
+//! Some hold passwords. So the values are wiped when the form is dropped, and `Debug` prints only
+//! the names.
 
 use crate::problem::Problem;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
+use std::borrow::Cow;
+use std::fmt;
 use url::form_urlencoded;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// The fields in the order of the form. A name may come several times, as ticked boxes do.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default, Zeroize, ZeroizeOnDrop)]
 pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
@@ -16,7 +22,7 @@ impl Fields {
         let pairs = form_urlencoded::parse(body);
         Self(
             pairs
-                .map(|(name, value)| (name.into_owned(), value.replace("\r\n", "\n")))
+                .map(|(name, value)| (name.into_owned(), with_line_feeds(value)))
                 .collect(),
         )
     }
@@ -63,6 +69,21 @@ impl Fields {
     }
 }
 
+/// The value with `\n` for every `\r\n`; leaves no second copy behind.
+fn with_line_feeds(value: Cow<'_, str>) -> String {
+    if value.contains("\r\n") {
+        Zeroizing::new(value.into_owned()).replace("\r\n", "\n")
+    } else {
+        value.into_owned()
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Fields {
     type Rejection = Problem;
 
@@ -86,5 +107,23 @@ mod tests {
         assert!(!fields.is_set("send") && !fields.is_set("nothing"));
         assert_eq!(Fields::read(fields.encoded().as_bytes()).pairs(), fields.pairs());
         assert_eq!(fields.without(&["user", "body"]).pairs().len(), 2);
+    }
+
+    #[test]
+    fn a_form_prints_its_names_and_never_what_was_typed() {
+        let fields = Fields::read(b"email=ana%40lerna.example&new_password=correct+horse+battery");
+
+        assert_eq!(format!("{fields:?}"), r#"["email", "new_password"]"#);
+    }
+
+    #[test]
+    fn a_form_is_wiped_when_it_is_dropped() {
+        fn is_wiped_on_drop<T: ZeroizeOnDrop>(_: &T) {}
+        let mut fields = Fields::read(b"new_password=correct+horse+battery");
+        is_wiped_on_drop(&fields);
+
+        fields.zeroize();
+
+        assert!(fields.pairs().is_empty(), "{fields:?}");
     }
 }
