@@ -33,6 +33,7 @@ use utoipa::OpenApi;
         users::show,
         users::change,
         users::delete,
+        users::export,
         blocked::list,
         blocked::unblock,
         system_emails::list,

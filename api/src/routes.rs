@@ -78,6 +78,7 @@ fn for_keys(api: &Api) -> Router<Api> {
             "/v1/users/{id}",
             get(users::show).patch(users::change).delete(users::delete),
         )
+        .route("/v1/users/{id}/export", get(users::export))
         .route("/v1/blocked-addresses", get(blocked::list))
         .route("/v1/blocked-addresses/{address}", delete(blocked::unblock))
         .route("/v1/system-emails", get(system_emails::list))

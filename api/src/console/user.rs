@@ -3,6 +3,7 @@
 mod add;
 mod delete;
 mod edit;
+mod export;
 mod form;
 
 use super::blocked::BlockedRow;
@@ -38,6 +39,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/console/users/{id}", get(show))
         .route("/console/users/{id}/unblock", post(unblock))
         .route("/console/users/{id}/edit", get(edit::show).post(edit::save))
+        .route("/console/users/{id}/export", get(export::download))
         .route("/console/users/{id}/delete", get(delete::ask).post(delete::delete))
 }
 
