@@ -13,6 +13,7 @@ const CONTRACT: &[(&str, &str)] = &[
     ("get", "/v1/users/{id}"),
     ("patch", "/v1/users/{id}"),
     ("delete", "/v1/users/{id}"),
+    ("get", "/v1/users/{id}/export"),
     ("get", "/v1/system-emails"),
     ("get", "/v1/system-emails/{key}"),
     ("put", "/v1/system-emails/{key}"),

@@ -10,7 +10,9 @@ const EXIT_CONFIG: i32 = 78;
 /// Every setting of the contract, and the programs it is a setting of.
 const SETTINGS: &[(&str, &[&str])] = &[
     ("DATABASE_URL", BOTH),
+    ("BECKON_ALLOW_PLAINTEXT_DATABASE", BOTH),
     ("AMQP_URL", BOTH),
+    ("BECKON_ALLOW_PLAINTEXT_AMQP", BOTH),
     ("SMTP_URL", &["beckon-worker"]),
     ("BECKON_ALLOW_PLAINTEXT_SMTP", &["beckon-worker"]),
     ("BECKON_MAIL_FROM", BOTH),
