@@ -13,7 +13,12 @@ async fn everything_kept_about_a_user_is_downloaded_from_their_page() {
     let by_wire = ByWire::sign_in(&world).await;
     let export = format!("/console/users/{ana}/export");
 
-    let page = by_wire.get(&format!("/console/users/{ana}")).await.text().await.unwrap();
+    let page = by_wire
+        .get(&format!("/console/users/{ana}"))
+        .await
+        .text()
+        .await
+        .unwrap();
     let file = by_wire.get(&export).await;
 
     assert!(page.contains(&format!("href=\"{export}\" download")), "{page}");

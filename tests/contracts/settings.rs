@@ -178,7 +178,7 @@ fn each_wrong_setting_is_told_in_one_line_that_names_it() {
         ),
         (
             "AMQP_URL",
-            "amqp://a,geheim",
+            "amqp://127.0.0.1,geheim",
             "AMQP_URL has an entry that does not start with amqp:// or amqps://",
         ),
         (
@@ -296,7 +296,7 @@ fn an_address_of_a_server_that_cannot_be_read_is_told_and_not_repeated() {
         ("DATABASE_URL", "postgres://beckon:geheim@db:99999/beckon"),
         ("AMQP_URL", "amqp://beckon:geheim@:x/beckon"),
         ("AMQP_URL", "amqp://beckon:geheim@mq:99999/beckon"),
-        ("AMQP_URL", "amqp://beckon:geheim@mq/beckon,"),
+        ("AMQP_URL", "amqp://beckon:geheim@127.0.0.1/beckon,"),
     ] {
         for program in BOTH {
             let told = complaint(program, &with(name, value));

@@ -4,6 +4,7 @@
 //! verified TLS, unless a setting says that the network is trusted.
 
 use super::{Faults, SharedArgs, switch, whole_number};
+use std::collections::BTreeSet;
 
 /// Where to find Postgres.
 #[derive(Clone)]
@@ -49,7 +50,8 @@ impl SharedArgs {
         let allow_plaintext = faults.read("BECKON_ALLOW_PLAINTEXT_AMQP", &self.beckon_allow_plaintext_amqp, switch);
         let (text, allow_plaintext) = (text?, allow_plaintext?);
         let urls: Vec<String> = text.split(',').map(|url| url.trim().to_owned()).collect();
-        let problems: Vec<String> = urls
+        // Each once, however many entries have it.
+        let problems: BTreeSet<String> = urls
             .iter()
             .filter_map(|url| crate::queue::check_address(url, allow_plaintext).err())
             .collect();
