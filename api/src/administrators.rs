@@ -5,7 +5,7 @@ use crate::config::{Admission, Settings};
 use shared::address::EmailAddress;
 use shared::password::{HashPool, Password};
 use shared::store::administrators::{self, Added, NewAdministrator};
-use shared::store::audit::{self, Act, Action, COMMAND_LINE};
+use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::{self, Db, begin, commit};
 use zeroize::Zeroizing;
 
@@ -38,7 +38,7 @@ pub async fn admit(settings: &Settings, admission: Admission) -> Result<(), Star
         name,
         verifier: verifier.as_stored().to_owned(),
         must_choose: false,
-        created_by: COMMAND_LINE.to_owned(),
+        created_by: Actor::command_line().name,
     };
     let db = store::connect(&settings.database, "beckon-api: add-administrator")?;
     if settings.migrate {
@@ -70,7 +70,7 @@ async fn add(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
         }
     };
     let act = Act {
-        who: COMMAND_LINE,
+        actor: &Actor::command_line(),
         action: Action::AdministratorAdded,
         subject: Some(format!("administrator {id}")),
         details: serde_json::json!({ "name": new.name }),
@@ -89,7 +89,7 @@ async fn renew(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
     let mut transaction = begin(db).await?;
     administrators::renew(&mut transaction, known.id, &new.verifier, false).await?;
     let act = Act {
-        who: COMMAND_LINE,
+        actor: &Actor::command_line(),
         action: Action::AdministratorRenewed,
         subject: Some(format!("administrator {}", known.id)),
         details: serde_json::json!({ "name": known.name }),
@@ -106,7 +106,7 @@ async fn renew(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
 pub fn check_name(name: &str) -> Result<(), &'static str> {
     check_label(name)?;
     let lower = format!("{} ", name.trim().to_lowercase());
-    let others = ["key ", "the command line ", "somebody ", "beckon "];
+    let others = ["key ", "the command line ", "somebody ", "unknown ", "beckon "];
     if others.iter().any(|taken| lower.starts_with(taken)) {
         Err("Name must not begin like those of keys and programs in the audit log")
     } else {

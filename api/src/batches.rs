@@ -181,7 +181,7 @@ async fn answer(
     wish: Wish,
     wanted: BatchState,
 ) -> Result<Json<BatchView>, Problem> {
-    let moved = say::say(api, id, &caller.name, wish).await?;
+    let moved = say::say(api, id, &caller.actor, wish).await?;
     let batch = get(api, id).await?;
     let is_there = batch.state == wanted || (wanted == BatchState::Running && batch.state == BatchState::Held);
     if !moved && !is_there {
@@ -259,7 +259,7 @@ pub fn again(
         include_signed_in: true,
         include_recent,
         stale_after: (kind == SystemEmailKind::PasswordReset).then_some(api.password_stale),
-        created_by: caller.name.clone(),
+        created_by: caller.actor.clone(),
         trace,
     }
 }

@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::address::{AddressFault, EmailAddress};
+use shared::store::audit::Actor;
 use shared::store::blocked::{self, Blocked, BlockedFilter};
 use std::str::FromStr;
 use time::OffsetDateTime;
@@ -117,15 +118,15 @@ pub async fn unblock(State(api): State<Api>, caller: Caller, Path(Key(key)): Pat
         email_key: Some(key),
         ..BlockedFilter::default()
     };
-    unblock_those(&api, &caller.name, filter).await?;
+    unblock_those(&api, &caller.actor, filter).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
 /// Unblocks the addresses that match, and says how many they were.
-pub(crate) async fn unblock_those(api: &Api, who: &str, filter: BlockedFilter) -> Result<i64, Problem> {
-    let (db, who) = (api.db.clone(), who.to_owned());
+pub(crate) async fn unblock_those(api: &Api, actor: &Actor, filter: BlockedFilter) -> Result<i64, Problem> {
+    let (db, actor) = (api.db.clone(), actor.clone());
     api.to_the_end(async move {
-        let unblocked = blocked::unblock(&db, &filter, &who).await?;
+        let unblocked = blocked::unblock(&db, &filter, &actor).await?;
         if unblocked > 0 {
             info!(addresses = unblocked, "Unblocked addresses");
         }

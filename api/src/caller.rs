@@ -4,11 +4,12 @@
 //! random bits need no slow hash (ASVS 5.0, 6.5.2), and comparing digests by an index leaks
 //! nothing about keys.
 
+use crate::observe;
 use crate::problem::Problem;
 use crate::state::Api;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
@@ -16,8 +17,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRng as _;
 use sha2::{Digest as _, Sha256};
 use shared::store::api_keys::{self, ApiKey};
+use shared::store::audit::{AccessEvent, Action, Actor, ActorKind};
 use tracing::debug;
-use uuid::Uuid;
 
 const PREFIX: &str = "beckon_";
 const RANDOM_BYTES: usize = 32;
@@ -25,10 +26,8 @@ const RANDOM_BYTES: usize = 32;
 /// A caller whose key was found.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// The key's id; keeps one caller's idempotency keys apart from another's.
-    pub id: Uuid,
-    /// How the caller is recorded.
-    pub name: String,
+    /// How the caller is recorded; its id keeps one caller's idempotency keys apart from another's.
+    pub actor: Actor,
 }
 
 /// Makes a key: the key itself, and the digest to keep.
@@ -50,7 +49,18 @@ fn digest(key: &str) -> Vec<u8> {
 
 /// Lets a request through when its key is known, and notes who calls.
 pub async fn require(State(api): State<Api>, mut request: Request, next: Next) -> Response {
-    match identify(&api, request.headers().get(header::AUTHORIZATION)).await {
+    let identified = identify(&api, request.headers(), request.extensions()).await;
+    if let Err(problem) = &identified
+        && problem.status == StatusCode::UNAUTHORIZED.as_u16()
+    {
+        let event = AccessEvent {
+            action: Action::KeyRefused,
+            actor: observe::origin(request.extensions()),
+            subject: None,
+        };
+        api.access_events.note(&api.db, event).await;
+    }
+    match identified {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
             next.run(request).await
@@ -68,7 +78,8 @@ pub async fn require(State(api): State<Api>, mut request: Request, next: Next) -
     }
 }
 
-async fn identify(api: &Api, authorization: Option<&HeaderValue>) -> Result<Caller, Problem> {
+async fn identify(api: &Api, headers: &HeaderMap, extensions: &Extensions) -> Result<Caller, Problem> {
+    let authorization = headers.get(header::AUTHORIZATION);
     let refused = |code: &str, detail: &str| Problem::new(StatusCode::UNAUTHORIZED, code, detail);
     let key = authorization
         .and_then(|value| value.to_str().ok())
@@ -89,10 +100,12 @@ async fn identify(api: &Api, authorization: Option<&HeaderValue>) -> Result<Call
     if found.is_use_due {
         note_use(api, &found).await?;
     }
-    Ok(Caller {
-        id: found.id,
+    let actor = Actor {
+        kind: ActorKind::Key(found.id),
         name: format!("key {}", found.name),
-    })
+        ..observe::origin(extensions)
+    };
+    Ok(Caller { actor })
 }
 
 /// Notes that the key was used. Only reading may be possible now, as on a standby that is about to

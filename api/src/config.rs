@@ -1,5 +1,6 @@
 //! An API process's settings.
 
+use crate::client_address::TrustedProxies;
 use shared::config::{
     DatabaseSettings, Faults, LetterSettings, SharedArgs, duration, listen_address, rate, switch, whole_number,
 };
@@ -67,6 +68,10 @@ pub struct ApiArgs {
     /// Where the API listens, with /healthz, /readyz and /metrics
     #[arg(long, env = "BECKON_LISTEN", default_value = "127.0.0.1:8080", global = true)]
     pub beckon_listen: String,
+    /// Reverse proxies whose Forwarded and X-Forwarded-For headers name the client: addresses or networks
+    /// such as 10.0.0.0/8, separated by commas
+    #[arg(long, env = "BECKON_TRUSTED_PROXIES", default_value = "", global = true)]
+    pub beckon_trusted_proxies: String,
     /// Mails per second over all workers, or unlimited
     #[arg(long, env = "BECKON_MAIL_RATE", default_value = "unlimited", global = true)]
     pub beckon_mail_rate: String,
@@ -105,6 +110,8 @@ pub struct Settings {
     pub letters: LetterSettings,
     /// Where to listen.
     pub listen: SocketAddr,
+    /// The reverse proxies whose forwarding headers are believed.
+    pub trusted_proxies: TrustedProxies,
     /// Mails a second.
     pub mail_rate: Option<f64>,
     /// How many unknown addresses of a hundred make a batch pause itself; none is any number.
@@ -137,6 +144,11 @@ impl Args {
         let collector = self.shared.collector(faults);
         let api = &self.api;
         let listen = faults.read("BECKON_LISTEN", &api.beckon_listen, listen_address);
+        let trusted_proxies = faults.read(
+            "BECKON_TRUSTED_PROXIES",
+            &api.beckon_trusted_proxies,
+            TrustedProxies::parse,
+        );
         let mail_rate = faults.read("BECKON_MAIL_RATE", &api.beckon_mail_rate, rate);
         let brake_bounces = faults.read("BECKON_BRAKE_BOUNCES", &api.beckon_brake_bounces, percent);
         let migrate = faults.read("BECKON_MIGRATE", &api.beckon_migrate, switch);
@@ -154,6 +166,7 @@ impl Args {
             collector: collector?,
             letters: letters?,
             listen: listen?,
+            trusted_proxies: trusted_proxies?,
             mail_rate: mail_rate?,
             brake_bounces: brake_bounces?,
             migrate: migrate?,

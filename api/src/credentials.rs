@@ -19,7 +19,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use shared::address::EmailAddress;
 use shared::password::{Form, Password, Verifier, dummy_verifier};
-use shared::store::audit::{self, Act, Action};
+use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::credentials::{self, Candidate};
 use shared::store::intake::LIVE_PASSWORDS_MOST;
 use shared::store::{begin, commit};
@@ -246,7 +246,7 @@ pub async fn revoke(
             "Say whose passwords to end: a batch, or users.",
         ));
     }
-    let done = revoke_for(&api, &caller.name, request.batch, request.users).await?;
+    let done = revoke_for(&api, &caller.actor, request.batch, request.users).await?;
     Ok(Json(Revoked {
         revoked: done.revoked,
         already_used: done.already_used,
@@ -260,16 +260,16 @@ pub async fn revoke(
 /// When Postgres is away; then none has ended.
 pub async fn revoke_for(
     api: &Api,
-    who: &str,
+    actor: &Actor,
     batch: Option<Uuid>,
     users: Vec<Uuid>,
 ) -> Result<credentials::Revoked, Problem> {
-    let (db, who) = (api.db.clone(), who.to_owned());
+    let (db, actor) = (api.db.clone(), actor.clone());
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
         let done = credentials::revoke(&mut transaction, batch, &users).await?;
         let act = Act {
-            who: &who,
+            actor: &actor,
             action: Action::PasswordsRevoked,
             subject: batch.map(|batch| format!("batch {batch}")),
             details: serde_json::json!({

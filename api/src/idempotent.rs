@@ -64,7 +64,7 @@ impl Once {
     pub fn new(caller: &Caller, route: &str, key: IdempotencyKey, mut digest: Vec<u8>) -> Self {
         digest.extend_from_slice(route.as_bytes());
         Self {
-            caller: caller.id.to_string(),
+            caller: caller.actor.kind.id().unwrap_or_default().to_string(),
             key: key.0,
             digest,
         }

@@ -164,7 +164,7 @@ async fn bring_in(
         return Ok(answer);
     }
     rows::take_turn(&mut transaction).await?;
-    let import = rows::create(&mut transaction, &file_name, &caller.name).await?;
+    let import = rows::create(&mut transaction, &file_name, &caller.actor.name).await?;
     let unwatched = AtomicI32::new(0);
     let Found { file, totals, problems } =
         store_sheet(&mut transaction, sheet, lines, import, &unwatched, TOLD_MOST).await?;
@@ -172,10 +172,10 @@ async fn bring_in(
         // Nothing of it stays: the transaction is dropped.
         return Ok(ImportView::new(None, ImportState::Done, file_name, &totals, problems));
     }
-    if !rows::finish(&mut transaction, import, 0, &file, &totals, &caller.name).await? {
+    if !rows::finish(&mut transaction, import, 0, &file, &totals, &caller.actor.name).await? {
         return Err(Problem::internal());
     }
-    note_imported(&mut transaction, &caller.name, import, &totals).await?;
+    note_imported(&mut transaction, &caller.actor, import, &totals).await?;
     let answer = ImportView::new(Some(import), ImportState::Done, file_name, &totals, problems);
     once.commit(&api.db, transaction, StatusCode::CREATED, &answer).await?;
     count(&api.metrics, &totals);

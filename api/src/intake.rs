@@ -259,7 +259,7 @@ fn batch_of(
         include_signed_in: request.include_signed_in,
         include_recent: request.include_recent,
         stale_after: (kind == SystemEmailKind::PasswordReset).then_some(password_stale),
-        created_by: caller.name.clone(),
+        created_by: caller.actor.clone(),
         trace,
     })
 }

@@ -3,12 +3,14 @@
 //! [`run`] starts the process and is what `main` calls. [`routes`] lists everything that can be
 //! asked; [`intake`] accepts batches; [`dispatch`] publishes what is due.
 
+pub mod access_events;
 pub mod administrators;
 pub mod backlog;
 pub mod batches;
 pub mod blocked;
 pub mod body;
 pub mod caller;
+pub mod client_address;
 pub mod config;
 pub mod console;
 pub mod credentials;
@@ -49,7 +51,7 @@ use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
 use shared::password::HashPool;
 use shared::queue::{Brokers, QueueError};
-use shared::store::audit::{self, Act, Action, COMMAND_LINE};
+use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::{self, Db, StoreResult, schema};
 use shared::system_email::{SystemEmailKind, Template};
 use shared::trace;
@@ -133,9 +135,10 @@ pub async fn create_key(settings: &Settings, name: &str) -> Result<String, Start
     let db = store::connect(&settings.database, "beckon-api: create-key")?;
     let (key, digest) = caller::make_key().map_err(|fault| StartError::Randomness(fault.to_string()))?;
     let mut transaction = store::begin(&db).await?;
-    let id = store::api_keys::create(&mut transaction, name, &digest, COMMAND_LINE).await?;
+    let actor = Actor::command_line();
+    let id = store::api_keys::create(&mut transaction, name, &digest, &actor.name).await?;
     let act = Act {
-        who: COMMAND_LINE,
+        actor: &actor,
         action: Action::KeyMade,
         subject: Some(format!("key {id}")),
         details: serde_json::json!({ "name": name }),
@@ -170,6 +173,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         letters: Arc::new(settings.letters),
         hashing: Arc::new(hashing),
         tries: Arc::default(),
+        access_events: Arc::default(),
         room: Arc::default(),
         strips: Arc::default(),
         mail_rate: settings.mail_rate,
@@ -185,6 +189,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let serving = server::serve(
         listener,
         routes::routes(&api, registry),
+        settings.trusted_proxies,
         lifecycle.clone(),
         settings.stop_grace,
     );
@@ -193,11 +198,12 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         lifecycle.stopping().cancel();
         ended
     };
-    let ((), dispatched, (), ()) = tokio::join!(
+    let ((), dispatched, (), (), ()) = tokio::join!(
         serving,
         dispatching,
         backlog.keep_counting(&api.db, &lifecycle),
         months::keep(&api.db, settings.details_kept, &months_ahead, &lifecycle),
+        api.access_events.keep_writing(&api.db, &lifecycle),
     );
     let finished = finish(&lifecycle, settings.stop_grace).await;
     traces.end().await;

@@ -4,14 +4,16 @@
 //! no status: axum drops its future where it stands, so the noting is done by what is dropped with
 //! it, `Asked`.
 
+use crate::client_address::ClientAddress;
 use crate::metrics::ApiMetrics;
 use crate::problem::Problem;
 use crate::spans;
 use crate::state::Api;
 use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderValue, Method, StatusCode};
+use axum::http::{Extensions, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use shared::store::audit::Actor;
 use shared::trace::{self, TraceContext};
 use std::any::Any;
 use std::sync::Arc;
@@ -50,6 +52,17 @@ pub async fn request(State(api): State<Api>, mut request: Request, next: Next) -
         response.headers_mut().insert(trace::HEADER, value);
     }
     response
+}
+
+/// Where a request came from, before it is known from whom: the client's address and the trace id.
+pub fn origin(extensions: &Extensions) -> Actor {
+    Actor {
+        client: extensions.get::<ClientAddress>().map(|client| client.0),
+        request: extensions
+            .get::<TraceContext>()
+            .map(|trace| trace.trace_id().to_string()),
+        ..Actor::unknown()
+    }
 }
 
 /// A method as a label. HTTP lets a stranger send any word as one, and a metric keeps every word

@@ -7,6 +7,7 @@
 mod patient;
 mod prompt;
 
+use crate::client_address::TrustedProxies;
 use axum::Router;
 use axum::http::Request;
 use hyper::body::Incoming;
@@ -15,6 +16,7 @@ use hyper_util::server::graceful::GracefulShutdown;
 use patient::Patient;
 use prompt::Terms;
 use shared::lifecycle::Lifecycle;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
@@ -40,7 +42,15 @@ const HEADERS_MOST_BYTES: usize = 64 * 1024;
 const CONNECTIONS_MOST: usize = 1024;
 
 /// Serves `routes` until the process stops, then waits `grace` for requests that have begun.
-pub async fn serve(listener: TcpListener, routes: Router, lifecycle: Lifecycle, grace: Duration) {
+///
+/// Each request carries its [`ClientAddress`](crate::client_address::ClientAddress).
+pub async fn serve(
+    listener: TcpListener,
+    routes: Router,
+    proxies: TrustedProxies,
+    lifecycle: Lifecycle,
+    grace: Duration,
+) {
     let terms = Terms {
         headers: HEADERS_WITHIN,
         idle: IDLE_MOST,
@@ -58,7 +68,14 @@ pub async fn serve(listener: TcpListener, routes: Router, lifecycle: Lifecycle, 
             () = lifecycle.stopping().cancelled() => break,
         };
         match (place, accepted) {
-            (Ok(place), Ok((stream, _))) => answer(stream, routes.clone(), &graceful, place, terms.clone()),
+            (Ok(place), Ok(accepted)) => {
+                let answering = Answering {
+                    routes: routes.clone(),
+                    proxies: proxies.clone(),
+                    terms: terms.clone(),
+                };
+                answering.begin(accepted, &graceful, place);
+            }
             (_, Err(fault)) => {
                 // Out of file descriptors, most likely: wait until some connection has ended.
                 warn!(error = %fault, "Could not accept a connection");
@@ -75,21 +92,35 @@ pub async fn serve(listener: TcpListener, routes: Router, lifecycle: Lifecycle, 
     }
 }
 
-fn answer(stream: TcpStream, routes: Router, graceful: &GracefulShutdown, place: OwnedSemaphorePermit, terms: Terms) {
-    // Answers are small; waiting to fill a packet only makes them late.
-    let _ = stream.set_nodelay(true);
-    let (stream, prompt) = prompt::watch(Patient::new(stream, TAKES_WITHIN), terms);
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| routes.clone().oneshot(request));
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(prompt)
-        .header_read_timeout(HEADERS_WITHIN)
-        .max_buf_size(HEADERS_MOST_BYTES)
-        .serve_connection(TokioIo::new(stream), service);
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        if let Err(fault) = connection.await {
-            debug!(error = %fault, "A connection ended early");
-        }
-        drop(place);
-    });
+/// What a connection needs to answer its requests.
+struct Answering {
+    routes: Router,
+    proxies: TrustedProxies,
+    terms: Terms,
+}
+
+impl Answering {
+    fn begin(self, (stream, peer): (TcpStream, SocketAddr), graceful: &GracefulShutdown, place: OwnedSemaphorePermit) {
+        let Self { routes, proxies, terms } = self;
+        // Answers are small; waiting to fill a packet only makes them late.
+        let _ = stream.set_nodelay(true);
+        let (stream, prompt) = prompt::watch(Patient::new(stream, TAKES_WITHIN), terms);
+        let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+            let client = proxies.client_of(peer, request.headers());
+            request.extensions_mut().insert(client);
+            routes.clone().oneshot(request)
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(prompt)
+            .header_read_timeout(HEADERS_WITHIN)
+            .max_buf_size(HEADERS_MOST_BYTES)
+            .serve_connection(TokioIo::new(stream), service);
+        let connection = graceful.watch(connection);
+        tokio::spawn(async move {
+            if let Err(fault) = connection.await {
+                debug!(error = %fault, "A connection ended early");
+            }
+            drop(place);
+        });
+    }
 }

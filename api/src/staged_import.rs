@@ -24,7 +24,7 @@ use crate::state::{Api, whole};
 use crate::storing::Room;
 use serde_json::json;
 use shared::lifecycle::Lifecycle;
-use shared::store::audit::{self, Act, Action};
+use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::imports::Totals;
 use shared::store::imports::steps::{self, Upload, Uploaded};
 use shared::store::imports::undo::{self, Undone};
@@ -68,7 +68,7 @@ pub struct Received {
     /// The file.
     pub spooled: Spooled,
     /// Who sent it.
-    pub by: String,
+    pub by: Actor,
     /// The import of a file that this one corrects; it is discarded, if it is not stored.
     pub instead_of: Option<Uuid>,
 }
@@ -101,7 +101,7 @@ impl StagedImports {
             form_token: received.form_token,
             file_name: received.file_name,
             digest: received.spooled.digest,
-            created_by: received.by.clone(),
+            created_by: received.by.name.clone(),
         };
         let import = match steps::upload(&mut transaction, &upload).await? {
             Uploaded::Again(import) => return Ok(import),
@@ -109,7 +109,7 @@ impl StagedImports {
         };
         file::keep(&mut transaction, import, received.spooled.file).await?;
         if let Some(former) = received.instead_of {
-            steps::discard(&mut transaction, former, &received.by).await?;
+            steps::discard(&mut transaction, former, &received.by.name).await?;
         }
         note(&mut transaction, &received.by, Action::FileUploaded, import, json!({})).await?;
         commit(transaction).await?;
@@ -138,8 +138,8 @@ impl StagedImports {
     /// # Errors
     ///
     /// When Postgres is away.
-    pub async fn store(&self, import: Uuid, by: &str) -> Result<Option<InHand>, Problem> {
-        let (this, by) = (self.clone(), by.to_owned());
+    pub async fn store(&self, import: Uuid, by: &Actor) -> Result<Option<InHand>, Problem> {
+        let (this, by) = (self.clone(), by.clone());
         whole(&self.lifecycle, async move {
             let work = steps::begin_store(&this.db, import).await?;
             Ok(work.map(|work| InHand(this.lifecycle.clone().spawn(work::store(this, work, by)))))
@@ -152,11 +152,11 @@ impl StagedImports {
     /// # Errors
     ///
     /// When Postgres is away.
-    pub async fn discard(&self, import: Uuid, by: &str) -> Result<bool, Problem> {
-        let (this, by) = (self.clone(), by.to_owned());
+    pub async fn discard(&self, import: Uuid, by: &Actor) -> Result<bool, Problem> {
+        let (this, by) = (self.clone(), by.clone());
         whole(&self.lifecycle, async move {
             let mut transaction = begin(&this.db).await?;
-            let is_discarded = steps::discard(&mut transaction, import, &by).await?;
+            let is_discarded = steps::discard(&mut transaction, import, &by.name).await?;
             if is_discarded {
                 note(&mut transaction, &by, Action::FileDiscarded, import, json!({})).await?;
             }
@@ -171,12 +171,12 @@ impl StagedImports {
     /// # Errors
     ///
     /// When Postgres is away, or an import that is being stored keeps this one waiting too long.
-    pub async fn undo(&self, import: Uuid, by: &str) -> Result<Undone, Problem> {
-        let (this, by) = (self.clone(), by.to_owned());
+    pub async fn undo(&self, import: Uuid, by: &Actor) -> Result<Undone, Problem> {
+        let (this, by) = (self.clone(), by.clone());
         whole(&self.lifecycle, async move {
             let _room = this.room.for_import().await?;
             let mut transaction = begin(&this.db).await?;
-            let undone = undo::undo(&mut transaction, import, &by).await?;
+            let undone = undo::undo(&mut transaction, import, &by.name).await?;
             if let Undone::Done(removed) = undone {
                 note(
                     &mut transaction,
@@ -200,22 +200,27 @@ impl StagedImports {
 /// # Errors
 ///
 /// When Postgres is away.
-pub async fn note_imported(transaction: &mut Transaction, who: &str, import: Uuid, totals: &Totals) -> StoreResult<()> {
+pub async fn note_imported(
+    transaction: &mut Transaction,
+    actor: &Actor,
+    import: Uuid,
+    totals: &Totals,
+) -> StoreResult<()> {
     let details = json!({ "created": totals.created, "updated": totals.updated,
                           "unchanged": totals.unchanged, "rejected": totals.rejected });
-    note(transaction, who, Action::FileImported, import, details).await
+    note(transaction, actor, Action::FileImported, import, details).await
 }
 
 /// Puts on record what was done with an import.
 async fn note(
     transaction: &mut Transaction,
-    who: &str,
+    actor: &Actor,
     action: Action,
     import: Uuid,
     details: serde_json::Value,
 ) -> StoreResult<()> {
     let act = Act {
-        who,
+        actor,
         action,
         subject: Some(format!("import {import}")),
         details,

@@ -1,5 +1,6 @@
 //! What every request may need.
 
+use crate::access_events::AccessEvents;
 use crate::credentials::Tries;
 use crate::metrics::ApiMetrics;
 use crate::problem::Problem;
@@ -27,6 +28,8 @@ pub struct Api {
     pub hashing: Arc<HashPool>,
     /// The passwords that may still be tried.
     pub tries: Arc<Tries>,
+    /// Failed sign-ins and the like that are written to the audit log by number.
+    pub access_events: Arc<AccessEvents>,
     /// Who may store at length now.
     pub room: Arc<Room>,
     /// What every page says while mail is stalled.

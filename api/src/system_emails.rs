@@ -16,6 +16,7 @@ use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use shared::store::audit::Actor;
 use shared::store::system_emails::{self, Version};
 use shared::store::users;
 use shared::system_email::{Compiled, CustomFields, Field, Part, SystemEmailKind, Template, TemplateFault};
@@ -169,7 +170,7 @@ pub async fn save(
     compile(kind, &draft, CustomFields::Known(&custom))?;
     let this = api.clone();
     api.to_the_end(async move {
-        let version = save_version(&this, kind, &draft, based_on_version, &caller.name).await?;
+        let version = save_version(&this, kind, &draft, based_on_version, &caller.actor).await?;
         Ok(Json(view(version, &custom)))
     })
     .await
@@ -185,7 +186,7 @@ pub async fn save_version(
     kind: SystemEmailKind,
     draft: &Template,
     based_on: Option<i32>,
-    by: &str,
+    by: &Actor,
 ) -> Result<Version, Problem> {
     for _ in 0..SAVE_TRIES {
         let now = current(api, kind).await?;
@@ -197,7 +198,7 @@ pub async fn save_version(
         }
         let saved = system_emails::save(&api.db, kind, now.version, &draft.subject, &draft.body, by).await?;
         if let Some(version) = saved {
-            info!(mail = kind.as_str(), version, by, "Saved a system email");
+            info!(mail = kind.as_str(), version, by = by.name, "Saved a system email");
             return system_emails::find(&api.db, kind, version)
                 .await?
                 .ok_or_else(Problem::internal);

@@ -200,7 +200,7 @@ pub async fn change(
         // Before the values: a name without a value is harmless, a value under a name that no
         // system email may use is lost.
         users::note_fields(&this.db, &names).await?;
-        match users::change(&this.db, id, &change, &caller.name).await? {
+        match users::change(&this.db, id, &change, &caller.actor).await? {
             Changed::Done => info!(user.id = %id, "Changed a user"),
             Changed::Unknown => return Err(Problem::not_found("user")),
             Changed::AddressTaken => {
@@ -245,7 +245,7 @@ pub async fn exported(api: &Api, id: Uuid) -> Result<Value, Problem> {
 pub async fn delete(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<StatusCode, Problem> {
     let this = api.clone();
     api.to_the_end(async move {
-        if !users::delete(&this.db, id, &caller.name).await? {
+        if !users::delete(&this.db, id, &caller.actor).await? {
             return Err(Problem::not_found("user"));
         }
         info!(user.id = %id, "Deleted a user");

@@ -21,6 +21,7 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("BECKON_SIGN_IN_URL", BOTH),
     ("BECKON_LISTEN", &["beckon-api"]),
     ("BECKON_PROBES_LISTEN", &["beckon-worker"]),
+    ("BECKON_TRUSTED_PROXIES", &["beckon-api"]),
     ("BECKON_MAIL_RATE", &["beckon-api"]),
     ("BECKON_HOLD", &["beckon-api"]),
     ("BECKON_BRAKE_BOUNCES", &["beckon-api"]),

@@ -1,7 +1,7 @@
 //! A file waits between checking and storing, and whoever goes on with it does so once.
 
 use crate::json;
-use crate::staging::{import_state, staged, upload};
+use crate::staging::{import_state, priya, staged, upload};
 use api::staged_import::StagedImports;
 use futures_util::future::join_all;
 use harness::{Setup, World};
@@ -25,7 +25,7 @@ async fn check(staged: &StagedImports, import: Uuid) {
 }
 
 async fn store(staged: &StagedImports, import: Uuid) {
-    let in_hand = staged.store(import, "Priya").await.unwrap();
+    let in_hand = staged.store(import, &priya()).await.unwrap();
     in_hand.unwrap().ended_within(PATIENCE).await;
 }
 
@@ -134,7 +134,7 @@ async fn a_file_that_cannot_be_read_says_why_and_is_not_kept() {
     assert_eq!(trouble.code, "email_column_missing");
     assert!(trouble.message.contains("‘name’ and ‘team’"), "{trouble:?}");
     assert_eq!(count(&world, "select count(*) from import_parts").await, 0);
-    assert!(staged.store(import, "Priya").await.unwrap().is_none());
+    assert!(staged.store(import, &priya()).await.unwrap().is_none());
     assert!(staged.check(import).await.unwrap().is_none());
     world.end().await;
 }
@@ -147,7 +147,7 @@ async fn a_file_without_a_good_row_is_not_stored() {
     let import = upload(&staged, "email\nada\nbob\n").await;
     check(&staged, import).await;
 
-    assert!(staged.store(import, "Priya").await.unwrap().is_none());
+    assert!(staged.store(import, &priya()).await.unwrap().is_none());
     assert_eq!(import_state(&world, import).await.state, ImportState::Checked);
     world.end().await;
 }
@@ -160,7 +160,8 @@ async fn many_clicks_in_two_processes_store_once() {
     check(&one, import).await;
 
     let clicks = (0..6).map(|n| if n % 2 == 0 { &one } else { &other });
-    let begun = join_all(clicks.map(|staged| staged.store(import, "Priya"))).await;
+    let priya = priya();
+    let begun = join_all(clicks.map(|staged| staged.store(import, &priya))).await;
 
     let begun: Vec<_> = begun.into_iter().filter_map(Result::unwrap).collect();
     assert_eq!(begun.len(), 1);
@@ -187,8 +188,8 @@ async fn work_whose_process_died_is_begun_again_and_only_then() {
     assert!(!steps::progress(&world.db, dead, 1, 5).await.unwrap());
 
     let slow = steps::begin_store(&world.db, import).await.unwrap().unwrap();
-    assert!(staged.store(import, "Priya").await.unwrap().is_none());
-    assert!(!staged.discard(import, "Priya").await.unwrap());
+    assert!(staged.store(import, &priya()).await.unwrap().is_none());
+    assert!(!staged.discard(import, &priya()).await.unwrap());
     fall_silent(&world, import).await;
     store(&staged, import).await;
     assert_eq!(import_state(&world, import).await.state, ImportState::Done);
@@ -240,7 +241,8 @@ async fn a_file_discarded_while_it_is_checked_stays_discarded() {
         .unwrap();
 
     let in_hand = staged.check(import).await.unwrap().unwrap();
-    let (discarded, ()) = tokio::join!(staged.discard(import, "Priya"), async {
+    let priya = priya();
+    let (discarded, ()) = tokio::join!(staged.discard(import, &priya), async {
         world
             .eventually("both to wait", async || {
                 let waiting =

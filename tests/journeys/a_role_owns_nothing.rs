@@ -42,47 +42,86 @@ async fn refused(db: &PgPool, statement: &str) -> String {
         .execute(db)
         .await
         .unwrap_err();
-    let code = fault.as_database_error().and_then(|fault| fault.code());
+    let code = fault.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.unwrap_or_default().into_owned()
+}
+
+/// What the programs' role may not do.
+const FORBIDDEN: [&str; 13] = [
+    "update audit set who = 'nobody'",
+    "delete from audit",
+    "truncate audit",
+    "alter table audit disable trigger audit_stays",
+    "drop trigger audit_stays on audit",
+    "create trigger t before insert on audit for each row execute function audit_stays()",
+    "create or replace function audit_stays() returns trigger language plpgsql as 'begin return null; end'",
+    "set session_replication_role = replica",
+    "delete from _sqlx_migrations",
+    "insert into _sqlx_migrations select * from _sqlx_migrations",
+    "create table mine (id int)",
+    "drop table users",
+    "alter table users add column mine text",
+];
+
+/// A database with both roles, by their addresses.
+struct Roles {
+    database: String,
+    superuser: String,
+    owner: String,
+    runtime: String,
+}
+
+impl Roles {
+    /// Makes them, migrates as the owner, and turns the world to the other. The world's key goes along.
+    async fn take_over(world: &mut World) -> Self {
+        let url = world.setting("DATABASE_URL").to_owned();
+        let database = format!("{}_roles", world.vhost());
+        let superuser = world.stack().create_database(&database, None).await.unwrap();
+        let names = ["owner", "runtime"].map(|role| format!("{database}_{role}"));
+        make_roles(&superuser, &names[0], &names[1]).await;
+        let [owner, runtime] = names.map(|name| url_as(&url, &name, &database));
+        let key: (String, Vec<u8>) = sqlx::query_as("select name, digest from api_keys")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+
+        let mut settings = world.settings().to_vec();
+        settings.push(("DATABASE_URL".to_owned(), owner.clone()));
+        let (code, said) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
+        assert_eq!(code, 0, "{said}");
+        world.turn_to_database(&runtime).unwrap();
+        sqlx::query("insert into api_keys (name, digest) values ($1, $2)")
+            .bind(key.0)
+            .bind(key.1)
+            .execute(&world.db)
+            .await
+            .unwrap();
+        Self {
+            database,
+            superuser,
+            owner,
+            runtime,
+        }
+    }
 }
 
 #[tokio::test]
 async fn the_programs_work_as_a_role_that_owns_nothing_and_cannot_touch_the_audit_log() {
     let mut world = World::with(Setup::default().workers(0)).await;
     world.kill_api().await;
-    let superuser = world.setting("DATABASE_URL").to_owned();
-    let name = format!("{}_roles", world.vhost());
-    let (owner, runtime) = (format!("{name}_owner"), format!("{name}_runtime"));
-    let empty = world.stack().create_database(&name, None).await.unwrap();
-    make_roles(&empty, &owner, &runtime).await;
-    let key: (String, Vec<u8>) = sqlx::query_as("select name, digest from api_keys")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
+    let roles = Roles::take_over(&mut world).await;
 
-    let mut settings = world.settings().to_vec();
-    settings.push(("DATABASE_URL".to_owned(), url_as(&superuser, &owner, &name)));
-    let (code, said) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
-    assert_eq!(code, 0, "{said}");
-    world.turn_to_database(&url_as(&superuser, &runtime, &name)).unwrap();
-    sqlx::query("insert into api_keys (name, digest) values ($1, $2)")
-        .bind(key.0)
-        .bind(key.1)
-        .execute(&world.db)
-        .await
-        .unwrap();
     let usual = [("BECKON_MIGRATE", "false"), ("BECKON_DETAILS_KEPT", "30d")];
     world.start_api_with(&usual).await.unwrap();
     world.start_worker().await.unwrap();
     let import = world.people(3).await;
     let batch = world.reset_passwords(json!({ "import": import })).await;
     let finished = world.finished(batch).await;
-    assert_eq!(finished["counts"]["sent"], 3, "{finished}");
-
-    // Time is moved by its owner; the month is dropped by the program.
-    let programs = std::mem::replace(&mut world.db, PgPool::connect_lazy(&empty).unwrap());
+    // Time is moved by a superuser; the month is dropped by the program.
+    let as_superuser = PgPool::connect_lazy(&roles.superuser).unwrap();
+    let as_runtime = std::mem::replace(&mut world.db, as_superuser);
     world.let_days_pass(70).await;
-    world.db = programs;
+    world.db = as_runtime;
     world.kill_api().await;
     world.start_api_with(&usual).await.unwrap();
     world
@@ -91,21 +130,8 @@ async fn the_programs_work_as_a_role_that_owns_nothing_and_cannot_touch_the_audi
         })
         .await;
 
-    for statement in [
-        "update audit set who = 'nobody'",
-        "delete from audit",
-        "truncate audit",
-        "alter table audit disable trigger audit_stays",
-        "drop trigger audit_stays on audit",
-        "create trigger t before insert on audit for each row execute function audit_stays()",
-        "create or replace function audit_stays() returns trigger language plpgsql as 'begin return null; end'",
-        "set session_replication_role = replica",
-        "delete from _sqlx_migrations",
-        "insert into _sqlx_migrations select * from _sqlx_migrations",
-        "create table mine (id int)",
-        "drop table users",
-        "alter table users add column mine text",
-    ] {
+    assert_eq!(finished["counts"]["sent"], 3, "{finished}");
+    for statement in FORBIDDEN {
         assert_eq!(refused(&world.db, statement).await, NOT_ALLOWED, "{statement}");
     }
     let owned: i64 = sqlx::query_scalar("select count(*) from pg_class where relowner = current_user::regrole")
@@ -113,20 +139,23 @@ async fn the_programs_work_as_a_role_that_owns_nothing_and_cannot_touch_the_audi
         .await
         .unwrap();
     assert_eq!(owned, 0);
-    let as_owner = PgPool::connect_lazy(&url_as(&superuser, &owner, &name)).unwrap();
-    assert_eq!(
-        refused(&as_owner, "delete from audit").await,
-        "P0001",
-        "the trigger stops its owner"
-    );
+    let as_owner = PgPool::connect_lazy(&roles.owner).unwrap();
+    let of_owner = refused(&as_owner, "delete from audit").await;
     as_owner.close().await;
-    world.db.close().await;
+    assert_eq!(of_owner, "P0001", "the trigger stops the owner too");
+    take_away(world, roles).await;
+}
+
+/// Roles belong to the whole server, which other tests go on with.
+async fn take_away(mut world: World, roles: Roles) {
     world.workers.clear();
     world.kill_api().await;
-    world.stack().drop_database(&name).await.unwrap();
-    let cluster = PgPool::connect_lazy(&superuser).unwrap();
-    for role in [owner, runtime] {
-        let dropping = format!("drop role {role}");
+    world.db.close().await;
+    world.stack().drop_database(&roles.database).await.unwrap();
+    let cluster = PgPool::connect_lazy(world.stack().database_url()).unwrap();
+    for url in [roles.owner, roles.runtime] {
+        let name = url.trim_start_matches("postgres://").split('@').next().unwrap();
+        let dropping = format!("drop role {name}");
         sqlx::raw_sql(AssertSqlSafe(dropping)).execute(&cluster).await.unwrap();
     }
     cluster.close().await;

@@ -1,7 +1,7 @@
 //! An import can be taken back while nobody whom it created has heard of it.
 
 use crate::json;
-use crate::staging::{import_state, staged};
+use crate::staging::{import_state, priya, staged};
 use harness::{Setup, World};
 use serde_json::Value;
 use shared::store::imports::ImportState;
@@ -33,8 +33,8 @@ async fn undoing_removes_whom_it_created_and_nobody_else() {
     import(&world, "email,first_name\nbob@example.org,Bob\n").await;
 
     let before = undo::outlook(&world.db, wrong).await.unwrap();
-    let undone = staged.undo(wrong, "Priya").await.unwrap();
-    let again = staged.undo(wrong, "Priya").await.unwrap();
+    let undone = staged.undo(wrong, &priya()).await.unwrap();
+    let again = staged.undo(wrong, &priya()).await.unwrap();
 
     let expected = Outlook {
         removed: 1,
@@ -67,14 +67,14 @@ async fn whoever_was_emailed_or_is_about_to_be_is_not_removed() {
 
     assert!(!undo::is_anybody_emailed(&world.db, people).await.unwrap());
     let batch = world.invite(json!({ "import": people, "hold_seconds": 300 })).await;
-    let held = staged.undo(people, "Priya").await.unwrap();
+    let held = staged.undo(people, &priya()).await.unwrap();
     assert!(undo::is_anybody_emailed(&world.db, people).await.unwrap());
     world
         .post(&format!("/v1/batches/{batch}/stop"), json!({}))
         .await
         .expect(200);
     assert!(!undo::is_anybody_emailed(&world.db, people).await.unwrap());
-    let undone = staged.undo(people, "Priya").await.unwrap();
+    let undone = staged.undo(people, &priya()).await.unwrap();
 
     let expected = Outlook {
         removed: 3,
@@ -101,7 +101,7 @@ async fn whoever_got_a_mail_or_signed_in_is_not_removed() {
     let mails = world.relay.mails_to("person1@example.org").unwrap();
     let password = mails[0].password().unwrap().to_owned();
     world.sign_in("person1@example.org", &password).await.expect(200);
-    let undone = staged.undo(people, "Priya").await.unwrap();
+    let undone = staged.undo(people, &priya()).await.unwrap();
 
     let expected = Outlook {
         removed: 2,

@@ -6,6 +6,7 @@ use api::staged_import::{Received, StagedImports};
 use harness::World;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
+use shared::store::audit::{Actor, ActorKind};
 use shared::store::imports::{self, Import};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -20,6 +21,15 @@ pub(crate) fn staged(world: &World) -> StagedImports {
     }
 }
 
+/// The administrator who imports.
+pub(crate) fn priya() -> Actor {
+    Actor {
+        kind: ActorKind::Administrator(Uuid::from_u128(7)),
+        name: "Priya".to_owned(),
+        ..Actor::unknown()
+    }
+}
+
 /// A file as it comes with a form.
 pub(crate) async fn received(form_token: Uuid, file: &str, instead_of: Option<Uuid>) -> Received {
     let parts = [Ok::<_, std::io::Error>(file.to_owned().into())];
@@ -27,7 +37,7 @@ pub(crate) async fn received(form_token: Uuid, file: &str, instead_of: Option<Uu
         form_token,
         file_name: "people.csv".to_owned(),
         spooled: spool_stream(futures_util::stream::iter(parts)).await.unwrap(),
-        by: "Priya".to_owned(),
+        by: priya(),
         instead_of,
     }
 }

@@ -154,6 +154,58 @@ async fn says_nothing_of(world: &World, words: &[&str]) {
 }
 
 #[tokio::test]
+async fn each_line_names_the_actor_by_id_with_the_clients_address_and_the_request() {
+    let world = World::with(
+        Setup::default()
+            .workers(0)
+            .api_setting("BECKON_TRUSTED_PROXIES", "127.0.0.1/32"),
+    )
+    .await;
+    let ada = world.person("ada@example.org").await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+    let url = |path: &str| format!("{}{path}", world.base());
+    let client = reqwest::Client::new();
+    let answer = client
+        .delete(url(&format!("/v1/users/{ada}")))
+        .bearer_auth(&world.key())
+        .header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"))
+        .header("x-forwarded-for", "198.51.100.99, 203.0.113.7")
+        .send()
+        .await
+        .unwrap();
+    let refused = client
+        .get(url("/v1/users"))
+        .bearer_auth("beckon_made-up")
+        .header("x-forwarded-for", "203.0.113.8")
+        .send()
+        .await
+        .unwrap();
+
+    assert_eq!((answer.status().as_u16(), refused.status().as_u16()), (204, 401));
+    let line =
+        "select actor_kind, actor_id = (select id from api_keys where name = 'tests'), client_address, request_id = $2
+                from audit where action = $1";
+    let line = async |action: &str| -> (String, Option<bool>, String, bool) {
+        sqlx::query_as(line)
+            .bind(action)
+            .bind(trace)
+            .fetch_one(&world.db)
+            .await
+            .unwrap()
+    };
+    assert_eq!(
+        line("user_deleted").await,
+        ("key".to_owned(), Some(true), "203.0.113.7".to_owned(), true)
+    );
+    assert_eq!(
+        line("key_refused").await,
+        ("unknown".to_owned(), None, "203.0.113.8".to_owned(), false)
+    );
+    world.end().await;
+}
+
+#[tokio::test]
 async fn the_same_request_twice_has_one_line() {
     let world = a_quiet_world().await;
     let ada = world.person("ada@example.org").await;

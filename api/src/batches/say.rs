@@ -8,7 +8,7 @@
 use super::get;
 use crate::problem::Problem;
 use crate::state::Api;
-use shared::store::audit::{self, Act, Action};
+use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::{batches, begin, commit};
 use tracing::info;
 use uuid::Uuid;
@@ -50,14 +50,14 @@ impl Wish {
 /// # Errors
 ///
 /// When there is no such batch, or Postgres is away.
-pub async fn say(api: &Api, id: Uuid, who: &str, wish: Wish) -> Result<bool, Problem> {
+pub async fn say(api: &Api, id: Uuid, actor: &Actor, wish: Wish) -> Result<bool, Problem> {
     get(api, id).await?;
-    let (this, who) = (api.clone(), who.to_owned());
+    let (this, actor) = (api.clone(), actor.clone());
     api.to_the_end(async move {
         if wish == Wish::Resume {
             batches::take_back(&this.db).await?;
         }
-        let is_moved = moved(&this, id, &who, wish).await?;
+        let is_moved = moved(&this, id, &actor, wish).await?;
         if is_moved {
             info!(batch.id = %id, action = wish.action().as_str(), "A batch was told what to do");
             follow(&this, id, wish).await?;
@@ -67,18 +67,18 @@ pub async fn say(api: &Api, id: Uuid, who: &str, wish: Wish) -> Result<bool, Pro
     .await
 }
 
-async fn moved(api: &Api, id: Uuid, who: &str, wish: Wish) -> Result<bool, Problem> {
+async fn moved(api: &Api, id: Uuid, actor: &Actor, wish: Wish) -> Result<bool, Problem> {
     let mut transaction = begin(&api.db).await?;
     let is_moved = match wish {
-        Wish::Pause => batches::pause(&mut transaction, id, &format!("Paused by {who}")).await?,
+        Wish::Pause => batches::pause(&mut transaction, id, &format!("Paused by {}", actor.name)).await?,
         Wish::Resume => batches::resume(&mut transaction, id).await?,
         Wish::Start => batches::start_now(&mut transaction, id).await?,
-        Wish::Undo => batches::undo(&mut transaction, id, &format!("Undone by {who}")).await?,
-        Wish::Stop => batches::stop(&mut transaction, id, &format!("Stopped by {who}")).await?,
+        Wish::Undo => batches::undo(&mut transaction, id, &format!("Undone by {}", actor.name)).await?,
+        Wish::Stop => batches::stop(&mut transaction, id, &format!("Stopped by {}", actor.name)).await?,
     };
     if is_moved {
         let act = Act {
-            who,
+            actor,
             action: wish.action(),
             subject: Some(format!("batch {id}")),
             details: serde_json::json!({}),

@@ -64,7 +64,7 @@ pub(super) async fn end_others(State(api): State<Api>, administrator: Administra
             let ended = sessions::end_others(&mut transaction, administrator.id, administrator.digest()).await?;
             if ended > 0 {
                 let act = Act {
-                    who: &administrator.name,
+                    actor: &administrator.actor,
                     action: Action::SessionsEnded,
                     subject: None,
                     details: serde_json::json!({ "sessions": ended }),

@@ -68,6 +68,8 @@ struct AuditPage {
 struct Row {
     at: Moment,
     who: String,
+    /// The client's address, where there was a client.
+    from: Option<String>,
     what: String,
     about: Option<About>,
     detail: String,
@@ -80,6 +82,7 @@ impl Row {
             what: Act::named(&entry.action).map_or_else(|| acts::spelt(&entry.action), |act| act.label.to_owned()),
             about: About::of(entry.subject.as_deref(), &entry.details),
             detail: acts::detail(&entry.details),
+            from: entry.client_address,
             who: entry.who,
         }
     }
@@ -116,6 +119,7 @@ impl Wish {
         let midnight = |day: Date| OffsetDateTime::new_utc(day, time::Time::MIDNIGHT);
         Ok(Filter {
             who: self.who.clone(),
+            actor: None,
             actions: acts::words_of(self.what.as_deref().unwrap_or_default()),
             from: from.map(midnight),
             until: to.and_then(Date::next_day).map(midnight),

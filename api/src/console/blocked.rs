@@ -182,7 +182,7 @@ pub(super) async fn unblock(
         None if fields.is_set("all") => wish.filter(),
         None => return Ok(redirect_noting(&wish.address(), "Nothing was unblocked.")),
     };
-    let unblocked = unblock_those(&api, &administrator.name, filter).await?;
+    let unblocked = unblock_those(&api, &administrator.actor, filter).await?;
     Ok(match one {
         Some(address) => redirect_saying(
             &wish.address(),

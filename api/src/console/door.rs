@@ -44,7 +44,9 @@ async fn let_in(api: &Api, request: Request) -> Result<(Administrator, Request),
     if is_form && is_foreign(request.headers()) {
         return Err(turned(foreign()));
     }
-    let who = signed_in(api, request.headers()).await.map_err(turned)?;
+    let who = signed_in(api, request.headers(), request.extensions())
+        .await
+        .map_err(turned)?;
     let Some(administrator) = who else {
         return Err(Box::new(stranger(api, request).await));
     };

@@ -140,15 +140,15 @@ fn told() -> Told {
 
 async fn keep(api: &Api, reader: &Administrator, name: &str, digest: Vec<u8>, token: &str) -> Result<bool, Problem> {
     let once = once::form(&reader.caller(), "make key", token)?;
-    let (db, who, name) = (api.db.clone(), reader.name.clone(), name.to_owned());
+    let (db, actor, name) = (api.db.clone(), reader.actor.clone(), name.to_owned());
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
         if once.answered::<once::Made>(&mut transaction).await?.is_some() {
             return Ok(false);
         }
-        let id = api_keys::create(&mut transaction, &name, &digest, &who).await?;
+        let id = api_keys::create(&mut transaction, &name, &digest, &actor.name).await?;
         let act = Act {
-            who: &who,
+            actor: &actor,
             action: Action::KeyMade,
             subject: Some(format!("key {id}")),
             details: serde_json::json!({ "name": name }),
@@ -188,12 +188,12 @@ pub(super) async fn revoke(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let key = get(&api, id).await?;
-    let (db, who, name) = (api.db.clone(), reader.name.clone(), key.name.clone());
+    let (db, actor, name) = (api.db.clone(), reader.actor.clone(), key.name.clone());
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
         if api_keys::revoke(&mut transaction, id).await? {
             let act = Act {
-                who: &who,
+                actor: &actor,
                 action: Action::KeyRevoked,
                 subject: Some(format!("key {id}")),
                 details: serde_json::json!({ "name": name }),

@@ -123,7 +123,7 @@ async fn renew(api: &Api, administrator: &Administrator, verifier: Verifier) -> 
         administrators::renew(&mut transaction, administrator.id, verifier.as_stored(), false).await?;
         sessions::begin(&mut transaction, administrator.id, &digest).await?;
         let act = Act {
-            who: &administrator.name,
+            actor: &administrator.actor,
             action: Action::OwnPasswordChanged,
             subject: None,
             details: serde_json::json!({}),

@@ -7,15 +7,17 @@
 
 use super::respond::{Said, cookie};
 use crate::caller::Caller;
+use crate::observe;
 use crate::problem::Problem;
 use crate::state::Api;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, StatusCode, header};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRng as _;
 use sha2::{Digest as _, Sha256};
+use shared::store::audit::{Actor, ActorKind};
 use shared::store::sessions;
 use uuid::Uuid;
 
@@ -31,6 +33,8 @@ pub struct Administrator {
     pub id: Uuid,
     /// What they are called.
     pub name: String,
+    /// How they are recorded.
+    pub actor: Actor,
     /// Their address.
     pub email: String,
     /// Whether they must choose a password of their own before anything else.
@@ -46,8 +50,7 @@ impl Administrator {
     /// As one who asks for something to be done.
     pub fn caller(&self) -> Caller {
         Caller {
-            id: self.id,
-            name: self.name.clone(),
+            actor: self.actor.clone(),
         }
     }
 
@@ -112,7 +115,11 @@ pub(super) fn cookies(headers: &HeaderMap) -> &str {
 }
 
 /// Who is signed in, if anybody is.
-pub(super) async fn signed_in(api: &Api, headers: &HeaderMap) -> Result<Option<Administrator>, Problem> {
+pub(super) async fn signed_in(
+    api: &Api,
+    headers: &HeaderMap,
+    extensions: &Extensions,
+) -> Result<Option<Administrator>, Problem> {
     let all = cookies(headers);
     let Some(token) = cookie(all, COOKIE).filter(|token| (40..=60).contains(&token.len())) else {
         return Ok(None);
@@ -126,6 +133,11 @@ pub(super) async fn signed_in(api: &Api, headers: &HeaderMap) -> Result<Option<A
     }
     Ok(Some(Administrator {
         id: session.administrator,
+        actor: Actor {
+            kind: ActorKind::Administrator(session.administrator),
+            name: session.name.clone(),
+            ..observe::origin(extensions)
+        },
         name: session.name,
         email: session.email,
         must_choose: session.must_choose,

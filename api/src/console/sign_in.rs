@@ -8,6 +8,7 @@ use super::fields::Fields;
 use super::frame::Frame;
 use super::respond::{page, page_as, redirect, set_cookie};
 use super::session::{self, Administrator};
+use crate::observe;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::state::Api;
@@ -19,10 +20,10 @@ use serde::Deserialize;
 use shared::address::EmailAddress;
 use shared::password::{Form, Verifier};
 use shared::store::administrators::{self, Lock};
-use shared::store::audit::{self, Act, Action};
+use shared::store::audit::{self, AccessEvent, Act, Action, Actor, ActorKind};
 use shared::store::{begin, commit, sessions};
 use std::time::Instant;
-use tracing::{info, warn};
+use tracing::info;
 use url::form_urlencoded;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -89,7 +90,10 @@ pub(super) async fn show(
     request: Request,
 ) -> Result<Response, Problem> {
     let to = local(wish.to.as_deref().unwrap_or_default()).to_owned();
-    if session::signed_in(&api, request.headers()).await?.is_some() {
+    if session::signed_in(&api, request.headers(), request.extensions())
+        .await?
+        .is_some()
+    {
         return Ok(redirect(&to));
     }
     page(&SignInPage {
@@ -136,7 +140,8 @@ pub(super) async fn enter(State(api): State<Api>, request: Request) -> Result<Re
     let email = fields.trimmed("email").to_owned();
     let carried = fields.text("carried").to_owned();
     let password = Zeroizing::new(fields.text("password").to_owned());
-    let checked = checked(&api, &email, password).await;
+    let origin = observe::origin(&parts.extensions);
+    let checked = checked(&api, &origin, &email, password).await;
     if let Some(outcome) = outcome(&checked) {
         api.metrics.sign_ins.with_label_values(&[outcome]).inc();
     }
@@ -160,7 +165,7 @@ pub(super) async fn enter(State(api): State<Api>, request: Request) -> Result<Re
         }
     };
     let (token, digest) = session::make_token()?;
-    remember(&api, &lock, digest).await?;
+    remember(&api, &lock, digest, origin).await?;
     let mut response = if carried.is_empty() {
         // By way of the sign-in page, which can tell when the cookie did not come back.
         redirect(&format!("{}&came=1", address(&to)))
@@ -171,13 +176,17 @@ pub(super) async fn enter(State(api): State<Api>, request: Request) -> Result<Re
     Ok(response)
 }
 
-async fn remember(api: &Api, lock: &Lock, digest: Vec<u8>) -> Result<(), Problem> {
+async fn remember(api: &Api, lock: &Lock, digest: Vec<u8>, origin: Actor) -> Result<(), Problem> {
     let (db, lock) = (api.db.clone(), lock.clone());
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
         sessions::begin(&mut transaction, lock.id, &digest).await?;
         let act = Act {
-            who: &lock.name,
+            actor: &Actor {
+                kind: ActorKind::Administrator(lock.id),
+                name: lock.name.clone(),
+                ..origin
+            },
             action: Action::SignedIn,
             subject: None,
             details: serde_json::json!({}),
@@ -223,7 +232,7 @@ fn outcome(checked: &Result<Lock, Refused>) -> Option<&'static str> {
 }
 
 /// Who has this address and this password.
-async fn checked(api: &Api, email: &str, password: Zeroizing<String>) -> Result<Lock, Refused> {
+async fn checked(api: &Api, origin: &Actor, email: &str, password: Zeroizing<String>) -> Result<Lock, Refused> {
     let said = |fault: &str| Refused::Said(StatusCode::UNPROCESSABLE_ENTITY, fault.to_owned());
     if email.is_empty() || password.is_empty() {
         return Err(said("Enter your email address and your password."));
@@ -269,19 +278,25 @@ async fn checked(api: &Api, email: &str, password: Zeroizing<String>) -> Result<
             Ok(lock)
         }
         other => {
-            note_failure(api, other.map(|lock| lock.id)).await?;
+            note_failure(api, Action::SignInFailed, origin, other.map(|lock| lock.id)).await?;
             Err(said("The email address and the password do not belong together."))
         }
     }
 }
 
-/// Puts on record that somebody did not get in. Where it cannot be, they are told the same.
-async fn note_failure(api: &Api, administrator: Option<Uuid>) -> Result<(), Problem> {
-    let db = api.db.clone();
+/// Puts on record that a sign-in did not succeed. What was typed is not recorded: it may be a password in the wrong
+/// field.
+async fn note_failure(api: &Api, action: Action, origin: &Actor, administrator: Option<Uuid>) -> Result<(), Problem> {
+    let (this, event) = (
+        api.clone(),
+        AccessEvent {
+            action,
+            actor: origin.clone(),
+            subject: administrator.map(|id| format!("administrator {id}")),
+        },
+    );
     api.to_the_end(async move {
-        if let Err(fault) = audit::note_failed_sign_in(&db, administrator).await {
-            warn!(error = ?fault, "Could not put on record that a sign-in failed");
-        }
+        this.access_events.note(&this.db, event).await;
         Ok(())
     })
     .await
@@ -294,7 +309,7 @@ pub(super) async fn leave(State(api): State<Api>, administrator: Administrator) 
         let mut transaction = begin(&db).await?;
         if sessions::end(&mut transaction, administrator.digest()).await? {
             let act = Act {
-                who: &administrator.name,
+                actor: &administrator.actor,
                 action: Action::SignedOut,
                 subject: None,
                 details: serde_json::json!({}),

@@ -126,7 +126,7 @@ async fn unblock(
 ) -> Result<Response, Problem> {
     let email = users::get(&api, id).await?.email;
     let back = format!("/console/users/{id}");
-    Ok(match unblock_those(&api, &administrator.name, address_of(id)).await? {
+    Ok(match unblock_those(&api, &administrator.actor, address_of(id)).await? {
         0 => redirect_noting(&back, "The address is not blocked any more."),
         _ => redirect_saying(&back, &format!("{email} is unblocked. Email goes to it again.")),
     })

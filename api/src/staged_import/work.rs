@@ -8,6 +8,7 @@ use crate::imports::count;
 use crate::problem::Problem;
 use crate::storing::{number, store_sheet};
 use axum::http::StatusCode;
+use shared::store::audit::Actor;
 use shared::store::imports::steps::{self, Work};
 use shared::store::imports::{Trouble, rows};
 use shared::store::{StoreError, begin, commit};
@@ -66,7 +67,7 @@ pub(super) async fn check(this: StagedImports, work: Work) {
 }
 
 /// Stores a file's good rows, to the end or to its trouble.
-pub(super) async fn store(this: StagedImports, work: Work, by: String) {
+pub(super) async fn store(this: StagedImports, work: Work, by: Actor) {
     let progress = Arc::new(Progress::default());
     let storing = watched(&this, work, &progress, stored(&this, work, &progress, &by));
     if let Err(obstacle) = storing.await {
@@ -89,14 +90,23 @@ async fn checked(this: &StagedImports, work: Work, progress: &Progress) -> Resul
     Ok(())
 }
 
-async fn stored(this: &StagedImports, work: Work, progress: &Progress, by: &str) -> Result<(), Obstacle> {
+async fn stored(this: &StagedImports, work: Work, progress: &Progress, by: &Actor) -> Result<(), Obstacle> {
     let _room = this.room.for_import().await?;
     let (sheet, lines) = open(this, work, progress).await?;
     let mut transaction = begin(&this.db).await?;
     rows::take_turn(&mut transaction).await?;
     rows::forget_rejects(&mut transaction, work.import).await?;
     let found = store_sheet(&mut transaction, sheet, lines, work.import, &progress.rows, 0).await?;
-    if !rows::finish(&mut transaction, work.import, work.run, &found.file, &found.totals, by).await? {
+    if !rows::finish(
+        &mut transaction,
+        work.import,
+        work.run,
+        &found.file,
+        &found.totals,
+        &by.name,
+    )
+    .await?
+    {
         return Err(Obstacle::Lost);
     }
     note_imported(&mut transaction, by, work.import, &found.totals).await?;

@@ -77,7 +77,7 @@ pub async fn send_test(
             return Ok(answer);
         }
         let typed = address.as_typed();
-        let batch = intake::accept_test(&mut transaction, kind, typed, &caller.name, trace).await?;
+        let batch = intake::accept_test(&mut transaction, kind, typed, &caller.actor, trace).await?;
         let answer = TestView { batch };
         once.commit(&this.db, transaction, StatusCode::ACCEPTED, &answer)
             .await?;

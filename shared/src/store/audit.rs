@@ -1,19 +1,15 @@
 //! What was done by whom, kept for good.
 
 mod action;
+mod actor;
 
 pub use action::Action;
+pub use actor::{Actor, ActorKind};
 
-use super::{Db, StoreResult, Transaction};
+use super::{Db, StoreResult, Transaction, within};
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
-
-/// How what is done on the machine itself is signed.
-pub const COMMAND_LINE: &str = "the command line";
-
-/// How an attempt to sign in is signed that did not succeed.
-const SOMEBODY: &str = "somebody";
 
 /// Names in the list of those who did something. More than that nobody chooses from.
 const NAMES_MOST: i64 = 200;
@@ -21,8 +17,8 @@ const NAMES_MOST: i64 = 200;
 /// One act.
 #[derive(Clone, Debug)]
 pub struct Act<'a> {
-    /// Who did it: an administrator's name or `key <name>`.
-    pub who: &'a str,
+    /// Who did it.
+    pub actor: &'a Actor,
     /// What.
     pub action: Action,
     /// To what: the kind and id of a thing, where there is one.
@@ -34,8 +30,13 @@ pub struct Act<'a> {
 /// Puts an act on record, in the transaction that does it: neither is without the other.
 pub async fn note(transaction: &mut Transaction, act: &Act<'_>) -> StoreResult<()> {
     sqlx::query!(
-        "insert into audit (who, action, subject, details) values ($1, $2, $3, $4)",
-        act.who,
+        "insert into audit (who, actor_kind, actor_id, client_address, request_id, action, subject, details)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        act.actor.name,
+        act.actor.kind.as_str(),
+        act.actor.kind.id(),
+        act.actor.client.map(|client| client.to_string()),
+        act.actor.request,
         act.action.as_str(),
         act.subject,
         act.details,
@@ -45,24 +46,48 @@ pub async fn note(transaction: &mut Transaction, act: &Act<'_>) -> StoreResult<(
     Ok(())
 }
 
-/// Puts on record that somebody tried to sign in and did not succeed: once a minute for each
-/// administrator, and once a minute for all addresses that are nobody's. What was typed there may
-/// be a password, so it is not kept.
-pub async fn note_failed_sign_in(db: &Db, administrator: Option<Uuid>) -> StoreResult<()> {
-    sqlx::query!(
-        "insert into audit (who, action, subject)
-         select $1::text, $3::text, $2
-         where pg_try_advisory_xact_lock(hashtextextended($3::text || ' ' || coalesce($2, ''), 0))
-           and not exists (
-               select from audit
-               where at > now() - interval '1 minute' and action = $3
-                 and subject is not distinct from $2)",
-        SOMEBODY,
-        administrator.map(|id| format!("administrator {id}")),
-        Action::SignInFailed.as_str(),
-    )
-    .execute(db)
-    .await?;
+/// Something that is recorded by number: a failed or throttled sign-in, a refused key, a checked password.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct AccessEvent {
+    /// What happened.
+    pub action: Action,
+    /// Who did it.
+    pub actor: Actor,
+    /// Concerning what: the kind and id of a thing, where there is one.
+    pub subject: Option<String>,
+}
+
+/// Puts events on record, each with how often it happened. Several of one kind are one line.
+pub async fn note_access(db: &Db, events: &[(AccessEvent, i64)]) -> StoreResult<()> {
+    let actors = || events.iter().map(|(event, _)| &event.actor);
+    let who: Vec<String> = actors().map(|actor| actor.name.clone()).collect();
+    let kinds: Vec<String> = actors().map(|actor| actor.kind.as_str().to_owned()).collect();
+    let ids: Vec<Option<Uuid>> = actors().map(|actor| actor.kind.id()).collect();
+    let clients: Vec<Option<String>> = actors()
+        .map(|actor| actor.client.map(|client| client.to_string()))
+        .collect();
+    let requests: Vec<Option<String>> = actors().map(|actor| actor.request.clone()).collect();
+    let actions: Vec<String> = events
+        .iter()
+        .map(|(event, _)| event.action.as_str().to_owned())
+        .collect();
+    let subjects: Vec<Option<String>> = events.iter().map(|(event, _)| event.subject.clone()).collect();
+    let counts: Vec<i64> = events.iter().map(|(_, count)| *count).collect();
+    let noting = sqlx::query!(
+        "insert into audit (who, actor_kind, actor_id, client_address, request_id, action, subject, details)
+         select who, kind, id, client, request, action, subject, jsonb_build_object('count', number)
+         from unnest($1::text[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::bigint[])
+              as event (who, kind, id, client, request, action, subject, number)",
+        &who,
+        &kinds,
+        &ids as &[Option<Uuid>],
+        &clients as &[Option<String>],
+        &requests as &[Option<String>],
+        &actions,
+        &subjects as &[Option<String>],
+        &counts,
+    );
+    within(noting.execute(db)).await?;
     Ok(())
 }
 
@@ -73,8 +98,17 @@ pub struct Entry {
     pub id: Uuid,
     /// When.
     pub at: OffsetDateTime,
-    /// Who.
+    /// Who, by the name they had.
     pub who: String,
+    /// What they are: `administrator`, `key`, `command_line`, `beckon` or `unknown`; none in lines written before
+    /// this was recorded.
+    pub actor_kind: Option<String>,
+    /// The administrator's or the key's id.
+    pub actor_id: Option<Uuid>,
+    /// The client's address.
+    pub client_address: Option<String>,
+    /// The trace id of the request.
+    pub request_id: Option<String>,
     /// What, as a word.
     pub action: String,
     /// To what.
@@ -90,6 +124,8 @@ pub struct Filter {
     pub who: Option<String>,
     /// of these actions; none for all,
     pub actions: Vec<String>,
+    /// by the administrator or the key of this id,
+    pub actor: Option<Uuid>,
     /// not before this moment,
     pub from: Option<OffsetDateTime>,
     /// and before this one.
@@ -106,13 +142,14 @@ pub async fn list(
 ) -> StoreResult<Vec<Entry>> {
     let mut found = sqlx::query_as!(
         Entry,
-        "select id, at, who, action, subject, details
+        "select id, at, who, actor_kind, actor_id, client_address, request_id, action, subject, details
          from audit
          where ($1::text is null or who = $1)
            and ($2::text[] = '{}' or action = any($2))
            and ($3::timestamptz is null or at >= $3)
            and ($4::timestamptz is null or at < $4)
            and ($5::uuid is null or id < $5) and ($6::uuid is null or id > $6)
+           and ($8::uuid is null or actor_id = $8)
          order by case when $6::uuid is null then id end desc, id
          limit $7",
         filter.who,
@@ -122,6 +159,7 @@ pub async fn list(
         before,
         after,
         limit,
+        filter.actor,
     )
     .fetch_all(db)
     .await?;

@@ -5,7 +5,7 @@
 //! (`settle.sql`), a delivery to a blocked one ends where it is claimed (`claim.sql`), and only a person
 //! unblocks.
 
-use super::audit::Action;
+use super::audit::{Action, Actor};
 use super::users::pattern;
 use super::{Db, StoreResult, within};
 use time::OffsetDateTime;
@@ -110,8 +110,8 @@ pub async fn count(db: &Db, filter: &BlockedFilter) -> StoreResult<i64> {
     Ok(counting.fetch_one(db).await?.n)
 }
 
-/// Unblocks the addresses that match, puts on record that `by` did, and says how many they were.
-pub async fn unblock(db: &Db, filter: &BlockedFilter, by: &str) -> StoreResult<i64> {
+/// Unblocks the addresses that match, puts on record that `actor` did, and returns how many they were.
+pub async fn unblock(db: &Db, filter: &BlockedFilter, actor: &Actor) -> StoreResult<i64> {
     let unblocking = matching!(
         query() "with those as (select b.email_key, u.id as user_id",
         r#"), gone as (
@@ -119,13 +119,17 @@ pub async fn unblock(db: &Db, filter: &BlockedFilter, by: &str) -> StoreResult<i
                where b.email_key = those.email_key
                returning b.delivery_id, those.user_id
            ), noted as (
-               -- The record names nobody, so it says whose address it is, or which mail had failed.
-               insert into audit (who, action, subject)
-               select $5, $6, coalesce('user ' || user_id, 'delivery ' || delivery_id) from gone
+               -- The record holds no address: it names the user, or the delivery that had failed.
+               insert into audit (who, actor_kind, actor_id, client_address, request_id, action, subject)
+               select $5, $6, $7, $8, $9, $10, coalesce('user ' || user_id, 'delivery ' || delivery_id) from gone
            )
            select count(*) as "n!" from gone"#,
         filter,
-        by,
+        actor.name,
+        actor.kind.as_str(),
+        actor.kind.id(),
+        actor.client.map(|client| client.to_string()),
+        actor.request,
         Action::AddressUnblocked.as_str()
     );
     Ok(within(unblocking.fetch_one(db)).await?.n)

@@ -4,7 +4,7 @@
 //! workers. Failures have an index of their own: a batch that goes well costs a look at nothing, and
 //! only what seems bad is counted.
 
-use super::audit::{self, Act, Action};
+use super::audit::{self, Act, Action, Actor};
 use super::stall::SILENCE;
 use super::{Db, StoreResult, begin, commit, seconds, within};
 use crate::batch::Brake;
@@ -13,9 +13,6 @@ use serde_json::Value;
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
-
-/// How what Beckon does by itself is signed.
-pub const ITSELF: &str = "beckon";
 
 /// A batch of the bulk lane that runs, and what went wrong with it since it last went on.
 #[derive(Clone, Debug)]
@@ -112,7 +109,7 @@ pub async fn pause(db: &Db, seen: &Running, brake: Brake, words: &str, details: 
         return Ok(false);
     }
     let act = Act {
-        who: ITSELF,
+        actor: &Actor::beckon(),
         action: Action::BatchBraked,
         subject: Some(format!("batch {}", seen.batch)),
         details,

@@ -1,6 +1,6 @@
 //! Accepting a batch: who is chosen, who is left out and why, and a delivery for everybody else.
 
-use super::audit::{self, Act, Action};
+use super::audit::{self, Act, Action, Actor};
 use super::{StoreResult, Transaction, seconds};
 use crate::batch::{BatchState, INTERACTIVE_MOST, PROMISED_BULK, PROMISED_INTERACTIVE, PROMISED_RATE, PROMISED_SHARE};
 use crate::system_email::SystemEmailKind;
@@ -65,7 +65,7 @@ pub struct NewBatch {
     /// After how long a mail not yet tried is of no use; none for invites.
     pub stale_after: Option<Duration>,
     /// Who asks.
-    pub created_by: String,
+    pub created_by: Actor,
     /// The request that asks.
     pub trace: TraceContext,
 }
@@ -124,7 +124,7 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Op
         new.start_at,
         seconds(new.hold),
         new.stale_after.map(seconds),
-        new.created_by,
+        new.created_by.name,
         new.trace.trace_id().to_string(),
         i32::try_from(INTERACTIVE_MOST).unwrap_or(i32::MAX),
         chosen.chosen,
@@ -143,7 +143,7 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Op
         .execute(&mut **transaction)
         .await?;
     let act = Act {
-        who: &new.created_by,
+        actor: &new.created_by,
         action: Action::BatchAccepted,
         subject: Some(format!("batch {}", row.id)),
         details: json!({ "mail": new.kind.as_str(), "selected": row.selected_count, "accepted": row.accepted_count,
@@ -164,7 +164,7 @@ pub async fn accept_test(
     transaction: &mut Transaction,
     kind: SystemEmailKind,
     address: &str,
-    created_by: &str,
+    actor: &Actor,
     trace: TraceContext,
 ) -> StoreResult<Uuid> {
     let row = sqlx::query!(
@@ -181,14 +181,14 @@ pub async fn accept_test(
          select id, pg_notify('beckon_work', '') is null as told from new_batch",
         kind as _,
         address,
-        created_by,
+        actor.name,
         trace.trace_id().to_string(),
         seconds(PROMISED_INTERACTIVE),
     )
     .fetch_one(&mut **transaction)
     .await?;
     let act = Act {
-        who: created_by,
+        actor,
         action: Action::TestMailSent,
         subject: Some(format!("batch {}", row.id)),
         details: json!({ "mail": kind.as_str() }),

@@ -1,6 +1,6 @@
 //! The system emails' versions. A version never changes; saving makes the next one.
 
-use super::audit::{self, Act, Action};
+use super::audit::{self, Act, Action, Actor};
 use super::{Db, StoreResult, begin, commit};
 use crate::system_email::SystemEmailKind;
 use serde_json::json;
@@ -114,7 +114,7 @@ pub async fn save(
     based_on: i32,
     subject: &str,
     body: &str,
-    created_by: &str,
+    actor: &Actor,
 ) -> StoreResult<Option<i32>> {
     let mut transaction = begin(db).await?;
     let saved = sqlx::query!(
@@ -127,13 +127,13 @@ pub async fn save(
         based_on,
         subject,
         body,
-        created_by,
+        actor.name,
     )
     .fetch_optional(&mut *transaction)
     .await?;
     let Some(saved) = saved else { return Ok(None) };
     let act = Act {
-        who: created_by,
+        actor,
         action: Action::SystemEmailSaved,
         subject: Some(format!("system_email {}", kind.as_str())),
         details: json!({ "version": saved.version }),

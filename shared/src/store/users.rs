@@ -6,7 +6,7 @@ pub mod mails;
 
 pub use export::export;
 
-use super::audit::{self, Act, Action};
+use super::audit::{self, Act, Action, Actor};
 use super::everybody::{self, unless_it_timed_out, until_a_timeout};
 use super::imports::ImportEffect;
 use super::{Db, StoreResult, begin, commit, despite_deadlocks};
@@ -281,8 +281,8 @@ impl Change {
     }
 }
 
-/// Changes a user, and puts on record that `by` did.
-pub async fn change(db: &Db, id: Uuid, change: &Change, by: &str) -> StoreResult<Changed> {
+/// Changes a user, and puts on record that `actor` did.
+pub async fn change(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> StoreResult<Changed> {
     let mut transaction = begin(db).await?;
     let (email, key) = change.email.clone().unzip();
     let done = sqlx::query!(
@@ -310,7 +310,7 @@ pub async fn change(db: &Db, id: Uuid, change: &Change, by: &str) -> StoreResult
         Err(fault) => return Err(fault.into()),
     }
     let act = Act {
-        who: by,
+        actor,
         action: Action::UserChanged,
         subject: Some(format!("user {id}")),
         details: serde_json::json!({ "fields": change.names() }),
@@ -320,16 +320,16 @@ pub async fn change(db: &Db, id: Uuid, change: &Change, by: &str) -> StoreResult
     Ok(Changed::Done)
 }
 
-/// Removes a user and everything that names them, and puts on record that `by` did.
+/// Removes a user and everything that names them, and puts on record that `actor` did.
 ///
 /// Mails owed to them are cancelled. The ledger keeps its lines with an id that leads nowhere, so that its
 /// sums stay. Rejected rows and answers are found by the address, also by an older one that was blocked. A
 /// blocked address of theirs is forgotten: whoever imports them again risks one more mail that fails.
-pub async fn delete(db: &Db, id: Uuid, by: &str) -> StoreResult<bool> {
-    despite_deadlocks(|| erase(db, id, by)).await
+pub async fn delete(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
+    despite_deadlocks(|| erase(db, id, actor)).await
 }
 
-async fn erase(db: &Db, id: Uuid, by: &str) -> StoreResult<bool> {
+async fn erase(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     let mut transaction = begin(db).await?;
     let row = sqlx::query_file!("src/store/users/erase.sql", id)
         .fetch_one(&mut *transaction)
@@ -338,7 +338,7 @@ async fn erase(db: &Db, id: Uuid, by: &str) -> StoreResult<bool> {
         return Ok(false);
     }
     let act = Act {
-        who: by,
+        actor,
         action: Action::UserDeleted,
         subject: Some(format!("user {id}")),
         details: serde_json::json!({}),

@@ -136,7 +136,7 @@ fn judged(fields: &Fields) -> (Option<EmailAddress>, Faults) {
 
 async fn admit(api: &Api, reader: &Reader, new: NewAdministrator, token: &str) -> Result<Outcome, Problem> {
     let once = once::form(&reader.caller(), "add administrator", token)?;
-    let (db, who) = (api.db.clone(), reader.name.clone());
+    let (db, actor) = (api.db.clone(), reader.actor.clone());
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
         if once.answered::<once::Made>(&mut transaction).await?.is_some() {
@@ -148,7 +148,7 @@ async fn admit(api: &Api, reader: &Reader, new: NewAdministrator, token: &str) -
             Added::NameTaken => return Ok(Outcome::NameTaken),
         };
         let act = Act {
-            who: &who,
+            actor: &actor,
             action: Action::AdministratorAdded,
             subject: Some(format!("administrator {id}")),
             details: serde_json::json!({ "name": new.name }),

@@ -12,7 +12,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use shared::store::administrators::{self, Disabled};
-use shared::store::audit::{self, Act, Action};
+use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::{Transaction, begin, commit};
 use tracing::info;
 use url::form_urlencoded::byte_serialize;
@@ -58,11 +58,11 @@ pub(in super::super) async fn disable(
             "You cannot disable yourself. Ask another administrator to do it.",
         ));
     }
-    let (db, who, name) = (api.db.clone(), reader.name.clone(), known.name.clone());
+    let (db, actor, name) = (api.db.clone(), reader.actor.clone(), known.name.clone());
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
         match administrators::disable(&mut transaction, id).await? {
-            Disabled::Done => note(transaction, &who, Action::AdministratorDisabled, id, &name).await,
+            Disabled::Done => note(transaction, &actor, Action::AdministratorDisabled, id, &name).await,
             Disabled::Already => Ok(()),
             Disabled::IsLast => Err(Problem::conflict(
                 "last_administrator",
@@ -82,11 +82,11 @@ pub(in super::super) async fn enable(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let known = get(&api, id).await?;
-    let (db, who, name) = (api.db.clone(), reader.name.clone(), known.name.clone());
+    let (db, actor, name) = (api.db.clone(), reader.actor.clone(), known.name.clone());
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
         if administrators::enable(&mut transaction, id).await? {
-            note(transaction, &who, Action::AdministratorEnabled, id, &name).await?;
+            note(transaction, &actor, Action::AdministratorEnabled, id, &name).await?;
         }
         Ok(())
     })
@@ -95,9 +95,15 @@ pub(in super::super) async fn enable(
     Ok(redirect_saying(&format!("{PATH}/{id}"), &said))
 }
 
-async fn note(mut transaction: Transaction, who: &str, action: Action, id: Uuid, name: &str) -> Result<(), Problem> {
+async fn note(
+    mut transaction: Transaction,
+    actor: &Actor,
+    action: Action,
+    id: Uuid,
+    name: &str,
+) -> Result<(), Problem> {
     let act = Act {
-        who,
+        actor,
         action,
         subject: Some(format!("administrator {id}")),
         details: serde_json::json!({ "name": name }),

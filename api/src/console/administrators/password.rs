@@ -77,7 +77,7 @@ pub(in super::super) async fn renew(
     }
     let made = make(&api).await?;
     let once = once::form(&reader.caller(), "renew administrator", fields.text("token"))?;
-    let (db, who, name) = (api.db.clone(), reader.name.clone(), known.name.clone());
+    let (db, actor, name) = (api.db.clone(), reader.actor.clone(), known.name.clone());
     let verifier = made.verifier.as_stored().to_owned();
     let is_made = api
         .to_the_end(async move {
@@ -92,7 +92,7 @@ pub(in super::super) async fn renew(
                 ));
             }
             let act = Act {
-                who: &who,
+                actor: &actor,
                 action: Action::AdministratorRenewed,
                 subject: Some(format!("administrator {id}")),
                 details: serde_json::json!({ "name": name }),

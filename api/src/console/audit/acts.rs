@@ -28,7 +28,7 @@ const fn act(action: Action, label: &'static str) -> Act {
 }
 
 /// All acts.
-pub(super) static GROUPS: [Group; 6] = [
+pub(super) static GROUPS: [Group; 7] = [
     Group {
         word: "sending",
         label: "Sending",
@@ -70,7 +70,8 @@ pub(super) static GROUPS: [Group; 6] = [
         label: "Signing in",
         acts: &[
             act(Action::SignedIn, "Signed in"),
-            act(Action::SignInFailed, "Tried to sign in without success"),
+            act(Action::SignInFailed, "Failed to sign in"),
+            act(Action::SignInThrottled, "Had to wait after failed sign-ins"),
             act(Action::SignedOut, "Signed out"),
             act(Action::OwnPasswordChanged, "Changed their own password"),
             act(Action::SessionsEnded, "Ended their other sessions"),
@@ -92,6 +93,16 @@ pub(super) static GROUPS: [Group; 6] = [
         acts: &[
             act(Action::KeyMade, "Made an API key"),
             act(Action::KeyRevoked, "Revoked an API key"),
+            act(Action::KeyRefused, "Used an invalid API key"),
+        ],
+    },
+    Group {
+        word: "credentials",
+        label: "Users' sign-ins",
+        acts: &[
+            act(Action::CredentialAccepted, "Checked a right password"),
+            act(Action::CredentialRefused, "Checked a wrong password"),
+            act(Action::CredentialThrottled, "Had to wait after wrong passwords"),
         ],
     },
 ];
@@ -196,6 +207,7 @@ pub(super) fn detail(details: &Value) -> String {
         ("sessions", "session", "sessions"),
         ("failed", "failed", "failed"),
         ("ended", "ended", "ended"),
+        ("count", "time", "times"),
     ];
     for (name, one, many) in sums {
         // What came to nothing is worth a word only where it is what was meant.

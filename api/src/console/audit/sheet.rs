@@ -20,7 +20,17 @@ const GROUP: u16 = 1_000;
 
 const SEPARATOR: u8 = b',';
 
-const HEADER: [&str; 5] = ["at", "who", "action", "subject", "details"];
+const HEADER: [&str; 9] = [
+    "at",
+    "who",
+    "action",
+    "subject",
+    "details",
+    "actor_kind",
+    "actor_id",
+    "client_address",
+    "request_id",
+];
 
 /// Where the writing stands.
 #[derive(Clone, Copy)]
@@ -76,6 +86,10 @@ fn written(is_first: bool, entries: Vec<Entry>) -> io::Result<Bytes> {
             entry.action,
             entry.subject.unwrap_or_default(),
             entry.details.to_string(),
+            entry.actor_kind.unwrap_or_default(),
+            entry.actor_id.map(|id| id.to_string()).unwrap_or_default(),
+            entry.client_address.unwrap_or_default(),
+            entry.request_id.unwrap_or_default(),
         ])?;
     }
     Ok(Bytes::from(piece.finish()?))

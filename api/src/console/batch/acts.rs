@@ -70,7 +70,7 @@ async fn fulfil(
     Path(id): Path<Uuid>,
     wish: Wish,
 ) -> Result<Response, Problem> {
-    if let Ok(said) = tokio::time::timeout(PATIENCE, say(&api, id, &administrator.name, wish)).await {
+    if let Ok(said) = tokio::time::timeout(PATIENCE, say(&api, id, &administrator.actor, wish)).await {
         said?;
     }
     Ok(redirect(&address(id)))

@@ -65,7 +65,7 @@ pub(in crate::console) async fn revoke(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     crate::batches::get(&api, id).await?;
-    let done = revoke_for(&api, &administrator.name, Some(id), Vec::new()).await?;
+    let done = revoke_for(&api, &administrator.actor, Some(id), Vec::new()).await?;
     let ended = some(done.revoked, "password was revoked", "passwords were revoked");
     let kept = match done.already_used {
         0 => String::new(),

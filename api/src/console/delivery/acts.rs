@@ -50,7 +50,7 @@ pub(in crate::console) async fn withdraw(
 /// A wish that comes too late changes nothing, and the page shows what came first.
 async fn fulfil(api: &Api, administrator: &Administrator, id: Uuid, wish: Wish) -> Result<Response, Problem> {
     deliveries::get(api, id).await?;
-    let (db, who) = (api.db.clone(), administrator.name.clone());
+    let (db, actor) = (api.db.clone(), administrator.actor.clone());
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
         let (is_moved, action) = match wish {
@@ -59,7 +59,7 @@ async fn fulfil(api: &Api, administrator: &Administrator, id: Uuid, wish: Wish) 
         };
         if is_moved {
             let act = Act {
-                who: &who,
+                actor: &actor,
                 action,
                 subject: Some(format!("delivery {id}")),
                 details: serde_json::json!({}),
@@ -90,7 +90,7 @@ pub(in crate::console) async fn send_again(
     };
     let batch = batches::get(&api, delivery.batch).await?;
     if fields.is_set("unblock") {
-        unblock_those(&api, &administrator.name, address_of(user)).await?;
+        unblock_those(&api, &administrator.actor, address_of(user)).await?;
     }
     let caller = administrator.caller();
     let new = batches::again(&api, batch.kind, vec![user], true, &caller, trace);

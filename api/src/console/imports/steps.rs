@@ -35,7 +35,7 @@ pub(super) async fn store(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     get(&api, id).await?;
-    let Some(in_hand) = StagedImports::of(&api).store(id, &administrator.name).await? else {
+    let Some(in_hand) = StagedImports::of(&api).store(id, &administrator.actor).await? else {
         return Ok(redirect(&address(id)));
     };
     in_hand.ended_within(PATIENCE).await;
@@ -55,7 +55,7 @@ pub(super) async fn discard(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let import = get(&api, id).await?;
-    if StagedImports::of(&api).discard(id, &administrator.name).await? {
+    if StagedImports::of(&api).discard(id, &administrator.actor).await? {
         let said = format!("{} is discarded. Nothing of it was imported.", import.file_name);
         return Ok(redirect_saying("/console/imports", &said));
     }

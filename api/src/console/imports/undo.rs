@@ -81,7 +81,7 @@ pub(super) async fn undo(
 ) -> Result<Response, Problem> {
     get(&api, id).await?;
     let to = format!("/console/imports/{id}");
-    match StagedImports::of(&api).undo(id, &administrator.name).await? {
+    match StagedImports::of(&api).undo(id, &administrator.actor).await? {
         Undone::Done(removed) => {
             let said = format!(
                 "The import is undone. {} removed.",

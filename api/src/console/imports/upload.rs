@@ -139,7 +139,7 @@ pub(super) async fn upload(
         form_token: form.token,
         file_name: form.file_name,
         spooled: form.file,
-        by: administrator.name.clone(),
+        by: administrator.actor.clone(),
         instead_of: form.instead_of,
     };
     let import = staged.upload(received).await?;

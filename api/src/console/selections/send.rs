@@ -62,7 +62,7 @@ pub(in crate::console) async fn send(
     }
     own::write_down(&api, &selection).await?;
     if fields.is_set("unblock") {
-        unblock_those(&api, &administrator.name, check::addresses_of(id)).await?;
+        unblock_those(&api, &administrator.actor, check::addresses_of(id)).await?;
     }
     let caller = administrator.caller();
     // The token alone decides what is the same: a second click is the first one's, also when an
@@ -84,7 +84,7 @@ pub(in crate::console) async fn send(
         include_signed_in: choice.signed_in.unwrap_or_default(),
         include_recent: choice.recent.unwrap_or_default(),
         stale_after: (kind == SystemEmailKind::PasswordReset).then_some(api.password_stale),
-        created_by: caller.name.clone(),
+        created_by: caller.actor.clone(),
         trace,
     };
     let accepted = accept_batch(&api, once, new).await?;

@@ -107,7 +107,7 @@ pub(super) async fn save(
     draft: Template,
     based_on: i32,
 ) -> Result<Option<Version>, Problem> {
-    let (this, by) = (api.clone(), administrator.name.clone());
+    let (this, by) = (api.clone(), administrator.actor.clone());
     let saved = api
         .to_the_end(async move { save_version(&this, kind, &draft, Some(based_on), &by).await })
         .await;

@@ -82,7 +82,7 @@ pub(super) async fn add(
     let added = api
         .to_the_end(async move {
             store::note_fields(&this.db, &names).await?;
-            Ok(added::add(&this.db, &new, &administrator.name).await?)
+            Ok(added::add(&this.db, &new, &administrator.actor).await?)
         })
         .await?;
     match added {

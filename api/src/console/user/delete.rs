@@ -53,7 +53,7 @@ pub(super) async fn delete(
     let name = users::get(&api, id).await?.called();
     let this = api.clone();
     let is_gone = api
-        .to_the_end(async move { Ok(store::delete(&this.db, id, &administrator.name).await?) })
+        .to_the_end(async move { Ok(store::delete(&this.db, id, &administrator.actor).await?) })
         .await?;
     if is_gone {
         Ok(redirect_saying("/console/users", &format!("{name} is deleted.")))

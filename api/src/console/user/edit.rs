@@ -78,7 +78,7 @@ pub(super) async fn save(
         return Ok(redirect_noting(&to, "Nothing was changed."));
     }
     let key = change.email.clone().map(|(_, key)| key);
-    let (this, by) = (api.clone(), administrator.name.clone());
+    let (this, by) = (api.clone(), administrator.actor.clone());
     let changed = api
         .to_the_end(async move {
             // Before the values: a value under a name that no system email may use is lost.

@@ -66,8 +66,18 @@ actions! {
     SystemEmailSaved "system_email_saved",
     /// An administrator signed in.
     SignedIn "signed_in",
-    /// Somebody tried to, in vain.
+    /// A sign-in to the console failed.
     SignInFailed "sign_in_failed",
+    /// A sign-in to the console was refused unchecked, because too many had failed.
+    SignInThrottled "sign_in_throttled",
+    /// A request came with an API key that is not valid.
+    KeyRefused "key_refused",
+    /// The platform had a password checked, and it was right.
+    CredentialAccepted "credential_accepted",
+    /// The platform had a password checked, and it was wrong.
+    CredentialRefused "credential_refused",
+    /// The platform had a password checked that was refused unchecked, because too many had been wrong.
+    CredentialThrottled "credential_throttled",
     /// An administrator signed out.
     SignedOut "signed_out",
     /// An administrator has another password, of their own.

@@ -1,6 +1,6 @@
 //! Users who are added one by one, by hand.
 
-use crate::store::audit::{self, Act, Action};
+use crate::store::audit::{self, Act, Action, Actor};
 use crate::store::{Db, StoreResult, begin, commit};
 use serde_json::Value;
 use uuid::Uuid;
@@ -29,8 +29,8 @@ pub enum Added {
     AddressTaken(Uuid),
 }
 
-/// Adds a user, and puts on record that `by` did.
-pub async fn add(db: &Db, new: &NewUser, by: &str) -> StoreResult<Added> {
+/// Adds a user, and puts on record that `actor` did.
+pub async fn add(db: &Db, new: &NewUser, actor: &Actor) -> StoreResult<Added> {
     let mut transaction = begin(db).await?;
     let added = sqlx::query!(
         "insert into users (email, email_key, first_name, last_name, language, fields)
@@ -53,7 +53,7 @@ pub async fn add(db: &Db, new: &NewUser, by: &str) -> StoreResult<Added> {
         return Ok(Added::AddressTaken(known.id));
     };
     let act = Act {
-        who: by,
+        actor,
         action: Action::UserAdded,
         subject: Some(format!("user {}", added.id)),
         details: serde_json::json!({}),
