@@ -35,6 +35,7 @@ use utoipa::OpenApi;
         users::delete,
         users::lock::lock,
         users::lock::unlock,
+        users::export,
         blocked::list,
         blocked::unblock,
         system_emails::list,

@@ -79,6 +79,7 @@ fn for_keys(api: &Api) -> Router<Api> {
         )
         .route("/v1/users/{id}/lock", post(users::lock::lock))
         .route("/v1/users/{id}/unlock", post(users::lock::unlock))
+        .route("/v1/users/{id}/export", get(users::export))
         .route("/v1/blocked-addresses", get(blocked::list))
         .route("/v1/blocked-addresses/{address}", delete(blocked::unblock))
         .route("/v1/system-emails", get(system_emails::list))

@@ -13,6 +13,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use shared::delivery::DeliveryState;
 use shared::store::imports::ImportEffect;
 use shared::store::users::{self, Changed, User, UserFilter};
@@ -234,6 +235,29 @@ pub async fn change(
         }))
     })
     .await
+}
+
+/// Everything that is kept about a user, but for secrets, to hand to the person.
+///
+/// Besides the user this is what the tables say about them elsewhere: imports they were in, rows of files
+/// that were rejected, mails with what the mail server said, and what was done to them.
+#[utoipa::path(get, path = "/v1/users/{id}/export", tag = "users",
+    responses((status = 200, body = Object), (status = 404, body = Problem)))]
+pub async fn export(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<Value>, Problem> {
+    Ok(Json(exported(&api, id).await?))
+}
+
+/// Everything that is kept about the user of this id, or 404.
+///
+/// # Errors
+///
+/// 404 when there is none.
+pub async fn exported(api: &Api, id: Uuid) -> Result<Value, Problem> {
+    let exported = users::export(&api.db, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("user"))?;
+    info!(user.id = %id, "Exported a user");
+    Ok(exported)
 }
 
 /// Deletes a user and everything that names them. Mails owed to them are cancelled; the ledgers

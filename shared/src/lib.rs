@@ -20,6 +20,7 @@
 
 pub mod address;
 pub mod batch;
+mod certificates;
 pub mod config;
 pub mod delivery;
 pub mod failpoint;

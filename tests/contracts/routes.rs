@@ -15,6 +15,7 @@ const CONTRACT: &[(&str, &str)] = &[
     ("delete", "/v1/users/{id}"),
     ("post", "/v1/users/{id}/lock"),
     ("post", "/v1/users/{id}/unlock"),
+    ("get", "/v1/users/{id}/export"),
     ("get", "/v1/system-emails"),
     ("get", "/v1/system-emails/{key}"),
     ("put", "/v1/system-emails/{key}"),

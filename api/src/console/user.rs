@@ -4,6 +4,7 @@ mod add;
 mod delete;
 mod edit;
 mod ended;
+mod export;
 mod form;
 mod lock;
 
@@ -42,6 +43,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/console/users/{id}/edit", get(edit::show).post(edit::save))
         .route("/console/users/{id}/lock", get(lock::ask).post(lock::lock))
         .route("/console/users/{id}/unlock", get(lock::ask_unlock).post(lock::unlock))
+        .route("/console/users/{id}/export", get(export::download))
         .route("/console/users/{id}/delete", get(delete::ask).post(delete::delete))
 }
 
