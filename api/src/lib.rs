@@ -5,6 +5,7 @@
 
 pub mod access_events;
 pub mod administrators;
+pub mod audit_log;
 pub mod backlog;
 pub mod batches;
 pub mod blocked;

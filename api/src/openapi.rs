@@ -8,7 +8,7 @@ mod fields;
 mod reading;
 
 use crate::problem::Problem;
-use crate::{batches, blocked, credentials, deliveries, events, imports, intake, system_emails, users};
+use crate::{audit_log, batches, blocked, credentials, deliveries, events, imports, intake, system_emails, users};
 use askama::Template as _;
 use axum::http::header;
 use axum::response::{Html, IntoResponse};
@@ -58,7 +58,8 @@ use utoipa::OpenApi;
         deliveries::send_again,
         credentials::verify,
         credentials::choose,
-        credentials::revoke::revoke
+        credentials::revoke::revoke,
+        audit_log::list
     ),
     tags(
         (name = "imports", description = "Bring people in. Importing sends nothing to anybody."),
@@ -72,6 +73,7 @@ use utoipa::OpenApi;
         (name = "deliveries", description = "One mail to one person, down to the relay's own words."),
         (name = "credentials", description = "For your sign-in page: check passwords, let people choose their own, end \
                                               mailed ones."),
+        (name = "audit log", description = "Who did what, when and from where. Entries are added and never changed."),
     ),
     security(("key" = [])),
     modifiers(&Everywhere)

@@ -2,7 +2,7 @@
 
 use crate::state::Api;
 use crate::{
-    batches, blocked, caller, console, credentials, deliveries, events, imports, intake, observe, openapi,
+    audit_log, batches, blocked, caller, console, credentials, deliveries, events, imports, intake, observe, openapi,
     problem::Problem, system_emails, users,
 };
 use axum::Router;
@@ -101,6 +101,7 @@ fn for_keys(api: &Api) -> Router<Api> {
         .route("/v1/credentials/verify", post(credentials::verify))
         .route("/v1/credentials/choose", post(credentials::choose))
         .route("/v1/credentials/revoke", post(credentials::revoke::revoke))
+        .route("/v1/audit-log", get(audit_log::list))
         .layer(DefaultBodyLimit::max(MIB));
     // Long by nature: an upload has its own limits, a stream ends with its batch, a file is as
     // long as its batch.

@@ -270,3 +270,38 @@ async fn what_cannot_be_put_on_record_is_not_done() {
     assert_eq!(done, 0);
     world.end().await;
 }
+
+#[tokio::test]
+async fn programs_read_the_log_with_a_key_that_may() {
+    let mut world = a_quiet_world().await;
+    let ada = world.person("ada@example.org").await;
+    world
+        .ask(Method::DELETE, &format!("/v1/users/{ada}"), None, None)
+        .await
+        .expect(204);
+    let settings = world.settings().to_vec();
+    let arguments = ["create-key", "--name", "siem", "--read-audit-log"];
+    let (code, key) = world.run("beckon-api", &arguments, &settings).await.unwrap();
+    assert_eq!(code, 0, "{key}");
+    let key = key.lines().last().unwrap_or_default().to_owned();
+
+    let refused = world.get("/v1/audit-log").await;
+    let client = reqwest::Client::new();
+    let read = async |query: &str| -> Value {
+        let url = format!("{}/v1/audit-log?{query}", world.base());
+        let answer = client.get(url).bearer_auth(&key).send().await.unwrap();
+        serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+    };
+    let first = read("limit=1").await;
+    let next = read(&format!("limit=1&cursor={}", first["next_cursor"].as_str().unwrap())).await;
+    let deleted = read("action=user_deleted").await;
+
+    assert_eq!(refused.expect(403)["type"], "/problems/key_may_not");
+    assert_ne!(first["items"][0]["id"], next["items"][0]["id"]);
+    let entry = &deleted["items"][0];
+    assert_eq!(entry["subject"], json!(format!("user {ada}")));
+    assert_eq!(entry["actor"]["kind"], "key");
+    assert_eq!(entry["actor"]["name"], "key tests");
+    assert_eq!(entry["actor"]["client_address"], "127.0.0.1");
+    world.end().await;
+}

@@ -1,0 +1,124 @@
+//! The audit log for programs, as a security team's collector reads it.
+
+use crate::caller::Caller;
+use crate::page::{Page, PageRequest};
+use crate::problem::Problem;
+use crate::query::Query;
+use crate::state::Api;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use shared::store::audit::{self, Entry, Filter};
+use time::OffsetDateTime;
+use utoipa::{IntoParams, ToSchema};
+use uuid::Uuid;
+
+/// Who did something.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ActorView {
+    /// `administrator`, `key`, `command_line`, `beckon` (on its own) or `unknown` (not signed in). Absent in entries
+    /// written before this was recorded.
+    pub kind: Option<String>,
+    /// The administrator's or the key's id.
+    pub id: Option<Uuid>,
+    /// The name they had at that time.
+    pub name: String,
+    /// The address of their client.
+    pub client_address: Option<String>,
+}
+
+/// An entry of the audit log.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct AuditEntryView {
+    /// Sorts by time.
+    pub id: Uuid,
+    /// When it was written.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// Who did it.
+    pub actor: ActorView,
+    /// What was done, such as `user_deleted`.
+    pub action: String,
+    /// What it was done to: a kind and an id, such as `user 0190b1f4-…`.
+    pub subject: Option<String>,
+    /// Counts and ids. `count` tells how many events of this kind an entry stands for.
+    pub details: serde_json::Value,
+    /// The trace id of the request, which its log lines carry too.
+    pub request_id: Option<String>,
+}
+
+impl From<Entry> for AuditEntryView {
+    fn from(entry: Entry) -> Self {
+        Self {
+            id: entry.id,
+            at: entry.at,
+            actor: ActorView {
+                kind: entry.actor_kind,
+                id: entry.actor_id,
+                name: entry.who,
+                client_address: entry.client_address,
+            },
+            action: entry.action,
+            subject: entry.subject,
+            details: entry.details,
+            request_id: entry.request_id,
+        }
+    }
+}
+
+/// Which entries, and which page of them.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(deny_unknown_fields)]
+pub struct AuditLogRequest {
+    /// Only this action.
+    pub action: Option<String>,
+    /// Only what the administrator or the key of this id did.
+    pub actor: Option<Uuid>,
+    /// Not before this moment.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub from: Option<OffsetDateTime>,
+    /// Before this moment.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    #[param(value_type = Option<String>, format = DateTime)]
+    pub until: Option<OffsetDateTime>,
+    /// How many items at most: 1 to 1000, 50 by default.
+    pub limit: Option<i64>,
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// Lists the audit log, newest entries first. Needs a key that may read it.
+#[utoipa::path(get, path = "/v1/audit-log", tag = "audit log", params(AuditLogRequest),
+    responses((status = 200, body = Page<AuditEntryView>), (status = 400, body = Problem), (status = 403, body = Problem)))]
+pub async fn list(
+    State(api): State<Api>,
+    caller: Caller,
+    Query(request): Query<AuditLogRequest>,
+) -> Result<Json<Page<AuditEntryView>>, Problem> {
+    if !caller.may_read_audit_log {
+        return Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "key_may_not",
+            "This API key may not read the audit log. Create one that may, with `beckon-api create-key \
+             --read-audit-log` or in the console.",
+        ));
+    }
+    let page = PageRequest {
+        limit: request.limit,
+        cursor: request.cursor,
+    };
+    let limit = page.limit()?;
+    let filter = Filter {
+        who: None,
+        actions: request.action.into_iter().collect(),
+        actor: request.actor,
+        from: request.from,
+        until: request.until,
+    };
+    let entries = audit::list(&api.db, &filter, page.after()?, None, limit + 1).await?;
+    let items = entries.into_iter().map(AuditEntryView::from).collect();
+    Ok(Json(Page::of(items, limit, |entry: &AuditEntryView| entry.id)))
+}

@@ -1,0 +1,189 @@
+//! The attacks, each bounded in number and rate.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::stream;
+use harness::{HarnessError, Result, World};
+use reqwest::{Body, Client};
+use serde_json::json;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpSocket;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::bystanders::client_at;
+use crate::figures::Figures;
+
+/// Clients that post forms of a million fields.
+const FORM_POSTERS: u8 = 4;
+
+/// Source addresses that flood the sign-in,
+const FLOODERS: u8 = 200;
+/// and all their requests in a second.
+const FLOOD_RATE: u32 = 110;
+
+/// Requests of a second that guess one administrator's password, and one user's.
+const GUESS_RATE: u32 = 20;
+
+/// Bodies that arrive a byte a second,
+const SLOW_BODIES: usize = 1_000;
+/// from so many addresses.
+const SLOW_ADDRESSES: usize = 20;
+
+/// Uploads at a time,
+const UPLOADS: u8 = 8;
+/// of so many bytes each.
+const UPLOAD_BYTES: usize = 60 * 1024 * 1024;
+
+/// What all attacks share.
+#[derive(Clone)]
+struct Attack {
+    base: String,
+    key: String,
+    administrator: String,
+    figures: Arc<Figures>,
+    end: CancellationToken,
+}
+
+/// Begins all of them.
+///
+/// # Errors
+///
+/// When no client can be made.
+pub(crate) fn begin(
+    world: &Arc<World>,
+    tasks: &mut JoinSet<()>,
+    figures: &Arc<Figures>,
+    end: &CancellationToken,
+) -> Result<()> {
+    let attack = Attack {
+        base: world.base().to_owned(),
+        key: world.key().to_owned(),
+        administrator: "priya@lerna.example".to_owned(),
+        figures: Arc::clone(figures),
+        end: end.clone(),
+    };
+    for n in 1..=FORM_POSTERS {
+        tasks.spawn(attack.clone().post_forms(client_at([127, 0, 1, n])?));
+    }
+    let flooders = (1..=FLOODERS)
+        .map(|n| client_at([127, 0, 2, n]))
+        .collect::<Result<Vec<_>>>()?;
+    tasks.spawn(attack.clone().flood(flooders));
+    tasks.spawn(attack.clone().guess(client_at([127, 0, 3, 1])?));
+    for n in 1..=UPLOADS {
+        tasks.spawn(attack.clone().upload(client_at([127, 0, 4, n])?));
+    }
+    for n in 0..SLOW_BODIES {
+        let octet = u8::try_from(1 + n % SLOW_ADDRESSES).map_err(|_| HarnessError::new("too many addresses"))?;
+        tasks.spawn(attack.clone().drip(world.address(), [127, 0, 5, octet]));
+    }
+    Ok(())
+}
+
+impl Attack {
+    /// Posts forms of a million fields, one after the other.
+    async fn post_forms(self, client: Client) {
+        let form = "a&".repeat(1 << 20);
+        while !self.end.is_cancelled() {
+            let request = client
+                .post(format!("{}/console/sign-in", self.base))
+                .header("content-type", "application/x-www-form-urlencoded")
+                .body(form.clone());
+            self.figures.attack("hostile forms", request).await;
+            self.pause(Duration::from_millis(50)).await;
+        }
+    }
+
+    /// Tries to sign in with ever new addresses from all clients in turn.
+    async fn flood(self, clients: Vec<Client>) {
+        let mut in_flight = JoinSet::new();
+        let mut ticks = tokio::time::interval(Duration::from_secs(1) / FLOOD_RATE);
+        for (n, client) in clients.iter().cycle().enumerate() {
+            ticks.tick().await;
+            if self.end.is_cancelled() {
+                break;
+            }
+            let form = [
+                ("email", format!("person{n}@example.net")),
+                ("password", "open sesame, please".to_owned()),
+            ];
+            let request = client.post(format!("{}/console/sign-in", self.base)).form(&form);
+            let figures = Arc::clone(&self.figures);
+            in_flight.spawn(async move { figures.attack("sign-in flood", request).await });
+            while in_flight.try_join_next().is_some() {}
+        }
+    }
+
+    /// Guesses the password of one administrator and of one user.
+    async fn guess(self, client: Client) {
+        let mut ticks = tokio::time::interval(Duration::from_secs(1) / GUESS_RATE);
+        let mut in_flight = JoinSet::new();
+        while !self.end.is_cancelled() {
+            ticks.tick().await;
+            let console = client
+                .post(format!("{}/console/sign-in", self.base))
+                .form(&[("email", &*self.administrator), ("password", "a guess of many words")]);
+            let guess =
+                json!({ "email": "ada@example.com", "password": "abcde-fghjk-mnpqr-stuvw", "client": "a guesser" });
+            let platform = client
+                .post(format!("{}/v1/credentials/verify", self.base))
+                .bearer_auth(&self.key)
+                .json(&guess);
+            let figures = Arc::clone(&self.figures);
+            in_flight.spawn(async move {
+                tokio::join!(
+                    figures.attack("guesses at the console", console),
+                    figures.attack("guesses at the API", platform)
+                );
+            });
+            while in_flight.try_join_next().is_some() {}
+        }
+    }
+
+    /// Uploads large files that no import can use.
+    async fn upload(self, client: Client) {
+        while !self.end.is_cancelled() {
+            let line = "person@example.org,Person,Example,some text that fills the file without end\n".repeat(1_000);
+            let pieces = UPLOAD_BYTES / line.len();
+            let body = stream::iter((0..pieces).map(move |_| Ok::<_, std::io::Error>(line.clone())));
+            let request = client
+                .post(format!("{}/v1/imports?file_name=people.csv&dry_run=true", self.base))
+                .bearer_auth(&self.key)
+                .header("content-type", "text/csv")
+                .body(Body::wrap_stream(body));
+            self.figures.attack("uploads of 60 MiB", request).await;
+            self.pause(Duration::from_millis(200)).await;
+        }
+    }
+
+    /// Holds a connection with a body that arrives a byte a second, again and again.
+    async fn drip(self, to: std::net::SocketAddr, from: [u8; 4]) {
+        while !self.end.is_cancelled() {
+            let _ = self.drip_once(to, from).await;
+            self.pause(Duration::from_secs(1)).await;
+        }
+    }
+
+    async fn drip_once(&self, to: std::net::SocketAddr, from: [u8; 4]) -> std::io::Result<()> {
+        let socket = TcpSocket::new_v4()?;
+        socket.bind((from, 0).into())?;
+        let mut stream = socket.connect(to).await?;
+        let head = "POST /console/sign-in HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+                    Content-Length: 10000\r\n\r\n";
+        stream.write_all(head.as_bytes()).await?;
+        while !self.end.is_cancelled() {
+            stream.write_all(b"a").await?;
+            self.pause(Duration::from_secs(1)).await;
+        }
+        Ok(())
+    }
+
+    async fn pause(&self, time: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.end.cancelled() => {}
+        }
+    }
+}

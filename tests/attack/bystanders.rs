@@ -1,0 +1,124 @@
+//! The people and programs that must not notice the attack.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use harness::world::Administrator;
+use harness::{HarnessError, Result, World};
+use reqwest::Client;
+use reqwest::redirect::Policy;
+use serde_json::json;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::figures::Figures;
+
+/// Between two requests of a bystander.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Who signs in, and with what.
+pub(crate) struct Bystanders {
+    base: String,
+    probes: String,
+    key: String,
+    administrator: Administrator,
+    user: (String, String),
+}
+
+/// A client with this source address.
+pub(crate) fn client_at(address: [u8; 4]) -> Result<Client> {
+    Client::builder()
+        .local_address(std::net::IpAddr::from(address))
+        .redirect(Policy::none())
+        .build()
+        .map_err(|fault| HarnessError::because("could not make a client", fault))
+}
+
+impl Bystanders {
+    /// Makes an administrator, and a user with a mailed password.
+    pub(crate) async fn prepare(world: &World) -> Result<Self> {
+        let email = "ada@example.com".to_owned();
+        world.person(&email).await;
+        let batch = world.reset_passwords(json!({ "emails": [email] })).await;
+        world.finished(batch).await;
+        let mails = world.relay.mails_to(&email)?;
+        let password = mails.first().and_then(|mail| mail.password());
+        let password = password.ok_or_else(|| HarnessError::new("ada got no password"))?;
+        Ok(Self {
+            base: world.base().to_owned(),
+            probes: world.probes().to_owned(),
+            key: world.key().to_owned(),
+            administrator: world.administrator().await.clone(),
+            user: (email, password.to_owned()),
+        })
+    }
+
+    /// Lets all of them go on until the end.
+    pub(crate) fn begin(self, tasks: &mut JoinSet<()>, figures: &Arc<Figures>, end: &CancellationToken) {
+        let this = Arc::new(self);
+        for (n, bystander) in [Bystander::Administrator, Bystander::Platform, Bystander::Probe]
+            .into_iter()
+            .enumerate()
+        {
+            let (this, figures, end) = (Arc::clone(&this), Arc::clone(figures), end.clone());
+            tasks.spawn(async move {
+                let octet = u8::try_from(n).unwrap_or_default();
+                let Ok(client) = client_at([127, 0, 9, octet + 1]) else {
+                    return;
+                };
+                let mut device = String::new();
+                while !end.is_cancelled() {
+                    this.act(bystander, &client, &mut device, &figures).await;
+                    tokio::time::sleep(PAUSE).await;
+                }
+            });
+        }
+    }
+
+    async fn act(&self, bystander: Bystander, client: &Client, device: &mut String, figures: &Figures) {
+        match bystander {
+            Bystander::Administrator => {
+                let form = [
+                    ("email", &self.administrator.email),
+                    ("password", &self.administrator.password),
+                ];
+                let url = format!("{}/console/sign-in", self.base);
+                let request = client.post(url).header("cookie", &*device).form(&form);
+                let answer = figures.require("an administrator signs in", 303, request).await;
+                remember_device(answer.as_ref(), device);
+            }
+            Bystander::Platform => {
+                let (email, password) = &self.user;
+                let request = client
+                    .post(format!("{}/v1/credentials/verify", self.base))
+                    .bearer_auth(&self.key)
+                    .json(&json!({ "email": email, "password": password, "client": "ada's browser" }));
+                figures.require("a user signs in", 200, request).await;
+            }
+            Bystander::Probe => {
+                for page in ["healthz", "readyz", "metrics"] {
+                    let request = client.get(format!("{}/{page}", self.probes));
+                    figures.require("a probe asks", 200, request).await;
+                }
+            }
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Bystander {
+    Administrator,
+    Platform,
+    Probe,
+}
+
+/// Keeps the cookies of an answer as a browser does, all but the session's.
+fn remember_device(answer: Option<&reqwest::Response>, device: &mut String) {
+    let cookies = answer
+        .into_iter()
+        .flat_map(|answer| answer.headers().get_all("set-cookie"));
+    let cookies = cookies.filter_map(|cookie| cookie.to_str().ok()?.split(';').next());
+    if let Some(cookie) = cookies.filter(|cookie| cookie.contains("device=")).last() {
+        cookie.clone_into(device);
+    }
+}
