@@ -3,7 +3,7 @@
 use crate::StartError;
 use crate::config::{Admission, Settings};
 use shared::address::EmailAddress;
-use shared::password::{HashPool, Password};
+use shared::password::{HashPool, Password, PersonalWords};
 use shared::store::administrators::{self, Added, NewAdministrator};
 use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::{self, Db, begin, commit};
@@ -28,7 +28,8 @@ pub async fn admit(settings: &Settings, admission: Admission) -> Result<(), Star
     let address = EmailAddress::parse(&admission.email).map_err(|fault| refused(format!("--email: {fault}")))?;
     let name = admission.name.unwrap_or_else(|| address.as_typed().to_owned());
     check_name(&name).map_err(|fault| refused(format!("--name: {fault}")))?;
-    let password = Password::chosen(&first_line()?).map_err(|fault| refused(fault.to_string()))?;
+    let words = PersonalWords::of([address.as_typed(), &name, &settings.letters.organisation]);
+    let password = Password::chosen(&first_line()?, &words).map_err(|fault| refused(fault.to_string()))?;
     let hashing = HashPool::start(1, 1).map_err(|fault| StartError::System("start a thread for hashing", fault))?;
     let hashed = hashing.hash(password).await;
     let (_, verifier) = hashed.map_err(|fault| StartError::Randomness(fault.to_string()))?;

@@ -4,6 +4,7 @@
 
 use super::fields::Fields;
 use super::frame::{Frame, Place};
+use super::password_check::{Checked, Client, check};
 use super::respond::{page, page_as, redirect_saying, set_cookie};
 use super::session::{self, Administrator};
 use crate::problem::Problem;
@@ -12,11 +13,9 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use shared::address::EmailAddress;
-use shared::password::{Form, Password, Verifier};
+use shared::password::{PersonalWords, Rank, Verifier};
 use shared::store::audit::{self, Act, Action};
 use shared::store::{administrators, begin, commit, sessions};
-use std::time::Instant;
 use zeroize::Zeroizing;
 
 /// The page.
@@ -67,7 +66,9 @@ pub(super) async fn choose(
     if !administrator.must_choose && !is_current(&api, &administrator, fields.text("current_password")).await? {
         faults.current = Some("This is not your password".to_owned());
     }
-    let new = match Password::chosen(fields.text("new_password")) {
+    let words = PersonalWords::of([&administrator.email, &administrator.name, &api.letters.organisation]);
+    let typed = Zeroizing::new(fields.text("new_password").to_owned());
+    let new = match api.console_hashing.choose(Rank::FIRST, typed, words).await? {
         Ok(new) => Some(new),
         Err(fault) => {
             faults.new = Some(fault.to_string());
@@ -83,7 +84,7 @@ pub(super) async fn choose(
         page.faults = faults;
         return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
-    let (_, verifier) = api.hashing.hash(new).await.map_err(|_| Problem::internal())?;
+    let (_, verifier) = api.console_hashing.hash(new).await?;
     let cookie = renew(&api, &administrator, verifier).await?;
     let mut response = redirect_saying("/console", "Your password is changed.");
     set_cookie(&mut response, &cookie);
@@ -91,27 +92,10 @@ pub(super) async fn choose(
 }
 
 async fn is_current(api: &Api, administrator: &Administrator, typed: &str) -> Result<bool, Problem> {
-    let key = EmailAddress::parse(&administrator.email).map_or_else(|_| String::new(), |address| address.key());
-    let Ok(spent) = api.tries.take(&format!("console {key}"), Instant::now()) else {
-        return Err(Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_tries",
-            "Too many passwords were tried. Wait ten seconds and try again.",
-        ));
-    };
-    let lock = administrators::lock_of(&api.db, &key).await?;
-    let verifiers = lock
-        .into_iter()
-        .map(|lock| (Verifier::from_stored(lock.verifier), Form::Chosen));
-    let found = api
-        .hashing
-        .verify(verifiers.collect(), Zeroizing::new(typed.to_owned()))
-        .await
-        .map_err(|_| Problem::internal())?;
-    if found.is_some() {
-        api.tries.give_back(spent);
-    }
-    Ok(found.is_some())
+    let client = Client::in_session(administrator.proof());
+    let password = Zeroizing::new(typed.to_owned());
+    let checked = check(api, &administrator.email, password, &client).await?;
+    Ok(matches!(checked, Checked::Right(lock) if lock.id == administrator.id))
 }
 
 /// Stores it, ends all sessions and begins another for the one who is here.

@@ -29,8 +29,7 @@ pub(super) struct First {
 /// Makes one.
 pub(super) async fn make(api: &Api) -> Result<First, Problem> {
     let password = Password::generate(&mut os_randomness()).map_err(|_| Problem::internal())?;
-    let hashed = api.hashing.hash(password).await;
-    let (password, verifier) = hashed.map_err(|_| Problem::internal())?;
+    let (password, verifier) = api.console_hashing.hash(password).await?;
     Ok(First {
         shown: Zeroizing::new(password.expose_once().to_owned()),
         verifier,
