@@ -3,8 +3,9 @@
 use crate::StartError;
 use crate::config::{Admission, Settings};
 use shared::address::EmailAddress;
+use shared::name::check_administrator;
 use shared::password::{HashPool, Password, PersonalWords};
-use shared::store::administrators::{self, Added, NewAdministrator};
+use shared::store::administrators::{self, Access, Added, NewAdministrator};
 use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::{self, Db, begin, commit};
 use zeroize::Zeroizing;
@@ -26,8 +27,13 @@ fn first_line() -> Result<Zeroizing<String>, StartError> {
 pub async fn admit(settings: &Settings, admission: Admission) -> Result<(), StartError> {
     let refused = |why: String| StartError::Administrator(why);
     let address = EmailAddress::parse(&admission.email).map_err(|fault| refused(format!("--email: {fault}")))?;
-    let name = admission.name.unwrap_or_else(|| address.as_typed().to_owned());
-    check_name(&name).map_err(|fault| refused(format!("--name: {fault}")))?;
+    let name = admission
+        .name
+        .as_deref()
+        .unwrap_or(address.as_typed())
+        .trim()
+        .to_owned();
+    check_administrator(&name).map_err(|fault| refused(format!("--name: {fault}")))?;
     let words = PersonalWords::of([address.as_typed(), &name, &settings.letters.organisation]);
     let password = Password::chosen(&first_line()?, &words).map_err(|fault| refused(fault.to_string()))?;
     let hashing = HashPool::start(1, 1).map_err(|fault| StartError::System("start a thread for hashing", fault))?;
@@ -37,8 +43,7 @@ pub async fn admit(settings: &Settings, admission: Admission) -> Result<(), Star
         email: address.as_typed().to_owned(),
         email_key: address.key(),
         name,
-        verifier: verifier.as_stored().to_owned(),
-        must_choose: false,
+        access: Access::Password(verifier.as_stored().to_owned()),
         created_by: Actor::command_line().name,
     };
     let db = store::connect(&settings.database, "beckon-api: add-administrator")?;
@@ -46,7 +51,7 @@ pub async fn admit(settings: &Settings, admission: Admission) -> Result<(), Star
         crate::migrate(&db).await?;
     }
     if admission.renew {
-        renew(&db, &new).await
+        renew(&db, &new, verifier.as_stored()).await
     } else {
         add(&db, &new).await
     }
@@ -63,10 +68,10 @@ async fn add(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
                 new.email
             ));
         }
-        Added::NameTaken => {
+        Added::NameTaken(taken) => {
             return refused(format!(
-                "another administrator is called {}; names tell people apart in the audit log, so give another --name",
-                new.name
+                "another administrator is called {taken}, which is the same or looks the same; names tell people apart \
+                 in the audit log, so give another --name"
             ));
         }
     };
@@ -80,7 +85,7 @@ async fn add(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
     Ok(commit(transaction).await?)
 }
 
-async fn renew(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
+async fn renew(db: &Db, new: &NewAdministrator, verifier: &str) -> Result<(), StartError> {
     let Some(known) = administrators::find_by_key(db, &new.email_key).await? else {
         return Err(StartError::Administrator(format!(
             "{} is no administrator; without --renew they become one",
@@ -88,7 +93,7 @@ async fn renew(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
         )));
     };
     let mut transaction = begin(db).await?;
-    administrators::renew(&mut transaction, known.id, &new.verifier, false).await?;
+    administrators::renew(&mut transaction, known.id, verifier).await?;
     let act = Act {
         actor: &Actor::command_line(),
         action: Action::AdministratorRenewed,
@@ -97,53 +102,4 @@ async fn renew(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
     };
     audit::note(&mut transaction, &act).await?;
     Ok(commit(transaction).await?)
-}
-
-/// What is wrong with what somebody is to be called.
-///
-/// # Errors
-///
-/// A sentence for whoever typed it.
-pub fn check_name(name: &str) -> Result<(), &'static str> {
-    check_label(name)?;
-    let lower = format!("{} ", name.trim().to_lowercase());
-    let others = ["key ", "the command line ", "somebody ", "unknown ", "beckon "];
-    if others.iter().any(|taken| lower.starts_with(taken)) {
-        Err("Name must not begin like those of keys and programs in the audit log")
-    } else {
-        Ok(())
-    }
-}
-
-/// What is wrong with the name of anything.
-///
-/// # Errors
-///
-/// A sentence for whoever typed it.
-pub fn check_label(name: &str) -> Result<(), &'static str> {
-    if name.trim().is_empty() {
-        Err("Enter a name")
-    } else if name.chars().count() > 100 {
-        Err("Name must be 100 characters or fewer")
-    } else if name.chars().any(char::is_control) {
-        Err("Name must not contain tabs, line breaks or other control characters")
-    } else {
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_is_called_what_others_are_called_in_the_audit_log() {
-        for name in ["Key intranet", "key", " the command line", "Somebody", "Beckon"] {
-            assert!(check_name(name).is_err(), "{name}");
-        }
-        for name in ["Priya", "Keyla Ortiz", "Ana Key", "Ø", "priya@lerna.example"] {
-            assert_eq!(check_name(name), Ok(()), "{name}");
-        }
-        assert!(check_name("\t").is_err() && check_name("a\u{7}b").is_err() && check_name(&"a".repeat(101)).is_err());
-    }
 }

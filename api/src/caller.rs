@@ -17,7 +17,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRng as _;
 use sha2::{Digest as _, Sha256};
 use shared::store::StoreResult;
-use shared::store::api_keys::{self, ApiKey};
+use shared::store::api_keys::{self, ApiKey, NewKey};
 use shared::store::audit::{AccessEvent, Action, Actor, ActorKind};
 use tracing::debug;
 use uuid::Uuid;
@@ -30,6 +30,8 @@ const RANDOM_BYTES: usize = 32;
 pub struct Caller {
     /// How the caller is recorded.
     pub actor: Actor,
+    /// Whether the caller may read the audit log.
+    pub may_read_audit_log: bool,
 }
 
 impl Caller {
@@ -50,6 +52,20 @@ pub fn make_key() -> Result<(String, Vec<u8>), rand::rngs::SysError> {
     let key = format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes));
     let digest = digest(&key);
     Ok((key, digest))
+}
+
+/// What the audit log notes of a new key: its name, and what sets it apart from other keys.
+pub fn noted(new: &NewKey) -> serde_json::Value {
+    let mut noted = serde_json::json!({ "name": new.name });
+    if let Some(noted) = noted.as_object_mut() {
+        let marks = [
+            ("never_expires", new.expires_after.is_none()),
+            ("reads_audit_log", new.may_read_audit_log),
+        ];
+        let marks = marks.into_iter().filter(|(_, holds)| *holds);
+        noted.extend(marks.map(|(mark, holds)| (mark.to_owned(), holds.into())));
+    }
+    noted
 }
 
 fn digest(key: &str) -> Vec<u8> {
@@ -102,6 +118,13 @@ async fn identify(api: &Api, headers: &HeaderMap, extensions: &Extensions) -> Re
         return Err(invalid());
     }
     let found = api_keys::find(&api.db, &digest(key)).await?.ok_or_else(invalid)?;
+    if let Some(at) = found.expires_at.filter(|_| found.is_expired) {
+        let detail = format!(
+            "This API key expired on {}. Make another one in the console, or with `beckon-api create-key`.",
+            at.date()
+        );
+        return Err(refused("key_expired", &detail));
+    }
     if found.is_use_due {
         note_use(api, &found).await?;
     }
@@ -110,7 +133,10 @@ async fn identify(api: &Api, headers: &HeaderMap, extensions: &Extensions) -> Re
         name: format!("key {}", found.name),
         ..observe::origin(extensions)
     };
-    Ok(Caller { actor })
+    Ok(Caller {
+        actor,
+        may_read_audit_log: found.may_read_audit_log,
+    })
 }
 
 fn bearer(authorization: Option<&HeaderValue>) -> Option<&str> {
@@ -125,7 +151,10 @@ fn bearer(authorization: Option<&HeaderValue>) -> Option<&str> {
 /// When Postgres is away.
 pub async fn is_valid(api: &Api, headers: &HeaderMap) -> StoreResult<bool> {
     match bearer(headers.get(header::AUTHORIZATION)) {
-        Some(key) => Ok(api_keys::find(&api.db, &digest(key)).await?.is_some()),
+        Some(key) => {
+            let found = api_keys::find(&api.db, &digest(key)).await?;
+            Ok(found.is_some_and(|key| !key.is_expired))
+        }
         None => Ok(false),
     }
 }

@@ -36,13 +36,42 @@ pub enum Command {
     /// Ask the API whose probes listen at `BECKON_PROBES_LISTEN` whether it is ready, and leave
     Healthcheck,
     /// Make an API key and print it, once and alone, on standard output
-    CreateKey {
-        /// What the key is for; shown wherever its use is recorded
-        #[arg(long)]
-        name: String,
-    },
+    CreateKey(KeyRequest),
     /// Let somebody use the console
     AddAdministrator(Admission),
+}
+
+/// A key to make.
+#[derive(clap::Args, Clone, Debug, Eq, PartialEq)]
+pub struct KeyRequest {
+    /// What the key is for; shown wherever its use is recorded. No other key that works has this name
+    #[arg(long)]
+    pub name: String,
+    /// How long it works, from 1h to 365d, or never to make one that does not expire
+    #[arg(long, default_value = "365d", value_parser = key_lifetime)]
+    pub expires: KeyLifetime,
+    /// Let it read the audit log
+    #[arg(long)]
+    pub read_audit_log: bool,
+}
+
+/// How long a key works.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyLifetime {
+    /// So long.
+    For(Duration),
+    /// Until it is revoked.
+    Endless,
+}
+
+impl KeyLifetime {
+    /// Until it expires; none when it does not.
+    pub const fn duration(self) -> Option<Duration> {
+        match self {
+            Self::For(duration) => Some(duration),
+            Self::Endless => None,
+        }
+    }
 }
 
 /// Somebody to let into the console. Their password comes in on standard input.
@@ -192,6 +221,19 @@ const DETAILS_KEPT_LEAST: Duration = Duration::from_hours(7 * 24);
 
 /// Twenty times the default, so that nobody has to hurry; a mail for later has a start time instead.
 const HOLD_MOST: Duration = Duration::from_mins(10);
+
+/// Less is a slip of the unit.
+const KEY_LIFETIME_LEAST: Duration = Duration::from_hours(1);
+
+fn key_lifetime(text: &str) -> Result<KeyLifetime, String> {
+    if text == "never" {
+        return Ok(KeyLifetime::Endless);
+    }
+    let lifetime = duration(text).ok().filter(|lifetime| *lifetime >= KEY_LIFETIME_LEAST);
+    lifetime
+        .map(KeyLifetime::For)
+        .ok_or_else(|| "write a time from 1h to 365d, or never".to_owned())
+}
 
 fn details_kept(text: &str) -> Result<Duration, String> {
     duration(text)

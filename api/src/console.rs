@@ -14,6 +14,7 @@
 //! line in [`routes`]. The template has a `frame`, made by `Administrator::frame`, which fills in
 //! what all pages have.
 
+mod access;
 mod account;
 mod activity;
 mod administrators;
@@ -22,6 +23,7 @@ mod audit;
 mod batch;
 mod blocked;
 mod carried;
+mod choose_password;
 mod delivery;
 mod device;
 mod door;
@@ -67,6 +69,10 @@ pub fn routes(api: &Api) -> Router<Api> {
     let within = from_fn(crate::routes::within);
     let open = Router::new()
         .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
+        .route(
+            "/console/choose-password/{token}",
+            get(choose_password::show).post(choose_password::choose),
+        )
         .route("/console/assets/{file}", get(assets::show))
         .layer(within.clone());
     let closed = Router::new()
@@ -87,7 +93,7 @@ pub fn routes(api: &Api) -> Router<Api> {
         .route("/console/blocked-addresses", get(blocked::show))
         .route("/console/blocked-addresses/unblock", post(blocked::unblock))
         .merge(system_emails::routes())
-        .merge(manage())
+        .merge(manage(api))
         .merge(batches())
         .merge(imports::routes())
         .merge(user::routes())
@@ -112,23 +118,28 @@ pub fn routes(api: &Api) -> Router<Api> {
 }
 
 /// Who may use all this, and who did.
-fn manage() -> Router<Api> {
+fn manage(api: &Api) -> Router<Api> {
     Router::new()
+        .merge(handing_out_access().route_layer(from_fn_with_state(api.clone(), access::confirmed)))
         .route("/console/account", get(account::show))
         .route("/console/account/end-others", post(account::end_others))
-        .route(
-            "/console/administrators",
-            get(administrators::list).post(administrators::add),
-        )
+        .route("/console/administrators", get(administrators::list))
         .route("/console/administrators/new", get(administrators::ask))
         .route("/console/administrators/{id}", get(administrators::show))
-        .route("/console/administrators/{id}/password", post(administrators::renew))
         .route("/console/administrators/{id}/disable", post(administrators::disable))
-        .route("/console/administrators/{id}/enable", post(administrators::enable))
-        .route("/console/keys", get(keys::list).post(keys::make))
+        .route("/console/keys", get(keys::list))
         .route("/console/keys/new", get(keys::ask))
         .route("/console/keys/{id}/revoke", get(keys::consider).post(keys::revoke))
         .route("/console/audit", get(audit::show))
+}
+
+/// What hands out access, for which the password must have been entered lately.
+fn handing_out_access() -> Router<Api> {
+    Router::new()
+        .route("/console/administrators", post(administrators::add))
+        .route("/console/administrators/{id}/password", post(administrators::reset))
+        .route("/console/administrators/{id}/enable", post(administrators::enable))
+        .route("/console/keys", post(keys::make))
 }
 
 /// What was sent: all of it, a batch from its hold to its report, and each of its mails.

@@ -7,6 +7,7 @@
 //! neither a failed mail nor somebody else's request locks anybody out.
 
 mod checking;
+pub mod revoke;
 pub mod tries;
 
 use crate::body::JsonBody;
@@ -19,9 +20,7 @@ use axum::http::StatusCode;
 use checking::Check;
 use serde::{Deserialize, Serialize};
 use shared::password::{PasswordFault, PersonalWords, Rank};
-use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::credentials;
-use shared::store::{begin, commit};
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -68,10 +67,10 @@ pub async fn verify(
     let request = body.value;
     let check = Check::begin(&api, &caller, &request.email, request.client).await?;
     let found = check.matching(request.password).await?;
-    let used = match found.as_ref().map(|candidate| candidate.id) {
-        Some(id) => {
+    let used = match found.clone() {
+        Some(proof) => {
             let db = api.db.clone();
-            api.to_the_end(async move { Ok(credentials::note_use(&db, id).await?) })
+            api.to_the_end(async move { Ok(credentials::note_use(&db, &proof).await?) })
                 .await?
         }
         None => false,
@@ -104,7 +103,8 @@ pub struct ChooseRequest {
     /// The password they have: a mailed one, or the one they chose before.
     #[schema(value_type = String, format = Password)]
     pub password: Zeroizing<String>,
-    /// The one they want: 15 characters or more, at most 1,024 bytes, and not easy to guess.
+    /// The one they want: 15 characters or more, at most 1,024 bytes, not easy to guess, and none that works for
+    /// them now, mailed or chosen.
     #[schema(value_type = String, format = Password)]
     pub new_password: Zeroizing<String>,
     /// As in `POST /v1/credentials/verify`.
@@ -141,18 +141,22 @@ pub async fn choose(
             .await;
         if !matches!(judged, Ok(Ok(_))) {
             check.give_up();
-            judged?.map_err(unfit)?;
+            judged?.map_err(guessable)?;
             return Err(Problem::internal());
         }
         let proof = check.matching(request.password).await?.ok_or_else(wrong)?;
+        // Only for those who have proved themselves: the answer says whether a password works.
+        if checking::is_in_use(&this, &request.email, request.new_password.clone()).await? {
+            return Err(unfit("password_reused", REUSED.to_owned()));
+        }
         // Once more with the person's own words, which only they may learn anything about.
         let words = checking::words_of(&this, proof.user).await?;
         let judged = this.hashing.choose(Rank::FIRST, request.new_password, words).await?;
-        let new = judged.map_err(unfit)?;
+        let new = judged.map_err(guessable)?;
         let (_, verifier) = this.hashing.hash(new).await?;
         // It may have expired or been revoked while we hashed.
-        if !credentials::note_use(&this.db, proof.id).await?
-            || !credentials::choose(&this.db, proof.id, verifier.as_stored()).await?
+        if !credentials::note_use(&this.db, &proof).await?
+            || !credentials::choose(&this.db, &proof, verifier.as_stored()).await?
         {
             return Err(wrong());
         }
@@ -161,80 +165,14 @@ pub async fn choose(
     .await
 }
 
+const REUSED: &str = "Password must not be the current one or one that was mailed";
+
+fn guessable(fault: PasswordFault) -> Problem {
+    unfit(fault.code(), fault.to_string())
+}
+
 /// Says why a password cannot be chosen.
-fn unfit(fault: PasswordFault) -> Problem {
-    let error = FieldError::in_field("new_password", fault.code(), fault.to_string());
+fn unfit(code: &str, message: String) -> Problem {
+    let error = FieldError::in_field("new_password", code, message);
     Problem::unprocessable("password_unfit", "This password cannot be used; see errors.").with_errors(vec![error])
-}
-
-/// Whose unused passwords to end.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RevokeRequest {
-    /// Those mailed by this batch,
-    pub batch: Option<Uuid>,
-    /// or those of these users.
-    #[serde(default)]
-    pub users: Vec<Uuid>,
-}
-
-/// How it went.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct Revoked {
-    /// Passwords that stop working now.
-    pub revoked: i64,
-    /// Passwords that had been used: their owners have signed in, and keep what they have.
-    pub already_used: i64,
-}
-
-/// Ends unused mailed passwords: a mail cannot be recalled, what is in it can.
-#[utoipa::path(post, path = "/v1/credentials/revoke", tag = "credentials", request_body = RevokeRequest,
-    responses((status = 200, body = Revoked), (status = 422, body = Problem)))]
-pub async fn revoke(
-    State(api): State<Api>,
-    caller: Caller,
-    body: JsonBody<RevokeRequest>,
-) -> Result<Json<Revoked>, Problem> {
-    let request = body.value;
-    if request.batch.is_none() && request.users.is_empty() {
-        return Err(Problem::unprocessable(
-            "nothing_to_revoke",
-            "Say whose passwords to end: a batch, or users.",
-        ));
-    }
-    let done = revoke_for(&api, &caller.actor, request.batch, request.users).await?;
-    Ok(Json(Revoked {
-        revoked: done.revoked,
-        already_used: done.already_used,
-    }))
-}
-
-/// Ends the unused passwords of a batch, or of some users, and puts on record who wished it.
-///
-/// # Errors
-///
-/// When Postgres is away; then none has ended.
-pub async fn revoke_for(
-    api: &Api,
-    actor: &Actor,
-    batch: Option<Uuid>,
-    users: Vec<Uuid>,
-) -> Result<credentials::Revoked, Problem> {
-    let (db, actor) = (api.db.clone(), actor.clone());
-    api.to_the_end(async move {
-        let mut transaction = begin(&db).await?;
-        let done = credentials::revoke(&mut transaction, batch, &users).await?;
-        let act = Act {
-            actor: &actor,
-            action: Action::PasswordsRevoked,
-            subject: batch.map(|batch| format!("batch {batch}")),
-            details: serde_json::json!({
-                "users": users.len(), "revoked": done.revoked, "already_used": done.already_used
-            }),
-        };
-        audit::note(&mut transaction, &act).await?;
-        commit(transaction).await?;
-        Ok(done)
-    })
-    .await
 }

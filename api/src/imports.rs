@@ -26,6 +26,7 @@ use shared::store::begin;
 use shared::store::imports::rows::{self, Reject};
 use shared::store::imports::{self, Import, ImportState, Totals};
 use std::sync::atomic::AtomicI32;
+use time::OffsetDateTime;
 use tracing::info;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -77,6 +78,9 @@ pub struct ImportView {
     pub problems: Vec<serde_json::Value>,
     /// Where all rejected rows can be downloaded, each with its problems, ready to mend.
     pub problems_url: Option<String>,
+    /// Since when its rejected rows are not kept any longer (`BECKON_DETAILS_KEPT`); its numbers stay.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub details_dropped_at: Option<OffsetDateTime>,
 }
 
 impl ImportView {
@@ -101,6 +105,7 @@ impl ImportView {
             rejected: totals.rejected,
             blank: totals.blank,
             problems,
+            details_dropped_at: None,
         }
     }
 }
@@ -226,7 +231,18 @@ impl Form {
 
 fn file_name(given: &str) -> Result<String, Problem> {
     let name = given.trim();
-    crate::body::without_controls("file_name", name).map_err(|error| {
+    let seen = crate::body::without_controls("file_name", name).and_then(|()| {
+        if name.chars().any(shared::name::is_invisible) {
+            let told = "file_name has an invisible character; remove it.";
+            return Err(FieldError::in_field(
+                "file_name",
+                "invisible_character",
+                told.to_owned(),
+            ));
+        }
+        Ok(())
+    });
+    seen.map_err(|error| {
         Problem::unprocessable("invalid_request", "The file's name cannot be used; see errors.")
             .with_errors(vec![error])
     })?;
@@ -262,13 +278,18 @@ pub async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<I
         other => vec![other],
     });
     let problems = problems.take(TOLD_MOST).collect();
-    Ok(Json(ImportView::new(
+    let mut view = ImportView::new(
         Some(import.id),
         import.state,
         import.file_name,
         &import.totals,
         problems,
-    )))
+    );
+    if import.details_dropped_at.is_some() {
+        view.problems_url = None;
+        view.details_dropped_at = import.details_dropped_at;
+    }
+    Ok(Json(view))
 }
 
 async fn get(api: &Api, id: Uuid) -> Result<Import, Problem> {
@@ -278,9 +299,16 @@ async fn get(api: &Api, id: Uuid) -> Result<Import, Problem> {
 }
 
 /// The rejected rows as a CSV file to mend and import again.
-#[utoipa::path(get, path = "/v1/imports/{id}/problems.csv", tag = "imports", responses((status = 200, content_type = "text/csv")))]
+#[utoipa::path(get, path = "/v1/imports/{id}/problems.csv", tag = "imports",
+    responses((status = 200, content_type = "text/csv"), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub async fn problems_csv(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
     let import = get(&api, id).await?;
+    if import.details_dropped_at.is_some() {
+        return Err(Problem::unprocessable(
+            "details_dropped",
+            "The rejected rows of this import are not kept any longer. Import the file again to see what is wrong in it.",
+        ));
+    }
     let parts = stream::try_unfold((api, import, Some(-1)), |(api, import, after)| async move {
         let Some(after) = after else { return Ok(None) };
         let rejects = rows::rejects(&api.db, import.id, after.max(0), GROUP)

@@ -112,7 +112,7 @@ pub struct AcceptedBatch {
     /// How many mails are owed.
     pub accepted: i32,
     /// How many were left out, by reason: `unknown_user`, `duplicate`, `signed_in`,
-    /// `already_waiting`, `mailed_recently`, `too_many_passwords`.
+    /// `already_waiting`, `mailed_recently`, `too_many_passwords`, `user_locked`.
     pub left_out: BTreeMap<String, i64>,
 }
 

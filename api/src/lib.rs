@@ -46,15 +46,17 @@ pub mod users;
 pub mod watch;
 
 use backlog::BacklogGauges;
-use config::Settings;
+use config::{KeyRequest, Settings};
 use credentials::Tries;
 use dispatch::Dispatcher;
 use metrics::ApiMetrics;
 use shared::config::DatabaseSettings;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
+use shared::name::check as check_name;
 use shared::password::HashPool;
 use shared::queue::{Brokers, QueueError};
+use shared::store::api_keys::{Created, NewKey};
 use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::{self, Db, StoreResult, schema};
 use shared::system_email::{SystemEmailKind, Template};
@@ -98,6 +100,9 @@ pub enum StartError {
     /// The operating system gave no randomness.
     #[error("could not make a secret: {0}")]
     Randomness(String),
+    /// No key was made, and why.
+    #[error("could not make the API key: {0}")]
+    Key(String),
     /// Nobody was added, and why.
     #[error("could not add the administrator: {0}")]
     Administrator(String),
@@ -139,18 +144,36 @@ async fn database(settings: &Settings) -> Result<Db, StartError> {
 ///
 /// # Errors
 ///
-/// What Postgres or the operating system says.
-pub async fn create_key(settings: &Settings, name: &str) -> Result<String, StartError> {
+/// [`StartError::Key`] with what to do when the name cannot be used; else what Postgres or the operating
+/// system says.
+pub async fn create_key(settings: &Settings, request: KeyRequest) -> Result<String, StartError> {
+    check_name(&request.name).map_err(|fault| StartError::Key(format!("--name: {fault}")))?;
     let db = store::connect(&settings.database, "beckon-api: create-key")?;
     let (key, digest) = caller::make_key().map_err(|fault| StartError::Randomness(fault.to_string()))?;
     let mut transaction = store::begin(&db).await?;
     let actor = Actor::command_line();
-    let id = store::api_keys::create(&mut transaction, name, &digest, &actor.name).await?;
+    let new = NewKey {
+        name: request.name.trim().to_owned(),
+        digest,
+        created_by: actor.name.clone(),
+        created_by_id: None,
+        expires_after: request.expires.duration(),
+        may_read_audit_log: request.read_audit_log,
+    };
+    let id = match store::api_keys::create(&mut transaction, &new).await? {
+        Created::Done(id) => id,
+        Created::NameTaken(taken) => {
+            return Err(StartError::Key(format!(
+                "a key that works is called {taken}, which is the same or looks the same; give another --name, or \
+                 revoke that key first"
+            )));
+        }
+    };
     let act = Act {
         actor: &actor,
         action: Action::KeyMade,
         subject: Some(format!("key {id}")),
-        details: serde_json::json!({ "name": name }),
+        details: caller::noted(&new),
     };
     audit::note(&mut transaction, &act).await?;
     store::commit(transaction).await?;

@@ -54,7 +54,7 @@ async fn obey(command: Command, settings: Settings) -> Result<ExitCode, StartErr
         Command::Healthcheck => {}
         Command::CheckConfig => println!("The settings can be used."),
         Command::AddAdministrator(admission) => api::administrators::admit(&settings, admission).await?,
-        Command::CreateKey { name } => println!("{}", api::create_key(&settings, &name).await?),
+        Command::CreateKey(key) => println!("{}", api::create_key(&settings, key).await?),
     }
     Ok(ExitCode::SUCCESS)
 }

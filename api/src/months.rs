@@ -1,5 +1,5 @@
 //! Makes the months in which mails lie, ahead of time, and drops the ones whose details are not kept
-//! any longer.
+//! any longer, and the rejected rows of imports with them.
 //!
 //! Every API process does so, whoever dispatches: without its month no batch can be accepted.
 
@@ -42,6 +42,10 @@ async fn once(db: &Db, kept: Duration, ahead: &IntGauge) -> StoreResult<()> {
     ahead.set(months::make(db).await?);
     for month in months::drop(db, kept).await? {
         info!(%month, "Dropped the details of a month's mails");
+    }
+    let imports = months::drop_rejects(db, kept).await?;
+    if imports > 0 {
+        info!(imports, "Dropped the rejected rows of imports");
     }
     Ok(())
 }

@@ -33,6 +33,9 @@ use utoipa::OpenApi;
         users::show,
         users::change,
         users::delete,
+        users::lock::lock,
+        users::lock::unlock,
+        users::export,
         blocked::list,
         blocked::unblock,
         system_emails::list,
@@ -55,7 +58,7 @@ use utoipa::OpenApi;
         deliveries::send_again,
         credentials::verify,
         credentials::choose,
-        credentials::revoke
+        credentials::revoke::revoke
     ),
     tags(
         (name = "imports", description = "Bring people in. Importing sends nothing to anybody."),
@@ -68,7 +71,7 @@ use utoipa::OpenApi;
         (name = "batches", description = "What became of a decision, in sums that add up, and a say over the rest of it."),
         (name = "deliveries", description = "One mail to one person, down to the relay's own words."),
         (name = "credentials", description = "For your sign-in page: check passwords, let people choose their own, end \
-                                              unused ones."),
+                                              mailed ones."),
     ),
     security(("key" = [])),
     modifiers(&Everywhere)

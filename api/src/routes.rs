@@ -77,6 +77,9 @@ fn for_keys(api: &Api) -> Router<Api> {
             "/v1/users/{id}",
             get(users::show).patch(users::change).delete(users::delete),
         )
+        .route("/v1/users/{id}/lock", post(users::lock::lock))
+        .route("/v1/users/{id}/unlock", post(users::lock::unlock))
+        .route("/v1/users/{id}/export", get(users::export))
         .route("/v1/blocked-addresses", get(blocked::list))
         .route("/v1/blocked-addresses/{address}", delete(blocked::unblock))
         .route("/v1/system-emails", get(system_emails::list))
@@ -97,7 +100,7 @@ fn for_keys(api: &Api) -> Router<Api> {
         .route("/v1/deliveries/{id}/send-again", post(deliveries::send_again))
         .route("/v1/credentials/verify", post(credentials::verify))
         .route("/v1/credentials/choose", post(credentials::choose))
-        .route("/v1/credentials/revoke", post(credentials::revoke))
+        .route("/v1/credentials/revoke", post(credentials::revoke::revoke))
         .layer(DefaultBodyLimit::max(MIB));
     // Long by nature: an upload has its own limits, a stream ends with its batch, a file is as
     // long as its batch.

@@ -1,6 +1,7 @@
 //! The people: who they are, what mails they got, and whether they have come in.
 
 mod change;
+pub mod lock;
 
 use crate::body::JsonBody;
 use crate::caller::Caller;
@@ -12,6 +13,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use shared::delivery::DeliveryState;
 use shared::store::imports::ImportEffect;
 use shared::store::users::{self, Changed, User, UserFilter};
@@ -23,6 +25,7 @@ use uuid::Uuid;
 
 pub use change::ChangeRequest;
 pub(crate) use change::{FieldChanges, read_change};
+use lock::EndedView;
 
 /// A user as they are answered.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -46,6 +49,9 @@ pub struct UserView {
     /// Since when no mail goes to their address, because a relay has said that nobody has it.
     #[serde(with = "time::serde::rfc3339::option")]
     pub blocked_at: Option<OffsetDateTime>,
+    /// Since when they can neither sign in nor be sent a password, because somebody locked them.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub locked_at: Option<OffsetDateTime>,
     /// When they were first brought in.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
@@ -98,6 +104,7 @@ impl TryFrom<User> for UserView {
             },
             access,
             blocked_at: user.blocked_at,
+            locked_at: user.locked_at,
             created_at: user.created_at,
         })
     }
@@ -180,18 +187,30 @@ pub async fn get(api: &Api, id: Uuid) -> Result<User, Problem> {
         .ok_or_else(|| Problem::not_found("user"))
 }
 
+/// A user as they are after a change, and what it ended.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct ChangedView {
+    /// The user.
+    #[serde(flatten)]
+    pub user: UserView,
+    /// What ended because the address is another; all 0 otherwise.
+    #[serde(flatten)]
+    pub ended: EndedView,
+}
+
 /// Changes a user. What the request leaves out stays as it is.
 ///
-/// Mails that wait go to the new address and carry the new values; those sent are not touched.
+/// Mails that wait carry the new values; those sent are not touched. Another address ends the passwords
+/// mailed to the one before and cancels password mails owed to it; invites that wait go to the new one.
 #[utoipa::path(patch, path = "/v1/users/{id}", tag = "users", request_body = ChangeRequest,
-    responses((status = 200, body = UserView), (status = 404, body = Problem), (status = 409, body = Problem),
+    responses((status = 200, body = ChangedView), (status = 404, body = Problem), (status = 409, body = Problem),
         (status = 422, body = Problem)))]
 pub async fn change(
     State(api): State<Api>,
     caller: Caller,
     Path(id): Path<Uuid>,
     body: JsonBody<ChangeRequest>,
-) -> Result<Json<UserView>, Problem> {
+) -> Result<Json<ChangedView>, Problem> {
     let (change, names) = read_change(body.value)?;
     let this = api.clone();
     api.to_the_end(async move {
@@ -199,8 +218,8 @@ pub async fn change(
         // Before the values: a name without a value is harmless, a value under a name that no
         // system email may use is lost.
         users::note_fields(&this.db, &names).await?;
-        match users::change(&this.db, id, &change, &caller.actor).await? {
-            Changed::Done => info!(user.id = %id, "Changed a user"),
+        let ended = match users::change(&this.db, id, &change, &caller.actor).await? {
+            Changed::Done(ended) => ended,
             Changed::Unknown => return Err(Problem::not_found("user")),
             Changed::AddressTaken => {
                 return Err(Problem::conflict(
@@ -208,10 +227,37 @@ pub async fn change(
                     "Another user has this address. Change or delete that user first.",
                 ));
             }
-        }
-        Ok(Json(get(&this, id).await?.try_into()?))
+        };
+        info!(user.id = %id, "Changed a user");
+        Ok(Json(ChangedView {
+            user: get(&this, id).await?.try_into()?,
+            ended: ended.into(),
+        }))
     })
     .await
+}
+
+/// Everything that is kept about a user, but for secrets, to hand to the person.
+///
+/// Besides the user this is what the tables say about them elsewhere: imports they were in, rows of files
+/// that were rejected, mails with what the mail server said, and what was done to them.
+#[utoipa::path(get, path = "/v1/users/{id}/export", tag = "users",
+    responses((status = 200, body = Object), (status = 404, body = Problem)))]
+pub async fn export(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<Value>, Problem> {
+    Ok(Json(exported(&api, id).await?))
+}
+
+/// Everything that is kept about the user of this id, or 404.
+///
+/// # Errors
+///
+/// 404 when there is none.
+pub async fn exported(api: &Api, id: Uuid) -> Result<Value, Problem> {
+    let exported = users::export(&api.db, id)
+        .await?
+        .ok_or_else(|| Problem::not_found("user"))?;
+    info!(user.id = %id, "Exported a user");
+    Ok(exported)
 }
 
 /// Deletes a user and everything that names them. Mails owed to them are cancelled; the ledgers

@@ -6,10 +6,15 @@
 
 mod collector;
 mod lifetimes;
+mod loopback;
 mod sender;
+mod servers;
+mod web_address;
 
 pub use lifetimes::Lifetimes;
+pub use loopback::is_loopback;
 pub use sender::Sender;
+pub use servers::DatabaseSettings;
 
 use std::fmt::Display;
 use std::path::Path;
@@ -169,23 +174,6 @@ pub fn rate(text: &str) -> Result<Option<f64>, String> {
     }
 }
 
-/// Reads the base of every link: `https://host/path`, without a slash at the end.
-///
-/// # Errors
-///
-/// What to write instead.
-pub fn web_address(text: &str) -> Result<String, String> {
-    let wrong = |why: &str| format!("is {text:?}; {why}");
-    let url = url::Url::parse(text).map_err(|_| wrong("write an address like https://invite.example.org"))?;
-    if !matches!(url.scheme(), "https" | "http") {
-        return Err(wrong("it must start with https://"));
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err(wrong("leave out what follows ? or #"));
-    }
-    Ok(text.trim_end_matches('/').to_owned())
-}
-
 /// Reads `host:port` to listen on.
 ///
 /// # Errors
@@ -201,18 +189,29 @@ pub fn listen_address(text: &str) -> Result<std::net::SocketAddr, String> {
 /// Settings both processes have.
 #[derive(clap::Args, Debug)]
 pub struct SharedArgs {
-    /// Where Postgres is: `postgres://user:password@host/database`
+    /// Where Postgres is: `postgres://user:password@host/database?sslmode=verify-full`
     #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
     pub database_url: Option<String>,
     /// A file that holds `DATABASE_URL`
     #[arg(long, env = "DATABASE_URL_FILE", global = true)]
     pub database_url_file: Option<std::path::PathBuf>,
-    /// Where RabbitMQ is: `amqp://user:password@host/vhost`; several, separated by commas, are tried in turn
+    /// Allow connections to Postgres on another machine without sslmode=verify-full
+    #[arg(
+        long,
+        env = "BECKON_ALLOW_PLAINTEXT_DATABASE",
+        global = true,
+        default_value = "false"
+    )]
+    pub beckon_allow_plaintext_database: String,
+    /// Where RabbitMQ is: `amqps://user:password@host/vhost`; several, separated by commas, are tried in turn
     #[arg(long, env = "AMQP_URL", global = true, hide_env_values = true)]
     pub amqp_url: Option<String>,
     /// A file that holds `AMQP_URL`
     #[arg(long, env = "AMQP_URL_FILE", global = true)]
     pub amqp_url_file: Option<std::path::PathBuf>,
+    /// Allow connections to RabbitMQ on another machine without TLS
+    #[arg(long, env = "BECKON_ALLOW_PLAINTEXT_AMQP", global = true, default_value = "false")]
+    pub beckon_allow_plaintext_amqp: String,
     /// Who mails come from: `Name <address>`
     #[arg(long, env = "BECKON_MAIL_FROM", global = true)]
     pub beckon_mail_from: Option<String>,
@@ -245,15 +244,6 @@ pub struct SharedArgs {
     pub otel_exporter_otlp_endpoint: Option<String>,
 }
 
-/// Where to find Postgres.
-#[derive(Clone)]
-pub struct DatabaseSettings {
-    /// `postgres://…`, with its password.
-    pub url: String,
-    /// Connections at most.
-    pub connections: u32,
-}
-
 /// What a mail says about its sender and the password in it.
 #[derive(Clone, Debug)]
 pub struct LetterSettings {
@@ -270,50 +260,14 @@ pub struct LetterSettings {
 }
 
 impl SharedArgs {
-    /// Postgres.
-    pub fn database(&self, faults: &mut Faults) -> Option<DatabaseSettings> {
-        let url = faults.secret(
-            "DATABASE_URL",
-            self.database_url.clone(),
-            self.database_url_file.as_deref(),
-        );
-        let connections = faults.read(
-            "BECKON_DATABASE_CONNECTIONS",
-            &self.beckon_database_connections,
-            whole_number(2, 1000),
-        );
-        let url = url?;
-        if let Err(problem) = crate::store::check_address(&url) {
-            faults.add("DATABASE_URL", problem);
-            return None;
-        }
-        Some(DatabaseSettings {
-            url,
-            connections: u32::try_from(connections?).ok()?,
-        })
-    }
-
-    /// The brokers to try, in turn.
-    pub fn brokers(&self, faults: &mut Faults) -> Option<Vec<String>> {
-        let text = faults.secret("AMQP_URL", self.amqp_url.clone(), self.amqp_url_file.as_deref())?;
-        let urls: Vec<String> = text.split(',').map(|url| url.trim().to_owned()).collect();
-        for url in &urls {
-            if let Err(problem) = crate::queue::check_address(url) {
-                faults.add("AMQP_URL", problem);
-                return None;
-            }
-        }
-        Some(urls)
-    }
-
     /// What mails say about their sender and the password in them.
     pub fn letters(&self, faults: &mut Faults) -> Option<LetterSettings> {
         let from = faults.required("BECKON_MAIL_FROM", self.beckon_mail_from.clone());
         let from = from.and_then(|text| faults.read("BECKON_MAIL_FROM", &text, Sender::parse));
         let public_url = faults.required("BECKON_PUBLIC_URL", self.beckon_public_url.clone());
-        let public_url = public_url.and_then(|text| faults.read("BECKON_PUBLIC_URL", &text, web_address));
+        let public_url = public_url.and_then(|text| faults.read("BECKON_PUBLIC_URL", &text, web_address::base));
         let sign_in_url = match &self.beckon_sign_in_url {
-            Some(text) => faults.read("BECKON_SIGN_IN_URL", text, web_address),
+            Some(text) => faults.read("BECKON_SIGN_IN_URL", text, web_address::whole),
             None => public_url.as_ref().map(|base| format!("{base}/sign-in")),
         };
         let lifetimes = self.lifetimes(faults);

@@ -20,6 +20,7 @@
 
 pub mod address;
 pub mod batch;
+mod certificates;
 pub mod config;
 pub mod delivery;
 pub mod failpoint;
@@ -29,6 +30,7 @@ pub mod letter;
 pub mod lifecycle;
 pub mod memory;
 pub mod metrics;
+pub mod name;
 pub mod password;
 pub mod probes;
 pub mod queue;

@@ -1,13 +1,38 @@
-//! What lies in a process's memory stays there.
+//! Keeps a process's memory off the disk.
 //!
-//! Passwords pass through it in the clear, in copies that we cannot all wipe, for libraries make
+//! Passwords pass through it in the clear, in copies that we cannot all wipe, because libraries make
 //! some. A core file would put them on a disk.
 
+use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, setrlimit};
 
-/// Has no core file written, however this process ends.
+/// Prevents core files, however this process ends.
+///
+/// The limit alone does not: a kernel that pipes cores to a collector (`core_pattern` with `|`) ignores
+/// it. A process that is not dumpable leaves no core there either, other processes of the same user
+/// cannot attach to it, and its files in `/proc` belong to root.
 pub fn keep_off_the_disk() {
     if let Err(fault) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
-        tracing::warn!(error = %fault, "A crash may leave a core file: the system does not let us do without");
+        tracing::warn!(error = %fault, "A crash may leave a core file: the limit could not be set to 0");
+    }
+    if let Err(fault) = set_dumpable(false) {
+        tracing::warn!(error = %fault, "A crash may leave a core file: the process could not be made undumpable");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::prctl::get_dumpable;
+    use nix::sys::resource::getrlimit;
+
+    #[test]
+    fn a_process_leaves_no_core_file() {
+        assert_eq!(get_dumpable(), Ok(true));
+
+        keep_off_the_disk();
+
+        assert_eq!(get_dumpable(), Ok(false));
+        assert_eq!(getrlimit(Resource::RLIMIT_CORE), Ok((0, 0)));
     }
 }

@@ -30,7 +30,7 @@ use rand::rngs::SysRng;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-pub use hasher::{HashFault, Hasher, Salt};
+pub use hasher::{HashFault, Hasher, Salt, dummy_verifier};
 pub use pool::{HashPool, Rank};
 pub use strength::PersonalWords;
 
@@ -60,8 +60,7 @@ pub enum Form {
 
 /// A secret a person signs in with.
 ///
-/// Wiped when dropped. The only ways out are [`Password::expose_for_mail`], [`Password::expose_once`]
-/// and a hash.
+/// Wiped when dropped. The only ways out are [`Password::expose_for_mail`] and a hash.
 pub struct Password {
     /// As its owner sees it.
     shown: Zeroizing<String>,
@@ -136,11 +135,6 @@ impl Password {
 
     /// The secret itself, for the mail that takes it to its owner and for nothing else.
     pub fn expose_for_mail(&self) -> &str {
-        &self.shown
-    }
-
-    /// The secret itself, for the one page that shows it to whoever hands it over.
-    pub fn expose_once(&self) -> &str {
         &self.shown
     }
 

@@ -8,16 +8,18 @@
 //! would hold up acknowledgements too. A queue that has no leader answers nothing while the broker
 //! does, so the lanes and the beats share no channel, and none is opened only after another.
 
+mod address;
 mod heartbeat;
 mod publish;
 mod receive;
 mod session;
 mod topology;
 
+pub use address::check_address;
 pub use heartbeat::{BEAT, Beats, HEARTBEAT, Heart, Pulse};
 pub use publish::{Outgoing, Published, Publisher, park};
 pub use receive::{Acknowledger, Inbox, Jobs, Received};
-pub use session::{Brokers, QueueError, Session, SessionEvent, check_address};
+pub use session::{Brokers, QueueError, Session, SessionEvent};
 pub use topology::{PARKED, queue_of};
 
 use std::time::Duration;

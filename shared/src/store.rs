@@ -11,6 +11,7 @@
 //! way back whether it is still in one, and throws it away if so.
 
 pub mod activity;
+mod address;
 pub mod administrators;
 pub mod api_keys;
 pub mod attempts;
@@ -39,6 +40,8 @@ pub mod system_emails;
 pub mod tally;
 pub mod users;
 pub mod workers;
+
+pub use address::check_address;
 
 use crate::config::DatabaseSettings;
 use sqlx::Row as _;
@@ -154,21 +157,6 @@ fn is_passing(code: &str) -> bool {
 
 /// What a store function returns.
 pub type StoreResult<T> = Result<T, StoreError>;
-
-/// Whether an address of Postgres can be used; what is wrong continues the sentence "NAME …" and
-/// never repeats the address, which holds a password.
-///
-/// # Errors
-///
-/// What is wrong.
-pub fn check_address(url: &str) -> Result<(), String> {
-    if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
-        return Err("does not start with postgres://".to_owned());
-    }
-    PgConnectOptions::from_str(url)
-        .map(|_| ())
-        .map_err(|_| "cannot be read; write postgres://user:password@host:5432/database".to_owned())
-}
 
 /// Prepares connections; the first is made when it is needed.
 ///

@@ -82,6 +82,97 @@ async fn a_revoked_key_ends_at_once() {
 }
 
 #[tokio::test]
+async fn an_expired_key_is_refused_with_its_day() {
+    let world = a_world().await;
+    let lasts: bool = sqlx::query_scalar(
+        "select expires_at between now() + interval '364 days' and now() + interval '365 days' from api_keys",
+    )
+    .fetch_one(&world.db)
+    .await
+    .unwrap();
+    assert!(lasts);
+
+    sqlx::query("update api_keys set expires_at = '2026-01-31T12:00:00Z'")
+        .execute(&world.db)
+        .await
+        .unwrap();
+
+    let told = ask(&world, Method::GET, "/v1/batches")
+        .must_tell(
+            401,
+            "key_expired",
+            "This API key expired on 2026-01-31. Make another one in the console, or with `beckon-api create-key`.",
+        )
+        .await;
+    assert_eq!(told.header("www-authenticate"), "Bearer");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn names_of_keys_and_administrators_are_told_apart_by_eye() {
+    let mut world = a_world().await;
+    let settings = world.settings().to_vec();
+
+    let key = |name: &str| vec!["create-key".to_owned(), "--name".to_owned(), name.to_owned()];
+    let administrator = |name: &str| {
+        let words = [
+            "add-administrator",
+            "--email",
+            "ana@lerna.example",
+            "--password-stdin",
+            "--name",
+            name,
+        ];
+        words.map(str::to_owned).to_vec()
+    };
+    for (arguments, told) in [
+        (key("Tests"), "a key that works is called tests"),
+        (key("tеsts"), "a key that works is called tests"),
+        (key("  TESTS "), "a key that works is called tests"),
+        (key("in\u{200b}tranet"), "invisible characters"),
+        (key("intra\u{202e}ten"), "invisible characters"),
+        (key(" "), "Enter a name"),
+        (administrator("Priya\u{2060} Nair"), "invisible characters"),
+        (administrator("Кey tests"), "must not begin like those of keys"),
+    ] {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let (code, said) = world.run("beckon-api", &arguments, &settings).await.unwrap();
+        assert!(code == 1 && said.contains(told), "{arguments:?}: {code} {said}");
+    }
+    let made: i64 = sqlx::query_scalar("select count(*) from api_keys")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(made, 1);
+
+    // A name is free again once its key does not work.
+    for ending in ["revoked_at = now()", "revoked_at = null, expires_at = now()"] {
+        let statement = format!("update api_keys set {ending} where name = 'tests'");
+        sqlx::query(sqlx::AssertSqlSafe(statement))
+            .execute(&world.db)
+            .await
+            .unwrap();
+        let again = [
+            "create-key",
+            "--name",
+            "tests",
+            "--expires",
+            "never",
+            "--read-audit-log",
+        ];
+        let (code, said) = world.run("beckon-api", &again, &settings).await.unwrap();
+        assert_eq!(code, 0, "{said}");
+    }
+    let newest: (bool, bool) =
+        sqlx::query_as("select expires_at is null, may_read_audit_log from api_keys order by id desc limit 1")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+    assert_eq!(newest, (true, true));
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_stranger_learns_nothing_about_what_exists() {
     let world = a_world().await;
     let user = world.person("ada@example.org").await;

@@ -157,7 +157,10 @@ async fn a_request_without_its_parts_is_told_which() {
     let told = post(&world, "/v1/credentials/revoke", nobody).answer().await;
     assert_eq!(
         (told.status, &told.body),
-        (200, &json!({ "revoked": 0, "already_used": 0 })),
+        (
+            200,
+            &json!({ "revoked": 0, "already_used": 0, "mails_cancelled": 0, "mails_in_hand": 0 })
+        ),
         "{}",
         told.text
     );

@@ -91,6 +91,26 @@ async fn a_control_in_a_url_is_named_with_its_parameter() {
 }
 
 #[tokio::test]
+async fn a_file_whose_name_has_an_invisible_character_is_not_imported() {
+    let world = a_world().await;
+
+    for invisible in ["%E2%80%AE", "%E2%80%8B", "%EF%BB%BF", "%C2%AD"] {
+        let import = ask(
+            &world,
+            Method::POST,
+            &format!("/v1/imports?file_name=a{invisible}b.csv"),
+        );
+        let import = import.header("Content-Type", "text/csv").body("email\na@b.co\n");
+        let told = import.answer().await;
+        told.assert_problem(422, "invalid_request");
+        assert_eq!(told.body["errors"][0]["code"], "invisible_character", "{}", told.text);
+    }
+
+    assert_eq!(rows_in(&world, "imports").await, 0);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_control_in_a_person_is_named_and_nobody_is_changed() {
     let world = a_world().await;
     let user = world.person("ada@example.org").await;

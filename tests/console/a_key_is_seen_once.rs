@@ -3,7 +3,7 @@
 use harness::World;
 use harness::browser::{self, Browser};
 
-use crate::{a_quiet_world, go};
+use crate::{a_quiet_world, go, windows};
 
 /// What a program hears that calls with this key.
 async fn called_with(world: &World, key: &str) -> u16 {
@@ -56,6 +56,59 @@ async fn a_key_is_made_used_and_revoked() {
     let telephone = browser::Setup::default().width(375).without_scripting();
     makes_uses_and_revokes(&world, telephone, "payroll").await;
 
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_password_is_confirmed_before_a_key_is_made() {
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await.clone();
+
+    for (window, name) in windows().into_iter().zip(["intranet", "payroll"]) {
+        let browser = Browser::start(window).await;
+        browser.sign_in(&world).await;
+        sqlx::query("update sessions set authenticated_at = now() - interval '11 minutes'")
+            .execute(&world.db)
+            .await
+            .unwrap();
+        go(&browser, &world, "/console/keys/new").await;
+        browser.fill("Name of the program that will use it", name).await;
+        browser.choose("In 90 days").await;
+        browser.click("Make API key").await;
+
+        assert_eq!(browser.heading().await, "Confirm your password");
+        browser.assert_sound().await;
+        browser.click("Confirm and go on").await;
+        browser.sees("Enter your password").await;
+        browser.fill("Your password", "not her password at all").await;
+        browser.click("Confirm and go on").await;
+        browser.sees("This is not your password").await;
+        assert_eq!(browser.title().await, "Error: Confirm your password – Beckon");
+        browser.assert_sound().await;
+        browser.fill("Your password", &priya.password).await;
+        browser.click("Confirm and go on").await;
+        browser.sees("Copy this key now").await;
+        go(&browser, &world, "/console/keys").await;
+        browser.sees(name).await;
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn keys_that_expire_soon_and_that_have_expired_are_shown_so() {
+    let world = a_quiet_world().await;
+    let sql = "insert into api_keys (name, digest, expires_at) values
+        ('next week', 'a', now() + interval '7 days'), ('yesterday', 'b', now() - interval '1 day')";
+    sqlx::query(sql).execute(&world.db).await.unwrap();
+
+    for window in windows() {
+        let browser = Browser::start(window).await;
+        browser.sign_in(&world).await;
+        go(&browser, &world, "/console/keys").await;
+        browser.sees("Expires soon").await;
+        browser.sees("Expired").await;
+        browser.assert_sound().await;
+    }
     world.end().await;
 }
 

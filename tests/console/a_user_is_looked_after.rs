@@ -3,7 +3,33 @@
 use harness::World;
 use harness::browser::Browser;
 
+use crate::files::ByWire;
 use crate::{a_quiet_world, desk, go, telephone, windows};
+
+#[tokio::test]
+async fn everything_kept_about_a_user_is_downloaded_from_their_page() {
+    let world = a_quiet_world().await;
+    let ana = world.person("ana@example.org").await;
+    let by_wire = ByWire::sign_in(&world).await;
+    let export = format!("/console/users/{ana}/export");
+
+    let page = by_wire
+        .get(&format!("/console/users/{ana}"))
+        .await
+        .text()
+        .await
+        .unwrap();
+    let file = by_wire.get(&export).await;
+
+    assert!(page.contains(&format!("href=\"{export}\" download")), "{page}");
+    let name = file.headers()["content-disposition"].to_str().unwrap().to_owned();
+    assert_eq!(name, format!("attachment; filename=\"user-{ana}.json\""));
+    let kept: serde_json::Value = file.json().await.unwrap();
+    let by_key = world.get(&format!("/v1/users/{ana}/export")).await.expect(200);
+    assert_eq!(kept, by_key);
+    assert_eq!(kept["user"]["email"], "ana@example.org");
+    world.end().await;
+}
 
 #[tokio::test]
 async fn a_user_is_added_changed_and_deleted() {

@@ -18,8 +18,20 @@ async fn look_at(browser: &Browser, world: &World, name: &str) {
     browser.click(name).await;
 }
 
+/// A link without the address of the console, which is another one here.
+fn path_of(link: &str) -> String {
+    let path = link.find("/console/").map(|at| &link[at..]);
+    path.unwrap_or_default().to_owned()
+}
+
+async fn choose_with(browser: &Browser, password: &str) {
+    browser.fill("Password", password).await;
+    browser.fill("Password, once more", password).await;
+    browser.click("Set password and sign in").await;
+}
+
 #[tokio::test]
-async fn somebody_is_added_and_chooses_their_own_password() {
+async fn somebody_is_added_and_chooses_a_password_with_a_link() {
     let world = a_quiet_world().await;
     let priya = Browser::start(browser::Setup::default().width(375).without_scripting()).await;
     priya.sign_in(&world).await;
@@ -35,25 +47,28 @@ async fn somebody_is_added_and_chooses_their_own_password() {
     priya.sees("Another administrator is called Priya Nair").await;
     priya.fill("Their name", "Ana Ruiz").await;
     priya.click("Add administrator").await;
-    priya.sees("Copy this password now").await;
-    let first = priya.value("First password").await;
+    priya.sees("Copy this link now").await;
+    let link = path_of(&priya.value("One-time link").await);
     priya.assert_sound().await;
     priya.click("Go to their page").await;
-    priya.sees("They have not chosen their own yet").await;
-    priya.loses(&first).await;
+    priya.sees("They have not chosen a password yet").await;
+    priya.loses(&link).await;
 
     let ana = Browser::start(browser::Setup::default()).await;
-    go(&ana, &world, "/console/sign-in").await;
-    // It is typed from a note: without regard to case and hyphens.
-    ana.enter("ana.ruiz@lerna.example", &first.to_uppercase().replace('-', " "))
-        .await;
-    ana.sees("Choose your own before you go on").await;
-    go(&ana, &world, "/console/keys").await;
-    assert_eq!(ana.path().await, "/console/password");
-    ana.fill("New password", "orchard lantern seven").await;
-    ana.fill("New password, once more", "orchard lantern seven").await;
-    ana.click("Change password").await;
-    ana.sees("Your password is changed").await;
+    go(&ana, &world, &link).await;
+    ana.sees("where you sign in as Ana.Ruiz@Lerna.example").await;
+    ana.assert_sound().await;
+    ana.fill("Password", "orchard").await;
+    ana.fill("Password, once more", "lantern").await;
+    ana.click("Set password and sign in").await;
+    ana.sees("Password must be 15 characters or more").await;
+    ana.sees("This differs from the password above").await;
+    ana.assert_sound().await;
+    choose_with(&ana, "orchard lantern seven").await;
+    ana.sees("Your password is set, and you are signed in").await;
+    go(&ana, &world, &link).await;
+    assert_eq!(ana.heading().await, "This link does not work any more");
+    ana.assert_sound().await;
 
     look_at(&priya, &world, "Ana Ruiz").await;
     priya.sees("Can sign in").await;
@@ -61,7 +76,7 @@ async fn somebody_is_added_and_chooses_their_own_password() {
 }
 
 #[tokio::test]
-async fn a_first_password_becomes_too_old() {
+async fn a_link_becomes_too_old_and_another_one_is_made() {
     let world = a_quiet_world().await;
     let priya = Browser::start(browser::Setup::default()).await;
     priya.sign_in(&world).await;
@@ -69,24 +84,24 @@ async fn a_first_password_becomes_too_old() {
     priya.fill("Their email address", "ana@lerna.example").await;
     priya.fill("Their name", "Ana Ruiz").await;
     priya.click("Add administrator").await;
-    priya.sees("Copy this password now").await;
-    let first = priya.value("First password").await;
+    let first = path_of(&priya.value("One-time link").await);
 
-    sqlx::query("update administrators set password_made_at = now() - interval '7 days' where must_choose")
+    sqlx::query("update administrators set link_expires_at = link_expires_at - interval '7 days'")
         .execute(&world.db)
         .await
         .unwrap();
 
     look_at(&priya, &world, "Ana Ruiz").await;
-    priya.sees("First password expired").await;
+    priya.sees("Link expired").await;
+    priya.assert_sound().await;
     let ana = Browser::start(browser::Setup::default()).await;
-    go(&ana, &world, "/console/sign-in").await;
-    ana.enter("ana@lerna.example", &first).await;
-    ana.sees("do not belong together").await;
-    priya.click("Make a new password").await;
-    let second = priya.value("First password").await;
-    ana.enter("ana@lerna.example", &second).await;
-    ana.sees("Choose your own before you go on").await;
+    go(&ana, &world, &first).await;
+    ana.sees("This link does not work any more").await;
+    priya.click("Reset password").await;
+    let second = path_of(&priya.value("One-time link").await);
+    go(&ana, &world, &second).await;
+    choose_with(&ana, "orchard lantern seven").await;
+    ana.finds("Your account: Ana Ruiz").await;
     world.end().await;
 }
 
@@ -100,9 +115,21 @@ async fn whoever_is_disabled_is_out_at_once() {
     go(&at_work, &world, "/console/account").await;
     at_work.sees("Where you are signed in").await;
 
+    for name in ["intranet", "payroll"] {
+        go(&at_work, &world, "/console/keys/new").await;
+        at_work.fill("Name of the program that will use it", name).await;
+        at_work.click("Make API key").await;
+        at_work.sees("Copy this key now").await;
+    }
     look_at(&priya, &world, "Ana Ruiz").await;
+    priya.sees("Revoke the API keys they made").await;
+    assert!(priya.is_chosen("payroll").await);
+    priya.unchoose("payroll").await;
+    priya.assert_sound().await;
     priya.click("Disable Ana Ruiz").await;
-    priya.sees("Ana Ruiz is signed out and cannot sign in any more").await;
+    priya
+        .sees("Ana Ruiz is signed out and cannot sign in any more. 1 API key they made is revoked.")
+        .await;
     priya.assert_sound().await;
 
     go(&at_work, &world, "/console/account").await;
@@ -150,16 +177,17 @@ async fn somebody_who_lost_their_password_gets_another() {
     let at_work = at_the_console(&world, &ana).await;
 
     look_at(&priya, &world, "Ana Ruiz").await;
-    priya.click("Make a new password").await;
-    priya.sees("Copy this password now").await;
-    let new = priya.value("First password").await;
+    priya.click("Reset password").await;
+    priya.sees("Copy this link now").await;
+    let link = path_of(&priya.value("One-time link").await);
 
     go(&at_work, &world, "/console/account").await;
     assert_eq!(at_work.heading().await, "Sign in");
     at_work.enter(&ana.email, &ana.password).await;
     at_work.sees("do not belong together").await;
-    at_work.enter(&ana.email, &new).await;
-    at_work.sees("Choose your own before you go on").await;
+    go(&at_work, &world, &link).await;
+    choose_with(&at_work, "orchard lantern seven").await;
+    at_work.finds("Your account: Ana Ruiz").await;
     world.end().await;
 }
 

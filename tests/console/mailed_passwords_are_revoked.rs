@@ -24,18 +24,27 @@ async fn those_nobody_has_used_stop_working() {
     browser.sign_in(&world).await;
     go(&browser, &world, &format!("/console/batches/{batch}")).await;
 
-    browser.click("Revoke unused passwords").await;
+    browser.click("Revoke passwords").await;
     browser
         .sees("2 unused passwords of this batch will stop working.")
         .await;
     browser.sees("1 person has already used theirs").await;
     browser.assert_sound().await;
     browser.click("Revoke 2 passwords").await;
-    browser.sees("2 passwords were revoked. 1 had been used and stay").await;
+    browser
+        .sees("2 passwords were revoked. 1 had been used and stays")
+        .await;
 
     world.sign_in(&passwords[1].0, &passwords[1].1).await.expect(401);
     world.sign_in(&passwords[0].0, &passwords[0].1).await.expect(200);
-    browser.click("Revoke unused passwords").await;
+    browser.click("Revoke passwords").await;
+    browser.sees("1 person has already used theirs").await;
+    browser.choose("Also the one that was already used").await;
+    browser.assert_sound().await;
+    browser.click("Revoke passwords").await;
+    browser.sees("1 password was revoked.").await;
+    world.sign_in(&passwords[0].0, &passwords[0].1).await.expect(401);
+    browser.click("Revoke passwords").await;
     browser.sees("There is nothing to revoke.").await;
     browser.assert_sound().await;
     world.end().await;

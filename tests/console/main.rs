@@ -18,6 +18,7 @@ mod a_session_ends_meanwhile;
 mod a_stall_is_told_on_every_page;
 mod a_system_email_is_edited;
 mod a_test_is_sent_to_oneself;
+mod a_user_is_locked;
 mod a_user_is_looked_after;
 mod a_wrong_password_is_told;
 mod administrators_let_each_other_in;

@@ -12,6 +12,8 @@ async fn its_page_says_so_and_offers_nothing_that_is_gone() {
     let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
     world.people(2).await;
+    let csv = "email,first_name\nnobody at all,Nobody\n";
+    let import = world.import(csv).await.expect(201)["id"].as_str().unwrap().to_owned();
     world.person("550+nobody@example.org").await;
     let emails = [
         "person1@example.org",
@@ -45,6 +47,11 @@ async fn its_page_says_so_and_offers_nothing_that_is_gone() {
     browser.assert_sound().await;
     browser.click("1 left out").await;
     browser.sees("Who they were was kept until").await;
+    browser.assert_sound().await;
+    go(&browser, &world, &format!("/console/imports/{import}")).await;
+    browser.sees("1 row was not imported").await;
+    browser.sees("What was in these rows is not kept since").await;
+    browser.loses("Download the").await;
     browser.assert_sound().await;
     go(&browser, &world, "/console/users?status=invited").await;
     browser.sees("person1@example.org").await;

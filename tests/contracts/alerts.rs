@@ -153,7 +153,8 @@ async fn every_figure_named_in_deploy_is_one_that_a_process_shows() {
     for ending in [".yml", ".yaml", ".json", ".md"] {
         let sources = files(ending).into_iter().filter(|one| one.path.starts_with("deploy/"));
         for source in sources {
-            for figure in figures(&source.text) {
+            // A role in Postgres, which looks like a figure.
+            for figure in figures(&source.text).into_iter().filter(|one| *one != "beckon_owner") {
                 if recorded.contains(figure) || shown.contains(metric_of(figure, &shown)) {
                     known += 1;
                 } else {

@@ -13,6 +13,9 @@ const CONTRACT: &[(&str, &str)] = &[
     ("get", "/v1/users/{id}"),
     ("patch", "/v1/users/{id}"),
     ("delete", "/v1/users/{id}"),
+    ("post", "/v1/users/{id}/lock"),
+    ("post", "/v1/users/{id}/unlock"),
+    ("get", "/v1/users/{id}/export"),
     ("get", "/v1/system-emails"),
     ("get", "/v1/system-emails/{key}"),
     ("put", "/v1/system-emails/{key}"),
@@ -32,6 +35,7 @@ const CONTRACT: &[(&str, &str)] = &[
     ("get", "/v1/deliveries/{id}"),
     ("post", "/v1/deliveries/{id}/send-again"),
     ("post", "/v1/credentials/verify"),
+    ("post", "/v1/credentials/choose"),
     ("post", "/v1/credentials/revoke"),
 ];
 

@@ -10,7 +10,9 @@ const EXIT_CONFIG: i32 = 78;
 /// Every setting of the contract, and the programs it is a setting of.
 const SETTINGS: &[(&str, &[&str])] = &[
     ("DATABASE_URL", BOTH),
+    ("BECKON_ALLOW_PLAINTEXT_DATABASE", BOTH),
     ("AMQP_URL", BOTH),
+    ("BECKON_ALLOW_PLAINTEXT_AMQP", BOTH),
     ("SMTP_URL", &["beckon-worker"]),
     ("BECKON_ALLOW_PLAINTEXT_SMTP", &["beckon-worker"]),
     ("BECKON_MAIL_FROM", BOTH),
@@ -177,7 +179,7 @@ fn each_wrong_setting_is_told_in_one_line_that_names_it() {
         ),
         (
             "AMQP_URL",
-            "amqp://a,geheim",
+            "amqp://127.0.0.1,geheim",
             "AMQP_URL has an entry that does not start with amqp:// or amqps://",
         ),
         (
@@ -295,7 +297,7 @@ fn an_address_of_a_server_that_cannot_be_read_is_told_and_not_repeated() {
         ("DATABASE_URL", "postgres://beckon:geheim@db:99999/beckon"),
         ("AMQP_URL", "amqp://beckon:geheim@:x/beckon"),
         ("AMQP_URL", "amqp://beckon:geheim@mq:99999/beckon"),
-        ("AMQP_URL", "amqp://beckon:geheim@mq/beckon,"),
+        ("AMQP_URL", "amqp://beckon:geheim@127.0.0.1/beckon,"),
     ] {
         for program in BOTH {
             let told = complaint(program, &with(name, value));

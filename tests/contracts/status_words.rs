@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use api::status_words::{has_words, left_out, status};
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
+use shared::store::credentials::CancelReason;
 use shared::store::intake::LEFT_OUT_REASONS;
 
 use crate::sources::{files, read};
@@ -78,8 +79,9 @@ fn every_reason_that_can_be_stored_has_words() {
 
     let mute: Vec<String> = reasons_of_workers()
         .union(&reasons_of_statements())
-        .filter(|reason| !over.iter().any(|state| has_words(*state, reason)))
         .cloned()
+        .chain(CancelReason::ALL.map(|reason| reason.as_str().to_owned()))
+        .filter(|reason| !over.iter().any(|state| has_words(*state, reason)))
         .collect();
 
     assert!(

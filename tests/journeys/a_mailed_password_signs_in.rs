@@ -1,8 +1,12 @@
 //! Passwords: the one in any mail that arrived works, and the one before it does too.
 
 use crate::json;
+use harness::relay::Behaviour;
 use harness::world::PATIENCE;
 use harness::{Setup, World};
+use std::time::Duration;
+
+const ADA: &str = "ada@example.org";
 
 const OWN: &str = "correct horse battery staple";
 
@@ -85,9 +89,106 @@ async fn unused_passwords_can_be_ended() {
         .await
         .expect(200);
 
-    assert_eq!(revoked, json!({ "revoked": 2, "already_used": 1 }));
+    assert_eq!(
+        (&revoked["revoked"], &revoked["already_used"]),
+        (&json!(2), &json!(1)),
+        "{revoked}"
+    );
     assert_eq!(world.sign_in("person2@example.org", &password_of(2)).await.status, 401);
     world.sign_in("person1@example.org", &password_of(1)).await.expect(200);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn signing_in_with_an_older_password_ends_no_newer_one() {
+    let world = World::start().await;
+    world.person(ADA).await;
+    let whom = || json!({ "emails": [ADA], "include_recent": true, "include_signed_in": true });
+    for _ in 0..2 {
+        let batch = world.reset_passwords(whom()).await;
+        world.finished(batch).await;
+    }
+    // A third is with the mail server while the first is used.
+    world.relay.set(ADA, Behaviour::SlowDot(Duration::from_secs(1)));
+    let third = world.reset_passwords(whom()).await;
+    let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 3);
+    dot.await.unwrap();
+    let mailed = |n: usize| world.relay.mails_to(ADA).unwrap()[n].password().unwrap().to_owned();
+
+    world.sign_in(ADA, &mailed(0)).await.expect(200);
+    let on_its_way = world.count(third, "sending").await;
+    world.finished(third).await;
+    for n in [1, 2, 0] {
+        world.sign_in(ADA, &mailed(n)).await.expect(200);
+    }
+    let choice = json!({ "email": ADA, "password": mailed(1), "new_password": OWN });
+    world.post("/v1/credentials/choose", choice).await.expect(200);
+
+    assert_eq!(on_its_way, 1, "the third had arrived before the first was used");
+    for n in 0..3 {
+        assert_eq!(world.sign_in(ADA, &mailed(n)).await.status, 401, "{n}");
+    }
+    world.sign_in(ADA, OWN).await.expect(200);
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_password_that_works_already_cannot_be_chosen() {
+    let world = World::start().await;
+    world.person(ADA).await;
+    let whom = || json!({ "emails": [ADA], "include_recent": true, "include_signed_in": true });
+    for _ in 0..2 {
+        let batch = world.reset_passwords(whom()).await;
+        world.finished(batch).await;
+    }
+    let mailed = |n: usize| world.relay.mails_to(ADA).unwrap()[n].password().unwrap().to_owned();
+    let choose = async |password: &str, new: &str| {
+        let choice = json!({ "email": ADA, "password": password, "new_password": new });
+        world.post("/v1/credentials/choose", choice).await
+    };
+    let (proof, other) = (mailed(0), mailed(1));
+    let forms = [
+        proof.clone(),
+        proof.replace('-', ""),
+        proof.to_uppercase(),
+        proof.replace('-', "\u{2013}"),
+        other.clone(),
+        other.replace('-', " "),
+    ];
+
+    for new in &forms {
+        let told = choose(&proof, new).await;
+        assert_eq!(
+            (told.status, &told.body["type"]),
+            (422, &json!("/problems/password_unfit")),
+            "{}",
+            told.text
+        );
+        assert_eq!(told.body["errors"][0]["code"], "password_reused", "{}", told.text);
+        assert_eq!(
+            told.body["errors"][0]["message"],
+            "Password must not be the current one or one that was mailed"
+        );
+        // Without proof, nobody learns whether it works.
+        let stranger = choose("a guess that is wrong", new).await;
+        assert_eq!(
+            (stranger.status, &stranger.body["type"]),
+            (401, &json!("/problems/credentials_wrong"))
+        );
+    }
+    let unproven: i64 = sqlx::query_scalar("select count(*) from credentials where used_at is not null")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    choose(&proof, OWN).await.expect(200);
+    let same = choose(OWN, OWN).await;
+    let another = choose(OWN, "another lantern in the orchard").await;
+
+    assert_eq!(unproven, 0, "a refusal counts as no use");
+    assert_eq!(same.body["errors"][0]["code"], "password_reused", "{}", same.text);
+    another.expect(200);
+    world.sign_in(ADA, "another lantern in the orchard").await.expect(200);
     world.end().await;
 }
 

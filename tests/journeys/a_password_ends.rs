@@ -32,6 +32,11 @@ async fn revoke(world: &World, whose: Value) -> Value {
     world.post("/v1/credentials/revoke", whose).await.expect(200)
 }
 
+/// How many passwords ended and how many were used and stay, and how many mails were cancelled.
+fn sums(revoked: &Value) -> [i64; 3] {
+    ["revoked", "already_used", "mails_cancelled"].map(|name| revoked[name].as_i64().unwrap())
+}
+
 #[tokio::test]
 async fn an_expired_password_is_like_a_wrong_one() {
     let world = World::start().await;
@@ -93,8 +98,8 @@ async fn revoking_a_batch_ends_what_nobody_has_used() {
     let revoked = revoke(&world, json!({ "batch": first })).await;
     let again = revoke(&world, json!({ "batch": first })).await;
 
-    assert_eq!(revoked, json!({ "revoked": 2, "already_used": 1 }));
-    assert_eq!(again, json!({ "revoked": 0, "already_used": 1 }));
+    assert_eq!(sums(&revoked), [2, 1, 0]);
+    assert_eq!(sums(&again), [0, 1, 0]);
     assert_eq!(world.sign_in(cleo, &passwords(&world, cleo)[0]).await.status, 401);
     world.sign_in(ADA, &passwords(&world, ADA)[0]).await.expect(200);
     let of_bob = passwords(&world, bob);
@@ -114,11 +119,71 @@ async fn revoking_somebodys_passwords_leaves_their_own_and_everybody_elses() {
 
     let revoked = revoke(&world, json!({ "users": [ada] })).await;
 
-    assert_eq!(revoked, json!({ "revoked": 1, "already_used": 0 }));
+    assert_eq!(sums(&revoked), [1, 0, 0]);
     assert_eq!(world.sign_in(ADA, &passwords(&world, ADA)[1]).await.status, 401);
     world.sign_in(ADA, OWN).await.expect(200);
     let of_bob = passwords(&world, "bob@example.org");
     world.sign_in("bob@example.org", &of_bob[0]).await.expect(200);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_used_password_is_revoked_where_that_is_asked_for() {
+    let world = World::start().await;
+    let (ada, bob) = (world.person(ADA).await, "bob@example.org");
+    world.person(bob).await;
+    let batch = mailed(&world, &[ADA, bob]).await;
+    for email in [ADA, bob] {
+        world.sign_in(email, &passwords(&world, email)[0]).await.expect(200);
+    }
+
+    let without = revoke(&world, json!({ "users": [ada] })).await;
+    let of_ada = revoke(&world, json!({ "users": [ada], "include_used": true })).await;
+    let of_batch = revoke(&world, json!({ "batch": batch, "include_used": true })).await;
+
+    assert_eq!(sums(&without), [0, 1, 0]);
+    assert_eq!(sums(&of_ada), [1, 0, 0]);
+    assert_eq!(sums(&of_batch), [1, 0, 0]);
+    for email in [ADA, bob] {
+        let tried = world.sign_in(email, &passwords(&world, email)[0]).await;
+        assert_eq!(tried.status, 401, "{email}");
+    }
+    let on_record: Vec<bool> = sqlx::query_scalar(
+        "select (details ->> 'include_used')::boolean from audit where action = 'passwords_revoked' order by id",
+    )
+    .fetch_all(&world.db)
+    .await
+    .unwrap();
+    assert_eq!(on_record, [false, true, true]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn revoking_ends_what_is_still_to_be_mailed() {
+    let world = World::start().await;
+    let (ada, bob) = (world.person(ADA).await, world.person("bob@example.org").await);
+    let held = async |whom: Value| {
+        let owed = json!({ "users": whom, "hold_seconds": 600, "include_recent": true });
+        world.reset_passwords(owed).await
+    };
+
+    let of_both = held(json!([ada, bob])).await;
+    let of_ada = revoke(&world, json!({ "users": [ada] })).await;
+    let of_batch = revoke(&world, json!({ "batch": of_both })).await;
+    let stopped = world.batch(of_both).await;
+
+    assert_eq!(sums(&of_ada), [0, 0, 1]);
+    assert_eq!(sums(&of_batch), [0, 0, 1]);
+    assert_eq!(stopped["state"], "stopped", "{stopped}");
+    let mut reasons: Vec<String> = world
+        .deliveries(of_both)
+        .await
+        .iter()
+        .map(|line| line["reason"].as_str().unwrap().to_owned())
+        .collect();
+    reasons.sort();
+    assert_eq!(reasons, ["revoked", "stopped"]);
+    assert_eq!(world.relay.accepted_count(), 0);
     world.end().await;
 }
 

@@ -14,6 +14,7 @@ use harness::ports::Port;
 use harness::relay::{Behaviour, Mail};
 use harness::{Setup, World};
 use needles::Needles;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 /// What a person chooses in the place of a mailed password.
@@ -166,6 +167,9 @@ fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
 /// A program that crashes leaves no copy of its memory.
 fn assert_a_crash_leaves_nothing(world: &World) {
     for program in world.api.iter().chain(&world.workers) {
+        // What the kernel does to the files of a process that is not dumpable; to root's it shows nothing.
+        let environment = std::fs::metadata(format!("/proc/{}/environ", program.pid())).unwrap();
+        assert_eq!(environment.uid(), 0, "a core collector is handed its memory");
         if let Ok(limits) = std::fs::read_to_string(format!("/proc/{}/limits", program.pid())) {
             let core = limits.lines().find(|line| line.starts_with("Max core file size"));
             assert_eq!(

@@ -1,8 +1,8 @@
 //! The main job, on a good day.
 
 use crate::json;
-use harness::World;
 use harness::world::PATIENCE;
+use harness::{Setup, World};
 use std::collections::BTreeSet;
 
 #[tokio::test]
@@ -29,6 +29,26 @@ async fn an_invite_arrives() {
     assert_eq!(story["attempts"][0]["verdict"], "accepted", "{story}");
     assert_eq!(story["attempts"][0]["code"], 250, "{story}");
     world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_sign_in_address_stands_in_the_mail_as_it_is_set() {
+    let address = "https://lerna.example/in/?next=%2Fhome&lang=de#top";
+    let world = World::with(Setup::default().worker_setting("BECKON_SIGN_IN_URL", address)).await;
+    world.person("ada@example.org").await;
+
+    let batch = world.invite(json!({ "emails": ["ada@example.org"] })).await;
+    world.finished(batch).await;
+
+    let mail = world.relay.mails_to("ada@example.org").unwrap().remove(0);
+    assert!(
+        mail.text.split_whitespace().any(|word| word == address),
+        "{}",
+        mail.text
+    );
+    let link = format!("href=\"{}\"", address.replace('&', "&amp;"));
+    assert!(mail.html.contains(&link), "{}", mail.html);
     world.end().await;
 }
 

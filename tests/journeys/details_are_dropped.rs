@@ -75,6 +75,40 @@ async fn totals_and_who_was_invited_outlive_them() {
 }
 
 #[tokio::test]
+async fn rejected_rows_go_with_the_details_and_the_import_says_so() {
+    let mut world = World::with(Setup::default().workers(0).api_setting("BECKON_DETAILS_KEPT", "30d")).await;
+    let csv = "email,first_name\nada@example.org,Ada\nnobody at all,Nobody\n";
+    let import = world.import(csv).await.expect(201);
+    let path = format!("/v1/imports/{}", import["id"].as_str().unwrap());
+    let kept = world.get(&format!("{path}/problems.csv")).await;
+    world.let_days_pass(31).await;
+
+    world.kill_api().await;
+    world.start_api().await.unwrap();
+    let after = world
+        .eventually("the rejected rows are dropped", async || {
+            Some(world.get(&path).await.expect(200)).filter(|import| import["details_dropped_at"].is_string())
+        })
+        .await;
+
+    assert!(kept.text.contains("nobody at all"), "{}", kept.text);
+    assert_eq!(after["rejected"], 1, "{after}");
+    assert_eq!(
+        (&after["problems"], &after["problems_url"]),
+        (&json!([]), &json!(null)),
+        "{after}"
+    );
+    let problems = world.get(&format!("{path}/problems.csv")).await.expect(422);
+    assert_eq!(problems["type"], "/problems/details_dropped", "{problems}");
+    let rows: i64 = sqlx::query_scalar("select count(*) from import_rejects")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(rows, 0);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_month_of_which_a_mail_is_owed_stays() {
     let world = World::with(Setup::default().workers(0)).await;
     world.person("ada@example.org").await;

@@ -15,6 +15,7 @@ use shared::failpoint::{Point, reach};
 use shared::lifecycle::Lifecycle;
 use shared::password::{HashPool, Password, os_randomness};
 use shared::store::Db;
+use shared::store::claims::Recipient;
 use shared::store::credentials::{NewCredential, store};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -28,7 +29,8 @@ pub enum CredentialError {
     /// The operating system gave no randomness, or no thread hashed.
     #[error("no password could be made: {0}")]
     NotMade(String),
-    /// Its verifier is not stored: the claim is lost, or Postgres is away.
+    /// Its verifier is not stored: the claim is lost, the mail was cancelled meanwhile, or Postgres is
+    /// away.
     #[error("the verifier could not be stored, so no mail may carry its password")]
     NotStored,
 }
@@ -76,7 +78,7 @@ impl Credentials {
     pub async fn make(
         &self,
         held: &Held,
-        user: Uuid,
+        person: &Recipient,
         lane: Lane,
         steps: &mut Steps<'_>,
     ) -> Result<Password, CredentialError> {
@@ -89,7 +91,8 @@ impl Credentials {
         reach(Point::PasswordHashed);
         let (claim, lease) = held;
         let credential = NewCredential {
-            user,
+            user: person.user,
+            email_key: person.email_key.clone(),
             delivery: claim.delivery,
             attempt: claim.attempt,
             batch: claim.batch,

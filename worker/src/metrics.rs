@@ -70,7 +70,7 @@ impl WorkerMetrics {
         let lane_kind = pairs(&lanes, &kinds);
         Self {
             received: metrics.counters_of("beckon_jobs_received_total", "Jobs taken from RabbitMQ, by lane and by whether somebody had them before.", &["lane", "redelivered"], &slices(&pairs(&lanes, &["false", "true"]))),
-            claims: metrics.counters("beckon_claims_total", "Deliveries asked for by a job, by what came of it: taken, not_ours (somebody was faster, or the batch does not run), orphaned (the user is gone), suppressed (the address is blocked).", "outcome", &["taken", "not_ours", "orphaned", "suppressed"]),
+            claims: metrics.counters("beckon_claims_total", "Deliveries asked for by a job, by what came of it: taken, not_ours (somebody was faster, or the batch does not run), orphaned (the user is gone), locked (the user is locked and gets no password), suppressed (the address is blocked).", "outcome", &["taken", "not_ours", "orphaned", "locked", "suppressed"]),
             parked: metrics.counters("beckon_jobs_parked_total", "Messages set aside because they are no jobs of ours, by what is wrong with them.", "reason", &JobFault::CODES),
             attempts: metrics.counters_of("beckon_attempts_total", "Attempts settled, by kind of mail and by what the relay said.", &["kind", "verdict"], &slices(&by_kind(&VERDICTS))),
             ended: metrics.counters_of("beckon_deliveries_ended_total", "Deliveries a worker brought to their end, by kind of mail and final state.", &["kind", "state"], &slices(&by_kind(&ended))),
@@ -104,8 +104,12 @@ impl WorkerMetrics {
         let (taken, orphaned, suppressed) = (claims.taken.len(), claims.orphaned, claims.suppressed.len());
         add("taken", taken);
         add("orphaned", orphaned);
+        add("locked", claims.locked);
         add("suppressed", suppressed);
-        add("not_ours", asked.saturating_sub(taken + orphaned + suppressed));
+        add(
+            "not_ours",
+            asked.saturating_sub(taken + orphaned + claims.locked + suppressed),
+        );
         for ended in &claims.suppressed {
             self.count_ended(ended.kind, ended.attempts, DeliveryState::Suppressed);
         }

@@ -126,7 +126,7 @@ impl Pipeline {
         let (claim, lease) = held;
         let password = match &claim.recipient {
             Some(person) if claim.kind == SystemEmailKind::PasswordReset => {
-                Some(self.credentials.make(held, person.user, lane, steps).await?)
+                Some(self.credentials.make(held, person, lane, steps).await?)
             }
             _ => None,
         };

@@ -1,12 +1,12 @@
 //! Manage > Administrators: who may use the console.
 
 mod add;
+mod link;
 mod one;
-mod password;
 
 pub(super) use add::{add, ask};
+pub(super) use link::reset;
 pub(super) use one::{disable, enable, show};
-pub(super) use password::renew;
 
 use super::frame::{Frame, Place};
 use super::leaf::{LIMIT, Leaf, TurnQuery};
@@ -47,9 +47,9 @@ struct Row {
 enum Standing {
     /// With a password of their own.
     In,
-    /// With the password they were given, until then.
+    /// They can choose a password, until then.
     Invited(Moment),
-    /// Not any more: they never used the password they were given.
+    /// Not any more: they did not choose a password in time.
     Late,
     /// Not since then.
     Out(Moment),
@@ -57,9 +57,9 @@ enum Standing {
 
 impl Row {
     fn of(found: Administrator, reader: &Reader) -> Self {
-        let standing = match (found.disabled_at, found.first_password_until) {
+        let standing = match (found.disabled_at, found.can_choose_until) {
             (Some(since), _) => Standing::Out(moment(since)),
-            (None, Some(_)) if found.has_first_password_expired => Standing::Late,
+            (None, Some(_)) if found.is_too_late_to_choose => Standing::Late,
             (None, Some(until)) => Standing::Invited(moment(until)),
             (None, None) => Standing::In,
         };

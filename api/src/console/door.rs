@@ -16,13 +16,14 @@ use crate::body::is_at_most;
 use crate::concurrency_limit::Slot;
 use crate::problem::Problem;
 use crate::state::Api;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 use subtle::ConstantTimeEq as _;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// The field that holds the proof.
 pub(super) const PROOF: &str = "proof";
@@ -32,7 +33,7 @@ const FORM_MOST_BYTES: usize = 2 * 1024 * 1024;
 
 /// What a form of somebody who is not signed in may weigh. Up to this size a form needs no slot: all
 /// connections together hold no more than 16 MiB of them.
-const SMALL_FORM_MOST_BYTES: usize = 16 * 1024;
+pub(super) const SMALL_FORM_MOST_BYTES: usize = 16 * 1024;
 
 /// Where a file may be sent. Its handler checks the proof, which is the form's first part.
 pub(super) const UPLOAD: &str = "/console/imports/new";
@@ -93,7 +94,8 @@ async fn with_page(administrator: Administrator, mut request: Request, next: Nex
     if has_said && is_page && response.status().is_success() {
         forget_said(&mut response);
     }
-    response.extensions_mut().insert(administrator);
+    // A page that asked for the password has put its reader there already, with the session's other token.
+    response.extensions_mut().get_or_insert_with(|| administrator);
     response
 }
 
@@ -109,21 +111,24 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, most_bytes: usize) -> 
     Fields::read(&whole(body, most_bytes).await?)
 }
 
-/// A body of up to `most_bytes`. Of a larger one nothing is kept, but a part of its rest is read: a
-/// browser shows no answer to a form that it is still sending.
-async fn whole(body: Body, most_bytes: usize) -> Result<Vec<u8>, Problem> {
-    let mut pieces = body.into_data_stream();
-    let (mut bytes, mut seen) = (Vec::new(), 0);
+/// A body of up to `most_bytes`, wiped when it is dropped because it may hold a password. Of a larger one nothing is
+/// kept, but a part of its rest is read: a browser shows no answer to a form that it is still sending.
+async fn whole(body: Body, most_bytes: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
+    // Large enough from the start where the length is known: a vector that grows leaves copies behind.
+    let length = usize::try_from(body.size_hint().lower()).unwrap_or(most_bytes);
+    let mut bytes = Zeroizing::new(Vec::with_capacity(length.min(most_bytes)));
+    let (mut pieces, mut seen) = (body.into_data_stream(), 0);
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|_| broken_off())?;
         seen += piece.len();
         if seen <= most_bytes {
             bytes.extend_from_slice(&piece);
         } else if seen <= most_bytes + FORM_MOST_BYTES {
-            bytes = Vec::new();
+            bytes = Zeroizing::default();
         } else {
             break;
         }
+        wipe(piece);
     }
     if seen > most_bytes {
         return Err(too_large(most_bytes));
@@ -149,6 +154,13 @@ fn broken_off() -> Problem {
         "form_broken_off",
         "The form did not arrive whole. Nothing was done; go back and send it again.",
     )
+}
+
+/// Wipes a piece of a form, unless the connection still reads into the same buffer.
+fn wipe(piece: Bytes) {
+    if let Ok(mut piece) = piece.try_into_mut() {
+        piece.as_mut().zeroize();
+    }
 }
 
 fn is_plain_form(headers: &HeaderMap) -> bool {

@@ -1,10 +1,16 @@
 //! The fields of a form that was sent.
+//!
+//! Some hold passwords. So the values are wiped when the form is dropped, and `Debug` prints only
+//! the names.
 
 use crate::problem::Problem;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
+use std::borrow::Cow;
+use std::fmt;
 use url::form_urlencoded;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Fields that a form may have.
 ///
@@ -14,7 +20,7 @@ use url::form_urlencoded;
 const FIELDS_MOST: usize = 2_000;
 
 /// The fields in the order of the form. A name may come several times, as ticked boxes do.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default, Zeroize, ZeroizeOnDrop)]
 pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
@@ -25,18 +31,14 @@ impl Fields {
     ///
     /// 413 when there are more than any form of ours has.
     pub(super) fn read(body: &[u8]) -> Result<Self, Problem> {
-        let mut fields = Vec::new();
+        let mut fields = Self::default();
         for (name, value) in form_urlencoded::parse(body) {
-            if fields.len() == FIELDS_MOST {
+            if fields.0.len() == FIELDS_MOST {
                 return Err(too_many());
             }
-            let value = match value {
-                value if value.contains("\r\n") => value.replace("\r\n", "\n"),
-                value => value.into_owned(),
-            };
-            fields.push((name.into_owned(), value));
+            fields.0.push((name.into_owned(), with_line_feeds(value)));
         }
-        Ok(Self(fields))
+        Ok(fields)
     }
 
     /// A field's first value as it was typed; empty when the form had none.
@@ -94,6 +96,21 @@ fn too_many() -> Problem {
     )
 }
 
+/// The value with `\n` for every `\r\n`; leaves no second copy behind.
+fn with_line_feeds(value: Cow<'_, str>) -> String {
+    if value.contains("\r\n") {
+        Zeroizing::new(value.into_owned()).replace("\r\n", "\n")
+    } else {
+        value.into_owned()
+    }
+}
+
+impl fmt::Debug for Fields {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|(name, _)| name)).finish()
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for Fields {
     type Rejection = Problem;
 
@@ -132,5 +149,23 @@ mod tests {
             (problem.status, problem.kind.as_str()),
             (413, "/problems/form_too_many_fields")
         );
+    }
+
+    #[test]
+    fn a_form_prints_its_names_and_never_what_was_typed() {
+        let fields = Fields::read(b"email=ana%40lerna.example&new_password=correct+horse+battery").unwrap();
+
+        assert_eq!(format!("{fields:?}"), r#"["email", "new_password"]"#);
+    }
+
+    #[test]
+    fn a_form_is_wiped_when_it_is_dropped() {
+        fn is_wiped_on_drop<T: ZeroizeOnDrop>(_: &T) {}
+        let mut fields = Fields::read(b"new_password=correct+horse+battery").unwrap();
+        is_wiped_on_drop(&fields);
+
+        fields.zeroize();
+
+        assert!(fields.pairs().is_empty(), "{fields:?}");
     }
 }

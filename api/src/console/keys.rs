@@ -1,5 +1,6 @@
 //! Manage > API keys: what programs call the API with. A key is seen once, when it is made.
 
+use super::access;
 use super::fields::Fields;
 use super::frame::{Frame, Place};
 use super::leaf::{LIMIT, Leaf, TurnQuery};
@@ -7,8 +8,7 @@ use super::once::{self, Told};
 use super::respond::{page, page_as, redirect_saying};
 use super::session::Administrator;
 use super::words::{Moment, moment};
-use crate::administrators::check_label;
-use crate::caller::make_key;
+use crate::caller::{make_key, noted};
 use crate::problem::Problem;
 use crate::query::Path;
 use crate::state::Api;
@@ -16,14 +16,23 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use shared::store::api_keys::{self, Entry};
+use shared::name::check;
+use shared::store::api_keys::{self, Created, Entry, Expiry, NewKey};
 use shared::store::audit::{self, Act, Action};
 use shared::store::{begin, commit};
+use std::time::Duration;
 use tracing::info;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 const PATH: &str = "/console/keys";
+
+/// How long a key works: the word in the form, the days and the label. The first is the default.
+const LIFETIMES: [(&str, Option<u32>, &str); 3] = [
+    ("365d", Some(365), "1 year"),
+    ("90d", Some(90), "90 days"),
+    ("never", None, "Never"),
+];
 
 /// The list.
 #[derive(Template)]
@@ -39,8 +48,11 @@ struct ListPage {
 struct NewPage {
     frame: Frame,
     name: String,
+    /// The word of the chosen lifetime.
+    lifetime: &'static str,
+    may_read_audit_log: bool,
     token: String,
-    fault: Option<&'static str>,
+    fault: Option<String>,
 }
 
 /// What revoking one means.
@@ -59,6 +71,9 @@ struct Row {
     made_by: String,
     used: Option<Moment>,
     revoked: Option<Moment>,
+    expires: Option<Moment>,
+    expiry: Expiry,
+    may_read_audit_log: bool,
 }
 
 impl Row {
@@ -70,6 +85,9 @@ impl Row {
             made_by: key.created_by,
             used: key.last_used_at.map(moment),
             revoked: key.revoked_at.map(moment),
+            expires: key.expires_at.map(moment),
+            expiry: key.expiry,
+            may_read_audit_log: key.may_read_audit_log,
         }
     }
 }
@@ -91,38 +109,75 @@ pub(super) async fn list(
 
 /// Asks what a new one is for.
 pub(super) async fn ask(State(api): State<Api>, reader: Administrator) -> Result<Response, Problem> {
-    page(&NewPage {
-        frame: reader.frame(&api, Place::Manage, "Make an API key").await,
-        name: String::new(),
-        token: once::token(),
-        fault: None,
-    })
+    page(&form(&api, &reader, &Fields::default(), None).await)
+}
+
+async fn form(api: &Api, reader: &Administrator, fields: &Fields, fault: Option<String>) -> NewPage {
+    let frame = reader.frame(api, Place::Manage, "Make an API key").await;
+    let (lifetime, ..) = lifetime(fields);
+    let token = fields.text("token");
+    NewPage {
+        frame: if fault.is_some() { frame.with_faults() } else { frame },
+        name: fields.trimmed("name").to_owned(),
+        lifetime,
+        may_read_audit_log: fields.is_set("may_read_audit_log"),
+        token: if token.is_empty() {
+            once::token()
+        } else {
+            token.to_owned()
+        },
+        fault,
+    }
+}
+
+/// The lifetime that was chosen in a form.
+fn lifetime(fields: &Fields) -> (&'static str, Option<u32>, &'static str) {
+    let [default, ..] = LIFETIMES;
+    let chosen = LIFETIMES
+        .into_iter()
+        .find(|(word, ..)| *word == fields.text("lifetime"));
+    chosen.unwrap_or(default)
+}
+
+/// What became of a form.
+enum Outcome {
+    Made,
+    Again,
+    NameTaken(String),
 }
 
 /// Makes one, and shows it.
 pub(super) async fn make(State(api): State<Api>, reader: Administrator, fields: Fields) -> Result<Response, Problem> {
     let name = fields.trimmed("name").to_owned();
-    if let Err(fault) = check_label(&name) {
-        let frame = reader.frame(&api, Place::Manage, "Make an API key").await;
-        let token = fields.text("token").to_owned();
-        let form = NewPage {
-            frame: frame.with_faults(),
-            name,
-            token,
-            fault: Some(fault),
-        };
-        return page_as(StatusCode::UNPROCESSABLE_ENTITY, &form);
+    if let Err(fault) = check(&name) {
+        let page = form(&api, &reader, &fields, Some(fault.to_string())).await;
+        return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
     }
     let (key, digest) = make_key().map_err(|_| Problem::internal())?;
     let key = Zeroizing::new(key);
-    let is_made = keep(&api, &reader, &name, digest, fields.text("token")).await?;
-    let title = if is_made {
-        format!("API key ‘{name}’")
-    } else {
-        format!("API key ‘{name}’ was made already")
+    let (_, days, _) = lifetime(&fields);
+    let new = NewKey {
+        name: name.clone(),
+        digest,
+        created_by: reader.name.clone(),
+        created_by_id: Some(reader.id),
+        expires_after: days.map(|days| Duration::from_hours(24) * days),
+        may_read_audit_log: fields.is_set("may_read_audit_log"),
+    };
+    let (title, key) = match keep(&api, &reader, new, fields.text("token")).await? {
+        Outcome::Made => (format!("API key ‘{name}’"), Some(key)),
+        Outcome::Again => (format!("API key ‘{name}’ was made already"), None),
+        Outcome::NameTaken(taken) => {
+            let fault = format!(
+                "A key that works is called ‘{taken}’, which is the same or looks the same. Choose another name, or \
+                 revoke that key first"
+            );
+            let page = form(&api, &reader, &fields, Some(fault)).await;
+            return page_as(StatusCode::CONFLICT, &page);
+        }
     };
     let frame = reader.frame(&api, Place::Manage, title).await;
-    once::shown(frame, is_made.then_some(key), told())
+    once::shown(frame, key, told())
 }
 
 fn told() -> Told {
@@ -138,26 +193,29 @@ fn told() -> Told {
     }
 }
 
-async fn keep(api: &Api, reader: &Administrator, name: &str, digest: Vec<u8>, token: &str) -> Result<bool, Problem> {
+async fn keep(api: &Api, reader: &Administrator, new: NewKey, token: &str) -> Result<Outcome, Problem> {
     let once = once::form(&reader.caller(), "make key", token)?;
-    let (db, actor, name) = (api.db.clone(), reader.actor.clone(), name.to_owned());
+    let (db, reader) = (api.db.clone(), reader.clone());
     api.to_the_end(async move {
-        let mut transaction = begin(&db).await?;
+        let mut transaction = access::begin(&db, &reader).await?;
         if once.answered::<once::Made>(&mut transaction).await?.is_some() {
-            return Ok(false);
+            return Ok(Outcome::Again);
         }
-        let id = api_keys::create(&mut transaction, &name, &digest, &actor.name).await?;
+        let id = match api_keys::create(&mut transaction, &new).await? {
+            Created::Done(id) => id,
+            Created::NameTaken(taken) => return Ok(Outcome::NameTaken(taken)),
+        };
         let act = Act {
-            actor: &actor,
+            actor: &reader.actor,
             action: Action::KeyMade,
             subject: Some(format!("key {id}")),
-            details: serde_json::json!({ "name": name }),
+            details: noted(&new),
         };
         audit::note(&mut transaction, &act).await?;
         once.commit(&db, transaction, StatusCode::OK, &once::Made { id })
             .await?;
         info!(key.id = %id, "Made an API key");
-        Ok(true)
+        Ok(Outcome::Made)
     })
     .await
 }

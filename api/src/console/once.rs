@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 /// What a secret is for, and how its page speaks of it.
 pub(super) struct Told {
-    /// "Copy this password now."
+    /// "Copy this link now."
     pub(super) first: &'static str,
     /// What the secret is called.
     pub(super) label: &'static str,

@@ -4,7 +4,7 @@
 
 use super::fields::Fields;
 use super::frame::{Frame, Place};
-use super::password_check::{Checked, Client, check};
+use super::password_check::{Checked, Client, check, identity};
 use super::respond::{page, page_as, redirect_saying, set_cookie};
 use super::session::{self, Administrator};
 use crate::problem::Problem;
@@ -13,9 +13,10 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use shared::password::{PersonalWords, Rank, Verifier};
+use shared::password::{Form, PersonalWords, Rank, Verifier};
+use shared::store::administrators::{self, OwnChange};
 use shared::store::audit::{self, Act, Action};
-use shared::store::{administrators, begin, commit, sessions};
+use shared::store::{begin, commit, sessions};
 use zeroize::Zeroizing;
 
 /// The page.
@@ -63,49 +64,117 @@ pub(super) async fn choose(
     fields: Fields,
 ) -> Result<Response, Problem> {
     let mut faults = Faults::default();
-    if !administrator.must_choose && !is_current(&api, &administrator, fields.text("current_password")).await? {
+    let checked = checked(&api, &administrator, fields.text("current_password")).await?;
+    if checked.is_none() {
         faults.current = Some("This is not your password".to_owned());
     }
     let words = PersonalWords::of([&administrator.email, &administrator.name, &api.letters.organisation]);
-    let typed = Zeroizing::new(fields.text("new_password").to_owned());
-    let new = match api.console_hashing.choose(Rank::FIRST, typed, words).await? {
+    let typed = fields.text("new_password");
+    let judged = api
+        .console_hashing
+        .choose(Rank::FIRST, Zeroizing::new(typed.to_owned()), words);
+    let new = match judged.await? {
         Ok(new) => Some(new),
         Err(fault) => {
             faults.new = Some(fault.to_string());
             None
         }
     };
-    if fields.text("new_password") != fields.text("again_password") {
+    if typed != fields.text("again_password") {
         faults.again = Some("This differs from the password above".to_owned());
     }
-    let Some(new) = new.filter(|_| faults.is_empty()) else {
+    if let Some(checked) = checked.as_deref().filter(|_| faults.is_empty())
+        && is_kept(&api, &administrator, checked, typed).await?
+    {
+        faults.new = Some("This is the password you have now. Choose another one".to_owned());
+    }
+    let (Some(new), Some(checked), true) = (new, checked, faults.is_empty()) else {
         let mut page = form(&api, &administrator).await;
         page.frame = page.frame.with_faults();
         page.faults = faults;
         return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
     let (_, verifier) = api.console_hashing.hash(new).await?;
-    let cookie = renew(&api, &administrator, verifier).await?;
+    let cookie = renew(&api, &administrator, checked, verifier).await?;
     let mut response = redirect_saying("/console", "Your password is changed.");
     set_cookie(&mut response, &cookie);
     Ok(response)
 }
 
-async fn is_current(api: &Api, administrator: &Administrator, typed: &str) -> Result<bool, Problem> {
+/// The verifier that entitles to a change: that of the current password, which was typed, or that of a first
+/// password, with which the session began.
+async fn checked(api: &Api, administrator: &Administrator, typed: &str) -> Result<Option<String>, Problem> {
+    if !administrator.must_choose {
+        return current_verifier(api, administrator, typed).await;
+    }
+    let key = identity(&administrator.email);
+    let lock = administrators::lock_of(&api.db, &key).await?;
+    lock.map(|lock| Some(lock.verifier)).ok_or_else(access_changed)
+}
+
+/// The verifier of an administrator's password, if it is the one that was typed.
+pub(super) async fn current_verifier(
+    api: &Api,
+    administrator: &Administrator,
+    typed: &str,
+) -> Result<Option<String>, Problem> {
     let client = Client::in_session(administrator.proof());
     let password = Zeroizing::new(typed.to_owned());
-    let checked = check(api, &administrator.email, password, &client).await?;
-    Ok(matches!(checked, Checked::Right(lock) if lock.id == administrator.id))
+    match check(api, &administrator.email, password, &client).await? {
+        Checked::Right(lock) if lock.id == administrator.id => Ok(Some(lock.verifier)),
+        _ => Ok(None),
+    }
+}
+
+/// Whether the new password is the present one. A first password is also recognized without its hyphens and
+/// in other case, because it can be typed so (ASVS 5.0, 6.4.1).
+async fn is_kept(api: &Api, administrator: &Administrator, verifier: &str, typed: &str) -> Result<bool, Problem> {
+    let form = if administrator.must_choose {
+        Form::Generated
+    } else {
+        Form::Chosen
+    };
+    matches(api, verifier, form, typed).await
+}
+
+async fn matches(api: &Api, verifier: &str, form: Form, typed: &str) -> Result<bool, Problem> {
+    let verifiers = vec![(Verifier::from_stored(verifier.to_owned()), form)];
+    let typed = Zeroizing::new(typed.to_owned());
+    let found = api.console_hashing.verify(Rank::FIRST, verifiers, typed).await?;
+    Ok(found.is_some())
+}
+
+/// The answer to a session that was ended while its request was worked on.
+pub(super) fn access_changed() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "signed_out",
+        "Your session ended meanwhile, or your password was changed elsewhere. Nothing was done. Sign in again.",
+    )
 }
 
 /// Stores it, ends all sessions and begins another for the one who is here.
-async fn renew(api: &Api, administrator: &Administrator, verifier: Verifier) -> Result<String, Problem> {
+async fn renew(
+    api: &Api,
+    administrator: &Administrator,
+    checked: String,
+    verifier: Verifier,
+) -> Result<String, Problem> {
     let (token, digest) = session::make_token()?;
     let (db, administrator) = (api.db.clone(), administrator.clone());
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
-        administrators::renew(&mut transaction, administrator.id, verifier.as_stored(), false).await?;
-        sessions::begin(&mut transaction, administrator.id, &digest).await?;
+        let change = OwnChange {
+            id: administrator.id,
+            session: administrator.digest(),
+            checked: &checked,
+            verifier: verifier.as_stored(),
+        };
+        let is_done = administrators::change_own(&mut transaction, change).await?
+            && sessions::begin(&mut transaction, administrator.id, change.verifier, &digest).await?;
+        if !is_done {
+            return Err(access_changed());
+        }
         let act = Act {
             actor: &administrator.actor,
             action: Action::OwnPasswordChanged,

@@ -160,6 +160,6 @@ async fn compared(api: &Api, key: &str, password: Zeroizing<String>, spent: &Try
 }
 
 /// The address as identity, or what was typed in its stead.
-fn identity(typed: &str) -> String {
+pub(super) fn identity(typed: &str) -> String {
     EmailAddress::parse(typed).map_or_else(|_| typed.to_lowercase(), |address| address.key())
 }

@@ -39,6 +39,8 @@ pub struct Administrator {
     pub email: String,
     /// Whether they must choose a password of their own before anything else.
     pub must_choose: bool,
+    /// Whether they have entered their password in the last minutes.
+    pub(super) is_recently_authenticated: bool,
     /// What the forms of this session carry.
     pub(super) proof: String,
     /// What the page before wanted said.
@@ -51,6 +53,17 @@ impl Administrator {
     pub fn caller(&self) -> Caller {
         Caller {
             actor: self.actor.clone(),
+            may_read_audit_log: true,
+        }
+    }
+
+    /// The same administrator in a session with another token.
+    pub(super) fn in_session(&self, token: &str) -> Self {
+        Self {
+            is_recently_authenticated: true,
+            proof: proof_of(token),
+            digest: digest_of(token),
+            ..self.clone()
         }
     }
 
@@ -86,7 +99,8 @@ pub(super) fn make_token() -> Result<(String, Vec<u8>), Problem> {
     Ok((token, digest))
 }
 
-fn digest_of(token: &str) -> Vec<u8> {
+/// What a token is kept as.
+pub(super) fn digest_of(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }
 
@@ -114,14 +128,23 @@ pub(super) fn cookies(headers: &HeaderMap) -> &str {
     value.unwrap_or_default()
 }
 
+/// The token in a request's cookie.
+fn token_in(headers: &HeaderMap) -> Option<&str> {
+    cookie(cookies(headers), COOKIE).filter(|token| (40..=60).contains(&token.len()))
+}
+
+/// What the session of a request's cookie is stored under, whether it has ended or not.
+pub(super) fn digest_in(headers: &HeaderMap) -> Option<Vec<u8>> {
+    token_in(headers).map(digest_of)
+}
+
 /// Who is signed in, if anybody is.
 pub(super) async fn signed_in(
     api: &Api,
     headers: &HeaderMap,
     extensions: &Extensions,
 ) -> Result<Option<Administrator>, Problem> {
-    let all = cookies(headers);
-    let Some(token) = cookie(all, COOKIE).filter(|token| (40..=60).contains(&token.len())) else {
+    let Some(token) = token_in(headers) else {
         return Ok(None);
     };
     let digest = digest_of(token);
@@ -141,8 +164,9 @@ pub(super) async fn signed_in(
         name: session.name,
         email: session.email,
         must_choose: session.must_choose,
+        is_recently_authenticated: session.is_recently_authenticated,
         proof: proof_of(token),
-        said: super::respond::said(all),
+        said: super::respond::said(cookies(headers)),
         digest,
     }))
 }

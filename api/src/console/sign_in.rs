@@ -32,6 +32,9 @@ use zeroize::Zeroizing;
 /// What the form of the sign-in page may weigh: a carried form, which takes 22 KiB, and its own fields.
 const SIGN_IN_MOST_BYTES: usize = 32 * 1024;
 
+/// What is said of a wrong address and of a wrong password.
+const WRONG: &str = "The email address and the password do not belong together.";
+
 /// The sign-in page.
 #[derive(Template)]
 #[template(path = "console/sign_in.html")]
@@ -138,6 +141,7 @@ pub(super) async fn enter(
     if is_foreign(&parts.headers) {
         return Err(foreign());
     }
+    let before = session::digest_in(&parts.headers);
     let fields = door::read(&parts.headers, body, SIGN_IN_MOST_BYTES).await?;
     let to = local(fields.text("to")).to_owned();
     let email = fields.trimmed("email").to_owned();
@@ -152,32 +156,33 @@ pub(super) async fn enter(
     if let Some(outcome) = outcome(&checked) {
         api.metrics.sign_ins.with_label_values(&[outcome]).inc();
     }
+    let refused = |told: Told| {
+        let page = SignInPage {
+            frame: Frame::open("Sign in").with_faults(),
+            email: email.clone(),
+            to: to.clone(),
+            form_notice: (!carried.is_empty()).then_some(KEPT),
+            carried: carried.clone(),
+            fault: Some(told.sentence),
+            has_administrators: true,
+            is_cookie_missing: false,
+        };
+        let mut response = page_as(told.status, &page)?;
+        if let Some(seconds) = told.retry_after {
+            let headers: &mut HeaderMap = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        Ok(response)
+    };
     let lock = match checked {
         Ok(lock) => lock,
         Err(Refused::Problem(problem)) => return Err(problem),
-        Err(Refused::Said(told)) => {
-            let mut response = page_as(
-                told.status,
-                &SignInPage {
-                    frame: Frame::open("Sign in").with_faults(),
-                    email,
-                    to,
-                    form_notice: (!carried.is_empty()).then_some(KEPT),
-                    carried,
-                    fault: Some(told.sentence),
-                    has_administrators: true,
-                    is_cookie_missing: false,
-                },
-            )?;
-            if let Some(seconds) = told.retry_after {
-                let headers: &mut HeaderMap = response.headers_mut();
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            return Ok(response);
-        }
+        Err(Refused::Said(told)) => return refused(told),
     };
     let (token, digest) = session::make_token()?;
-    remember(&api, &lock, digest, origin).await?;
+    if !remember(&api, &lock, digest, before, origin).await? {
+        return refused(Told::wrong(WRONG));
+    }
     let device = device.map_or_else(Device::generate, Ok)?;
     device.remember(&api, lock.id).await?;
     let mut response = match fields_of(&carried).filter(|fields| !fields.pairs().is_empty()) {
@@ -190,11 +195,25 @@ pub(super) async fn enter(
     Ok(response)
 }
 
-async fn remember(api: &Api, lock: &Lock, digest: Vec<u8>, origin: Actor) -> Result<(), Problem> {
+/// Begins a session and ends the one this browser had before. Returns whether it began: it does not when the
+/// password was changed, or its owner disabled, after it was checked.
+async fn remember(
+    api: &Api,
+    lock: &Lock,
+    digest: Vec<u8>,
+    before: Option<Vec<u8>>,
+    origin: Actor,
+) -> Result<bool, Problem> {
     let (db, lock) = (api.db.clone(), lock.clone());
     api.to_the_end(async move {
         let mut transaction = begin(&db).await?;
-        sessions::begin(&mut transaction, lock.id, &digest).await?;
+        if !sessions::begin(&mut transaction, lock.id, &lock.verifier, &digest).await? {
+            info!(administrator.id = %lock.id, "Refused a sign-in whose password had been changed meanwhile");
+            return Ok(false);
+        }
+        if let Some(before) = before {
+            sessions::end(&mut transaction, &before).await?;
+        }
         let act = Act {
             actor: &Actor {
                 kind: ActorKind::Administrator(lock.id),
@@ -208,7 +227,7 @@ async fn remember(api: &Api, lock: &Lock, digest: Vec<u8>, origin: Actor) -> Res
         audit::note(&mut transaction, &act).await?;
         commit(transaction).await?;
         info!(administrator.id = %lock.id, "An administrator signed in");
-        Ok(())
+        Ok(true)
     })
     .await
 }
@@ -236,6 +255,18 @@ struct Told {
     retry_after: Option<u32>,
     /// What it counts as.
     outcome: &'static str,
+}
+
+impl Told {
+    /// What was typed does not let anybody in.
+    fn wrong(sentence: &str) -> Self {
+        Self {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            sentence: sentence.to_owned(),
+            retry_after: None,
+            outcome: "wrong",
+        }
+    }
 }
 
 impl From<Problem> for Refused {
@@ -276,16 +307,9 @@ async fn checked(
     password: Zeroizing<String>,
     client: &Client,
 ) -> Result<Lock, Refused> {
-    let wrong = |sentence: &str| {
-        Refused::Said(Told {
-            status: StatusCode::UNPROCESSABLE_ENTITY,
-            sentence: sentence.to_owned(),
-            retry_after: None,
-            outcome: "wrong",
-        })
-    };
     if email.is_empty() || password.is_empty() {
-        return Err(wrong("Enter your email address and your password."));
+        let told = Told::wrong("Enter your email address and your password.");
+        return Err(Refused::Said(told));
     }
     match check(api, email, password, client).await {
         Err(unchecked) => {
@@ -297,14 +321,19 @@ async fn checked(
         Ok(Checked::Right(lock)) => Ok(lock),
         Ok(Checked::Wrong { concerned }) => {
             note_failure(api, Action::SignInFailed, origin, concerned).await?;
-            Err(wrong("The email address and the password do not belong together."))
+            Err(Refused::Said(Told::wrong(WRONG)))
         }
     }
 }
 
 /// Puts on record that a sign-in did not succeed. What was typed is not recorded: it may be a password in the wrong
 /// field.
-async fn note_failure(api: &Api, action: Action, origin: &Actor, administrator: Option<Uuid>) -> Result<(), Problem> {
+pub(super) async fn note_failure(
+    api: &Api,
+    action: Action,
+    origin: &Actor,
+    administrator: Option<Uuid>,
+) -> Result<(), Problem> {
     let (this, event) = (
         api.clone(),
         AccessEvent {

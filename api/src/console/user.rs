@@ -3,7 +3,10 @@
 mod add;
 mod delete;
 mod edit;
+mod ended;
+mod export;
 mod form;
+mod lock;
 
 use super::blocked::BlockedRow;
 use super::frame::{Frame, Place};
@@ -38,6 +41,9 @@ pub(super) fn routes() -> Router<Api> {
         .route("/console/users/{id}", get(show))
         .route("/console/users/{id}/unblock", post(unblock))
         .route("/console/users/{id}/edit", get(edit::show).post(edit::save))
+        .route("/console/users/{id}/lock", get(lock::ask).post(lock::lock))
+        .route("/console/users/{id}/unlock", get(lock::ask_unlock).post(lock::unlock))
+        .route("/console/users/{id}/export", get(export::download))
         .route("/console/users/{id}/delete", get(delete::ask).post(delete::delete))
 }
 
@@ -51,6 +57,8 @@ struct UserPage {
     email: String,
     /// What is known of the address, if no mail goes to it.
     blocked: Option<BlockedRow>,
+    /// Since when they can neither sign in nor be sent a password.
+    locked: Option<Moment>,
     /// Label and value; a value may be empty.
     details: Vec<(String, String)>,
     access: (&'static str, &'static str),
@@ -98,6 +106,7 @@ pub(super) async fn show(
         name,
         email: user.email.clone(),
         blocked: blocked.map(BlockedRow::of),
+        locked: user.locked_at.map(moment),
         details: details(&user),
         access: access(&user),
         signed_in: user.signed_in_at.map(moment),

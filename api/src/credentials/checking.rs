@@ -117,7 +117,7 @@ impl<'a> Check<'a> {
 
     /// The verifier that the password fits.
     pub(super) async fn matching(self, password: Zeroizing<String>) -> Result<Option<Candidate>, Problem> {
-        let found = match self.compared(password).await {
+        let found = match compared(self.api, &self.key, self.spent.rank, password).await {
             // One who met a full line keeps the worse rank, so that a flood makes room for others.
             Err(Unchecked::Busy) => {
                 count(self.api, "busy");
@@ -155,35 +155,51 @@ impl<'a> Check<'a> {
     pub(super) fn give_up(self) {
         self.api.tries.give_back(self.spent);
     }
+}
 
-    async fn compared(&self, password: Zeroizing<String>) -> Result<Option<Candidate>, Unchecked> {
-        // Before Postgres is asked: a flood costs it nothing either.
-        if !self.api.hashing.has_place(self.spent.rank) {
-            return Err(Unchecked::Busy);
-        }
-        let candidates = credentials::live(&self.api.db, &self.key).await;
-        let candidates = candidates.map_err(|fault| Unchecked::Problem(fault.into()))?;
-        let is_plausible = !password.is_empty() && password.len() <= CANDIDATE_MOST_BYTES;
-        let candidate_text = if is_plausible {
-            password
-        } else {
-            Zeroizing::new("-".to_owned())
-        };
-        let verifiers = candidates.iter().map(|candidate| {
-            let form = if candidate.is_generated {
-                Form::Generated
-            } else {
-                Form::Chosen
-            };
-            (Verifier::from_stored(candidate.verifier.clone()), form)
-        });
-        let hashing = &self.api.hashing;
-        let found = hashing.verify(self.spent.rank, verifiers.collect(), candidate_text);
-        Ok(found
-            .await?
-            .filter(|_| is_plausible)
-            .and_then(|at| candidates.into_iter().nth(at)))
+/// Whether a password works for this person already, a mailed one in whatever form it is typed: then
+/// it is known to more than its owner, or lies in a mailbox (ASVS 5.0, 6.4.1).
+pub(super) async fn is_in_use(api: &Api, email: &str, password: Zeroizing<String>) -> Result<bool, Problem> {
+    let key = EmailAddress::parse(email)
+        .map(|address| address.key())
+        .unwrap_or_default();
+    match compared(api, &key, Rank::FIRST, password).await {
+        Ok(found) => Ok(found.is_some()),
+        Err(Unchecked::Busy) => Err(HashFault::Busy.into()),
+        Err(Unchecked::Problem(problem)) => Err(problem),
     }
+}
+
+async fn compared(
+    api: &Api,
+    key: &str,
+    rank: Rank,
+    password: Zeroizing<String>,
+) -> Result<Option<Candidate>, Unchecked> {
+    // Before Postgres is asked: a flood costs it nothing either.
+    if !api.hashing.has_place(rank) {
+        return Err(Unchecked::Busy);
+    }
+    let candidates = credentials::live(&api.db, key).await;
+    let candidates = candidates.map_err(|fault| Unchecked::Problem(fault.into()))?;
+    let is_plausible = !password.is_empty() && password.len() <= CANDIDATE_MOST_BYTES;
+    let candidate_text = if is_plausible {
+        password
+    } else {
+        Zeroizing::new("-".to_owned())
+    };
+    let verifiers = candidates.iter().map(|candidate| {
+        let form = if candidate.is_generated {
+            Form::Generated
+        } else {
+            Form::Chosen
+        };
+        (Verifier::from_stored(candidate.verifier.clone()), form)
+    });
+    let found = api.hashing.verify(rank, verifiers.collect(), candidate_text).await?;
+    Ok(found
+        .filter(|_| is_plausible)
+        .and_then(|at| candidates.into_iter().nth(at)))
 }
 
 /// Why a password was not compared.

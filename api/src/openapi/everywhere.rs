@@ -28,7 +28,8 @@ pub(super) struct Everywhere;
 impl Modify for Everywhere {
     fn modify(&self, described: &mut OpenApi) {
         let key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
-            "An API key. `beckon-api create-key --name N` makes one and shows it once.",
+            "An API key. `beckon-api create-key --name N` makes one and shows it once; it works for a year unless \
+             `--expires` says otherwise.",
         ));
         let components = described.components.get_or_insert_default();
         components
@@ -80,7 +81,7 @@ fn complete(operation: &mut Operation) {
     let responses = &mut operation.responses.responses;
     responses
         .entry("401".to_owned())
-        .or_insert_with(|| RefOr::T(problem("The key is missing, unknown or revoked.")));
+        .or_insert_with(|| RefOr::T(problem("The key is missing, unknown, revoked or expired.")));
     responses
         .entry("default".to_owned())
         .or_insert_with(|| RefOr::T(problem("Anything else that went wrong.")));

@@ -16,7 +16,8 @@ const FIELDS_MOST: usize = 200;
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeRequest {
-    /// Their address. It stays the same person, with the same passwords.
+    /// Their address. It stays the same person with the password they chose; passwords that were mailed
+    /// to the address before end.
     pub email: Option<String>,
     /// First name, up to 200 characters, without links.
     pub first_name: Option<String>,

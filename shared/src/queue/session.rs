@@ -2,11 +2,12 @@
 
 use super::publish::Publisher;
 use super::receive::Inbox;
-use super::{PATIENCE, topology};
+use super::{PATIENCE, address, topology};
 use crate::batch::Lane;
 use futures_util::{Stream, StreamExt as _};
 use lapin::options::{BasicConsumeOptions, BasicQosOptions, ConfirmSelectOptions};
 use lapin::protocol::{AMQPErrorKind, AMQPSoftError};
+use lapin::tcp::OwnedTLSConfig;
 use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties, Consumer, ErrorKind, Event};
 use std::future::Future;
@@ -118,7 +119,7 @@ impl Brokers {
     /// Brokers at these `amqp://` or `amqps://` addresses.
     pub fn new(urls: Vec<String>) -> Self {
         Self {
-            urls: urls.into_iter().map(with_heartbeat).collect(),
+            urls: urls.into_iter().map(address::with_heartbeat).collect(),
         }
     }
 
@@ -134,12 +135,12 @@ impl Brokers {
         };
         for url in &self.urls {
             let properties = ConnectionProperties::default().with_connection_name(name.into());
-            match within("connect", Connection::connect(url, properties)).await {
+            match open(url, properties).await {
                 Ok(connection) => return Ok(Session::new(connection)),
-                Err(fault) => {
+                Err(why) => {
                     last = QueueError::Unreachable {
-                        host: host_of(url),
-                        why: cause(&fault),
+                        host: address::host_of(url),
+                        why,
                     }
                 }
             }
@@ -148,21 +149,15 @@ impl Brokers {
     }
 }
 
-/// Whether an address of a broker can be used; what is wrong continues the sentence "NAME …" and
-/// never repeats the address, which holds a password.
-///
-/// # Errors
-///
-/// What is wrong.
-pub fn check_address(url: &str) -> Result<(), String> {
-    if !(url.starts_with("amqp://") || url.starts_with("amqps://")) {
-        return Err("has an entry that does not start with amqp:// or amqps://".to_owned());
-    }
-    url.parse::<lapin::uri::AMQPUri>()
-        .ok()
-        .filter(|_| url::Url::parse(url).is_ok())
-        .map(|_| ())
-        .ok_or_else(|| "cannot be read; write amqp://user:password@host:5672/vhost".to_owned())
+/// Opens one connection; reads the file of its authority each time, because certificates are renewed.
+async fn open(url: &str, properties: ConnectionProperties) -> Result<Connection, String> {
+    let config = OwnedTLSConfig {
+        cert_chain: address::authority(url)?,
+        identity: None,
+    };
+    let runtime = lapin::runtime::default_runtime().map_err(|fault| fault.to_string())?;
+    let connecting = Connection::connect_with_config(url, properties, config, runtime);
+    within("connect", connecting).await.map_err(|fault| cause(&fault))
 }
 
 fn cause(fault: &QueueError) -> String {
@@ -170,25 +165,6 @@ fn cause(fault: &QueueError) -> String {
         QueueError::Broken { source, .. } => source.to_string(),
         other => other.to_string(),
     }
-}
-
-/// lapin notices a dead peer after two heartbeats; the server's default of 60 s is too long.
-fn with_heartbeat(url: String) -> String {
-    if url.contains("heartbeat=") {
-        url
-    } else if url.contains('?') {
-        format!("{url}&heartbeat=10")
-    } else {
-        format!("{url}?heartbeat=10")
-    }
-}
-
-fn host_of(url: &str) -> String {
-    let Ok(url) = url::Url::parse(url) else {
-        return "(an address that cannot be read)".to_owned();
-    };
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}{port}", url.host_str().unwrap_or("(no host)"))
 }
 
 /// A connection that works until something goes wrong.
@@ -289,32 +265,4 @@ pub(super) async fn consume(channel: &Channel, queue: &'static str, prefetch: u1
     within("consume", consume)
         .await
         .map_err(|fault| fault.about_queue(queue))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn errors_name_the_host_and_never_the_password() {
-        assert_eq!(
-            host_of("amqp://beckon:geheim@mq.example.org:5671/%2f"),
-            "mq.example.org:5671"
-        );
-        assert_eq!(host_of("amqp://beckon:geheim@mq.example.org/%2f"), "mq.example.org");
-        assert!(!host_of("nonsense geheim").contains("geheim"));
-    }
-
-    #[test]
-    fn a_heartbeat_is_asked_for_unless_one_is_given() {
-        assert_eq!(with_heartbeat("amqp://h/v".into()), "amqp://h/v?heartbeat=10");
-        assert_eq!(
-            with_heartbeat("amqp://h/v?frame_max=9000".into()),
-            "amqp://h/v?frame_max=9000&heartbeat=10"
-        );
-        assert_eq!(
-            with_heartbeat("amqp://h/v?heartbeat=3".into()),
-            "amqp://h/v?heartbeat=3"
-        );
-    }
 }

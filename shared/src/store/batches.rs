@@ -175,12 +175,16 @@ pub async fn start_now(transaction: &mut Transaction, id: Uuid) -> StoreResult<b
 }
 
 /// Stops a batch for good. From then on no worker takes on another of its mails, but for claims
-/// that were being written at that moment; the rest is cancelled by
-/// [`super::dispatch::end_useless`], group by group.
+/// that were being written at that moment, and for those it has in hand it stores no further
+/// verifier; the rest is cancelled by [`super::dispatch::end_useless`], group by group.
 pub async fn stop(transaction: &mut Transaction, id: Uuid, reason: &str) -> StoreResult<bool> {
     let stopping = sqlx::query!(
-        "update batches set state = 'stopped', reason = $2, brake = null
-         where id = $1 and state in ('held', 'running', 'paused')",
+        // `for update` waits for those who are storing verifiers, see [`super::credentials::store`].
+        "with found as materialized (
+             select id from batches where id = $1 and state in ('held', 'running', 'paused') for update
+         )
+         update batches b set state = 'stopped', reason = $2, brake = null
+         from found where b.id = found.id",
         id,
         reason,
     );

@@ -6,10 +6,13 @@ with found as materialized (
            b.kind, b.version, b.start_at, b.deadline_at, b.state = 'running' as is_running,
            u.id as user_id, u.email, u.email_key, u.first_name, u.last_name, u.language, u.fields,
            u.signed_in_at is not null as has_signed_in,
-           case when u.id is null and d.test_address is null then 'cancelled'
-                -- One that is claimed already was claimed before its address was blocked.
-                when d.state::text <> 'sending' and x.is_blocked then 'suppressed'
-                else 'sending' end as becomes
+           case when u.id is null and d.test_address is null then 'user_deleted'
+                -- One that is claimed already was claimed before its user was locked
+                when d.state::text <> 'sending' and b.kind = 'password_reset' and u.locked_at is not null
+                then 'user_locked'
+                -- or its address was blocked.
+                when d.state::text <> 'sending' and x.is_blocked then 'address_blocked'
+           end as ends_for
     from unnest($1::uuid[], $2::integer[]) as job (id, attempt)
     cross join lateral (
         select batch_id, user_id, due_at, test_address, state from deliveries where id = job.id offset 0
@@ -18,7 +21,7 @@ with found as materialized (
         select kind, version, start_at, deadline_at, state from batches where id = d.batch_id offset 0
     ) b
     left join lateral (
-        select id, email, email_key, first_name, last_name, language, fields, signed_in_at
+        select id, email, email_key, first_name, last_name, language, fields, signed_in_at, locked_at
         from users where id = d.user_id offset 0
     ) u on true
     left join lateral (
@@ -28,12 +31,14 @@ with found as materialized (
 ),
 claimed as (
     update deliveries d
-    set state = f.becomes::delivery_state,
-        reason = case f.becomes when 'cancelled' then 'user_deleted' when 'suppressed' then 'address_blocked' end,
+    set state = case when f.ends_for is null then 'sending'
+                     when f.ends_for = 'address_blocked' then 'suppressed'
+                     else 'cancelled' end::delivery_state,
+        reason = f.ends_for,
         moved_at = case when d.state::text = 'sending' then d.moved_at else now() end,
-        attempt = case when f.becomes <> 'sending' or d.state::text = 'sending' then d.attempt else d.attempt + 1 end,
-        lease_until = case when f.becomes = 'sending' then now() + make_interval(secs => $4) end,
-        lease_token = case when f.becomes = 'sending' then $3::uuid end,
+        attempt = case when f.ends_for is not null or d.state::text = 'sending' then d.attempt else d.attempt + 1 end,
+        lease_until = case when f.ends_for is null then now() + make_interval(secs => $4) end,
+        lease_token = case when f.ends_for is null then $3::uuid end,
         give_up_at = coalesce(
             d.give_up_at,
             now() + make_interval(secs => case f.kind when 'invite' then $6::float8 else $7::float8 end))
@@ -46,14 +51,14 @@ claimed as (
 ),
 started as (
     insert into attempts (delivery_id, n, worker)
-    select id, begun, $5 from claimed where becomes = 'sending'
+    select id, begun, $5 from claimed where ends_for is null
     on conflict do nothing
 )
 select id as "delivery!", begun as "attempt!", batch_id as "batch!",
        kind as "kind!: SystemEmailKind", version as "version!", start_at as "start_at!",
        extract(epoch from deadline_at - now())::float8 as "seconds_left?",
        extract(epoch from now() - greatest(due_at, start_at))::float8 as "waited_seconds!",
-       now() as "claimed_at!", test_address, becomes as "becomes!",
+       now() as "claimed_at!", test_address, ends_for,
        user_id as "user?", email as "email?", email_key as "email_key?", first_name as "first_name?",
        last_name as "last_name?", language as "language?", fields as "fields?",
        has_signed_in as "has_signed_in!"

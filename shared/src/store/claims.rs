@@ -63,8 +63,21 @@ pub struct Claims {
     pub taken: Vec<Claim>,
     /// Whose user is gone; cancelled.
     pub orphaned: usize,
+    /// Password mails whose user is locked; cancelled.
+    pub locked: usize,
     /// Whose address is blocked; suppressed.
     pub suppressed: Vec<Suppressed>,
+}
+
+impl Claims {
+    /// Records a delivery that ended instead of being claimed.
+    fn note_ended(&mut self, reason: &str, ended: Suppressed) {
+        match reason {
+            "address_blocked" => self.suppressed.push(ended),
+            "user_locked" => self.locked += 1,
+            _ => self.orphaned += 1,
+        }
+    }
 }
 
 /// A delivery that ended because its address is blocked.
@@ -97,7 +110,8 @@ pub struct Claimant<'a> {
 
 /// Takes a group of deliveries on. One that is missing from the answer is not for us: somebody
 /// was faster, its batch was paused or stopped, or it has ended. One whose address is blocked ends
-/// here: this is the last look at it before the relay, wherever it waited and for how long.
+/// here, and so does a password mail whose user is locked: this is the last look at it before the
+/// relay, wherever it waited and for how long.
 pub async fn claim(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResult<Claims> {
     despite_deadlocks(|| claim_once(db, jobs, claimant)).await
 }
@@ -118,21 +132,15 @@ async fn claim_once(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResul
     let rows = within(claiming.fetch_all(db)).await?;
     let mut claims = Claims::default();
     for row in rows {
-        match row.becomes.as_str() {
-            "sending" => {}
-            "suppressed" => {
-                claims.suppressed.push(Suppressed {
-                    delivery: row.delivery,
-                    batch: row.batch,
-                    kind: row.kind,
-                    attempts: row.attempt,
-                });
-                continue;
-            }
-            _ => {
-                claims.orphaned += 1;
-                continue;
-            }
+        if let Some(reason) = row.ends_for.as_deref() {
+            let ended = Suppressed {
+                delivery: row.delivery,
+                batch: row.batch,
+                kind: row.kind,
+                attempts: row.attempt,
+            };
+            claims.note_ended(reason, ended);
+            continue;
         }
         let recipient = row.user.map(|user| Recipient {
             user,

@@ -1,15 +1,21 @@
 //! What passwords are checked against.
 
-use super::{Db, StoreResult, Transaction, despite_deadlocks, seconds, within};
+mod end;
+
+use super::{Db, StoreResult, begin, commit, despite_deadlocks, seconds, within};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+pub use end::{CancelReason, Cancelled, Revoked, Scope, cancel_owed, end_all, end_generated, revoke};
 
 /// A verifier to store before its password is mailed.
 #[derive(Clone, Debug)]
 pub struct NewCredential {
     /// Whose.
     pub user: Uuid,
+    /// The address the mail goes to, as identity.
+    pub email_key: String,
     /// The delivery whose mail carries the password,
     pub delivery: Uuid,
     /// its attempt,
@@ -24,10 +30,23 @@ pub struct NewCredential {
     pub lifetime: Duration,
 }
 
-/// Stores a group of verifiers; returns the deliveries whose claim still held. For the others no
-/// mail may be sent.
+/// Stores a group of verifiers; returns the deliveries for which it did. For the others no mail may
+/// be sent: the claim was lost, or the password was ended before it existed, because the batch was
+/// stopped, the mail was cancelled (see [`cancel_owed`]), the user was locked or has another address.
+///
+/// # No verifier outlives what ends it
+///
+/// The statement locks the rows it checks until it commits: the user and the batch with `for key
+/// share`, the delivery with `for share`. Whatever ends passwords writes the same row first (`for
+/// update` on the user or the batch, an update of the delivery) and deletes verifiers in a *later*
+/// statement of its transaction. So either this statement has its lock first, and then the other side
+/// waits for its commit and its later statement sees and deletes what was stored here; or the other
+/// side writes first, and then this statement waits, reads the row anew and stores nothing. Both sides
+/// lock users or batches before deliveries, those by id, and deliveries before credentials, so they do
+/// not deadlock.
 pub async fn store(db: &Db, group: &[NewCredential]) -> StoreResult<Vec<Uuid>> {
     let users: Vec<Uuid> = group.iter().map(|one| one.user).collect();
+    let email_keys: Vec<String> = group.iter().map(|one| one.email_key.clone()).collect();
     let deliveries: Vec<Uuid> = group.iter().map(|one| one.delivery).collect();
     let attempts: Vec<i32> = group.iter().map(|one| one.attempt).collect();
     let batches: Vec<Uuid> = group.iter().map(|one| one.batch).collect();
@@ -36,14 +55,27 @@ pub async fn store(db: &Db, group: &[NewCredential]) -> StoreResult<Vec<Uuid>> {
     let lifetimes: Vec<f64> = group.iter().map(|one| seconds(one.lifetime)).collect();
     let storing = || async {
         let storing = sqlx::query!(
-            r#"insert into credentials (user_id, kind, verifier, delivery_id, attempt, batch_id, expires_at)
-           select u.id, 'generated', one.verifier, one.delivery, one.attempt, one.batch,
-                  now() + make_interval(secs => one.lifetime)
-           from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::text[], $7::float8[])
-                as one (user_id, delivery, attempt, batch, token, verifier, lifetime)
-           join users u on u.id = one.user_id
-           join deliveries d on d.id = one.delivery and d.state = 'sending'
-                and d.attempt = one.attempt and d.lease_token = one.token
+            r#"with one as materialized (
+               select * from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::text[],
+                                    $7::float8[], $8::text[])
+                    as one (user_id, delivery, attempt, batch, token, verifier, lifetime, email_key)
+           ), person as materialized (
+               select id, email_key from users where id = any($1) and locked_at is null order by id for key share
+           ), open_batch as materialized (
+               select id from batches where id = any($4) and state <> 'stopped' order by id for key share
+           ), held as materialized (
+               select one.*
+               from one
+               join person on person.id = one.user_id and person.email_key = one.email_key
+               join open_batch on open_batch.id = one.batch
+               join deliveries d on d.id = one.delivery and d.state::text = 'sending'
+                    and d.attempt = one.attempt and d.lease_token = one.token and d.cancel_reason is null
+               order by d.id
+               for share of d
+           )
+           insert into credentials (user_id, kind, verifier, delivery_id, attempt, batch_id, expires_at)
+           select user_id, 'generated', verifier, delivery, attempt, batch, now() + make_interval(secs => lifetime)
+           from held
            -- From a statement whose answer was lost before its mail was given back. No mail carries
            -- that password.
            on conflict (delivery_id, attempt) where kind = 'generated'
@@ -56,6 +88,7 @@ pub async fn store(db: &Db, group: &[NewCredential]) -> StoreResult<Vec<Uuid>> {
             &tokens,
             &verifiers,
             &lifetimes,
+            &email_keys,
         );
         within(storing.fetch_all(db)).await
     };
@@ -79,18 +112,18 @@ pub struct Candidate {
 }
 
 /// Verifiers that are compared for one person at most. Nobody has more: a chosen password, as many
-/// unused ones as a batch allows less one, and one for each of a mail's twenty attempts, any of
+/// others as a batch allows less one, and one for each of a mail's twenty attempts, any of
 /// which may have arrived without our knowing, are 25.
 const CANDIDATES_MOST: i64 = 30;
 
 /// The verifiers that work now for the person with this address: the chosen one first, then
-/// generated ones, newest first.
+/// generated ones, newest first. A locked user has none.
 pub async fn live(db: &Db, email_key: &str) -> StoreResult<Vec<Candidate>> {
     let candidates = sqlx::query_as!(
         Candidate,
         r#"select c.id, c.user_id as user, c.kind = 'generated' as "is_generated!", c.verifier, c.expires_at
            from users u join credentials c on c.user_id = u.id
-           where u.email_key = $1 and (c.expires_at is null or c.expires_at > now())
+           where u.email_key = $1 and u.locked_at is null and (c.expires_at is null or c.expires_at > now())
            order by c.kind, c.created_at desc, c.id desc
            limit $2"#,
         email_key,
@@ -101,74 +134,89 @@ pub async fn live(db: &Db, email_key: &str) -> StoreResult<Vec<Candidate>> {
     Ok(candidates)
 }
 
-/// Notes that a password was verified: the first sign-in of the person, and, for a generated one,
-/// the end of all others that were mailed. Returns whether it still worked.
-pub async fn note_use(db: &Db, id: Uuid) -> StoreResult<bool> {
-    let row = sqlx::query!(
-        r#"with used as (
-               update credentials set used_at = coalesce(used_at, now())
-               where id = $1 and (expires_at is null or expires_at > now())
-               returning id, user_id, kind
-           ), others as (
-               delete from credentials c using used
-               where c.user_id = used.user_id and used.kind = 'generated'
-                 and c.kind = 'generated' and c.id <> used.id
-           ), signed_in as (
-               update users u set signed_in_at = now() from used
-               where u.id = used.user_id and u.signed_in_at is null
-           )
-           select count(*) as "n!" from used"#,
-        id,
-    )
-    .fetch_one(db)
-    .await?;
-    Ok(row.n > 0)
+/// Records that a password was verified, and the user's first sign-in. Returns whether it still
+/// worked: not if the password was ended or replaced after `proof` was read.
+///
+/// Other mailed passwords of the user stay: they end when the user chooses their own.
+pub async fn note_use(db: &Db, proof: &Candidate) -> StoreResult<bool> {
+    let noting = || async {
+        let row = sqlx::query!(
+            r#"with used as (
+                   update credentials set used_at = coalesce(used_at, now())
+                   where id = $1 and verifier = $2 and (expires_at is null or expires_at > now())
+                   returning user_id
+               ), signed_in as (
+                   update users u set signed_in_at = now() from used
+                   where u.id = used.user_id and u.signed_in_at is null
+               )
+               select count(*) as "n!" from used"#,
+            proof.id,
+            proof.verifier,
+        )
+        .fetch_one(db)
+        .await?;
+        Ok(row.n > 0)
+    };
+    despite_deadlocks(noting).await
 }
 
-/// Sets the password a person chose, in the place of every other one they had, provided the
-/// credential they proved themselves with still works. Password mails still owed to them are
+/// Sets the password a person chose, in the place of every other one they had, provided that the
+/// password they proved themselves with still works. Password mails still owed to them are
 /// cancelled: nobody should get a password for an account that has its own.
-pub async fn choose(db: &Db, proof: Uuid, verifier: &str) -> StoreResult<bool> {
-    let row = sqlx::query!(
-        r#"with proof as (
-               select id, user_id from credentials
-               where id = $1 and (expires_at is null or expires_at > now())
-               for update
-           ), removed as (
-               delete from credentials c using proof where c.user_id = proof.user_id and c.kind = 'generated'
-           ), kept as (
-               insert into credentials (user_id, kind, verifier, used_at)
-               select user_id, 'chosen', $2, now() from proof
-               on conflict (user_id) where kind = 'chosen'
-               do update set verifier = excluded.verifier, created_at = now(), used_at = now()
-               returning user_id
-           ), superseded as (
-               update deliveries d
-               set state = 'cancelled', reason = 'superseded', moved_at = now(), lease_until = null
-               from kept, batches b
-               where d.user_id = kept.user_id and b.id = d.batch_id and b.kind = 'password_reset'
-                 and d.state in ('waiting', 'queued', 'retrying')
+///
+/// Of two choices at once one wins: the first deletes or replaces the proof of the second. So the
+/// passwords that `proof` was read with are all there are to compare the new one with; what a worker
+/// stores meanwhile is random, and ends here.
+pub async fn choose(db: &Db, proof: &Candidate, verifier: &str) -> StoreResult<bool> {
+    despite_deadlocks(|| choose_once(db, proof, verifier)).await
+}
+
+async fn choose_once(db: &Db, proof: &Candidate, verifier: &str) -> StoreResult<bool> {
+    let mut transaction = begin(db).await?;
+    // Locking the user waits for this, so that it sees the new verifier and deletes it.
+    let user = sqlx::query!(
+        "select id from users where id = $1 and locked_at is null for key share",
+        proof.user
+    )
+    .fetch_optional(&mut *transaction)
+    .await?;
+    if user.is_none() {
+        return Ok(false);
+    }
+    cancel_owed(&mut transaction, &[proof.user], CancelReason::Superseded).await?;
+    let proven = sqlx::query!(
+        r#"with theirs as materialized (
+               select id, verifier, expires_at from credentials where user_id = $1 order by id for update
            )
-           select count(*) as "n!" from kept"#,
-        proof,
+           select count(*) filter (
+                      where id = $2 and verifier = $3 and (expires_at is null or expires_at > now())) as "n!"
+           from theirs"#,
+        proof.user,
+        proof.id,
+        proof.verifier,
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    if proven.n == 0 {
+        return Ok(false);
+    }
+    sqlx::query!(
+        "with removed as (
+             delete from credentials where user_id = $1 and kind = 'generated'
+         )
+         insert into credentials (user_id, kind, verifier, used_at) values ($1, 'chosen', $2, now())
+         on conflict (user_id) where kind = 'chosen'
+         do update set verifier = excluded.verifier, created_at = now(), used_at = now()",
+        proof.user,
         verifier,
     )
-    .fetch_one(db)
+    .execute(&mut *transaction)
     .await?;
-    Ok(row.n > 0)
+    commit(transaction).await?;
+    Ok(true)
 }
 
-/// How a revocation went.
-#[derive(Clone, Copy, Debug)]
-pub struct Revoked {
-    /// Passwords that stop working now.
-    pub revoked: i64,
-    /// Passwords that were used before, and stay.
-    pub already_used: i64,
-}
-
-/// How many passwords of a batch work now: those that nobody has used yet, which a revocation would
-/// end, and those that were used.
+/// How many passwords of a batch work now: those that nobody has used yet, and those that were used.
 pub async fn of_batch(db: &Db, batch: Uuid) -> StoreResult<(i64, i64)> {
     let row = sqlx::query!(
         r#"select count(*) filter (where used_at is null) as "unused!",
@@ -182,23 +230,13 @@ pub async fn of_batch(db: &Db, batch: Uuid) -> StoreResult<(i64, i64)> {
     Ok((row.unused, row.used))
 }
 
-/// Ends the unused passwords of a batch, or of some users.
-pub async fn revoke(transaction: &mut Transaction, batch: Option<Uuid>, users: &[Uuid]) -> StoreResult<Revoked> {
-    let row = sqlx::query_as!(
-        Revoked,
-        r#"with meant as (
-               select id, used_at from credentials
-               where kind = 'generated' and (batch_id = $1 or user_id = any($2)) and expires_at > now()
-           ), removed as (
-               delete from credentials c using meant where c.id = meant.id and meant.used_at is null
-               returning 1
-           )
-           select (select count(*) from removed) as "revoked!",
-                  (select count(*) from meant where used_at is not null) as "already_used!""#,
-        batch,
-        users,
+/// How many mailed passwords of a user work now.
+pub async fn of_user(db: &Db, user: Uuid) -> StoreResult<i64> {
+    let row = sqlx::query!(
+        r#"select count(*) as "n!" from credentials where kind = 'generated' and user_id = $1 and expires_at > now()"#,
+        user,
     )
-    .fetch_one(&mut **transaction)
+    .fetch_one(db)
     .await?;
-    Ok(row)
+    Ok(row.n)
 }

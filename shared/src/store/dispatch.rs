@@ -193,7 +193,7 @@ async fn requeue(db: &Db, also_within_lease: bool) -> StoreResult<u64> {
 pub async fn end_vanished(db: &Db, attempts_most: i32) -> StoreResult<u64> {
     let ending = sqlx::query!(
         r#"with vanished as (
-               select d.id, d.attempt, b.state as batch_state
+               select d.id, d.attempt, d.cancel_reason, b.state as batch_state
                from deliveries d join batches b on b.id = d.batch_id
                where d.state = 'sending' and d.lease_until < now()
                order by d.lease_until
@@ -201,10 +201,11 @@ pub async fn end_vanished(db: &Db, attempts_most: i32) -> StoreResult<u64> {
                for update of d skip locked
            ), moved as (
                update deliveries d
-               set state = case when v.batch_state = 'stopped' then 'cancelled'
+               set state = case when v.batch_state = 'stopped' or v.cancel_reason is not null then 'cancelled'
                                 when d.attempt >= $1 then 'failed'
                                 else 'retrying' end::delivery_state,
                    reason = case when v.batch_state = 'stopped' then 'stopped'
+                                 when v.cancel_reason is not null then v.cancel_reason
                                  when d.attempt >= $1 then 'too_many_attempts'
                                  else 'worker_vanished' end,
                    due_at = now(), moved_at = now(), unsure = true, lease_until = null, lease_token = null

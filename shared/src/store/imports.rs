@@ -174,6 +174,8 @@ pub struct Import {
     pub ended_by: Option<String>,
     /// Users that undoing it removed.
     pub removed: i32,
+    /// Since when its rejected rows are not kept any longer.
+    pub details_dropped_at: Option<OffsetDateTime>,
 }
 
 struct Found {
@@ -199,6 +201,7 @@ struct Found {
     ended_at: Option<OffsetDateTime>,
     ended_by: Option<String>,
     removed_count: i32,
+    details_dropped_at: Option<OffsetDateTime>,
 }
 
 impl From<Found> for Import {
@@ -228,6 +231,7 @@ impl From<Found> for Import {
             ended_at: row.ended_at,
             ended_by: row.ended_by,
             removed: row.removed_count,
+            details_dropped_at: row.details_dropped_at,
         }
     }
 }
@@ -241,7 +245,8 @@ macro_rules! imports {
                       progress_rows,
                       state in ('checking', 'storing')
                           and progress_at < now() - make_interval(secs => $1::float8) as "is_interrupted!",
-                      trouble, problem_counts, done_at, done_by, ended_at, ended_by, removed_count
+                      trouble, problem_counts, done_at, done_by, ended_at, ended_by, removed_count,
+                      details_dropped_at
                from imports "# + $rest,
             super::seconds(steps::SILENCE_MOST),
             $($argument),*

@@ -11,7 +11,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// How many unused passwords one person may have at a time.
+/// How many mailed passwords of one person may work at a time, used or not.
 ///
 /// Each is tried in turn when the person signs in, 15 ms apiece, and fifty requests for one
 /// person must not become fifty working passwords.
@@ -21,9 +21,10 @@ pub const LIVE_PASSWORDS_MOST: i32 = 5;
 pub(super) const RECENT: Duration = Duration::from_hours(24);
 
 /// Reasons for leaving somebody out, as stored and shown.
-pub const LEFT_OUT_REASONS: [&str; 6] = [
+pub const LEFT_OUT_REASONS: [&str; 7] = [
     "unknown_user",
     "duplicate",
+    "user_locked",
     "signed_in",
     "already_waiting",
     "mailed_recently",

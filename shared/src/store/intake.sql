@@ -25,7 +25,7 @@ with given as materialized (
       and ($9::boolean is null or $9 = (u.signed_in_at is not null))
 ),
 known as materialized (
-    select given.user_id, given.given, given.n, u.id is not null as is_known, u.signed_in_at,
+    select given.user_id, given.given, given.n, u.id is not null as is_known, u.signed_in_at, u.locked_at,
            row_number() over (partition by given.user_id order by given.n) as turn
     from given
     left join users u on u.id = given.user_id
@@ -40,7 +40,8 @@ classed as materialized (
            case
                when not known.is_known then 'unknown_user'
                when known.turn > 1 then 'duplicate'
-               when $10::mail_kind = 'password_reset' and not $11::boolean
+               when $10::mail_kind = 'password_reset' and known.locked_at is not null then 'user_locked'
+               when $10 = 'password_reset' and not $11::boolean
                     and known.signed_in_at is not null then 'signed_in'
                when is_waiting then 'already_waiting'
                when not $12::boolean and is_recent then 'mailed_recently'
@@ -66,7 +67,7 @@ classed as materialized (
         select count(*) as live
         from credentials c
         where c.user_id = known.user_id and c.kind = 'generated'
-          and c.used_at is null and c.expires_at > now()
+          and c.expires_at > now()
     ) passwords on $10 = 'password_reset'
 ),
 totals as (
@@ -84,11 +85,12 @@ work as (
 postponed as (
     update batches set deadline_at = deadline_at + make_interval(secs => (select seconds from work))
     where id in (
-        -- One that is being paused or finished at this moment is left as it is.
+        -- One that is being paused or finished at this moment is left as it is. A worker that stores
+        -- verifiers for it holds `for key share`, which does not count as such.
         select id from batches
         where finished_at is null and lane = 'bulk' and deadline_at > now() and (select is_bulk from work)
         order by id
-        for update skip locked)
+        for no key update skip locked)
 ),
 new_batch as (
     insert into batches (kind, version, lane, state, created_by, start_at, stale_at, deadline_at, finished_at,

@@ -1,5 +1,5 @@
 //! The months in which mails lie, made ahead of time and dropped when their details are not kept any
-//! longer.
+//! longer, as the rejected rows of imports are.
 //!
 //! A month that is missing would refuse every batch, so there is room for two more than the present
 //! one, and a process that cannot make them has weeks to be heard. Both steps need locks that
@@ -14,6 +14,9 @@ pub const AHEAD: i32 = 2;
 
 /// Rows that are forgotten at a time, so that none holds locks for long.
 const GROUP: i64 = 10_000;
+
+/// Imports whose rejected rows are dropped at a time; each may have some ten thousand.
+const IMPORTS: i64 = 10;
 
 /// Makes the months that are missing; returns for how many after the present one there is room.
 pub async fn make(db: &Db) -> StoreResult<i64> {
@@ -70,6 +73,30 @@ pub async fn drop(db: &Db, kept: Duration) -> StoreResult<Vec<Date>> {
         dropped.push(month.month);
     }
     Ok(dropped)
+}
+
+/// Drops the rejected rows of imports that were stored longer ago than `kept`; returns of how many imports.
+pub async fn drop_rejects(db: &Db, kept: Duration) -> StoreResult<u64> {
+    let mut dropped = 0;
+    loop {
+        let dropping = sqlx::query!(
+            "with old as materialized (
+                 select id from imports
+                 where done_at < now() - make_interval(secs => $1) and details_dropped_at is null
+                 order by id limit $2
+                 for update skip locked
+             ), gone as (
+                 delete from import_rejects where import_id in (select id from old)
+             )
+             update imports set details_dropped_at = now() where id in (select id from old)",
+            seconds(kept),
+            IMPORTS,
+        );
+        match within(dropping.execute(db)).await?.rows_affected() {
+            0 => return Ok(dropped),
+            some => dropped += some,
+        }
+    }
 }
 
 /// Whether a mail is owed that was written in this time.

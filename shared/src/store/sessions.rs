@@ -2,7 +2,12 @@
 //!
 //! A session ends when nobody used it for [`IDLE`], [`LONGEST`] after it began, when its owner
 //! signs out or is disabled, and when they get another password.
+//!
+//! A session begins, and its password is confirmed, only while the verifier that was checked is still the
+//! owner's and the owner is enabled. Both are part of the statement that writes, because hashing takes long
+//! enough for a reset to come between.
 
+use super::administrators::lock_access;
 use super::{Db, StoreResult, Transaction, seconds, within};
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -14,6 +19,9 @@ pub const IDLE: Duration = Duration::from_hours(1);
 
 /// However much it is used, a session ends after a working day.
 pub const LONGEST: Duration = Duration::from_hours(12);
+
+/// How long an entered password counts for what hands out access: making a key or an administrator.
+pub const RECENT: Duration = Duration::from_mins(10);
 
 /// A session that has not ended, with its owner.
 #[derive(Clone, Debug)]
@@ -28,19 +36,65 @@ pub struct Session {
     pub must_choose: bool,
     /// Whether it was last seen more than a minute ago, so that its use is to be noted again.
     pub is_use_due: bool,
+    /// Whether the password was entered within [`RECENT`].
+    pub is_recently_authenticated: bool,
 }
 
-/// Begins a session for somebody who has just proved who they are.
-pub async fn begin(transaction: &mut Transaction, administrator: Uuid, digest: &[u8]) -> StoreResult<()> {
-    sqlx::query!(
-        "with seen as (update administrators set signed_in_at = now() where id = $1)
-         insert into sessions (digest, administrator_id) values ($2, $1)",
+/// Begins a session for an administrator whose password was checked against `verifier`.
+///
+/// Returns whether it began: it does not when they were disabled or got another password meanwhile.
+pub async fn begin(
+    transaction: &mut Transaction,
+    administrator: Uuid,
+    verifier: &str,
+    digest: &[u8],
+) -> StoreResult<bool> {
+    let done = sqlx::query!(
+        "with owner as (
+             update administrators set signed_in_at = now()
+             where id = $1 and verifier = $2 and disabled_at is null
+             returning id
+         )
+         insert into sessions (digest, administrator_id, authenticated_at) select $3, id, now() from owner",
         administrator,
+        verifier,
         digest,
     )
     .execute(&mut **transaction)
     .await?;
-    Ok(())
+    Ok(done.rows_affected() > 0)
+}
+
+/// A session whose owner enters their password again.
+#[derive(Clone, Copy, Debug)]
+pub struct Confirmation<'c> {
+    /// Whose session.
+    pub administrator: Uuid,
+    /// What it is stored under.
+    pub digest: &'c [u8],
+    /// What it is stored under from now on.
+    pub new_digest: &'c [u8],
+    /// What the password was checked against.
+    pub verifier: &'c str,
+}
+
+/// Notes that the password was entered again, and gives the session another token (ASVS 5.0, 7.2.4).
+///
+/// Returns whether the session goes on: it does not when it ended meanwhile, or its owner was disabled or
+/// got another password.
+pub async fn confirm(transaction: &mut Transaction, confirmation: Confirmation<'_>) -> StoreResult<bool> {
+    let done = sqlx::query!(
+        "update sessions set digest = $3, authenticated_at = now(), seen_at = now()
+         where digest = $2 and administrator_id = $1
+           and exists (select from administrators where id = $1 and verifier = $4 and disabled_at is null)",
+        confirmation.administrator,
+        confirmation.digest,
+        confirmation.new_digest,
+        confirmation.verifier,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(done.rows_affected() > 0)
 }
 
 /// The session of this token's digest, unless it has ended.
@@ -48,7 +102,9 @@ pub async fn find(db: &Db, digest: &[u8]) -> StoreResult<Option<Session>> {
     let session = sqlx::query_as!(
         Session,
         r#"select a.id as administrator, a.name, a.email, a.must_choose,
-                  s.seen_at < now() - interval '1 minute' as "is_use_due!"
+                  s.seen_at < now() - interval '1 minute' as "is_use_due!",
+                  coalesce(s.authenticated_at, s.created_at) > now() - make_interval(secs => $4)
+                      as "is_recently_authenticated!"
            from sessions s join administrators a on a.id = s.administrator_id
            where s.digest = $1 and a.disabled_at is null
              and s.seen_at > now() - make_interval(secs => $2)
@@ -56,10 +112,26 @@ pub async fn find(db: &Db, digest: &[u8]) -> StoreResult<Option<Session>> {
         digest,
         seconds(IDLE),
         seconds(LONGEST),
+        seconds(RECENT),
     )
     .fetch_optional(db)
     .await?;
     Ok(session)
+}
+
+/// Whether a session may go on to hand out access. Nobody else changes who has access until the transaction
+/// ends, so the session does not end meanwhile because its owner is disabled or gets another password.
+pub async fn holds(transaction: &mut Transaction, digest: &[u8]) -> StoreResult<bool> {
+    lock_access(transaction).await?;
+    let row = sqlx::query!(
+        r#"select exists (
+               select from sessions s join administrators a on a.id = s.administrator_id
+               where s.digest = $1 and a.disabled_at is null) as "holds!""#,
+        digest,
+    )
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(row.holds)
 }
 
 /// Notes that a session is used.

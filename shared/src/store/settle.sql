@@ -6,7 +6,8 @@ with outcome as (
           unknown_key, unknown_email)
 ),
 decided as materialized (
-    select o.*, d.user_id, b.kind,
+    -- Somebody who was erased meanwhile stays so: neither the relay's words nor the time is recorded.
+    select o.*, u.id as user_id, u.id is null and d.test_address is null as is_erased, b.kind,
            case
                when o.verdict = 'accepted' then 'sent'
                when o.verdict = 'refused' then 'failed'
@@ -18,15 +19,22 @@ decided as materialized (
            end::delivery_state as state,
            b.state = 'stopped' and o.verdict not in ('accepted', 'refused') as is_stopped
     from outcome o
-    cross join lateral (select batch_id, user_id, give_up_at from deliveries where id = o.id offset 0) d
+    cross join lateral (
+        select batch_id, user_id, test_address, give_up_at from deliveries where id = o.id offset 0
+    ) d
+    left join lateral (select id from users where id = d.user_id offset 0) u on true
     cross join lateral (select kind, state from batches where id = d.batch_id offset 0) b
     -- In one order for all, so that nobody waits in a circle.
     order by o.id
 ),
 moved as (
     update deliveries d
-    set state = o.state,
+    -- Read here and not in `decided`, so that a cancellation a moment ago counts.
+    set state = case when d.cancel_reason is not null and o.verdict not in ('accepted', 'refused')
+                     then 'cancelled' else o.state end,
         reason = case when o.is_stopped then 'stopped'
+                      when d.cancel_reason is not null and o.verdict not in ('accepted', 'refused')
+                      then d.cancel_reason
                       when o.state = 'expired' then coalesce(o.reason, 'gave_up')
                       else o.reason end,
         attempt = case when o.verdict = 'given_back' then d.attempt - 1 else d.attempt end,
@@ -39,8 +47,8 @@ moved as (
         lease_token = null
     from decided o
     where d.id = o.id and d.attempt = o.attempt and d.state::text = 'sending' and d.lease_token = o.token
-    returning d.id, d.state, d.user_id, d.reason, o.kind, o.attempt, o.verdict, o.secs, o.phase, o.code,
-              o.enhanced_code, o.reply, o.unknown_key, o.unknown_email
+    returning d.id, d.state, o.user_id, d.reason, o.kind, o.attempt, o.verdict, o.secs, o.phase, o.code,
+              o.enhanced_code, case when not o.is_erased then o.reply end as reply, o.unknown_key, o.unknown_email
 ),
 got as (
     insert into last_sent as l (user_id, kind)
@@ -52,7 +60,7 @@ blocked as (
     insert into blocked_addresses (email_key, email, reason, code, enhanced_code, reply, delivery_id, user_id)
     select distinct on (unknown_key)
            unknown_key, unknown_email, reason, code, enhanced_code, reply, id, user_id
-    from moved where unknown_key is not null and state = 'failed'
+    from moved where unknown_key is not null and state = 'failed' and user_id is not null
     order by unknown_key
     on conflict (email_key) do nothing
 ),

@@ -1,17 +1,24 @@
 //! The people.
 
 pub mod added;
+mod changed;
+mod export;
+pub mod lock;
 pub mod mails;
+
+pub use export::export;
 
 use super::audit::{self, Act, Action, Actor};
 use super::everybody::{self, unless_it_timed_out, until_a_timeout};
 use super::imports::ImportEffect;
-use super::{Db, StoreResult, begin, commit};
+use super::{Db, StoreResult, begin, commit, despite_deadlocks};
 use crate::batch::BatchState;
 use serde_json::Value;
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+pub use changed::{Change, Changed, Ended, change};
 
 /// Which users to list. Parts that are absent match everybody.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +88,8 @@ pub struct User {
     pub password_has_expired: bool,
     /// Since when no mail goes to their address.
     pub blocked_at: Option<OffsetDateTime>,
+    /// Since when they can neither sign in nor be sent a password.
+    pub locked_at: Option<OffsetDateTime>,
 }
 
 impl User {
@@ -110,7 +119,8 @@ macro_rules! matching {
                       coalesce(access.has_chosen, false) as "has_chosen!",
                       access.expires_at as "password_expires_at?",
                       coalesce(access.expires_at <= now(), false) as "password_has_expired!",
-                      blocked.blocked_at as "blocked_at?"
+                      blocked.blocked_at as "blocked_at?",
+                      u.locked_at
                from users u
                left join blocked_addresses blocked on blocked.email_key = u.email_key
                left join lateral (
@@ -234,112 +244,20 @@ pub async fn find_by_key(db: &Db, email_key: &str) -> StoreResult<Option<User>> 
     }
 }
 
-/// What to change of a user; what is absent stays.
-#[derive(Clone, Debug, Default)]
-pub struct Change {
-    /// Address as typed and as identity.
-    pub email: Option<(String, String)>,
-    /// First name.
-    pub first_name: Option<String>,
-    /// Last name.
-    pub last_name: Option<String>,
-    /// Language tag.
-    pub language: Option<String>,
-    /// Merge fields to set; one set to null is removed.
-    pub fields: Option<Value>,
-}
-
-/// How a change went.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Changed {
-    /// It is done.
-    Done,
-    /// There is no such user.
-    Unknown,
-    /// The address belongs to somebody else.
-    AddressTaken,
-}
-
-impl Change {
-    /// The names of what it changes, for the record; the values are the person's.
-    fn names(&self) -> Vec<&str> {
-        let own = [
-            ("email", self.email.is_some()),
-            ("first_name", self.first_name.is_some()),
-            ("last_name", self.last_name.is_some()),
-            ("language", self.language.is_some()),
-        ];
-        let custom = self.fields.as_ref().and_then(Value::as_object).into_iter().flatten();
-        let own = own
-            .into_iter()
-            .filter(|(_, is_changed)| *is_changed)
-            .map(|(name, _)| name);
-        own.chain(custom.map(|(name, _)| name.as_str())).collect()
-    }
-}
-
-/// Changes a user, and puts on record that `actor` did.
-pub async fn change(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> StoreResult<Changed> {
-    let mut transaction = begin(db).await?;
-    let (email, key) = change.email.clone().unzip();
-    let done = sqlx::query!(
-        "update users
-         set email = coalesce($2, email), email_key = coalesce($3, email_key),
-             first_name = coalesce($4, first_name), last_name = coalesce($5, last_name),
-             language = coalesce($6, language),
-             fields = case when $7::jsonb is null then fields else jsonb_strip_nulls(fields || $7) end,
-             updated_at = now()
-         where id = $1",
-        id,
-        email,
-        key,
-        change.first_name,
-        change.last_name,
-        change.language,
-        change.fields,
-    )
-    .execute(&mut *transaction)
-    .await;
-    match done {
-        Ok(done) if done.rows_affected() == 0 => return Ok(Changed::Unknown),
-        Ok(_) => {}
-        Err(sqlx::Error::Database(fault)) if fault.is_unique_violation() => return Ok(Changed::AddressTaken),
-        Err(fault) => return Err(fault.into()),
-    }
-    let act = Act {
-        actor,
-        action: Action::UserChanged,
-        subject: Some(format!("user {id}")),
-        details: serde_json::json!({ "fields": change.names() }),
-    };
-    audit::note(&mut transaction, &act).await?;
-    commit(transaction).await?;
-    Ok(Changed::Done)
-}
-
-/// Removes a user and everything that names them, and puts on record that `actor` did. Mails owed to
-/// them are cancelled, and the ledger keeps its lines without a name.
+/// Removes a user and everything that names them, and puts on record that `actor` did.
+///
+/// Mails owed to them are cancelled. The ledger keeps its lines with an id that leads nowhere, so that its
+/// sums stay. Rejected rows and answers are found by the address, also by an older one that was blocked. A
+/// blocked address of theirs is forgotten: whoever imports them again risks one more mail that fails.
 pub async fn delete(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
+    despite_deadlocks(|| erase(db, id, actor)).await
+}
+
+async fn erase(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     let mut transaction = begin(db).await?;
-    let row = sqlx::query!(
-        r#"with cancelled as (
-               update deliveries set state = 'cancelled', reason = 'user_deleted', moved_at = now(), lease_until = null
-               where user_id = $1 and state in ('waiting', 'queued', 'retrying')
-           ), unlinked as (
-               delete from import_users where user_id = $1
-           ), forgotten as (
-               delete from last_sent where user_id = $1
-           ), unblocked as (
-               delete from blocked_addresses
-               where user_id = $1 or email_key = (select email_key from users where id = $1)
-           ), gone as (
-               delete from users where id = $1 returning 1
-           )
-           select count(*) as "n!" from gone"#,
-        id,
-    )
-    .fetch_one(&mut *transaction)
-    .await?;
+    let row = sqlx::query_file!("src/store/users/erase.sql", id)
+        .fetch_one(&mut *transaction)
+        .await?;
     if row.n == 0 {
         return Ok(false);
     }
@@ -351,6 +269,16 @@ pub async fn delete(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     };
     audit::note(&mut transaction, &act).await?;
     commit(transaction).await?;
+    // A worker that was recording an outcome meanwhile waited for the rows above, and has written the
+    // relay's words after them. One that begins now finds nobody and writes none.
+    sqlx::query!(
+        "update attempts a set reply = null
+         from deliveries d
+         where a.delivery_id = d.id and d.user_id = $1 and a.reply is not null",
+        id,
+    )
+    .execute(db)
+    .await?;
     Ok(true)
 }
 

@@ -6,7 +6,7 @@
 //! and is no page says what it is.
 
 use super::scene::Scene;
-use Come::{At, Faulty, Missing, NoPage, Outside};
+use Come::{At, Faulty, Gone, Missing, NoPage, Outside};
 
 /// Every route of the console that a browser may get, as the alphabet has them.
 const PAGES: &[(&str, Come)] = &[
@@ -68,7 +68,11 @@ const PAGES: &[(&str, Come)] = &[
     ("/console/batches/{id}/report.csv", NoPage),
     (
         "/console/batches/{id}/revoke",
-        At(&["/console/batches/{password_batch}/revoke"]),
+        At(&[
+            "/console/batches/{password_batch}/revoke",
+            "/console/batches/{held_batch}/revoke",
+            "/console/batches/{stopped_batch}/revoke",
+        ]),
     ),
     (
         "/console/batches/{id}/stop",
@@ -87,6 +91,14 @@ const PAGES: &[(&str, Come)] = &[
     ),
     // A file.
     ("/console/blocked-addresses.csv", NoPage),
+    (
+        "/console/choose-password/{token}",
+        Outside(&["/console/choose-password/{link}"]),
+    ),
+    (
+        "/console/choose-password/{token}",
+        Gone(&["/console/choose-password/used-already"]),
+    ),
     (
         "/console/deliveries/{id}",
         At(&[
@@ -221,10 +233,22 @@ const PAGES: &[(&str, Come)] = &[
             "/console/users/{long_user}",
             "/console/users/{nameless_user}",
             "/console/users/{blocked_user}",
+            "/console/users/{locked_user}",
         ]),
     ),
     ("/console/users/{id}/delete", At(&["/console/users/{long_user}/delete"])),
-    ("/console/users/{id}/edit", At(&["/console/users/{long_user}/edit"])),
+    (
+        "/console/users/{id}/edit",
+        At(&["/console/users/{long_user}/edit", "/console/users/{nameless_user}/edit"]),
+    ),
+    (
+        "/console/users/{id}/lock",
+        At(&["/console/users/{long_user}/lock", "/console/users/{nameless_user}/lock"]),
+    ),
+    (
+        "/console/users/{id}/unlock",
+        At(&["/console/users/{locked_user}/unlock"]),
+    ),
     ("/console/{*rest}", Missing(&["/console/nothing-of-the-kind"])),
 ];
 
@@ -235,6 +259,8 @@ enum Come {
     At(&'static [&'static str]),
     /// By somebody who is not signed in.
     Outside(&'static [&'static str]),
+    /// By somebody who is not signed in, and answered with 410: what was there is over.
+    Gone(&'static [&'static str]),
     /// Signed in, and answered with 422: something in the address is wrong, and the page says what.
     Faulty(&'static [&'static str]),
     /// Signed in, and answered with 404.
@@ -266,6 +292,7 @@ pub(super) fn visits(scene: &Scene) -> Vec<Visit> {
         let (addresses, is_inside, status) = match *come {
             At(addresses) => (addresses, true, 200),
             Outside(addresses) => (addresses, false, 200),
+            Gone(addresses) => (addresses, false, 410),
             Faulty(addresses) => (addresses, true, 422),
             Missing(addresses) => (addresses, true, 404),
             NoPage => continue,

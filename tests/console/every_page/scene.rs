@@ -104,6 +104,8 @@ impl Scene {
         self.knows("sent", with("sent").map(|line| &line["id"]));
         self.knows("failed", with("failed").map(|line| &line["id"]));
         self.knows("retrying", of_trying.first().map(|line| &line["id"]));
+        let yuki = of_ended.iter().find(|line| line["email"] == "yuki@example.org");
+        self.knows("locked_user", yuki.map(|line| &line["user"]));
         self.knows("import", Some(&import["id"]));
         self.knows("clean_import", Some(&later["id"]));
         self.knows("ended_batch", Some(&json!(ended)));
@@ -120,18 +122,34 @@ impl Scene {
             )
             .await;
         let db = &self.world.db;
+        for sql in [
+            "update administrators set must_choose = true, password_made_at = now(),
+                    link_digest = sha256('a-link'), link_expires_at = now() + interval '1 day'
+             where email_key = 'max@lerna.example'",
+            "insert into api_keys (name, digest, created_by_id, expires_at, may_read_audit_log)
+             select keys.name, sha256(convert_to(keys.name, 'UTF8')), administrators.id, expires_at, true
+             from administrators,
+                  (values ('siem', now() + interval '9 days'), ('payroll', now() + interval '1 year'),
+                          ('intranet of long ago', now() - interval '1 day')) as keys (name, expires_at)
+             where email_key = 'max@lerna.example'",
+        ] {
+            sqlx::query(sql).execute(db).await.unwrap();
+        }
         let ids = "select id::text from administrators order by created_at";
         let administrators: Vec<String> = sqlx::query_scalar(ids).fetch_all(db).await.unwrap();
         let keys: Vec<String> = sqlx::query_scalar("select id::text from api_keys")
             .fetch_all(db)
             .await
             .unwrap();
+        self.knows("link", Some(&json!("a-link")));
         self.knows("self", administrators.first().map(|id| json!(id)).as_ref());
         self.knows("colleague", administrators.last().map(|id| json!(id)).as_ref());
         self.knows("key", keys.first().map(|id| json!(id)).as_ref());
     }
 
     async fn passwords_are_sent(&mut self) {
+        let lock = self.fill("/v1/users/{locked_user}/lock").unwrap_or_default();
+        self.world.post(&lock, json!({})).await.expect(200);
         let whom = json!({ "emails": ["noname@example.org", "layla@example.org"] });
         let ended = self.world.reset_passwords(whom).await;
         self.world.finished(ended).await;

@@ -18,6 +18,7 @@ impl World {
             "update deliveries set id = older(id, $1), sent_at = sent_at - make_interval(days => $1)",
             "update batches set created_at = created_at - make_interval(days => $1),
                                 finished_at = finished_at - make_interval(days => $1)",
+            "update imports set done_at = done_at - make_interval(days => $1)",
             "update last_sent set sent_at = sent_at - make_interval(days => $1)",
         ];
         let older = "create or replace function older(id uuid, days integer) returns uuid language sql as $$

@@ -1,11 +1,11 @@
 //! Where the relay is and how it may be spoken to: `SMTP_URL`, read once.
 
 use std::fmt;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use lettre::transport::smtp::authentication::{Credentials as LettreCredentials, Mechanism};
 use lettre::transport::smtp::commands::Auth;
+use shared::config::is_loopback;
 use url::{Host, Url};
 use zeroize::Zeroizing;
 
@@ -227,10 +227,6 @@ fn decode(text: &str) -> Result<String, RelayUrlError> {
         }
     }
     String::from_utf8(bytes).map_err(|_| RelayUrlError::Encoding)
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 impl fmt::Display for RelayUrl {

@@ -1,12 +1,12 @@
-//! Adding an administrator: with a first password, which they replace.
+//! Adding an administrator, who chooses a password with a link.
 
+use super::super::access;
 use super::super::fields::Fields;
 use super::super::frame::{Frame, Place};
 use super::super::once;
 use super::super::respond::{page, page_as};
 use super::super::session::Administrator as Reader;
-use super::password;
-use crate::administrators::check_name;
+use super::link;
 use crate::problem::Problem;
 use crate::state::Api;
 use askama::Template;
@@ -14,9 +14,9 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use shared::address::EmailAddress;
-use shared::store::administrators::{self, Added, NewAdministrator};
+use shared::name::check_administrator;
+use shared::store::administrators::{self, Access, Added, FIRST_PASSWORD, NewAdministrator};
 use shared::store::audit::{self, Act, Action};
-use shared::store::begin;
 use tracing::info;
 
 /// The form.
@@ -42,7 +42,7 @@ enum Outcome {
     Made(once::Made),
     Again,
     AddressTaken,
-    NameTaken,
+    NameTaken(String),
 }
 
 /// Asks who.
@@ -70,7 +70,7 @@ async fn form(api: &Api, reader: &Reader, fields: &Fields, faults: Faults) -> Ne
     }
 }
 
-/// Adds them, and shows their first password.
+/// Adds them, and shows the link for them.
 pub(in super::super) async fn add(State(api): State<Api>, reader: Reader, fields: Fields) -> Result<Response, Problem> {
     let (address, mut faults) = judged(&fields);
     let Some(address) = address.filter(|_| faults.name.is_none()) else {
@@ -80,24 +80,23 @@ pub(in super::super) async fn add(State(api): State<Api>, reader: Reader, fields
         );
     };
     let name = fields.trimmed("name").to_owned();
-    let made = password::make(&api).await?;
+    let made = link::make(&api)?;
     let new = NewAdministrator {
         email: address.as_typed().to_owned(),
         email_key: address.key(),
         name: name.clone(),
-        verifier: made.verifier.as_stored().to_owned(),
-        must_choose: true,
+        access: Access::Link(made.digest),
         created_by: reader.name.clone(),
     };
     match admit(&api, &reader, new, fields.text("token")).await? {
         Outcome::Made(one) => {
             let title = format!("{name} is an administrator");
-            password::shown(&api, &reader, title, Some(made.shown), one.id).await
+            link::shown(&api, &reader, title, Some(made.shown), (one.id, FIRST_PASSWORD)).await
         }
         Outcome::Again => {
             let title = format!("{name} was added already");
             match administrators::find_by_key(&api.db, &address.key()).await? {
-                Some(known) => password::shown(&api, &reader, title, None, known.id).await,
+                Some(known) => link::shown(&api, &reader, title, None, (known.id, FIRST_PASSWORD)).await,
                 None => Err(Problem::not_found("administrator")),
             }
         }
@@ -106,9 +105,10 @@ pub(in super::super) async fn add(State(api): State<Api>, reader: Reader, fields
             let page = form(&api, &reader, &fields, faults).await;
             page_as(StatusCode::CONFLICT, &page)
         }
-        Outcome::NameTaken => {
+        Outcome::NameTaken(taken) => {
             faults.name = Some(format!(
-                "Another administrator is called {name}. Names tell people apart in the audit log, so add something to it"
+                "Another administrator is called {taken}, which is the same or looks the same. Names tell people apart \
+                 in the audit log, so add something to it"
             ));
             let page = form(&api, &reader, &fields, faults).await;
             page_as(StatusCode::CONFLICT, &page)
@@ -130,25 +130,27 @@ fn judged(fields: &Fields) -> (Option<EmailAddress>, Faults) {
             None
         }
     };
-    faults.name = check_name(fields.trimmed("name")).err().map(str::to_owned);
+    faults.name = check_administrator(fields.trimmed("name"))
+        .err()
+        .map(|fault| fault.to_string());
     (address, faults)
 }
 
 async fn admit(api: &Api, reader: &Reader, new: NewAdministrator, token: &str) -> Result<Outcome, Problem> {
     let once = once::form(&reader.caller(), "add administrator", token)?;
-    let (db, actor) = (api.db.clone(), reader.actor.clone());
+    let (db, reader) = (api.db.clone(), reader.clone());
     api.to_the_end(async move {
-        let mut transaction = begin(&db).await?;
+        let mut transaction = access::begin(&db, &reader).await?;
         if once.answered::<once::Made>(&mut transaction).await?.is_some() {
             return Ok(Outcome::Again);
         }
         let id = match administrators::add(&mut transaction, &new).await? {
             Added::Done(id) => id,
             Added::AddressTaken => return Ok(Outcome::AddressTaken),
-            Added::NameTaken => return Ok(Outcome::NameTaken),
+            Added::NameTaken(taken) => return Ok(Outcome::NameTaken(taken)),
         };
         let act = Act {
-            actor: &actor,
+            actor: &reader.actor,
             action: Action::AdministratorAdded,
             subject: Some(format!("administrator {id}")),
             details: serde_json::json!({ "name": new.name }),

@@ -43,7 +43,7 @@ pub(super) static GROUPS: [Group; 7] = [
             act(Action::DeliveryHurried, "Had an email tried again at once"),
             act(Action::DeliveryStopped, "Stopped an email"),
             act(Action::TestMailSent, "Sent a test email"),
-            act(Action::PasswordsRevoked, "Revoked unused passwords"),
+            act(Action::PasswordsRevoked, "Revoked mailed passwords"),
         ],
     },
     Group {
@@ -56,6 +56,8 @@ pub(super) static GROUPS: [Group; 7] = [
             act(Action::ImportUndone, "Undid an import"),
             act(Action::UserAdded, "Added a user"),
             act(Action::UserChanged, "Changed a user"),
+            act(Action::UserLocked, "Locked a user"),
+            act(Action::UserUnlocked, "Unlocked a user"),
             act(Action::UserDeleted, "Deleted a user"),
             act(Action::AddressUnblocked, "Unblocked an address"),
         ],
@@ -74,6 +76,8 @@ pub(super) static GROUPS: [Group; 7] = [
             act(Action::SignInThrottled, "Had to wait after failed sign-ins"),
             act(Action::SignedOut, "Signed out"),
             act(Action::OwnPasswordChanged, "Changed their own password"),
+            act(Action::PasswordConfirmed, "Confirmed their password"),
+            act(Action::PasswordLinkUsed, "Chose a password with a one-time link"),
             act(Action::SessionsEnded, "Ended their other sessions"),
         ],
     },
@@ -84,7 +88,7 @@ pub(super) static GROUPS: [Group; 7] = [
             act(Action::AdministratorAdded, "Added an administrator"),
             act(Action::AdministratorDisabled, "Disabled an administrator"),
             act(Action::AdministratorEnabled, "Enabled an administrator"),
-            act(Action::AdministratorRenewed, "Gave an administrator a new password"),
+            act(Action::AdministratorRenewed, "Reset an administrator's password"),
         ],
     },
     Group {
@@ -204,6 +208,9 @@ pub(super) fn detail(details: &Value) -> String {
         ("users", "user", "users"),
         ("revoked", "password revoked", "passwords revoked"),
         ("already_used", "in use already", "in use already"),
+        ("passwords_ended", "password ended", "passwords ended"),
+        ("mails_cancelled", "email cancelled", "emails cancelled"),
+        ("mails_in_hand", "email on its way", "emails on their way"),
         ("sessions", "session", "sessions"),
         ("failed", "failed", "failed"),
         ("ended", "ended", "ended"),
@@ -214,7 +221,17 @@ pub(super) fn detail(details: &Value) -> String {
         let is_told = |sum: &i64| *sum != 0 || matches!(name, "created" | "accepted" | "revoked");
         parts.extend(number(name).filter(is_told).map(|sum| some(sum, one, many)));
     }
+    if details.get("include_used") == Some(&Value::Bool(true)) {
+        parts.push("used ones too".to_owned());
+    }
     parts.extend(number("version").map(|version| format!("version {}", counted(version))));
+    let marks = [
+        ("never_expires", "never expires"),
+        ("reads_audit_log", "may read the audit log"),
+    ];
+    let holds = |mark: &str| details.get(mark).and_then(Value::as_bool).unwrap_or_default();
+    let marks = marks.into_iter().filter(|(mark, _)| holds(mark));
+    parts.extend(marks.map(|(_, words)| words.to_owned()));
     let fields = details.get("fields").and_then(Value::as_array).into_iter().flatten();
     let fields: Vec<String> = fields
         .filter_map(Value::as_str)
@@ -293,5 +310,9 @@ mod tests {
             "first name, email"
         );
         assert_eq!(detail(&json!({ "name": "Ana" })), "");
+        assert_eq!(
+            detail(&json!({ "name": "siem", "never_expires": true, "reads_audit_log": true })),
+            "never expires · may read the audit log"
+        );
     }
 }

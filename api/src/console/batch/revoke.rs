@@ -1,17 +1,19 @@
-//! Ending the unused passwords of a batch: a mail cannot be recalled, what is in it can.
+//! Ending the mailed passwords of a batch: a mail cannot be recalled, the password in it can.
 
 use super::{address, seen};
+use crate::console::fields::Fields;
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, redirect_saying};
 use crate::console::session::Administrator;
 use crate::console::words::{counted, some};
-use crate::credentials::revoke_for;
+use crate::credentials::revoke::{RevokeRequest, Revoked, revoke_for};
 use crate::problem::Problem;
 use crate::query::Path;
 use crate::state::Api;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
+use shared::batch::BatchState;
 use shared::store::credentials;
 use uuid::Uuid;
 
@@ -23,8 +25,7 @@ struct RevokePage {
     id: Uuid,
     unused: i64,
     used: i64,
-    button: String,
-    /// Passwords that will be mailed only after this.
+    /// Whether revoking stops the batch.
     is_sending: bool,
 }
 
@@ -35,6 +36,20 @@ impl RevokePage {
 
     fn used_shown(&self) -> String {
         some(self.used, "person has", "people have")
+    }
+
+    fn used_choice(&self) -> String {
+        match self.used {
+            1 => "Also the one that was already used".to_owned(),
+            used => format!("Also the {} that were already used", counted(used)),
+        }
+    }
+
+    fn button(&self) -> String {
+        match self.unused {
+            0 => "Revoke passwords".to_owned(),
+            unused => format!("Revoke {}", some(unused, "password", "passwords")),
+        }
     }
 }
 
@@ -47,14 +62,11 @@ pub(in crate::console) async fn ask(
     let (seen, _) = seen(&api, id).await?;
     let (unused, used) = credentials::of_batch(&api.db, id).await?;
     page(&RevokePage {
-        frame: administrator
-            .frame(&api, Place::Activity, "Revoke unused passwords")
-            .await,
+        frame: administrator.frame(&api, Place::Activity, "Revoke passwords").await,
         id,
         unused,
         used,
-        button: format!("Revoke {}", some(unused, "password", "passwords")),
-        is_sending: seen.view.finished_at.is_none(),
+        is_sending: seen.view.finished_at.is_none() && seen.view.state != BatchState::Stopped,
     })
 }
 
@@ -63,20 +75,28 @@ pub(in crate::console) async fn revoke(
     State(api): State<Api>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
+    fields: Fields,
 ) -> Result<Response, Problem> {
     crate::batches::get(&api, id).await?;
-    let done = revoke_for(&api, &administrator.actor, Some(id), Vec::new()).await?;
+    let request = RevokeRequest {
+        batch: Some(id),
+        users: Vec::new(),
+        include_used: fields.is_set("include_used"),
+    };
+    let done = revoke_for(&api, &administrator.actor, request).await?;
+    Ok(redirect_saying(&address(id), &told(&done)))
+}
+
+fn told(done: &Revoked) -> String {
     let ended = some(done.revoked, "password was revoked", "passwords were revoked");
     let kept = match done.already_used {
         0 => String::new(),
-        used => format!(
-            " {} been used and stay as they are.",
-            if used == 1 {
-                "1 had".to_owned()
-            } else {
-                format!("{} had", counted(used))
-            }
-        ),
+        1 => " 1 had been used and stays as it is.".to_owned(),
+        used => format!(" {} had been used and stay as they are.", counted(used)),
     };
-    Ok(redirect_saying(&address(id), &format!("{ended}.{kept}")))
+    let cancelled = match done.mails_cancelled {
+        0 => String::new(),
+        mails => format!(" {} cancelled.", some(mails, "email was", "emails were")),
+    };
+    format!("{ended}.{kept}{cancelled}")
 }

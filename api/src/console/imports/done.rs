@@ -25,6 +25,8 @@ struct DonePage {
     is_anybody_emailed: bool,
     faulty: FaultyRows,
     undone: Option<Undone>,
+    /// Since when the rejected rows are gone.
+    dropped: Option<Moment>,
 }
 
 /// One of the numbers that add up to the rows of the file, and where those are listed whom it counts.
@@ -116,6 +118,7 @@ pub(super) async fn show(api: &Api, administrator: &Administrator, import: &Impo
         is_anybody_emailed: undo::is_anybody_emailed(&api.db, import.id).await?,
         faulty: faults::of(api, import).await?,
         undone,
+        dropped: import.details_dropped_at.map(moment),
     })
 }
 

@@ -136,7 +136,10 @@ async fn pass_over(multipart: &mut Multipart) -> Result<(), MultipartError> {
 /// The file's own name, without folders and what cannot be shown.
 fn shown_name(given: &str) -> String {
     let name = given.rsplit(['/', '\\']).next().unwrap_or_default().trim();
-    name.chars().filter(|c| !c.is_control()).take(NAME_MOST).collect()
+    name.chars()
+        .filter(|c| !shared::name::is_invisible(*c))
+        .take(NAME_MOST)
+        .collect()
 }
 
 /// The largest file that is taken.

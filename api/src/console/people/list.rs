@@ -182,6 +182,7 @@ fn invite(user: &User) -> Invite {
 /// How far somebody has come in: tone and words.
 pub(in crate::console) fn access(user: &User) -> (&'static str, &'static str) {
     match crate::users::access_state(user) {
+        _ if user.locked_at.is_some() => ("red", "Locked"),
         "own_password" => ("green", "Signed in"),
         "signed_in" => ("green", "Signed in with a mailed password"),
         "password_expired" => ("amber", "Password expired"),

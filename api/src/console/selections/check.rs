@@ -217,6 +217,7 @@ mod tests {
     fn sum(signed_in: bool, is_waiting: bool, is_recent: bool, n: i64) -> Sum {
         Sum {
             is_unknown: false,
+            is_locked: false,
             signed_in,
             is_waiting,
             is_recent,

@@ -4,6 +4,7 @@
 //! nothing is saved: what was entered stays in the form, and beside it stands what is there now.
 
 use super::add::FormPage;
+use super::ended::told;
 use super::form::{self, UserForm};
 use crate::console::fields::Fields;
 use crate::console::frame::Place;
@@ -18,7 +19,8 @@ use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
-use shared::store::users::{self as store, Changed, User};
+use shared::store::credentials;
+use shared::store::users::{self as store, Changed, User, mails};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
@@ -39,15 +41,31 @@ async fn of(
     values: &BTreeMap<String, String>,
 ) -> Result<FormPage, Problem> {
     let title = format!("Edit {}", user.called());
+    let mut form = UserForm::with(api, values).await?;
+    if has_mailed_password(api, user.id).await? {
+        form.hint("email", ENDS);
+    }
     Ok(FormPage {
         frame: administrator.frame(api, Place::Users, title).await,
-        form: UserForm::with(api, values).await?,
+        form,
         action: format!("/console/users/{}/edit", user.id),
         back: format!("/console/users/{}", user.id),
         button: "Save",
         seen: seen(&form::values_of(user)),
         is_new: false,
     })
+}
+
+/// What another address means for somebody who was mailed a password.
+const ENDS: &str = "If you change it, passwords mailed to the address they have now stop working, and password emails that have not been sent yet are cancelled";
+
+/// Whether a mailed password of theirs works, or is owed to them.
+async fn has_mailed_password(api: &Api, id: Uuid) -> Result<bool, Problem> {
+    if credentials::of_user(&api.db, id).await? > 0 {
+        return Ok(true);
+    }
+    let mails = mails::of_user(&api.db, id, super::LISTED).await?;
+    Ok(mails.iter().any(mails::Mail::is_owed_password))
 }
 
 /// Saves what was changed.
@@ -87,7 +105,10 @@ pub(super) async fn save(
         })
         .await?;
     match changed {
-        Changed::Done => Ok(redirect_saying(&to, "The details are saved.")),
+        Changed::Done(ended) => {
+            let words = format!("The details are saved.{}", told(&ended));
+            Ok(redirect_saying(&to, &words))
+        }
         Changed::Unknown => Err(Problem::not_found("user")),
         Changed::AddressTaken => {
             let taken_by = store::by_address(&api.db, &key.unwrap_or_default()).await?;

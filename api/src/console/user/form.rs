@@ -79,6 +79,13 @@ impl UserForm {
         })
     }
 
+    /// Adds what helps to fill a field in.
+    pub(super) fn hint(&mut self, name: &str, hint: &str) {
+        if let Some(field) = self.fields.iter_mut().find(|field| field.name == name) {
+            hint.clone_into(&mut field.hint);
+        }
+    }
+
     /// Everything that is wrong: where, and what.
     pub(super) fn faults(&self) -> Vec<(&str, &str)> {
         let whole = self.fault.as_deref().map(|fault| ("email", fault));

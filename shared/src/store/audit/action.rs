@@ -44,7 +44,7 @@ actions! {
     DeliveryStopped "delivery_stopped",
     /// A test mail was accepted.
     TestMailSent "test_mail_sent",
-    /// Unused passwords were ended.
+    /// Mailed passwords were ended.
     PasswordsRevoked "passwords_revoked",
     /// A file was uploaded, to be checked.
     FileUploaded "file_uploaded",
@@ -58,6 +58,10 @@ actions! {
     UserAdded "user_added",
     /// A user was changed.
     UserChanged "user_changed",
+    /// A user was locked: their passwords ended, and they are sent no other.
+    UserLocked "user_locked",
+    /// A user was unlocked.
+    UserUnlocked "user_unlocked",
     /// A user was deleted.
     UserDeleted "user_deleted",
     /// Mail may go to an address again.
@@ -82,6 +86,10 @@ actions! {
     SignedOut "signed_out",
     /// An administrator has another password, of their own.
     OwnPasswordChanged "own_password_changed",
+    /// An administrator entered their password again.
+    PasswordConfirmed "password_confirmed",
+    /// An administrator chose a password with a link that works once.
+    PasswordLinkUsed "password_link_used",
     /// An administrator ended their other sessions.
     SessionsEnded "sessions_ended",
     /// Somebody became an administrator.
@@ -90,7 +98,7 @@ actions! {
     AdministratorDisabled "administrator_disabled",
     /// An administrator may sign in again.
     AdministratorEnabled "administrator_enabled",
-    /// An administrator was given another password.
+    /// An administrator's password was reset.
     AdministratorRenewed "administrator_renewed",
     /// An API key was made.
     KeyMade "key_made",

@@ -33,6 +33,7 @@ impl Whom<'_> {
 /// Who they are, by what is true of them.
 pub(super) struct Facts {
     known: HashSet<Uuid>,
+    locked: HashSet<Uuid>,
     signed_in: HashSet<Uuid>,
     waiting: HashSet<Uuid>,
     recent: HashSet<Uuid>,
@@ -45,6 +46,7 @@ impl Facts {
         let (people, all) = whom.parts();
         let users = sqlx::query!(
             r#"select coalesce(array_agg(id), '{}') as "known!",
+                      coalesce(array_agg(id) filter (where locked_at is not null), '{}') as "locked!",
                       coalesce(array_agg(id) filter (where signed_in_at is not null), '{}') as "signed_in!"
                from users where $2 or id = any($1)"#,
             people,
@@ -54,6 +56,7 @@ impl Facts {
         .await?;
         Ok(Self {
             known: set(users.known),
+            locked: set(users.locked),
             signed_in: set(users.signed_in),
             waiting: waiting(connection, kind, whom).await?,
             recent: recent(connection, kind, whom).await?,
@@ -67,10 +70,11 @@ impl Facts {
 
     /// How many of a choice have what in common.
     pub(super) fn sums(&self, chosen: &[Uuid]) -> Vec<Sum> {
-        let mut counted: HashMap<[bool; 6], i64> = HashMap::new();
+        let mut counted: HashMap<[bool; 7], i64> = HashMap::new();
         for id in chosen {
             let facts = [
                 !self.known.contains(id),
+                self.locked.contains(id),
                 self.signed_in.contains(id),
                 self.waiting.contains(id),
                 self.recent.contains(id),
@@ -79,9 +83,10 @@ impl Facts {
             ];
             *counted.entry(facts).or_default() += 1;
         }
-        let sum = |(facts, n): ([bool; 6], i64)| {
+        let sum = |(facts, n): ([bool; 7], i64)| {
             let [
                 is_unknown,
+                is_locked,
                 signed_in,
                 is_waiting,
                 is_recent,
@@ -90,6 +95,7 @@ impl Facts {
             ] = facts;
             Sum {
                 is_unknown,
+                is_locked,
                 signed_in,
                 is_waiting,
                 is_recent,
@@ -149,12 +155,12 @@ async fn recent(connection: &mut PgConnection, kind: SystemEmailKind, whom: Whom
     Ok(set(got.fetch_one(connection).await?))
 }
 
-/// Who has as many unused passwords as anybody may.
+/// Users who have as many working mailed passwords as is allowed.
 async fn many_passwords(connection: &mut PgConnection, whom: Whom<'_>) -> Result<HashSet<Uuid>> {
     let (people, all) = whom.parts();
     let have = sqlx::query_scalar!(
         "select user_id from credentials
-         where ($2 or user_id = any($1)) and kind = 'generated' and used_at is null and expires_at > now()
+         where ($2 or user_id = any($1)) and kind = 'generated' and expires_at > now()
          group by user_id
          having count(*) >= $3",
         people,

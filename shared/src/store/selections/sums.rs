@@ -24,13 +24,15 @@ const SMALL: i32 = 2_000;
 pub struct Sum {
     /// They have been deleted since.
     pub is_unknown: bool,
+    /// They are locked.
+    pub is_locked: bool,
     /// They have signed in.
     pub signed_in: bool,
     /// A mail of this kind is on its way to them.
     pub is_waiting: bool,
     /// They got one in the recent past.
     pub is_recent: bool,
-    /// They have as many unused passwords as anybody may.
+    /// They have as many working mailed passwords as is allowed.
     pub has_many_passwords: bool,
     /// Their address is blocked: unless they are left out before, their mail is suppressed.
     pub is_blocked: bool,
@@ -44,6 +46,8 @@ impl Sum {
         let is_password_mail = kind == SystemEmailKind::PasswordReset;
         if self.is_unknown {
             Some("unknown_user")
+        } else if is_password_mail && self.is_locked {
+            Some("user_locked")
         } else if is_password_mail && !include_signed_in && self.signed_in {
             Some("signed_in")
         } else if self.is_waiting {

@@ -28,6 +28,13 @@ pub struct Mail {
     pub sent_at: Option<OffsetDateTime>,
 }
 
+impl Mail {
+    /// Whether it is a password mail that has not ended.
+    pub fn is_owed_password(&self) -> bool {
+        self.kind == SystemEmailKind::PasswordReset && !self.state.has_ended()
+    }
+}
+
 /// Somebody's mails, newest first, `limit` at most.
 pub async fn of_user(db: &Db, user: Uuid, limit: i64) -> StoreResult<Vec<Mail>> {
     let mails = sqlx::query_as!(

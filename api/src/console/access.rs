@@ -1,0 +1,145 @@
+//! Changes to who has access: they ask for the password again, and nobody makes them in a session that has
+//! ended.
+//!
+//! Whoever finds a browser that is signed in could otherwise make an API key or an administrator, and keep
+//! the access after the session is over. So the password must have been entered in the last ten minutes
+//! (ASVS 5.0, 7.5.3). The page that asks for it carries the form on: it is sent to where the form went, with
+//! the password beside its fields, and the session gets another token.
+
+use super::fields::Fields;
+use super::frame::Place;
+use super::own_password::{access_changed, current_verifier};
+use super::respond::{page_as, set_cookie};
+use super::session::{self, Administrator};
+use super::sign_in::note_failure;
+use crate::problem::Problem;
+use crate::state::Api;
+use askama::Template;
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use shared::store::audit::{self, Act, Action};
+use shared::store::sessions::Confirmation;
+use shared::store::{Db, Transaction, commit, sessions};
+use tracing::info;
+use zeroize::Zeroizing;
+
+/// The field in which the password is entered again.
+const PASSWORD: &str = "confirm_password";
+
+/// The page that asks for it.
+#[derive(Template)]
+#[template(path = "console/confirm.html")]
+struct ConfirmPage {
+    frame: super::frame::Frame,
+    email: String,
+    /// Where the form goes.
+    to: String,
+    fields: Vec<(String, String)>,
+    fault: Option<String>,
+}
+
+/// Begins a transaction that changes who has access, unless the session has ended. Nobody else changes it
+/// until the transaction ends.
+pub(super) async fn begin(db: &Db, reader: &Administrator) -> Result<Transaction, Problem> {
+    let mut transaction = shared::store::begin(db).await?;
+    if sessions::holds(&mut transaction, reader.digest()).await? {
+        Ok(transaction)
+    } else {
+        Err(access_changed())
+    }
+}
+
+/// Lets a form through when the password was entered lately, or is entered with it.
+pub(super) async fn confirmed(State(api): State<Api>, mut request: Request, next: Next) -> Response {
+    let parts = request.extensions_mut();
+    let (Some(reader), Some(mut form)) = (parts.get::<Administrator>().cloned(), parts.remove::<Fields>()) else {
+        return Problem::internal().into_response();
+    };
+    let typed = form.take(PASSWORD).map(Zeroizing::new);
+    if reader.is_recently_authenticated {
+        request.extensions_mut().insert(form);
+        return next.run(request).await;
+    }
+    let to = request.uri().path().to_owned();
+    let Some(typed) = typed.as_deref().filter(|typed| !typed.is_empty()) else {
+        let fault = typed.map(|_| "Enter your password".to_owned());
+        return ask(&api, &reader, to, form, fault, StatusCode::UNAUTHORIZED).await;
+    };
+    let (reader, cookie) = match confirm(&api, &reader, typed).await {
+        Ok(Some(confirmed)) => confirmed,
+        Ok(None) => {
+            let fault = Some("This is not your password".to_owned());
+            return ask(&api, &reader, to, form, fault, StatusCode::UNPROCESSABLE_ENTITY).await;
+        }
+        Err(problem) if problem.status == StatusCode::TOO_MANY_REQUESTS.as_u16() => {
+            if let Err(problem) = note_failure(&api, Action::SignInThrottled, &reader.actor, Some(reader.id)).await {
+                return problem.into_response();
+            }
+            let fault = Some(problem.detail);
+            return ask(&api, &reader, to, form, fault, StatusCode::TOO_MANY_REQUESTS).await;
+        }
+        Err(problem) => return problem.into_response(),
+    };
+    request.extensions_mut().insert(form);
+    request.extensions_mut().insert(reader.clone());
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(reader);
+    set_cookie(&mut response, &cookie);
+    response
+}
+
+async fn ask(
+    api: &Api,
+    reader: &Administrator,
+    to: String,
+    form: Fields,
+    fault: Option<String>,
+    status: StatusCode,
+) -> Response {
+    let frame = reader.frame(api, Place::Manage, "Confirm your password").await;
+    let page = ConfirmPage {
+        frame: if fault.is_some() { frame.with_faults() } else { frame },
+        email: reader.email.clone(),
+        to,
+        fields: form.pairs().to_vec(),
+        fault,
+    };
+    page_as(status, &page).unwrap_or_else(axum::response::IntoResponse::into_response)
+}
+
+/// Checks the password and gives the session another token. None when it is wrong.
+async fn confirm(api: &Api, reader: &Administrator, typed: &str) -> Result<Option<(Administrator, String)>, Problem> {
+    let Some(verifier) = current_verifier(api, reader, typed).await? else {
+        note_failure(api, Action::SignInFailed, &reader.actor, Some(reader.id)).await?;
+        return Ok(None);
+    };
+    let (token, new_digest) = session::make_token()?;
+    let confirmed = reader.in_session(&token);
+    let (db, reader) = (api.db.clone(), reader.clone());
+    api.to_the_end(async move {
+        let mut transaction = shared::store::begin(&db).await?;
+        let confirmation = Confirmation {
+            administrator: reader.id,
+            digest: reader.digest(),
+            new_digest: &new_digest,
+            verifier: &verifier,
+        };
+        if !sessions::confirm(&mut transaction, confirmation).await? {
+            return Err(access_changed());
+        }
+        let act = Act {
+            actor: &reader.actor,
+            action: Action::PasswordConfirmed,
+            subject: None,
+            details: serde_json::json!({}),
+        };
+        audit::note(&mut transaction, &act).await?;
+        commit(transaction).await?;
+        info!(administrator.id = %reader.id, "An administrator confirmed their password");
+        Ok(())
+    })
+    .await?;
+    Ok(Some((confirmed, session::beginning(&token))))
+}

@@ -1,0 +1,121 @@
+//! The link with which an administrator chooses a password: made when they are added and when their password
+//! is reset, and shown once to whoever hands it over.
+
+use super::super::access;
+use super::super::fields::Fields;
+use super::super::frame::Place;
+use super::super::once::{self, Told};
+use super::super::session::{self, Administrator as Reader};
+use super::{PATH, get};
+use crate::problem::Problem;
+use crate::query::Path;
+use crate::state::Api;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use shared::store::administrators::{self, RESET_LINK};
+use shared::store::audit::{self, Act, Action};
+use std::time::Duration;
+use tracing::info;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// A link, and what is kept of its token.
+pub(super) struct Link {
+    pub(super) shown: Zeroizing<String>,
+    pub(super) digest: Vec<u8>,
+}
+
+/// Makes one.
+pub(super) fn make(api: &Api) -> Result<Link, Problem> {
+    let (token, digest) = session::make_token()?;
+    let token = Zeroizing::new(token);
+    Ok(Link {
+        shown: Zeroizing::new(format!(
+            "{}/console/choose-password/{}",
+            api.letters.public_url,
+            token.as_str()
+        )),
+        digest,
+    })
+}
+
+/// The page that shows it.
+pub(super) async fn shown(
+    api: &Api,
+    reader: &Reader,
+    title: String,
+    link: Option<Zeroizing<String>>,
+    (id, lifetime): (Uuid, Duration),
+) -> Result<Response, Problem> {
+    let frame = reader.frame(api, Place::Manage, title).await;
+    let hours = lifetime.as_secs() / 3_600;
+    let works = if hours > 48 {
+        format!("{} days", hours / 24)
+    } else {
+        format!("{hours} hours")
+    };
+    let told = Told {
+        first: "Copy this link now.",
+        label: "One-time link",
+        what_next: format!(
+            "Give it to them in a way that nobody else reads. They open it and choose a password, which you do not \
+             see. It works for {works}, and once."
+        ),
+        otherwise: "Nobody can look it up. If it was not copied, reset the password on their page to make another one.",
+        back: format!("{PATH}/{id}"),
+        back_label: "Go to their page",
+    };
+    once::shown(frame, link, told)
+}
+
+/// Ends the password of an administrator who lost it, and their sessions, and makes a link for another one.
+pub(in super::super) async fn reset(
+    State(api): State<Api>,
+    reader: Reader,
+    Path(id): Path<Uuid>,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    let known = get(&api, id).await?;
+    if id == reader.id {
+        return Err(Problem::conflict(
+            "own_password",
+            "This is you. Change your own password under Your account.",
+        ));
+    }
+    let link = make(&api)?;
+    let once = once::form(&reader.caller(), "renew administrator", fields.text("token"))?;
+    let (db, reader_then, name) = (api.db.clone(), reader.clone(), known.name.clone());
+    let digest = link.digest;
+    let is_made = api
+        .to_the_end(async move {
+            let mut transaction = access::begin(&db, &reader_then).await?;
+            if once.answered::<once::Made>(&mut transaction).await?.is_some() {
+                return Ok(false);
+            }
+            if !administrators::give_link(&mut transaction, id, &digest).await? {
+                return Err(Problem::conflict(
+                    "administrator_disabled",
+                    "They are disabled and have no use for a password. Enable them first.",
+                ));
+            }
+            let act = Act {
+                actor: &reader_then.actor,
+                action: Action::AdministratorRenewed,
+                subject: Some(format!("administrator {id}")),
+                details: serde_json::json!({ "name": name }),
+            };
+            audit::note(&mut transaction, &act).await?;
+            once.commit(&db, transaction, StatusCode::OK, &once::Made { id })
+                .await?;
+            info!(administrator.id = %id, "Reset an administrator's password");
+            Ok(true)
+        })
+        .await?;
+    let title = if is_made {
+        format!("The password of {} is reset", known.name)
+    } else {
+        format!("The password of {} was reset already", known.name)
+    };
+    shown(&api, &reader, title, is_made.then_some(link.shown), (id, RESET_LINK)).await
+}

@@ -1,0 +1,30 @@
+//! Everything that is kept about a user, as a file for the person.
+
+use crate::console::session::Administrator;
+use crate::problem::Problem;
+use crate::query::Path;
+use crate::state::Api;
+use crate::users;
+use axum::extract::State;
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use uuid::Uuid;
+
+/// Downloads it.
+pub(super) async fn download(
+    State(api): State<Api>,
+    _: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    let exported = users::exported(&api, id).await?;
+    // Pretty, because a person reads it.
+    let text = serde_json::to_string_pretty(&exported).map_err(|_| Problem::internal())?;
+    let headers = [
+        (header::CONTENT_TYPE, "application/json".to_owned()),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("attachment; filename=\"user-{id}.json\""),
+        ),
+    ];
+    Ok((headers, text).into_response())
+}

@@ -1,0 +1,118 @@
+//! Locking a user and unlocking them, after asking.
+
+use super::LISTED;
+use super::ended::told;
+use crate::console::frame::{Frame, Place};
+use crate::console::respond::{page, redirect_noting, redirect_saying};
+use crate::console::session::Administrator;
+use crate::problem::Problem;
+use crate::query::Path;
+use crate::state::Api;
+use crate::users;
+use crate::users::lock::{lock_for, unlock_for};
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use shared::store::credentials;
+use shared::store::users::mails;
+use uuid::Uuid;
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/user_lock.html")]
+struct LockPage {
+    frame: Frame,
+    id: Uuid,
+    name: String,
+    email: String,
+    /// Whether it asks to unlock.
+    is_locked: bool,
+    /// What ends with the lock, a sentence each.
+    ends: Vec<&'static str>,
+}
+
+/// Asks whether to lock a user.
+pub(super) async fn ask(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    ask_for(&api, &administrator, id, false).await
+}
+
+/// Asks whether to unlock a user.
+pub(super) async fn ask_unlock(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    ask_for(&api, &administrator, id, true).await
+}
+
+async fn ask_for(api: &Api, administrator: &Administrator, id: Uuid, unlocks: bool) -> Result<Response, Problem> {
+    let user = users::get(api, id).await?;
+    if user.locked_at.is_some() != unlocks {
+        let now = if unlocks { "not locked" } else { "locked already" };
+        return Ok(redirect_noting(&address(id), &format!("{} is {now}.", user.called())));
+    }
+    let mails = mails::of_user(&api.db, id, LISTED).await?;
+    let facts = [
+        (user.has_chosen, "The password they chose stops working."),
+        (
+            credentials::of_user(&api.db, id).await? > 0,
+            "The passwords that were mailed to them stop working.",
+        ),
+        (
+            mails.iter().any(mails::Mail::is_owed_password),
+            "A password email that has not been sent to them yet is cancelled.",
+        ),
+    ];
+    let ends = facts
+        .into_iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, words)| words)
+        .collect();
+    let name = user.called();
+    let verb = if unlocks { "Unlock" } else { "Lock" };
+    page(&LockPage {
+        frame: administrator.frame(api, Place::Users, format!("{verb} {name}?")).await,
+        id,
+        name,
+        email: user.email,
+        is_locked: unlocks,
+        ends,
+    })
+}
+
+/// Locks a user.
+pub(super) async fn lock(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    let name = users::get(&api, id).await?.called();
+    let locked = lock_for(&api, &administrator.actor, id).await?;
+    if locked.was_locked {
+        return Ok(redirect_noting(&address(id), &format!("{name} is locked already.")));
+    }
+    let words = format!("{name} is locked.{}", told(&locked.ended));
+    Ok(redirect_saying(&address(id), &words))
+}
+
+/// Unlocks a user.
+pub(super) async fn unlock(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    let name = users::get(&api, id).await?.called();
+    if !unlock_for(&api, &administrator.actor, id).await? {
+        return Ok(redirect_noting(&address(id), &format!("{name} is not locked.")));
+    }
+    let words = format!("{name} is unlocked. They have no password; send them a password email.");
+    Ok(redirect_saying(&address(id), &words))
+}
+
+fn address(id: Uuid) -> String {
+    format!("/console/users/{id}")
+}

@@ -1,0 +1,117 @@
+//! Locking a user out, and letting them in again.
+
+use crate::caller::Caller;
+use crate::problem::Problem;
+use crate::query::Path;
+use crate::state::Api;
+use axum::Json;
+use axum::extract::State;
+use serde::Serialize;
+use shared::store::audit::Actor;
+use shared::store::users::Ended;
+use shared::store::users::lock::{self, Locked};
+use time::OffsetDateTime;
+use tracing::info;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// What ended with a change or a lock.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub struct EndedView {
+    /// Passwords that stop working now.
+    pub passwords_ended: i64,
+    /// Password mails that were owed and are cancelled.
+    pub mails_cancelled: i64,
+    /// Password mails that a worker had in hand. They are cancelled when their attempt ends; one that
+    /// the mail server had taken by then is sent, and its password does not work.
+    pub mails_in_hand: i64,
+}
+
+impl From<Ended> for EndedView {
+    fn from(ended: Ended) -> Self {
+        Self {
+            passwords_ended: ended.passwords,
+            mails_cancelled: ended.mails.cancelled,
+            mails_in_hand: ended.mails.in_hand,
+        }
+    }
+}
+
+/// A user who is locked.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct LockedView {
+    /// Who.
+    pub user: Uuid,
+    /// Since when.
+    #[serde(with = "time::serde::rfc3339")]
+    pub locked_at: OffsetDateTime,
+    /// What ended; all 0 if the user was locked before.
+    #[serde(flatten)]
+    pub ended: EndedView,
+}
+
+/// A user who is not locked.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct UnlockedView {
+    /// Who.
+    pub user: Uuid,
+    /// Whether they were locked until now.
+    pub was_locked: bool,
+}
+
+/// Locks a user. All their passwords end, the one they chose among them, password mails owed to them
+/// are cancelled, and they are left out of further ones (`user_locked`) until they are unlocked.
+/// Locking a user who is locked changes nothing.
+#[utoipa::path(post, path = "/v1/users/{id}/lock", tag = "users",
+    responses((status = 200, body = LockedView), (status = 404, body = Problem)))]
+pub async fn lock(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<LockedView>, Problem> {
+    let locked = lock_for(&api, &caller.actor, id).await?;
+    Ok(Json(LockedView {
+        user: id,
+        locked_at: locked.at,
+        ended: locked.ended.into(),
+    }))
+}
+
+/// Unlocks a user. No password comes back: send them a password mail. Unlocking a user who is not
+/// locked changes nothing.
+#[utoipa::path(post, path = "/v1/users/{id}/unlock", tag = "users",
+    responses((status = 200, body = UnlockedView), (status = 404, body = Problem)))]
+pub async fn unlock(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+) -> Result<Json<UnlockedView>, Problem> {
+    let was_locked = unlock_for(&api, &caller.actor, id).await?;
+    Ok(Json(UnlockedView { user: id, was_locked }))
+}
+
+/// Locks a user, and puts on record that `actor` did.
+///
+/// # Errors
+///
+/// 404 when there is none.
+pub async fn lock_for(api: &Api, actor: &Actor, id: Uuid) -> Result<Locked, Problem> {
+    let (db, actor) = (api.db.clone(), actor.clone());
+    let locked = api
+        .to_the_end(async move { Ok(lock::lock(&db, id, &actor).await?) })
+        .await?;
+    let locked = locked.ok_or_else(|| Problem::not_found("user"))?;
+    info!(user.id = %id, "Locked a user");
+    Ok(locked)
+}
+
+/// Unlocks a user, and puts on record that `actor` did. Returns whether they were locked.
+///
+/// # Errors
+///
+/// 404 when there is none.
+pub async fn unlock_for(api: &Api, actor: &Actor, id: Uuid) -> Result<bool, Problem> {
+    let (db, actor) = (api.db.clone(), actor.clone());
+    let unlocked = api
+        .to_the_end(async move { Ok(lock::unlock(&db, id, &actor).await?) })
+        .await?;
+    let was_locked = unlocked.ok_or_else(|| Problem::not_found("user"))?;
+    info!(user.id = %id, "Unlocked a user");
+    Ok(was_locked)
+}

@@ -1,0 +1,7 @@
+#!/bin/sh
+# Postgres' image runs this once, when it has made the database. A changed password is changed here by hand.
+set -eu
+psql --no-psqlrc --quiet --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" \
+    --set=owner_password="$(cat /run/secrets/postgres_owner_password)" \
+    --set=password="$(cat /run/secrets/postgres_beckon_password)" \
+    --file=/etc/postgresql/beckon/roles.sql

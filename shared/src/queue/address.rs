@@ -1,0 +1,127 @@
+//! What an address of a broker has to say.
+
+use crate::certificates;
+use crate::config::is_loopback;
+use std::path::PathBuf;
+use url::Url;
+
+/// The query parameter with a private authority's file, named as in RabbitMQ's own URIs.
+const AUTHORITY: &str = "cacertfile";
+
+/// Checks an address of a broker. What is wrong continues the sentence "NAME …" and never repeats the
+/// address, which holds a password.
+///
+/// # Errors
+///
+/// What is wrong.
+pub fn check_address(url: &str, allow_plaintext: bool) -> Result<(), String> {
+    if !(url.starts_with("amqp://") || url.starts_with("amqps://")) {
+        return Err("has an entry that does not start with amqp:// or amqps://".to_owned());
+    }
+    let read = url.parse::<lapin::uri::AMQPUri>().ok().zip(Url::parse(url).ok());
+    let Some((_, read)) = read else {
+        return Err("cannot be read; write amqps://user:password@host:5671/vhost".to_owned());
+    };
+    authority(url)?;
+    let is_tls = read.scheme() == "amqps";
+    if !is_tls && authority_of(&read).is_some() {
+        return Err(format!("has {AUTHORITY}= for an amqp:// host; only amqps:// reads it"));
+    }
+    if is_tls || allow_plaintext || read.host_str().is_some_and(is_loopback) {
+        return Ok(());
+    }
+    // The host is not repeated: of a mistyped address any part may be the password.
+    Err(format!(
+        "has an entry that reaches RabbitMQ on another machine without TLS; write amqps:// (and {AUTHORITY}=/path.pem \
+         for a private authority), or set BECKON_ALLOW_PLAINTEXT_AMQP=true"
+    ))
+}
+
+/// The certificates of the address's own authority, in PEM; none where it names no file.
+///
+/// # Errors
+///
+/// Why the file cannot be used.
+pub(super) fn authority(url: &str) -> Result<Option<String>, String> {
+    let path = Url::parse(url).ok().and_then(|url| authority_of(&url));
+    path.map(|path| certificates::read(&path)).transpose()
+}
+
+fn authority_of(url: &Url) -> Option<PathBuf> {
+    let named = url.query_pairs().find(|(name, _)| name == AUTHORITY);
+    named.map(|(_, path)| PathBuf::from(path.as_ref()))
+}
+
+/// lapin notices a dead peer after two heartbeats; the server's default of 60 s is too long.
+pub(super) fn with_heartbeat(url: String) -> String {
+    if url.contains("heartbeat=") {
+        url
+    } else if url.contains('?') {
+        format!("{url}&heartbeat=10")
+    } else {
+        format!("{url}?heartbeat=10")
+    }
+}
+
+/// Host and port, without the login.
+pub(super) fn host_of(url: &str) -> String {
+    let Ok(url) = Url::parse(url) else {
+        return "(an address that cannot be read)".to_owned();
+    };
+    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
+    format!("{}{port}", url.host_str().unwrap_or("(no host)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_name_the_host_and_never_the_password() {
+        assert_eq!(
+            host_of("amqp://beckon:geheim@mq.example.org:5671/%2f"),
+            "mq.example.org:5671"
+        );
+        assert_eq!(host_of("amqp://beckon:geheim@mq.example.org/%2f"), "mq.example.org");
+        assert!(!host_of("nonsense geheim").contains("geheim"));
+    }
+
+    #[test]
+    fn a_heartbeat_is_asked_for_unless_one_is_given() {
+        assert_eq!(with_heartbeat("amqp://h/v".into()), "amqp://h/v?heartbeat=10");
+        assert_eq!(
+            with_heartbeat("amqp://h/v?frame_max=9000".into()),
+            "amqp://h/v?frame_max=9000&heartbeat=10"
+        );
+        assert_eq!(
+            with_heartbeat("amqp://h/v?heartbeat=3".into()),
+            "amqp://h/v?heartbeat=3"
+        );
+    }
+
+    #[test]
+    fn a_broker_on_another_machine_is_spoken_to_over_tls() {
+        let told = check_address("amqp://beckon:geheim@mq.example:5672/beckon", false).unwrap_err();
+        assert!(
+            told.contains("without TLS; write amqps://") && !told.contains("geheim"),
+            "{told}"
+        );
+        for good in [
+            "amqps://beckon:geheim@mq.example/beckon",
+            "amqp://beckon:geheim@127.0.0.1/beckon",
+            "amqp://beckon:geheim@[::1]:5672/beckon",
+            "amqp://beckon:geheim@localhost/beckon",
+        ] {
+            assert_eq!(check_address(good, false), Ok(()), "{good}");
+        }
+        assert_eq!(check_address("amqp://mq.example/beckon", true), Ok(()));
+    }
+
+    #[test]
+    fn a_file_of_an_authority_that_cannot_be_used_is_told_at_the_start() {
+        let told = check_address("amqps://beckon:geheim@mq.example/beckon?cacertfile=/nowhere.pem", false).unwrap_err();
+        assert!(told.contains("/nowhere.pem") && !told.contains("geheim"), "{told}");
+        let told = check_address("amqp://127.0.0.1/beckon?cacertfile=/nowhere.pem", false).unwrap_err();
+        assert!(told.contains("/nowhere.pem"), "{told}");
+    }
+}

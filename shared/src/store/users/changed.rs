@@ -1,0 +1,132 @@
+//! Changes to a user, and what another address ends.
+
+use crate::store::audit::{self, Act, Action, Actor};
+use crate::store::credentials::{CancelReason, Cancelled, cancel_owed, end_generated};
+use crate::store::{Db, StoreResult, Transaction, begin, commit, despite_deadlocks};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+/// What to change of a user; what is absent stays.
+#[derive(Clone, Debug, Default)]
+pub struct Change {
+    /// Address as typed and as identity.
+    pub email: Option<(String, String)>,
+    /// First name.
+    pub first_name: Option<String>,
+    /// Last name.
+    pub last_name: Option<String>,
+    /// Language tag.
+    pub language: Option<String>,
+    /// Merge fields to set; one set to null is removed.
+    pub fields: Option<Value>,
+}
+
+/// What ended for a user: passwords that worked, and password mails that were owed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Ended {
+    /// Passwords.
+    pub passwords: i64,
+    /// Mails.
+    pub mails: Cancelled,
+}
+
+/// How a change went.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Changed {
+    /// It is done, and ended this.
+    Done(Ended),
+    /// There is no such user.
+    Unknown,
+    /// The address belongs to somebody else.
+    AddressTaken,
+}
+
+impl Change {
+    /// The names of what it changes, for the record; the values are the person's.
+    fn names(&self) -> Vec<&str> {
+        let own = [
+            ("email", self.email.is_some()),
+            ("first_name", self.first_name.is_some()),
+            ("last_name", self.last_name.is_some()),
+            ("language", self.language.is_some()),
+        ];
+        let custom = self.fields.as_ref().and_then(Value::as_object).into_iter().flatten();
+        let own = own
+            .into_iter()
+            .filter(|(_, is_changed)| *is_changed)
+            .map(|(name, _)| name);
+        own.chain(custom.map(|(name, _)| name.as_str())).collect()
+    }
+}
+
+/// Changes a user, and puts on record that `actor` did.
+///
+/// Another address ends the passwords that were mailed to the one before, and cancels password mails
+/// that are owed to it: the mailbox may be somebody else's. A password that the user chose stays.
+pub async fn change(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> StoreResult<Changed> {
+    despite_deadlocks(|| change_once(db, id, change, actor)).await
+}
+
+async fn change_once(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> StoreResult<Changed> {
+    let mut transaction = begin(db).await?;
+    let (email, key) = change.email.clone().unzip();
+    let moves = match &key {
+        Some(key) => is_other_address(&mut transaction, id, key).await?,
+        None => false,
+    };
+    let done = sqlx::query!(
+        "update users
+         set email = coalesce($2, email), email_key = coalesce($3, email_key),
+             first_name = coalesce($4, first_name), last_name = coalesce($5, last_name),
+             language = coalesce($6, language),
+             fields = case when $7::jsonb is null then fields else jsonb_strip_nulls(fields || $7) end,
+             updated_at = now()
+         where id = $1",
+        id,
+        email,
+        key,
+        change.first_name,
+        change.last_name,
+        change.language,
+        change.fields,
+    )
+    .execute(&mut *transaction)
+    .await;
+    match done {
+        Ok(done) if done.rows_affected() == 0 => return Ok(Changed::Unknown),
+        Ok(_) => {}
+        Err(sqlx::Error::Database(fault)) if fault.is_unique_violation() => return Ok(Changed::AddressTaken),
+        Err(fault) => return Err(fault.into()),
+    }
+    let mut ended = Ended::default();
+    if moves {
+        ended.mails = cancel_owed(&mut transaction, &[id], CancelReason::AddressChanged).await?;
+        ended.passwords = end_generated(&mut transaction, id).await?;
+    }
+    let details = if moves {
+        json!({
+            "fields": change.names(), "passwords_ended": ended.passwords,
+            "mails_cancelled": ended.mails.cancelled, "mails_in_hand": ended.mails.in_hand
+        })
+    } else {
+        json!({ "fields": change.names() })
+    };
+    let act = Act {
+        actor,
+        action: Action::UserChanged,
+        subject: Some(format!("user {id}")),
+        details,
+    };
+    audit::note(&mut transaction, &act).await?;
+    commit(transaction).await?;
+    Ok(Changed::Done(ended))
+}
+
+/// Whether this address, as identity, is another than the user's. The user stays locked for the
+/// transaction: no verifier is stored for a mail to the address before.
+async fn is_other_address(transaction: &mut Transaction, id: Uuid, key: &str) -> StoreResult<bool> {
+    let now = sqlx::query!("select email_key from users where id = $1 for update", id)
+        .fetch_optional(&mut **transaction)
+        .await?;
+    Ok(now.is_some_and(|user| user.email_key != key))
+}

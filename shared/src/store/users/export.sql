@@ -1,0 +1,75 @@
+-- Everything that is kept about a person, but for secrets: see tests/contracts/personal_columns.rs.
+with known as materialized (
+    select addresses_of($1) as addresses
+),
+mails as materialized (
+    select d.*, b.kind, b.version, b.is_test
+    from deliveries d join batches b on b.id = d.batch_id
+    where d.user_id = $1
+    union all
+    select d.*, b.kind, b.version, b.is_test
+    from known k, batches b join deliveries d on d.batch_id = b.id
+    where b.is_test and names_address(d.test_address, k.addresses)
+)
+select json_build_object(
+    'user', json_build_object(
+        'id', u.id, 'email', u.email, 'first_name', u.first_name, 'last_name', u.last_name, 'language', u.language,
+        'fields', u.fields, 'created_at', u.created_at, 'updated_at', u.updated_at, 'signed_in_at', u.signed_in_at),
+    'imports', (
+        select coalesce(json_agg(json_build_object(
+            'import', i.id, 'file_name', i.file_name, 'done_at', i.done_at, 'row', p.row_number, 'effect', p.effect)
+            order by i.id), '[]')
+        from import_users p join imports i on i.id = p.import_id
+        where p.user_id = u.id),
+    'rejected_rows', (
+        select coalesce(json_agg(json_build_object(
+            'import', i.id, 'file_name', i.file_name, 'row', r.row_number, 'header', i.header, 'cells', r.cells,
+            'problems', r.problems) order by i.id, r.row_number), '[]')
+        from import_rejects r join imports i on i.id = r.import_id
+        where names_address(array_to_string(r.cells, ' '), k.addresses)
+           or names_address(r.problems::text, k.addresses)),
+    'answers', (
+        select coalesce(json_agg(json_build_object('created_at', a.created_at, 'answer', a.answer)
+            order by a.created_at), '[]')
+        from idempotency_keys a
+        where names_address(a.answer::text, k.addresses)),
+    'passwords', (
+        select coalesce(json_agg(json_build_object(
+            'kind', c.kind, 'delivery', c.delivery_id, 'attempt', c.attempt, 'created_at', c.created_at,
+            'expires_at', c.expires_at, 'used_at', c.used_at) order by c.id), '[]')
+        from credentials c
+        where c.user_id = u.id),
+    'mails', (
+        select coalesce(json_agg(json_build_object(
+            'delivery', m.id, 'batch', m.batch_id, 'kind', m.kind, 'version', m.version, 'is_test', m.is_test,
+            'test_address', m.test_address, 'state', m.state, 'reason', m.reason, 'sent_at', m.sent_at,
+            'attempts', (
+                select coalesce(json_agg(json_build_object(
+                    'n', t.n, 'started_at', t.started_at, 'ended_at', t.ended_at, 'verdict', t.verdict,
+                    'phase', t.phase, 'code', t.code, 'enhanced_code', t.enhanced_code, 'reply', t.reply)
+                    order by t.n), '[]')
+                from attempts t
+                where t.delivery_id = m.id)) order by m.id), '[]')
+        from mails m),
+    'last_sent', (
+        select coalesce(json_agg(json_build_object('kind', s.kind, 'sent_at', s.sent_at) order by s.kind), '[]')
+        from last_sent s
+        where s.user_id = u.id),
+    'left_out', (
+        select coalesce(json_agg(json_build_object(
+            'batch', l.batch_id, 'given', l.given, 'reason', l.reason) order by l.id), '[]')
+        from left_out l
+        where l.user_id = u.id or names_address(l.given, k.addresses)),
+    'blocked_addresses', (
+        select coalesce(json_agg(json_build_object(
+            'email', b.email, 'blocked_at', b.blocked_at, 'reason', b.reason, 'code', b.code,
+            'enhanced_code', b.enhanced_code, 'reply', b.reply, 'delivery', b.delivery_id) order by b.id), '[]')
+        from blocked_addresses b
+        where b.user_id = u.id or b.email_key = any (k.addresses)),
+    'audit', (
+        select coalesce(json_agg(json_build_object('at', a.at, 'action', a.action, 'details', a.details)
+            order by a.id), '[]')
+        from audit a
+        where a.subject = 'user ' || u.id)) as "export!"
+from users u, known k
+where u.id = $1

@@ -1,0 +1,91 @@
+//! Users who can neither sign in nor be sent a password.
+
+use super::Ended;
+use crate::store::audit::{self, Act, Action, Actor};
+use crate::store::credentials::{CancelReason, cancel_owed, end_all};
+use crate::store::{Db, StoreResult, begin, commit, despite_deadlocks};
+use serde_json::json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// A user who is locked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Locked {
+    /// Since when.
+    pub at: OffsetDateTime,
+    /// Whether they were locked before.
+    pub was_locked: bool,
+    /// What ended with it.
+    pub ended: Ended,
+}
+
+/// Locks a user, and puts on record that `actor` did: ends all their passwords and cancels the password
+/// mails that are owed to them. Returns nothing if there is no such user.
+pub async fn lock(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<Locked>> {
+    despite_deadlocks(|| lock_once(db, id, actor)).await
+}
+
+async fn lock_once(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<Locked>> {
+    let mut transaction = begin(db).await?;
+    // Waits for verifiers that are being stored for them, and for a password they are choosing.
+    let found = sqlx::query!("select locked_at from users where id = $1 for update", id)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let Some(user) = found else { return Ok(None) };
+    if let Some(at) = user.locked_at {
+        return Ok(Some(Locked {
+            at,
+            was_locked: true,
+            ended: Ended::default(),
+        }));
+    }
+    let row = sqlx::query!(
+        r#"update users set locked_at = now() where id = $1 returning locked_at as "at!""#,
+        id
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    let mails = cancel_owed(&mut transaction, &[id], CancelReason::UserLocked).await?;
+    let passwords = end_all(&mut transaction, id).await?;
+    let act = Act {
+        actor,
+        action: Action::UserLocked,
+        subject: Some(format!("user {id}")),
+        details: json!({
+            "passwords_ended": passwords, "mails_cancelled": mails.cancelled, "mails_in_hand": mails.in_hand
+        }),
+    };
+    audit::note(&mut transaction, &act).await?;
+    commit(transaction).await?;
+    Ok(Some(Locked {
+        at: row.at,
+        was_locked: false,
+        ended: Ended { passwords, mails },
+    }))
+}
+
+/// Unlocks a user, and puts on record that `actor` did: they can be sent passwords again. The ones that
+/// ended with the lock stay ended. Returns whether they were locked, or nothing if there is no such
+/// user.
+pub async fn unlock(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<bool>> {
+    let mut transaction = begin(db).await?;
+    let found = sqlx::query!("select locked_at from users where id = $1 for update", id)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let Some(user) = found else { return Ok(None) };
+    if user.locked_at.is_none() {
+        return Ok(Some(false));
+    }
+    sqlx::query!("update users set locked_at = null where id = $1", id)
+        .execute(&mut *transaction)
+        .await?;
+    let act = Act {
+        actor,
+        action: Action::UserUnlocked,
+        subject: Some(format!("user {id}")),
+        details: json!({}),
+    };
+    audit::note(&mut transaction, &act).await?;
+    commit(transaction).await?;
+    Ok(Some(true))
+}

@@ -1,0 +1,77 @@
+//! Which addresses of servers and of pages are private enough.
+
+use crate::settings::{BOTH, GOOD, complaint, run, with};
+
+#[test]
+fn every_server_on_another_machine_is_told_at_once_what_to_write() {
+    let settings = [
+        (
+            "DATABASE_URL",
+            "postgres://beckon:geheim@db.example/beckon?sslmode=require",
+        ),
+        (
+            "AMQP_URL",
+            "amqps://beckon:geheim@a.example/beckon,amqp://beckon:geheim@b.example/beckon,amqp://beckon:geheim@c.example",
+        ),
+        ("SMTP_URL", "smtp://user:geheim@relay.example?tls=none"),
+        ("BECKON_MAIL_FROM", "Lerna Academy <invites@lerna.example>"),
+        ("BECKON_PUBLIC_URL", "http://lerna.example"),
+        ("BECKON_SIGN_IN_URL", "http://lerna.example/in?next=/a#b"),
+    ];
+
+    for program in BOTH {
+        let told = complaint(program, &settings);
+
+        let is_told = |line: &str| told.iter().any(|told| told.contains(line));
+        for line in [
+            "DATABASE_URL reaches Postgres on another machine with sslmode=require, ",
+            "write sslmode=verify-full",
+            "BECKON_ALLOW_PLAINTEXT_DATABASE=true",
+            "AMQP_URL has an entry that reaches RabbitMQ on another machine without TLS; write amqps://",
+            "BECKON_ALLOW_PLAINTEXT_AMQP=true",
+            "BECKON_PUBLIC_URL is \"http://lerna.example\"; it must start with https://",
+            "BECKON_SIGN_IN_URL is \"http://lerna.example/in?next=/a#b\"; it must start with https://",
+        ] {
+            assert!(is_told(line), "{program}: {line} is not in {told:#?}");
+        }
+        assert!(!is_told("geheim"), "{program}: {told:#?}");
+        assert_eq!(
+            told.len(),
+            if *program == BOTH[0] { 4 } else { 5 },
+            "{program}: {told:#?}"
+        );
+    }
+}
+
+#[test]
+fn a_server_is_private_by_tls_by_its_place_or_because_the_settings_say_so() {
+    let fine = |settings: &[(&str, &str)]| {
+        for program in BOTH {
+            let output = run(program, &["check-config"], settings);
+            let said = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{program} {settings:?}: {said}");
+        }
+    };
+    for (name, value) in [
+        (
+            "DATABASE_URL",
+            "postgres://beckon@db.example/beckon?sslmode=verify-full",
+        ),
+        ("DATABASE_URL", "postgres://beckon@%2Frun%2Fpostgresql/beckon"),
+        ("DATABASE_URL", "postgres://beckon@[::1]/beckon"),
+        ("AMQP_URL", "amqps://a.example,amqp://localhost"),
+        ("BECKON_PUBLIC_URL", "http://localhost:8080"),
+    ] {
+        fine(&with(name, value));
+    }
+    let elsewhere = [
+        ("DATABASE_URL", "postgres://beckon@db.example/beckon"),
+        ("BECKON_ALLOW_PLAINTEXT_DATABASE", "true"),
+        ("AMQP_URL", "amqp://a.example"),
+        ("BECKON_ALLOW_PLAINTEXT_AMQP", "true"),
+    ];
+    let others = GOOD
+        .iter()
+        .filter(|(name, _)| !elsewhere.iter().any(|(own, _)| own == name));
+    fine(&others.chain(&elsewhere).copied().collect::<Vec<_>>());
+}

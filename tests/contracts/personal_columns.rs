@@ -1,0 +1,276 @@
+//! What every column of the schema holds of a person, and what becomes of it when they are exported or erased.
+//!
+//! A column that is in no row here fails the test: whoever adds one decides. That the statements really do what
+//! stands here is shown by `journeys/a_person_is_erased.rs`.
+
+use harness::{Setup, World};
+use std::collections::BTreeMap;
+
+use crate::sources::read;
+use Column::{Exempt, Personal, Secret};
+
+/// What a column holds.
+#[derive(Clone, Copy)]
+enum Column {
+    /// Something about a person: it is in their export, and goes with them.
+    Personal,
+    /// As personal, but no part of the export: for this reason.
+    Secret(&'static str),
+    /// Nothing that names a user of the platform, or nothing that may go: for this reason.
+    Exempt(&'static str),
+}
+
+const KEY: Column = Secret("the address in the form that is compared");
+const LINK: Column = Secret("leads to the person; the rows are found by it");
+const ID: Column = Exempt("an id, which leads nowhere once the person is gone");
+const STATE: Column = Exempt("says where a thing stands, and of nobody who they are");
+const STAFF: Column = Exempt("an administrator or a key, who are no users; kept because it says who did what");
+const TEXT: Column = Exempt("written by an administrator for everybody");
+const WEEK: Column = Exempt("an administrator's choice in the making; forgotten after a week");
+
+/// Tables of which every column is the same.
+const TABLES: &[(&str, Column)] = &[
+    ("_sqlx_migrations", STATE),
+    ("administrators", STAFF),
+    ("api_keys", STAFF),
+    ("dispatching", STATE),
+    ("heartbeat", STATE),
+    // A file until it is stored or discarded, a week at most: compressed, so that nobody can be found in it.
+    (
+        "import_parts",
+        Exempt("an uploaded file before it is stored; discarded after a week"),
+    ),
+    ("merge_fields", TEXT),
+    ("selections", WEEK),
+    ("sessions", STAFF),
+    ("system_email_versions", TEXT),
+    (
+        "workers",
+        Exempt("a process; the line's own words, where they can name nobody"),
+    ),
+];
+
+/// The others.
+const COLUMNS: &[(&str, &str, Column)] = &[
+    ("attempts", "code", Personal),
+    ("attempts", "delivery_id", ID),
+    ("attempts", "ended_at", Personal),
+    ("attempts", "enhanced_code", Personal),
+    ("attempts", "n", Personal),
+    ("attempts", "phase", Personal),
+    ("attempts", "reply", Personal),
+    ("attempts", "started_at", Personal),
+    ("attempts", "verdict", Personal),
+    ("attempts", "worker", STATE),
+    ("audit", "action", Personal),
+    ("audit", "actor_id", STAFF),
+    ("audit", "actor_kind", STAFF),
+    ("audit", "at", Personal),
+    (
+        "audit",
+        "client_address",
+        Exempt("an administrator's, a key's or a stranger's; kept because it says from where something was done"),
+    ),
+    ("audit", "details", Personal),
+    ("audit", "id", ID),
+    ("audit", "request_id", STATE),
+    ("audit", "subject", ID),
+    ("audit", "who", STAFF),
+    ("batches", "accepted_count", STATE),
+    ("batches", "brake", STATE),
+    ("batches", "created_at", STATE),
+    ("batches", "created_by", STAFF),
+    ("batches", "deadline_at", STATE),
+    ("batches", "details_dropped_at", STATE),
+    ("batches", "final_counts", STATE),
+    ("batches", "finished_at", STATE),
+    ("batches", "id", STATE),
+    ("batches", "is_test", STATE),
+    ("batches", "kind", STATE),
+    ("batches", "lane", STATE),
+    ("batches", "paused_at", STATE),
+    ("batches", "reason", STATE),
+    ("batches", "resumed_at", STATE),
+    ("batches", "selected_count", STATE),
+    ("batches", "stale_at", STATE),
+    ("batches", "start_at", STATE),
+    ("batches", "state", STATE),
+    ("batches", "trace_id", STATE),
+    ("batches", "version", STATE),
+    ("blocked_addresses", "blocked_at", Personal),
+    ("blocked_addresses", "code", Personal),
+    ("blocked_addresses", "delivery_id", Personal),
+    ("blocked_addresses", "email", Personal),
+    ("blocked_addresses", "email_key", KEY),
+    ("blocked_addresses", "enhanced_code", Personal),
+    ("blocked_addresses", "id", ID),
+    ("blocked_addresses", "reason", Personal),
+    ("blocked_addresses", "reply", Personal),
+    ("blocked_addresses", "user_id", LINK),
+    ("credentials", "attempt", Personal),
+    ("credentials", "batch_id", ID),
+    ("credentials", "created_at", Personal),
+    ("credentials", "delivery_id", Personal),
+    ("credentials", "expires_at", Personal),
+    ("credentials", "id", ID),
+    ("credentials", "kind", Personal),
+    ("credentials", "used_at", Personal),
+    ("credentials", "user_id", LINK),
+    ("credentials", "verifier", Secret("who has it can try passwords")),
+    // The ledger keeps its lines, with the person's id, so that its sums stay.
+    ("deliveries", "attempt", STATE),
+    ("deliveries", "batch_id", Personal),
+    ("deliveries", "due_at", STATE),
+    ("deliveries", "give_up_at", STATE),
+    ("deliveries", "id", Personal),
+    ("deliveries", "lease_token", STATE),
+    ("deliveries", "lease_until", STATE),
+    ("deliveries", "moved_at", STATE),
+    ("deliveries", "reason", Personal),
+    ("deliveries", "sent_at", Personal),
+    ("deliveries", "state", Personal),
+    ("deliveries", "test_address", Personal),
+    ("deliveries", "unsure", STATE),
+    ("deliveries", "user_id", ID),
+    ("idempotency_keys", "answer", Personal),
+    ("idempotency_keys", "caller", STAFF),
+    ("idempotency_keys", "created_at", Personal),
+    ("idempotency_keys", "digest", STATE),
+    (
+        "idempotency_keys",
+        "key",
+        Exempt("drawn by the caller's program; forgotten after a week"),
+    ),
+    ("idempotency_keys", "status", STATE),
+    ("import_rejects", "cells", Personal),
+    ("import_rejects", "import_id", ID),
+    ("import_rejects", "problems", Personal),
+    ("import_rejects", "row_number", Personal),
+    ("import_users", "effect", Personal),
+    ("import_users", "import_id", LINK),
+    ("import_users", "row_number", Personal),
+    ("import_users", "user_id", LINK),
+    ("imports", "blank_count", STATE),
+    ("imports", "created_at", STATE),
+    ("imports", "created_by", STAFF),
+    ("imports", "created_count", STATE),
+    ("imports", "details_dropped_at", STATE),
+    ("imports", "digest", STATE),
+    ("imports", "done_at", STATE),
+    ("imports", "done_by", STAFF),
+    ("imports", "ended_at", STATE),
+    ("imports", "ended_by", STAFF),
+    ("imports", "file_name", TEXT),
+    ("imports", "form_token", STATE),
+    ("imports", "header", Exempt("the names of columns")),
+    ("imports", "id", STATE),
+    ("imports", "problem_counts", STATE),
+    ("imports", "progress_at", STATE),
+    ("imports", "progress_rows", STATE),
+    ("imports", "rejected_count", STATE),
+    ("imports", "removed_count", STATE),
+    ("imports", "row_count", STATE),
+    ("imports", "run", STATE),
+    ("imports", "separator", STATE),
+    ("imports", "state", STATE),
+    (
+        "imports",
+        "trouble",
+        Exempt("why a whole file cannot be read: a place in it and a sentence"),
+    ),
+    ("imports", "unchanged_count", STATE),
+    ("imports", "updated_count", STATE),
+    ("last_sent", "kind", Personal),
+    ("last_sent", "sent_at", Personal),
+    ("last_sent", "user_id", LINK),
+    ("left_out", "batch_id", Personal),
+    ("left_out", "given", Personal),
+    ("left_out", "id", ID),
+    ("left_out", "reason", Personal),
+    ("left_out", "user_id", LINK),
+    ("users", "created_at", Personal),
+    ("users", "email", Personal),
+    ("users", "email_key", KEY),
+    ("users", "fields", Personal),
+    ("users", "first_name", Personal),
+    ("users", "id", Personal),
+    ("users", "language", Personal),
+    ("users", "last_name", Personal),
+    ("users", "search", KEY),
+    ("users", "signed_in_at", Personal),
+    ("users", "updated_at", Personal),
+];
+
+#[tokio::test]
+async fn every_column_says_what_it_holds_of_a_person() {
+    let world = World::with(Setup::default().workers(0)).await;
+    // The months are parts of their tables.
+    let columns: Vec<(String, String)> = sqlx::query_as(
+        "select c.table_name::text, c.column_name::text from information_schema.columns c
+         where c.table_schema = current_schema()
+           and not exists (select from pg_inherits where inhrelid = c.table_name::regclass)
+         order by 1, 2",
+    )
+    .fetch_all(&world.db)
+    .await
+    .unwrap();
+    let known: BTreeMap<(&str, &str), Column> = COLUMNS
+        .iter()
+        .map(|(table, name, what)| ((*table, *name), *what))
+        .collect();
+
+    let is_whole = |table: &str| TABLES.iter().any(|(whole, _)| *whole == table);
+    let unknown: Vec<&(String, String)> = columns
+        .iter()
+        .filter(|(table, name)| !is_whole(table) && !known.contains_key(&(table.as_str(), name.as_str())))
+        .collect();
+    let gone: Vec<&(&str, &str)> = known
+        .keys()
+        .filter(|(table, name)| !columns.iter().any(|(is, column)| is == table && column == name))
+        .collect();
+
+    assert!(
+        unknown.is_empty(),
+        "say here what these hold of a person, and export and erase them: {unknown:#?}"
+    );
+    assert!(gone.is_empty(), "{gone:#?}");
+    world.end().await;
+}
+
+#[test]
+fn what_is_personal_is_exported_and_its_table_erased() {
+    let export = read("shared/src/store/users/export.sql");
+    let erase = read("shared/src/store/users/erase.sql");
+    let words = |text: &str| {
+        let words = text.split(|c: char| !c.is_alphanumeric() && c != '_' && c != '.');
+        words.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (exported, erased) = (words(&export), words(&erase));
+
+    for (table, column, what) in COLUMNS {
+        let reason = match what {
+            Personal => {
+                assert!(exported.iter().any(|word| word == table), "{table} is not exported");
+                let is_exported = exported
+                    .iter()
+                    .any(|word| word.split_once('.').is_some_and(|(_, name)| name == *column));
+                assert!(is_exported, "{table}.{column} is not exported");
+                "exported"
+            }
+            Secret(reason) | Exempt(reason) => reason,
+        };
+        assert!(!reason.is_empty(), "{table}.{column}");
+        // The cascade takes the passwords, and the audit log has ids only.
+        let is_elsewhere = ["credentials", "audit"].contains(table);
+        assert!(
+            matches!(what, Exempt(_)) || is_elsewhere || erased.iter().any(|word| word == table),
+            "{table}.{column} is not erased"
+        );
+    }
+    for (table, what) in TABLES {
+        assert!(
+            matches!(what, Exempt(reason) if !reason.is_empty()),
+            "{table} has personal columns: name them"
+        );
+    }
+}

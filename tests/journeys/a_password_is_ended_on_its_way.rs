@@ -1,0 +1,303 @@
+//! A password is ended while a worker has its mail in hand: none works afterwards, whichever of the
+//! two is first.
+//!
+//! Triggers in the database hold the worker's statement that stores the verifier, either before it has
+//! read what it checks or after it has inserted the verifier and before it commits. Meanwhile the
+//! password is ended over the API.
+
+use crate::json;
+use harness::relay::{Behaviour, Step};
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use reqwest::Method;
+use serde_json::Value;
+use sqlx::pool::PoolConnection;
+use sqlx::{AssertSqlSafe, Postgres};
+use uuid::Uuid;
+
+const OWN: &str = "correct horse battery staple";
+
+/// Where the worker's statement is held.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Moment {
+    /// Its snapshot is taken; nothing is read or locked yet.
+    BeforeItReads,
+    /// The verifier is inserted and not committed.
+    BeforeItCommits,
+}
+
+impl Moment {
+    const fn key(self) -> i64 {
+        match self {
+            Self::BeforeItReads => 7_001,
+            Self::BeforeItCommits => 7_002,
+        }
+    }
+}
+
+/// How passwords are ended.
+#[derive(Clone, Copy, Debug)]
+enum End {
+    BatchStopped,
+    BatchRevoked,
+    UserRevoked,
+    UserLocked,
+    OwnChosen,
+    AddressChanged,
+}
+
+impl End {
+    const ALL: [Self; 6] = [
+        Self::BatchStopped,
+        Self::BatchRevoked,
+        Self::UserRevoked,
+        Self::UserLocked,
+        Self::OwnChosen,
+        Self::AddressChanged,
+    ];
+
+    const fn reason(self) -> &'static str {
+        match self {
+            Self::BatchStopped | Self::BatchRevoked => "stopped",
+            Self::UserRevoked => "revoked",
+            Self::UserLocked => "user_locked",
+            Self::OwnChosen => "superseded",
+            Self::AddressChanged => "address_changed",
+        }
+    }
+}
+
+/// A person with a mail in a worker's hands.
+struct Person {
+    id: Uuid,
+    email: String,
+    /// The password they were mailed before.
+    earlier: String,
+    batch: Uuid,
+}
+
+/// Makes workers wait for [`Moment::key`] at both moments.
+async fn set_traps(world: &World) {
+    let traps = format!(
+        "create function hold() returns trigger language plpgsql as $$ begin
+             if current_setting('application_name') not like 'beckon-api%' then
+                 perform pg_advisory_xact_lock_shared(tg_argv[0]::bigint);
+             end if;
+             return null;
+         end $$;
+         create trigger hold_before before insert on credentials for each statement execute function hold('{}');
+         create trigger hold_after after insert on credentials for each statement execute function hold('{}');",
+        Moment::BeforeItReads.key(),
+        Moment::BeforeItCommits.key(),
+    );
+    sqlx::raw_sql(AssertSqlSafe(traps)).execute(&world.db).await.unwrap();
+}
+
+/// Holds the next worker that comes to a moment, until [`release`].
+async fn hold(world: &World, moment: Moment) -> PoolConnection<Postgres> {
+    let mut held = world.db.acquire().await.unwrap();
+    sqlx::query("select pg_advisory_lock($1)")
+        .bind(moment.key())
+        .execute(&mut *held)
+        .await
+        .unwrap();
+    held
+}
+
+async fn release(mut held: PoolConnection<Postgres>, moment: Moment) {
+    sqlx::query("select pg_advisory_unlock($1)")
+        .bind(moment.key())
+        .execute(&mut *held)
+        .await
+        .unwrap();
+}
+
+/// Waits until this many statements wait for locks of this kind: `advisory`, or of a row.
+async fn waits(world: &World, advisory: bool) {
+    let question = "select count(*) from pg_locks l join pg_stat_activity a using (pid)
+                    where not l.granted and a.datname = current_database() and (l.locktype = 'advisory') = $1";
+    world
+        .eventually("somebody to wait for a lock", async || {
+            let waiting: i64 = sqlx::query_scalar(question)
+                .bind(advisory)
+                .fetch_one(&world.db)
+                .await
+                .unwrap();
+            (waiting > 0).then_some(())
+        })
+        .await;
+}
+
+/// Mails a person a password, then has a worker take another mail to them in hand, up to this moment.
+async fn in_hand(world: &World, email: String, moment: Moment) -> (Person, PoolConnection<Postgres>) {
+    let id = world.person(&email).await;
+    let first = world.reset_passwords(json!({ "users": [id] })).await;
+    world.finished(first).await;
+    let earlier = world.relay.mails_to(&email).unwrap()[0].password().unwrap().to_owned();
+    let held = hold(world, moment).await;
+    let batch = world
+        .reset_passwords(json!({ "users": [id], "include_recent": true }))
+        .await;
+    waits(world, true).await;
+    let person = Person {
+        id,
+        email,
+        earlier,
+        batch,
+    };
+    (person, held)
+}
+
+/// Ends the password, and returns the answer.
+async fn end(world: &World, person: &Person, how: End) -> Value {
+    let (id, batch) = (person.id, person.batch);
+    let answer = match how {
+        End::BatchStopped => world.post(&format!("/v1/batches/{batch}/stop"), json!({})).await,
+        End::BatchRevoked => world.post("/v1/credentials/revoke", json!({ "batch": batch })).await,
+        End::UserRevoked => world.post("/v1/credentials/revoke", json!({ "users": [id] })).await,
+        End::UserLocked => world.post(&format!("/v1/users/{id}/lock"), json!({})).await,
+        End::OwnChosen => {
+            let choice = json!({ "email": person.email, "password": person.earlier, "new_password": OWN });
+            world.post("/v1/credentials/choose", choice).await
+        }
+        End::AddressChanged => {
+            let change = json!({ "email": format!("other-{}", person.email) });
+            let path = format!("/v1/users/{id}");
+            world.ask(Method::PATCH, &path, Some(change), None).await
+        }
+    };
+    answer.expect(200)
+}
+
+/// Verifiers of the mail that was in hand.
+async fn live(world: &World, person: &Person) -> i64 {
+    sqlx::query_scalar("select count(*) from credentials where batch_id = $1")
+        .bind(person.batch)
+        .fetch_one(&world.db)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn ended_before_the_verifier_is_stored_no_mail_is_sent() {
+    let world = World::start().await;
+    set_traps(&world).await;
+
+    for (n, how) in End::ALL.into_iter().enumerate() {
+        let moment = Moment::BeforeItReads;
+        let (person, held) = in_hand(&world, format!("person{n}@example.org"), moment).await;
+
+        let answer = end(&world, &person, how).await;
+        release(held, moment).await;
+        let finished = world.finished(person.batch).await;
+
+        assert_eq!(finished["counts"]["cancelled"], 1, "{how:?}: {finished}");
+        let line = world.deliveries(person.batch).await[0].clone();
+        assert_eq!(line["reason"], how.reason(), "{how:?}: {line}");
+        assert_eq!(live(&world, &person).await, 0, "{how:?}");
+        let mails = world.relay.mails_to(&person.email).unwrap();
+        assert_eq!(mails.len(), 1, "{how:?}: the second was sent");
+        if let End::UserRevoked | End::UserLocked | End::AddressChanged = how {
+            assert_eq!(answer["mails_in_hand"], 1, "{how:?}: {answer}");
+        }
+    }
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn ended_while_the_verifier_is_being_stored_it_does_not_work() {
+    let world = World::start().await;
+    set_traps(&world).await;
+
+    for (n, how) in End::ALL.into_iter().enumerate() {
+        let moment = Moment::BeforeItCommits;
+        let (person, held) = in_hand(&world, format!("person{n}@example.org"), moment).await;
+
+        let ending = async {
+            let answer = end(&world, &person, how).await;
+            (answer, live(&world, &person).await)
+        };
+        let releasing = async {
+            waits(&world, false).await;
+            release(held, moment).await;
+        };
+        let ((answer, live_then), ()) = tokio::join!(ending, releasing);
+        world.finished(person.batch).await;
+
+        // Stopping a batch ends no password that a mail has already.
+        let works = i64::from(matches!(how, End::BatchStopped));
+        assert_eq!(live(&world, &person).await, works, "{how:?}: {answer}");
+        if works == 0 {
+            assert_eq!(live_then, 0, "{how:?}: it worked when it was said to be ended");
+            let mails = world.relay.mails_to(&person.email).unwrap();
+            for mail in mails {
+                let tried = world.sign_in(&person.email, mail.password().unwrap()).await;
+                let is_earlier_of_the_batch =
+                    matches!(how, End::BatchRevoked) && mail.password() == Some(&*person.earlier);
+                assert_eq!(tried.status == 200, is_earlier_of_the_batch, "{how:?}");
+            }
+        }
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_dies_with_the_mail_in_hand_leaves_no_password() {
+    let mut world = World::with(Setup::default().workers(0).worker_setting("BECKON_LEASE", "2s")).await;
+    // Once before the verifier is stored, and once after.
+    for (step, stored) in [("W3", 0), ("W4", 1)] {
+        let id = world.person(&format!("{step}@example.org")).await;
+        let batch = world.reset_passwords(json!({ "users": [id] })).await;
+        let sign = world.folder().join(step);
+        let failpoint = format!("{step}:1:{}", sign.display());
+        world.start_worker_that_stops(&failpoint).await.unwrap();
+        world
+            .eventually("the worker to stop", async || sign.exists().then_some(()))
+            .await;
+
+        let locked = world.post(&format!("/v1/users/{id}/lock"), json!({})).await.expect(200);
+        world.kill_worker(0).await;
+        let finished = world.finished(batch).await;
+
+        assert_eq!(locked["passwords_ended"], stored, "{step}: {locked}");
+        assert_eq!(locked["mails_in_hand"], 1, "{step}: {locked}");
+        assert_eq!(finished["counts"]["cancelled"], 1, "{step}: {finished}");
+        assert_eq!(world.deliveries(batch).await[0]["reason"], "user_locked", "{step}");
+    }
+    let left: i64 = sqlx::query_scalar("select count(*) from credentials")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!((left, world.relay.accepted_count()), (0, 0));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_mail_that_was_in_hand_is_not_tried_again() {
+    let world = World::start().await;
+    let id = world.person("ada@example.org").await;
+    world.relay.set("ada@example.org", Behaviour::Silence { at: Step::Dot });
+    let batch = world.reset_passwords(json!({ "users": [id] })).await;
+    world
+        .relay
+        .wait_until("a whole message", PATIENCE, |counts| counts.dots == 1)
+        .await
+        .unwrap();
+
+    let locked = world.post(&format!("/v1/users/{id}/lock"), json!({})).await.expect(200);
+    world.relay.hang_up();
+    let finished = world.finished(batch).await;
+
+    assert_eq!(
+        (&locked["passwords_ended"], &locked["mails_in_hand"]),
+        (&json!(1), &json!(1)),
+        "{locked}"
+    );
+    assert_eq!(finished["counts"]["cancelled"], 1, "{finished}");
+    assert_eq!(finished["counts"]["unsure"], 1, "{finished}");
+    assert_eq!(world.deliveries(batch).await[0]["reason"], "user_locked");
+    assert_eq!(world.relay.counts().dots, 1);
+    world.assert_sums().await;
+    world.end().await;
+}

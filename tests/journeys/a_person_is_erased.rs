@@ -1,0 +1,181 @@
+//! A person asks what is kept about them, and then that it goes.
+
+use crate::json;
+use harness::World;
+use harness::relay::{Behaviour, Step};
+use reqwest::Method;
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, Row as _};
+use uuid::Uuid;
+
+/// Two addresses of one person, and a neighbour whose address has one of them in it.
+const OLD: &str = "Nora.Field@Example.org";
+const NEW: &str = "nora@lerna.example";
+const NEIGHBOUR: &str = "elnora@lerna.example";
+
+/// Rows of every table that have this text in them, whatever its case.
+async fn rows_with(world: &World, text: &str) -> Vec<String> {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select c.relname::text from pg_class c
+         where c.relkind = 'r' and c.relnamespace = current_schema()::regnamespace order by 1",
+    )
+    .fetch_all(&world.db)
+    .await
+    .unwrap();
+    let mut found = Vec::new();
+    for table in tables {
+        let rows = sqlx::query(AssertSqlSafe(format!(
+            "select t::text from {table} t where position(lower($1) in lower(t::text)) > 0"
+        )))
+        .bind(text)
+        .fetch_all(&world.db)
+        .await
+        .unwrap();
+        found.extend(rows.iter().map(|row| format!("{table}: {}", row.get::<String, _>(0))));
+    }
+    found
+}
+
+/// Imports a file with the same person twice, and somebody beside them, under an idempotency key.
+async fn import(world: &World) -> Uuid {
+    let csv = format!(
+        "email,first_name,last_name,cost_centre\n{OLD},Nora,Quillfeather,K77-Q\n{OLD},Nora,Quillfeather,K77-Q\n\
+         {NEIGHBOUR},El,Nora,\n{NEIGHBOUR},El,Nora,\n"
+    );
+    let answer = reqwest::Client::new()
+        .post(format!("{}/v1/imports?file_name=people.csv", world.base()))
+        .bearer_auth(world.key())
+        .header("Content-Type", "text/csv")
+        .header("Idempotency-Key", "once")
+        .body(csv)
+        .send()
+        .await
+        .unwrap();
+    let import: Value = answer.json().await.unwrap();
+    assert_eq!(import["rejected"], 2, "{import}");
+    import["id"].as_str().unwrap().parse().unwrap()
+}
+
+async fn id_of(world: &World, email: &str) -> Uuid {
+    let users = world.get(&format!("/v1/users?q={email}")).await.expect(200);
+    users["items"][0]["id"].as_str().unwrap().parse().unwrap()
+}
+
+/// A world in which every table that can name a person does.
+async fn a_life(world: &World) -> (Uuid, Uuid) {
+    let words = format!("550 5.1.1 <{OLD}>: nobody of this name");
+    world.relay.set(OLD, Behaviour::answer(Step::Rcpt, &words));
+    world.person("ada@example.org").await;
+    let unknown = world.invite(json!({ "emails": [OLD, "ada@example.org"] })).await;
+    world.finished(unknown).await;
+    import(world).await;
+    let nora = id_of(world, OLD).await;
+    world
+        .post("/v1/system-emails/invite/test", json!({ "to": OLD }))
+        .await
+        .expect(202);
+    let invite = world.invite(json!({ "users": [nora] })).await;
+    let failed = world.finished(invite).await;
+    assert_eq!(failed["counts"]["failed"], 1, "{failed}");
+    let change = Some(json!({ "email": NEW }));
+    let changed = world
+        .ask(Method::PATCH, &format!("/v1/users/{nora}"), change, None)
+        .await;
+    changed.expect(200);
+    let password = world.reset_passwords(json!({ "users": [nora] })).await;
+    world.finished(password).await;
+    (nora, invite)
+}
+
+#[tokio::test]
+async fn what_is_kept_about_a_person_is_exported_and_then_erased_everywhere() {
+    let world = World::start().await;
+    let (nora, invite) = a_life(&world).await;
+    let before = world.batch(invite).await;
+
+    let exported = world.get(&format!("/v1/users/{nora}/export")).await;
+    let answer = world
+        .ask(Method::DELETE, &format!("/v1/users/{nora}"), None, None)
+        .await;
+
+    let text = exported.text.clone();
+    let exported = exported.expect(200);
+    assert_eq!(exported["user"]["email"], NEW, "{exported:#}");
+    assert_eq!(exported["user"]["fields"]["cost_centre"], "K77-Q", "{exported:#}");
+    for (part, rows) in [
+        ("imports", 1),
+        ("rejected_rows", 1),
+        ("answers", 1),
+        ("passwords", 1),
+        ("mails", 3),
+        ("last_sent", 1),
+        ("left_out", 1),
+        ("blocked_addresses", 1),
+    ] {
+        assert_eq!(exported[part].as_array().unwrap().len(), rows, "{part} in {exported:#}");
+    }
+    assert!(!exported["audit"].as_array().unwrap().is_empty(), "{exported:#}");
+    assert!(text.contains("nobody of this name"), "{exported:#}");
+    assert!(!text.contains("argon2"), "no verifier is handed out");
+    assert!(
+        !exported["rejected_rows"].to_string().contains(NEIGHBOUR),
+        "{exported:#}"
+    );
+
+    assert_eq!(answer.status, 204, "{}", answer.text);
+    for trace in [
+        OLD,
+        "'nora@lerna",
+        "(nora@lerna",
+        ",nora@lerna",
+        "\"nora@lerna",
+        "Quillfeather",
+        "K77-Q",
+    ] {
+        let left = rows_with(&world, trace).await;
+        assert!(left.is_empty(), "{trace} is left: {left:#?}");
+    }
+    let rejects: i64 = sqlx::query_scalar("select count(*) from import_rejects")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(rejects, 1, "the neighbour's row stays");
+    assert_eq!(world.batch(invite).await["counts"], before["counts"]);
+    let export = world.get(&format!("/v1/users/{nora}/export")).await;
+    assert_eq!(export.status, 404, "{}", export.text);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_a_mail_server_says_after_a_person_is_erased_is_not_kept() {
+    let world = World::start().await;
+    world
+        .relay
+        .set(OLD, Behaviour::SlowDot(std::time::Duration::from_secs(2)));
+    let nora = world.person(OLD).await;
+    let batch = world.invite(json!({ "users": [nora] })).await;
+    world
+        .eventually("the mail is with the relay", async || {
+            (world.batch(batch).await["counts"]["sending"] == 1).then_some(())
+        })
+        .await;
+
+    let answer = world
+        .ask(Method::DELETE, &format!("/v1/users/{nora}"), None, None)
+        .await;
+    world.finished(batch).await;
+
+    assert_eq!(answer.status, 204, "{}", answer.text);
+    let replies: i64 = sqlx::query_scalar("select count(*) from attempts where reply is not null")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(replies, 0);
+    let sent: i64 = sqlx::query_scalar("select count(*) from last_sent")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(sent, 0);
+    assert_eq!(world.batch(batch).await["counts"]["sent"], 1);
+    world.end().await;
+}

@@ -1,0 +1,342 @@
+//! Keys and administrators are made, and passwords are chosen with links that work once.
+
+use harness::world::Administrator;
+use harness::{Setup, World};
+use shared::password::{HashPool, Password, os_randomness};
+use uuid::Uuid;
+
+use crate::console_session::{ConsoleSession, Page};
+
+const CHOSEN: &str = "seven wet stones in a row";
+
+async fn a_quiet_world() -> World {
+    World::with(Setup::default().workers(0)).await
+}
+
+/// A one-time token of a form.
+fn token() -> String {
+    Uuid::new_v4().to_string()
+}
+
+/// As eleven minutes do in which nobody enters a password.
+async fn let_minutes_pass(world: &World) {
+    sqlx::query("update sessions set authenticated_at = authenticated_at - interval '11 minutes'")
+        .execute(&world.db)
+        .await
+        .unwrap();
+}
+
+async fn keys(world: &World) -> i64 {
+    sqlx::query_scalar("select count(*) from api_keys where created_by <> 'the command line'")
+        .fetch_one(&world.db)
+        .await
+        .unwrap()
+}
+
+async fn id_of(world: &World, name: &str) -> Uuid {
+    sqlx::query_scalar("select id from administrators where name = $1")
+        .bind(name)
+        .fetch_one(&world.db)
+        .await
+        .unwrap()
+}
+
+/// The address of the page behind a link that was shown.
+fn link_in(page: &Page) -> String {
+    let path = page.text.split("/console/choose-password/").nth(1);
+    let token = path.and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    assert!(token.len() > 40, "{}", page.text);
+    format!("/console/choose-password/{token}")
+}
+
+fn choice(password: &str) -> [(&str, &str); 2] {
+    [("new_password", password), ("again_password", password)]
+}
+
+async fn add_ana(session: &mut ConsoleSession) -> Page {
+    let token = token();
+    let fields = [
+        ("email", "ana@lerna.example"),
+        ("name", "Ana Ruiz"),
+        ("token", token.as_str()),
+    ];
+    let page = session.post("/console/administrators", &fields).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+    page
+}
+
+#[tokio::test]
+async fn handing_out_access_asks_for_the_password_again_and_keeps_what_was_filled_in() {
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await.clone();
+    world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
+    let ana = id_of(&world, "Ana Ruiz").await;
+    let mut session = ConsoleSession::of(&world, &priya).await;
+    let_minutes_pass(&world).await;
+
+    let token = token();
+    let forms = [
+        "/console/keys".to_owned(),
+        "/console/administrators".to_owned(),
+        format!("/console/administrators/{ana}/password"),
+        format!("/console/administrators/{ana}/enable"),
+    ];
+    for path in &forms {
+        let asked = session.post(path, &[("name", "intranet"), ("token", &token)]).await;
+        assert_eq!(asked.status, 401, "{path}");
+        assert!(asked.text.contains("Confirm your password"), "{path}: {}", asked.text);
+        assert!(asked.text.contains(&format!("action=\"{path}\"")), "{}", asked.text);
+        assert_eq!(
+            (asked.field("name"), asked.field("token")),
+            ("intranet".to_owned(), token.clone())
+        );
+    }
+    let form = [
+        ("name", "intranet"),
+        ("lifetime", "90d"),
+        ("token", token.as_str()),
+        ("confirm_password", "not her password at all"),
+    ];
+    let wrong = session.post("/console/keys", &form).await;
+    assert_eq!(wrong.status, 422);
+    assert!(wrong.text.contains("This is not your password"), "{}", wrong.text);
+    assert!(!wrong.text.contains("not her password at all"), "{}", wrong.text);
+    assert_eq!(keys(&world).await, 0);
+
+    let before = session.clone();
+    let right = [form[0], form[1], form[2], ("confirm_password", priya.password.as_str())];
+    let made = session.post("/console/keys", &right).await;
+    assert_eq!(made.status, 200, "{}", made.text);
+    assert!(made.text.contains("value=\"beckon_"), "{}", made.text);
+    assert_eq!(keys(&world).await, 1);
+    // The session goes on with another token.
+    assert!(session.token != before.token && session.is_signed_in().await);
+    assert!(!before.is_signed_in().await);
+    // For ten minutes nobody is asked again.
+    let again = session
+        .post("/console/keys", &[("name", "payroll"), ("token", &self::token())])
+        .await;
+    assert_eq!(again.status, 200, "{}", again.text);
+    let confirmed: i64 = sqlx::query_scalar("select count(*) from audit where action = 'password_confirmed'")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(confirmed, 1);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn passwords_are_confirmed_no_faster_than_they_are_tried_at_the_sign_in() {
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await.clone();
+    let mut session = ConsoleSession::of(&world, &priya).await;
+    let_minutes_pass(&world).await;
+
+    let mut tries = 0;
+    loop {
+        let form = [("name", "intranet"), ("confirm_password", "not her password at all")];
+        match session.post("/console/keys", &form).await.status {
+            422 => tries += 1,
+            429 => break,
+            other => assert_eq!(other, 422),
+        }
+        assert!(tries < 40, "{tries} passwords could be tried");
+    }
+
+    assert!(tries >= 10, "only {tries} passwords could be tried");
+    let anew = ConsoleSession::stranger(&world)
+        .sign_in(&priya.email, &priya.password)
+        .await;
+    assert_eq!(anew.status, 429);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_new_administrator_chooses_a_password_with_a_link_that_works_once() {
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await.clone();
+    let mut session = ConsoleSession::of(&world, &priya).await;
+
+    let added = add_ana(&mut session).await;
+    let link = link_in(&added);
+    let mut ana = ConsoleSession::stranger(&world);
+    // A program that scans mail opens it before she does.
+    for _ in 0..3 {
+        let page = ana.get(&link).await;
+        assert_eq!(page.status, 200);
+        assert!(page.text.contains("ana@lerna.example"), "{}", page.text);
+    }
+    let short = ana.send(&link, &choice("too short")).await;
+    assert_eq!(short.status, 422);
+    assert!(short.text.contains("15 characters or more"), "{}", short.text);
+    let differs = [
+        ("new_password", CHOSEN),
+        ("again_password", "seven dry stones in a row"),
+    ];
+    assert_eq!(ana.send(&link, &differs).await.status, 422);
+    let (mut one, mut other) = (ana.clone(), ana.clone());
+    let at_once = (choice(CHOSEN), choice(CHOSEN));
+    let (first, second) = tokio::join!(one.send(&link, &at_once.0), other.send(&link, &at_once.1));
+
+    let mut statuses = [first.status, second.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303, 410]);
+    let hers = if first.status == 303 { one } else { other };
+    assert!(hers.is_signed_in().await);
+    assert_eq!(ana.get(&link).await.status, 410);
+    assert_eq!(ana.sign_in("ana@lerna.example", CHOSEN).await.status, 303);
+    let token = link.rsplit('/').next().unwrap_or_default();
+    assert!(!world.logs().contains(token), "a log has the token of a link");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_administrator_whose_name_looks_like_another_is_not_added() {
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await.clone();
+    let mut session = ConsoleSession::of(&world, &priya).await;
+
+    for (status, name, told) in [
+        (409, "priya  nair", "Another administrator is called Priya Nair"),
+        // The first letter is Cyrillic.
+        (409, "\u{420}riya Nair", "Another administrator is called Priya Nair"),
+        (422, "Ana\u{200b} Ruiz", "Name must not contain invisible characters"),
+        (422, "\u{202e}zuiR anA", "Name must not contain invisible characters"),
+        (
+            422,
+            "k\u{435}y tests",
+            "Name must not begin like those of keys and programs",
+        ),
+    ] {
+        let token = token();
+        let fields = [
+            ("email", "ana@lerna.example"),
+            ("name", name),
+            ("token", token.as_str()),
+        ];
+        let page = session.post("/console/administrators", &fields).await;
+        assert_eq!(page.status, status, "{name:?}");
+        assert!(page.text.contains(told), "{name:?}: {}", page.text);
+    }
+    let token = token();
+    let taken = session
+        .post("/console/keys", &[("name", "TESTS"), ("token", &token)])
+        .await;
+    assert_eq!(taken.status, 409);
+    assert!(
+        taken.text.contains("A key that works is called ‘tests’"),
+        "{}",
+        taken.text
+    );
+    let never = [
+        ("name", "siem"),
+        ("lifetime", "never"),
+        ("may_read_audit_log", "true"),
+        ("token", &token),
+    ];
+    assert_eq!(session.post("/console/keys", &never).await.status, 200);
+    let list = session.get("/console/keys").await.text;
+    assert!(
+        list.contains("May read the audit log") && list.contains("never expires"),
+        "{list}"
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_reset_ends_the_password_and_the_sessions_and_nobody_sees_the_next_one() {
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await.clone();
+    let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
+    let path = format!("/console/administrators/{}", id_of(&world, "Ana Ruiz").await);
+    let hers = ConsoleSession::of(&world, &ana).await;
+    let mut session = ConsoleSession::of(&world, &priya).await;
+
+    let token = token();
+    let first = session.post(&format!("{path}/password"), &[("token", &token)]).await;
+    let again = session.post(&format!("{path}/password"), &[("token", &token)]).await;
+    let second = session
+        .post(&format!("{path}/password"), &[("token", &self::token())])
+        .await;
+
+    assert!(!hers.is_signed_in().await);
+    let mut ana_again = ConsoleSession::stranger(&world);
+    assert_eq!(ana_again.sign_in(&ana.email, &ana.password).await.status, 422);
+    assert!(!again.text.contains("/console/choose-password/"), "{}", again.text);
+    // Only the latest link works.
+    assert_eq!(ana_again.get(&link_in(&first)).await.status, 410);
+    assert_eq!(ana_again.get(&link_in(&second)).await.status, 200);
+    let lasts: bool = sqlx::query_scalar(
+        "select link_expires_at between now() + interval '23 hours' and now() + interval '24 hours'
+         from administrators where name = 'Ana Ruiz'",
+    )
+    .fetch_one(&world.db)
+    .await
+    .unwrap();
+    assert!(lasts);
+    assert_eq!(ana_again.send(&link_in(&second), &choice(CHOSEN)).await.status, 303);
+    assert!(ana_again.is_signed_in().await);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_link_ends_with_its_time_and_with_a_disabling() {
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await.clone();
+    let mut session = ConsoleSession::of(&world, &priya).await;
+    let link = link_in(&add_ana(&mut session).await);
+    let path = format!("/console/administrators/{}", id_of(&world, "Ana Ruiz").await);
+    let mut ana = ConsoleSession::stranger(&world);
+
+    session.post(&format!("{path}/disable"), &[]).await;
+    assert_eq!(ana.send(&link, &choice(CHOSEN)).await.status, 410);
+    session.post(&format!("{path}/enable"), &[]).await;
+    assert_eq!(ana.send(&link, &choice(CHOSEN)).await.status, 410);
+    assert!(session.get(&path).await.text.contains("Link expired"));
+
+    let reset = session.post(&format!("{path}/password"), &[("token", &token())]).await;
+    sqlx::query("update administrators set link_expires_at = now() where link_expires_at > now()")
+        .execute(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(ana.get(&link_in(&reset)).await.status, 410);
+    assert_eq!(ana.send(&link_in(&reset), &choice(CHOSEN)).await.status, 410);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_first_password_of_the_release_before_signs_in_and_cannot_be_kept() {
+    let world = a_quiet_world().await;
+    let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
+    let first = Password::generate(&mut os_randomness()).unwrap();
+    let (first, verifier) = HashPool::start(1, 1).unwrap().hash(first).await.unwrap();
+    let first = first.expose_for_mail().to_owned();
+    sqlx::query("update administrators set verifier = $1, must_choose = true, password_made_at = now()")
+        .bind(verifier.as_stored())
+        .execute(&world.db)
+        .await
+        .unwrap();
+
+    let ana = Administrator {
+        password: first.to_uppercase().replace('-', " "),
+        ..ana
+    };
+    let mut session = ConsoleSession::of(&world, &ana).await;
+    for kept in [first.clone(), first.replace('-', ""), ana.password.clone()] {
+        let page = session.send_own(&kept).await;
+        assert_eq!(page.status, 422, "{kept}");
+        assert!(page.text.contains("This is the password you have now"), "{}", page.text);
+    }
+    assert_eq!(session.send_own(CHOSEN).await.status, 303);
+    assert_eq!(session.get("/console/keys").await.status, 200);
+    world.end().await;
+}
+
+impl ConsoleSession {
+    /// Sends the form in which a password must be chosen before anything else.
+    async fn send_own(&mut self, password: &str) -> Page {
+        let proof = self.get("/console/password").await.field("proof");
+        let [new, again] = choice(password);
+        self.send("/console/password", &[("proof", &proof), new, again]).await
+    }
+}
