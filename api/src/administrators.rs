@@ -4,7 +4,7 @@ use crate::StartError;
 use crate::config::{Admission, Settings};
 use shared::address::EmailAddress;
 use shared::name::check_administrator;
-use shared::password::{HashPool, Password};
+use shared::password::{HashPool, Password, PersonalWords};
 use shared::store::administrators::{self, Access, Added, NewAdministrator};
 use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::{self, Db, begin, commit};
@@ -34,7 +34,8 @@ pub async fn admit(settings: &Settings, admission: Admission) -> Result<(), Star
         .trim()
         .to_owned();
     check_administrator(&name).map_err(|fault| refused(format!("--name: {fault}")))?;
-    let password = Password::chosen(&first_line()?).map_err(|fault| refused(fault.to_string()))?;
+    let words = PersonalWords::of([address.as_typed(), &name, &settings.letters.organisation]);
+    let password = Password::chosen(&first_line()?, &words).map_err(|fault| refused(fault.to_string()))?;
     let hashing = HashPool::start(1, 1).map_err(|fault| StartError::System("start a thread for hashing", fault))?;
     let hashed = hashing.hash(password).await;
     let (_, verifier) = hashed.map_err(|fault| StartError::Randomness(fault.to_string()))?;

@@ -1,36 +1,32 @@
 //! Checking passwords for the platform, and ending them.
 //!
 //! The platform's sign-in page asks here. Whatever was wrong (no such person, no password, the
-//! wrong one, one that expired), the answer has the same words and costs the same time: as many
-//! hashes are computed for a stranger as for anybody, and as many tries ([`Tries`]) are there for
-//! either. A password that Beckon mailed lets its owner
+//! wrong one, one that expired), the answer has the same words and costs the same time: one hash, and
+//! as many tries ([`Tries`]) are there for a stranger as for anybody. A password that Beckon mailed lets its owner
 //! in to do one thing, choose their own; until they do, the one they had before works too, so
 //! neither a failed mail nor somebody else's request locks anybody out.
 
+mod checking;
 pub mod revoke;
-mod tries;
+pub mod tries;
 
 use crate::body::JsonBody;
+use crate::caller::Caller;
 use crate::problem::{FieldError, Problem};
 use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use checking::Check;
 use serde::{Deserialize, Serialize};
-use shared::address::EmailAddress;
-use shared::password::{Form, Password, Verifier, dummy_verifier};
-use shared::store::credentials::{self, Candidate};
-use shared::store::intake::LIVE_PASSWORDS_MOST;
-use std::time::{Duration, Instant};
+use shared::password::{PasswordFault, PersonalWords, Rank};
+use shared::store::credentials;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 pub use tries::Tries;
-
-/// Longer candidates are refused before hashing: a megabyte costs more to hash than to send.
-const CANDIDATE_MOST_BYTES: usize = 1_024;
 
 /// Somebody who wants to sign in.
 #[derive(Deserialize, ToSchema)]
@@ -41,6 +37,10 @@ pub struct VerifyRequest {
     /// What they typed. A mailed password may be typed with or without its hyphens.
     #[schema(value_type = String, format = Password)]
     pub password: Zeroizing<String>,
+    /// What the platform calls the device or network that asks, such as its device cookie, in 1 to 128
+    /// bytes. Tries are counted for each, and one that has signed in as the person before has its own.
+    #[schema(min_length = 1, max_length = 128)]
+    pub client: Option<String>,
 }
 
 /// Somebody who may sign in.
@@ -57,9 +57,16 @@ pub struct Verified {
 
 /// Checks a password.
 #[utoipa::path(post, path = "/v1/credentials/verify", tag = "credentials", request_body = VerifyRequest,
-    responses((status = 200, body = Verified), (status = 401, body = Problem), (status = 429, body = Problem)))]
-pub async fn verify(State(api): State<Api>, body: JsonBody<VerifyRequest>) -> Result<Json<Verified>, Problem> {
-    let found = matching(&api, &body.value.email, body.value.password).await?;
+    responses((status = 200, body = Verified), (status = 401, body = Problem), (status = 429, body = Problem),
+        (status = 503, body = Problem)))]
+pub async fn verify(
+    State(api): State<Api>,
+    caller: Caller,
+    body: JsonBody<VerifyRequest>,
+) -> Result<Json<Verified>, Problem> {
+    let request = body.value;
+    let check = Check::begin(&api, &caller, &request.email, request.client).await?;
+    let found = check.matching(request.password).await?;
     let used = match found.clone() {
         Some(proof) => {
             let db = api.db.clone();
@@ -68,8 +75,7 @@ pub async fn verify(State(api): State<Api>, body: JsonBody<VerifyRequest>) -> Re
         }
         None => false,
     };
-    let outcome = if used { "right" } else { "wrong" };
-    api.metrics.verifications.with_label_values(&[outcome]).inc();
+    checking::count(&api, if used { "right" } else { "wrong" });
     match found {
         Some(candidate) if used => Ok(Json(Verified {
             user: candidate.user,
@@ -88,78 +94,6 @@ fn wrong() -> Problem {
     )
 }
 
-/// Says when to try again, to whom it may concern: whether there is such a person plays no part.
-fn too_many_tries(wait: Duration) -> Problem {
-    // Whole seconds, rounded up: a client that comes back on the dot is not refused again.
-    let seconds = u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
-    let mut problem = Problem::new(
-        StatusCode::TOO_MANY_REQUESTS,
-        "too_many_tries",
-        format!("Too many passwords were tried for this address. Try again in {seconds} seconds."),
-    );
-    problem.retry_after = Some(seconds);
-    problem
-}
-
-/// The verifier that the password fits, if there is one and a try is left.
-async fn matching(api: &Api, email: &str, password: Zeroizing<String>) -> Result<Option<Candidate>, Problem> {
-    let key = EmailAddress::parse(email).map(|address| address.key()).ok();
-    let spent = api
-        .tries
-        .take(key.as_deref().unwrap_or(email), Instant::now())
-        .map_err(|wait| {
-            api.metrics.verifications.with_label_values(&["throttled"]).inc();
-            too_many_tries(wait)
-        })?;
-    let found = compared(api, &key.unwrap_or_default(), password).await;
-    // Without an answer, nobody learnt anything.
-    if !matches!(found, Ok(None)) {
-        api.tries.give_back(spent);
-    }
-    found
-}
-
-async fn compared(api: &Api, key: &str, password: Zeroizing<String>) -> Result<Option<Candidate>, Problem> {
-    let candidates = credentials::live(&api.db, key).await?;
-    let is_plausible = !password.is_empty() && password.len() <= CANDIDATE_MOST_BYTES;
-    let candidate_text = if is_plausible {
-        password
-    } else {
-        Zeroizing::new("-".to_owned())
-    };
-    let found = api
-        .hashing
-        .verify(verifiers(&candidates), candidate_text)
-        .await
-        .map_err(|fault| {
-            tracing::error!(error = %fault, "A password could not be checked");
-            Problem::internal()
-        })?;
-    Ok(found
-        .filter(|_| is_plausible)
-        .and_then(|at| candidates.into_iter().nth(at)))
-}
-
-/// The candidates' verifiers, filled up with ones that fit nothing: the time must not tell how
-/// many passwords somebody has, or whether there is such a person.
-///
-/// Somebody has more than fit only when the relay fell silent over several of their mails; each
-/// may have arrived, so each is compared, and the time then tells that there are some more.
-fn verifiers(candidates: &[Candidate]) -> Vec<(Verifier, Form)> {
-    let usual = usize::try_from(LIVE_PASSWORDS_MOST).unwrap_or_default() + 1;
-    let count = candidates.len().max(1).next_multiple_of(usual);
-    let known = candidates.iter().map(|candidate| {
-        let form = if candidate.is_generated {
-            Form::Generated
-        } else {
-            Form::Chosen
-        };
-        (Verifier::from_stored(candidate.verifier.clone()), form)
-    });
-    let filling = std::iter::repeat_with(|| (dummy_verifier(), Form::Chosen));
-    known.chain(filling).take(count).collect()
-}
-
 /// Somebody who chooses a password of their own.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -169,9 +103,13 @@ pub struct ChooseRequest {
     /// The password they have: a mailed one, or the one they chose before.
     #[schema(value_type = String, format = Password)]
     pub password: Zeroizing<String>,
-    /// The one they want: 15 to 1024 bytes, and none that works for them now, mailed or chosen.
+    /// The one they want: 15 characters or more, at most 1,024 bytes, not easy to guess, and none that works for
+    /// them now, mailed or chosen.
     #[schema(value_type = String, format = Password)]
     pub new_password: Zeroizing<String>,
+    /// As in `POST /v1/credentials/verify`.
+    #[schema(min_length = 1, max_length = 128)]
+    pub client: Option<String>,
 }
 
 /// Who has a password of their own now.
@@ -185,20 +123,37 @@ pub struct Chosen {
 /// mails still owed to them are cancelled.
 #[utoipa::path(post, path = "/v1/credentials/choose", tag = "credentials", request_body = ChooseRequest,
     responses((status = 200, body = Chosen), (status = 401, body = Problem), (status = 422, body = Problem),
-        (status = 429, body = Problem)))]
-pub async fn choose(State(api): State<Api>, body: JsonBody<ChooseRequest>) -> Result<Json<Chosen>, Problem> {
+        (status = 429, body = Problem), (status = 503, body = Problem)))]
+pub async fn choose(
+    State(api): State<Api>,
+    caller: Caller,
+    body: JsonBody<ChooseRequest>,
+) -> Result<Json<Chosen>, Problem> {
     let request = body.value;
-    let new = Password::chosen(&request.new_password).map_err(|fault| unfit(fault.code(), fault.to_string()))?;
     let this = api.clone();
     api.to_the_end(async move {
-        let proof = matching(&this, &request.email, request.password)
-            .await?
-            .ok_or_else(wrong)?;
+        let check = Check::begin(&this, &caller, &request.email, request.client).await?;
+        // Judged before the proof, so that a person who has to choose again needs no second try.
+        let words = PersonalWords::of([&request.email, &this.letters.organisation]);
+        let judged = this
+            .hashing
+            .choose(check.rank(), request.new_password.clone(), words)
+            .await;
+        if !matches!(judged, Ok(Ok(_))) {
+            check.give_up();
+            judged?.map_err(guessable)?;
+            return Err(Problem::internal());
+        }
+        let proof = check.matching(request.password).await?.ok_or_else(wrong)?;
         // Only for those who have proved themselves: the answer says whether a password works.
-        if is_in_use(&this, &request.email, request.new_password).await? {
+        if checking::is_in_use(&this, &request.email, request.new_password.clone()).await? {
             return Err(unfit("password_reused", REUSED.to_owned()));
         }
-        let (_, verifier) = this.hashing.hash(new).await.map_err(|_| Problem::internal())?;
+        // Once more with the person's own words, which only they may learn anything about.
+        let words = checking::words_of(&this, proof.user).await?;
+        let judged = this.hashing.choose(Rank::FIRST, request.new_password, words).await?;
+        let new = judged.map_err(guessable)?;
+        let (_, verifier) = this.hashing.hash(new).await?;
         // It may have expired or been revoked while we hashed.
         if !credentials::note_use(&this.db, &proof).await?
             || !credentials::choose(&this.db, &proof, verifier.as_stored()).await?
@@ -212,44 +167,12 @@ pub async fn choose(State(api): State<Api>, body: JsonBody<ChooseRequest>) -> Re
 
 const REUSED: &str = "Password must not be the current one or one that was mailed";
 
+fn guessable(fault: PasswordFault) -> Problem {
+    unfit(fault.code(), fault.to_string())
+}
+
+/// Says why a password cannot be chosen.
 fn unfit(code: &str, message: String) -> Problem {
     let error = FieldError::in_field("new_password", code, message);
     Problem::unprocessable("password_unfit", "This password cannot be used; see errors.").with_errors(vec![error])
-}
-
-/// Whether a password works for this person already, a mailed one in whatever form it is typed: then
-/// it is known to more than its owner, or lies in a mailbox (ASVS 6.4.1).
-async fn is_in_use(api: &Api, email: &str, password: Zeroizing<String>) -> Result<bool, Problem> {
-    let key = EmailAddress::parse(email)
-        .map(|address| address.key())
-        .unwrap_or_default();
-    Ok(compared(api, &key, password).await?.is_some())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_stranger_costs_as_many_hashes_as_anybody() {
-        let candidate = Candidate {
-            id: Uuid::nil(),
-            user: Uuid::nil(),
-            is_generated: true,
-            verifier: dummy_verifier().as_stored().to_owned(),
-            expires_at: None,
-        };
-        let hashes = |passwords| verifiers(&vec![candidate.clone(); passwords]).len();
-
-        assert_eq!([0, 1, 5, 6].map(hashes), [6; 4]);
-        assert_eq!([7, 12, 13, 25].map(hashes), [12, 12, 18, 30]);
-    }
-
-    #[test]
-    fn a_wait_is_told_in_whole_seconds_that_are_enough() {
-        for (wait, seconds) in [(1, 1), (1_000, 1), (1_001, 2), (9_999, 10)] {
-            let problem = too_many_tries(Duration::from_millis(wait));
-            assert_eq!((problem.status, problem.retry_after), (429, Some(seconds)));
-        }
-    }
 }

@@ -131,15 +131,15 @@ impl ApiMetrics {
             ),
             verifications: metrics.counters(
                 "beckon_credential_verifications_total",
-                "Passwords checked, by outcome.",
+                "Passwords to check, by outcome: right, wrong, throttled (no try was left), busy (too many waited).",
                 "outcome",
-                &["right", "wrong", "throttled"],
+                &["right", "wrong", "throttled", "busy"],
             ),
             sign_ins: metrics.counters(
                 "beckon_console_sign_ins_total",
-                "Sign-ins at the console, by outcome.",
+                "Sign-ins at the console, by outcome: right, wrong, throttled (no try was left), busy (too many waited).",
                 "outcome",
-                &["right", "wrong", "throttled"],
+                &["right", "wrong", "throttled", "busy"],
             ),
             amqp_reconnects: metrics.counter(
                 "beckon_amqp_reconnects_total",

@@ -24,8 +24,10 @@ pub struct Api {
     pub db: Db,
     /// What mails say about their sender.
     pub letters: Arc<LetterSettings>,
-    /// Checks passwords.
+    /// Checks and hashes passwords for the platform.
     pub hashing: Arc<HashPool>,
+    /// Checks and hashes passwords for the console, so that neither waits for the other.
+    pub console_hashing: Arc<HashPool>,
     /// The passwords that may still be tried.
     pub tries: Arc<Tries>,
     /// Failed sign-ins and the like that are written to the audit log by number.

@@ -28,6 +28,7 @@ pub mod everybody;
 pub mod idempotency;
 pub mod imports;
 pub mod intake;
+pub mod known_clients;
 pub mod ledger;
 pub mod months;
 pub mod schema;

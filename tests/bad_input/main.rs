@@ -15,6 +15,7 @@ mod asking;
 mod bodies;
 mod files;
 mod forms;
+mod guessing;
 mod keys;
 mod letters;
 mod lists;

@@ -2,10 +2,10 @@
 
 use harness::World;
 use reqwest::Method;
-use shared::password::{Hasher, Password, Salt, os_randomness};
 use sqlx::Executor as _;
 
 use crate::asking::{a_world, ask, post};
+use crate::guessing::set_password;
 use crate::json;
 
 const OWN: &str = "correct horse battery staple";
@@ -14,16 +14,7 @@ const OWN: &str = "correct horse battery staple";
 async fn what_only_reads_is_answered_and_the_rest_is_told_to_come_back() {
     let world = a_world().await;
     let user = world.person("ada@example.org").await;
-    let password = Password::chosen(OWN).unwrap();
-    let verifier = Hasher::new()
-        .hash(&password, &Salt::generate(&mut os_randomness()).unwrap())
-        .unwrap();
-    sqlx::query("insert into credentials (user_id, kind, verifier) values ($1, 'chosen', $2)")
-        .bind(user)
-        .bind(verifier.as_stored())
-        .execute(&world.db)
-        .await
-        .unwrap();
+    set_password(&world, user, OWN).await;
     let sign_in = || {
         let body = json!({ "email": "ada@example.org", "password": OWN });
         post(&world, "/v1/credentials/verify", body.to_string())

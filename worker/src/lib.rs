@@ -38,6 +38,10 @@ use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
+/// Passwords that may wait for a hash. More than are in hand: each of at most 1,000 connections has one
+/// mail under way and one prepared.
+const HASHES_WAITING_MAX: usize = 4_096;
+
 /// Why a worker could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -152,7 +156,7 @@ fn pipeline(
     let leases = leases::Leases::of(settings.lease);
     let hello = settings.letters.from.domain().to_owned();
     let send_settings = send::Settings::for_connections(settings.connections, hello);
-    let pool = HashPool::start(settings.hash_threads, 64)
+    let pool = HashPool::start(settings.hash_threads, HASHES_WAITING_MAX)
         .map_err(|fault| StartError::System("start threads for hashing", fault))?;
     Ok(Pipeline {
         claims: claim::Claims::start(

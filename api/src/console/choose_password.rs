@@ -16,7 +16,7 @@ use askama::Template;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use shared::password::{Password, Verifier};
+use shared::password::{PersonalWords, Rank, Verifier};
 use shared::store::audit::{self, Act, Action, Actor, ActorKind};
 use shared::store::{administrators, begin, commit, sessions};
 use std::convert::Infallible;
@@ -53,6 +53,8 @@ struct ChoosePage {
     frame: Frame,
     /// Whose password it is; none when the link does not work any more.
     email: Option<String>,
+    /// What they are called, which must not be their password.
+    name: String,
     fault: Option<String>,
     again: Option<&'static str>,
 }
@@ -64,9 +66,11 @@ async fn form(api: &Api, token: &Token) -> Result<ChoosePage, Problem> {
     } else {
         "This link does not work any more"
     };
+    let (email, name) = owner.map(|owner| (owner.email, owner.name)).unzip();
     Ok(ChoosePage {
         frame: Frame::open(title),
-        email: owner.map(|owner| owner.email),
+        email,
+        name: name.unwrap_or_default(),
         fault: None,
         again: None,
     })
@@ -97,10 +101,12 @@ pub(super) async fn choose(
     let origin = observe::origin(&parts.extensions);
     let fields = door::read(&parts.headers, body, SMALL_FORM_MOST_BYTES).await?;
     let mut page = form(&api, &token).await?;
-    if page.email.is_none() {
+    let Some(email) = &page.email else {
         return page_as(StatusCode::GONE, &page);
-    }
-    let chosen = Password::chosen(fields.text("new_password"));
+    };
+    let words = PersonalWords::of([email, &page.name, &api.letters.organisation]);
+    let typed = Zeroizing::new(fields.text("new_password").to_owned());
+    let chosen = api.console_hashing.choose(Rank::FIRST, typed, words).await?;
     if fields.text("new_password") != fields.text("again_password") {
         page.again = Some("This differs from the password above");
     }
@@ -112,7 +118,7 @@ pub(super) async fn choose(
             return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
         }
     };
-    let (_, verifier) = api.hashing.hash(new).await.map_err(|_| Problem::internal())?;
+    let (_, verifier) = api.console_hashing.hash(new).await?;
     let Some(cookie) = redeem(&api, &token, verifier, (before, origin)).await? else {
         return page_as(StatusCode::GONE, &form(&api, &token).await?);
     };

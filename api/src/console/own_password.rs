@@ -4,6 +4,7 @@
 
 use super::fields::Fields;
 use super::frame::{Frame, Place};
+use super::password_check::{Checked, Client, check, identity};
 use super::respond::{page, page_as, redirect_saying, set_cookie};
 use super::session::{self, Administrator};
 use crate::problem::Problem;
@@ -12,12 +13,10 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
-use shared::address::EmailAddress;
-use shared::password::{Form, Password, Verifier};
+use shared::password::{Form, PersonalWords, Rank, Verifier};
 use shared::store::administrators::{self, OwnChange};
 use shared::store::audit::{self, Act, Action};
 use shared::store::{begin, commit, sessions};
-use std::time::Instant;
 use zeroize::Zeroizing;
 
 /// The page.
@@ -69,8 +68,12 @@ pub(super) async fn choose(
     if checked.is_none() {
         faults.current = Some("This is not your password".to_owned());
     }
+    let words = PersonalWords::of([&administrator.email, &administrator.name, &api.letters.organisation]);
     let typed = fields.text("new_password");
-    let new = match Password::chosen(typed) {
+    let judged = api
+        .console_hashing
+        .choose(Rank::FIRST, Zeroizing::new(typed.to_owned()), words);
+    let new = match judged.await? {
         Ok(new) => Some(new),
         Err(fault) => {
             faults.new = Some(fault.to_string());
@@ -91,15 +94,11 @@ pub(super) async fn choose(
         page.faults = faults;
         return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
     };
-    let (_, verifier) = api.hashing.hash(new).await.map_err(|_| Problem::internal())?;
+    let (_, verifier) = api.console_hashing.hash(new).await?;
     let cookie = renew(&api, &administrator, checked, verifier).await?;
     let mut response = redirect_saying("/console", "Your password is changed.");
     set_cookie(&mut response, &cookie);
     Ok(response)
-}
-
-fn key_of(administrator: &Administrator) -> String {
-    EmailAddress::parse(&administrator.email).map_or_else(|_| String::new(), |address| address.key())
 }
 
 /// The verifier that entitles to a change: that of the current password, which was typed, or that of a first
@@ -108,7 +107,8 @@ async fn checked(api: &Api, administrator: &Administrator, typed: &str) -> Resul
     if !administrator.must_choose {
         return current_verifier(api, administrator, typed).await;
     }
-    let lock = administrators::lock_of(&api.db, &key_of(administrator)).await?;
+    let key = identity(&administrator.email);
+    let lock = administrators::lock_of(&api.db, &key).await?;
     lock.map(|lock| Some(lock.verifier)).ok_or_else(access_changed)
 }
 
@@ -118,22 +118,12 @@ pub(super) async fn current_verifier(
     administrator: &Administrator,
     typed: &str,
 ) -> Result<Option<String>, Problem> {
-    let key = key_of(administrator);
-    let Ok(spent) = api.tries.take(&format!("console {key}"), Instant::now()) else {
-        return Err(Problem::new(
-            StatusCode::TOO_MANY_REQUESTS,
-            "too_many_tries",
-            "Too many passwords were tried. Wait ten seconds and try again.",
-        ));
-    };
-    let Some(lock) = administrators::lock_of(&api.db, &key).await? else {
-        return Ok(None);
-    };
-    let is_current = matches(api, &lock.verifier, Form::Chosen, typed).await?;
-    if is_current {
-        api.tries.give_back(spent);
+    let client = Client::in_session(administrator.proof());
+    let password = Zeroizing::new(typed.to_owned());
+    match check(api, &administrator.email, password, &client).await? {
+        Checked::Right(lock) if lock.id == administrator.id => Ok(Some(lock.verifier)),
+        _ => Ok(None),
     }
-    Ok(is_current.then_some(lock.verifier))
 }
 
 /// Whether the new password is the present one. A first password is also recognized without its hyphens and
@@ -149,8 +139,9 @@ async fn is_kept(api: &Api, administrator: &Administrator, verifier: &str, typed
 
 async fn matches(api: &Api, verifier: &str, form: Form, typed: &str) -> Result<bool, Problem> {
     let verifiers = vec![(Verifier::from_stored(verifier.to_owned()), form)];
-    let found = api.hashing.verify(verifiers, Zeroizing::new(typed.to_owned())).await;
-    Ok(found.map_err(|_| Problem::internal())?.is_some())
+    let typed = Zeroizing::new(typed.to_owned());
+    let found = api.console_hashing.verify(Rank::FIRST, verifiers, typed).await?;
+    Ok(found.is_some())
 }
 
 /// The answer to a session that was ended while its request was worked on.

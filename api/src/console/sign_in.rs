@@ -1,29 +1,29 @@
 //! Signing in and out.
 //!
-//! An unknown address and a wrong password get the same words after the same time, and passwords
-//! can be tried no faster than for the people themselves (`credentials/tries.rs`).
+//! An unknown address and a wrong password get the same words after the same time. How often passwords
+//! may be tried is in `credentials/tries.rs`.
 
 use super::carried::{Carried, KEPT, fields_of};
+use super::device::Device;
 use super::door::{self, foreign, is_foreign};
 use super::fields::Fields;
 use super::frame::Frame;
+use super::password_check::{Checked, Client, Unchecked, check};
 use super::respond::{page, page_as, redirect, set_cookie};
 use super::session::{self, Administrator};
+use crate::client_address::ClientAddress;
 use crate::observe;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::state::Api;
 use askama::Template;
 use axum::extract::{Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Deserialize;
-use shared::address::EmailAddress;
-use shared::password::{Form, Verifier};
 use shared::store::administrators::{self, Lock};
 use shared::store::audit::{self, AccessEvent, Act, Action, Actor, ActorKind};
 use shared::store::{begin, commit, sessions};
-use std::time::Instant;
 use tracing::info;
 use url::form_urlencoded;
 use uuid::Uuid;
@@ -31,9 +31,6 @@ use zeroize::Zeroizing;
 
 /// What the form of the sign-in page may weigh: a carried form, which takes 22 KiB, and its own fields.
 const SIGN_IN_MOST_BYTES: usize = 32 * 1024;
-
-/// Longer passwords are refused before hashing.
-const PASSWORD_MOST_BYTES: usize = 1_024;
 
 /// What is said of a wrong address and of a wrong password.
 const WRONG: &str = "The email address and the password do not belong together.";
@@ -135,7 +132,11 @@ pub(super) async fn again(api: &Api, to: &str, carried: Carried) -> Result<Respo
 }
 
 /// Lets somebody in.
-pub(super) async fn enter(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
+pub(super) async fn enter(
+    State(api): State<Api>,
+    client_address: ClientAddress,
+    request: Request,
+) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     if is_foreign(&parts.headers) {
         return Err(foreign());
@@ -148,39 +149,49 @@ pub(super) async fn enter(State(api): State<Api>, request: Request) -> Result<Re
     let password = Zeroizing::new(fields.text("password").to_owned());
     // Checking a password can take a while, and many may wait for it.
     drop(fields);
+    let device = Device::of(&parts.headers);
     let origin = observe::origin(&parts.extensions);
-    let checked = checked(&api, &origin, &email, password).await;
+    let client = Client::at_sign_in(&api, &email, client_address, device.as_ref()).await?;
+    let checked = checked(&api, &origin, &email, password, &client).await;
     if let Some(outcome) = outcome(&checked) {
         api.metrics.sign_ins.with_label_values(&[outcome]).inc();
     }
-    let refused = |status: StatusCode, fault: String| {
+    let refused = |told: Told| {
         let page = SignInPage {
             frame: Frame::open("Sign in").with_faults(),
             email: email.clone(),
             to: to.clone(),
             form_notice: (!carried.is_empty()).then_some(KEPT),
             carried: carried.clone(),
-            fault: Some(fault),
+            fault: Some(told.sentence),
             has_administrators: true,
             is_cookie_missing: false,
         };
-        page_as(status, &page)
+        let mut response = page_as(told.status, &page)?;
+        if let Some(seconds) = told.retry_after {
+            let headers: &mut HeaderMap = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        Ok(response)
     };
     let lock = match checked {
         Ok(lock) => lock,
         Err(Refused::Problem(problem)) => return Err(problem),
-        Err(Refused::Said(status, fault)) => return refused(status, fault),
+        Err(Refused::Said(told)) => return refused(told),
     };
     let (token, digest) = session::make_token()?;
     if !remember(&api, &lock, digest, before, origin).await? {
-        return refused(StatusCode::UNPROCESSABLE_ENTITY, WRONG.to_owned());
+        return refused(Told::wrong(WRONG));
     }
+    let device = device.map_or_else(Device::generate, Ok)?;
+    device.remember(&api, lock.id).await?;
     let mut response = match fields_of(&carried).filter(|fields| !fields.pairs().is_empty()) {
         // By way of the sign-in page, which can tell when the cookie did not come back.
         None => redirect(&format!("{}&came=1", address(&to))),
         Some(fields) => carry_on(&lock, &token, to, &fields)?,
     };
     set_cookie(&mut response, &session::beginning(&token));
+    set_cookie(&mut response, &device.set_cookie());
     Ok(response)
 }
 
@@ -233,8 +244,29 @@ fn carry_on(lock: &Lock, token: &str, to: String, carried: &Fields) -> Result<Re
 }
 
 enum Refused {
-    Said(StatusCode, String),
+    Said(Told),
     Problem(Problem),
+}
+
+/// Why somebody is not let in, as the sign-in page says it.
+struct Told {
+    status: StatusCode,
+    sentence: String,
+    retry_after: Option<u32>,
+    /// What it counts as.
+    outcome: &'static str,
+}
+
+impl Told {
+    /// What was typed does not let anybody in.
+    fn wrong(sentence: &str) -> Self {
+        Self {
+            status: StatusCode::UNPROCESSABLE_ENTITY,
+            sentence: sentence.to_owned(),
+            retry_after: None,
+            outcome: "wrong",
+        }
+    }
 }
 
 impl From<Problem> for Refused {
@@ -243,65 +275,53 @@ impl From<Problem> for Refused {
     }
 }
 
+impl From<Unchecked> for Refused {
+    fn from(unchecked: Unchecked) -> Self {
+        let Some(outcome) = unchecked.outcome() else {
+            return Self::Problem(unchecked.into());
+        };
+        let problem = Problem::from(unchecked);
+        Self::Said(Told {
+            status: StatusCode::from_u16(problem.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
+            sentence: problem.detail,
+            retry_after: problem.retry_after,
+            outcome,
+        })
+    }
+}
+
 /// What a sign-in counts as; one that failed for a reason of ours is none.
 fn outcome(checked: &Result<Lock, Refused>) -> Option<&'static str> {
     match checked {
         Ok(_) => Some("right"),
-        Err(Refused::Said(StatusCode::TOO_MANY_REQUESTS, _)) => Some("throttled"),
-        Err(Refused::Said(..)) => Some("wrong"),
+        Err(Refused::Said(told)) => Some(told.outcome),
         Err(Refused::Problem(_)) => None,
     }
 }
 
 /// Who has this address and this password.
-async fn checked(api: &Api, origin: &Actor, email: &str, password: Zeroizing<String>) -> Result<Lock, Refused> {
-    let said = |fault: &str| Refused::Said(StatusCode::UNPROCESSABLE_ENTITY, fault.to_owned());
+async fn checked(
+    api: &Api,
+    origin: &Actor,
+    email: &str,
+    password: Zeroizing<String>,
+    client: &Client,
+) -> Result<Lock, Refused> {
     if email.is_empty() || password.is_empty() {
-        return Err(said("Enter your email address and your password."));
+        let told = Told::wrong("Enter your email address and your password.");
+        return Err(Refused::Said(told));
     }
-    let key = EmailAddress::parse(email).map_or_else(|_| email.to_lowercase(), |address| address.key());
-    let spent = api
-        .tries
-        .take(&format!("console {key}"), Instant::now())
-        .map_err(|wait| {
-            Refused::Said(
-                StatusCode::TOO_MANY_REQUESTS,
-                format!(
-                    "Too many passwords were tried for this address. Try again in {} seconds.",
-                    wait.as_millis().div_ceil(1_000)
-                ),
-            )
-        })?;
-    let lock = administrators::lock_of(&api.db, &key).await.map_err(Problem::from)?;
-    let form = match &lock {
-        Some(lock) if lock.must_choose => Form::Generated,
-        _ => Form::Chosen,
-    };
-    let is_plausible = password.len() <= PASSWORD_MOST_BYTES;
-    let candidate = if is_plausible {
-        password
-    } else {
-        Zeroizing::new("-".to_owned())
-    };
-    let verifiers = lock
-        .iter()
-        .map(|lock| (Verifier::from_stored(lock.verifier.clone()), form));
-    let found = api
-        .hashing
-        .verify(verifiers.collect(), candidate)
-        .await
-        .map_err(|fault| {
-            tracing::error!(error = %fault, "A password could not be checked");
-            Problem::internal()
-        })?;
-    match lock {
-        Some(lock) if found.is_some() && is_plausible => {
-            api.tries.give_back(spent);
-            Ok(lock)
+    match check(api, email, password, client).await {
+        Err(unchecked) => {
+            if unchecked.outcome() == Some("throttled") {
+                note_failure(api, Action::SignInThrottled, origin, None).await?;
+            }
+            Err(unchecked.into())
         }
-        other => {
-            note_failure(api, Action::SignInFailed, origin, other.map(|lock| lock.id)).await?;
-            Err(said(WRONG))
+        Ok(Checked::Right(lock)) => Ok(lock),
+        Ok(Checked::Wrong { concerned }) => {
+            note_failure(api, Action::SignInFailed, origin, concerned).await?;
+            Err(Refused::Said(Told::wrong(WRONG)))
         }
     }
 }

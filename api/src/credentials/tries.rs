@@ -1,151 +1,272 @@
-//! How often passwords may be tried for one address.
+//! How often passwords may be tried.
 //!
-//! Ten tries at once, then one every ten seconds: a person who mistypes notices nothing, and a
-//! year of guessing is three million guesses. A try is taken before anything is hashed, so that
-//! guessing costs us nothing either, and a right password gives its try back. Nobody is locked out:
-//! while somebody guesses at an address its owner has to take turns with them, and ten seconds
-//! after they stop, the owner's next try counts.
+//! A try is taken before anything is hashed, so guessing costs no hashes either, and a right password
+//! gives its try back. Whether anybody has the address plays no part, so a refusal tells nothing about it.
 //!
-//! Whether anybody has the address plays no part, so the refusal tells nothing about it. Addresses
-//! are kept as hashes under a key of this process, which nobody outside can aim at.
+//! **Per person and client.** Somebody who guesses at a person uses up their own tries and not the
+//! person's. A client is a network address (IPv6: its /64) at the console, and what the platform
+//! calls it in `client` at the API; a platform that sends none has one client for each person. A client
+//! that has signed in as the person before is *known* ([`shared::store::known_clients`]; OWASP, "Slow Down Online
+//! Guessing Attacks with Device Cookies"): it has tries of its own, and nothing that other clients do delays
+//! it. That knowledge is in Postgres, so it survives restarts and holds for every replica.
 //!
-//! Each process counts for itself and forgets when it stops: with several API replicas, an address
-//! has that many times the tries. Clients are for the platform to throttle, which can tell them
-//! apart; what is here holds when it does not.
+//! **Bound on guessing.** All unknown clients together have 100 tries at a person, then
+//! one every 30 s. When a distributed attack uses these up, unknown clients wait and known ones do not. A
+//! year of that is a million guesses, against passwords that withstand 10⁸ (`password/strength.rs`) or
+//! 2¹¹³. NIST SP 800-63B-4 (3.2.2) wants no more than 100 failed attempts in a row on an account; here
+//! the 101st is possible 30 s later, because an end to all tries would let anybody lock anybody out. ASVS
+//! 5.0 (6.1.1, 6.3.1) asks for exactly that balance. At most ten known clients per person add
+//! 360 tries an hour each.
+//!
+//! **Bound on load.** At the console, an address has 10 tries at once over all persons, then one each
+//! 5 s. At the API, a `client` has 100, then 5 a second, since a school may be behind one address; a key has
+//! 10 s of what the threads can hash at 40 a second each, then 40 a second for each thread. Further, the
+//! fourth and later recent tries of unknown clients share half of what the threads can hash
+//! (`Tries::overall`), so first tries always find the other half.
+//!
+//! **Order.** Those who have tried little lately go first ([`Rank`]): known clients, then unknown
+//! ones by the number of tries that they have spent. When the line of the hash pool is full, the last of them
+//! lose their place. So 200 addresses that try as fast as they may delay one another, and not a
+//! person at another address.
+//!
+//! Buckets are in the memory of a process: with several API replicas, each allows as much, and a
+//! restart begins anew.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
-use std::sync::{Mutex, PoisonError};
+mod buckets;
+
+use buckets::{Buckets, Limit, Taken};
+use shared::password::Rank;
+use std::net::IpAddr;
 use std::time::{Duration, Instant};
+use uuid::Uuid;
 
-/// Tries that may come at once.
-const AT_ONCE: u32 = 10;
+/// Tries of one client at one person: a person who mistypes notices nothing.
+const PERSON_AT_CLIENT: Limit = Limit {
+    at_once: 10,
+    pause: Duration::from_secs(10),
+};
 
-/// After these, one more try each.
-const PAUSE: Duration = Duration::from_secs(10);
+/// Tries of all unknown clients at one person.
+const PERSON: Limit = Limit {
+    at_once: 100,
+    pause: Duration::from_secs(30),
+};
 
-/// Addresses remembered. Each stays for 100 s at most and was hashed for, so a process would need
-/// a thousand passwords checked each second to come here; then the calmest is forgotten.
-const ADDRESSES_MOST: usize = 100_000;
+/// Tries of one address at the console, over all persons.
+const ADDRESS: Limit = Limit {
+    at_once: 10,
+    pause: Duration::from_secs(5),
+};
 
-/// The tries taken for each address.
-#[derive(Debug, Default)]
-pub struct Tries {
-    state: RandomState,
-    /// By address, when all its tries are there again.
-    restored_at: Mutex<HashMap<u64, Instant>>,
+/// Tries of one client of the platform, over all persons.
+const CLIENT: Limit = Limit {
+    at_once: 100,
+    pause: Duration::from_millis(200),
+};
+
+/// Recent tries of a client that count as those of a person who mistypes. Only further ones take
+/// from what all unknown clients share.
+const TRIES_APART: u32 = 3;
+
+/// Time of a hash of full cost, with a little air for other work.
+const HASH: Duration = Duration::from_millis(25);
+
+/// Where a password is tried. The console's people and the platform's are never the same.
+#[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
+pub enum Place {
+    /// The console's sign-in.
+    Console,
+    /// The API, with this key.
+    Platform {
+        /// The key's id.
+        key: Uuid,
+    },
+}
+
+/// A password that is to be tried.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt<'a> {
+    /// Where.
+    pub place: Place,
+    /// For whom: an address as identity, or whatever was typed in its stead.
+    pub person: &'a str,
+    /// From where; none if the platform does not tell.
+    pub client: Option<&'a str>,
+    /// Whether that client has signed in as the person before.
+    pub is_known: bool,
+}
+
+/// Which tries are used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UsedUp {
+    /// Those for this person.
+    Person,
+    /// Those of this client.
+    Client,
+    /// Those of this API key.
+    Key,
+    /// Those that all clients share.
+    Everybody,
+}
+
+/// A try that was refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Why.
+    pub used_up: UsedUp,
+    /// How long until there is a try.
+    pub wait: Duration,
+}
+
+impl Refusal {
+    /// Whole seconds to wait, rounded up so that a client that waits them is not refused again.
+    pub fn seconds(self) -> u32 {
+        u32::try_from(self.wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
+    }
+
+    /// A sentence for the person who tried.
+    pub fn sentence(self) -> String {
+        let why = match self.used_up {
+            UsedUp::Person => "Too many passwords were tried for this address.",
+            UsedUp::Client => "Too many passwords were tried from this device or network.",
+            UsedUp::Key => "Too many wrong passwords were checked with this API key.",
+            UsedUp::Everybody => "Too many people are signing in at the moment.",
+        };
+        let seconds = self.seconds();
+        format!("{why} Try again in {seconds} seconds.")
+    }
 }
 
 /// A try that was taken.
 #[must_use]
 #[derive(Debug)]
-pub struct Try(u64);
+pub struct Try {
+    taken: Taken,
+    /// Its place in the line for a hash.
+    pub rank: Rank,
+}
+
+/// What a bucket is for. Variants, and not texts, keep those of the console and of the platform apart.
+#[derive(Clone, Copy, Debug, Hash)]
+enum Bucket<'a> {
+    Known(Site, &'a str, &'a str),
+    PersonAtClient(Site, &'a str, Option<&'a str>),
+    Person(Site, &'a str),
+    Client(Site, &'a str),
+    Key(Uuid),
+    Overall(Site),
+}
+
+#[derive(Clone, Copy, Debug, Hash)]
+enum Site {
+    Console,
+    Platform,
+}
+
+/// The tries that are left.
+#[derive(Debug)]
+pub struct Tries {
+    buckets: Buckets,
+    /// Threads that hash for the platform; the console has one.
+    threads: u32,
+}
 
 impl Tries {
-    /// Takes a try for an address.
+    /// All tries are there, for a process whose platform pool has so many threads.
+    pub fn for_threads(threads: usize) -> Self {
+        Self {
+            buckets: Buckets::default(),
+            threads: u32::try_from(threads).unwrap_or(u32::MAX).max(1),
+        }
+    }
+
+    /// Takes a try.
     ///
     /// # Errors
     ///
-    /// None is left; how long until one is.
-    pub fn take(&self, address: &str, now: Instant) -> Result<Try, Duration> {
-        let address = self.state.hash_one(address);
-        let mut restored_at = self.restored_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let restored = restored_at.get(&address).map_or(now, |at| (*at).max(now));
-        let after = restored + PAUSE;
-        let missing = after.duration_since(now).saturating_sub(PAUSE * AT_ONCE);
-        if missing > Duration::ZERO {
-            return Err(missing);
+    /// None is left; why and for how long.
+    pub fn take(&self, attempt: Attempt<'_>, now: Instant) -> Result<Try, Refusal> {
+        let site = match attempt.place {
+            Place::Console => Site::Console,
+            Place::Platform { .. } => Site::Platform,
+        };
+        if let (true, Some(client)) = (attempt.is_known, attempt.client) {
+            let bucket = Bucket::Known(site, attempt.person, client);
+            return self.take_from(&[(UsedUp::Person, bucket, PERSON_AT_CLIENT)], Rank::FIRST, now);
         }
-        if restored_at.len() >= ADDRESSES_MOST && !restored_at.contains_key(&address) {
-            make_room(&mut restored_at, now);
+        // Who tries: the client, or without one the person that is tried.
+        let (spender, limit) = match (attempt.client, site) {
+            (Some(client), Site::Console) => (Bucket::Client(site, client), ADDRESS),
+            (Some(client), Site::Platform) => (Bucket::Client(site, client), CLIENT),
+            (None, _) => (Bucket::Person(site, attempt.person), PERSON),
+        };
+        let spent = self.buckets.missing(&spender, limit, now);
+        let at_client = Bucket::PersonAtClient(site, attempt.person, attempt.client);
+        let mut wanted = vec![
+            (UsedUp::Person, at_client, PERSON_AT_CLIENT),
+            (UsedUp::Person, Bucket::Person(site, attempt.person), PERSON),
+        ];
+        if attempt.client.is_some() {
+            wanted.push((UsedUp::Client, spender, limit));
         }
-        restored_at.insert(address, after);
-        Ok(Try(address))
+        if let Place::Platform { key } = attempt.place {
+            wanted.push((UsedUp::Key, Bucket::Key(key), self.per_key()));
+        }
+        if spent >= TRIES_APART {
+            wanted.push((UsedUp::Everybody, Bucket::Overall(site), self.overall(site)));
+        }
+        self.take_from(&wanted, Rank(spent.saturating_add(1)), now)
     }
 
-    /// Gives a try back that was spent on no wrong password.
-    #[expect(clippy::needless_pass_by_value, reason = "a try comes back once")]
+    /// Gives a try back that was not spent on a wrong password.
     pub fn give_back(&self, spent: Try) {
-        let mut restored_at = self.restored_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(at) = restored_at.get_mut(&spent.0) {
-            *at = at.checked_sub(PAUSE).unwrap_or(*at);
+        self.buckets.give_back(spent.taken);
+    }
+
+    fn take_from(&self, wanted: &[(UsedUp, Bucket<'_>, Limit)], rank: Rank, now: Instant) -> Result<Try, Refusal> {
+        let buckets: Vec<(Bucket<'_>, Limit)> = wanted.iter().map(|(_, bucket, limit)| (*bucket, *limit)).collect();
+        match self.buckets.take(&buckets, now) {
+            Ok(taken) => Ok(Try { taken, rank }),
+            Err((place, wait)) => Err(Refusal {
+                used_up: wanted.get(place).map_or(UsedUp::Everybody, |(used_up, ..)| *used_up),
+                wait,
+            }),
+        }
+    }
+
+    /// What one key may try: all that the threads can hash, for 10 s at once.
+    fn per_key(&self) -> Limit {
+        Limit {
+            at_once: self.threads.saturating_mul(400),
+            pause: HASH / self.threads,
+        }
+    }
+
+    /// What the fourth and later tries of all unknown clients share: half of what the threads can
+    /// hash, for 10 s at once.
+    fn overall(&self, site: Site) -> Limit {
+        let threads = match site {
+            Site::Console => 1,
+            Site::Platform => self.threads,
+        };
+        Limit {
+            at_once: threads.saturating_mul(200),
+            pause: HASH * 2 / threads,
         }
     }
 }
 
-/// Forgets those who have all their tries again, or else the one who will first.
-fn make_room(restored_at: &mut HashMap<u64, Instant>, now: Instant) {
-    restored_at.retain(|_, at| *at > now);
-    if restored_at.len() < ADDRESSES_MOST {
-        return;
-    }
-    let calmest = restored_at
-        .iter()
-        .min_by_key(|(_, at)| **at)
-        .map(|(address, _)| *address);
-    if let Some(address) = calmest {
-        restored_at.remove(&address);
+/// What counts as one client of the console: an IPv4 address, or the /64 of an IPv6 one, of which
+/// a single customer usually has all addresses.
+pub fn network_of(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn taken(tries: &Tries, address: &str, now: Instant) -> usize {
-        (0..100).take_while(|_| tries.take(address, now).is_ok()).count()
-    }
-
-    #[test]
-    fn ten_tries_at_once_and_then_one_every_ten_seconds() {
-        let (tries, start) = (Tries::default(), Instant::now());
-        let after = |seconds| start + Duration::from_secs(seconds);
-
-        assert_eq!(taken(&tries, "ada@example.org", start), 10);
-        assert_eq!(taken(&tries, "bob@example.org", start), 10);
-
-        let wait = tries.take("ada@example.org", after(4)).unwrap_err();
-        assert_eq!(wait, Duration::from_secs(6));
-        assert_eq!(taken(&tries, "ada@example.org", after(10)), 1);
-        assert_eq!(taken(&tries, "ada@example.org", after(19)), 0);
-        assert_eq!(taken(&tries, "ada@example.org", after(45)), 3);
-        assert_eq!(taken(&tries, "ada@example.org", after(500)), 10);
-    }
-
-    #[test]
-    fn a_right_password_costs_no_try() {
-        let (tries, now) = (Tries::default(), Instant::now());
-
-        for _ in 0..1_000 {
-            let spent = tries.take("ada@example.org", now).unwrap();
-            tries.give_back(spent);
-        }
-
-        assert_eq!(taken(&tries, "ada@example.org", now), 10);
-    }
-
-    #[test]
-    fn who_is_refused_waits_no_longer_for_asking_again() {
-        let (tries, now) = (Tries::default(), Instant::now());
-        assert_eq!(taken(&tries, "ada@example.org", now), 10);
-
-        for _ in 0..1_000 {
-            assert_eq!(tries.take("ada@example.org", now).unwrap_err(), PAUSE);
-        }
-    }
-
-    #[test]
-    fn memory_has_a_bound_and_the_calmest_is_forgotten() {
-        let (tries, now) = (Tries::default(), Instant::now());
-        assert_eq!(taken(&tries, "guessed at", now), 10);
-
-        for n in 0..ADDRESSES_MOST + 10 {
-            assert!(tries.take(&n.to_string(), now).is_ok());
-        }
-
-        assert_eq!(tries.restored_at.lock().unwrap().len(), ADDRESSES_MOST);
-        assert_eq!(taken(&tries, "guessed at", now), 0);
-        assert!(tries.take("later", now + Duration::from_mins(1)).is_ok());
-        assert_eq!(tries.restored_at.lock().unwrap().len(), 2);
-    }
-}
+mod tests;

@@ -1,8 +1,13 @@
 //! Argon2id with a kept memory arena.
 //!
-//! The parameters are OWASP's first choice for argon2id: 19 MiB, two passes, one lane.
-//! They cost about 18 ms of one core. Reusing the arena saves the kernel from handing out
-//! and zeroing 19 MiB for every password.
+//! A chosen password gets OWASP's first choice for argon2id: 19 MiB, two passes, one lane. They
+//! cost about 19 ms of one core. Reusing the arena saves the kernel from handing out and zeroing
+//! 19 MiB for every password.
+//!
+//! A generated password has 113.9 bits, which no attacker can search however cheap one guess is, so
+//! its verifier has argon2id's smallest useful cost: 64 KiB, one pass, 36 µs. NIST SP 800-63B-4
+//! (3.1.2.2) lets look-up secrets of 112 bits or more be hashed without a work factor, and ASVS 5.0
+//! (6.5.2) draws the line there too. It stays a salted PHC string that other systems read.
 
 use argon2::password_hash::phc;
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, PasswordHash, Version};
@@ -18,6 +23,10 @@ const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 /// Lanes, computed one after the other on one thread.
 const LANES: u32 = 1;
+/// Memory in KiB for a generated password.
+const LIGHT_MEMORY_KIB: u32 = 64;
+/// Passes over that memory.
+const LIGHT_PASSES: u32 = 1;
 /// Bytes of a hash.
 const OUTPUT_BYTES: usize = 32;
 /// Bytes of a salt, as RFC 9106 recommends.
@@ -39,6 +48,10 @@ pub enum HashFault {
     /// Argon2 refused its parameters: a fault in this file.
     #[error("could not hash a password: argon2 refused its parameters")]
     Parameters,
+    /// Too many wait already, or somebody with a better [`Rank`](super::Rank) took the place. Trying
+    /// again in a second is right.
+    #[error("could not hash a password: too many others wait")]
+    Busy,
     /// The pool's threads have ended or one of them lost the job. Trying again is safe.
     #[error("could not hash a password: the hashing thread did not answer")]
     NoAnswer,
@@ -71,6 +84,40 @@ pub struct Hasher {
     arena: Vec<Block>,
     /// True if the arena may hold something of a password.
     pub(super) is_used: bool,
+    /// Hashes of full cost that were computed.
+    #[cfg(test)]
+    pub(super) costly_hashes: usize,
+}
+
+impl Verifier {
+    /// Whether checking it takes longer than checking a generated password's. One that cannot be
+    /// read costs nothing.
+    pub(super) fn is_costly(&self) -> bool {
+        let params = PasswordHash::new(self.as_stored()).map(|read| Params::try_from(&read));
+        params.is_ok_and(|params| params.is_ok_and(|params| is_costly(&params)))
+    }
+}
+
+fn is_costly(params: &Params) -> bool {
+    params.m_cost() > LIGHT_MEMORY_KIB || params.t_cost() > LIGHT_PASSES || params.p_cost() > LANES
+}
+
+/// A verifier nothing matches, which costs as much to check as a chosen password's.
+///
+/// For people who do not exist: an answer in the same time does not show who does.
+pub fn dummy_verifier() -> Verifier {
+    dummy("m=19456,t=2,p=1")
+}
+
+/// As [`dummy_verifier`], at the cost of a generated password's.
+pub(super) fn light_dummy_verifier() -> Verifier {
+    dummy("m=64,t=1,p=1")
+}
+
+fn dummy(params: &str) -> Verifier {
+    Verifier(format!(
+        "$argon2id$v=19${params}$c29kaXVtIGNobG9yaWRlIQ$5d1qVYxrN8c0yT3gBkPjWm2sLzHf7uEoXaJtR4vQiKw"
+    ))
 }
 
 impl Hasher {
@@ -79,13 +126,17 @@ impl Hasher {
         Self::default()
     }
 
-    /// Makes the verifier of a password.
+    /// Makes the verifier of a password, at the cost that its form needs.
     ///
     /// # Errors
     ///
     /// [`HashFault::Parameters`] only.
     pub fn hash(&mut self, password: &Password, salt: &Salt) -> Result<Verifier, HashFault> {
-        let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(OUTPUT_BYTES)).map_err(|_| HashFault::Parameters)?;
+        let (memory, passes) = match password.form() {
+            Form::Generated => (LIGHT_MEMORY_KIB, LIGHT_PASSES),
+            Form::Chosen => (MEMORY_KIB, PASSES),
+        };
+        let params = Params::new(memory, passes, LANES, Some(OUTPUT_BYTES)).map_err(|_| HashFault::Parameters)?;
         let text = phc::ParamsString::try_from(&params).map_err(|_| HashFault::Parameters)?;
         let mut output = [0; OUTPUT_BYTES];
         self.fill(params, password.hashed().as_bytes(), &salt.0, &mut output)?;
@@ -142,6 +193,10 @@ impl Hasher {
     /// Runs argon2id in the arena.
     fn fill(&mut self, params: Params, password: &[u8], salt: &[u8], output: &mut [u8]) -> Result<(), HashFault> {
         let blocks = params.block_count();
+        #[cfg(test)]
+        {
+            self.costly_hashes += usize::from(is_costly(&params));
+        }
         if self.arena.len() < blocks {
             // Wiped first, because growing may move the arena and leave a copy behind.
             self.wipe();

@@ -1,30 +1,46 @@
 //! Threads that hash, apart from those that wait for the network.
 //!
-//! A hash occupies a core for about 18 ms. On the runtime's own threads that would make
-//! every other task wait; on its blocking pool each hash would meet another thread and
-//! another arena. So there are as many threads as hashes may run at once, each with its own
-//! [`Hasher`], and memory is bounded at 19 MiB a thread.
+//! A hash of full cost occupies a core for about 19 ms. On the runtime's own threads that would
+//! make every other task wait; on its blocking pool each hash would meet another thread and another
+//! arena. So there are as many threads as hashes may run at once, each with its own [`Hasher`], and
+//! memory is bounded at 19 MiB a thread.
+//!
+//! The line before them is bounded too, and a caller that finds it full hears so at once: a place
+//! in a longer line would only be a later refusal. N waiting callers over T threads wait N × 19 ms / T at
+//! most. Who goes first and who loses a place is decided by [`Rank`], so a flood from those who
+//! have tried much lately keeps nobody else out.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use super::{Form, HashFault, Hasher, Password, Salt, Verifier, dummy_verifier, os_randomness};
+use super::comparison::first_match;
+use super::line::Line;
+use super::{Form, HashFault, Hasher, Password, PasswordFault, PersonalWords, Salt, Verifier, os_randomness};
 
-/// One thing to do with a thread's hasher. It answers by itself.
-type Job = Box<dyn FnOnce(&mut Hasher) + Send>;
+/// Who goes first when several wait: the smallest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rank(pub u32);
+
+impl Rank {
+    /// Before all others: work of our own, and clients that are known.
+    pub const FIRST: Self = Self(0);
+}
+
+/// One thing to do with a thread's hasher, or without one: then the job reports that it had no place.
+type Job = Box<dyn FnOnce(Option<&mut Hasher>) + Send>;
 
 /// A fixed number of threads that make and check verifiers.
 ///
-/// A caller that goes away takes its job along unless a thread has begun it. Dropping the
-/// pool ends each thread after the job in its hands; nobody waits for them.
+/// A caller that goes away takes its job along unless a thread has begun it. Dropping the pool ends
+/// each thread after the jobs that wait; dropping does not block.
 pub struct HashPool {
-    jobs: mpsc::Sender<(Job, Counted)>,
+    line: Arc<Line<(Job, Counted)>>,
     gauges: Arc<Gauges>,
     threads: usize,
 }
@@ -37,25 +53,24 @@ struct Gauges {
 }
 
 impl HashPool {
-    /// Starts `threads` threads, at least one; at most `queue` jobs wait in line for them.
-    ///
-    /// Callers beyond `queue` wait too, without taking memory for a job.
+    /// Starts `threads` threads, at least one, for which at most `waiting_max` jobs wait.
     ///
     /// # Errors
     ///
     /// The operating system's, if it gives no thread.
-    pub fn start(threads: usize, queue: usize) -> io::Result<Self> {
-        let threads = threads.max(1);
-        let (jobs, line) = mpsc::channel(queue.max(1));
-        let line = Arc::new(Mutex::new(line));
-        let gauges = Arc::new(Gauges::default());
-        for n in 1..=threads {
-            let (line, gauges) = (Arc::clone(&line), Arc::clone(&gauges));
+    pub fn start(threads: usize, waiting_max: usize) -> io::Result<Self> {
+        let pool = Self {
+            line: Arc::new(Line::new(waiting_max)),
+            gauges: Arc::default(),
+            threads: threads.max(1),
+        };
+        for n in 1..=pool.threads {
+            let (line, gauges) = (Arc::clone(&pool.line), Arc::clone(&pool.gauges));
             thread::Builder::new()
                 .name(format!("hash-{n}"))
                 .spawn(move || work(&line, &gauges))?;
         }
-        Ok(Self { jobs, gauges, threads })
+        Ok(pool)
     }
 
     /// Makes the verifier of a password and gives both back.
@@ -65,36 +80,49 @@ impl HashPool {
     /// Nothing was stored and the password is gone; making another one is safe.
     pub async fn hash(&self, password: Password) -> Result<(Password, Verifier), HashFault> {
         let salt = Salt::generate(&mut os_randomness())?;
-        self.ask(move |hasher| {
+        self.ask(Rank::FIRST, move |hasher| {
             let verifier = hasher.hash(&password, &salt)?;
             Ok((password, verifier))
         })
         .await?
     }
 
-    /// Finds which of a user's verifiers a candidate matches.
+    /// Accepts the password a person chose, as [`Password::chosen`] does.
     ///
-    /// Every verifier is checked, and an empty list costs as much as a list of one, so that
-    /// the time does not tell which one matched or whether the user exists.
+    /// # Errors
+    ///
+    /// The password was not judged. Inside, why the person cannot have it.
+    pub async fn choose(
+        &self,
+        rank: Rank,
+        typed: Zeroizing<String>,
+        words: PersonalWords,
+    ) -> Result<Result<Password, PasswordFault>, HashFault> {
+        self.ask(rank, move |_| Password::chosen(&typed, &words)).await
+    }
+
+    /// Finds which of a person's verifiers a candidate matches.
+    ///
+    /// Costs one hash whatever is stored, so the time shows neither which one matched nor whether the
+    /// person exists (`comparison.rs`). A newer verifier comes before an older one.
     ///
     /// # Errors
     ///
     /// No answer could be had. It means neither a match nor a mismatch.
     pub async fn verify(
         &self,
+        rank: Rank,
         verifiers: Vec<(Verifier, Form)>,
         candidate: Zeroizing<String>,
     ) -> Result<Option<usize>, HashFault> {
-        self.ask(move |hasher| {
-            if verifiers.is_empty() {
-                hasher.verify(&dummy_verifier(), &candidate, Form::Generated);
-            }
-            verifiers.iter().enumerate().fold(None, |found, (n, (verifier, form))| {
-                let matches = hasher.verify(verifier, &candidate, *form);
-                found.or(matches.then_some(n))
-            })
-        })
-        .await
+        self.ask(rank, move |hasher| first_match(hasher, &verifiers, &candidate))
+            .await
+    }
+
+    /// Whether a job of this rank would find a place in the line now. A caller that asks first spares
+    /// the work before a refusal.
+    pub fn has_place(&self, rank: Rank) -> bool {
+        self.line.has_place(rank)
     }
 
     /// Threads that are hashing now.
@@ -115,30 +143,40 @@ impl HashPool {
     /// Has a thread do `work` and waits for its answer.
     async fn ask<T: Send + 'static>(
         &self,
+        rank: Rank,
         work: impl FnOnce(&mut Hasher) -> T + Send + 'static,
     ) -> Result<T, HashFault> {
         let waiting = Counted::new(&self.gauges, |gauges| &gauges.waiting);
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |hasher| {
-            // A caller that went away needs no hash, and 18 ms of a core are worth sparing.
+            // A caller that went away needs no hash, and 19 ms of a core are worth sparing.
             if !answer.is_closed() {
-                let _caller_may_have_gone_meanwhile = answer.send(work(hasher));
+                let result = hasher.map(work).ok_or(HashFault::Busy);
+                let _caller_may_have_gone_meanwhile = answer.send(result);
             }
         });
-        self.jobs.send((job, waiting)).await.map_err(|_| HashFault::NoAnswer)?;
-        answered.await.map_err(|_| HashFault::NoAnswer)
+        if let Some((without_place, _)) = self.line.push(rank, (job, waiting)) {
+            without_place(None);
+        }
+        answered.await.map_err(|_| HashFault::NoAnswer)?
+    }
+}
+
+impl Drop for HashPool {
+    fn drop(&mut self) {
+        self.line.close();
     }
 }
 
 /// The life of one thread: ends when the pool is dropped.
-fn work(line: &Mutex<mpsc::Receiver<(Job, Counted)>>, gauges: &Arc<Gauges>) {
+fn work(line: &Line<(Job, Counted)>, gauges: &Arc<Gauges>) {
     let mut hasher = Hasher::new();
     while let Some((job, waiting)) = next_job(line, &mut hasher) {
         drop(waiting);
         let in_use = Counted::new(gauges, |gauges| &gauges.in_use);
         // A job that panics loses its caller's answer, not this thread. What it left in the
         // hasher is in doubt, so the hasher goes with it.
-        if catch_unwind(AssertUnwindSafe(|| job(&mut hasher))).is_err() {
+        if catch_unwind(AssertUnwindSafe(|| job(Some(&mut hasher)))).is_err() {
             hasher = Hasher::new();
         }
         drop(in_use);
@@ -146,16 +184,11 @@ fn work(line: &Mutex<mpsc::Receiver<(Job, Counted)>>, gauges: &Arc<Gauges>) {
 }
 
 /// Takes the next job, and uses the pause to wipe the arena if there is none yet.
-fn next_job(line: &Mutex<mpsc::Receiver<(Job, Counted)>>, hasher: &mut Hasher) -> Option<(Job, Counted)> {
-    if let Ok(mut line) = line.try_lock()
-        && let Ok(job) = line.try_recv()
-    {
-        return Some(job);
-    }
-    // Either the line is empty or another thread stands at its head, waiting.
-    hasher.wipe();
-    // One thread waits inside the lock and the others for the lock; no job runs under it.
-    line.lock().unwrap_or_else(PoisonError::into_inner).blocking_recv()
+fn next_job(line: &Line<(Job, Counted)>, hasher: &mut Hasher) -> Option<(Job, Counted)> {
+    line.try_pop().or_else(|| {
+        hasher.wipe();
+        line.pop()
+    })
 }
 
 /// One more in a gauge for as long as it lives.
@@ -184,6 +217,8 @@ impl Drop for Counted {
 mod tests {
     use std::time::Duration;
 
+    use tokio::task::JoinHandle;
+
     use super::*;
 
     fn password() -> Password {
@@ -201,44 +236,47 @@ mod tests {
         let (password, verifier) = pool.hash(password()).await.unwrap();
         let verifiers = vec![(other, Form::Generated), (verifier, Form::Generated)];
 
-        assert_eq!(
-            pool.verify(verifiers.clone(), secret(&password)).await.unwrap(),
-            Some(1)
-        );
-        assert_eq!(
-            pool.verify(verifiers, Zeroizing::new("wrong".into())).await.unwrap(),
-            None
-        );
-        assert_eq!(pool.verify(vec![], secret(&password)).await.unwrap(), None);
+        let found = pool.verify(Rank::FIRST, verifiers.clone(), secret(&password)).await;
+        assert_eq!(found.unwrap(), Some(1));
+        let found = pool
+            .verify(Rank::FIRST, verifiers, Zeroizing::new("wrong".into()))
+            .await;
+        assert_eq!(found.unwrap(), None);
+        assert_eq!(pool.verify(Rank::FIRST, vec![], secret(&password)).await.unwrap(), None);
     }
 
     #[tokio::test]
     async fn a_panic_loses_its_own_answer_only() {
         let pool = HashPool::start(1, 4).unwrap();
 
-        let lost = pool.ask(|_| panic!("on purpose")).await;
+        let lost = pool.ask(Rank::FIRST, |_| panic!("on purpose")).await;
 
         assert!(matches!(lost, Err::<(), _>(HashFault::NoAnswer)));
         assert!(pool.hash(password()).await.is_ok());
         assert_eq!(pool.waiting(), 0);
     }
 
-    #[tokio::test]
-    async fn a_caller_that_goes_away_takes_its_job_along() {
-        let pool = Arc::new(HashPool::start(1, 1).unwrap());
+    /// Occupies the pool's only thread until something is sent.
+    async fn occupied(pool: &Arc<HashPool>) -> (std::sync::mpsc::Sender<()>, JoinHandle<Result<bool, HashFault>>) {
         let (go, gone) = std::sync::mpsc::channel::<()>();
         let busy = tokio::spawn({
-            let pool = Arc::clone(&pool);
-            async move { pool.ask(move |_| gone.recv().is_ok()).await }
+            let pool = Arc::clone(pool);
+            async move { pool.ask(Rank::FIRST, move |_| gone.recv().is_ok()).await }
         });
         while pool.in_use() == 0 {
             tokio::task::yield_now().await;
         }
+        (go, busy)
+    }
 
-        // One waits in the line, one before it.
+    #[tokio::test]
+    async fn a_caller_that_goes_away_takes_its_job_along() {
+        let pool = Arc::new(HashPool::start(1, 2).unwrap());
+        let (go, busy) = occupied(&pool).await;
+
         let waiting = [(); 2].map(|()| {
             let pool = Arc::clone(&pool);
-            tokio::spawn(async move { pool.ask(|_| panic!("nobody waits for this")).await })
+            tokio::spawn(async move { pool.ask(Rank::FIRST, |_| panic!("nobody waits for this")).await })
         });
         while pool.waiting() < 2 {
             tokio::task::yield_now().await;
@@ -250,8 +288,30 @@ mod tests {
         go.send(()).unwrap();
 
         assert!(busy.await.unwrap().unwrap());
-        assert!(pool.ask(|_| true).await.unwrap());
+        assert!(pool.ask(Rank::FIRST, |_| true).await.unwrap());
         assert_eq!((pool.waiting(), pool.threads()), (0, 1));
+    }
+
+    #[tokio::test]
+    async fn a_full_line_is_refused_at_once_and_a_better_rank_takes_a_place() {
+        let pool = Arc::new(HashPool::start(1, 1).unwrap());
+        let (go, busy) = occupied(&pool).await;
+        let ask = |rank: u32| {
+            let pool = Arc::clone(&pool);
+            tokio::spawn(async move { pool.ask(Rank(rank), move |_| rank).await })
+        };
+        let displaced = ask(5);
+        while pool.waiting() < 1 {
+            tokio::task::yield_now().await;
+        }
+
+        assert!(matches!(ask(5).await.unwrap(), Err(HashFault::Busy)));
+        let known = ask(0);
+        assert!(matches!(displaced.await.unwrap(), Err(HashFault::Busy)));
+
+        go.send(()).unwrap();
+        assert!(busy.await.unwrap().unwrap());
+        assert_eq!(known.await.unwrap().unwrap(), 0);
     }
 
     #[tokio::test]

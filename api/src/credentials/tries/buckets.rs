@@ -1,0 +1,161 @@
+//! Token buckets in bounded memory.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Buckets remembered. One is remembered until it is full again: 50 minutes at most, most of them
+/// under two minutes. 100,000 take about 4 MB.
+const BUCKETS_MAX: usize = 100_000;
+
+/// How much a bucket allows: `at_once` tokens, then one more each `pause`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limit {
+    pub(super) at_once: u32,
+    pub(super) pause: Duration,
+}
+
+/// Buckets by key. Keys are kept as hashes under a random key of this process, so no caller can
+/// aim at another's bucket.
+#[derive(Debug, Default)]
+pub(super) struct Buckets {
+    state: RandomState,
+    /// When each bucket is full again.
+    full_at: Mutex<HashMap<u64, Instant>>,
+}
+
+/// Tokens that were taken.
+#[must_use]
+#[derive(Debug)]
+pub(super) struct Taken(Vec<(u64, Duration)>);
+
+impl Buckets {
+    /// Takes a token from each bucket, or from none.
+    ///
+    /// # Errors
+    ///
+    /// The first bucket that is empty, by its place in `wanted`, and how long until it is not.
+    pub(super) fn take(&self, wanted: &[(impl Hash, Limit)], now: Instant) -> Result<Taken, (usize, Duration)> {
+        let wanted: Vec<(u64, Limit)> = wanted
+            .iter()
+            .map(|(key, limit)| (self.state.hash_one(key), *limit))
+            .collect();
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = |full_at: &HashMap<u64, Instant>, key: &u64, limit: &Limit| {
+            full_at.get(key).map_or(now, |at| (*at).max(now)) + limit.pause
+        };
+        for (place, (key, limit)) in wanted.iter().enumerate() {
+            let missing = after(&full_at, key, limit)
+                .duration_since(now)
+                .saturating_sub(limit.pause * limit.at_once);
+            if missing > Duration::ZERO {
+                return Err((place, missing));
+            }
+        }
+        for (key, limit) in &wanted {
+            if full_at.len() >= BUCKETS_MAX && !full_at.contains_key(key) {
+                make_room(&mut full_at, now);
+            }
+            let at = after(&full_at, key, limit);
+            full_at.insert(*key, at);
+        }
+        Ok(Taken(
+            wanted.into_iter().map(|(key, limit)| (key, limit.pause)).collect(),
+        ))
+    }
+
+    /// Tokens missing from a bucket.
+    pub(super) fn missing(&self, key: &impl Hash, limit: Limit, now: Instant) -> u32 {
+        let full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let until_full = full_at
+            .get(&self.state.hash_one(key))
+            .map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
+        let tokens = until_full.as_nanos().div_ceil(limit.pause.as_nanos().max(1));
+        u32::try_from(tokens).unwrap_or(u32::MAX)
+    }
+
+    /// Gives tokens back.
+    pub(super) fn give_back(&self, taken: Taken) {
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        for (key, pause) in taken.0 {
+            if let Some(at) = full_at.get_mut(&key) {
+                *at = at.checked_sub(pause).unwrap_or(*at);
+            }
+        }
+    }
+}
+
+/// Forgets the buckets that are full again, or else the one that will be first.
+fn make_room(full_at: &mut HashMap<u64, Instant>, now: Instant) {
+    full_at.retain(|_, at| *at > now);
+    if full_at.len() < BUCKETS_MAX {
+        return;
+    }
+    let fullest = full_at.iter().min_by_key(|(_, at)| **at).map(|(key, _)| *key);
+    if let Some(key) = fullest {
+        full_at.remove(&key);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEN: Limit = Limit {
+        at_once: 10,
+        pause: Duration::from_secs(10),
+    };
+
+    fn taken(buckets: &Buckets, key: &str, now: Instant) -> usize {
+        (0..100)
+            .take_while(|_| buckets.take(&[(key, TEN)], now).is_ok())
+            .count()
+    }
+
+    #[test]
+    fn a_bucket_fills_again_token_by_token() {
+        let (buckets, start) = (Buckets::default(), Instant::now());
+        let after = |seconds| start + Duration::from_secs(seconds);
+
+        assert_eq!(taken(&buckets, "ada", start), 10);
+        assert_eq!(taken(&buckets, "bob", start), 10);
+
+        let refused = buckets.take(&[("ada", TEN)], after(4)).unwrap_err();
+        assert_eq!(refused, (0, Duration::from_secs(6)));
+        assert_eq!(buckets.missing(&"ada", TEN, after(4)), 10);
+        assert_eq!(taken(&buckets, "ada", after(10)), 1);
+        assert_eq!(taken(&buckets, "ada", after(19)), 0);
+        assert_eq!(taken(&buckets, "ada", after(45)), 3);
+        assert_eq!(buckets.missing(&"ada", TEN, after(500)), 0);
+        assert_eq!(taken(&buckets, "ada", after(500)), 10);
+    }
+
+    #[test]
+    fn a_refused_caller_takes_nothing_and_waits_no_longer_for_asking_again() {
+        let (buckets, now) = (Buckets::default(), Instant::now());
+        assert_eq!(taken(&buckets, "ada", now), 10);
+
+        for _ in 0..1_000 {
+            let refused = buckets.take(&[("everybody", TEN), ("ada", TEN)], now).unwrap_err();
+            assert_eq!(refused, (1, TEN.pause));
+        }
+
+        assert_eq!(taken(&buckets, "everybody", now), 10);
+    }
+
+    #[test]
+    fn memory_has_a_bound_and_the_fullest_bucket_is_forgotten() {
+        let (buckets, now) = (Buckets::default(), Instant::now());
+        assert_eq!(taken(&buckets, "guessed at", now), 10);
+
+        for n in 0..BUCKETS_MAX + 10 {
+            assert!(buckets.take(&[(n, TEN)], now).is_ok());
+        }
+
+        assert_eq!(buckets.full_at.lock().unwrap().len(), BUCKETS_MAX);
+        assert_eq!(taken(&buckets, "guessed at", now), 0);
+        assert!(buckets.take(&[("later", TEN)], now + Duration::from_mins(1)).is_ok());
+        assert_eq!(buckets.full_at.lock().unwrap().len(), 2);
+    }
+}

@@ -1,0 +1,315 @@
+//! Strangers who guess at people's passwords, and people who sign in meanwhile.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use reqwest::header::{COOKIE, RETRY_AFTER, SET_COOKIE};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response};
+use serde_json::Value;
+use shared::password::{Hasher, Password, PersonalWords, Salt, os_randomness};
+use uuid::Uuid;
+
+use crate::asking::{Told, a_world, post};
+use crate::json;
+
+const OWN: &str = "correct horse battery staple";
+
+/// Gives a person a password of their own.
+pub(crate) async fn set_password(world: &World, user: Uuid, password: &str) {
+    let password = Password::chosen(password, &PersonalWords::default()).unwrap();
+    let salt = Salt::generate(&mut os_randomness()).unwrap();
+    let verifier = Hasher::new().hash(&password, &salt).unwrap();
+    sqlx::query("insert into credentials (user_id, kind, verifier) values ($1, 'chosen', $2)")
+        .bind(user)
+        .bind(verifier.as_stored())
+        .execute(&world.db)
+        .await
+        .unwrap();
+}
+
+async fn verify(world: &World, email: &str, password: &str, client: Value) -> Told {
+    let body = json!({ "email": email, "password": password, "client": client });
+    post(world, "/v1/credentials/verify", body.to_string()).answer().await
+}
+
+/// Wrong passwords until one is refused; how many were compared.
+async fn guess(world: &World, email: &str, client: &str) -> usize {
+    for n in 0..40 {
+        let told = verify(world, email, "wrong", json!(client)).await;
+        if told.status == 429 {
+            told.assert_problem(429, "too_many_tries");
+            return n;
+        }
+        told.assert_problem(401, "credentials_wrong");
+    }
+    panic!("40 passwords could be tried");
+}
+
+/// A world whose console believes what a proxy on this machine says about its clients.
+async fn a_world_behind_a_proxy() -> World {
+    let setup = Setup::default()
+        .workers(0)
+        .api_setting("BECKON_TRUSTED_PROXIES", "127.0.0.0/8,::1");
+    World::with(setup).await
+}
+
+/// Browsers of the console, which do not follow redirects.
+struct Console<'w> {
+    world: &'w World,
+    client: Client,
+}
+
+impl<'w> Console<'w> {
+    fn of(world: &'w World) -> Self {
+        let client = Client::builder().redirect(Policy::none()).build().unwrap();
+        Self { world, client }
+    }
+
+    async fn sign_in(&self, email: &str, password: &str, address: &str, cookie: &str) -> Response {
+        let form = format!(
+            "email={}&password={}",
+            email.replace('@', "%40"),
+            password.replace(' ', "+")
+        );
+        self.client
+            .post(format!("{}/console/sign-in", self.world.base()))
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .header("X-Forwarded-For", address)
+            .header(COOKIE, cookie)
+            .body(form)
+            .send()
+            .await
+            .unwrap()
+    }
+}
+
+/// The device cookie that an answer sets, as a browser sends it back.
+fn device_of(answer: &Response) -> String {
+    let cookies = answer.headers().get_all(SET_COOKIE).iter();
+    let mut cookies = cookies.filter_map(|cookie| cookie.to_str().ok());
+    let set = cookies.find(|cookie| cookie.starts_with("__Host-beckon-device="));
+    set.and_then(|set| set.split(';').next()).unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_guesser_with_another_client_takes_no_try_from_a_person() {
+    let world = a_world().await;
+    let ada = world.person("ada@example.org").await;
+    set_password(&world, ada, OWN).await;
+
+    assert!(guess(&world, "ada@example.org", "198.51.100.7").await >= 10);
+
+    let right = verify(&world, "ada@example.org", OWN, json!("203.0.113.1")).await;
+    assert_eq!(
+        (right.status, &right.body["user"]),
+        (200, &json!(ada)),
+        "{}",
+        right.text
+    );
+    // A platform that does not say who asks has a client of its own, too.
+    let right = verify(&world, "ada@example.org", OWN, Value::Null).await;
+    assert_eq!(right.status, 200, "{}", right.text);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_client_that_has_signed_in_goes_on_when_all_others_must_wait() {
+    let world = a_world().await;
+    let ada = world.person("ada@example.org").await;
+    set_password(&world, ada, OWN).await;
+    verify(&world, "ada@example.org", OWN, json!("ada's phone")).await;
+
+    let clients = (0..12).map(|n| format!("198.51.100.{n}"));
+    let guesses = join_all(clients.map(|client| async {
+        let client = client;
+        guess(&world, "ada@example.org", &client).await
+    }));
+    let guesses: usize = guesses.await.into_iter().sum();
+
+    assert!((100..110).contains(&guesses), "{guesses} passwords could be tried");
+    let stranger = verify(&world, "ada@example.org", OWN, json!("another phone")).await;
+    stranger.assert_problem(429, "too_many_tries");
+    let right = verify(&world, "ada@example.org", OWN, json!("ada's phone")).await;
+    assert_eq!(right.status, 200, "{}", right.text);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_client_has_1_to_128_bytes() {
+    let world = a_world().await;
+
+    for client in [String::new(), "x".repeat(129)] {
+        let told = verify(&world, "ada@example.org", "wrong", json!(client)).await;
+        told.assert_problem(422, "client_unfit");
+    }
+    let told = verify(&world, "ada@example.org", "wrong", json!("x".repeat(128))).await;
+    told.assert_problem(401, "credentials_wrong");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn tries_at_the_platform_and_at_the_console_are_apart() {
+    let world = a_world_behind_a_proxy().await;
+    let priya = world.administrator().await;
+    let console = Console::of(&world);
+
+    for email in [priya.email.clone(), format!("console {}", priya.email)] {
+        for _ in 0..11 {
+            verify(&world, &email, "wrong", Value::Null).await;
+        }
+    }
+
+    let right = console.sign_in(&priya.email, &priya.password, "203.0.113.1", "").await;
+    assert_eq!(right.status(), 303);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_guesser_at_another_address_keeps_no_administrator_out() {
+    let world = a_world_behind_a_proxy().await;
+    let priya = world.administrator().await;
+    let console = Console::of(&world);
+    let mut statuses = Vec::new();
+    let mut last = None;
+    while statuses.len() < 40 && !statuses.contains(&429) {
+        let answer = console.sign_in(&priya.email, "wrong", "198.51.100.7", "").await;
+        statuses.push(answer.status().as_u16());
+        last = answer.headers().get(RETRY_AFTER).cloned();
+    }
+
+    assert!(statuses.len() > 10 && statuses.contains(&429), "{statuses:?}");
+    assert!(last.is_some(), "no Retry-After");
+    let right = console.sign_in(&priya.email, &priya.password, "203.0.113.1", "").await;
+    assert_eq!(right.status(), 303);
+    let device = device_of(&right);
+    // At the guesser's address, too, once the browser is known.
+    let refused = console.sign_in(&priya.email, &priya.password, "198.51.100.7", "").await;
+    assert_eq!(refused.status(), 429);
+    let known = console
+        .sign_in(&priya.email, &priya.password, "198.51.100.7", &device)
+        .await;
+    assert_eq!((known.status().as_u16(), device_of(&known)), (303, device));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_flood_from_200_addresses_stops_neither_the_console_nor_the_platform() {
+    let world = a_world_behind_a_proxy().await;
+    let priya = world.administrator().await;
+    let ada = world.person("ada@example.org").await;
+    set_password(&world, ada, OWN).await;
+    let console = Console::of(&world);
+    let first = console.sign_in(&priya.email, &priya.password, "203.0.113.1", "").await;
+    let device = device_of(&first);
+
+    let began = Instant::now();
+    let flood = join_all((0..400).map(|n| {
+        let console = &console;
+        async move {
+            let (email, address) = (format!("nobody{n}@example.org"), format!("198.51.100.{}", n % 200));
+            // 110 a second.
+            tokio::time::sleep(Duration::from_millis(9 * n)).await;
+            let answer = console.sign_in(&email, "wrong", &address, "").await;
+            (answer.status().as_u16(), answer.headers().contains_key(RETRY_AFTER))
+        }
+    }));
+    let people = async {
+        let mut longest = Duration::ZERO;
+        // While the flood lasts.
+        while began.elapsed() < Duration::from_secs(3) {
+            let started = Instant::now();
+            let known = console
+                .sign_in(&priya.email, &priya.password, "203.0.113.9", &device)
+                .await;
+            assert_eq!(known.status(), 303);
+            let right = verify(&world, "ada@example.org", OWN, Value::Null).await;
+            assert_eq!(right.status, 200, "{}", right.text);
+            longest = longest.max(started.elapsed());
+        }
+        // From a browser and an address that were never seen: first tries find room among further ones.
+        let new = console
+            .sign_in(&priya.email, &priya.password, "203.0.113.200", "")
+            .await;
+        (longest, new.status().as_u16())
+    };
+    let (flood, (longest, new)) = tokio::join!(flood, people);
+
+    let refused = flood.iter().filter(|(status, _)| matches!(status, 429 | 503)).count();
+    assert!(refused > 0, "the flood was no flood");
+    assert!(
+        flood.iter().all(|(status, tells_when)| *status == 422 || *tells_when),
+        "{flood:?}"
+    );
+    assert!(longest < PATIENCE, "{longest:?}");
+    assert_eq!(new, 303);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_persons_own_name_and_address_cannot_be_their_password() {
+    let world = a_world().await;
+    let ada = world.person("ada@example.org").await;
+    sqlx::query("update users set first_name = 'Ada Augusta', last_name = 'King-Lovelace' where id = $1")
+        .bind(ada)
+        .execute(&world.db)
+        .await
+        .unwrap();
+    set_password(&world, ada, OWN).await;
+    let choose = |new: &str| {
+        let body = json!({ "email": "ada@example.org", "password": OWN, "new_password": new });
+        post(&world, "/v1/credentials/choose", body.to_string())
+    };
+
+    for new in [
+        "ada@example.org",
+        "Ada Augusta King-Lovelace",
+        "adaaugustakinglovelace",
+        "1qaz2wsx3edc4rfv",
+    ] {
+        let told = choose(new)
+            .must_tell(422, "password_unfit", "This password cannot be used; see errors.")
+            .await;
+        let sentence = "Password is too easy to guess: use several unrelated words, and not your name or address";
+        assert_eq!(
+            told.errors(),
+            [(0, "new_password", "password_obvious", sentence)],
+            "{new}"
+        );
+    }
+    assert_eq!(choose("a lantern in the orchard").answer().await.status, 200);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn checked_passwords_and_throttled_ones_are_on_record_by_number() {
+    let world = a_world_behind_a_proxy().await;
+    let priya = world.administrator().await;
+    let console = Console::of(&world);
+
+    guess(&world, "ada@example.org", "guesser").await;
+    while console
+        .sign_in(&priya.email, "wrong", "198.51.100.7", "")
+        .await
+        .status()
+        != 429
+    {}
+
+    for action in [
+        "credential_refused",
+        "credential_throttled",
+        "sign_in_failed",
+        "sign_in_throttled",
+    ] {
+        let lines: i64 = sqlx::query_scalar("select count(*) from audit where action = $1")
+            .bind(action)
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        // A second one if a minute ended meanwhile.
+        assert!((1..=2).contains(&lines), "{action}: {lines} lines");
+    }
+    world.end().await;
+}
