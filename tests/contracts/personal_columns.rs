@@ -120,6 +120,7 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     // The ledger keeps its lines, with the person's id, so that its sums stay.
     ("deliveries", "attempt", STATE),
     ("deliveries", "batch_id", Personal),
+    ("deliveries", "cancel_reason", STATE),
     ("deliveries", "due_at", STATE),
     ("deliveries", "give_up_at", STATE),
     ("deliveries", "id", Personal),
@@ -196,6 +197,7 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     ("users", "id", Personal),
     ("users", "language", Personal),
     ("users", "last_name", Personal),
+    ("users", "locked_at", Personal),
     ("users", "search", KEY),
     ("users", "signed_in_at", Personal),
     ("users", "updated_at", Personal),

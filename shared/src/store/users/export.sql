@@ -14,7 +14,8 @@ mails as materialized (
 select json_build_object(
     'user', json_build_object(
         'id', u.id, 'email', u.email, 'first_name', u.first_name, 'last_name', u.last_name, 'language', u.language,
-        'fields', u.fields, 'created_at', u.created_at, 'updated_at', u.updated_at, 'signed_in_at', u.signed_in_at),
+        'fields', u.fields, 'created_at', u.created_at, 'updated_at', u.updated_at, 'signed_in_at', u.signed_in_at,
+        'locked_at', u.locked_at),
     'imports', (
         select coalesce(json_agg(json_build_object(
             'import', i.id, 'file_name', i.file_name, 'done_at', i.done_at, 'row', p.row_number, 'effect', p.effect)
