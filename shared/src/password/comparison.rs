@@ -109,7 +109,7 @@ mod tests {
         let verifiers = [made(&own), made(&mailed), (earlier_verifier, Form::Generated)];
         let found = |candidate: &str| first_match(&mut Hasher::new(), &verifiers, candidate);
 
-        assert_eq!(found(own.expose_once()), Some(0));
+        assert_eq!(found(own.expose_for_mail()), Some(0));
         assert_eq!(found(mailed.expose_for_mail()), Some(1));
         assert_eq!(found(&earlier_shown.to_uppercase()), Some(2));
         assert_eq!(found("abcde-fghjk-mnpqr-stuvw"), None);
