@@ -8,7 +8,7 @@
 //! A process that is killed loses the counts of its last minute; an orderly stop writes them.
 
 use shared::lifecycle::Lifecycle;
-use shared::store::audit::{self, AccessEvent, Actor};
+use shared::store::audit::{self, AccessEvent, Action, Actor};
 use shared::store::{Db, StoreResult};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -39,7 +39,7 @@ impl AccessEvents {
             },
             ..event.clone()
         };
-        if self.is_first(kind.clone()) && !written(audit::note_access(db, &[(event, 1)]).await) {
+        if self.is_first(kind.clone()) && !written(&audit::note_access(db, &[(event, 1)]).await) {
             self.add(kind, 1);
         }
     }
@@ -52,7 +52,7 @@ impl AccessEvents {
             return false;
         }
         if pending.len() >= MAX_KINDS {
-            *pending.entry(without_client(kind)).or_default() += 1;
+            *pending.entry(without_client(kind.action)).or_default() += 1;
             return false;
         }
         pending.insert(kind, 0);
@@ -64,7 +64,7 @@ impl AccessEvents {
         *pending.entry(kind).or_default() += count;
     }
 
-    /// Writes what was counted once a minute, and when the process stops.
+    /// Writes what was counted once a minute, until the process stops.
     pub async fn keep_writing(&self, db: &Db, lifecycle: &Lifecycle) {
         while !lifecycle.is_stopping() {
             lifecycle.pause(PERIOD).await;
@@ -75,7 +75,7 @@ impl AccessEvents {
     /// Writes what was counted; what cannot be written is counted on.
     pub async fn write(&self, db: &Db) {
         let counted = self.take();
-        if !counted.is_empty() && !written(audit::note_access(db, &counted).await) {
+        if !counted.is_empty() && !written(&audit::note_access(db, &counted).await) {
             for (kind, count) in counted {
                 self.add(kind, count);
             }
@@ -93,17 +93,17 @@ impl AccessEvents {
     }
 }
 
-fn written(outcome: StoreResult<()>) -> bool {
-    if let Err(fault) = &outcome {
+fn written(outcome: &StoreResult<()>) -> bool {
+    if let Err(fault) = outcome {
         warn!(error = ?fault, "Could not write sign-in events to the audit log; they are counted and written later");
     }
     outcome.is_ok()
 }
 
 /// The kind that stands for all others of an action once there are too many.
-fn without_client(kind: AccessEvent) -> AccessEvent {
+fn without_client(action: Action) -> AccessEvent {
     AccessEvent {
-        action: kind.action,
+        action,
         actor: Actor::unknown(),
         subject: None,
     }
@@ -112,7 +112,6 @@ fn without_client(kind: AccessEvent) -> AccessEvent {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::store::audit::Action;
     use std::net::{IpAddr, Ipv4Addr};
 
     fn failure(client: u32) -> AccessEvent {
@@ -153,6 +152,6 @@ mod tests {
         let at_once = (0..10_000).filter(|client| events.is_first(failure(*client))).count();
 
         assert_eq!(at_once, MAX_KINDS);
-        assert_eq!(events.take(), [(without_client(failure(0)), 9_000)]);
+        assert_eq!(events.take(), [(without_client(Action::SignInFailed), 9_000)]);
     }
 }

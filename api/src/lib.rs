@@ -63,6 +63,7 @@ use shared::store::{self, Db, StoreResult, schema};
 use shared::system_email::{SystemEmailKind, Template};
 use shared::trace;
 use state::Api;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -190,12 +191,8 @@ pub async fn create_key(settings: &Settings, request: KeyRequest) -> Result<Stri
 /// only a person can put right.
 pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, StartError> {
     let traces = trace::start("beckon-api", settings.collector.as_deref());
-    let listener = TcpListener::bind(settings.listen)
-        .await
-        .map_err(|fault| StartError::System("listen (BECKON_LISTEN)", fault))?;
-    let probes_listener = TcpListener::bind(settings.probes_listen)
-        .await
-        .map_err(|fault| StartError::System("listen for probes (BECKON_PROBES_LISTEN)", fault))?;
+    let listener = listen(settings.listen, "listen (BECKON_LISTEN)").await?;
+    let probes_listener = listen(settings.probes_listen, "listen for probes (BECKON_PROBES_LISTEN)").await?;
     let db = database(&settings).await?;
     let registry = Metrics::for_process();
     registry.show_connections(&db);
@@ -242,6 +239,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         api.access_events.keep_writing(&api.db, &lifecycle),
     );
     let finished = finish(&lifecycle, settings.stop_grace).await;
+    api.access_events.write(&api.db).await;
     probing.abort();
     traces.end().await;
     dispatched?;
@@ -259,6 +257,11 @@ async fn serve_probes(listener: TcpListener, routes: axum::Router) {
     if let Err(fault) = shared::probes::serve(listener, routes).await {
         tracing::error!(error = %fault, "The probes stopped answering");
     }
+}
+
+async fn listen(address: SocketAddr, what: &'static str) -> Result<TcpListener, StartError> {
+    let listening = TcpListener::bind(address).await;
+    listening.map_err(|fault| StartError::System(what, fault))
 }
 
 /// Whether everything in hand was finished within the grace of a stop.

@@ -168,7 +168,7 @@ async fn each_line_names_the_actor_by_id_with_the_clients_address_and_the_reques
     let client = reqwest::Client::new();
     let answer = client
         .delete(url(&format!("/v1/users/{ada}")))
-        .bearer_auth(&world.key())
+        .bearer_auth(world.key())
         .header("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"))
         .header("x-forwarded-for", "198.51.100.99, 203.0.113.7")
         .send()
