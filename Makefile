@@ -18,7 +18,7 @@ BROWSER_THREADS = $${RUST_TEST_THREADS:-$$(($(CORES) * 3 / 2))}
 ROOM = df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2 * 1024 * 1024 { print "/dev/shm" }'
 TEST_FILES = $$(roomy=$$($(ROOM)); echo "$${TMPDIR:-$${roomy:-/tmp}}")
 
-.PHONY: help demo test check bench soak queries snapshot upgrade sbom fmt setup setup-tests
+.PHONY: help demo test check bench soak attack queries snapshot upgrade sbom fmt setup setup-tests
 .DEFAULT_GOAL := help
 
 help:
@@ -53,6 +53,10 @@ bench: setup ## measure throughput, latency and acceptance on this machine
 soak: setup ## endure random faults for MINUTES (10), and check every minute that nothing is lost
 	$(CARGO) build --release --workspace --locked
 	@exec "$(TARGET)/release/soak" --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+
+attack: setup ## attack an API with everything a stranger can do for MINUTES (10), while people use it
+	$(CARGO) build --release --workspace --locked
+	@exec "$(TARGET)/release/attack" --seconds $$(($(or $(MINUTES),10) * 60))
 
 queries: setup ## learn the shapes of the SQL queries anew, after a change of queries or schema
 	shared/prepare-queries
