@@ -1,5 +1,6 @@
 //! The attacks, each bounded in number and rate.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +29,10 @@ const GUESS_RATE: u32 = 20;
 
 /// Bodies that arrive a byte a second,
 const SLOW_BODIES: usize = 1_000;
-/// from so many addresses.
+/// from so many addresses,
 const SLOW_ADDRESSES: usize = 20;
+/// to these pages in turn.
+const SLOW_PATHS: [&str; 2] = ["/console/sign-in", "/console/users"];
 
 /// Uploads at a time,
 const UPLOADS: u8 = 8;
@@ -77,7 +80,8 @@ pub(crate) fn begin(
     }
     for n in 0..SLOW_BODIES {
         let octet = u8::try_from(1 + n % SLOW_ADDRESSES).map_err(|_| HarnessError::new("too many addresses"))?;
-        tasks.spawn(attack.clone().drip(world.address(), [127, 0, 5, octet]));
+        let path = SLOW_PATHS[n % SLOW_PATHS.len()];
+        tasks.spawn(attack.clone().drip(world.address(), [127, 0, 5, octet], path));
     }
     Ok(())
 }
@@ -142,12 +146,14 @@ impl Attack {
         }
     }
 
-    /// Uploads large files that no import can use.
+    /// Uploads large files with hundreds of thousands of rows.
     async fn upload(self, client: Client) {
         while !self.end.is_cancelled() {
-            let line = "person@example.org,Person,Example,some text that fills the file without end\n".repeat(1_000);
-            let pieces = UPLOAD_BYTES / line.len();
-            let body = stream::iter((0..pieces).map(move |_| Ok::<_, std::io::Error>(line.clone())));
+            let rows = "person@example.org,Person,Example,some text that fills the file without end\n".repeat(1_000);
+            let pieces = UPLOAD_BYTES / rows.len();
+            let rows = std::iter::repeat_n(rows, pieces);
+            let file = std::iter::once("email,first_name,last_name,text\n".to_owned()).chain(rows);
+            let body = stream::iter(file.map(Ok::<_, std::io::Error>));
             let request = client
                 .post(format!("{}/v1/imports?file_name=people.csv&dry_run=true", self.base))
                 .bearer_auth(&self.key)
@@ -159,19 +165,21 @@ impl Attack {
     }
 
     /// Holds a connection with a body that arrives a byte a second, again and again.
-    async fn drip(self, to: std::net::SocketAddr, from: [u8; 4]) {
+    async fn drip(self, to: SocketAddr, from: [u8; 4], path: &str) {
         while !self.end.is_cancelled() {
-            let _ = self.drip_once(to, from).await;
+            let _ = self.drip_once(to, from, path).await;
             self.pause(Duration::from_secs(1)).await;
         }
     }
 
-    async fn drip_once(&self, to: std::net::SocketAddr, from: [u8; 4]) -> std::io::Result<()> {
+    async fn drip_once(&self, to: SocketAddr, from: [u8; 4], path: &str) -> std::io::Result<()> {
         let socket = TcpSocket::new_v4()?;
         socket.bind((from, 0).into())?;
         let mut stream = socket.connect(to).await?;
-        let head = "POST /console/sign-in HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
-                    Content-Length: 10000\r\n\r\n";
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: 10000\r\n\r\n"
+        );
         stream.write_all(head.as_bytes()).await?;
         while !self.end.is_cancelled() {
             stream.write_all(b"a").await?;

@@ -16,7 +16,7 @@ use crate::body::is_at_most;
 use crate::concurrency_limit::Slot;
 use crate::problem::Problem;
 use crate::state::Api;
-use axum::body::{Body, Bytes, HttpBody as _};
+use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
@@ -114,15 +114,13 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, most_bytes: usize) -> 
 /// A body of up to `most_bytes`, wiped when it is dropped because it may hold a password. Of a larger one nothing is
 /// kept, but a part of its rest is read: a browser shows no answer to a form that it is still sending.
 async fn whole(body: Body, most_bytes: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
-    // Large enough from the start where the length is known: a vector that grows leaves copies behind.
-    let length = usize::try_from(body.size_hint().lower()).unwrap_or(most_bytes);
-    let mut bytes = Zeroizing::new(Vec::with_capacity(length.min(most_bytes)));
-    let (mut pieces, mut seen) = (body.into_data_stream(), 0);
+    let mut pieces = body.into_data_stream();
+    let (mut bytes, mut seen) = (Zeroizing::default(), 0);
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|_| broken_off())?;
         seen += piece.len();
         if seen <= most_bytes {
-            bytes.extend_from_slice(&piece);
+            append(&mut bytes, &piece);
         } else if seen <= most_bytes + FORM_MOST_BYTES {
             bytes = Zeroizing::default();
         } else {
@@ -134,6 +132,17 @@ async fn whole(body: Body, most_bytes: usize) -> Result<Zeroizing<Vec<u8>>, Prob
         return Err(too_large(most_bytes));
     }
     Ok(bytes)
+}
+
+/// Appends a piece. A buffer that becomes too small is wiped, which growing a vector in place would not do.
+fn append(bytes: &mut Zeroizing<Vec<u8>>, piece: &[u8]) {
+    let length = bytes.len() + piece.len();
+    if length > bytes.capacity() {
+        let mut larger = Zeroizing::new(Vec::with_capacity(length.next_power_of_two()));
+        larger.extend_from_slice(bytes);
+        *bytes = larger;
+    }
+    bytes.extend_from_slice(piece);
 }
 
 fn too_large(most_bytes: usize) -> Problem {

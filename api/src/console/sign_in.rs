@@ -18,6 +18,7 @@ use crate::query::Query;
 use crate::state::Api;
 use askama::Template;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Deserialize;
@@ -141,8 +142,15 @@ pub(super) async fn enter(
     if is_foreign(&parts.headers) {
         return Err(foreign());
     }
-    let before = session::digest_in(&parts.headers);
     let fields = door::read(&parts.headers, body, SIGN_IN_MOST_BYTES).await?;
+    // Boxed, so that a request whose form is still arriving does not take the memory that checking it needs: a
+    // thousand clients may send a byte a second.
+    Box::pin(let_in(api, client_address, parts, fields)).await
+}
+
+/// Checks a whole form, and begins a session.
+async fn let_in(api: Api, client_address: ClientAddress, parts: Parts, fields: Fields) -> Result<Response, Problem> {
+    let before = session::digest_in(&parts.headers);
     let to = local(fields.text("to")).to_owned();
     let email = fields.trimmed("email").to_owned();
     let carried = fields.text("carried").to_owned();
