@@ -18,7 +18,7 @@ use rand::TryRng as _;
 use sha2::{Digest as _, Sha256};
 use shared::store::StoreResult;
 use shared::store::api_keys::{self, ApiKey, NewKey};
-use shared::store::audit::{AccessEvent, Action, Actor, ActorKind};
+use shared::store::audit::{Action, Actor, ActorKind};
 use tracing::debug;
 use uuid::Uuid;
 
@@ -78,12 +78,7 @@ pub async fn require(State(api): State<Api>, mut request: Request, next: Next) -
     if let Err(problem) = &identified
         && problem.status == StatusCode::UNAUTHORIZED.as_u16()
     {
-        let event = AccessEvent {
-            action: Action::KeyRefused,
-            actor: observe::origin(request.extensions()),
-            subject: None,
-        };
-        api.access_events.note(&api.db, event).await;
+        api.record_access(Action::KeyRefused, &observe::origin(request.extensions()), None);
     }
     match identified {
         Ok(caller) => {

@@ -125,7 +125,7 @@ mod tests {
                 assert!(response["description"].is_string(), "{id} does not describe {status}");
             }
         }
-        assert_eq!(ids.len(), 30);
+        assert_eq!(ids.len(), 34);
         for id in everywhere::TAKES_IDEMPOTENCY_KEY {
             assert!(ids.contains(id), "{id} is no operation");
         }

@@ -11,6 +11,7 @@ use shared::config::LetterSettings;
 use shared::lifecycle::Lifecycle;
 use shared::password::HashPool;
 use shared::store::Db;
+use shared::store::audit::{AccessEvent, Action, Actor};
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -68,6 +69,19 @@ impl Api {
         work: impl Future<Output = Result<T, Problem>> + Send + 'static,
     ) -> Result<T, Problem> {
         whole(&self.lifecycle, work).await
+    }
+
+    /// Puts a failed sign-in or the like on record, beside the request that caused it: the answer does not wait, so
+    /// its time tells nothing about what was found.
+    pub fn record_access(&self, action: Action, actor: &Actor, subject: Option<String>) {
+        let event = AccessEvent {
+            action,
+            actor: actor.clone(),
+            subject,
+        };
+        let this = self.clone();
+        self.lifecycle
+            .spawn(async move { this.access_events.note(&this.db, event).await });
     }
 }
 

@@ -78,9 +78,8 @@ pub(crate) fn begin(
     for n in 1..=UPLOADS {
         tasks.spawn(attack.clone().upload(client_at([127, 0, 4, n])?));
     }
-    for n in 0..SLOW_BODIES {
+    for (n, path) in (0..SLOW_BODIES).zip(SLOW_PATHS.into_iter().cycle()) {
         let octet = u8::try_from(1 + n % SLOW_ADDRESSES).map_err(|_| HarnessError::new("too many addresses"))?;
-        let path = SLOW_PATHS[n % SLOW_PATHS.len()];
         tasks.spawn(attack.clone().drip(world.address(), [127, 0, 5, octet], path));
     }
     Ok(())

@@ -117,8 +117,8 @@ fn remember_device(answer: Option<&reqwest::Response>, device: &mut String) {
     let cookies = answer
         .into_iter()
         .flat_map(|answer| answer.headers().get_all("set-cookie"));
-    let cookies = cookies.filter_map(|cookie| cookie.to_str().ok()?.split(';').next());
-    if let Some(cookie) = cookies.filter(|cookie| cookie.contains("device=")).last() {
+    let mut cookies = cookies.filter_map(|cookie| cookie.to_str().ok()?.split(';').next());
+    if let Some(cookie) = cookies.rfind(|cookie| cookie.contains("device=")) {
         cookie.clone_into(device);
     }
 }

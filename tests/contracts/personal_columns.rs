@@ -40,6 +40,7 @@ const TABLES: &[(&str, Column)] = &[
         "import_parts",
         Exempt("an uploaded file before it is stored; discarded after a week"),
     ),
+    ("known_devices", STAFF),
     ("merge_fields", TEXT),
     ("selections", WEEK),
     ("sessions", STAFF),
@@ -52,6 +53,13 @@ const TABLES: &[(&str, Column)] = &[
 
 /// The others.
 const COLUMNS: &[(&str, &str, Column)] = &[
+    (
+        "known_clients",
+        "digest",
+        Secret("a digest of what the platform calls the client"),
+    ),
+    ("known_clients", "seen_at", Personal),
+    ("known_clients", "user_id", LINK),
     ("attempts", "code", Personal),
     ("attempts", "delivery_id", ID),
     ("attempts", "ended_at", Personal),
@@ -262,8 +270,8 @@ fn what_is_personal_is_exported_and_its_table_erased() {
             Secret(reason) | Exempt(reason) => reason,
         };
         assert!(!reason.is_empty(), "{table}.{column}");
-        // The cascade takes the passwords, and the audit log has ids only.
-        let is_elsewhere = ["credentials", "audit"].contains(table);
+        // The cascade takes passwords and clients, and the audit log has ids only.
+        let is_elsewhere = ["credentials", "known_clients", "audit"].contains(table);
         assert!(
             matches!(what, Exempt(_)) || is_elsewhere || erased.iter().any(|word| word == table),
             "{table}.{column} is not erased"

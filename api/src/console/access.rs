@@ -11,7 +11,6 @@ use super::frame::Place;
 use super::own_password::{access_changed, current_verifier};
 use super::respond::{page_as, set_cookie};
 use super::session::{self, Administrator};
-use super::sign_in::note_failure;
 use crate::problem::Problem;
 use crate::state::Api;
 use askama::Template;
@@ -74,9 +73,11 @@ pub(super) async fn confirmed(State(api): State<Api>, mut request: Request, next
             return ask(&api, &reader, to, form, fault, StatusCode::UNPROCESSABLE_ENTITY).await;
         }
         Err(problem) if problem.status == StatusCode::TOO_MANY_REQUESTS.as_u16() => {
-            if let Err(problem) = note_failure(&api, Action::SignInThrottled, &reader.actor, Some(reader.id)).await {
-                return problem.into_response();
-            }
+            api.record_access(
+                Action::SignInThrottled,
+                &reader.actor,
+                Some(format!("administrator {}", reader.id)),
+            );
             let fault = Some(problem.detail);
             return ask(&api, &reader, to, form, fault, StatusCode::TOO_MANY_REQUESTS).await;
         }
@@ -112,7 +113,11 @@ async fn ask(
 /// Checks the password and gives the session another token. None when it is wrong.
 async fn confirm(api: &Api, reader: &Administrator, typed: &str) -> Result<Option<(Administrator, String)>, Problem> {
     let Some(verifier) = current_verifier(api, reader, typed).await? else {
-        note_failure(api, Action::SignInFailed, &reader.actor, Some(reader.id)).await?;
+        api.record_access(
+            Action::SignInFailed,
+            &reader.actor,
+            Some(format!("administrator {}", reader.id)),
+        );
         return Ok(None);
     };
     let (token, new_digest) = session::make_token()?;

@@ -23,11 +23,10 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 use serde::Deserialize;
 use shared::store::administrators::{self, Lock};
-use shared::store::audit::{self, AccessEvent, Act, Action, Actor, ActorKind};
+use shared::store::audit::{self, Act, Action, Actor, ActorKind};
 use shared::store::{begin, commit, sessions};
 use tracing::info;
 use url::form_urlencoded;
-use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// What the form of the sign-in page may weigh: a carried form, which takes 22 KiB, and its own fields.
@@ -322,39 +321,18 @@ async fn checked(
     match check(api, email, password, client).await {
         Err(unchecked) => {
             if unchecked.outcome() == Some("throttled") {
-                note_failure(api, Action::SignInThrottled, origin, None).await?;
+                api.record_access(Action::SignInThrottled, origin, None);
             }
             Err(unchecked.into())
         }
         Ok(Checked::Right(lock)) => Ok(lock),
         Ok(Checked::Wrong { concerned }) => {
-            note_failure(api, Action::SignInFailed, origin, concerned).await?;
+            // What was typed is not recorded: it may be a password in the wrong field.
+            let subject = concerned.map(|id| format!("administrator {id}"));
+            api.record_access(Action::SignInFailed, origin, subject);
             Err(Refused::Said(Told::wrong(WRONG)))
         }
     }
-}
-
-/// Puts on record that a sign-in did not succeed. What was typed is not recorded: it may be a password in the wrong
-/// field.
-pub(super) async fn note_failure(
-    api: &Api,
-    action: Action,
-    origin: &Actor,
-    administrator: Option<Uuid>,
-) -> Result<(), Problem> {
-    let (this, event) = (
-        api.clone(),
-        AccessEvent {
-            action,
-            actor: origin.clone(),
-            subject: administrator.map(|id| format!("administrator {id}")),
-        },
-    );
-    api.to_the_end(async move {
-        this.access_events.note(&this.db, event).await;
-        Ok(())
-    })
-    .await
 }
 
 /// Lets somebody out.

@@ -10,7 +10,7 @@ use axum::http::StatusCode;
 use sha2::{Digest as _, Sha256};
 use shared::address::EmailAddress;
 use shared::password::{Form, HashFault, PersonalWords, Rank, Verifier};
-use shared::store::audit::{AccessEvent, Action};
+use shared::store::audit::Action;
 use shared::store::credentials::{self, Candidate};
 use shared::store::{known_clients, users};
 use std::time::Instant;
@@ -102,7 +102,8 @@ impl<'a> Check<'a> {
             }
             Err(refusal) => {
                 count(api, "throttled");
-                record(api, caller, Action::CredentialThrottled).await?;
+                // For whom it was is left out: a line for each person would show who exists.
+                api.record_access(Action::CredentialThrottled, &caller.actor, None);
                 return Err(refusal.into());
             }
         };
@@ -132,7 +133,7 @@ impl<'a> Check<'a> {
             Err(_) => None,
         };
         if let Some(action) = action {
-            record(self.api, self.caller, action).await?;
+            self.api.record_access(action, &self.caller.actor, None);
         }
         if let Ok(Some(candidate)) = &found
             && let Some(client) = &self.client
@@ -222,24 +223,6 @@ impl From<HashFault> for Unchecked {
 /// Counts a check that came to no answer or to one.
 pub(super) fn count(api: &Api, outcome: &str) {
     api.metrics.verifications.with_label_values(&[outcome]).inc();
-}
-
-/// Puts a check on record, by number. For whom it was is left out: a line for each person would show by its time who
-/// exists.
-async fn record(api: &Api, caller: &Caller, action: Action) -> Result<(), Problem> {
-    let (this, event) = (
-        api.clone(),
-        AccessEvent {
-            action,
-            actor: caller.actor.clone(),
-            subject: None,
-        },
-    );
-    api.to_the_end(async move {
-        this.access_events.note(&this.db, event).await;
-        Ok(())
-    })
-    .await
 }
 
 /// What an attacker who knows the person tries first.

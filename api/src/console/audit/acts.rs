@@ -267,7 +267,7 @@ mod tests {
 
     #[test]
     fn a_filter_is_a_group_or_an_act() {
-        assert_eq!(words_of("keys"), ["key_made", "key_revoked"]);
+        assert_eq!(words_of("keys"), ["key_made", "key_revoked", "key_refused"]);
         assert_eq!(words_of("signed_out"), ["signed_out"]);
         assert_eq!(words_of("nonsense"), ["nonsense"]);
         assert!(words_of("").is_empty());

@@ -52,6 +52,10 @@ select json_build_object(
                 from attempts t
                 where t.delivery_id = m.id)) order by m.id), '[]')
         from mails m),
+    'signed_in_with', (
+        select coalesce(json_agg(json_build_object('last_signed_in_at', w.seen_at) order by w.seen_at), '[]')
+        from known_clients w
+        where w.user_id = u.id),
     'last_sent', (
         select coalesce(json_agg(json_build_object('kind', s.kind, 'sent_at', s.sent_at) order by s.kind), '[]')
         from last_sent s
