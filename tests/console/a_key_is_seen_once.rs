@@ -78,15 +78,15 @@ async fn a_password_is_confirmed_before_a_key_is_made() {
 
         assert_eq!(browser.heading().await, "Confirm your password");
         browser.assert_sound().await;
-        browser.click("Confirm and go on").await;
+        browser.click("Confirm and continue").await;
         browser.sees("Enter your password").await;
         browser.fill("Your password", "not her password at all").await;
-        browser.click("Confirm and go on").await;
+        browser.click("Confirm and continue").await;
         browser.sees("This is not your password").await;
         assert_eq!(browser.title().await, "Error: Confirm your password – Beckon");
         browser.assert_sound().await;
         browser.fill("Your password", &priya.password).await;
-        browser.click("Confirm and go on").await;
+        browser.click("Confirm and continue").await;
         browser.sees("Copy this key now").await;
         go(&browser, &world, "/console/keys").await;
         browser.sees(name).await;

@@ -60,7 +60,7 @@ async fn what_was_filled_in_is_kept_across_the_sign_in() {
         browser.enter(&priya.email, &priya.password).await;
         browser.sees("You are signed in again").await;
         browser.assert_sound().await;
-        browser.click("Go on with it").await;
+        browser.click("Continue").await;
 
         browser.sees("Preview: Invitation Email to New Users").await;
         browser.sees("Showing Person 1 Example (1 of 2)").await;

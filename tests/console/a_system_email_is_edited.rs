@@ -219,7 +219,7 @@ async fn whoever_was_signed_out_loses_nothing_typed() {
 
         browser.sees("What you filled in is kept").await;
         browser.enter(&priya.email, &priya.password).await;
-        browser.click("Go on with it").await;
+        browser.click("Continue").await;
         if version == 2 {
             browser.click("Save changes").await;
         }

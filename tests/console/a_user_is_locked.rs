@@ -29,17 +29,17 @@ async fn a_user_is_locked_and_unlocked() {
         .sees("The passwords that were mailed to them stop working.")
         .await;
     browser.assert_sound().await;
-    browser.click("Go back, do not lock them").await;
+    browser.click("Go back without locking them").await;
     browser.click("Lock").await;
     browser.click("Lock Ada").await;
     browser.sees("is locked. 1 password stopped working.").await;
-    browser.sees("they cannot sign in and are sent no password").await;
+    browser.sees("They cannot sign in, and no password is sent to them").await;
     browser.loses("Send Password Reset Email").await;
     browser.assert_sound().await;
     world.sign_in("ana@example.org", &password).await.expect(401);
 
     browser.click("Unlock").await;
-    browser.sees("No password from before the lock comes back.").await;
+    browser.sees("Passwords from before the lock do not work again.").await;
     browser.assert_sound().await;
     browser.click("Unlock Ada").await;
     browser.sees("They have no password; send them a password email.").await;

@@ -70,7 +70,7 @@ async fn a_user_is_added_changed_and_deleted() {
         browser.sees("The user is added. No one was emailed.").await;
         assert_eq!(browser.heading().await, "Ana");
         browser.sees("Start date").await;
-        browser.sees("Nothing was sent to them yet.").await;
+        browser.sees("Nothing has been sent to them yet.").await;
         browser.assert_sound().await;
         the_user_is_changed_and_deleted(&browser).await;
     }

@@ -45,7 +45,7 @@ async fn what_was_suppressed_is_told(browser: &Browser, world: &World, batch: uu
     browser.click("2 blocked address").await;
     browser.loses("fay@example.org").await;
     browser.click("Unblock the address of Ada").await;
-    browser.sees("550+ada@example.org is blocked since").await;
+    browser.sees("550+ada@example.org has been blocked since").await;
     browser.sees("550 5.1.1 no such user").await;
     browser.assert_sound().await;
 }
@@ -95,7 +95,7 @@ async fn one_is_unblocked_and_sent_to(browser: &Browser, world: &World) {
     go(browser, world, "/console/users?q=ada").await;
     browser.click("Ada").await;
     browser.click("Send Password Reset Email").await;
-    browser.sees("550+ada@example.org is blocked since").await;
+    browser.sees("550+ada@example.org has been blocked since").await;
     browser.assert_sound().await;
     browser.click("Unblock and send 1 password email").await;
     browser.click("Send now").await;

@@ -26,7 +26,7 @@ async fn those_nobody_has_used_stop_working() {
 
     browser.click("Revoke passwords").await;
     browser
-        .sees("2 unused passwords of this batch will stop working.")
+        .sees("2 unused passwords from this batch will stop working.")
         .await;
     browser.sees("1 person has already used theirs").await;
     browser.assert_sound().await;

@@ -34,7 +34,7 @@ async fn its_page_says_so_and_offers_nothing_that_is_gone() {
 
     go(&browser, &world, &format!("/console/batches/{batch}")).await;
     browser.sees("2 sent, 1 failed.").await;
-    browser.sees("What became of each person was kept until").await;
+    browser.sees("The details of each person were kept until").await;
     let text = browser.text().await;
     for gone in [
         "Download report",
@@ -50,7 +50,7 @@ async fn its_page_says_so_and_offers_nothing_that_is_gone() {
     browser.assert_sound().await;
     go(&browser, &world, &format!("/console/imports/{import}")).await;
     browser.sees("1 row was not imported").await;
-    browser.sees("What was in these rows is not kept since").await;
+    browser.sees("What was in these rows was deleted on").await;
     browser.loses("Download the").await;
     browser.assert_sound().await;
     go(&browser, &world, "/console/users?status=invited").await;
