@@ -24,7 +24,7 @@ async fn a_password_of_ones_own_is_chosen_and_the_old_one_ends() {
         browser.click("Change password").await;
         browser.sees("There is a problem").await;
         browser.sees("This is not your password").await;
-        browser.sees("This differs from the password above").await;
+        browser.sees("The passwords do not match").await;
         assert_eq!(browser.title().await, "Error: Choose a password – Beckon");
         browser.assert_sound().await;
 

@@ -33,7 +33,9 @@ async fn a_user_is_locked_and_unlocked() {
     browser.click("Lock").await;
     browser.click("Lock Ada").await;
     browser.sees("is locked. 1 password stopped working.").await;
-    browser.sees("They cannot sign in, and no password is sent to them").await;
+    browser
+        .sees("They cannot sign in, and no password is sent to them")
+        .await;
     browser.loses("Send Password Reset Email").await;
     browser.assert_sound().await;
     world.sign_in("ana@example.org", &password).await.expect(401);

@@ -62,7 +62,7 @@ async fn somebody_is_added_and_chooses_a_password_with_a_link() {
     ana.fill("Password, once more", "lantern").await;
     ana.click("Set password and sign in").await;
     ana.sees("Password must be 15 characters or more").await;
-    ana.sees("This differs from the password above").await;
+    ana.sees("The passwords do not match").await;
     ana.assert_sound().await;
     choose_with(&ana, "orchard lantern seven").await;
     ana.sees("Your password is set, and you are signed in").await;

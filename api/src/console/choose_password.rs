@@ -43,7 +43,7 @@ impl FromStr for Token {
 }
 
 impl InPath for Token {
-    const OTHERWISE: &'static str = "This link is incomplete. Copy all of it.";
+    const OTHERWISE: &'static str = "This link is incomplete. Copy the whole link.";
 }
 
 /// The page.
@@ -108,7 +108,7 @@ pub(super) async fn choose(
     let typed = Zeroizing::new(fields.text("new_password").to_owned());
     let chosen = api.console_hashing.choose(Rank::FIRST, typed, words).await?;
     if fields.text("new_password") != fields.text("again_password") {
-        page.again = Some("This differs from the password above");
+        page.again = Some("The passwords do not match");
     }
     let new = match (chosen, page.again) {
         (Ok(new), None) => new,

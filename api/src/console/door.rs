@@ -105,7 +105,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, most_bytes: usize) -> 
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "not_a_form",
-            "This address takes the form of its own page.",
+            "This address accepts only the form on its own page.",
         ));
     }
     Fields::read(&whole(body, most_bytes).await?)
@@ -161,7 +161,7 @@ fn broken_off() -> Problem {
     Problem::new(
         StatusCode::BAD_REQUEST,
         "form_broken_off",
-        "The form did not arrive whole. Nothing was done; go back and send it again.",
+        "The form was only partly received. Nothing was changed. Go back and send it again.",
     )
 }
 

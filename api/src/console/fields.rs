@@ -92,7 +92,7 @@ fn too_many() -> Problem {
     Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "form_too_many_fields",
-        "The form has more fields than any page of ours. Nothing was done.",
+        "The form has too many fields. Nothing was changed.",
     )
 }
 

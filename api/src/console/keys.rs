@@ -184,10 +184,10 @@ fn told() -> Told {
     Told {
         first: "Copy this key now.",
         label: "API key",
-        what_next: "Programs send it with every call, as ‘Authorization: Bearer’ and the key. Whoever has it can \
-                    import people and send them email, so keep it where passwords are kept."
+        what_next: "Programs send it with every request, as ‘Authorization: Bearer’ followed by the key. Anyone who \
+                    has it can import users and send them email, so store it like a password."
             .to_owned(),
-        otherwise: "Nobody can look it up. If it was not copied, revoke it and make another.",
+        otherwise: "If you did not copy it, revoke it and create another.",
         back: PATH.to_owned(),
         back_label: "Go to the API keys",
     }

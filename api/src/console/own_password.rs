@@ -81,7 +81,7 @@ pub(super) async fn choose(
         }
     };
     if typed != fields.text("again_password") {
-        faults.again = Some("This differs from the password above".to_owned());
+        faults.again = Some("The passwords do not match".to_owned());
     }
     if let Some(checked) = checked.as_deref().filter(|_| faults.is_empty())
         && is_kept(&api, &administrator, checked, typed).await?
@@ -149,7 +149,7 @@ pub(super) fn access_changed() -> Problem {
     Problem::new(
         StatusCode::UNAUTHORIZED,
         "signed_out",
-        "Your session ended meanwhile, or your password was changed elsewhere. Nothing was done. Sign in again.",
+        "Your session has ended or your password was changed elsewhere. Nothing was changed. Sign in again.",
     )
 }
 

@@ -133,7 +133,8 @@ impl Refusal {
             UsedUp::Everybody => "Too many people are signing in at the moment.",
         };
         let seconds = self.seconds();
-        format!("{why} Try again in {seconds} seconds.")
+        let unit = if seconds == 1 { "second" } else { "seconds" };
+        format!("{why} Try again in {seconds} {unit}.")
     }
 }
 

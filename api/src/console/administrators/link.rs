@@ -59,10 +59,10 @@ pub(super) async fn shown(
         first: "Copy this link now.",
         label: "One-time link",
         what_next: format!(
-            "Give it to them in a way that nobody else reads. They open it and choose a password, which you do not \
-             see. It works for {works}, and once."
+            "Send it to them privately. They open it and choose a password that you cannot see. It works once, within \
+             {works}."
         ),
-        otherwise: "Nobody can look it up. If it was not copied, reset the password on their page to make another one.",
+        otherwise: "If you did not copy it, reset the password on their page to get another link.",
         back: format!("{PATH}/{id}"),
         back_label: "Go to their page",
     };
@@ -80,7 +80,7 @@ pub(in super::super) async fn reset(
     if id == reader.id {
         return Err(Problem::conflict(
             "own_password",
-            "This is you. Change your own password under Your account.",
+            "You cannot reset your own password here. Change it under Your account.",
         ));
     }
     let link = make(&api)?;
@@ -96,7 +96,7 @@ pub(in super::super) async fn reset(
             if !administrators::give_link(&mut transaction, id, &digest).await? {
                 return Err(Problem::conflict(
                     "administrator_disabled",
-                    "They are disabled and have no use for a password. Enable them first.",
+                    "This administrator is disabled. Enable them before you reset their password.",
                 ));
             }
             let act = Act {

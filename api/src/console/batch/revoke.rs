@@ -91,8 +91,8 @@ fn told(done: &Revoked) -> String {
     let ended = some(done.revoked, "password was revoked", "passwords were revoked");
     let kept = match done.already_used {
         0 => String::new(),
-        1 => " 1 had been used and stays as it is.".to_owned(),
-        used => format!(" {} had been used and stay as they are.", counted(used)),
+        1 => " 1 had already been used and still works.".to_owned(),
+        used => format!(" {} had already been used and still work.", counted(used)),
     };
     let cancelled = match done.mails_cancelled {
         0 => String::new(),

@@ -93,7 +93,7 @@ pub(super) async fn lock(
     let name = users::get(&api, id).await?.called();
     let locked = lock_for(&api, &administrator.actor, id).await?;
     if locked.was_locked {
-        return Ok(redirect_noting(&address(id), &format!("{name} is locked already.")));
+        return Ok(redirect_noting(&address(id), &format!("{name} is already locked.")));
     }
     let words = format!("{name} is locked.{}", told(&locked.ended));
     Ok(redirect_saying(&address(id), &words))
