@@ -31,9 +31,7 @@ async fn those_nobody_has_used_stop_working() {
     browser.sees("1 person has already used theirs").await;
     browser.assert_sound().await;
     browser.click("Revoke 2 passwords").await;
-    browser
-        .sees("2 passwords were revoked. 1 had been used and stays")
-        .await;
+    browser.sees("2 passwords were revoked. 1 had already been used").await;
 
     world.sign_in(&passwords[1].0, &passwords[1].1).await.expect(401);
     world.sign_in(&passwords[0].0, &passwords[0].1).await.expect(200);

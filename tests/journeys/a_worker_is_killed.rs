@@ -88,12 +88,12 @@ async fn the_password_in_a_mail_the_relay_kept_works_before_anything_is_settled(
         .await
         .unwrap();
     assert_eq!(live, 4, "both passwords of everybody are waiting to be used");
-    for (person, used) in people.iter().zip([1, 0]) {
+    for (person, first) in people.iter().zip([1, 0]) {
         let both = mailed(&world, person);
         assert_eq!(both.len(), 2, "{person}");
-        world.sign_in(person, &both[used]).await.expect(200);
-        let other = world.sign_in(person, &both[1 - used]).await;
-        assert_eq!(other.status, 401, "the first use ends the other: {}", other.text);
+        for used in [first, 1 - first] {
+            world.sign_in(person, &both[used]).await.expect(200);
+        }
     }
     world.assert_promises_kept().await;
     world.end().await;

@@ -140,14 +140,18 @@ async fn passwords_are_confirmed_no_faster_than_they_are_tried_at_the_sign_in() 
             429 => break,
             other => assert_eq!(other, 422),
         }
-        assert!(tries < 40, "{tries} passwords could be tried");
+        assert!(tries < 15, "{tries} passwords could be tried");
     }
 
     assert!(tries >= 10, "only {tries} passwords could be tried");
     let anew = ConsoleSession::stranger(&world)
         .sign_in(&priya.email, &priya.password)
         .await;
-    assert_eq!(anew.status, 429);
+    assert_eq!(
+        anew.status, 303,
+        "a session that guesses keeps no other out: {}",
+        anew.text
+    );
     world.end().await;
 }
 

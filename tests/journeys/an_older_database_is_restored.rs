@@ -13,7 +13,7 @@ use uuid::Uuid;
 const RUNBOOK: &str = include_str!("../../deploy/runbooks/restoring.md");
 
 const INVITED: usize = 400;
-const PASSWORDS: usize = 100;
+const PASSWORDS: usize = 200;
 const RATE: &str = "50";
 
 /// A piece of the runbook, by what stands behind its fence.

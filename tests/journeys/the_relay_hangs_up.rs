@@ -89,15 +89,15 @@ async fn after_the_dot_it_is_unsure_and_the_passwords_of_both_mails_work() {
     assert_eq!(unsure["counts"]["unsure"], 2, "{unsure}");
     assert_eq!(finished["counts"]["sent"], 2, "{finished}");
     assert_eq!(finished["counts"]["unsure"], 2, "{finished}");
-    for (used, person) in people.iter().enumerate() {
+    for (first, person) in people.iter().enumerate() {
         let mails = world.relay.mails_to(person).unwrap();
         assert_eq!(mails.len(), 2, "{person}");
         assert_eq!(mails[0].header("Message-ID"), mails[1].header("Message-ID"));
         let passwords = [mails[0].password().unwrap(), mails[1].password().unwrap()];
         assert_ne!(passwords[0], passwords[1]);
-        world.sign_in(person, passwords[used]).await.expect(200);
-        let other = world.sign_in(person, passwords[1 - used]).await;
-        assert_eq!(other.status, 401, "the first use ends the others: {}", other.text);
+        for password in [passwords[first], passwords[1 - first]] {
+            world.sign_in(person, password).await.expect(200);
+        }
     }
     world.assert_promises_kept().await;
     world.end().await;
