@@ -20,7 +20,7 @@ const SOME_TIME: Duration = Duration::from_secs(2);
 /// Whether somebody waits to store a verifier.
 async fn is_storing(world: &World) -> bool {
     let waiting = "select exists (select from pg_stat_activity where datname = current_database()
-                   and wait_event_type = 'Lock' and query ilike '%insert into credentials%' and pid <> pg_backend_pid())";
+                   and wait_event_type = 'Lock' and query like '%with one as materialized%' and pid <> pg_backend_pid())";
     sqlx::query_scalar(waiting).fetch_one(&world.db).await.unwrap()
 }
 
