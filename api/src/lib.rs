@@ -35,6 +35,7 @@ pub mod problem;
 pub mod query;
 pub mod routes;
 pub mod server;
+pub mod shares;
 pub mod spans;
 pub mod spool;
 pub mod staged_import;

@@ -15,9 +15,11 @@ use super::sign_in;
 use crate::body::is_at_most;
 use crate::concurrency_limit::Slot;
 use crate::problem::Problem;
+use crate::server::Crowd;
 use crate::state::Api;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
@@ -111,6 +113,19 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, most_bytes: usize) -> 
     Fields::read(&whole(body, most_bytes).await?)
 }
 
+/// As [`read`], from somebody who is not signed in: such a form has little time while so many connections are open
+/// that slow ones might keep others out.
+pub(super) async fn read_from_stranger(parts: &Parts, body: Body, most_bytes: usize) -> Result<Fields, Problem> {
+    let form = read(&parts.headers, body, most_bytes);
+    let Some(crowd) = parts.extensions.get::<Crowd>() else {
+        return form.await;
+    };
+    tokio::select! {
+        form = form => form,
+        () = crowd.out_of_patience() => Err(too_slow()),
+    }
+}
+
 /// A body of up to `most_bytes`, wiped when it is dropped because it may hold a password. Of a larger one nothing is
 /// kept, but a part of its rest is read: a browser shows no answer to a form that it is still sending.
 async fn whole(body: Body, most_bytes: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
@@ -154,6 +169,14 @@ fn too_large(most_bytes: usize) -> Problem {
         StatusCode::PAYLOAD_TOO_LARGE,
         "form_too_large",
         format!("The form is larger than {most}. Nothing was done; go back and send less at a time."),
+    )
+}
+
+fn too_slow() -> Problem {
+    Problem::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "form_too_slow",
+        "The form did not arrive in time. Nothing was done; go back and send it again.",
     )
 }
 
@@ -216,7 +239,7 @@ async fn stranger(api: &Api, request: Request) -> Response {
         return redirect(&sign_in::address(&to));
     }
     let (parts, body) = request.into_parts();
-    let carried = match read(&parts.headers, body, SMALL_FORM_MOST_BYTES).await {
+    let carried = match read_from_stranger(&parts, body, SMALL_FORM_MOST_BYTES).await {
         Ok(mut fields) => {
             fields.take(PROOF);
             Carried::of(&fields, SMALL_FORM_MOST_BYTES)
