@@ -46,6 +46,7 @@ pub mod strip;
 pub mod system_emails;
 pub mod users;
 pub mod watch;
+mod wiped;
 
 use backlog::BacklogGauges;
 use config::{KeyRequest, Settings};

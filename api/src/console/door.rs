@@ -17,7 +17,8 @@ use crate::concurrency_limit::Slot;
 use crate::problem::Problem;
 use crate::server::Crowd;
 use crate::state::Api;
-use axum::body::{Body, Bytes};
+use crate::wiped;
+use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
@@ -25,7 +26,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 use subtle::ConstantTimeEq as _;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 /// The field that holds the proof.
 pub(super) const PROOF: &str = "proof";
@@ -135,29 +136,18 @@ async fn whole(body: Body, most_bytes: usize) -> Result<Zeroizing<Vec<u8>>, Prob
         let piece = piece.map_err(|_| broken_off())?;
         seen += piece.len();
         if seen <= most_bytes {
-            append(&mut bytes, &piece);
+            wiped::append(&mut bytes, &piece);
         } else if seen <= most_bytes + FORM_MOST_BYTES {
             bytes = Zeroizing::default();
         } else {
             break;
         }
-        wipe(piece);
+        wiped::wipe(piece);
     }
     if seen > most_bytes {
         return Err(too_large(most_bytes));
     }
     Ok(bytes)
-}
-
-/// Appends a piece. A buffer that becomes too small is wiped, which growing a vector in place would not do.
-fn append(bytes: &mut Zeroizing<Vec<u8>>, piece: &[u8]) {
-    let length = bytes.len() + piece.len();
-    if length > bytes.capacity() {
-        let mut larger = Zeroizing::new(Vec::with_capacity(length.next_power_of_two()));
-        larger.extend_from_slice(bytes);
-        *bytes = larger;
-    }
-    bytes.extend_from_slice(piece);
 }
 
 fn too_large(most_bytes: usize) -> Problem {
@@ -186,13 +176,6 @@ fn broken_off() -> Problem {
         "form_broken_off",
         "The form did not arrive whole. Nothing was done; go back and send it again.",
     )
-}
-
-/// Wipes a piece of a form, unless the connection still reads into the same buffer.
-fn wipe(piece: Bytes) {
-    if let Ok(mut piece) = piece.try_into_mut() {
-        piece.as_mut().zeroize();
-    }
 }
 
 fn is_plain_form(headers: &HeaderMap) -> bool {
