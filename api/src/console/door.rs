@@ -10,10 +10,11 @@ use super::carried::Carried;
 use super::fault::is_for_frame;
 use super::fields::Fields;
 use super::respond::{forget_said, redirect};
-use super::session::{Administrator, signed_in};
+use super::session::{self, Administrator, signed_in};
 use super::sign_in;
 use crate::body::is_at_most;
 use crate::concurrency_limit::Slot;
+use crate::events::while_let_in;
 use crate::problem::Problem;
 use crate::server::Crowd;
 use crate::state::Api;
@@ -44,7 +45,7 @@ pub(super) const UPLOAD: &str = "/console/imports/new";
 /// Lets a request through to its page when somebody is signed in and the form is theirs.
 pub(super) async fn pass(State(api): State<Api>, request: Request, next: Next) -> Response {
     match let_in(&api, request).await {
-        Ok((administrator, request, _slot)) => with_page(administrator, request, next).await,
+        Ok((administrator, request, _slot)) => with_page(api, administrator, request, next).await,
         Err(response) => *response,
     }
 }
@@ -87,8 +88,8 @@ pub(super) fn is_proof(administrator: &Administrator, given: &str) -> bool {
     given.as_bytes().ct_eq(administrator.proof.as_bytes()).into()
 }
 
-/// The page, with what the answer needs to know of its reader.
-async fn with_page(administrator: Administrator, mut request: Request, next: Next) -> Response {
+/// The page, with what the answer needs to know of its reader. A file breaks off when their session ends.
+async fn with_page(api: Api, administrator: Administrator, mut request: Request, next: Next) -> Response {
     let has_said = administrator.said.is_some();
     request.extensions_mut().insert(administrator.clone());
     let mut response = next.run(request).await;
@@ -98,8 +99,12 @@ async fn with_page(administrator: Administrator, mut request: Request, next: Nex
         forget_said(&mut response);
     }
     // A page that asked for the password has put its reader there already, with the session's other token.
+    let digest = administrator.digest().to_vec();
     response.extensions_mut().get_or_insert_with(|| administrator);
-    response
+    while_let_in(response, move || {
+        let (api, digest) = (api.clone(), digest.clone());
+        async move { session::is_valid(&api, &digest).await }
+    })
 }
 
 /// The fields of a form of up to `most_bytes`.
