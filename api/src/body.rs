@@ -4,6 +4,7 @@ use crate::caller::Caller;
 use crate::concurrency_limit::Slot;
 use crate::problem::{FieldError, Problem};
 use crate::state::Api;
+use crate::wiped;
 use axum::RequestExt as _;
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{FromRequest, Request};
@@ -13,6 +14,7 @@ use http_body_util::LengthLimitError;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
 
 /// Up to this size a body needs no slot. All connections together hold no more than 64 MiB of them.
 const SMALL_BYTES: usize = 64 * 1024;
@@ -53,21 +55,22 @@ impl<T: DeserializeOwned> FromRequest<Api> for JsonBody<T> {
 /// A body as large as its route takes, and the slot that a large one holds.
 ///
 /// Pieces are copied together as they arrive: a piece of one byte that is kept by itself takes thirty
-/// times as much.
-async fn whole(request: Request, api: &Api) -> Result<(Vec<u8>, Option<Slot>), Problem> {
+/// times as much. They are wiped, and so is the whole, because it may hold a password.
+async fn whole(request: Request, api: &Api) -> Result<(Zeroizing<Vec<u8>>, Option<Slot>), Problem> {
     let caller = request.extensions().get::<Caller>().map(Caller::id);
     let large = || api.room.for_large_body(caller.unwrap_or_default());
     let body = request.with_limited_body().into_body();
     let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     let mut slot = if told > SMALL_BYTES { Some(large().await?) } else { None };
-    let mut bytes = Vec::new();
+    let mut bytes: Zeroizing<Vec<u8>> = Zeroizing::default();
     let mut pieces = body.into_data_stream();
     while let Some(piece) = pieces.next().await {
         let piece = piece.map_err(|fault| unreadable(status_of(fault)))?;
         if slot.is_none() && bytes.len() + piece.len() > SMALL_BYTES {
             slot = Some(large().await?);
         }
-        bytes.extend_from_slice(&piece);
+        wiped::append(&mut bytes, &piece);
+        wiped::wipe(piece);
     }
     Ok((bytes, slot))
 }

@@ -4,6 +4,7 @@
 //! random bits need no slow hash (ASVS 5.0, 6.5.2), and comparing digests by an index leaks
 //! nothing about keys.
 
+use crate::events::while_let_in;
 use crate::observe;
 use crate::problem::Problem;
 use crate::state::Api;
@@ -83,7 +84,12 @@ pub async fn require(State(api): State<Api>, mut request: Request, next: Next) -
     match identified {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            next.run(request).await
+            let headers = request.headers().clone();
+            let response = next.run(request).await;
+            while_let_in(response, move || {
+                let (api, headers) = (api.clone(), headers.clone());
+                async move { is_valid(&api, &headers).await }
+            })
         }
         Err(problem) => {
             let is_unauthorised = problem.status == StatusCode::UNAUTHORIZED.as_u16();

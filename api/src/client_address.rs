@@ -83,7 +83,8 @@ impl TrustedProxies {
         ClientAddress(client)
     }
 
-    fn contains(&self, address: IpAddr) -> bool {
+    /// Whether this is the address of a trusted proxy, in its canonical form.
+    pub fn contains(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
 

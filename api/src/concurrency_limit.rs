@@ -3,8 +3,8 @@
 //! The bound per caller keeps one API key or administrator from taking every slot, and so from
 //! shutting out the others.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::shares::Shares;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -14,9 +14,7 @@ use uuid::Uuid;
 #[derive(Debug)]
 pub struct ConcurrencyLimit {
     overall: Arc<Semaphore>,
-    per_caller: usize,
-    /// Only callers that hold a slot or wait for one.
-    callers: Mutex<HashMap<Uuid, Arc<Semaphore>>>,
+    callers: Shares<Uuid>,
     wait: Duration,
 }
 
@@ -42,8 +40,7 @@ impl ConcurrencyLimit {
     pub fn new(overall: usize, per_caller: usize, wait: Duration) -> Self {
         Self {
             overall: Arc::new(Semaphore::new(overall)),
-            per_caller,
-            callers: Mutex::default(),
+            callers: Shares::new(per_caller),
             wait,
         }
     }
@@ -60,22 +57,12 @@ impl ConcurrencyLimit {
             taken.ok().and_then(Result::ok).ok_or(full)
         };
         // The caller's own first: its queue must not occupy slots of the others.
-        let own = take(self.slots_of(caller), Full::Caller).await?;
+        let own = take(self.callers.of(caller), Full::Caller).await?;
         let overall = take(Arc::clone(&self.overall), Full::Overall).await?;
         Ok(Slot {
             _own: own,
             _overall: overall,
         })
-    }
-
-    fn slots_of(&self, caller: Uuid) -> Arc<Semaphore> {
-        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
-        // Permits and waiting requests hold a reference of their own.
-        callers.retain(|_, slots| Arc::strong_count(slots) > 1);
-        let slots = callers
-            .entry(caller)
-            .or_insert_with(|| Arc::new(Semaphore::new(self.per_caller)));
-        Arc::clone(slots)
     }
 }
 
@@ -111,17 +98,5 @@ mod tests {
         let (entered, ()) = tokio::join!(limit.enter(BEN), leaving);
 
         assert!(entered.is_ok());
-    }
-
-    #[tokio::test]
-    async fn callers_that_left_are_forgotten() {
-        let limit = ConcurrencyLimit::new(2, 2, Duration::ZERO);
-        for caller in 0..100 {
-            drop(limit.enter(Uuid::from_u128(caller)).await.unwrap());
-        }
-
-        let _slot = limit.enter(ANA).await.unwrap();
-
-        assert_eq!(limit.callers.lock().unwrap().len(), 1);
     }
 }

@@ -1,15 +1,17 @@
 //! A batch's sums as they change, as server-sent events.
 //!
-//! A stream can outlive the key or session that opened it, so both are checked again while it is
-//! open.
+//! A stream, or the download of a long file, can outlive the key or session that opened it, so both are
+//! checked again while it is open.
 
 use crate::batches;
 use crate::caller;
 use crate::problem::Problem;
 use crate::query::Path;
 use crate::state::Api;
+use axum::body::{Body, HttpBody as _};
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures_util::{Stream, StreamExt as _, stream};
 use shared::store::StoreResult;
@@ -73,6 +75,30 @@ where
     Sse::new(events.take_until(Box::pin(end))).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 
+/// The answer, whose file breaks off when the caller is no longer let in. It does not just end, because then the
+/// part that was sent would look like the whole.
+pub fn while_let_in<C, F>(response: Response, is_valid: C) -> Response
+where
+    C: Fn() -> F + Send + 'static,
+    F: Future<Output = StoreResult<bool>> + Send + 'static,
+{
+    let content_type = response.headers().get(header::CONTENT_TYPE);
+    let is_csv = content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/csv"));
+    if !is_csv || response.body().size_hint().exact().is_some() {
+        return response;
+    }
+    response.map(|body| {
+        let begun = (body.into_data_stream(), Box::pin(until_invalid(CHECK_EVERY, is_valid)));
+        Body::from_stream(stream::try_unfold(begun, |(mut pieces, mut end)| async move {
+            tokio::select! {
+                biased;
+                () = &mut end => Err(axum::Error::new("the caller is no longer let in")),
+                piece = pieces.next() => Ok(piece.transpose()?.map(|piece| (piece, (pieces, end)))),
+            }
+        }))
+    })
+}
+
 /// Resolves once the caller is no longer let in. While Postgres is away that is not known, and the
 /// stream has nothing to report either.
 async fn until_invalid<E, F: Future<Output = Result<bool, E>>>(every: Duration, is_valid: impl Fn() -> F) {
@@ -87,6 +113,7 @@ async fn until_invalid<E, F: Future<Output = Result<bool, E>>>(every: Duration, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::response::IntoResponse as _;
     use std::sync::atomic::{AtomicUsize, Ordering};
     use tokio::time::Instant;
 
@@ -107,5 +134,26 @@ mod tests {
         assert_eq!(checks.load(Ordering::Relaxed), 3);
         assert_eq!(began.elapsed(), CHECK_EVERY * 3);
         assert!(CHECK_EVERY <= Duration::from_secs(30));
+    }
+
+    /// An answer of this type with a piece each second, for a minute.
+    fn download(content_type: &'static str) -> Response {
+        let pieces = stream::iter(0..60).then(|_| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok::<_, Infallible>("a line\n")
+        });
+        ([(header::CONTENT_TYPE, content_type)], Body::from_stream(pieces)).into_response()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_download_breaks_off_when_its_caller_is_no_longer_let_in() {
+        let began = Instant::now();
+        let refused = while_let_in(download("text/csv; charset=utf-8"), || ready(Ok(false)));
+        assert!(axum::body::to_bytes(refused.into_body(), usize::MAX).await.is_err());
+        assert_eq!(began.elapsed(), CHECK_EVERY);
+
+        let allowed = while_let_in(download("text/csv"), || ready(Ok(true)));
+        let whole = axum::body::to_bytes(allowed.into_body(), usize::MAX).await.unwrap();
+        assert_eq!(whole.len(), 60 * "a line\n".len());
     }
 }

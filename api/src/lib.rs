@@ -35,6 +35,7 @@ pub mod problem;
 pub mod query;
 pub mod routes;
 pub mod server;
+pub mod shares;
 pub mod spans;
 pub mod spool;
 pub mod staged_import;
@@ -45,6 +46,7 @@ pub mod strip;
 pub mod system_emails;
 pub mod users;
 pub mod watch;
+mod wiped;
 
 use backlog::BacklogGauges;
 use config::{KeyRequest, Settings};

@@ -2,14 +2,18 @@
 //!
 //! `axum::serve` waits for a request's headers for ever. Here hyper is driven directly: headers
 //! must come soon once begun (`prompt`), an answer must be taken (`patient`), connections are
-//! bounded, and a stop lets requests that have begun finish for a while and then ends them.
+//! bounded (in all, and those of each client: `admission`), and a stop lets requests that have begun finish for a while and then ends them.
 
+mod admission;
+mod crowd;
 mod patient;
 mod prompt;
 
 use crate::client_address::TrustedProxies;
+use admission::{Admission, Admitted};
 use axum::Router;
 use axum::http::Request;
+pub use crowd::Crowd;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -41,9 +45,12 @@ const HEADERS_MOST_BYTES: usize = 64 * 1024;
 /// Connections at a time; beyond it clients wait to be accepted.
 const CONNECTIONS_MOST: usize = 1024;
 
+/// Connections at a time from one client that is not a trusted proxy; further ones are closed.
+const MAX_CONNECTIONS_PER_CLIENT: usize = CONNECTIONS_MOST / 8;
+
 /// Serves `routes` until the process stops, then waits `grace` for requests that have begun.
 ///
-/// Each request carries its [`ClientAddress`](crate::client_address::ClientAddress).
+/// Each request carries its [`ClientAddress`](crate::client_address::ClientAddress) and the [`Crowd`].
 pub async fn serve(
     listener: TcpListener,
     routes: Router,
@@ -51,16 +58,17 @@ pub async fn serve(
     lifecycle: Lifecycle,
     grace: Duration,
 ) {
+    let places = Arc::new(Semaphore::new(CONNECTIONS_MOST));
     let terms = Terms {
         headers: HEADERS_WITHIN,
         idle: IDLE_MOST,
-        room: Arc::new(Semaphore::new(CONNECTIONS_MOST)),
-        room_enough: CONNECTIONS_MOST / 2,
+        crowd: Crowd::new(Arc::clone(&places), CONNECTIONS_MOST / 2, HEADERS_WITHIN),
     };
+    let mut admission = Admission::new(proxies.clone(), MAX_CONNECTIONS_PER_CLIENT);
     let graceful = GracefulShutdown::new();
     loop {
         let accepted = async {
-            let place = Arc::clone(&terms.room).acquire_owned().await;
+            let place = Arc::clone(&places).acquire_owned().await;
             (place, listener.accept().await)
         };
         let (place, accepted) = tokio::select! {
@@ -69,12 +77,16 @@ pub async fn serve(
         };
         match (place, accepted) {
             (Ok(place), Ok(accepted)) => {
+                // Dropping the connection of a client that has too many closes it.
+                let Some(admitted) = admission.admit(accepted.1) else {
+                    continue;
+                };
                 let answering = Answering {
                     routes: routes.clone(),
                     proxies: proxies.clone(),
                     terms: terms.clone(),
                 };
-                answering.begin(accepted, &graceful, place);
+                answering.begin(accepted, &graceful, (place, admitted));
             }
             (_, Err(fault)) => {
                 // Out of file descriptors, most likely: wait until some connection has ended.
@@ -100,14 +112,21 @@ struct Answering {
 }
 
 impl Answering {
-    fn begin(self, (stream, peer): (TcpStream, SocketAddr), graceful: &GracefulShutdown, place: OwnedSemaphorePermit) {
+    fn begin(
+        self,
+        (stream, peer): (TcpStream, SocketAddr),
+        graceful: &GracefulShutdown,
+        place: (OwnedSemaphorePermit, Admitted),
+    ) {
         let Self { routes, proxies, terms } = self;
         // Answers are small; waiting to fill a packet only makes them late.
         let _ = stream.set_nodelay(true);
+        let crowd = terms.crowd.clone();
         let (stream, prompt) = prompt::watch(Patient::new(stream, TAKES_WITHIN), terms);
         let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
             let client = proxies.client_of(peer, request.headers());
             request.extensions_mut().insert(client);
+            request.extensions_mut().insert(crowd.clone());
             routes.clone().oneshot(request)
         });
         let connection = hyper::server::conn::http1::Builder::new()

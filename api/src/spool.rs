@@ -39,12 +39,12 @@ pub struct Spooled {
 ///
 /// # Errors
 ///
-/// 429 or 503 when too many uploads are received now, 503 when they use up their disk, 413 when it is
+/// 429 or 503 when too many uploads are received now or they use up their disk, 413 when it is
 /// too large, 408 when it takes too long, 400 when it breaks off, 507 when the disk is full. Nothing
 /// was stored.
 pub async fn spool(room: &Room, caller: Uuid, body: Body) -> Result<Spooled, Problem> {
     let _slot = room.for_upload(caller).await?;
-    spool_stream(room.disk.reservation(), body.into_data_stream()).await
+    spool_stream(room.disk.reservation(caller), body.into_data_stream()).await
 }
 
 /// As [`spool`], for an upload that is only a part of its request; its caller has a slot.
@@ -134,10 +134,14 @@ mod tests {
             Some((Ok::<_, std::io::Error>(Bytes::from_static(b"x")), ()))
         });
 
-        let budget = DiskBudget::new(MIB);
+        let budget = DiskBudget::new(2 * MIB);
         let told = [
-            spool_stream(budget.reservation(), Box::pin(silent)).await.err(),
-            spool_stream(budget.reservation(), Box::pin(dripping)).await.err(),
+            spool_stream(budget.reservation(Uuid::nil()), Box::pin(silent))
+                .await
+                .err(),
+            spool_stream(budget.reservation(Uuid::nil()), Box::pin(dripping))
+                .await
+                .err(),
         ];
 
         for told in told.map(Option::unwrap) {
@@ -153,13 +157,24 @@ mod tests {
     async fn an_upload_beyond_the_disk_of_all_uploads_is_refused_until_another_is_gone() {
         let budget = DiskBudget::new(2 * MIB);
         let upload = || stream::iter([Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; MIB]))]);
-        let first = spool_stream(budget.reservation(), upload()).await.unwrap();
-        let _second = spool_stream(budget.reservation(), upload()).await.unwrap();
+        let first = spool_stream(budget.reservation(Uuid::from_u128(0)), upload())
+            .await
+            .unwrap();
+        let _second = spool_stream(budget.reservation(Uuid::from_u128(1)), upload())
+            .await
+            .unwrap();
 
-        let refused = spool_stream(budget.reservation(), upload()).await.err().unwrap();
+        let refused = spool_stream(budget.reservation(Uuid::from_u128(2)), upload())
+            .await
+            .err()
+            .unwrap();
 
         assert_eq!((refused.status, refused.kind.as_str()), (503, "/problems/uploads_full"));
         drop(first);
-        assert!(spool_stream(budget.reservation(), upload()).await.is_ok());
+        assert!(
+            spool_stream(budget.reservation(Uuid::from_u128(3)), upload())
+                .await
+                .is_ok()
+        );
     }
 }

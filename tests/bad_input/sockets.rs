@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use harness::World;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::asking::{a_world, rows_in};
 
@@ -15,6 +15,14 @@ async fn connect(world: &World) -> TcpStream {
     TcpStream::connect(world.base().trim_start_matches("http://"))
         .await
         .unwrap()
+}
+
+/// A connection from this source address, to a server that listens on 127.0.0.1.
+async fn connect_from(world: &World, source: [u8; 4]) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    let server = world.base().trim_start_matches("http://").parse().unwrap();
+    socket.connect(server).await.unwrap()
 }
 
 /// Everything the server says until it closes, or what went wrong.
@@ -240,9 +248,11 @@ async fn slow_bodies_on_every_connection_do_not_hide_how_the_api_is() {
     let begun = b"POST /console/sign-in HTTP/1.1\r\nHost: x\r\n\
                   Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nemail=";
     let mut slow = Vec::new();
-    // A few more than the API takes: the harness may hold one of them.
-    for _ in 0..1_030 {
-        let mut stream = connect(&world).await;
+    let opened = Instant::now();
+    // A few more than the API takes, because the harness may hold one of them, and from ten addresses, because one
+    // may have only 128.
+    for n in (1..=10).cycle().take(1_030) {
+        let mut stream = connect_from(&world, [127, 0, 6, n]).await;
         stream.write_all(begun).await.unwrap();
         slow.push(stream);
     }
@@ -261,6 +271,35 @@ async fn slow_bodies_on_every_connection_do_not_hide_how_the_api_is() {
     assert!(newcomer.is_err(), "the API has connections left: {newcomer:?}");
     assert_eq!((ready.status, alive.status), (200, 200), "{}", ready.text);
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    let told = rest(&mut slow[0], ENOUGH.saturating_sub(opened.elapsed())).await;
+    assert!(
+        told.as_deref().is_ok_and(|told| told.starts_with("HTTP/1.1 408")),
+        "a stranger's form may take long although connections are scarce: {told:?}"
+    );
     drop(slow);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_client_with_128_connections_gets_no_more_and_others_do() {
+    let world = a_world().await;
+    let half = b"POST /console/sign-in HTTP/1.1\r\nHost: x\r\n";
+    let mut held = Vec::new();
+    for _ in 0..128 {
+        let mut stream = connect_from(&world, [127, 0, 7, 1]).await;
+        stream.write_all(half).await.unwrap();
+        held.push(stream);
+    }
+
+    let mut refused = connect_from(&world, [127, 0, 7, 1]).await;
+    let refused = rest(&mut refused, Duration::from_secs(2)).await;
+    let mut other = connect_from(&world, [127, 0, 7, 2]).await;
+    other.write_all(b"GET /openapi.json HTTP/1.0\r\n\r\n").await.unwrap();
+    let other = rest(&mut other, Duration::from_secs(2)).await;
+    let still_open = rest(&mut held[127], Duration::from_millis(50)).await;
+
+    assert_eq!(refused.as_deref(), Ok(""), "connection 129 is not closed at once");
+    assert!(other.unwrap().starts_with("HTTP/1.0 200"));
+    assert!(still_open.is_err(), "connection 128 is closed: {still_open:?}");
     world.end().await;
 }

@@ -10,20 +10,24 @@ use super::carried::Carried;
 use super::fault::is_for_frame;
 use super::fields::Fields;
 use super::respond::{forget_said, redirect};
-use super::session::{Administrator, signed_in};
+use super::session::{self, Administrator, signed_in};
 use super::sign_in;
 use crate::body::is_at_most;
 use crate::concurrency_limit::Slot;
+use crate::events::while_let_in;
 use crate::problem::Problem;
+use crate::server::Crowd;
 use crate::state::Api;
-use axum::body::{Body, Bytes};
+use crate::wiped;
+use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::StreamExt as _;
 use subtle::ConstantTimeEq as _;
-use zeroize::{Zeroize as _, Zeroizing};
+use zeroize::Zeroizing;
 
 /// The field that holds the proof.
 pub(super) const PROOF: &str = "proof";
@@ -41,7 +45,7 @@ pub(super) const UPLOAD: &str = "/console/imports/new";
 /// Lets a request through to its page when somebody is signed in and the form is theirs.
 pub(super) async fn pass(State(api): State<Api>, request: Request, next: Next) -> Response {
     match let_in(&api, request).await {
-        Ok((administrator, request, _slot)) => with_page(administrator, request, next).await,
+        Ok((administrator, request, _slot)) => with_page(api, administrator, request, next).await,
         Err(response) => *response,
     }
 }
@@ -84,8 +88,8 @@ pub(super) fn is_proof(administrator: &Administrator, given: &str) -> bool {
     given.as_bytes().ct_eq(administrator.proof.as_bytes()).into()
 }
 
-/// The page, with what the answer needs to know of its reader.
-async fn with_page(administrator: Administrator, mut request: Request, next: Next) -> Response {
+/// The page, with what the answer needs to know of its reader. A file breaks off when their session ends.
+async fn with_page(api: Api, administrator: Administrator, mut request: Request, next: Next) -> Response {
     let has_said = administrator.said.is_some();
     request.extensions_mut().insert(administrator.clone());
     let mut response = next.run(request).await;
@@ -95,8 +99,12 @@ async fn with_page(administrator: Administrator, mut request: Request, next: Nex
         forget_said(&mut response);
     }
     // A page that asked for the password has put its reader there already, with the session's other token.
+    let digest = administrator.digest().to_vec();
     response.extensions_mut().get_or_insert_with(|| administrator);
-    response
+    while_let_in(response, move || {
+        let (api, digest) = (api.clone(), digest.clone());
+        async move { session::is_valid(&api, &digest).await }
+    })
 }
 
 /// The fields of a form of up to `most_bytes`.
@@ -111,6 +119,19 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, most_bytes: usize) -> 
     Fields::read(&whole(body, most_bytes).await?)
 }
 
+/// As [`read`], from somebody who is not signed in: such a form has little time while so many connections are open
+/// that slow ones might keep others out.
+pub(super) async fn read_from_stranger(parts: &Parts, body: Body, most_bytes: usize) -> Result<Fields, Problem> {
+    let form = read(&parts.headers, body, most_bytes);
+    let Some(crowd) = parts.extensions.get::<Crowd>() else {
+        return form.await;
+    };
+    tokio::select! {
+        form = form => form,
+        () = crowd.out_of_patience() => Err(too_slow()),
+    }
+}
+
 /// A body of up to `most_bytes`, wiped when it is dropped because it may hold a password. Of a larger one nothing is
 /// kept, but a part of its rest is read: a browser shows no answer to a form that it is still sending.
 async fn whole(body: Body, most_bytes: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
@@ -120,29 +141,18 @@ async fn whole(body: Body, most_bytes: usize) -> Result<Zeroizing<Vec<u8>>, Prob
         let piece = piece.map_err(|_| broken_off())?;
         seen += piece.len();
         if seen <= most_bytes {
-            append(&mut bytes, &piece);
+            wiped::append(&mut bytes, &piece);
         } else if seen <= most_bytes + FORM_MOST_BYTES {
             bytes = Zeroizing::default();
         } else {
             break;
         }
-        wipe(piece);
+        wiped::wipe(piece);
     }
     if seen > most_bytes {
         return Err(too_large(most_bytes));
     }
     Ok(bytes)
-}
-
-/// Appends a piece. A buffer that becomes too small is wiped, which growing a vector in place would not do.
-fn append(bytes: &mut Zeroizing<Vec<u8>>, piece: &[u8]) {
-    let length = bytes.len() + piece.len();
-    if length > bytes.capacity() {
-        let mut larger = Zeroizing::new(Vec::with_capacity(length.next_power_of_two()));
-        larger.extend_from_slice(bytes);
-        *bytes = larger;
-    }
-    bytes.extend_from_slice(piece);
 }
 
 fn too_large(most_bytes: usize) -> Problem {
@@ -157,19 +167,20 @@ fn too_large(most_bytes: usize) -> Problem {
     )
 }
 
+fn too_slow() -> Problem {
+    Problem::new(
+        StatusCode::REQUEST_TIMEOUT,
+        "form_too_slow",
+        "The form did not arrive in time. Nothing was done; go back and send it again.",
+    )
+}
+
 fn broken_off() -> Problem {
     Problem::new(
         StatusCode::BAD_REQUEST,
         "form_broken_off",
         "The form was only partly received. Nothing was changed. Go back and send it again.",
     )
-}
-
-/// Wipes a piece of a form, unless the connection still reads into the same buffer.
-fn wipe(piece: Bytes) {
-    if let Ok(mut piece) = piece.try_into_mut() {
-        piece.as_mut().zeroize();
-    }
 }
 
 fn is_plain_form(headers: &HeaderMap) -> bool {
@@ -216,7 +227,7 @@ async fn stranger(api: &Api, request: Request) -> Response {
         return redirect(&sign_in::address(&to));
     }
     let (parts, body) = request.into_parts();
-    let carried = match read(&parts.headers, body, SMALL_FORM_MOST_BYTES).await {
+    let carried = match read_from_stranger(&parts, body, SMALL_FORM_MOST_BYTES).await {
         Ok(mut fields) => {
             fields.take(PROOF);
             Carried::of(&fields, SMALL_FORM_MOST_BYTES)

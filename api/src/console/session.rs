@@ -17,6 +17,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::TryRng as _;
 use sha2::{Digest as _, Sha256};
+use shared::store::StoreResult;
 use shared::store::audit::{Actor, ActorKind};
 use shared::store::sessions;
 use uuid::Uuid;
@@ -169,6 +170,16 @@ pub(super) async fn signed_in(
         said: super::respond::said(cookies(headers)),
         digest,
     }))
+}
+
+/// Whether a session that let a request in would let it in again. Not noted as a use: what is only open does not keep its
+/// session from ending.
+///
+/// # Errors
+///
+/// When Postgres is away.
+pub(super) async fn is_valid(api: &Api, digest: &[u8]) -> StoreResult<bool> {
+    Ok(sessions::find(&api.db, digest).await?.is_some())
 }
 
 /// Notes that the session is used. Only reading may be possible now, and reading needs no note.

@@ -141,7 +141,7 @@ pub(super) async fn enter(
     if is_foreign(&parts.headers) {
         return Err(foreign());
     }
-    let fields = door::read(&parts.headers, body, SIGN_IN_MOST_BYTES).await?;
+    let fields = door::read_from_stranger(&parts, body, SIGN_IN_MOST_BYTES).await?;
     // Boxed, so that a request whose form is still arriving does not take the memory that checking it needs: a
     // thousand clients may send a byte a second.
     Box::pin(let_in(api, client_address, parts, fields)).await

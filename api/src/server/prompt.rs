@@ -1,5 +1,6 @@
 //! How long a client may take to ask: little within a request, much between two.
 
+use super::crowd::Crowd;
 use hyper::rt::{Sleep, Timer};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -7,7 +8,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use tokio_util::io::InspectReader;
 
@@ -19,11 +19,9 @@ pub(super) struct Terms {
     pub(super) headers: Duration,
     /// From an answer to the next request's first byte.
     pub(super) idle: Duration,
-    /// The places for connections that are free.
-    pub(super) room: Arc<Semaphore>,
-    /// With fewer places free, a connection that falls idle has only the time that headers have, so
-    /// that idle ones keep nobody out.
-    pub(super) room_enough: usize,
+    /// In a crowd, a connection that falls idle has only the time that headers have, so that idle ones
+    /// keep nobody out.
+    pub(super) crowd: Crowd,
 }
 
 /// The timer that hyper asks when a client must have sent its headers.
@@ -60,8 +58,7 @@ impl Prompt {
     /// How long a client may say nothing from now on.
     fn silence(&self) -> Duration {
         let is_first = self.reads.load(Ordering::Relaxed) == 0;
-        let is_crowded = self.terms.room.available_permits() < self.terms.room_enough;
-        if is_first || is_crowded {
+        if is_first || self.terms.crowd.is_there() {
             self.terms.headers
         } else {
             self.terms.idle
@@ -118,6 +115,7 @@ mod tests {
     use hyper_util::rt::TokioIo;
     use std::convert::Infallible;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::sync::Semaphore;
     use tokio::time::sleep;
 
     const HEADERS: Duration = Duration::from_secs(10);
@@ -131,8 +129,7 @@ mod tests {
         let terms = Terms {
             headers: HEADERS,
             idle: IDLE,
-            room: Arc::new(Semaphore::new(free)),
-            room_enough: 1,
+            crowd: Crowd::new(Arc::new(Semaphore::new(free)), 1, HEADERS),
         };
         let (stream, prompt) = watch(ours, terms);
         let service = hyper::service::service_fn(move |_: hyper::Request<Incoming>| async move {

@@ -3,7 +3,7 @@
 use super::live::{Carried, Live, LivePart};
 use super::part::Look;
 use crate::batches;
-use crate::console::session::Administrator;
+use crate::console::session::{self, Administrator};
 use crate::events::stream_of;
 use crate::problem::Problem;
 use crate::query::{Path, Query};
@@ -14,7 +14,6 @@ use axum::response::IntoResponse;
 use axum::response::sse::Event;
 use futures_util::stream;
 use shared::batch::BatchState;
-use shared::store::sessions;
 use uuid::Uuid;
 
 /// Streams it. A batch that has moved on from where it stood when the page was written is told as
@@ -28,7 +27,7 @@ pub(in crate::console) async fn show(
 ) -> Result<impl IntoResponse, Problem> {
     batches::get(&api, id).await?;
     let listener = api.watches.listen(&api, id);
-    let (db, digest) = (api.db.clone(), administrator.digest().to_vec());
+    let (this, digest) = (api.clone(), administrator.digest().to_vec());
     let events = stream::unfold(
         (listener, administrator, look),
         |(mut listener, administrator, look)| async {
@@ -50,9 +49,8 @@ pub(in crate::console) async fn show(
         },
     );
     let is_valid = move || {
-        let (db, digest) = (db.clone(), digest.clone());
-        // Not noted as a use: a page that is only open does not keep its session from ending.
-        async move { Ok(sessions::find(&db, &digest).await?.is_some()) }
+        let (api, digest) = (this.clone(), digest.clone());
+        async move { session::is_valid(&api, &digest).await }
     };
     Ok(stream_of(&api, is_valid, events))
 }

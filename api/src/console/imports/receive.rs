@@ -90,7 +90,7 @@ async fn take(
             "file" => {
                 let file_name = shown_name(field.file_name().unwrap_or_default());
                 let _slot = room.for_upload(administrator.id).await.map_err(Refused::Busy)?;
-                let file = spool_stream(room.disk.reservation(), Box::pin(field)).await;
+                let file = spool_stream(room.disk.reservation(administrator.id), Box::pin(field)).await;
                 let file = file.map_err(|problem| refused(problem, *instead_of))?;
                 if file_name.is_empty() {
                     // A browser sends an empty part for a file that nobody chose.
@@ -152,7 +152,7 @@ fn broken_off() -> String {
 }
 
 fn refused(problem: Problem, instead_of: Option<Uuid>) -> Refused {
-    if problem.status == 503 {
+    if matches!(problem.status, 429 | 503) {
         return Refused::Busy(problem);
     }
     let words = match problem.status {
