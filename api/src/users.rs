@@ -15,6 +15,7 @@ use axum::http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shared::delivery::DeliveryState;
+use shared::store::audit::Actor;
 use shared::store::imports::ImportEffect;
 use shared::store::users::{self, Changed, User, UserFilter};
 use std::collections::BTreeMap;
@@ -243,17 +244,17 @@ pub async fn change(
 /// that were rejected, mails with what the mail server said, and what was done to them.
 #[utoipa::path(get, path = "/v1/users/{id}/export", tag = "users",
     responses((status = 200, body = Object), (status = 404, body = Problem)))]
-pub async fn export(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<Value>, Problem> {
-    Ok(Json(exported(&api, id).await?))
+pub async fn export(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<Value>, Problem> {
+    Ok(Json(exported(&api, id, &caller.actor).await?))
 }
 
-/// Everything that is kept about the user of this id, or 404.
+/// Everything that is kept about the user of this id, or 404. The audit log says who exported it.
 ///
 /// # Errors
 ///
 /// 404 when there is none.
-pub async fn exported(api: &Api, id: Uuid) -> Result<Value, Problem> {
-    let exported = users::export(&api.db, id)
+pub async fn exported(api: &Api, id: Uuid, actor: &Actor) -> Result<Value, Problem> {
+    let exported = users::export(&api.db, id, actor)
         .await?
         .ok_or_else(|| Problem::not_found("user"))?;
     info!(user.id = %id, "Exported a user");

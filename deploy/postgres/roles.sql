@@ -5,7 +5,8 @@
 -- beckon_owner owns schema and tables: `beckon-api migrate` uses it, nothing else. beckon is what the programs run
 -- as (BECKON_MIGRATE=false): it reads and writes rows, makes and drops months by two functions of the owner's, may
 -- only add to the audit log, and owns nothing. Run it before the first migration; running it again changes nothing.
--- In a database that was migrated by another role, `reassign owned by` that role `to beckon_owner` first.
+-- In a database that was migrated by another role: run it, then `reassign owned by` that role `to beckon_owner`, then
+-- run it again. The first run makes the roles, the second gives the rights on what they own by then.
 \set ON_ERROR_STOP on
 \if :{?owner}
 \else

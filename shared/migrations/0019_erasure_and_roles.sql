@@ -6,23 +6,49 @@
 -- Since when the rejected rows of an import are gone; its totals stay.
 alter table imports add column details_dropped_at timestamptz;
 
--- Every form in which the tables may hold a user's address: their own, and older ones under which a mail failed.
+-- The addresses a user had before. Rows written under one of them are still about that user.
+create table former_addresses (
+    user_id uuid not null references users (id) on delete cascade,
+    email text not null,
+    email_key text not null,
+    until timestamptz not null default now(),
+    primary key (user_id, email)
+);
+
+-- Every address by which rows may name a user: the present one, former ones, and those under which a mail failed. One
+-- that belongs to another user by now is that user's.
 create function addresses_of(person uuid) returns text[]
 language sql stable
 as $$
-    select array_agg(distinct a.address)
+    select array_agg(distinct form.address)
     from (
-        select unnest(array[lower(u.email), u.email_key]) from users u where u.id = person
+        select u.email, u.email_key from users u where u.id = person
         union all
-        select unnest(array[lower(b.email), b.email_key]) from blocked_addresses b where b.user_id = person
-    ) a (address)
+        select f.email, f.email_key from former_addresses f where f.user_id = person
+        union all
+        select b.email, b.email_key from blocked_addresses b where b.user_id = person
+    ) a
+    cross join lateral (values (lower(a.email)), (a.email_key)) form (address)
+    where not exists (select from users other where other.email_key = a.email_key and other.id <> person)
 $$;
 
--- Whether a text has one of these addresses in it, as a word of its own: ana@x.example is not in susana@x.example.
+-- Whether a text contains one of these addresses, and not only as a part of another address: ana@x.example is not in
+-- susana@x.example, and brien@x.example is not in o'brien@x.example.
+--
+-- Many marks may be in an address and may also stand beside one. Before it, a letter or a digit is part of it, and so
+-- is a mark such as ' or + that follows a letter or a digit; | / ! = ? and the like separate, as they do in files and
+-- links. After it, a letter or a digit is part of it, and so is one that follows hyphens or a dot. What JSON writes for
+-- a control character separates too.
 create function names_address(words text, addresses text[]) returns boolean
 language sql immutable parallel safe
 as $$
-    select regexp_split_to_array(lower(words), '[][[:space:],;:<>"''()\\]+|\.(?![[:alnum:]])') && addresses
+    select exists (
+        select from unnest(addresses) a (address)
+        where position(a.address in lower(words)) > 0
+          and lower(words) ~ (
+              '((?<![[:alnum:]_]([-+&#$~^%]*|[.''])?)|(?<=\\([bfnrt]|u00[01][0-9a-f])))'
+              || regexp_replace(a.address, '[.*+?^${}()|[\]\\]', '\\\&', 'g')
+              || '(?!-*[[:alnum:]]|\.[[:alnum:]])'))
 $$;
 
 -- Making and dropping a month needs the tables' owner. These two act as their own, so that no program has to own the

@@ -25,8 +25,17 @@ async fn everything_kept_about_a_user_is_downloaded_from_their_page() {
     let name = file.headers()["content-disposition"].to_str().unwrap().to_owned();
     assert_eq!(name, format!("attachment; filename=\"user-{ana}.json\""));
     let kept: serde_json::Value = file.json().await.unwrap();
-    let by_key = world.get(&format!("/v1/users/{ana}/export")).await.expect(200);
+    let mut by_key = world.get(&format!("/v1/users/{ana}/export")).await.expect(200);
+    let audit = by_key["audit"].as_array_mut().unwrap();
+    let last = audit.pop().unwrap();
+    assert_eq!(last["action"], "user_exported", "the first export is on record: {last}");
     assert_eq!(kept, by_key);
+    let who: Vec<String> = sqlx::query_scalar("select who from audit where action = 'user_exported' order by id")
+        .fetch_all(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(who.len(), 2, "{who:?}");
+    assert_eq!(who[1], "key tests");
     assert_eq!(kept["user"]["email"], "ana@example.org");
     world.end().await;
 }

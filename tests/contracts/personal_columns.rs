@@ -35,10 +35,9 @@ const TABLES: &[(&str, Column)] = &[
     ("api_keys", STAFF),
     ("dispatching", STATE),
     ("heartbeat", STATE),
-    // A file until it is stored or discarded, a week at most: compressed, so that nobody can be found in it.
     (
         "import_parts",
-        Exempt("an uploaded file before it is stored; discarded after a week"),
+        Exempt("an uploaded file before it is stored, as it came, and not searched; discarded after a week"),
     ),
     ("known_devices", STAFF),
     ("merge_fields", TEXT),
@@ -141,6 +140,10 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     ("deliveries", "test_address", Personal),
     ("deliveries", "unsure", STATE),
     ("deliveries", "user_id", ID),
+    ("former_addresses", "email", Personal),
+    ("former_addresses", "email_key", KEY),
+    ("former_addresses", "until", Personal),
+    ("former_addresses", "user_id", LINK),
     ("idempotency_keys", "answer", Personal),
     ("idempotency_keys", "caller", STAFF),
     ("idempotency_keys", "created_at", Personal),
@@ -270,8 +273,8 @@ fn what_is_personal_is_exported_and_its_table_erased() {
             Secret(reason) | Exempt(reason) => reason,
         };
         assert!(!reason.is_empty(), "{table}.{column}");
-        // The cascade takes passwords and clients, and the audit log has ids only.
-        let is_elsewhere = ["credentials", "known_clients", "audit"].contains(table);
+        // The cascade takes passwords, clients and former addresses, and the audit log has ids only.
+        let is_elsewhere = ["credentials", "known_clients", "former_addresses", "audit"].contains(table);
         assert!(
             matches!(what, Exempt(_)) || is_elsewhere || erased.iter().any(|word| word == table),
             "{table}.{column} is not erased"

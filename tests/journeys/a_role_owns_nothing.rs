@@ -18,23 +18,21 @@ fn url_as(url: &str, user: &str, database: &str) -> String {
 /// Runs the shipped file as an operator does.
 async fn make_roles(url: &str, owner: &str, runtime: &str) {
     let psql = Stack::postgres_programs().await.unwrap().join("psql");
-    for _ in 0..2 {
-        let output = Command::new(&psql)
-            .args(["--no-psqlrc", "--dbname", url, "--set", &format!("owner={owner}")])
-            .args([
-                "--set",
-                &format!("runtime={runtime}"),
-                "--set=owner_password=o",
-                "--set=password=r",
-            ])
-            .args([
-                "--file",
-                concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/postgres/roles.sql"),
-            ])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    }
+    let output = Command::new(&psql)
+        .args(["--no-psqlrc", "--dbname", url, "--set", &format!("owner={owner}")])
+        .args([
+            "--set",
+            &format!("runtime={runtime}"),
+            "--set=owner_password=o",
+            "--set=password=r",
+        ])
+        .args([
+            "--file",
+            concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/postgres/roles.sql"),
+        ])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 async fn refused(db: &PgPool, statement: &str) -> String {
@@ -78,7 +76,9 @@ impl Roles {
         let database = format!("{}_roles", world.vhost());
         let superuser = world.stack().create_database(&database, None).await.unwrap();
         let names = ["owner", "runtime"].map(|role| format!("{database}_{role}"));
-        make_roles(&superuser, &names[0], &names[1]).await;
+        for _ in 0..2 {
+            make_roles(&superuser, &names[0], &names[1]).await;
+        }
         let [owner, runtime] = names.map(|name| url_as(&url, &name, &database));
         let key: (String, Vec<u8>) = sqlx::query_as("select name, digest from api_keys")
             .fetch_one(&world.db)
@@ -144,6 +144,48 @@ async fn the_programs_work_as_a_role_that_owns_nothing_and_cannot_touch_the_audi
     as_owner.close().await;
     assert_eq!(of_owner, "P0001", "the trigger stops the owner too");
     take_away(world, roles).await;
+}
+
+#[tokio::test]
+async fn a_database_migrated_by_another_role_is_handed_over_as_the_file_says() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let url = world.setting("DATABASE_URL").to_owned();
+    let database = format!("{}_handed", world.vhost());
+    let superuser = world.stack().create_database(&database, None).await.unwrap();
+    let [before, owner, runtime] = ["before", "owner", "runtime"].map(|role| format!("{database}_{role}"));
+    let db = PgPool::connect_lazy(&superuser).unwrap();
+    let migrate = async |role: &str| {
+        let mut settings = world.settings().to_vec();
+        settings.push(("DATABASE_URL".to_owned(), url_as(&url, role, &database)));
+        let (code, said) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
+        assert_eq!(code, 0, "{said}");
+    };
+    let run = async |statement: String| sqlx::raw_sql(AssertSqlSafe(statement)).execute(&db).await.unwrap();
+    run(format!("create role {before} login; alter schema public owner to {before}")).await;
+    migrate(&before).await;
+
+    make_roles(&superuser, &owner, &runtime).await;
+    run(format!("reassign owned by {before} to {owner}")).await;
+    make_roles(&superuser, &owner, &runtime).await;
+
+    migrate(&owner).await;
+    let as_runtime = PgPool::connect_lazy(&url_as(&url, &runtime, &database)).unwrap();
+    let users: i64 = sqlx::query_scalar("select count(*) from users")
+        .fetch_one(&as_runtime)
+        .await
+        .unwrap();
+    assert_eq!(users, 0);
+    for statement in FORBIDDEN {
+        assert_eq!(refused(&as_runtime, statement).await, NOT_ALLOWED, "{statement}");
+    }
+    as_runtime.close().await;
+    db.close().await;
+    world.stack().drop_database(&database).await.unwrap();
+    let cluster = PgPool::connect_lazy(world.stack().database_url()).unwrap();
+    let dropping = format!("drop role {before}, {owner}, {runtime}");
+    sqlx::raw_sql(AssertSqlSafe(dropping)).execute(&cluster).await.unwrap();
+    cluster.close().await;
+    world.end().await;
 }
 
 /// Roles belong to the whole server, which other tests go on with.

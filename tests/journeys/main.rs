@@ -45,6 +45,7 @@ mod a_worker_is_frozen;
 mod a_worker_is_killed;
 mod access_is_handed_out;
 mod all_workers_die_and_the_broker_restarts;
+mod an_address_belongs_to_one_person;
 mod an_address_is_blocked;
 mod an_address_is_corrected;
 mod an_administrator_loses_access;

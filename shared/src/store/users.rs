@@ -247,8 +247,12 @@ pub async fn find_by_key(db: &Db, email_key: &str) -> StoreResult<Option<User>> 
 /// Removes a user and everything that names them, and puts on record that `actor` did.
 ///
 /// Mails owed to them are cancelled. The ledger keeps its lines with an id that leads nowhere, so that its
-/// sums stay. Rejected rows and answers are found by the address, also by an older one that was blocked. A
-/// blocked address of theirs is forgotten: whoever imports them again risks one more mail that fails.
+/// sums stay. Rejected rows and answers are found by the address, also by a former one, unless somebody else
+/// has that one now. A blocked address of theirs is forgotten: whoever imports them again risks one more mail
+/// that fails.
+///
+/// A file that was uploaded and not stored yet is not searched. It is discarded after a week; whoever stores
+/// it before that adds the people in it again, this one too.
 pub async fn delete(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     despite_deadlocks(|| erase(db, id, actor)).await
 }

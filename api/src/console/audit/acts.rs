@@ -58,6 +58,7 @@ pub(super) static GROUPS: [Group; 7] = [
             act(Action::UserChanged, "Changed a user"),
             act(Action::UserLocked, "Locked a user"),
             act(Action::UserUnlocked, "Unlocked a user"),
+            act(Action::UserExported, "Exported everything about a user"),
             act(Action::UserDeleted, "Deleted a user"),
             act(Action::AddressUnblocked, "Unblocked an address"),
         ],

@@ -13,10 +13,10 @@ use uuid::Uuid;
 /// Downloads it.
 pub(super) async fn download(
     State(api): State<Api>,
-    _: Administrator,
+    administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    let exported = users::exported(&api, id).await?;
+    let exported = users::exported(&api, id, &administrator.actor).await?;
     // Pretty, because a person reads it.
     let text = serde_json::to_string_pretty(&exported).map_err(|_| Problem::internal())?;
     let headers = [

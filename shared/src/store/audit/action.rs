@@ -62,6 +62,8 @@ actions! {
     UserLocked "user_locked",
     /// A user was unlocked.
     UserUnlocked "user_unlocked",
+    /// Everything that is kept about a user was exported.
+    UserExported "user_exported",
     /// A user was deleted.
     UserDeleted "user_deleted",
     /// Mail may go to an address again.

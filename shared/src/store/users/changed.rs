@@ -74,6 +74,9 @@ async fn change_once(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> Store
         Some(key) => is_other_address(&mut transaction, id, key).await?,
         None => false,
     };
+    if let Some(email) = &email {
+        remember_address(&mut transaction, id, email).await?;
+    }
     let done = sqlx::query!(
         "update users
          set email = coalesce($2, email), email_key = coalesce($3, email_key),
@@ -129,4 +132,19 @@ async fn is_other_address(transaction: &mut Transaction, id: Uuid, key: &str) ->
         .fetch_optional(&mut **transaction)
         .await?;
     Ok(now.is_some_and(|user| user.email_key != key))
+}
+
+/// Remembers the address that a user has until now, unless the new one is the same: rows written under it
+/// are still about them.
+async fn remember_address(transaction: &mut Transaction, id: Uuid, email: &str) -> StoreResult<()> {
+    sqlx::query!(
+        "insert into former_addresses (user_id, email, email_key)
+         select id, email, email_key from users where id = $1 and email <> $2
+         on conflict (user_id, email) do update set until = excluded.until",
+        id,
+        email,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
 }

@@ -16,6 +16,10 @@ select json_build_object(
         'id', u.id, 'email', u.email, 'first_name', u.first_name, 'last_name', u.last_name, 'language', u.language,
         'fields', u.fields, 'created_at', u.created_at, 'updated_at', u.updated_at, 'signed_in_at', u.signed_in_at,
         'locked_at', u.locked_at),
+    'former_addresses', (
+        select coalesce(json_agg(json_build_object('email', f.email, 'until', f.until) order by f.until), '[]')
+        from former_addresses f
+        where f.user_id = u.id),
     'imports', (
         select coalesce(json_agg(json_build_object(
             'import', i.id, 'file_name', i.file_name, 'done_at', i.done_at, 'row', p.row_number, 'effect', p.effect)
@@ -30,10 +34,22 @@ select json_build_object(
         where names_address(array_to_string(r.cells, ' '), k.addresses)
            or names_address(r.problems::text, k.addresses)),
     'answers', (
-        select coalesce(json_agg(json_build_object('created_at', a.created_at, 'answer', a.answer)
+        -- An answer may quote rows of many people: only the parts of it that name this one.
+        select coalesce(json_agg(json_build_object('created_at', a.created_at, 'answer', part.own)
             order by a.created_at), '[]')
         from idempotency_keys a
-        where names_address(a.answer::text, k.addresses)),
+        cross join lateral jsonb_path_query(a.answer, 'strict $.**') value (it)
+        cross join lateral (
+            select case jsonb_typeof(value.it)
+                when 'object' then (
+                    select jsonb_object_agg(m.key, m.value) from jsonb_each(value.it) m
+                    where jsonb_typeof(m.value) not in ('object', 'array'))
+                when 'array' then (
+                    select jsonb_agg(m.value) from jsonb_array_elements(value.it) m
+                    where jsonb_typeof(m.value) = 'string' and names_address(m.value #>> '{}', k.addresses))
+            end
+        ) part (own)
+        where names_address(part.own::text, k.addresses)),
     'passwords', (
         select coalesce(json_agg(json_build_object(
             'kind', c.kind, 'delivery', c.delivery_id, 'attempt', c.attempt, 'created_at', c.created_at,
