@@ -1,14 +1,21 @@
 //! Failed and throttled sign-ins, refused API keys and checked passwords, on record by number.
 //!
 //! An attacker can cause any number of these, and each must count. The first of a kind (same action, actor, client
-//! and subject) is written at once; those that follow are counted in memory and written as one line a minute with
-//! their number. So the log grows by lines a minute, not by requests, and no event is left out. Kinds are bounded
-//! too: beyond [`MAX_KINDS`] in a minute, events of the same action share one line without a client.
+//! network and subject) is written at once; those that follow are counted in memory and written as one line a minute
+//! with their number. So the log grows by lines a minute, not by requests, and no event is left out.
+//!
+//! Kinds are bounded too, since a stranger may have many networks. For each action, [`STRANGERS_MOST`] kinds have
+//! lines of their own at a time, and those that concern an administrator or come from an API key have another
+//! [`CONCERNED_MOST`], which strangers' other attempts do not use up. Events beyond these share a line without a
+//! client, one for each administrator or key concerned and one for the rest of the action.
+//!
+//! The first line of a kind has the client's whole address, and those that count the rest have its network.
 //!
 //! A process that is killed loses the counts of its last minute; an orderly stop writes them.
 
+use crate::client_address::network_of;
 use shared::lifecycle::Lifecycle;
-use shared::store::audit::{self, AccessEvent, Action, Actor};
+use shared::store::audit::{self, AccessEvent, Actor, ActorKind};
 use shared::store::{Db, StoreResult};
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -18,8 +25,11 @@ use tracing::warn;
 /// Between two writings of what was counted.
 const PERIOD: Duration = Duration::from_mins(1);
 
-/// Kinds that have lines of their own in a minute; each takes about 300 bytes here and in Postgres.
-const MAX_KINDS: usize = 1_000;
+/// Kinds of one action that have lines of their own, of strangers who concern nobody we know.
+const STRANGERS_MOST: usize = 20;
+
+/// Kinds of one action that have lines of their own, concerning an administrator or coming from an API key.
+const CONCERNED_MOST: usize = 50;
 
 /// Events that were not written yet.
 #[derive(Debug, Default)]
@@ -32,13 +42,7 @@ impl AccessEvents {
     /// Puts an event on record: in Postgres when it is the first of its kind in a while, else in the count that is
     /// written next. A failure is logged and changes no answer.
     pub async fn note(&self, db: &Db, event: AccessEvent) {
-        let kind = AccessEvent {
-            actor: Actor {
-                request: None,
-                ..event.actor.clone()
-            },
-            ..event.clone()
-        };
+        let kind = kind_of(&event);
         if self.is_first(kind.clone()) && !written(&audit::note_access(db, &[(event, 1)]).await) {
             self.add(kind, 1);
         }
@@ -51,8 +55,16 @@ impl AccessEvents {
             *count += 1;
             return false;
         }
-        if pending.len() >= MAX_KINDS {
-            *pending.entry(without_client(kind.action)).or_default() += 1;
+        let is_alike = |other: &&AccessEvent| {
+            other.action == kind.action && other.actor.client.is_some() && is_concerned(other) == is_concerned(&kind)
+        };
+        let most = if is_concerned(&kind) {
+            CONCERNED_MOST
+        } else {
+            STRANGERS_MOST
+        };
+        if pending.keys().filter(is_alike).count() >= most {
+            *pending.entry(without_client(kind)).or_default() += 1;
             return false;
         }
         pending.insert(kind, 0);
@@ -100,18 +112,38 @@ fn written(outcome: &StoreResult<()>) -> bool {
     outcome.is_ok()
 }
 
-/// The kind that stands for all others of an action once there are too many.
-fn without_client(action: Action) -> AccessEvent {
+/// What an event is counted as: it may have come with any request, from any address of a network.
+fn kind_of(event: &AccessEvent) -> AccessEvent {
     AccessEvent {
-        action,
-        actor: Actor::unknown(),
-        subject: None,
+        actor: Actor {
+            request: None,
+            client: event.actor.client.map(network_of),
+            ..event.actor.clone()
+        },
+        ..event.clone()
+    }
+}
+
+/// Whether it concerns an administrator or comes from an API key: strangers cannot make up either.
+fn is_concerned(event: &AccessEvent) -> bool {
+    event.subject.is_some() || event.actor.kind != ActorKind::Unknown
+}
+
+/// The kind that stands for those from other clients once there are too many.
+fn without_client(kind: AccessEvent) -> AccessEvent {
+    AccessEvent {
+        actor: Actor {
+            client: None,
+            ..kind.actor
+        },
+        ..kind
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::store::audit::Action;
     use std::net::{IpAddr, Ipv4Addr};
 
     fn failure(client: u32) -> AccessEvent {
@@ -146,12 +178,55 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_clients_are_all_counted_in_bounded_memory() {
+    fn ten_thousand_clients_are_all_counted_in_a_few_lines() {
         let events = AccessEvents::default();
 
         let at_once = (0..10_000).filter(|client| events.is_first(failure(*client))).count();
 
-        assert_eq!(at_once, MAX_KINDS);
-        assert_eq!(events.take(), [(without_client(Action::SignInFailed), 9_000)]);
+        assert_eq!(at_once, STRANGERS_MOST);
+        let beyond = 10_000 - i64::try_from(STRANGERS_MOST).unwrap();
+        assert_eq!(events.take(), [(without_client(failure(0)), beyond)]);
+        // Not more of them in the next minute, whichever of them go on.
+        for _ in 0..2 {
+            (0..10_000).for_each(|client| {
+                events.is_first(failure(client));
+            });
+        }
+        assert_eq!(events.take().len(), STRANGERS_MOST + 1);
+    }
+
+    #[test]
+    fn strangers_do_not_hide_who_attacks_an_administrator() {
+        let events = AccessEvents::default();
+        let at_priya = |client| AccessEvent {
+            subject: Some("administrator priya".to_owned()),
+            ..failure(client)
+        };
+
+        for client in 0..1_000 {
+            events.is_first(failure(client));
+        }
+
+        let at_once = (0..1_000).filter(|client| events.is_first(at_priya(*client))).count();
+        assert_eq!(at_once, CONCERNED_MOST);
+        let beyond = 1_000 - i64::try_from(CONCERNED_MOST).unwrap();
+        assert!(events.take().contains(&(without_client(at_priya(0)), beyond)));
+    }
+
+    #[test]
+    fn the_addresses_of_an_ipv6_network_are_one_kind() {
+        let events = AccessEvents::default();
+        let from = |client: &str| AccessEvent {
+            actor: Actor {
+                client: Some(client.parse().unwrap()),
+                request: Some("a request".to_owned()),
+                ..Actor::unknown()
+            },
+            ..failure(0)
+        };
+
+        assert!(events.is_first(kind_of(&from("2001:db8:1:2::1"))));
+        assert!(!events.is_first(kind_of(&from("2001:db8:1:2:ffff::1"))));
+        assert!(events.is_first(kind_of(&from("2001:db8:1:3::1"))));
     }
 }

@@ -14,7 +14,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
 use ipnet::IpNet;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::warn;
@@ -34,6 +34,18 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         // The server puts it on every request it accepts.
         parts.extensions.get::<Self>().copied().ok_or_else(Problem::internal)
+    }
+}
+
+/// The network that counts as one client: an IPv4 address, or the /64 of an IPv6 one, of which a single
+/// customer usually has all addresses. As an address, with zeros after the /64.
+pub fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
     }
 }
 
@@ -206,6 +218,15 @@ mod tests {
         assert_eq!(client("127.0.0.1", "127.0.0.1", &both), "127.0.0.1");
         let agreeing = [("x-forwarded-for", "203.0.113.9"), ("forwarded", "for=203.0.113.9")];
         assert_eq!(client("127.0.0.1", "127.0.0.1", &agreeing), "203.0.113.9");
+    }
+
+    #[test]
+    fn an_ipv6_client_is_its_network() {
+        let network = |address: &str| network_of(address.parse().unwrap()).to_string();
+
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:db8:1:2:ffff::1"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1");
     }
 
     #[test]

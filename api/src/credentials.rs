@@ -120,7 +120,8 @@ pub struct Chosen {
 }
 
 /// Sets the password a person chose. Every mailed password of theirs stops working, and password
-/// mails still owed to them are cancelled.
+/// mails still owed to them are cancelled. A new password that is easy to guess can cost a try, as a
+/// wrong password does, even with the right present one.
 #[utoipa::path(post, path = "/v1/credentials/choose", tag = "credentials", request_body = ChooseRequest,
     responses((status = 200, body = Chosen), (status = 401, body = Problem), (status = 422, body = Problem),
         (status = 429, body = Problem), (status = 503, body = Problem)))]
@@ -133,17 +134,14 @@ pub async fn choose(
     let this = api.clone();
     api.to_the_end(async move {
         let check = Check::begin(&this, &caller, &request.email, request.client).await?;
-        // Judged before the proof, so that a person who has to choose again needs no second try.
+        // Judged before the proof, so that an unfit one costs no comparison. It does cost the try: judging is work
+        // too, and nothing has been proved yet. A person has ten.
         let words = PersonalWords::of([&request.email, &this.letters.organisation]);
         let judged = this
             .hashing
             .choose(check.rank(), request.new_password.clone(), words)
             .await;
-        if !matches!(judged, Ok(Ok(_))) {
-            check.give_up();
-            judged?.map_err(guessable)?;
-            return Err(Problem::internal());
-        }
+        judged?.map_err(guessable)?;
         let proof = check.matching(request.password).await?.ok_or_else(wrong)?;
         // Only for those who have proved themselves: the answer says whether a password works.
         if checking::is_in_use(&this, &request.email, request.new_password.clone()).await? {

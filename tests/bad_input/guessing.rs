@@ -313,3 +313,21 @@ async fn checked_passwords_and_throttled_ones_are_on_record_by_number() {
     }
     world.end().await;
 }
+
+#[tokio::test]
+async fn a_weak_new_password_costs_a_try() {
+    let world = a_world().await;
+    let choose = || {
+        let body = json!({
+            "email": "ada@example.org", "password": "wrong", "new_password": "passwordpassword", "client": "guesser",
+        });
+        post(&world, "/v1/credentials/choose", body.to_string()).answer()
+    };
+
+    for _ in 0..10 {
+        choose().await.assert_problem(422, "password_unfit");
+    }
+
+    choose().await.assert_problem(429, "too_many_tries");
+    world.end().await;
+}

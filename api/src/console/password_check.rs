@@ -1,8 +1,8 @@
 //! Checking an administrator's password: at the sign-in, and wherever they prove who they are again.
 
 use super::device::Device;
-use crate::client_address::ClientAddress;
-use crate::credentials::tries::{Attempt, Place, Refusal, Try, UsedUp, network_of};
+use crate::client_address::{ClientAddress, network_of};
+use crate::credentials::tries::{Attempt, Place, Refusal, Try, UsedUp};
 use crate::problem::Problem;
 use crate::state::Api;
 use shared::address::EmailAddress;
@@ -83,7 +83,7 @@ impl Client {
             });
         }
         Ok(Self {
-            name: network_of(address.0),
+            name: network_of(address.0).to_string(),
             is_known: false,
         })
     }

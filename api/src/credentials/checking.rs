@@ -142,7 +142,7 @@ impl<'a> Check<'a> {
         }
         // Nobody learnt anything from a failure of ours.
         if !matches!(found, Ok(None)) {
-            self.give_up();
+            self.api.tries.give_back(self.spent);
         }
         found
     }
@@ -150,11 +150,6 @@ impl<'a> Check<'a> {
     /// Its place in the line for a hash.
     pub(super) fn rank(&self) -> Rank {
         self.spent.rank
-    }
-
-    /// Ends it before anything was checked.
-    pub(super) fn give_up(self) {
-        self.api.tries.give_back(self.spent);
     }
 }
 

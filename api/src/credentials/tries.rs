@@ -1,7 +1,8 @@
 //! How often passwords may be tried.
 //!
 //! A try is taken before anything is hashed, so guessing costs no hashes either, and a right password
-//! gives its try back. Whether anybody has the address plays no part, so a refusal tells nothing about it.
+//! gives its try back. A new password that is unfit costs a try too: it is judged before anything is proved.
+//! Whether anybody has the address plays no part, so a refusal tells nothing about it.
 //!
 //! **Per person and client.** Somebody who guesses at a person uses up their own tries and not the
 //! person's. A client is a network address (IPv6: its /64) at the console, and what the platform
@@ -36,7 +37,6 @@ mod buckets;
 
 use buckets::{Buckets, Limit, Taken};
 use shared::password::Rank;
-use std::net::IpAddr;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
@@ -253,18 +253,6 @@ impl Tries {
         Limit {
             at_once: threads.saturating_mul(200),
             pause: HASH * 2 / threads,
-        }
-    }
-}
-
-/// What counts as one client of the console: an IPv4 address, or the /64 of an IPv6 one, of which
-/// a single customer usually has all addresses.
-pub fn network_of(address: IpAddr) -> String {
-    match address.to_canonical() {
-        IpAddr::V4(address) => address.to_string(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
         }
     }
 }

@@ -182,12 +182,3 @@ fn a_wait_is_given_in_whole_seconds_that_are_enough() {
         assert_eq!(refusal.seconds(), seconds);
     }
 }
-
-#[test]
-fn an_ipv6_client_is_its_network() {
-    let network = |address: &str| network_of(address.parse().unwrap());
-
-    assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:db8:1:2:ffff::1"));
-    assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
-    assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1");
-}
