@@ -56,7 +56,8 @@ async fn somebody_is_added_and_chooses_a_password_with_a_link() {
 
     let ana = Browser::start(browser::Setup::default()).await;
     go(&ana, &world, &link).await;
-    ana.sees("where you sign in as Ana.Ruiz@Lerna.example").await;
+    ana.sees("You sign in to the Beckon console as Ana.Ruiz@Lerna.example")
+        .await;
     ana.assert_sound().await;
     ana.fill("Password", "orchard").await;
     ana.fill("Password, once more", "lantern").await;

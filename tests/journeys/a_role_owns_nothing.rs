@@ -161,7 +161,10 @@ async fn a_database_migrated_by_another_role_is_handed_over_as_the_file_says() {
         assert_eq!(code, 0, "{said}");
     };
     let run = async |statement: String| sqlx::raw_sql(AssertSqlSafe(statement)).execute(&db).await.unwrap();
-    run(format!("create role {before} login; alter schema public owner to {before}")).await;
+    run(format!(
+        "create role {before} login; alter schema public owner to {before}"
+    ))
+    .await;
     migrate(&before).await;
 
     make_roles(&superuser, &owner, &runtime).await;

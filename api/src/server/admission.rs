@@ -1,9 +1,8 @@
 //! Which connections are let in, so that one client cannot keep all others out.
 
-use crate::client_address::TrustedProxies;
-use crate::credentials::tries::network_of;
+use crate::client_address::{TrustedProxies, network_of};
 use crate::shares::Shares;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -15,7 +14,7 @@ const WARN_EVERY: Duration = Duration::from_mins(1);
 /// Counts the connections of each client: an IPv4 address, or the /64 of an IPv6 address.
 pub(super) struct Admission {
     proxies: TrustedProxies,
-    shares: Shares<String>,
+    shares: Shares<IpAddr>,
     warned_at: Option<Instant>,
 }
 
@@ -42,20 +41,20 @@ impl Admission {
             return Some(Admitted { _share: None });
         }
         let client = network_of(address);
-        match self.shares.of(client.clone()).try_acquire_owned() {
+        match self.shares.of(client).try_acquire_owned() {
             Ok(share) => Some(Admitted { _share: Some(share) }),
             Err(_) => {
-                self.warn(&client);
+                self.warn(client);
                 None
             }
         }
     }
 
-    fn warn(&mut self, client: &str) {
+    fn warn(&mut self, client: IpAddr) {
         if self.warned_at.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
             self.warned_at = Some(Instant::now());
             warn!(
-                client,
+                client = %client,
                 "Closed a connection because its client has as many open as one client may have. If it is your \
                  reverse proxy, list it in BECKON_TRUSTED_PROXIES"
             );

@@ -241,6 +241,7 @@ const PAGES: &[(&str, Come)] = &[
         "/console/users/{id}/edit",
         At(&["/console/users/{long_user}/edit", "/console/users/{nameless_user}/edit"]),
     ),
+    ("/console/users/{id}/export", NoPage),
     (
         "/console/users/{id}/lock",
         At(&["/console/users/{long_user}/lock", "/console/users/{nameless_user}/lock"]),
