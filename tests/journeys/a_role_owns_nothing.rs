@@ -148,13 +148,13 @@ async fn the_programs_work_as_a_role_that_owns_nothing_and_cannot_touch_the_audi
 
 #[tokio::test]
 async fn a_database_migrated_by_another_role_is_handed_over_as_the_file_says() {
-    let world = World::with(Setup::default().workers(0)).await;
+    let mut world = World::with(Setup::default().workers(0)).await;
     let url = world.setting("DATABASE_URL").to_owned();
     let database = format!("{}_handed", world.vhost());
     let superuser = world.stack().create_database(&database, None).await.unwrap();
     let [before, owner, runtime] = ["before", "owner", "runtime"].map(|role| format!("{database}_{role}"));
     let db = PgPool::connect_lazy(&superuser).unwrap();
-    let migrate = async |role: &str| {
+    let mut migrate = async |role: &str| {
         let mut settings = world.settings().to_vec();
         settings.push(("DATABASE_URL".to_owned(), url_as(&url, role, &database)));
         let (code, said) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
