@@ -4,9 +4,9 @@
 //! network and subject) is written at once; those that follow are counted in memory and written as one line a minute
 //! with their number. So the log grows by lines a minute, not by requests, and no event is left out.
 //!
-//! Kinds are bounded too, since a stranger may have many networks. For each action, [`STRANGERS_MOST`] kinds have
+//! Kinds are bounded too, since a stranger may have many networks. For each action, `STRANGERS_MOST` kinds have
 //! lines of their own at a time, and those that concern an administrator or come from an API key have another
-//! [`CONCERNED_MOST`], which strangers' other attempts do not use up. Events beyond these share a line without a
+//! `CONCERNED_MOST`, which strangers' other attempts do not use up. Events beyond these share a line without a
 //! client, one for each administrator or key concerned and one for the rest of the action.
 //!
 //! The first line of a kind has the client's whole address, and those that count the rest have its network.

@@ -34,7 +34,7 @@ pub(crate) fn priya() -> Actor {
 /// A file as it comes with a form.
 pub(crate) async fn received(form_token: Uuid, file: &str, instead_of: Option<Uuid>) -> Received {
     let parts = [Ok::<_, std::io::Error>(file.to_owned().into())];
-    let reservation = DiskBudget::new(UPLOADS_MOST_BYTES).reservation();
+    let reservation = DiskBudget::new(UPLOADS_MOST_BYTES).reservation(Uuid::nil());
     let spooled = spool_stream(reservation, futures_util::stream::iter(parts)).await;
     Received {
         form_token,

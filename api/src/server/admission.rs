@@ -41,13 +41,11 @@ impl Admission {
             return Some(Admitted { _share: None });
         }
         let client = network_of(address);
-        match self.shares.of(client).try_acquire_owned() {
-            Ok(share) => Some(Admitted { _share: Some(share) }),
-            Err(_) => {
-                self.warn(client);
-                None
-            }
+        let share = self.shares.of(client).try_acquire_owned().ok();
+        if share.is_none() {
+            self.warn(client);
         }
+        share.map(|share| Admitted { _share: Some(share) })
     }
 
     fn warn(&mut self, client: IpAddr) {
