@@ -32,8 +32,8 @@ as $$
     where not exists (select from users other where other.email_key = a.email_key and other.id <> person)
 $$;
 
--- Whether a text contains one of these addresses, and not only as a part of another address: ana@x.example is not in
--- susana@x.example, and brien@x.example is not in o'brien@x.example.
+-- Whether a text contains one of these addresses, and not only as a part of a longer one, as ana's is a part of susana's
+-- and brien's of o'brien's.
 --
 -- Many marks may be in an address and may also stand beside one. Before it, a letter or a digit is part of it, and so
 -- is a mark such as ' or + that follows a letter or a digit; | / ! = ? and the like separate, as they do in files and
