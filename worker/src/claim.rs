@@ -1,13 +1,13 @@
-//! Taking a delivery on, before anything is done for it.
+//! Claiming deliveries, before anything is done for them.
 //!
-//! A claim says: this attempt is ours. It is committed before the relay is spoken to, together
-//! with the attempt's record, so that whatever happens afterwards is known to have been tried.
+//! A claim says: this attempt is ours. It is committed before the relay is spoken to, so that
+//! whatever happens afterwards is known to have been tried. Deliveries are claimed in groups, with
+//! one statement and one lease.
 
-use crate::group::Group;
 use crate::leases::{Lease, Leases};
-use crate::metrics::WorkerMetrics;
+use crate::metrics::{HeldDelivery, WorkerMetrics};
 use crate::outcome::{self, Retries};
-use shared::batch::Lane;
+use crate::work::Work;
 use shared::job::Job;
 use shared::lifecycle::Lifecycle;
 use shared::reconnect::Delays;
@@ -17,31 +17,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 use uuid::Uuid;
 
-/// A claim with its lease.
-pub type Held = (Claim, Arc<Lease>);
+/// A delivery that is ours, with the job that asked for it.
+pub struct Held {
+    /// What it is.
+    pub claim: Claim,
+    /// For how long it is ours.
+    pub lease: Arc<Lease>,
+    /// The job.
+    pub work: Work,
+    _counted: HeldDelivery,
+}
 
-/// Takes deliveries on, in groups.
+/// Claims deliveries for one worker.
 pub struct Claims {
-    group: Group<Job, Taking>,
-    /// Whether Postgres answers.
-    works: watch::Receiver<bool>,
-}
-
-/// How a claim went.
-pub enum Taking {
-    /// It is ours.
-    Ours(Box<Held>),
-    /// It is not for us, and the job can go: somebody was faster, its batch was paused or stopped,
-    /// its address is blocked, or it has ended.
-    NotOurs,
-    /// Postgres did not answer until the worker stopped. The job goes back.
-    Unknown,
-}
-
-struct Claimer {
     db: Db,
     leases: Arc<Leases>,
     worker: String,
@@ -52,8 +43,8 @@ struct Claimer {
 }
 
 impl Claims {
-    /// Starts taking deliveries on for the worker of this name.
-    pub fn start(
+    /// Claims for the worker of this name.
+    pub fn new(
         lifecycle: &Lifecycle,
         db: Db,
         leases: Arc<Leases>,
@@ -61,54 +52,56 @@ impl Claims {
         retries: Retries,
         metrics: Arc<WorkerMetrics>,
     ) -> Self {
-        let (works, watched) = watch::channel(true);
-        let claimer = Arc::new(Claimer {
+        Self {
             db,
             leases,
             worker,
             retries,
             metrics,
             lifecycle: lifecycle.clone(),
-            works,
-        });
-        let group = Group::start(lifecycle, move |jobs| {
-            let claimer = Arc::clone(&claimer);
-            async move { claimer.take(jobs).await }
-        });
-        Self { group, works: watched }
+            works: watch::Sender::new(true),
+        }
     }
 
-    /// Tells whether claims are answered, and when that changes.
+    /// Whether claims are answered, and when that changes.
     pub fn works(&self) -> watch::Receiver<bool> {
-        self.works.clone()
+        self.works.subscribe()
     }
 
-    /// Takes on what a job points at.
-    pub async fn take(&self, job: Job, lane: Lane) -> Taking {
-        self.group.ask(job, lane).await.unwrap_or(Taking::Unknown)
-    }
-}
-
-impl Claimer {
-    async fn take(&self, jobs: Vec<Job>) -> Vec<Taking> {
+    /// Claims what a group of jobs points at. The jobs that are not for this worker are
+    /// acknowledged: another was faster, the batch was paused or stopped, the address is blocked, or
+    /// the delivery has ended. When Postgres does not answer until the worker stops, all jobs stay
+    /// unacknowledged and go to another worker.
+    pub async fn claim(&self, group: Vec<Work>) -> Vec<Held> {
+        let jobs: Vec<Job> = group.iter().map(|work| work.job).collect();
         // One for as long as it takes: an answer may be lost whose claims are ours.
         let token = Uuid::new_v4();
-        let Some((mut taken, asked_at)) = self.ask_until_answered(&jobs, token).await else {
-            return jobs.iter().map(|_| Taking::Unknown).collect();
+        let Some((claims, asked_at)) = self.ask_until_answered(&jobs, token).await else {
+            return Vec::new();
         };
-        jobs.iter()
-            .map(|job| match taken.remove(&job.delivery) {
-                Some(claim) => {
-                    let lease = self.leases.hold(claim.delivery, token, asked_at);
-                    Taking::Ours(Box::new((claim, lease)))
+        let deliveries = claims.iter().map(|claim| claim.delivery).collect();
+        let lease = self.leases.hold(deliveries, token, asked_at);
+        let mut taken: HashMap<Uuid, Claim> = claims.into_iter().map(|claim| (claim.delivery, claim)).collect();
+        let mut held = Vec::with_capacity(taken.len());
+        for work in group {
+            match taken.remove(&work.job.delivery) {
+                Some(claim) => held.push(Held {
+                    claim,
+                    lease: Arc::clone(&lease),
+                    work,
+                    _counted: self.metrics.hold_delivery(),
+                }),
+                None => {
+                    debug!(delivery.id = %work.job.delivery, "Dropped a job that is not for this worker");
+                    work.acks.done(work.tag);
                 }
-                None => Taking::NotOurs,
-            })
-            .collect()
+            }
+        }
+        held
     }
 
     /// A worker without Postgres takes nothing on: it would send what it cannot record.
-    async fn ask_until_answered(&self, jobs: &[Job], token: Uuid) -> Option<(HashMap<Uuid, Claim>, Instant)> {
+    async fn ask_until_answered(&self, jobs: &[Job], token: Uuid) -> Option<(Vec<Claim>, Instant)> {
         let claimant = Claimant {
             worker: &self.worker,
             token,
@@ -126,8 +119,7 @@ impl Claimer {
                 Ok(claims) => {
                     self.metrics.count_claims(jobs.len(), &claims);
                     claims.suppressed.iter().for_each(outcome::tell_suppressed);
-                    let taken = claims.taken.into_iter().map(|claim| (claim.delivery, claim));
-                    return Some((taken.collect(), asked_at));
+                    return Some((claims.taken, asked_at));
                 }
                 Err(fault @ StoreError::Refused(_)) => {
                     error!(error = ?fault, count = jobs.len(), "Could not claim deliveries: Postgres refused the statement");

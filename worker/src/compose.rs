@@ -28,8 +28,10 @@ use zeroize::Zeroizing;
 pub struct Mail {
     /// From and to whom.
     pub envelope: Envelope,
-    /// Headers and both parts; wiped when dropped, for it may hold a password.
-    pub message: Zeroizing<Vec<u8>>,
+    /// The message in its final form; wiped when dropped, for it may hold a password.
+    pub wire: Zeroizing<Vec<u8>>,
+    /// Octets of the message itself (RFC 1870, 3).
+    pub size: usize,
 }
 
 /// What a letter needs beyond its claim.
@@ -176,11 +178,29 @@ impl Composer {
             let name = HeaderName::new_from_ascii_str(name);
             message.headers_mut().insert_raw(HeaderValue::new(name, value));
         }
+        let message = Zeroizing::new(message.formatted());
         Ok(Mail {
             envelope,
-            message: Zeroizing::new(message.formatted()),
+            size: message.len(),
+            wire: final_form(&message),
         })
     }
+}
+
+fn final_form(message: &[u8]) -> Zeroizing<Vec<u8>> {
+    let mut wire = Zeroizing::new(Vec::with_capacity(message.len() + message.len() / 16 + 64));
+    for line in message.split_inclusive(|byte| *byte == b'\n') {
+        if line.starts_with(b".") {
+            wire.push(b'.');
+        }
+        wire.extend_from_slice(line);
+    }
+    wire.extend_from_slice(if message.ends_with(b"\r\n") {
+        b".\r\n"
+    } else {
+        b"\r\n.\r\n"
+    });
+    wire
 }
 
 fn mailbox(name: &str, address: &str) -> Result<Mailbox, String> {

@@ -1,22 +1,17 @@
-//! Taking jobs from the broker: permit first, then a job.
+//! Sessions with the broker.
 //!
-//! A job is begun only when it can be worked on at once: relay and Postgres are not in trouble, and
-//! the gate has room. What lies in the broker's queue can still be stopped, counted and given to
-//! another worker; what we hold cannot. A few jobs beyond that lie with us unbegun, so that a fast
-//! relay never waits for the broker. When trouble lasts they are given back with the session, for
-//! another worker may be well.
+//! In a session both lanes' jobs are taken ([`crate::lane`]). When relay or Postgres are in trouble
+//! for a while, the session is closed, so that another worker gets what is not claimed.
 //!
 //! Any trouble ends the session with the broker, and a new one is built after a pause. Jobs in
 //! progress go on meanwhile; their acknowledgement comes to nothing, the broker gives the job to
-//! somebody again, and the claim drops it.
+//! a worker again, and the claim drops it.
 
 use crate::acks::Acks;
-use crate::gate::Gate;
-use crate::pipeline::{Pipeline, Work};
+use crate::lane::LaneConsumer;
+use crate::pipeline::Pipeline;
 use crate::session::{Open, Opening, watch};
 use shared::batch::Lane;
-use shared::failpoint::{Point, reach};
-use shared::job::JobFault;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::note_beat;
 use shared::queue::{Brokers, Inbox, Pulse, QueueError, Received, park};
@@ -27,10 +22,6 @@ use std::time::Duration;
 use tokio::sync::{Mutex, watch};
 use tokio::time::Instant;
 use tracing::{error, info, warn};
-
-/// Jobs of a lane a worker may have unacknowledged. Enough to keep a fast relay busy while a
-/// group of outcomes is written; few enough that another worker finds some in the queue.
-const PREFETCH: u16 = 512;
 
 /// A session that lasted this long was a good one; the next trouble starts with short delays.
 const LASTED: Duration = Duration::from_secs(30);
@@ -52,10 +43,6 @@ pub struct Consumer {
     pub pipeline: Arc<Pipeline>,
     /// Where beats are recorded.
     pub db: Db,
-    /// How many at a time, in the bulk lane,
-    pub bulk: Arc<Gate>,
-    /// and in the interactive one: its own, so that it never waits behind the other.
-    pub interactive: Arc<Gate>,
     /// Parking is done one message at a time, for each opens a connection.
     pub parking: Arc<Mutex<()>>,
     /// Since when the broker is missed; none while it is there or not needed.
@@ -207,42 +194,21 @@ impl Consumer {
     }
 
     async fn take_from(&self, inbox: Inbox, lane: Lane, opening: &Opening, acks: Acks) -> Result<(), QueueError> {
-        let gate = match lane {
-            Lane::Bulk => &self.bulk,
-            Lane::Interactive => &self.interactive,
+        let lane = LaneConsumer {
+            lane,
+            pipeline: Arc::clone(&self.pipeline),
+            db: self.db.clone(),
+            lifecycle: self.lifecycle.clone(),
+            acks: acks.clone(),
+            park: |received, queue| self.park(received, queue, &acks),
         };
-        let mut jobs = inbox.open(PREFETCH).await?;
-        self.note(opening);
-        // A job dropped here, because the session ends, is unacknowledged and goes to somebody else.
-        while let Some(permit) = gate.pass().await {
-            self.pipeline.ready().await;
-            let received = jobs.next().await?;
-            reach(Point::JobReceived);
-            self.pipeline.metrics.count_received(lane, received.redelivered);
-            match received.job {
-                Ok(job) => {
-                    let work = Work {
-                        job,
-                        tag: received.tag,
-                        lane,
-                        trace: received.trace,
-                        acks: acks.clone(),
-                        permit,
-                    };
-                    self.lifecycle.spawn(Arc::clone(&self.pipeline).run(work));
-                }
-                Err(ref fault) => {
-                    let fault = fault.clone();
-                    self.park(received, fault, jobs.queue(), &acks);
-                }
-            }
-        }
-        Ok(())
+        lane.run(inbox, || self.note(opening)).await
     }
 
     /// Sets a message aside that is no job. It never goes back to the queue it came from for
     /// ever: it is parked, or stays with us until it can be.
-    fn park(&self, received: Received, fault: JobFault, queue: &'static str, acks: &Acks) {
+    fn park(&self, received: Received, queue: &'static str, acks: &Acks) {
+        let Err(fault) = received.job else { return };
         let (this, acks) = (self.clone(), acks.clone());
         self.lifecycle.spawn(async move {
             let _turn = this.parking.lock().await;

@@ -1,4 +1,5 @@
-//! A password for one mail: made, hashed, and its verifier committed before the first SMTP byte.
+//! Passwords for a group of mails: made, hashed, and their verifiers committed before the first
+//! SMTP byte.
 //!
 //! That order is the promise that the password in any mail that arrived works. The current
 //! password is not touched, so a mail that never arrives locks nobody out. Each attempt has a
@@ -6,17 +7,16 @@
 //! and then both work.
 
 use crate::claim::Held;
-use crate::group::Group;
 use crate::metrics::WorkerMetrics;
-use crate::spans::Steps;
-use shared::batch::Lane;
+use crate::spans::{Step, Steps, Times};
+use futures_util::future::join_all;
 use shared::config::Lifetimes;
 use shared::failpoint::{Point, reach};
-use shared::lifecycle::Lifecycle;
-use shared::password::{HashPool, Password, os_randomness};
+use shared::password::{HashPool, Password, Verifier, os_randomness};
 use shared::store::Db;
-use shared::store::claims::Recipient;
 use shared::store::credentials::{NewCredential, store};
+use shared::system_email::SystemEmailKind;
+use shared::trace::now;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,86 +29,112 @@ pub enum CredentialError {
     /// The operating system gave no randomness, or no thread hashed.
     #[error("no password could be made: {0}")]
     NotMade(String),
-    /// Its verifier is not stored: the claim is lost, the mail was cancelled meanwhile, or Postgres is
-    /// away.
+    /// Its verifier is not stored: the claim is lost, the mail was cancelled meanwhile, or Postgres
+    /// is away.
     #[error("the verifier could not be stored, so no mail may carry its password")]
     NotStored,
 }
 
-/// Makes passwords and stores their verifiers, in groups.
+/// Makes passwords and stores their verifiers.
 pub struct Credentials {
+    db: Db,
     pool: HashPool,
     lifetimes: Lifetimes,
-    group: Group<NewCredential, bool>,
     metrics: Arc<WorkerMetrics>,
 }
 
+/// A claimed delivery with the times of its steps.
+pub type Timed = (Held, Steps);
+
 impl Credentials {
-    /// Starts storing; `pool` does the hashing.
-    pub fn start(
-        lifecycle: &Lifecycle,
-        db: Db,
-        pool: HashPool,
-        lifetimes: Lifetimes,
-        metrics: Arc<WorkerMetrics>,
-    ) -> Self {
-        let group = Group::start(lifecycle, move |group: Vec<NewCredential>| {
-            let db = db.clone();
-            async move { store_group(&db, group).await }
-        });
+    /// `pool` does the hashing.
+    pub fn new(db: Db, pool: HashPool, lifetimes: Lifetimes, metrics: Arc<WorkerMetrics>) -> Self {
         Self {
+            db,
             pool,
             lifetimes,
-            group,
             metrics,
         }
     }
 
-    /// How long a password for this claim's person works after its mail was taken.
+    /// How long a password for this claim's user works after its mail was accepted.
     pub fn lifetime(&self, held: &Held) -> Duration {
-        let has_signed_in = held.0.recipient.as_ref().is_some_and(|person| person.has_signed_in);
+        let has_signed_in = held.claim.recipient.as_ref().is_some_and(|person| person.has_signed_in);
         self.lifetimes.of(has_signed_in)
     }
 
-    /// A password for this claim's mail. When it comes back, it works.
-    ///
-    /// # Errors
-    ///
-    /// No mail may be sent; the claim is to be given back.
-    pub async fn make(
-        &self,
-        held: &Held,
-        person: &Recipient,
-        lane: Lane,
-        steps: &mut Steps<'_>,
-    ) -> Result<Password, CredentialError> {
-        let password =
-            Password::generate(&mut os_randomness()).map_err(|fault| CredentialError::NotMade(fault.to_string()))?;
-        steps.begin_step("hash");
-        let hashed = self.pool.hash(password).await;
-        steps.end_step();
-        let (password, verifier) = hashed.map_err(|fault| CredentialError::NotMade(fault.to_string()))?;
+    /// A password for each mail of a group that carries one, in the group's order. Those that come
+    /// back work; a mail without the one it needs must not be sent.
+    pub async fn make(&self, group: &mut [Timed]) -> Vec<Result<Option<Password>, CredentialError>> {
+        if !group.iter().any(|(held, _)| needs_password(held)) {
+            return group.iter().map(|_| Ok(None)).collect();
+        }
+        let began = now();
+        let hashed = join_all(group.iter().map(|(held, _)| self.hash(held))).await;
+        self.note(group, Step::Hash, Times::since(began));
         reach(Point::PasswordHashed);
-        let (claim, lease) = held;
-        let credential = NewCredential {
+
+        let began = now();
+        let pairs = group.iter().zip(&hashed);
+        let credentials: Vec<NewCredential> = pairs
+            .filter_map(|((held, _), hashed)| {
+                let (_, verifier) = hashed.as_ref().ok()?.as_ref()?;
+                self.credential(held, verifier)
+            })
+            .collect();
+        let stored = self.store(&credentials).await;
+        self.note(group, Step::Credential, Times::since(began));
+        reach(Point::VerifierStored);
+        let made = group.iter().zip(hashed).map(|((held, _), hashed)| match hashed? {
+            None => Ok(None),
+            Some((password, _)) if stored.contains(&held.claim.delivery) => Ok(Some(password)),
+            Some(_) => Err(CredentialError::NotStored),
+        });
+        made.collect()
+    }
+
+    async fn hash(&self, held: &Held) -> Result<Option<(Password, Verifier)>, CredentialError> {
+        if !needs_password(held) {
+            return Ok(None);
+        }
+        let not_made = |fault: String| CredentialError::NotMade(fault);
+        let password = Password::generate(&mut os_randomness()).map_err(|fault| not_made(fault.to_string()))?;
+        let hashed = self.pool.hash(password).await;
+        hashed.map(Some).map_err(|fault| not_made(fault.to_string()))
+    }
+
+    fn credential(&self, held: &Held, verifier: &Verifier) -> Option<NewCredential> {
+        let (claim, person) = (&held.claim, held.claim.recipient.as_ref()?);
+        Some(NewCredential {
             user: person.user,
             email_key: person.email_key.clone(),
             delivery: claim.delivery,
             attempt: claim.attempt,
             batch: claim.batch,
-            token: lease.token(),
+            token: held.lease.token(),
             verifier: verifier.as_stored().to_owned(),
             // Until the outcome is settled it must outlive any attempt.
             lifetime: self.lifetime(held) + Duration::from_hours(1),
-        };
-        steps.begin_step("credential");
-        let is_stored = self.group.ask(credential, lane).await;
-        steps.end_step();
-        reach(Point::VerifierStored);
-        if is_stored == Some(true) {
-            Ok(password)
-        } else {
-            Err(CredentialError::NotStored)
+        })
+    }
+
+    /// The deliveries whose verifiers are stored.
+    async fn store(&self, credentials: &[NewCredential]) -> HashSet<Uuid> {
+        match store(&self.db, credentials).await {
+            Ok(stored) => stored.into_iter().collect(),
+            Err(fault) => {
+                let count = credentials.len();
+                warn!(error = ?fault, count, "Could not store verifiers; their mails are given back");
+                HashSet::new()
+            }
+        }
+    }
+
+    fn note(&self, group: &mut [Timed], step: Step, times: Times) {
+        for (held, steps) in group {
+            if needs_password(held) {
+                steps.add(&self.metrics, step, times);
+            }
         }
     }
 
@@ -121,15 +147,6 @@ impl Credentials {
     }
 }
 
-async fn store_group(db: &Db, group: Vec<NewCredential>) -> Vec<bool> {
-    match store(db, &group).await {
-        Ok(stored) => {
-            let stored: HashSet<Uuid> = stored.into_iter().collect();
-            group.iter().map(|one| stored.contains(&one.delivery)).collect()
-        }
-        Err(fault) => {
-            warn!(error = ?fault, count = group.len(), "Could not store verifiers; their mails are given back");
-            group.iter().map(|_| false).collect()
-        }
-    }
+fn needs_password(held: &Held) -> bool {
+    held.claim.kind == SystemEmailKind::PasswordReset && held.claim.recipient.is_some()
 }

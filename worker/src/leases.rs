@@ -1,16 +1,15 @@
-//! Keeping claims alive, and knowing when one is lost.
+//! Keeping claims, and knowing when they are lost.
 //!
 //! A claim lasts for one lease, so that a worker that dies is noticed soon. A mail may take much
 //! longer (a relay may think for minutes about the final dot), so claims that are a third of a
-//! lease old are renewed, all in one statement. A worker that cannot renew in time, because it
-//! was frozen or cut off from Postgres, knows by its own clock that another may have taken over,
-//! and does not start a body it no longer has the right to send.
+//! lease old are renewed, all in one statement. A worker that cannot renew in time, because it was
+//! frozen or cut off from Postgres, knows by its own clock that another may have taken over, and
+//! starts no body it no longer has the right to send.
 //!
-//! A claim is renewed as long as somebody works on it: whoever lets go of its [`Lease`], also by a
-//! panic, lets the claim run out.
+//! Deliveries that were claimed together share one [`Lease`]. It is renewed while anything holds it;
+//! what lets go of it, also by a panic, lets the claims run out.
 
 use shared::store::{Db, claims};
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tracing::warn;
@@ -19,26 +18,25 @@ use uuid::Uuid;
 /// Before a body is begun, the lease must last for at least this part of it longer.
 const MARGIN_DIVISOR: u32 = 10;
 
-/// The claims of this worker.
+/// The leases of this worker.
 pub struct Leases {
     lease: Duration,
-    /// By delivery and token: a delivery whose claim was lost may be claimed by us again.
-    held: Mutex<HashMap<(Uuid, Uuid), Weak<Lease>>>,
+    held: Mutex<Vec<Weak<Lease>>>,
 }
 
-/// One claim's time.
+/// The time of the deliveries that were claimed together.
 pub struct Lease {
     token: Uuid,
+    deliveries: Vec<Uuid>,
     asked_at: Instant,
     margin: Duration,
     until: Mutex<Instant>,
 }
 
 impl Lease {
-    /// Whether the delivery is surely still ours for long enough to begin its body.
+    /// Whether the deliveries are surely still ours for long enough to begin a body.
     pub fn holds(&self) -> bool {
-        let until = *self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        Instant::now() + self.margin < until
+        Instant::now() + self.margin < self.until()
     }
 
     /// How long ago the claim was asked for.
@@ -46,13 +44,22 @@ impl Lease {
         self.asked_at.elapsed()
     }
 
-    /// The claim's token.
+    /// The claims' token.
     pub const fn token(&self) -> Uuid {
         self.token
     }
 
-    fn extend(&self, until: Instant) {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    fn until(&self) -> Instant {
+        *self.until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A renewal asked for at `asked_at` was answered. One that was asked for too late proves
+    /// nothing: another worker may hold some of the deliveries.
+    fn renew(&self, asked_at: Instant, lease: Duration) {
+        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        if Instant::now() < *until {
+            *until = asked_at + lease;
+        }
     }
 }
 
@@ -71,22 +78,16 @@ impl Leases {
     }
 
     /// Notes a claim asked for at `asked_at`: Postgres counted its lease from then or later.
-    pub fn hold(&self, delivery: Uuid, token: Uuid, asked_at: Instant) -> Arc<Lease> {
+    pub fn hold(&self, deliveries: Vec<Uuid>, token: Uuid, asked_at: Instant) -> Arc<Lease> {
         let lease = Arc::new(Lease {
             token,
+            deliveries,
             asked_at,
             margin: self.lease / MARGIN_DIVISOR,
             until: Mutex::new(asked_at + self.lease),
         });
-        self.locked().insert((delivery, token), Arc::downgrade(&lease));
+        self.locked().push(Arc::downgrade(&lease));
         lease
-    }
-
-    /// How many are held.
-    pub fn count(&self) -> usize {
-        let mut held = self.locked();
-        held.retain(|_, lease| lease.strong_count() > 0);
-        held.len()
     }
 
     /// Renews what needs it, for as long as the process lives.
@@ -99,31 +100,30 @@ impl Leases {
                 continue;
             }
             let asked_at = Instant::now();
-            match claims::renew(&db, &ageing, self.lease).await {
-                Ok(renewed) => {
-                    let held = self.locked();
-                    for lease in renewed.iter().filter_map(|claim| held.get(claim)?.upgrade()) {
-                        lease.extend(asked_at + self.lease);
-                    }
-                }
-                Err(fault) => warn!(error = %fault, count = ageing.len(), "Could not renew leases; trying again"),
+            let claims: Vec<(Uuid, Uuid)> = ageing.iter().flat_map(|lease| lease.claims()).collect();
+            match claims::renew(&db, &claims, self.lease).await {
+                Ok(_) => ageing.iter().for_each(|lease| lease.renew(asked_at, self.lease)),
+                Err(fault) => warn!(error = %fault, count = claims.len(), "Could not renew leases; trying again"),
             }
         }
     }
 
-    fn ageing(&self) -> Vec<(Uuid, Uuid)> {
+    fn ageing(&self) -> Vec<Arc<Lease>> {
         let soon = Instant::now() + self.lease * 2 / 3;
-        let is_ageing = |lease: &Lease| *lease.until.lock().unwrap_or_else(PoisonError::into_inner) < soon;
         let mut held = self.locked();
-        held.retain(|_, lease| lease.strong_count() > 0);
-        held.iter()
-            .filter(|(_, lease)| lease.upgrade().is_some_and(|lease| is_ageing(&lease)))
-            .map(|(claim, _)| *claim)
-            .collect()
+        held.retain(|lease| lease.strong_count() > 0);
+        let leases = held.iter().filter_map(Weak::upgrade);
+        leases.filter(|lease| lease.until() < soon).collect()
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, HashMap<(Uuid, Uuid), Weak<Lease>>> {
+    fn locked(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Lease>>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lease {
+    fn claims(&self) -> impl Iterator<Item = (Uuid, Uuid)> {
+        self.deliveries.iter().map(|delivery| (*delivery, self.token))
     }
 }
 
@@ -131,39 +131,45 @@ impl Leases {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_lease_that_nobody_renewed_no_longer_holds() {
-        let leases = Leases::of(Duration::from_mins(1));
-        let now = Instant::now();
-        let fresh = leases.hold(Uuid::from_u128(1), Uuid::from_u128(9), now);
-        assert!(fresh.holds());
-        assert!(leases.ageing().is_empty());
-
-        let frozen = leases.hold(
-            Uuid::from_u128(2),
-            Uuid::from_u128(9),
-            now.checked_sub(Duration::from_secs(55)).unwrap(),
-        );
-        assert!(!frozen.holds());
-        assert_eq!(leases.ageing(), [(Uuid::from_u128(2), Uuid::from_u128(9))]);
-
-        frozen.extend(now + Duration::from_mins(1));
-        assert!(frozen.holds());
-        assert_eq!(leases.count(), 2);
+    fn lease_asked_for(leases: &Leases, ago: u64) -> Arc<Lease> {
+        let asked_at = Instant::now().checked_sub(Duration::from_secs(ago)).unwrap();
+        leases.hold(vec![Uuid::from_u128(1)], Uuid::from_u128(9), asked_at)
     }
 
     #[test]
-    fn a_claim_that_was_lost_takes_no_newer_one_with_it() {
+    fn a_lease_that_was_not_renewed_no_longer_holds() {
         let leases = Leases::of(Duration::from_mins(1));
-        let long_ago = Instant::now().checked_sub(Duration::from_secs(50)).unwrap();
-        let delivery = Uuid::from_u128(1);
-        let lost = leases.hold(delivery, Uuid::from_u128(8), long_ago);
-        let newer = leases.hold(delivery, Uuid::from_u128(9), long_ago);
+        let fresh = lease_asked_for(&leases, 0);
+        assert!(fresh.holds());
+        assert!(leases.ageing().is_empty());
 
-        drop(lost);
+        let ageing = lease_asked_for(&leases, 55);
+        assert!(!ageing.holds(), "less than a tenth of the lease is left");
+        assert_eq!(leases.ageing().len(), 1);
 
-        assert_eq!(leases.ageing(), [(delivery, newer.token())]);
-        drop(newer);
-        assert_eq!(leases.count(), 0);
+        ageing.renew(Instant::now(), leases.lease());
+        assert!(ageing.holds());
+        assert!(leases.ageing().is_empty());
+    }
+
+    #[test]
+    fn a_renewal_that_comes_too_late_proves_nothing() {
+        let leases = Leases::of(Duration::from_mins(1));
+        let lost = lease_asked_for(&leases, 61);
+
+        lost.renew(Instant::now(), leases.lease());
+
+        assert!(!lost.holds());
+    }
+
+    #[test]
+    fn what_is_let_go_is_not_renewed() {
+        let leases = Leases::of(Duration::from_mins(1));
+        let ageing = lease_asked_for(&leases, 30);
+        assert_eq!(leases.ageing().len(), 1);
+
+        drop(ageing);
+
+        assert!(leases.ageing().is_empty());
     }
 }

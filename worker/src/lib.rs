@@ -3,13 +3,13 @@
 //! [`run`] starts a worker and is what `main` calls. [`pipeline`] is the place to begin reading.
 
 pub mod acks;
+pub mod batcher;
 pub mod claim;
 pub mod compose;
 pub mod config;
 pub mod consume;
 pub mod credential;
-pub mod gate;
-pub mod group;
+mod lane;
 pub mod leases;
 pub mod metrics;
 pub mod outcome;
@@ -17,9 +17,11 @@ pub mod pipeline;
 pub mod presence;
 pub mod retry;
 pub mod send;
+pub mod sending;
 mod session;
 pub mod settle;
 pub mod spans;
+pub mod work;
 
 use config::Settings;
 use metrics::WorkerMetrics;
@@ -68,20 +70,22 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let name = worker_name();
     let db = store::connect(&settings.database, &name)?;
     metrics.show_connections(&db);
-    let connections = settings.connections;
     let grace = settings.stop_grace;
     let brokers = Brokers::new(settings.brokers.clone());
     let listener = TcpListener::bind(settings.probes_listen)
         .await
         .map_err(|fault| StartError::System("listen for probes (BECKON_PROBES_LISTEN)", fault))?;
-    let pipeline = Arc::new(pipeline(settings, &lifecycle, &db, &name, &metrics, &counted)?);
+    let leases = leases::Leases::of(settings.lease);
+    let parts = Parts {
+        db: &db,
+        name: &name,
+        leases: &leases,
+        metrics: &metrics,
+        counted: &counted,
+    };
+    let pipeline = Arc::new(pipeline(settings, &lifecycle, &parts)?);
 
-    let side = tokio::spawn(Arc::clone(&pipeline.leases).keep_renewing(db.clone()));
-    let (bulk, interactive) = gates(connections);
-    let rates = [
-        tokio::spawn(Arc::clone(&bulk).follow_rate()),
-        tokio::spawn(Arc::clone(&interactive).follow_rate()),
-    ];
+    let renewing = tokio::spawn(leases.keep_renewing(db.clone()));
     let probing = tokio::spawn(serve_probes(listener, metrics, db.clone(), Arc::clone(&counted)));
     let gauges = tokio::spawn(show_gauges(Arc::clone(&pipeline)));
     let broker_missed = Arc::default();
@@ -89,20 +93,17 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         db: db.clone(),
         name: name.clone(),
         began: Instant::now(),
-        mailer: Arc::clone(&pipeline.mailer),
+        mailer: pipeline.mailer.clone(),
         broker_missed: Arc::clone(&broker_missed),
     };
     let telling = tokio::spawn(presence.clone().keep_telling());
     info!(worker = name, "Worker is running");
     until_postgres_is_ready(&db, &lifecycle).await;
 
-    let mailer = Arc::clone(&pipeline.mailer);
     let consumer = consume::Consumer {
         brokers,
         db: db.clone(),
         pipeline,
-        bulk,
-        interactive,
         parking: Arc::default(),
         broker_missed,
         lifecycle: lifecycle.clone(),
@@ -112,10 +113,8 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     gauges.abort();
     let _ = gauges.await;
     let finished = lifecycle.finished(grace).await;
-    mailer.close().await;
-    rates
-        .iter()
-        .chain([&side, &probing, &telling])
+    [&renewing, &probing, &telling]
+        .into_iter()
         .for_each(tokio::task::JoinHandle::abort);
     // The last word must not be overtaken by one that was on its way.
     let _ = telling.await;
@@ -145,57 +144,42 @@ async fn until_postgres_is_ready(db: &Db, lifecycle: &Lifecycle) {
     }
 }
 
-fn pipeline(
-    settings: Settings,
-    lifecycle: &Lifecycle,
-    db: &Db,
-    name: &str,
-    metrics: &Metrics,
-    counted: &Arc<WorkerMetrics>,
-) -> Result<Pipeline, StartError> {
-    let leases = leases::Leases::of(settings.lease);
+/// What a pipeline is made of beside its settings.
+struct Parts<'a> {
+    db: &'a Db,
+    name: &'a str,
+    leases: &'a Arc<leases::Leases>,
+    metrics: &'a Metrics,
+    counted: &'a Arc<WorkerMetrics>,
+}
+
+fn pipeline(settings: Settings, lifecycle: &Lifecycle, parts: &Parts<'_>) -> Result<Pipeline, StartError> {
+    let (db, counted) = (parts.db, parts.counted);
     let hello = settings.letters.from.domain().to_owned();
     let send_settings = send::Settings::for_connections(settings.connections, hello);
     let pool = HashPool::start(settings.hash_threads, HASHES_WAITING_MAX)
         .map_err(|fault| StartError::System("start threads for hashing", fault))?;
     Ok(Pipeline {
-        claims: claim::Claims::start(
+        claims: claim::Claims::new(
             lifecycle,
             db.clone(),
-            Arc::clone(&leases),
-            name.to_owned(),
+            Arc::clone(parts.leases),
+            parts.name.to_owned(),
             settings.retries,
             Arc::clone(counted),
         ),
-        credentials: credential::Credentials::start(
-            lifecycle,
-            db.clone(),
-            pool,
-            settings.lifetimes,
-            Arc::clone(counted),
-        ),
+        credentials: credential::Credentials::new(db.clone(), pool, settings.lifetimes, Arc::clone(counted)),
         composer: compose::Composer::new(db.clone(), settings.letters),
-        mailer: Arc::new(send::Mailer::new(
+        mailer: send::Mailer::new(
             settings.relay,
             send_settings,
-            metrics.registry(),
+            parts.metrics.registry(),
             lifecycle.clone(),
-        )?),
-        settling: settle::Settling::start(lifecycle, db.clone(), Arc::clone(counted)),
-        leases,
+        )?,
+        settler: settle::Settler::start(lifecycle, db.clone(), Arc::clone(counted)),
         retries: settings.retries,
         metrics: Arc::clone(counted),
     })
-}
-
-/// Bounds what is claimed in each lane by the connections that are there for it; the mailer keeps
-/// bulk mail off the others.
-fn gates(connections: usize) -> (Arc<gate::Gate>, Arc<gate::Gate>) {
-    let bulk = send::for_bulk(connections);
-    (
-        gate::Gate::for_connections(bulk),
-        gate::Gate::for_connections(connections.saturating_sub(bulk).max(2)),
-    )
 }
 
 /// Which worker made an attempt: this machine's name and the process's number.
@@ -235,9 +219,5 @@ async fn show_gauges(pipeline: Arc<Pipeline>) {
     loop {
         pace.tick().await;
         pipeline.credentials.show();
-        pipeline
-            .metrics
-            .leases
-            .set(i64::try_from(pipeline.leases.count()).unwrap_or(i64::MAX));
     }
 }

@@ -1,7 +1,8 @@
 //! What a worker counts. The SMTP conversation's own figures are in `send/metrics.rs`.
 
 use crate::send::TroubleClass;
-use prometheus::{GaugeVec, Histogram, HistogramTimer, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
+use crate::spans::Step;
+use prometheus::{GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use shared::batch::Lane;
 use shared::delivery::DeliveryState;
 use shared::job::JobFault;
@@ -9,9 +10,7 @@ use shared::metrics::{Metrics, SEND_SECONDS, WORK_SECONDS};
 use shared::store::claims::Claims;
 use shared::store::settle::Ending;
 use shared::system_email::SystemEmailKind;
-
-/// The moments of a mail's life a worker is responsible for.
-const STAGES: [&str; 6] = ["claim", "hash", "credential", "compose", "send", "settle"];
+use std::time::Duration;
 
 /// What an attempt can come to; the words of the `attempts` table, and `given_back` for one that
 /// had not begun.
@@ -49,8 +48,7 @@ pub struct WorkerMetrics {
     pub hash_in_use: IntGauge,
     /// Passwords waiting for a thread.
     pub hash_waiting: IntGauge,
-    /// Claims held.
-    pub leases: IntGauge,
+    leases: IntGauge,
 }
 
 impl WorkerMetrics {
@@ -74,7 +72,7 @@ impl WorkerMetrics {
             parked: metrics.counters("beckon_jobs_parked_total", "Messages set aside because they are no jobs of ours, by what is wrong with them.", "reason", &JobFault::CODES),
             attempts: metrics.counters_of("beckon_attempts_total", "Attempts settled, by kind of mail and by what the relay said.", &["kind", "verdict"], &slices(&by_kind(&VERDICTS))),
             ended: metrics.counters_of("beckon_deliveries_ended_total", "Deliveries a worker brought to their end, by kind of mail and final state.", &["kind", "state"], &slices(&by_kind(&ended))),
-            stages: metrics.histograms("beckon_stage_duration_seconds", "Time one mail spent in a stage of a worker, waiting for its turn there included.", WORK_SECONDS, &["stage"], &STAGES.each_ref().map(std::slice::from_ref)),
+            stages: metrics.histograms("beckon_stage_duration_seconds", "Time one mail spent in a stage of a worker, waiting for its turn there included.", WORK_SECONDS, &["stage"], &Step::ALL.map(Step::as_str).each_ref().map(std::slice::from_ref)),
             waits: metrics.histograms("beckon_queue_wait_seconds", "Time from the moment a delivery fell due to its claim.", SEND_SECONDS, &["lane"], &lanes.each_ref().map(std::slice::from_ref)),
             sends: metrics.histograms("beckon_send_seconds", "Time from the start of a mail's batch to the relay's 250, first attempts only.", SEND_SECONDS, &["lane", "kind"], &slices(&lane_kind)),
             sent: metrics.counters_of("beckon_sends_total", "Mails the relay took, by lane, kind and whether that was before the deadline of their batch: true, false, or retried for those an earlier attempt of which was put off, so that their time is not ours alone.", &["lane", "kind", "on_time"], &slices(&triples(&lanes, &kinds, &ON_TIME))),
@@ -163,10 +161,16 @@ impl WorkerMetrics {
             .observe(seconds.max(0.0));
     }
 
-    /// Times a stage until it is dropped or told to observe.
-    pub fn stage(&self, stage: &str) -> HistogramTimer {
-        let stage: Histogram = self.stages.with_label_values(&[stage]);
-        stage.start_timer()
+    /// One mail spent this long in a step.
+    pub fn observe_stage(&self, step: Step, time: Duration) {
+        let stage: Histogram = self.stages.with_label_values(&[step.as_str()]);
+        stage.observe(time.as_secs_f64());
+    }
+
+    /// One more delivery held, until the guard is dropped.
+    pub fn hold_delivery(&self) -> HeldDelivery {
+        self.leases.inc();
+        HeldDelivery(self.leases.clone())
     }
 
     /// One more job in progress, until the guard is dropped.
@@ -181,6 +185,15 @@ impl WorkerMetrics {
 pub struct InProgress(IntGauge);
 
 impl Drop for InProgress {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// Counts a delivery as held while it lives.
+pub struct HeldDelivery(IntGauge);
+
+impl Drop for HeldDelivery {
     fn drop(&mut self) {
         self.0.dec();
     }

@@ -5,6 +5,7 @@
 //! whatever keeps it from Postgres is logged where work needs Postgres.
 
 use crate::send::{Mailer, RelayState};
+use crate::sending::Sending;
 use shared::store::workers::Told;
 use shared::store::{Db, workers};
 use shared::trouble::WorkerTrouble;
@@ -34,7 +35,7 @@ pub struct Presence {
     /// When it began.
     pub began: Instant,
     /// Knows how the relay is.
-    pub mailer: Arc<Mailer>,
+    pub mailer: Mailer<Sending>,
     /// Since when the broker is missed.
     pub broker_missed: Arc<watch::Sender<Option<Instant>>>,
 }

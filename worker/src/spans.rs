@@ -1,8 +1,6 @@
-//! What is timed about an attempt, and told of it to whoever looks at traces (see
-//! [`shared::trace`]).
+//! The times of an attempt's steps, for metrics, the log and traces (see [`shared::trace`]).
 
 use crate::metrics::WorkerMetrics;
-use prometheus::HistogramTimer;
 use shared::batch::Lane;
 use shared::queue::queue_of;
 use shared::store::claims::Claim;
@@ -10,57 +8,91 @@ use shared::store::settle::{Ending, Outcome};
 use shared::trace::{Span, SpanKind, TraceContext, export, now};
 use std::time::{Duration, SystemTime};
 
-/// The steps of an attempt so far. Each is a stage of the metrics and a span.
-pub struct Steps<'a> {
-    metrics: &'a WorkerMetrics,
-    began: SystemTime,
-    taken: Vec<Step>,
-    begun: Option<Begun>,
+/// A step of an attempt: a label of the stage metric and the name of a span.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Step {
+    /// Until the delivery is claimed.
+    Claim,
+    /// Until the password is hashed.
+    Hash,
+    /// Until its verifier is stored.
+    Credential,
+    /// Until the mail is written.
+    Compose,
+    /// Until the relay has answered, waiting for a connection included.
+    Send,
+    /// Until the outcome is recorded.
+    Settle,
 }
 
-struct Begun {
-    name: &'static str,
-    began: SystemTime,
-    timer: HistogramTimer,
+impl Step {
+    /// All, in the order of an attempt.
+    pub const ALL: [Self; 6] = [
+        Self::Claim,
+        Self::Hash,
+        Self::Credential,
+        Self::Compose,
+        Self::Send,
+        Self::Settle,
+    ];
+
+    /// The label and the span's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Claim => "claim",
+            Self::Hash => "hash",
+            Self::Credential => "credential",
+            Self::Compose => "compose",
+            Self::Send => "send",
+            Self::Settle => "settle",
+        }
+    }
 }
 
-struct Step {
-    name: &'static str,
+/// When a step began and ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Times {
     began: SystemTime,
     ended: SystemTime,
 }
 
-impl<'a> Steps<'a> {
+impl Times {
+    /// A step that began then and ends now.
+    pub fn since(began: SystemTime) -> Self {
+        Self { began, ended: now() }
+    }
+
+    fn length(&self) -> Duration {
+        self.ended.duration_since(self.began).unwrap_or_default()
+    }
+}
+
+/// The steps of an attempt so far.
+#[derive(Clone, Debug)]
+pub struct Steps {
+    began: SystemTime,
+    taken: Vec<(Step, Times)>,
+}
+
+impl Steps {
     /// An attempt begins.
-    pub fn begin(metrics: &'a WorkerMetrics) -> Self {
+    pub fn begin() -> Self {
         Self {
-            metrics,
             began: now(),
-            taken: Vec::with_capacity(6),
-            begun: None,
+            taken: Vec::with_capacity(Step::ALL.len()),
         }
     }
 
-    /// A step begins. It is told apart from its end, and is not a future around another: there are
-    /// a thousand attempts at a time, and each would take twice the room.
-    pub fn begin_step(&mut self, name: &'static str) {
-        let (timer, began) = (self.metrics.stage(name), now());
-        self.begun = Some(Begun { name, began, timer });
-    }
-
-    /// The step that was begun has ended.
-    pub fn end_step(&mut self) {
-        if let Some(Begun { name, began, timer }) = self.begun.take() {
-            timer.observe_duration();
-            let ended = now();
-            self.taken.push(Step { name, began, ended });
-        }
+    /// A step has ended.
+    pub fn add(&mut self, metrics: &WorkerMetrics, step: Step, times: Times) {
+        metrics.observe_stage(step, times.length());
+        self.taken.push((step, times));
     }
 
     /// How long the relay took, if it was asked.
     pub fn at_the_relay(&self) -> Option<Duration> {
-        let send = self.taken.iter().find(|step| step.name == "send")?;
-        send.ended.duration_since(send.began).ok()
+        let (_, times) = self.taken.iter().find(|(step, _)| *step == Step::Send)?;
+        Some(times.length())
     }
 
     /// Tells of an attempt that has ended, if it is one that is kept.
@@ -76,7 +108,7 @@ impl<'a> Steps<'a> {
                 _ => job.attempt(claim.delivery, claim.attempt),
             };
             let mut spans = vec![self.process(here, job, lane, claim, outcome)];
-            spans.extend(self.taken.iter().map(|step| step.span(here, outcome)));
+            spans.extend(self.taken.iter().map(|(step, times)| step.span(*times, here, outcome)));
             spans
         });
     }
@@ -114,10 +146,10 @@ impl<'a> Steps<'a> {
 impl Step {
     /// What the relay answered stands with the step in which it did; its words stand in Postgres
     /// alone, for they may name the person.
-    fn span(&self, process: TraceContext, outcome: &Outcome) -> Span {
-        let (is_send, when) = (self.name == "send", (self.began, self.ended));
+    fn span(self, times: Times, process: TraceContext, outcome: &Outcome) -> Span {
+        let (is_send, when) = (self == Self::Send, (times.began, times.ended));
         let kind = if is_send { SpanKind::Client } else { SpanKind::Internal };
-        let span = Span::new(process.child(), process, kind, self.name, when);
+        let span = Span::new(process.child(), process, kind, self.as_str(), when);
         if !is_send {
             return span;
         }

@@ -6,7 +6,7 @@ use crate::job::{Job, JobFault};
 use crate::trace::{self, TraceContext};
 use futures_util::StreamExt as _;
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicNackOptions};
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicNackOptions};
 use lapin::types::AMQPValue;
 use lapin::{Channel, Consumer};
 
@@ -48,6 +48,11 @@ impl Inbox {
         Self { channel, queue }
     }
 
+    /// The queue it is for.
+    pub const fn queue(&self) -> &'static str {
+        self.queue
+    }
+
     /// For acknowledging from another task.
     pub fn acknowledger(&self) -> Acknowledger {
         Acknowledger {
@@ -72,6 +77,26 @@ impl Jobs {
     /// The queue they come from.
     pub const fn queue(&self) -> &'static str {
         self.inbox.queue
+    }
+
+    /// Has the broker hand out no more. Returns what had been handed out already.
+    ///
+    /// # Errors
+    ///
+    /// The channel is gone; everything unacknowledged goes to another worker.
+    pub async fn cancel(mut self) -> Result<(Inbox, Vec<Received>), QueueError> {
+        let tag = self.consumer.tag();
+        let cancel = self.inbox.channel.basic_cancel(tag, BasicCancelOptions::default());
+        within("stop consuming", cancel).await?;
+        let mut received = Vec::new();
+        loop {
+            // lapin ends the stream behind what had come before the cancellation.
+            match within("stop consuming", async { Ok(self.next().await) }).await? {
+                Ok(message) => received.push(message),
+                Err(QueueError::Ended { .. }) => return Ok((self.inbox, received)),
+                Err(fault) => return Err(fault),
+            }
+        }
     }
 
     /// The next message. Safe to drop while waiting: nothing is lost.

@@ -188,6 +188,33 @@ async fn requeue(db: &Db, also_within_lease: bool) -> StoreResult<u64> {
     Ok(despite_deadlocks(requeueing).await?.rows_affected())
 }
 
+/// Makes jobs due again that a worker received and could not claim for want of room. One whose
+/// delivery has moved on meanwhile changes nothing.
+pub async fn give_back(db: &Db, jobs: &[Job]) -> StoreResult<()> {
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.delivery).collect();
+    let attempts: Vec<i32> = jobs.iter().map(|job| job.attempt).collect();
+    let giving_back = || async {
+        let giving_back = sqlx::query!(
+            "with found as materialized (
+                 select job.id, job.attempt
+                 from unnest($1::uuid[], $2::integer[]) as job (id, attempt)
+                 cross join lateral (select from deliveries where id = job.id offset 0) d
+                 order by job.id
+             )
+             update deliveries d
+             set state = case when d.attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
+                 moved_at = now(), lease_until = null
+             from found
+             where d.id = found.id and d.attempt = found.attempt - 1 and d.state::text = 'queued'",
+            &ids,
+            &attempts,
+        );
+        within(giving_back.execute(db)).await
+    };
+    despite_deadlocks(giving_back).await?;
+    Ok(())
+}
+
 /// Ends attempts whose worker vanished: nobody knows how far it came, so they are unsure, and the
 /// delivery is due again at once. Past `attempts_most` attempts it has failed instead.
 pub async fn end_vanished(db: &Db, attempts_most: i32) -> StoreResult<u64> {

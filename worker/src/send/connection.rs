@@ -1,38 +1,29 @@
-//! One connection to the relay: opening it, and asking one question at a time on it.
+//! One connection to the relay: opening it, and the dialogue on it.
 //!
-//! lettre writes the commands and reads the replies. Everything about time is ours, because lettre
-//! waits for ever once it is connected (lettre #1027): each step has its deadline, and a step that
-//! missed it, was cancelled, or heard something odd leaves the connection marked unclean, which
-//! ends it. A late reply thus has nobody left to mislead.
+//! Each step has its deadline. A step that missed it, was cancelled, or read something odd leaves
+//! the connection marked unclean, which ends it, so a late reply is never taken for the next mail's.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use lettre::transport::smtp::Error as LettreError;
-use lettre::transport::smtp::authentication::Mechanism;
-use lettre::transport::smtp::client::AsyncSmtpConnection;
-use lettre::transport::smtp::commands::{Auth, Ehlo, Quit, Starttls};
-use lettre::transport::smtp::extension::{ClientId, Extension};
-use lettre::transport::smtp::response::Response;
+use lettre::transport::smtp::extension::ClientId;
 use rustls::ClientConfig;
 use tokio::time::{timeout, timeout_at};
 
-use super::line::{dial, encrypt, greet};
+use super::auth;
+use super::capabilities::Capabilities;
+use super::connect::{connect, encrypt};
 use super::metrics::SmtpMetrics;
-use super::offers::Offers;
 use super::phase::Phase;
-use super::relay::{Login, RelayUrl, Security};
-use super::reply::{Heard, Lost, Reply, heard};
+use super::relay::{RelayUrl, Security};
+use super::reply::{Heard, Lost, Reply};
 use super::settings::Deadlines;
+use super::stream::RelayStream;
 use super::verdict::Answer;
-use super::wire::Wire;
 
-/// How long a connection we are done with may take to say goodbye. Short, because its slot waits.
-const GOODBYE: Duration = Duration::from_secs(2);
-
-/// The most questions a relay may ask before it believes a login; LOGIN needs two.
-const CHALLENGES: usize = 4;
+/// Time allowed for the reply to QUIT. Short, because the connection counts until then.
+const QUIT_TAKES: Duration = Duration::from_secs(2);
 
 /// What all connections of a mailer have in common.
 #[derive(Debug)]
@@ -47,111 +38,52 @@ pub(super) struct Terms {
     pub(super) opened: AtomicU64,
 }
 
-/// A connection that has been greeted, is private as the URL demands, and knows who we are.
-pub(super) struct Connection {
-    pub(super) smtp: AsyncSmtpConnection,
-    pub(super) wire: Wire,
-    pub(super) offers: Offers,
+/// Commands and replies, each step within its deadline.
+pub(super) struct Dialogue {
+    pub(super) stream: RelayStream,
     pub(super) terms: Arc<Terms>,
+}
+
+/// A connection that has been greeted, is private as the URL demands, and is authenticated.
+pub(super) struct Connection {
+    pub(super) dialogue: Dialogue,
+    pub(super) capabilities: Capabilities,
     /// Set only by a complete and fitting exchange; whatever interrupts one leaves it unset.
     pub(super) is_clean: bool,
     /// The relay still holds the beginnings of a refused mail.
     pub(super) needs_reset: bool,
-    pub(super) opened_at: Instant,
+    /// Mails offered on it so far.
+    pub(super) mails: u64,
+    opened_at: Instant,
     /// Counts the connections of this mailer.
-    pub(super) number: u64,
+    number: u64,
 }
 
-impl Connection {
-    /// Opens a connection and makes it ready for mails.
-    ///
-    /// # Errors
-    ///
-    /// The answer is always [`RelayTrouble`](super::Verdict::RelayTrouble): no mail was offered.
-    pub(super) async fn open(terms: &Arc<Terms>, ends: Instant) -> Result<Self, Answer> {
-        let opened = Self::open_by_steps(terms, ends).await;
-        terms.metrics.connected(opened.as_ref().err().and_then(Answer::class));
-        opened
-    }
-
-    async fn open_by_steps(terms: &Arc<Terms>, ends: Instant) -> Result<Self, Answer> {
-        let wire = dial(terms, ends).await?;
-        let smtp = greet(terms, &wire, ends).await?;
-        let mut connection = Self {
-            smtp,
-            wire,
-            offers: Offers::default(),
-            terms: Arc::clone(terms),
-            is_clean: true,
-            needs_reset: false,
-            opened_at: Instant::now(),
-            number: terms.opened.fetch_add(1, Ordering::Relaxed),
-        };
-        if terms.relay.security() == Security::StartTls {
-            connection.start_tls(ends).await?;
-        }
-        // Asked once more although lettre has asked: lettre keeps only the keywords it knows, and
-        // PIPELINING is not among them. After STARTTLS the first answer counts for nothing anyway.
-        let hello = Ehlo::new(terms.hello.clone()).to_string();
-        let reply = expect(Phase::Ehlo, connection.ask(Phase::Ehlo, &hello, ends).await)?;
-        connection.offers = Offers::from_ehlo(&reply);
-        if let Some(login) = terms.relay.login() {
-            connection.log_in(login, ends).await?;
-        }
-        Ok(connection)
-    }
-
-    async fn start_tls(&mut self, ends: Instant) -> Result<(), Answer> {
-        let phase = Phase::StartTls;
-        if !self.smtp.server_info().supports_feature(Extension::StartTls) {
-            let text = "the relay does not offer STARTTLS, which SMTP_URL requires; no mail and no password was sent";
-            return Err(Answer::from_lost(phase, &Lost::NotPrivate(text.to_owned())));
-        }
-        expect(phase, self.ask(phase, &Starttls.to_string(), ends).await)?;
-        encrypt(&self.terms, &self.wire, phase, ends).await
-    }
-
-    async fn log_in(&mut self, login: &Login, ends: Instant) -> Result<(), Answer> {
-        let lost = |lost: Lost| Answer::from_lost(Phase::Auth, &lost);
-        if !self.wire.is_encrypted() && self.terms.relay.security() != Security::Plaintext {
-            return Err(lost(Lost::NotPrivate(
-                "the line is not encrypted; the password was kept back".to_owned(),
-            )));
-        }
-        let Some(mechanism) = self.offers.mechanism else {
-            let text = "the relay offers neither AUTH PLAIN nor AUTH LOGIN, and SMTP_URL names a user";
-            return Err(lost(Lost::NoLogin(text.to_owned())));
-        };
-        let conversation = converse(&mut self.smtp, &self.wire, &self.terms.metrics, mechanism, login);
-        let started = Instant::now();
-        let end = ends.min(started + self.terms.deadlines.auth);
-        let result = timeout_at(end.into(), conversation).await;
-        let heard = result.map_or(Err(Lost::TimedOut), |result| heard(result, self.wire.has_ended()));
-        self.note(Phase::Auth, started, &heard);
-        expect(Phase::Auth, heard)
-            .map(drop)
-            .map_err(|answer| withhold(answer, login))
-    }
-
+impl Dialogue {
     /// Sends a command, or several at once, and reads the first reply.
-    pub(super) async fn ask(&mut self, phase: Phase, command: &str, ends: Instant) -> Heard {
-        self.exchange(phase, Some(command), ends).await
+    pub(super) async fn ask(&mut self, phase: Phase, commands: &str, ends: Instant) -> Heard {
+        let started = Instant::now();
+        let end = ends.min(started + self.terms.deadlines.of(phase));
+        let stream = &mut self.stream;
+        let exchange = async {
+            let written = stream.write_command(commands.as_bytes()).await;
+            match (stream.read_reply().await, written) {
+                // A relay that closes often says why before it does.
+                (Err(_), Err(fault)) => Err(Lost::Broken(fault.to_string())),
+                (heard, _) => heard,
+            }
+        };
+        let heard = timeout_at(end.into(), exchange).await.unwrap_or(Err(Lost::TimedOut));
+        self.note(phase, started, &heard);
+        heard
     }
 
     /// Reads one more reply to what was asked before.
     pub(super) async fn hear(&mut self, phase: Phase, ends: Instant) -> Heard {
-        self.exchange(phase, None, ends).await
-    }
-
-    async fn exchange(&mut self, phase: Phase, command: Option<&str>, ends: Instant) -> Heard {
         let started = Instant::now();
         let end = ends.min(started + self.terms.deadlines.of(phase));
-        self.wire.expect_reply();
-        let result = match command {
-            Some(command) => timeout_at(end.into(), self.smtp.command(command)).await,
-            None => timeout_at(end.into(), self.smtp.read_response()).await,
-        };
-        let heard = result.map_or(Err(Lost::TimedOut), |result| heard(result, self.wire.has_ended()));
+        let heard = timeout_at(end.into(), self.stream.read_reply()).await;
+        let heard = heard.unwrap_or(Err(Lost::TimedOut));
         self.note(phase, started, &heard);
         heard
     }
@@ -161,43 +93,91 @@ impl Connection {
         self.terms.metrics.heard(heard);
     }
 
-    /// Whether the next mail may go out on it.
-    pub(super) fn is_reusable(&self) -> bool {
-        self.is_clean && self.wire.is_quiet()
-    }
-
-    /// Closes it as the rules ask, and tells whether the relay answered; what goes wrong now harms
-    /// nobody. Until the relay has answered, the connection counts there: whoever calls this holds
-    /// a slot for it.
-    pub(super) async fn quit(mut self) -> bool {
-        timeout(GOODBYE, self.smtp.command(Quit)).await.is_ok()
+    async fn say_hello(&mut self, ends: Instant) -> Result<Capabilities, Answer> {
+        let hello = format!("EHLO {}\r\n", self.terms.hello);
+        let reply = expect(Phase::Ehlo, self.ask(Phase::Ehlo, &hello, ends).await)?;
+        Ok(Capabilities::from_ehlo(&reply))
     }
 }
 
-/// AUTH with its challenges, to the reply that decides.
-async fn converse(
-    smtp: &mut AsyncSmtpConnection,
-    wire: &Wire,
-    metrics: &SmtpMetrics,
-    mechanism: Mechanism,
-    login: &Login,
-) -> Result<Response, LettreError> {
-    let mut command = Auth::new(mechanism, login.for_lettre(), None)?;
-    for _ in 0..CHALLENGES {
-        wire.expect_reply();
-        let response = smtp.command(command).await?;
-        if !response.has_code(334) {
-            return Ok(response);
-        }
-        metrics.heard(&Ok(Reply::from(&response)));
-        command = Auth::new_from_response(mechanism, login.for_lettre(), &response)?;
+impl Connection {
+    /// Opens a connection and makes it ready for mails.
+    ///
+    /// # Errors
+    ///
+    /// The answer is always [`RelayTrouble`](super::Verdict::RelayTrouble): no mail was offered.
+    pub(super) async fn open(terms: &Arc<Terms>) -> Result<Self, Answer> {
+        let ends = Instant::now() + terms.deadlines.attempt;
+        let opened = Self::open_by_steps(terms, ends).await;
+        terms.metrics.connected(opened.as_ref().err().and_then(Answer::class));
+        opened
     }
-    wire.expect_reply();
-    smtp.command(command).await
+
+    async fn open_by_steps(terms: &Arc<Terms>, ends: Instant) -> Result<Self, Answer> {
+        let mut dialogue = Dialogue {
+            stream: connect(terms, ends).await?,
+            terms: Arc::clone(terms),
+        };
+        expect(Phase::Greeting, dialogue.hear(Phase::Greeting, ends).await)?;
+        let mut capabilities = dialogue.say_hello(ends).await?;
+        if terms.relay.security() == Security::StartTls {
+            dialogue = start_tls(dialogue, &capabilities, ends).await?;
+            // What was said in clear counts for nothing (RFC 3207, 4.2).
+            capabilities = dialogue.say_hello(ends).await?;
+        }
+        if let Some(login) = terms.relay.login() {
+            auth::log_in(&mut dialogue, login, capabilities.mechanism, ends).await?;
+        }
+        Ok(Self {
+            dialogue,
+            capabilities,
+            is_clean: true,
+            needs_reset: false,
+            mails: 0,
+            opened_at: Instant::now(),
+            number: terms.opened.fetch_add(1, Ordering::Relaxed),
+        })
+    }
+
+    /// Whether the next mail may be sent on it.
+    pub(super) fn is_usable(&mut self) -> bool {
+        self.is_clean && self.dialogue.stream.is_quiet()
+    }
+
+    /// How long it may still be used, for connections that live `limit` at most.
+    pub(super) fn time_left(&self, limit: Duration) -> Duration {
+        lifetime(limit, self.number).saturating_sub(self.opened_at.elapsed())
+    }
+
+    /// Closes it as RFC 5321, 4.1.1.10 asks. It counts as open at the relay until this ends.
+    pub(super) async fn quit(mut self) {
+        if !self.is_clean {
+            return;
+        }
+        let stream = &mut self.dialogue.stream;
+        let goodbye = async {
+            if stream.write_command(b"QUIT\r\n").await.is_ok() {
+                let _ = stream.read_reply().await;
+            }
+        };
+        let _ = timeout(QUIT_TAKES, goodbye).await;
+    }
+}
+
+async fn start_tls(mut dialogue: Dialogue, capabilities: &Capabilities, ends: Instant) -> Result<Dialogue, Answer> {
+    let phase = Phase::StartTls;
+    if !capabilities.starttls {
+        let text = "the relay does not offer STARTTLS, which SMTP_URL requires; no mail and no password was sent";
+        return Err(Answer::from_lost(phase, &Lost::NotPrivate(text.to_owned())));
+    }
+    expect(phase, dialogue.ask(phase, "STARTTLS\r\n", ends).await)?;
+    let Dialogue { stream, terms } = dialogue;
+    let stream = encrypt(&terms, stream, phase, ends).await?;
+    Ok(Dialogue { stream, terms })
 }
 
 /// The reply, if the relay did what it was asked; otherwise what that means.
-fn expect(phase: Phase, heard: Heard) -> Result<Reply, Answer> {
+pub(super) fn expect(phase: Phase, heard: Heard) -> Result<Reply, Answer> {
     match heard {
         Ok(reply) if reply.is_completion() => Ok(reply),
         Ok(reply) => Err(Answer::from_reply(phase, &reply)),
@@ -205,11 +185,29 @@ fn expect(phase: Phase, heard: Heard) -> Result<Reply, Answer> {
     }
 }
 
-/// A relay that does not know AUTH may repeat the line it did not understand, password and all,
-/// and its words go to logs and pages.
-fn withhold(mut answer: Answer, login: &Login) -> Answer {
-    if login.appears_in(&answer.reply) {
-        answer.withhold_words();
+/// How long the connection with this number may live: between two thirds of the limit and all of
+/// it, so that those opened together do not end together. Multiples of the golden ratio, modulo
+/// one, are evenly spread however many there are.
+fn lifetime(limit: Duration, number: u64) -> Duration {
+    let spread = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+    let spread = f64::from(u32::try_from(spread).unwrap_or(u32::MAX)) / f64::from(u32::MAX);
+    limit.mul_f64(1.0 - spread / 3.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn connections_opened_together_do_not_end_together() {
+        let limit = Duration::from_mins(5);
+        for first in [0, 7, 1000] {
+            let mut ends: Vec<_> = (first..first + 20).map(|number| lifetime(limit, number)).collect();
+            ends.sort();
+            assert!(ends[0] >= limit * 2 / 3 && ends[19] <= limit, "{ends:?}");
+            let apart = |pair: &[Duration]| pair[1].saturating_sub(pair[0]);
+            let closest = ends.windows(2).map(apart).min().unwrap();
+            assert!(closest >= Duration::from_millis(1500), "{closest:?} in {ends:?}");
+        }
     }
-    answer
 }

@@ -1,29 +1,26 @@
 //! The mailer, as the pipeline sees it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Instant;
 
 use lettre::transport::smtp::extension::ClientId;
-use prometheus::{IntGauge, Registry};
-
+use prometheus::Registry;
 use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
-use shared::reconnect::Delays;
+use shared::trouble::WorkerTrouble;
+use tokio::sync::Notify;
 
-use super::breaker::{Breaker, RelayState};
+use super::admission::Permit;
 use super::connection::Terms;
-use super::envelope::Envelope;
-use super::idle::IdleConnections;
 use super::metrics::SmtpMetrics;
-use super::phase::Phase;
+use super::outbox::{Health, Outbox};
 use super::relay::{RelayUrl, Security};
 use super::settings::Settings;
-use super::slots::Slots;
 use super::tls::{TrustError, trust};
-use super::transfer::{MayStartBody, Outgoing};
-use super::verdict::Answer;
-use super::width::Width;
+use super::told::{told_on_pages, trouble};
+use super::transaction::Shipment;
+use super::upkeep;
 
 /// Why a mailer cannot be made; a fault in the installation, seen at start.
 #[derive(Debug, thiserror::Error)]
@@ -39,28 +36,49 @@ pub enum MailerError {
     HelloName,
 }
 
-/// Hands mails to the relay. Clones share connections.
-#[derive(Clone)]
-pub struct Mailer {
-    slots: Arc<Slots>,
-    lifecycle: Lifecycle,
+/// Whether the relay takes mails, for readiness pages and the console.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum RelayState {
+    /// Mails go out.
+    Up,
+    /// Mails are held back and spend no attempts.
+    Down {
+        /// When the trouble began.
+        since: Instant,
+        /// What kind of trouble it is.
+        trouble: WorkerTrouble,
+        /// What the relay said, or what became of the connection; nothing that could name a
+        /// recipient or repeat a login.
+        reason: String,
+    },
 }
 
-impl Mailer {
-    /// A mailer for this relay. Opens nothing yet; must be called within a tokio runtime, where
-    /// it leaves a task that closes connections nobody uses.
+/// Hands mails to the relay. Clones share connections.
+pub struct Mailer<S: Shipment> {
+    outbox: Arc<Outbox<S>>,
+}
+
+impl<S: Shipment> Clone for Mailer<S> {
+    fn clone(&self) -> Self {
+        Self {
+            outbox: Arc::clone(&self.outbox),
+        }
+    }
+}
+
+impl<S: Shipment> Mailer<S> {
+    /// A mailer for this relay. Opens nothing yet. Must be called within a tokio runtime, where it
+    /// leaves a task that ends with it.
     ///
     /// # Errors
     ///
-    /// Settings that cannot work. A relay that cannot be reached is no error here: see
-    /// [`Mailer::ready`].
+    /// Settings that cannot work. A relay that cannot be reached is not an error here.
     pub fn new(
         relay: RelayUrl,
         settings: Settings,
         registry: &Registry,
         lifecycle: Lifecycle,
     ) -> Result<Self, MailerError> {
-        let metrics = SmtpMetrics::register(registry)?;
         let terms = Terms {
             tls: match relay.security() {
                 Security::Plaintext => None,
@@ -69,99 +87,76 @@ impl Mailer {
             hello: hello(&settings.hello_name)?,
             deadlines: settings.deadlines,
             relay,
-            metrics,
+            metrics: SmtpMetrics::register(registry)?,
             opened: AtomicU64::new(0),
         };
-        let delays = Delays::between(settings.first_probe, settings.longest_probe);
-        let slots = Arc::new(Slots {
-            idle: IdleConnections::new(settings.idle_limit, settings.age_limit, terms.metrics.idle.clone()),
-            talking: IntGauge::new("talking", "Not shown; counts for others_work.")?,
-            width: Width::new(settings.connections.max(1), terms.metrics.allowed.clone()),
-            breaker: Breaker::new(delays, terms.metrics.relay_up.clone()),
-            terms: Arc::new(terms),
-            settings,
-        });
-        super::upkeep::close_the_unused(&slots);
-        Ok(Self { slots, lifecycle })
+        let outbox = Outbox::new(terms, settings, lifecycle.clone());
+        tokio::spawn(upkeep::look_after(Arc::downgrade(&outbox), lifecycle));
+        Ok(Self { outbox })
     }
 
-    /// Waits while mails are held back because of the relay. Asked before a delivery is claimed, so
-    /// that an outage claims nothing.
+    /// The right to claim up to `most` mails now. None when there is no room: then
+    /// [`Mailer::room_notice`] is notified once there may be. Unless `is_urgent`, room that is not
+    /// worth a claim counts as none.
+    pub fn admit(&self, lane: Lane, most: usize, is_urgent: bool) -> Vec<Permit<S>> {
+        self.outbox.admit(lane, most, is_urgent)
+    }
+
+    /// See [`Mailer::admit`].
+    pub fn room_notice(&self, lane: Lane) -> Arc<Notify> {
+        self.outbox.room_notice(lane)
+    }
+
+    /// Sends mails. What becomes of each is given to [`Shipment::finish`].
+    ///
+    /// Bulk mails leave some connections to the interactive lane. A mail whose body has not begun
+    /// is finished as [`NotBegun`](super::Verdict::NotBegun) when the process stops or when it has
+    /// waited too long for a connection; a body that has begun goes on.
+    pub fn send(&self, mails: Vec<S>) {
+        self.outbox.push(mails);
+    }
+
+    /// Waits while mails are held back because of the relay.
     pub async fn ready(&self) {
-        self.slots.breaker.ready().await;
+        self.wait_for(|health| health != Health::Down).await;
     }
 
     /// Whether mails are not held back at this moment.
     pub fn is_ready(&self) -> bool {
-        self.slots.breaker.is_ready()
+        *self.outbox.health.borrow() != Health::Down
     }
 
     /// Waits until mails are held back.
     pub async fn in_trouble(&self) {
-        self.slots.breaker.in_trouble().await;
-    }
-
-    /// Whether the relay takes mails.
-    pub fn relay_state(&self) -> RelayState {
-        self.slots.breaker.state()
+        self.wait_for(|health| health == Health::Down).await;
     }
 
     /// Waits until the relay is in trouble when it was up, or up when it was in trouble.
     pub async fn relay_changed(&self, was: &RelayState) {
-        self.slots.breaker.changed(*was == RelayState::Up).await;
+        let was_up = *was == RelayState::Up;
+        self.wait_for(|health| (health == Health::Up) != was_up).await;
     }
 
-    /// Hands one mail to the relay and reports what became of it.
-    ///
-    /// Mails of the bulk `lane` leave some connections to the others: see [`for_bulk`](super::for_bulk).
-    /// `may_start_body` is asked once everything but the body is done; `false` ends the attempt as
-    /// [`NotBegun`](super::Verdict::NotBegun). So does the process's wish to stop, at whatever step before the body:
-    /// no body begins after it, for nobody may be left to hear the answer. A body that has begun
-    /// goes on. Dropping the future in the middle closes the connection; whether the mail arrived
-    /// is then unknown if the body had begun.
-    pub async fn send(
-        &self,
-        envelope: &Envelope,
-        message: &[u8],
-        lane: Lane,
-        may_start_body: MayStartBody<'_>,
-    ) -> Answer {
-        let has_begun = AtomicBool::new(false);
-        let may_start_body = || {
-            let may = !self.lifecycle.is_stopping() && may_start_body();
-            has_begun.fetch_or(may, Ordering::Relaxed);
-            may
-        };
-        let mail = Outgoing {
-            envelope,
-            message,
-            may_start_body: &may_start_body,
-            ends: Instant::now() + self.slots.settings.deadlines.attempt,
-        };
-        let stopped_before_the_body = async {
-            self.lifecycle.stopping().cancelled().await;
-            if has_begun.load(Ordering::Relaxed) {
-                std::future::pending::<()>().await;
-            }
-        };
-        tokio::select! {
-            biased;
-            () = stopped_before_the_body => {
-                Answer::not_begun(Phase::Connect, "the worker stops, and the body had not begun")
-            }
-            answer = self.slots.send(mail, lane) => answer,
+    async fn wait_for(&self, condition: impl Fn(Health) -> bool) {
+        // An error would mean that the sender, which is ours, is gone.
+        let _ = self
+            .outbox
+            .health
+            .subscribe()
+            .wait_for(|health| condition(*health))
+            .await;
+    }
+
+    /// Whether the relay takes mails.
+    pub fn relay_state(&self) -> RelayState {
+        match self.outbox.state().flow.down() {
+            None => RelayState::Up,
+            Some((since, answer)) => RelayState::Down {
+                since: *since,
+                trouble: trouble(answer),
+                reason: told_on_pages(answer),
+            },
         }
-    }
-
-    /// Says goodbye on all idle connections. Those still in use do so after their mail.
-    pub async fn close(&self) {
-        let goodbyes = self.slots.idle.close().into_iter().map(async |connection| {
-            // Where all slots are in use there is none for a goodbye, and it ends without.
-            if let Some(_slot) = self.slots.width.try_slot() {
-                connection.quit().await;
-            }
-        });
-        futures_util::future::join_all(goodbyes).await;
     }
 }
 

@@ -56,7 +56,7 @@ impl SmtpMetrics {
         )?;
         let phases = add.histograms(
             "beckon_smtp_phase_duration_seconds",
-            "Time the relay took for one step of the conversation, observed when the step ended, well or not; each connection has two ehlo, and dot is the time from the end of the body to the reply.",
+            "Time the relay took for one step of the conversation, observed when the step ended, well or not; a connection that starts TLS has two ehlo, and dot is the time from the end of the body to the reply.",
             &["phase"],
         )?;
         let wait = add.histograms(

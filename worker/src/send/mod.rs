@@ -1,61 +1,57 @@
 //! Handing a mail to the relay, and knowing what became of it.
 //!
 //! The one question this module answers is whether the relay has taken responsibility for a mail:
-//! yes, no, not now, or nobody can know. SMTP makes the question harder than it looks, and the
-//! usual client makes it harder still. lettre's pool, given a time-out, keeps a connection whose
-//! reply is still to come, and then reports the first mail's reply as the second mail's: a refused
-//! mail was seen recorded as sent. Without the pool lettre waits for ever, accepts a 354 as final
-//! success, and closes the connection at each refusal. So lettre writes and reads single commands
-//! here, and this module keeps the rest:
+//! yes, no, not now, or it cannot be known. Three rules hold everywhere. Only a 2xx to the final dot
+//! means sent. Once the dot may have left, silence means unsure, never failed. No secret and no mail
+//! goes over a connection that is not as private as `SMTP_URL` demands.
 //!
-//! - `wire` is the line under lettre: it hands over one reply at a time and counts what has left.
-//! - `line` reaches the relay and makes the line private; `connection` says who we are on it, and
-//!   `transfer` takes one mail over it, a deadline on each step. Whatever is interrupted or odd ends the connection.
-//! - `verdict` is the decision table: phase, code and enhanced code to what it means for the mail.
-//! - `slots` gives connections to mails and `width` bounds them, fewer for bulk mail; [`Mailer`] is
-//!   what the pipeline holds.
-//! - `breaker` holds mails back while the relay is in trouble, so that an outage or a wrong
-//!   password spends nobody's attempt.
+//! - [`Mailer`] is what the pipeline holds; `outbox` has the mails that wait, `admission` says how many
+//!   may be claimed, `flow` controls how many connections there are and whether any mail is sent.
+//! - `sender` is one connection's task: `connect` reaches the relay, `connection` opens the SMTP
+//!   session, `auth` logs in, `transaction` sends one mail after the other.
+//! - `stream` and `reply_codec` read and write bytes; `verdict` is the decision table: phase, code and
+//!   enhanced code to what it means for the mail.
 //!
-//! Three rules hold everywhere. Only a 2xx to the final dot means sent. Once the dot may have left,
-//! silence means unsure, never failed. No secret and no mail goes over a line that is not as private
-//! as `SMTP_URL` demands.
+//! lettre provides addresses and the responses of authentication. The dialogue is this module's own,
+//! because lettre's pool, given a time-out, keeps a connection whose reply is still to come and takes
+//! it for the next mail's, its connections wait forever, and it accepts a 354 as final success.
 
-mod body;
-mod breaker;
+mod admission;
+mod auth;
+mod capabilities;
+mod connect;
 mod connection;
 mod envelope;
-mod idle;
-mod line;
+mod flow;
 mod mailer;
 mod metrics;
-mod offers;
+mod outbox;
 mod phase;
 mod relay;
 mod reply;
+mod reply_codec;
+mod sender;
 mod settings;
-mod slots;
+mod slot;
+mod stream;
 mod tls;
 mod told;
-mod transfer;
+mod transaction;
 mod trouble;
 mod upkeep;
 mod verdict;
-mod width;
-mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use breaker::RelayState;
+pub use admission::Permit;
 pub use envelope::Envelope;
-pub use mailer::{Mailer, MailerError};
+pub use mailer::{Mailer, MailerError, RelayState};
 pub use phase::Phase;
 pub use relay::{RelayUrl, RelayUrlError, Security};
 pub use reply::{Lost, Reply};
 pub use settings::{Deadlines, Settings};
 pub use tls::TrustError;
-pub use transfer::MayStartBody;
+pub use transaction::Shipment;
 pub use trouble::TroubleClass;
 pub use verdict::{Answer, Verdict};
-pub use width::for_bulk;

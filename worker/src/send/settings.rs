@@ -80,6 +80,9 @@ pub struct Settings {
     pub connections: usize,
     /// How long each step may take.
     pub deadlines: Deadlines,
+    /// A mail that waits longer than this for a connection is given back, so that another worker
+    /// gets it.
+    pub queue_limit: Duration,
     /// An unused connection is closed after this time, before the relay closes it on us.
     pub idle_limit: Duration,
     /// No mail starts on a connection older than this, so that a relay behind a changed address
@@ -114,6 +117,7 @@ impl Settings {
         Self {
             connections,
             deadlines: Deadlines::default(),
+            queue_limit: Duration::from_secs(2),
             idle_limit: Duration::from_mins(1),
             age_limit: Duration::from_mins(5),
             hello_name: hello_name.into(),

@@ -89,8 +89,8 @@ mod tests {
     use super::*;
 
     fn reply(phase: Phase, code: u16, words: &str) -> String {
-        let lines = vec![words.to_owned()];
-        told(&Answer::from_reply(phase, &Reply { code, lines }))
+        let text = words.to_owned();
+        told(&Answer::from_reply(phase, &Reply { code, text }))
     }
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
             Phase::Auth,
             &Reply {
                 code: 535,
-                lines: vec![words.to_owned()],
+                text: words.to_owned(),
             },
         );
         assert_eq!(told_on_pages(&refused), "535 5.7.8 (auth, at auth)");
@@ -125,8 +125,8 @@ mod tests {
     fn trouble_is_called_what_a_person_would_do_something_about() {
         use WorkerTrouble as Is;
         let of = |phase, code, words: &str| {
-            let lines = vec![words.to_owned()];
-            trouble(&Answer::from_reply(phase, &Reply { code, lines }))
+            let text = words.to_owned();
+            trouble(&Answer::from_reply(phase, &Reply { code, text }))
         };
         let lost = |phase, lost: Lost| trouble(&Answer::from_lost(phase, &lost));
 

@@ -1,87 +1,50 @@
-//! What happens beside mails: unused connections are closed, a doubt about the relay is settled, a
-//! relay in trouble is probed.
+//! What has to happen without a mail's doing: mails that wait too long are given back, a doubt
+//! about the relay ends, a relay in trouble is tried again.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use shared::batch::Lane;
-
-use super::breaker::{Doubt, Pause};
-use super::connection::Connection;
-use super::slots::Slots;
+use super::outbox::{Outbox, stopping};
+use super::phase::Phase;
+use super::transaction::Shipment;
 use super::verdict::Answer;
 
-/// Looks for unused connections until the mailer is gone.
-pub(super) fn close_the_unused(slots: &Arc<Slots>) {
-    // Often enough that a connection outlives its limit by little.
-    let round = (slots.settings.idle_limit / 8).clamp(Duration::from_millis(10), Duration::from_secs(5));
-    let mailer = Arc::downgrade(slots);
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(round).await;
-            let Some(slots) = mailer.upgrade() else { return };
-            close_the_stale(&slots).await;
-        }
-    });
-}
+/// How often to look.
+const PACE: Duration = Duration::from_millis(100);
 
-/// One after the other, so that a single slot is enough. Where none is free, mails are about to use
-/// the idle connections or to end them.
-async fn close_the_stale(slots: &Slots) {
-    let Some(_slot) = slots.width.try_slot() else { return };
-    let mut answers = true;
-    while let Some(connection) = slots.idle.stale_one() {
-        // Where one goodbye was waited for in vain, the others end without.
-        answers = answers && connection.quit().await;
+/// Looks after an outbox until its mailer is gone.
+pub(super) async fn look_after<S: Shipment>(outbox: Weak<Outbox<S>>, lifecycle: shared::lifecycle::Lifecycle) {
+    let mut pace = tokio::time::interval(PACE);
+    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = pace.tick() => {}
+            () = lifecycle.stopping().cancelled() => break,
+        }
+        let Some(outbox) = outbox.upgrade() else { return };
+        once(&outbox);
+    }
+    // Nobody may be left to read the answer to a body that begins now.
+    if let Some(outbox) = outbox.upgrade() {
+        outbox.give_back_waiting(None, &stopping());
     }
 }
 
-/// Asks after a while whether a failed connect was the relay's trouble. By itself, because all
-/// mails may be waiting for connections that hang.
-pub(super) fn end_doubt(slots: &Arc<Slots>, doubt: Doubt, answer: Answer) {
-    let length = slots.settings.doubt_after(&answer);
-    let mailer = Arc::downgrade(slots);
-    tokio::spawn(async move {
-        tokio::time::sleep(length).await;
-        let Some(slots) = mailer.upgrade() else { return };
-        if let Some(pause) = slots.breaker.doubt_ended(doubt, &answer, slots.width.is_exhausted()) {
-            slots.closed(pause);
-        }
-    });
-}
-
-/// Probes the relay, one connection at a time, until it lets one in. Runs by itself, so that the
-/// relay is found well even while nobody has a mail for it.
-pub(super) fn probe_until_well(slots: &Arc<Slots>, first: Pause) {
-    let mailer = Arc::downgrade(slots);
-    tokio::spawn(async move {
-        let mut next = Some(first);
-        while let Some(pause) = next {
-            tokio::time::sleep(pause.length).await;
-            next = probe(&mailer, &pause).await;
-        }
-    });
-}
-
-/// One probe. The pause until the next one, unless there is no need for one.
-async fn probe(mailer: &Weak<Slots>, pause: &Pause) -> Option<Pause> {
-    let slots = mailer.upgrade()?;
-    slots.width.make_room_for_a_probe();
-    let _slot = slots.width.slot(Lane::Interactive).await?;
-    if !slots.breaker.is_still_closed(pause) {
-        return None;
+fn once<S: Shipment>(outbox: &Arc<Outbox<S>>) {
+    let now = Instant::now();
+    let late = Answer::not_begun(Phase::Connect, "no connection was free in time");
+    outbox.give_back_waiting(Some(outbox.settings.queue_limit), &late);
+    let mut state = outbox.state();
+    let is_exhausted = state.connections.total() >= state.flow.limit();
+    if state.flow.end_doubt(is_exhausted, now) {
+        return outbox.circuit_opened(state, None);
     }
-    // A mail that was refused with all others left its connection, and the slot is for one.
-    drop(slots.idle.take_all());
-    let ends = Instant::now() + slots.settings.deadlines.attempt;
-    match Connection::open(&slots.terms, ends).await {
-        Ok(connection) => {
-            if let Some(unwanted) = slots.idle.park(connection) {
-                unwanted.quit().await;
-            }
-            slots.breaker.let_one_try(pause);
-            None
-        }
-        Err(answer) => slots.breaker.next_pause(pause, &answer),
+    // A connection that still hangs from before must not keep the relay from being tried.
+    if state.connections.opening == 0 && state.flow.begin_probe(now) {
+        outbox.open_connection(&mut state);
+    }
+    // The longer the first mail hangs, the more may be tried beside it.
+    if !state.flow.has_answered() {
+        state.admissions.wake();
     }
 }

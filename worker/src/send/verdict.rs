@@ -69,7 +69,7 @@ impl Answer {
             phase,
             code: Some(reply.code),
             enhanced_code: reply.enhanced().map(str::to_owned),
-            reply: presentable(&reply.lines.join(" ")),
+            reply: presentable(&reply.on_one_line()),
         }
     }
 

@@ -1,8 +1,10 @@
 //! The mailer against a relay that follows a script, over real sockets with short deadlines.
 
+mod admission;
 mod breaker;
 mod metrics;
 mod outcomes;
+mod pipelining;
 mod privacy;
 mod script;
 mod slots;
@@ -18,8 +20,47 @@ use prometheus::Registry;
 use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
 
-use super::{Answer, Deadlines, Envelope, Mailer, MailerError, Phase, RelayUrl, Settings, TroubleClass, Verdict};
+use super::{Answer, Deadlines, Envelope, MailerError, Phase, RelayUrl, Settings, Shipment, TroubleClass, Verdict};
 use script::{Act, Moment, Relay, usual};
+use tokio::sync::oneshot;
+
+type Mailer = super::Mailer<TestMail>;
+
+/// A mail whose answer is waited for.
+struct TestMail {
+    envelope: Envelope,
+    wire: Vec<u8>,
+    lane: Lane,
+    may_start_body: bool,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Shipment for TestMail {
+    fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    fn wire(&self) -> &[u8] {
+        &self.wire
+    }
+
+    fn size(&self) -> usize {
+        self.wire.len() - 3
+    }
+
+    fn lane(&self) -> Lane {
+        self.lane
+    }
+
+    fn may_start_body(&self) -> bool {
+        self.may_start_body
+    }
+
+    fn finish(self, answer: Answer) {
+        // A test may have gone on.
+        let _ = self.answer.send(answer);
+    }
+}
 
 const MESSAGE: &[u8] = b"Subject: Welcome\r\n\r\nHello Ada\r\n";
 
@@ -40,6 +81,7 @@ fn quick() -> Settings {
             dot: each,
             attempt: Duration::from_secs(30),
         },
+        queue_limit: Duration::from_secs(20),
         first_probe: Duration::from_millis(20),
         longest_probe: Duration::from_millis(80),
         ..Settings::for_connections(1, "beckon.example.org")
@@ -99,11 +141,35 @@ fn to(recipient: &str) -> Envelope {
 }
 
 async fn send(mailer: &Mailer, recipient: &str) -> Answer {
-    mailer.send(&to(recipient), MESSAGE, Lane::Interactive, &|| true).await
+    send_in(Lane::Interactive, mailer, recipient).await
 }
 
 async fn send_in(lane: Lane, mailer: &Mailer, recipient: &str) -> Answer {
-    mailer.send(&to(recipient), MESSAGE, lane, &|| true).await
+    begin(mailer, to(recipient), MESSAGE, lane, true).await.unwrap()
+}
+
+async fn send_message(mailer: &Mailer, message: &[u8]) -> Answer {
+    let to = to("ada@example.com");
+    begin(mailer, to, message, Lane::Interactive, true).await.unwrap()
+}
+
+/// Hands a mail to the mailer; its answer comes later.
+fn begin(
+    mailer: &Mailer,
+    envelope: Envelope,
+    message: &[u8],
+    lane: Lane,
+    may_start_body: bool,
+) -> oneshot::Receiver<Answer> {
+    let (answer, answered) = oneshot::channel();
+    mailer.send(vec![TestMail {
+        envelope,
+        wire: [message, b".\r\n"].concat(),
+        lane,
+        may_start_body,
+        answer,
+    }]);
+    answered
 }
 
 async fn until(what: &str, condition: impl Fn() -> bool) {

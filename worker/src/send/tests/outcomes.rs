@@ -131,9 +131,7 @@ async fn a_line_cut_in_the_body_means_not_delivered() {
     })
     .await;
 
-    let answer = mailer(&relay)
-        .send(&to("ada@example.com"), message.as_bytes(), Lane::Interactive, &|| true)
-        .await;
+    let answer = send_message(&mailer(&relay), message.as_bytes()).await;
 
     assert_eq!(
         at(&answer),
@@ -152,9 +150,7 @@ async fn a_relay_that_takes_no_more_of_the_body_is_not_waited_for() {
     .await;
 
     let mailer = mailer_with(&relay.plain_url(), hasty_at("BODY", Duration::from_millis(500)));
-    let answer = mailer
-        .send(&to("ada@example.com"), message.as_bytes(), Lane::Interactive, &|| true)
-        .await;
+    let answer = send_message(&mailer, message.as_bytes()).await;
 
     assert_eq!(at(&answer), (later(TroubleClass::Timeout), Phase::Body), "{answer:?}");
 }
@@ -249,9 +245,9 @@ async fn a_withdrawn_mail_has_no_body_and_ends_its_connection() {
     let (_, relay) = answer_when("NEVER", Act::Close).await;
     let mailer = mailer(&relay);
 
-    let withdrawn = mailer
-        .send(&to("ada@example.com"), MESSAGE, Lane::Interactive, &|| false)
-        .await;
+    let withdrawn = begin(&mailer, to("ada@example.com"), MESSAGE, Lane::Interactive, false)
+        .await
+        .unwrap();
     let next = send(&mailer, "ada@example.com").await;
 
     assert_eq!(at(&withdrawn), (Verdict::NotBegun, Phase::Data));
@@ -269,41 +265,21 @@ async fn what_the_relay_cannot_carry_is_refused_without_asking() {
     let mailer = mailer(&relay);
 
     let foreign = send(&mailer, "ü@example.com").await;
-    let eight_bit = mailer
-        .send(&to("ada@example.com"), "grüße".as_bytes(), Lane::Interactive, &|| {
-            true
-        })
-        .await;
-    let large = mailer
-        .send(&to("ada@example.com"), &[b'x'; 41], Lane::Interactive, &|| true)
-        .await;
+    let eight_bit = send_message(&mailer, "grüße\r\n".as_bytes()).await;
+    let large = send_message(&mailer, &[b'x'; 41]).await;
     let injected = Envelope::new(
         "beckon@example.org".parse().unwrap(),
         lettre::Address::new_dangerous("a@b>\r\nRCPT TO:<eve", "example.com"),
     );
-    let injected = mailer.send(&injected, MESSAGE, Lane::Interactive, &|| true).await;
+    let injected = begin(&mailer, injected, MESSAGE, Lane::Interactive, true)
+        .await
+        .unwrap();
 
     assert_eq!(foreign.verdict, refused(TroubleClass::AddressUnsupported));
     assert_eq!(eight_bit.verdict, refused(TroubleClass::Refused));
     assert_eq!(large.verdict, refused(TroubleClass::ContentTooLarge));
     assert_eq!(injected.verdict, refused(TroubleClass::AddressUnsupported));
     assert_eq!((relay.count("MAIL"), relay.connections()), (0, 1));
-}
-
-#[tokio::test]
-async fn a_body_reaches_the_relay_with_its_dots_doubled_and_its_line_ends_mended() {
-    let (_, relay) = answer_when("NEVER", Act::Close).await;
-    let message = b"Subject: dots\n\n.\r\n..two\n\r.x\rend";
-
-    let answer = mailer(&relay)
-        .send(&to("ada@example.com"), message, Lane::Interactive, &|| true)
-        .await;
-
-    assert_eq!(answer.verdict, Verdict::Accepted);
-    assert_eq!(
-        relay.mails()[1],
-        "Subject: dots\r\n\r\n..\r\n...two\r\n\r\n..x\r\nend\r\n.\r\n"
-    );
 }
 
 #[tokio::test]

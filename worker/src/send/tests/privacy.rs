@@ -192,9 +192,7 @@ async fn an_encrypted_line_cut_in_the_body_means_not_delivered_and_after_it_unsu
         .await;
         let message = if verb == "DATA" { message.as_bytes() } else { MESSAGE };
         let mailer = mailer_with(&url("smtps", &relay, Some(&file)), settings);
-        let answer = mailer
-            .send(&to("ada@example.com"), message, Lane::Interactive, &|| true)
-            .await;
+        let answer = send_message(&mailer, message).await;
         assert_eq!(at(&answer), expected, "{answer:?}");
     }
 }

@@ -4,22 +4,19 @@ use super::script::say;
 use super::*;
 
 #[tokio::test]
-async fn mails_share_a_connection_and_close_says_goodbye() {
+async fn mails_share_a_connection_and_a_stop_says_goodbye() {
     let relay = Relay::following(usual).await;
-    let mailer = mailer(&relay);
+    let lifecycle = Lifecycle::new();
+    let mailer = stoppable(&relay.plain_url(), quick(), &lifecycle);
     for _ in 0..5 {
         assert_eq!(send(&mailer, "ada@example.com").await.verdict, Verdict::Accepted);
     }
     assert_eq!((relay.connections(), relay.mails().len()), (1, 5));
 
-    mailer.close().await;
+    assert!(lifecycle.finished(Duration::from_secs(20)).await);
 
-    assert_eq!(relay.count("QUIT"), 1);
-    assert_eq!(send(&mailer, "ada@example.com").await.verdict, Verdict::Accepted);
-    until("what is used after the close is closed too", || {
-        relay.count("QUIT") == 2
-    })
-    .await;
+    assert_eq!((relay.count("QUIT"), relay.open()), (1, 0));
+    assert_eq!(send(&mailer, "ada@example.com").await.verdict, Verdict::NotBegun);
 }
 
 #[tokio::test]
@@ -142,21 +139,20 @@ async fn a_connection_that_says_goodbye_still_counts() {
     })
     .await;
     for (idle_limit, age_limit) in [(300, 50), (50, 10_000)] {
-        let mailer = mailer_with(
-            &relay.plain_url(),
-            Settings {
-                connections: 3,
-                idle_limit: Duration::from_millis(idle_limit),
-                age_limit: Duration::from_millis(age_limit),
-                ..quick()
-            },
-        );
+        let settings = Settings {
+            connections: 3,
+            idle_limit: Duration::from_millis(idle_limit),
+            age_limit: Duration::from_millis(age_limit),
+            ..quick()
+        };
+        let lifecycle = Lifecycle::new();
+        let mailer = stoppable(&relay.plain_url(), settings, &lifecycle);
         for _ in 0..5 {
             let answers = futures_util::future::join_all((0..9).map(|_| send(&mailer, "ada@example.com"))).await;
             assert!(answers.iter().all(|answer| answer.verdict == Verdict::Accepted));
             tokio::time::sleep(Duration::from_millis(60)).await;
         }
-        mailer.close().await;
+        assert!(lifecycle.finished(Duration::from_secs(20)).await);
         until("all are gone", || relay.open() == 0).await;
     }
 
@@ -251,44 +247,6 @@ async fn a_late_reply_at(verb: &'static str) {
 }
 
 #[tokio::test]
-async fn a_cancelled_mail_takes_its_connection_with_it() {
-    for verb in ["EHLO", "MAIL", "RCPT", "DATA", "DOT"] {
-        let relay = Relay::following(move |moment| match (moment.connection, moment.verb) {
-            (0, at) if at == verb => Act::SayLater(Duration::from_millis(120), "250 late\r\n".to_owned()),
-            (_, "DOT") => say("550 5.7.1 rejected"),
-            _ => usual(moment),
-        })
-        .await;
-        let mailer = mailer(&relay);
-
-        let has_come_so_far = || match verb {
-            "DOT" => relay.mails().len() == 1,
-            _ => relay.count(verb) == 1,
-        };
-        tokio::select! {
-            biased;
-            () = until("the relay is at that step", has_come_so_far) => {}
-            answer = send(&mailer, "ada@example.com") => panic!("{verb}: {answer:?}"),
-        }
-        let next = send(&mailer, "bob@example.com").await;
-
-        assert_eq!(
-            at(&next),
-            (refused(TroubleClass::Policy), Phase::Dot),
-            "{verb}: {next:?}"
-        );
-        assert_eq!(relay.connections(), 2);
-        until("the first connection is gone", || relay.open() == 1).await;
-        assert!(
-            relay
-                .mails()
-                .iter()
-                .all(|mail| !mail.contains("MAIL FROM") && !mail.contains("NOOP"))
-        );
-    }
-}
-
-#[tokio::test]
 async fn no_mail_begins_without_time_to_hear_what_became_of_it() {
     let relay = Relay::following(|moment| match moment.verb {
         "DOT" => Act::SayLater(Duration::from_secs(2), "250 ok\r\n".to_owned()),
@@ -297,9 +255,10 @@ async fn no_mail_begins_without_time_to_hear_what_became_of_it() {
     })
     .await;
     let mut settings = quick();
-    // A mail must begin within one and a half seconds, and each one takes two.
+    // The body must begin within one and a half seconds.
     settings.deadlines.dot = Duration::from_secs(4);
     settings.deadlines.attempt = Duration::from_millis(5500);
+    settings.queue_limit = Duration::from_millis(500);
     let mailer = mailer_with(&relay.plain_url(), settings);
 
     let (first, waiting) = tokio::join!(send(&mailer, "ada@example.com"), send(&mailer, "bob@example.com"));
@@ -309,7 +268,7 @@ async fn no_mail_begins_without_time_to_hear_what_became_of_it() {
     assert_eq!(
         at(&waiting),
         (Verdict::NotBegun, Phase::Connect),
-        "the slot became free too late"
+        "no connection became free"
     );
     assert_eq!(
         at(&slow),

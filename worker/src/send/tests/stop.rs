@@ -94,7 +94,7 @@ async fn a_stop_in_the_last_moment_holds_the_body_back() {
 }
 
 #[tokio::test]
-async fn who_waits_for_the_mail_that_goes_first_hears_of_a_stop() {
+async fn a_mail_that_waits_after_an_outage_is_given_back_at_a_stop() {
     let relay = Relay::following(|moment| match (moment.connection, moment.verb) {
         (0, "GREETING") => Act::SayAndClose("421 not yet\r\n".to_owned()),
         (_, "DOT") => Act::SayLater(Duration::from_secs(2), "250 2.0.0 at last\r\n".to_owned()),
@@ -102,11 +102,7 @@ async fn who_waits_for_the_mail_that_goes_first_hears_of_a_stop() {
     })
     .await;
     let lifecycle = Lifecycle::new();
-    let settings = Settings {
-        connections: 2,
-        ..patient()
-    };
-    let mailer = stoppable(&relay.plain_url(), settings, &lifecycle);
+    let mailer = stoppable(&relay.plain_url(), patient(), &lifecycle);
     send(&mailer, "ada@example.com").await;
     mailer.ready().await;
     let first = sent(&mailer, "ada@example.com");

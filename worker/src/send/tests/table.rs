@@ -9,7 +9,7 @@ fn of(phase: Phase, text: &str) -> Verdict {
     let (code, words) = text.split_at(3);
     let reply = Reply {
         code: code.parse().unwrap(),
-        lines: vec![words.trim().to_owned()],
+        text: words.trim().to_owned(),
     };
     Answer::from_reply(phase, &reply).verdict
 }

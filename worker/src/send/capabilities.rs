@@ -1,12 +1,14 @@
-//! What the relay offers in its reply to EHLO, as far as we use it.
+//! The relay's capabilities, from its reply to EHLO, as far as they are used.
 
 use lettre::transport::smtp::authentication::Mechanism;
 
 use super::reply::Reply;
 
-/// The keywords that change what we say.
+/// The keywords that change what is sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Offers {
+pub(super) struct Capabilities {
+    /// STARTTLS may be asked for (RFC 3207).
+    pub(super) starttls: bool,
     /// Several commands may go out in one write (RFC 2920).
     pub(super) pipelining: bool,
     /// The size of a mail may be announced with MAIL (RFC 1870), and this one is the largest.
@@ -15,34 +17,35 @@ pub(super) struct Offers {
     pub(super) eight_bit: bool,
     /// Addresses may be written in any script (RFC 6531).
     pub(super) any_script: bool,
-    /// The way of signing in that we take.
+    /// The authentication mechanism to use.
     pub(super) mechanism: Option<Mechanism>,
 }
 
-impl Offers {
+impl Capabilities {
     pub(super) fn from_ehlo(reply: &Reply) -> Self {
-        let mut offers = Self::default();
+        let mut capabilities = Self::default();
         // The first line is the relay's name, whatever it looks like.
-        for line in reply.lines.iter().skip(1) {
+        for line in reply.text.lines().skip(1) {
             let mut words = line.split_ascii_whitespace();
             match words.next().map(str::to_ascii_uppercase).as_deref() {
-                Some("PIPELINING") => offers.pipelining = true,
+                Some("STARTTLS") => capabilities.starttls = true,
+                Some("PIPELINING") => capabilities.pipelining = true,
                 Some("SIZE") => {
                     // None or zero means that no size is too large.
                     let named = words.next().and_then(|size| size.parse().ok()).filter(|size| *size > 0);
-                    offers.largest = Some(named.unwrap_or(usize::MAX));
+                    capabilities.largest = Some(named.unwrap_or(usize::MAX));
                 }
-                Some("8BITMIME") => offers.eight_bit = true,
-                Some("SMTPUTF8") => offers.any_script = true,
-                Some("AUTH") => offers.take_mechanisms(words),
+                Some("8BITMIME") => capabilities.eight_bit = true,
+                Some("SMTPUTF8") => capabilities.any_script = true,
+                Some("AUTH") => capabilities.take_mechanisms(words),
                 // An old form that some relays still send beside the right one.
                 Some(first) if first.starts_with("AUTH=") => {
-                    offers.take_mechanisms(first.split('=').skip(1).chain(words));
+                    capabilities.take_mechanisms(first.split('=').skip(1).chain(words));
                 }
                 _ => {}
             }
         }
-        offers
+        capabilities
     }
 
     fn take_mechanisms<'a>(&mut self, words: impl Iterator<Item = &'a str>) {
@@ -60,15 +63,15 @@ impl Offers {
 mod tests {
     use super::*;
 
-    fn offers(lines: &[&str]) -> Offers {
-        let lines: Vec<_> = lines.iter().map(|line| (*line).to_owned()).collect();
-        Offers::from_ehlo(&Reply { code: 250, lines })
+    fn capabilities(lines: &[&str]) -> Capabilities {
+        let text = lines.join("\n");
+        Capabilities::from_ehlo(&Reply { code: 250, text })
     }
 
     #[test]
     fn keywords_are_read_in_any_case_and_never_from_the_first_line() {
-        assert_eq!(offers(&["PIPELINING"]), Offers::default());
-        let all = offers(&[
+        assert_eq!(capabilities(&["PIPELINING"]), Capabilities::default());
+        let all = capabilities(&[
             "relay",
             "pipelining",
             "SIZE 1000",
@@ -76,10 +79,12 @@ mod tests {
             "SMTPUTF8",
             "AUTH LOGIN PLAIN",
             "DSN",
+            "STARTTLS",
         ]);
         assert_eq!(
             all,
-            Offers {
+            Capabilities {
+                starttls: true,
                 pipelining: true,
                 largest: Some(1000),
                 eight_bit: true,
@@ -87,8 +92,8 @@ mod tests {
                 mechanism: Some(Mechanism::Plain),
             }
         );
-        assert_eq!(offers(&["relay", "SIZE 0"]).largest, Some(usize::MAX));
-        assert_eq!(offers(&["relay", "AUTH=LOGIN"]).mechanism, Some(Mechanism::Login));
-        assert_eq!(offers(&["relay", "AUTH CRAM-MD5 XOAUTH2"]).mechanism, None);
+        assert_eq!(capabilities(&["relay", "SIZE 0"]).largest, Some(usize::MAX));
+        assert_eq!(capabilities(&["relay", "AUTH=LOGIN"]).mechanism, Some(Mechanism::Login));
+        assert_eq!(capabilities(&["relay", "AUTH CRAM-MD5 XOAUTH2"]).mechanism, None);
     }
 }

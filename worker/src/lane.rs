@@ -1,0 +1,175 @@
+//! Taking a lane's jobs from the broker and into the pipeline.
+//!
+//! What lies in the broker's queue can still be stopped, counted and given to another worker; what
+//! is claimed cannot. So a job is claimed only when its mail can be sent at once
+//! ([`crate::send::Mailer::admit`]). A few more lie here unclaimed, so that a fast relay never waits
+//! for the broker. When those find no room for a while, because mails hang at the relay, they are
+//! given back through Postgres, and no more are taken until there is room: another worker may be
+//! idle.
+
+use crate::acks::Acks;
+use crate::pipeline::Pipeline;
+use crate::send::Permit;
+use crate::sending::Sending;
+use crate::work::Work;
+use futures_util::FutureExt as _;
+use shared::batch::Lane;
+use shared::failpoint::{Point, reach};
+use shared::lifecycle::Lifecycle;
+use shared::queue::{Inbox, Jobs, QueueError, Received};
+use shared::store::{Db, dispatch};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tracing::{info, warn};
+
+/// Jobs of a lane a worker may have unacknowledged. Enough to keep a fast relay busy while a
+/// group of outcomes is written; few enough that another worker finds some in the queue.
+const PREFETCH: u16 = 512;
+
+/// Jobs claimed in one group at most.
+const GROUP_MOST: usize = 256;
+
+/// How long bulk jobs wait for room that is worth a claim.
+const LINGER: Duration = Duration::from_millis(50);
+
+/// Jobs that find no room for this long are given back.
+const STUCK_AFTER: Duration = Duration::from_secs(2);
+
+/// One lane of a session with the broker.
+pub(crate) struct LaneConsumer<P> {
+    pub(crate) lane: Lane,
+    pub(crate) pipeline: Arc<Pipeline>,
+    pub(crate) db: Db,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) acks: Acks,
+    /// Sets a message aside that is not a job.
+    pub(crate) park: P,
+}
+
+/// Jobs that are received and not claimed.
+struct Unclaimed {
+    jobs: VecDeque<Work>,
+    /// When one of them was last claimed, or the first came.
+    moved_at: Instant,
+}
+
+impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
+    /// Takes jobs until the session ends. `opened` is called once the queue has answered. A job
+    /// dropped here, because the session ends, is unacknowledged and goes to another worker.
+    pub(crate) async fn run(self, mut inbox: Inbox, opened: impl FnOnce()) -> Result<(), QueueError> {
+        let room = self.pipeline.mailer.room_notice(self.lane);
+        let mut opened = Some(opened);
+        loop {
+            let jobs = inbox.open(PREFETCH).await?;
+            if let Some(opened) = opened.take() {
+                opened();
+            }
+            inbox = self.consume(jobs, &room).await?;
+            self.wait_for_room(&room).await;
+        }
+    }
+
+    /// Claims jobs as they come, until they are stuck. The inbox no longer receives then.
+    async fn consume(&self, mut jobs: Jobs, room: &Notify) -> Result<Inbox, QueueError> {
+        let mut unclaimed = Unclaimed {
+            jobs: VecDeque::new(),
+            moved_at: Instant::now(),
+        };
+        let mut is_urgent = false;
+        loop {
+            self.pipeline.ready().await;
+            self.claim_some(&mut unclaimed, is_urgent);
+            is_urgent = false;
+            if unclaimed.is_stuck() {
+                return self.give_back(jobs, unclaimed).await;
+            }
+            tokio::select! {
+                received = jobs.next() => {
+                    self.take(received?, jobs.queue(), &mut unclaimed);
+                    while let Some(received) = jobs.next().now_or_never() {
+                        self.take(received?, jobs.queue(), &mut unclaimed);
+                    }
+                }
+                () = room.notified() => {}
+                () = tokio::time::sleep(LINGER), if !unclaimed.jobs.is_empty() => is_urgent = true,
+            }
+        }
+    }
+
+    fn take(&self, received: Received, queue: &'static str, unclaimed: &mut Unclaimed) {
+        reach(Point::JobReceived);
+        self.pipeline.metrics.count_received(self.lane, received.redelivered);
+        match received.job {
+            Ok(job) => {
+                if unclaimed.jobs.is_empty() {
+                    unclaimed.moved_at = Instant::now();
+                }
+                unclaimed.jobs.push_back(Work {
+                    job,
+                    tag: received.tag,
+                    lane: self.lane,
+                    trace: received.trace,
+                    acks: self.acks.clone(),
+                    in_progress: self.pipeline.metrics.in_progress(self.lane),
+                });
+            }
+            Err(_) => (self.park)(received, queue),
+        }
+    }
+
+    /// Claims as many as have room, in groups.
+    fn claim_some(&self, unclaimed: &mut Unclaimed, is_urgent: bool) {
+        while !unclaimed.jobs.is_empty() {
+            let most = unclaimed.jobs.len().min(GROUP_MOST);
+            let permits = self.pipeline.mailer.admit(self.lane, most, is_urgent);
+            if permits.is_empty() {
+                return;
+            }
+            unclaimed.moved_at = Instant::now();
+            self.start(unclaimed.jobs.drain(..permits.len()).collect(), permits);
+        }
+    }
+
+    fn start(&self, group: Vec<Work>, permits: Vec<Permit<Sending>>) {
+        let pipeline = Arc::clone(&self.pipeline);
+        self.lifecycle.spawn(async move { pipeline.run(group, permits).await });
+    }
+
+    /// Receives no more, and makes the jobs that were not claimed due again for any worker.
+    async fn give_back(&self, jobs: Jobs, unclaimed: Unclaimed) -> Result<Inbox, QueueError> {
+        let (inbox, received) = jobs.cancel().await?;
+        let mut unclaimed = unclaimed;
+        for received in received {
+            self.take(received, inbox.queue(), &mut unclaimed);
+        }
+        let given_back: Vec<_> = unclaimed.jobs.iter().map(|work| work.job).collect();
+        match dispatch::give_back(&self.db, &given_back).await {
+            Ok(()) => {
+                unclaimed.jobs.iter().for_each(|work| work.acks.done(work.tag));
+                info!(
+                    lane = self.lane.as_str(),
+                    count = given_back.len(),
+                    "Gave back jobs that found no room at the relay; taking more when there is some"
+                );
+            }
+            // Unacknowledged, they go to another worker with the session.
+            Err(fault) => warn!(error = %fault, cause = %fault.cause(), "Could not give jobs back"),
+        }
+        Ok(inbox)
+    }
+
+    async fn wait_for_room(&self, room: &Notify) {
+        while self.pipeline.mailer.admit(self.lane, 1, true).is_empty() {
+            room.notified().await;
+        }
+    }
+}
+
+impl Unclaimed {
+    fn is_stuck(&self) -> bool {
+        !self.jobs.is_empty() && self.moved_at.elapsed() > STUCK_AFTER
+    }
+}

@@ -1,0 +1,170 @@
+//! How many mails may be claimed.
+//!
+//! A claimed mail can no longer be stopped or given to another worker, so a worker claims little
+//! more than it sends at this moment: one mail for every connection, and a tenth of a second's work
+//! ahead, so that no connection waits for a claim. With a relay of ten mails a second that is one
+//! mail ahead; with one of seven thousand it is seven hundred, gone in a tenth of a second. Without
+//! an open connection nothing is claimed: the connection comes first.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use shared::batch::Lane;
+use tokio::sync::Notify;
+
+use super::outbox::{Outbox, State, for_bulk};
+use super::transaction::Shipment;
+
+/// How far ahead to claim. A group of claims takes some milliseconds; this hides a slow commit too.
+const AHEAD: Duration = Duration::from_millis(100);
+
+/// However fast the relay: this many mails in memory are a few megabytes.
+const AHEAD_MOST: usize = 1024;
+
+/// Under load, so many mails are claimed together at least: a statement costs little more than for
+/// one.
+const WORTH: usize = 128;
+
+/// Mails in hand, by lane.
+#[derive(Default)]
+pub(super) struct Admissions {
+    interactive: LaneAdmissions,
+    bulk: LaneAdmissions,
+}
+
+#[derive(Default)]
+struct LaneAdmissions {
+    in_hand: usize,
+    /// Mails that left since the rate was last looked at.
+    left: usize,
+    /// Mails in a time of [`AHEAD`], smoothed.
+    rate: f64,
+    looked_at: Option<Instant>,
+    /// How much room is waited for.
+    wanted: Option<usize>,
+    room: Arc<Notify>,
+}
+
+/// The right to have one mail in hand, until dropped.
+pub struct Permit<S: Shipment> {
+    outbox: Arc<Outbox<S>>,
+    lane: Lane,
+}
+
+impl Admissions {
+    fn of(&mut self, lane: Lane) -> &mut LaneAdmissions {
+        match lane {
+            Lane::Interactive => &mut self.interactive,
+            Lane::Bulk => &mut self.bulk,
+        }
+    }
+
+    const fn in_hand(&self) -> usize {
+        self.interactive.in_hand + self.bulk.in_hand
+    }
+
+    /// Has both lanes look again.
+    pub(super) fn wake(&mut self) {
+        for lane in [&mut self.interactive, &mut self.bulk] {
+            if lane.wanted.take().is_some() {
+                lane.room.notify_one();
+            }
+        }
+    }
+}
+
+impl LaneAdmissions {
+    /// Mails ahead of the connections, at the present rate.
+    fn ahead(&mut self, now: Instant) -> usize {
+        let elapsed = self.looked_at.map_or(AHEAD, |at| now.duration_since(at));
+        if elapsed >= AHEAD {
+            let left = f64::from(u32::try_from(std::mem::take(&mut self.left)).unwrap_or(u32::MAX));
+            // Half of what was, half of what is; a long pause counts as many.
+            let weight = 0.5_f64.powf(elapsed.as_secs_f64() / AHEAD.as_secs_f64());
+            let rate = left * AHEAD.as_secs_f64() / elapsed.as_secs_f64();
+            self.rate = self.rate * weight + rate * (1.0 - weight);
+            self.looked_at = Some(now);
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "bounded to 0..=AHEAD_MOST"
+        )]
+        let ahead = self.rate.clamp(0.0, AHEAD_MOST as f64).ceil() as usize;
+        ahead
+    }
+}
+
+impl<S: Shipment> State<S> {
+    /// How many more mails may be claimed, and how many make a claim worth while.
+    fn room(&mut self, lane: Lane, now: Instant) -> (usize, usize) {
+        if self.connections.open == 0 || !self.flow.may_connect() {
+            return (0, 1);
+        }
+        if let Some(mails) = self.flow.trial(self.admissions.in_hand(), now) {
+            return (mails.saturating_sub(self.admissions.in_hand()), 1);
+        }
+        let connections = match lane {
+            Lane::Interactive => self.flow.limit(),
+            Lane::Bulk => for_bulk(self.flow.limit()),
+        };
+        let admissions = self.admissions.of(lane);
+        let ahead = admissions.ahead(now);
+        let worth = match lane {
+            Lane::Interactive => 1,
+            Lane::Bulk => (ahead / 2).clamp(1, WORTH),
+        };
+        ((connections + ahead).saturating_sub(admissions.in_hand), worth)
+    }
+}
+
+impl<S: Shipment> Outbox<S> {
+    /// The right to have up to `most` more mails in hand; none when there is no room, or, unless
+    /// `is_urgent`, less than makes a claim worth while.
+    pub(super) fn admit(self: &Arc<Self>, lane: Lane, most: usize, is_urgent: bool) -> Vec<Permit<S>> {
+        let now = Instant::now();
+        let mut state = self.state();
+        if self.lifecycle.is_stopping() {
+            return Vec::new();
+        }
+        let (room, worth) = state.room(lane, now);
+        let needed = if is_urgent { 1 } else { worth.min(most) };
+        if room < needed || most == 0 {
+            let connections = &state.connections;
+            let has_none = connections.open + connections.opening == 0;
+            state.admissions.of(lane).wanted = Some(needed);
+            if has_none && state.flow.may_connect() {
+                self.open_connection(&mut state);
+            }
+            return Vec::new();
+        }
+        let count = room.min(most);
+        state.admissions.of(lane).in_hand += count;
+        let permit = || Permit {
+            outbox: Arc::clone(self),
+            lane,
+        };
+        (0..count).map(|_| permit()).collect()
+    }
+
+    /// Notified when a claim that found no room may find some.
+    pub(super) fn room_notice(&self, lane: Lane) -> Arc<Notify> {
+        Arc::clone(&self.state().admissions.of(lane).room)
+    }
+}
+
+impl<S: Shipment> Drop for Permit<S> {
+    fn drop(&mut self) {
+        let mut state = self.outbox.state();
+        let admissions = state.admissions.of(self.lane);
+        admissions.in_hand = admissions.in_hand.saturating_sub(1);
+        admissions.left += 1;
+        let Some(wanted) = admissions.wanted else { return };
+        if state.room(self.lane, Instant::now()).0 >= wanted {
+            let admissions = state.admissions.of(self.lane);
+            admissions.wanted = None;
+            admissions.room.notify_one();
+        }
+    }
+}

@@ -1,0 +1,357 @@
+//! Mails that are ready to be sent, and the connections that send them.
+//!
+//! Every connection is a task ([`super::sender`]) that takes the next mail when it has finished one:
+//! the interactive lane's first, and bulk mail only while it leaves some connections to the other
+//! lane. A mail that waits longer than [`Settings::queue_limit`] is finished as not begun, so that
+//! another worker gets it. Connections are opened when mails wait and none is idle. Of the idle
+//! ones the one used last goes first, so the others grow old and are closed.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use shared::batch::Lane;
+use shared::lifecycle::Lifecycle;
+use tokio::sync::{Notify, watch};
+
+use super::admission::Admissions;
+use super::connection::Terms;
+use super::flow::{Circuit, Flow};
+use super::phase::Phase;
+use super::sender;
+use super::settings::Settings;
+use super::slot::Slot;
+use super::told::told;
+use super::transaction::Shipment;
+use super::trouble::TroubleClass;
+use super::verdict::{Answer, Verdict};
+
+/// One in ten connections, at least one, is kept free of bulk mail.
+const KEPT_DIVISOR: usize = 10;
+
+/// How often a mail is offered over another connection because one that had been idle was dead.
+const ROUNDS: u8 = 3;
+
+/// How many of so many connections bulk mail may have. Of a single one there is nothing to keep.
+pub(super) const fn for_bulk(connections: usize) -> usize {
+    let kept = connections / KEPT_DIVISOR;
+    let kept = if kept == 0 { 1 } else { kept };
+    match connections.saturating_sub(kept) {
+        0 => 1,
+        some => some,
+    }
+}
+
+/// Whether mails are sent, for those that wait for a change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Health {
+    /// They are.
+    Up,
+    /// A few are, after trouble.
+    Trial,
+    /// They are not.
+    Down,
+}
+
+/// What all parts of a mailer share.
+pub(super) struct Outbox<S> {
+    state: Mutex<State<S>>,
+    pub(super) terms: Arc<Terms>,
+    pub(super) settings: Settings,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) health: watch::Sender<Health>,
+}
+
+/// What changes, under one lock that is never held across an await.
+pub(super) struct State<S> {
+    interactive: VecDeque<Queued<S>>,
+    bulk: VecDeque<Queued<S>>,
+    /// Connections without a mail, the one used last at the end.
+    idle: Vec<Arc<Notify>>,
+    pub(super) connections: Connections,
+    /// Connections with a bulk mail.
+    bulk_busy: usize,
+    pub(super) admissions: Admissions,
+    pub(super) flow: Flow,
+}
+
+/// Connections by what they are at.
+#[derive(Default)]
+pub(super) struct Connections {
+    pub(super) opening: usize,
+    pub(super) open: usize,
+    pub(super) closing: usize,
+}
+
+/// A mail in the outbox or on a connection.
+pub(super) struct Queued<S> {
+    pub(super) mail: S,
+    since: Instant,
+    rounds: u8,
+}
+
+impl<S: Shipment> Outbox<S> {
+    pub(super) fn new(terms: Terms, settings: Settings, lifecycle: Lifecycle) -> Arc<Self> {
+        let (limit, up) = (terms.metrics.allowed.clone(), terms.metrics.relay_up.clone());
+        Arc::new(Self {
+            state: Mutex::new(State {
+                interactive: VecDeque::new(),
+                bulk: VecDeque::new(),
+                idle: Vec::new(),
+                connections: Connections::default(),
+                bulk_busy: 0,
+                admissions: Admissions::default(),
+                flow: Flow::new(&settings, limit, up),
+            }),
+            terms: Arc::new(terms),
+            settings,
+            lifecycle,
+            health: watch::Sender::new(Health::Up),
+        })
+    }
+
+    pub(super) fn state(&self) -> MutexGuard<'_, State<S>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes mails to be sent.
+    pub(super) fn push(self: &Arc<Self>, mails: Vec<S>) {
+        let now = Instant::now();
+        let mut state = self.state();
+        // Asked under the lock, so that no mail comes after the ones that a stop gives back.
+        let held_back = match state.held_back() {
+            None if self.lifecycle.is_stopping() => Some(stopping()),
+            held_back => held_back,
+        };
+        if let Some(answer) = held_back {
+            drop(state);
+            return finish_all(mails, &answer);
+        }
+        for mail in mails {
+            let (since, rounds) = (now, 0);
+            state.queue(mail.lane()).push_back(Queued { mail, since, rounds });
+        }
+        self.balance(&mut state);
+    }
+
+    /// The next mail for a connection, which joins the idle ones when there is none.
+    pub(super) fn pop_or_idle(&self, wake: &Arc<Notify>) -> Option<Queued<S>> {
+        let mut state = self.state();
+        let next = state.pop();
+        match &next {
+            Some(queued) => self.observe_wait(queued),
+            None => state.idle.push(Arc::clone(wake)),
+        }
+        self.show_connections(&state);
+        next
+    }
+
+    /// A connection that was idle is no longer.
+    pub(super) fn leave_idle(&self, wake: &Arc<Notify>) {
+        self.state().idle.retain(|other| !Arc::ptr_eq(other, wake));
+    }
+
+    /// Whether a connection should end instead of taking another mail.
+    pub(super) fn is_unwanted(&self) -> bool {
+        let state = self.state();
+        let is_circuit_open = matches!(state.flow.circuit(), Circuit::Open { .. } | Circuit::Probing);
+        is_circuit_open || state.connections.open > state.flow.limit() || self.lifecycle.is_stopping()
+    }
+
+    /// A bulk mail whose envelope may go out behind the body of another one. Mails of the
+    /// interactive lane never wait for another mail's dot.
+    pub(super) fn pop_ahead(&self) -> Option<Queued<S>> {
+        let mut state = self.state();
+        if !state.interactive.is_empty() {
+            return None;
+        }
+        let next = state.bulk.pop_front()?;
+        self.observe_wait(&next);
+        Some(next)
+    }
+
+    /// Puts a mail back that was not offered, before the others.
+    pub(super) fn put_back(self: &Arc<Self>, queued: Queued<S>) {
+        let mut state = self.state();
+        state.queue(queued.mail.lane()).push_front(queued);
+        self.balance(&mut state);
+    }
+
+    /// A connection has no bulk mail any more.
+    pub(super) fn release(self: &Arc<Self>, lane: Lane) {
+        if lane == Lane::Bulk {
+            let mut state = self.state();
+            state.bulk_busy = state.bulk_busy.saturating_sub(1);
+            self.balance(&mut state);
+        }
+    }
+
+    /// A mail has its answer. `was_used` says that its connection had carried others before.
+    pub(super) fn finish(self: &Arc<Self>, mut queued: Queued<S>, answer: Answer, was_used: bool) {
+        if was_used && queued.rounds < ROUNDS && had_died(&answer) {
+            queued.rounds += 1;
+            return self.put_back(queued);
+        }
+        self.learn(&answer);
+        queued.mail.finish(answer);
+    }
+
+    fn learn(self: &Arc<Self>, answer: &Answer) {
+        let now = Instant::now();
+        let mut state = self.state();
+        if is_relays_own(answer) {
+            if state.flow.trouble(answer, now) {
+                self.circuit_opened(state, None);
+            }
+        } else if answer.code.is_some() {
+            // The relay took the sender and looked at the mail.
+            let before = (state.flow.has_answered(), state.flow.limit());
+            state.flow.answered(now);
+            if before != (true, state.flow.limit()) {
+                self.set_health(Health::Up);
+                state.admissions.wake();
+                self.balance(&mut state);
+            }
+        }
+    }
+
+    /// Nothing is sent for now: what waits is given back, with the answer to the connect that was made
+    /// for it where there is one, and idle connections end, for they belong to the relay as it was.
+    pub(super) fn circuit_opened(&self, mut state: MutexGuard<'_, State<S>>, connect: Option<&Answer>) {
+        let answer = connect.cloned().or_else(|| state.held_back());
+        let mails = state.take_waiting(None);
+        state.wake_idle(usize::MAX);
+        drop(state);
+        self.set_health(Health::Down);
+        if let Some(answer) = answer {
+            finish_all(mails, &answer);
+        }
+    }
+
+    pub(super) fn set_health(&self, health: Health) {
+        self.health
+            .send_if_modified(|before| std::mem::replace(before, health) != health);
+    }
+
+    /// Gives back what waits, if longer than `limit` where that is given.
+    pub(super) fn give_back_waiting(&self, limit: Option<Duration>, answer: &Answer) {
+        let mails = self.state().take_waiting(limit);
+        finish_all(mails, answer);
+    }
+
+    /// Wakes idle connections for mails that wait, and opens more.
+    pub(super) fn balance(self: &Arc<Self>, state: &mut State<S>) {
+        let bulk_room = for_bulk(state.flow.limit()).saturating_sub(state.bulk_busy);
+        let waiting = state.interactive.len() + state.bulk.len().min(bulk_room);
+        let woken = state.wake_idle(waiting);
+        let wanted = (waiting - woken).saturating_sub(state.connections.opening);
+        let room = state.flow.limit().saturating_sub(state.connections.total());
+        if state.flow.may_connect() {
+            (0..wanted.min(room)).for_each(|_| self.open_connection(state));
+        }
+    }
+
+    /// Starts a connection's task.
+    pub(super) fn open_connection(self: &Arc<Self>, state: &mut State<S>) {
+        let slot = Slot::opening(self, state);
+        self.lifecycle.spawn(sender::run(slot));
+    }
+
+    fn observe_wait(&self, queued: &Queued<S>) {
+        self.terms.metrics.wait.observe(queued.since.elapsed().as_secs_f64());
+    }
+
+    fn show_connections(&self, state: &State<S>) {
+        let show = |gauge: &prometheus::IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        show(&self.terms.metrics.idle, state.idle.len());
+        show(
+            &self.terms.metrics.in_use,
+            state.connections.open.saturating_sub(state.idle.len()),
+        );
+    }
+}
+
+impl Connections {
+    /// All that count at the relay.
+    pub(super) const fn total(&self) -> usize {
+        self.opening + self.open + self.closing
+    }
+}
+
+impl<S: Shipment> State<S> {
+    fn queue(&mut self, lane: Lane) -> &mut VecDeque<Queued<S>> {
+        match lane {
+            Lane::Interactive => &mut self.interactive,
+            Lane::Bulk => &mut self.bulk,
+        }
+    }
+
+    fn pop(&mut self) -> Option<Queued<S>> {
+        if let Some(queued) = self.interactive.pop_front() {
+            return Some(queued);
+        }
+        if self.bulk_busy >= for_bulk(self.flow.limit()) {
+            return None;
+        }
+        let queued = self.bulk.pop_front()?;
+        self.bulk_busy += 1;
+        Some(queued)
+    }
+
+    /// Wakes so many idle connections at most; how many is the answer.
+    fn wake_idle(&mut self, most: usize) -> usize {
+        let woken = most.min(self.idle.len());
+        let first = self.idle.len() - woken;
+        self.idle.drain(first..).rev().for_each(|wake| wake.notify_one());
+        woken
+    }
+
+    fn take_waiting(&mut self, longer_than: Option<Duration>) -> Vec<S> {
+        let mut taken = Vec::new();
+        for queue in [&mut self.interactive, &mut self.bulk] {
+            // The oldest are in front, where a mail is put back too.
+            let is_due = |queued: &mut Queued<S>| longer_than.is_none_or(|limit| queued.since.elapsed() > limit);
+            while let Some(queued) = queue.pop_front_if(is_due) {
+                taken.push(queued.mail);
+            }
+        }
+        taken
+    }
+
+    /// The answer that stands for the relay's while the circuit is open.
+    fn held_back(&self) -> Option<Answer> {
+        let (_, answer) = match self.flow.circuit() {
+            Circuit::Open { .. } | Circuit::Probing => self.flow.down()?,
+            Circuit::Closed | Circuit::HalfOpen => return None,
+        };
+        let class = answer.class().unwrap_or(TroubleClass::Throttled);
+        let words = format!("not asked, because the relay is in trouble: {}", told(answer));
+        Some(Answer::relay_is_down(class, words))
+    }
+}
+
+/// The answer for mails that a stop gives back.
+pub(super) fn stopping() -> Answer {
+    Answer::not_begun(Phase::Connect, "the worker stops, and the body had not begun")
+}
+
+fn finish_all<S: Shipment>(mails: Vec<S>, answer: &Answer) {
+    mails.into_iter().for_each(|mail| mail.finish(answer.clone()));
+}
+
+/// Whether a connection that had been idle ended before the relay took notice of the mail. A 421 to
+/// the first command is how many relays end one, after a time or after a number of mails.
+fn had_died(answer: &Answer) -> bool {
+    let is_trouble = matches!(answer.verdict, Verdict::TryLater { .. } | Verdict::RelayTrouble { .. });
+    answer.phase == Phase::Mail && is_trouble && matches!(answer.code, None | Some(421))
+}
+
+/// Whether the answer tells of the relay and not of the mail. Silence does, in whatever phase: if it
+/// is this mail that the relay cannot bear, the good answers to the others will outweigh it.
+fn is_relays_own(answer: &Answer) -> bool {
+    match answer.verdict {
+        Verdict::RelayTrouble { .. } | Verdict::Unsure => true,
+        Verdict::TryLater { .. } => matches!(answer.code, None | Some(421)),
+        Verdict::Accepted | Verdict::Refused { .. } | Verdict::NotBegun => false,
+    }
+}

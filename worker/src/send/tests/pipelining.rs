@@ -1,0 +1,185 @@
+//! Several mails over one connection with one round trip each, and what a slow or broken one costs
+//! the mail behind it.
+
+use std::collections::HashSet;
+use std::sync::Mutex;
+
+use futures_util::future::join_all;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::script::say;
+use super::*;
+
+fn bulk(mailer: &Mailer, recipient: &str) -> oneshot::Receiver<Answer> {
+    begin(mailer, to(recipient), MESSAGE, Lane::Bulk, true)
+}
+
+/// Reads until the relay has seen `end`, and says what it read.
+async fn read_until(tcp: &mut TcpStream, end: &str) -> String {
+    let mut seen = Vec::new();
+    while !seen.ends_with(end.as_bytes()) {
+        let read = tokio::time::timeout(Duration::from_secs(20), tcp.read_buf(&mut seen)).await;
+        let read = read.unwrap_or_else(|_| panic!("waits for {end:?} after {:?}", String::from_utf8_lossy(&seen)));
+        assert!(read.unwrap() > 0, "closed after {:?}", String::from_utf8_lossy(&seen));
+    }
+    String::from_utf8(seen).unwrap()
+}
+
+#[tokio::test]
+async fn the_next_envelope_goes_out_behind_the_body() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}?tls=none", listener.local_addr().unwrap());
+    let mailer = mailer_with(&url, quick());
+    let answers: Vec<_> = ["a@example.com", "b@example.com", "c@example.com"]
+        .into_iter()
+        .map(|recipient| bulk(&mailer, recipient))
+        .collect();
+
+    let (mut tcp, _) = listener.accept().await.unwrap();
+    tcp.write_all(b"220 relay\r\n").await.unwrap();
+    read_until(&mut tcp, "\r\n").await;
+    tcp.write_all(b"250-relay\r\n250 PIPELINING\r\n").await.unwrap();
+    read_until(&mut tcp, "DATA\r\n").await;
+    let envelope = b"250 sender\r\n250 recipient\r\n354 go\r\n";
+    tcp.write_all(envelope).await.unwrap();
+    let first = read_until(
+        &mut tcp,
+        "\r\n.\r\nMAIL FROM:<beckon@example.org>\r\nRCPT TO:<b@example.com>\r\nDATA\r\n",
+    )
+    .await;
+    tcp.write_all(b"250 first\r\n").await.unwrap();
+    tcp.write_all(envelope).await.unwrap();
+    read_until(&mut tcp, "RCPT TO:<c@example.com>\r\nDATA\r\n").await;
+    // The third is refused by its recipient's reply, in the same packet as the second's answer.
+    tcp.write_all(b"250 second\r\n250 sender\r\n550 5.1.1 unknown\r\n554 no recipients\r\n")
+        .await
+        .unwrap();
+
+    assert!(first.starts_with("Subject: Welcome"), "{first}");
+    let answers: Vec<_> = join_all(answers).await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(
+        answers.iter().map(|answer| answer.reply.as_str()).collect::<Vec<_>>(),
+        ["first", "second", "5.1.1 unknown"]
+    );
+    assert_eq!(at(&answers[2]), (refused(TroubleClass::AddressUnknown), Phase::Rcpt));
+}
+
+/// A relay on which mails to addresses that begin with `word` meet `act` at their dot.
+async fn relay_with(word: &'static str, act: Act) -> Relay {
+    let marked: Mutex<HashSet<usize>> = Mutex::default();
+    Relay::following(move |moment| {
+        let mut marked = marked.lock().unwrap();
+        match moment.verb {
+            "RCPT" if moment.line.contains(word) => {
+                marked.insert(moment.connection);
+                usual(moment)
+            }
+            "RCPT" => {
+                marked.remove(&moment.connection);
+                usual(moment)
+            }
+            "DOT" if marked.contains(&moment.connection) => act.clone(),
+            _ => usual(moment),
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_connection_that_breaks_at_the_dot_makes_one_mail_unsure() {
+    let relay = relay_with("broken", Act::Close).await;
+    let mailer = mailer(&relay);
+    send(&mailer, "ada@example.com").await;
+
+    let recipients = ["a@example.com", "broken@example.com", "c@example.com", "d@example.com"];
+    let answers = join_all(recipients.map(|recipient| bulk(&mailer, recipient))).await;
+
+    let verdicts: Vec<_> = answers.into_iter().map(|answer| answer.unwrap().verdict).collect();
+    use Verdict::{Accepted, Unsure};
+    assert_eq!(verdicts, [Accepted, Unsure, Accepted, Accepted]);
+    assert_eq!(relay.mails().len(), 5, "each body went out once");
+}
+
+#[tokio::test]
+async fn a_slow_mail_holds_up_no_other() {
+    let pause = Duration::from_secs(6);
+    let relay = relay_with("slow", Act::SayLater(pause, "250 at last\r\n".to_owned())).await;
+    let settings = Settings {
+        connections: 3,
+        ..hasty_at("DOT", Duration::from_secs(20))
+    };
+    let mailer = mailer_with(&relay.plain_url(), settings);
+    // Fast answers first, so that envelopes go out ahead.
+    join_all((0..20).map(|_| bulk(&mailer, "ada@example.com"))).await;
+    let began = Instant::now();
+
+    let slow = bulk(&mailer, "slow@example.com");
+    let others: Vec<_> = (0..40).map(|_| bulk(&mailer, "bob@example.com")).collect();
+    let interactive = send(&mailer, "eve@example.com").await;
+    let others = join_all(others).await;
+
+    assert!(
+        began.elapsed() < pause - Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+    assert_eq!(interactive.verdict, Verdict::Accepted);
+    assert!(
+        others
+            .into_iter()
+            .all(|answer| answer.unwrap().verdict == Verdict::Accepted)
+    );
+    assert_eq!(slow.await.unwrap().reply, "at last");
+    assert_eq!(relay.mails().len(), 62, "each body went out once");
+}
+
+#[tokio::test]
+async fn a_mail_of_the_interactive_lane_is_not_put_behind_a_dot() {
+    let relay = relay_with(
+        "slow",
+        Act::SayLater(Duration::from_secs(3), "250 at last\r\n".to_owned()),
+    )
+    .await;
+    let mailer = mailer_with(
+        &relay.plain_url(),
+        Settings {
+            connections: 3,
+            ..quick()
+        },
+    );
+    join_all((0..10).map(|_| bulk(&mailer, "ada@example.com"))).await;
+    let _slow = bulk(&mailer, "slow@example.com");
+    until("the slow one is at its dot", || relay.mails().len() == 11).await;
+    let began = Instant::now();
+
+    for _ in 0..5 {
+        assert_eq!(send(&mailer, "ada@example.com").await.verdict, Verdict::Accepted);
+    }
+
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test]
+async fn a_refused_mail_resets_what_it_began() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "RCPT" if moment.line.contains("nobody") => say("550 5.1.1 no such user"),
+        "DATA" if moment.mail % 2 == 1 => say("554 5.5.1 no valid recipients"),
+        _ => usual(moment),
+    })
+    .await;
+    let mailer = mailer(&relay);
+
+    let recipients = [
+        "a@example.com",
+        "nobody@example.com",
+        "c@example.com",
+        "nobody@example.com",
+    ];
+    let answers = join_all(recipients.map(|recipient| bulk(&mailer, recipient))).await;
+
+    let is_sent = |answer: Answer| answer.verdict == Verdict::Accepted;
+    let sent: Vec<_> = answers.into_iter().map(|answer| is_sent(answer.unwrap())).collect();
+    assert_eq!(sent, [true, false, true, false]);
+    assert_eq!((relay.connections(), relay.mails().len()), (1, 2));
+}

@@ -1,0 +1,341 @@
+//! One mail transaction (RFC 5321, 3.3), pipelined where the relay allows it.
+//!
+//! With PIPELINING the envelope goes out in one write, and the body with its final dot in another
+//! together with the envelope of the mail after it (RFC 2920, 3.1): one round trip a mail. Each
+//! mail's body still waits for the replies to its own envelope, so a connection that breaks makes
+//! at most one mail unsure: the one whose dot has no reply. The mail after it has not begun.
+//!
+//! A refusal costs no connection: the remaining replies are read, the transaction is reset together
+//! with the next envelope, and the connection is kept. The connection counts as clean only after a
+//! complete and fitting exchange; everything else leaves it unclean and thereby closed.
+
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+use shared::batch::Lane;
+use shared::failpoint::{self, Point, reach};
+use tokio::time::{timeout, timeout_at};
+
+use super::connection::Connection;
+use super::envelope::Envelope;
+use super::outbox::Queued;
+use super::phase::Phase;
+use super::reply::{Heard, Lost, Reply};
+use super::trouble::TroubleClass;
+use super::verdict::Answer;
+
+/// What ends a body: the end of its last line has been written with it.
+const FINAL_DOT: usize = ".\r\n".len();
+
+/// How long a relay that closed during the body has to say why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// How long an envelope that was sent ahead waits for the dot before it. Then its mail is sent over
+/// another connection: one slow mail holds up no other.
+const AHEAD_WAITS: Duration = Duration::from_secs(1);
+
+/// A composed mail and what follows it.
+pub trait Shipment: Send + Sync + 'static {
+    /// From and to whom.
+    fn envelope(&self) -> &Envelope;
+    /// The message in its final form: CRLF line ends, dots doubled (RFC 5321, 4.5.2), `.\r\n` at
+    /// its end.
+    fn wire(&self) -> &[u8];
+    /// Octets of the message itself, as SIZE announces it (RFC 1870, 3).
+    fn size(&self) -> usize;
+    /// Whether a person waits for it.
+    fn lane(&self) -> Lane;
+    /// Asked when only the body is missing; `false` holds it back.
+    fn may_start_body(&self) -> bool;
+    /// Takes the answer. Called once, or never if its connection's task panics.
+    fn finish(self, answer: Answer);
+}
+
+/// One command of the envelope.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Command {
+    Reset,
+    Mail,
+    Recipient,
+    Data,
+}
+
+/// An envelope that goes out behind a body has nothing to reset.
+const AHEAD: [Command; 3] = [Command::Mail, Command::Recipient, Command::Data];
+
+const ENVELOPE: [Command; 4] = [Command::Reset, Command::Mail, Command::Recipient, Command::Data];
+
+impl Command {
+    const fn phase(self) -> Phase {
+        match self {
+            Self::Reset | Self::Mail => Phase::Mail,
+            Self::Recipient => Phase::Rcpt,
+            Self::Data => Phase::Data,
+        }
+    }
+
+    /// Sorts out replies that do not answer this command: after one, commands and replies may no
+    /// longer belong together.
+    fn check(self, heard: Heard) -> Result<Reply, Lost> {
+        let reply = heard?;
+        let fits = match self {
+            Self::Reset => reply.is_completion() || reply.code == 421,
+            Self::Mail | Self::Recipient => reply.is_completion() || reply.is_refusal(),
+            Self::Data => reply.is_go_ahead() || reply.is_refusal(),
+        };
+        if fits {
+            return Ok(reply);
+        }
+        let text = format!(
+            "the reply {} {} does not fit the command",
+            reply.code,
+            reply.on_one_line()
+        );
+        Err(Lost::Garbled(text))
+    }
+
+    fn reached(self) {
+        match self {
+            Self::Reset => {}
+            Self::Mail => reach(Point::SenderNamed),
+            Self::Recipient => reach(Point::RecipientNamed),
+            Self::Data => reach(Point::BodyInvited),
+        }
+    }
+}
+
+impl Connection {
+    /// Why this relay can never take this mail, if so.
+    pub(super) fn obstacle(&self, mail: &impl Shipment) -> Option<Answer> {
+        let refuse = |class, words: String| Some(Answer::unsendable(class, words));
+        if mail.envelope().breaks_out() {
+            let words = "the address has a control character";
+            return refuse(TroubleClass::AddressUnsupported, words.to_owned());
+        }
+        if !mail.envelope().is_ascii() && !self.capabilities.any_script {
+            let words = "the address is not ASCII and the relay does not offer SMTPUTF8";
+            return refuse(TroubleClass::AddressUnsupported, words.to_owned());
+        }
+        if !mail.wire().is_ascii() && !self.capabilities.eight_bit {
+            let words = "the mail is not ASCII and the relay does not offer 8BITMIME";
+            return refuse(TroubleClass::Refused, words.to_owned());
+        }
+        let (size, largest) = (mail.size(), self.capabilities.largest?);
+        if size > largest {
+            let words = format!("the mail has {size} bytes and the relay takes {largest}");
+            return refuse(TroubleClass::ContentTooLarge, words);
+        }
+        None
+    }
+
+    /// Everything before the body. `None` when the relay waits for the body. `is_written` says that
+    /// the envelope went out with the mail before.
+    pub(super) async fn offer(&mut self, mail: &impl Shipment, is_written: bool, ends: Instant) -> Option<Answer> {
+        self.is_clean = false;
+        self.mails += 1;
+        reach(Point::RelayConnected);
+        let first = usize::from(!std::mem::take(&mut self.needs_reset));
+        let commands = ENVELOPE.get(first..).unwrap_or_default();
+        let mut together = match (is_written, self.capabilities.pipelining) {
+            (false, true) => Some(self.written_out(commands, mail)),
+            _ => None,
+        };
+        let mut refusal: Option<Answer> = None;
+        let (mut has_recipient, mut is_open) = (false, false);
+        for command in commands {
+            let phase = command.phase();
+            let to_write = match together.take() {
+                Some(all) => Some(all),
+                None if is_written || self.capabilities.pipelining => None,
+                None if refusal.is_some() => break,
+                None => Some(self.written_out(&[*command], mail)),
+            };
+            let heard = match to_write {
+                Some(commands) => self.dialogue.ask(phase, &commands, ends).await,
+                None => self.dialogue.hear(phase, ends).await,
+            };
+            let reply = match command.check(heard) {
+                Ok(reply) => reply,
+                // An earlier refusal stands, whatever happens to the connection afterwards.
+                Err(lost) => return Some(refusal.unwrap_or_else(|| Answer::from_lost(phase, &lost))),
+            };
+            has_recipient |= *command == Command::Recipient && reply.is_completion();
+            is_open = reply.is_go_ahead();
+            if reply.is_refusal() && refusal.is_none() {
+                refusal = Some(Answer::from_reply(phase, &reply));
+            }
+            if reply.code == 421 {
+                return refusal;
+            }
+            command.reached();
+        }
+        if refusal.is_some() {
+            // With a recipient, the lone dot would be an empty mail to that person.
+            self.is_clean = !is_open || (!has_recipient && self.send_lone_dot(ends).await);
+            self.needs_reset = true;
+            return refusal;
+        }
+        self.check_silence()
+    }
+
+    /// What the relay said before the body is not its answer to the body.
+    fn check_silence(&mut self) -> Option<Answer> {
+        if self.dialogue.stream.is_quiet() {
+            return None;
+        }
+        let lost = if self.dialogue.stream.has_ended() {
+            Lost::Broken("the relay closed the connection before the body".to_owned())
+        } else {
+            Lost::Garbled("the relay spoke out of turn before the body".to_owned())
+        };
+        Some(Answer::from_lost(Phase::Data, &lost))
+    }
+
+    fn written_out(&self, commands: &[Command], mail: &impl Shipment) -> String {
+        let mut text = String::with_capacity(192);
+        for command in commands {
+            match command {
+                Command::Reset => text.push_str("RSET\r\n"),
+                Command::Mail => self.write_mail(&mut text, mail),
+                Command::Recipient => {
+                    let recipient: &str = mail.envelope().recipient().as_ref();
+                    let _ = write!(text, "RCPT TO:<{recipient}>\r\n");
+                }
+                Command::Data => text.push_str("DATA\r\n"),
+            }
+        }
+        text
+    }
+
+    fn write_mail(&self, text: &mut String, mail: &impl Shipment) {
+        let sender: &str = mail.envelope().sender().as_ref();
+        // Writing to a string cannot fail.
+        let _ = write!(text, "MAIL FROM:<{sender}>");
+        if self.capabilities.largest.is_some() {
+            let _ = write!(text, " SIZE={}", mail.size());
+        }
+        if !mail.wire().is_ascii() {
+            text.push_str(" BODY=8BITMIME");
+        }
+        if !mail.envelope().is_ascii() {
+            text.push_str(" SMTPUTF8");
+        }
+        text.push_str("\r\n");
+    }
+
+    /// The relay refused the recipient and waits for a body all the same: RFC 2920, 3.1 asks for an
+    /// empty one. It has no recipient, so whatever the relay answers, nothing was sent.
+    async fn send_lone_dot(&mut self, ends: Instant) -> bool {
+        let heard = self.dialogue.ask(Phase::Data, ".\r\n", ends).await;
+        heard.is_ok_and(|reply| reply.code != 421 && !reply.is_go_ahead())
+    }
+
+    /// Sends the body and reads the reply that decides, with the envelope of `ahead` behind it.
+    /// `ahead` is taken away by `put_back` when the reply takes long.
+    pub(super) async fn deliver<S: Shipment>(
+        &mut self,
+        mail: &S,
+        ahead: &mut Option<Queued<S>>,
+        put_back: impl FnOnce(Queued<S>),
+        ends: Instant,
+    ) -> Answer {
+        let body = mail.wire();
+        let envelope = ahead.as_ref().map(|next| self.written_out(&AHEAD, &next.mail));
+        let envelope = envelope.as_deref().unwrap_or_default().as_bytes();
+        self.die_half_way(body).await;
+        let (started, before) = (Instant::now(), self.dialogue.stream.written());
+        let written = self.write_body([body, envelope], ends).await;
+        let metrics = &self.dialogue.terms.metrics;
+        metrics.took(Phase::Body, started.elapsed());
+        if let Err(lost) = written {
+            // Encrypted, the mail has more bytes than this, never fewer: so where the count falls
+            // short of the dot, the dot has not left.
+            let taken = self.dialogue.stream.written().saturating_sub(before);
+            let has_dot_left = taken > (body.len() - FINAL_DOT.min(body.len())) as u64;
+            let phase = if has_dot_left { Phase::Dot } else { Phase::Body };
+            return self.listen_for_last_words(phase, lost).await;
+        }
+        reach(Point::DotWritten);
+        let written_at = Instant::now();
+        let dot_ends = ends.min(written_at + self.dialogue.terms.deadlines.dot);
+        let (heard, was_slow) = self.read_dot_reply(ahead, put_back, dot_ends).await;
+        reach(Point::ReplyRead);
+        self.dialogue.note(Phase::Dot, written_at, &heard);
+        match heard {
+            Ok(reply) => {
+                self.is_clean = (reply.is_completion() || reply.is_refusal()) && reply.code != 421 && !was_slow;
+                Answer::from_reply(Phase::Dot, &reply)
+            }
+            Err(lost) => Answer::from_lost(Phase::Dot, &lost),
+        }
+    }
+
+    /// The reply to the dot, and whether an envelope sent ahead was given up meanwhile: then the
+    /// connection ends with the reply, for the relay waits for a body that will not come.
+    async fn read_dot_reply<S>(
+        &mut self,
+        ahead: &mut Option<S>,
+        put_back: impl FnOnce(S),
+        ends: Instant,
+    ) -> (Heard, bool) {
+        let stream = &mut self.dialogue.stream;
+        if ahead.is_some()
+            && let Ok(heard) = timeout(AHEAD_WAITS, stream.read_reply()).await
+        {
+            return (heard, false);
+        }
+        let next = ahead.take();
+        let was_slow = next.is_some();
+        next.map(put_back);
+        let heard = timeout_at(ends.into(), stream.read_reply()).await;
+        (heard.unwrap_or(Err(Lost::TimedOut)), was_slow)
+    }
+
+    /// Body and dot are one write, and a test wants to know of a worker that dies between them.
+    async fn die_half_way(&mut self, body: &[u8]) {
+        if failpoint::is_next(Point::BodyHalfWritten) {
+            let half = body.get(..body.len() / 2).unwrap_or_default();
+            let _ = self.dialogue.stream.write_command(half).await;
+        }
+        reach(Point::BodyHalfWritten);
+    }
+
+    /// Writes both parts, in one system call where the socket takes them. Each write that the relay
+    /// takes a part of has the whole deadline of the body.
+    async fn write_body(&mut self, parts: [&[u8]; 2], ends: Instant) -> Result<(), Lost> {
+        let Self { dialogue, .. } = self;
+        let pause = dialogue.terms.deadlines.body;
+        let stream = &mut dialogue.stream;
+        let broken = |fault: std::io::Error| Lost::Broken(fault.to_string());
+        let mut done = 0;
+        while done < parts.iter().map(|part| part.len()).sum() {
+            let end = ends.min(Instant::now() + pause);
+            let writing = timeout_at(end.into(), stream.write_some(parts, done));
+            done += writing.await.map_err(|_| Lost::TimedOut)?.map_err(broken)?;
+        }
+        loop {
+            let (end, before) = (ends.min(Instant::now() + pause), stream.written());
+            match timeout_at(end.into(), stream.flush()).await {
+                Ok(flushed) => return flushed.map_err(broken),
+                Err(_) if end < ends && stream.written() > before => {}
+                Err(_) => return Err(Lost::TimedOut),
+            }
+        }
+    }
+
+    /// A relay that closes during a body has often said why before.
+    async fn listen_for_last_words(&mut self, phase: Phase, lost: Lost) -> Answer {
+        let mut heard = Err(lost);
+        if matches!(heard, Err(Lost::Broken(_)))
+            && let Ok(Ok(reply)) = timeout(LAST_WORDS, self.dialogue.stream.read_reply()).await
+            && (reply.is_refusal() || phase == Phase::Dot)
+        {
+            heard = Ok(reply);
+        }
+        self.dialogue.terms.metrics.heard(&heard);
+        match heard {
+            Ok(reply) => Answer::from_reply(phase, &reply),
+            Err(lost) => Answer::from_lost(phase, &lost),
+        }
+    }
+}
