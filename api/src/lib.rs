@@ -1,7 +1,7 @@
 //! Takes requests in, puts jobs out, shows what became of them.
 //!
 //! [`run`] starts the process and is what `main` calls. [`routes`] lists everything that can be
-//! asked; [`intake`] accepts batches; [`dispatch`] publishes what is due.
+//! asked; [`intake`] accepts batches; the crate `dispatcher` publishes what is due.
 
 pub mod access_events;
 pub mod administrators;
@@ -18,7 +18,6 @@ pub mod console;
 pub mod credentials;
 pub mod deliveries;
 pub mod disk_budget;
-pub mod dispatch;
 pub mod events;
 pub mod idempotent;
 pub mod import;
@@ -51,13 +50,14 @@ mod wiped;
 use backlog::BacklogGauges;
 use config::{KeyRequest, Settings};
 use credentials::Tries;
-use dispatch::Dispatcher;
+use dispatcher::{Dispatcher, DispatcherMetrics};
 use metrics::ApiMetrics;
 use shared::config::DatabaseSettings;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
 use shared::name::check as check_name;
 use shared::password::HashPool;
+use shared::process_name::process_name;
 use shared::queue::{Brokers, QueueError};
 use shared::store::api_keys::{Created, NewKey};
 use shared::store::audit::{self, Act, Action, Actor};
@@ -71,9 +71,10 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
-/// Connections to Postgres that dispatching has for itself, however many requests wait for one: its
-/// turn, its ears, and two for statements.
-const DISPATCHER_CONNECTIONS: u32 = 4;
+/// Connections to Postgres that dispatching has for itself, however many requests wait for one: one for
+/// each of its tasks (two publishers, the turn, sweeps, auto-pause, housekeeping, heartbeat) and one for
+/// notifications.
+const DISPATCHER_CONNECTIONS: u32 = 8;
 
 /// Passwords that wait for each thread that hashes. The last of them waits for 32 hashes of 19 ms, 0.6 s,
 /// which leaves a sign-in below 2 s on a machine that is three times as slow; more callers are told
@@ -199,6 +200,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let registry = Metrics::for_process();
     registry.show_connections(&db);
     let metrics = Arc::new(ApiMetrics::declare(&registry));
+    let dispatcher_metrics = Arc::new(DispatcherMetrics::declare(&registry, metrics.beats.clone()));
     let backlog = BacklogGauges::declare(&registry, metrics.beats.with_label_values(&["recorded"]));
     let months_ahead = months::declare(&registry);
     let api = Api {
@@ -215,10 +217,20 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         hold: settings.hold,
         watches: Arc::default(),
         broker_met: Arc::default(),
+        dispatcher_metrics,
         metrics,
         lifecycle: lifecycle.clone(),
     };
-    let dispatcher = dispatcher(settings.database, settings.brokers, settings.brake_bounces, &api)?;
+    let dispatcher = Dispatcher {
+        db: dispatcher_database(settings.database)?,
+        brokers: Brokers::new(settings.brokers),
+        name: process_name("api"),
+        rate: api.mail_rate,
+        auto_pause_bounces: settings.brake_bounces,
+        broker_met: Arc::clone(&api.broker_met),
+        metrics: Arc::clone(&api.dispatcher_metrics),
+        lifecycle: lifecycle.clone(),
+    };
     info!(address = %settings.listen, "API is running");
     let probing = tokio::spawn(serve_probes(probes_listener, routes::probes(&api, registry)));
     let serving = server::serve(
@@ -275,24 +287,11 @@ async fn finish(lifecycle: &Lifecycle, grace: Duration) -> bool {
     finished
 }
 
-/// The part that publishes what is due, with connections of its own.
-fn dispatcher(
-    database: DatabaseSettings,
-    brokers: Vec<String>,
-    brake_bounces: Option<i64>,
-    api: &Api,
-) -> StoreResult<Dispatcher> {
+/// Connections of the dispatcher's own.
+fn dispatcher_database(database: DatabaseSettings) -> StoreResult<Db> {
     let database = DatabaseSettings {
         connections: DISPATCHER_CONNECTIONS,
         ..database
     };
-    Ok(Dispatcher {
-        db: store::connect(&database, "beckon-api: dispatcher")?,
-        brokers: Brokers::new(brokers),
-        rate: api.mail_rate,
-        brake_bounces,
-        broker_met: Arc::clone(&api.broker_met),
-        metrics: Arc::clone(&api.metrics),
-        lifecycle: api.lifecycle.clone(),
-    })
+    store::connect(&database, "beckon-api: dispatcher")
 }

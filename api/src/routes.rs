@@ -148,7 +148,7 @@ pub fn probes(api: &Api, metrics: Metrics) -> Router {
             if store::ping(&api.db).await.is_err() {
                 stands.obstacles.push("Postgres does not answer".to_owned());
             }
-            if api.metrics.amqp_connected.get() == 0 {
+            if api.dispatcher_metrics.amqp_connected.get() == 0 {
                 let told = "RabbitMQ is not connected; requests are accepted and their mails wait".to_owned();
                 // Whoever was never connected may have an address that is wrong, and must not take the
                 // place of a process that has the right one.

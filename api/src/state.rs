@@ -45,6 +45,8 @@ pub struct Api {
     pub hold: Duration,
     /// The batches that somebody watches.
     pub watches: Arc<Watches>,
+    /// Whether this process dispatches and is connected.
+    pub dispatcher_metrics: Arc<dispatcher::DispatcherMetrics>,
     /// Whether this process has ever been connected to `RabbitMQ`.
     pub broker_met: Arc<AtomicBool>,
     /// What is counted.

@@ -33,6 +33,7 @@ pub mod metrics;
 pub mod name;
 pub mod password;
 pub mod probes;
+pub mod process_name;
 pub mod queue;
 pub mod reconnect;
 pub mod release;

@@ -24,6 +24,7 @@ pub mod claims;
 pub mod credentials;
 pub mod deliveries;
 pub mod dispatch;
+pub mod dispatcher_lease;
 pub mod everybody;
 pub mod idempotency;
 pub mod imports;

@@ -33,6 +33,7 @@ const TABLES: &[(&str, Column)] = &[
     ("_sqlx_migrations", STATE),
     ("administrators", STAFF),
     ("api_keys", STAFF),
+    ("dispatcher", STATE),
     ("dispatching", STATE),
     ("heartbeat", STATE),
     (

@@ -36,6 +36,7 @@ mod a_queue_does_not_answer;
 mod a_queue_is_deleted;
 mod a_queue_is_full;
 mod a_role_owns_nothing;
+mod a_slow_mail_holds_up_no_other;
 mod a_stop_finishes_started_mail;
 mod a_system_email_is_changed;
 mod a_user_is_locked;

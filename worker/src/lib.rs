@@ -30,6 +30,7 @@ use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
 use shared::password::HashPool;
 use shared::probes::{self, Readiness};
+use shared::process_name::process_name;
 use shared::queue::Brokers;
 use shared::reconnect::Delays;
 use shared::store::{self, Db, schema};
@@ -67,7 +68,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let traces = trace::start("beckon-worker", settings.collector.as_deref());
     let metrics = Metrics::for_process();
     let counted = Arc::new(WorkerMetrics::declare(&metrics));
-    let name = worker_name();
+    let name = process_name("worker");
     let db = store::connect(&settings.database, &name)?;
     metrics.show_connections(&db);
     let grace = settings.stop_grace;
@@ -180,17 +181,6 @@ fn pipeline(settings: Settings, lifecycle: &Lifecycle, parts: &Parts<'_>) -> Res
         retries: settings.retries,
         metrics: Arc::clone(counted),
     })
-}
-
-/// Which worker made an attempt: this machine's name and the process's number.
-fn worker_name() -> String {
-    let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
-    let host = host.trim();
-    format!(
-        "{}/{}",
-        if host.is_empty() { "worker" } else { host },
-        std::process::id()
-    )
 }
 
 async fn serve_probes(listener: TcpListener, metrics: Metrics, db: Db, counted: Arc<WorkerMetrics>) {

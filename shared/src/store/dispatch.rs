@@ -1,5 +1,6 @@
 //! What the dispatcher reads and writes: what is due, what was published, what was lost.
 
+use super::dispatcher_lease::Turn;
 use super::{Db, StoreResult, despite_deadlocks, seconds, within};
 use crate::batch::Lane;
 use crate::job::Job;
@@ -36,36 +37,6 @@ impl Due {
     }
 }
 
-/// The right to dispatch, held by one process at a time: a lock that Postgres takes back when the
-/// connection ends.
-pub struct Turn {
-    connection: sqlx::pool::PoolConnection<sqlx::Postgres>,
-}
-
-/// Takes the dispatcher's turn, if nobody has it.
-pub async fn take_turn(db: &Db) -> StoreResult<Option<Turn>> {
-    let mut connection = db.acquire().await?;
-    // Whatever way a turn ends, its lock must not go back to the pool with its connection.
-    connection.close_on_drop();
-    let asked = sqlx::query!(r#"select pg_try_advisory_lock(hashtextextended('dispatcher', 0)) as "is_mine!""#);
-    let row = within(asked.fetch_one(&mut *connection)).await?;
-    Ok(row.is_mine.then_some(Turn { connection }))
-}
-
-impl Turn {
-    /// Checks that the turn is still ours, which it is as long as its connection lives.
-    pub async fn confirm(&mut self) -> StoreResult<()> {
-        within(sqlx::query!("select 1 as one").fetch_one(&mut *self.connection)).await?;
-        Ok(())
-    }
-
-    /// Gives the turn to whoever asks next.
-    pub async fn pass_on(self) {
-        // Closing the connection releases the lock even when Postgres does not answer.
-        let _ = self.connection.close().await;
-    }
-}
-
 /// Hears that there is work. A missed call costs one poll interval, never a mail.
 pub async fn listen(db: &Db) -> StoreResult<PgListener> {
     let mut listener = PgListener::connect_with(db).await?;
@@ -79,11 +50,16 @@ pub async fn heard(listener: &mut PgListener) -> StoreResult<()> {
     Ok(())
 }
 
-/// Starts batches whose hold is over.
-pub async fn start_held(db: &Db) -> StoreResult<u64> {
+/// Starts batches whose hold is over. One whose row is locked starts a moment later.
+pub async fn start_held(db: &Db, turn: Turn) -> StoreResult<u64> {
     let starting = sqlx::query!(
-        "update batches set state = 'running'
-         where finished_at is null and state = 'held' and start_at <= now()",
+        "with turn as materialized (select from dispatcher where epoch = $1 for share)
+         update batches set state = 'running'
+         where exists (select from turn) and id in (
+             select id from batches
+             where finished_at is null and state = 'held' and start_at <= now()
+             for no key update skip locked)",
+        turn.epoch,
     );
     let done = within(starting.execute(db)).await?;
     Ok(done.rows_affected())
@@ -134,14 +110,15 @@ pub async fn due(db: &Db, lane: Lane, most: i64, last: Uuid) -> StoreResult<Vec<
 /// Marks as queued what the broker confirmed. One that a worker has claimed meanwhile stays so,
 /// also when it has been given back already: then it is due at another time than it was
 /// published for, and its job is spent.
-pub async fn mark_queued(db: &Db, published: &[&Due], lease: Duration) -> StoreResult<u64> {
+pub async fn mark_queued(db: &Db, turn: Turn, published: &[&Due], lease: Duration) -> StoreResult<u64> {
     let ids: Vec<Uuid> = published.iter().map(|due| due.delivery).collect();
     let attempts: Vec<i32> = published.iter().map(|due| due.attempt).collect();
     let due_at: Vec<OffsetDateTime> = published.iter().map(|due| due.due_at).collect();
     let marking = || async {
         let marking = sqlx::query!(
             // States are compared as text, so that nobody reads the index of all that is due.
-            "with found as materialized (
+            "with turn as materialized (select from dispatcher where epoch = $5 for share),
+         found as materialized (
              select due.id, due.attempt, due.due_at
              from unnest($1::uuid[], $2::integer[], $3::timestamptz[]) as due (id, attempt, due_at)
              cross join lateral (select batch_id from deliveries where id = due.id offset 0) d
@@ -151,12 +128,14 @@ pub async fn mark_queued(db: &Db, published: &[&Due], lease: Duration) -> StoreR
          update deliveries d
          set state = 'queued', moved_at = now(), lease_until = now() + make_interval(secs => $4)
          from found
-         where d.id = found.id and d.attempt = found.attempt and d.due_at = found.due_at
+         where exists (select from turn)
+           and d.id = found.id and d.attempt = found.attempt and d.due_at = found.due_at
            and d.state::text in ('waiting', 'retrying')",
             &ids,
             &attempts,
             &due_at,
             seconds(lease),
+            turn.epoch,
         );
         within(marking.execute(db)).await
     };
@@ -165,23 +144,25 @@ pub async fn mark_queued(db: &Db, published: &[&Due], lease: Duration) -> StoreR
 
 /// Makes everything in the queues due again: after a new connection nothing proves that the
 /// broker still has it, and a copy too many is dropped by the claim.
-pub async fn requeue_all(db: &Db) -> StoreResult<u64> {
-    requeue(db, true).await
+pub async fn requeue_all(db: &Db, turn: Turn) -> StoreResult<u64> {
+    requeue(db, turn, true).await
 }
 
 /// Makes due again what lay in a queue past its lease: its job is lost.
-pub async fn requeue_lost(db: &Db) -> StoreResult<u64> {
-    requeue(db, false).await
+pub async fn requeue_lost(db: &Db, turn: Turn) -> StoreResult<u64> {
+    requeue(db, turn, false).await
 }
 
-async fn requeue(db: &Db, also_within_lease: bool) -> StoreResult<u64> {
+async fn requeue(db: &Db, turn: Turn, also_within_lease: bool) -> StoreResult<u64> {
     let requeueing = || async {
         let requeueing = sqlx::query!(
-            "update deliveries
+            "with turn as materialized (select from dispatcher where epoch = $2 for share)
+             update deliveries
              set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
                  moved_at = now(), lease_until = null
-             where state = 'queued' and ($1 or lease_until < now())",
+             where exists (select from turn) and state = 'queued' and ($1 or lease_until < now())",
             also_within_lease,
+            turn.epoch,
         );
         within(requeueing.execute(db)).await
     };
@@ -217,12 +198,14 @@ pub async fn give_back(db: &Db, jobs: &[Job]) -> StoreResult<()> {
 
 /// Ends attempts whose worker vanished: nobody knows how far it came, so they are unsure, and the
 /// delivery is due again at once. Past `attempts_most` attempts it has failed instead.
-pub async fn end_vanished(db: &Db, attempts_most: i32) -> StoreResult<u64> {
+pub async fn end_vanished(db: &Db, turn: Turn, attempts_most: i32) -> StoreResult<u64> {
     let ending = sqlx::query!(
-        r#"with vanished as (
+        r#"with turn as materialized (
+               select from dispatcher where epoch = $2 for share
+           ), vanished as (
                select d.id, d.attempt, d.cancel_reason, b.state as batch_state
                from deliveries d join batches b on b.id = d.batch_id
-               where d.state = 'sending' and d.lease_until < now()
+               where exists (select from turn) and d.state = 'sending' and d.lease_until < now()
                order by d.lease_until
                limit 5000
                for update of d skip locked
@@ -248,6 +231,7 @@ pub async fn end_vanished(db: &Db, attempts_most: i32) -> StoreResult<u64> {
            )
            select count(*) as "n!" from moved"#,
         attempts_most,
+        turn.epoch,
     );
     let row = within(ending.fetch_one(db)).await?;
     Ok(u64::try_from(row.n).unwrap_or_default())

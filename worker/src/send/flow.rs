@@ -32,7 +32,7 @@ const WIDEN_AFTER_AT_MOST: Duration = Duration::from_secs(80);
 
 /// How long the first mail has the relay for itself before another one is tried beside it, so that
 /// a mail that hangs holds up the others for seconds only.
-const TRIAL_TAKES: Duration = Duration::from_secs(2);
+const TRIAL_TAKES: Duration = Duration::from_secs(1);
 
 /// The state of the circuit breaker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

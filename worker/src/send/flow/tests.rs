@@ -48,8 +48,8 @@ fn a_first_mail_goes_before_the_others_and_not_for_ever() {
     let mut flow = flow(20);
 
     assert_eq!(flow.trial(0, start), Some(1));
-    assert_eq!(flow.trial(1, start + Duration::from_secs(1)), Some(1));
-    assert_eq!(flow.trial(1, start + Duration::from_secs(5)), Some(3));
+    assert_eq!(flow.trial(1, start + Duration::from_millis(900)), Some(1));
+    assert_eq!(flow.trial(1, start + Duration::from_millis(2500)), Some(3));
     assert_eq!(flow.trial(3, start + Duration::from_mins(5)), Some(20));
     assert_eq!(
         flow.trial(0, start + Duration::from_mins(5)),

@@ -1,4 +1,4 @@
-//! The brake: a batch that fails too often pauses itself, and goes on when a person says so.
+//! Auto-pause: a batch that fails too often pauses itself, and goes on when a person says so.
 //!
 //! Mail providers judge a sender by what they refuse. A list that is old, or a letter that a filter
 //! dislikes, costs everybody's mail its standing, so the batch rests until somebody has looked. That is
@@ -9,7 +9,7 @@
 //! here is only how bad a batch must be before it is worth counting again: without it a batch of a
 //! hundred thousand with five failures in a hundred would be read every second.
 
-use crate::metrics::ApiMetrics;
+use crate::metrics::DispatcherMetrics;
 use serde_json::json;
 use shared::batch::Brake;
 use shared::store::brake::{self as rows, Running};
@@ -19,8 +19,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
+use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 use uuid::Uuid;
+
+/// How often to look.
+const PACE: Duration = Duration::from_secs(1);
 
 /// Mails that must have ended before unknown addresses are judged: one in ten of fewer is chance.
 const BOUNCES_OF: i64 = 100;
@@ -79,17 +83,17 @@ struct Known {
 }
 
 /// Looks after the batches that run.
-pub(super) struct Brakes {
+pub(super) struct AutoPause {
     db: Db,
-    metrics: Arc<ApiMetrics>,
+    metrics: Arc<DispatcherMetrics>,
     bounces: Limit,
     policy: Limit,
     known: HashMap<Uuid, Known>,
 }
 
-impl Brakes {
-    /// Brakes that let so many unknown addresses of a hundred pass; any number where that is none.
-    pub(super) fn new(db: Db, bounces: Option<i64>, metrics: Arc<ApiMetrics>) -> Self {
+impl AutoPause {
+    /// Lets so many unknown addresses of a hundred pass; any number where that is none.
+    pub(super) fn new(db: Db, bounces: Option<i64>, metrics: Arc<DispatcherMetrics>) -> Self {
         Self {
             db,
             metrics,
@@ -105,8 +109,20 @@ impl Brakes {
         }
     }
 
+    /// Looks until dropped. A failing statement is logged and tried again.
+    pub(super) async fn run(mut self) {
+        let mut pace = interval(PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            pace.tick().await;
+            if let Err(fault) = self.look().await {
+                warn!(error = %fault, cause = %fault.cause(), "Could not see whether a batch should pause itself; trying again");
+            }
+        }
+    }
+
     /// Pauses what should not go on.
-    pub(super) async fn look(&mut self) -> StoreResult<()> {
+    async fn look(&mut self) -> StoreResult<()> {
         self.look_at_failures().await?;
         self.look_at_the_relay().await
     }

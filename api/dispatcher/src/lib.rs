@@ -1,0 +1,296 @@
+//! Publishes due deliveries: every job goes to the broker through here.
+//!
+//! Hold, schedule, retry, rate, fairness, pause and stop are conditions on rows in Postgres, and
+//! this is the one place that reads them. Among all API processes one dispatches at a time, the one
+//! that holds the turn ([`turn`]). The others stand by: connected to the broker and to Postgres,
+//! asking for the turn every few seconds.
+//!
+//! Under one turn run separate tasks, so that a locked row or a failing statement of one delays none
+//! of the others: a publisher for each lane ([`publisher`]), the sweeper ([`sweeper`]), auto-pause
+//! ([`auto_pause`]), housekeeping ([`housekeeping`]) and the heartbeat ([`heartbeat`]).
+//!
+//! The broker is disposable. A new connection to it proves nothing about old jobs, so everything
+//! that lay in a queue is due again; copies are dropped by the claim. What lies in a queue too
+//! long without a claim is published again as well.
+
+mod auto_pause;
+mod heartbeat;
+mod housekeeping;
+mod metrics;
+mod publisher;
+mod spans;
+mod sweeper;
+mod token_bucket;
+mod turn;
+mod window;
+
+pub use metrics::DispatcherMetrics;
+
+use auto_pause::AutoPause;
+use heartbeat::{Heartbeat, Rounds};
+use publisher::Publisher;
+use shared::batch::Lane;
+use shared::lifecycle::Lifecycle;
+use shared::queue::{Brokers, QueueError, Session, SessionEvent};
+use shared::reconnect::Delays;
+use shared::store::dispatch as rows;
+use shared::store::{Db, StoreError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use sweeper::Sweeper;
+use token_bucket::TokenBucket;
+use tokio::sync::Notify;
+use tracing::{info, warn};
+use turn::HeldTurn;
+
+/// How long a process that stands by waits before it asks for the turn again.
+const STANDBY: Duration = Duration::from_secs(2);
+
+/// Why a turn ended before its time.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("{0}")]
+    Queue(#[from] QueueError),
+    #[error("{}: {}", .0, .0.cause())]
+    Store(#[from] StoreError),
+    /// Another process took over, or Postgres did not answer for so long that one may have.
+    #[error("the turn is over: it was not renewed in time")]
+    TurnLost,
+}
+
+/// Publishes due deliveries.
+pub struct Dispatcher {
+    /// Where deliveries are.
+    pub db: Db,
+    /// Where jobs go.
+    pub brokers: Brokers,
+    /// This process's name, for people who ask which one dispatches.
+    pub name: String,
+    /// Mails a second over all workers; none is no limit.
+    pub rate: Option<f64>,
+    /// How many unknown addresses of a hundred make a batch pause itself; none is any number.
+    pub auto_pause_bounces: Option<i64>,
+    /// Set once `RabbitMQ` has let this process in.
+    pub broker_met: Arc<AtomicBool>,
+    /// What is counted.
+    pub metrics: Arc<DispatcherMetrics>,
+    /// When to stop.
+    pub lifecycle: Lifecycle,
+}
+
+/// What wakes the publishers: one call for each, because one that takes it must not take it from
+/// the other.
+#[derive(Default)]
+struct Wake([Notify; 2]);
+
+impl Wake {
+    fn all(&self) {
+        self.0.iter().for_each(Notify::notify_one);
+    }
+}
+
+impl Dispatcher {
+    /// Dispatches whenever it is this process's turn, until the process stops.
+    ///
+    /// # Errors
+    ///
+    /// A queue exists that is not ours in form: a person must decide, and going on would only
+    /// repeat the question.
+    pub async fn run(self) -> Result<(), QueueError> {
+        let wake = Arc::new(Wake::default());
+        let listening = tokio::spawn(listen(self.db.clone(), Arc::clone(&wake)));
+        let mut delays = Delays::for_a_near_server();
+        let ended = loop {
+            if self.lifecycle.is_stopping() {
+                break Ok(());
+            }
+            let session = tokio::select! {
+                session = self.one_session(&wake, &mut delays) => session,
+                () = self.lifecycle.ending().cancelled() => break Ok(()),
+            };
+            self.metrics.dispatching.set(0);
+            match session {
+                Ok(()) => {}
+                Err(Trouble::Queue(fault @ QueueError::DeclaredOtherwise { .. })) => break Err(fault),
+                Err(trouble) => {
+                    let delay = delays.next_delay();
+                    warn!(error = %trouble, retry_seconds = delay.as_secs_f32(), "Dispatching was interrupted; trying again");
+                    self.metrics.amqp_connected.set(0);
+                    self.metrics.amqp_reconnects.inc();
+                    self.lifecycle.pause(delay).await;
+                }
+            }
+        };
+        listening.abort();
+        ended
+    }
+
+    /// Connects, stands by, and dispatches when it is this process's turn. The connections stay
+    /// open meanwhile: when the turn comes, the broker is known to be there.
+    async fn one_session(&self, wake: &Arc<Wake>, delays: &mut Delays) -> Result<(), Trouble> {
+        let mut session = self.brokers.connect("beckon-api: dispatcher").await?;
+        session.declare().await?;
+        self.metrics.amqp_connected.set(1);
+        self.broker_met.store(true, Ordering::Relaxed);
+        // The broker says so again if it still takes no messages.
+        self.metrics.amqp_blocked.set(0);
+        let ended = self.stand_by_and_dispatch(&mut session, wake, delays).await;
+        // A broker in trouble may never hear it, and what is due does not wait for that.
+        self.lifecycle.spawn(session.close());
+        ended
+    }
+
+    async fn stand_by_and_dispatch(
+        &self,
+        session: &mut Session,
+        wake: &Arc<Wake>,
+        delays: &mut Delays,
+    ) -> Result<(), Trouble> {
+        while !self.lifecycle.is_stopping() {
+            match HeldTurn::take(&self.db, &self.name).await {
+                Ok(Some(turn)) => {
+                    let ended = self.dispatch(session, &turn, wake, delays).await;
+                    for lane in Lane::ALL {
+                        self.metrics.queued(lane, 0);
+                    }
+                    self.metrics.dispatching.set(0);
+                    turn.release().await;
+                    match ended {
+                        // The connection is well.
+                        Err(Trouble::TurnLost) => warn!("Another process may dispatch; standing by"),
+                        ended => return ended,
+                    }
+                }
+                Ok(None) => {}
+                Err(fault) => warn!(error = %fault, cause = %fault.cause(), "Could not ask for the dispatcher's turn"),
+            }
+            tokio::select! {
+                event = session.next_event() => self.note_event(event)?,
+                () = self.lifecycle.pause(STANDBY) => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn dispatch(
+        &self,
+        session: &mut Session,
+        turn: &HeldTurn,
+        wake: &Arc<Wake>,
+        delays: &mut Delays,
+    ) -> Result<(), Trouble> {
+        let rounds = Arc::new(Rounds::default());
+        let bucket = Arc::new(TokenBucket::new(self.rate));
+        let interactive = self.publisher(session, Lane::Interactive, turn, &bucket, &rounds).await?;
+        let bulk = self.publisher(session, Lane::Bulk, turn, &bucket, &rounds).await?;
+        let heartbeat = Heartbeat {
+            db: self.db.clone(),
+            publisher: session.heart().await?,
+            rounds,
+            metrics: Arc::clone(&self.metrics),
+        };
+        let sweeper = Sweeper {
+            db: self.db.clone(),
+            turn: turn.turn(),
+            metrics: Arc::clone(&self.metrics),
+        };
+        let published_again = rows::requeue_all(&self.db, turn.turn()).await?;
+        // What fell due too long ago is ended before anything is published.
+        sweeper.once().await;
+        info!(epoch = turn.turn().epoch, published_again, "Dispatching from this process");
+        self.metrics.dispatching.set(1);
+        delays.reset();
+        let auto_pause = AutoPause::new(self.db.clone(), self.auto_pause_bounces, Arc::clone(&self.metrics));
+        tokio::select! {
+            biased;
+            () = turn.lost() => Err(Trouble::TurnLost),
+            published = self.publish([interactive, bulk], wake) => Ok(published?),
+            fault = self.watch(session) => Err(fault.into()),
+            () = sweeper.run() => Ok(()),
+            () = auto_pause.run() => Ok(()),
+            () = housekeeping::run(&self.db) => Ok(()),
+            () = heartbeat.run() => Ok(()),
+        }
+    }
+
+    /// Runs both publishers until the process stops or one of them meets trouble; then the other one
+    /// ends with its round.
+    async fn publish(&self, publishers: [Publisher; 2], wake: &Wake) -> Result<(), QueueError> {
+        let stop = self.lifecycle.stopping().child_token();
+        let run = async |publisher: Publisher, wake: &Notify| {
+            let ended = publisher.run(wake, &stop).await;
+            stop.cancel();
+            ended
+        };
+        let [interactive, bulk] = publishers;
+        let [wake_interactive, wake_bulk] = &wake.0;
+        let (interactive, bulk) = tokio::join!(run(interactive, wake_interactive), run(bulk, wake_bulk));
+        interactive.and(bulk)
+    }
+
+    async fn publisher(
+        &self,
+        session: &mut Session,
+        lane: Lane,
+        turn: &HeldTurn,
+        bucket: &Arc<TokenBucket>,
+        rounds: &Arc<Rounds>,
+    ) -> Result<Publisher, QueueError> {
+        let parts = publisher::Parts {
+            db: self.db.clone(),
+            turn: turn.turn(),
+            bucket: Arc::clone(bucket),
+            rounds: Arc::clone(rounds),
+            metrics: Arc::clone(&self.metrics),
+        };
+        Ok(Publisher::new(lane, session.publisher().await?, self.rate, parts))
+    }
+
+    /// Resolves with what ends the session.
+    async fn watch(&self, session: &mut Session) -> QueueError {
+        loop {
+            if let Err(fault) = self.note_event(session.next_event().await) {
+                return fault;
+            }
+        }
+    }
+
+    fn note_event(&self, event: Option<SessionEvent>) -> Result<(), QueueError> {
+        let lost = |why| QueueError::Unreachable {
+            host: "the connected broker".to_owned(),
+            why,
+        };
+        match event {
+            Some(SessionEvent::Lost(why)) => return Err(lost(why)),
+            None => return Err(lost("its events ended".to_owned())),
+            Some(SessionEvent::Blocked(reason)) => {
+                self.metrics.amqp_blocked.set(1);
+                warn!(
+                    reason,
+                    "RabbitMQ takes no messages for now; deliveries wait in Postgres"
+                );
+            }
+            Some(SessionEvent::Unblocked) => {
+                self.metrics.amqp_blocked.set(0);
+                info!("RabbitMQ takes messages again");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Turns Postgres's notifications into wake-ups. Without them work is found by polling.
+async fn listen(db: Db, wake: Arc<Wake>) {
+    let mut delays = Delays::for_a_near_server();
+    loop {
+        if let Ok(mut listener) = rows::listen(&db).await {
+            delays.reset();
+            wake.all();
+            while rows::heard(&mut listener).await.is_ok() {
+                wake.all();
+            }
+        }
+        tokio::time::sleep(delays.next_delay()).await;
+    }
+}

@@ -1,0 +1,245 @@
+//! Publishes one lane's due deliveries, round by round.
+//!
+//! A round takes what is due, in turns between batches, no more than the window and the rate allow;
+//! publishes it; waits for the broker's confirms; and marks as queued exactly what was confirmed.
+//! Publishing comes before marking, so a job may reach a worker whose delivery is not marked yet:
+//! the claim takes it all the same, and the mark then moves nothing. Dying between the two costs a
+//! second copy of some jobs, which the claim drops.
+
+use crate::heartbeat::Rounds;
+use crate::metrics::DispatcherMetrics;
+use crate::spans;
+use crate::token_bucket::TokenBucket;
+use crate::window::Window;
+use shared::batch::Lane;
+use shared::failpoint::{Point, reach};
+use shared::job::Job;
+use shared::queue::{self, JOB_LIFETIME, Outgoing, Published, QueueError, queue_of};
+use shared::reconnect::Delays;
+use shared::store::dispatch::{self as rows, Due};
+use shared::store::dispatcher_lease::Turn;
+use shared::store::{Db, StoreError};
+use shared::trace::{TraceContext, now};
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, warn};
+use uuid::Uuid;
+
+/// Jobs published in one round at most. A window of confirms of a thousand is as fast as the broker
+/// gets.
+const ROUND_MOST: i64 = 2_000;
+
+/// A job unclaimed for this long has surely left the queue: the broker has dropped it.
+const QUEUE_LEASE: Duration = JOB_LIFETIME.saturating_add(Duration::from_mins(1));
+
+/// How often to look without being woken: retries and scheduled batches fall due silently.
+const POLL: Duration = Duration::from_millis(500);
+
+/// While a window is full, how soon to look whether it has room again. A window holds a second of
+/// work, so a tenth of that leaves no worker idle.
+const FULL_POLL: Duration = Duration::from_millis(100);
+
+/// How soon to publish again after the broker refused jobs.
+const REFUSED_POLL: Duration = Duration::from_secs(1);
+
+/// What to do after a round.
+enum Pace {
+    /// There may be more.
+    More,
+    /// The window is full.
+    Full,
+    /// The rate allows the next one after this long.
+    Limited(Duration),
+    /// The broker refused some; it is asked again after a while.
+    Refused,
+    /// Nothing is due.
+    Idle,
+}
+
+/// Why a round was not completed.
+enum Fault {
+    /// The session is over.
+    Queue(QueueError),
+    /// Postgres; the round is tried again.
+    Store(StoreError),
+}
+
+impl From<QueueError> for Fault {
+    fn from(fault: QueueError) -> Self {
+        Self::Queue(fault)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(fault: StoreError) -> Self {
+        Self::Store(fault)
+    }
+}
+
+/// What the publishers of both lanes have in common.
+pub(super) struct Parts {
+    pub(super) db: Db,
+    pub(super) turn: Turn,
+    pub(super) bucket: Arc<TokenBucket>,
+    pub(super) rounds: Arc<Rounds>,
+    pub(super) metrics: Arc<DispatcherMetrics>,
+}
+
+/// The publisher of one lane. Its channel is its own: confirms that stay away in one lane would
+/// hold up those of the other.
+pub(super) struct Publisher {
+    lane: Lane,
+    channel: queue::Publisher,
+    window: Window,
+    /// The batch whose mail went last. Batches take turns from there on.
+    last: Uuid,
+    parts: Parts,
+}
+
+impl Publisher {
+    pub(super) fn new(lane: Lane, channel: queue::Publisher, rate: Option<f64>, parts: Parts) -> Self {
+        Self {
+            lane,
+            channel,
+            window: Window::new(rate),
+            last: Uuid::nil(),
+            parts,
+        }
+    }
+
+    /// Publishes until the session is over or `stop` is cancelled, which is heeded between rounds.
+    pub(super) async fn run(mut self, wake: &Notify, stop: &CancellationToken) -> Result<(), QueueError> {
+        let mut delays = Delays::for_a_near_server();
+        while !stop.is_cancelled() {
+            let pace = match self.one_round().await {
+                Ok(pace) => {
+                    delays.reset();
+                    if !matches!(pace, Pace::Refused) {
+                        self.parts.rounds.completed(self.lane);
+                    }
+                    match pace {
+                        Pace::More => continue,
+                        Pace::Full => FULL_POLL,
+                        Pace::Limited(wait) => wait,
+                        Pace::Refused => REFUSED_POLL,
+                        Pace::Idle => POLL,
+                    }
+                }
+                Err(Fault::Queue(fault)) => return Err(fault),
+                Err(Fault::Store(fault)) => {
+                    let delay = delays.next_delay();
+                    warn!(
+                        lane = self.lane.as_str(),
+                        error = %fault,
+                        cause = %fault.cause(),
+                        retry_seconds = delay.as_secs_f32(),
+                        "Could not read what is due; trying again"
+                    );
+                    delay
+                }
+            };
+            tokio::select! {
+                () = wake.notified() => {}
+                () = tokio::time::sleep(pace) => {}
+                () = stop.cancelled() => {}
+            }
+        }
+        Ok(())
+    }
+
+    async fn one_round(&mut self) -> Result<Pace, Fault> {
+        let lane = self.lane;
+        let (db, bucket) = (self.parts.db.clone(), Arc::clone(&self.parts.bucket));
+        let queued = rows::queued(&db, lane).await?;
+        self.parts.metrics.queued(lane, queued);
+        bucket.look(lane, queued, Instant::now());
+        let room = self.window.room(queued, Instant::now()).min(ROUND_MOST);
+        if room == 0 {
+            return Ok(Pace::Full);
+        }
+        // Also read where the rate allows none, because a lane that wants none leaves it to the other.
+        let allowed = bucket.allow(lane, room);
+        let due = rows::due(&db, lane, allowed.max(1), self.last).await?;
+        bucket.wants(lane, !due.is_empty());
+        if due.is_empty() {
+            return Ok(Pace::Idle);
+        }
+        if allowed == 0 {
+            return Ok(Pace::Limited(bucket.wait()));
+        }
+        reach(Point::DueRead);
+        bucket.take(lane, due.len());
+        let published = self.publish(&due).await?;
+        reach(Point::JobsConfirmed);
+        bucket.give_back(lane, due.len() - published.confirmed.len());
+        self.mark(&due, &published).await?;
+        self.after(&published)
+    }
+
+    async fn publish(&mut self, due: &[Due]) -> Result<Published, QueueError> {
+        let (lane, metrics) = (self.lane, &self.parts.metrics);
+        let round: Vec<Outgoing> = due
+            .iter()
+            .map(|due| Outgoing {
+                job: due.job(),
+                lane,
+                trace: TraceContext::of_intake(&due.trace_id, due.batch)
+                    .child()
+                    .for_job(lane, due.job()),
+            })
+            .collect();
+        let (timer, began) = (metrics.publish_duration.start_timer(), now());
+        let published = self.channel.publish(&round).await;
+        timer.observe_duration();
+        match published {
+            Ok(published) => {
+                metrics.count_published(&published);
+                spans::tell_round(lane, due, &round, &published, began);
+                Ok(published)
+            }
+            Err(fault) => {
+                let lost = metrics.publishes.with_label_values(&["lost"]);
+                lost.inc_by(round.len() as u64);
+                Err(fault.about_queue(queue_of(lane)))
+            }
+        }
+    }
+
+    async fn mark(&mut self, due: &[Due], published: &Published) -> Result<(), StoreError> {
+        let confirmed = published.confirmed.len();
+        self.window.add(confirmed);
+        self.last = due.last().map_or(self.last, |due| due.batch);
+        let taken: HashSet<Job> = published.confirmed.iter().copied().collect();
+        let taken: Vec<&Due> = due.iter().filter(|due| taken.contains(&due.job())).collect();
+        let moved = rows::mark_queued(&self.parts.db, self.parts.turn, &taken, QUEUE_LEASE).await?;
+        reach(Point::JobsMarked);
+        debug!(
+            lane = self.lane.as_str(),
+            due = due.len(),
+            confirmed,
+            moved,
+            "Published what was due"
+        );
+        Ok(())
+    }
+
+    fn after(&self, published: &Published) -> Result<Pace, Fault> {
+        let lane = self.lane;
+        if !published.returned.is_empty() {
+            // The queue is gone; a new session declares it again.
+            return Err(QueueError::Missing { queue: queue_of(lane) }.into());
+        }
+        if !published.refused.is_empty() {
+            warn!(
+                lane = lane.as_str(),
+                refused = published.refused.len(),
+                "RabbitMQ refused jobs; they stay due"
+            );
+            return Ok(Pace::Refused);
+        }
+        Ok(Pace::More)
+    }
+}

@@ -1,0 +1,223 @@
+//! The rate over all workers (`BECKON_MAIL_RATE`), kept at the one place all jobs pass.
+//!
+//! Two buckets, one for each lane, that fill with the rate. Together with what lies in the queues
+//! they hold at most one second of it: when workers wake that stood still, both go out at once,
+//! beside what the next second earns. The interactive lane's bucket gets four fifths. A lane may
+//! use the other's tokens while that one has nothing due.
+
+use shared::batch::Lane;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Each lane's share of the rate while both lanes want it, the interactive one's first.
+const SHARES: [f64; 2] = [0.8, 0.2];
+
+/// Mails that may go now.
+#[derive(Debug)]
+pub(super) struct TokenBucket {
+    /// Mails a second; none is no limit.
+    rate: Option<f64>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    looked_at: Option<Instant>,
+    lanes: [LaneState; 2],
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct LaneState {
+    tokens: f64,
+    queued: f64,
+    wants: bool,
+}
+
+impl State {
+    /// The lane's own, and the other's.
+    fn pair(&mut self, lane: Lane) -> (&mut LaneState, &mut LaneState) {
+        let [interactive, bulk] = &mut self.lanes;
+        match lane {
+            Lane::Interactive => (interactive, bulk),
+            Lane::Bulk => (bulk, interactive),
+        }
+    }
+
+    fn usable(&mut self, lane: Lane) -> f64 {
+        let (own, other) = self.pair(lane);
+        own.tokens + if other.wants { 0.0 } else { other.tokens.max(0.0) }
+    }
+}
+
+impl TokenBucket {
+    /// A bucket for `rate` mails a second, or one that never runs out.
+    pub(super) fn new(rate: Option<f64>) -> Self {
+        let lanes = SHARES.map(|tokens| LaneState {
+            tokens,
+            ..LaneState::default()
+        });
+        Self {
+            rate,
+            state: Mutex::new(State { looked_at: None, lanes }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A round of a lane begins, in whose queue `queued` jobs lie: what was earned since the last
+    /// one may go, and no more is saved up than the queues leave of a second.
+    pub(super) fn look(&self, lane: Lane, queued: i64, now: Instant) {
+        let Some(rate) = self.rate else { return };
+        let mut state = self.state();
+        let elapsed = state.looked_at.replace(now).map_or(Duration::ZERO, |at| now.duration_since(at));
+        let earned = elapsed.as_secs_f64() * rate;
+        #[expect(clippy::cast_precision_loss, reason = "queues are far below 2^52")]
+        let queued = queued as f64;
+        state.pair(lane).0.queued = queued;
+        let in_queues: f64 = state.lanes.iter().map(|lane| lane.queued).sum();
+        for (own, share) in state.lanes.iter_mut().zip(SHARES) {
+            // At least one each, or a low rate would never come to a whole mail.
+            let saved = own.tokens.min(((rate - in_queues) * share).max(1.0));
+            own.tokens = (saved + earned * share).min((rate * share).max(1.0));
+        }
+    }
+
+    /// How many of `wanted` may go now.
+    pub(super) fn allow(&self, lane: Lane, wanted: i64) -> i64 {
+        if self.rate.is_none() {
+            return wanted;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "far below 2^63")]
+        let whole = self.state().usable(lane).max(0.0) as i64;
+        wanted.min(whole)
+    }
+
+    /// Whether a lane has something due.
+    pub(super) fn wants(&self, lane: Lane, wants: bool) {
+        self.state().pair(lane).0.wants = wants;
+    }
+
+    /// So many are being published.
+    pub(super) fn take(&self, lane: Lane, jobs: usize) {
+        let jobs = f64::from(u32::try_from(jobs).unwrap_or(u32::MAX));
+        let mut state = self.state();
+        let (own, other) = state.pair(lane);
+        let borrowed = (jobs - own.tokens.max(0.0)).max(0.0).min(other.tokens.max(0.0));
+        own.tokens -= jobs - borrowed;
+        other.tokens -= borrowed;
+    }
+
+    /// So many were not published after all.
+    pub(super) fn give_back(&self, lane: Lane, jobs: usize) {
+        let jobs = f64::from(u32::try_from(jobs).unwrap_or(u32::MAX));
+        self.state().pair(lane).0.tokens += jobs;
+    }
+
+    /// How long until the next one may go.
+    pub(super) fn wait(&self) -> Duration {
+        let Some(rate) = self.rate else { return Duration::ZERO };
+        Duration::try_from_secs_f64(1.0 / rate)
+            .unwrap_or(Duration::from_secs(1))
+            .clamp(Duration::from_millis(10), Duration::from_secs(1))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lets a lane take what it may, in steps of a millisecond.
+    fn taken(bucket: &TokenBucket, lanes: &[Lane], start: Instant, seconds: u32) -> Vec<i64> {
+        let mut taken = vec![0; lanes.len()];
+        for millisecond in 0..seconds * 1_000 {
+            let now = start + Duration::from_millis(1) * millisecond;
+            for (lane, taken) in lanes.iter().zip(&mut taken) {
+                bucket.look(*lane, 0, now);
+                bucket.wants(*lane, true);
+                let allowed = bucket.allow(*lane, 1_000);
+                bucket.take(*lane, usize::try_from(allowed).unwrap());
+                *taken += allowed;
+            }
+        }
+        taken
+    }
+
+    #[test]
+    fn no_more_mails_go_than_the_rate_allows() {
+        let start = Instant::now();
+        for lane in Lane::ALL {
+            let bucket = TokenBucket::new(Some(50.0));
+            let gone = taken(&bucket, &[lane], start, 10)[0];
+            assert!((490..=501).contains(&gone), "{lane:?}: {gone}");
+        }
+    }
+
+    #[test]
+    fn while_both_want_it_the_interactive_lane_has_four_fifths() {
+        for rate in [5.0, 50.0, 500.0] {
+            let bucket = TokenBucket::new(Some(rate));
+            let gone = taken(&bucket, &[Lane::Bulk, Lane::Interactive], Instant::now(), 20);
+            let all: i64 = gone.iter().sum();
+            #[expect(clippy::cast_precision_loss, reason = "a test")]
+            let (interactive, all) = (gone[1] as f64, all as f64);
+            assert!((interactive / all - 0.8).abs() < 0.03, "{gone:?} at {rate}");
+            assert!((all - rate * 20.0).abs() < rate, "{gone:?} at {rate}");
+        }
+    }
+
+    #[test]
+    fn a_pause_earns_one_second_at_most() {
+        let start = Instant::now();
+        let bucket = TokenBucket::new(Some(50.0));
+        bucket.look(Lane::Bulk, 0, start);
+        bucket.look(Lane::Bulk, 0, start + Duration::from_hours(1));
+        assert_eq!(bucket.allow(Lane::Bulk, 1_000), 50);
+    }
+
+    #[test]
+    fn what_is_queued_and_what_is_saved_up_are_one_second_and_a_mail_for_each_lane() {
+        let start = Instant::now();
+        let bucket = TokenBucket::new(Some(50.0));
+        for (hour, queued, saved) in [(1, 0, 50), (2, 20, 30), (3, 50, 2), (4, 1_000, 2)] {
+            let now = start + Duration::from_hours(hour);
+            bucket.look(Lane::Bulk, 0, now);
+            bucket.look(Lane::Bulk, queued, now);
+            assert_eq!(bucket.allow(Lane::Bulk, 1_000), saved, "{queued} queued");
+        }
+    }
+
+    #[test]
+    fn one_mail_in_two_seconds_is_a_rate_too() {
+        let start = Instant::now();
+        let bucket = TokenBucket::new(Some(0.5));
+        let mut gone = vec![];
+        for second in 0..6_u32 {
+            bucket.look(Lane::Bulk, 1, start + Duration::from_secs(1) * second);
+            let allowed = bucket.allow(Lane::Bulk, 10);
+            bucket.take(Lane::Bulk, usize::try_from(allowed).unwrap());
+            gone.push(allowed);
+        }
+        assert_eq!(gone.iter().sum::<i64>(), 3, "{gone:?}");
+    }
+
+    #[test]
+    fn what_was_not_published_is_not_spent() {
+        let bucket = TokenBucket::new(Some(50.0));
+        let start = Instant::now();
+        bucket.look(Lane::Bulk, 0, start);
+        bucket.look(Lane::Bulk, 0, start + Duration::from_secs(10));
+        let before = bucket.allow(Lane::Bulk, 1_000);
+        bucket.take(Lane::Bulk, 20);
+        bucket.give_back(Lane::Bulk, 20);
+        assert_eq!(bucket.allow(Lane::Bulk, 1_000), before);
+    }
+
+    #[test]
+    fn without_a_rate_everything_goes() {
+        let bucket = TokenBucket::new(None);
+        bucket.look(Lane::Bulk, 1_000, Instant::now());
+        assert_eq!(bucket.allow(Lane::Bulk, 7), 7);
+    }
+}

@@ -1,0 +1,98 @@
+//! Holding the dispatcher's turn.
+//!
+//! The turn is a row that its holder renews every three seconds
+//! ([`shared::store::dispatcher_lease`]). A holder that cannot renew it stops by its own clock
+//! before another process may take over; one that was frozen in between finds its epoch over, and
+//! its statements change nothing.
+
+use shared::store::dispatcher_lease::{self as lease, LEASE, RENEW_EVERY, Turn};
+use shared::store::{Db, StoreResult};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+use tracing::warn;
+
+/// A holder stops this long before its lease ends.
+const MARGIN: Duration = Duration::from_secs(3);
+
+/// What giving the turn away may take: an orderly stop does not wait for Postgres.
+const RELEASE_TAKES: Duration = Duration::from_secs(2);
+
+/// A turn that is renewed until it is dropped.
+pub(super) struct HeldTurn {
+    db: Db,
+    turn: Turn,
+    is_lost: watch::Receiver<bool>,
+    renewing: JoinHandle<()>,
+}
+
+impl HeldTurn {
+    /// Takes the turn if no process holds it.
+    pub(super) async fn take(db: &Db, holder: &str) -> StoreResult<Option<Self>> {
+        let asked_at = Instant::now();
+        let Some(turn) = lease::take(db, holder).await? else {
+            return Ok(None);
+        };
+        let (lost, is_lost) = watch::channel(false);
+        let renewing = keep_renewing(db.clone(), turn, asked_at, lost);
+        Ok(Some(Self {
+            db: db.clone(),
+            turn,
+            is_lost,
+            renewing: tokio::spawn(renewing),
+        }))
+    }
+
+    /// The turn's epoch, for statements.
+    pub(super) const fn turn(&self) -> Turn {
+        self.turn
+    }
+
+    /// Resolves once the turn may be another process's.
+    pub(super) async fn lost(&self) {
+        // An error means that renewing has ended, and with it the turn.
+        let _ = self.is_lost.clone().wait_for(|lost| *lost).await;
+    }
+
+    /// Gives the turn to whichever process asks next.
+    pub(super) async fn release(self) {
+        self.renewing.abort();
+        if *self.is_lost.borrow() {
+            return;
+        }
+        match timeout(RELEASE_TAKES, lease::release(&self.db, self.turn)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => warn!(error = %fault, "Could not give the dispatcher's turn away; it ends by itself"),
+            Err(_) => warn!("Could not give the dispatcher's turn away in time; it ends by itself"),
+        }
+    }
+}
+
+impl Drop for HeldTurn {
+    fn drop(&mut self) {
+        self.renewing.abort();
+    }
+}
+
+async fn keep_renewing(db: Db, turn: Turn, taken_at: Instant, lost: watch::Sender<bool>) {
+    let mut renewed_at = taken_at;
+    let mut pace = interval(RENEW_EVERY);
+    pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        pace.tick().await;
+        let ends = renewed_at + LEASE.saturating_sub(MARGIN);
+        let asked_at = Instant::now();
+        match tokio::time::timeout_at(ends, lease::renew(&db, turn)).await {
+            Ok(Ok(true)) => renewed_at = asked_at,
+            Ok(Ok(false)) | Err(_) => break,
+            Ok(Err(fault)) => {
+                warn!(error = %fault, cause = %fault.cause(), "Could not renew the dispatcher's turn; trying again");
+            }
+        }
+        if Instant::now() >= ends && renewed_at < asked_at {
+            break;
+        }
+    }
+    lost.send_replace(true);
+}
