@@ -53,11 +53,11 @@ use credentials::Tries;
 use dispatcher::{Dispatcher, DispatcherMetrics};
 use metrics::ApiMetrics;
 use shared::config::DatabaseSettings;
+use shared::instance::instance_name;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
 use shared::name::check as check_name;
 use shared::password::HashPool;
-use shared::process_name::process_name;
 use shared::queue::{Brokers, QueueError};
 use shared::store::api_keys::{Created, NewKey};
 use shared::store::audit::{self, Act, Action, Actor};
@@ -224,7 +224,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let dispatcher = Dispatcher {
         db: dispatcher_database(settings.database)?,
         brokers: Brokers::new(settings.brokers),
-        name: process_name("api"),
+        name: instance_name("api"),
         rate: api.mail_rate,
         auto_pause_bounces: settings.brake_bounces,
         broker_met: Arc::clone(&api.broker_met),

@@ -1,6 +1,6 @@
 -- The dispatcher's turn becomes a row, so that a process that is frozen or cut off is replaced within seconds.
 
--- One row. A process that holds the turn renews `seen_at`; another takes it over with the next epoch once `seen_at` is
+-- One row, made by the first process that asks. A process that holds the turn renews `seen_at`; another takes it over with the next epoch once `seen_at` is
 -- old. Statements of the dispatcher name their epoch and change nothing when it is over.
 create table dispatcher (
     is_only boolean primary key default true check (is_only),
@@ -9,4 +9,3 @@ create table dispatcher (
     holder text not null default '',
     seen_at timestamptz not null default '-infinity'
 );
-insert into dispatcher default values;

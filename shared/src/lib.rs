@@ -25,6 +25,7 @@ pub mod config;
 pub mod delivery;
 pub mod failpoint;
 pub mod healthcheck;
+pub mod instance;
 pub mod job;
 pub mod letter;
 pub mod lifecycle;
@@ -33,7 +34,7 @@ pub mod metrics;
 pub mod name;
 pub mod password;
 pub mod probes;
-pub mod process_name;
+
 pub mod queue;
 pub mod reconnect;
 pub mod release;

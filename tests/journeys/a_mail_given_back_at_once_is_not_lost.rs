@@ -1,8 +1,9 @@
 //! The dispatcher publishes first and marks afterwards; a worker may be faster than the mark.
 
-use crate::by_hand::{LEASE, claim, due, settle, world_that_owes};
+use crate::by_hand::{LEASE, claim, due, settle, turn, world_that_owes};
 use crate::json;
 use shared::store::dispatch;
+use shared::store::dispatcher_lease::Turn;
 use shared::store::settle::Ending;
 use std::time::Duration;
 use uuid::Uuid;
@@ -16,7 +17,10 @@ async fn a_mail_claimed_and_given_back_before_its_mark_is_published_again() {
     let claimed = claim(&world, &found, token).await;
     let given_back = Ending::GivenBack { after: Duration::ZERO };
     settle(&world, &claimed[0], token, given_back, false).await;
-    let marked = dispatch::mark_queued(&world.db, &[&found[0]], LEASE).await.unwrap();
+    let turn = turn(&world).await;
+    let marked = dispatch::mark_queued(&world.db, turn, &[&found[0]], LEASE)
+        .await
+        .unwrap();
 
     assert_eq!(
         marked, 0,
@@ -24,7 +28,17 @@ async fn a_mail_claimed_and_given_back_before_its_mark_is_published_again() {
     );
     let again = due(&world, 10, Uuid::nil()).await;
     assert_eq!(again.len(), 1);
-    let marked = dispatch::mark_queued(&world.db, &[&again[0]], LEASE).await.unwrap();
-    assert_eq!(marked, 1);
+    let over = Turn { epoch: turn.epoch - 1 };
+    let by_another = dispatch::mark_queued(&world.db, over, &[&again[0]], LEASE)
+        .await
+        .unwrap();
+    let marked = dispatch::mark_queued(&world.db, turn, &[&again[0]], LEASE)
+        .await
+        .unwrap();
+    assert_eq!(
+        (by_another, marked),
+        (0, 1),
+        "a dispatcher whose turn is over marks nothing"
+    );
     world.end().await;
 }

@@ -12,7 +12,9 @@ async fn single_mails_do_not_wait_behind_slow_ones() {
         world.person(slow).await;
         world.invite(json!({ "emails": [slow] })).await;
     }
-    let at_the_relay = world.relay.wait_until("two slow mails", PATIENCE, |counts| counts.dots == 2);
+    let at_the_relay = world
+        .relay
+        .wait_until("two slow mails", PATIENCE, |counts| counts.dots == 2);
     at_the_relay.await.unwrap();
     let others: Vec<String> = (1..=6).map(|n| format!("quick{n}@example.org")).collect();
     for email in &others {
@@ -41,7 +43,10 @@ async fn a_batch_does_not_wait_for_its_slow_mail_while_another_worker_is_idle() 
     let world = World::with(setup).await;
     let mut emails: Vec<String> = (1..=200).map(|n| format!("quick{n}@example.org")).collect();
     emails.insert(3, "slow-dot-60s@example.org".to_owned());
-    let import = world.import(&format!("email\n{}\n", emails.join("\n"))).await.expect(201);
+    let import = world
+        .import(&format!("email\n{}\n", emails.join("\n")))
+        .await
+        .expect(201);
 
     let began = Instant::now();
     let batch = world.invite(json!({ "import": import["id"] })).await;

@@ -5,6 +5,7 @@ use serde_json::Value;
 use shared::batch::Lane;
 use shared::store::claims::{self, Claim, Claimant};
 use shared::store::dispatch::{self, Due};
+use shared::store::dispatcher_lease::Turn;
 use shared::store::settle::{self, Ending, Outcome, Settled, UnknownAddress};
 use std::time::Duration;
 use uuid::Uuid;
@@ -32,6 +33,14 @@ pub(crate) async fn world_that_owes(batches: &[Value]) -> World {
 /// Changes the world behind everybody's back.
 pub(crate) async fn run(world: &World, statement: &'static str) {
     sqlx::query(statement).execute(&world.db).await.unwrap();
+}
+
+/// The turn of the dispatcher that ran last.
+pub(crate) async fn turn(world: &World) -> Turn {
+    let epoch = sqlx::query_scalar("select epoch from dispatcher").fetch_one(&world.db);
+    Turn {
+        epoch: epoch.await.unwrap(),
+    }
 }
 
 /// What is due of those that somebody waits for.

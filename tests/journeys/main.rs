@@ -12,6 +12,7 @@ mod a_batch_waits_a_day;
 mod a_beat_goes_the_whole_way;
 mod a_client_hangs_up;
 mod a_confirm_is_lost;
+mod a_dispatcher_is_frozen;
 mod a_file_is_looked_at_before_it_is_stored;
 mod a_hold_can_be_undone;
 mod a_large_body_breaks_off;

@@ -9,6 +9,7 @@ use shared::batch::Lane;
 use shared::delivery::DeliveryState;
 use shared::store::claims::{Claimant, claim, renew};
 use shared::store::dispatch::{self, Due};
+use shared::store::dispatcher_lease::Turn;
 use shared::store::settle::{Ending, Outcome as Recorded, settle};
 use shared::store::{Db, batches, begin, commit, schema};
 use sqlx::postgres::PgPoolOptions;
@@ -19,6 +20,9 @@ use crate::life::{ATTEMPTS_MOST, BATCHES, DELIVERIES, Job, Lease, Life, Outcome,
 
 /// How long claims, marks and pauses last; no test takes as long.
 const LONG: Duration = Duration::from_hours(1);
+
+/// The turn of a database in which no process has dispatched yet.
+const TURN: Turn = Turn { epoch: 0 };
 
 /// One server and one database for all stories, told one after the other.
 static SERVER: LazyLock<(Runtime, Db)> = LazyLock::new(|| {
@@ -58,10 +62,13 @@ fn db() -> &'static Db {
 }
 
 async fn begun() -> Ledger {
-    sqlx::raw_sql("truncate deliveries, attempts, batches, last_sent, users cascade")
-        .execute(db())
-        .await
-        .unwrap();
+    sqlx::raw_sql(
+        "truncate deliveries, attempts, batches, last_sent, users, dispatcher cascade;
+         insert into dispatcher default values",
+    )
+    .execute(db())
+    .await
+    .unwrap();
     let mut ledger = Ledger {
         batches: Vec::new(),
         deliveries: Vec::new(),
@@ -177,7 +184,7 @@ impl Ledger {
             }
             Step::Mark(round) => {
                 let published: Vec<&Due> = self.rounds[*round].iter().collect();
-                dispatch::mark_queued(db(), &published, LONG).await.unwrap()
+                dispatch::mark_queued(db(), TURN, &published, LONG).await.unwrap()
             }
             Step::Claim(job) => {
                 let token = Uuid::new_v4();
@@ -212,9 +219,9 @@ impl Ledger {
                 self.pass_time(*at, falls_due).await;
                 0
             }
-            Step::RequeueLost => dispatch::requeue_lost(db()).await.unwrap(),
-            Step::RequeueAll => dispatch::requeue_all(db()).await.unwrap(),
-            Step::EndVanished => dispatch::end_vanished(db(), ATTEMPTS_MOST).await.unwrap(),
+            Step::RequeueLost => dispatch::requeue_lost(db(), TURN).await.unwrap(),
+            Step::RequeueAll => dispatch::requeue_all(db(), TURN).await.unwrap(),
+            Step::EndVanished => dispatch::end_vanished(db(), TURN, ATTEMPTS_MOST).await.unwrap(),
             Step::EndUseless => dispatch::end_useless(db(), 100).await.unwrap(),
             Step::TakeBack => batches::take_back(db()).await.unwrap(),
             Step::Finish => dispatch::finish(db()).await.unwrap().len() as u64,

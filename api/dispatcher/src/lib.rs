@@ -34,7 +34,7 @@ use shared::lifecycle::Lifecycle;
 use shared::queue::{Brokers, QueueError, Session, SessionEvent};
 use shared::reconnect::Delays;
 use shared::store::dispatch as rows;
-use shared::store::{Db, StoreError};
+use shared::store::{Db, StoreError, workers};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -182,7 +182,9 @@ impl Dispatcher {
     ) -> Result<(), Trouble> {
         let rounds = Arc::new(Rounds::default());
         let bucket = Arc::new(TokenBucket::new(self.rate));
-        let interactive = self.publisher(session, Lane::Interactive, turn, &bucket, &rounds).await?;
+        let interactive = self
+            .publisher(session, Lane::Interactive, turn, &bucket, &rounds)
+            .await?;
         let bulk = self.publisher(session, Lane::Bulk, turn, &bucket, &rounds).await?;
         let heartbeat = Heartbeat {
             db: self.db.clone(),
@@ -198,7 +200,11 @@ impl Dispatcher {
         let published_again = rows::requeue_all(&self.db, turn.turn()).await?;
         // What fell due too long ago is ended before anything is published.
         sweeper.once().await;
-        info!(epoch = turn.turn().epoch, published_again, "Dispatching from this process");
+        workers::dispatched(&self.db).await?;
+        info!(
+            epoch = turn.turn().epoch,
+            published_again, "Dispatching from this process"
+        );
         self.metrics.dispatching.set(1);
         delays.reset();
         let auto_pause = AutoPause::new(self.db.clone(), self.auto_pause_bounces, Arc::clone(&self.metrics));

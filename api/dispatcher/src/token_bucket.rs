@@ -71,7 +71,10 @@ impl TokenBucket {
     pub(super) fn look(&self, lane: Lane, queued: i64, now: Instant) {
         let Some(rate) = self.rate else { return };
         let mut state = self.state();
-        let elapsed = state.looked_at.replace(now).map_or(Duration::ZERO, |at| now.duration_since(at));
+        let elapsed = state
+            .looked_at
+            .replace(now)
+            .map_or(Duration::ZERO, |at| now.duration_since(at));
         let earned = elapsed.as_secs_f64() * rate;
         #[expect(clippy::cast_precision_loss, reason = "queues are far below 2^52")]
         let queued = queued as f64;

@@ -27,16 +27,21 @@ pub async fn take(db: &Db, holder: &str) -> StoreResult<Option<Turn>> {
         r#"select epoch, seen_at < now() - make_interval(secs => $1) as "is_free!" from dispatcher"#,
         seconds(LEASE),
     );
-    let seen = within(seen.fetch_one(db)).await?;
-    if !seen.is_free {
-        return Ok(None);
-    }
+    let epoch = match within(seen.fetch_optional(db)).await? {
+        Some(seen) if seen.is_free => seen.epoch,
+        Some(_) => return Ok(None),
+        // The first process on a new database makes the row.
+        None => {
+            within(sqlx::query!("insert into dispatcher default values on conflict do nothing").execute(db)).await?;
+            0
+        }
+    };
     let taking = sqlx::query_as!(
         Turn,
         "update dispatcher set epoch = epoch + 1, holder = $2, seen_at = now()
          where epoch = $1 and seen_at < now() - make_interval(secs => $3)
          returning epoch",
-        seen.epoch,
+        epoch,
         holder,
         seconds(LEASE),
     );
