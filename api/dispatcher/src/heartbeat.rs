@@ -11,6 +11,7 @@ use shared::store::{Db, workers};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::warn;
 
@@ -23,30 +24,27 @@ const SAY_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Rounds {
     interactive: AtomicBool,
     bulk: AtomicBool,
+    both: Notify,
 }
 
 impl Rounds {
     /// A lane has come to the end of a round, and the broker refused nothing.
     pub(super) fn completed(&self, lane: Lane) {
-        self.of(lane).store(true, Ordering::Relaxed);
-    }
-
-    const fn of(&self, lane: Lane) -> &AtomicBool {
-        match lane {
-            Lane::Interactive => &self.interactive,
-            Lane::Bulk => &self.bulk,
+        let (own, other) = match lane {
+            Lane::Interactive => (&self.interactive, &self.bulk),
+            Lane::Bulk => (&self.bulk, &self.interactive),
+        };
+        let was_first = !own.swap(true, Ordering::AcqRel);
+        if was_first && other.load(Ordering::Acquire) {
+            self.both.notify_one();
         }
     }
 
-    /// Whether both lanes have, since this was last true.
-    fn take(&self) -> bool {
-        let both = Lane::ALL.iter().all(|lane| self.of(*lane).load(Ordering::Relaxed));
-        if both {
-            for lane in Lane::ALL {
-                self.of(lane).store(false, Ordering::Relaxed);
-            }
-        }
-        both
+    /// Resolves once both lanes have, since this last resolved.
+    async fn both_completed(&self) {
+        self.both.notified().await;
+        self.interactive.store(false, Ordering::Release);
+        self.bulk.store(false, Ordering::Release);
     }
 }
 
@@ -61,22 +59,17 @@ pub(super) struct Heartbeat {
 impl Heartbeat {
     /// Sends them until dropped.
     pub(super) async fn run(self) {
-        let (mut said_at, mut beat_at): (Option<Instant>, Option<Instant>) = (None, None);
-        let mut pace = tokio::time::interval(Duration::from_millis(500));
+        let mut beat_at: Option<Instant> = None;
         loop {
-            pace.tick().await;
-            let is_due = said_at.is_none_or(|at| at.elapsed() > SAY_EVERY);
-            if !is_due || !self.rounds.take() {
-                continue;
-            }
-            match workers::dispatched(&self.db).await {
-                Ok(()) => said_at = Some(Instant::now()),
-                Err(fault) => warn!(error = %fault, cause = %fault.cause(), "Could not record that jobs are published"),
+            self.rounds.both_completed().await;
+            if let Err(fault) = workers::dispatched(&self.db).await {
+                warn!(error = %fault, cause = %fault.cause(), "Could not record that jobs are published");
             }
             if beat_at.is_none_or(|at| at.elapsed() > BEAT) {
                 beat_at = Some(Instant::now());
                 self.beat();
             }
+            tokio::time::sleep(SAY_EVERY).await;
         }
     }
 

@@ -34,7 +34,7 @@ use shared::lifecycle::Lifecycle;
 use shared::queue::{Brokers, QueueError, Session, SessionEvent};
 use shared::reconnect::Delays;
 use shared::store::dispatch as rows;
-use shared::store::{Db, StoreError, workers};
+use shared::store::{Db, StoreError};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -200,7 +200,6 @@ impl Dispatcher {
         let published_again = rows::requeue_all(&self.db, turn.turn()).await?;
         // What fell due too long ago is ended before anything is published.
         sweeper.once().await;
-        workers::dispatched(&self.db).await?;
         info!(
             epoch = turn.turn().epoch,
             published_again, "Dispatching from this process"

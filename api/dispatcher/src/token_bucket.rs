@@ -183,6 +183,7 @@ mod tests {
     fn what_is_queued_and_what_is_saved_up_are_one_second_and_a_mail_for_each_lane() {
         let start = Instant::now();
         let bucket = TokenBucket::new(Some(50.0));
+        bucket.look(Lane::Bulk, 0, start);
         for (hour, queued, saved) in [(1, 0, 50), (2, 20, 30), (3, 50, 2), (4, 1_000, 2)] {
             let now = start + Duration::from_hours(hour);
             bucket.look(Lane::Bulk, 0, now);
