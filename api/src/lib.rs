@@ -44,6 +44,7 @@ pub mod status_words;
 pub mod storing;
 pub mod strip;
 pub mod system_emails;
+pub mod user_filter;
 pub mod users;
 pub mod watch;
 mod wiped;

@@ -149,21 +149,12 @@ async fn a_request_without_its_parts_is_told_which() {
             told.text
         );
     }
-    let revoke = "Say whose passwords to end: a batch, or users.";
-    post(&world, "/v1/credentials/revoke", "{}")
-        .must_tell(422, "nothing_to_revoke", revoke)
-        .await;
-    let nobody = json!({ "users": ["00000000-0000-7000-8000-000000000000"] }).to_string();
-    let told = post(&world, "/v1/credentials/revoke", nobody).answer().await;
-    assert_eq!(
-        (told.status, &told.body),
-        (
-            200,
-            &json!({ "revoked": 0, "already_used": 0, "mails_cancelled": 0, "mails_in_hand": 0 })
-        ),
-        "{}",
-        told.text
-    );
+    let revoke = "Say whose passwords to end: a batch, or at least one user.";
+    for body in ["{}", "{\"users\":[]}"] {
+        post(&world, "/v1/credentials/revoke", body)
+            .must_tell(422, "nothing_to_revoke", revoke)
+            .await;
+    }
     world.end().await;
 }
 

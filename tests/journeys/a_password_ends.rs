@@ -119,7 +119,7 @@ async fn revoking_somebodys_passwords_leaves_their_own_and_everybody_elses() {
 
     let revoked = revoke(&world, json!({ "users": [ada] })).await;
 
-    assert_eq!(sums(&revoked), [1, 0, 0]);
+    assert_eq!(sums(&revoked), [1, 1, 0]);
     assert_eq!(world.sign_in(ADA, &passwords(&world, ADA)[1]).await.status, 401);
     world.sign_in(ADA, OWN).await.expect(200);
     let of_bob = passwords(&world, "bob@example.org");
@@ -155,6 +155,59 @@ async fn a_used_password_is_revoked_where_that_is_asked_for() {
     .await
     .unwrap();
     assert_eq!(on_record, [false, true, true]);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_revocation_with_an_unknown_selector_or_two_of_them_ends_nothing() {
+    let world = World::start().await;
+    let ada = world.person(ADA).await;
+    let batch = mailed(&world, &[ADA]).await;
+    let nobody = Uuid::nil();
+
+    for (whose, status, word) in [
+        (json!({ "batch": batch, "users": [nobody] }), 422, "several_selectors"),
+        (json!({ "batch": batch, "users": [ada] }), 422, "several_selectors"),
+        (json!({ "batch": nobody }), 404, "not_found"),
+        (json!({ "users": [nobody] }), 404, "not_found"),
+        (json!({ "users": [ada, nobody] }), 404, "not_found"),
+    ] {
+        let refused = world.post("/v1/credentials/revoke", whose.clone()).await;
+        assert_eq!(refused.status, status, "{whose}: {}", refused.text);
+        assert_eq!(refused.body["type"], format!("/problems/{word}"), "{whose}");
+    }
+    let unknown = world
+        .post("/v1/credentials/revoke", json!({ "users": [ada, nobody] }))
+        .await;
+    assert_eq!(
+        unknown.body["errors"],
+        json!([{ "field": "users", "code": "unknown_user", "message": format!("No user has the id {nobody}.") }])
+    );
+    world.sign_in(ADA, &passwords(&world, ADA)[0]).await.expect(200);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_revocation_counts_those_who_chose_their_own() {
+    let world = World::start().await;
+    let (ada, bob, cleo) = (world.person(ADA).await, "bob@example.org", "cleo@example.org");
+    world.person(bob).await;
+    world.person(cleo).await;
+    let first = mailed(&world, &[ADA, bob, cleo]).await;
+    assert_eq!(choose(&world, &passwords(&world, ADA)[0], OWN).await, 200);
+    world.sign_in(bob, &passwords(&world, bob)[0]).await.expect(200);
+    let later = mailed(&world, &[ADA, cleo]).await;
+
+    let of_first = revoke(&world, json!({ "batch": first })).await;
+    let of_later = revoke(&world, json!({ "batch": later })).await;
+    let of_ada = revoke(&world, json!({ "users": [ada] })).await;
+
+    // Bob used his, and Ada has replaced hers.
+    assert_eq!(sums(&of_first), [1, 2, 0]);
+    // Ada chose before that mail came.
+    assert_eq!(sums(&of_later), [2, 0, 0]);
+    assert_eq!(sums(&of_ada), [0, 1, 0]);
+    world.sign_in(ADA, OWN).await.expect(200);
     world.end().await;
 }
 

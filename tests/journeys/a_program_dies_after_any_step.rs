@@ -34,8 +34,8 @@ async fn a_worker_dies_after_each_of_its_steps() {
     let mut world = World::with(Setup::default().worker_setting("BECKON_LEASE", "2s")).await;
     chooses_a_password(&world).await;
     world.kill_worker(0).await;
-    let import = world.people(300).await;
-    let whom = json!({ "import": import, "emails": [REGULAR], "include_signed_in": true, "include_recent": true });
+    world.people(300).await;
+    let whom = json!({ "everyone": true, "include_signed_in": true, "include_recent": true });
     let batch = world.reset_passwords(whom).await;
 
     for step in steps('W') {

@@ -216,8 +216,19 @@ async fn choose_once(db: &Db, proof: &Candidate, verifier: &str) -> StoreResult<
     Ok(true)
 }
 
-/// How many passwords of a batch work now: those that nobody has used yet, and those that were used.
-pub async fn of_batch(db: &Db, batch: Uuid) -> StoreResult<(i64, i64)> {
+/// What became of the passwords that a batch mailed.
+#[derive(Clone, Copy, Debug)]
+pub struct OfBatch {
+    /// They work, and were not used yet.
+    pub unused: i64,
+    /// They work, and were used.
+    pub used: i64,
+    /// Their users have chosen a password of their own since.
+    pub replaced: i64,
+}
+
+/// What became of the passwords that a batch mailed.
+pub async fn of_batch(db: &Db, batch: Uuid) -> StoreResult<OfBatch> {
     let row = sqlx::query!(
         r#"select count(*) filter (where used_at is null) as "unused!",
                   count(*) filter (where used_at is not null) as "used!"
@@ -227,7 +238,11 @@ pub async fn of_batch(db: &Db, batch: Uuid) -> StoreResult<(i64, i64)> {
     )
     .fetch_one(db)
     .await?;
-    Ok((row.unused, row.used))
+    Ok(OfBatch {
+        unused: row.unused,
+        used: row.used,
+        replaced: end::chosen(db, Scope::Batch(batch)).await?,
+    })
 }
 
 /// How many mailed passwords of a user work now.
