@@ -3,7 +3,8 @@
 //! A script whose variable is empty sends them. None may select a user, start work or change anything.
 
 use harness::World;
-use reqwest::Method;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -263,12 +264,16 @@ async fn signed_in(world: &World) -> (String, String) {
     let form = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs([("email", &priya.email), ("password", &priya.password)])
         .finish();
-    let entered = as_stranger(world, Method::POST, "/console/sign-in")
+    // The cookie is on the redirect.
+    let client = Client::builder().redirect(Policy::none()).build().unwrap();
+    let entered = client
+        .post(format!("{}/console/sign-in", world.base()))
         .header("Content-Type", "application/x-www-form-urlencoded")
         .body(form)
-        .answer()
-        .await;
-    let cookies = entered.headers.get_all("set-cookie").into_iter();
+        .send()
+        .await
+        .unwrap();
+    let cookies = entered.headers().get_all("set-cookie").into_iter();
     let session = cookies
         .filter_map(|cookie| cookie.to_str().ok()?.split(';').next())
         .find(|cookie| cookie.starts_with("__Host-beckon="));
