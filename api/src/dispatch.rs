@@ -25,12 +25,11 @@ use brake::Brakes;
 use round::{Rounds, Ways};
 use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
-use shared::queue::{Brokers, QueueError, Session, SessionEvent};
+use shared::queue::{BrokerStatus, Brokers, QueueError, Session, SessionEvent};
 use shared::reconnect::Delays;
 use shared::store::dispatch::{self as rows, Turn};
 use shared::store::{Db, StoreError};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Notify;
 use tracing::{info, warn};
@@ -51,7 +50,7 @@ const SWEEP: Duration = Duration::from_secs(1);
 /// How long a standby waits before it asks for the turn again.
 const STANDBY: Duration = Duration::from_secs(2);
 
-/// Why the dispatcher has to begin anew.
+/// Why the dispatcher has to start again.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error("{0}")]
@@ -70,8 +69,8 @@ pub struct Dispatcher {
     pub rate: Option<f64>,
     /// How many unknown addresses of a hundred make a batch pause itself; none is any number.
     pub brake_bounces: Option<i64>,
-    /// Set once `RabbitMQ` has let this process in.
-    pub broker_met: Arc<AtomicBool>,
+    /// Whether this process is connected to `RabbitMQ`.
+    pub broker: BrokerStatus,
     /// What is counted.
     pub metrics: Arc<ApiMetrics>,
     /// When to stop.
@@ -103,9 +102,9 @@ impl Dispatcher {
                     break Err(fault);
                 }
                 Err(trouble) => {
-                    let delay = delays.next_delay();
-                    warn!(error = %trouble, retry_seconds = delay.as_secs_f32(), "Dispatching was interrupted; beginning anew");
                     self.metrics.amqp_connected.set(0);
+                    let delay = delays.next_delay();
+                    self.note(&trouble, delay).await;
                     self.metrics.amqp_reconnects.inc();
                     self.lifecycle.pause(delay).await;
                 }
@@ -128,7 +127,7 @@ impl Dispatcher {
             beats: session.heart().await?,
         };
         self.metrics.amqp_connected.set(1);
-        self.broker_met.store(true, Ordering::Relaxed);
+        self.broker.connected();
         // The broker says so again if it still takes no messages.
         self.metrics.amqp_blocked.set(0);
         let Some(turn) = rows::take_turn(&self.db).await? else {
@@ -188,6 +187,23 @@ impl Dispatcher {
 }
 
 impl Dispatcher {
+    /// Logs why dispatching stopped or could not start.
+    async fn note(&self, trouble: &Trouble, delay: Duration) {
+        let cause = match trouble {
+            Trouble::Queue(fault) => {
+                self.broker.failed(fault);
+                fault.to_string()
+            }
+            Trouble::Store(fault) => fault.explained(&self.db).await.to_string(),
+        };
+        let what = if self.broker.has_connected() {
+            "Dispatching was interrupted; trying again"
+        } else {
+            "Could not start dispatching; trying again"
+        };
+        warn!(error = cause, retry_seconds = delay.as_secs_f32(), "{what}");
+    }
+
     /// One round, during which the broker is heard too: it says that it takes no messages just
     /// when confirms stop coming.
     async fn round(&self, rounds: &mut Rounds, session: &mut Session) -> Result<round::Pace, Trouble> {

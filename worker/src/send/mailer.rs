@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lettre::transport::smtp::extension::ClientId;
 use prometheus::{IntGauge, Registry};
@@ -12,7 +12,7 @@ use shared::lifecycle::Lifecycle;
 use shared::reconnect::Delays;
 
 use super::breaker::{Breaker, RelayState};
-use super::connection::Terms;
+use super::connection::{Connection, Terms};
 use super::envelope::Envelope;
 use super::idle::IdleConnections;
 use super::metrics::SmtpMetrics;
@@ -21,6 +21,7 @@ use super::relay::{RelayUrl, Security};
 use super::settings::Settings;
 use super::slots::Slots;
 use super::tls::{TrustError, trust};
+use super::told::told;
 use super::transfer::{MayStartBody, Outgoing};
 use super::verdict::Answer;
 use super::width::Width;
@@ -60,18 +61,7 @@ impl Mailer {
         registry: &Registry,
         lifecycle: Lifecycle,
     ) -> Result<Self, MailerError> {
-        let metrics = SmtpMetrics::register(registry)?;
-        let terms = Terms {
-            tls: match relay.security() {
-                Security::Plaintext => None,
-                Security::ImplicitTls | Security::StartTls => Some(trust(relay.extra_root())?),
-            },
-            hello: hello(&settings.hello_name)?,
-            deadlines: settings.deadlines,
-            relay,
-            metrics,
-            opened: AtomicU64::new(0),
-        };
+        let terms = terms(relay, &settings, registry)?;
         let delays = Delays::between(settings.first_probe, settings.longest_probe);
         let slots = Arc::new(Slots {
             idle: IdleConnections::new(settings.idle_limit, settings.age_limit, terms.metrics.idle.clone()),
@@ -162,6 +152,40 @@ impl Mailer {
             }
         });
         futures_util::future::join_all(goodbyes).await;
+    }
+}
+
+/// What all connections to this relay have in common.
+fn terms(relay: RelayUrl, settings: &Settings, registry: &Registry) -> Result<Terms, MailerError> {
+    Ok(Terms {
+        tls: match relay.security() {
+            Security::Plaintext => None,
+            Security::ImplicitTls | Security::StartTls => Some(trust(relay.extra_root())?),
+        },
+        hello: hello(&settings.hello_name)?,
+        deadlines: settings.deadlines,
+        relay,
+        metrics: SmtpMetrics::register(registry)?,
+        opened: AtomicU64::new(0),
+    })
+}
+
+/// How long [`check`] may take.
+const CHECK_DEADLINE: Duration = Duration::from_secs(20);
+
+/// Opens one connection to a relay as mails need it, logs in and says goodbye.
+///
+/// # Errors
+///
+/// What the relay says, or what became of the line.
+pub async fn check(relay: RelayUrl, settings: &Settings) -> Result<(), String> {
+    let terms = terms(relay, settings, &Registry::new()).map_err(|fault| fault.to_string())?;
+    match Connection::open(&Arc::new(terms), Instant::now() + CHECK_DEADLINE).await {
+        Ok(connection) => {
+            connection.quit().await;
+            Ok(())
+        }
+        Err(answer) => Err(told(&answer)),
     }
 }
 

@@ -49,7 +49,7 @@ mod tests;
 
 pub use breaker::RelayState;
 pub use envelope::Envelope;
-pub use mailer::{Mailer, MailerError};
+pub use mailer::{Mailer, MailerError, check};
 pub use phase::Phase;
 pub use relay::{RelayUrl, RelayUrlError, Security};
 pub use reply::{Lost, Reply};
