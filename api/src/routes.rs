@@ -98,7 +98,7 @@ fn for_keys(api: &Api) -> Router<Api> {
         .route("/v1/deliveries/{id}", get(deliveries::show))
         .route("/v1/deliveries/{id}/send-again", post(deliveries::send_again))
         .route("/v1/credentials/verify", post(credentials::verify))
-        .route("/v1/credentials/choose", post(credentials::choose))
+        .route("/v1/credentials/choose", post(credentials::choose::choose))
         .route("/v1/credentials/revoke", post(credentials::revoke::revoke))
         .route("/v1/audit-log", get(audit_log::list))
         .layer(DefaultBodyLimit::max(MIB));
