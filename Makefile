@@ -1,8 +1,8 @@
 # What one does with this repository. `make` alone lists it.
 #
-# Nothing here needs more than Rust: deploy/setup finds PostgreSQL, RabbitMQ and a C compiler, and
-# for the tests a browser, Prometheus and libfaketime, or installs them, and whatever is started is private to the
-# command and gone afterwards.
+# Nothing here needs more than Rust: deploy/setup finds PostgreSQL, RabbitMQ and a C compiler, and for the
+# tests a browser, Prometheus, libfaketime and generators of API clients, or installs them, and whatever is
+# started is private to the command and gone afterwards.
 # Works with GNU make from 3.81 on, which is what macOS has.
 
 CARGO ?= cargo

@@ -111,7 +111,8 @@ impl BacklogGauges {
                 Err(fault) => {
                     timer.stop_and_discard();
                     self.failures.inc();
-                    warn!(error = %fault, cause = %fault.cause(), "Could not count the open deliveries");
+                    let fault = fault.explained(db).await;
+                    warn!(error = %fault, "Could not count the open deliveries");
                 }
             }
             lifecycle.pause(PACE).await;

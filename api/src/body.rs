@@ -11,7 +11,8 @@ use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode, header};
 use futures_util::StreamExt as _;
 use http_body_util::LengthLimitError;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer};
 use serde_json::error::Category;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
@@ -175,6 +176,21 @@ fn visible(text: &str, most: usize) -> String {
     text.chars().filter(is_plain).take(most).collect()
 }
 
+/// Reads a field that may be left out, and refuses null: a script whose variable is empty sends it, and a null
+/// that counts as absent would select or start something else.
+///
+/// # Errors
+///
+/// When the value is null or of another type.
+pub fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    match Option::deserialize(deserializer)? {
+        None => Err(D::Error::custom(
+            "null is not a value; give one, or leave the field out",
+        )),
+        some => Ok(some),
+    }
+}
+
 /// Refuses characters that cannot be stored or shown safely: C0 and C1 controls, NUL among them.
 ///
 /// # Errors
@@ -194,7 +210,6 @@ pub fn without_controls(field: &str, text: &str) -> Result<(), FieldError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde::Deserialize;
 
     #[derive(Debug, Deserialize)]
     #[serde(deny_unknown_fields)]
@@ -202,6 +217,8 @@ mod tests {
     struct Example {
         #[serde(default)]
         users: Vec<u32>,
+        #[serde(default, deserialize_with = "not_null")]
+        import: Option<u32>,
     }
 
     fn fault(body: &str) -> (String, u16, String) {
@@ -221,7 +238,19 @@ mod tests {
         );
         let (kind, status, detail) = fault(r#"{"user":[1]}"#);
         assert_eq!((kind.as_str(), status), ("/problems/unknown_field", 400));
-        assert!(detail.contains("unknown field `user`, expected `users`"), "{detail}");
+        assert!(
+            detail.contains("unknown field `user`, expected `users` or `import`"),
+            "{detail}"
+        );
+        assert_eq!(
+            fault(r#"{"import":null}"#),
+            (
+                "/problems/json_wrong_type".into(),
+                422,
+                "The body cannot be read at line 1, column 14: null is not a value; give one, or leave the field out."
+                    .into()
+            )
+        );
         assert_eq!(fault(r#"{"users":[],"users":[]}"#).0, "/problems/json_duplicate_key");
         assert_eq!(fault(r#"{"users":"all"}"#).0, "/problems/json_wrong_type");
         assert_eq!(fault(r#"{"users":[1]} more"#).0, "/problems/json_invalid");

@@ -2,7 +2,8 @@
 
 use crate::client_address::TrustedProxies;
 use shared::config::{
-    DatabaseSettings, Faults, LetterSettings, SharedArgs, duration, listen_address, rate, switch, whole_number,
+    CheckRequest, DatabaseSettings, Faults, LetterSettings, SharedArgs, duration, listen_address, rate, switch,
+    whole_number,
 };
 use shared::release::VERSION_AND_REVISION;
 use shared::telemetry::LogSettings;
@@ -32,7 +33,7 @@ pub enum Command {
     /// Bring the database's schema up to this release, and leave
     Migrate,
     /// Check the settings, say every fault, and leave
-    CheckConfig,
+    CheckConfig(CheckRequest),
     /// Ask the API whose probes listen at `BECKON_PROBES_LISTEN` whether it is ready, and leave
     Healthcheck,
     /// Make an API key and print it, once and alone, on standard output

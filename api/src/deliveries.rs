@@ -21,9 +21,9 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-/// A delivery as it is answered: with the number of its attempts, or with the attempts themselves.
+/// What lists and the answer about a single delivery have in common.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct DeliveryView<A = i32> {
+pub struct DeliveryFields {
     /// Its id, also in the mail's Message-ID.
     pub id: Uuid,
     /// Its batch.
@@ -40,9 +40,8 @@ pub struct DeliveryView<A = i32> {
     /// Both in words, as the console shows them.
     #[schema(value_type = String)]
     pub status: &'static str,
-    /// The attempts that have begun.
-    #[schema(inline)]
-    pub attempts: A,
+    /// Number of attempts that have begun.
+    pub attempt_count: i32,
     /// When it is tried next.
     #[serde(with = "time::serde::rfc3339::option")]
     pub due_at: Option<OffsetDateTime>,
@@ -53,8 +52,29 @@ pub struct DeliveryView<A = i32> {
     pub unsure: bool,
 }
 
-impl<A> DeliveryView<A> {
-    fn new(row: deliveries::Delivery, attempts: A) -> Self {
+/// A delivery in a list.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DeliveryView {
+    /// The delivery.
+    #[serde(flatten)]
+    pub delivery: DeliveryFields,
+    /// The same as `attempt_count`, under the name that earlier releases used.
+    #[schema(deprecated)]
+    pub attempts: i32,
+}
+
+/// A delivery with its attempts.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct DeliveryWithAttempts {
+    /// The delivery.
+    #[serde(flatten)]
+    pub delivery: DeliveryFields,
+    /// The attempts that have begun, oldest first.
+    pub attempts: Vec<AttemptView>,
+}
+
+impl From<deliveries::Delivery> for DeliveryFields {
+    fn from(row: deliveries::Delivery) -> Self {
         Self {
             id: row.id,
             batch: row.batch,
@@ -63,7 +83,7 @@ impl<A> DeliveryView<A> {
             status: status(row.state, row.reason.as_deref(), row.batch_state).word,
             state: row.state,
             reason: row.reason,
-            attempts,
+            attempt_count: row.attempts,
             due_at: row.due_at,
             sent_at: row.sent_at,
             unsure: row.unsure,
@@ -126,12 +146,12 @@ pub async fn of_batch(
     let rows = deliveries::of_batch(&api.db, id, state, page.after()?, limit + 1).await?;
     let items = rows
         .into_iter()
-        .map(|row| {
-            let attempts = row.attempts;
-            DeliveryView::new(row, attempts)
+        .map(|row| DeliveryView {
+            attempts: row.attempts,
+            delivery: row.into(),
         })
         .collect();
-    Ok(Json(Page::of(items, limit, |delivery: &DeliveryView| delivery.id)))
+    Ok(Json(Page::of(items, limit, |line: &DeliveryView| line.delivery.id)))
 }
 
 /// The state that is asked for.
@@ -161,7 +181,7 @@ pub struct LedgerRequest {
 /// The whole ledger of a batch as CSV, one line for everybody who was chosen; or only the
 /// deliveries in one state.
 #[utoipa::path(get, path = "/v1/batches/{id}/deliveries.csv", tag = "deliveries", params(LedgerRequest),
-    responses((status = 200, content_type = "text/csv")))]
+    responses((status = 200, content_type = "text/csv", body = String)))]
 pub async fn csv(
     State(api): State<Api>,
     Path(id): Path<Uuid>,
@@ -173,17 +193,14 @@ pub async fn csv(
 }
 
 /// Tells one mail's story.
-#[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries", responses((status = 200, body = DeliveryView<Vec<AttemptView>>), (status = 404, body = Problem)))]
-pub async fn show(
-    State(api): State<Api>,
-    Path(id): Path<Uuid>,
-) -> Result<Json<DeliveryView<Vec<AttemptView>>>, Problem> {
+#[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries", responses((status = 200, body = DeliveryWithAttempts), (status = 404, body = Problem)))]
+pub async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<DeliveryWithAttempts>, Problem> {
     let delivery = get(&api, id).await?;
-    let tries = attempts::of_delivery(&api.db, id).await?;
-    Ok(Json(DeliveryView::new(
-        delivery,
-        tries.into_iter().map(AttemptView::from).collect(),
-    )))
+    let attempts = attempts::of_delivery(&api.db, id).await?;
+    Ok(Json(DeliveryWithAttempts {
+        delivery: delivery.into(),
+        attempts: attempts.into_iter().map(AttemptView::from).collect(),
+    }))
 }
 
 impl From<attempts::Attempt> for AttemptView {

@@ -70,6 +70,11 @@ impl Once {
         }
     }
 
+    /// Whether the request has a key.
+    pub const fn has_key(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// The answer given before, if the same request came before.
     ///
     /// # Errors
@@ -145,7 +150,8 @@ impl Once {
 const WITH_KEY: &str = "The database went away before it said whether this was stored. Ask again with the same \
                         Idempotency-Key: what was done is not done twice, and you get its answer.";
 const WITHOUT_KEY: &str = "The database went away before it said whether this was stored. Look for it first: \
-                           GET /v1/batches lists the newest batches. An import can be sent again; it changes nothing twice.";
+                           GET /v1/batches lists the newest batches. An import can be sent again; it changes nothing \
+                           twice. POST /v1/credentials/verify tells whether a new password works.";
 
 fn unknown(detail: &str) -> Problem {
     Problem::unavailable("outcome_unknown", detail, 2)

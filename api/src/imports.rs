@@ -74,7 +74,7 @@ pub struct ImportView {
     /// Blank rows, which are skipped.
     pub blank: i32,
     /// The first hundred things wrong with rows.
-    #[schema(value_type = Vec<FieldError>)]
+    #[schema(value_type = Vec<crate::import::Problem>)]
     pub problems: Vec<serde_json::Value>,
     /// Where all rejected rows can be downloaded, each with its problems, ready to mend.
     pub problems_url: Option<String>,
@@ -300,7 +300,7 @@ async fn get(api: &Api, id: Uuid) -> Result<Import, Problem> {
 
 /// The rejected rows as a CSV file to mend and import again.
 #[utoipa::path(get, path = "/v1/imports/{id}/problems.csv", tag = "imports",
-    responses((status = 200, content_type = "text/csv"), (status = 404, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub async fn problems_csv(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
     let import = get(&api, id).await?;
     if import.details_dropped_at.is_some() {

@@ -4,23 +4,24 @@
 //! a whole or not at all, and 202 means that it will be sent whatever happens to us. Who is chosen
 //! twice, unknown, signed in or written to already is left out and counted, never dropped.
 
-use crate::body::{JsonBody, without_controls};
+mod selector;
+pub mod start_time;
+
+use crate::body::{JsonBody, not_null};
 use crate::caller::Caller;
 use crate::idempotent::{IdempotencyKey, Once};
 use crate::listed::Listed;
 use crate::problem::{FieldError, Problem};
 use crate::spans;
 use crate::state::Api;
+use crate::user_filter::FilterRequest;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
-use shared::address::EmailAddress;
 use shared::failpoint::{Point, reach};
-use shared::store::imports::ImportEffect;
-use shared::store::intake::{Accepted, NewBatch, Selection, accept};
-use shared::store::users::UserFilter;
-use shared::store::{StoreResult, Transaction, begin, despite_deadlocks, imports};
+use shared::store::intake::{Accepted, NewBatch, accept};
+use shared::store::{StoreResult, Transaction, begin, despite_deadlocks, imports, system_emails};
 use shared::system_email::SystemEmailKind;
 use shared::trace::{TraceContext, now};
 use std::collections::BTreeMap;
@@ -36,30 +37,36 @@ const LISTED_MOST: usize = 400_000;
 /// A hold is an undo, not a calendar; `start_at` is for later.
 const HOLD_MOST_SECONDS: u32 = 86_400;
 
-/// A later start is a slip of the keyboard, and further on are years that Postgres cannot hold.
-const START_LATEST: OffsetDateTime = time::macros::datetime!(2100-01-01 00:00 UTC);
-
-/// Whom to send to, and when. One of `users`, `emails`, `import` and `filter` is needed.
+/// Whom to send to, and when. Exactly one of `users`, `emails`, `import`, `filter` and `everyone` is needed.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendRequest {
     /// Ids of users.
-    #[serde(default)]
-    #[schema(value_type = Vec<Uuid>)]
-    pub users: Listed<Uuid, LISTED_MOST>,
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Vec<Uuid>, required = false, min_items = 1)]
+    pub users: Option<Listed<Uuid, LISTED_MOST>>,
     /// Addresses of users.
-    #[serde(default)]
-    #[schema(value_type = Vec<String>)]
-    pub emails: Listed<String, LISTED_MOST>,
-    /// Everybody an import brought in.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Vec<String>, required = false, min_items = 1)]
+    pub emails: Option<Listed<String, LISTED_MOST>>,
+    /// The users that this import brought in.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Uuid, required = false)]
     pub import: Option<Uuid>,
-    /// Everybody who matches.
+    /// The users who match; at least one condition.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = FilterRequest, required = false)]
     pub filter: Option<FilterRequest>,
+    /// `true`: every user. Nothing else selects every user.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = bool, required = false)]
+    pub everyone: Option<bool>,
     /// Seconds in which the batch can be undone before it starts.
     #[serde(default)]
     pub hold_seconds: u32,
-    /// Start no earlier than this.
-    #[serde(default, with = "time::serde::rfc3339::option")]
+    /// Start no earlier than this: from now on, and within a year.
+    #[serde(default, deserialize_with = "start_time::given")]
+    #[schema(value_type = String, format = DateTime, required = false)]
     pub start_at: Option<OffsetDateTime>,
     /// Password mails: also to people who have signed in already.
     #[serde(default)]
@@ -67,36 +74,6 @@ pub struct SendRequest {
     /// Also to people who got this kind of mail in the last 24 hours.
     #[serde(default)]
     pub include_recent: bool,
-}
-
-/// Which users match; absent parts match everybody.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FilterRequest {
-    /// Part of the address or name.
-    pub q: Option<String>,
-    /// Brought in by this import.
-    pub import: Option<Uuid>,
-    /// `created`, `updated` or left `unchanged` by an import; by this one, with `import`.
-    #[schema(value_type = Option<String>)]
-    pub effect: Option<ImportEffect>,
-    /// Got an invite.
-    pub invited: Option<bool>,
-    /// Has signed in.
-    pub signed_in: Option<bool>,
-}
-
-impl From<FilterRequest> for UserFilter {
-    fn from(filter: FilterRequest) -> Self {
-        Self {
-            search: filter.q,
-            import: filter.import,
-            effect: filter.effect,
-            invited: filter.invited,
-            signed_in: filter.signed_in,
-            failed: None,
-        }
-    }
 }
 
 /// A batch as it was accepted. `selected` = `accepted` + the sum of `left_out`.
@@ -181,7 +158,7 @@ pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<Accept
             Taken::Now(transaction, accepted) => (transaction, accepted),
         };
         if accepted.selected == 0 {
-            return Err(Problem::unprocessable("empty_batch", "Nobody was chosen. Name at least one user, or widen the filter."));
+            return Err(Problem::unprocessable("empty_batch", "No user is selected. Name at least one user, or widen the filter."));
         }
         reach(Point::BatchWritten);
         let answer = AcceptedBatch {
@@ -218,51 +195,31 @@ async fn begin_accepting(api: &Api, once: &Once, new: &NewBatch) -> StoreResult<
         Ok(Some(answer)) => return Ok(Ok(Taken::Before(answer))),
         Err(problem) => return Ok(Err(problem)),
     }
+    // Only now: a request that is sent again after its start gets the answer of the first.
+    if let Some(start) = new.start_at {
+        let now = system_emails::now(&mut *transaction).await?;
+        if let Err(fault) = start_time::check(start, now, time::Duration::ZERO) {
+            return Ok(Err(start_time::problem(fault, now)));
+        }
+    }
     let accepted = accept(&mut transaction, new, api.mail_rate).await?;
     Ok(Ok(Taken::Now(transaction, accepted)))
 }
 
 fn batch_of(
     kind: SystemEmailKind,
-    request: SendRequest,
+    mut request: SendRequest,
     caller: &Caller,
     trace: TraceContext,
     password_stale: Duration,
 ) -> Result<NewBatch, Problem> {
-    let listed = request.users.len() + request.emails.len();
-    if listed == 0 && request.import.is_none() && request.filter.is_none() {
-        return Err(Problem::unprocessable(
-            "empty_batch",
-            "Nobody was chosen. Send one of users, emails, import and filter.",
-        ));
-    }
-    if listed > LISTED_MOST {
-        return Err(Problem::unprocessable(
-            "too_many_recipients",
-            format!(
-                "{listed} people are listed, and one request takes {LISTED_MOST}. Choose them by import or filter instead."
-            ),
-        ));
-    }
-    let mut errors = faults_of(&request);
-    let (email_keys, mut faults) = keys_of(request.emails.kept());
-    errors.append(&mut faults);
-    if !errors.is_empty() {
-        return Err(
-            Problem::unprocessable("invalid_request", "Some of the request cannot be used; see errors.")
-                .with_errors(errors),
-        );
+    let faults = faults_of(&request);
+    if !faults.is_empty() {
+        return Err(selector::faulty(faults));
     }
     Ok(NewBatch {
         kind,
-        selection: Selection {
-            users: request.users.into_kept(),
-            email_keys,
-            emails_given: request.emails.into_kept(),
-            import: request.import,
-            filter: request.filter.map(UserFilter::from),
-            chosen: None,
-        },
+        selection: selector::read(&mut request)?,
         hold: Duration::from_secs(u64::from(request.hold_seconds)),
         start_at: request.start_at,
         include_signed_in: request.include_signed_in,
@@ -283,38 +240,5 @@ fn faults_of(request: &SendRequest) -> Vec<FieldError> {
             "A hold is at most 86400 seconds; use start_at to send later.",
         ));
     }
-    if let Some(search) = request.filter.as_ref().and_then(|filter| filter.q.as_deref()) {
-        errors.extend(without_controls("filter.q", search).err());
-    }
-    if request
-        .start_at
-        .is_some_and(|start| start.unix_timestamp() > START_LATEST.unix_timestamp())
-    {
-        errors.push(FieldError::in_field(
-            "start_at",
-            "too_late",
-            "Start before the year 2100.",
-        ));
-    }
     errors
-}
-
-/// The first hundred faults are enough to see what is wrong with a list.
-const FAULTS_MOST: usize = 100;
-
-fn keys_of(emails: &[String]) -> (Vec<String>, Vec<FieldError>) {
-    let mut faults = Vec::new();
-    let mut keys = Vec::with_capacity(emails.len());
-    for (email, row) in emails.iter().zip(1_u32..) {
-        match EmailAddress::parse(email) {
-            Ok(address) => keys.push(address.key()),
-            Err(fault) if faults.len() < FAULTS_MOST => {
-                let mut error = FieldError::in_field("emails", fault.code(), fault.to_string());
-                error.row = Some(row);
-                faults.push(error);
-            }
-            Err(_) => {}
-        }
-    }
-    (keys, faults)
 }

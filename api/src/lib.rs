@@ -43,6 +43,7 @@ pub mod status_words;
 pub mod storing;
 pub mod strip;
 pub mod system_emails;
+pub mod user_filter;
 pub mod users;
 pub mod watch;
 mod wiped;
@@ -52,13 +53,14 @@ use config::{KeyRequest, Settings};
 use credentials::Tries;
 use dispatcher::{Dispatcher, DispatcherMetrics};
 use metrics::ApiMetrics;
-use shared::config::DatabaseSettings;
+use shared::config::{CheckRequest, DatabaseSettings, EXIT_CONFIG};
+use shared::connections;
 use shared::instance::instance_name;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
 use shared::name::check as check_name;
 use shared::password::HashPool;
-use shared::queue::{Brokers, QueueError};
+use shared::queue::{BrokerStatus, Brokers, QueueError};
 use shared::store::api_keys::{Created, NewKey};
 use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::{self, Db, StoreResult, schema};
@@ -66,6 +68,7 @@ use shared::system_email::{SystemEmailKind, Template};
 use shared::trace;
 use state::Api;
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -90,6 +93,9 @@ pub enum StartError {
     /// Postgres cannot be used.
     #[error("could not use Postgres (DATABASE_URL): {}: {}", .0, .0.cause())]
     Store(#[from] store::StoreError),
+    /// Postgres cannot be reached, or lets nobody in.
+    #[error(transparent)]
+    Postgres(#[from] store::Unusable),
     /// The schema could not be brought up to this release.
     #[error("could not bring the database (DATABASE_URL) up to this release: {0}")]
     Migrate(#[from] schema::MigrateError),
@@ -111,6 +117,27 @@ pub enum StartError {
     /// Nobody was added, and why.
     #[error("could not add the administrator: {0}")]
     Administrator(String),
+}
+
+impl StartError {
+    /// What the process exits with. [`EXIT_CONFIG`] is for what only a person can put right.
+    pub const fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Queue(_)) { EXIT_CONFIG } else { 1 }
+    }
+
+    /// Names the server and the cause when Postgres could not be used.
+    pub async fn explained(self, database: &DatabaseSettings) -> Self {
+        let Ok(db) = store::connect(database, "beckon-api: diagnosis") else {
+            return self;
+        };
+        match self {
+            Self::Store(fault) if fault.is_passing() => Self::Postgres(fault.explained(&db).await),
+            Self::Migrate(schema::MigrateError::Execute(fault)) if store::StoreError::is_of_the_server(&fault) => {
+                Self::Postgres(store::explain(&db, &fault).await)
+            }
+            other => other,
+        }
+    }
 }
 
 /// Brings the schema up to this release and stores the shipped system emails.
@@ -140,9 +167,22 @@ async fn database(settings: &Settings) -> Result<Db, StartError> {
     match schema::missing(&db).await {
         Ok(missing) if missing.is_empty() => {}
         Ok(missing) => return Err(StartError::Schema(schema::told(&missing))),
-        Err(fault) => warn!(error = %fault.cause(), "Could not look at the schema; serving as if it were there"),
+        Err(fault) => {
+            let fault = fault.explained(&db).await;
+            warn!(error = %fault, "Could not read which migrations were applied; serving as if all were");
+        }
     }
     Ok(db)
+}
+
+/// Says that the settings can be used, or asks every server that they name once.
+pub async fn check_config(settings: &Settings, request: CheckRequest) -> ExitCode {
+    if request.connect {
+        let found = connections::check(&settings.database, &settings.brokers, &settings.letters.sign_in_url);
+        return found.await.report();
+    }
+    println!("The settings can be used.");
+    ExitCode::SUCCESS
 }
 
 /// Makes an API key and returns it, the only time it can be seen.
@@ -200,7 +240,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let registry = Metrics::for_process();
     registry.show_connections(&db);
     let metrics = Arc::new(ApiMetrics::declare(&registry));
-    let dispatcher_metrics = Arc::new(DispatcherMetrics::declare(&registry, metrics.beats.clone()));
+    let dispatcher_metrics = DispatcherMetrics::declare(&registry, metrics.beats.clone());
     let backlog = BacklogGauges::declare(&registry, metrics.beats.with_label_values(&["recorded"]));
     let months_ahead = months::declare(&registry);
     let api = Api {
@@ -216,8 +256,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         password_stale: settings.password_stale,
         hold: settings.hold,
         watches: Arc::default(),
-        broker_met: Arc::default(),
-        dispatcher_metrics,
+        broker: BrokerStatus::default(),
         metrics,
         lifecycle: lifecycle.clone(),
     };
@@ -227,8 +266,8 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         name: instance_name("api"),
         rate: api.mail_rate,
         auto_pause_bounces: settings.brake_bounces,
-        broker_met: Arc::clone(&api.broker_met),
-        metrics: Arc::clone(&api.dispatcher_metrics),
+        broker: api.broker.clone(),
+        metrics: Arc::new(dispatcher_metrics),
         lifecycle: lifecycle.clone(),
     };
     info!(address = %settings.listen, "API is running");

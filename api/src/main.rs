@@ -29,12 +29,13 @@ async fn main() -> ExitCode {
         eprintln!("could not start logging: {fault}");
     }
     memory::keep_off_the_disk();
+    let database = settings.database.clone();
     match obey(args.command.unwrap_or(Command::Serve), settings).await {
         Ok(code) => code,
         Err(fault) => {
+            let fault = fault.explained(&database).await;
             error!("{fault}");
-            let is_for_a_person = matches!(fault, StartError::Queue(_));
-            ExitCode::from(if is_for_a_person { EXIT_CONFIG } else { 1 })
+            ExitCode::from(fault.exit_code())
         }
     }
 }
@@ -46,13 +47,12 @@ async fn obey(command: Command, settings: Settings) -> Result<ExitCode, StartErr
             lifecycle
                 .listen_to_signals()
                 .map_err(|fault| StartError::System("listen to signals", fault))?;
-            let finished = api::run(settings, lifecycle).await?;
-            return Ok(ExitCode::from(u8::from(!finished)));
+            return Ok(ExitCode::from(u8::from(!api::run(settings, lifecycle).await?)));
         }
         Command::Migrate => api::migrate(&store::connect(&settings.database, "beckon-api: migrate")?).await?,
         // Answered before any setting is read.
         Command::Healthcheck => {}
-        Command::CheckConfig => println!("The settings can be used."),
+        Command::CheckConfig(check) => return Ok(api::check_config(&settings, check).await),
         Command::AddAdministrator(admission) => api::administrators::admit(&settings, admission).await?,
         Command::CreateKey(key) => println!("{}", api::create_key(&settings, key).await?),
     }

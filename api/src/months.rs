@@ -22,7 +22,8 @@ pub async fn keep(db: &Db, kept: Duration, ahead: &IntGauge, lifecycle: &Lifecyc
         let pause = match once(db, kept, ahead).await {
             Ok(()) => PACE,
             Err(fault) => {
-                warn!(error = %fault, cause = %fault.cause(), "Could not make or drop a month of mails; trying again soon");
+                let fault = fault.explained(db).await;
+                warn!(error = %fault, "Could not make or drop a month of mails; trying again soon");
                 SOON
             }
         };

@@ -57,7 +57,7 @@ use utoipa::OpenApi;
         deliveries::show,
         deliveries::send_again,
         credentials::verify,
-        credentials::choose,
+        credentials::choose::choose,
         credentials::revoke::revoke,
         audit_log::list
     ),

@@ -20,8 +20,8 @@ const SHOWN_CHARACTERS: usize = 80;
 
 /// The parameters behind the `?`.
 ///
-/// A parameter without a value counts as absent: a form sends `?q=&import=` for what nobody
-/// filled in.
+/// One without a value is an error, not absent: `?import=` from a script whose variable is empty would show,
+/// or reach, everyone.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Query<T>(pub T);
 
@@ -29,22 +29,47 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        read(parts.uri.query().unwrap_or_default()).map(Self)
+        read(parts.uri.query().unwrap_or_default(), &[]).map(Self)
     }
 }
 
-fn read<T: DeserializeOwned>(query: &str) -> Result<T, Problem> {
-    let filled: Vec<&str> = query
-        .split('&')
-        .filter(|part| part.split_once('=').is_some_and(|(_, value)| !value.is_empty()))
-        .collect();
-    for part in &filled {
+/// Parameters that a page's own search form sends.
+pub trait SearchForm: DeserializeOwned {
+    /// The fields that the form sends without a value when nothing was filled in. They count as absent.
+    const MAY_BE_EMPTY: &'static [&'static str];
+}
+
+/// As [`Query`], for a page with a search form.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SearchQuery<T>(pub T);
+
+impl<T: SearchForm, S: Send + Sync> FromRequestParts<S> for SearchQuery<T> {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        read(parts.uri.query().unwrap_or_default(), T::MAY_BE_EMPTY).map(Self)
+    }
+}
+
+/// Reads parameters; those of `may_be_empty` are absent when they have no value.
+pub(crate) fn read<T: DeserializeOwned>(query: &str, may_be_empty: &[&str]) -> Result<T, Problem> {
+    let mut filled = Vec::new();
+    for part in query.split('&').filter(|part| !part.is_empty()) {
         let (name, value) = decoded(part);
         if name.chars().chain(value.chars()).any(char::is_control) {
             return Err(wrong(
                 &name,
                 "control_character",
                 format!("{} has a control character; remove it.", shown(&name)),
+            ));
+        }
+        if !value.trim().is_empty() {
+            filled.push(part);
+        } else if !may_be_empty.contains(&name.as_str()) {
+            return Err(wrong(
+                &name,
+                "parameter_empty",
+                format!("{} is empty. Give it a value, or leave it out.", shown(&name)),
             ));
         }
     }
@@ -175,7 +200,7 @@ mod tests {
     }
 
     fn said(query: &str) -> (String, u16, String, Option<String>) {
-        let problem = read::<Example>(query).unwrap_err();
+        let problem = read::<Example>(query, &[]).unwrap_err();
         (
             problem.kind,
             problem.status,
@@ -185,9 +210,26 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_without_a_value_is_absent() {
-        assert_eq!(read::<Example>("q=&import=&invited").unwrap(), Example::default());
-        let found = read::<Example>("q=ann+lee%40example.org&&invited=true&limit=7").unwrap();
+    fn a_parameter_without_a_value_is_refused_unless_a_search_form_sends_it() {
+        for query in [
+            "q=",
+            "q",
+            "import=",
+            "import=%20",
+            "q=a&import=",
+            "limit=+",
+            "invited",
+            "nobody_knows=",
+        ] {
+            let (kind, status, detail, field) = said(query);
+            assert_eq!((kind.as_str(), status), ("/problems/parameter_empty", 400), "{query}");
+            let field = field.unwrap();
+            assert_eq!(detail, format!("{field} is empty. Give it a value, or leave it out."));
+        }
+        let of_form = |query: &str| read::<Example>(query, &["q", "limit"]);
+        assert_eq!(of_form("q=&limit=+").unwrap(), Example::default());
+        assert!(of_form("q=&import=").is_err());
+        let found = read::<Example>("q=ann+lee%40example.org&&invited=true&limit=7", &[]).unwrap();
         assert_eq!(
             (found.q.as_deref(), found.invited, found.limit),
             (Some("ann lee@example.org"), Some(true), Some(7))

@@ -13,7 +13,6 @@ use axum::routing::{delete, get, post};
 use shared::metrics::Metrics;
 use shared::probes::Readiness;
 use shared::store;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
@@ -99,7 +98,7 @@ fn for_keys(api: &Api) -> Router<Api> {
         .route("/v1/deliveries/{id}", get(deliveries::show))
         .route("/v1/deliveries/{id}/send-again", post(deliveries::send_again))
         .route("/v1/credentials/verify", post(credentials::verify))
-        .route("/v1/credentials/choose", post(credentials::choose))
+        .route("/v1/credentials/choose", post(credentials::choose::choose))
         .route("/v1/credentials/revoke", post(credentials::revoke::revoke))
         .route("/v1/audit-log", get(audit_log::list))
         .layer(DefaultBodyLimit::max(MIB));
@@ -145,14 +144,14 @@ pub fn probes(api: &Api, metrics: Metrics) -> Router {
             if api.lifecycle.is_stopping() {
                 stands.obstacles.push("stopping".to_owned());
             }
-            if store::ping(&api.db).await.is_err() {
-                stands.obstacles.push("Postgres does not answer".to_owned());
+            if let Err(fault) = store::answer_or_cause(&api.db, store::ping(&api.db)).await {
+                stands.obstacles.push(fault.to_string());
             }
-            if api.dispatcher_metrics.amqp_connected.get() == 0 {
-                let told = "RabbitMQ is not connected; requests are accepted and their mails wait".to_owned();
-                // Whoever was never connected may have an address that is wrong, and must not take the
-                // place of a process that has the right one.
-                if api.broker_met.load(Ordering::Relaxed) {
+            if let Some(obstacle) = api.broker.obstacle() {
+                let told = format!("{obstacle}; requests are accepted, and their emails wait");
+                // The address of a process that was never connected may be wrong. It must not replace one that has
+                // the right address.
+                if api.broker.has_connected() {
                     stands.impairments.push(told);
                 } else {
                     stands.obstacles.push(told);

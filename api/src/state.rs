@@ -10,11 +10,11 @@ use crate::watch::Watches;
 use shared::config::LetterSettings;
 use shared::lifecycle::Lifecycle;
 use shared::password::HashPool;
+use shared::queue::BrokerStatus;
 use shared::store::Db;
 use shared::store::audit::{AccessEvent, Action, Actor};
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 use tracing::Instrument as _;
 
@@ -45,10 +45,8 @@ pub struct Api {
     pub hold: Duration,
     /// The batches that somebody watches.
     pub watches: Arc<Watches>,
-    /// Whether this process dispatches and is connected.
-    pub dispatcher_metrics: Arc<dispatcher::DispatcherMetrics>,
-    /// Whether this process has ever been connected to `RabbitMQ`.
-    pub broker_met: Arc<AtomicBool>,
+    /// Whether the dispatcher is connected to `RabbitMQ`.
+    pub broker: BrokerStatus,
     /// What is counted.
     pub metrics: Arc<ApiMetrics>,
     /// When the process stops.

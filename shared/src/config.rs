@@ -186,6 +186,15 @@ pub fn listen_address(text: &str) -> Result<std::net::SocketAddr, String> {
         .ok_or_else(|| format!("is {text:?}; write an IP address and a port, like 127.0.0.1:8080"))
 }
 
+/// What `check-config` is to check.
+#[derive(clap::Args, Clone, Copy, Debug, Eq, PartialEq)]
+pub struct CheckRequest {
+    /// Also connect to every server that the settings name, and fetch the page at `BECKON_SIGN_IN_URL` once; exit 1
+    /// if one cannot be used
+    #[arg(long)]
+    pub connect: bool,
+}
+
 /// Settings both processes have.
 #[derive(clap::Args, Debug)]
 pub struct SharedArgs {
@@ -221,7 +230,7 @@ pub struct SharedArgs {
     /// The organisation's name, merge field `organisation`
     #[arg(long, env = "BECKON_ORGANISATION", global = true, default_value = "Beckon")]
     pub beckon_organisation: String,
-    /// Where people sign in, merge field `sign_in_url` [default: {public url}/sign-in]
+    /// The page where people sign in, merge field `sign_in_url`: `https://example.org/sign-in`
     #[arg(long, env = "BECKON_SIGN_IN_URL", global = true)]
     pub beckon_sign_in_url: Option<String>,
     /// How long a person's first password works after its mail was taken
@@ -266,10 +275,7 @@ impl SharedArgs {
         let from = from.and_then(|text| faults.read("BECKON_MAIL_FROM", &text, Sender::parse));
         let public_url = faults.required("BECKON_PUBLIC_URL", self.beckon_public_url.clone());
         let public_url = public_url.and_then(|text| faults.read("BECKON_PUBLIC_URL", &text, web_address::base));
-        let sign_in_url = match &self.beckon_sign_in_url {
-            Some(text) => faults.read("BECKON_SIGN_IN_URL", text, web_address::whole),
-            None => public_url.as_ref().map(|base| format!("{base}/sign-in")),
-        };
+        let sign_in_url = self.sign_in_url(faults);
         let lifetimes = self.lifetimes(faults);
         Some(LetterSettings {
             from: from?,
@@ -278,6 +284,23 @@ impl SharedArgs {
             sign_in_url: sign_in_url?,
             lifetimes: lifetimes?,
         })
+    }
+
+    /// There is no default: Beckon serves no page where people sign in.
+    fn sign_in_url(&self, faults: &mut Faults) -> Option<String> {
+        let text = self
+            .beckon_sign_in_url
+            .as_deref()
+            .filter(|text| !text.trim().is_empty());
+        let Some(text) = text else {
+            faults.add(
+                "BECKON_SIGN_IN_URL",
+                "is not set; every email links to the page where people sign in, which is part of your platform and \
+                 not of Beckon: write its address, like https://example.org/sign-in",
+            );
+            return None;
+        };
+        faults.read("BECKON_SIGN_IN_URL", text, web_address::whole)
     }
 
     /// What to log and how.

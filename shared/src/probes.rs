@@ -2,8 +2,8 @@
 //!
 //! Alive means the process answers. Ready means it can do its work now; what it cannot work without
 //! is each process's own to say. What it can do without for a while is told beside it: taking us
-//! out of a load balancer brings back no broker. The relay is no part of either: it has its alerts
-//! and its strip on the console's pages.
+//! out of a load balancer brings back no broker. A worker whose relay takes no mail is not ready, and names
+//! the relay.
 
 use crate::metrics::Metrics;
 use axum::extract::State;

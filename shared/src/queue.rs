@@ -13,6 +13,7 @@ mod heartbeat;
 mod publish;
 mod receive;
 mod session;
+mod status;
 mod topology;
 
 pub use address::check_address;
@@ -20,6 +21,7 @@ pub use heartbeat::{BEAT, Beats, HEARTBEAT, Heart, Pulse};
 pub use publish::{Outgoing, Published, Publisher, park};
 pub use receive::{Acknowledger, Inbox, Jobs, Received};
 pub use session::{Brokers, QueueError, Session, SessionEvent};
+pub use status::{BrokerStatus, Missing};
 pub use topology::{PARKED, queue_of};
 
 use std::time::Duration;

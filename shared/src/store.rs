@@ -23,6 +23,7 @@ pub mod brake;
 pub mod claims;
 pub mod credentials;
 pub mod deliveries;
+mod diagnosis;
 pub mod dispatch;
 pub mod dispatcher_lease;
 pub mod everybody;
@@ -43,6 +44,7 @@ pub mod users;
 pub mod workers;
 
 pub use address::check_address;
+pub use diagnosis::{Unusable, answer_or_cause, check, explain, server};
 
 use crate::config::DatabaseSettings;
 use sqlx::Row as _;
@@ -86,17 +88,7 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(fault: sqlx::Error) -> Self {
-        let passing = match &fault {
-            sqlx::Error::Database(answer) => answer.code().is_some_and(|code| is_passing(&code)),
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => true,
-            _ => false,
-        };
-        if passing {
+        if is_passing_fault(&fault) {
             Self::Unavailable(fault)
         } else {
             Self::Refused(fault)
@@ -140,9 +132,28 @@ impl StoreError {
             .and_then(sqlx::error::DatabaseError::code)
     }
 
+    /// Whether a fault is the server's or the connection's, and not that of a statement.
+    pub fn is_of_the_server(fault: &sqlx::Error) -> bool {
+        is_passing_fault(fault)
+            || matches!(fault.as_database_error().and_then(|answer| answer.code()), Some(code) if code.starts_with("28") || code == "3D000")
+    }
+
     /// Whether asking again can help.
     pub const fn is_passing(&self) -> bool {
         matches!(self, Self::Unavailable(_))
+    }
+}
+
+fn is_passing_fault(fault: &sqlx::Error) -> bool {
+    match fault {
+        sqlx::Error::Database(answer) => answer.code().is_some_and(|code| is_passing(&code)),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        _ => false,
     }
 }
 

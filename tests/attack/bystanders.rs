@@ -7,7 +7,7 @@ use harness::world::Administrator;
 use harness::{HarnessError, Result, World};
 use reqwest::Client;
 use reqwest::redirect::Policy;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -93,7 +93,14 @@ impl Bystanders {
                     .post(format!("{}/v1/credentials/verify", self.base))
                     .bearer_auth(&self.key)
                     .json(&json!({ "email": email, "password": password, "client": "ada's browser" }));
-                figures.require("a user signs in", 200, request).await;
+                let answer = figures.require("a user signs in", 200, request).await;
+                let answer: Value = match answer {
+                    Some(answer) => answer.json().await.unwrap_or_default(),
+                    None => Value::Null,
+                };
+                if answer["valid"] != true {
+                    figures.refuse("a user signs in");
+                }
             }
             Bystander::Probe => {
                 for page in ["healthz", "readyz", "metrics"] {

@@ -20,6 +20,8 @@ struct Answers {
     /// How often each status came; 0 stands for no answer at all.
     statuses: BTreeMap<u16, usize>,
     times: Vec<Duration>,
+    /// How many had the right status and not the right content.
+    refused: usize,
     /// The status that a request of a bystander must have; attackers may get any.
     expected: Option<u16>,
 }
@@ -33,6 +35,12 @@ impl Figures {
     /// Sends a bystander's request, whose answer must have this status.
     pub(crate) async fn require(&self, what: &'static str, status: u16, request: RequestBuilder) -> Option<Response> {
         self.sent(what, Some(status), request).await
+    }
+
+    /// Counts an answer of the right status whose content was not.
+    pub(crate) fn refuse(&self, what: &'static str) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.entry(what).or_default().refused += 1;
     }
 
     async fn sent(&self, what: &'static str, expected: Option<u16>, request: RequestBuilder) -> Option<Response> {
@@ -57,8 +65,8 @@ impl Figures {
         for (what, answers) in all.iter_mut() {
             let Some(expected) = answers.expected else { continue };
             let right = answers.statuses.get(&expected).copied().unwrap_or_default();
-            require(right == answers.times.len(), || {
-                format!("{what}: {:?}", answers.statuses)
+            require(right == answers.times.len() && answers.refused == 0, || {
+                format!("{what}: {:?}, {} of them refused", answers.statuses, answers.refused)
             })?;
             let (_, p99) = answers.percentiles();
             require(p99 < within, || format!("{what}: p99 is {p99:?}"))?;

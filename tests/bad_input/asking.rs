@@ -134,6 +134,13 @@ impl Told {
         }
     }
 
+    /// This is the answer about a wrong password: whatever was wrong, and never about the key.
+    pub(crate) fn assert_wrong_password(&self) {
+        assert_eq!(self.status, 200, "{}", self.text);
+        assert_eq!(self.text, "{\"valid\":false}");
+        assert_eq!(self.header("www-authenticate"), "");
+    }
+
     /// The places at fault: row, column or field, word, sentence.
     pub(crate) fn errors(&self) -> Vec<(u64, &str, &str, &str)> {
         places(self.body["errors"].as_array().map_or(&[][..], Vec::as_slice))

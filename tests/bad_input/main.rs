@@ -19,6 +19,7 @@ mod guessing;
 mod keys;
 mod letters;
 mod lists;
+mod nearly_nothing;
 mod passwords;
 mod people;
 mod read_only;

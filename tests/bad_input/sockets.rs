@@ -119,7 +119,7 @@ async fn a_client_that_leaves_in_the_middle_leaves_nothing() {
 
     for (path, kind, begun) in [
         ("/v1/imports", "text/csv", "email\nnew1@example.org\nnew2@example.org\n"),
-        ("/v1/invites", "application/json", "{\"filter\":{}}"),
+        ("/v1/invites", "application/json", "{\"everyone\":true}"),
     ] {
         let mut stream = connect(&world).await;
         stream.write_all(head(path, kind).as_bytes()).await.unwrap();

@@ -122,10 +122,15 @@ async fn a_broker_that_lets_us_not_in_is_named_and_everything_else_works() {
             assert_eq!(alive.status(), StatusCode::OK, "{what}");
             let ready = reqwest::get(format!("{base}/readyz")).await.unwrap();
             assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE, "{what}");
-            assert!(
-                ready.text().await.unwrap().contains("RabbitMQ is not connected"),
-                "{what}"
-            );
+            let ready = ready.text().await.unwrap();
+            let server = format!("could not connect to RabbitMQ at {} (AMQP_URL): ", host_of(url));
+            for words in ["RabbitMQ is not connected", &server] {
+                assert!(ready.contains(words), "{what}: {words} is not in {ready}");
+            }
+            // Nothing can be lost or interrupted that never was.
+            for words in ["Lost RabbitMQ", "interrupted", "anew"] {
+                assert!(!running.log().contains(words), "{what}: {}", running.log());
+            }
             assert_eq!(running.exit_code(), None, "{what}: {}", running.log_tail());
         }
     }
@@ -149,7 +154,7 @@ async fn a_database_that_lets_us_not_in_stops_the_start_in_words() {
         (
             "a port",
             format!("postgres://postgres:geheim@{closed}/beckon"),
-            "onnect",
+            "refused",
         ),
         (
             "a URL",
@@ -181,9 +186,125 @@ async fn a_database_that_lets_us_not_in_stops_the_start_in_words() {
             api.log()
         );
         assert!(told.contains(word), "{what}: {word} is not in {told}");
+        assert!(told.contains("DATABASE_URL"), "{what}: {told}");
+        if *what != "a URL" {
+            let server = format!("could not use Postgres at {} (DATABASE_URL): ", host_of(url));
+            assert!(told.contains(&server), "{what}: {server} is not in {told}");
+        }
+    }
+    world.end().await;
+}
+
+/// Host and port of a server's address.
+fn host_of(url: &str) -> String {
+    let (_, place) = url.split_once("://").unwrap();
+    let place = place.split('/').next().unwrap();
+    place.rsplit('@').next().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_database_that_is_not_there_is_named_with_the_cause() {
+    let mut world = a_world().await;
+    let closed = world.spare_address().unwrap();
+    let url = format!("postgres://postgres:geheim@{closed}/beckon");
+    let cause = format!("could not use Postgres at {closed} (DATABASE_URL): Connection refused");
+
+    for program in ["beckon-api", "beckon-worker"] {
+        let (mut own, probes) = settings(&world, "DATABASE_URL", &url);
+        own.push(("BECKON_MIGRATE".to_owned(), "false".to_owned()));
+        let running = Program::start(program, world.folder(), &format!("{program}-alone"), &[], &own)
+            .await
+            .unwrap();
+        let log = world.eventually("a word about Postgres in the log", async || {
+            Some(running.log()).filter(|log| log.contains(&cause))
+        });
+        let log = log.await;
+        let began = std::time::Instant::now();
+        let ready = reqwest::get(format!("{probes}/readyz")).await.unwrap();
+
+        assert!(!log.contains("geheim"), "{program}: {log}");
+        assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE, "{program}");
+        let told = ready.text().await.unwrap();
+        assert!(told.contains(&cause), "{program}: {told}");
+        // The pool itself waits five seconds, and a health check three.
         assert!(
-            told.contains("Postgres") || told.contains("DATABASE_URL") || told.contains("database"),
-            "{what}: {told}"
+            began.elapsed() < Duration::from_secs(5),
+            "{program}: {:?}",
+            began.elapsed()
+        );
+        assert_eq!(running.exit_code(), None, "{program}: {}", running.log_tail());
+        let (code, said) = world.run(program, &["check-config", "--connect"], &own).await.unwrap();
+        assert!(code == 1 && said.contains(&cause), "{program}: {code} {said}");
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn check_config_asks_every_server_once() {
+    let mut world = a_world().await;
+    let page = format!("{}/docs", world.base());
+    let relay = world.relay.address();
+    let mut good = world.settings().to_vec();
+    good.push(("SMTP_URL".to_owned(), format!("smtp://{relay}?tls=none")));
+    good.push(("BECKON_SIGN_IN_URL".to_owned(), page.clone()));
+    let (postgres, rabbitmq) = (host_of(world.setting("DATABASE_URL")), host_of(world.amqp_url()));
+    let closed = world.spare_address().unwrap();
+
+    let answers = [
+        format!("DATABASE_URL: Postgres at {postgres} answers"),
+        format!("AMQP_URL: RabbitMQ at {rabbitmq} answers"),
+        format!("BECKON_SIGN_IN_URL: {page} answers 200"),
+        format!("SMTP_URL: the relay at {relay} answers"),
+        "The settings can be used.".to_owned(),
+    ];
+    for program in ["beckon-api", "beckon-worker"] {
+        let (code, said) = world.run(program, &["check-config", "--connect"], &good).await.unwrap();
+        let missing: Vec<&String> = answers.iter().filter(|line| !said.contains(*line)).collect();
+        let is_api = program == "beckon-api";
+        assert!(code == 0 && missing.len() == usize::from(is_api), "{program}: {said}");
+    }
+    let wrong = [
+        (
+            "AMQP_URL",
+            format!("amqp://guest:geheim@{closed}/x"),
+            format!("RabbitMQ at {closed} (AMQP_URL): "),
+        ),
+        (
+            "SMTP_URL",
+            format!("smtp://{closed}?tls=none"),
+            format!("the relay at {closed} (SMTP_URL): Connection refused"),
+        ),
+        (
+            "BECKON_SIGN_IN_URL",
+            format!("{}/sign-in", world.base()),
+            format!(
+                "BECKON_SIGN_IN_URL is \"{}/sign-in\", which answers 404, and every email links there",
+                world.base()
+            ),
+        ),
+        (
+            "BECKON_SIGN_IN_URL",
+            format!("http://{closed}/sign-in"),
+            "which this machine could not fetch (Connection refused".to_owned(),
+        ),
+    ];
+    for (name, value, told) in wrong {
+        let mut settings = good.clone();
+        settings.push((name.to_owned(), value));
+        let (code, said) = world
+            .run("beckon-worker", &["check-config", "--connect"], &settings)
+            .await
+            .unwrap();
+        assert!(code == 1 && said.contains(&told), "{name}: {told} is not in {said}");
+        assert!(
+            !said.contains("geheim") && !said.contains("can be used"),
+            "{name}: {said}"
+        );
+        let others = ["DATABASE_URL: ", "AMQP_URL: ", "BECKON_SIGN_IN_URL: ", "SMTP_URL: "];
+        assert_eq!(
+            others.iter().filter(|other| said.contains(*other)).count(),
+            3,
+            "{name}: {said}"
         );
     }
     world.end().await;

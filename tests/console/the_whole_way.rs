@@ -60,7 +60,7 @@ async fn somebody_has_signed_in(world: &World) {
     let batch = world.reset_passwords(json!({ "emails": [EARLY] })).await;
     world.finished(batch).await;
     let mail = world.relay.mails_to(EARLY).unwrap().remove(0);
-    world.sign_in(EARLY, mail.password().unwrap()).await.expect(200);
+    world.sign_in(EARLY, mail.password().unwrap()).await;
 }
 
 async fn a_file_is_brought_in(browser: &Browser, world: &World) {
@@ -165,7 +165,7 @@ async fn everybody_has_one_mail_and_gets_in(world: &World) {
         let person = format!("person{n}@example.org");
         let mails = world.relay.mails_to(&person).unwrap();
         assert_eq!(mails.len(), 1, "{person}");
-        world.sign_in(&person, mails[0].password().unwrap()).await.expect(200);
+        world.sign_in(&person, mails[0].password().unwrap()).await;
     }
     assert_eq!(world.relay.mails_to("person12@example.org").unwrap().len(), 0);
     assert_eq!(world.relay.mails_to(EARLY).unwrap().len(), 1, "the one from before");

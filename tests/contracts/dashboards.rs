@@ -91,7 +91,7 @@ async fn a_run() -> (World, Prometheus) {
     world.finished(batch).await;
     world.until(alone, "retrying", 1).await;
     world.relay.wait_for(31, PATIENCE).await.unwrap();
-    world.sign_in("person1@example.org", "not this one").await;
+    world.verify("person1@example.org", "not this one").await;
     prometheus
         .eventually_finds(
             &world,

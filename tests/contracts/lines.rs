@@ -75,3 +75,24 @@ fn a_server_is_private_by_tls_by_its_place_or_because_the_settings_say_so() {
         .filter(|(name, _)| !elsewhere.iter().any(|(own, _)| own == name));
     fine(&others.chain(&elsewhere).copied().collect::<Vec<_>>());
 }
+
+/// What both programs say without the address of the sign-in page.
+pub(crate) const NO_SIGN_IN_URL: &str = "BECKON_SIGN_IN_URL is not set; every email links to the page where people sign in, which \
+                              is part of your platform and not of Beckon: write its address, like \
+                              https://example.org/sign-in";
+
+#[test]
+fn the_page_where_people_sign_in_has_no_default() {
+    for program in BOTH {
+        assert_eq!(
+            complaint(program, &with("BECKON_SIGN_IN_URL", "")),
+            [NO_SIGN_IN_URL],
+            "{program}"
+        );
+        assert_eq!(
+            complaint(program, &with("BECKON_SIGN_IN_URL", " ")),
+            [NO_SIGN_IN_URL],
+            "{program}"
+        );
+    }
+}

@@ -10,6 +10,7 @@
 )]
 
 mod alerts;
+mod answers;
 mod budgets;
 mod clocks;
 mod dashboards;

@@ -106,7 +106,7 @@ pub(crate) async fn pages() -> [Page; 2] {
         .await;
     world.relay.wait_for(1, PATIENCE).await.unwrap();
     world.finished(batch).await;
-    world.sign_in("ada@example.org", "wrong").await;
+    world.verify("ada@example.org", "wrong").await;
     world.get(&format!("/v1/batches/{batch}")).await.expect(200);
     world.get("/v1/nowhere/ada@example.org").await.expect(404);
 

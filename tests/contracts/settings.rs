@@ -44,6 +44,7 @@ pub(crate) const GOOD: &[(&str, &str)] = &[
     ("SMTP_URL", "smtps://beckon:geheim@relay.example"),
     ("BECKON_MAIL_FROM", "Lerna Academy <invites@lerna.example>"),
     ("BECKON_PUBLIC_URL", "https://lerna.example"),
+    ("BECKON_SIGN_IN_URL", "https://lerna.example/sign-in"),
 ];
 
 /// Runs one of our programs to its end.
@@ -139,14 +140,13 @@ fn with_nothing_set_every_missing_setting_is_told_at_once() {
     let api = complaint("beckon-api", &[]);
     let worker = complaint("beckon-worker", &[]);
 
-    let missing = ["DATABASE_URL", "AMQP_URL", "BECKON_MAIL_FROM", "BECKON_PUBLIC_URL"];
-    assert_eq!(api, missing.map(|name| format!("{name} is not set")));
-    let with_relay: Vec<String> = missing
-        .iter()
-        .chain(&["SMTP_URL"])
+    let mut missing: Vec<String> = ["DATABASE_URL", "AMQP_URL", "BECKON_MAIL_FROM", "BECKON_PUBLIC_URL"]
         .map(|name| format!("{name} is not set"))
-        .collect();
-    assert_eq!(worker, with_relay);
+        .to_vec();
+    missing.push(crate::lines::NO_SIGN_IN_URL.to_owned());
+    assert_eq!(api, missing);
+    missing.push("SMTP_URL is not set".to_owned());
+    assert_eq!(worker, missing);
 }
 
 #[test]
@@ -327,6 +327,7 @@ fn every_fault_is_told_at_once_and_no_secret_is_repeated() {
         ("SMTP_URL", "smtp://user:ge%heim@relay.example"),
         ("BECKON_MAIL_FROM", "x"),
         ("BECKON_PUBLIC_URL", "x"),
+        ("BECKON_SIGN_IN_URL", "x"),
         ("BECKON_LEASE", "x"),
         ("BECKON_LOG", "beckon=loud,,=,"),
     ];

@@ -25,6 +25,12 @@ pub(crate) struct Api {
     http: reqwest::Client,
 }
 
+/// Whether a password is right.
+#[derive(Debug, Deserialize)]
+struct Verified {
+    valid: bool,
+}
+
 /// What came of an import.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Import {
@@ -172,12 +178,8 @@ impl Api {
         let request = self
             .request(Method::POST, "/v1/credentials/verify")
             .json(&json!({ "email": email, "password": password }));
-        let (status, text) = send("check a password", request).await?;
-        match status {
-            200 => Ok(true),
-            401 => Ok(false),
-            _ => Err(unexpected("check a password", status, &text)),
-        }
+        let verified: Verified = ask("check a password", request).await?;
+        Ok(verified.valid)
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -34,9 +34,11 @@ pub(crate) async fn start(pages: SocketAddr) -> Result<World> {
         // process is killed. It fails only when set before, and then everything is as it was.
         let _ = tempfile::env::override_temp_dir(folder);
     }
+    let sign_in_url = format!("http://{pages}/sign-in");
     let setup = Setup::default()
         .own_stack()
-        .worker_setting("BECKON_SIGN_IN_URL", &format!("http://{pages}/sign-in"))
+        .api_setting("BECKON_SIGN_IN_URL", &sign_in_url)
+        .worker_setting("BECKON_SIGN_IN_URL", &sign_in_url)
         .worker_setting("BECKON_RETRY_FIRST", "2s");
     World::on_stack(stack, setup)
         .await

@@ -18,7 +18,7 @@ static SAID: OnceCell<String> = OnceCell::const_new();
 /// # Errors
 ///
 /// When it is not installed; the text says how to come by it.
-pub(crate) async fn path_of(name: &str) -> Result<PathBuf> {
+pub async fn path_of(name: &str) -> Result<PathBuf> {
     let said = SAID.get_or_try_init(ask).await?;
     let found = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     found

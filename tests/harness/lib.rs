@@ -6,7 +6,7 @@ pub mod clock;
 pub mod collector;
 pub mod error;
 pub mod faults;
-mod installed;
+pub mod installed;
 pub mod ports;
 pub mod program;
 pub mod prometheus;

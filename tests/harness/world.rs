@@ -17,6 +17,7 @@ mod administrators;
 mod ages;
 mod another;
 mod calls;
+mod described;
 mod history;
 mod passwords;
 mod programs;
@@ -26,6 +27,7 @@ mod setup;
 
 pub use administrators::Administrator;
 pub use another::AnotherApi;
+pub use calls::Answer;
 pub use queues::Message;
 pub use setup::Setup;
 
@@ -81,6 +83,7 @@ pub struct World {
     further_ports: std::sync::Mutex<Vec<Port>>,
     key: String,
     administrator: OnceCell<Administrator>,
+    described: described::Seen,
     http: reqwest::Client,
     settings: Vec<(String, String)>,
     folder: tempfile::TempDir,
@@ -169,6 +172,7 @@ impl World {
             further_ports: std::sync::Mutex::default(),
             key: String::new(),
             administrator: OnceCell::new(),
+            described: described::Seen::default(),
             http: reqwest::Client::new(),
             settings,
             folder,

@@ -220,9 +220,10 @@ async fn a_password_is_used_chosen_or_ended_as_a_whole_or_not_at_all() {
         let choose =
             json!({ "email": person("choose"), "password": mailed("choose"), "new_password": "their own password" });
         let revoke = json!({ "batch": batch });
+        let key = format!("moment-{n}");
         let lasted = tokio::join!(
             leave_json(&world, &api.base, "/v1/credentials/verify", "none", &verify, after[0]),
-            leave_json(&world, &api.base, "/v1/credentials/choose", "none", &choose, after[1]),
+            leave_json(&world, &api.base, "/v1/credentials/choose", &key, &choose, after[1]),
             leave_json(&world, &api.base, "/v1/credentials/revoke", "none", &revoke, after[2]),
         );
         if n < 2 {

@@ -34,8 +34,8 @@ async fn a_worker_dies_after_each_of_its_steps() {
     let mut world = World::with(Setup::default().worker_setting("BECKON_LEASE", "2s")).await;
     chooses_a_password(&world).await;
     world.kill_worker(0).await;
-    let import = world.people(300).await;
-    let whom = json!({ "import": import, "emails": [REGULAR], "include_signed_in": true, "include_recent": true });
+    world.people(300).await;
+    let whom = json!({ "everyone": true, "include_signed_in": true, "include_recent": true });
     let batch = world.reset_passwords(whom).await;
 
     for step in steps('W') {
@@ -43,7 +43,7 @@ async fn a_worker_dies_after_each_of_its_steps() {
         world.start_worker_that_stops(&setting).await.unwrap();
         has_come_to(&world, &sign).await;
         world.kill_worker(0).await;
-        world.sign_in(REGULAR, OWN_PASSWORD).await.expect(200);
+        world.sign_in(REGULAR, OWN_PASSWORD).await;
     }
     world.start_worker().await.unwrap();
     let finished = world.finished(batch).await;
@@ -52,7 +52,7 @@ async fn a_worker_dies_after_each_of_its_steps() {
     assert!(finished["counts"]["unsure"].as_i64() >= Some(13), "{finished}");
     world.assert_promises_kept().await;
     world.assert_mailed_passwords_work(|_| true, 30).await;
-    world.sign_in(REGULAR, OWN_PASSWORD).await.expect(200);
+    world.sign_in(REGULAR, OWN_PASSWORD).await;
     world.end().await;
 }
 
@@ -63,7 +63,7 @@ async fn chooses_a_password(world: &World) {
     world.finished(first).await;
     let mail = world.relay.mails_to(REGULAR).unwrap().remove(0);
     let mailed = mail.password().unwrap();
-    world.sign_in(REGULAR, mailed).await.expect(200);
+    world.sign_in(REGULAR, mailed).await;
     let choice = json!({ "email": REGULAR, "password": mailed, "new_password": OWN_PASSWORD });
     world.post("/v1/credentials/choose", choice).await.expect(200);
 }

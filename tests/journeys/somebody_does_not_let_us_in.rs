@@ -51,10 +51,18 @@ async fn a_worker_that_postgres_refuses_says_so_and_takes_no_jobs() {
         let alive = reqwest::get(format!("http://{probes}/healthz")).await.unwrap();
         let ready = reqwest::get(format!("http://{probes}/readyz")).await.unwrap();
 
-        assert!(told.contains("Postgres") && told.contains(word), "{what}: {told}");
+        let server = url.split(['@', '/']).nth(3).unwrap();
+        for word in [format!("Postgres at {server} (DATABASE_URL)").as_str(), word] {
+            assert!(told.contains(word), "{what}: {word} is not in {told}");
+        }
+
         assert!(!worker.log().contains("geheim"), "{what}: {}", worker.log());
         assert!(alive.status().is_success(), "{what}");
         assert_eq!(ready.status().as_u16(), 503, "{what}");
+        let not_ready = ready.text().await.unwrap();
+        for word in [format!("Postgres at {server} (DATABASE_URL)").as_str(), word] {
+            assert!(not_ready.contains(word), "{what}: {word} is not in {not_ready}");
+        }
         assert_eq!(worker.exit_code(), None, "{what}: {}", worker.log_tail());
         assert_eq!(world.count(batch, "queued").await, 1, "{what}");
         let messages = world.messages("beckon.interactive").await;
@@ -108,5 +116,41 @@ async fn a_relay_that_refuses_our_login_spends_nobodys_attempts() {
         .unwrap();
     assert_eq!(most, 1, "a refused login spent an attempt");
     world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_worker_names_the_relay_that_refuses_its_login_and_not_rabbitmq() {
+    let relay = Script {
+        login: Some(Login {
+            user: "beckon".to_owned(),
+            password: "geheim".to_owned(),
+        }),
+        mode: Mode::RefusesLogin,
+        ..Script::default()
+    };
+    let setup = Setup {
+        relay,
+        ..Setup::default()
+    };
+    let world = World::with(setup.workers(0)).await;
+    world.person("ada@example.org").await;
+    let url = format!("smtp://beckon:geheim@{}?tls=none", world.relay.address());
+    let (worker, probes) = misled(&world, "refused", "SMTP_URL", &url).await;
+
+    world.invite(json!({ "emails": ["ada@example.org"] })).await;
+    // With its jobs the worker gives up its connection to RabbitMQ.
+    world
+        .eventually("the worker to give its jobs back", async || {
+            worker.log().contains("Jobs went back to their queues").then_some(())
+        })
+        .await;
+    let ready = reqwest::get(format!("http://{probes}/readyz")).await.unwrap();
+
+    assert_eq!(ready.status().as_u16(), 503);
+    let told = ready.text().await.unwrap();
+    let relay = format!("the relay at {} (SMTP_URL) takes no mail: 535", world.relay.address());
+    assert!(told.contains(&relay), "{relay} is not in {told}");
+    assert!(!told.contains("RabbitMQ") && !told.contains("geheim"), "{told}");
     world.end().await;
 }

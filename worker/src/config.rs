@@ -4,7 +4,8 @@ use crate::outcome::Retries;
 use crate::retry::RetrySettings;
 use crate::send::RelayUrl;
 use shared::config::{
-    DatabaseSettings, Faults, LetterSettings, Lifetimes, SharedArgs, duration, listen_address, switch, whole_number,
+    CheckRequest, DatabaseSettings, Faults, LetterSettings, Lifetimes, SharedArgs, duration, listen_address, switch,
+    whole_number,
 };
 use shared::release::VERSION_AND_REVISION;
 use shared::telemetry::LogSettings;
@@ -33,7 +34,7 @@ pub enum Command {
     /// Send mails until stopped (the default)
     Run,
     /// Check the settings, say every fault, and leave
-    CheckConfig,
+    CheckConfig(CheckRequest),
     /// Ask the worker whose probes listen at `BECKON_PROBES_LISTEN` whether it is ready, and leave
     Healthcheck,
 }

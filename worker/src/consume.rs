@@ -14,12 +14,12 @@ use crate::session::{Open, Opening, watch};
 use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::note_beat;
-use shared::queue::{Brokers, Inbox, Pulse, QueueError, Received, park};
+use shared::queue::{BrokerStatus, Brokers, Inbox, Pulse, QueueError, Received, park};
 use shared::reconnect::Delays;
 use shared::store::{Db, workers};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tracing::{error, info, warn};
 
@@ -45,8 +45,8 @@ pub struct Consumer {
     pub db: Db,
     /// Parking is done one message at a time, for each opens a connection.
     pub parking: Arc<Mutex<()>>,
-    /// Since when the broker is missed; none while it is there or not needed.
-    pub broker_missed: Arc<watch::Sender<Option<Instant>>>,
+    /// Whether the broker is there.
+    pub broker: BrokerStatus,
     /// When to stop.
     pub lifecycle: Lifecycle,
     /// What the broker's pages call us.
@@ -75,7 +75,7 @@ impl Consumer {
             match ended {
                 Ended::Stopping => break,
                 Ended::InTrouble => {
-                    self.broker_missed.send_replace(None);
+                    self.broker.released();
                     info!("Jobs went back to their queues; taking some again when this worker can work on them");
                     tokio::select! {
                         () = self.pipeline.ready() => {}
@@ -83,25 +83,22 @@ impl Consumer {
                     }
                 }
                 Ended::Lost(fault) => {
-                    self.miss_broker();
+                    let what = if self.broker.has_connected() {
+                        "Lost RabbitMQ; connecting again"
+                    } else {
+                        "Could not take jobs from RabbitMQ; trying again"
+                    };
+                    self.broker.failed(&fault);
                     if began.elapsed() > LASTED {
                         delays.reset();
                     }
                     let delay = delays.next_delay();
-                    warn!(error = %fault, retry_seconds = delay.as_secs_f32(), "Lost RabbitMQ; connecting again");
+                    warn!(error = %fault, retry_seconds = delay.as_secs_f32(), "{what}");
                     metrics.amqp_reconnects.inc();
                     self.lifecycle.pause(delay).await;
                 }
             }
         }
-    }
-
-    fn miss_broker(&self) {
-        self.broker_missed.send_if_modified(|since| {
-            let is_first = since.is_none();
-            since.get_or_insert_with(Instant::now);
-            is_first
-        });
     }
 
     async fn one_session(&self) -> Ended {
@@ -155,7 +152,7 @@ impl Consumer {
     fn note(&self, opening: &Opening) {
         if opening.was_last() {
             self.pipeline.metrics.amqp_connected.set(1);
-            self.broker_missed.send_replace(None);
+            self.broker.connected();
             info!("Connected to RabbitMQ; taking jobs");
         }
     }
@@ -188,7 +185,8 @@ impl Consumer {
             beats.next().await?;
             note_beat(&self.pipeline.metrics.beats, "consumed");
             if let Err(fault) = workers::record_beat(&self.db).await {
-                warn!(error = %fault, cause = %fault.cause(), "Could not record a beat");
+                let fault = fault.explained(&self.db).await;
+                warn!(error = %fault, "Could not record a beat");
             }
         }
     }

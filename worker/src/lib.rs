@@ -26,12 +26,13 @@ pub mod work;
 use config::Settings;
 use metrics::WorkerMetrics;
 use pipeline::Pipeline;
+use shared::connections::{self, Findings};
 use shared::instance::instance_name;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
 use shared::password::HashPool;
 use shared::probes::{self, Readiness};
-use shared::queue::Brokers;
+use shared::queue::{BrokerStatus, Brokers};
 use shared::reconnect::Delays;
 use shared::store::{self, Db, schema};
 use shared::trace;
@@ -72,6 +73,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let db = store::connect(&settings.database, &name)?;
     metrics.show_connections(&db);
     let grace = settings.stop_grace;
+    let relay = settings.relay.server();
     let brokers = Brokers::new(settings.brokers.clone());
     let listener = TcpListener::bind(settings.probes_listen)
         .await
@@ -87,15 +89,16 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let pipeline = Arc::new(pipeline(settings, &lifecycle, &parts)?);
 
     let renewing = tokio::spawn(leases.keep_renewing(db.clone()));
-    let probing = tokio::spawn(serve_probes(listener, metrics, db.clone(), Arc::clone(&counted)));
+    let broker = BrokerStatus::default();
+    let obstacles = Obstacles::of(&db, &pipeline, relay, &broker);
+    let probing = tokio::spawn(serve_probes(listener, metrics, obstacles));
     let gauges = tokio::spawn(show_gauges(Arc::clone(&pipeline)));
-    let broker_missed = Arc::default();
     let presence = presence::Presence {
         db: db.clone(),
         name: name.clone(),
         began: Instant::now(),
         mailer: pipeline.mailer.clone(),
-        broker_missed: Arc::clone(&broker_missed),
+        broker: broker.clone(),
     };
     let telling = tokio::spawn(presence.clone().keep_telling());
     info!(worker = name, "Worker is running");
@@ -106,7 +109,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         db: db.clone(),
         pipeline,
         parking: Arc::default(),
-        broker_missed,
+        broker,
         lifecycle: lifecycle.clone(),
         name,
     };
@@ -125,6 +128,22 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     Ok(finished)
 }
 
+/// Asks every server that the settings name once.
+pub async fn check_connections(settings: Settings) -> Findings {
+    let hello = settings.letters.from.domain().to_owned();
+    let send_settings = send::Settings::for_connections(settings.connections, hello);
+    let relay = settings.relay.server();
+    let (mut findings, answer) = tokio::join!(
+        connections::check(&settings.database, &settings.brokers, &settings.letters.sign_in_url),
+        send::check(settings.relay, &send_settings),
+    );
+    findings.add(match answer {
+        Ok(()) => Ok(format!("SMTP_URL: the relay at {relay} answers")),
+        Err(reason) => Err(format!("could not use the relay at {relay} (SMTP_URL): {reason}")),
+    });
+    findings
+}
+
 /// Waits until Postgres lets us in and has the schema of this release. A worker without them takes
 /// no jobs: it could not claim them, and another could.
 async fn until_postgres_is_ready(db: &Db, lifecycle: &Lifecycle) {
@@ -133,13 +152,13 @@ async fn until_postgres_is_ready(db: &Db, lifecycle: &Lifecycle) {
         let obstacle = match schema::missing(db).await {
             Ok(missing) if missing.is_empty() => return,
             Ok(missing) => schema::told(&missing),
-            Err(fault) => fault.cause().to_string(),
+            Err(fault) => fault.explained(db).await.to_string(),
         };
         let delay = delays.next_delay();
         warn!(
             error = obstacle,
             retry_seconds = delay.as_secs_f32(),
-            "Could not use Postgres (DATABASE_URL); taking no jobs until that is put right"
+            "Taking no jobs until Postgres can be used"
         );
         lifecycle.pause(delay).await;
     }
@@ -183,22 +202,50 @@ fn pipeline(settings: Settings, lifecycle: &Lifecycle, parts: &Parts<'_>) -> Res
     })
 }
 
-async fn serve_probes(listener: TcpListener, metrics: Metrics, db: Db, counted: Arc<WorkerMetrics>) {
-    let routes = probes::routes(metrics, move || {
-        let (db, counted) = (db.clone(), Arc::clone(&counted));
-        async move {
-            let mut stands = Readiness::default();
-            match schema::missing(&db).await {
-                Ok(missing) if missing.is_empty() => {}
-                Ok(missing) => stands.obstacles.push(schema::told(&missing)),
-                Err(_) => stands.obstacles.push("Postgres does not answer".to_owned()),
-            }
-            if counted.amqp_connected.get() == 0 {
-                stands.obstacles.push("RabbitMQ is not connected".to_owned());
-            }
-            stands
+/// What can keep a worker from its work, for `/readyz`.
+#[derive(Clone)]
+struct Obstacles {
+    db: Db,
+    mailer: send::Mailer<sending::Sending>,
+    /// The relay's host and port.
+    relay: String,
+    broker: BrokerStatus,
+}
+
+impl Obstacles {
+    fn of(db: &Db, pipeline: &Pipeline, relay: String, broker: &BrokerStatus) -> Self {
+        Self {
+            db: db.clone(),
+            mailer: pipeline.mailer.clone(),
+            relay,
+            broker: broker.clone(),
         }
-    });
+    }
+
+    async fn look(self) -> Readiness {
+        let mut obstacles = Vec::new();
+        match store::answer_or_cause(&self.db, schema::missing(&self.db)).await {
+            Ok(missing) if missing.is_empty() => {}
+            Ok(missing) => obstacles.push(schema::told(&missing)),
+            Err(fault) => obstacles.push(fault.to_string()),
+        }
+        // While the relay or Postgres is in trouble, the connection to RabbitMQ is closed on purpose.
+        if let send::RelayState::Down { reason, .. } = self.mailer.relay_state() {
+            obstacles.push(format!(
+                "the relay at {} (SMTP_URL) takes no mail: {reason}",
+                self.relay
+            ));
+        }
+        obstacles.extend(self.broker.obstacle());
+        Readiness {
+            obstacles,
+            impairments: Vec::new(),
+        }
+    }
+}
+
+async fn serve_probes(listener: TcpListener, metrics: Metrics, obstacles: Obstacles) {
+    let routes = probes::routes(metrics, move || obstacles.clone().look());
     if let Err(fault) = probes::serve(listener, routes).await {
         tracing::error!(error = %fault, "The probes stopped answering");
     }

@@ -25,12 +25,15 @@ async fn main() -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    if args.command == Some(Command::CheckConfig) {
+    // Two TLS providers in one process would make rustls panic; this settles which.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    if let Some(Command::CheckConfig(check)) = args.command {
+        if check.connect {
+            return worker::check_connections(settings).await.report();
+        }
         println!("The settings can be used.");
         return ExitCode::SUCCESS;
     }
-    // Two TLS providers in one process would make rustls panic; this settles which.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let lifecycle = Lifecycle::new();
     if let Err(fault) = telemetry::start(logging) {
         eprintln!("could not start logging: {fault}");

@@ -6,12 +6,11 @@
 
 use crate::send::{Mailer, RelayState};
 use crate::sending::Sending;
+use shared::queue::{BrokerStatus, Missing};
 use shared::store::workers::Told;
 use shared::store::{Db, workers};
 use shared::trouble::WorkerTrouble;
-use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
@@ -36,18 +35,17 @@ pub struct Presence {
     pub began: Instant,
     /// Knows how the relay is.
     pub mailer: Mailer<Sending>,
-    /// Since when the broker is missed.
-    pub broker_missed: Arc<watch::Sender<Option<Instant>>>,
+    /// Knows how the broker is.
+    pub broker: BrokerStatus,
 }
 
 impl Presence {
     /// Says how it is for as long as the process lives.
     pub async fn keep_telling(self) {
-        let mut broker = self.broker_missed.subscribe();
         loop {
             let relay = self.mailer.relay_state();
-            let missed = *broker.borrow_and_update();
-            let told = trouble(&relay, missed);
+            let missing = self.broker.missing();
+            let told = trouble(&relay, missing.as_ref());
             if let Err(fault) = workers::say(&self.db, &self.name, self.began.elapsed(), told.as_ref()).await {
                 debug!(error = %fault, "Could not say how this worker is");
             }
@@ -55,8 +53,7 @@ impl Presence {
             tokio::select! {
                 () = sleep(BEAT.saturating_sub(REST)) => {}
                 () = self.mailer.relay_changed(&relay) => {}
-                // An error would mean that the sender, which is ours, is gone.
-                _ = broker.changed() => {}
+                () = self.broker.changed(missing.as_ref()) => {}
             }
         }
     }
@@ -72,16 +69,16 @@ impl Presence {
 }
 
 /// The relay's first: while it is in trouble the broker is left alone.
-fn trouble(relay: &RelayState, broker_missed: Option<Instant>) -> Option<Told> {
+fn trouble(relay: &RelayState, broker: Option<&Missing>) -> Option<Told> {
     match relay {
         RelayState::Down { since, trouble, reason } => Some(Told {
             trouble: *trouble,
             lasts: since.elapsed(),
             words: Some(reason.clone()),
         }),
-        RelayState::Up => broker_missed.map(|since| Told {
+        RelayState::Up => broker.map(|missing| Told {
             trouble: WorkerTrouble::BrokerAway,
-            lasts: since.elapsed(),
+            lasts: missing.since.elapsed(),
             words: None,
         }),
     }
@@ -98,9 +95,13 @@ mod tests {
             trouble: WorkerTrouble::RelaySilent,
             reason: "no answer in time at greeting".to_owned(),
         };
-        let now = Some(Instant::now());
+        let missing = Missing {
+            since: std::time::Instant::now(),
+            cause: "Connection refused".to_owned(),
+        };
+        let now = Some(&missing);
 
-        let of = |relay, missed| trouble(relay, missed).map(|told| told.trouble);
+        let of = |relay, missing| trouble(relay, missing).map(|told| told.trouble);
 
         assert_eq!(of(&RelayState::Up, None), None);
         assert_eq!(of(&RelayState::Up, now), Some(WorkerTrouble::BrokerAway));

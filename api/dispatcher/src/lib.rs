@@ -31,12 +31,11 @@ use heartbeat::{Heartbeat, Rounds};
 use publisher::Publisher;
 use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
-use shared::queue::{Brokers, QueueError, Session, SessionEvent};
+use shared::queue::{BrokerStatus, Brokers, QueueError, Session, SessionEvent};
 use shared::reconnect::Delays;
 use shared::store::dispatch as rows;
 use shared::store::{Db, StoreError};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use sweeper::Sweeper;
 use token_bucket::TokenBucket;
@@ -71,8 +70,8 @@ pub struct Dispatcher {
     pub rate: Option<f64>,
     /// How many unknown addresses of a hundred make a batch pause itself; none is any number.
     pub auto_pause_bounces: Option<i64>,
-    /// Set once `RabbitMQ` has let this process in.
-    pub broker_met: Arc<AtomicBool>,
+    /// Whether this process is connected to `RabbitMQ`.
+    pub broker: BrokerStatus,
     /// What is counted.
     pub metrics: Arc<DispatcherMetrics>,
     /// When to stop.
@@ -114,9 +113,9 @@ impl Dispatcher {
                 Ok(()) => {}
                 Err(Trouble::Queue(fault @ QueueError::DeclaredOtherwise { .. })) => break Err(fault),
                 Err(trouble) => {
-                    let delay = delays.next_delay();
-                    warn!(error = %trouble, retry_seconds = delay.as_secs_f32(), "Dispatching was interrupted; trying again");
                     self.metrics.amqp_connected.set(0);
+                    let delay = delays.next_delay();
+                    self.log_trouble(&trouble, delay).await;
                     self.metrics.amqp_reconnects.inc();
                     self.lifecycle.pause(delay).await;
                 }
@@ -132,7 +131,7 @@ impl Dispatcher {
         let mut session = self.brokers.connect("beckon-api: dispatcher").await?;
         session.declare().await?;
         self.metrics.amqp_connected.set(1);
-        self.broker_met.store(true, Ordering::Relaxed);
+        self.broker.connected();
         // The broker says so again if it still takes no messages.
         self.metrics.amqp_blocked.set(0);
         let ended = self.stand_by_and_dispatch(&mut session, wake, delays).await;
@@ -250,6 +249,24 @@ impl Dispatcher {
             metrics: Arc::clone(&self.metrics),
         };
         Ok(Publisher::new(lane, session.publisher().await?, self.rate, parts))
+    }
+
+    /// Logs why dispatching stopped or could not start.
+    async fn log_trouble(&self, trouble: &Trouble, delay: Duration) {
+        let cause = match trouble {
+            Trouble::Queue(fault) => {
+                self.broker.failed(fault);
+                fault.to_string()
+            }
+            Trouble::Store(fault) => fault.explained(&self.db).await.to_string(),
+            Trouble::TurnLost => trouble.to_string(),
+        };
+        let what = if self.broker.has_connected() {
+            "Dispatching was interrupted; trying again"
+        } else {
+            "Could not start dispatching; trying again"
+        };
+        warn!(error = cause, retry_seconds = delay.as_secs_f32(), "{what}");
     }
 
     /// Resolves with what ends the session.

@@ -10,7 +10,7 @@ use super::respond::page;
 use super::session::Administrator;
 use super::words::{Moment, asker, counted, moment};
 use crate::problem::Problem;
-use crate::query::Query;
+use crate::query::{SearchForm, SearchQuery};
 use crate::state::Api;
 use crate::status_words::{Status, status};
 use askama::Template;
@@ -42,6 +42,10 @@ pub(super) struct Look {
     after: Option<Uuid>,
     before: Option<Uuid>,
     page: Option<u32>,
+}
+
+impl SearchForm for Look {
+    const MAY_BE_EMPTY: &'static [&'static str] = &["q", "kind", "state"];
 }
 
 impl Look {
@@ -115,7 +119,7 @@ struct MailLine {
 pub(super) async fn show(
     State(api): State<Api>,
     administrator: Administrator,
-    Query(look): Query<Look>,
+    SearchQuery(look): SearchQuery<Look>,
 ) -> Result<Response, Problem> {
     let number = look.page.unwrap_or(1).max(1);
     let title = if number > 1 {

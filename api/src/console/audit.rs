@@ -11,7 +11,7 @@ use super::respond::page_as;
 use super::session::Administrator;
 use super::words::{Moment, moment};
 use crate::problem::Problem;
-use crate::query::Query;
+use crate::query::{SearchForm, SearchQuery};
 use crate::state::Api;
 use acts::{About, Act, GROUPS, Group};
 use askama::Template;
@@ -88,6 +88,10 @@ impl Row {
     }
 }
 
+impl SearchForm for Wish {
+    const MAY_BE_EMPTY: &'static [&'static str] = &["who", "what", "from", "to"];
+}
+
 impl Wish {
     /// The filters as they stand in an address.
     fn pairs(&self) -> [(&'static str, &str); 4] {
@@ -150,7 +154,7 @@ fn day(text: Option<&str>) -> Result<Option<Date>, &'static str> {
 pub(super) async fn show(
     State(api): State<Api>,
     reader: Administrator,
-    Query(wish): Query<Wish>,
+    SearchQuery(wish): SearchQuery<Wish>,
 ) -> Result<Response, Problem> {
     let (found, faults) = match wish.filter() {
         Ok(filter) => {

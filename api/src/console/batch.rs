@@ -22,7 +22,7 @@ use super::session::Administrator;
 use super::words::{Moment, asker, moment};
 use crate::batches;
 use crate::problem::Problem;
-use crate::query::{Path, Query};
+use crate::query::{Path, SearchQuery};
 use crate::state::Api;
 use crate::watch::Seen;
 use askama::Template;
@@ -63,7 +63,7 @@ pub(super) async fn show(
     State(api): State<Api>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
-    Query(look): Query<Look>,
+    SearchQuery(look): SearchQuery<Look>,
 ) -> Result<Response, Problem> {
     let (seen, now) = seen(&api, id).await?;
     let people = people::read(&api, id, &look, &seen.tally).await?;

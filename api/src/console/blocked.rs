@@ -9,7 +9,7 @@ use super::sheet::{self, GROUP};
 use super::words::{Moment, moment, some};
 use crate::blocked::unblock_those;
 use crate::problem::Problem;
-use crate::query::Query;
+use crate::query::{Query, SearchForm, SearchQuery};
 use crate::state::Api;
 use askama::Template;
 use axum::extract::State;
@@ -88,6 +88,10 @@ impl ListPage {
     }
 }
 
+impl SearchForm for Wish {
+    const MAY_BE_EMPTY: &'static [&'static str] = &["q"];
+}
+
 impl Wish {
     fn search(&self) -> Option<&str> {
         self.q.as_deref().map(str::trim).filter(|text| !text.is_empty())
@@ -137,7 +141,7 @@ fn told(blocked: &Blocked) -> String {
 pub(super) async fn show(
     State(api): State<Api>,
     reader: Administrator,
-    Query(wish): Query<Wish>,
+    SearchQuery(wish): SearchQuery<Wish>,
 ) -> Result<Response, Problem> {
     let filter = wish.filter();
     let found = blocked::list(&api.db, &filter, wish.before, wish.after, LIMIT).await?;
@@ -170,7 +174,7 @@ pub(super) async fn unblock(
     let text = |name: &str| Some(fields.trimmed(name).to_owned()).filter(|text| !text.is_empty());
     let wish = Wish {
         q: text("q"),
-        selection: fields.trimmed("selection").parse().ok(),
+        selection: fields.id("selection")?,
         ..Wish::default()
     };
     let one = EmailAddress::parse(fields.text("address")).ok();

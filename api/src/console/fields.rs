@@ -10,6 +10,7 @@ use axum::http::request::Parts;
 use std::borrow::Cow;
 use std::fmt;
 use url::form_urlencoded;
+use uuid::Uuid;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 /// Fields that a form may have.
@@ -57,6 +58,24 @@ impl Fields {
             .iter()
             .filter(move |(known, _)| known == name)
             .map(|(_, value)| value.as_str())
+    }
+
+    /// The id in a field; none when it is empty.
+    ///
+    /// # Errors
+    ///
+    /// 422 when it is something else: without the id, the form would be about everyone.
+    pub(super) fn id(&self, name: &str) -> Result<Option<Uuid>, Problem> {
+        let text = self.trimmed(name);
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(Some).map_err(|_| {
+            Problem::unprocessable(
+                "form_invalid",
+                format!("The form’s field {name} is not an id, so nothing was done. Open the page again."),
+            )
+        })
     }
 
     /// Whether a field was sent with something in it, as a ticked box or a pressed button is.
@@ -132,6 +151,11 @@ mod tests {
         assert_eq!(fields.trimmed("name"), "Ana Ruíz");
         assert_eq!(fields.text("body"), "a\nb");
         assert!(!fields.is_set("send") && !fields.is_set("nothing"));
+        assert_eq!(
+            (fields.id("send").unwrap(), fields.id("nothing").unwrap()),
+            (None, None)
+        );
+        assert_eq!(fields.id("name").unwrap_err().status, 422);
         let again = Fields::read(fields.encoded().as_bytes()).unwrap();
         assert_eq!(again.pairs(), fields.pairs());
         assert_eq!(fields.take("user").as_deref(), Some("1"));

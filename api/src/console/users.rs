@@ -64,7 +64,7 @@ pub(super) async fn press(
 ) -> Result<Response, Problem> {
     let this = api.clone();
     api.to_the_end(async move {
-        let mut view = View::read(&fields);
+        let mut view = View::read(&fields)?;
         let known = open(&this, &administrator, &view).await?;
         let (selection, pressed) = take(&this, administrator.id, known, &view, &fields).await?;
         view.selection = selection.as_ref().map(|selection| selection.id);

@@ -153,14 +153,16 @@ impl<'a> Check<'a> {
     }
 }
 
-/// Whether a password works for this person already, a mailed one in whatever form it is typed: then
-/// it is known to more than its owner, or lies in a mailbox (ASVS 5.0, 6.4.1).
-pub(super) async fn is_in_use(api: &Api, email: &str, password: Zeroizing<String>) -> Result<bool, Problem> {
+/// Which verifier of this person a password fits, a mailed one in whatever form it is typed. Such a password cannot be
+/// chosen: it is known to more than its owner, or lies in a mailbox (ASVS 5.0, 6.4.1).
+///
+/// Takes no try. Only for callers who have proved the person.
+pub(super) async fn found(api: &Api, email: &str, password: Zeroizing<String>) -> Result<Option<Candidate>, Problem> {
     let key = EmailAddress::parse(email)
         .map(|address| address.key())
         .unwrap_or_default();
     match compared(api, &key, Rank::FIRST, password).await {
-        Ok(found) => Ok(found.is_some()),
+        Ok(found) => Ok(found),
         Err(Unchecked::Busy) => Err(HashFault::Busy.into()),
         Err(Unchecked::Problem(problem)) => Err(problem),
     }

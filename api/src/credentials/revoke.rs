@@ -1,30 +1,40 @@
 //! Ending mailed passwords: a mail cannot be recalled, the password in it can.
 
-use crate::body::JsonBody;
+use crate::body::{JsonBody, not_null};
 use crate::caller::Caller;
-use crate::problem::Problem;
+use crate::listed::Listed;
+use crate::problem::{FieldError, Problem};
 use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::credentials::{self, Scope};
-use shared::store::{batches, begin, commit};
+use shared::store::{Db, batches, begin, commit, users};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
 /// Rows cancelled at a time of a batch that this stops.
 const CANCEL_GROUP: i64 = 10_000;
 
-/// Whose mailed passwords to end.
+/// Ids in one request.
+const USERS_MOST: usize = 20_000;
+
+/// Unknown ids that are named.
+const UNKNOWN_MOST: i64 = 100;
+
+/// Whose mailed passwords to end: exactly one of `batch` and `users`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeRequest {
-    /// Those mailed by this batch,
+    /// Those mailed by this batch.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Uuid, required = false)]
     pub batch: Option<Uuid>,
-    /// or those of these users.
-    #[serde(default)]
-    pub users: Vec<Uuid>,
+    /// Those of these users.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Vec<Uuid>, required = false, min_items = 1, max_items = 20_000)]
+    pub users: Option<Listed<Uuid, USERS_MOST>>,
     /// Also those that were used. A password that a user chose is not revoked; lock the user instead.
     #[serde(default)]
     pub include_used: bool,
@@ -35,8 +45,8 @@ pub struct RevokeRequest {
 pub struct Revoked {
     /// Passwords that stop working now.
     pub revoked: i64,
-    /// Passwords that had been used and still work: their owners have signed in. None with
-    /// `include_used`.
+    /// Passwords that still work: mailed ones that had been used (none with `include_used`), and those that
+    /// the users have chosen; of a batch, the ones chosen since its mail.
     pub already_used: i64,
     /// Password mails that were owed and are cancelled: the rest of the batch, or those to the users.
     pub mails_cancelled: i64,
@@ -48,40 +58,78 @@ pub struct Revoked {
 /// Ends mailed passwords, and stops those that are on their way.
 ///
 /// A batch that is still sending is stopped, and password mails owed to the users are cancelled, so
-/// that no password of theirs starts to work afterwards.
+/// that no password of theirs starts to work afterwards. When a user is unknown, nothing is done.
 #[utoipa::path(post, path = "/v1/credentials/revoke", tag = "credentials", request_body = RevokeRequest,
-    responses((status = 200, body = Revoked), (status = 422, body = Problem)))]
+    responses((status = 200, body = Revoked), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub async fn revoke(
     State(api): State<Api>,
     caller: Caller,
     body: JsonBody<RevokeRequest>,
 ) -> Result<Json<Revoked>, Problem> {
-    let request = body.value;
-    if request.batch.is_none() && request.users.is_empty() {
-        return Err(Problem::unprocessable(
-            "nothing_to_revoke",
-            "Say whose passwords to end: a batch, or users.",
-        ));
+    let include_used = body.value.include_used;
+    let whose = whose(body.value)?;
+    Ok(Json(revoke_for(&api, &caller.actor, whose, include_used).await?))
+}
+
+/// Whose mailed passwords end.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// Those mailed by this batch.
+    Batch(Uuid),
+    /// Those of these users.
+    Users(Vec<Uuid>),
+}
+
+impl Whose {
+    fn scope(&self) -> Scope<'_> {
+        match self {
+            Self::Batch(batch) => Scope::Batch(*batch),
+            Self::Users(users) => Scope::Users(users),
+        }
     }
-    Ok(Json(revoke_for(&api, &caller.actor, request).await?))
+}
+
+fn whose(request: RevokeRequest) -> Result<Whose, Problem> {
+    match (request.batch, request.users) {
+        (Some(batch), None) => Ok(Whose::Batch(batch)),
+        (None, Some(users)) if users.is_too_long() => Err(Problem::unprocessable(
+            "too_many_users",
+            format!("{} users are listed, and one request takes {USERS_MOST}.", users.len()),
+        )),
+        (None, Some(users)) if !users.is_empty() => Ok(Whose::Users(users.into_kept())),
+        (Some(_), Some(_)) => Err(Problem::unprocessable(
+            "several_selectors",
+            "The request has both batch and users. Send one of them.",
+        )),
+        (None, _) => Err(Problem::unprocessable(
+            "nothing_to_revoke",
+            "Say whose passwords to end: a batch, or at least one user.",
+        )),
+    }
 }
 
 /// Ends mailed passwords, and puts on record that `actor` did.
 ///
 /// # Errors
 ///
-/// When Postgres is away; then none has ended.
-pub async fn revoke_for(api: &Api, actor: &Actor, request: RevokeRequest) -> Result<Revoked, Problem> {
+/// 404 when the batch or one of the users is unknown. After any error, no password has ended.
+pub async fn revoke_for(api: &Api, actor: &Actor, whose: Whose, include_used: bool) -> Result<Revoked, Problem> {
     let (db, actor) = (api.db.clone(), actor.clone());
     api.to_the_end(async move {
-        let scope = Scope {
-            batch: request.batch,
-            users: &request.users,
-            include_used: request.include_used,
-        };
+        require_known(&db, &whose).await?;
         let mut transaction = begin(&db).await?;
-        let done = credentials::revoke(&mut transaction, scope, &format!("Stopped by {}", actor.name)).await?;
-        let subject = request.batch.map(|batch| format!("batch {batch}"));
+        let done = credentials::revoke(
+            &mut transaction,
+            whose.scope(),
+            include_used,
+            &format!("Stopped by {}", actor.name),
+        )
+        .await?;
+        let (batch, users) = match &whose {
+            Whose::Batch(batch) => (Some(*batch), 0),
+            Whose::Users(users) => (None, users.len()),
+        };
+        let subject = batch.map(|batch| format!("batch {batch}"));
         if done.has_stopped_batch {
             let act = Act {
                 actor: &actor,
@@ -96,8 +144,8 @@ pub async fn revoke_for(api: &Api, actor: &Actor, request: RevokeRequest) -> Res
             action: Action::PasswordsRevoked,
             subject,
             details: serde_json::json!({
-                "users": request.users.len(), "revoked": done.revoked, "already_used": done.already_used,
-                "include_used": request.include_used, "mails_cancelled": done.mails.cancelled,
+                "users": users, "revoked": done.revoked, "already_used": done.already_used,
+                "include_used": include_used, "mails_cancelled": done.mails.cancelled,
                 "mails_in_hand": done.mails.in_hand
             }),
         };
@@ -109,7 +157,7 @@ pub async fn revoke_for(api: &Api, actor: &Actor, request: RevokeRequest) -> Res
             mails_cancelled: done.mails.cancelled,
             mails_in_hand: done.mails.in_hand,
         };
-        if let Some(batch) = request.batch.filter(|_| done.has_stopped_batch) {
+        if let Some(batch) = batch.filter(|_| done.has_stopped_batch) {
             answer.mails_cancelled += cancel_rest(&db, batch).await?;
         }
         Ok(answer)
@@ -117,8 +165,23 @@ pub async fn revoke_for(api: &Api, actor: &Actor, request: RevokeRequest) -> Res
     .await
 }
 
+async fn require_known(db: &Db, whose: &Whose) -> Result<(), Problem> {
+    let unknown = match whose {
+        Whose::Batch(batch) => {
+            let found = batches::find(db, *batch).await?;
+            return found.map(|_| ()).ok_or_else(|| Problem::not_found("batch"));
+        }
+        Whose::Users(users) => users::unknown(db, users, UNKNOWN_MOST).await?,
+    };
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let told = |id: Uuid| FieldError::in_field("users", "unknown_user", format!("No user has the id {id}."));
+    Err(Problem::not_found("user").with_errors(unknown.into_iter().map(told).collect()))
+}
+
 /// Cancels what a stopped batch still owes; returns how many.
-async fn cancel_rest(db: &shared::store::Db, batch: Uuid) -> Result<i64, Problem> {
+async fn cancel_rest(db: &Db, batch: Uuid) -> Result<i64, Problem> {
     let mut all = 0;
     loop {
         let cancelled = batches::cancel_rest(db, batch, CANCEL_GROUP).await?;

@@ -51,6 +51,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use shared::address::EmailAddress;
+use utoipa::ToSchema;
 
 pub use columns::field_of;
 pub use export::{FixFile, SafeCsv, safe_cell};
@@ -125,7 +126,8 @@ pub struct Rejected {
 }
 
 /// One thing wrong with one row.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = RowProblem)]
 pub struct Problem {
     /// Where the row is in the file.
     pub row: u32,
@@ -136,6 +138,7 @@ pub struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// The word for programs.
+    #[schema(value_type = String)]
     pub code: &'static str,
     /// The words for the person who mends the file.
     pub message: String,

@@ -2,22 +2,26 @@
 
 use crate::status_words;
 use axum::http::StatusCode;
+use std::collections::BTreeMap;
 use utoipa::Modify;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::schema::ArrayItems;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ArrayBuilder, Content, ObjectBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Type,
+    ArrayBuilder, Content, Header, ObjectBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Schema,
+    Type,
 };
 
 /// The operations with an `Idempotency-Key`.
-pub(super) const TAKES_IDEMPOTENCY_KEY: [&str; 6] = [
+pub(super) const TAKES_IDEMPOTENCY_KEY: [&str; 7] = [
     "imports_create",
     "sending_invites",
     "sending_password_resets",
     "system_emails_test",
     "batches_send_again",
     "deliveries_send_again",
+    "credentials_choose",
 ];
 
 const PROBLEM: &str = "application/problem+json";
@@ -35,6 +39,7 @@ impl Modify for Everywhere {
         components
             .security_schemes
             .insert("key".to_owned(), RefOr::T(SecurityScheme::Http(key.build())));
+        name_items(&mut components.schemas);
         let deliveries = described.tags.iter_mut().flatten().find(|tag| tag.name == "deliveries");
         if let Some(about) = deliveries.and_then(|tag| tag.description.as_mut()) {
             about.push_str(" Its `status` is one of: ");
@@ -50,6 +55,24 @@ impl Modify for Everywhere {
                 &mut item.delete,
             ];
             methods.into_iter().flatten().for_each(complete);
+        }
+    }
+}
+
+/// What a page of a list is called before the name of its items.
+const PAGE_OF: &str = "Page_";
+
+/// Has pages refer to their items by name, so that a generated client has one type for each.
+fn name_items(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
+    let names: Vec<String> = schemas.keys().cloned().collect();
+    for (page, schema) in schemas.iter_mut() {
+        let item = page
+            .strip_prefix(PAGE_OF)
+            .filter(|item| names.iter().any(|name| name == item));
+        if let (Some(item), RefOr::T(Schema::Object(object))) = (item, schema)
+            && let Some(RefOr::T(Schema::Array(list))) = object.properties.get_mut("items")
+        {
+            list.items = ArrayItems::RefOrSchema(Box::new(Ref::from_schema_name(item).into()));
         }
     }
 }
@@ -81,7 +104,7 @@ fn complete(operation: &mut Operation) {
     let responses = &mut operation.responses.responses;
     responses
         .entry("401".to_owned())
-        .or_insert_with(|| RefOr::T(problem("The key is missing, unknown, revoked or expired.")));
+        .or_insert_with(|| RefOr::T(unauthorized()));
     responses
         .entry("default".to_owned())
         .or_insert_with(|| RefOr::T(problem("Anything else that went wrong.")));
@@ -127,6 +150,15 @@ fn also_as_json(body: &mut RequestBody) {
 fn problem(said: &str) -> Response {
     let shape = Content::new(Some(Ref::from_schema_name("Problem")));
     ResponseBuilder::new().description(said).content(PROBLEM, shape).build()
+}
+
+/// Always about the key, and never about a user's password.
+fn unauthorized() -> Response {
+    let mut response = problem("The key is missing, unknown, revoked or expired.");
+    let mut header = Header::new(ObjectBuilder::new().schema_type(Type::String));
+    header.description = Some("`Bearer`".to_owned());
+    response.headers.insert("WWW-Authenticate".to_owned(), header.into());
+    response
 }
 
 fn complete_response(status: &str, response: &mut Response) {

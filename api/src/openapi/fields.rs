@@ -77,6 +77,11 @@ fn add_lines(described: &OpenApi, schema: &RefOr<Schema>, depth: usize, lines: &
                 add_lines(described, item, depth, lines);
             }
         }
+        Some(Schema::AllOf(parts)) => {
+            for part in &parts.items {
+                add_lines(described, part, depth, lines);
+            }
+        }
         _ => {}
     }
 }
@@ -104,6 +109,7 @@ pub(super) fn kind(described: &OpenApi, schema: &RefOr<Schema>) -> String {
             let kinds: Vec<String> = either.items.iter().map(|item| kind(described, item)).collect();
             kinds.join(" or ")
         }
+        Some(Schema::AllOf(_)) => "object".to_owned(),
         _ => "value".to_owned(),
     }
 }

@@ -15,6 +15,7 @@
 //!
 //! The copies that `zxcvbn` makes of the password are freed without being wiped.
 
+use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 use zxcvbn::Score;
 
@@ -46,15 +47,23 @@ const PRODUCT: &str = "beckon";
 
 /// What somebody who knows a person tries first: their name, address, organisation.
 #[derive(Clone, Debug, Default)]
-pub struct PersonalWords(Vec<String>);
+pub struct PersonalWords {
+    words: Vec<String>,
+    /// The texts as a whole and the sides of an address, in the form of [`plain`].
+    wholes: Vec<String>,
+}
 
 impl PersonalWords {
     /// Takes each text as a whole, the two sides of an address, both without what separates their words, and
     /// every word of two or more characters.
     pub fn of<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Self {
         let mut words: Vec<String> = Vec::new();
+        let mut wholes: Vec<String> = Vec::new();
         for text in texts {
             let text = text.as_ref();
+            let reversed: String = text.split_whitespace().rev().collect();
+            let whole = text.split('@').chain([text, &reversed]).map(plain);
+            wholes.extend(whole.filter(|whole| !whole.is_empty()));
             let is_separator = |c: char| !c.is_alphanumeric();
             let sides = || std::iter::once(text).chain(text.split('@'));
             let joined = sides().map(|side| side.replace(is_separator, ""));
@@ -66,16 +75,32 @@ impl PersonalWords {
                 }
             }
         }
-        Self(words)
+        Self { words, wholes }
     }
+
+    /// Whether a password is the person's address or full name, however it is written. An unusual mixture of cases
+    /// makes it look strong to an estimate of guesses.
+    fn contain(&self, password: &str) -> bool {
+        let password = Zeroizing::new(plain(password));
+        self.wholes.iter().any(|whole| *whole == *password)
+    }
+}
+
+/// A text without case, signs and spaces.
+fn plain(text: &str) -> String {
+    let letters = text.nfkc().filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
 }
 
 /// Whether a password is among the first 10⁸ guesses of somebody who knows the person.
 pub(super) fn is_guessable(password: &str, words: &PersonalWords) -> bool {
+    if words.contain(password) {
+        return true;
+    }
     let judged: String = password.chars().take(JUDGED_CHARACTERS).collect();
     let judged = with_fewer_substitutes(Zeroizing::new(judged));
     let words: Vec<&str> = std::iter::once(PRODUCT)
-        .chain(words.0.iter().map(String::as_str))
+        .chain(words.words.iter().map(String::as_str))
         .collect();
     zxcvbn::zxcvbn(&judged, &words).score() < Score::Three
 }
@@ -137,6 +162,26 @@ mod tests {
         ] {
             assert!(is_guessable(password, &priya()), "{password}");
         }
+    }
+
+    /// An estimate alone takes the cases for strength, and a long address fills the list of words before the name.
+    #[test]
+    fn the_persons_name_and_address_are_refused_however_they_are_written() {
+        let pieces: Vec<String> = (10..60).map(|n| format!("b{n}")).collect();
+        let address = format!("{}@{}.example", pieces[..15].join("."), pieces[15..].join("."));
+        let words = PersonalWords::of([&address, "Maximiliane Theodora Wittgenstein-Habsburg"]);
+        for password in [
+            "MaXiMiLiAnE ThEoDoRa WiTtGeNsTeIn-HaBsBuRg",
+            "maximilianetheodorawittgensteinhabsburg",
+            "Wittgenstein-Habsburg Theodora Maximiliane",
+            "\u{ff2d}aximiliane Theodora Wittgenstein\u{2010}Habsburg",
+            &address,
+            &address.to_uppercase(),
+            address.split('@').next().unwrap(),
+        ] {
+            assert!(is_guessable(password, &words), "{password}");
+        }
+        assert!(!is_guessable("a lantern in the orchard", &words));
     }
 
     #[test]

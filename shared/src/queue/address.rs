@@ -68,8 +68,9 @@ pub(super) fn host_of(url: &str) -> String {
     let Ok(url) = Url::parse(url) else {
         return "(an address that cannot be read)".to_owned();
     };
-    let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    format!("{}{port}", url.host_str().unwrap_or("(no host)"))
+    let usual = if url.scheme() == "amqps" { 5671 } else { 5672 };
+    let host = url.host_str().unwrap_or("(no host)");
+    format!("{host}:{}", url.port().unwrap_or(usual))
 }
 
 #[cfg(test)]
@@ -82,7 +83,14 @@ mod tests {
             host_of("amqp://beckon:geheim@mq.example.org:5671/%2f"),
             "mq.example.org:5671"
         );
-        assert_eq!(host_of("amqp://beckon:geheim@mq.example.org/%2f"), "mq.example.org");
+        assert_eq!(
+            host_of("amqp://beckon:geheim@mq.example.org/%2f"),
+            "mq.example.org:5672"
+        );
+        assert_eq!(
+            host_of("amqps://beckon:geheim@mq.example.org/%2f"),
+            "mq.example.org:5671"
+        );
         assert!(!host_of("nonsense geheim").contains("geheim"));
     }
 

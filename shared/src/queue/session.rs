@@ -17,7 +17,7 @@ use std::pin::Pin;
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
     /// No broker of the list could be reached, or none let us in.
-    #[error("could not connect to RabbitMQ at {host}: {why}")]
+    #[error("could not connect to RabbitMQ at {host} (AMQP_URL): {why}")]
     Unreachable {
         /// Host and port, without credentials.
         host: String,
@@ -43,7 +43,7 @@ pub enum QueueError {
         queue: &'static str,
     },
     /// The broker did not answer in time.
-    #[error("could not {what}: RabbitMQ did not answer within {} s", PATIENCE.as_secs())]
+    #[error("could not {what}: RabbitMQ (AMQP_URL) did not answer within {} s", PATIENCE.as_secs())]
     Silent {
         /// What was attempted.
         what: &'static str,
@@ -58,7 +58,7 @@ pub enum QueueError {
         queue: &'static str,
     },
     /// The connection or channel broke.
-    #[error("could not {what}")]
+    #[error("could not {what}: RabbitMQ (AMQP_URL) says {source}")]
     Broken {
         /// What was attempted.
         what: &'static str,
@@ -121,6 +121,12 @@ impl Brokers {
         Self {
             urls: urls.into_iter().map(address::with_heartbeat).collect(),
         }
+    }
+
+    /// Their hosts and ports, without the logins.
+    pub fn hosts(&self) -> String {
+        let hosts: Vec<String> = self.urls.iter().map(|url| address::host_of(url)).collect();
+        hosts.join(", ")
     }
 
     /// Connects to the first that answers; `name` is what the broker's own pages call us.

@@ -2,7 +2,7 @@
 
 mod end;
 
-use super::{Db, StoreResult, begin, commit, despite_deadlocks, seconds, within};
+use super::{Db, StoreResult, Transaction, despite_deadlocks, seconds, within};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -167,23 +167,20 @@ pub async fn note_use(db: &Db, proof: &Candidate) -> StoreResult<bool> {
 /// Of two choices at once one wins: the first deletes or replaces the proof of the second. So the
 /// passwords that `proof` was read with are all there are to compare the new one with; what a worker
 /// stores meanwhile is random, and ends here.
-pub async fn choose(db: &Db, proof: &Candidate, verifier: &str) -> StoreResult<bool> {
-    despite_deadlocks(|| choose_once(db, proof, verifier)).await
-}
-
-async fn choose_once(db: &Db, proof: &Candidate, verifier: &str) -> StoreResult<bool> {
-    let mut transaction = begin(db).await?;
+///
+/// Nothing of it lasts until the transaction is committed; it is not to be when this is false.
+pub async fn choose(transaction: &mut Transaction, proof: &Candidate, verifier: &str) -> StoreResult<bool> {
     // Locking the user waits for this, so that it sees the new verifier and deletes it.
     let user = sqlx::query!(
         "select id from users where id = $1 and locked_at is null for key share",
         proof.user
     )
-    .fetch_optional(&mut *transaction)
+    .fetch_optional(&mut **transaction)
     .await?;
     if user.is_none() {
         return Ok(false);
     }
-    cancel_owed(&mut transaction, &[proof.user], CancelReason::Superseded).await?;
+    cancel_owed(transaction, &[proof.user], CancelReason::Superseded).await?;
     let proven = sqlx::query!(
         r#"with theirs as materialized (
                select id, verifier, expires_at from credentials where user_id = $1 order by id for update
@@ -195,7 +192,7 @@ async fn choose_once(db: &Db, proof: &Candidate, verifier: &str) -> StoreResult<
         proof.id,
         proof.verifier,
     )
-    .fetch_one(&mut *transaction)
+    .fetch_one(&mut **transaction)
     .await?;
     if proven.n == 0 {
         return Ok(false);
@@ -210,14 +207,24 @@ async fn choose_once(db: &Db, proof: &Candidate, verifier: &str) -> StoreResult<
         proof.user,
         verifier,
     )
-    .execute(&mut *transaction)
+    .execute(&mut **transaction)
     .await?;
-    commit(transaction).await?;
     Ok(true)
 }
 
-/// How many passwords of a batch work now: those that nobody has used yet, and those that were used.
-pub async fn of_batch(db: &Db, batch: Uuid) -> StoreResult<(i64, i64)> {
+/// What became of the passwords that a batch mailed.
+#[derive(Clone, Copy, Debug)]
+pub struct OfBatch {
+    /// They work, and were not used yet.
+    pub unused: i64,
+    /// They work, and were used.
+    pub used: i64,
+    /// Their users have chosen a password of their own since.
+    pub replaced: i64,
+}
+
+/// What became of the passwords that a batch mailed.
+pub async fn of_batch(db: &Db, batch: Uuid) -> StoreResult<OfBatch> {
     let row = sqlx::query!(
         r#"select count(*) filter (where used_at is null) as "unused!",
                   count(*) filter (where used_at is not null) as "used!"
@@ -227,7 +234,11 @@ pub async fn of_batch(db: &Db, batch: Uuid) -> StoreResult<(i64, i64)> {
     )
     .fetch_one(db)
     .await?;
-    Ok((row.unused, row.used))
+    Ok(OfBatch {
+        unused: row.unused,
+        used: row.used,
+        replaced: end::chosen(db, Scope::Batch(batch)).await?,
+    })
 }
 
 /// How many mailed passwords of a user work now.

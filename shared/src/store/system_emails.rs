@@ -143,8 +143,8 @@ pub async fn save(
     Ok(Some(saved.version))
 }
 
-/// Postgres's clock, which a preview tells the time by as its mail will.
-pub async fn now(db: &Db) -> StoreResult<OffsetDateTime> {
+/// Postgres's clock, which previews and start times go by.
+pub async fn now(db: impl sqlx::PgExecutor<'_>) -> StoreResult<OffsetDateTime> {
     let row = sqlx::query!(r#"select now() as "now!""#).fetch_one(db).await?;
     Ok(row.now)
 }

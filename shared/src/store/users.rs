@@ -21,7 +21,7 @@ use uuid::Uuid;
 pub use changed::{Change, Changed, Ended, change};
 
 /// Which users to list. Parts that are absent match everybody.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct UserFilter {
     /// Part of the address or the name.
     pub search: Option<String>,
@@ -38,6 +38,11 @@ pub struct UserFilter {
 }
 
 impl UserFilter {
+    /// Whether it has no condition, so that it matches everyone.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// The search as a pattern for `like`, to be folded as `users.search` is.
     pub(super) fn pattern(&self) -> Option<String> {
         self.search.as_deref().and_then(pattern)
@@ -228,6 +233,22 @@ pub async fn by_address(db: impl sqlx::PgExecutor<'_>, email_key: &str) -> Store
         .fetch_optional(db)
         .await?;
     Ok(row.map(|row| row.id))
+}
+
+/// Those of these ids that no user has, in their order; up to `most`.
+pub async fn unknown(db: impl sqlx::PgExecutor<'_>, ids: &[Uuid], most: i64) -> StoreResult<Vec<Uuid>> {
+    let rows = sqlx::query!(
+        r#"select given.id as "id!"
+           from unnest($1::uuid[]) with ordinality as given (id, n)
+           where not exists (select from users where id = given.id)
+           order by given.n
+           limit $2"#,
+        ids,
+        most,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// Which of these users match.

@@ -28,7 +28,9 @@ impl Scene {
             things: BTreeMap::new(),
         };
         browser.sign_in(&scene.world).await;
-        scene.is_chosen(browser, "nobody_chosen", "kind=invite").await;
+        scene
+            .is_chosen(browser, "nobody_chosen", "kind=invite&everyone=true")
+            .await;
         scene
     }
 
@@ -57,8 +59,9 @@ impl Scene {
             .await
             .expect(201);
         let user = self.fill("user={user}&kind=password_reset").unwrap_or_default();
-        self.is_chosen(browser, "invite", "kind=invite").await;
-        self.is_chosen(browser, "passwords", "kind=password_reset").await;
+        self.is_chosen(browser, "invite", "kind=invite&everyone=true").await;
+        self.is_chosen(browser, "passwords", "kind=password_reset&everyone=true")
+            .await;
         self.is_chosen(browser, "one_password", &user).await;
         let blocked = self.fill("user={blocked_user}&kind=password_reset").unwrap_or_default();
         self.is_chosen(browser, "one_blocked", &blocked).await;

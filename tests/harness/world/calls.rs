@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use shared::delivery::DeliveryState;
 use uuid::Uuid;
@@ -14,6 +15,8 @@ use super::{PULSE, World, text};
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
+    /// What the body is, without parameters; empty when the answer does not tell.
+    pub media_type: String,
     /// The body; JSON null when it is none.
     pub body: Value,
     /// The body as it came.
@@ -33,23 +36,41 @@ impl Answer {
 }
 
 impl World {
-    /// Asks the API.
+    /// Asks the API, and checks the answer against the API's description of itself.
     ///
     /// # Panics
     ///
     /// When it does not answer.
     pub async fn ask(&self, method: Method, path: &str, body: Option<Value>, idempotency_key: Option<&str>) -> Answer {
+        self.ask_as(&self.key, method, path, body, idempotency_key).await
+    }
+
+    /// Asks the API with another key.
+    ///
+    /// # Panics
+    ///
+    /// When it does not answer.
+    pub async fn ask_as(
+        &self,
+        key: &str,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        idempotency_key: Option<&str>,
+    ) -> Answer {
         let mut request = self
             .http
-            .request(method, format!("{}{path}", self.base))
-            .bearer_auth(&self.key);
+            .request(method.clone(), format!("{}{path}", self.base))
+            .bearer_auth(key);
         if let Some(body) = body {
             request = request.json(&body);
         }
         if let Some(key) = idempotency_key {
             request = request.header("Idempotency-Key", key);
         }
-        answer(request).await
+        let answer = answer(request).await;
+        self.check_described(&method, path, &answer).await;
+        answer
     }
 
     /// Gets a page.
@@ -74,15 +95,17 @@ impl World {
 
     /// Sends an import's body as it is.
     pub async fn import_bytes(&self, body: Vec<u8>, content_type: &str) -> Answer {
-        let url = format!("{}/v1/imports?file_name=people.csv", self.base);
-        answer(
+        let path = "/v1/imports?file_name=people.csv";
+        let answer = answer(
             self.http
-                .post(url)
+                .post(format!("{}{path}", self.base))
                 .bearer_auth(&self.key)
                 .header("Content-Type", content_type)
                 .body(body),
         )
-        .await
+        .await;
+        self.check_described(&Method::POST, path, &answer).await;
+        answer
     }
 
     /// Brings in `count` people, `person1@example.org` and so on, and returns the import's id.
@@ -179,13 +202,30 @@ impl World {
             .expect(200)
     }
 
-    /// Tries to sign somebody in.
-    pub async fn sign_in(&self, email: &str, password: &str) -> Answer {
+    /// Has a password checked.
+    pub async fn verify(&self, email: &str, password: &str) -> Answer {
         self.post(
             "/v1/credentials/verify",
             json!({ "email": email, "password": password }),
         )
         .await
+    }
+
+    /// Whether a password signs somebody in.
+    pub async fn signs_in(&self, email: &str, password: &str) -> bool {
+        let answer = self.verify(email, password).await.expect(200);
+        answer["valid"] == true
+    }
+
+    /// Signs somebody in, and returns the answer.
+    ///
+    /// # Panics
+    ///
+    /// When the password is wrong.
+    pub async fn sign_in(&self, email: &str, password: &str) -> Value {
+        let answer = self.verify(email, password).await.expect(200);
+        assert_eq!(answer["valid"], true, "{email}: {answer}");
+        answer
     }
 
     /// Lets the pause before the next attempts pass: everything that waits for a retry is due now.
@@ -228,9 +268,13 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
     match request.timeout(Duration::from_mins(2)).send().await {
         Ok(answer) => {
             let status = answer.status().as_u16();
+            let media_type = answer.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+            let media_type = media_type.unwrap_or_default().split(';').next().unwrap_or_default();
+            let media_type = media_type.to_owned();
             let text = answer.text().await.unwrap_or_default();
             Answer {
                 status,
+                media_type,
                 body: serde_json::from_str(&text).unwrap_or_default(),
                 text,
             }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lettre::transport::smtp::extension::ClientId;
 use prometheus::Registry;
@@ -12,13 +12,13 @@ use shared::trouble::WorkerTrouble;
 use tokio::sync::Notify;
 
 use super::admission::Permit;
-use super::connection::Terms;
+use super::connection::{Connection, Terms};
 use super::metrics::SmtpMetrics;
 use super::outbox::{Health, Outbox};
 use super::relay::{RelayUrl, Security};
 use super::settings::Settings;
 use super::tls::{TrustError, trust};
-use super::told::{told_on_pages, trouble};
+use super::told::{told, told_on_pages, trouble};
 use super::transaction::Shipment;
 use super::upkeep;
 
@@ -79,17 +79,7 @@ impl<S: Shipment> Mailer<S> {
         registry: &Registry,
         lifecycle: Lifecycle,
     ) -> Result<Self, MailerError> {
-        let terms = Terms {
-            tls: match relay.security() {
-                Security::Plaintext => None,
-                Security::ImplicitTls | Security::StartTls => Some(trust(relay.extra_root())?),
-            },
-            hello: hello(&settings.hello_name)?,
-            deadlines: settings.deadlines,
-            relay,
-            metrics: SmtpMetrics::register(registry)?,
-            opened: AtomicU64::new(0),
-        };
+        let terms = terms(relay, &settings, registry)?;
         let outbox = Outbox::new(terms, settings, lifecycle.clone());
         tokio::spawn(upkeep::look_after(Arc::downgrade(&outbox), lifecycle));
         Ok(Self { outbox })
@@ -158,6 +148,40 @@ impl<S: Shipment> Mailer<S> {
             },
         }
     }
+}
+
+/// Time allowed for a check of the relay.
+const CHECK_TAKES: Duration = Duration::from_secs(30);
+
+/// Opens a connection to the relay as a worker does, logs in and closes it.
+///
+/// # Errors
+///
+/// What the relay says, or what became of the connection.
+pub async fn check(relay: RelayUrl, settings: &Settings) -> Result<(), String> {
+    let terms = Arc::new(terms(relay, settings, &Registry::new()).map_err(|fault| fault.to_string())?);
+    match tokio::time::timeout(CHECK_TAKES, Connection::open(&terms)).await {
+        Ok(Ok(connection)) => {
+            connection.quit().await;
+            Ok(())
+        }
+        Ok(Err(answer)) => Err(told(&answer)),
+        Err(_) => Err(format!("no answer within {} s", CHECK_TAKES.as_secs())),
+    }
+}
+
+fn terms(relay: RelayUrl, settings: &Settings, registry: &Registry) -> Result<Terms, MailerError> {
+    Ok(Terms {
+        tls: match relay.security() {
+            Security::Plaintext => None,
+            Security::ImplicitTls | Security::StartTls => Some(trust(relay.extra_root())?),
+        },
+        hello: hello(&settings.hello_name)?,
+        deadlines: settings.deadlines,
+        relay,
+        metrics: SmtpMetrics::register(registry)?,
+        opened: AtomicU64::new(0),
+    })
 }
 
 fn hello(name: &str) -> Result<ClientId, MailerError> {

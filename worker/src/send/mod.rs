@@ -46,7 +46,7 @@ mod tests;
 
 pub use admission::Permit;
 pub use envelope::Envelope;
-pub use mailer::{Mailer, MailerError, RelayState};
+pub use mailer::{Mailer, MailerError, RelayState, check};
 pub use phase::Phase;
 pub use relay::{RelayUrl, RelayUrlError, Security};
 pub use reply::{Lost, Reply};

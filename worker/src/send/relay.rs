@@ -141,6 +141,15 @@ impl RelayUrl {
         self.port
     }
 
+    /// Host and port, without the login.
+    pub fn server(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+
     /// A file with further certificate authorities to trust.
     pub fn extra_root(&self) -> Option<&Path> {
         self.extra_root.as_deref()
@@ -240,11 +249,7 @@ impl fmt::Display for RelayUrl {
         if let Some(login) = &self.login {
             write!(f, "{}:***@", login.user)?;
         }
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)?;
-        } else {
-            write!(f, "{}:{}", self.host, self.port)?;
-        }
+        f.write_str(&self.server())?;
         match self.security {
             Security::ImplicitTls => Ok(()),
             Security::StartTls => f.write_str("?tls=required"),

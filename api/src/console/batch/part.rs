@@ -1,6 +1,7 @@
 //! Which part of a batch's people a page shows, as its address has it.
 
 use crate::problem::Problem;
+use crate::query::SearchForm;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use shared::address::EmailAddress;
@@ -131,6 +132,10 @@ pub(in crate::console) struct Look {
     pub(in crate::console) page: Option<u32>,
     /// For the live region: where the batch stood when the page was written.
     pub(in crate::console) at: Option<String>,
+}
+
+impl SearchForm for Look {
+    const MAY_BE_EMPTY: &'static [&'static str] = &["q"];
 }
 
 impl Look {

@@ -6,7 +6,7 @@ use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, redirect_saying};
 use crate::console::session::Administrator;
 use crate::console::words::{counted, some};
-use crate::credentials::revoke::{RevokeRequest, Revoked, revoke_for};
+use crate::credentials::revoke::{Revoked, Whose, revoke_for};
 use crate::problem::Problem;
 use crate::query::Path;
 use crate::state::Api;
@@ -25,6 +25,8 @@ struct RevokePage {
     id: Uuid,
     unused: i64,
     used: i64,
+    /// How many people have chosen a password of their own since.
+    replaced: i64,
     /// Whether revoking stops the batch.
     is_sending: bool,
 }
@@ -36,6 +38,10 @@ impl RevokePage {
 
     fn used_shown(&self) -> String {
         some(self.used, "person has", "people have")
+    }
+
+    fn replaced_shown(&self) -> String {
+        some(self.replaced, "person has", "people have")
     }
 
     fn used_choice(&self) -> String {
@@ -60,12 +66,13 @@ pub(in crate::console) async fn ask(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let (seen, _) = seen(&api, id).await?;
-    let (unused, used) = credentials::of_batch(&api.db, id).await?;
+    let passwords = credentials::of_batch(&api.db, id).await?;
     page(&RevokePage {
         frame: administrator.frame(&api, Place::Activity, "Revoke passwords").await,
         id,
-        unused,
-        used,
+        unused: passwords.unused,
+        used: passwords.used,
+        replaced: passwords.replaced,
         is_sending: seen.view.finished_at.is_none() && seen.view.state != BatchState::Stopped,
     })
 }
@@ -77,13 +84,8 @@ pub(in crate::console) async fn revoke(
     Path(id): Path<Uuid>,
     fields: Fields,
 ) -> Result<Response, Problem> {
-    crate::batches::get(&api, id).await?;
-    let request = RevokeRequest {
-        batch: Some(id),
-        users: Vec::new(),
-        include_used: fields.is_set("include_used"),
-    };
-    let done = revoke_for(&api, &administrator.actor, request).await?;
+    let include_used = fields.is_set("include_used");
+    let done = revoke_for(&api, &administrator.actor, Whose::Batch(id), include_used).await?;
     Ok(redirect_saying(&address(id), &told(&done)))
 }
 

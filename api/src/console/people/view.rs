@@ -1,6 +1,7 @@
 //! Which people a page shows, as its address has it.
 
 use crate::console::fields::Fields;
+use crate::problem::Problem;
 use serde::{Deserialize, Serialize};
 use shared::store::imports::ImportEffect;
 use shared::store::users::UserFilter;
@@ -110,19 +111,22 @@ impl View {
     }
 
     /// The view a form was sent from. Search and filters are what the form has now.
-    pub(in crate::console) fn read(fields: &Fields) -> Self {
+    ///
+    /// # Errors
+    ///
+    /// 422 for a filter that cannot be read. Without it, the form would be about everyone.
+    pub(in crate::console) fn read(fields: &Fields) -> Result<Self, Problem> {
         let text = |name: &str| Some(fields.trimmed(name).to_owned()).filter(|text| !text.is_empty());
-        let id = |name: &str| fields.trimmed(name).parse().ok();
-        Self {
+        Ok(Self {
             q: text("q"),
             status: text("status"),
-            import: id("import"),
+            import: fields.id("import")?,
             effect: effect(fields.trimmed("effect")),
-            before: id("before"),
-            after: id("after"),
+            before: fields.id("before")?,
+            after: fields.id("after")?,
             page: fields.trimmed("page").parse().ok(),
-            selection: id("selection"),
-        }
+            selection: fields.id("selection")?,
+        })
     }
 
     /// What stands behind the `?`.

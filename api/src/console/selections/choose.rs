@@ -94,7 +94,7 @@ pub(in crate::console) async fn press(
             Own::Open(selection, kind) => (selection, kind),
             Own::Sent(response) => return Ok(response),
         };
-        let view = View::read(&fields);
+        let view = View::read(&fields)?;
         let (selection, pressed) = take(&this, administrator.id, Some(selection), &view, &fields).await?;
         let selection = selection.ok_or_else(Problem::internal)?;
         let step = match pressed {

@@ -9,7 +9,7 @@ use crate::console::session::Administrator;
 use crate::console::words::{counted, some};
 use crate::idempotent::{IdempotencyKey, Once};
 use crate::problem::Problem;
-use crate::query::{Path, Query};
+use crate::query::{Path, Query, SearchForm, SearchQuery};
 use crate::state::Api;
 use crate::system_emails::{PreviewView, in_use, preview_of, send_test};
 use askama::Template;
@@ -61,12 +61,16 @@ pub(in crate::console) struct Whose {
     part: Option<String>,
 }
 
+impl SearchForm for Whose {
+    const MAY_BE_EMPTY: &'static [&'static str] = &["find"];
+}
+
 /// Shows one person's mail.
 pub(in crate::console) async fn show(
     State(api): State<Api>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
-    Query(whose): Query<Whose>,
+    SearchQuery(whose): SearchQuery<Whose>,
 ) -> Result<Response, Problem> {
     let (selection, kind) = match own::find(&api, &administrator, id).await? {
         Own::Open(selection, kind) => (selection, kind),

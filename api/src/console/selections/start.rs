@@ -11,13 +11,14 @@ use crate::problem::Problem;
 use crate::query::Query;
 use crate::state::Api;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use shared::store::{everybody, selections};
 use shared::system_email::SystemEmailKind;
 use uuid::Uuid;
 
-/// What to begin with.
+/// What to begin with: exactly one of `import`, `user`, `again` and `everyone`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::console) struct Beginning {
@@ -27,8 +28,10 @@ pub(in crate::console) struct Beginning {
     import: Option<Uuid>,
     /// or this person,
     user: Option<Uuid>,
-    /// or whom this choice was of.
+    /// or whom this choice was of,
     again: Option<Uuid>,
+    /// or, with `true`, all users who have not had it yet.
+    everyone: Option<bool>,
 }
 
 /// Begins a choice.
@@ -38,6 +41,15 @@ pub(in crate::console) async fn begin(
     Query(beginning): Query<Beginning>,
 ) -> Result<Response, Problem> {
     let this = api.clone();
+    let ids = [beginning.import, beginning.user, beginning.again];
+    let given = ids.iter().flatten().count() + usize::from(beginning.everyone == Some(true));
+    if given != 1 {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "selector_missing",
+            "This link does not say whom to send to. Choose the people on the page “Users”.",
+        ));
+    }
     api.to_the_end(async move {
         if let Some(other) = beginning.again {
             let copied = selections::copy(&this.db, administrator.id, other).await?;

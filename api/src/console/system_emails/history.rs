@@ -7,7 +7,7 @@ use super::super::words::{Moment, asker, counted, moment, some};
 use super::difference::Comparison;
 use super::{Letter, Saved, text_of};
 use crate::problem::Problem;
-use crate::query::{Path, Query};
+use crate::query::{Path, Query, SearchForm, SearchQuery};
 use crate::state::Api;
 use crate::system_emails::{KindPath, current};
 use askama::Template as Page;
@@ -196,12 +196,16 @@ pub(super) struct Pair {
     to: Option<i32>,
 }
 
+impl SearchForm for Pair {
+    const MAY_BE_EMPTY: &'static [&'static str] = &["from", "to"];
+}
+
 /// Compares two versions.
 pub(super) async fn compare(
     State(api): State<Api>,
     administrator: Administrator,
     Path(kind): KindPath,
-    Query(Pair { from, to }): Query<Pair>,
+    SearchQuery(Pair { from, to }): SearchQuery<Pair>,
 ) -> Result<Response, Problem> {
     let in_use = current(&api, kind).await?.version;
     let left = get(&api, kind, from.unwrap_or(in_use)).await?;

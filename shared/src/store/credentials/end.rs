@@ -89,13 +89,21 @@ pub async fn cancel_owed(
 
 /// Whose mailed passwords to end.
 #[derive(Clone, Copy, Debug)]
-pub struct Scope<'a> {
-    /// Those of this batch,
-    pub batch: Option<Uuid>,
-    /// and those of these users.
-    pub users: &'a [Uuid],
-    /// Also those that were used.
-    pub include_used: bool,
+pub enum Scope<'a> {
+    /// Those mailed by this batch.
+    Batch(Uuid),
+    /// Those of these users.
+    Users(&'a [Uuid]),
+}
+
+impl Scope<'_> {
+    /// As a statement takes it: a batch, or users.
+    const fn parts(&self) -> (Option<Uuid>, &[Uuid]) {
+        match self {
+            Self::Batch(batch) => (Some(*batch), &[]),
+            Self::Users(users) => (None, users),
+        }
+    }
 }
 
 /// How a revocation went.
@@ -103,7 +111,8 @@ pub struct Scope<'a> {
 pub struct Revoked {
     /// Passwords that stop working now.
     pub revoked: i64,
-    /// Passwords that were used before, and stay.
+    /// Passwords that stay: mailed ones that were used before, and those that the users chose. Of a batch, the
+    /// ones chosen since its mail.
     pub already_used: i64,
     /// Mails to these users that were owed.
     pub mails: Cancelled,
@@ -113,12 +122,19 @@ pub struct Revoked {
 
 /// Ends mailed passwords, and what would bring further ones: a batch that has not finished is
 /// stopped, with `stop_reason` for people, and password mails owed to these users are cancelled.
-pub async fn revoke(transaction: &mut Transaction, scope: Scope<'_>, stop_reason: &str) -> StoreResult<Revoked> {
-    let has_stopped_batch = match scope.batch {
+/// Mailed passwords that were used stay unless `include_used`.
+pub async fn revoke(
+    transaction: &mut Transaction,
+    scope: Scope<'_>,
+    include_used: bool,
+    stop_reason: &str,
+) -> StoreResult<Revoked> {
+    let (batch, users) = scope.parts();
+    let has_stopped_batch = match batch {
         Some(batch) => batches::stop(transaction, batch, stop_reason).await?,
         None => false,
     };
-    let mails = cancel_owed(transaction, scope.users, CancelReason::Revoked).await?;
+    let mails = cancel_owed(transaction, users, CancelReason::Revoked).await?;
     let row = sqlx::query!(
         r#"with meant as materialized (
                select id, used_at from credentials
@@ -132,18 +148,34 @@ pub async fn revoke(transaction: &mut Transaction, scope: Scope<'_>, stop_reason
            select count(*) filter (where used_at is null or $3) as "revoked!",
                   count(*) filter (where used_at is not null and not $3) as "already_used!"
            from meant"#,
-        scope.batch,
-        scope.users,
-        scope.include_used,
+        batch,
+        users,
+        include_used,
     )
     .fetch_one(&mut **transaction)
     .await?;
     Ok(Revoked {
         revoked: row.revoked,
-        already_used: row.already_used,
+        already_used: row.already_used + chosen(&mut **transaction, scope).await?,
         mails,
         has_stopped_batch,
     })
+}
+
+/// How many users in this scope have a password of their own; of a batch, those who chose it after its mail.
+pub(super) async fn chosen(db: impl sqlx::PgExecutor<'_>, scope: Scope<'_>) -> StoreResult<i64> {
+    let (batch, users) = scope.parts();
+    let row = sqlx::query!(
+        r#"select (select count(*) from credentials where kind = 'chosen' and user_id = any($2))
+                  + (select count(distinct d.user_id)
+                     from deliveries d join credentials c on c.user_id = d.user_id
+                     where d.batch_id = $1 and c.kind = 'chosen' and c.created_at >= d.sent_at) as "n!""#,
+        batch,
+        users,
+    )
+    .fetch_one(db)
+    .await?;
+    Ok(row.n)
 }
 
 /// Ends the mailed passwords of a user; returns how many worked until now.

@@ -1,0 +1,188 @@
+//! Setting the password that a person chose.
+//!
+//! A request whose answer was lost can be sent again with the same `Idempotency-Key`, although the password
+//! that proves the person has ended by then. What is kept under the key is never derived from a password: a
+//! digest of the body would let a reader of the database guess at passwords faster than their verifiers do. So a
+//! request that comes again is recognised by the address, and by the new password being the person's own now.
+
+use super::checking::{self, Check};
+use crate::body::JsonBody;
+use crate::caller::Caller;
+use crate::idempotent::{IdempotencyKey, Once};
+use crate::problem::{FieldError, Problem};
+use crate::state::Api;
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use shared::password::{PasswordFault, PersonalWords, Rank, Verifier};
+use shared::store::credentials::{self, Candidate};
+use shared::store::{StoreResult, Transaction, begin, despite_deadlocks};
+use utoipa::ToSchema;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// Somebody who chooses a password of their own.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ChooseRequest {
+    /// Their address.
+    pub email: String,
+    /// The password they have: a mailed one, or the one they chose before.
+    #[schema(value_type = String, format = Password)]
+    pub password: Zeroizing<String>,
+    /// The one they want: 15 characters or more, at most 1,024 bytes, not easy to guess, not their address or name, and
+    /// none that works for them now, mailed or chosen.
+    #[schema(value_type = String, format = Password)]
+    pub new_password: Zeroizing<String>,
+    /// As in `POST /v1/credentials/verify`.
+    #[schema(min_length = 1, max_length = 128)]
+    pub client: Option<String>,
+}
+
+/// Who has a password of their own now.
+#[derive(Debug, Deserialize, Serialize, ToSchema)]
+pub struct Chosen {
+    /// Who.
+    pub user: Uuid,
+}
+
+/// Sets the password a person chose. Every mailed password of theirs stops working, and password
+/// mails still owed to them are cancelled. A new password that is easy to guess can cost a try, as a
+/// wrong password does, even with the right present one. A wrong present password answers 422
+/// `credentials_wrong`.
+#[utoipa::path(post, path = "/v1/credentials/choose", tag = "credentials", request_body = ChooseRequest,
+    responses((status = 200, body = Chosen), (status = 422, body = Problem), (status = 429, body = Problem),
+        (status = 503, body = Problem)))]
+pub async fn choose(
+    State(api): State<Api>,
+    caller: Caller,
+    key: IdempotencyKey,
+    body: JsonBody<ChooseRequest>,
+) -> Result<Json<Chosen>, Problem> {
+    let request = body.value;
+    let once = Once::new(&caller, "choose", key, Sha256::digest(&request.email).to_vec());
+    let this = api.clone();
+    api.to_the_end(async move {
+        let before = answered(&this, &once).await?;
+        let check = Check::begin(&this, &caller, &request.email, request.client).await?;
+        if let Some(before) = before {
+            let found = check.matching(request.new_password).await?;
+            return repeated(before, found.as_ref());
+        }
+        // Judged before the proof, so that an unfit one costs no comparison. It does cost the try: judging is work
+        // too, and nothing has been proved yet. A person has ten.
+        let words = PersonalWords::of([&request.email, &this.letters.organisation]);
+        let judged = this
+            .hashing
+            .choose(check.rank(), request.new_password.clone(), words)
+            .await;
+        judged?.map_err(guessable)?;
+        if let Some(proof) = check.matching(request.password).await?
+            && let Some(chosen) = replace(&this, &once, &request.email, &proof, request.new_password.clone()).await?
+        {
+            return Ok(Json(chosen));
+        }
+        // The same request may have been answered while this one was checked.
+        match answered(&this, &once).await? {
+            Some(before) => {
+                let found = checking::found(&this, &request.email, request.new_password).await?;
+                repeated(before, found.as_ref())
+            }
+            None => Err(wrong()),
+        }
+    })
+    .await
+}
+
+/// Sets the new password of a person who has proved themselves; none if the proof has ended meanwhile, by the
+/// same request among others.
+async fn replace(
+    api: &Api,
+    once: &Once,
+    email: &str,
+    proof: &Candidate,
+    new: Zeroizing<String>,
+) -> Result<Option<Chosen>, Problem> {
+    // Only for those who have proved themselves: the answer says whether a password works.
+    if checking::found(api, email, new.clone()).await?.is_some() {
+        if answered(api, once).await?.is_some() {
+            return Ok(None);
+        }
+        return Err(unfit("password_reused", REUSED.to_owned()));
+    }
+    // Once more with the person's own words, which only they may learn anything about.
+    let words = checking::words_of(api, proof.user).await?;
+    let judged = api.hashing.choose(Rank::FIRST, new, words).await?;
+    let (_, verifier) = api.hashing.hash(judged.map_err(guessable)?).await?;
+    // It may have expired or been revoked while we hashed.
+    if !credentials::note_use(&api.db, proof).await? {
+        return Ok(None);
+    }
+    let Some(transaction) = despite_deadlocks(|| begin_setting(api, once, proof, &verifier)).await?? else {
+        return Ok(None);
+    };
+    let chosen = Chosen { user: proof.user };
+    once.commit(&api.db, transaction, StatusCode::OK, &chosen).await?;
+    Ok(Some(chosen))
+}
+
+/// A transaction in which the password is set, to be committed; none if the request was answered before or the proof
+/// has ended. The inner error is what to answer, the outer one what Postgres did.
+async fn begin_setting(
+    api: &Api,
+    once: &Once,
+    proof: &Candidate,
+    verifier: &Verifier,
+) -> StoreResult<Result<Option<Transaction>, Problem>> {
+    let mut transaction = begin(&api.db).await?;
+    match once.answered::<Chosen>(&mut transaction).await {
+        Ok(None) => {}
+        Ok(Some(_)) => return Ok(Ok(None)),
+        Err(problem) => return Ok(Err(problem)),
+    }
+    let is_set = credentials::choose(&mut transaction, proof, verifier.as_stored()).await?;
+    Ok(Ok(is_set.then_some(transaction)))
+}
+
+/// The answer of an earlier request with the same key.
+async fn answered(api: &Api, once: &Once) -> Result<Option<Chosen>, Problem> {
+    if !once.has_key() {
+        return Ok(None);
+    }
+    let mut transaction = begin(&api.db).await?;
+    once.answered(&mut transaction).await
+}
+
+/// Repeats an answer if the new password is the person's own now.
+fn repeated(before: Chosen, found: Option<&Candidate>) -> Result<Json<Chosen>, Problem> {
+    if found.is_some_and(|found| found.user == before.user && !found.is_generated) {
+        return Ok(Json(before));
+    }
+    Err(Problem::unprocessable(
+        "idempotency_mismatch",
+        "This Idempotency-Key came before. It set another password, or the password has ended or changed since. Use a \
+         new key for a new request.",
+    ))
+}
+
+/// The password that the person was to prove themselves with does not work.
+fn wrong() -> Problem {
+    Problem::unprocessable(
+        "credentials_wrong",
+        "The address and the password do not belong together.",
+    )
+}
+
+const REUSED: &str = "Password must not be the current one or one that was mailed";
+
+fn guessable(fault: PasswordFault) -> Problem {
+    unfit(fault.code(), fault.to_string())
+}
+
+/// Says why a password cannot be chosen.
+fn unfit(code: &str, message: String) -> Problem {
+    let error = FieldError::in_field("new_password", code, message);
+    Problem::unprocessable("password_unfit", "This password cannot be used; see errors.").with_errors(vec![error])
+}

@@ -1,0 +1,99 @@
+//! When a batch may start: not in the past, and within a year.
+
+use crate::problem::{FieldError, Problem};
+use serde::Deserializer;
+use time::format_description::well_known::Rfc3339;
+use time::{Duration, OffsetDateTime};
+
+/// The latest start, counted from now. A later one is a mistyped year.
+const LATEST: Duration = Duration::days(366);
+
+/// Why a batch cannot start at a moment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum StartFault {
+    /// It is in the past, or less ahead than is asked for.
+    TooSoon,
+    /// It is more than a year ahead.
+    TooLate,
+}
+
+/// Checks the moment at which a batch is to start.
+///
+/// `now` is Postgres's clock, which also decides when the batch starts. A page that takes minutes asks for a
+/// start that is at least `least_ahead` from now; the API takes any moment that has not passed.
+///
+/// # Errors
+///
+/// When the moment is too soon or too late.
+pub fn check(start: OffsetDateTime, now: OffsetDateTime, least_ahead: Duration) -> Result<(), StartFault> {
+    if start < now + least_ahead {
+        Err(StartFault::TooSoon)
+    } else if start > now + LATEST {
+        Err(StartFault::TooLate)
+    } else {
+        Ok(())
+    }
+}
+
+/// Reads `start_at`. Null is refused as everywhere: it would start now what was meant for later.
+pub(super) fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OffsetDateTime>, D::Error> {
+    time::serde::rfc3339::deserialize(deserializer).map(Some)
+}
+
+/// What a caller of the API is told about `start_at`.
+pub(super) fn problem(fault: StartFault, now: OffsetDateTime) -> Problem {
+    let now = now.replace_nanosecond(0).unwrap_or(now);
+    let clock = now.format(&Rfc3339).unwrap_or_default();
+    let (code, message) = match fault {
+        StartFault::TooSoon => (
+            "in_the_past",
+            format!(
+                "start_at is in the past; it is {clock} now. Choose a later time, or leave start_at out to start now."
+            ),
+        ),
+        StartFault::TooLate => (
+            "too_late",
+            format!("start_at is more than a year ahead; it is {clock} now. Choose a time within a year."),
+        ),
+    };
+    let error = FieldError::in_field("start_at", code, message);
+    Problem::unprocessable("invalid_request", "The batch cannot start then; see errors.").with_errors(vec![error])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn a_start_is_from_now_on_and_within_a_year() {
+        let now = datetime!(2026-12-01 09:00 UTC);
+        let two_minutes = Duration::minutes(2);
+        for (start, least_ahead, expected) in [
+            (now, Duration::ZERO, Ok(())),
+            (datetime!(2026-12-01 10:00 +1), Duration::ZERO, Ok(())),
+            (
+                datetime!(2026-12-01 08:59:59.999 UTC),
+                Duration::ZERO,
+                Err(StartFault::TooSoon),
+            ),
+            (datetime!(2020-01-01 0:00 UTC), Duration::ZERO, Err(StartFault::TooSoon)),
+            (datetime!(2026-12-01 09:01 UTC), two_minutes, Err(StartFault::TooSoon)),
+            (datetime!(2026-12-01 09:02 UTC), two_minutes, Ok(())),
+            (datetime!(2027-12-01 09:00 UTC), two_minutes, Ok(())),
+            (datetime!(2027-12-03 09:00 UTC), two_minutes, Err(StartFault::TooLate)),
+            (
+                datetime!(9999-12-31 23:59:59 -23:59),
+                Duration::ZERO,
+                Err(StartFault::TooLate),
+            ),
+            (
+                datetime!(0000-01-01 0:00 +23:59),
+                Duration::ZERO,
+                Err(StartFault::TooSoon),
+            ),
+        ] {
+            assert_eq!(check(start, now, least_ahead), expected, "{start}");
+        }
+    }
+}

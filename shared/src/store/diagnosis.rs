@@ -1,0 +1,156 @@
+//! Why Postgres cannot be used, in words for the operator.
+//!
+//! The pool retries a refused connection for as long as a caller waits, and then reports only that it timed
+//! out. One connection beside the pool finds the cause: a wrong port, a server that is down, a network that
+//! drops packets, or a pool whose connections are all in use.
+
+use super::{Db, PATIENCE, StoreError, StoreResult};
+use sqlx::ConnectOptions as _;
+use sqlx::Connection as _;
+use sqlx::postgres::PgConnectOptions;
+use std::pin::pin;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// How long a probe waits for an answer before it looks for a cause. Together with [`CONNECT`] below the
+/// three seconds that a health check waits.
+const SOON: Duration = Duration::from_secs(1);
+
+/// How long one connection may take when the cause is looked for.
+const CONNECT: Duration = Duration::from_millis(1_500);
+
+/// Why Postgres cannot be used: the server, the setting and the cause.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("could not use Postgres at {server} (DATABASE_URL): {cause}")]
+pub struct Unusable {
+    server: String,
+    cause: String,
+}
+
+/// Finds out why a statement failed.
+///
+/// Takes up to 1.5 s when the pool timed out. The statement's own fault is the cause otherwise.
+pub async fn explain(db: &Db, fault: &sqlx::Error) -> Unusable {
+    let cause = match fault {
+        sqlx::Error::PoolTimedOut => match connect_once(db).await {
+            Err(cause) => cause,
+            Ok(()) => timed_out(db),
+        },
+        other => words(other),
+    };
+    unusable(db, cause)
+}
+
+/// Waits for an answer of Postgres, and finds the cause within three seconds when the server refuses
+/// connections or does not answer.
+///
+/// # Errors
+///
+/// The cause. While all connections of the pool are in use, it waits for one as any caller does.
+pub async fn answer_or_cause<T>(db: &Db, asked: impl Future<Output = StoreResult<T>>) -> Result<T, Unusable> {
+    let mut asked = pin!(asked);
+    let answer = match timeout(SOON, &mut asked).await {
+        Ok(answer) => answer,
+        Err(_) => match connect_once(db).await {
+            Ok(()) => asked.await,
+            Err(cause) => return Err(unusable(db, cause)),
+        },
+    };
+    match answer {
+        Ok(answer) => Ok(answer),
+        Err(fault) => Err(explain(db, fault.cause()).await),
+    }
+}
+
+/// Opens one connection and closes it.
+///
+/// # Errors
+///
+/// The cause of the failure.
+pub async fn check(db: &Db) -> Result<(), Unusable> {
+    connect_once(db).await.map_err(|cause| unusable(db, cause))
+}
+
+/// Where Postgres is, without the login.
+pub fn server(db: &Db) -> String {
+    server_of(&db.connect_options())
+}
+
+impl StoreError {
+    /// The fault with the server and the cause, for a log line or a page of the operator.
+    pub async fn explained(&self, db: &Db) -> Unusable {
+        explain(db, self.cause()).await
+    }
+}
+
+fn unusable(db: &Db, cause: String) -> Unusable {
+    Unusable {
+        server: server(db),
+        cause,
+    }
+}
+
+fn server_of(options: &PgConnectOptions) -> String {
+    let (host, port) = (options.get_host(), options.get_port());
+    match options.get_socket() {
+        Some(socket) => format!("{}, port {port}", socket.display()),
+        None if host.starts_with('/') => format!("{host}, port {port}"),
+        None if host.contains(':') && !host.starts_with('[') => format!("[{host}]:{port}"),
+        None => format!("{host}:{port}"),
+    }
+}
+
+async fn connect_once(db: &Db) -> Result<(), String> {
+    let options = db.connect_options();
+    match timeout(CONNECT, options.connect()).await {
+        Ok(Ok(connection)) => {
+            // Postgres notices the end of the connection by itself where this fails.
+            let _ = timeout(CONNECT, connection.close()).await;
+            Ok(())
+        }
+        Ok(Err(fault)) => Err(words(&fault)),
+        Err(_) => Err(format!("no answer within {} s", CONNECT.as_secs_f32())),
+    }
+}
+
+/// The pool timed out although Postgres takes connections.
+fn timed_out(db: &Db) -> String {
+    let most = db.options().get_max_connections();
+    if db.num_idle() == 0 && db.size() >= most {
+        format!(
+            "all {most} connections (BECKON_DATABASE_CONNECTIONS) were in use for {} s",
+            PATIENCE.as_secs()
+        )
+    } else {
+        format!("no connection within {} s", PATIENCE.as_secs())
+    }
+}
+
+fn words(fault: &sqlx::Error) -> String {
+    match fault {
+        sqlx::Error::Io(fault) => fault.to_string(),
+        sqlx::Error::Database(answer) => answer.message().to_owned(),
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::str::FromStr as _;
+
+    #[test]
+    fn the_server_is_named_without_the_login() {
+        let named = |url: &str| server_of(&PgConnectOptions::from_str(url).unwrap());
+
+        assert_eq!(named("postgres://beckon:geheim@db.example/beckon"), "db.example:5432");
+        assert_eq!(
+            named("postgres://beckon:geheim@127.0.0.1:6543/beckon"),
+            "127.0.0.1:6543"
+        );
+        assert_eq!(
+            named("postgres://beckon@%2Frun%2Fpostgresql/beckon"),
+            "/run/postgresql, port 5432"
+        );
+    }
+}

@@ -1,0 +1,357 @@
+//! Requests that almost say nothing: empty and blank texts, nulls, empty lists and empty parameters.
+//!
+//! A script whose variable is empty sends them. None may select a user, start work or change anything.
+
+use harness::World;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::asking::{Told, a_world, as_stranger, ask, post};
+
+/// Everything that a request that says nothing could have changed, as one text.
+async fn state_of(world: &World) -> String {
+    let question = "select jsonb_build_object(
+        'users', (select jsonb_agg(u order by id) from users u),
+        'imports', (select count(*) from imports),
+        'batches', (select jsonb_agg(jsonb_build_array(id, state) order by id) from batches),
+        'deliveries', (select jsonb_agg(jsonb_build_array(id, state) order by id) from deliveries),
+        'credentials', (select count(*) from credentials),
+        'blocked', (select count(*) from blocked_addresses),
+        'chosen', (select count(*) from selections where matching > 0 or picked <> '{}' or chosen is not null),
+        'keys', (select count(*) from idempotency_keys))::text";
+    sqlx::query_scalar(question).fetch_one(&world.db).await.unwrap()
+}
+
+/// Three users, of whom one has an unused mailed password and a blocked address, and a batch that was stopped.
+async fn a_world_to_lose() -> (World, Uuid, Uuid) {
+    let world = a_world().await;
+    let import = world.people(3).await;
+    let batch = world
+        .reset_passwords(json!({ "import": import, "hold_seconds": 600 }))
+        .await;
+    world
+        .post(&format!("/v1/batches/{batch}/stop"), json!({}))
+        .await
+        .expect(200);
+    for statement in [
+        "insert into credentials (user_id, kind, verifier, delivery_id, attempt, batch_id, expires_at)
+         select user_id, 'generated', 'none', id, 1, batch_id, now() + interval '1 day' from deliveries limit 1",
+        "insert into blocked_addresses (email_key, email, reason, delivery_id, user_id)
+         select u.email_key, u.email, 'no_such_user', d.id, u.id from users u join deliveries d on d.user_id = u.id
+         limit 1",
+    ] {
+        sqlx::query(statement).execute(&world.db).await.unwrap();
+    }
+    (world, import, batch)
+}
+
+/// Bodies that select nobody.
+fn selectors() -> Vec<Value> {
+    vec![
+        json!({}),
+        json!({ "users": null }),
+        json!({ "users": [] }),
+        json!({ "users": [""] }),
+        json!({ "users": [null] }),
+        json!({ "users": "" }),
+        json!({ "emails": null }),
+        json!({ "emails": [] }),
+        json!({ "emails": [""] }),
+        json!({ "emails": [" "] }),
+        json!({ "emails": [null] }),
+        json!({ "import": null }),
+        json!({ "import": "" }),
+        json!({ "import": " " }),
+        json!({ "filter": null }),
+        json!({ "filter": {} }),
+        json!({ "filter": [] }),
+        json!({ "filter": "" }),
+        json!({ "filter": { "q": "" } }),
+        json!({ "filter": { "q": " \u{a0}\u{2003}" } }),
+        json!({ "filter": { "q": null } }),
+        json!({ "filter": { "import": "" } }),
+        json!({ "filter": { "import": null } }),
+        json!({ "filter": { "effect": "" } }),
+        json!({ "filter": { "effect": null } }),
+        json!({ "filter": { "invited": "" } }),
+        json!({ "filter": { "invited": null } }),
+        json!({ "filter": { "signed_in": null } }),
+        json!({ "filter": { "q": "", "signed_in": false } }),
+        json!({ "everyone": null }),
+        json!({ "everyone": false }),
+        json!({ "everyone": "" }),
+        json!({ "everyone": [] }),
+        json!({ "users": [], "emails": [] }),
+        json!({ "users": [], "everyone": true }),
+        json!({ "filter": {}, "everyone": true }),
+        json!({ "everyone": true, "start_at": null }),
+        json!({ "everyone": true, "start_at": "" }),
+        json!({ "everyone": true, "hold_seconds": null }),
+        json!({ "everyone": true, "hold_seconds": "" }),
+        json!({ "everyone": true, "include_signed_in": null }),
+        json!({ "everyone": true, "include_recent": "" }),
+    ]
+}
+
+async fn refused(told: Told, what: &str) {
+    assert!(
+        matches!(told.status, 400 | 404 | 405 | 422),
+        "{what}: {} {}",
+        told.status,
+        told.text
+    );
+    if told.header("content-type") == "application/problem+json" {
+        let detail = told.body["detail"].as_str().unwrap_or_default();
+        assert!(!detail.is_empty(), "{what}: {}", told.text);
+    }
+}
+
+#[tokio::test]
+async fn no_request_that_says_almost_nothing_chooses_anybody_or_starts_anything() {
+    let (world, _, batch) = a_world_to_lose().await;
+    let before = state_of(&world).await;
+
+    for route in ["/v1/invites", "/v1/password-resets"] {
+        for body in selectors() {
+            refused(
+                post(&world, route, body.to_string()).answer().await,
+                &format!("{route} {body}"),
+            )
+            .await;
+        }
+        for body in ["", " ", "null", "[]", "\"\"", "{\"\":\"\"}"] {
+            refused(post(&world, route, body).answer().await, &format!("{route} {body:?}")).await;
+        }
+    }
+    for (route, body) in [
+        ("/v1/credentials/revoke".to_owned(), json!({})),
+        ("/v1/credentials/revoke".to_owned(), json!({ "batch": null })),
+        ("/v1/credentials/revoke".to_owned(), json!({ "batch": "" })),
+        ("/v1/credentials/revoke".to_owned(), json!({ "users": null })),
+        ("/v1/credentials/revoke".to_owned(), json!({ "users": [] })),
+        ("/v1/credentials/revoke".to_owned(), json!({ "users": [""] })),
+        (
+            "/v1/credentials/revoke".to_owned(),
+            json!({ "batch": batch, "users": [] }),
+        ),
+        (
+            "/v1/credentials/revoke".to_owned(),
+            json!({ "batch": batch, "users": null }),
+        ),
+        (
+            "/v1/credentials/revoke".to_owned(),
+            json!({ "batch": batch, "include_used": null }),
+        ),
+        (format!("/v1/batches/{batch}/send-again"), json!({})),
+        (format!("/v1/batches/{batch}/send-again"), json!({ "outcomes": null })),
+        (format!("/v1/batches/{batch}/send-again"), json!({ "outcomes": [] })),
+        (format!("/v1/batches/{batch}/send-again"), json!({ "outcomes": [""] })),
+        (format!("/v1/batches/{batch}/send-again"), json!({ "outcomes": "" })),
+        ("/v1/system-emails/invite/test".to_owned(), json!({})),
+        ("/v1/system-emails/invite/test".to_owned(), json!({ "to": "" })),
+        ("/v1/system-emails/invite/test".to_owned(), json!({ "to": " " })),
+        ("/v1/system-emails/invite/test".to_owned(), json!({ "to": null })),
+    ] {
+        refused(
+            post(&world, &route, body.to_string()).answer().await,
+            &format!("{route} {body}"),
+        )
+        .await;
+    }
+    for what in ["pause", "resume", "stop", "send-again"] {
+        for id in ["", "%20", "null"] {
+            let path = format!("/v1/batches/{id}/{what}");
+            refused(
+                post(&world, &path, "{\"outcomes\":[\"cancelled\"]}").answer().await,
+                &path,
+            )
+            .await;
+        }
+    }
+    for path in [
+        "/v1/users/",
+        "/v1/users/%20",
+        "/v1/users",
+        "/v1/blocked-addresses/",
+        "/v1/blocked-addresses/%20",
+    ] {
+        refused(ask(&world, Method::DELETE, path).answer().await, path).await;
+    }
+    for path in ["/v1/deliveries//send-again", "/v1/users//lock", "/v1/users/%20/lock"] {
+        refused(post(&world, path, "{}").answer().await, path).await;
+    }
+
+    assert_eq!(state_of(&world).await, before);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn no_parameter_without_a_value_widens_a_list_or_stores_a_file() {
+    let (world, import, batch) = a_world_to_lose().await;
+    let before = state_of(&world).await;
+    let lists = [
+        (
+            "/v1/users",
+            &["q", "import", "effect", "invited", "signed_in", "limit", "cursor"][..],
+        ),
+        ("/v1/blocked-addresses", &["q", "limit", "cursor"]),
+        ("/v1/batches", &["limit", "cursor"]),
+        (
+            &format!("/v1/batches/{batch}/deliveries"),
+            &["state", "limit", "cursor"],
+        ),
+        (&format!("/v1/batches/{batch}/deliveries.csv"), &["state"]),
+        ("/v1/system-emails", &["limit", "cursor"]),
+    ];
+
+    for (list, parameters) in lists {
+        for parameter in parameters {
+            let sentence = format!("{parameter} is empty. Give it a value, or leave it out.");
+            for query in [
+                format!("{parameter}="),
+                (*parameter).to_owned(),
+                format!("{parameter}=%20"),
+                format!("{parameter}=+"),
+            ] {
+                let told = ask(&world, Method::GET, &format!("{list}?{query}"));
+                let told = told.must_tell(400, "parameter_empty", &sentence).await;
+                assert_eq!(told.errors(), [(0, *parameter, "parameter_empty", &*sentence)]);
+            }
+        }
+    }
+    let path = format!("/v1/users?import={import}&q=");
+    ask(&world, Method::GET, &path)
+        .answer()
+        .await
+        .assert_problem(400, "parameter_empty");
+    for query in [
+        "dry_run=",
+        "dry_run",
+        "dry_run=%20",
+        "file_name=",
+        "file_name=%20",
+        "file_name=a.csv&dry_run=",
+    ] {
+        let asked = ask(&world, Method::POST, &format!("/v1/imports?{query}")).header("Content-Type", "text/csv");
+        asked
+            .body("email\nnew@example.org\n")
+            .answer()
+            .await
+            .assert_problem(400, "parameter_empty");
+    }
+    for (kind, body) in [
+        ("text/csv", ""),
+        ("text/csv", " "),
+        ("text/csv", "\n"),
+        ("application/json", ""),
+        ("application/json", "null"),
+    ] {
+        let asked = ask(&world, Method::POST, "/v1/imports")
+            .header("Content-Type", kind)
+            .body(body);
+        refused(asked.answer().await, &format!("an import of {body:?}")).await;
+    }
+
+    assert_eq!(state_of(&world).await, before);
+    world.end().await;
+}
+
+/// A signed-in administrator's cookie, and the proof that forms carry.
+async fn signed_in(world: &World) -> (String, String) {
+    let priya = world.administrator().await;
+    let form = url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("email", &priya.email), ("password", &priya.password)])
+        .finish();
+    // The cookie is on the redirect.
+    let client = Client::builder().redirect(Policy::none()).build().unwrap();
+    let entered = client
+        .post(format!("{}/console/sign-in", world.base()))
+        .header("Content-Type", "application/x-www-form-urlencoded")
+        .body(form)
+        .send()
+        .await
+        .unwrap();
+    let cookies = entered.headers().get_all("set-cookie").into_iter();
+    let session = cookies
+        .filter_map(|cookie| cookie.to_str().ok()?.split(';').next())
+        .find(|cookie| cookie.starts_with("__Host-beckon="));
+    let cookie = session.unwrap().to_owned();
+    let account = as_stranger(world, Method::GET, "/console/account");
+    let account = account.header("Cookie", &cookie).answer().await;
+    let (_, behind) = account.text.split_once("name=\"proof\" value=\"").unwrap();
+    let proof = behind.split('"').next().unwrap().to_owned();
+    (cookie, proof)
+}
+
+#[tokio::test]
+async fn no_link_or_form_of_the_console_that_lost_its_selector_is_about_everyone() {
+    let (world, _, _) = a_world_to_lose().await;
+    let (cookie, proof) = signed_in(&world).await;
+    let before = state_of(&world).await;
+    let links = [
+        "/console/selections/new",
+        "/console/selections/new?kind=invite",
+        "/console/selections/new?kind=invite&import=",
+        "/console/selections/new?kind=invite&import=%20",
+        "/console/selections/new?kind=password_reset&user=",
+        "/console/selections/new?again=",
+        "/console/selections/new?kind=&everyone=true",
+        "/console/selections/new?everyone=",
+        "/console/selections/new?everyone=false",
+        "/console/users?import=",
+        "/console/users?q=",
+        "/console/users?status=",
+        "/console/users?effect=",
+        "/console/users?selection=",
+        "/console/blocked-addresses?selection=",
+        "/console/blocked-addresses.csv?q=",
+        "/console/blocked-addresses.csv?selection=%20",
+    ];
+    let forms = [
+        ("/console/users", "do=all&import=undefined"),
+        ("/console/users", "do=all&selection=undefined"),
+        ("/console/users", "do=invite"),
+        ("/console/users", "do=password_reset&user="),
+        ("/console/blocked-addresses/unblock", "all=yes&selection=undefined"),
+        ("/console/blocked-addresses/unblock", "address="),
+    ];
+
+    for link in links {
+        let asked = as_stranger(&world, Method::GET, link).header("Cookie", &cookie);
+        let told = asked.answer().await;
+        assert!(
+            matches!(told.status, 400 | 404 | 422),
+            "{link}: {} {}",
+            told.status,
+            told.text
+        );
+    }
+    for (path, form) in forms {
+        let asked = as_stranger(&world, Method::POST, path)
+            .header("Cookie", &cookie)
+            .header("Content-Type", "application/x-www-form-urlencoded");
+        let told = asked.body(format!("proof={proof}&{form}")).answer().await;
+        assert!(
+            matches!(told.status, 200 | 303 | 422),
+            "{path} {form}: {} {}",
+            told.status,
+            told.text
+        );
+    }
+
+    assert_eq!(state_of(&world).await, before);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn everyone_is_selected_by_that_word_alone() {
+    let (world, _, _) = a_world_to_lose().await;
+
+    let accepted = world.post("/v1/invites", json!({ "everyone": true })).await.expect(202);
+
+    assert_eq!(accepted["selected"], 3, "{accepted}");
+    world.assert_sums().await;
+    world.end().await;
+}
