@@ -169,6 +169,10 @@ const PAGES: &[(&str, Come)] = &[
         ]),
     ),
     (
+        "/console/selections/{id}/check",
+        Faulty(&["/console/selections/{invite}/check?start_at=2020-01-01T09:00"]),
+    ),
+    (
         "/console/selections/{id}/preview",
         At(&[
             "/console/selections/{invite}/preview",
