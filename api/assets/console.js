@@ -198,6 +198,15 @@ if (start) {
   tell();
 }
 
+// The code of a one-time link stands behind its #, which no server sees. It is sent in the form.
+for (const event of ["DOMContentLoaded", "hashchange"]) window.addEventListener(event, () => {
+  const code = document.querySelector("[data-code]");
+  if (!code || !/^#[\w-]{40,}$/.test(location.hash)) return;
+  code.value = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+  code.form.submit();
+});
+
 // The editor of a system email.
 const letter = document.querySelector("form[data-letter]");
 if (letter) {

@@ -70,7 +70,7 @@ pub fn routes(api: &Api) -> Router<Api> {
     let open = Router::new()
         .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
         .route(
-            "/console/choose-password/{token}",
+            "/console/choose-password",
             get(choose_password::show).post(choose_password::choose),
         )
         .route("/console/assets/{file}", get(assets::show))
@@ -126,7 +126,10 @@ fn manage(api: &Api) -> Router<Api> {
         .route("/console/administrators", get(administrators::list))
         .route("/console/administrators/new", get(administrators::ask))
         .route("/console/administrators/{id}", get(administrators::show))
-        .route("/console/administrators/{id}/disable", post(administrators::disable))
+        .route(
+            "/console/administrators/{id}/disable",
+            get(administrators::consider).post(administrators::disable),
+        )
         .route("/console/keys", get(keys::list))
         .route("/console/keys/new", get(keys::ask))
         .route("/console/keys/{id}/revoke", get(keys::consider).post(keys::revoke))

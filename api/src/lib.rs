@@ -111,7 +111,7 @@ pub enum StartError {
     #[error("could not make a secret: {0}")]
     Randomness(String),
     /// No key was made, and why.
-    #[error("could not make the API key: {0}")]
+    #[error("could not create the API key: {0}")]
     Key(String),
     /// Nobody was added, and why.
     #[error("could not add the administrator: {0}")]
@@ -184,7 +184,7 @@ pub async fn check_config(settings: &Settings, request: CheckRequest) -> ExitCod
     ExitCode::SUCCESS
 }
 
-/// Makes an API key and returns it, the only time it can be seen.
+/// Creates an API key and returns it, the only time it can be seen.
 ///
 /// # Errors
 ///
