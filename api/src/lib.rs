@@ -34,6 +34,7 @@ pub mod page;
 pub mod problem;
 pub mod query;
 pub mod routes;
+pub mod schema_gate;
 pub mod server;
 pub mod shares;
 pub mod spans;
@@ -54,9 +55,10 @@ use config::{KeyRequest, Settings};
 use credentials::Tries;
 use dispatch::Dispatcher;
 use metrics::ApiMetrics;
+use schema_gate::SchemaGate;
 use shared::config::{CheckRequest, DatabaseSettings, EXIT_CONFIG};
 use shared::connections;
-use shared::lifecycle::Lifecycle;
+use shared::lifecycle::{LAST_WORDS, Lifecycle};
 use shared::metrics::Metrics;
 use shared::name::check as check_name;
 use shared::password::HashPool;
@@ -69,14 +71,14 @@ use shared::trace;
 use state::Api;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 /// Connections to Postgres that dispatching has for itself, however many requests wait for one: its
-/// turn, its ears, and two for statements.
-const DISPATCHER_CONNECTIONS: u32 = 4;
+/// turn, and two for statements. The one it is notified on comes beside them.
+const DISPATCHER_CONNECTIONS: u32 = 3;
 
 /// Passwords that wait for each thread that hashes. The last of them waits for 32 hashes of 19 ms, 0.6 s,
 /// which leaves a sign-in below 2 s on a machine that is three times as slow; more callers are told
@@ -98,9 +100,6 @@ pub enum StartError {
     /// The schema could not be brought up to this release.
     #[error("could not bring the database (DATABASE_URL) up to this release: {0}")]
     Migrate(#[from] schema::MigrateError),
-    /// The schema is that of a release before this one, and bringing it up is somebody else's work.
-    #[error("could not use the database (DATABASE_URL): {0}")]
-    Schema(String),
     /// A port or a thread is not to be had.
     #[error("could not {0}: {1}")]
     System(&'static str, #[source] std::io::Error),
@@ -151,27 +150,6 @@ pub async fn migrate(db: &Db) -> Result<(), StartError> {
         store::system_emails::ensure_shipped(db, kind, &shipped.subject, &shipped.body).await?;
     }
     Ok(())
-}
-
-/// The database, with a schema that this release can work with.
-///
-/// On an older one that somebody else is to bring up, the start ends; whoever started us tries again.
-/// If Postgres does not answer then, it is waited for as at any other time.
-async fn database(settings: &Settings) -> Result<Db, StartError> {
-    let db = store::connect(&settings.database, "beckon-api")?;
-    if settings.migrate {
-        migrate(&db).await?;
-        return Ok(db);
-    }
-    match schema::missing(&db).await {
-        Ok(missing) if missing.is_empty() => {}
-        Ok(missing) => return Err(StartError::Schema(schema::told(&missing))),
-        Err(fault) => {
-            let fault = fault.explained(&db).await;
-            warn!(error = %fault, "Could not read which migrations were applied; serving as if all were");
-        }
-    }
-    Ok(db)
 }
 
 /// Says that the settings can be used, or asks every server that they name once.
@@ -235,15 +213,74 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let traces = trace::start("beckon-api", settings.collector.as_deref());
     let listener = listen(settings.listen, "listen (BECKON_LISTEN)").await?;
     let probes_listener = listen(settings.probes_listen, "listen for probes (BECKON_PROBES_LISTEN)").await?;
-    let db = database(&settings).await?;
+    let db = store::connect(&settings.database, "beckon-api")?;
+    let schema = SchemaGate::default();
+    let is_schema_known = if settings.migrate {
+        migrate(&db).await?;
+        true
+    } else {
+        schema.look(&db).await
+    };
     let registry = Metrics::for_process();
     registry.show_connections(&db);
     let metrics = Arc::new(ApiMetrics::declare(&registry));
     let backlog = BacklogGauges::declare(&registry, metrics.beats.with_label_values(&["recorded"]));
     let months_ahead = months::declare(&registry);
-    let api = Api {
+    let api = shared_state(&settings, db, schema, metrics, &lifecycle)?;
+    let dispatcher = dispatcher(settings.database, settings.brokers, settings.brake_bounces, &api)?;
+    lifecycle.limit_stop(settings.stop_grace);
+    info!(address = %settings.listen, "API is running");
+    let probing = tokio::spawn(serve_probes(probes_listener, routes::probes(&api, registry)));
+    let proxies = settings.trusted_proxies;
+    let serving = server::serve(listener, routes::routes(&api), proxies, lifecycle.clone());
+    let looking = async {
+        if !is_schema_known {
+            api.schema.keep_looking(&api.db, &lifecycle).await;
+        }
+    };
+    let dispatched = OnceLock::new();
+    let working = async {
+        api.schema.opened(&lifecycle).await;
+        let dispatching = async {
+            let _ = dispatched.set(dispatcher.run().await);
+            lifecycle.stopping().cancel();
+        };
+        tokio::join!(
+            dispatching,
+            backlog.keep_counting(&api.db, &lifecycle),
+            months::keep(&api.db, settings.details_kept, &months_ahead, &lifecycle),
+            api.access_events.keep_writing(&api.db, &lifecycle),
+        );
+    };
+    tokio::select! {
+        _ = async { tokio::join!(serving, looking, working) } => {}
+        // Something waits for an answer that does not come.
+        () = lifecycle.ending().cancelled() => {}
+    }
+    let finished = finish(&lifecycle, settings.stop_grace).await;
+    let last_words = async {
+        api.access_events.write(&api.db).await;
+        traces.end().await;
+    };
+    let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
+    probing.abort();
+    dispatched.into_inner().unwrap_or(Ok(()))?;
+    info!("API has stopped");
+    Ok(finished)
+}
+
+/// What every request may need.
+fn shared_state(
+    settings: &Settings,
+    db: Db,
+    schema: SchemaGate,
+    metrics: Arc<ApiMetrics>,
+    lifecycle: &Lifecycle,
+) -> Result<Api, StartError> {
+    Ok(Api {
         db,
-        letters: Arc::new(settings.letters),
+        schema,
+        letters: Arc::new(settings.letters.clone()),
         tries: Arc::new(Tries::for_threads(settings.hash_threads)),
         hashing: Arc::new(hash_pool(settings.hash_threads)?),
         console_hashing: Arc::new(hash_pool(CONSOLE_HASH_THREADS)?),
@@ -257,36 +294,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         broker: BrokerStatus::default(),
         metrics,
         lifecycle: lifecycle.clone(),
-    };
-    let dispatcher = dispatcher(settings.database, settings.brokers, settings.brake_bounces, &api)?;
-    info!(address = %settings.listen, "API is running");
-    let probing = tokio::spawn(serve_probes(probes_listener, routes::probes(&api, registry)));
-    let serving = server::serve(
-        listener,
-        routes::routes(&api),
-        settings.trusted_proxies,
-        lifecycle.clone(),
-        settings.stop_grace,
-    );
-    let dispatching = async {
-        let ended = dispatcher.run().await;
-        lifecycle.stopping().cancel();
-        ended
-    };
-    let ((), dispatched, (), (), ()) = tokio::join!(
-        serving,
-        dispatching,
-        backlog.keep_counting(&api.db, &lifecycle),
-        months::keep(&api.db, settings.details_kept, &months_ahead, &lifecycle),
-        api.access_events.keep_writing(&api.db, &lifecycle),
-    );
-    let finished = finish(&lifecycle, settings.stop_grace).await;
-    api.access_events.write(&api.db).await;
-    probing.abort();
-    traces.end().await;
-    dispatched?;
-    info!("API has stopped");
-    Ok(finished)
+    })
 }
 
 fn hash_pool(threads: usize) -> Result<HashPool, StartError> {

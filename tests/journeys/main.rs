@@ -41,6 +41,7 @@ mod a_stop_finishes_started_mail;
 mod a_system_email_is_changed;
 mod a_user_is_locked;
 mod a_worker_cannot_record;
+mod a_stop_has_one_deadline;
 mod a_worker_crashes_in_a_circle;
 mod a_worker_is_frozen;
 mod a_worker_is_killed;

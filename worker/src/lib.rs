@@ -25,7 +25,7 @@ use config::Settings;
 use metrics::WorkerMetrics;
 use pipeline::Pipeline;
 use shared::connections::{self, Findings};
-use shared::lifecycle::Lifecycle;
+use shared::lifecycle::{LAST_WORDS, Lifecycle};
 use shared::metrics::Metrics;
 use shared::password::HashPool;
 use shared::probes::{self, Readiness};
@@ -36,7 +36,7 @@ use shared::trace;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 /// Passwords that may wait for a hash. More than are in hand: each of at most 1,000 connections has one
@@ -115,7 +115,8 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     gauges.abort();
     let _ = gauges.await;
     let finished = lifecycle.finished(grace).await;
-    mailer.close().await;
+    // A relay that no longer answers must not hold up the last words.
+    let _ = timeout(LAST_WORDS / 3, mailer.close()).await;
     rates
         .iter()
         .chain([&side, &probing, &telling])
