@@ -15,6 +15,7 @@ mod a_client_hangs_up;
 mod a_confirm_is_lost;
 mod a_file_is_looked_at_before_it_is_stored;
 mod a_hold_can_be_undone;
+mod a_job_is_dropped;
 mod a_large_body_breaks_off;
 mod a_letter_is_tried_out;
 mod a_list_is_read_in_pages;
