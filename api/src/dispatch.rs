@@ -241,16 +241,29 @@ impl Dispatcher {
     }
 }
 
-/// Turns Postgres's calls into wake-ups. Without it work is found by polling.
+/// Turns Postgres's notifications into wake-ups. Without them work is found by polling.
 async fn listen(db: Db, wake: Arc<Notify>) {
     let mut delays = Delays::for_a_near_server();
+    let mut is_deaf = false;
     loop {
-        if let Ok(mut listener) = rows::listen(&db).await {
-            delays.reset();
-            wake.notify_one();
-            while rows::heard(&mut listener).await.is_ok() {
+        let fault = match rows::listen(&db).await {
+            Ok(mut listener) => {
+                delays.reset();
                 wake.notify_one();
+                if std::mem::take(&mut is_deaf) {
+                    info!("Listening to Postgres again");
+                }
+                loop {
+                    match rows::heard(&mut listener).await {
+                        Ok(()) => wake.notify_one(),
+                        Err(fault) => break fault,
+                    }
+                }
             }
+            Err(fault) => fault,
+        };
+        if !std::mem::replace(&mut is_deaf, true) {
+            warn!(error = %fault.cause(), "Postgres sends no notifications; polling until it does again");
         }
         tokio::time::sleep(delays.next_delay()).await;
     }

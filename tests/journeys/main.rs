@@ -73,6 +73,7 @@ mod names_come_from_everywhere;
 mod nobody_waits_behind_a_batch;
 mod one_mail_cannot_be_made;
 mod one_mail_is_one_trace;
+mod notifications_stop_coming;
 mod one_mail_leaves_at_once;
 mod one_person_is_owed_twice;
 mod one_worker_cannot_reach_the_relay;

@@ -1,15 +1,21 @@
 //! What the dispatcher reads and writes: what is due, what was published, what was lost.
 
-use super::{Db, StoreResult, despite_deadlocks, seconds, within};
+use super::{Db, StoreError, StoreResult, despite_deadlocks, seconds, silent, within};
 use crate::batch::Lane;
 use crate::job::Job;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// The channel on which Postgres says that there is new work.
 const WAKE: &str = "beckon_work";
+
+/// How long a listener may hear nothing before it checks that it still can.
+const QUIET_MOST: Duration = Duration::from_secs(10);
+
+/// How long that check may take.
+const SILENCE_CHECKED_FOR: Duration = Duration::from_secs(5);
 
 /// A delivery that is due.
 #[derive(Clone, Debug)]
@@ -66,17 +72,44 @@ impl Turn {
     }
 }
 
-/// Hears that there is work. A missed call costs one poll interval, never a mail.
+/// Listens for notifications that there is work, on a connection of its own. A missed one costs a poll
+/// interval, never a mail.
 pub async fn listen(db: &Db) -> StoreResult<PgListener> {
-    let mut listener = PgListener::connect_with(db).await?;
+    // Not one of `db`'s: sqlx unsubscribes a dropped listener's connection before it returns it to its
+    // pool, which on a connection that went silent would take a place there for as long as TCP retries.
+    let options = db.connect_options().as_ref().clone();
+    let own = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(SILENCE_CHECKED_FOR);
+    let mut listener = PgListener::connect_with(&own.connect_lazy_with(options)).await?;
     within(listener.listen(WAKE)).await?;
     Ok(listener)
 }
 
-/// Waits for the next call, or until Postgres stops calling.
+/// Waits for the next notification.
+///
+/// A listener that hears nothing for [`QUIET_MOST`] notifies itself. That finds a connection that a
+/// firewall has forgotten, which TCP alone does not notice while nothing is sent on it, and a pooler
+/// that passes no notifications on; it also keeps the firewall from forgetting it.
+///
+/// # Errors
+///
+/// When the listener is deaf: drop it and [`listen`] again.
 pub async fn heard(listener: &mut PgListener) -> StoreResult<()> {
-    listener.try_recv().await?;
-    Ok(())
+    if let Ok(received) = tokio::time::timeout(QUIET_MOST, listener.try_recv()).await {
+        received?;
+        return Ok(());
+    }
+    let notified_by_itself = async {
+        sqlx::query!("select pg_notify('beckon_work', '')")
+            .execute(&mut *listener)
+            .await?;
+        listener.try_recv().await
+    };
+    match tokio::time::timeout(SILENCE_CHECKED_FOR, notified_by_itself).await {
+        Ok(received) => received.map(drop).map_err(Into::into),
+        Err(_) => Err(StoreError::Unavailable(silent())),
+    }
 }
 
 /// Starts batches whose hold is over.
