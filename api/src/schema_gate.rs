@@ -56,7 +56,8 @@ impl SchemaGate {
                 false
             }
             Err(fault) => {
-                warn!(error = %fault.cause(), "Could not look at the schema; serving as if it were there");
+                let fault = fault.explained(db).await;
+                warn!(error = %fault, "Could not read which migrations were applied; serving as if all were");
                 false
             }
         }

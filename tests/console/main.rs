@@ -8,6 +8,7 @@
 )]
 
 mod a_batch_is_followed;
+mod a_batch_is_paused;
 mod a_batch_is_scheduled;
 mod a_batch_is_stopped;
 mod a_batch_is_undone;

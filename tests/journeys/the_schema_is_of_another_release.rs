@@ -53,6 +53,13 @@ async fn a_newer_schema_is_as_good_as_our_own() {
     world.end().await;
 }
 
+/// What a browser is answered.
+async fn ask(address: &str, path: &str) -> Option<(u16, String)> {
+    let asked = reqwest::Client::new().get(format!("http://{address}{path}"));
+    let answer = asked.header("sec-fetch-mode", "navigate").send().await.ok()?;
+    Some((answer.status().as_u16(), answer.text().await.ok()?))
+}
+
 #[tokio::test]
 async fn an_older_schema_is_named_and_waited_for() {
     let mut world = World::with(Setup::default().workers(0)).await;
@@ -75,12 +82,6 @@ async fn an_older_schema_is_named_and_waited_for() {
         vec![("BECKON_PROBES_LISTEN".to_owned(), api_probes.clone())],
     ]
     .concat();
-    let ask = async |address: &str, path: &str| {
-        let asked = reqwest::Client::new().get(format!("http://{address}{path}"));
-        let asked = asked.header("sec-fetch-mode", "navigate").send();
-        let answer = asked.await.ok()?;
-        Some((answer.status().as_u16(), answer.text().await.unwrap()))
-    };
 
     let worker = Program::start("beckon-worker", world.folder(), "early-worker", &[], &own)
         .await

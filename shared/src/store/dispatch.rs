@@ -149,7 +149,7 @@ pub async fn due(db: &Db, lane: Lane, most: i64, last: Uuid) -> StoreResult<Vec<
                    where batch_id = b.id and state in ('waiting', 'retrying') and due_at <= now()
                      -- What a sweep will end is not begun first.
                      and (attempt > 0 or b.stale_at is null or b.stale_at > now())
-                     and (give_up_at is null or give_up_at > now())
+                     and (give_up_at is null or give_up_at + b.paused_for > now())
                    order by due_at, id
                    limit $2
                ) first
@@ -260,7 +260,8 @@ pub async fn end_vanished(db: &Db, attempts_most: i32) -> StoreResult<u64> {
 }
 
 /// Ends what is of no use any more: mails too old to be worth their first try, and whatever is
-/// left of stopped batches. Up to `most` of each.
+/// left of stopped batches. Up to `most` of each. While a batch is held or paused its mails do not get
+/// older.
 pub async fn end_useless(db: &Db, most: i64) -> StoreResult<u64> {
     let ending = sqlx::query!(
         "with useless as (
@@ -277,7 +278,8 @@ pub async fn end_useless(db: &Db, most: i64) -> StoreResult<u64> {
                  for update skip locked
              ) d
              where b.finished_at is null
-               and (b.state = 'stopped' or (b.stale_at < now() and b.state <> 'held'))
+               and (b.state = 'stopped'
+                    or b.stale_at < case b.state when 'running' then now() when 'paused' then b.paused_at end)
          )
          update deliveries d
          set state = useless.state, reason = useless.reason, moved_at = now(), lease_until = null
@@ -288,33 +290,41 @@ pub async fn end_useless(db: &Db, most: i64) -> StoreResult<u64> {
 }
 
 /// Ends up to `most` deliveries that were begun and are too old to be tried again. Most are ended
-/// when their last attempt is settled; these waited for a relay that was away.
+/// when their last attempt is settled; these waited for a relay that was away. The time that their
+/// batch was paused does not count.
 pub async fn end_given_up(db: &Db, most: i64) -> StoreResult<u64> {
     let ending = sqlx::query!(
         "update deliveries
          set state = 'expired', reason = coalesce(reason, 'gave_up'), moved_at = now()
          where id in (
-             select id from deliveries
-             where state in ('waiting', 'retrying') and give_up_at < now()
+             select d.id from deliveries d
+             where d.state in ('waiting', 'retrying') and d.give_up_at < now()
+               and exists (
+                   select from batches b
+                   where b.id = d.batch_id
+                     and d.give_up_at + b.paused_for < case b.state when 'paused' then b.paused_at else now() end)
              limit $1
-             for update skip locked)",
+             for update of d skip locked)",
         most,
     );
     Ok(within(ending.execute(db)).await?.rows_affected())
 }
 
-/// Closes batches whose last delivery has ended, and counts them for good.
+/// Closes batches whose last delivery has ended, and counts them for good. A paused one too: there is
+/// nothing left to resume.
 pub async fn finish(db: &Db) -> StoreResult<Vec<Uuid>> {
     let finishing = sqlx::query!(
         "update batches b
          set finished_at = now(),
              state = case when b.state = 'stopped' then b.state else 'finished' end,
+             reason = case when b.state = 'stopped' then b.reason end,
+             brake = null, paused_at = null,
              final_counts = (
                  select coalesce(jsonb_agg(jsonb_build_object(
                             'state', state, 'reason', reason, 'count', n, 'unsure', unsure)), '[]')
                  from (select state, reason, count(*) as n, count(*) filter (where unsure) as unsure
                        from deliveries where batch_id = b.id group by state, reason) alike)
-         where b.finished_at is null and b.state in ('running', 'stopped')
+         where b.finished_at is null and b.state <> 'held'
            and not exists (
                select from deliveries d
                where d.batch_id = b.id and d.state in ('waiting', 'retrying'))
