@@ -80,10 +80,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
 
     let side = tokio::spawn(Arc::clone(&pipeline.leases).keep_renewing(db.clone()));
     let (bulk, interactive) = gates(connections);
-    let rates = [
-        tokio::spawn(Arc::clone(&bulk).follow_rate()),
-        tokio::spawn(Arc::clone(&interactive).follow_rate()),
-    ];
+    let rates = [&bulk, &interactive].map(|gate| tokio::spawn(Arc::clone(gate).follow_rate()));
     let broker = BrokerStatus::default();
     let obstacles = Obstacles::of(&db, &pipeline, relay, &broker);
     let probing = tokio::spawn(serve_probes(listener, metrics, obstacles));
