@@ -172,19 +172,40 @@ document.addEventListener("change", ({ target }) => {
 document.documentElement.classList.add("script");
 for (const table of document.querySelectorAll("[data-ticks]")) makeTickable(table);
 
-// Choices whose consequences the server works out are sent when they change. Until these are on the
-// page nothing else is sent: a button says what was so before.
-for (const form of document.querySelectorAll("form[data-auto]")) {
-  form.addEventListener("change", () => form.requestSubmit());
-  document.addEventListener("submit", (event) => {
-    if (event.target === form || [...form.elements].every((choice) => choice.checked === choice.defaultChecked)) return;
-    event.preventDefault();
-    form.requestSubmit();
-  }, true);
+// A later start is typed in the reader's own zone and sent in UTC. The button says which moment that is.
+const start = document.querySelector("[data-start]");
+if (start) {
+  const { form } = start, button = form.querySelector("[data-later]"), starts = form.querySelector("[data-starts]");
+  const chosen = () => (start.value ? new Date(start.value) : null);
+  const named = (at) => {
+    const year = at.getFullYear() === new Date().getFullYear() ? undefined : "numeric";
+    const day = at.toLocaleString("en-GB", { day: "numeric", month: "short", year, hour: "2-digit", minute: "2-digit" });
+    const zones = ["en-GB", "en-US"].map((locale) => at.toLocaleTimeString(locale, { timeZoneName: "short" }).split(" ").pop());
+    return `${day} ${zones.find((zone) => !/\d/.test(zone)) ?? zones[0]}`;
+  };
+  const tell = () => {
+    const at = chosen();
+    button.textContent = at ? `${button.dataset.later} ${named(at)}` : button.dataset.now;
+    starts.textContent = at ? `On ${named(at)}. Until then you can undo it.` : starts.dataset.starts;
+  };
+  form.querySelector("[data-zone]").textContent = new Intl.DateTimeFormat().resolvedOptions().timeZone.replaceAll("_", " ");
+  if (start.value) start.valueAsNumber -= new Date(`${start.value}Z`).getTimezoneOffset() * 60000;
+  start.addEventListener("input", tell);
+  form.addEventListener("formdata", ({ formData }) => {
+    const utc = chosen()?.toISOString().slice(0, 16) ?? "";
+    for (const name of ["start_at", "shown_start"]) formData.set(name, utc);
+  });
+  tell();
 }
-for (const choice of document.querySelectorAll("[data-list] select")) {
-  choice.addEventListener("change", () => choice.form.requestSubmit(choice.form.querySelector("button[value=search]")));
-}
+
+// The code of a one-time link stands behind its #, which no server sees. It is sent in the form.
+for (const event of ["DOMContentLoaded", "hashchange"]) window.addEventListener(event, () => {
+  const code = document.querySelector("[data-code]");
+  if (!code || !/^#[\w-]{40,}$/.test(location.hash)) return;
+  code.value = location.hash.slice(1);
+  history.replaceState(null, "", location.pathname);
+  code.form.submit();
+});
 
 // The editor of a system email.
 const letter = document.querySelector("form[data-letter]");

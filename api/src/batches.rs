@@ -76,6 +76,13 @@ pub struct BatchView {
     /// (`BECKON_DETAILS_KEPT`); its counts stay.
     #[serde(with = "time::serde::rfc3339::option")]
     pub details_dropped_at: Option<OffsetDateTime>,
+    /// When emails that have not been tried yet expire (`BECKON_PASSWORD_STALE`). Absent for invites, which never
+    /// do, and while the batch is paused, because the time stands still then.
+    #[serde(with = "time::serde::rfc3339::option")]
+    pub expires_at: Option<OffsetDateTime>,
+    /// While the batch is paused: the seconds until emails that have not been tried yet expire, counted from its
+    /// resume.
+    pub expires_after_resume_seconds: Option<i64>,
     /// Why it is paused or stopped, in words for people.
     pub reason: Option<String>,
     /// Why it has paused itself, until somebody resumes or stops it: `bounces` (too many addresses do
@@ -97,7 +104,10 @@ pub async fn view(api: &Api, batch: batches::Batch) -> Result<BatchView, Problem
 
 /// A batch with these sums.
 pub(crate) fn view_of(batch: batches::Batch, tally: &Tally, left_out: batches::LeftOutCounts) -> BatchView {
+    let (expires_at, expires_after_resume_seconds) = expiry(&batch);
     BatchView {
+        expires_at,
+        expires_after_resume_seconds,
         counts: Counts {
             selected: i64::from(batch.selected),
             left_out: i64::from(batch.selected - batch.accepted),
@@ -124,6 +134,19 @@ pub(crate) fn view_of(batch: batches::Batch, tally: &Tally, left_out: batches::L
         reason: batch.reason,
         brake: batch.brake,
         left_out,
+    }
+}
+
+/// When mails that were not tried yet expire, or in a pause how many seconds after its end.
+fn expiry(batch: &batches::Batch) -> (Option<OffsetDateTime>, Option<i64>) {
+    match (batch.state, batch.stale_at, batch.paused_at) {
+        (BatchState::Held | BatchState::Running, stale_at, _) => (stale_at, None),
+        // A pause that began before the start takes nothing away until then.
+        (BatchState::Paused, Some(stale_at), Some(paused_at)) => {
+            let left = stale_at - paused_at.max(batch.start_at);
+            (None, Some(left.whole_seconds().max(0)))
+        }
+        _ => (None, None),
     }
 }
 

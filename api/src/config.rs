@@ -36,7 +36,7 @@ pub enum Command {
     CheckConfig(CheckRequest),
     /// Ask the API whose probes listen at `BECKON_PROBES_LISTEN` whether it is ready, and leave
     Healthcheck,
-    /// Make an API key and print it, once and alone, on standard output
+    /// Create an API key and print it, once and alone, on standard output
     CreateKey(KeyRequest),
     /// Let somebody use the console
     AddAdministrator(Admission),

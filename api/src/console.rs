@@ -49,8 +49,8 @@ mod user;
 mod users;
 mod words;
 
-use crate::observe;
 use crate::state::Api;
+use crate::{observe, schema_gate};
 use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::middleware::{from_fn, from_fn_with_state};
@@ -67,12 +67,14 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
 /// All pages.
 pub fn routes(api: &Api) -> Router<Api> {
     let within = from_fn(crate::routes::within);
+    let schema = from_fn_with_state(api.clone(), schema_gate::pass);
     let open = Router::new()
         .route("/console/sign-in", get(sign_in::show).post(sign_in::enter))
         .route(
-            "/console/choose-password/{token}",
+            "/console/choose-password",
             get(choose_password::show).post(choose_password::choose),
         )
+        .layer(schema.clone())
         .route("/console/assets/{file}", get(assets::show))
         .layer(within.clone());
     let closed = Router::new()
@@ -100,12 +102,14 @@ pub fn routes(api: &Api) -> Router<Api> {
         .route("/console/{*rest}", get(home::nothing).post(home::nothing))
         .layer(within)
         .merge(imports::upload_routes())
-        .layer(from_fn_with_state(api.clone(), door::pass));
+        .layer(from_fn_with_state(api.clone(), door::pass))
+        .layer(schema.clone());
     // As long as the log and the list are.
     let long = Router::new()
         .route("/console/audit.csv", get(audit::csv))
         .route("/console/blocked-addresses.csv", get(blocked::csv))
-        .layer(from_fn_with_state(api.clone(), door::pass));
+        .layer(from_fn_with_state(api.clone(), door::pass))
+        .layer(schema);
     open.merge(closed)
         .merge(long)
         .layer(CatchPanicLayer::custom(observe::panicked))
@@ -126,7 +130,10 @@ fn manage(api: &Api) -> Router<Api> {
         .route("/console/administrators", get(administrators::list))
         .route("/console/administrators/new", get(administrators::ask))
         .route("/console/administrators/{id}", get(administrators::show))
-        .route("/console/administrators/{id}/disable", post(administrators::disable))
+        .route(
+            "/console/administrators/{id}/disable",
+            get(administrators::consider).post(administrators::disable),
+        )
         .route("/console/keys", get(keys::list))
         .route("/console/keys/new", get(keys::ask))
         .route("/console/keys/{id}/revoke", get(keys::consider).post(keys::revoke))

@@ -33,6 +33,7 @@ pub mod page;
 pub mod problem;
 pub mod query;
 pub mod routes;
+pub mod schema_gate;
 pub mod server;
 pub mod shares;
 pub mod spans;
@@ -53,10 +54,11 @@ use config::{KeyRequest, Settings};
 use credentials::Tries;
 use dispatcher::{Dispatcher, DispatcherMetrics};
 use metrics::ApiMetrics;
+use schema_gate::SchemaGate;
 use shared::config::{CheckRequest, DatabaseSettings, EXIT_CONFIG};
 use shared::connections;
 use shared::instance::instance_name;
-use shared::lifecycle::Lifecycle;
+use shared::lifecycle::{LAST_WORDS, Lifecycle};
 use shared::metrics::Metrics;
 use shared::name::check as check_name;
 use shared::password::HashPool;
@@ -69,15 +71,15 @@ use shared::trace;
 use state::Api;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 /// Connections to Postgres that dispatching has for itself, however many requests wait for one: one for
-/// each of its tasks (two publishers, the turn, sweeps, auto-pause, housekeeping, heartbeat) and one for
-/// notifications.
-const DISPATCHER_CONNECTIONS: u32 = 8;
+/// each of its tasks (two publishers, the turn, sweeps, auto-pause, housekeeping, heartbeat). The one it
+/// is notified on comes beside them.
+const DISPATCHER_CONNECTIONS: u32 = 7;
 
 /// Passwords that wait for each thread that hashes. The last of them waits for 32 hashes of 19 ms, 0.6 s,
 /// which leaves a sign-in below 2 s on a machine that is three times as slow; more callers are told
@@ -99,9 +101,6 @@ pub enum StartError {
     /// The schema could not be brought up to this release.
     #[error("could not bring the database (DATABASE_URL) up to this release: {0}")]
     Migrate(#[from] schema::MigrateError),
-    /// The schema is that of a release before this one, and bringing it up is somebody else's work.
-    #[error("could not use the database (DATABASE_URL): {0}")]
-    Schema(String),
     /// A port or a thread is not to be had.
     #[error("could not {0}: {1}")]
     System(&'static str, #[source] std::io::Error),
@@ -112,7 +111,7 @@ pub enum StartError {
     #[error("could not make a secret: {0}")]
     Randomness(String),
     /// No key was made, and why.
-    #[error("could not make the API key: {0}")]
+    #[error("could not create the API key: {0}")]
     Key(String),
     /// Nobody was added, and why.
     #[error("could not add the administrator: {0}")]
@@ -154,27 +153,6 @@ pub async fn migrate(db: &Db) -> Result<(), StartError> {
     Ok(())
 }
 
-/// The database, with a schema that this release can work with.
-///
-/// On an older one that somebody else is to bring up, the start ends; whoever started us tries again.
-/// If Postgres does not answer then, it is waited for as at any other time.
-async fn database(settings: &Settings) -> Result<Db, StartError> {
-    let db = store::connect(&settings.database, "beckon-api")?;
-    if settings.migrate {
-        migrate(&db).await?;
-        return Ok(db);
-    }
-    match schema::missing(&db).await {
-        Ok(missing) if missing.is_empty() => {}
-        Ok(missing) => return Err(StartError::Schema(schema::told(&missing))),
-        Err(fault) => {
-            let fault = fault.explained(&db).await;
-            warn!(error = %fault, "Could not read which migrations were applied; serving as if all were");
-        }
-    }
-    Ok(db)
-}
-
 /// Says that the settings can be used, or asks every server that they name once.
 pub async fn check_config(settings: &Settings, request: CheckRequest) -> ExitCode {
     if request.connect {
@@ -185,7 +163,7 @@ pub async fn check_config(settings: &Settings, request: CheckRequest) -> ExitCod
     ExitCode::SUCCESS
 }
 
-/// Makes an API key and returns it, the only time it can be seen.
+/// Creates an API key and returns it, the only time it can be seen.
 ///
 /// # Errors
 ///
@@ -236,16 +214,84 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let traces = trace::start("beckon-api", settings.collector.as_deref());
     let listener = listen(settings.listen, "listen (BECKON_LISTEN)").await?;
     let probes_listener = listen(settings.probes_listen, "listen for probes (BECKON_PROBES_LISTEN)").await?;
-    let db = database(&settings).await?;
+    let db = store::connect(&settings.database, "beckon-api")?;
+    let schema = SchemaGate::default();
+    let is_schema_known = if settings.migrate {
+        migrate(&db).await?;
+        true
+    } else {
+        schema.look(&db).await
+    };
     let registry = Metrics::for_process();
     registry.show_connections(&db);
     let metrics = Arc::new(ApiMetrics::declare(&registry));
     let dispatcher_metrics = DispatcherMetrics::declare(&registry, metrics.beats.clone());
     let backlog = BacklogGauges::declare(&registry, metrics.beats.with_label_values(&["recorded"]));
     let months_ahead = months::declare(&registry);
-    let api = Api {
+    let api = shared_state(&settings, db, schema, metrics, &lifecycle)?;
+    let dispatcher = Dispatcher {
+        db: dispatcher_database(settings.database)?,
+        brokers: Brokers::new(settings.brokers),
+        name: instance_name("api"),
+        rate: api.mail_rate,
+        auto_pause_bounces: settings.brake_bounces,
+        broker: api.broker.clone(),
+        metrics: Arc::new(dispatcher_metrics),
+        lifecycle: lifecycle.clone(),
+    };
+    lifecycle.limit_stop(settings.stop_grace);
+    info!(address = %settings.listen, "API is running");
+    let probing = tokio::spawn(serve_probes(probes_listener, routes::probes(&api, registry)));
+    let proxies = settings.trusted_proxies;
+    let serving = server::serve(listener, routes::routes(&api), proxies, lifecycle.clone());
+    let looking = async {
+        if !is_schema_known {
+            api.schema.keep_looking(&api.db, &lifecycle).await;
+        }
+    };
+    let dispatched = OnceLock::new();
+    let working = async {
+        api.schema.opened(&lifecycle).await;
+        let dispatching = async {
+            let _ = dispatched.set(dispatcher.run().await);
+            lifecycle.stopping().cancel();
+        };
+        tokio::join!(
+            dispatching,
+            backlog.keep_counting(&api.db, &lifecycle),
+            months::keep(&api.db, settings.details_kept, &months_ahead, &lifecycle),
+            api.access_events.keep_writing(&api.db, &lifecycle),
+        );
+    };
+    tokio::select! {
+        _ = async { tokio::join!(serving, looking, working) } => {}
+        // Something waits for an answer that does not come.
+        () = lifecycle.ending().cancelled() => {}
+    }
+    let finished = finish(&lifecycle, settings.stop_grace).await;
+    let last_words = async {
+        api.access_events.write(&api.db).await;
+        traces.end().await;
+    };
+    let _ = tokio::time::timeout(LAST_WORDS, last_words).await;
+    probing.abort();
+    dispatched.into_inner().unwrap_or(Ok(()))?;
+    info!("API has stopped");
+    Ok(finished)
+}
+
+/// What every request may need.
+fn shared_state(
+    settings: &Settings,
+    db: Db,
+    schema: SchemaGate,
+    metrics: Arc<ApiMetrics>,
+    lifecycle: &Lifecycle,
+) -> Result<Api, StartError> {
+    Ok(Api {
         db,
-        letters: Arc::new(settings.letters),
+        schema,
+        letters: Arc::new(settings.letters.clone()),
         tries: Arc::new(Tries::for_threads(settings.hash_threads)),
         hashing: Arc::new(hash_pool(settings.hash_threads)?),
         console_hashing: Arc::new(hash_pool(CONSOLE_HASH_THREADS)?),
@@ -259,45 +305,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         broker: BrokerStatus::default(),
         metrics,
         lifecycle: lifecycle.clone(),
-    };
-    let dispatcher = Dispatcher {
-        db: dispatcher_database(settings.database)?,
-        brokers: Brokers::new(settings.brokers),
-        name: instance_name("api"),
-        rate: api.mail_rate,
-        auto_pause_bounces: settings.brake_bounces,
-        broker: api.broker.clone(),
-        metrics: Arc::new(dispatcher_metrics),
-        lifecycle: lifecycle.clone(),
-    };
-    info!(address = %settings.listen, "API is running");
-    let probing = tokio::spawn(serve_probes(probes_listener, routes::probes(&api, registry)));
-    let serving = server::serve(
-        listener,
-        routes::routes(&api),
-        settings.trusted_proxies,
-        lifecycle.clone(),
-        settings.stop_grace,
-    );
-    let dispatching = async {
-        let ended = dispatcher.run().await;
-        lifecycle.stopping().cancel();
-        ended
-    };
-    let ((), dispatched, (), (), ()) = tokio::join!(
-        serving,
-        dispatching,
-        backlog.keep_counting(&api.db, &lifecycle),
-        months::keep(&api.db, settings.details_kept, &months_ahead, &lifecycle),
-        api.access_events.keep_writing(&api.db, &lifecycle),
-    );
-    let finished = finish(&lifecycle, settings.stop_grace).await;
-    api.access_events.write(&api.db).await;
-    probing.abort();
-    traces.end().await;
-    dispatched?;
-    info!("API has stopped");
-    Ok(finished)
+    })
 }
 
 fn hash_pool(threads: usize) -> Result<HashPool, StartError> {

@@ -1,4 +1,4 @@
-//! `beckon-api`: serve, migrate, check the settings or the process, make a key.
+//! `beckon-api`: serve, migrate, check the settings or the process, create a key.
 
 use api::StartError;
 use api::config::{Args, Command, Settings};

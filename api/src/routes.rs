@@ -3,7 +3,7 @@
 use crate::state::Api;
 use crate::{
     audit_log, batches, blocked, caller, console, credentials, deliveries, events, imports, intake, observe, openapi,
-    problem::Problem, system_emails, users,
+    problem::Problem, schema_gate, system_emails, users,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -29,7 +29,7 @@ const WITHIN: Duration = Duration::from_mins(1);
 pub fn routes(api: &Api) -> Router {
     Router::new()
         .merge(for_anybody())
-        .merge(for_keys(api))
+        .merge(for_keys(api).layer(from_fn_with_state(api.clone(), schema_gate::pass)))
         .merge(console::routes(api))
         .fallback(async || Problem::not_found("page"))
         .method_not_allowed_fallback(async || {
@@ -144,7 +144,9 @@ pub fn probes(api: &Api, metrics: Metrics) -> Router {
             if api.lifecycle.is_stopping() {
                 stands.obstacles.push("stopping".to_owned());
             }
-            if let Err(fault) = store::answer_or_cause(&api.db, store::ping(&api.db)).await {
+            if let Some(lacking) = api.schema.obstacle() {
+                stands.obstacles.push(lacking);
+            } else if let Err(fault) = store::answer_or_cause(&api.db, store::ping(&api.db)).await {
                 stands.obstacles.push(fault.to_string());
             }
             if let Some(obstacle) = api.broker.obstacle() {

@@ -48,16 +48,10 @@ const CONNECTIONS_MOST: usize = 1024;
 /// Connections at a time from one client that is not a trusted proxy; further ones are closed.
 const MAX_CONNECTIONS_PER_CLIENT: usize = CONNECTIONS_MOST / 8;
 
-/// Serves `routes` until the process stops, then waits `grace` for requests that have begun.
+/// Serves `routes` until the process stops, then waits for requests that have begun until it ends.
 ///
 /// Each request carries its [`ClientAddress`](crate::client_address::ClientAddress) and the [`Crowd`].
-pub async fn serve(
-    listener: TcpListener,
-    routes: Router,
-    proxies: TrustedProxies,
-    lifecycle: Lifecycle,
-    grace: Duration,
-) {
+pub async fn serve(listener: TcpListener, routes: Router, proxies: TrustedProxies, lifecycle: Lifecycle) {
     let places = Arc::new(Semaphore::new(CONNECTIONS_MOST));
     let terms = Terms {
         headers: HEADERS_WITHIN,
@@ -99,8 +93,7 @@ pub async fn serve(
     drop(listener);
     tokio::select! {
         () = graceful.shutdown() => {}
-        () = tokio::time::sleep(grace) => warn!("Ended requests that did not finish in time"),
-        () = lifecycle.ending().cancelled() => {}
+        () = lifecycle.ending().cancelled() => warn!("Ended requests that did not finish in time"),
     }
 }
 

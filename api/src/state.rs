@@ -4,6 +4,7 @@ use crate::access_events::AccessEvents;
 use crate::credentials::Tries;
 use crate::metrics::ApiMetrics;
 use crate::problem::Problem;
+use crate::schema_gate::SchemaGate;
 use crate::storing::Room;
 use crate::strip::Strips;
 use crate::watch::Watches;
@@ -23,6 +24,8 @@ use tracing::Instrument as _;
 pub struct Api {
     /// Postgres.
     pub db: Db,
+    /// Whether Postgres has the schema of this release.
+    pub schema: SchemaGate,
     /// What mails say about their sender.
     pub letters: Arc<LetterSettings>,
     /// Checks and hashes passwords for the platform.

@@ -14,6 +14,17 @@ pub(crate) fn append(bytes: &mut Zeroizing<Vec<u8>>, piece: &[u8]) {
     bytes.extend_from_slice(piece);
 }
 
+/// The text of a body without a second copy of it; empty when it is no UTF-8.
+pub(crate) fn into_text(mut bytes: Zeroizing<Vec<u8>>) -> Zeroizing<String> {
+    match String::from_utf8(std::mem::take(&mut *bytes)) {
+        Ok(text) => Zeroizing::new(text),
+        Err(fault) => {
+            fault.into_bytes().zeroize();
+            Zeroizing::default()
+        }
+    }
+}
+
 /// Wipes a piece of a body, unless the connection still reads into the same buffer.
 pub(crate) fn wipe(piece: Bytes) {
     if let Ok(mut piece) = piece.try_into_mut() {
@@ -37,5 +48,16 @@ mod tests {
 
         assert_eq!(bytes.as_slice(), b"password and more");
         assert_eq!(bytes.capacity(), 32);
+    }
+
+    #[test]
+    fn a_text_is_the_same_memory_and_not_a_copy() {
+        let bytes = Zeroizing::new(b"password".to_vec());
+        let place = bytes.as_ptr();
+
+        let text = into_text(bytes);
+
+        assert_eq!((text.as_str(), text.as_ptr()), ("password", place));
+        assert_eq!(into_text(Zeroizing::new(vec![0xff])).as_str(), "");
     }
 }

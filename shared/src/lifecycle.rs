@@ -3,13 +3,21 @@
 //! The first signal asks: take nothing on, finish what has begun, give the rest back. The second,
 //! or a deadline, ends at once. Tasks that must finish are tracked, so that "finished" is known
 //! and not guessed.
+//!
+//! There is one deadline for all that a stop waits for, counted from the first signal: whoever waits
+//! longer than it before killing the process sees it end in order.
 
 use std::future::Future;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
+
+/// How long a process may go on past the deadline of its stop, to send and record what it says last.
+pub const LAST_WORDS: Duration = Duration::from_secs(6);
 
 /// A process's wish to go on, shared by all its tasks.
 #[derive(Clone, Default)]
@@ -17,6 +25,7 @@ pub struct Lifecycle {
     stopping: CancellationToken,
     ending: CancellationToken,
     tracker: TaskTracker,
+    stop_began: Arc<OnceLock<Instant>>,
 }
 
 impl Lifecycle {
@@ -75,6 +84,7 @@ impl Lifecycle {
             };
             let name = next().await;
             info!("Stopping after {name}: finishing what has begun; a second signal ends at once");
+            this.stop_deadline(Duration::ZERO);
             this.stopping.cancel();
             let name = next().await;
             warn!("Ending at once after a second signal, {name}");
@@ -83,14 +93,30 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// Waits for the tracked tasks, at most for `grace`, and tells whether all of them finished.
+    /// When a stop that may take `grace` has to be over. The first call of a stop sets when it began.
+    fn stop_deadline(&self, grace: Duration) -> Instant {
+        *self.stop_began.get_or_init(Instant::now) + grace
+    }
+
+    /// Ends the process at once when a stop takes longer than `grace`.
+    pub fn limit_stop(&self, grace: Duration) {
+        let this = self.clone();
+        tokio::spawn(async move {
+            this.stopping.cancelled().await;
+            sleep_until(this.stop_deadline(grace)).await;
+            this.ending.cancel();
+        });
+    }
+
+    /// Waits for the tracked tasks and tells whether all of them finished: at most until `grace` has passed
+    /// since the stop began, which is now if no signal came.
     pub async fn finished(&self, grace: Duration) -> bool {
         self.stopping.cancel();
         self.tracker.close();
         let finished = tokio::select! {
             () = self.tracker.wait() => true,
             () = self.ending.cancelled() => false,
-            () = tokio::time::sleep(grace) => false,
+            () = sleep_until(self.stop_deadline(grace)) => false,
         };
         self.ending.cancel();
         if !finished {
@@ -100,5 +126,43 @@ impl Lifecycle {
             );
         }
         finished
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn all_that_a_stop_waits_for_shares_one_deadline() {
+        let lifecycle = Lifecycle::new();
+        let grace = Duration::from_secs(30);
+        lifecycle.limit_stop(grace);
+        lifecycle.spawn(std::future::pending::<()>());
+        let began = Instant::now();
+
+        lifecycle.stopping().cancel();
+        // Requests that do not end,
+        lifecycle.ending().cancelled().await;
+        // and then tasks that do not.
+        let finished = lifecycle.finished(grace).await;
+
+        assert!(!finished);
+        assert_eq!(began.elapsed(), grace);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_part_of_a_stop_that_begins_late_has_less_time() {
+        let lifecycle = Lifecycle::new();
+        let grace = Duration::from_secs(30);
+        lifecycle.limit_stop(grace);
+        lifecycle.spawn(std::future::pending::<()>());
+        let began = Instant::now();
+
+        lifecycle.stopping().cancel();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        lifecycle.finished(grace).await;
+
+        assert_eq!(began.elapsed(), grace);
     }
 }

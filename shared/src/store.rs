@@ -134,8 +134,9 @@ impl StoreError {
 
     /// Whether a fault is the server's or the connection's, and not that of a statement.
     pub fn is_of_the_server(fault: &sqlx::Error) -> bool {
-        is_passing_fault(fault)
-            || matches!(fault.as_database_error().and_then(|answer| answer.code()), Some(code) if code.starts_with("28") || code == "3D000")
+        let code = fault.as_database_error().and_then(sqlx::error::DatabaseError::code);
+        // 28 invalid authorisation, 3D000 no such database.
+        is_passing_fault(fault) || code.is_some_and(|code| code.starts_with("28") || code == "3D000")
     }
 
     /// Whether asking again can help.

@@ -7,7 +7,7 @@ use harness::World;
 use crate::asking::{Told, a_world, post};
 use crate::json;
 
-const WRONG: &str = "The address and the password do not belong together.";
+const WRONG: &str = "The email address or password is incorrect.";
 
 async fn verify(world: &World, email: &str, password: &str) -> Told {
     let body = json!({ "email": email, "password": password });

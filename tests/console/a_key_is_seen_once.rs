@@ -25,12 +25,12 @@ async fn makes_uses_and_revokes(world: &World, window: browser::Setup, name: &st
     browser.sign_in(world).await;
     go(&browser, world, "/console/keys").await;
 
-    browser.click("Make an API key").await;
-    browser.click("Make API key").await;
-    assert_eq!(browser.title().await, "Error: Make an API key – Beckon");
+    browser.click("Create an API key").await;
+    browser.click("Create API key").await;
+    assert_eq!(browser.title().await, "Error: Create an API key – Beckon");
     browser.sees("Enter a name").await;
     browser.fill("Name of the program that will use it", name).await;
-    browser.click("Make API key").await;
+    browser.click("Create API key").await;
     browser.sees("Copy this key now").await;
     let key = browser.value("API key").await;
     browser.assert_sound().await;
@@ -74,7 +74,7 @@ async fn a_password_is_confirmed_before_a_key_is_made() {
         go(&browser, &world, "/console/keys/new").await;
         browser.fill("Name of the program that will use it", name).await;
         browser.choose("In 90 days").await;
-        browser.click("Make API key").await;
+        browser.click("Create API key").await;
 
         assert_eq!(browser.heading().await, "Confirm your password");
         browser.assert_sound().await;
@@ -82,7 +82,7 @@ async fn a_password_is_confirmed_before_a_key_is_made() {
         browser.sees("Enter your password").await;
         browser.fill("Your password", "not her password at all").await;
         browser.click("Confirm and continue").await;
-        browser.sees("This is not your password").await;
+        browser.sees("The password is incorrect").await;
         assert_eq!(browser.title().await, "Error: Confirm your password – Beckon");
         browser.assert_sound().await;
         browser.fill("Your password", &priya.password).await;
@@ -131,7 +131,7 @@ async fn the_same_form_twice_makes_one_key_and_shows_it_once() {
     let (first, second) = (first.as_str().unwrap(), second.as_str().unwrap());
     assert!(first.contains("value=\"beckon_"), "{first}");
     assert!(!second.contains("beckon_"), "{second}");
-    assert!(second.contains("was made already"), "{second}");
+    assert!(second.contains("was created already"), "{second}");
     assert_eq!(keys_there_are(&world).await, before + 1);
     world.end().await;
 }

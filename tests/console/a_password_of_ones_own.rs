@@ -23,7 +23,7 @@ async fn a_password_of_ones_own_is_chosen_and_the_old_one_ends() {
         browser.fill("New password, once more", "and different").await;
         browser.click("Change password").await;
         browser.sees("There is a problem").await;
-        browser.sees("This is not your password").await;
+        browser.sees("The password is incorrect").await;
         browser.sees("The passwords do not match").await;
         assert_eq!(browser.title().await, "Error: Choose a password – Beckon");
         browser.assert_sound().await;
@@ -39,7 +39,7 @@ async fn a_password_of_ones_own_is_chosen_and_the_old_one_ends() {
         go(&elsewhere, &world, "/console/password").await;
         assert_eq!(elsewhere.heading().await, "Sign in");
         elsewhere.enter(&someone.email, &someone.password).await;
-        elsewhere.sees("do not belong together").await;
+        elsewhere.sees("password is incorrect").await;
         elsewhere.enter(&someone.email, "seven wet stones in a row").await;
         elsewhere.sees("Choose a password").await;
     }

@@ -24,7 +24,7 @@ async fn a_password_that_came_too_late_goes_nowhere() {
 
         assert_eq!(browser.heading().await, "Sign in again");
         browser
-            .sees("What you sent was not taken; do it again after signing in.")
+            .sees("Nothing was saved. Sign in, then fill in the form again.")
             .await;
         let page = browser.run("return document.documentElement.outerHTML").await;
         assert!(!page.as_str().unwrap().contains("seven wet stones"), "{page}");
@@ -53,7 +53,7 @@ async fn what_was_filled_in_is_kept_across_the_sign_in() {
         world.let_sessions_end().await;
         browser.click("Send Invite Email").await;
         assert_eq!(browser.heading().await, "Sign in again");
-        browser.sees("What you filled in is kept").await;
+        browser.sees("What you filled in has been kept").await;
         browser.assert_sound().await;
         browser.enter(&priya.email, "mistyped, to make it harder").await;
         browser.sees("There is a problem").await;

@@ -6,7 +6,7 @@ use crate::{a_quiet_world, go, windows};
 
 #[tokio::test]
 async fn a_wrong_password_is_told_and_an_unknown_address_in_the_same_words() {
-    const WORDS: &str = "The email address and the password do not belong together.";
+    const WORDS: &str = "The email address or password is incorrect.";
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
 

@@ -24,6 +24,18 @@ fn path_of(link: &str) -> String {
     path.unwrap_or_default().to_owned()
 }
 
+/// Opens a link and leaves it to the page's script to send its code.
+async fn open_link(browser: &Browser, world: &World, link: &str) {
+    go(browser, world, link).await;
+    let wish = "the code of the link to be sent";
+    let is_sent = async || {
+        let path = browser.run("return location.href").await;
+        let is_open = browser.text().await.contains("You need the one-time link");
+        (!is_open && !path.as_str().unwrap_or_default().contains('#')).then_some(())
+    };
+    browser.eventually(wish, is_sent).await;
+}
+
 async fn choose_with(browser: &Browser, password: &str) {
     browser.fill("Password", password).await;
     browser.fill("Password, once more", password).await;
@@ -49,13 +61,16 @@ async fn somebody_is_added_and_chooses_a_password_with_a_link() {
     priya.click("Add administrator").await;
     priya.sees("Copy this link now").await;
     let link = path_of(&priya.value("One-time link").await);
+    priya.click("If the page behind the link asks for a code").await;
+    let code = priya.value("Code").await;
+    assert_eq!(link, format!("/console/choose-password#{code}"));
     priya.assert_sound().await;
     priya.click("Go to their page").await;
     priya.sees("They have not chosen a password yet").await;
-    priya.loses(&link).await;
+    priya.loses(&code).await;
 
     let ana = Browser::start(browser::Setup::default()).await;
-    go(&ana, &world, &link).await;
+    open_link(&ana, &world, &link).await;
     ana.sees("You sign in to the Beckon console as Ana.Ruiz@Lerna.example")
         .await;
     ana.assert_sound().await;
@@ -67,8 +82,8 @@ async fn somebody_is_added_and_chooses_a_password_with_a_link() {
     ana.assert_sound().await;
     choose_with(&ana, "orchard lantern seven").await;
     ana.sees("Your password is set, and you are signed in").await;
-    go(&ana, &world, &link).await;
-    assert_eq!(ana.heading().await, "This link does not work any more");
+    open_link(&ana, &world, &link).await;
+    assert_eq!(ana.heading().await, "This link no longer works");
     ana.assert_sound().await;
 
     look_at(&priya, &world, "Ana Ruiz").await;
@@ -96,11 +111,40 @@ async fn a_link_becomes_too_old_and_another_one_is_made() {
     priya.sees("Link expired").await;
     priya.assert_sound().await;
     let ana = Browser::start(browser::Setup::default()).await;
-    go(&ana, &world, &first).await;
-    ana.sees("This link does not work any more").await;
+    open_link(&ana, &world, &first).await;
+    ana.sees("This link no longer works").await;
     priya.click("Reset password").await;
     let second = path_of(&priya.value("One-time link").await);
-    go(&ana, &world, &second).await;
+    // In the same tab, where a browser loads no page for another fragment.
+    open_link(&ana, &world, &second).await;
+    ana.sees("You sign in to the Beckon console as ana@lerna.example").await;
+    choose_with(&ana, "orchard lantern seven").await;
+    ana.finds("Your account: Ana Ruiz").await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_link_is_used_without_a_script_by_its_code() {
+    let world = a_quiet_world().await;
+    let priya = Browser::start(browser::Setup::default()).await;
+    priya.sign_in(&world).await;
+    go(&priya, &world, "/console/administrators/new").await;
+    priya.fill("Their email address", "ana@lerna.example").await;
+    priya.fill("Their name", "Ana Ruiz").await;
+    priya.click("Add administrator").await;
+    let link = path_of(&priya.value("One-time link").await);
+
+    let ana = Browser::start(browser::Setup::default().width(375).without_scripting()).await;
+    go(&ana, &world, &link).await;
+    ana.sees("You need the one-time link that an administrator gave you.")
+        .await;
+    ana.assert_sound().await;
+    ana.click("Continue").await;
+    ana.sees("Enter the code of your link").await;
+    ana.assert_sound().await;
+    ana.fill("Code", &format!("https://console.lerna.example{link}")).await;
+    ana.click("Continue").await;
+    ana.sees("You sign in to the Beckon console as ana@lerna.example").await;
     choose_with(&ana, "orchard lantern seven").await;
     ana.finds("Your account: Ana Ruiz").await;
     world.end().await;
@@ -119,24 +163,26 @@ async fn whoever_is_disabled_is_out_at_once() {
     for name in ["intranet", "payroll"] {
         go(&at_work, &world, "/console/keys/new").await;
         at_work.fill("Name of the program that will use it", name).await;
-        at_work.click("Make API key").await;
+        at_work.click("Create API key").await;
         at_work.sees("Copy this key now").await;
     }
     look_at(&priya, &world, "Ana Ruiz").await;
-    priya.sees("Revoke the API keys they made").await;
+    priya.click("Disable Ana Ruiz").await;
+    assert_eq!(priya.heading().await, "Disable Ana Ruiz?");
+    priya.sees("Revoke the API keys they created").await;
     assert!(priya.is_chosen("payroll").await);
     priya.unchoose("payroll").await;
     priya.assert_sound().await;
     priya.click("Disable Ana Ruiz").await;
     priya
-        .sees("Ana Ruiz is signed out and cannot sign in any more. 1 API key they made is revoked.")
+        .sees("Ana Ruiz is signed out and can no longer sign in. 1 API key they created is revoked.")
         .await;
     priya.assert_sound().await;
 
     go(&at_work, &world, "/console/account").await;
     assert_eq!(at_work.heading().await, "Sign in");
     at_work.enter(&ana.email, &ana.password).await;
-    at_work.sees("do not belong together").await;
+    at_work.sees("password is incorrect").await;
 
     priya.click("Enable Ana Ruiz").await;
     priya.sees("Ana Ruiz can sign in again").await;
@@ -159,6 +205,9 @@ async fn nobody_disables_themselves_or_the_last_one() {
     // Both open each other's page, and press at the same moment.
     look_at(&priya, &world, "Ana Ruiz").await;
     look_at(&at_work, &world, "Priya Nair").await;
+    priya.click("Disable Ana Ruiz").await;
+    at_work.click("Disable Priya Nair").await;
+    priya.assert_sound().await;
     tokio::join!(priya.click("Disable Ana Ruiz"), at_work.click("Disable Priya Nair"));
 
     let enabled: i64 = sqlx::query_scalar("select count(*) from administrators where disabled_at is null")
@@ -185,8 +234,8 @@ async fn somebody_who_lost_their_password_gets_another() {
     go(&at_work, &world, "/console/account").await;
     assert_eq!(at_work.heading().await, "Sign in");
     at_work.enter(&ana.email, &ana.password).await;
-    at_work.sees("do not belong together").await;
-    go(&at_work, &world, &link).await;
+    at_work.sees("password is incorrect").await;
+    open_link(&at_work, &world, &link).await;
     choose_with(&at_work, "orchard lantern seven").await;
     at_work.finds("Your account: Ana Ruiz").await;
     world.end().await;

@@ -21,7 +21,7 @@ async fn another_site_sends_a_form_and_nothing_is_done() {
 
         assert_eq!(
             (browser.status().await, browser.heading().await),
-            (403, "This form was not taken".into())
+            (403, "This form was not accepted".into())
         );
         browser.assert_sound().await;
     }
@@ -50,7 +50,7 @@ async fn a_form_of_ours_without_its_proof_is_not_taken() {
 
         assert_eq!(
             (browser.status().await, browser.heading().await),
-            (403, "This form was not taken".into())
+            (403, "This form was not accepted".into())
         );
     }
     go(&browser, &world, "/console/password").await;

@@ -125,7 +125,18 @@ impl Walk<'_> {
     async fn open(&self, visit: &Visit, window: browser::Setup) {
         let browser = self.browser(visit);
         browser.become_like(window).await;
-        go(browser, &self.scene.world, &visit.path).await;
+        let Some((form, script)) = &visit.form else {
+            go(browser, &self.scene.world, &visit.path).await;
+            return;
+        };
+        go(browser, &self.scene.world, form).await;
+        browser.run(&format!("window.hasForm = true; {script}")).await;
+        let is_answered = "return window.hasForm !== true && document.readyState === 'complete'";
+        browser
+            .eventually("the answer to a form", async || {
+                (browser.run(is_answered).await == true).then_some(())
+            })
+            .await;
     }
 
     /// That it is not another page that was shown in its place.
@@ -148,8 +159,9 @@ impl Walk<'_> {
         let found = browser.faults(part).await;
         if let Some(folder) = pictures() {
             let name = format!(
-                "{}-{}.png",
+                "{}-{}-{}.png",
                 visit.path.replace(|c: char| !c.is_alphanumeric(), "_"),
+                visit.status,
                 looks(window)
             );
             browser.screenshot(&folder.join(self.scene.name).join(name)).await;

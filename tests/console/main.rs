@@ -8,6 +8,8 @@
 )]
 
 mod a_batch_is_followed;
+mod a_batch_is_paused;
+mod a_batch_is_scheduled;
 mod a_batch_is_stopped;
 mod a_batch_is_undone;
 mod a_file_cannot_be_read;
@@ -29,6 +31,7 @@ mod an_import_takes_its_time;
 mod an_old_letter_comes_back;
 mod an_upload_goes_wrong;
 mod another_site_sends_a_form;
+mod choices_wait_for_a_button;
 mod every_page;
 mod files;
 mod from_an_alert_to_the_relays_words;

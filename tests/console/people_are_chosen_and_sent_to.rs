@@ -181,18 +181,19 @@ async fn the_sums_of_the_check_are_those_of_the_batch() {
     browser.click("Continue").await;
     browser.sees("Send 25 password emails").await;
     browser.choose("Send them a password too").await;
+    browser.click("Update the numbers").await;
     browser.sees("Send 25 password emails").await;
-    // Who presses before the numbers are there sends nothing that they have not seen.
-    browser
-        .run(
-            "document.getElementById('with-recent').click();
-             document.querySelector('form[action$=send] .button').click();",
-        )
-        .await;
+    // Who sends before the numbers are there sends nothing that they have not seen.
+    browser.choose("Send it again").await;
+    browser.click("Send 25 password emails").await;
+    browser.sees("Nothing has been sent yet.").await;
+    browser.assert_sound().await;
     browser.sees("Send 35 password emails").await;
     browser.choose("Do not send it again").await;
+    browser.click("Update the numbers").await;
     browser.sees("Send 25 password emails").await;
     browser.choose("Send it again").await;
+    browser.click("Update the numbers").await;
     browser.click("Send 35 password emails").await;
     browser.sees("There is a problem").await;
     browser

@@ -33,6 +33,26 @@ fn the_script_stays_small() {
     assert!(lines <= SCRIPT_LINES, "{lines} lines");
 }
 
+/// What sends a form by itself: the preview of a letter, into a frame of the page, and the code of a one-time link.
+const SENT_BY_THE_SCRIPT: [&str; 3] = [
+    "code.form.submit()",
+    "letter.requestSubmit(button)",
+    "letter.requestSubmit(button)",
+];
+
+#[test]
+fn a_choice_does_not_send_its_form() {
+    // WCAG 2.2, 3.2.2: changing a field changes no page. A person who looks through a list with the arrow keys would
+    // land on another page with each press.
+    let script = read("api/assets/console.js");
+    let words = script.split([' ', '\n', ';', ',']);
+    let mut sent: Vec<&str> = words.filter(|word| word.contains("ubmit(")).collect();
+    sent.sort_unstable();
+
+    assert_eq!(sent, SENT_BY_THE_SCRIPT);
+    assert!(places_of(&[" autosubmit", "data-auto"]).is_empty());
+}
+
 #[test]
 fn no_page_has_a_style_or_a_script_within() {
     // The content security policy would keep them from working.

@@ -97,6 +97,7 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     ("batches", "kind", STATE),
     ("batches", "lane", STATE),
     ("batches", "paused_at", STATE),
+    ("batches", "paused_for", STATE),
     ("batches", "reason", STATE),
     ("batches", "resumed_at", STATE),
     ("batches", "selected_count", STATE),

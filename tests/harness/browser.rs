@@ -133,6 +133,9 @@ impl Browser {
         self.session
             .devtools("Emulation.setEmulatedMedia", json!({ "features": features }))
             .await?;
+        self.session
+            .devtools("Emulation.setTimezoneOverride", json!({ "timezoneId": setup.zone }))
+            .await?;
         self.let_scripts_run(setup.scripting).await
     }
 

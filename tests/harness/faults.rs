@@ -49,6 +49,8 @@ struct Rules {
     era: u64,
     /// Whether they end by a reset.
     by_reset: bool,
+    /// Connections up to this one, in the order they were taken, carry nothing any more.
+    silent_up_to: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +148,13 @@ impl FaultProxy {
         self.rules.send_modify(|rules| rules.replies_stall = true);
     }
 
+    /// Lets nothing pass any more on the connections that are open, and closes none of them, as a firewall
+    /// does that has forgotten them; new ones work.
+    pub fn silence(&self) {
+        let open = self.connections();
+        self.rules.send_modify(|rules| rules.silent_up_to = open);
+    }
+
     /// Delays whatever passes, in each direction.
     pub fn latency(&self, latency: Duration) {
         self.latency_between(latency, latency);
@@ -197,8 +206,8 @@ impl FaultProxy {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                     continue;
                 };
-                connections.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(connect(client, upstream, rules.clone()));
+                let number = connections.fetch_add(1, Ordering::Relaxed) + 1;
+                tokio::spawn(connect(client, upstream, rules.clone(), number));
             }
         })
     }
@@ -224,21 +233,22 @@ impl Rules {
         self.latency + jitter + transfer
     }
 
-    fn let_pass(&self, direction: Direction) -> bool {
-        match direction {
-            Direction::Requests => !self.requests_stall,
-            Direction::Replies => !self.replies_stall,
-        }
+    fn let_pass(&self, direction: Direction, connection: usize) -> bool {
+        let stalls = match direction {
+            Direction::Requests => self.requests_stall,
+            Direction::Replies => self.replies_stall,
+        };
+        !stalls && connection > self.silent_up_to
     }
 }
 
-/// Carries one connection until one side, a rule or the proxy ends it.
-async fn connect(mut client: TcpStream, upstream: SocketAddr, rules: watch::Receiver<Rules>) {
+/// Carries one connection, of this number, until one side, a rule or the proxy ends it.
+async fn connect(mut client: TcpStream, upstream: SocketAddr, rules: watch::Receiver<Rules>, number: usize) {
     let era = rules.borrow().era;
     let (mut passing, mut watched) = (rules.clone(), rules.clone());
     // A server behind a black hole is not reached at all.
     let is_open = tokio::select! {
-        open = passing.wait_for(|rules| rules.let_pass(Direction::Requests)) => open.is_ok(),
+        open = passing.wait_for(|rules| rules.let_pass(Direction::Requests, number)) => open.is_ok(),
         _ = watched.wait_for(|rules| rules.era != era) => false,
     };
     if !is_open {
@@ -252,8 +262,8 @@ async fn connect(mut client: TcpStream, upstream: SocketAddr, rules: watch::Rece
     let is_reset = {
         let (from_client, to_client) = client.split();
         let (from_server, to_server) = server.split();
-        let requests = carry(from_client, to_server, rules.clone(), Direction::Requests);
-        let replies = carry(from_server, to_client, rules, Direction::Replies);
+        let requests = carry(from_client, to_server, rules.clone(), (Direction::Requests, number));
+        let replies = carry(from_server, to_client, rules, (Direction::Replies, number));
         tokio::select! {
             ended = watched.wait_for(|rules| rules.era != era) => {
                 ended.is_ok_and(|rules| rules.by_reset)
@@ -266,7 +276,7 @@ async fn connect(mut client: TcpStream, upstream: SocketAddr, rules: watch::Rece
     }
 }
 
-/// Carries one direction of a connection to its end.
+/// Carries one direction of a connection, of this number, to its end.
 ///
 /// # Errors
 ///
@@ -275,15 +285,15 @@ async fn carry(
     mut from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     mut rules: watch::Receiver<Rules>,
-    direction: Direction,
+    (direction, number): (Direction, usize),
 ) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK];
     let mut carried = 0;
     loop {
-        pass(&mut rules, direction).await?;
+        pass(&mut rules, direction, number).await?;
         let read = from.read(&mut chunk).await?;
         // Whatever came in while a stall began stays here until it is over.
-        let present = pass(&mut rules, direction).await?;
+        let present = pass(&mut rules, direction, number).await?;
         if read == 0 {
             return to.shutdown().await;
         }
@@ -310,10 +320,10 @@ async fn carry(
     }
 }
 
-/// Waits until this direction is open, and returns the rules of that moment.
-async fn pass(rules: &mut watch::Receiver<Rules>, direction: Direction) -> io::Result<Rules> {
+/// Waits until this direction of a connection is open, and returns the rules of that moment.
+async fn pass(rules: &mut watch::Receiver<Rules>, direction: Direction, number: usize) -> io::Result<Rules> {
     rules
-        .wait_for(|rules| rules.let_pass(direction))
+        .wait_for(|rules| rules.let_pass(direction, number))
         .await
         .map(|rules| rules.clone())
         .map_err(io::Error::other)

@@ -20,6 +20,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::OnceCell;
 
+pub use self::broker::SHIPPED_POLICIES;
 use self::keeper::Keeper;
 use self::programs::Programs;
 use crate::error::{HarnessError, Result};

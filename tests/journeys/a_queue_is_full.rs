@@ -16,6 +16,7 @@ async fn refused_jobs_wait_and_go_out_when_there_is_room() {
         "pattern": "^beckon\\.bulk$",
         "definition": { "max-length": ROOM, "overflow": "reject-publish" },
         "apply-to": "queues",
+        "priority": 20,
     });
     world.stack().put_policy(world.vhost(), "full", &full).await.unwrap();
 

@@ -18,6 +18,7 @@ async fn jobs_the_broker_threw_away_are_published_again() {
         "pattern": "^beckon\\.bulk$",
         "definition": { "delivery-limit": LIMIT },
         "apply-to": "queues",
+        "priority": 20,
     });
     world.stack().put_policy(world.vhost(), "limit", &limit).await.unwrap();
     // What is claimed waits for a greeting, so that the worker dies with all it holds.
@@ -51,6 +52,7 @@ async fn jobs_the_broker_threw_away_are_published_again() {
     world.start_worker().await.unwrap();
     let finished = world.finished(batch).await;
 
+    assert_eq!(world.message_count("beckon.parked").await, 0);
     assert!(thrown_away > 0, "every job had been claimed before the broker lost it");
     assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
     world.assert_promises_kept().await;

@@ -41,16 +41,32 @@ async fn id_of(world: &World, name: &str) -> Uuid {
         .unwrap()
 }
 
-/// The address of the page behind a link that was shown.
-fn link_in(page: &Page) -> String {
-    let path = page.text.split("/console/choose-password/").nth(1);
-    let token = path.and_then(|rest| rest.split('"').next()).unwrap_or_default();
-    assert!(token.len() > 40, "{}", page.text);
-    format!("/console/choose-password/{token}")
+/// Where a link leads: all of its address that a server sees.
+const LINK_PAGE: &str = "/console/choose-password";
+
+/// The code of a link that was shown, which is also shown by itself.
+fn code_in(page: &Page) -> String {
+    let address = page.text.split(&format!("{LINK_PAGE}#")).nth(1);
+    let code = address.and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    assert!(code.len() > 40, "{}", page.text);
+    assert!(page.text.contains(&format!("value=\"{code}\"")), "{}", page.text);
+    code.to_owned()
 }
 
-fn choice(password: &str) -> [(&str, &str); 2] {
-    [("new_password", password), ("again_password", password)]
+fn choice<'f>(code: &'f str, password: &'f str) -> [(&'f str, &'f str); 3] {
+    [("code", code), ("new_password", password), ("again_password", password)]
+}
+
+impl ConsoleSession {
+    /// Sends the code of a link, as the script of its page does.
+    async fn open_link(&mut self, code: &str) -> Page {
+        self.send(LINK_PAGE, &[("code", code)]).await
+    }
+
+    /// Sends a password with the code of a link.
+    async fn choose(&mut self, code: &str, password: &str) -> Page {
+        self.send(LINK_PAGE, &choice(code, password)).await
+    }
 }
 
 async fn add_ana(session: &mut ConsoleSession) -> Page {
@@ -86,6 +102,14 @@ async fn handing_out_access_asks_for_the_password_again_and_keeps_what_was_fille
         assert_eq!(asked.status, 401, "{path}");
         assert!(asked.text.contains("Confirm your password"), "{path}: {}", asked.text);
         assert!(asked.text.contains(&format!("action=\"{path}\"")), "{}", asked.text);
+        let back = asked.text.split("<a href=\"").find(|link| link.contains(">Cancel<"));
+        let back = back.and_then(|link| link.split('"').next()).unwrap_or_default();
+        let form = session.get(back).await;
+        assert!(
+            form.text.contains(&format!("action=\"{path}\"")) || path.ends_with("/enable"),
+            "{path}: {back}"
+        );
+        assert_eq!(form.status, 200, "{path}: {back}");
         assert_eq!(
             (asked.field("name"), asked.field("token")),
             ("intranet".to_owned(), token.clone())
@@ -99,7 +123,7 @@ async fn handing_out_access_asks_for_the_password_again_and_keeps_what_was_fille
     ];
     let wrong = session.post("/console/keys", &form).await;
     assert_eq!(wrong.status, 422);
-    assert!(wrong.text.contains("This is not your password"), "{}", wrong.text);
+    assert!(wrong.text.contains("The password is incorrect"), "{}", wrong.text);
     assert!(!wrong.text.contains("not her password at all"), "{}", wrong.text);
     assert_eq!(keys(&world).await, 0);
 
@@ -162,35 +186,65 @@ async fn a_new_administrator_chooses_a_password_with_a_link_that_works_once() {
     let mut session = ConsoleSession::of(&world, &priya).await;
 
     let added = add_ana(&mut session).await;
-    let link = link_in(&added);
+    let code = code_in(&added);
     let mut ana = ConsoleSession::stranger(&world);
-    // A program that scans mail opens it before she does.
+    // A program that scans mail opens it before she does, and runs its script.
     for _ in 0..3 {
-        let page = ana.get(&link).await;
+        assert_eq!(ana.get(LINK_PAGE).await.status, 200);
+        let page = ana.open_link(&code).await;
         assert_eq!(page.status, 200);
         assert!(page.text.contains("ana@lerna.example"), "{}", page.text);
     }
-    let short = ana.send(&link, &choice("too short")).await;
+    let nothing = ana.open_link(" ").await;
+    assert_eq!(nothing.status, 422);
+    assert!(nothing.text.contains("Enter the code of your link"), "{}", nothing.text);
+    let short = ana.choose(&code, "too short").await;
     assert_eq!(short.status, 422);
     assert!(short.text.contains("15 characters or more"), "{}", short.text);
     let differs = [
+        ("code", code.as_str()),
         ("new_password", CHOSEN),
         ("again_password", "seven dry stones in a row"),
     ];
-    assert_eq!(ana.send(&link, &differs).await.status, 422);
+    assert_eq!(ana.send(LINK_PAGE, &differs).await.status, 422);
     let (mut one, mut other) = (ana.clone(), ana.clone());
-    let at_once = (choice(CHOSEN), choice(CHOSEN));
-    let (first, second) = tokio::join!(one.send(&link, &at_once.0), other.send(&link, &at_once.1));
+    let (first, second) = tokio::join!(one.choose(&code, CHOSEN), other.choose(&code, CHOSEN));
 
     let mut statuses = [first.status, second.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [303, 410]);
     let hers = if first.status == 303 { one } else { other };
     assert!(hers.is_signed_in().await);
-    assert_eq!(ana.get(&link).await.status, 410);
+    assert_eq!(ana.open_link(&code).await.status, 410);
     assert_eq!(ana.sign_in("ana@lerna.example", CHOSEN).await.status, 303);
-    let token = link.rsplit('/').next().unwrap_or_default();
-    assert!(!world.logs().contains(token), "a log has the token of a link");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_code_of_a_link_is_in_no_address_and_in_no_log() {
+    let world = a_quiet_world().await;
+    let priya = world.administrator().await.clone();
+    let mut session = ConsoleSession::of(&world, &priya).await;
+    let code = code_in(&add_ana(&mut session).await);
+    let mut ana = ConsoleSession::stranger(&world);
+
+    // What a browser asks for that opens the link, and then the forms of the page.
+    let opened = ana.get(LINK_PAGE).await;
+    let asked = ana.open_link(&code).await;
+
+    let form = format!("<form method=\"post\" action=\"{LINK_PAGE}\">");
+    assert!(
+        opened.text.contains(&form) && asked.text.contains(&form),
+        "{}",
+        asked.text
+    );
+    assert_eq!(asked.field("code"), code);
+    // An address that has the code in it is none of ours.
+    assert_ne!(ana.get(&format!("{LINK_PAGE}/{code}")).await.status, 200);
+    let in_query = ana.get(&format!("{LINK_PAGE}?code={code}")).await;
+    assert!(!in_query.text.contains("ana@lerna.example"), "{}", in_query.text);
+    assert_eq!(ana.choose(&code, CHOSEN).await.status, 303);
+    assert!(!world.logs().contains(&code), "a log has the code of a link");
     world.end().await;
 }
 
@@ -266,10 +320,10 @@ async fn a_reset_ends_the_password_and_the_sessions_and_nobody_sees_the_next_one
     assert!(!hers.is_signed_in().await);
     let mut ana_again = ConsoleSession::stranger(&world);
     assert_eq!(ana_again.sign_in(&ana.email, &ana.password).await.status, 422);
-    assert!(!again.text.contains("/console/choose-password/"), "{}", again.text);
+    assert!(!again.text.contains(LINK_PAGE), "{}", again.text);
     // Only the latest link works.
-    assert_eq!(ana_again.get(&link_in(&first)).await.status, 410);
-    assert_eq!(ana_again.get(&link_in(&second)).await.status, 200);
+    assert_eq!(ana_again.open_link(&code_in(&first)).await.status, 410);
+    assert_eq!(ana_again.open_link(&code_in(&second)).await.status, 200);
     let lasts: bool = sqlx::query_scalar(
         "select link_expires_at between now() + interval '23 hours' and now() + interval '24 hours'
          from administrators where name = 'Ana Ruiz'",
@@ -278,7 +332,7 @@ async fn a_reset_ends_the_password_and_the_sessions_and_nobody_sees_the_next_one
     .await
     .unwrap();
     assert!(lasts);
-    assert_eq!(ana_again.send(&link_in(&second), &choice(CHOSEN)).await.status, 303);
+    assert_eq!(ana_again.choose(&code_in(&second), CHOSEN).await.status, 303);
     assert!(ana_again.is_signed_in().await);
     world.end().await;
 }
@@ -288,14 +342,14 @@ async fn a_link_ends_with_its_time_and_with_a_disabling() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await.clone();
     let mut session = ConsoleSession::of(&world, &priya).await;
-    let link = link_in(&add_ana(&mut session).await);
+    let code = code_in(&add_ana(&mut session).await);
     let path = format!("/console/administrators/{}", id_of(&world, "Ana Ruiz").await);
     let mut ana = ConsoleSession::stranger(&world);
 
     session.post(&format!("{path}/disable"), &[]).await;
-    assert_eq!(ana.send(&link, &choice(CHOSEN)).await.status, 410);
+    assert_eq!(ana.choose(&code, CHOSEN).await.status, 410);
     session.post(&format!("{path}/enable"), &[]).await;
-    assert_eq!(ana.send(&link, &choice(CHOSEN)).await.status, 410);
+    assert_eq!(ana.choose(&code, CHOSEN).await.status, 410);
     assert!(session.get(&path).await.text.contains("Link expired"));
 
     let reset = session.post(&format!("{path}/password"), &[("token", &token())]).await;
@@ -303,8 +357,8 @@ async fn a_link_ends_with_its_time_and_with_a_disabling() {
         .execute(&world.db)
         .await
         .unwrap();
-    assert_eq!(ana.get(&link_in(&reset)).await.status, 410);
-    assert_eq!(ana.send(&link_in(&reset), &choice(CHOSEN)).await.status, 410);
+    assert_eq!(ana.open_link(&code_in(&reset)).await.status, 410);
+    assert_eq!(ana.choose(&code_in(&reset), CHOSEN).await.status, 410);
     world.end().await;
 }
 
@@ -340,7 +394,7 @@ impl ConsoleSession {
     /// Sends the form in which a password must be chosen before anything else.
     async fn send_own(&mut self, password: &str) -> Page {
         let proof = self.get("/console/password").await.field("proof");
-        let [new, again] = choice(password);
+        let [_, new, again] = choice("", password);
         self.send("/console/password", &[("proof", &proof), new, again]).await
     }
 }

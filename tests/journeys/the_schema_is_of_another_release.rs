@@ -53,9 +53,81 @@ async fn a_newer_schema_is_as_good_as_our_own() {
     world.end().await;
 }
 
+/// What a browser is answered.
+async fn ask(address: &str, path: &str) -> Option<(u16, String)> {
+    let asked = reqwest::Client::new().get(format!("http://{address}{path}"));
+    let answer = asked.header("sec-fetch-mode", "navigate").send().await.ok()?;
+    Some((answer.status().as_u16(), answer.text().await.ok()?))
+}
+
 #[tokio::test]
 async fn an_older_schema_is_named_and_waited_for() {
     let mut world = World::with(Setup::default().workers(0)).await;
+    let name = format!("older_{}", uuid::Uuid::new_v4().simple());
+    let url = older_database(&world, &name).await;
+    let address = || world.spare_address().unwrap().to_string();
+    let (worker_probes, api_probes, listen) = (address(), address(), address());
+    let own = settings(
+        &world,
+        &[
+            ("DATABASE_URL", &url),
+            ("SMTP_URL", "smtp://127.0.0.1:1?tls=none"),
+            ("BECKON_PROBES_LISTEN", &worker_probes),
+            ("BECKON_LISTEN", &listen),
+            ("BECKON_MIGRATE", "false"),
+        ],
+    );
+    let of_api = [
+        own.clone(),
+        vec![("BECKON_PROBES_LISTEN".to_owned(), api_probes.clone())],
+    ]
+    .concat();
+
+    let worker = Program::start("beckon-worker", world.folder(), "early-worker", &[], &own)
+        .await
+        .unwrap();
+    let api = Program::start("beckon-api", world.folder(), "early-api", &["serve"], &of_api)
+        .await
+        .unwrap();
+    let probes = [&worker_probes, &api_probes];
+    let mut early = Vec::new();
+    for address in probes {
+        let told = async || ask(address, "/readyz").await;
+        early.push(world.eventually("a program to say how it stands", told).await);
+    }
+    let alive = ask(&api_probes, "/healthz").await.unwrap();
+    let request = ask(&listen, "/v1/batches").await.unwrap();
+    let page = ask(&listen, "/console/sign-in").await.unwrap();
+    let (migrated, said) = world.run("beckon-api", &["migrate"], &own).await.unwrap();
+    for address in probes {
+        let is_ready = async || ask(address, "/readyz").await.filter(|(status, _)| *status == 200);
+        world.eventually("a program to be ready", is_ready).await;
+    }
+    let served = ask(&listen, "/console/sign-in").await.unwrap();
+
+    let lacks = "the database lacks migration ";
+    for (status, told) in early {
+        assert!(status == 503 && told.contains(lacks), "{status}: {told}");
+    }
+    assert_eq!(alive.0, 200, "{alive:?}");
+    for (status, text) in [&request, &page] {
+        assert!(*status == 503 && text.contains("is being upgraded"), "{status}: {text}");
+    }
+    assert!(page.1.trim_start().starts_with("<!doctype html>"), "{}", page.1);
+    assert_eq!(migrated, 0, "{said}");
+    assert_eq!(served.0, 200, "{}", served.1);
+    for program in [worker, api] {
+        assert!(program.log().contains(lacks), "{}", program.log());
+        program.signal(nix::sys::signal::Signal::SIGTERM);
+        assert_eq!(program.ended(PATIENCE).await.unwrap(), 0, "{}", program.log_tail());
+    }
+    world.stack().drop_database(&name).await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_api_that_waits_for_its_schema_stops_when_asked() {
+    let world = World::with(Setup::default().workers(0)).await;
     let name = format!("older_{}", uuid::Uuid::new_v4().simple());
     let url = older_database(&world, &name).await;
     let (probes, listen) = (world.spare_address().unwrap(), world.spare_address().unwrap());
@@ -63,38 +135,24 @@ async fn an_older_schema_is_named_and_waited_for() {
         &world,
         &[
             ("DATABASE_URL", &url),
-            ("SMTP_URL", "smtp://127.0.0.1:1?tls=none"),
             ("BECKON_PROBES_LISTEN", &probes.to_string()),
             ("BECKON_LISTEN", &listen.to_string()),
             ("BECKON_MIGRATE", "false"),
         ],
     );
-    let readiness = async || {
-        let answer = reqwest::get(format!("http://{probes}/readyz")).await.ok()?;
-        Some((answer.status().as_u16(), answer.text().await.unwrap()))
-    };
-
-    let worker = Program::start("beckon-worker", world.folder(), "early-worker", &[], &own)
+    let api = Program::start("beckon-api", world.folder(), "early-api", &["serve"], &own)
         .await
         .unwrap();
-    let (status, told) = world.eventually("the worker to say how it stands", readiness).await;
-    let apis = world.spare_address().unwrap().to_string();
-    let of_api = [own.clone(), vec![("BECKON_PROBES_LISTEN".to_owned(), apis)]].concat();
-    let (code, api) = world.run("beckon-api", &["serve"], &of_api).await.unwrap();
-    let (migrated, said) = world.run("beckon-api", &["migrate"], &own).await.unwrap();
     world
-        .eventually("the worker to be ready", async || {
-            readiness().await.filter(|(status, _)| *status == 200)
+        .eventually("the API to wait", async || {
+            api.log().contains("serving nothing").then_some(())
         })
         .await;
 
-    let lacks = "the database lacks migration ";
-    assert!(status == 503 && told.contains(lacks), "{status}: {told}");
-    assert!(code == 1 && api.contains(lacks), "{code}: {api}");
-    assert_eq!(migrated, 0, "{said}");
-    assert!(worker.log().contains(lacks), "{}", worker.log());
-    worker.signal(nix::sys::signal::Signal::SIGTERM);
-    assert_eq!(worker.ended(PATIENCE).await.unwrap(), 0, "{}", worker.log_tail());
+    api.signal(nix::sys::signal::Signal::SIGTERM);
+    let code = api.ended(PATIENCE).await.unwrap();
+
+    assert_eq!(code, 0, "{}", api.log_tail());
     world.stack().drop_database(&name).await.unwrap();
     world.end().await;
 }

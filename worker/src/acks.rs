@@ -7,7 +7,7 @@
 use shared::failpoint::{Point, reach};
 use shared::lifecycle::Lifecycle;
 use shared::queue::{Acknowledger, QueueError};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -128,7 +128,7 @@ struct Ledger {
     /// Ended, above `through`, not acknowledged.
     waiting: BTreeSet<u64>,
     /// Acknowledged alone, above `through`.
-    alone: BTreeSet<u64>,
+    alone: Ranges,
 }
 
 impl Ledger {
@@ -149,10 +149,12 @@ impl Ledger {
             let next = self.through + 1;
             if self.waiting.remove(&next) {
                 last_waiting = Some(next);
-            } else if !self.alone.remove(&next) {
+                self.through = next;
+            } else if let Some(last) = self.alone.take_from(next) {
+                self.through = last;
+            } else {
                 break;
             }
-            self.through = next;
         }
         if let Some(tag) = last_waiting {
             acks.push(Ack {
@@ -167,6 +169,31 @@ impl Ledger {
             }
         }
         acks
+    }
+}
+
+/// Numbers as ranges, the last number of each by its first.
+///
+/// Behind one job that takes twelve minutes, millions may be acknowledged. There is one range for each job
+/// that has not ended, and the prefetch bounds those.
+#[derive(Default)]
+struct Ranges(BTreeMap<u64, u64>);
+
+impl Ranges {
+    /// Adds a number that is in none of them.
+    fn insert(&mut self, number: u64) {
+        let last = self.take_from(number + 1).unwrap_or(number);
+        match self.0.range_mut(..number).next_back() {
+            Some((_, end)) if *end + 1 == number => *end = last,
+            _ => {
+                self.0.insert(number, last);
+            }
+        }
+    }
+
+    /// Removes the range that begins with this number and returns its last one.
+    fn take_from(&mut self, first: u64) -> Option<u64> {
+        self.0.remove(&first)
     }
 }
 
@@ -201,6 +228,29 @@ mod tests {
         // 2 and 3 are acknowledged already; acknowledging a number twice would end the channel.
         assert_eq!(all_at_once(&mut ledger, &[1], false), [(1, false)]);
         assert_eq!(all_at_once(&mut ledger, &[4], false), [(5, true)]);
+    }
+
+    #[test]
+    fn memory_does_not_grow_behind_a_job_that_does_not_end() {
+        let mut ledger = Ledger::default();
+        let mut acknowledged = 0;
+
+        // A second one that does not end, and one that was given back.
+        for tag in (2..=200_000).filter(|tag| *tag != 70_000) {
+            if tag == 9 {
+                ledger.is_settled(tag);
+            } else {
+                acknowledged += all_at_once(&mut ledger, &[tag], tag % 50 == 0).len();
+            }
+        }
+        let ranges = ledger.alone.0.clone();
+        let at_last = all_at_once(&mut ledger, &[1, 70_000], false);
+
+        assert_eq!(acknowledged, 200_000 - 3);
+        assert_eq!(ranges, BTreeMap::from([(2, 69_999), (70_001, 200_000)]));
+        assert_eq!(at_last, [(70_000, true)]);
+        assert!(ledger.alone.0.is_empty() && ledger.waiting.is_empty());
+        assert_eq!(ledger.through, 200_000);
     }
 
     #[test]

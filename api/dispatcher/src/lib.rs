@@ -305,13 +305,26 @@ impl Dispatcher {
 /// Turns Postgres's notifications into wake-ups. Without them work is found by polling.
 async fn listen(db: Db, wake: Arc<Wake>) {
     let mut delays = Delays::for_a_near_server();
+    let mut is_deaf = false;
     loop {
-        if let Ok(mut listener) = rows::listen(&db).await {
-            delays.reset();
-            wake.all();
-            while rows::heard(&mut listener).await.is_ok() {
+        let fault = match rows::listen(&db).await {
+            Ok(mut listener) => {
+                delays.reset();
+                if std::mem::take(&mut is_deaf) {
+                    info!("Listening to Postgres again");
+                }
                 wake.all();
+                loop {
+                    match rows::heard(&mut listener).await {
+                        Ok(()) => wake.all(),
+                        Err(fault) => break fault,
+                    }
+                }
             }
+            Err(fault) => fault,
+        };
+        if !std::mem::replace(&mut is_deaf, true) {
+            warn!(error = %fault.cause(), "Postgres sends no notifications; polling until it does again");
         }
         tokio::time::sleep(delays.next_delay()).await;
     }

@@ -1,7 +1,7 @@
 //! Changes to who has access: they ask for the password again, and nobody makes them in a session that has
 //! ended.
 //!
-//! Whoever finds a browser that is signed in could otherwise make an API key or an administrator, and keep
+//! Whoever finds a browser that is signed in could otherwise create an API key or an administrator, and keep
 //! the access after the session is over. So the password must have been entered in the last ten minutes
 //! (ASVS 5.0, 7.5.3). The page that asks for it carries the form on: it is sent to where the form went, with
 //! the password beside its fields, and the session gets another token.
@@ -35,6 +35,8 @@ struct ConfirmPage {
     email: String,
     /// Where the form goes.
     to: String,
+    /// The page that the form is on.
+    back: String,
     fields: Vec<(String, String)>,
     fault: Option<String>,
 }
@@ -69,7 +71,7 @@ pub(super) async fn confirmed(State(api): State<Api>, mut request: Request, next
     let (reader, cookie) = match confirm(&api, &reader, typed).await {
         Ok(Some(confirmed)) => confirmed,
         Ok(None) => {
-            let fault = Some("This is not your password".to_owned());
+            let fault = Some("The password is incorrect".to_owned());
             return ask(&api, &reader, to, form, fault, StatusCode::UNPROCESSABLE_ENTITY).await;
         }
         Err(problem) if problem.status == StatusCode::TOO_MANY_REQUESTS.as_u16() => {
@@ -91,6 +93,15 @@ pub(super) async fn confirmed(State(api): State<Api>, mut request: Request, next
     response
 }
 
+/// The page from which a form is sent to this address.
+fn page_with_form(to: &str) -> String {
+    match to {
+        "/console/keys" | "/console/administrators" => format!("{to}/new"),
+        // What is done to an administrator is on their page.
+        of_one => of_one.rsplit_once('/').map_or("/console", |(page, _)| page).to_owned(),
+    }
+}
+
 async fn ask(
     api: &Api,
     reader: &Administrator,
@@ -103,6 +114,7 @@ async fn ask(
     let page = ConfirmPage {
         frame: if fault.is_some() { frame.with_faults() } else { frame },
         email: reader.email.clone(),
+        back: page_with_form(&to),
         to,
         fields: form.pairs().to_vec(),
         fault,

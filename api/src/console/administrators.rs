@@ -1,12 +1,14 @@
 //! Manage > Administrators: who may use the console.
 
 mod add;
+mod disable;
 mod link;
 mod one;
 
 pub(super) use add::{add, ask};
+pub(super) use disable::{consider, disable};
 pub(super) use link::reset;
-pub(super) use one::{disable, enable, show};
+pub(super) use one::{enable, show};
 
 use super::frame::{Frame, Place};
 use super::leaf::{LIMIT, Leaf, TurnQuery};

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// What the sign-in page says about a form that it carries.
-pub(super) const KEPT: &str = "What you filled in is kept: sign in and go on with it.";
+pub(super) const KEPT: &str = "What you filled in has been kept. Sign in to continue with it.";
 
 /// What becomes of a form whose session has ended.
 pub(super) enum Carried {
@@ -39,10 +39,10 @@ impl Carried {
         match self {
             Self::Form(_) => KEPT,
             Self::TooLarge => {
-                "What you sent is too large to be kept until you have signed in, so it was not taken. Sign in, \
-                 then go back in your browser to where you filled it in, and send it again."
+                "The form is too large to be kept while you sign in, so nothing was saved. Sign in, then go back in \
+                 your browser to the form, and send it again."
             }
-            Self::Nothing => "What you sent was not taken; do it again after signing in.",
+            Self::Nothing => "Nothing was saved. Sign in, then fill in the form again.",
         }
     }
 

@@ -1,16 +1,17 @@
 //! Choosing a password with a link: the first one, or another after a reset.
 //!
-//! An administrator hands the link over, and never sees the password (ASVS 5.0, 6.4.6). Opening it uses
-//! nothing up, because programs that scan mail open links as well; sending the form does. The token is in the
-//! path: the request log and traces have the route alone, and no page sends a `Referer`.
+//! An administrator hands the link over, and never sees the password (ASVS 5.0, 6.4.6). The link's token stands
+//! behind its `#`, so it is in no request's address: the script of the page sends it in a form, and a browser
+//! without JavaScript asks for it. Sending it uses nothing up, because programs that scan mail may run scripts;
+//! sending a password does.
 
 use super::door::{self, SMALL_FORM_MOST_BYTES, foreign, is_foreign};
+use super::fields::Fields;
 use super::frame::Frame;
-use super::respond::{page_as, redirect_saying, set_cookie};
+use super::respond::{page, page_as, redirect_saying, set_cookie};
 use super::session;
 use crate::observe;
 use crate::problem::Problem;
-use crate::query::{InPath, Path};
 use crate::state::Api;
 use askama::Template;
 use axum::extract::{Request, State};
@@ -19,31 +20,26 @@ use axum::response::Response;
 use shared::password::{PersonalWords, Rank, Verifier};
 use shared::store::audit::{self, Act, Action, Actor, ActorKind};
 use shared::store::{administrators, begin, commit, sessions};
-use std::convert::Infallible;
-use std::str::FromStr;
 use tracing::info;
 use zeroize::Zeroizing;
 
+/// Where a link leads.
+pub(super) const PATH: &str = "/console/choose-password";
+
 /// The token of a link.
-pub(super) struct Token(Zeroizing<String>);
+struct Token(Zeroizing<String>);
 
 impl Token {
+    /// The token in a field: the code by itself, or the whole link with the code behind its `#`.
+    fn read(typed: &str) -> Self {
+        let code = typed.rsplit('#').next().unwrap_or_default().trim();
+        Self(Zeroizing::new(code.to_owned()))
+    }
+
     /// What is kept of it.
     fn digest(&self) -> Vec<u8> {
         session::digest_of(&self.0)
     }
-}
-
-impl FromStr for Token {
-    type Err = Infallible;
-
-    fn from_str(text: &str) -> Result<Self, Infallible> {
-        Ok(Self(Zeroizing::new(text.to_owned())))
-    }
-}
-
-impl InPath for Token {
-    const OTHERWISE: &'static str = "This link is incomplete. Copy the whole link.";
 }
 
 /// The page.
@@ -51,83 +47,123 @@ impl InPath for Token {
 #[template(path = "console/choose_password.html")]
 struct ChoosePage {
     frame: Frame,
-    /// Whose password it is; none when the link does not work any more.
-    email: Option<String>,
-    /// What they are called, which must not be their password.
-    name: String,
+    step: Step,
     fault: Option<String>,
     again: Option<&'static str>,
 }
 
-async fn form(api: &Api, token: &Token) -> Result<ChoosePage, Problem> {
-    let owner = administrators::find_by_link(&api.db, &token.digest()).await?;
-    let title = if owner.is_some() {
-        "Choose a password"
-    } else {
-        "This link does not work any more"
-    };
-    let (email, name) = owner.map(|owner| (owner.email, owner.name)).unzip();
-    Ok(ChoosePage {
-        frame: Frame::open(title),
-        email,
-        name: name.unwrap_or_default(),
-        fault: None,
-        again: None,
-    })
+/// What the page is for.
+enum Step {
+    /// Asking for the code, which a script fills in.
+    Code,
+    /// Asking for the password.
+    Password(Owner),
+    /// The link no longer works.
+    Gone,
 }
 
-/// Shows the form to whoever has a link.
-pub(super) async fn show(State(api): State<Api>, Path(token): Path<Token>) -> Result<Response, Problem> {
-    let page = form(&api, &token).await?;
-    let status = if page.email.is_some() {
-        StatusCode::OK
-    } else {
-        StatusCode::GONE
-    };
-    page_as(status, &page)
+/// Whose password it is.
+struct Owner {
+    email: String,
+    /// What they are called, which must not be their password.
+    name: String,
+    code: Zeroizing<String>,
 }
 
-/// Sets the password, uses the link up and signs its owner in.
-pub(super) async fn choose(
-    State(api): State<Api>,
-    Path(token): Path<Token>,
-    request: Request,
-) -> Result<Response, Problem> {
+impl ChoosePage {
+    fn at(step: Step) -> Self {
+        let title = match step {
+            Step::Code | Step::Password(_) => "Choose a password",
+            Step::Gone => "This link no longer works",
+        };
+        Self {
+            frame: Frame::open(title),
+            step,
+            fault: None,
+            again: None,
+        }
+    }
+
+    fn with_faults(self, fault: Option<String>, again: Option<&'static str>) -> Self {
+        Self {
+            frame: self.frame.with_faults(),
+            fault,
+            again,
+            ..self
+        }
+    }
+}
+
+/// Asks for the code of a link.
+pub(super) async fn show() -> Result<Response, Problem> {
+    page(&ChoosePage::at(Step::Code))
+}
+
+/// Takes the code of a link, and then with it the password, which uses the link up and signs its owner in.
+pub(super) async fn choose(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     if is_foreign(&parts.headers) {
         return Err(foreign());
     }
     let before = session::digest_in(&parts.headers);
     let origin = observe::origin(&parts.extensions);
-    let fields = door::read(&parts.headers, body, SMALL_FORM_MOST_BYTES).await?;
-    let mut page = form(&api, &token).await?;
-    let Some(email) = &page.email else {
-        return page_as(StatusCode::GONE, &page);
-    };
-    let words = PersonalWords::of([email, &page.name, &api.letters.organisation]);
-    let typed = Zeroizing::new(fields.text("new_password").to_owned());
-    let chosen = api.console_hashing.choose(Rank::FIRST, typed, words).await?;
-    if fields.text("new_password") != fields.text("again_password") {
-        page.again = Some("The passwords do not match");
+    let fields = door::read_from_stranger(&parts, body, SMALL_FORM_MOST_BYTES).await?;
+    let token = Token::read(fields.text("code"));
+    if token.0.is_empty() {
+        let page = ChoosePage::at(Step::Code).with_faults(Some("Enter the code of your link".to_owned()), None);
+        return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
     }
-    let new = match (chosen, page.again) {
-        (Ok(new), None) => new,
-        (chosen, _) => {
-            page.fault = chosen.err().map(|fault| fault.to_string());
-            page.frame = page.frame.with_faults();
+    let Some(owner) = owner_of(&api, &token).await? else {
+        return gone();
+    };
+    if fields.all("new_password").next().is_none() {
+        return page(&ChoosePage::at(Step::Password(owner)));
+    }
+    let verifier = match chosen(&api, &owner, &fields).await? {
+        Ok(verifier) => verifier,
+        Err((fault, again)) => {
+            let page = ChoosePage::at(Step::Password(owner)).with_faults(fault, again);
             return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
         }
     };
-    let (_, verifier) = api.console_hashing.hash(new).await?;
     let Some(cookie) = redeem(&api, &token, verifier, (before, origin)).await? else {
-        return page_as(StatusCode::GONE, &form(&api, &token).await?);
+        return gone();
     };
     let mut response = redirect_saying("/console", "Your password is set, and you are signed in.");
     set_cookie(&mut response, &cookie);
     Ok(response)
 }
 
-/// Stores the password and begins a session. None when the link does not work any more.
+fn gone() -> Result<Response, Problem> {
+    page_as(StatusCode::GONE, &ChoosePage::at(Step::Gone))
+}
+
+async fn owner_of(api: &Api, token: &Token) -> Result<Option<Owner>, Problem> {
+    let found = administrators::find_by_link(&api.db, &token.digest()).await?;
+    Ok(found.map(|found| Owner {
+        email: found.email,
+        name: found.name,
+        code: token.0.clone(),
+    }))
+}
+
+/// What is wrong beside each of the two fields.
+type Faults = (Option<String>, Option<&'static str>);
+
+/// The verifier of the password in a form, or what is wrong with it.
+async fn chosen(api: &Api, owner: &Owner, fields: &Fields) -> Result<Result<Verifier, Faults>, Problem> {
+    let words = PersonalWords::of([&owner.email, &owner.name, &api.letters.organisation]);
+    let typed = Zeroizing::new(fields.text("new_password").to_owned());
+    let chosen = api.console_hashing.choose(Rank::FIRST, typed, words).await?;
+    let is_same = fields.text("new_password") == fields.text("again_password");
+    let again = (!is_same).then_some("The passwords do not match");
+    match (chosen, again) {
+        (Ok(new), None) => Ok(Ok(api.console_hashing.hash(new).await?.1)),
+        (chosen, again) => Ok(Err((chosen.err().map(|fault| fault.to_string()), again))),
+    }
+}
+
+/// Stores the password and begins a session. None when the link no longer works.
 async fn redeem(
     api: &Api,
     token: &Token,
@@ -164,4 +200,26 @@ async fn redeem(
         })
         .await?;
     Ok(is_done.then(|| session::beginning(&token)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_code_is_read_by_itself_and_from_its_link() {
+        for typed in [
+            "a-code",
+            " a-code\n",
+            "#a-code",
+            "https://lerna.example/console/choose-password#a-code",
+        ] {
+            assert_eq!(*Token::read(typed).0, "a-code", "{typed:?}");
+        }
+        assert!(
+            Token::read("https://lerna.example/console/choose-password#")
+                .0
+                .is_empty()
+        );
+    }
 }

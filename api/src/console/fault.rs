@@ -94,7 +94,7 @@ pub(super) fn is_for_frame(headers: &HeaderMap) -> bool {
 fn heading(status: u16) -> &'static str {
     match status {
         404 => "Page not found",
-        403 => "This form was not taken",
+        403 => "This form was not accepted",
         405 => "This address does not take that",
         401 => "You are signed out",
         409 => "That is no longer possible",

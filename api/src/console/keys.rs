@@ -113,7 +113,7 @@ pub(super) async fn ask(State(api): State<Api>, reader: Administrator) -> Result
 }
 
 async fn form(api: &Api, reader: &Administrator, fields: &Fields, fault: Option<String>) -> NewPage {
-    let frame = reader.frame(api, Place::Manage, "Make an API key").await;
+    let frame = reader.frame(api, Place::Manage, "Create an API key").await;
     let (lifetime, ..) = lifetime(fields);
     let token = fields.text("token");
     NewPage {
@@ -166,7 +166,7 @@ pub(super) async fn make(State(api): State<Api>, reader: Administrator, fields: 
     };
     let (title, key) = match keep(&api, &reader, new, fields.text("token")).await? {
         Outcome::Made => (format!("API key ‘{name}’"), Some(key)),
-        Outcome::Again => (format!("API key ‘{name}’ was made already"), None),
+        Outcome::Again => (format!("API key ‘{name}’ was created already"), None),
         Outcome::NameTaken(taken) => {
             let fault = format!(
                 "A key that works is called ‘{taken}’, which is the same or looks the same. Choose another name, or \
@@ -214,7 +214,7 @@ async fn keep(api: &Api, reader: &Administrator, new: NewKey, token: &str) -> Re
         audit::note(&mut transaction, &act).await?;
         once.commit(&db, transaction, StatusCode::OK, &once::Made { id })
             .await?;
-        info!(key.id = %id, "Made an API key");
+        info!(key.id = %id, "Created an API key");
         Ok(Outcome::Made)
     })
     .await

@@ -37,6 +37,7 @@ pub(super) struct Told {
 struct OncePage {
     frame: Frame,
     secret: Option<Zeroizing<String>>,
+    code: Option<Zeroizing<String>>,
     told: Told,
 }
 
@@ -49,7 +50,22 @@ pub(super) struct Made {
 
 /// Shows a secret; without one, that it was shown before.
 pub(super) fn shown(frame: Frame, secret: Option<Zeroizing<String>>, told: Told) -> Result<Response, Problem> {
-    page(&OncePage { frame, secret, told })
+    shown_with_code(frame, secret, None, told)
+}
+
+/// Shows a link, and its code by itself.
+pub(super) fn shown_with_code(
+    frame: Frame,
+    link: Option<Zeroizing<String>>,
+    code: Option<Zeroizing<String>>,
+    told: Told,
+) -> Result<Response, Problem> {
+    page(&OncePage {
+        frame,
+        secret: link,
+        code,
+        told,
+    })
 }
 
 /// The token of a form that is about to be shown.

@@ -66,7 +66,7 @@ pub(super) async fn choose(
     let mut faults = Faults::default();
     let checked = checked(&api, &administrator, fields.text("current_password")).await?;
     if checked.is_none() {
-        faults.current = Some("This is not your password".to_owned());
+        faults.current = Some("The password is incorrect".to_owned());
     }
     let words = PersonalWords::of([&administrator.email, &administrator.name, &api.letters.organisation]);
     let typed = fields.text("new_password");

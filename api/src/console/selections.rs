@@ -10,6 +10,7 @@ mod choose;
 mod estimate;
 pub(super) mod own;
 mod preview;
+mod schedule;
 mod send;
 mod start;
 

@@ -33,7 +33,7 @@ use zeroize::Zeroizing;
 const SIGN_IN_MOST_BYTES: usize = 32 * 1024;
 
 /// What is said of a wrong address and of a wrong password.
-const WRONG: &str = "The email address and the password do not belong together.";
+const WRONG: &str = "The email address or password is incorrect.";
 
 /// The sign-in page.
 #[derive(Template)]

@@ -81,6 +81,16 @@ pub(super) fn exact(at: OffsetDateTime) -> Moment {
     }
 }
 
+/// A moment ahead, as a button says it: "1 Dec, 09:00 UTC", with the year where it is another one.
+pub(super) fn short(at: OffsetDateTime, now: OffsetDateTime) -> String {
+    let (at, now) = (at.to_offset(time::UtcOffset::UTC), now.to_offset(time::UtcOffset::UTC));
+    if at.year() != now.year() {
+        return moment(at).shown;
+    }
+    let format = format_description!("[day padding:none] [month repr:short], [hour]:[minute] UTC");
+    at.format(format).unwrap_or_default()
+}
+
 /// A span in words, rounded as people say it: "40 seconds", "12 minutes", "3 hours".
 pub(super) fn lasting(seconds: i64) -> String {
     let mut shown = String::new();
@@ -111,6 +121,13 @@ mod tests {
         let moment = moment(datetime!(2026-11-03 15:04:05.678 +1));
         assert_eq!(moment.shown, "3 Nov 2026, 14:04 UTC");
         assert_eq!(moment.machine, "2026-11-03T14:04:05Z");
+    }
+
+    #[test]
+    fn a_moment_of_another_year_has_its_year() {
+        let now = datetime!(2026-11-30 12:00 UTC);
+        assert_eq!(short(datetime!(2026-12-01 09:00 +1), now), "1 Dec, 08:00 UTC");
+        assert_eq!(short(datetime!(2027-01-02 09:00 UTC), now), "2 Jan 2027, 09:00 UTC");
     }
 
     #[test]

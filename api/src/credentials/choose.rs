@@ -169,10 +169,7 @@ fn repeated(before: Chosen, found: Option<&Candidate>) -> Result<Json<Chosen>, P
 
 /// The password that the person was to prove themselves with does not work.
 fn wrong() -> Problem {
-    Problem::unprocessable(
-        "credentials_wrong",
-        "The address and the password do not belong together.",
-    )
+    Problem::unprocessable("credentials_wrong", "The email address or password is incorrect.")
 }
 
 const REUSED: &str = "Password must not be the current one or one that was mailed";

@@ -82,7 +82,7 @@ impl PersonalWords {
     /// makes it look strong to an estimate of guesses.
     fn contain(&self, password: &str) -> bool {
         let password = Zeroizing::new(plain(password));
-        self.wholes.iter().any(|whole| *whole == *password)
+        self.wholes.contains(&password)
     }
 }
 

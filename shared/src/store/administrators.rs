@@ -359,7 +359,7 @@ pub async fn find_by_link(db: &Db, digest: &[u8]) -> StoreResult<Option<Administ
     .await?)
 }
 
-/// Uses a link: sets the password its owner has chosen. Returns them, unless the link does not work any more.
+/// Uses a link: sets the password its owner has chosen. Returns them, unless the link no longer works.
 pub async fn use_link(transaction: &mut Transaction, digest: &[u8], verifier: &str) -> StoreResult<Option<Lock>> {
     let owner = sqlx::query_as!(
         Lock,

@@ -45,7 +45,7 @@ pub struct NewKey {
     pub may_read_audit_log: bool,
 }
 
-/// How making a key went.
+/// How creating a key went.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Created {
     /// It works now.
@@ -93,7 +93,7 @@ pub struct Entry {
     pub created_by: String,
     /// When it last called, to the minute.
     pub last_used_at: Option<OffsetDateTime>,
-    /// Since when it does not work any more.
+    /// Since when it no longer works.
     pub revoked_at: Option<OffsetDateTime>,
     /// Until when it works; none for always.
     pub expires_at: Option<OffsetDateTime>,

@@ -41,6 +41,10 @@ pub struct Batch {
     pub reason: Option<String>,
     /// Why it has paused itself, by the name of a [`Brake`](crate::batch::Brake).
     pub brake: Option<String>,
+    /// When mails that were not tried yet expire, as if it were not paused; none where they never do.
+    pub stale_at: Option<OffsetDateTime>,
+    /// Since when it is paused.
+    pub paused_at: Option<OffsetDateTime>,
     /// Since when the details of its mails are not kept any longer.
     pub details_dropped_at: Option<OffsetDateTime>,
     /// Postgres's clock when this was read.
@@ -54,7 +58,8 @@ macro_rules! batches {
             Batch,
             r#"select id, kind as "kind: SystemEmailKind", version, lane as "lane: Lane",
                       state as "state: BatchState", is_test, created_at, created_by, start_at, finished_at,
-                      selected_count as selected, accepted_count as accepted, reason, brake, details_dropped_at,
+                      selected_count as selected, accepted_count as accepted, reason, brake,
+                      stale_at, paused_at, details_dropped_at,
                       now() as "read_at!", final_counts
                from batches "# + $rest,
             $($argument),*
@@ -135,17 +140,24 @@ pub async fn take_back(db: &Db) -> StoreResult<u64> {
     Ok(despite_deadlocks(taking).await?.rows_affected())
 }
 
-/// Lets a paused batch go on, after [`take_back`].
+/// Lets a paused batch go on, after [`take_back`]. Its limits of time move by as long as the pause kept
+/// it waiting. That is one row, however many deliveries wait.
 pub async fn resume(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
     let row = sqlx::query!(
-        r#"with resumed as (
-               update batches
-               set state = case when start_at > now() then 'held' else 'running' end::batch_state, reason = null,
-                   brake = null, resumed_at = now(),
-                   -- What was paused before its start was not kept waiting by it until then.
-                   deadline_at = deadline_at + greatest(now() - greatest(paused_at, start_at), interval '0'),
-                   paused_at = null
-               where id = $1 and state = 'paused' returning id
+        r#"with paused as (
+               -- What was paused before its start was not kept waiting by it until then. In seconds, because a
+               -- day that an interval has may be one of 23 hours.
+               select id, make_interval(secs => greatest(
+                          extract(epoch from now() - greatest(paused_at, start_at)), 0)::float8) as lasted
+               from batches where id = $1 and state = 'paused'
+               for update
+           ), resumed as (
+               update batches b
+               set state = case when b.start_at > now() then 'held' else 'running' end::batch_state, reason = null,
+                   brake = null, resumed_at = now(), paused_at = null,
+                   deadline_at = b.deadline_at + p.lasted, stale_at = b.stale_at + p.lasted,
+                   paused_for = b.paused_for + p.lasted
+               from paused p where b.id = p.id returning b.id
            )
            select count(*) as "n!", pg_notify('beckon_work', '') is null as told from resumed"#,
         id,

@@ -3,7 +3,7 @@
 -- the index of all that is due. In one order for all, so that nobody waits in a circle.
 with found as materialized (
     select job.id, job.attempt, d.batch_id, d.due_at, d.test_address,
-           b.kind, b.version, b.start_at, b.deadline_at, b.state = 'running' as is_running,
+           b.kind, b.version, b.start_at, b.deadline_at, b.paused_for, b.state = 'running' as is_running,
            u.id as user_id, u.email, u.email_key, u.first_name, u.last_name, u.language, u.fields,
            u.signed_in_at is not null as has_signed_in,
            case when u.id is null and d.test_address is null then 'user_deleted'
@@ -18,7 +18,7 @@ with found as materialized (
         select batch_id, user_id, due_at, test_address, state from deliveries where id = job.id offset 0
     ) d
     cross join lateral (
-        select kind, version, start_at, deadline_at, state from batches where id = d.batch_id offset 0
+        select kind, version, start_at, deadline_at, paused_for, state from batches where id = d.batch_id offset 0
     ) b
     left join lateral (
         select id, email, email_key, first_name, last_name, language, fields, signed_in_at, locked_at
@@ -41,7 +41,8 @@ claimed as (
         lease_token = case when f.ends_for is null then $3::uuid end,
         give_up_at = coalesce(
             d.give_up_at,
-            now() + make_interval(secs => case f.kind when 'invite' then $6::float8 else $7::float8 end))
+            -- On the batch's clock, which stands still during pauses.
+            now() - f.paused_for + make_interval(secs => case f.kind when 'invite' then $6::float8 else $7::float8 end))
     from found f
     where d.id = f.id
       and ((f.is_running and d.attempt = f.attempt - 1 and d.state::text in ('waiting', 'queued', 'retrying'))

@@ -1,16 +1,22 @@
 //! What the dispatcher reads and writes: what is due, what was published, what was lost.
 
 use super::dispatcher_lease::Turn;
-use super::{Db, StoreResult, despite_deadlocks, seconds, within};
+use super::{Db, StoreError, StoreResult, despite_deadlocks, seconds, silent, within};
 use crate::batch::Lane;
 use crate::job::Job;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// The channel on which Postgres says that there is new work.
 const WAKE: &str = "beckon_work";
+
+/// How long a listener may hear nothing before it checks that it still can.
+const QUIET_MOST: Duration = Duration::from_secs(10);
+
+/// How long that check may take.
+const SILENCE_CHECKED_FOR: Duration = Duration::from_secs(5);
 
 /// A delivery that is due.
 #[derive(Clone, Debug)]
@@ -37,17 +43,44 @@ impl Due {
     }
 }
 
-/// Hears that there is work. A missed call costs one poll interval, never a mail.
+/// Listens for notifications that there is work, on a connection of its own. A missed one costs a poll
+/// interval, never a mail.
 pub async fn listen(db: &Db) -> StoreResult<PgListener> {
-    let mut listener = PgListener::connect_with(db).await?;
+    // Not one of `db`'s: sqlx unsubscribes a dropped listener's connection before it returns it to its
+    // pool, which on a connection that went silent would take a place there for as long as TCP retries.
+    let options = db.connect_options().as_ref().clone();
+    let own = PgPoolOptions::new()
+        .max_connections(1)
+        .acquire_timeout(SILENCE_CHECKED_FOR);
+    let mut listener = PgListener::connect_with(&own.connect_lazy_with(options)).await?;
     within(listener.listen(WAKE)).await?;
     Ok(listener)
 }
 
-/// Waits for the next call, or until Postgres stops calling.
+/// Waits for the next notification.
+///
+/// A listener that hears nothing for [`QUIET_MOST`] notifies itself. That finds a connection that a
+/// firewall has forgotten, which TCP alone does not notice while nothing is sent on it, and a pooler
+/// that passes no notifications on; it also keeps the firewall from forgetting it.
+///
+/// # Errors
+///
+/// When the listener is deaf: drop it and [`listen`] again.
 pub async fn heard(listener: &mut PgListener) -> StoreResult<()> {
-    listener.try_recv().await?;
-    Ok(())
+    if let Ok(received) = tokio::time::timeout(QUIET_MOST, listener.try_recv()).await {
+        received?;
+        return Ok(());
+    }
+    let notified_by_itself = async {
+        sqlx::query!("select pg_notify('beckon_work', '')")
+            .execute(&mut *listener)
+            .await?;
+        listener.try_recv().await
+    };
+    match tokio::time::timeout(SILENCE_CHECKED_FOR, notified_by_itself).await {
+        Ok(received) => received.map(drop).map_err(Into::into),
+        Err(_) => Err(StoreError::Unavailable(silent())),
+    }
 }
 
 /// Starts batches whose hold is over. One whose row is locked starts a moment later.
@@ -92,7 +125,7 @@ pub async fn due(db: &Db, lane: Lane, most: i64, last: Uuid) -> StoreResult<Vec<
                    where batch_id = b.id and state in ('waiting', 'retrying') and due_at <= now()
                      -- What a sweep will end is not begun first.
                      and (attempt > 0 or b.stale_at is null or b.stale_at > now())
-                     and (give_up_at is null or give_up_at > now())
+                     and (give_up_at is null or give_up_at + b.paused_for > now())
                    order by due_at, id
                    limit $2
                ) first
@@ -238,7 +271,8 @@ pub async fn end_vanished(db: &Db, turn: Turn, attempts_most: i32) -> StoreResul
 }
 
 /// Ends what is of no use any more: mails too old to be worth their first try, and whatever is
-/// left of stopped batches. Up to `most` of each.
+/// left of stopped batches. Up to `most` of each. While a batch is held or paused its mails do not get
+/// older.
 pub async fn end_useless(db: &Db, most: i64) -> StoreResult<u64> {
     let ending = sqlx::query!(
         "with useless as (
@@ -255,7 +289,8 @@ pub async fn end_useless(db: &Db, most: i64) -> StoreResult<u64> {
                  for update skip locked
              ) d
              where b.finished_at is null
-               and (b.state = 'stopped' or (b.stale_at < now() and b.state <> 'held'))
+               and (b.state = 'stopped'
+                    or b.stale_at < case b.state when 'running' then now() when 'paused' then b.paused_at end)
          )
          update deliveries d
          set state = useless.state, reason = useless.reason, moved_at = now(), lease_until = null
@@ -266,33 +301,41 @@ pub async fn end_useless(db: &Db, most: i64) -> StoreResult<u64> {
 }
 
 /// Ends up to `most` deliveries that were begun and are too old to be tried again. Most are ended
-/// when their last attempt is settled; these waited for a relay that was away.
+/// when their last attempt is settled; these waited for a relay that was away. The time that their
+/// batch was paused does not count.
 pub async fn end_given_up(db: &Db, most: i64) -> StoreResult<u64> {
     let ending = sqlx::query!(
         "update deliveries
          set state = 'expired', reason = coalesce(reason, 'gave_up'), moved_at = now()
          where id in (
-             select id from deliveries
-             where state in ('waiting', 'retrying') and give_up_at < now()
+             select d.id from deliveries d
+             where d.state in ('waiting', 'retrying') and d.give_up_at < now()
+               and exists (
+                   select from batches b
+                   where b.id = d.batch_id
+                     and d.give_up_at + b.paused_for < case b.state when 'paused' then b.paused_at else now() end)
              limit $1
-             for update skip locked)",
+             for update of d skip locked)",
         most,
     );
     Ok(within(ending.execute(db)).await?.rows_affected())
 }
 
-/// Closes batches whose last delivery has ended, and counts them for good.
+/// Closes batches whose last delivery has ended, and counts them for good. A paused one too: there is
+/// nothing left to resume.
 pub async fn finish(db: &Db) -> StoreResult<Vec<Uuid>> {
     let finishing = sqlx::query!(
         "update batches b
          set finished_at = now(),
              state = case when b.state = 'stopped' then b.state else 'finished' end,
+             reason = case when b.state = 'stopped' then b.reason end,
+             brake = null, paused_at = null,
              final_counts = (
                  select coalesce(jsonb_agg(jsonb_build_object(
                             'state', state, 'reason', reason, 'count', n, 'unsure', unsure)), '[]')
                  from (select state, reason, count(*) as n, count(*) filter (where unsure) as unsure
                        from deliveries where batch_id = b.id group by state, reason) alike)
-         where b.finished_at is null and b.state in ('running', 'stopped')
+         where b.finished_at is null and b.state <> 'held'
            and not exists (
                select from deliveries d
                where d.batch_id = b.id and d.state in ('waiting', 'retrying'))

@@ -44,8 +44,8 @@ pub async fn make(db: &Db) -> StoreResult<i64> {
 }
 
 /// Drops the months that ended longer ago than `kept`, with the names of who was left out then and the
-/// passwords of then that nobody used; returns their first days. One of which a mail is still owed stays
-/// as a whole.
+/// passwords of then that nobody used; returns their first days. One with mails of a batch that has not
+/// finished stays as a whole: the batch's totals are counted from them.
 pub async fn drop(db: &Db, kept: Duration) -> StoreResult<Vec<Date>> {
     let old = sqlx::query!(
         r#"select month as "month!", month::timestamp at time zone 'UTC' as "beginning!",
@@ -58,7 +58,7 @@ pub async fn drop(db: &Db, kept: Duration) -> StoreResult<Vec<Date>> {
     .await?;
     let mut dropped = Vec::new();
     for month in old {
-        if is_owed(db, month.beginning, month.ending).await? {
+        if is_unfinished(db, month.beginning, month.ending).await? {
             continue;
         }
         loop {
@@ -99,15 +99,16 @@ pub async fn drop_rejects(db: &Db, kept: Duration) -> StoreResult<u64> {
     }
 }
 
-/// Whether a mail is owed that was written in this time.
-async fn is_owed(db: &Db, from: OffsetDateTime, before: OffsetDateTime) -> StoreResult<bool> {
+/// Whether a batch that has not finished has mails that were written in this time. One that owes none any
+/// more counts as well.
+async fn is_unfinished(db: &Db, from: OffsetDateTime, before: OffsetDateTime) -> StoreResult<bool> {
     let asked = sqlx::query_scalar!(
-        r#"select exists (select from deliveries
-                          where id >= uuid_v7_from($1) and id < uuid_v7_from($2)
-                            and state in ('waiting', 'retrying'))
-               or exists (select from deliveries
-                          where id >= uuid_v7_from($1) and id < uuid_v7_from($2)
-                            and state in ('queued', 'sending')) as "is_owed!""#,
+        r#"select exists (
+               select from batches b
+               where b.finished_at is null and b.created_at < $2
+                 and exists (select from deliveries d
+                             where d.batch_id = b.id
+                               and d.id >= uuid_v7_from($1) and d.id < uuid_v7_from($2))) as "is_unfinished!""#,
         from,
         before,
     );

@@ -20,7 +20,7 @@ pub const IDLE: Duration = Duration::from_hours(1);
 /// However much it is used, a session ends after a working day.
 pub const LONGEST: Duration = Duration::from_hours(12);
 
-/// How long an entered password counts for what hands out access: making a key or an administrator.
+/// How long an entered password counts for what hands out access: creating a key or an administrator.
 pub const RECENT: Duration = Duration::from_mins(10);
 
 /// A session that has not ended, with its owner.

@@ -13,7 +13,9 @@ decided as materialized (
                when o.verdict = 'refused' then 'failed'
                when b.state = 'stopped' then 'cancelled'
                when o.verdict <> 'given_back' and o.attempt >= o.attempts_most then 'failed'
-               when d.give_up_at < now() + make_interval(secs => o.secs) then 'expired'
+               when d.give_up_at + b.paused_for
+                    < case b.state when 'paused' then b.paused_at else now() end + make_interval(secs => o.secs)
+               then 'expired'
                when o.verdict = 'given_back' and o.attempt = 1 then 'waiting'
                else 'retrying'
            end::delivery_state as state,
@@ -23,7 +25,7 @@ decided as materialized (
         select batch_id, user_id, test_address, give_up_at from deliveries where id = o.id offset 0
     ) d
     left join lateral (select id from users where id = d.user_id offset 0) u on true
-    cross join lateral (select kind, state from batches where id = d.batch_id offset 0) b
+    cross join lateral (select kind, state, paused_at, paused_for from batches where id = d.batch_id offset 0) b
     -- In one order for all, so that nobody waits in a circle.
     order by o.id
 ),

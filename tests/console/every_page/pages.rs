@@ -6,7 +6,7 @@
 //! and is no page says what it is.
 
 use super::scene::Scene;
-use Come::{At, Faulty, Gone, Missing, NoPage, Outside};
+use Come::{At, Faulty, Missing, NoPage, Outside};
 
 /// Every route of the console that a browser may get, as the alphabet has them.
 const PAGES: &[(&str, Come)] = &[
@@ -29,6 +29,10 @@ const PAGES: &[(&str, Come)] = &[
     (
         "/console/administrators/{id}",
         At(&["/console/administrators/{self}", "/console/administrators/{colleague}"]),
+    ),
+    (
+        "/console/administrators/{id}/disable",
+        At(&["/console/administrators/{colleague}/disable"]),
     ),
     // The style sheet, the script and the tab's picture.
     ("/console/assets/{file}", NoPage),
@@ -91,14 +95,7 @@ const PAGES: &[(&str, Come)] = &[
     ),
     // A file.
     ("/console/blocked-addresses.csv", NoPage),
-    (
-        "/console/choose-password/{token}",
-        Outside(&["/console/choose-password/{link}"]),
-    ),
-    (
-        "/console/choose-password/{token}",
-        Gone(&["/console/choose-password/used-already"]),
-    ),
+    ("/console/choose-password", Outside(&["/console/choose-password"])),
     (
         "/console/deliveries/{id}",
         At(&[
@@ -167,6 +164,10 @@ const PAGES: &[(&str, Come)] = &[
             "/console/selections/{one_password}/check",
             "/console/selections/{one_blocked}/check",
         ]),
+    ),
+    (
+        "/console/selections/{id}/check",
+        Faulty(&["/console/selections/{invite}/check?start_at=2020-01-01T09:00"]),
     ),
     (
         "/console/selections/{id}/preview",
@@ -253,6 +254,48 @@ const PAGES: &[(&str, Come)] = &[
     ("/console/{*rest}", Missing(&["/console/nothing-of-the-kind"])),
 ];
 
+/// Pages that answer a form: the page that has the form, and a script that fills it in and sends it.
+const ANSWERS: &[Answer] = &[
+    Answer {
+        form: "/console/keys/new",
+        script: "document.querySelector('main form').submit()",
+        is_inside: true,
+        path: "/console/keys",
+        status: 401,
+    },
+    Answer {
+        form: "/console/keys/new",
+        script: "const form = document.querySelector('main form'), field = document.createElement('input');
+            field.name = 'confirm_password'; form.append(field); form.submit()",
+        is_inside: true,
+        path: "/console/keys",
+        status: 401,
+    },
+    Answer {
+        form: "/console/choose-password",
+        script: "document.querySelector('[data-code]').value = '{link}'; document.querySelector('main form').submit()",
+        is_inside: false,
+        path: "/console/choose-password",
+        status: 200,
+    },
+    Answer {
+        form: "/console/choose-password",
+        script: "document.querySelector('[data-code]').value = 'used-already'; document.querySelector('main form').submit()",
+        is_inside: false,
+        path: "/console/choose-password",
+        status: 410,
+    },
+];
+
+/// A page that answers a form.
+struct Answer {
+    form: &'static str,
+    script: &'static str,
+    is_inside: bool,
+    path: &'static str,
+    status: u64,
+}
+
 /// How a route is come by.
 #[derive(Clone, Copy, Debug)]
 enum Come {
@@ -260,8 +303,6 @@ enum Come {
     At(&'static [&'static str]),
     /// By somebody who is not signed in.
     Outside(&'static [&'static str]),
-    /// By somebody who is not signed in, and answered with 410: what was there is over.
-    Gone(&'static [&'static str]),
     /// Signed in, and answered with 422: something in the address is wrong, and the page says what.
     Faulty(&'static [&'static str]),
     /// Signed in, and answered with 404.
@@ -275,6 +316,8 @@ enum Come {
 pub(super) struct Visit {
     /// The address behind that of the API, which must still be there once it is loaded.
     pub(super) path: String,
+    /// The page with the form that it answers, and the script that sends it.
+    pub(super) form: Option<(&'static str, String)>,
     /// Whether by somebody who is signed in.
     pub(super) is_inside: bool,
     /// What it is answered with.
@@ -293,7 +336,6 @@ pub(super) fn visits(scene: &Scene) -> Vec<Visit> {
         let (addresses, is_inside, status) = match *come {
             At(addresses) => (addresses, true, 200),
             Outside(addresses) => (addresses, false, 200),
-            Gone(addresses) => (addresses, false, 410),
             Faulty(addresses) => (addresses, true, 422),
             Missing(addresses) => (addresses, true, 404),
             NoPage => continue,
@@ -301,9 +343,19 @@ pub(super) fn visits(scene: &Scene) -> Vec<Visit> {
         let paths = addresses.iter().filter_map(|address| scene.fill(address));
         visits.extend(paths.map(|path| Visit {
             path,
+            form: None,
             is_inside,
             status,
         }));
     }
+    let answers = ANSWERS.iter().filter_map(|answer| {
+        Some(Visit {
+            path: answer.path.to_owned(),
+            form: Some((answer.form, scene.fill(answer.script)?)),
+            is_inside: answer.is_inside,
+            status: answer.status,
+        })
+    });
+    visits.extend(answers);
     visits
 }

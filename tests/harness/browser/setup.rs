@@ -15,6 +15,8 @@ pub struct Setup {
     pub scripting: bool,
     /// Whether the person prefers dark pages.
     pub dark: bool,
+    /// Where the person's clock is, by its IANA name.
+    pub zone: &'static str,
 }
 
 impl Default for Setup {
@@ -24,6 +26,7 @@ impl Default for Setup {
             height: 900,
             scripting: true,
             dark: false,
+            zone: "UTC",
         }
     }
 }
@@ -47,6 +50,13 @@ impl Setup {
     #[must_use]
     pub const fn dark(mut self) -> Self {
         self.dark = true;
+        self
+    }
+
+    /// For a person in this time zone.
+    #[must_use]
+    pub const fn zone(mut self, zone: &'static str) -> Self {
+        self.zone = zone;
         self
     }
 }

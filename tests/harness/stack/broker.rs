@@ -20,6 +20,11 @@ pub(super) const FAST: &[&str] = &["raft.wal_max_size_bytes = 64000000"];
 /// Settings of a broker for measuring: its own defaults.
 pub(super) const DURABLE: &[&str] = &[];
 
+/// The policies that operators load into their broker.
+pub const SHIPPED_POLICIES: &str = include_str!("../../../deploy/rabbitmq/definitions.json");
+/// The broker's settings that they run it with.
+const SHIPPED_CONFIGURATION: &str = include_str!("../../../deploy/rabbitmq/rabbitmq.conf");
+
 /// Memory above which the broker stops publishers; more than it needs, less than the machine has.
 const MEMORY: &str = "1GB";
 /// Free disk below which it does the same.
@@ -32,7 +37,7 @@ const SAVE_NAMES: &str = "eval {ok,Names}=ra_system:lookup_name(quorum_queues,di
 const ANSWER: Duration = Duration::from_secs(20);
 
 impl Stack {
-    /// Makes a virtual host and returns the URL to use it by.
+    /// Makes a virtual host with the policies that Beckon ships and returns the URL to use it by.
     ///
     /// On servers given by `AMQP_URL` no way to make one is known: that URL itself is returned,
     /// and worlds take turns on it.
@@ -61,8 +66,8 @@ impl Stack {
 
     /// Lays a policy over queues of a virtual host, as an operator would.
     ///
-    /// `policy` is what the management API takes: `pattern`, `definition`, `apply-to`. A wiped
-    /// broker has lost it.
+    /// `policy` is what the management API takes: `pattern`, `definition`, `apply-to`, `priority`. A queue
+    /// follows one policy, that of the highest priority; the shipped one's is 10. A wiped broker has lost it.
     pub async fn put_policy(&self, vhost: &str, name: &str, policy: &Value) -> Result<()> {
         let path = format!("policies/{vhost}/{name}");
         let status = self.manage(Method::PUT, &path, Some(policy)).await?;
@@ -118,7 +123,7 @@ impl Stack {
 
     /// Takes everything away from the private broker: queues, messages, policies.
     ///
-    /// The virtual hosts made by this stack are there again afterwards, empty.
+    /// The virtual hosts made by this stack are there again afterwards, empty and with the shipped policies.
     pub async fn wipe_broker(&self) -> Result<()> {
         let own = self.own()?;
         self.stop_server(Server::Broker, "KILL").await?;
@@ -210,7 +215,15 @@ impl Stack {
             &management,
             &figures,
         ];
-        for line in lines.iter().chain(further) {
+        let set = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
+        let own_settings: Vec<String> = lines.iter().chain(further).copied().map(set).collect();
+        // What operators run with, but for where they keep files and how large their machines are.
+        let shipped = SHIPPED_CONFIGURATION.lines().filter(|line| {
+            let setting = set(line);
+            let is_elsewhere = setting == "load_definitions" || setting.starts_with("vm_memory_high_watermark");
+            !setting.is_empty() && !setting.starts_with('#') && !is_elsewhere && !own_settings.contains(&setting)
+        });
+        for line in lines.iter().copied().chain(further.iter().copied()).chain(shipped) {
             own.keeper.ask(format!("configure {line}")).await?;
         }
         Ok(())
@@ -218,7 +231,16 @@ impl Stack {
 
     async fn make_vhost(&self, name: &str) -> Result<()> {
         let status = self.manage(Method::PUT, &format!("vhosts/{name}"), None).await?;
-        accepted(status, &format!("could not create virtual host {name}"))
+        accepted(status, &format!("could not create virtual host {name}"))?;
+        let shipped = serde_json::from_str(SHIPPED_POLICIES)
+            .map_err(|e| HarnessError::because("could not read deploy/rabbitmq/definitions.json", e))?;
+        let status = self
+            .manage(Method::POST, &format!("definitions/{name}"), Some(&shipped))
+            .await?;
+        accepted(
+            status,
+            &format!("could not import deploy/rabbitmq/definitions.json into {name}"),
+        )
     }
 
     async fn manage(&self, method: Method, path: &str, body: Option<&Value>) -> Result<StatusCode> {

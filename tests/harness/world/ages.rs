@@ -33,4 +33,30 @@ impl World {
         }
         assert!(done.is_ok(), "{done:?}");
     }
+
+    /// Lets so many hours pass for the batches that have not finished and what they still owe: everything that
+    /// they did, or that is to happen to them at some time, is so much earlier.
+    ///
+    /// # Panics
+    ///
+    /// When the database does not answer.
+    pub async fn let_hours_pass(&self, hours: i32) {
+        let passing = sqlx::query(
+            "with open as (
+                 update batches
+                 set created_at = created_at - passed, start_at = start_at - passed, stale_at = stale_at - passed,
+                     deadline_at = deadline_at - passed, paused_at = paused_at - passed,
+                     resumed_at = resumed_at - passed
+                 from make_interval(hours => $1) as passed
+                 where finished_at is null
+             )
+             update deliveries
+             set due_at = due_at - passed, give_up_at = give_up_at - passed, moved_at = moved_at - passed,
+                 lease_until = lease_until - passed
+             from make_interval(hours => $1) as passed
+             where state in ('waiting', 'queued', 'retrying')",
+        );
+        let done = passing.bind(hours).execute(&self.db).await;
+        assert!(done.is_ok(), "{done:?}");
+    }
 }

@@ -109,13 +109,12 @@ impl Description {
 
     fn validate(&self, seen: &(String, String), schema: &Value, body: &Value) -> Result<(), String> {
         let known = lock(&self.validators).get(seen).cloned();
-        let validator = match known {
-            Some(validator) => validator,
-            None => {
-                let validator = Arc::new(self.validator(schema)?);
-                lock(&self.validators).insert(seen.clone(), Arc::clone(&validator));
-                validator
-            }
+        let validator = if let Some(validator) = known {
+            validator
+        } else {
+            let validator = Arc::new(self.validator(schema)?);
+            lock(&self.validators).insert(seen.clone(), Arc::clone(&validator));
+            validator
         };
         let faults: Vec<String> = validator
             .iter_errors(body)

@@ -80,18 +80,18 @@ pub(in super::super) async fn add(State(api): State<Api>, reader: Reader, fields
         );
     };
     let name = fields.trimmed("name").to_owned();
-    let made = link::make(&api)?;
+    let (link, digest) = link::make(&api)?;
     let new = NewAdministrator {
         email: address.as_typed().to_owned(),
         email_key: address.key(),
         name: name.clone(),
-        access: Access::Link(made.digest),
+        access: Access::Link(digest),
         created_by: reader.name.clone(),
     };
     match admit(&api, &reader, new, fields.text("token")).await? {
         Outcome::Made(one) => {
             let title = format!("{name} is an administrator");
-            link::shown(&api, &reader, title, Some(made.shown), (one.id, FIRST_PASSWORD)).await
+            link::shown(&api, &reader, title, Some(link), (one.id, FIRST_PASSWORD)).await
         }
         Outcome::Again => {
             let title = format!("{name} was added already");

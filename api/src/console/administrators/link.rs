@@ -1,7 +1,10 @@
 //! The link with which an administrator chooses a password: made when they are added and when their password
 //! is reset, and shown once to whoever hands it over.
+//!
+//! The token stands behind the `#`, which browsers keep to themselves, so no server's log has it.
 
 use super::super::access;
+use super::super::choose_password;
 use super::super::fields::Fields;
 use super::super::frame::Place;
 use super::super::once::{self, Told};
@@ -20,24 +23,20 @@ use tracing::info;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// A link, and what is kept of its token.
+/// A link, as it is shown.
 pub(super) struct Link {
-    pub(super) shown: Zeroizing<String>,
-    pub(super) digest: Vec<u8>,
+    address: Zeroizing<String>,
+    /// Its token alone, for a browser without JavaScript.
+    code: Zeroizing<String>,
 }
 
-/// Makes one.
-pub(super) fn make(api: &Api) -> Result<Link, Problem> {
+/// Makes one, and what is kept of its token.
+pub(super) fn make(api: &Api) -> Result<(Link, Vec<u8>), Problem> {
     let (token, digest) = session::make_token()?;
-    let token = Zeroizing::new(token);
-    Ok(Link {
-        shown: Zeroizing::new(format!(
-            "{}/console/choose-password/{}",
-            api.letters.public_url,
-            token.as_str()
-        )),
-        digest,
-    })
+    let code = Zeroizing::new(token);
+    let address = format!("{}{}#{}", api.letters.public_url, choose_password::PATH, code.as_str());
+    let address = Zeroizing::new(address);
+    Ok((Link { address, code }, digest))
 }
 
 /// The page that shows it.
@@ -45,7 +44,7 @@ pub(super) async fn shown(
     api: &Api,
     reader: &Reader,
     title: String,
-    link: Option<Zeroizing<String>>,
+    link: Option<Link>,
     (id, lifetime): (Uuid, Duration),
 ) -> Result<Response, Problem> {
     let frame = reader.frame(api, Place::Manage, title).await;
@@ -66,7 +65,8 @@ pub(super) async fn shown(
         back: format!("{PATH}/{id}"),
         back_label: "Go to their page",
     };
-    once::shown(frame, link, told)
+    let (address, code) = link.map(|link| (link.address, link.code)).unzip();
+    once::shown_with_code(frame, address, code, told)
 }
 
 /// Ends the password of an administrator who lost it, and their sessions, and makes a link for another one.
@@ -83,10 +83,9 @@ pub(in super::super) async fn reset(
             "You cannot reset your own password here. Change it under Your account.",
         ));
     }
-    let link = make(&api)?;
+    let (link, digest) = make(&api)?;
     let once = once::form(&reader.caller(), "renew administrator", fields.text("token"))?;
     let (db, reader_then, name) = (api.db.clone(), reader.clone(), known.name.clone());
-    let digest = link.digest;
     let is_made = api
         .to_the_end(async move {
             let mut transaction = access::begin(&db, &reader_then).await?;
@@ -117,5 +116,5 @@ pub(in super::super) async fn reset(
     } else {
         format!("The password of {} was reset already", known.name)
     };
-    shown(&api, &reader, title, is_made.then_some(link.shown), (id, RESET_LINK)).await
+    shown(&api, &reader, title, is_made.then_some(link), (id, RESET_LINK)).await
 }

@@ -96,7 +96,7 @@ pub(super) static GROUPS: [Group; 7] = [
         word: "keys",
         label: "API keys",
         acts: &[
-            act(Action::KeyMade, "Made an API key"),
+            act(Action::KeyMade, "Created an API key"),
             act(Action::KeyRevoked, "Revoked an API key"),
             act(Action::KeyRefused, "Tried an invalid API key"),
         ],

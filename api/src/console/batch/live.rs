@@ -57,6 +57,8 @@ pub(in crate::console) struct Live {
     pub(super) troubles: Vec<Group>,
     /// Who paused or stopped it.
     pub(super) reason: Option<String>,
+    /// How long its mails that were not tried yet are still of use, in a pause of a batch where that ends.
+    pub(super) time_left: Option<String>,
     /// What to do before it goes on, where it has paused itself.
     pub(super) before_resuming: Option<&'static str>,
     pub(super) starts: Starts,
@@ -104,6 +106,10 @@ impl Live {
             pace: pace(&sums, &seen.tally).filter(|_| view.state == BatchState::Running && !is_over),
             troubles: troubles(&seen.tally, view.state),
             reason: view.reason.as_deref().map(reason),
+            time_left: view
+                .expires_after_resume_seconds
+                .filter(|_| sums.waiting > 0)
+                .map(lasting),
             before_resuming: view.brake.as_deref().and_then(Brake::from_name).map(before_resuming),
             starts: Starts::at(view.start_at, now),
             finished: view.finished_at.map(|end| (moment(end), span(end))),

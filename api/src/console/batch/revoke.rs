@@ -3,7 +3,7 @@
 use super::{address, seen};
 use crate::console::fields::Fields;
 use crate::console::frame::{Frame, Place};
-use crate::console::respond::{page, redirect_saying};
+use crate::console::respond::{page, redirect_noting, redirect_saying};
 use crate::console::session::Administrator;
 use crate::console::words::{counted, some};
 use crate::credentials::revoke::{Revoked, Whose, revoke_for};
@@ -46,13 +46,23 @@ impl RevokePage {
 
     fn used_choice(&self) -> String {
         match self.used {
-            1 => "Also the one that was already used".to_owned(),
-            used => format!("Also the {} that were already used", counted(used)),
+            1 => "Also revoke the password that was already used".to_owned(),
+            used => format!("Also revoke the {} passwords that were already used", counted(used)),
         }
+    }
+
+    fn used_passwords(&self) -> String {
+        some(self.used, "used password", "used passwords")
+    }
+
+    /// Whether revoking the used ones is all that there is to do.
+    fn has_only_used(&self) -> bool {
+        self.unused == 0 && self.used > 0 && !self.is_sending
     }
 
     fn button(&self) -> String {
         match self.unused {
+            0 if self.has_only_used() => format!("Revoke {}", self.used_passwords()),
             0 => "Revoke passwords".to_owned(),
             unused => format!("Revoke {}", some(unused, "password", "passwords")),
         }
@@ -86,11 +96,17 @@ pub(in crate::console) async fn revoke(
 ) -> Result<Response, Problem> {
     let include_used = fields.is_set("include_used");
     let done = revoke_for(&api, &administrator.actor, Whose::Batch(id), include_used).await?;
+    if done.revoked == 0 && done.mails_cancelled == 0 {
+        return Ok(redirect_noting(&address(id), &told(&done)));
+    }
     Ok(redirect_saying(&address(id), &told(&done)))
 }
 
 fn told(done: &Revoked) -> String {
-    let ended = some(done.revoked, "password was revoked", "passwords were revoked");
+    let ended = match done.revoked {
+        0 => "No passwords were revoked".to_owned(),
+        revoked => some(revoked, "password was revoked", "passwords were revoked"),
+    };
     let kept = match done.already_used {
         0 => String::new(),
         1 => " 1 had already been used and still works.".to_owned(),

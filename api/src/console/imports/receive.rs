@@ -9,11 +9,13 @@ use crate::console::session::Administrator;
 use crate::problem::Problem;
 use crate::spool::{SILENCE_MOST, Spooled, UPLOAD_MOST_BYTES, UPLOAD_WITHIN, spool_stream};
 use crate::storing::Room;
+use crate::wiped;
 use axum::extract::Multipart;
 use axum::extract::multipart::{Field, MultipartError};
 use std::time::Duration;
 use tokio::time::timeout;
 use uuid::Uuid;
+use zeroize::Zeroizing;
 
 /// The other fields are a proof and two ids.
 const TEXT_MOST_BYTES: usize = 1_000;
@@ -108,16 +110,21 @@ async fn take(
     }
 }
 
-/// A short text; one that is too long or breaks off is none.
-async fn text(mut field: Field<'_>) -> String {
-    let mut bytes = Vec::new();
+/// A short text; one that is too long or breaks off is none. It is wiped: the proof is a secret, and so may be what
+/// was pasted into the wrong field.
+async fn text(mut field: Field<'_>) -> Zeroizing<String> {
+    let mut bytes: Zeroizing<Vec<u8>> = Zeroizing::default();
     while let Ok(Ok(Some(piece))) = timeout(SILENCE_MOST, field.chunk()).await {
-        bytes.extend_from_slice(&piece);
-        if bytes.len() > TEXT_MOST_BYTES {
-            return String::new();
+        let is_short = bytes.len() + piece.len() <= TEXT_MOST_BYTES;
+        if is_short {
+            wiped::append(&mut bytes, &piece);
+        }
+        wiped::wipe(piece);
+        if !is_short {
+            return Zeroizing::default();
         }
     }
-    String::from_utf8(bytes).unwrap_or_default()
+    wiped::into_text(bytes)
 }
 
 async fn pass_over(multipart: &mut Multipart) -> Result<(), MultipartError> {

@@ -2,10 +2,12 @@
 
 use super::estimate;
 use super::own::{self, Own};
+use super::schedule::Schedule;
 use crate::console::batch::live::mails;
 use crate::console::blocked::BlockedRow;
+use crate::console::fields::Fields;
 use crate::console::frame::{Frame, Place};
-use crate::console::respond::{page, redirect_noting};
+use crate::console::respond::{page_as, redirect_noting};
 use crate::console::session::Administrator;
 use crate::console::words::{counted, lasting, some};
 use crate::problem::Problem;
@@ -15,12 +17,14 @@ use crate::status_words::left_out;
 use crate::system_emails::current;
 use askama::Template;
 use axum::extract::State;
+use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use shared::store::blocked::{self, BlockedFilter};
 use shared::store::selections::{self, Selection, Sum};
 use shared::system_email::SystemEmailKind;
 use std::collections::BTreeMap;
+use url::form_urlencoded::byte_serialize;
 use uuid::Uuid;
 
 /// The page.
@@ -43,13 +47,16 @@ pub(super) struct CheckPage {
     /// How many have signed in, and how many got this mail in the last 24 hours.
     signed_in: i64,
     recent: i64,
+    /// What the button does at once, and what it does later without its moment.
     button: String,
+    button_later: String,
     pub(super) faults: Vec<(&'static str, String)>,
-    pub(super) start_at: String,
+    schedule: Schedule,
 }
 
-/// What the administrator may choose about people who would usually be left out.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+/// What stands behind the `?`: what the administrator chose about people who would usually be left out, and when
+/// the batch starts.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(in crate::console) struct Choice {
     /// Password mails: also to people who have signed in.
@@ -58,12 +65,42 @@ pub(in crate::console) struct Choice {
     /// Also to people who got this mail in the last 24 hours.
     #[serde(default)]
     pub(super) recent: Option<bool>,
+    /// A later start, in UTC, as the field sends it; empty for now.
+    #[serde(default)]
+    pub(super) start_at: String,
 }
 
 impl Choice {
+    /// Reads the form of the page.
+    pub(super) fn read(fields: &Fields) -> Self {
+        let is_true = |name: &str| Some(fields.text(name) == "true");
+        Self {
+            signed_in: is_true("signed_in"),
+            recent: is_true("recent"),
+            start_at: fields.trimmed("start_at").to_owned(),
+        }
+    }
+
+    /// Who is included, as the form repeats it to say what its numbers are of.
+    pub(super) fn included(&self) -> String {
+        let is = |choice: Option<bool>| choice.unwrap_or_default();
+        format!("signed_in={}&recent={}", is(self.signed_in), is(self.recent))
+    }
+
+    /// What stands behind the `?`.
+    pub(super) fn query(&self) -> String {
+        let mut query = self.included();
+        if !self.start_at.is_empty() {
+            let start_at: String = byte_serialize(self.start_at.as_bytes()).collect();
+            query.push_str("&start_at=");
+            query.push_str(&start_at);
+        }
+        query
+    }
+
     /// Without a word, one person who was chosen by name gets their mail, and of many those are left
     /// out who need none.
-    pub(super) fn resolved(self, is_one: bool) -> (bool, bool) {
+    pub(super) fn resolved(&self, is_one: bool) -> (bool, bool) {
         (self.signed_in.unwrap_or(is_one), self.recent.unwrap_or(is_one))
     }
 }
@@ -104,6 +141,15 @@ impl CheckPage {
         some(self.recent, "person got", "people got")
     }
 
+    /// When it starts unless it is scheduled.
+    fn starts_usually(&self) -> String {
+        if self.has_hold {
+            format!("{} after you send. Until then you can undo it.", self.hold)
+        } else {
+            "As soon as you send".to_owned()
+        }
+    }
+
     fn includes_signed_in(&self) -> bool {
         self.choice.signed_in.unwrap_or_default()
     }
@@ -130,16 +176,24 @@ pub(in crate::console) async fn show(
             "Nobody is chosen yet. Select at least one user.",
         ));
     }
-    page(&of(&api, &administrator, &selection, kind, choice).await?)
+    let schedule = Schedule::read(&api, &choice.start_at).await?;
+    let page = of(&api, &administrator, &selection, kind, choice, schedule).await?;
+    let status = if page.faults.is_empty() {
+        StatusCode::OK
+    } else {
+        StatusCode::UNPROCESSABLE_ENTITY
+    };
+    page_as(status, &page)
 }
 
-/// The page for a choice.
+/// The page for a choice and a start.
 pub(super) async fn of(
     api: &Api,
     administrator: &Administrator,
     selection: &Selection,
     kind: SystemEmailKind,
     choice: Choice,
+    schedule: Schedule,
 ) -> Result<CheckPage, Problem> {
     let all = selections::sums(&api.db, selection.id, kind).await?;
     let total: i64 = all.iter().map(|sum| sum.n).sum();
@@ -152,8 +206,11 @@ pub(super) async fn of(
     let letter = current(api, kind).await?;
     let of_those = |is: fn(&Sum) -> bool| all.iter().filter(|sum| is(sum)).map(|sum| sum.n).sum();
     let hold = i64::try_from(api.hold.as_secs()).unwrap_or(i64::MAX);
+    let frame = administrator.frame(api, Place::Users, "Check before you send").await;
+    let faults: Vec<_> = schedule.fault.iter().map(|fault| ("start_at", fault.clone())).collect();
+    let (button, button_later) = buttons(kind, &sums);
     Ok(CheckPage {
-        frame: administrator.frame(api, Place::Users, "Check before you send").await,
+        frame: if faults.is_empty() { frame } else { frame.with_faults() },
         id: selection.id,
         name: kind.name(),
         subject: letter.subject,
@@ -162,14 +219,13 @@ pub(super) async fn of(
         has_hold: hold > 0,
         estimate: estimate::of(api, kind, sums.sent).await?,
         is_password_mail: kind == SystemEmailKind::PasswordReset,
-        button: match sums.sent {
-            0 => format!("Unblock and send {}", mails(kind, sums.blocked)),
-            sent => format!("Send {}", mails(kind, sent)),
-        },
+        button,
+        button_later,
         blocked: blocked.map(BlockedRow::of),
         choice: Choice {
             signed_in: Some(signed_in),
             recent: Some(recent),
+            start_at: choice.start_at,
         },
         sums,
         signed_in: if kind == SystemEmailKind::PasswordReset {
@@ -178,9 +234,26 @@ pub(super) async fn of(
             0
         },
         recent: of_those(|sum| sum.is_recent && !sum.is_waiting),
-        faults: Vec::new(),
-        start_at: String::new(),
+        faults,
+        schedule,
     })
+}
+
+/// What the button says of a batch that starts now, and of a later one up to its moment.
+fn buttons(kind: SystemEmailKind, sums: &Sums) -> (String, String) {
+    match sums.sent {
+        0 => {
+            let mails = mails(kind, sums.blocked);
+            (
+                format!("Unblock and send {mails}"),
+                format!("Unblock and schedule {mails} for"),
+            )
+        }
+        sent => {
+            let mails = mails(kind, sent);
+            (format!("Send {mails}"), format!("Schedule {mails} for"))
+        }
+    }
 }
 
 fn sums(all: &[Sum], kind: SystemEmailKind, signed_in: bool, recent: bool) -> Sums {

@@ -2,9 +2,10 @@
 
 use super::check::{self, Choice};
 use super::own::{self, Own};
+use super::schedule::Schedule;
 use crate::blocked::unblock_those;
 use crate::console::fields::Fields;
-use crate::console::respond::{page_as, redirect};
+use crate::console::respond::{page_as, redirect, redirect_noting};
 use crate::console::session::Administrator;
 use crate::idempotent::{IdempotencyKey, Once};
 use crate::intake::accept_batch;
@@ -18,9 +19,6 @@ use axum::response::Response;
 use shared::store::intake::{NewBatch, Selection};
 use shared::system_email::SystemEmailKind;
 use shared::trace::TraceContext;
-use std::time::Duration;
-use time::macros::format_description;
-use time::{OffsetDateTime, PrimitiveDateTime};
 use uuid::Uuid;
 
 /// Sends, once, whatever happens to the click.
@@ -35,29 +33,20 @@ pub(in crate::console) async fn send(
         Own::Open(selection, kind) => (selection, kind),
         Own::Sent(response) => return Ok(response),
     };
-    let choice = Choice {
-        signed_in: Some(fields.is_set("signed_in")),
-        recent: Some(fields.is_set("recent")),
-    };
-    let mut faults = Vec::new();
-    if fields.is_set("must_understand") && !fields.is_set("understood") {
-        faults.push((
-            "understood",
-            "Say that you understand, or leave out the people who have signed in".to_owned(),
-        ));
+    let choice = Choice::read(&fields);
+    let schedule = Schedule::read(&api, &choice.start_at).await?;
+    if schedule.fault.is_none() && (fields.text("do") == "update" || !is_shown(&fields, &choice)) {
+        return Ok(shown_again(id, &choice, &fields));
     }
-    let start_at = match start(fields.trimmed("start_at")) {
-        Ok(start_at) => start_at,
-        Err(fault) => {
-            faults.push(("start_at", fault.to_owned()));
-            None
-        }
-    };
-    if !faults.is_empty() {
-        let mut page = check::of(&api, &administrator, &selection, kind, choice).await?;
+    let (start_at, includes) = (schedule.start_at, choice.clone());
+    let is_understood = !fields.is_set("must_understand") || fields.is_set("understood");
+    if schedule.fault.is_some() || !is_understood {
+        let mut page = check::of(&api, &administrator, &selection, kind, choice, schedule).await?;
         page.frame = page.frame.with_faults();
-        page.faults = faults;
-        fields.trimmed("start_at").clone_into(&mut page.start_at);
+        if !is_understood {
+            let fault = "Say that you understand, or leave out the people who have signed in";
+            page.faults.push(("understood", fault.to_owned()));
+        }
         return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
     }
     own::write_down(&api, &selection).await?;
@@ -79,10 +68,10 @@ pub(in crate::console) async fn send(
             chosen: Some(id),
             ..Selection::default()
         },
-        hold: if start_at.is_some() { Duration::ZERO } else { api.hold },
+        hold: api.hold,
         start_at,
-        include_signed_in: choice.signed_in.unwrap_or_default(),
-        include_recent: choice.recent.unwrap_or_default(),
+        include_signed_in: includes.signed_in.unwrap_or_default(),
+        include_recent: includes.recent.unwrap_or_default(),
         stale_after: (kind == SystemEmailKind::PasswordReset).then_some(api.password_stale),
         created_by: caller.actor.clone(),
         trace,
@@ -91,29 +80,20 @@ pub(in crate::console) async fn send(
     Ok(redirect(&format!("/console/batches/{}", accepted.batch)))
 }
 
-/// The moment that was filled in, in UTC; none when the field was left empty.
-fn start(text: &str) -> Result<Option<OffsetDateTime>, &'static str> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let format = format_description!("[year]-[month]-[day]T[hour]:[minute]");
-    let read = PrimitiveDateTime::parse(text, format).map_err(|_| "Enter a date and a time, or leave both empty")?;
-    if (1970..2100).contains(&read.year()) {
-        Ok(Some(read.assume_utc()))
-    } else {
-        Err("Start before the year 2100")
-    }
+/// Whether the form's numbers and its button are those of what was chosen in it. They are not when a choice was
+/// changed after the page was shown, or when a start was typed and no script wrote it on the button.
+fn is_shown(fields: &Fields, choice: &Choice) -> bool {
+    fields.text("shown") == choice.included() && fields.trimmed("shown_start") == choice.start_at
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use time::macros::datetime;
-
-    #[test]
-    fn a_start_is_read_as_the_field_sends_it() {
-        assert_eq!(start(""), Ok(None));
-        assert_eq!(start("2026-12-01T09:30"), Ok(Some(datetime!(2026-12-01 09:30 UTC))));
-        assert!(start("tomorrow").is_err() && start("9999-01-01T00:00").is_err());
+/// The page once more, for what was changed in it.
+fn shown_again(id: Uuid, choice: &Choice, fields: &Fields) -> Response {
+    let to = format!("/console/selections/{id}/check?{}", choice.query());
+    if fields.text("do") == "update" {
+        return redirect(&to);
     }
+    redirect_noting(
+        &to,
+        "Nothing has been sent yet. You changed this page: check the numbers and the start, then send.",
+    )
 }

@@ -52,7 +52,7 @@ pub(super) async fn ask_unlock(
 async fn ask_for(api: &Api, administrator: &Administrator, id: Uuid, unlocks: bool) -> Result<Response, Problem> {
     let user = users::get(api, id).await?;
     if user.locked_at.is_some() != unlocks {
-        let now = if unlocks { "not locked" } else { "locked already" };
+        let now = if unlocks { "not locked" } else { "already locked" };
         return Ok(redirect_noting(&address(id), &format!("{} is {now}.", user.called())));
     }
     let mails = mails::of_user(&api.db, id, LISTED).await?;

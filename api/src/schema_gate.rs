@@ -1,0 +1,90 @@
+//! Serving nothing until the database has the schema of this release.
+//!
+//! During an upgrade a new API may be started before the schema has been brought up. It waits, as a worker does,
+//! instead of ending: whoever started it would start it again and again. Meanwhile it is alive, not ready, and
+//! answers requests with 503.
+
+use crate::problem::Problem;
+use crate::state::Api;
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use shared::lifecycle::Lifecycle;
+use shared::reconnect::Delays;
+use shared::store::{Db, schema};
+use std::sync::Arc;
+use tokio::sync::watch::Sender;
+use tracing::{info, warn};
+
+/// Whether the schema is there, as far as is known. A database that does not answer keeps the gate open: each
+/// request finds that out for itself.
+#[derive(Clone, Debug, Default)]
+pub struct SchemaGate(Arc<Sender<Option<String>>>);
+
+impl SchemaGate {
+    /// What keeps the gate closed.
+    pub fn obstacle(&self) -> Option<String> {
+        self.0.borrow().clone()
+    }
+
+    /// Resolves once the gate is open, or when the process stops.
+    pub async fn opened(&self, lifecycle: &Lifecycle) {
+        let mut seen = self.0.subscribe();
+        tokio::select! {
+            // The sender lives as long as `self`.
+            _ = seen.wait_for(Option::is_none) => {}
+            () = lifecycle.stopping().cancelled() => {}
+        }
+    }
+
+    /// Looks once, before anything is served. Returns whether the answer is final.
+    pub async fn look(&self, db: &Db) -> bool {
+        match schema::missing(db).await {
+            Ok(missing) if missing.is_empty() => {
+                if self.0.send_replace(None).is_some() {
+                    info!("The database has the schema of this release; serving");
+                }
+                true
+            }
+            Ok(missing) => {
+                let told = schema::told(&missing);
+                warn!(
+                    error = told,
+                    "Could not use the database (DATABASE_URL); serving nothing until that is put right"
+                );
+                self.0.send_replace(Some(told));
+                false
+            }
+            Err(fault) => {
+                let fault = fault.explained(db).await;
+                warn!(error = %fault, "Could not read which migrations were applied; serving as if all were");
+                false
+            }
+        }
+    }
+
+    /// Looks until the schema is there or the process stops.
+    pub async fn keep_looking(&self, db: &Db, lifecycle: &Lifecycle) {
+        let mut delays = Delays::for_a_near_server();
+        while !lifecycle.is_stopping() {
+            lifecycle.pause(delays.next_delay()).await;
+            if lifecycle.is_stopping() || self.look(db).await {
+                return;
+            }
+        }
+    }
+}
+
+/// Refuses a request while the schema is missing.
+pub(crate) async fn pass(State(api): State<Api>, request: Request, next: Next) -> Response {
+    if api.schema.obstacle().is_some() {
+        return Problem::unavailable(
+            "unavailable",
+            "Beckon is being upgraded: its database does not have the schema of this release yet. Ask again in a \
+             moment.",
+            5,
+        )
+        .into_response();
+    }
+    next.run(request).await
+}

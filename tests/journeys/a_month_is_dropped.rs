@@ -1,0 +1,225 @@
+//! A month goes with all of its batches or not at all, so that their counts stay.
+
+use crate::by_hand::run;
+use crate::json;
+use harness::World;
+use serde_json::Value;
+use shared::store::tally::{self, Alike};
+use shared::store::{batches, months};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// How long details are kept here.
+const KEPT: Duration = Duration::from_hours(30 * 24);
+
+/// Mails of each batch.
+const EACH: i64 = 3;
+
+/// How many of a batch stand where, as its page counts it.
+async fn counts(world: &World, batch: Uuid) -> Vec<Alike> {
+    let batch = batches::find(&world.db, batch).await.unwrap().unwrap();
+    let mut alike = tally::of_batch(&world.db, &batch).await.unwrap().alike;
+    alike.sort_by_key(|one| (one.state.as_str(), one.reason.clone()));
+    alike
+}
+
+async fn set(world: &World, statement: &'static str, batch: Uuid) {
+    sqlx::query(statement).bind(batch).execute(&world.db).await.unwrap();
+}
+
+/// A batch in each state that one can have, once with all of its mails owed and once with nothing left, found
+/// before anybody has finished it; and one that is finished.
+async fn every_state(world: &mut World) -> Vec<(String, Uuid)> {
+    let states = ["held", "running", "paused", "stopped"];
+    let cases: Vec<(&str, bool)> = states
+        .iter()
+        .flat_map(|state| [(*state, true), (*state, false)])
+        .collect();
+    let all = EACH * i64::try_from(cases.len() + 1).unwrap();
+    world.people(usize::try_from(all).unwrap()).await;
+    let mut people = (1..=all).map(|n| format!("person{n}@example.org"));
+    let mut next = async |hold_seconds: u32| {
+        let emails: Vec<String> = people.by_ref().take(usize::try_from(EACH).unwrap()).collect();
+        world
+            .invite(json!({ "emails": emails, "hold_seconds": hold_seconds }))
+            .await
+    };
+    let finished = next(0).await;
+    let mut found = Vec::new();
+    for (state, is_owed) in cases {
+        let name = format!("{state}, {}", if is_owed { "owed" } else { "nothing left" });
+        found.push((name, next(3_600).await));
+    }
+    world.finished(finished).await;
+    world.kill_all().await;
+    for (name, batch) in &found {
+        let (state, left) = name.split_once(", ").unwrap();
+        let moved = sqlx::query("update batches set state = $2::batch_state, paused_at = now() where id = $1");
+        moved.bind(batch).bind(state).execute(&world.db).await.unwrap();
+        if left == "nothing left" {
+            let sent = "update deliveries set state = 'sent', sent_at = now(), attempt = 1 where batch_id = $1";
+            set(world, sent, *batch).await;
+        }
+    }
+    found.push(("finished".to_owned(), finished));
+    found
+}
+
+#[tokio::test]
+async fn below_batches_of_every_state_it_takes_no_count_from_any() {
+    let mut world = World::start().await;
+    let all = every_state(&mut world).await;
+    world.let_days_pass(70).await;
+    let mut before = Vec::new();
+    for (_, batch) in &all {
+        before.push(counts(&world, *batch).await);
+    }
+
+    let dropped = months::drop(&world.db, KEPT).await.unwrap();
+
+    assert_eq!(dropped, [], "a month of which mails are owed");
+    for ((name, batch), before) in all.iter().zip(&before) {
+        assert_eq!(&counts(&world, *batch).await, before, "{name}");
+        assert_eq!(before.iter().map(|alike| alike.count).sum::<i64>(), EACH, "{name}");
+    }
+
+    // Nothing is owed any more, and only those are unfinished of which nothing is left.
+    run(&world, "delete from deliveries where state = 'waiting'").await;
+    run(
+        &world,
+        "delete from batches b where not exists (select from deliveries where batch_id = b.id)",
+    )
+    .await;
+    let with_nothing_left = months::drop(&world.db, KEPT).await.unwrap();
+    assert_eq!(with_nothing_left, [], "their counts would be nought");
+
+    world.start_api().await.unwrap();
+    let left: Vec<&(String, Uuid)> = all.iter().filter(|(name, _)| !name.ends_with("owed")).collect();
+    for (name, batch) in left.iter().filter(|(name, _)| !name.starts_with("held")) {
+        let finished = world.finished(*batch).await;
+        assert_eq!(finished["counts"]["sent"], EACH, "{name}: {finished}");
+    }
+    run(&world, "update batches set start_at = now() where state = 'held'").await;
+    for (_, batch) in &left {
+        world.finished(*batch).await;
+    }
+    let at_last = months::drop(&world.db, KEPT).await.unwrap();
+
+    assert_eq!(at_last.len(), 1, "{at_last:?}");
+    for (name, batch) in &left {
+        let dropped = world.batch(*batch).await;
+        assert!(dropped["details_dropped_at"].is_string(), "{name}: {dropped}");
+        assert_eq!(dropped["counts"]["sent"], EACH, "{name}: {dropped}");
+        assert!(world.deliveries(*batch).await.is_empty(), "{name}");
+    }
+    world.end().await;
+}
+
+/// Moves a batch, and each of its mails, to so many seconds before (below nought: after) the end of the month
+/// before last.
+async fn move_to(world: &World, batch: Uuid, accepted: f64, mails: &[f64]) {
+    let ids: Vec<Uuid> = sqlx::query_scalar("select id from deliveries where batch_id = $1 order by id")
+        .bind(batch)
+        .fetch_all(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(ids.len(), mails.len());
+    let end = "(date_trunc('month', now() at time zone 'UTC') - interval '1 month') at time zone 'UTC'";
+    for (id, before) in ids.into_iter().zip(mails) {
+        for (table, column) in [("deliveries", "id"), ("attempts", "delivery_id")] {
+            let moving = format!(
+                "update {table} set {column} = (substr(uuid_v7_from({end} - make_interval(secs => $2))::text, 1, 13)
+                                                || substr({column}::text, 14))::uuid where {column} = $1"
+            );
+            let moving = sqlx::query(sqlx::AssertSqlSafe(moving)).bind(id).bind(before);
+            moving.execute(&world.db).await.unwrap();
+        }
+    }
+    let moving = format!("update batches set created_at = {end} - make_interval(secs => $2) where id = $1");
+    let moving = sqlx::query(sqlx::AssertSqlSafe(moving)).bind(batch).bind(accepted);
+    moving.execute(&world.db).await.unwrap();
+}
+
+/// As long as it takes for the month before last to be dropped, and not for the last.
+async fn kept(world: &World) -> Duration {
+    let seconds: f64 = sqlx::query_scalar(
+        "select extract(epoch from now() at time zone 'UTC' - date_trunc('month', now() at time zone 'UTC') + interval '1 month')::float8 - 3600",
+    )
+    .fetch_one(&world.db)
+    .await
+    .unwrap();
+    Duration::from_secs_f64(seconds)
+}
+
+async fn invited(world: &World, name: &str, count: usize, hold_seconds: u32) -> Uuid {
+    let emails: Vec<String> = (1..=count).map(|n| format!("{name}{n}@example.org")).collect();
+    world
+        .import(&format!("email\n{}\n", emails.join("\n")))
+        .await
+        .expect(201);
+    world
+        .invite(json!({ "emails": emails, "hold_seconds": hold_seconds }))
+        .await
+}
+
+#[tokio::test]
+async fn a_batch_accepted_at_its_very_end_goes_with_it_and_one_that_is_not_finished_keeps_it() {
+    let world = World::start().await;
+    let (at_the_end, across, after, open) = (
+        invited(&world, "end", 1, 0).await,
+        invited(&world, "across", 2, 0).await,
+        invited(&world, "after", 1, 0).await,
+        invited(&world, "open", 2, 3_600).await,
+    );
+    for batch in [at_the_end, across, after] {
+        world.finished(batch).await;
+    }
+    sqlx::query(
+        "select make_month((date_trunc('month', now() at time zone 'UTC') - make_interval(months => n))::date)
+         from generate_series(1, 2) as n",
+    )
+    .execute(&world.db)
+    .await
+    .unwrap();
+    move_to(&world, at_the_end, 1_800.0, &[1_799.0]).await;
+    move_to(&world, across, 1.0, &[0.5, -0.5]).await;
+    move_to(&world, after, -1.0, &[-2.0]).await;
+    move_to(&world, open, 1.0, &[0.5, -0.5]).await;
+    // Of this one the mail in that month is sent, and the next one waits.
+    let paused = "update batches set state = 'paused', paused_at = now() where id = $1";
+    set(&world, paused, open).await;
+    let sent = "update deliveries set state = 'sent', sent_at = now(), attempt = 1
+                where id = (select min(id::text)::uuid from deliveries where batch_id = $1)";
+    set(&world, sent, open).await;
+    let kept = kept(&world).await;
+    let while_one_is_open = months::drop(&world.db, kept).await.unwrap();
+    world
+        .post(&format!("/v1/batches/{open}/stop"), json!({}))
+        .await
+        .expect(200);
+    let stopped = world.finished(open).await;
+    let dropped = months::drop(&world.db, kept).await.unwrap();
+
+    assert_eq!(while_one_is_open, [], "half of an unfinished batch would be gone");
+    assert_eq!(
+        (&stopped["counts"]["sent"], &stopped["counts"]["cancelled"]),
+        (&json!(1), &json!(1)),
+        "{stopped}"
+    );
+    assert_eq!(dropped.len(), 1, "{dropped:?}");
+    for (batch, sent) in [(at_the_end, 1), (across, 2), (open, 1)] {
+        let seen = world.batch(batch).await;
+        assert!(seen["details_dropped_at"].is_string(), "{seen}");
+        assert_eq!(seen["counts"]["sent"], sent, "{seen}");
+        assert!(world.deliveries(batch).await.is_empty(), "{seen}");
+    }
+    let neighbour = world.batch(after).await;
+    assert_eq!(neighbour["details_dropped_at"], Value::Null, "{neighbour}");
+    assert_eq!(world.deliveries(after).await.len(), 1);
+    let attempts: i64 = sqlx::query_scalar("select count(*) from attempts")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(attempts, 1, "those of the neighbour");
+    world.end().await;
+}

@@ -1,0 +1,30 @@
+//! A listener whose connection a firewall has forgotten hears nothing and is told nothing, and notices all the same.
+
+use harness::{Setup, World};
+
+/// What the log says when one is found deaf, and when it listens again.
+const DEAF: &str = "Postgres sends no notifications";
+const AGAIN: &str = "Listening to Postgres again";
+
+#[tokio::test]
+async fn a_deaf_listener_is_noticed_and_listens_again() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    let (proxy, url) = world.detour("DATABASE_URL").await;
+    let other = world.another_api(&[("DATABASE_URL", &url)]).await.unwrap();
+
+    proxy.silence();
+    world
+        .eventually("the deaf listener to be noticed and replaced", async || {
+            let log = other.program.log();
+            (log.contains(DEAF) && log.contains(AGAIN)).then_some(())
+        })
+        .await;
+
+    let own = world.api.as_ref().unwrap().log();
+    assert!(
+        !own.contains(DEAF),
+        "one that has merely nothing to hear is not deaf: {own}"
+    );
+    drop(other);
+    world.end().await;
+}
