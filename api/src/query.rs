@@ -51,8 +51,28 @@ impl<T: SearchForm, S: Send + Sync> FromRequestParts<S> for SearchQuery<T> {
     }
 }
 
+/// Reads parameters of two types. Those of the second have these names, and all others are of the first.
+pub(crate) fn read_two<T: DeserializeOwned, U: DeserializeOwned>(
+    query: &str,
+    names: &[&str],
+) -> Result<(T, U), Problem> {
+    let filled = filled(query, &[])?;
+    let (second, first): (Vec<&str>, Vec<&str>) = filled
+        .into_iter()
+        .partition(|part| names.contains(&decoded(part).0.as_str()));
+    let first = parse(&first.join("&")).map_err(|_| blame::<T>(&first, names))?;
+    let second = parse(&second.join("&")).map_err(|_| blame::<U>(&second, &[]))?;
+    Ok((first, second))
+}
+
 /// Reads parameters; those of `may_be_empty` are absent when they have no value.
-pub(crate) fn read<T: DeserializeOwned>(query: &str, may_be_empty: &[&str]) -> Result<T, Problem> {
+fn read<T: DeserializeOwned>(query: &str, may_be_empty: &[&str]) -> Result<T, Problem> {
+    let filled = filled(query, may_be_empty)?;
+    parse(&filled.join("&")).map_err(|_| blame::<T>(&filled, &[]))
+}
+
+/// The parameters with a value.
+fn filled<'q>(query: &'q str, may_be_empty: &[&str]) -> Result<Vec<&'q str>, Problem> {
     let mut filled = Vec::new();
     for part in query.split('&').filter(|part| !part.is_empty()) {
         let (name, value) = decoded(part);
@@ -73,7 +93,7 @@ pub(crate) fn read<T: DeserializeOwned>(query: &str, may_be_empty: &[&str]) -> R
             ));
         }
     }
-    parse(&filled.join("&")).map_err(|_| blame::<T>(&filled))
+    Ok(filled)
 }
 
 fn parse<T: DeserializeOwned>(query: &str) -> Result<T, String> {
@@ -91,8 +111,9 @@ fn decoded(part: &str) -> (String, String) {
         .unwrap_or_default()
 }
 
-/// Finds the parameter at fault: none is required, so each can be judged by itself.
-fn blame<T: DeserializeOwned>(filled: &[&str]) -> Problem {
+/// Finds the parameter at fault: none is required, so each can be judged by itself. There are also those of these
+/// names.
+fn blame<T: DeserializeOwned>(filled: &[&str], also: &[&str]) -> Problem {
     for part in filled {
         let Err(said) = parse::<T>(part) else { continue };
         let (name, value) = decoded(part);
@@ -104,7 +125,10 @@ fn blame<T: DeserializeOwned>(filled: &[&str]) -> Problem {
             let message = format!(
                 "There is no parameter {}; there are {}.",
                 shown(&name),
-                known.replace('`', "").replace(" or ", ", ")
+                std::iter::once(&*known.replace('`', "").replace(" or ", ", "))
+                    .chain(also.iter().copied())
+                    .collect::<Vec<_>>()
+                    .join(", ")
             );
             return wrong(&name, "unknown_parameter", message);
         }

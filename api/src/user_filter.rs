@@ -1,37 +1,84 @@
-//! Conditions on users, as requests name them.
+//! Conditions on users, as JSON and addresses name them.
 
 use crate::body::{not_null, without_controls};
-use crate::problem::FieldError;
+use crate::page::PageRequest;
+use crate::problem::{FieldError, Problem};
+use crate::query;
+use axum::extract::FromRequestParts;
+use axum::http::StatusCode;
+use axum::http::request::Parts;
 use serde::Deserialize;
 use shared::store::imports::ImportEffect;
-use shared::store::users::UserFilter;
-use utoipa::ToSchema;
+use shared::user_filter::{Access, UserFilter};
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 /// Which users match: those who meet all conditions.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[derive(Clone, Debug, Default, Deserialize, ToSchema, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub struct FilterRequest {
-    /// Part of the address or name.
+    /// Part of the address or the name.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = String, required = false, min_length = 1)]
+    #[param(value_type = String, required = false, min_length = 1)]
     pub q: Option<String>,
-    /// Brought in by this import.
+    /// This import had them in its file.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Uuid, required = false)]
+    #[param(value_type = Uuid, required = false)]
     pub import: Option<Uuid>,
     /// `created`, `updated` or left `unchanged` by an import; by this one, with `import`.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = String, required = false)]
+    #[param(value_type = String, required = false)]
     pub effect: Option<ImportEffect>,
-    /// Got an invite.
+    /// Whether an invite to them was sent.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = bool, required = false)]
+    #[param(value_type = bool, required = false)]
     pub invited: Option<bool>,
-    /// Has signed in.
+    /// Whether they have signed in.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = bool, required = false)]
+    #[param(value_type = bool, required = false)]
     pub signed_in: Option<bool>,
+    /// Their `access.state`: `none`, `password_mailed` and not used yet, `password_expired`, `signed_in` with a
+    /// mailed password, or `own_password`.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = String, required = false)]
+    #[param(value_type = String, required = false)]
+    pub access: Option<Access>,
+    /// Whether their latest email failed or expired, or their address is blocked.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = bool, required = false)]
+    #[param(value_type = bool, required = false)]
+    pub last_email_failed: Option<bool>,
+    /// Whether their address is blocked.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = bool, required = false)]
+    #[param(value_type = bool, required = false)]
+    pub blocked: Option<bool>,
+    /// Whether they are locked.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = bool, required = false)]
+    #[param(value_type = bool, required = false)]
+    pub locked: Option<bool>,
+}
+
+impl FilterRequest {
+    /// The conditions, by name.
+    pub const NAMES: [&str; 9] = [
+        "q",
+        "import",
+        "effect",
+        "invited",
+        "signed_in",
+        "access",
+        "last_email_failed",
+        "blocked",
+        "locked",
+    ];
 }
 
 impl TryFrom<FilterRequest> for UserFilter {
@@ -39,7 +86,18 @@ impl TryFrom<FilterRequest> for UserFilter {
 
     /// The conditions as Postgres is asked. A search for nothing is an error, because it would match everyone.
     fn try_from(request: FilterRequest) -> Result<Self, FieldError> {
-        if let Some(q) = &request.q {
+        let FilterRequest {
+            q,
+            import,
+            effect,
+            invited,
+            signed_in,
+            access,
+            last_email_failed,
+            blocked,
+            locked,
+        } = request;
+        if let Some(q) = &q {
             without_controls("q", q)?;
             if q.trim().is_empty() {
                 return Err(FieldError::in_field(
@@ -50,12 +108,81 @@ impl TryFrom<FilterRequest> for UserFilter {
             }
         }
         Ok(Self {
-            search: request.q,
-            import: request.import,
-            effect: request.effect,
-            invited: request.invited,
-            signed_in: request.signed_in,
-            failed: None,
+            q: q.map(|q| q.trim().to_owned()),
+            import,
+            effect,
+            invited,
+            signed_in,
+            access,
+            last_email_failed,
+            blocked,
+            locked,
         })
+    }
+}
+
+/// Reads the conditions in a query, and its other parameters by themselves.
+///
+/// # Errors
+///
+/// 400 when a parameter is unknown, empty or cannot be read.
+pub(crate) fn read<T: serde::de::DeserializeOwned>(query: &str, others: &[&str]) -> Result<(UserFilter, T), Problem> {
+    let (request, others) = query::read_two::<FilterRequest, T>(query, others)?;
+    let filter = UserFilter::try_from(request).map_err(|fault| {
+        Problem::new(StatusCode::BAD_REQUEST, &fault.code, fault.message.clone()).with_errors(vec![fault])
+    })?;
+    Ok((filter, others))
+}
+
+/// The parameters of a list of users: which users, and which page of them.
+#[derive(Clone, Debug)]
+pub struct FilteredPage {
+    /// Which users.
+    pub filter: UserFilter,
+    /// Which page.
+    pub page: PageRequest,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for FilteredPage {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let (filter, page) = read(parts.uri.query().unwrap_or_default(), &["limit", "cursor"])?;
+        Ok(Self { filter, page })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_filter_has_the_same_conditions_in_json_in_an_address_and_stored() {
+        let conditions = json!({
+            "q": "ana", "import": Uuid::from_u128(7), "effect": "updated", "invited": true, "signed_in": false,
+            "access": "password_mailed", "last_email_failed": true, "blocked": false, "locked": false
+        });
+        let mut names: Vec<&str> = conditions.as_object().unwrap().keys().map(String::as_str).collect();
+        names.sort_unstable();
+        let mut known = FilterRequest::NAMES;
+        known.sort_unstable();
+        assert_eq!(names, known);
+        let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let query: Vec<String> = conditions
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, value)| format!("{name}={}", text(value)))
+            .collect();
+
+        let from_json: FilterRequest = serde_json::from_value(conditions.clone()).unwrap();
+        let from_json = UserFilter::try_from(from_json).unwrap();
+        let (from_query, page) =
+            read::<PageRequest>(&format!("limit=7&{}", query.join("&")), &["limit", "cursor"]).unwrap();
+
+        assert_eq!((&from_query, page.limit), (&from_json, Some(7)));
+        assert_eq!(from_json.conditions(), conditions);
+        assert_eq!(UserFilter::from_stored(&conditions), Some(from_json));
     }
 }

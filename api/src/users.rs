@@ -7,21 +7,22 @@ use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::page::{Page, PageRequest};
 use crate::problem::Problem;
-use crate::query::{Path, Query};
+use crate::query::Path;
 use crate::state::Api;
+use crate::user_filter::{FilterRequest, FilteredPage};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 use shared::delivery::DeliveryState;
 use shared::store::audit::Actor;
-use shared::store::imports::ImportEffect;
-use shared::store::users::{self, Changed, User, UserFilter};
+use shared::store::users::{self, Changed, User};
+use shared::user_filter::Access;
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use tracing::info;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use change::ChangeRequest;
@@ -87,7 +88,7 @@ impl TryFrom<User> for UserView {
 
     fn try_from(user: User) -> Result<Self, Problem> {
         let access = AccessView {
-            state: access_state(&user),
+            state: access_state(&user).as_str(),
             password_expires_at: user.password_expires_at,
             signed_in_at: user.signed_in_at,
         };
@@ -111,61 +112,27 @@ impl TryFrom<User> for UserView {
     }
 }
 
-/// How far somebody has come in. The furthest step wins: who signed in once has come in, whatever was mailed to them since.
-pub fn access_state(user: &User) -> &'static str {
+/// How far a user has come in.
+pub fn access_state(user: &User) -> Access {
     if user.has_chosen {
-        "own_password"
+        Access::OwnPassword
     } else if user.signed_in_at.is_some() {
-        "signed_in"
+        Access::SignedIn
     } else if user.password_has_expired {
-        "password_expired"
+        Access::PasswordExpired
     } else if user.password_expires_at.is_some() {
-        "password_mailed"
+        Access::PasswordMailed
     } else {
-        "none"
+        Access::None
     }
 }
 
-/// Which users, and which page of them.
-#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-#[serde(deny_unknown_fields)]
-pub struct ListRequest {
-    /// Part of the address or the name.
-    pub q: Option<String>,
-    /// Only those this import brought in.
-    pub import: Option<Uuid>,
-    /// Only those an import `created`, `updated` or left `unchanged`; this one, with `import`.
-    #[param(value_type = Option<String>)]
-    pub effect: Option<ImportEffect>,
-    /// `true`: only those with an invite that was sent. `false`: only those without.
-    pub invited: Option<bool>,
-    /// `true`: only those who have signed in. `false`: only those who have not.
-    pub signed_in: Option<bool>,
-    /// How many items at most: 1 to 1000, 50 unless said.
-    pub limit: Option<i64>,
-    /// The `next_cursor` of the page before.
-    pub cursor: Option<String>,
-}
-
 /// Lists users in the order they came.
-#[utoipa::path(get, path = "/v1/users", tag = "users", params(ListRequest),
+#[utoipa::path(get, path = "/v1/users", tag = "users", params(FilterRequest, PageRequest),
     responses((status = 200, body = Page<UserView>), (status = 400, body = Problem)))]
-pub async fn list(State(api): State<Api>, Query(request): Query<ListRequest>) -> Result<Json<Page<UserView>>, Problem> {
-    let page = PageRequest {
-        limit: request.limit,
-        cursor: request.cursor,
-    };
-    let filter = UserFilter {
-        search: request.q,
-        import: request.import,
-        effect: request.effect,
-        invited: request.invited,
-        signed_in: request.signed_in,
-        failed: None,
-    };
-    let limit = page.limit()?;
-    let found = users::list(&api.db, &filter, page.after()?, limit + 1).await?;
+pub async fn list(State(api): State<Api>, asked: FilteredPage) -> Result<Json<Page<UserView>>, Problem> {
+    let limit = asked.page.limit()?;
+    let found = users::list(&api.db, &asked.filter, asked.page.after()?, limit + 1).await?;
     let items = found.into_iter().map(UserView::try_from).collect::<Result<_, _>>()?;
     Ok(Json(Page::of(items, limit, |user: &UserView| user.id)))
 }

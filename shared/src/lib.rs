@@ -44,4 +44,5 @@ pub mod system_email;
 pub mod telemetry;
 pub mod trace;
 pub mod trouble;
+pub mod user_filter;
 mod web_page;

@@ -44,6 +44,7 @@ mod the_api_is_read_about;
 mod the_audit_log_is_read;
 mod the_whole_way;
 mod two_people_edit_one_letter;
+mod users_are_filtered;
 mod what_failed_is_sent_again;
 mod what_was_sent_is_found;
 

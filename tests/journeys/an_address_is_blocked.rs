@@ -8,7 +8,8 @@ use reqwest::Method;
 use serde_json::Value;
 use shared::store::everybody;
 use shared::store::settle::Ending;
-use shared::store::users::{self, UserFilter};
+use shared::store::users;
+use shared::user_filter::UserFilter;
 use uuid::Uuid;
 
 const GONE: &str = "Ada.550@Example.org";
@@ -127,7 +128,7 @@ async fn whoever_is_unblocked_gets_what_was_suppressed() {
     let batch = world.reset_passwords(json!({ "users": [ada] })).await;
     world.finished(batch).await;
     let last_failed = UserFilter {
-        failed: Some(true),
+        last_email_failed: Some(true),
         ..UserFilter::default()
     };
     let found = async || users::list(&world.db, &last_failed, None, 10).await.unwrap().len();

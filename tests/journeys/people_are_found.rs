@@ -1,10 +1,14 @@
 //! Who has been written to and who has come in, asked in the list and chosen for a batch.
 
+use crate::console_session::ConsoleSession;
 use crate::json;
 use harness::World;
 use serde_json::Value;
-use shared::store::everybody;
-use shared::store::users::{self, UserFilter};
+use shared::store::imports::ImportEffect;
+use shared::store::users;
+use shared::store::{everybody, selections};
+use shared::user_filter::{Access, UserFilter};
+use uuid::Uuid;
 
 const PEOPLE: &str = "email,first name,last name\n\
     ada@example.org,Ada,Lovelace\n\
@@ -70,6 +74,17 @@ async fn a_filter_finds_who_matches_all_of_it() {
         (&format!("import={import}&effect=created"), vec![DAN, ADA, BOB, CLEO]),
         ("effect=updated", vec![ADA]),
         (&format!("import={import}&invited=false"), vec![DAN, BOB]),
+        ("access=none", vec![DAN, CLEO, ZED]),
+        ("access=password_mailed", vec![BOB]),
+        ("access=password_expired", vec![]),
+        ("access=signed_in", vec![ADA]),
+        ("access=own_password", vec![]),
+        ("last_email_failed=true", vec![DAN]),
+        ("last_email_failed=false", vec![ADA, BOB, CLEO, ZED]),
+        ("blocked=true", vec![DAN]),
+        ("blocked=true&access=password_mailed", vec![]),
+        ("locked=true", vec![]),
+        ("q=builder&blocked=false&locked=false", vec![BOB]),
         (&format!("import={import}"), vec![DAN, ADA, BOB, CLEO]),
     ] {
         assert_eq!(found(&world, question).await, people, "{question}");
@@ -138,38 +153,232 @@ async fn a_batch_goes_to_those_its_filter_finds() {
     world.end().await;
 }
 
+/// The conditions of a filter by themselves.
+fn conditions(import: Uuid) -> Vec<UserFilter> {
+    let none = UserFilter::default;
+    let mut all = vec![
+        UserFilter {
+            q: Some("BUILDER".to_owned()),
+            ..none()
+        },
+        UserFilter {
+            import: Some(import),
+            ..none()
+        },
+    ];
+    for is_so in [true, false].map(Some) {
+        all.push(UserFilter {
+            invited: is_so,
+            ..none()
+        });
+        all.push(UserFilter {
+            signed_in: is_so,
+            ..none()
+        });
+        all.push(UserFilter {
+            last_email_failed: is_so,
+            ..none()
+        });
+        all.push(UserFilter {
+            blocked: is_so,
+            ..none()
+        });
+        all.push(UserFilter {
+            locked: is_so,
+            ..none()
+        });
+    }
+    all.extend(Access::ALL.map(|access| UserFilter {
+        access: Some(access),
+        ..none()
+    }));
+    all.extend(ImportEffect::ALL.map(|effect| UserFilter {
+        effect: Some(effect),
+        ..none()
+    }));
+    all
+}
+
+/// People of whom everything is true that a filter asks for: besides those on their way, Eve with a password of
+/// her own, Fay whose password has expired, and Gil, who is locked.
+async fn a_world_of_all_kinds() -> (World, Uuid) {
+    let (world, import) = a_world_on_its_way().await;
+    let more = "email,first name,last name\n\
+        ada@example.org,Augusta,Lovelace\nbob@example.com,Bob,Builder\neve@example.org,Eve,\n\
+        fay@example.org,Fay,\ngil@example.org,Gil,Builder\n";
+    world.import(more).await.expect(201);
+    let emails = ["eve@example.org", "fay@example.org"];
+    let passwords = world.reset_passwords(json!({ "emails": emails })).await;
+    world.finished(passwords).await;
+    let mails = world.relay.mails_to(emails[0]).unwrap();
+    let choice = json!({ "email": emails[0], "password": mails[0].password().unwrap(),
+                         "new_password": "correct horse battery staple" });
+    world.post("/v1/credentials/choose", choice).await.expect(200);
+    sqlx::query(
+        "update credentials set expires_at = now() - interval '1 s'
+         where user_id = (select id from users where email_key = 'fay@example.org')",
+    )
+    .execute(&world.db)
+    .await
+    .unwrap();
+    let gil = world.get("/v1/users?q=gil").await.expect(200)["items"][0]["id"].clone();
+    let lock = format!("/v1/users/{}/lock", gil.as_str().unwrap());
+    world.post(&lock, json!({})).await.expect(200);
+    (world, import.as_str().unwrap().parse().unwrap())
+}
+
 #[tokio::test]
 async fn a_page_is_the_same_whether_people_are_looked_at_one_by_one_or_all_at_once() {
-    let (world, import) = a_world_on_its_way().await;
-    let import = import.as_str().unwrap().parse().ok();
-    let yes_and_no = [None, Some(true), Some(false)];
-    let mut filters = Vec::new();
-    for invited in yes_and_no {
-        for signed_in in yes_and_no {
-            for failed in yes_and_no {
-                for (import, search) in [(None, None), (import, None), (None, Some("BUILDER".to_owned()))] {
-                    filters.push(UserFilter {
-                        search,
-                        import,
-                        invited,
-                        signed_in,
-                        failed,
-                        ..UserFilter::default()
-                    });
-                }
+    let (world, import) = a_world_of_all_kinds().await;
+    let cleo = world.get("/v1/users?q=cleo").await.expect(200)["items"][0]["id"].clone();
+    let cleo = cleo.as_str().unwrap().parse().ok();
+    let conditions = conditions(import);
+
+    for (at, one) in conditions.iter().enumerate() {
+        for other in &conditions[at..] {
+            let Some(filter) = one.clone().and(other.clone()) else {
+                continue;
+            };
+            for (before, after) in [(None, None), (cleo, None), (None, cleo)] {
+                let one_by_one = users::page(&world.db, &filter, before, after, 2).await.unwrap();
+                let one_by_one: Vec<_> = one_by_one.into_iter().map(|user| user.id).collect();
+                let at_once = everybody::page(&world.db, &filter, before, after, 2).await.unwrap();
+                assert_eq!(one_by_one, at_once, "{filter:?} before {before:?} after {after:?}");
             }
         }
     }
-    let cleo = world.get("/v1/users?q=cleo").await.expect(200)["items"][0]["id"].clone();
-    let cleo = cleo.as_str().unwrap().parse().ok();
+    world.end().await;
+}
 
-    for filter in filters {
-        for (before, after) in [(None, None), (cleo, None), (None, cleo)] {
-            let one_by_one = users::page(&world.db, &filter, before, after, 2).await.unwrap();
-            let one_by_one: Vec<_> = one_by_one.into_iter().map(|user| user.id).collect();
-            let at_once = everybody::page(&world.db, &filter, before, after, 2).await.unwrap();
-            assert_eq!(one_by_one, at_once, "{filter:?} before {before:?} after {after:?}");
+/// The ids in answers or rows, in order.
+fn sorted(mut ids: Vec<Uuid>) -> Vec<Uuid> {
+    ids.sort_unstable();
+    ids
+}
+
+#[tokio::test]
+async fn a_list_a_batch_and_a_selection_have_the_same_people_for_every_filter() {
+    let (world, import) = a_world_of_all_kinds().await;
+    let mut session = ConsoleSession::of(&world, world.administrator().await).await;
+    let administrator: Uuid = sqlx::query_scalar("select id from administrators")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    let mut met = 0;
+
+    let all = conditions(import);
+    let pairs = all.windows(2).filter_map(|pair| pair[0].clone().and(pair[1].clone()));
+    for filter in all.iter().cloned().chain(pairs) {
+        let conditions = filter.conditions();
+        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let fields: Vec<(&str, String)> = conditions
+            .as_object()
+            .unwrap()
+            .iter()
+            .map(|(name, value)| (name.as_str(), text(value)))
+            .collect();
+
+        // As an address of the API has it,
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(&fields)
+            .finish();
+        let page = world.get(&format!("/v1/users?limit=1000&{query}")).await.expect(200);
+        let users = page["items"].as_array().unwrap();
+        let listed = sorted(
+            users
+                .iter()
+                .map(|user| user["id"].as_str().unwrap().parse().unwrap())
+                .collect(),
+        );
+        if let Some(access) = filter.access {
+            assert!(
+                users.iter().all(|user| user["access"]["state"] == access.as_str()),
+                "{page}"
+            );
         }
+        // as the JSON of a batch has it,
+        let whom = json!({ "filter": conditions, "hold_seconds": 600 });
+        let accepted = world.post("/v1/invites", whom).await;
+        assert_eq!(
+            accepted.status,
+            if listed.is_empty() { 422 } else { 202 },
+            "{}",
+            accepted.text
+        );
+        let chosen: Vec<Uuid> = sqlx::query_scalar(
+            "select user_id from deliveries where batch_id = $1 and user_id is not null
+             union all select user_id from left_out where batch_id = $1",
+        )
+        .bind(accepted.body["batch"].as_str().and_then(|id| id.parse::<Uuid>().ok()))
+        .fetch_all(&world.db)
+        .await
+        .unwrap();
+        assert_eq!(sorted(chosen), listed, "{filter:?}");
+        // and as a form of the console has it.
+        let mut form: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        form.push(("do", "all"));
+        let pressed = session.post("/console/users", &form).await;
+        assert_eq!(pressed.status, 303, "{filter:?}: {}", pressed.text);
+        let id: Uuid = sqlx::query_scalar("select id from selections order by id desc limit 1")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
+        let selection = selections::find(&world.db, administrator, id).await.unwrap().unwrap();
+        assert_eq!(selection.filter.as_ref(), Some(&filter));
+        selections::write_down(&world.db, &selection).await.unwrap();
+        let written: Vec<Uuid> = sqlx::query_scalar("select unnest(chosen) from selections where id = $1")
+            .bind(id)
+            .fetch_all(&world.db)
+            .await
+            .unwrap();
+        assert_eq!(
+            (selection.count(), sorted(written)),
+            (i64::try_from(listed.len()).unwrap(), listed.clone()),
+            "{filter:?}"
+        );
+        met += usize::from(!listed.is_empty());
+    }
+
+    assert!(met > 20, "{met} filters have found anybody");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_selection_whose_filter_is_of_another_release_chooses_nobody() {
+    let world = World::with(harness::Setup::default().workers(0)).await;
+    world.people(3).await;
+    let mut session = ConsoleSession::of(&world, world.administrator().await).await;
+    let administrator: Uuid = sqlx::query_scalar("select id from administrators")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    session.post("/console/users", &[("do", "all")]).await;
+    let id: Uuid = sqlx::query_scalar("select id from selections")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    let count = async || {
+        selections::find(&world.db, administrator, id)
+            .await
+            .unwrap()
+            .unwrap()
+            .count()
+    };
+    assert_eq!(count().await, 3);
+
+    for lost in [
+        "update selections set user_filter = '{}'",
+        "update selections set user_filter = '{\"of_another_release\": true}'",
+        "update selections set user_filter = null, filter = '{\"q\": null, \"status\": \"not_invited\"}'",
+    ] {
+        sqlx::query(lost).execute(&world.db).await.unwrap();
+        assert_eq!(count().await, 0, "{lost}");
+        let selection = selections::find(&world.db, administrator, id).await.unwrap().unwrap();
+        assert_eq!(
+            selections::write_down(&world.db, &selection).await.unwrap(),
+            Some(0),
+            "{lost}"
+        );
     }
     world.end().await;
 }

@@ -5,9 +5,11 @@
 //! script. The answer to the form is a redirect, so every list has an address that can be shared.
 
 mod list;
+mod preset;
 mod ticks;
 mod view;
 
 pub(super) use list::{PeopleList, access, list};
-pub(super) use ticks::{Pressed, take, who_of};
-pub(super) use view::{View, Who};
+pub(super) use preset::Preset;
+pub(super) use ticks::{Pressed, take};
+pub(super) use view::View;

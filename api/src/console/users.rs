@@ -7,7 +7,6 @@ use super::respond::{page, page_as, redirect};
 use super::selections::own;
 use super::session::Administrator;
 use crate::problem::Problem;
-use crate::query::Query;
 use crate::state::Api;
 use askama::Template;
 use axum::extract::State;
@@ -30,7 +29,7 @@ struct UsersPage {
 pub(super) async fn show(
     State(api): State<Api>,
     administrator: Administrator,
-    Query(view): Query<View>,
+    view: View,
 ) -> Result<Response, Problem> {
     page(&of(&api, &administrator, view).await?)
 }

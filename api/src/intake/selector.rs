@@ -7,7 +7,7 @@ use super::{LISTED_MOST, SendRequest};
 use crate::problem::{FieldError, Problem};
 use shared::address::EmailAddress;
 use shared::store::intake::Selection;
-use shared::store::users::UserFilter;
+use shared::user_filter::UserFilter;
 
 /// The selectors, as sentences list them.
 const SELECTORS: &str = "users, emails, import, filter and everyone";

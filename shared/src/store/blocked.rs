@@ -6,7 +6,7 @@
 //! unblocks.
 
 use super::audit::{Action, Actor};
-use super::users::pattern;
+use super::users::matching::pattern;
 use super::{Db, StoreResult, within};
 use time::OffsetDateTime;
 use uuid::Uuid;

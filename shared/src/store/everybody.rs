@@ -4,51 +4,17 @@
 //! match. How many match, who they are, and a page for which few match are questions about everybody:
 //! here the tables are read once as a whole and joined.
 
-use super::users::UserFilter;
+use super::users::matching::users_matching;
 use super::{Db, StoreResult, Transaction, begin, commit, within};
+use crate::user_filter::UserFilter;
+use sqlx::{Acquire as _, PgConnection};
 use std::time::Duration;
 use uuid::Uuid;
-
-/// A statement about everybody who matches a filter. Sets are built once and joined, where a list of
-/// fifty looks at one person after the other.
-macro_rules! everybody {
-    ($before:literal, $after:literal, $filter:expr $(, $argument:expr)*) => {
-        sqlx::query!(
-            $before
-                + r#"
-            from users u
-            left join last_sent invited
-                on $3::boolean is not null and invited.kind = 'invite' and invited.user_id = u.id
-            left join (
-                select distinct d.user_id from deliveries d
-                where $5::boolean is not null and d.state in ('failed', 'expired')
-                  and not exists (select from deliveries l where l.user_id = d.user_id and l.id > d.id)
-            ) failed on failed.user_id = u.id
-            left join blocked_addresses blocked on $5 is not null and blocked.email_key = u.email_key
-            left join import_users i
-                on i.import_id = $2 and i.user_id = u.id and ($6::import_effect is null or i.effect = $6)
-            where ($1::text is null or u.search like lower($1))
-              and ($2::uuid is null or i.user_id is not null)
-              and ($3 is null or $3 = (invited.user_id is not null))
-              and ($4::boolean is null or $4 = (u.signed_in_at is not null))
-              and ($5 is null or $5 = (failed.user_id is not null or blocked.email_key is not null))"#
-                + $after,
-            $filter.pattern(),
-            $filter.import,
-            $filter.invited,
-            $filter.signed_in,
-            $filter.failed,
-            $filter.effect as _
-            $(, $argument)*
-        )
-    };
-}
-pub(super) use everybody;
 
 /// How many match.
 pub async fn count(db: &Db, filter: &UserFilter) -> StoreResult<i64> {
     let mut transaction = as_sets(db).await?;
-    let counting = everybody!(r#"select count(*) as "n!""#, "", filter);
+    let counting = users_matching!(query() r#"select count(*) as "n!" from users u"#, "", "", filter);
     let row = within(counting.fetch_one(&mut *transaction)).await?;
     commit(transaction).await?;
     Ok(row.n)
@@ -59,14 +25,30 @@ pub async fn count(db: &Db, filter: &UserFilter) -> StoreResult<i64> {
 /// joined by hashing, which is four times as fast for a hundred thousand people.
 pub(super) async fn as_sets(db: &Db) -> StoreResult<Transaction> {
     let mut transaction = begin(db).await?;
+    read_as_sets(&mut transaction).await?;
+    Ok(transaction)
+}
+
+async fn read_as_sets(connection: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!(
         "select set_config('enable_nestloop', 'off', true) as nestloop,
                 set_config('enable_seqscan', 'on', true) as seqscan,
                 set_config('work_mem', '64MB', true) as memory"
     )
-    .fetch_one(&mut *transaction)
+    .fetch_one(connection)
     .await?;
-    Ok(transaction)
+    Ok(())
+}
+
+/// The ids of all who match, as `transaction` sees them.
+pub(super) async fn ids(transaction: &mut Transaction, filter: &UserFilter) -> StoreResult<Vec<Uuid>> {
+    // The settings for reading whole tables end with the savepoint.
+    let mut reading = transaction.begin().await?;
+    read_as_sets(&mut reading).await?;
+    let rows = users_matching!(query() "select u.id from users u", "", "order by u.id", filter);
+    let rows = within(rows.fetch_all(&mut *reading)).await?;
+    reading.rollback().await?;
+    Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
 /// How many match, if that can be told in `time`: a page does not wait for a number that it can do
@@ -74,7 +56,7 @@ pub(super) async fn as_sets(db: &Db) -> StoreResult<Transaction> {
 pub async fn count_within(db: &Db, filter: &UserFilter, time: Duration) -> StoreResult<Option<i64>> {
     let mut transaction = as_sets(db).await?;
     until_a_timeout(&mut transaction, time).await?;
-    let counted = everybody!(r#"select count(*) as "n!""#, "", filter)
+    let counted = users_matching!(query() r#"select count(*) as "n!" from users u"#, "", "", filter)
         .fetch_one(&mut *transaction)
         .await;
     let Some(row) = unless_it_timed_out(counted)? else {
@@ -113,9 +95,10 @@ pub async fn page(
 ) -> StoreResult<Vec<Uuid>> {
     let mut transaction = as_sets(db).await?;
     let ids: Vec<Uuid> = if let Some(after) = after {
-        let reading = everybody!(
-            "select u.id",
-            "and u.id > $7 order by u.id limit $8",
+        let reading = users_matching!(
+            query() "select u.id from users u",
+            "",
+            "and u.id > $2 order by u.id limit $3",
             filter,
             after,
             limit
@@ -123,9 +106,10 @@ pub async fn page(
         let rows = within(reading.fetch_all(&mut *transaction)).await?;
         rows.into_iter().map(|row| row.id).collect()
     } else {
-        let reading = everybody!(
-            "select u.id",
-            "and ($7::uuid is null or u.id < $7) order by u.id desc limit $8",
+        let reading = users_matching!(
+            query() "select u.id from users u",
+            "",
+            "and ($2::uuid is null or u.id < $2) order by u.id desc limit $3",
             filter,
             before,
             limit

@@ -1,11 +1,13 @@
 //! Accepting a batch: who is chosen, who is left out and why, and a delivery for everybody else.
 
 use super::audit::{self, Act, Action, Actor};
-use super::{StoreResult, Transaction, seconds};
+use super::{StoreResult, Transaction, everybody, seconds};
 use crate::batch::{BatchState, INTERACTIVE_MOST, PROMISED_BULK, PROMISED_INTERACTIVE, PROMISED_RATE, PROMISED_SHARE};
 use crate::system_email::SystemEmailKind;
 use crate::trace::TraceContext;
+use crate::user_filter::UserFilter;
 use serde_json::json;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -31,7 +33,7 @@ pub const LEFT_OUT_REASONS: [&str; 7] = [
     "too_many_passwords",
 ];
 
-/// Which users a batch is for. The parts add up; most requests use one.
+/// Which users a batch is for: one of these.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// By id.
@@ -43,7 +45,7 @@ pub struct Selection {
     /// Everybody a file brought in.
     pub import: Option<Uuid>,
     /// Everybody a filter matches.
-    pub filter: Option<super::users::UserFilter>,
+    pub filter: Option<UserFilter>,
     /// Everybody an administrator chose, as it was written down.
     pub chosen: Option<Uuid>,
 }
@@ -105,18 +107,21 @@ pub(super) async fn take_turn(transaction: &mut Transaction, kind: SystemEmailKi
 pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Option<f64>) -> StoreResult<Accepted> {
     take_turn(transaction, new.kind).await?;
     let chosen = &new.selection;
-    let filter = chosen.filter.clone().unwrap_or_default();
+    let users = match &chosen.filter {
+        Some(filter) => Cow::Owned(everybody::ids(transaction, filter).await?),
+        None => Cow::Borrowed(&chosen.users),
+    };
     let row = sqlx::query_file!(
         "src/store/intake.sql",
-        &chosen.users,
+        &users[..],
         &chosen.email_keys,
         &chosen.emails_given,
         chosen.import,
-        chosen.filter.is_some(),
-        filter.pattern(),
-        filter.import,
-        filter.invited,
-        filter.signed_in,
+        seconds(PROMISED_INTERACTIVE),
+        seconds(PROMISED_BULK),
+        PROMISED_SHARE,
+        mail_rate.unwrap_or(PROMISED_RATE).min(PROMISED_RATE),
+        chosen.chosen,
         new.kind as _,
         new.include_signed_in,
         new.include_recent,
@@ -128,12 +133,6 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Op
         new.created_by.name,
         new.trace.trace_id().to_string(),
         i32::try_from(INTERACTIVE_MOST).unwrap_or(i32::MAX),
-        chosen.chosen,
-        filter.effect as _,
-        seconds(PROMISED_INTERACTIVE),
-        seconds(PROMISED_BULK),
-        PROMISED_SHARE,
-        mail_rate.unwrap_or(PROMISED_RATE).min(PROMISED_RATE),
     )
     .fetch_one(&mut **transaction)
     .await?;

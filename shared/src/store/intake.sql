@@ -10,19 +10,7 @@ with given as materialized (
     union all
     select chosen.id, null, chosen.n
     from selections s cross join lateral unnest(s.chosen) with ordinality as chosen (id, n)
-    where s.id = $21
-    union all
-    select u.id, null, 0
-    from users u
-    where $5::boolean
-      and ($6::text is null or u.search like lower($6))
-      and ($7::uuid is null and $22::import_effect is null
-           or exists (
-               select from import_users i
-               where i.user_id = u.id and ($7 is null or i.import_id = $7) and ($22 is null or i.effect = $22)))
-      and ($8::boolean is null
-           or $8 = exists (select from last_sent where user_id = u.id and kind = 'invite'))
-      and ($9::boolean is null or $9 = (u.signed_in_at is not null))
+    where s.id = $9
 ),
 known as materialized (
     select given.user_id, given.given, given.n, u.id is not null as is_known, u.signed_in_at, u.locked_at,
@@ -80,7 +68,7 @@ starting as (
 -- What is promised in work: everything accepted takes its time at the promised rate, and whoever
 -- shares the line with it waits for that much longer.
 work as (
-    select $25::float8 * totals.accepted / $26::float8 as seconds, totals.accepted > $20::integer as is_bulk from totals
+    select $7::float8 * totals.accepted / $8::float8 as seconds, totals.accepted > $20::integer as is_bulk from totals
 ),
 postponed as (
     update batches set deadline_at = deadline_at + make_interval(secs => (select seconds from work))
@@ -104,10 +92,10 @@ new_batch as (
            $18, starting.start_at,
            starting.start_at + make_interval(secs => $17::float8),
            starting.start_at + make_interval(secs => case
-               when not work.is_bulk then $23::float8
-               else $24::float8 + work.seconds + $25 * (
+               when not work.is_bulk then $5::float8
+               else $6::float8 + work.seconds + $7 * (
                    select coalesce(sum(accepted_count), 0) from batches where finished_at is null and lane = 'bulk'
-               ) / $26
+               ) / $8
            end),
            case when totals.accepted = 0 then now() end,
            case when totals.accepted = 0 then '[]'::jsonb end,

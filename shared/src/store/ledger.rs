@@ -4,7 +4,7 @@
 //! row that moves while somebody reads is not shown twice.
 
 use super::deliveries::{Delivery, deliveries};
-use super::users::pattern;
+use super::users::matching::pattern;
 use super::{Db, StoreResult, Transaction, begin};
 use crate::delivery::DeliveryState;
 use serde_json::Value;

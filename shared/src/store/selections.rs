@@ -5,12 +5,12 @@
 //! choice is made it is written down id by id, and the mail goes to exactly these: whoever is
 //! imported meanwhile does not join unseen.
 
-use super::everybody::{as_sets, everybody};
-use super::users::UserFilter;
+use super::everybody::as_sets;
+use super::users::matching::{pattern, users_matching};
 use super::{Db, StoreResult, Transaction, commit, within};
 use crate::delivery::DeliveryState;
 use crate::system_email::SystemEmailKind;
-use serde_json::Value;
+use crate::user_filter::UserFilter;
 use uuid::Uuid;
 
 mod facts;
@@ -32,8 +32,8 @@ pub struct Selection {
     pub id: Uuid,
     /// Which system email they are to get; open on the page of all users.
     pub kind: Option<SystemEmailKind>,
-    /// Whom of all, as the page's address has it.
-    pub filter: Option<Value>,
+    /// Whom of all.
+    pub filter: Option<UserFilter>,
     /// How many matched that when it was chosen.
     pub matching: i32,
     /// Of these, those taken out again.
@@ -72,8 +72,9 @@ pub async fn create(db: &Db, administrator: Uuid, kind: Option<SystemEmailKind>)
 /// Begins a choice with what another one chose, written down as it is.
 pub async fn copy(db: &Db, administrator: Uuid, other: Uuid) -> StoreResult<Option<Uuid>> {
     let row = sqlx::query!(
-        "insert into selections (administrator_id, kind, filter, matching, dropped, picked, chosen)
-         select administrator_id, kind, filter, matching, dropped, picked, chosen
+        "insert into selections (administrator_id, kind, user_filter, matching, dropped, picked, chosen)
+         select administrator_id, kind, user_filter, case when user_filter is not null then matching else 0 end,
+                dropped, picked, chosen
          from selections where id = $1 and administrator_id = $2
          returning id",
         other,
@@ -130,9 +131,8 @@ pub async fn of_batch(db: &Db, administrator: Uuid, batch: Uuid) -> StoreResult<
 
 /// Somebody's own choice.
 pub async fn find(db: &Db, administrator: Uuid, id: Uuid) -> StoreResult<Option<Selection>> {
-    let selection = sqlx::query_as!(
-        Selection,
-        r#"select id, kind as "kind: SystemEmailKind", filter, matching, dropped, picked,
+    let row = sqlx::query!(
+        r#"select id, kind as "kind: SystemEmailKind", user_filter, matching, dropped, picked,
                   cardinality(chosen) as chosen, batch_id as batch
            from selections where id = $1 and administrator_id = $2"#,
         id,
@@ -140,17 +140,29 @@ pub async fn find(db: &Db, administrator: Uuid, id: Uuid) -> StoreResult<Option<
     )
     .fetch_optional(db)
     .await?;
-    Ok(selection)
+    Ok(row.map(|row| {
+        let filter = row.user_filter.as_ref().and_then(UserFilter::from_stored);
+        Selection {
+            id: row.id,
+            kind: row.kind,
+            matching: if filter.is_some() { row.matching } else { 0 },
+            filter,
+            dropped: row.dropped,
+            picked: row.picked,
+            chosen: row.chosen,
+            batch: row.batch,
+        }
+    }))
 }
 
 /// Changes a choice that was not sent to. What was written down of it is void.
 pub async fn change(db: &Db, selection: &Selection) -> StoreResult<bool> {
     let done = sqlx::query!(
-        "update selections set kind = $2, filter = $3, matching = $4, dropped = $5, picked = $6, chosen = null
+        "update selections set kind = $2, filter = null, user_filter = $3, matching = $4, dropped = $5, picked = $6, chosen = null
          where id = $1 and batch_id is null",
         selection.id,
         selection.kind as _,
-        selection.filter,
+        selection.filter.as_ref().map(UserFilter::stored),
         selection.matching,
         &selection.dropped,
         &selection.picked,
@@ -170,20 +182,21 @@ pub async fn note_batch(transaction: &mut Transaction, id: Uuid, batch: Uuid) ->
 
 /// Writes a choice down, id by id in the order they came, and says how many they are; nothing when
 /// something was sent to it meanwhile.
-pub async fn write_down(db: &Db, selection: &Selection, filter: Option<&UserFilter>) -> StoreResult<Option<i32>> {
-    let nobody = UserFilter::default();
-    let writing = everybody!(
-        "with matching as (select u.id",
-        "and $7 and u.id <> all($8::uuid[])
+pub async fn write_down(db: &Db, selection: &Selection) -> StoreResult<Option<i32>> {
+    let everyone = UserFilter::default();
+    let writing = users_matching!(
+        query() "with matching as (select u.id from users u",
+        "",
+        "and $2 and u.id <> all($3::uuid[])
          ), everybody as (
-             select id from matching union select id from users where id = any($9::uuid[])
+             select id from matching union select id from users where id = any($4::uuid[])
          )
          update selections
          set chosen = coalesce((select array_agg(id order by id) from everybody), '{}')
-         where id = $10 and batch_id is null
+         where id = $5 and batch_id is null
          returning cardinality(chosen) as n",
-        filter.unwrap_or(&nobody),
-        filter.is_some(),
+        selection.filter.as_ref().unwrap_or(&everyone),
+        selection.filter.is_some(),
         &selection.dropped,
         &selection.picked,
         selection.id
@@ -203,7 +216,7 @@ pub async fn at(db: &Db, id: Uuid, place: i32) -> StoreResult<Option<Uuid>> {
 }
 
 /// The first of a written choice whose name or address has this in it, by their place.
-pub async fn place_of(db: &Db, id: Uuid, search: &UserFilter) -> StoreResult<Option<i32>> {
+pub async fn place_of(db: &Db, id: Uuid, search: &str) -> StoreResult<Option<i32>> {
     let row = sqlx::query!(
         r#"select c.place::integer as "place!"
            from selections s cross join lateral unnest(s.chosen) with ordinality as c (id, place)
@@ -213,7 +226,7 @@ pub async fn place_of(db: &Db, id: Uuid, search: &UserFilter) -> StoreResult<Opt
            order by c.place
            limit 1"#,
         id,
-        search.pattern(),
+        pattern(search),
     )
     .fetch_optional(db)
     .await?;

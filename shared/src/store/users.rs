@@ -5,56 +5,22 @@ mod changed;
 mod export;
 pub mod lock;
 pub mod mails;
+pub(crate) mod matching;
 
 pub use export::export;
 
 use super::audit::{self, Act, Action, Actor};
 use super::everybody::{self, unless_it_timed_out, until_a_timeout};
-use super::imports::ImportEffect;
 use super::{Db, StoreResult, begin, commit, despite_deadlocks};
 use crate::batch::BatchState;
+use crate::user_filter::UserFilter;
 use serde_json::Value;
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 pub use changed::{Change, Changed, Ended, change};
-
-/// Which users to list. Parts that are absent match everybody.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct UserFilter {
-    /// Part of the address or the name.
-    pub search: Option<String>,
-    /// Brought in by this import.
-    pub import: Option<Uuid>,
-    /// An import, or this one, did this to them.
-    pub effect: Option<ImportEffect>,
-    /// Has an invite that was sent.
-    pub invited: Option<bool>,
-    /// Has signed in.
-    pub signed_in: Option<bool>,
-    /// Their latest mail failed or was given up, or their address is blocked.
-    pub failed: Option<bool>,
-}
-
-impl UserFilter {
-    /// Whether it has no condition, so that it matches everyone.
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// The search as a pattern for `like`, to be folded as `users.search` is.
-    pub(super) fn pattern(&self) -> Option<String> {
-        self.search.as_deref().and_then(pattern)
-    }
-}
-
-/// A search as a pattern for `like`: the text anywhere, none of its signs special.
-pub(super) fn pattern(search: &str) -> Option<String> {
-    let search = search.trim();
-    let escaped = search.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    (!search.is_empty()).then(|| format!("%{escaped}%"))
-}
+use matching::users_matching;
 
 /// A user, with what mails they got.
 #[derive(Clone, Debug)]
@@ -110,9 +76,9 @@ impl User {
 /// `offset 0` has what is a person's found by the person. Left to itself, Postgres may read all of a
 /// batch or an import for each of fifty people, while it has not looked at one that is minutes old.
 macro_rules! matching {
-    ($filter:expr, $rest:literal, $($argument:expr),*) => {
-        sqlx::query_as!(
-            User,
+    ($filter:expr, $rest:literal $(, $argument:expr)*) => {
+        users_matching!(
+            query_as(User,)
             r#"select u.id, u.email, u.first_name, u.last_name, u.language, u.fields, u.created_at, u.signed_in_at,
                       invite.id as "invite?", invite.reason as "invite_reason?",
                       -- Of an invite whose details are gone, it is known that it was sent.
@@ -141,32 +107,11 @@ macro_rules! matching {
                    select bool_or(c.kind = 'chosen') as has_chosen, max(c.expires_at) as expires_at
                    from credentials c
                    where c.user_id = u.id
-               ) access on true
-               where ($1::text is null or u.search like lower($1))
-                 and ($2::uuid is null and $6::import_effect is null
-                      or exists (
-                          select from import_users i
-                          where i.user_id = u.id
-                            and ($2 is null or i.import_id = $2) and ($6 is null or i.effect = $6)
-                          offset 0))
-                 and ($3::boolean is null
-                      or $3 = exists (select from last_sent where user_id = u.id and kind = 'invite' offset 0))
-                 and ($4::boolean is null or $4 = (u.signed_in_at is not null))
-                 and ($5::boolean is null
-                      or $5 = (blocked.email_key is not null or exists (
-                          select from deliveries d
-                          where d.user_id = u.id and d.state in ('failed', 'expired')
-                            and not exists (
-                                select from (select id from deliveries where user_id = u.id offset 0) l
-                                where l.id > d.id))))"#
-                + $rest,
-            $filter.pattern(),
-            $filter.import,
-            $filter.invited,
-            $filter.signed_in,
-            $filter.failed,
-            $filter.effect as _,
-            $($argument),*
+               ) access on true"#,
+            "offset 0",
+            $rest,
+            $filter
+            $(, $argument)*
         )
     };
 }
@@ -175,7 +120,7 @@ macro_rules! matching {
 pub async fn list(db: &Db, filter: &UserFilter, after: Option<Uuid>, limit: i64) -> StoreResult<Vec<User>> {
     let rows = matching!(
         filter,
-        "and ($7::uuid is null or u.id > $7) order by u.id limit $8",
+        "and ($2::uuid is null or u.id > $2) order by u.id limit $3",
         after,
         limit
     );
@@ -197,12 +142,12 @@ pub async fn page(
     let mut transaction = begin(db).await?;
     until_a_timeout(&mut transaction, LOOKING).await?;
     let looking = if after.is_some() {
-        let rows = matching!(filter, "and u.id > $7 order by u.id limit $8", after, limit);
+        let rows = matching!(filter, "and u.id > $2 order by u.id limit $3", after, limit);
         rows.fetch_all(&mut *transaction).await
     } else {
         let rows = matching!(
             filter,
-            "and ($7::uuid is null or u.id < $7) order by u.id desc limit $8",
+            "and ($2::uuid is null or u.id < $2) order by u.id desc limit $3",
             before,
             limit
         );
@@ -214,7 +159,7 @@ pub async fn page(
     }
     drop(transaction);
     let ids = everybody::page(db, filter, before, after, limit).await?;
-    let mut found = matching!(UserFilter::default(), "and u.id = any($7)", &ids[..])
+    let mut found = matching!(&UserFilter::default(), "and u.id = any($2)", &ids[..])
         .fetch_all(db)
         .await?;
     found.sort_by_key(|user| ids.iter().position(|id| *id == user.id));
@@ -223,7 +168,7 @@ pub async fn page(
 
 /// One user.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<User>> {
-    let row = matching!(UserFilter::default(), "and u.id = $7", id);
+    let row = matching!(&UserFilter::default(), "and u.id = $2", id);
     Ok(row.fetch_optional(db).await?)
 }
 
@@ -253,7 +198,7 @@ pub async fn unknown(db: impl sqlx::PgExecutor<'_>, ids: &[Uuid], most: i64) -> 
 
 /// Which of these users match.
 pub async fn those_matching(db: &Db, filter: &UserFilter, ids: &[Uuid]) -> StoreResult<Vec<Uuid>> {
-    let rows = matching!(filter, "and u.id = any($7)", ids);
+    let rows = matching!(filter, "and u.id = any($2)", ids);
     Ok(rows.fetch_all(db).await?.into_iter().map(|user| user.id).collect())
 }
 

@@ -224,6 +224,8 @@ const PAGES: &[(&str, Come)] = &[
             "/console/users?q=nobody+of+this+name",
             "/console/users?import={import}",
             "/console/users?import={import}&effect=created",
+            "/console/users?access=password_mailed&blocked=false",
+            "/console/users?status=not_invited&invited=true",
         ]),
     ),
     ("/console/users/add", At(&["/console/users/add"])),

@@ -1,7 +1,7 @@
 //! One page of people, as a table with boxes to tick.
 
-use super::ticks::who_of;
-use super::view::{STATUSES, View};
+use super::preset::{FilterSelect, presets, selects};
+use super::view::View;
 use crate::console::words::{Moment, counted, moment};
 use crate::problem::Problem;
 use crate::state::Api;
@@ -11,6 +11,7 @@ use shared::store::everybody;
 use shared::store::imports;
 use shared::store::selections::Selection;
 use shared::store::users::{self, User};
+use shared::user_filter::{Access, UserFilter};
 use std::collections::HashSet;
 use std::time::Duration;
 use uuid::Uuid;
@@ -35,6 +36,8 @@ pub(in crate::console) struct PeopleList {
     pub(in crate::console) import: Option<String>,
     /// How many are chosen, on all pages.
     pub(in crate::console) chosen: i64,
+    /// Whether the filters contradict each other.
+    pub(in crate::console) is_contradiction: bool,
     /// Whether everybody who matches is chosen.
     pub(in crate::console) is_all: bool,
     /// Whether there is a page before,
@@ -65,18 +68,25 @@ pub(in crate::console) struct Invite {
 }
 
 impl PeopleList {
-    /// The filters with the one in use.
-    pub(in crate::console) fn statuses(&self) -> Vec<(&'static str, &'static str, bool)> {
-        let now = self.view.status.as_deref().unwrap_or_default();
-        STATUSES
-            .iter()
-            .map(|(word, shown)| (*word, *shown, *word == now))
-            .collect()
+    /// The named filters with the one in use.
+    pub(in crate::console) fn presets(&self) -> Vec<(&'static str, &'static str, bool)> {
+        presets(&self.view)
+    }
+
+    /// The filters one by one.
+    pub(in crate::console) fn selects(&self) -> [FilterSelect; 7] {
+        selects(&self.view.filter)
+    }
+
+    /// How many of these are in use.
+    pub(in crate::console) fn selects_in_use(&self) -> usize {
+        let is_in_use = |select: &&FilterSelect| select.options.first().is_some_and(|(.., is_any)| !is_any);
+        self.selects().iter().filter(is_in_use).count()
     }
 
     /// Whether a search or a filter leaves somebody out.
     pub(in crate::console) fn is_narrow(&self) -> bool {
-        self.view.who().is_narrow()
+        self.view.is_narrow()
     }
 
     /// How many are chosen, in words.
@@ -86,7 +96,7 @@ impl PeopleList {
 
     /// The list without its search and filters.
     pub(in crate::console) fn everybody(&self) -> String {
-        View::of(super::view::Who::default(), self.view.selection).address(&self.action)
+        View::of(UserFilter::default(), self.view.selection).address(&self.action)
     }
 
     /// The people before and after: where the first and the last one stand.
@@ -103,13 +113,14 @@ pub(in crate::console) async fn list(
     selection: Option<&Selection>,
     action: &str,
 ) -> Result<PeopleList, Problem> {
-    let who = view.who();
-    let filter = who.filter();
+    let Some(filter) = view.who() else {
+        return Ok(contradiction(view, selection, action));
+    };
     let limit = i64::try_from(ROWS + 1).unwrap_or(51);
     let is_backwards = view.after.is_some();
     let page = Box::pin(users::page(&api.db, &filter, view.before, view.after, limit));
     let import = async {
-        match view.import {
+        match view.filter.import {
             Some(id) => imports::find(&api.db, id).await,
             None => Ok(None),
         }
@@ -124,12 +135,13 @@ pub(in crate::console) async fn list(
     let shown: Vec<Uuid> = found.iter().map(|user| user.id).collect();
     let ticked = ticked(api, selection, &shown).await?;
     let is_all =
-        selection.is_some_and(|selection| who_of(selection).as_ref() == Some(&who) && selection.dropped.is_empty());
+        selection.is_some_and(|selection| selection.filter.as_ref() == Some(&filter) && selection.dropped.is_empty());
     Ok(PeopleList {
         rows: found.iter().map(|user| row(user, ticked.contains(&user.id))).collect(),
         matching: counted_rows.map(counted),
         import: import.map(|import| import.file_name),
         chosen: selection.map_or(0, Selection::count),
+        is_contradiction: false,
         is_all,
         has_previous: if is_backwards { has_more } else { view.before.is_some() },
         has_next: if is_backwards { true } else { has_more },
@@ -138,14 +150,30 @@ pub(in crate::console) async fn list(
     })
 }
 
+/// A page of nobody: no user can match.
+fn contradiction(view: View, selection: Option<&Selection>, action: &str) -> PeopleList {
+    PeopleList {
+        rows: Vec::new(),
+        matching: None,
+        import: None,
+        chosen: selection.map_or(0, Selection::count),
+        is_contradiction: true,
+        is_all: false,
+        has_previous: false,
+        has_next: false,
+        action: action.to_owned(),
+        view,
+    }
+}
+
 /// Who of these people is chosen.
 async fn ticked(api: &Api, selection: Option<&Selection>, shown: &[Uuid]) -> Result<HashSet<Uuid>, Problem> {
     let Some(selection) = selection else {
         return Ok(HashSet::new());
     };
     let mut ticked: HashSet<Uuid> = selection.picked.iter().copied().collect();
-    if let Some(who) = who_of(selection) {
-        let matching = users::those_matching(&api.db, &who.filter(), shown).await?;
+    if let Some(filter) = &selection.filter {
+        let matching = users::those_matching(&api.db, filter, shown).await?;
         ticked.extend(matching.into_iter().filter(|id| !selection.dropped.contains(id)));
     }
     Ok(ticked)
@@ -183,10 +211,10 @@ fn invite(user: &User) -> Invite {
 pub(in crate::console) fn access(user: &User) -> (&'static str, &'static str) {
     match crate::users::access_state(user) {
         _ if user.locked_at.is_some() => ("red", "Locked"),
-        "own_password" => ("green", "Signed in"),
-        "signed_in" => ("green", "Signed in with a mailed password"),
-        "password_expired" => ("amber", "Password expired"),
-        "password_mailed" => ("grey", "Password sent"),
-        _ => ("", "Not yet"),
+        Access::OwnPassword => ("green", "Signed in"),
+        Access::SignedIn => ("green", "Signed in with a mailed password"),
+        Access::PasswordExpired => ("amber", "Password expired"),
+        Access::PasswordMailed => ("grey", "Password sent"),
+        Access::None => ("", "Not yet"),
     }
 }

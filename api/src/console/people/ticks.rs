@@ -1,6 +1,6 @@
 //! What was ticked, and which button was pressed.
 
-use super::view::{View, Who};
+use super::view::View;
 use crate::console::fields::Fields;
 use crate::problem::Problem;
 use crate::state::Api;
@@ -73,10 +73,10 @@ pub(in crate::console) async fn take(
     let before = selection.clone();
     match pressed {
         Pressed::All => {
-            let who = view.who();
-            let counted = everybody::count(&api.db, &who.filter()).await?;
+            let filter = view.who().ok_or_else(contradiction)?;
+            let counted = everybody::count(&api.db, &filter).await?;
             selection.matching = i32::try_from(counted).unwrap_or(i32::MAX);
-            selection.filter = serde_json::to_value(&who).ok();
+            selection.filter = Some(filter);
             selection.dropped.clear();
             selection.picked.clear();
         }
@@ -114,19 +114,18 @@ pub(in crate::console) async fn take(
 
 /// Which of the people on the page the choice's filter matches.
 async fn matching(api: &Api, selection: &Selection, shown: &[Uuid]) -> Result<HashSet<Uuid>, Problem> {
-    let Some(who) = who_of(selection) else {
+    let Some(filter) = &selection.filter else {
         return Ok(HashSet::new());
     };
-    let found = users::those_matching(&api.db, &who.filter(), shown).await?;
+    let found = users::those_matching(&api.db, filter, shown).await?;
     Ok(found.into_iter().collect())
 }
 
-/// Whom a choice is of, if it has a filter.
-pub(in crate::console) fn who_of(selection: &Selection) -> Option<Who> {
-    selection
-        .filter
-        .clone()
-        .and_then(|filter| serde_json::from_value(filter).ok())
+fn contradiction() -> Problem {
+    Problem::unprocessable(
+        "filters_contradict",
+        "These filters contradict each other, so nobody matches. Change one of them.",
+    )
 }
 
 fn merge(selection: &mut Selection, shown: &[Uuid], ticked: &HashSet<Uuid>, matching: &HashSet<Uuid>) {

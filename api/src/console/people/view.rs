@@ -1,35 +1,24 @@
 //! Which people a page shows, as its address has it.
 
+use super::preset::Preset;
 use crate::console::fields::Fields;
 use crate::problem::Problem;
-use serde::{Deserialize, Serialize};
+use crate::user_filter::{FilterRequest, read};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use serde::Deserialize;
 use shared::store::imports::ImportEffect;
-use shared::store::users::UserFilter;
-use url::form_urlencoded;
+use shared::user_filter::UserFilter;
+use url::form_urlencoded::Serializer;
 use uuid::Uuid;
 
-/// The conditions people can be found by, in the order of the page: word, and as shown.
-pub(in crate::console) const STATUSES: [(&str, &str); 6] = [
-    ("", "All"),
-    ("not_invited", "Not invited yet"),
-    ("invited", "Invited, not signed in"),
-    ("failed", "Last email failed"),
-    ("not_signed_in", "Not signed in yet"),
-    ("signed_in", "Has signed in"),
-];
-
 /// Which people, and which page of them.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(in crate::console) struct View {
-    /// Part of a name or an address.
-    pub(in crate::console) q: Option<String>,
-    /// One of [`STATUSES`].
-    pub(in crate::console) status: Option<String>,
-    /// Brought in by this import.
-    pub(in crate::console) import: Option<Uuid>,
-    /// What that import did to them.
-    pub(in crate::console) effect: Option<ImportEffect>,
+    /// The conditions under one name,
+    pub(in crate::console) preset: Option<Preset>,
+    /// and those that are set one by one.
+    pub(in crate::console) filter: UserFilter,
     /// The page after this person,
     pub(in crate::console) before: Option<Uuid>,
     /// or the page that ends before this one.
@@ -40,116 +29,126 @@ pub(in crate::console) struct View {
     pub(in crate::console) selection: Option<Uuid>,
 }
 
-/// The part of a view that says who, as a choice keeps it.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-pub(in crate::console) struct Who {
-    pub(in crate::console) q: Option<String>,
-    pub(in crate::console) status: Option<String>,
-    pub(in crate::console) import: Option<Uuid>,
-    pub(in crate::console) effect: Option<ImportEffect>,
+/// The parameters beside the conditions.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Place {
+    status: Option<Preset>,
+    before: Option<Uuid>,
+    after: Option<Uuid>,
+    page: Option<u32>,
+    selection: Option<Uuid>,
 }
 
-impl Who {
-    /// As Postgres is asked.
-    pub(in crate::console) fn filter(&self) -> UserFilter {
-        let (mut invited, mut signed_in, mut failed) = (None, None, None);
-        match self.status.as_deref() {
-            Some("not_invited") => invited = Some(false),
-            Some("invited") => {
-                invited = Some(true);
-                signed_in = Some(false);
-            }
-            Some("failed") => failed = Some(true),
-            Some("not_signed_in") => signed_in = Some(false),
-            Some("signed_in") => signed_in = Some(true),
-            _ => {}
-        }
-        UserFilter {
-            search: self.q.clone(),
-            import: self.import,
-            effect: self.effect,
-            invited,
-            signed_in,
-            failed,
-        }
-    }
+impl Place {
+    const NAMES: [&str; 5] = ["status", "before", "after", "page", "selection"];
+}
 
-    /// Whether it narrows anything.
-    pub(in crate::console) fn is_narrow(&self) -> bool {
-        *self != Self::default()
+impl<S: Send + Sync> FromRequestParts<S> for View {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        Self::parse(parts.uri.query().unwrap_or_default())
     }
 }
 
 impl View {
-    /// Whom it shows.
-    pub(in crate::console) fn who(&self) -> Who {
-        let filled = |text: &Option<String>| {
-            text.as_deref()
-                .map(str::trim)
-                .filter(|text| !text.is_empty())
-                .map(str::to_owned)
+    fn parse(query: &str) -> Result<Self, Problem> {
+        let (filter, place) = read::<Place>(query, &Place::NAMES)?;
+        let view = Self {
+            preset: place.status,
+            filter,
+            before: place.before,
+            after: place.after,
+            page: place.page,
+            selection: place.selection,
         };
-        Who {
-            q: filled(&self.q),
-            status: filled(&self.status),
-            import: self.import,
-            // Without an import there is no telling which one is meant.
-            effect: self.effect.filter(|_| self.import.is_some()),
-        }
-    }
-
-    /// The first page of whom a choice is of.
-    pub(in crate::console) fn of(who: Who, selection: Option<Uuid>) -> Self {
-        Self {
-            q: who.q,
-            status: who.status,
-            import: who.import,
-            effect: who.effect,
-            selection,
-            ..Self::default()
-        }
+        Ok(view.with_preset())
     }
 
     /// The view a form was sent from. Search and filters are what the form has now.
     ///
     /// # Errors
     ///
-    /// 422 for a filter that cannot be read. Without it, the form would be about everyone.
+    /// 400 for a filter that cannot be read. Without it, the form would be about everyone.
     pub(in crate::console) fn read(fields: &Fields) -> Result<Self, Problem> {
-        let text = |name: &str| Some(fields.trimmed(name).to_owned()).filter(|text| !text.is_empty());
-        Ok(Self {
-            q: text("q"),
-            status: text("status"),
-            import: fields.id("import")?,
-            effect: effect(fields.trimmed("effect")),
-            before: fields.id("before")?,
-            after: fields.id("after")?,
-            page: fields.trimmed("page").parse().ok(),
-            selection: fields.id("selection")?,
-        })
+        let names = FilterRequest::NAMES.into_iter().chain(Place::NAMES);
+        let filled = names.map(|name| (name, fields.trimmed(name)));
+        let query = Serializer::new(String::new())
+            .extend_pairs(filled.filter(|(_, value)| !value.is_empty()))
+            .finish();
+        Self::parse(&query)
+    }
+
+    /// The first page of whom a choice is of.
+    pub(in crate::console) fn of(filter: UserFilter, selection: Option<Uuid>) -> Self {
+        let view = Self {
+            filter,
+            selection,
+            ..Self::default()
+        };
+        view.with_preset()
+    }
+
+    /// The same people, with a name for the conditions that have one.
+    fn with_preset(mut self) -> Self {
+        let conditions = UserFilter {
+            q: None,
+            import: None,
+            effect: None,
+            ..self.filter.clone()
+        };
+        let named = Preset::ALL.into_iter().find(|preset| preset.filter() == conditions);
+        if let (None, Some(preset)) = (self.preset, named) {
+            self.preset = Some(preset);
+            self.filter = UserFilter {
+                q: self.filter.q,
+                import: self.filter.import,
+                effect: self.filter.effect,
+                ..UserFilter::default()
+            };
+        }
+        self
+    }
+
+    /// Whom it shows; none when its conditions contradict each other.
+    pub(in crate::console) fn who(&self) -> Option<UserFilter> {
+        let preset = self.preset.map(Preset::filter).unwrap_or_default();
+        preset.and(self.filter.clone())
+    }
+
+    /// Whether a search or a condition leaves somebody out.
+    pub(in crate::console) fn is_narrow(&self) -> bool {
+        self.who().is_none_or(|who| !who.is_empty())
     }
 
     /// What stands behind the `?`.
     pub(in crate::console) fn query(&self) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
+        let mut query = Serializer::new(String::new());
+        let conditions = self.filter.conditions();
+        for name in FilterRequest::NAMES {
+            match conditions.get(name) {
+                Some(serde_json::Value::String(text)) => {
+                    query.append_pair(name, text);
+                }
+                Some(other) => {
+                    query.append_pair(name, &other.to_string());
+                }
+                None => {}
+            }
+        }
+        if let Some(preset) = self.preset {
+            query.append_pair("status", preset.as_str());
+        }
         let ids = [
-            ("import", self.import),
             ("before", self.before),
             ("after", self.after),
             ("selection", self.selection),
         ];
-        for (name, text) in [("q", &self.q), ("status", &self.status)] {
-            if let Some(text) = text {
-                query.append_pair(name, text);
-            }
-        }
         for (name, id) in ids {
             if let Some(id) = id {
                 query.append_pair(name, &id.to_string());
             }
-        }
-        if let Some(effect) = self.effect {
-            query.append_pair("effect", effect.as_str());
         }
         if let Some(page) = self.page.filter(|page| *page > 1) {
             query.append_pair("page", &page.to_string());
@@ -167,14 +166,9 @@ impl View {
         }
     }
 
-    /// What the import did, as a form repeats it.
-    pub(in crate::console) fn effect_word(&self) -> &'static str {
-        self.effect.map_or("", ImportEffect::as_str)
-    }
-
     /// What the import did, in the middle of "people … the import".
     pub(in crate::console) fn effect_shown(&self) -> &'static str {
-        match self.effect {
+        match self.filter.effect {
             None => "of",
             Some(ImportEffect::Created) => "created by",
             Some(ImportEffect::Updated) => "updated by",
@@ -196,19 +190,19 @@ impl View {
     }
 }
 
-fn effect(word: &str) -> Option<ImportEffect> {
-    ImportEffect::ALL.into_iter().find(|effect| effect.as_str() == word)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use shared::user_filter::Access;
 
     #[test]
     fn an_address_says_no_more_than_it_must() {
         assert_eq!(View::default().address("/console/users"), "/console/users");
         let view = View {
-            q: Some("ana & co".to_owned()),
+            filter: UserFilter {
+                q: Some("ana & co".to_owned()),
+                ..UserFilter::default()
+            },
             page: Some(3),
             ..View::default()
         };
@@ -216,17 +210,58 @@ mod tests {
     }
 
     #[test]
-    fn every_status_narrows_but_all() {
-        for (word, _) in STATUSES {
-            let who = View {
-                status: Some(word.to_owned()),
-                ..View::default()
-            }
-            .who();
-            let filter = who.filter();
-            let is_narrow = filter.invited.is_some() || filter.signed_in.is_some() || filter.failed.is_some();
-            assert_eq!(is_narrow, !word.is_empty(), "{word}");
-            assert_eq!(who.is_narrow(), is_narrow, "{word}");
+    fn a_view_comes_back_from_its_address_and_its_form() {
+        let id = Uuid::from_u128(7);
+        let address = format!(
+            "q=ana&import={id}&effect=created&access=password_expired&last_email_failed=true&blocked=false&locked=false\
+             &status=invited&before={id}&selection={id}&page=2"
+        );
+
+        let view = View::parse(&address).unwrap();
+
+        assert_eq!(view.query(), address);
+        let form = format!("{address}&after=&invited=&signed_in=&shown={id}&user={id}&do=search");
+        assert_eq!(View::read(&Fields::read(form.as_bytes()).unwrap()).unwrap(), view);
+        assert_eq!(View::of(view.who().unwrap(), None).who(), view.who());
+    }
+
+    #[test]
+    fn conditions_with_a_name_are_shown_under_it() {
+        for preset in Preset::ALL {
+            let view = View::of(preset.filter(), None);
+            assert_eq!((view.preset, view.filter.is_empty()), (Some(preset), true));
+            assert_eq!(view.query(), format!("status={}", preset.as_str()));
+        }
+        let other = UserFilter {
+            access: Some(Access::None),
+            blocked: Some(true),
+            ..UserFilter::default()
+        };
+        assert_eq!(View::of(other.clone(), None).filter, other);
+    }
+
+    #[test]
+    fn conditions_that_contradict_each_other_match_nobody() {
+        let view = View::parse("status=not_invited&invited=true").unwrap();
+        assert_eq!(view.who(), None);
+        assert!(view.is_narrow());
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_everyone() {
+        for query in [
+            "status=everybody",
+            "import=undefined",
+            "q=%20",
+            "status=",
+            "blocked=yes",
+            "imports=7",
+        ] {
+            assert_eq!(View::parse(query).unwrap_err().status, 400, "{query}");
+        }
+        for form in ["import=undefined", "status=everybody", "selection=0"] {
+            let fields = Fields::read(form.as_bytes()).unwrap();
+            assert_eq!(View::read(&fields).unwrap_err().status, 400, "{form}");
         }
     }
 }

@@ -3,11 +3,11 @@
 use super::own::{self, Own};
 use crate::console::fields::Fields;
 use crate::console::frame::{Frame, Place};
-use crate::console::people::{PeopleList, Pressed, View, list, take, who_of};
+use crate::console::people::{PeopleList, Pressed, View, list, take};
 use crate::console::respond::{page, page_as, redirect};
 use crate::console::session::Administrator;
 use crate::problem::Problem;
-use crate::query::{Path, Query};
+use crate::query::Path;
 use crate::state::Api;
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -42,7 +42,7 @@ pub(in crate::console) async fn show(
     administrator: Administrator,
     Path(id): Path<Uuid>,
     RawQuery(query): RawQuery,
-    Query(view): Query<View>,
+    view: View,
 ) -> Result<Response, Problem> {
     let (selection, kind) = match own::find(&api, &administrator, id).await? {
         Own::Open(selection, kind) => (selection, kind),
@@ -50,7 +50,7 @@ pub(in crate::console) async fn show(
     };
     let view = match query {
         Some(_) => view,
-        None => View::of(who_of(&selection).unwrap_or_default(), None),
+        None => View::of(selection.filter.clone().unwrap_or_default(), None),
     };
     page(&of(&api, &administrator, &selection, kind, view).await?)
 }

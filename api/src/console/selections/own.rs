@@ -8,7 +8,6 @@ use crate::problem::Problem;
 use crate::state::Api;
 use axum::response::Response;
 use shared::store::selections::{self, Selection};
-use shared::store::users::UserFilter;
 use shared::system_email::SystemEmailKind;
 use uuid::Uuid;
 
@@ -66,8 +65,7 @@ pub(in crate::console) async fn write_down(api: &Api, selection: &Selection) -> 
     if let Some(chosen) = selection.chosen {
         return Ok(chosen);
     }
-    let filter: Option<UserFilter> = crate::console::people::who_of(selection).map(|who| who.filter());
-    let written = selections::write_down(&api.db, selection, filter.as_ref()).await?;
+    let written = selections::write_down(&api.db, selection).await?;
     Ok(written.unwrap_or_default())
 }
 

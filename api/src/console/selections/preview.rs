@@ -19,7 +19,6 @@ use axum::response::Response;
 use serde::Deserialize;
 use shared::address::EmailAddress;
 use shared::store::selections::{self, Selection};
-use shared::store::users::UserFilter;
 use shared::system_email::{Compiled, Field, SystemEmailKind};
 use shared::trace::TraceContext;
 use uuid::Uuid;
@@ -111,11 +110,7 @@ pub(in crate::console) async fn show(
 
 async fn found(api: &Api, id: Uuid, whose: &Whose) -> Result<Option<i32>, Problem> {
     let Some(find) = &whose.find else { return Ok(None) };
-    let search = UserFilter {
-        search: Some(find.clone()),
-        ..UserFilter::default()
-    };
-    Ok(selections::place_of(&api.db, id, &search).await?)
+    Ok(selections::place_of(&api.db, id, find).await?)
 }
 
 async fn mail_of(api: &Api, compiled: &Compiled, id: Uuid, place: i32) -> Result<(PreviewView, String), Problem> {

@@ -4,7 +4,7 @@
 //! whom the next steps are about, and a note that leads nowhere is forgotten within a week.
 
 use super::own;
-use crate::console::people::Who;
+use crate::console::people::Preset;
 use crate::console::respond::redirect;
 use crate::console::session::Administrator;
 use crate::problem::Problem;
@@ -16,6 +16,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use shared::store::{everybody, selections};
 use shared::system_email::SystemEmailKind;
+use shared::user_filter::UserFilter;
 use uuid::Uuid;
 
 /// What to begin with: exactly one of `import`, `user`, `again` and `everyone`.
@@ -66,19 +67,17 @@ pub(in crate::console) async fn begin(
             selections::change(&this.db, &selection).await?;
             return own::go_on(&this, selection, None, "check").await;
         }
-        let status = match kind {
-            SystemEmailKind::Invite => "not_invited",
-            SystemEmailKind::PasswordReset => "not_signed_in",
+        let preset = match kind {
+            SystemEmailKind::Invite => Preset::NotInvited,
+            SystemEmailKind::PasswordReset => Preset::NotSignedIn,
         };
-        let who = Who {
-            status: Some(status.to_owned()),
+        let filter = UserFilter {
             import: beginning.import,
-            effect: None,
-            q: None,
+            ..preset.filter()
         };
-        let matching = everybody::count(&this.db, &who.filter()).await?;
+        let matching = everybody::count(&this.db, &filter).await?;
         selection.matching = i32::try_from(matching).unwrap_or(i32::MAX);
-        selection.filter = serde_json::to_value(&who).ok();
+        selection.filter = Some(filter);
         selections::change(&this.db, &selection).await?;
         Ok(redirect(&format!("/console/selections/{id}")))
     })

@@ -22,8 +22,9 @@ use serde::Deserialize;
 use shared::address::EmailAddress;
 use shared::letter::EXAMPLE;
 use shared::store::system_emails;
-use shared::store::users::{self, User, UserFilter};
+use shared::store::users::{self, User};
 use shared::system_email::{Compiled, CustomFields, SystemEmailKind};
+use shared::user_filter::UserFilter;
 
 /// The document in the frame.
 #[derive(Page)]
@@ -130,7 +131,7 @@ async fn whose(api: &Api, person: &str) -> Result<Option<User>, Problem> {
         return Ok(Some(user));
     }
     let filter = UserFilter {
-        search: (!person.is_empty()).then(|| person.to_owned()),
+        q: (!person.is_empty()).then(|| person.to_owned()),
         ..UserFilter::default()
     };
     Ok(users::list(&api.db, &filter, None, 1).await?.into_iter().next())

@@ -1,0 +1,231 @@
+//! Conditions that people are often looked for by, under one name, and the conditions one by one.
+
+use super::view::View;
+use serde::Deserialize;
+use shared::store::imports::ImportEffect;
+use shared::user_filter::{Access, UserFilter};
+
+/// Conditions under one name.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::console) enum Preset {
+    /// No invite was sent to them.
+    NotInvited,
+    /// Invited, and not signed in.
+    Invited,
+    /// Something is wrong with their email.
+    Failed,
+    /// Their address is blocked.
+    Blocked,
+    /// They have not signed in.
+    NotSignedIn,
+    /// They have a mailed password that they have not used.
+    PasswordUnused,
+    /// Their mailed password expired.
+    PasswordExpired,
+    /// They have signed in.
+    SignedIn,
+    /// They are locked.
+    Locked,
+}
+
+impl Preset {
+    /// All of them, in the order of the page.
+    pub(in crate::console) const ALL: [Self; 9] = [
+        Self::NotInvited,
+        Self::Invited,
+        Self::Failed,
+        Self::Blocked,
+        Self::NotSignedIn,
+        Self::PasswordUnused,
+        Self::PasswordExpired,
+        Self::SignedIn,
+        Self::Locked,
+    ];
+
+    /// The word in the address.
+    pub(in crate::console) const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotInvited => "not_invited",
+            Self::Invited => "invited",
+            Self::Failed => "failed",
+            Self::Blocked => "blocked",
+            Self::NotSignedIn => "not_signed_in",
+            Self::PasswordUnused => "password_unused",
+            Self::PasswordExpired => "password_expired",
+            Self::SignedIn => "signed_in",
+            Self::Locked => "locked",
+        }
+    }
+
+    const fn shown(self) -> &'static str {
+        match self {
+            Self::NotInvited => "Not invited yet",
+            Self::Invited => "Invited, not signed in",
+            Self::Failed => "Last email failed",
+            Self::Blocked => "Blocked address",
+            Self::NotSignedIn => "Not signed in yet",
+            Self::PasswordUnused => "Password sent, not used",
+            Self::PasswordExpired => "Password expired",
+            Self::SignedIn => "Has signed in",
+            Self::Locked => "Locked",
+        }
+    }
+
+    /// The conditions.
+    pub(in crate::console) fn filter(self) -> UserFilter {
+        let mut filter = UserFilter::default();
+        match self {
+            Self::NotInvited => filter.invited = Some(false),
+            Self::Invited => {
+                filter.invited = Some(true);
+                filter.signed_in = Some(false);
+            }
+            Self::Failed => filter.last_email_failed = Some(true),
+            Self::Blocked => filter.blocked = Some(true),
+            Self::NotSignedIn => filter.signed_in = Some(false),
+            Self::PasswordUnused => filter.access = Some(Access::PasswordMailed),
+            Self::PasswordExpired => filter.access = Some(Access::PasswordExpired),
+            Self::SignedIn => filter.signed_in = Some(true),
+            Self::Locked => filter.locked = Some(true),
+        }
+        filter
+    }
+}
+
+/// A filter of the form: a select.
+pub(in crate::console) struct FilterSelect {
+    /// Its name, which is that of the condition.
+    pub(in crate::console) name: &'static str,
+    /// What it is called on the page.
+    pub(in crate::console) label: &'static str,
+    /// Value, words, and whether it is in use; the first is no condition.
+    pub(in crate::console) options: Vec<(&'static str, &'static str, bool)>,
+}
+
+impl FilterSelect {
+    fn new(
+        name: &'static str,
+        label: &'static str,
+        chosen: Option<&'static str>,
+        options: impl IntoIterator<Item = (&'static str, &'static str)>,
+    ) -> Self {
+        let any = ("", "Any", chosen.is_none());
+        let options = options
+            .into_iter()
+            .map(|(value, shown)| (value, shown, chosen == Some(value)));
+        Self {
+            name,
+            label,
+            options: std::iter::once(any).chain(options).collect(),
+        }
+    }
+
+    fn yes_or_no(
+        name: &'static str,
+        label: &'static str,
+        chosen: Option<bool>,
+        yes: &'static str,
+        no: &'static str,
+    ) -> Self {
+        let chosen = chosen.map(|chosen| if chosen { "true" } else { "false" });
+        Self::new(name, label, chosen, [("true", yes), ("false", no)])
+    }
+}
+
+/// The select of presets: value, words, and whether it is in use.
+pub(super) fn presets(view: &View) -> Vec<(&'static str, &'static str, bool)> {
+    let all = ("", "All", view.preset.is_none());
+    let named = Preset::ALL
+        .into_iter()
+        .map(|preset| (preset.as_str(), preset.shown(), view.preset == Some(preset)));
+    std::iter::once(all).chain(named).collect()
+}
+
+/// The conditions one by one.
+pub(super) fn selects(filter: &UserFilter) -> [FilterSelect; 7] {
+    let access = |access: Access| {
+        let shown = match access {
+            Access::None => "None",
+            Access::PasswordMailed => "Sent, not used",
+            Access::PasswordExpired => "Expired",
+            Access::SignedIn => "Used, not replaced",
+            Access::OwnPassword => "Their own",
+        };
+        (access.as_str(), shown)
+    };
+    let effect = |effect: ImportEffect| {
+        let shown = match effect {
+            ImportEffect::Created => "Added them",
+            ImportEffect::Updated => "Changed them",
+            ImportEffect::Unchanged => "Left them as they are",
+        };
+        (effect.as_str(), shown)
+    };
+    [
+        FilterSelect::yes_or_no("invited", "Invite", filter.invited, "Sent", "Not sent"),
+        FilterSelect::yes_or_no("signed_in", "Signed in", filter.signed_in, "Yes", "Not yet"),
+        FilterSelect::new(
+            "access",
+            "Password",
+            filter.access.map(Access::as_str),
+            Access::ALL.map(access),
+        ),
+        FilterSelect::yes_or_no(
+            "last_email_failed",
+            "Last email",
+            filter.last_email_failed,
+            "Failed",
+            "Did not fail",
+        ),
+        FilterSelect::yes_or_no("blocked", "Address", filter.blocked, "Blocked", "Not blocked"),
+        FilterSelect::yes_or_no("locked", "Account", filter.locked, "Locked", "Not locked"),
+        FilterSelect::new(
+            "effect",
+            "An import",
+            filter.effect.map(ImportEffect::as_str),
+            ImportEffect::ALL.map(effect),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::user_filter::FilterRequest;
+
+    #[test]
+    fn every_condition_is_on_the_page_and_every_preset_is_one() {
+        // The search has a field of its own, and an import is chosen on its page.
+        let on_page: Vec<&str> = selects(&UserFilter::default())
+            .iter()
+            .map(|select| select.name)
+            .collect();
+        let missing: Vec<&str> = FilterRequest::NAMES
+            .into_iter()
+            .filter(|name| !on_page.contains(name))
+            .collect();
+        assert_eq!(missing, ["q", "import"]);
+        for preset in Preset::ALL {
+            assert!(!preset.filter().is_empty(), "{preset:?}");
+        }
+    }
+
+    #[test]
+    fn the_condition_in_use_is_the_one_that_is_selected() {
+        let filter = UserFilter {
+            access: Some(Access::PasswordExpired),
+            blocked: Some(false),
+            ..UserFilter::default()
+        };
+        let chosen: Vec<(&str, &str)> = selects(&filter)
+            .iter()
+            .flat_map(|select| {
+                let chosen = select.options.iter().filter(|(_, _, is_chosen)| *is_chosen);
+                chosen.map(|(value, ..)| (select.name, *value)).collect::<Vec<_>>()
+            })
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        assert_eq!(chosen, [("access", "password_expired"), ("blocked", "false")]);
+    }
+}

@@ -1,0 +1,203 @@
+//! Conditions on users: the one definition that lists, selections and batches share.
+//!
+//! A request, an address of the console and a stored selection all become a [`UserFilter`], and Postgres is asked
+//! about one in a single place (`store/users/matching.rs`).
+
+use crate::store::imports::ImportEffect;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// Which users match: those who meet all conditions that are set.
+#[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UserFilter {
+    /// Part of the address or the name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub q: Option<String>,
+    /// This import had them in its file.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub import: Option<Uuid>,
+    /// What an import did to them; this one, with `import`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect: Option<ImportEffect>,
+    /// Whether an invite to them was sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub invited: Option<bool>,
+    /// Whether they have signed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub signed_in: Option<bool>,
+    /// How far they have come in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub access: Option<Access>,
+    /// Whether their latest email failed or expired, or their address is blocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_email_failed: Option<bool>,
+    /// Whether their address is blocked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<bool>,
+    /// Whether they are locked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub locked: Option<bool>,
+}
+
+/// How far a user has come in. The furthest step counts: a user who has signed in once has come in, whatever was
+/// mailed to them since.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// They have no password.
+    None,
+    /// A password was mailed and works, and they have not used it.
+    PasswordMailed,
+    /// The passwords that were mailed have expired unused.
+    PasswordExpired,
+    /// They have signed in with a mailed password.
+    SignedIn,
+    /// They have chosen a password.
+    OwnPassword,
+}
+
+impl Access {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::None,
+        Self::PasswordMailed,
+        Self::PasswordExpired,
+        Self::SignedIn,
+        Self::OwnPassword,
+    ];
+
+    /// The word used in SQL, JSON and URLs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::PasswordMailed => "password_mailed",
+            Self::PasswordExpired => "password_expired",
+            Self::SignedIn => "signed_in",
+            Self::OwnPassword => "own_password",
+        }
+    }
+}
+
+/// How every user is written down, where a filter without a condition would look like one that was lost.
+const EVERYONE: &str = "everyone";
+
+impl UserFilter {
+    /// Whether it has no condition, so that it matches everyone.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The conditions by name, as requests, addresses and Postgres have them.
+    pub fn conditions(&self) -> Value {
+        // Texts, booleans and ids can always be written.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// As a selection keeps it.
+    pub fn stored(&self) -> Value {
+        if self.is_empty() {
+            serde_json::json!({ EVERYONE: true })
+        } else {
+            self.conditions()
+        }
+    }
+
+    /// The filter that a selection kept; none when it cannot be read, or does not say whom it matches.
+    pub fn from_stored(stored: &Value) -> Option<Self> {
+        if *stored == Self::default().stored() {
+            return Some(Self::default());
+        }
+        Self::deserialize(stored).ok().filter(|filter| !filter.is_empty())
+    }
+
+    /// The users who meet the conditions of both; none when the two contradict each other.
+    #[must_use]
+    pub fn and(self, other: Self) -> Option<Self> {
+        Some(Self {
+            q: both(self.q, other.q)?,
+            import: both(self.import, other.import)?,
+            effect: both(self.effect, other.effect)?,
+            invited: both(self.invited, other.invited)?,
+            signed_in: both(self.signed_in, other.signed_in)?,
+            access: both(self.access, other.access)?,
+            last_email_failed: both(self.last_email_failed, other.last_email_failed)?,
+            blocked: both(self.blocked, other.blocked)?,
+            locked: both(self.locked, other.locked)?,
+        })
+    }
+}
+
+#[expect(
+    clippy::option_option,
+    reason = "the outer one is a contradiction, the inner one no condition"
+)]
+fn both<T: PartialEq>(one: Option<T>, other: Option<T>) -> Option<Option<T>> {
+    match (one, other) {
+        (Some(one), Some(other)) if one != other => None,
+        (one, other) => Some(one.or(other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_filter_is_read_back_as_it_was_stored_and_everyone_is_said() {
+        let filter = UserFilter {
+            q: Some("ana".to_owned()),
+            access: Some(Access::PasswordExpired),
+            blocked: Some(false),
+            ..UserFilter::default()
+        };
+        assert_eq!(
+            filter.stored(),
+            json!({ "q": "ana", "access": "password_expired", "blocked": false })
+        );
+        assert_eq!(UserFilter::from_stored(&filter.stored()), Some(filter));
+        let everyone = UserFilter::default();
+        assert_eq!(everyone.stored(), json!({ "everyone": true }));
+        assert_eq!(UserFilter::from_stored(&everyone.stored()), Some(everyone));
+    }
+
+    #[test]
+    fn what_does_not_say_whom_it_matches_matches_nobody() {
+        for stored in [
+            json!(null),
+            json!({}),
+            json!({ "q": null }),
+            json!({ "everyone": false }),
+            json!({ "everyone": true, "q": "ana" }),
+            json!({ "status": "not_invited" }),
+            json!([]),
+        ] {
+            assert_eq!(UserFilter::from_stored(&stored), None, "{stored}");
+        }
+    }
+
+    #[test]
+    fn two_filters_are_joined_unless_they_contradict_each_other() {
+        let invited = |invited| UserFilter {
+            invited: Some(invited),
+            ..UserFilter::default()
+        };
+        let blocked = UserFilter {
+            blocked: Some(true),
+            ..UserFilter::default()
+        };
+        let joined = invited(true).and(blocked).unwrap();
+        assert_eq!((joined.invited, joined.blocked), (Some(true), Some(true)));
+        assert_eq!(invited(true).and(invited(true)), Some(invited(true)));
+        assert_eq!(invited(true).and(invited(false)), None);
+    }
+
+    #[test]
+    fn an_access_is_written_as_it_is_serialised() {
+        for access in Access::ALL {
+            assert_eq!(json!(access), access.as_str());
+        }
+    }
+}
