@@ -4,7 +4,8 @@ use prometheus::{GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, I
 use shared::batch::{Brake, Lane};
 use shared::metrics::{Metrics, WORK_SECONDS};
 use shared::queue::Published;
-use shared::store::intake::{Accepted, LEFT_OUT_REASONS};
+use shared::store::intake::Accepted;
+use shared::store::left_out::LeftOutReason;
 use shared::system_email::SystemEmailKind;
 
 /// An API process's figures.
@@ -58,7 +59,7 @@ impl ApiMetrics {
         ];
         let kind_reason: Vec<[&str; 2]> = kinds
             .iter()
-            .flat_map(|kind| LEFT_OUT_REASONS.iter().map(move |reason| [*kind, *reason]))
+            .flat_map(|kind| LeftOutReason::ALL.map(|reason| [*kind, reason.as_str()]))
             .collect();
         let kind_reason: Vec<&[&str]> = kind_reason.iter().map(|pair| &pair[..]).collect();
         Self {

@@ -1,0 +1,134 @@
+//! The statement that writes a batch: its row, a delivery for each user who gets the email, and a line for
+//! each who is left out.
+
+/// Writes a batch in one statement, given the batch, the reasons by facts and the promised rate.
+macro_rules! write_batch {
+    ($new:expr, $reasons:expr, $rate:expr) => {{
+        let chosen = &$new.selection;
+        let filter = chosen.filter.clone().unwrap_or_default();
+        $crate::store::left_out::with_facts!(
+            query,
+            "with given as materialized (
+    select chosen.id as user_id, chosen.id::text as given, chosen.n
+    from unnest($4::uuid[]) with ordinality as chosen (id, n)
+    union all
+    select u.id, chosen.given, chosen.n
+    from unnest($5::text[], $6::text[]) with ordinality as chosen (key, given, n)
+    left join users u on u.email_key = chosen.key
+    union all
+    select user_id, null, row_number from import_users where import_id = $7
+    union all
+    select chosen.id, null, chosen.n
+    from selections s cross join lateral unnest(s.chosen) with ordinality as chosen (id, n)
+    where s.id = $8
+    union all
+    select u.id, null, 0
+    from users u
+    where $9::boolean
+      and ($10::text is null or u.search like lower($10))
+      and ($11::uuid is null and $12::import_effect is null
+           or exists (
+               select from import_users i
+               where i.user_id = u.id and ($11 is null or i.import_id = $11) and ($12 is null or i.effect = $12)))
+      and ($13::boolean is null
+           or $13 = exists (select from last_sent where user_id = u.id and kind = 'invite'))
+      and ($14::boolean is null or $14 = (u.signed_in_at is not null))
+)",
+            r#",
+classed as materialized (
+    select user_id, given, n, nullif(($15::text[])[facts + 1], '') as reason from facts
+),
+totals as (
+    select count(*)::integer as selected, count(*) filter (where reason is null)::integer as accepted
+    from classed
+),
+starting as (
+    select greatest(now() + make_interval(secs => $17::float8), coalesce($16::timestamptz, now())) as start_at
+),
+-- What is promised in work: everything accepted takes its time at the promised rate, and whoever
+-- shares the line with it waits for that much longer.
+work as (
+    select $24::float8 * totals.accepted / $25::float8 as seconds, totals.accepted > $21::integer as is_bulk from totals
+),
+postponed as (
+    update batches set deadline_at = deadline_at + make_interval(secs => (select seconds from work))
+    where id in (
+        -- One that is being paused or finished at this moment is left as it is. A worker that stores
+        -- verifiers for it holds `for key share`, which does not count as such.
+        select id from batches
+        where finished_at is null and lane = 'bulk' and deadline_at > now() and (select is_bulk from work)
+        order by id
+        for no key update skip locked)
+),
+new_batch as (
+    insert into batches (kind, version, lane, state, created_by, start_at, stale_at, deadline_at, finished_at,
+                         final_counts, selected_count, accepted_count, trace_id)
+    select $1,
+           (select max(version) from system_email_versions where kind = $1),
+           case when work.is_bulk then 'bulk' else 'interactive' end::lane,
+           case when totals.accepted = 0 then 'finished'
+                when starting.start_at > now() then 'held'
+                else 'running' end::batch_state,
+           $19, starting.start_at,
+           starting.start_at + make_interval(secs => $18::float8),
+           starting.start_at + make_interval(secs => case
+               when not work.is_bulk then $22::float8
+               else $23::float8 + work.seconds + $24 * (
+                   select coalesce(sum(accepted_count), 0) from batches where finished_at is null and lane = 'bulk'
+               ) / $25
+           end),
+           case when totals.accepted = 0 then now() end,
+           case when totals.accepted = 0 then '[]'::jsonb end,
+           totals.selected, totals.accepted, $20
+    from totals, starting, work
+    returning id, state, start_at, selected_count, accepted_count
+),
+new_deliveries as (
+    -- Due from now on: that nothing leaves before the batch starts is said once, by its state and
+    -- start_at, so that bringing the start forward changes one row.
+    insert into deliveries (batch_id, user_id, due_at)
+    select new_batch.id, classed.user_id, now()
+    from classed, new_batch
+    where classed.reason is null
+    order by classed.n
+),
+new_left_out as (
+    insert into left_out (batch_id, user_id, given, reason)
+    select new_batch.id, case when classed.reason <> 'unknown_user' then classed.user_id end,
+           case when classed.reason = 'unknown_user' then classed.given end, classed.reason
+    from classed, new_batch
+    where classed.reason is not null
+    order by classed.n
+)
+select id as "id!", state as "state!: BatchState", selected_count as "selected_count!", accepted_count as "accepted_count!",
+       coalesce((select jsonb_object_agg(reason, n)
+                 from (select reason, count(*) as n from classed where reason is not null group by reason) by_reason),
+                '{}') as "left_out!"
+from new_batch"#,
+            $new.kind,
+            &chosen.users,
+            &chosen.email_keys,
+            &chosen.emails_given,
+            chosen.import,
+            chosen.chosen,
+            chosen.filter.is_some(),
+            filter.pattern(),
+            filter.import,
+            filter.effect as _,
+            filter.invited,
+            filter.signed_in,
+            $reasons,
+            $new.start_at,
+            seconds($new.hold),
+            $new.stale_after.map(seconds),
+            $new.created_by.name,
+            $new.trace.trace_id().to_string(),
+            i32::try_from(INTERACTIVE_MOST).unwrap_or(i32::MAX),
+            seconds(PROMISED_INTERACTIVE),
+            seconds(PROMISED_BULK),
+            PROMISED_SHARE,
+            $rate,
+        )
+    }};
+}
+pub(super) use write_batch;
