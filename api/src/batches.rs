@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
 use shared::store::intake::{NewBatch, Selection};
+use shared::store::left_out::Including;
 use shared::store::tally::Tally;
 use shared::store::{batches, deliveries};
 use shared::system_email::SystemEmailKind;
@@ -231,6 +232,9 @@ pub struct SendAgainRequest {
     /// States their deliveries are in: of `failed`, `expired`, `cancelled`, `suppressed`, `sent`.
     #[schema(value_type = Vec<String>)]
     pub outcomes: Listed<String, OUTCOMES_MOST>,
+    /// Also those who have signed in since.
+    #[serde(default)]
+    pub include_signed_in: bool,
     /// Also those who got this kind of mail in the last 24 hours.
     #[serde(default)]
     pub include_recent: bool,
@@ -268,17 +272,21 @@ pub async fn send_again(
             "No delivery of this batch ended in one of these ways.",
         ));
     }
-    let new = again(&api, batch.kind, users, body.value.include_recent, &caller, trace);
+    let including = Including {
+        signed_in: body.value.include_signed_in,
+        recent: body.value.include_recent,
+    };
+    let new = again(&api, batch.kind, users, including, &caller, trace);
     let once = Once::new(&caller, &format!("send-again {id}"), key, body.digest);
     Ok((StatusCode::ACCEPTED, Json(accept_batch(&api, once, new).await?)))
 }
 
-/// A batch for people who were chosen before: a password mail goes to those who signed in too.
+/// A batch for people who were chosen before.
 pub fn again(
     api: &Api,
     kind: SystemEmailKind,
     users: Vec<Uuid>,
-    include_recent: bool,
+    including: Including,
     caller: &Caller,
     trace: TraceContext,
 ) -> NewBatch {
@@ -290,8 +298,7 @@ pub fn again(
         },
         hold: Duration::ZERO,
         start_at: None,
-        include_signed_in: true,
-        include_recent,
+        including,
         stale_after: (kind == SystemEmailKind::PasswordReset).then_some(api.password_stale),
         created_by: caller.actor.clone(),
         trace,

@@ -88,7 +88,8 @@ pub struct BlockedRequest {
     pub cursor: Option<String>,
 }
 
-/// Lists blocked addresses, newest first. A mail to one of them ends as `suppressed`.
+/// Lists blocked addresses, newest first. Their users are left out of new batches
+/// (`address_blocked`); a mail that waits already ends as `suppressed`.
 #[utoipa::path(get, path = "/v1/blocked-addresses", tag = "blocked addresses", params(BlockedRequest),
     responses((status = 200, body = Page<BlockedView>), (status = 400, body = Problem)))]
 pub async fn list(

@@ -15,6 +15,7 @@ use axum::response::Response;
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use shared::delivery::DeliveryState;
+use shared::store::left_out::Including;
 use shared::store::{attempts, deliveries};
 use shared::trace::TraceContext;
 use time::OffsetDateTime;
@@ -230,7 +231,8 @@ pub async fn get(api: &Api, id: Uuid) -> Result<deliveries::Delivery, Problem> {
         .ok_or_else(|| Problem::not_found("delivery"))
 }
 
-/// Sends the same system email to the same person again, as a batch of one.
+/// Sends the same system email to the same person again, as a batch of one. They get it although they have
+/// signed in or got one a moment ago, but not while their address is blocked.
 #[utoipa::path(post, path = "/v1/deliveries/{id}/send-again", tag = "deliveries", responses((status = 202, body = AcceptedBatch), (status = 409, body = Problem)))]
 pub async fn send_again(
     State(api): State<Api>,
@@ -247,7 +249,7 @@ pub async fn send_again(
         )
     })?;
     let batch = batches::get(&api, delivery.batch).await?;
-    let new = batches::again(&api, batch.kind, vec![user], true, &caller, trace);
+    let new = batches::again(&api, batch.kind, vec![user], Including::ALL, &caller, trace);
     let once = Once::new(&caller, &format!("send-again {id}"), key, Vec::new());
     Ok((StatusCode::ACCEPTED, Json(accept_batch(&api, once, new).await?)))
 }

@@ -1,8 +1,8 @@
 //! Accepting a batch: `POST /v1/invites` and `POST /v1/password-resets`.
 //!
 //! The key, the batch and a delivery for every person are one transaction, so a batch is there as
-//! a whole or not at all, and 202 means that it will be sent whatever happens to us. Who is chosen
-//! twice, unknown, signed in or written to already is left out and counted, never dropped.
+//! a whole or not at all, and 202 means that it will be sent whatever happens to us. Users who are
+//! left out (`store/left_out.rs`) are counted by reason, never dropped.
 
 mod selector;
 pub mod start_time;
@@ -21,6 +21,7 @@ use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use shared::failpoint::{Point, reach};
 use shared::store::intake::{Accepted, NewBatch, accept};
+use shared::store::left_out::Including;
 use shared::store::{StoreResult, Transaction, begin, despite_deadlocks, imports, system_emails};
 use shared::system_email::SystemEmailKind;
 use shared::trace::{TraceContext, now};
@@ -68,7 +69,7 @@ pub struct SendRequest {
     #[serde(default, deserialize_with = "start_time::given")]
     #[schema(value_type = String, format = DateTime, required = false)]
     pub start_at: Option<OffsetDateTime>,
-    /// Password mails: also to people who have signed in already.
+    /// Also to people who have signed in already.
     #[serde(default)]
     pub include_signed_in: bool,
     /// Also to people who got this kind of mail in the last 24 hours.
@@ -88,12 +89,15 @@ pub struct AcceptedBatch {
     pub selected: i32,
     /// How many mails are owed.
     pub accepted: i32,
-    /// How many were left out, by reason: `unknown_user`, `duplicate`, `signed_in`,
-    /// `already_waiting`, `mailed_recently`, `too_many_passwords`, `user_locked`.
+    /// How many were left out, by reason: `unknown_user`, `duplicate`, `address_blocked`, `user_locked`,
+    /// `already_waiting`, `too_many_passwords`, `signed_in`, `mailed_recently`. Somebody to whom several
+    /// apply is counted once, under the first of them.
     pub left_out: BTreeMap<String, i64>,
 }
 
-/// Sends an invite to each of the chosen users. One to a blocked address ends as `suppressed`.
+/// Sends an invite to each of the chosen users. Those who have signed in are left out unless
+/// `include_signed_in` is set, and those whose address is blocked always. An invite to an address that is
+/// blocked later, while it waits, ends as `suppressed`.
 #[utoipa::path(post, path = "/v1/invites", tag = "sending", request_body = SendRequest,
     responses((status = 202, body = AcceptedBatch), (status = 422, body = Problem)))]
 pub async fn invites(
@@ -106,8 +110,9 @@ pub async fn invites(
     take_in(api, SystemEmailKind::Invite, caller, key, trace, body).await
 }
 
-/// Makes a password for each of the chosen users and mails it to them. A mail to a blocked address ends
-/// as `suppressed`, and no password is made for it.
+/// Makes a password for each of the chosen users and mails it to them. Those who have signed in are left
+/// out unless `include_signed_in` is set, and those whose address is blocked always. A mail to an address
+/// that is blocked later, while it waits, ends as `suppressed`, and no password is made for it.
 #[utoipa::path(post, path = "/v1/password-resets", tag = "sending", request_body = SendRequest,
     responses((status = 202, body = AcceptedBatch), (status = 422, body = Problem)))]
 pub async fn password_resets(
@@ -145,6 +150,18 @@ async fn take_in(
 
 /// Accepts a batch once, to the end, whatever becomes of the client.
 pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<AcceptedBatch, Problem> {
+    let accepted = accept_confirmed(api, once, new, None).await?;
+    accepted.ok_or_else(Problem::internal)
+}
+
+/// Accepts a batch, unless the sender was shown another number of emails than would be sent. Nothing is
+/// written then.
+pub async fn accept_confirmed(
+    api: &Api,
+    once: Once,
+    new: NewBatch,
+    shown: Option<i32>,
+) -> Result<Option<AcceptedBatch>, Problem> {
     let (this, began) = (api.clone(), now());
     api.to_the_end(async move {
         if let Some(import) = new.selection.import
@@ -154,11 +171,14 @@ pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<Accept
         }
         let _room = this.room.for_batch(new.kind).await?;
         let (transaction, accepted) = match despite_deadlocks(|| begin_accepting(&this, &once, &new)).await?? {
-            Taken::Before(answer) => return Ok(answer),
+            Taken::Before(answer) => return Ok(Some(answer)),
             Taken::Now(transaction, accepted) => (transaction, accepted),
         };
         if accepted.selected == 0 {
             return Err(Problem::unprocessable("empty_batch", "No user is selected. Name at least one user, or widen the filter."));
+        }
+        if shown.is_some_and(|shown| shown != accepted.accepted) {
+            return Ok(None);
         }
         reach(Point::BatchWritten);
         let answer = AcceptedBatch {
@@ -173,7 +193,7 @@ pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<Accept
         this.metrics.count_accepted(new.kind, &accepted);
         spans::tell_intake(new.trace, answer.batch, new.kind, answer.accepted, began);
         info!(batch.id = %answer.batch, mail = new.kind.as_str(), selected = answer.selected, accepted = answer.accepted, "Accepted a batch");
-        Ok(answer)
+        Ok(Some(answer))
     })
     .await
 }
@@ -222,8 +242,10 @@ fn batch_of(
         selection: selector::read(&mut request)?,
         hold: Duration::from_secs(u64::from(request.hold_seconds)),
         start_at: request.start_at,
-        include_signed_in: request.include_signed_in,
-        include_recent: request.include_recent,
+        including: Including {
+            signed_in: request.include_signed_in,
+            recent: request.include_recent,
+        },
         stale_after: (kind == SystemEmailKind::PasswordReset).then_some(password_stale),
         created_by: caller.actor.clone(),
         trace,

@@ -2,7 +2,8 @@
 
 use prometheus::{GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGauge};
 use shared::metrics::{Metrics, WORK_SECONDS};
-use shared::store::intake::{Accepted, LEFT_OUT_REASONS};
+use shared::store::intake::Accepted;
+use shared::store::left_out::LeftOutReason;
 use shared::system_email::SystemEmailKind;
 
 /// An API process's figures.
@@ -37,7 +38,7 @@ impl ApiMetrics {
         ];
         let kind_reason: Vec<[&str; 2]> = kinds
             .iter()
-            .flat_map(|kind| LEFT_OUT_REASONS.iter().map(move |reason| [*kind, *reason]))
+            .flat_map(|kind| LeftOutReason::ALL.map(|reason| [*kind, reason.as_str()]))
             .collect();
         let kind_reason: Vec<&[&str]> = kind_reason.iter().map(|pair| &pair[..]).collect();
         Self {

@@ -64,8 +64,9 @@ use utoipa::OpenApi;
     tags(
         (name = "imports", description = "Bring people in. Importing sends nothing to anybody."),
         (name = "users", description = "Who is there, who was invited, and who has come in."),
-        (name = "blocked addresses", description = "Addresses that a mail server has called unknown. A mail to one of \
-                                                    them is not sent, and ends as `suppressed`, until somebody unblocks it."),
+        (name = "blocked addresses", description = "Addresses that a mail server has called unknown. Until one is \
+                                                    unblocked, its user is left out of new batches, and a mail that \
+                                                    waits already ends as `suppressed`."),
         (name = "system emails", description = "The two letters that Beckon sends, and their merge fields."),
         (name = "sending", description = "Decide to send one letter to many people. 202 means that every mail is owed \
                                           and will leave, each on its own, whatever happens to us."),

@@ -142,7 +142,7 @@ pub fn left_out(reason: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::store::intake::LEFT_OUT_REASONS;
+    use shared::store::left_out::LeftOutReason;
 
     #[test]
     fn every_state_has_words_whatever_the_reason() {
@@ -190,8 +190,8 @@ mod tests {
 
     #[test]
     fn everybody_left_out_learns_why() {
-        for reason in LEFT_OUT_REASONS {
-            assert_ne!(left_out(reason), "Left out", "{reason}");
+        for reason in LeftOutReason::ALL {
+            assert_ne!(left_out(reason.as_str()), "Left out", "{reason:?}");
         }
     }
 }

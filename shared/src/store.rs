@@ -32,6 +32,7 @@ pub mod imports;
 pub mod intake;
 pub mod known_clients;
 pub mod ledger;
+pub mod left_out;
 pub mod months;
 pub mod schema;
 pub mod selections;

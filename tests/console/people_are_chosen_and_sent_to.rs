@@ -218,6 +218,61 @@ async fn the_sums_of_the_check_are_those_of_the_batch() {
 }
 
 #[tokio::test]
+async fn a_number_that_changed_is_said_before_anything_is_sent() {
+    for window in windows() {
+        let world = a_hasty_world().await;
+        let import = world.people(12).await;
+        // Two have signed in, one of whom got an invite an hour ago; one address is blocked.
+        sqlx::raw_sql(
+            "update users set signed_in_at = now() where email in ('person1@example.org', 'person2@example.org');
+             insert into last_sent (user_id, kind, sent_at)
+             select id, 'invite', now() - interval '1 hour' from users where email = 'person2@example.org';
+             insert into blocked_addresses (email_key, email, reason, delivery_id, user_id)
+             select email_key, email, 'address_unknown', gen_random_uuid(), id from users where email = 'person3@example.org'",
+        )
+        .execute(&world.db)
+        .await
+        .unwrap();
+        let browser = at_users(&world, window).await;
+        browser.click("Select all 12 users").await;
+        browser.click("Invite users").await;
+        browser.click("Send Invite Email").await;
+        browser.click("Continue").await;
+
+        browser.sees("2 people have signed in already").await;
+        browser
+            .sees("1 of them also got this email in the last 24 hours.")
+            .await;
+        browser.sees("1 person has a blocked address").await;
+        browser.finds("Send 9 invite emails").await;
+        browser.assert_sound().await;
+        sqlx::query("update users set signed_in_at = now() where email = 'person4@example.org'")
+            .execute(&world.db)
+            .await
+            .unwrap();
+        browser.click("Send 9 invite emails").await;
+        browser
+            .sees("When you checked, 9 invite emails would have been sent; now it is 8. Nothing was sent.")
+            .await;
+        assert_eq!(batches(&world).await, 0);
+        browser.assert_sound().await;
+        browser.click("Send 8 invite emails").await;
+        browser.sees("Invite email to 8 people").await;
+
+        let batch = browser.path().await.rsplit('/').next().unwrap().parse().unwrap();
+        let ended = world.finished(batch).await;
+        assert_eq!(ended["left_out"], json!({ "signed_in": 3, "address_blocked": 1 }));
+        go(&browser, &world, &format!("/console/batches/{batch}/left-out")).await;
+        browser.sees("Has a blocked address").await;
+        browser.assert_sound().await;
+        browser.click("Unblock the address of Person 3 Example").await;
+        browser.sees("person3@example.org has been blocked since").await;
+        assert_eq!(world.batch(batch).await["counts"]["sent"], 8, "of the import {import}");
+        world.end().await;
+    }
+}
+
+#[tokio::test]
 async fn nobody_chosen_is_told_and_another_ones_choice_is_not_found() {
     let world = a_hasty_world().await;
     world.people(2).await;

@@ -7,7 +7,6 @@ use api::import::{Limits, Sheet};
 use shared::batch::{BatchState, Lane};
 use shared::delivery::DeliveryState;
 use shared::store::imports::{ImportEffect, ImportState};
-use shared::store::intake::LEFT_OUT_REASONS;
 use shared::system_email::{CustomFields, Field, SystemEmailKind, Template};
 use shared::trouble::WorkerTrouble;
 
@@ -114,26 +113,6 @@ fn a_delivery_has_ended_in_the_code_when_it_has_in_the_schema() {
         .map(DeliveryState::as_str)
         .collect();
     assert_eq!(ended, guarded);
-}
-
-#[test]
-fn people_are_left_out_for_these_reasons_and_no_others() {
-    let intake = read("shared/src/store/intake.sql");
-
-    let classes = intake
-        .split_once("case\n")
-        .unwrap()
-        .1
-        .split_once("end as reason")
-        .unwrap()
-        .0;
-    let reasons: Vec<String> = classes
-        .split(" then ")
-        .skip(1)
-        .flat_map(|part| quoted(part).into_iter().take(1))
-        .collect();
-
-    assert_eq!(reasons, LEFT_OUT_REASONS);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use api::status_words::{has_words, left_out, status};
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
 use shared::store::credentials::CancelReason;
-use shared::store::intake::LEFT_OUT_REASONS;
+use shared::store::left_out::LeftOutReason;
 
 use crate::sources::{files, read};
 
@@ -88,7 +88,7 @@ fn every_reason_that_can_be_stored_has_words() {
         mute.is_empty(),
         "api/src/status_words/table.rs has no words for {mute:?}"
     );
-    for reason in LEFT_OUT_REASONS {
+    for reason in LeftOutReason::ALL.map(LeftOutReason::as_str) {
         assert_ne!(left_out(reason), left_out("no reason of ours"), "{reason}");
     }
 }

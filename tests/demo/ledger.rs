@@ -50,6 +50,7 @@ pub(crate) fn left_out(batch: &Batch) -> String {
             "unknown_user" => "not a user",
             "duplicate" => "chosen twice",
             "signed_in" => "signed in already",
+            "address_blocked" => "has a blocked address",
             "already_waiting" => "has such a mail waiting",
             "mailed_recently" => "got such a mail in the last day",
             other => other,

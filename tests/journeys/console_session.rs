@@ -13,6 +13,10 @@ pub(crate) struct Page {
     pub(crate) text: String,
     /// The session's cookie, where the answer sets one.
     pub(crate) token: Option<String>,
+    /// Where the answer leads to, or empty.
+    pub(crate) location: String,
+    /// The name it gives a file, or empty.
+    pub(crate) disposition: String,
 }
 
 impl Page {
@@ -23,7 +27,13 @@ impl Page {
             .filter_map(|cookie| cookie.split(';').next())
             .find(|token| !token.is_empty())
             .map(str::to_owned);
+        let header = |name: &str| {
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
         Self {
+            location: header("location"),
+            disposition: header("content-disposition"),
             status: response.status().as_u16(),
             text: response.text().await.unwrap(),
             token,

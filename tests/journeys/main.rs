@@ -79,6 +79,7 @@ mod notifications_stop_coming;
 mod one_mail_cannot_be_made;
 mod one_mail_is_one_trace;
 mod one_mail_leaves_at_once;
+mod one_number_from_check_to_report;
 mod one_person_is_owed_twice;
 mod one_worker_cannot_reach_the_relay;
 mod pause_resume_and_stop_tell_the_truth;

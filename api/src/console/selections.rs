@@ -13,6 +13,7 @@ mod preview;
 mod schedule;
 mod send;
 mod start;
+mod sums;
 
 pub(super) use check::show as check;
 pub(super) use choose::{press, show as choose};

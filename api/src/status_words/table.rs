@@ -145,9 +145,10 @@ pub(super) const ROWS: &[Row] = &[
 pub(super) const LEFT_OUT: &[(&str, &str)] = &[
     ("unknown_user", "Not one of your users"),
     ("duplicate", "Chosen twice"),
-    ("signed_in", "Has already signed in"),
-    ("already_waiting", "Already has this email waiting"),
-    ("mailed_recently", "Got this email in the last 24 hours"),
-    ("too_many_passwords", "Has five mailed passwords that still work"),
+    ("address_blocked", "Has a blocked address"),
     ("user_locked", "Is locked"),
+    ("already_waiting", "Already has this email waiting"),
+    ("too_many_passwords", "Has five mailed passwords that still work"),
+    ("signed_in", "Has already signed in"),
+    ("mailed_recently", "Got this email in the last 24 hours"),
 ];

@@ -107,6 +107,8 @@ pub struct LeftOut {
     pub name: Option<String>,
     /// Why.
     pub reason: String,
+    /// Whether that was a blocked address, which is blocked still.
+    pub is_blocked: bool,
 }
 
 macro_rules! left_out {
@@ -114,7 +116,9 @@ macro_rules! left_out {
         sqlx::query_as!(
             LeftOut,
             r#"select l.id, u.id as "user?", coalesce(u.email, l.given) as email,
-                      u.first_name || ' ' || u.last_name as "name?", l.reason
+                      u.first_name || ' ' || u.last_name as "name?", l.reason,
+                      l.reason = 'address_blocked'
+                          and exists (select from blocked_addresses where email_key = u.email_key) as "is_blocked!"
                from left_out l left join users u on u.id = l.user_id
                where l.batch_id = $1 "#
                 + $rest,

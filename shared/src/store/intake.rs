@@ -1,6 +1,11 @@
-//! Accepting a batch: who is chosen, who is left out and why, and a delivery for everybody else.
+//! Accepting a batch: who is chosen, and a delivery for each who is not left out (see [`left_out`]).
+//!
+//! [`left_out`]: super::left_out
+
+mod write;
 
 use super::audit::{self, Act, Action, Actor};
+use super::left_out::{Including, reasons};
 use super::{StoreResult, Transaction, everybody, seconds};
 use crate::batch::{BatchState, INTERACTIVE_MOST, PROMISED_BULK, PROMISED_INTERACTIVE, PROMISED_RATE, PROMISED_SHARE};
 use crate::system_email::SystemEmailKind;
@@ -12,26 +17,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
-
-/// How many mailed passwords of one person may work at a time, used or not.
-///
-/// Each is tried in turn when the person signs in, 15 ms apiece, and fifty requests for one
-/// person must not become fifty working passwords.
-pub const LIVE_PASSWORDS_MOST: i32 = 5;
-
-/// How long after a mail the same person is left out of the next batch of its kind.
-pub(super) const RECENT: Duration = Duration::from_hours(24);
-
-/// Reasons for leaving somebody out, as stored and shown.
-pub const LEFT_OUT_REASONS: [&str; 7] = [
-    "unknown_user",
-    "duplicate",
-    "user_locked",
-    "signed_in",
-    "already_waiting",
-    "mailed_recently",
-    "too_many_passwords",
-];
 
 /// Which users a batch is for: one of these.
 #[derive(Clone, Debug, Default)]
@@ -61,10 +46,8 @@ pub struct NewBatch {
     pub hold: Duration,
     /// nor before this moment.
     pub start_at: Option<OffsetDateTime>,
-    /// Also those who have signed in already (password mails).
-    pub include_signed_in: bool,
-    /// Also those who got this kind of mail in the last 24 hours.
-    pub include_recent: bool,
+    /// Who is sent to although they are usually left out.
+    pub including: Including,
     /// After how long a mail not yet tried is of no use; none for invites.
     pub stale_after: Option<Duration>,
     /// Who asks.
@@ -111,31 +94,9 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Op
         Some(filter) => Cow::Owned(everybody::ids(transaction, filter).await?),
         None => Cow::Borrowed(&chosen.users),
     };
-    let row = sqlx::query_file!(
-        "src/store/intake.sql",
-        &users[..],
-        &chosen.email_keys,
-        &chosen.emails_given,
-        chosen.import,
-        seconds(PROMISED_INTERACTIVE),
-        seconds(PROMISED_BULK),
-        PROMISED_SHARE,
-        mail_rate.unwrap_or(PROMISED_RATE).min(PROMISED_RATE),
-        chosen.chosen,
-        new.kind as _,
-        new.include_signed_in,
-        new.include_recent,
-        seconds(RECENT),
-        LIVE_PASSWORDS_MOST,
-        new.start_at,
-        seconds(new.hold),
-        new.stale_after.map(seconds),
-        new.created_by.name,
-        new.trace.trace_id().to_string(),
-        i32::try_from(INTERACTIVE_MOST).unwrap_or(i32::MAX),
-    )
-    .fetch_one(&mut **transaction)
-    .await?;
+    let rate = mail_rate.unwrap_or(PROMISED_RATE).min(PROMISED_RATE);
+    let writing = write::write_batch!(new, &users[..], &reasons(new.kind, new.including), rate);
+    let row = writing.fetch_one(&mut **transaction).await?;
     if let Some(selection) = chosen.chosen {
         super::selections::note_batch(transaction, selection, row.id).await?;
     }

@@ -13,10 +13,9 @@ use crate::system_email::SystemEmailKind;
 use crate::user_filter::UserFilter;
 use uuid::Uuid;
 
-mod facts;
-mod sums;
+mod gaps;
 
-pub use sums::{Sum, gaps, sums};
+pub use gaps::gaps;
 
 /// After this an unfinished choice is forgotten.
 pub const KEPT_DAYS: i32 = 7;
@@ -86,7 +85,8 @@ pub async fn copy(db: &Db, administrator: Uuid, other: Uuid) -> StoreResult<Opti
 }
 
 /// Begins a choice with those of a batch whose mail came to such an end, for the same mail again;
-/// for all reasons when none is named. It is written down as it is.
+/// for all reasons when none is named. It is written down as it is, with users who have been deleted since, so
+/// that the check counts whom the batch counted. None when all have been deleted.
 pub async fn of_outcome(
     db: &Db,
     administrator: Uuid,
@@ -97,14 +97,14 @@ pub async fn of_outcome(
     let states: Vec<String> = states.iter().map(|state| state.as_str().to_owned()).collect();
     let row = sqlx::query!(
         "with those as (
-             select array_agg(d.user_id order by d.id) as ids
-             from deliveries d join users u on u.id = d.user_id
-             where d.batch_id = $2 and d.state = any($3::text[]::delivery_state[])
+             select array_agg(d.user_id order by d.id) as ids, bool_or(u.id is not null) as has_users
+             from deliveries d left join users u on u.id = d.user_id
+             where d.batch_id = $2 and d.user_id is not null and d.state = any($3::text[]::delivery_state[])
                and ($4::text[] = '{}' or d.reason = any($4))
          )
          insert into selections (administrator_id, kind, picked, chosen)
          select $1, b.kind, case when cardinality(ids) <= $5 then ids else '{}' end, ids
-         from those, batches b where b.id = $2 and ids is not null
+         from those, batches b where b.id = $2 and has_users
          returning id",
         administrator,
         batch,

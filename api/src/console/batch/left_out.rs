@@ -50,6 +50,7 @@ struct Row {
     name: String,
     email: String,
     why: &'static str,
+    is_blocked: bool,
 }
 
 impl Row {
@@ -68,6 +69,7 @@ impl Row {
             },
             email: if name.is_empty() { String::new() } else { email },
             why: status_words::left_out(&left_out.reason),
+            is_blocked: left_out.is_blocked,
         }
     }
 }

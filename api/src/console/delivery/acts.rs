@@ -18,6 +18,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use shared::store::audit::{self, Act, Action};
+use shared::store::left_out::Including;
 use shared::store::{begin, commit, deliveries as rows};
 use shared::trace::TraceContext;
 use uuid::Uuid;
@@ -93,7 +94,7 @@ pub(in crate::console) async fn send_again(
         unblock_those(&api, &administrator.actor, address_of(user)).await?;
     }
     let caller = administrator.caller();
-    let new = batches::again(&api, batch.kind, vec![user], true, &caller, trace);
+    let new = batches::again(&api, batch.kind, vec![user], Including::ALL, &caller, trace);
     let key = IdempotencyKey::of(fields.trimmed("token"));
     let once = Once::new(&caller, &format!("send-again {id}"), key, Vec::new());
     let accepted = accept_batch(&api, once, new).await?;

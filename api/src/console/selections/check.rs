@@ -3,6 +3,7 @@
 use super::estimate;
 use super::own::{self, Own};
 use super::schedule::Schedule;
+use super::sums::Sums;
 use crate::console::batch::live::mails;
 use crate::console::blocked::BlockedRow;
 use crate::console::fields::Fields;
@@ -13,7 +14,7 @@ use crate::console::words::{counted, lasting, some};
 use crate::problem::Problem;
 use crate::query::{Path, Query};
 use crate::state::Api;
-use crate::status_words::left_out;
+use crate::status_words;
 use crate::system_emails::current;
 use askama::Template;
 use axum::extract::State;
@@ -21,9 +22,9 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
 use shared::store::blocked::{self, BlockedFilter};
-use shared::store::selections::{self, Selection, Sum};
+use shared::store::left_out::{self, Including, LeftOutReason};
+use shared::store::selections::Selection;
 use shared::system_email::SystemEmailKind;
-use std::collections::BTreeMap;
 use url::form_urlencoded::byte_serialize;
 use uuid::Uuid;
 
@@ -42,11 +43,11 @@ pub(super) struct CheckPage {
     is_password_mail: bool,
     choice: Choice,
     sums: Sums,
-    /// What is known of the address of the one person who was chosen, if no mail goes to it.
+    /// What is known of the address of the one person who was chosen, if that alone keeps the email from
+    /// them.
     blocked: Option<BlockedRow>,
-    /// How many have signed in, and how many got this mail in the last 24 hours.
-    signed_in: i64,
-    recent: i64,
+    /// How many emails the button sends. The form carries it, so that another number is never sent.
+    pub(super) to_send: i64,
     /// What the button does at once, and what it does later without its moment.
     button: String,
     button_later: String,
@@ -59,7 +60,7 @@ pub(super) struct CheckPage {
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(in crate::console) struct Choice {
-    /// Password mails: also to people who have signed in.
+    /// Also to people who have signed in.
     #[serde(default)]
     pub(super) signed_in: Option<bool>,
     /// Also to people who got this mail in the last 24 hours.
@@ -100,18 +101,12 @@ impl Choice {
 
     /// Without a word, one person who was chosen by name gets their mail, and of many those are left
     /// out who need none.
-    pub(super) fn resolved(&self, is_one: bool) -> (bool, bool) {
-        (self.signed_in.unwrap_or(is_one), self.recent.unwrap_or(is_one))
+    pub(super) fn resolved(&self, is_one: bool) -> Including {
+        Including {
+            signed_in: self.signed_in.unwrap_or(is_one),
+            recent: self.recent.unwrap_or(is_one),
+        }
     }
-}
-
-/// What would be sent, and who is left out: it adds up to who was chosen.
-struct Sums {
-    chosen: String,
-    sent: i64,
-    left_out: Vec<(&'static str, String)>,
-    /// Whose address is blocked: they are not left out, and their mail is suppressed.
-    blocked: i64,
 }
 
 impl CheckPage {
@@ -119,12 +114,24 @@ impl CheckPage {
         counted(self.sums.sent)
     }
 
-    fn blocked_shown(&self) -> String {
-        counted(self.sums.blocked)
+    fn chosen_shown(&self) -> String {
+        counted(self.sums.chosen)
+    }
+
+    /// Who is left out: the reason in words, and how many.
+    fn left_out(&self) -> Vec<(&'static str, String)> {
+        let reasons = self.sums.left_out.iter();
+        reasons
+            .map(|(reason, count)| (status_words::left_out(reason.as_str()), counted(*count)))
+            .collect()
+    }
+
+    fn blocked_count(&self) -> i64 {
+        self.sums.without(LeftOutReason::AddressBlocked)
     }
 
     fn blocked_told(&self) -> String {
-        match self.sums.blocked {
+        match self.blocked_count() {
             1 => "1 person has a blocked address: an email to it failed before. They get nothing.".to_owned(),
             n => format!(
                 "{} people have a blocked address: an email to it failed before. They get nothing.",
@@ -134,11 +141,23 @@ impl CheckPage {
     }
 
     fn signed_in_shown(&self) -> String {
-        some(self.signed_in, "person has", "people have")
+        some(self.sums.signed_in.people, "person has", "people have")
     }
 
     fn recent_shown(&self) -> String {
-        some(self.recent, "person got", "people got")
+        some(self.sums.recent.people, "person got", "people got")
+    }
+
+    /// Of those who have signed in, how many are left out for another reason even when they are included.
+    fn recent_among_signed_in(&self) -> Option<String> {
+        let optional = &self.sums.signed_in;
+        let rest = optional.people - optional.added;
+        (rest > 0).then(|| counted(rest))
+    }
+
+    /// Whether a new password goes to somebody who can sign in already.
+    fn replaces_passwords(&self) -> bool {
+        self.is_password_mail && self.sums.signed_in_sent > 0
     }
 
     /// When it starts unless it is scheduled.
@@ -195,20 +214,25 @@ pub(super) async fn of(
     choice: Choice,
     schedule: Schedule,
 ) -> Result<CheckPage, Problem> {
-    let all = selections::sums(&api.db, selection.id, kind).await?;
-    let total: i64 = all.iter().map(|sum| sum.n).sum();
-    let (signed_in, recent) = choice.resolved(total == 1);
-    let sums = sums(&all, kind, signed_in, recent);
-    let blocked = match (total, sums.blocked) {
-        (1, 1) => blocked::find(&api.db, &addresses_of(selection.id)).await?,
-        _ => None,
+    let alike = left_out::of_selection(&api.db, selection.id, kind).await?;
+    let chosen: i64 = alike.iter().map(|those| those.count).sum();
+    let including = choice.resolved(chosen == 1);
+    let sums = Sums::of(&alike, kind, including);
+    let blocked = if sums.chosen == 1 && sums.sent < sums.sent_if_unblocked {
+        blocked::find(&api.db, &addresses_of(selection.id)).await?
+    } else {
+        None
+    };
+    let to_send = if blocked.is_some() {
+        sums.sent_if_unblocked
+    } else {
+        sums.sent
     };
     let letter = current(api, kind).await?;
-    let of_those = |is: fn(&Sum) -> bool| all.iter().filter(|sum| is(sum)).map(|sum| sum.n).sum();
     let hold = i64::try_from(api.hold.as_secs()).unwrap_or(i64::MAX);
     let frame = administrator.frame(api, Place::Users, "Check before you send").await;
     let faults: Vec<_> = schedule.fault.iter().map(|fault| ("start_at", fault.clone())).collect();
-    let (button, button_later) = buttons(kind, &sums);
+    let (button, button_later) = buttons(&mails(kind, to_send), blocked.is_some());
     Ok(CheckPage {
         frame: if faults.is_empty() { frame } else { frame.with_faults() },
         id: selection.id,
@@ -217,61 +241,32 @@ pub(super) async fn of(
         from: format!("{} <{}>", api.letters.from.name, api.letters.from.address.as_typed()),
         hold: lasting(hold),
         has_hold: hold > 0,
-        estimate: estimate::of(api, kind, sums.sent).await?,
+        estimate: estimate::of(api, kind, to_send).await?,
         is_password_mail: kind == SystemEmailKind::PasswordReset,
         button,
         button_later,
+        to_send,
         blocked: blocked.map(BlockedRow::of),
         choice: Choice {
-            signed_in: Some(signed_in),
-            recent: Some(recent),
+            signed_in: Some(including.signed_in),
+            recent: Some(including.recent),
             start_at: choice.start_at,
         },
         sums,
-        signed_in: if kind == SystemEmailKind::PasswordReset {
-            of_those(|sum| sum.signed_in)
-        } else {
-            0
-        },
-        recent: of_those(|sum| sum.is_recent && !sum.is_waiting),
         faults,
         schedule,
     })
 }
 
 /// What the button says of a batch that starts now, and of a later one up to its moment.
-fn buttons(kind: SystemEmailKind, sums: &Sums) -> (String, String) {
-    match sums.sent {
-        0 => {
-            let mails = mails(kind, sums.blocked);
-            (
-                format!("Unblock and send {mails}"),
-                format!("Unblock and schedule {mails} for"),
-            )
-        }
-        sent => {
-            let mails = mails(kind, sent);
-            (format!("Send {mails}"), format!("Schedule {mails} for"))
-        }
-    }
-}
-
-fn sums(all: &[Sum], kind: SystemEmailKind, signed_in: bool, recent: bool) -> Sums {
-    let mut without = BTreeMap::<&'static str, i64>::new();
-    let (mut total, mut sent, mut blocked) = (0, 0, 0);
-    for sum in all {
-        total += sum.n;
-        match sum.reason(kind, signed_in, recent) {
-            Some(reason) => *without.entry(left_out(reason)).or_default() += sum.n,
-            None if sum.is_blocked => blocked += sum.n,
-            None => sent += sum.n,
-        }
-    }
-    Sums {
-        chosen: counted(total),
-        sent,
-        left_out: without.into_iter().map(|(word, n)| (word, counted(n))).collect(),
-        blocked,
+fn buttons(mails: &str, unblocks: bool) -> (String, String) {
+    if unblocks {
+        (
+            format!("Unblock and send {mails}"),
+            format!("Unblock and schedule {mails} for"),
+        )
+    } else {
+        (format!("Send {mails}"), format!("Schedule {mails} for"))
     }
 }
 
@@ -287,56 +282,9 @@ pub(super) fn addresses_of(selection: Uuid) -> BlockedFilter {
 mod tests {
     use super::*;
 
-    fn sum(signed_in: bool, is_waiting: bool, is_recent: bool, n: i64) -> Sum {
-        Sum {
-            is_unknown: false,
-            is_locked: false,
-            signed_in,
-            is_waiting,
-            is_recent,
-            has_many_passwords: false,
-            is_blocked: false,
-            n,
-        }
-    }
-
-    #[test]
-    fn the_sums_add_up_whatever_is_chosen() {
-        let all = [
-            sum(false, false, false, 1_000),
-            sum(true, false, false, 37),
-            sum(true, false, true, 5),
-            sum(false, true, true, 8),
-            Sum {
-                is_blocked: true,
-                ..sum(false, false, false, 9)
-            },
-            // Whoever is left out is counted there.
-            Sum {
-                is_blocked: true,
-                ..sum(false, true, false, 1)
-            },
-        ];
-        for kind in SystemEmailKind::ALL {
-            for (signed_in, recent) in [(false, false), (true, false), (false, true), (true, true)] {
-                let sums = sums(&all, kind, signed_in, recent);
-                let left_out: i64 = sums.left_out.iter().map(|(_, n)| n.parse::<i64>().unwrap()).sum();
-                assert_eq!(
-                    (sums.sent + sums.blocked + left_out, sums.chosen.as_str()),
-                    (1_060, "1,060")
-                );
-                assert_eq!(sums.blocked, 9);
-            }
-        }
-        let usual = sums(&all, SystemEmailKind::PasswordReset, false, false);
-        assert_eq!(usual.sent, 1_000);
-        assert_eq!(sums(&all, SystemEmailKind::PasswordReset, true, false).sent, 1_037);
-        assert_eq!(sums(&all, SystemEmailKind::Invite, false, true).sent, 1_042);
-    }
-
     #[test]
     fn one_person_chosen_by_name_is_not_left_out() {
-        assert_eq!(Choice::default().resolved(true), (true, true));
-        assert_eq!(Choice::default().resolved(false), (false, false));
+        assert_eq!(Choice::default().resolved(true), Including::ALL);
+        assert_eq!(Choice::default().resolved(false), Including::default());
     }
 }

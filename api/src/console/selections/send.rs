@@ -1,14 +1,16 @@
 //! The moment of sending.
 
-use super::check::{self, Choice};
+use super::check::{self, CheckPage, Choice};
 use super::own::{self, Own};
 use super::schedule::Schedule;
 use crate::blocked::unblock_those;
+use crate::console::batch::live::mails;
 use crate::console::fields::Fields;
 use crate::console::respond::{page_as, redirect, redirect_noting};
 use crate::console::session::Administrator;
+use crate::console::words::counted;
 use crate::idempotent::{IdempotencyKey, Once};
-use crate::intake::accept_batch;
+use crate::intake::accept_confirmed;
 use crate::problem::Problem;
 use crate::query::Path;
 use crate::state::Api;
@@ -38,16 +40,13 @@ pub(in crate::console) async fn send(
     if schedule.fault.is_none() && (fields.text("do") == "update" || !is_shown(&fields, &choice)) {
         return Ok(shown_again(id, &choice, &fields));
     }
-    let (start_at, includes) = (schedule.start_at, choice.clone());
+    let start_at = schedule.start_at;
     let is_understood = !fields.is_set("must_understand") || fields.is_set("understood");
     if schedule.fault.is_some() || !is_understood {
-        let mut page = check::of(&api, &administrator, &selection, kind, choice, schedule).await?;
-        page.frame = page.frame.with_faults();
-        if !is_understood {
-            let fault = "Say that you understand, or leave out the people who have signed in";
-            page.faults.push(("understood", fault.to_owned()));
-        }
-        return page_as(StatusCode::UNPROCESSABLE_ENTITY, &page);
+        let page = check::of(&api, &administrator, &selection, kind, choice, schedule).await?;
+        let fault = "Say that you understand, or leave out the people who have signed in";
+        let fault = (!is_understood).then(|| ("understood", fault.to_owned()));
+        return refused(StatusCode::UNPROCESSABLE_ENTITY, page, fault);
     }
     own::write_down(&api, &selection).await?;
     if fields.is_set("unblock") {
@@ -70,14 +69,33 @@ pub(in crate::console) async fn send(
         },
         hold: api.hold,
         start_at,
-        include_signed_in: includes.signed_in.unwrap_or_default(),
-        include_recent: includes.recent.unwrap_or_default(),
+        including: choice.resolved(false),
         stale_after: (kind == SystemEmailKind::PasswordReset).then_some(api.password_stale),
         created_by: caller.actor.clone(),
         trace,
     };
-    let accepted = accept_batch(&api, once, new).await?;
-    Ok(redirect(&format!("/console/batches/{}", accepted.batch)))
+    let shown: i32 = fields.trimmed("to_send").parse().unwrap_or_default();
+    if let Some(accepted) = accept_confirmed(&api, once, new, Some(shown)).await? {
+        return Ok(redirect(&format!("/console/batches/{}", accepted.batch)));
+    }
+    let page = check::of(&api, &administrator, &selection, kind, choice, schedule).await?;
+    let fault = format!(
+        "When you checked, {} would have been sent; now it is {}. Nothing was sent. Check the numbers again.",
+        mails(kind, shown.into()),
+        counted(page.to_send)
+    );
+    refused(StatusCode::CONFLICT, page, Some(("numbers", fault)))
+}
+
+/// The page once more, with what kept the batch from being sent.
+fn refused(
+    status: StatusCode,
+    mut page: CheckPage,
+    fault: Option<(&'static str, String)>,
+) -> Result<Response, Problem> {
+    page.frame = page.frame.with_faults();
+    page.faults.extend(fault);
+    page_as(status, &page)
 }
 
 /// Whether the form's numbers and its button are those of what was chosen in it. They are not when a choice was

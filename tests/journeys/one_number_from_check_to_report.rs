@@ -1,0 +1,51 @@
+//! One number from the check to the report, whoever is chosen and whatever changes in between.
+//!
+//! proptest draws people, what is true of them, how they are chosen, and what changes between the check
+//! and the button, and between the button and the first email. What the check says will be sent is what
+//! is accepted, and what the batch's page, its files and the API count. A number that changed is said
+//! and nothing is sent until it has been seen.
+//!
+//! `PROPTEST_CASES=200` tells more of these stories; each takes about a second.
+
+mod numbers;
+mod people;
+mod story;
+
+use harness::{Setup, World};
+use proptest::test_runner::{Config, TestRunner};
+use story::Teller;
+use tokio::runtime::Runtime;
+
+/// Stories told.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it is proptest's own setting, read for our default"
+)]
+fn cases() -> u32 {
+    let asked = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok());
+    asked.unwrap_or(12)
+}
+
+#[test]
+fn what_the_check_says_is_what_is_accepted_and_what_every_count_has() {
+    let runtime = Runtime::new().unwrap();
+    let teller = runtime.block_on(async {
+        let world = World::with(Setup::default().api_setting("BECKON_HOLD", "10min")).await;
+        Teller::of(world).await
+    });
+    let mut runner = TestRunner::new(Config {
+        max_shrink_iters: 100,
+        failure_persistence: None,
+        ..Config::with_cases(cases())
+    });
+
+    let told = runner.run(&story::stories(), |story| {
+        runtime.block_on(teller.tell(&story));
+        Ok(())
+    });
+
+    if let Err(fault) = told {
+        panic!("{fault}\n{}", teller.last_words());
+    }
+    runtime.block_on(teller.end());
+}

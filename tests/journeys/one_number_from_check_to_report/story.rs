@@ -1,0 +1,363 @@
+//! A story: who is chosen how, what changes, and what every count says of it.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use api::status_words::left_out;
+use harness::World;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde_json::{Value, json};
+use shared::system_email::SystemEmailKind;
+use uuid::Uuid;
+
+use super::numbers::{Ledger, legend};
+use super::people::{self, Fact};
+use crate::console_session::{ConsoleSession, Page};
+
+/// A story to tell.
+#[derive(Clone, Debug)]
+pub(super) struct Story {
+    /// What is true of each person.
+    people: Vec<Vec<Fact>>,
+    kind: SystemEmailKind,
+    /// Everybody whom this part of the list shows,
+    status: Option<&'static str>,
+    /// but for these who are ticked or not, by number.
+    ticks: Vec<(usize, bool)>,
+    include_signed_in: bool,
+    include_recent: bool,
+    /// What changes between the check and the button.
+    meanwhile: Vec<(usize, Fact)>,
+    /// What changes before the first email leaves.
+    while_held: Vec<(usize, Fact)>,
+}
+
+/// All stories.
+pub(super) fn stories() -> impl Strategy<Value = Story> {
+    let statuses = vec![
+        Some(""),
+        Some("not_invited"),
+        Some("invited"),
+        Some("failed"),
+        Some("not_signed_in"),
+        Some("signed_in"),
+        None,
+    ];
+    let ticks = prop::collection::vec((0..12_usize, any::<bool>()), 0..4);
+    (
+        prop::collection::vec(people::facts(), 1..12),
+        select(SystemEmailKind::ALL.to_vec()),
+        prop_oneof![2 => Just(Some("")), 3 => select(statuses)],
+        ticks,
+        any::<(bool, bool)>(),
+        people::later(),
+        people::while_held(),
+    )
+        .prop_map(
+            |(people, kind, status, ticks, including, meanwhile, while_held)| Story {
+                people,
+                kind,
+                status,
+                ticks,
+                include_signed_in: including.0,
+                include_recent: including.1,
+                meanwhile,
+                while_held,
+            },
+        )
+}
+
+/// Tells stories in one world, each with people of its own.
+pub(super) struct Teller {
+    world: World,
+    session: ConsoleSession,
+    /// Batches that wait for a day, of each kind.
+    waiting: [Uuid; 2],
+    told: AtomicUsize,
+    last: Mutex<String>,
+}
+
+/// A story's people, and their import.
+struct Cast {
+    users: Vec<Uuid>,
+    import: Uuid,
+}
+
+impl Cast {
+    fn user(&self, number: usize) -> Uuid {
+        self.users[number % self.users.len()]
+    }
+}
+
+impl Teller {
+    pub(super) async fn of(world: World) -> Self {
+        let administrator = world.administrator().await.clone();
+        let session = ConsoleSession::of(&world, &administrator).await;
+        world.person("waits@example.org").await;
+        let whom = json!({ "emails": ["waits@example.org"], "hold_seconds": 86_400 });
+        let waiting = [world.invite(whom.clone()).await, world.reset_passwords(whom).await];
+        Self {
+            world,
+            session,
+            waiting,
+            told: AtomicUsize::new(0),
+            last: Mutex::new(String::new()),
+        }
+    }
+
+    pub(super) async fn end(self) {
+        self.world.end().await;
+    }
+
+    /// What was on the last page.
+    pub(super) fn last_words(&self) -> String {
+        self.last.lock().unwrap().clone()
+    }
+
+    pub(super) async fn tell(&self, story: &Story) {
+        let cast = self.cast(story).await;
+        let mut session = self.session.clone();
+        let Some(path) = self.choose(&mut session, story, &cast).await else {
+            return;
+        };
+        let first = self.check(&session, story, &path).await;
+        self.change(&cast, &story.meanwhile).await;
+        let second = self.check(&session, story, &path).await;
+        if first.to_send == 0 || second.to_send == 0 {
+            assert_eq!(first.to_send == 0, !first.page.text.contains("name=\"to_send\""));
+            return;
+        }
+        let mut pressed = press(&mut session, &path, story, &first).await;
+        if first.to_send != second.to_send {
+            self.a_change_is_said(&pressed, &first, &second).await;
+            pressed = press(&mut session, &path, story, &second).await;
+        }
+        assert_eq!(pressed.status, 303, "{}", pressed.text);
+        let again = session.get(&path).await;
+        let batch = again.location.rsplit('/').next().unwrap().parse().unwrap();
+        self.the_batch_has_its_numbers(&session, batch, story, &second).await;
+        self.change(&cast, &story.while_held).await;
+        session.post(&format!("/console/batches/{batch}/start"), &[]).await;
+        self.the_end_adds_up(&session, batch, &second).await;
+    }
+
+    /// Brings people in and makes true of them what the story says.
+    async fn cast(&self, story: &Story) -> Cast {
+        let number = self.told.fetch_add(1, Ordering::Relaxed);
+        let rows = (0..story.people.len()).map(|person| format!("s{number}p{person}@example.org\n"));
+        let file: String = std::iter::once("email\n".to_owned()).chain(rows).collect();
+        let answer = self.world.import(&file).await.expect(201);
+        let import: Uuid = answer["id"].as_str().unwrap().parse().unwrap();
+        let users = sqlx::query_scalar("select user_id from import_users where import_id = $1 order by row_number")
+            .bind(import)
+            .fetch_all(&self.world.db)
+            .await
+            .unwrap();
+        for (user, facts) in std::iter::zip(&users, &story.people) {
+            let user: &Uuid = user;
+            for fact in facts {
+                people::make(&self.world, self.waiting, *user, *fact).await;
+            }
+        }
+        Cast { users, import }
+    }
+
+    async fn change(&self, cast: &Cast, changes: &[(usize, Fact)]) {
+        for (number, fact) in changes {
+            people::make(&self.world, self.waiting, cast.user(*number), *fact).await;
+        }
+    }
+
+    /// Chooses in the console, and returns the address of the check; none when nobody is chosen.
+    async fn choose(&self, session: &mut ConsoleSession, story: &Story, cast: &Cast) -> Option<String> {
+        let kind = story.kind.as_str();
+        let import = cast.import.to_string();
+        let begun = session
+            .get(&format!("/console/selections/new?kind={kind}&import={import}"))
+            .await;
+        let path = begun.location;
+        let all = [
+            ("do", if story.status.is_some() { "all" } else { "nobody" }),
+            ("status", story.status.unwrap_or_default()),
+            ("import", &import),
+        ];
+        session.post(&path, &all).await;
+        let mut fields = vec![("do", "check".to_owned()), ("import", import)];
+        // The last word about somebody counts.
+        let ticks: BTreeMap<Uuid, bool> = story.ticks.iter().map(|(n, tick)| (cast.user(*n), *tick)).collect();
+        for (user, is_ticked) in ticks {
+            fields.push(("shown", user.to_string()));
+            if is_ticked {
+                fields.push(("user", user.to_string()));
+            }
+        }
+        let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let page = session.post(&path, &fields).await;
+        (page.status == 303).then_some(path)
+    }
+
+    /// Reads the check, and holds that its numbers agree with each other.
+    async fn check(&self, session: &ConsoleSession, story: &Story, path: &str) -> Check {
+        let (signed_in, recent) = (story.include_signed_in, story.include_recent);
+        let page = session
+            .get(&format!("{path}/check?signed_in={signed_in}&recent={recent}"))
+            .await;
+        self.last.lock().unwrap().clone_from(&page.text);
+        assert_eq!(page.status, 200, "{}", page.text);
+        let ledger = Ledger::of(&page.text);
+        let check = Check {
+            chosen: ledger.get("chosen").unwrap(),
+            left_out: ledger.left_out(),
+            to_send: page.field("to_send").parse().unwrap_or_default(),
+            is_unblocking: page.text.contains("name=\"unblock\""),
+            page,
+        };
+        let sent = ledger.get("will be sent").unwrap();
+        assert_eq!(check.chosen, sent + check.left_out.values().sum::<i64>());
+        if check.is_unblocking {
+            assert_eq!((check.chosen, sent, check.to_send), (1, 0, 1));
+        } else {
+            assert_eq!(sent, check.to_send);
+        }
+        let noun = match story.kind {
+            SystemEmailKind::Invite => "invite email",
+            SystemEmailKind::PasswordReset => "password email",
+        };
+        let button = format!("end {} {noun}", check.to_send);
+        assert_eq!(check.to_send > 0, check.page.text.contains(&button), "{button}");
+        for (is_included, legend_has, line) in [
+            (signed_in, "signed in already", "has already signed in"),
+            (
+                recent,
+                "this email in the last 24 hours",
+                "got this email in the last 24 hours",
+            ),
+        ] {
+            let line = check.left_out.get(line).copied();
+            let about = legend(&check.page.text, legend_has);
+            assert_eq!(line, if is_included { None } else { about }, "{legend_has}");
+        }
+        check
+    }
+
+    /// Another number than the one that was seen is said, and nothing is sent.
+    async fn a_change_is_said(&self, pressed: &Page, first: &Check, second: &Check) {
+        assert_eq!(pressed.status, 409, "{}", pressed.text);
+        let said = format!("would have been sent; now it is {}.", second.to_send);
+        assert!(
+            pressed.text.contains(&said) && pressed.text.contains(&format!("When you checked, {} ", first.to_send)),
+            "{said}\n{}",
+            pressed.text
+        );
+        assert_eq!(pressed.field("to_send"), second.to_send.to_string());
+    }
+
+    /// What was accepted is what the check said, wherever it is counted.
+    async fn the_batch_has_its_numbers(&self, session: &ConsoleSession, batch: Uuid, story: &Story, check: &Check) {
+        let shown = self.world.batch(batch).await;
+        let counts = |name: &str| shown["counts"][name].as_i64().unwrap();
+        assert_eq!(
+            (counts("selected"), counts("waiting"), counts("left_out")),
+            (check.chosen, check.to_send, check.chosen - check.to_send),
+            "{shown}"
+        );
+        if !check.is_unblocking {
+            assert_eq!(in_words(&shown["left_out"]), check.left_out, "{shown}");
+        }
+        assert_eq!(
+            self.world.deliveries(batch).await.len(),
+            usize::try_from(check.to_send).unwrap()
+        );
+        let page = session.get(&format!("/console/batches/{batch}")).await.text;
+        self.last.lock().unwrap().clone_from(&page);
+        let people = if check.to_send == 1 { "person" } else { "people" };
+        assert!(page.contains(&format!("email to {} {people}</h1>", check.to_send)));
+        let ledger = Ledger::of(&page);
+        assert_eq!(ledger.get("chosen"), Some(check.chosen));
+        assert_eq!(ledger.get("left out").unwrap_or(0), check.chosen - check.to_send);
+        let list = session.get(&format!("/console/batches/{batch}/left-out")).await.text;
+        assert_eq!(Ledger::of(&list).left_out(), in_words(&shown["left_out"]));
+        self.files_have_its_numbers(session, batch, story, check).await;
+    }
+
+    async fn files_have_its_numbers(&self, session: &ConsoleSession, batch: Uuid, story: &Story, check: &Check) {
+        let ledger = self
+            .world
+            .get(&format!("/v1/batches/{batch}/deliveries.csv"))
+            .await
+            .text;
+        let report = session.get(&format!("/console/batches/{batch}/report.csv")).await;
+        for (file, mark) in [(&ledger, "\"left_out\""), (&report.text, "\"Left out\"")] {
+            let lines: Vec<&str> = file.lines().skip(1).collect();
+            let left_out = lines.iter().filter(|line| line.contains(mark)).count();
+            let counted = (i64::try_from(lines.len()).unwrap(), i64::try_from(left_out).unwrap());
+            assert_eq!(counted, (check.chosen, check.chosen - check.to_send), "{file}");
+        }
+        let plural = if check.to_send == 1 { "" } else { "s" };
+        let name = match story.kind {
+            SystemEmailKind::Invite => format!("report-{}-invite-email{plural}.csv", check.to_send),
+            SystemEmailKind::PasswordReset => format!("report-{}-password-email{plural}.csv", check.to_send),
+        };
+        assert!(report.disposition.contains(&name), "{}", report.disposition);
+    }
+
+    /// At the end everybody who was to get it did, or the ledger says why not.
+    async fn the_end_adds_up(&self, session: &ConsoleSession, batch: Uuid, check: &Check) {
+        let finished = self.world.finished(batch).await;
+        let counts = |name: &str| finished["counts"][name].as_i64().unwrap();
+        assert_eq!(
+            (counts("selected"), counts("left_out")),
+            (check.chosen, check.chosen - check.to_send)
+        );
+        let ended = counts("sent") + counts("suppressed") + counts("cancelled");
+        assert_eq!(ended, check.to_send, "{finished}");
+        for delivery in self.world.deliveries(batch).await {
+            assert_eq!(delivery["state"] == "sent", delivery["reason"].is_null(), "{delivery}");
+        }
+        let page = session.get(&format!("/console/batches/{batch}")).await.text;
+        self.last.lock().unwrap().clone_from(&page);
+        let ledger = Ledger::of(&page);
+        let parts = ["left out", "sent", "failed", "blocked address", "stopped"];
+        let sum: i64 = parts.iter().filter_map(|part| ledger.get(part)).sum();
+        assert_eq!((ledger.get("chosen"), sum), (Some(check.chosen), check.chosen));
+    }
+}
+
+/// What a check says.
+struct Check {
+    page: Page,
+    chosen: i64,
+    left_out: BTreeMap<String, i64>,
+    to_send: i64,
+    /// Whether the button also unblocks the one address.
+    is_unblocking: bool,
+}
+
+/// Presses the button of a check as it was shown.
+async fn press(session: &mut ConsoleSession, path: &str, story: &Story, check: &Check) -> Page {
+    let mut fields = vec![
+        ("do", "send".to_owned()),
+        ("understood", "true".to_owned()),
+        ("signed_in", story.include_signed_in.to_string()),
+        ("recent", story.include_recent.to_string()),
+        (
+            "shown",
+            format!("signed_in={}&recent={}", story.include_signed_in, story.include_recent),
+        ),
+    ];
+    for name in ["to_send", "must_understand", "unblock"] {
+        fields.push((name, check.page.field(name)));
+    }
+    let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    session.post(&format!("{path}/send"), &fields).await
+}
+
+/// Counts by reason, in the words of the pages.
+fn in_words(counts: &Value) -> BTreeMap<String, i64> {
+    let counts = counts.as_object().unwrap().iter();
+    counts
+        .map(|(reason, count)| (left_out(reason).to_lowercase(), count.as_i64().unwrap()))
+        .collect()
+}
