@@ -13,6 +13,7 @@ mod a_beat_goes_the_whole_way;
 mod a_choice_is_repeated;
 mod a_client_hangs_up;
 mod a_confirm_is_lost;
+mod a_delivery_keeps_its_address;
 mod a_file_is_looked_at_before_it_is_stored;
 mod a_hold_can_be_undone;
 mod a_job_is_dropped;
