@@ -41,6 +41,7 @@ mod a_queue_does_not_answer;
 mod a_queue_is_deleted;
 mod a_queue_is_full;
 mod a_role_owns_nothing;
+mod a_stop_asks_first;
 mod a_stop_finishes_started_mail;
 mod a_stop_has_one_deadline;
 mod a_system_email_is_changed;
