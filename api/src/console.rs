@@ -160,8 +160,10 @@ fn batches() -> Router<Api> {
         .route("/console/batches/{id}/resume", post(batch::acts::resume))
         .route(
             "/console/batches/{id}/stop",
-            get(batch::stop::ask).post(batch::acts::stop),
+            get(batch::stop::show).post(batch::stop::stop),
         )
+        .route("/console/batches/{id}/stop/ask", post(batch::stop::ask))
+        .route("/console/batches/{id}/stop/carry-on", post(batch::stop::carry_on))
         .route(
             "/console/batches/{id}/revoke",
             get(batch::revoke::ask).post(batch::revoke::revoke),

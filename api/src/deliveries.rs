@@ -31,7 +31,7 @@ pub struct DeliveryFields {
     pub batch: Uuid,
     /// Whom it is for; absent for a test mail and for somebody who was deleted.
     pub user: Option<Uuid>,
-    /// Their address.
+    /// The address it went to, or goes to. It stays when the user's address is corrected later.
     pub email: Option<String>,
     /// Where it stands.
     #[schema(value_type = String)]
@@ -97,6 +97,8 @@ impl From<deliveries::Delivery> for DeliveryFields {
 pub struct AttemptView {
     /// Counted from 1.
     pub n: i32,
+    /// The address it went to. A further attempt goes to a corrected address.
+    pub email: Option<String>,
     /// When it began.
     #[serde(with = "time::serde::rfc3339")]
     pub started_at: OffsetDateTime,
@@ -208,6 +210,7 @@ impl From<attempts::Attempt> for AttemptView {
     fn from(row: attempts::Attempt) -> Self {
         Self {
             n: row.n,
+            email: row.email,
             started_at: row.started_at,
             ended_at: row.ended_at,
             verdict: row.verdict,

@@ -5,6 +5,8 @@
 //! rows or not at all, and rows with faults are named and kept for mending. Importing sends
 //! nothing to anybody.
 
+mod changes;
+
 use crate::caller::Caller;
 use crate::idempotent::{IdempotencyKey, Once};
 use crate::import::{FileFault, FixFile, Limits, Sheet};
@@ -23,13 +25,16 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
 use serde::{Deserialize, Serialize};
 use shared::store::begin;
-use shared::store::imports::rows::{self, Reject};
+use shared::store::imports::rows::{self, Reject, Rejects};
 use shared::store::imports::{self, Import, ImportState, Totals};
 use std::sync::atomic::AtomicI32;
 use time::OffsetDateTime;
 use tracing::info;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+
+use changes::first_changes;
+pub use changes::{ChangeView, changed_fields};
 
 /// Problems told in the answer; the rest is in the file to mend.
 const TOLD_MOST: usize = 100;
@@ -71,12 +76,20 @@ pub struct ImportView {
     pub unchanged: i32,
     /// Rows that were not taken.
     pub rejected: i32,
+    /// Of the rejected rows, those whose address an earlier row has. They are no faults and not in the file of rows
+    /// to mend.
+    #[serde(default)]
+    pub duplicates: i32,
     /// Blank rows, which are skipped.
     pub blank: i32,
     /// The first hundred things wrong with rows.
     #[schema(value_type = Vec<crate::import::Problem>)]
     pub problems: Vec<serde_json::Value>,
-    /// Where all rejected rows can be downloaded, each with its problems, ready to mend.
+    /// The first hundred values that change, or have changed, for people who were there already. Empty once they are
+    /// not kept any longer.
+    #[serde(default)]
+    pub changes: Vec<ChangeView>,
+    /// Where all rejected rows but duplicates can be downloaded, each with its problems, ready to mend.
     pub problems_url: Option<String>,
     /// Since when its rejected rows are not kept any longer (`BECKON_DETAILS_KEPT`); its numbers stay.
     #[serde(default, with = "time::serde::rfc3339::option")]
@@ -93,7 +106,7 @@ impl ImportView {
     ) -> Self {
         Self {
             problems_url: id
-                .filter(|_| totals.rejected > 0)
+                .filter(|_| totals.rejected > totals.duplicates)
                 .map(|id| format!("/v1/imports/{id}/problems.csv")),
             id,
             file_name,
@@ -103,6 +116,8 @@ impl ImportView {
             updated: totals.updated,
             unchanged: totals.unchanged,
             rejected: totals.rejected,
+            duplicates: totals.duplicates,
+            changes: Vec::new(),
             blank: totals.blank,
             problems,
             details_dropped_at: None,
@@ -168,15 +183,18 @@ async fn bring_in(
     let unwatched = AtomicI32::new(0);
     let Found { file, totals, problems } =
         store_sheet(&mut transaction, sheet, lines, import, &unwatched, TOLD_MOST).await?;
+    let changes = first_changes(&mut transaction, import).await?;
     if dry_run {
         // Nothing of it stays: the transaction is dropped.
-        return Ok(ImportView::new(None, ImportState::Done, file_name, &totals, problems));
+        let answer = ImportView::new(None, ImportState::Done, file_name, &totals, problems);
+        return Ok(ImportView { changes, ..answer });
     }
     if !rows::finish(&mut transaction, import, 0, &file, &totals, &caller.actor.name).await? {
         return Err(Problem::internal());
     }
     note_imported(&mut transaction, &caller.actor, import, &totals).await?;
     let answer = ImportView::new(Some(import), ImportState::Done, file_name, &totals, problems);
+    let answer = ImportView { changes, ..answer };
     once.commit(&api.db, transaction, StatusCode::CREATED, &answer).await?;
     count(&api.metrics, &totals);
     info!(import.id = %import, rows = totals.rows, created = totals.created, rejected = totals.rejected, "Imported a file");
@@ -272,7 +290,8 @@ pub fn file_problem(fault: FileFault) -> Problem {
 #[utoipa::path(get, path = "/v1/imports/{id}", tag = "imports", responses((status = 200, body = ImportView), (status = 404, body = Problem)))]
 pub async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<ImportView>, Problem> {
     let import = get(&api, id).await?;
-    let rejects = rows::rejects(&api.db, id, 0, i64::try_from(TOLD_MOST).unwrap_or(100)).await?;
+    let most = i64::try_from(TOLD_MOST).unwrap_or(100);
+    let rejects = rows::rejects(&api.db, id, Rejects::All, 0, most).await?;
     let problems = rejects.into_iter().flat_map(|reject| match reject.problems {
         serde_json::Value::Array(problems) => problems,
         other => vec![other],
@@ -285,6 +304,7 @@ pub async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<I
         &import.totals,
         problems,
     );
+    view.changes = first_changes(&mut begin(&api.db).await?, id).await?;
     if import.details_dropped_at.is_some() {
         view.problems_url = None;
         view.details_dropped_at = import.details_dropped_at;
@@ -298,7 +318,8 @@ async fn get(api: &Api, id: Uuid) -> Result<Import, Problem> {
         .ok_or_else(|| Problem::not_found("import"))
 }
 
-/// The rejected rows as a CSV file to mend and import again.
+/// The rejected rows as a CSV file to mend and import again. Rows whose address an earlier row has are not in it:
+/// imported by themselves, they would overwrite what that row said.
 #[utoipa::path(get, path = "/v1/imports/{id}/problems.csv", tag = "imports",
     responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub async fn problems_csv(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
@@ -311,7 +332,7 @@ pub async fn problems_csv(State(api): State<Api>, Path(id): Path<Uuid>) -> Resul
     }
     let parts = stream::try_unfold((api, import, Some(-1)), |(api, import, after)| async move {
         let Some(after) = after else { return Ok(None) };
-        let rejects = rows::rejects(&api.db, import.id, after.max(0), GROUP)
+        let rejects = rows::rejects(&api.db, import.id, Rejects::Faulty, after.max(0), GROUP)
             .await
             .map_err(std::io::Error::other)?;
         let next = rejects.last().map(|reject| reject.number);

@@ -10,8 +10,9 @@
 //! silent, and anybody can begin it again; [`shared::store::imports::steps`] sees to it that it is
 //! done once.
 //!
-//! Checking touches no users. What is wrong in a row depends on the file alone, so storing finds
-//! the same rows good that checking found.
+//! Checking changes no users. What is wrong in a row depends on the file alone, so storing finds
+//! the same rows good that checking found. Whom it would create, update and leave unchanged is as of the check; what
+//! storing does is counted anew.
 
 mod check;
 mod file;
@@ -25,9 +26,9 @@ use crate::storing::Room;
 use serde_json::json;
 use shared::lifecycle::Lifecycle;
 use shared::store::audit::{self, Act, Action, Actor};
-use shared::store::imports::Totals;
 use shared::store::imports::steps::{self, Upload, Uploaded};
 use shared::store::imports::undo::{self, Undone};
+use shared::store::imports::{Totals, UndoneTotals};
 use shared::store::{Db, StoreResult, Transaction, begin, commit};
 use std::sync::Arc;
 use std::time::Duration;
@@ -166,7 +167,8 @@ impl StagedImports {
         .await
     }
 
-    /// Undoes an import, unless somebody whom it created was emailed or has signed in.
+    /// Undoes an import: removes whom it created, unless one of them was emailed or has signed in, and gives those
+    /// it updated their former values back.
     ///
     /// # Errors
     ///
@@ -177,17 +179,22 @@ impl StagedImports {
             let _room = this.room.for_import().await?;
             let mut transaction = begin(&this.db).await?;
             let undone = undo::undo(&mut transaction, import, &by.name).await?;
-            if let Undone::Done(removed) = undone {
+            if let Undone::Done(UndoneTotals {
+                removed,
+                restored,
+                kept,
+            }) = undone
+            {
                 note(
                     &mut transaction,
                     &by,
                     Action::ImportUndone,
                     import,
-                    json!({ "removed": removed }),
+                    json!({ "removed": removed, "restored": restored, "kept": kept }),
                 )
                 .await?;
                 commit(transaction).await?;
-                info!(import.id = %import, removed, "Undid an import");
+                info!(import.id = %import, removed, restored, kept, "Undid an import");
             }
             Ok(undone)
         })

@@ -82,6 +82,7 @@ impl Storing<'_> {
     async fn group(&mut self, lines: Vec<Line>) -> Result<(), Problem> {
         self.totals.rows += i32::try_from(lines.len()).unwrap_or(i32::MAX);
         let (people, mut rejects) = self.sort(lines);
+        let mut repeated = rejects.iter().filter(|reject| reject.is_duplicate()).count();
         let rows: Vec<Row> = people.values().map(row).collect::<Result<_, _>>()?;
         if !rows.is_empty() {
             let Stored {
@@ -94,6 +95,7 @@ impl Storing<'_> {
             self.totals.updated += updated;
             self.totals.unchanged += unchanged;
             let by_number: HashMap<i32, &Person> = people.values().map(|person| (number(person.row), person)).collect();
+            repeated += duplicates.len();
             for (number, earlier) in duplicates {
                 if let Some(person) = by_number.get(&number) {
                     let earlier = u32::try_from(earlier).unwrap_or_default();
@@ -101,6 +103,7 @@ impl Storing<'_> {
                 }
             }
         }
+        self.totals.duplicates += i32::try_from(repeated).unwrap_or(i32::MAX);
         self.reject(rejects).await
     }
 
@@ -147,7 +150,12 @@ pub fn duplicate(person: &Person, earlier: u32, sheet: &Sheet) -> Rejected {
     }
 }
 
-fn row(person: &Person) -> Result<Row, Problem> {
+/// A person as Postgres takes them.
+///
+/// # Errors
+///
+/// None that a file can cause.
+pub fn row(person: &Person) -> Result<Row, Problem> {
     Ok(Row {
         number: number(person.row),
         email: person.email.as_typed().to_owned(),

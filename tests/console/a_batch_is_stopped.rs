@@ -57,19 +57,47 @@ async fn paused_it_waits_and_resumed_it_goes_on() {
     world.end().await;
 }
 
+/// How many emails the question says will be stopped.
+async fn promised(browser: &Browser) -> i64 {
+    let script =
+        "return Number(document.querySelector('.warning strong').textContent.match(/^[\\d,]+/)[0].replace(/,/g, ''))";
+    browser.run(script).await.as_i64().unwrap()
+}
+
 #[tokio::test]
-async fn stopped_it_says_how_many_went_and_how_many_did_not() {
+async fn it_pauses_while_it_asks_and_stops_as_many_as_it_said() {
     let browser = Browser::start(browser::Setup::default().width(375)).await;
     let (world, batch, page) = running(&browser).await;
 
-    browser.click("Stop sending").await;
+    browser.double_click("Stop sending").await;
+    browser.sees("Sending is paused while you decide.").await;
     browser.sees("have not been sent and will be stopped.").await;
     browser.sees("cannot be recalled.").await;
     browser.assert_sound().await;
-    browser.double_click("Stop sending").await;
+    world.until(batch, "sending", 0).await;
+    browser.click("Carry on sending").await;
+    browser.loses("Paused").await;
+    let sent = world.count(batch, "sent").await;
+    world
+        .eventually("it goes on", async || {
+            (world.count(batch, "sent").await > sent).then_some(())
+        })
+        .await;
+    browser.click("Stop sending").await;
+    browser.sees("Sending is paused while you decide.").await;
+    let promised = promised(&browser).await;
+    world.until(batch, "sending", 0).await;
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+    browser
+        .double_click(&format!(
+            "Stop {promised} invite email{}",
+            if promised == 1 { "" } else { "s" }
+        ))
+        .await;
     browser.sees("not sent.").await;
     let finished = world.finished(batch).await;
     let (sent, stopped) = (&finished["counts"]["sent"], &finished["counts"]["cancelled"]);
+    assert_eq!(stopped, promised, "it sent on while it asked");
     browser
         .sees(&format!("Stopped: {sent} sent, {stopped} not sent."))
         .await;
@@ -87,9 +115,10 @@ async fn stopped_it_says_how_many_went_and_how_many_did_not() {
             .fetch_all(&world.db)
             .await
             .unwrap();
+    let by_priya = |action: &str| ("Priya Nair".to_owned(), action.to_owned());
     assert_eq!(
         acts,
-        [("Priya Nair".to_owned(), "batch_stopped".to_owned())],
+        ["batch_paused", "batch_resumed", "batch_paused", "batch_stopped"].map(by_priya),
         "a second press is no second act"
     );
     world.end().await;

@@ -15,7 +15,10 @@ async fn import(world: &World, n: usize) -> String {
 #[tokio::test]
 async fn whom_it_created_is_removed_after_asking() {
     let world = a_quiet_world().await;
-    world.person("known@example.org").await;
+    world
+        .import("email,first name\nknown@example.org,Ada\n")
+        .await
+        .expect(201);
 
     for (n, window) in windows().into_iter().enumerate() {
         let browser = Browser::start(window).await;
@@ -25,19 +28,22 @@ async fn whom_it_created_is_removed_after_asking() {
 
         browser.click("Undo this import").await;
         browser.sees("2 users whom it created will be removed").await;
-        browser.sees("1 user that it updated keeps the new details").await;
+        browser
+            .sees("1 user that it updated gets their former details back")
+            .await;
         browser.assert_sound().await;
         browser.click("Keep them").await;
         browser.click("Undo this import").await;
-        browser.double_click("Remove 2 users").await;
+        browser.double_click("Remove 2 users and restore 1").await;
 
         browser.sees("This import was undone by Priya Nair").await;
         browser.sees("2 users were removed").await;
+        browser.sees("1 user got their former details back").await;
         browser.assert_sound().await;
         assert_eq!(browser.path().await, page);
         go(&browser, &world, "/console/users").await;
         browser.loses(&format!("ada@n{n}.example")).await;
-        browser.sees(&format!("Known {n}")).await;
+        browser.loses(&format!("Known {n}")).await;
     }
     world.end().await;
 }

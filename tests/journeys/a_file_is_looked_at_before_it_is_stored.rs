@@ -5,6 +5,7 @@ use crate::staging::{import_state, priya, staged, upload};
 use api::staged_import::StagedImports;
 use futures_util::future::join_all;
 use harness::{Setup, World};
+use serde_json::Value;
 use shared::store::imports::rows::{self, File};
 use shared::store::imports::{ImportState, Totals, steps};
 use std::time::Duration;
@@ -53,7 +54,9 @@ async fn checking_names_the_faulty_rows_and_storing_brings_the_others_in() {
     let done = import_state(&world, import).await;
 
     assert_eq!((checked.state, users_then), (ImportState::Checked, 0));
-    assert_eq!((checked.totals.rows, checked.totals.rejected), (5, 3));
+    let totals = &checked.totals;
+    assert_eq!((totals.rows, totals.rejected, totals.duplicates), (5, 3, 1));
+    assert_eq!((totals.created, totals.updated, totals.unchanged), (2, 0, 0));
     let counts: Vec<(&str, Option<&str>, u32)> = checked
         .problem_counts
         .iter()
@@ -67,7 +70,11 @@ async fn checking_names_the_faulty_rows_and_storing_brings_the_others_in() {
             ("several_at_signs", Some("email"), 1)
         ]
     );
-    assert!(problems_then.contains("Same as row 2"), "{problems_then}");
+    assert_eq!(problems_then.lines().count(), 3, "{problems_then}");
+    assert!(
+        !problems_then.contains("Same as row"),
+        "imported by itself it would overwrite row 2: {problems_then}"
+    );
     assert_eq!(done.state, ImportState::Done);
     let totals = &done.totals;
     assert_eq!((totals.rows, totals.created, totals.rejected), (5, 2, 3));
@@ -84,6 +91,82 @@ async fn checking_names_the_faulty_rows_and_storing_brings_the_others_in() {
         (&json!("done"), &json!(2)),
         "{view}"
     );
+    world.end().await;
+}
+
+/// Four people who exist, and a file in which each row does something else.
+async fn people_and_a_file(world: &World) -> String {
+    let now = "email,first_name,last_name,language,team,room\n\
+        new-name@example.org,Ann,Lee,en,Engine,\n\
+        new-field@example.org,Bea,,,,\n\
+        same@example.org,Cyd,Ek,,Engine,4\n\
+        fewer@example.org,Dan,Fox,de,,\n\
+        absent@example.org,Eve,,,,\n";
+    world.import(now).await.expect(201);
+    "email,first_name,last_name,language,team,room\n\
+        NEW-NAME@example.org,Anna,,fr,Engine,7\n\
+        new-field@example.org,Bea,Bo,,Sales,\n\
+        same@example.org,Cyd,,,Engine,\n\
+        fewer@example.org,,,,,\n\
+        created@example.org,Fay,,,,\n\
+        Created@example.org,Faye,,,,\n\
+        no address,,,,,\n"
+        .to_owned()
+}
+
+#[tokio::test]
+async fn checking_says_what_storing_does_to_whom() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let staged = staged(&world);
+    let file = people_and_a_file(&world).await;
+    let before = count(&world, "select sum(hashtext(users::text)) from users").await;
+
+    let dry = reqwest::Client::new()
+        .post(format!("{}/v1/imports?dry_run=true", world.base()))
+        .bearer_auth(world.key())
+        .header("Content-Type", "text/csv")
+        .body(file.clone())
+        .send()
+        .await
+        .unwrap();
+    let dry: Value = dry.json().await.unwrap();
+    let import = upload(&staged, &file).await;
+    check(&staged, import).await;
+    let checked = world.get(&format!("/v1/imports/{import}")).await.expect(200);
+    assert_eq!(
+        count(&world, "select sum(hashtext(users::text)) from users").await,
+        before
+    );
+    store(&staged, import).await;
+    let done = world.get(&format!("/v1/imports/{import}")).await.expect(200);
+
+    let sums = ["rows", "created", "updated", "unchanged", "rejected", "duplicates"];
+    for view in [&dry, &checked, &done] {
+        assert_eq!(
+            sums.map(|name| view[name].as_i64().unwrap()),
+            [7, 1, 2, 2, 2, 1],
+            "{view}"
+        );
+    }
+    let changes: Vec<(i64, &str, &str, Option<&str>, &str)> = checked["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| {
+            let text = |name: &str| one[name].as_str();
+            let (email, field, to) = (text("email").unwrap(), text("field").unwrap(), text("to").unwrap());
+            (one["row"].as_i64().unwrap(), email, field, text("from"), to)
+        })
+        .collect();
+    let expected = [
+        (2, "new-name@example.org", "first_name", Some("Ann"), "Anna"),
+        (2, "new-name@example.org", "language", Some("en"), "fr"),
+        (2, "new-name@example.org", "room", None, "7"),
+        (3, "new-field@example.org", "last_name", Some(""), "Bo"),
+        (3, "new-field@example.org", "team", None, "Sales"),
+    ];
+    assert_eq!(changes, expected);
+    assert_eq!([&dry["changes"], &done["changes"]], [&checked["changes"]; 2]);
     world.end().await;
 }
 

@@ -70,6 +70,8 @@ async fn a_life(world: &World) -> (Uuid, Uuid) {
     world.finished(unknown).await;
     import(world).await;
     let nora = id_of(world, OLD).await;
+    let update = format!("email,last_name,cost_centre\n{OLD},Quillfeather-Oak,K78-Q\n");
+    assert_eq!(world.import(&update).await.expect(201)["updated"], 1);
     world
         .post("/v1/system-emails/invite/test", json!({ "to": OLD }))
         .await
@@ -101,9 +103,16 @@ async fn what_is_kept_about_a_person_is_exported_and_then_erased_everywhere() {
     let text = exported.text.clone();
     let exported = exported.expect(200);
     assert_eq!(exported["user"]["email"], NEW, "{exported:#}");
-    assert_eq!(exported["user"]["fields"]["cost_centre"], "K77-Q", "{exported:#}");
+    assert_eq!(exported["user"]["fields"]["cost_centre"], "K78-Q", "{exported:#}");
+    let change = &exported["import_changes"][0];
+    assert_eq!(
+        (&change["before"]["cost_centre"], &change["after"]["cost_centre"]),
+        (&json!("K77-Q"), &json!("K78-Q")),
+        "{exported:#}"
+    );
     for (part, rows) in [
-        ("imports", 1),
+        ("imports", 2),
+        ("import_changes", 1),
         ("rejected_rows", 1),
         ("answers", 1),
         ("passwords", 1),
@@ -131,6 +140,7 @@ async fn what_is_kept_about_a_person_is_exported_and_then_erased_everywhere() {
         "\"nora@lerna",
         "Quillfeather",
         "K77-Q",
+        "K78-Q",
     ] {
         let left = rows_with(&world, trace).await;
         assert!(left.is_empty(), "{trace} is left: {left:#?}");

@@ -3,9 +3,10 @@
 use crate::json;
 use crate::staging::{import_state, priya, staged};
 use harness::{Setup, World};
+use reqwest::Method;
 use serde_json::Value;
-use shared::store::imports::ImportState;
 use shared::store::imports::undo::{self, Outlook, Undone};
+use shared::store::imports::{ImportState, UndoneTotals};
 use uuid::Uuid;
 
 async fn import(world: &World, csv: &str) -> Uuid {
@@ -21,7 +22,7 @@ async fn addresses(world: &World) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn undoing_removes_whom_it_created_and_nobody_else() {
+async fn undoing_removes_whom_it_created_and_restores_whom_it_updated() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
     import(&world, "email,first_name\nold@example.org,Old\n").await;
@@ -39,23 +40,32 @@ async fn undoing_removes_whom_it_created_and_nobody_else() {
     let expected = Outlook {
         removed: 1,
         kept: 1,
+        restored: 1,
         ..Outlook::default()
     };
+    let totals = UndoneTotals {
+        removed: 1,
+        restored: 1,
+        kept: 0,
+    };
     assert_eq!(before, expected);
-    assert_eq!(undone, Undone::Done(1));
+    assert_eq!(undone, Undone::Done(totals));
     assert_eq!(again, Undone::NotNow(Some(ImportState::Undone)));
     assert_eq!(addresses(&world).await, ["old@example.org", "bob@example.org"]);
     let now = import_state(&world, wrong).await;
-    assert_eq!((now.state, now.removed), (ImportState::Undone, 1));
+    assert_eq!((now.state, now.undone), (ImportState::Undone, totals));
     assert_eq!(now.ended_by.as_deref(), Some("Priya"));
     let acts: Vec<String> =
         sqlx::query_scalar("select who || ' ' || action || ' ' || details::text from audit where who = 'Priya'")
             .fetch_all(&world.db)
             .await
             .unwrap();
-    assert_eq!(acts, [r#"Priya import_undone {"removed": 1}"#]);
+    assert_eq!(
+        acts,
+        [r#"Priya import_undone {"kept": 0, "removed": 1, "restored": 1}"#]
+    );
     let old = world.get("/v1/users?q=old@").await.expect(200);
-    assert_eq!(old["items"][0]["first_name"], "New", "what it updated stays: {old}");
+    assert_eq!(old["items"][0]["first_name"], "Old", "{old}");
     world.end().await;
 }
 
@@ -82,7 +92,11 @@ async fn whoever_was_emailed_or_is_about_to_be_is_not_removed() {
         ..Outlook::default()
     };
     assert_eq!(held, Undone::Known(expected));
-    assert_eq!(undone, Undone::Done(3), "a batch undone in its hold told nobody");
+    let totals = UndoneTotals {
+        removed: 3,
+        ..UndoneTotals::default()
+    };
+    assert_eq!(undone, Undone::Done(totals), "a batch undone in its hold told nobody");
     assert!(addresses(&world).await.is_empty());
     world.assert_sums().await;
     world.end().await;
@@ -111,5 +125,156 @@ async fn whoever_got_a_mail_or_signed_in_is_not_removed() {
     };
     assert_eq!(undone, Undone::Known(expected));
     assert_eq!(addresses(&world).await.len(), 2);
+    world.end().await;
+}
+
+/// Everything that is known of somebody but for ids and moments.
+async fn details(world: &World, email: &str) -> Value {
+    let users = world.get(&format!("/v1/users?q={email}")).await.expect(200);
+    let user = &users["items"][0];
+    json!([
+        user["email"],
+        user["first_name"],
+        user["last_name"],
+        user["language"],
+        user["fields"]
+    ])
+}
+
+async fn change(world: &World, email: &str, change: Value) {
+    let users = world.get(&format!("/v1/users?q={email}")).await.expect(200);
+    let path = format!("/v1/users/{}", users["items"][0]["id"].as_str().unwrap());
+    world.ask(Method::PATCH, &path, Some(change), None).await.expect(200);
+}
+
+const PEOPLE: [&str; 3] = ["ann@", "bea@", "cyd@"];
+
+/// Five people as they are,
+const NOW: [&str; 5] = [
+    "ann@example.org,Ann,Lee,en,Engine,",
+    "bea@example.org,Bea,,,,4",
+    "cyd@example.org,Cyd,,,,",
+    "dan@example.org,Dan,,,Engine,",
+    "eve@example.org,Eve,,,,",
+];
+
+/// and in a file that mixes up what it says about them.
+const WRONG: [&str; 5] = [
+    "ann@example.org,Lee,Ann,fr,Sales,9",
+    "bea@example.org,Bo,Bea,,,",
+    "cyd@example.org,Cy,,,,1",
+    "dan@example.org,Don,,,Sales,",
+    "eve@example.org,Ev,,,,",
+];
+
+fn file(rows: [&str; 5]) -> String {
+    format!("email,first_name,last_name,language,team,room\n{}\n", rows.join("\n"))
+}
+
+#[tokio::test]
+async fn whoever_was_not_changed_since_gets_the_former_values_back() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let staged = staged(&world);
+    import(&world, &file(NOW)).await;
+    let mut before = Vec::new();
+    for person in PEOPLE {
+        before.push(details(&world, person).await);
+    }
+    let wrong = import(&world, &file(WRONG)).await;
+
+    // One of Cyd's values is changed again; of Dan, something that the import did not touch; Eve is deleted.
+    change(&world, "cyd@", json!({ "first_name": "Cydney" })).await;
+    change(
+        &world,
+        "dan@",
+        json!({ "last_name": "Fox", "email": "dan.fox@example.org" }),
+    )
+    .await;
+    let eve = world.get("/v1/users?q=eve@").await.expect(200);
+    let eve = format!("/v1/users/{}", eve["items"][0]["id"].as_str().unwrap());
+    world.ask(Method::DELETE, &eve, None, None).await;
+    // They have been written to before and since; that takes nothing from them.
+    let batch = world.invite(json!({ "emails": ["ann@example.org"] })).await;
+    world
+        .post(&format!("/v1/batches/{batch}/pause"), json!({}))
+        .await
+        .expect(200);
+    let outlook = undo::outlook(&world.db, wrong).await.unwrap();
+    let undone = staged.undo(wrong, &priya()).await.unwrap();
+
+    assert_eq!((outlook.restored, outlook.changed_since), (3, 1));
+    let totals = UndoneTotals {
+        removed: 0,
+        restored: 3,
+        kept: 1,
+    };
+    assert_eq!(undone, Undone::Done(totals));
+    assert_eq!(details(&world, PEOPLE[0]).await, before[0]);
+    assert_eq!(details(&world, PEOPLE[1]).await, before[1]);
+    assert_eq!(
+        details(&world, PEOPLE[2]).await,
+        json!(["cyd@example.org", "Cydney", "", "", { "room": "1" }]),
+        "they keep all of it"
+    );
+    assert_eq!(
+        details(&world, "dan.fox@").await,
+        json!(["dan.fox@example.org", "Dan", "Fox", "", { "team": "Engine" }])
+    );
+    let left: i64 = sqlx::query_scalar("select count(*) from import_changes where import_id = $1")
+        .bind(wrong)
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert_eq!(left, 0, "former values are not kept longer than they are needed");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn former_values_come_back_even_when_somebody_it_created_was_emailed() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let staged = staged(&world);
+    import(&world, "email,first_name\nann@example.org,Ann\n").await;
+    let wrong = import(&world, "email,first_name\nann@example.org,Lee\nnew@example.org,New\n").await;
+    world.invite(json!({ "emails": ["new@example.org"] })).await;
+
+    let undone = staged.undo(wrong, &priya()).await.unwrap();
+
+    let totals = UndoneTotals {
+        removed: 0,
+        restored: 1,
+        kept: 0,
+    };
+    assert_eq!(undone, Undone::Done(totals));
+    assert_eq!(details(&world, "ann@").await[1], "Ann");
+    assert_eq!(details(&world, "new@").await[1], "New", "they have a mail already");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_change_that_comes_while_the_file_is_stored_is_not_lost_by_undoing_it() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let staged = staged(&world);
+    import(&world, "email,first_name\nann@example.org,Ann\n").await;
+    // Somebody has begun to change her, and commits when the import has come to her row.
+    let mut other = world.db.begin().await.unwrap();
+    sqlx::query("update users set first_name = 'Annika' where email_key = 'ann@example.org'")
+        .execute(&mut *other)
+        .await
+        .unwrap();
+
+    let (wrong, ()) = tokio::join!(import(&world, "email,first_name\nann@example.org,Lee\n"), async {
+        world
+            .eventually("the import to wait", async || {
+                let waiting = "select count(*) from pg_locks where not granted and locktype = 'transactionid'";
+                let n: i64 = sqlx::query_scalar(waiting).fetch_one(&world.db).await.unwrap();
+                (n > 0).then_some(())
+            })
+            .await;
+        other.commit().await.unwrap();
+    });
+    assert_eq!(details(&world, "ann@").await[1], "Lee");
+    staged.undo(wrong, &priya()).await.unwrap();
+
+    assert_eq!(details(&world, "ann@").await[1], "Annika");
     world.end().await;
 }

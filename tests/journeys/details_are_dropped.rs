@@ -77,8 +77,10 @@ async fn totals_and_who_was_invited_outlive_them() {
 #[tokio::test]
 async fn rejected_rows_go_with_the_details_and_the_import_says_so() {
     let mut world = World::with(Setup::default().workers(0).api_setting("BECKON_DETAILS_KEPT", "30d")).await;
-    let csv = "email,first_name\nada@example.org,Ada\nnobody at all,Nobody\n";
+    world.person("ada@example.org").await;
+    let csv = "email,first_name\nada@example.org,Adele\nnobody at all,Nobody\n";
     let import = world.import(csv).await.expect(201);
+    assert_eq!(import["changes"][0]["from"], "Ada", "{import}");
     let path = format!("/v1/imports/{}", import["id"].as_str().unwrap());
     let kept = world.get(&format!("{path}/problems.csv")).await;
     world.let_days_pass(31).await;
@@ -94,16 +96,17 @@ async fn rejected_rows_go_with_the_details_and_the_import_says_so() {
     assert!(kept.text.contains("nobody at all"), "{}", kept.text);
     assert_eq!(after["rejected"], 1, "{after}");
     assert_eq!(
-        (&after["problems"], &after["problems_url"]),
-        (&json!([]), &json!(null)),
+        [&after["problems"], &after["changes"], &after["problems_url"]],
+        [&json!([]), &json!([]), &json!(null)],
         "{after}"
     );
     let problems = world.get(&format!("{path}/problems.csv")).await.expect(422);
     assert_eq!(problems["type"], "/problems/details_dropped", "{problems}");
-    let rows: i64 = sqlx::query_scalar("select count(*) from import_rejects")
-        .fetch_one(&world.db)
-        .await
-        .unwrap();
+    let rows: i64 =
+        sqlx::query_scalar("select (select count(*) from import_rejects) + (select count(*) from import_changes)")
+            .fetch_one(&world.db)
+            .await
+            .unwrap();
     assert_eq!(rows, 0);
     world.end().await;
 }

@@ -161,7 +161,7 @@ impl Ledger {
         let mut transaction = begin(db()).await.unwrap();
         let moved = match step {
             Step::Pause(batch) => batches::pause(&mut transaction, self.batches[*batch], "the model").await,
-            Step::Resume(batch) => batches::resume(&mut transaction, self.batches[*batch]).await,
+            Step::Resume(batch) => batches::resume(&mut transaction, self.batches[*batch], None).await,
             Step::Stop(batch) => batches::stop(&mut transaction, self.batches[*batch], "the model").await,
             other => panic!("{other:?} is nothing a person says"),
         };

@@ -21,6 +21,10 @@ const CANCEL_GROUP: i64 = 10_000;
 pub enum Wish {
     /// Nothing of it leaves until it is resumed.
     Pause,
+    /// It is paused while an administrator is asked whether to stop it.
+    AskToStop,
+    /// It goes on if that question paused it, and stays paused otherwise.
+    CarryOn,
     /// It goes on after a pause.
     Resume,
     /// Its hold is over now.
@@ -35,8 +39,8 @@ impl Wish {
     /// For the record.
     const fn action(self) -> Action {
         match self {
-            Self::Pause => Action::BatchPaused,
-            Self::Resume => Action::BatchResumed,
+            Self::Pause | Self::AskToStop => Action::BatchPaused,
+            Self::Resume | Self::CarryOn => Action::BatchResumed,
             Self::Start => Action::BatchStarted,
             Self::Undo => Action::BatchUndone,
             Self::Stop => Action::BatchStopped,
@@ -54,7 +58,7 @@ pub async fn say(api: &Api, id: Uuid, actor: &Actor, wish: Wish) -> Result<bool,
     get(api, id).await?;
     let (this, actor) = (api.clone(), actor.clone());
     api.to_the_end(async move {
-        if wish == Wish::Resume {
+        if matches!(wish, Wish::Resume | Wish::CarryOn) {
             batches::take_back(&this.db).await?;
         }
         let is_moved = moved(&this, id, &actor, wish).await?;
@@ -71,7 +75,15 @@ async fn moved(api: &Api, id: Uuid, actor: &Actor, wish: Wish) -> Result<bool, P
     let mut transaction = begin(&api.db).await?;
     let is_moved = match wish {
         Wish::Pause => batches::pause(&mut transaction, id, &format!("Paused by {}", actor.name)).await?,
-        Wish::Resume => batches::resume(&mut transaction, id).await?,
+        Wish::AskToStop => {
+            let reason = format!("Paused by {} to decide whether to stop it", actor.name);
+            batches::pause_to_ask(&mut transaction, id, actor.kind.id(), &reason).await?
+        }
+        Wish::Resume => batches::resume(&mut transaction, id, None).await?,
+        Wish::CarryOn => match actor.kind.id() {
+            Some(asked_by) => batches::resume(&mut transaction, id, Some(asked_by)).await?,
+            None => false,
+        },
         Wish::Start => batches::start_now(&mut transaction, id).await?,
         Wish::Undo => batches::undo(&mut transaction, id, &format!("Undone by {}", actor.name)).await?,
         Wish::Stop => batches::stop(&mut transaction, id, &format!("Stopped by {}", actor.name)).await?,
@@ -81,7 +93,11 @@ async fn moved(api: &Api, id: Uuid, actor: &Actor, wish: Wish) -> Result<bool, P
             actor,
             action: wish.action(),
             subject: Some(format!("batch {id}")),
-            details: serde_json::json!({}),
+            details: if wish == Wish::AskToStop {
+                serde_json::json!({ "asked_to_stop": true })
+            } else {
+                serde_json::json!({})
+            },
         };
         audit::note(&mut transaction, &act).await?;
         commit(transaction).await?;
@@ -92,12 +108,12 @@ async fn moved(api: &Api, id: Uuid, actor: &Actor, wish: Wish) -> Result<bool, P
 /// What follows for the deliveries.
 async fn follow(api: &Api, id: Uuid, wish: Wish) -> Result<(), Problem> {
     match wish {
-        Wish::Pause => {
+        Wish::Pause | Wish::AskToStop => {
             // When it fails the batch is paused all the same, and the dispatcher takes back the rest.
             let _ = batches::take_back(&api.db).await;
         }
         Wish::Undo | Wish::Stop => while batches::cancel_rest(&api.db, id, CANCEL_GROUP).await? > 0 {},
-        Wish::Resume | Wish::Start => {}
+        Wish::Resume | Wish::CarryOn | Wish::Start => {}
     }
     Ok(())
 }

@@ -77,7 +77,14 @@ impl DeliveryPage {
     }
 
     fn has_wrong_address(&self) -> bool {
-        self.status.next == NextStep::CorrectAddress && self.delivery.user.is_some()
+        self.status.next == NextStep::CorrectAddress
+            && self.delivery.user.is_some()
+            && self.delivery.corrected_to.is_none()
+    }
+
+    /// Whether another attempt follows, to the present address.
+    fn is_tried_again(&self) -> bool {
+        self.delivery.state == DeliveryState::Retrying
     }
 
     fn is_password_mail(&self) -> bool {

@@ -4,9 +4,11 @@
 //! work in hand with its progress, the faulty rows and the two ways on, the summary, or what became
 //! of it. Whoever leaves the page and comes back finds it where it stands.
 
+mod changes;
 mod checked;
 mod done;
 mod faults;
+mod figures;
 mod one;
 mod receive;
 mod steps;

@@ -79,6 +79,8 @@ struct ImportRow {
 struct MailRow {
     delivery: Uuid,
     name: &'static str,
+    /// The address it went to, where that is not their present one.
+    former_email: Option<String>,
     tone: &'static str,
     word: &'static str,
     asked: Moment,
@@ -169,6 +171,7 @@ fn mail_row(mail: &Mail) -> MailRow {
     MailRow {
         delivery: mail.delivery,
         name: mail.kind.name(),
+        former_email: mail.former_email.clone(),
         tone: status.tone.as_str(),
         word: status.word,
         asked: moment(mail.created_at),

@@ -160,6 +160,16 @@ impl Line {
     }
 }
 
+/// The code of a row whose address an earlier row has. Statements know it too (`store/imports`).
+const DUPLICATE: &str = "duplicate_of_row";
+
+impl Rejected {
+    /// Whether it is left out only because an earlier row has its address.
+    pub fn is_duplicate(&self) -> bool {
+        self.problems.iter().any(|problem| problem.code == DUPLICATE)
+    }
+}
+
 impl Problem {
     /// Says that `person` has the address of an earlier row.
     pub fn duplicate_of_row(person: &Person, first: u32, sheet: &Sheet) -> Self {
@@ -167,7 +177,7 @@ impl Problem {
             row: person.row,
             column: sheet.email_column().map(|header| text::shown(&header)),
             field: Some("email".to_owned()),
-            code: "duplicate_of_row",
+            code: DUPLICATE,
             message: format!("Same as row {first}"),
             value: text::shown(person.email.as_typed()),
         }

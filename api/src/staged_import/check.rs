@@ -1,17 +1,20 @@
-//! Judging every row of a file without touching a user.
+//! Judging every row of a file, and comparing the good ones with the users there are, without changing a user.
 
 use crate::import::{FileFault, Line, Lines, Rejected, Sheet};
 use crate::imports::file_problem;
 use crate::problem::Problem;
-use crate::storing::{Groups, duplicate, file_of, keepable};
+use crate::storing::{Groups, duplicate, file_of, keepable, row};
 use sha2::{Digest as _, Sha256};
 use shared::store::Transaction;
-use shared::store::imports::rows::{self, File};
+use shared::store::imports::rows::{self, File, Forecast, Row};
 use shared::store::imports::{ProblemCount, Totals};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{Read, Seek};
 use std::sync::atomic::{AtomicI32, Ordering};
 use uuid::Uuid;
+
+/// Changes that are kept to be shown before the file is stored.
+const SAMPLE: i64 = 20;
 
 /// Who somebody is, in sixteen bytes: the people of a file are all in memory to find those who
 /// stand in it twice, 3 MiB for a hundred thousand and 44 for a million.
@@ -67,7 +70,11 @@ pub(super) async fn check_sheet<R: Read + Seek + Send + 'static>(
     let mut groups = Groups::read(lines);
     while let Some(group) = groups.next().await {
         let group: Result<Vec<Line>, FileFault> = group;
-        let rejects = checked.judge(group.map_err(file_problem)?, &sheet, &mut seen);
+        let (people, rejects) = checked.judge(group.map_err(file_problem)?, &sheet, &mut seen)?;
+        if !people.is_empty() {
+            let room = SAMPLE.saturating_sub(i64::from(checked.totals.updated));
+            checked.expect(rows::forecast(transaction, import, &people, room).await?);
+        }
         if !rejects.is_empty() {
             rows::keep_rejects(transaction, import, &keepable(rejects)).await?;
         }
@@ -77,18 +84,36 @@ pub(super) async fn check_sheet<R: Read + Seek + Send + 'static>(
 }
 
 impl Checked {
-    fn judge(&mut self, lines: Vec<Line>, sheet: &Sheet, seen: &mut HashMap<Identity, u32>) -> Vec<Rejected> {
+    /// Adds what storing a group would do.
+    const fn expect(&mut self, forecast: Forecast) {
+        self.totals.created += forecast.created;
+        self.totals.updated += forecast.updated;
+        self.totals.unchanged += forecast.unchanged;
+    }
+
+    /// Sorts the rows of a group: people of whom this is the first row, and rows that do not come in.
+    fn judge(
+        &mut self,
+        lines: Vec<Line>,
+        sheet: &Sheet,
+        seen: &mut HashMap<Identity, u32>,
+    ) -> Result<(Vec<Row>, Vec<Rejected>), Problem> {
         self.totals.rows += i32::try_from(lines.len()).unwrap_or(i32::MAX);
-        let rejects: Vec<Rejected> = lines
-            .into_iter()
-            .filter_map(|line| match line {
-                Line::Rejected(rejected) => Some(rejected),
+        let (mut people, mut rejects) = (Vec::with_capacity(lines.len()), Vec::new());
+        for line in lines {
+            match line {
+                Line::Rejected(rejected) => rejects.push(rejected),
                 Line::Person(person) => {
                     let first = *seen.entry(identity(&person.email.key())).or_insert(person.row);
-                    (first != person.row).then(|| duplicate(&person, first, sheet))
+                    if first == person.row {
+                        people.push(row(&person)?);
+                    } else {
+                        self.totals.duplicates += 1;
+                        rejects.push(duplicate(&person, first, sheet));
+                    }
                 }
-            })
-            .collect();
+            }
+        }
         self.totals.rejected += i32::try_from(rejects.len()).unwrap_or(i32::MAX);
         for reject in &rejects {
             let kinds: BTreeSet<_> = reject
@@ -100,7 +125,7 @@ impl Checked {
                 *self.counts.entry(kind).or_default() += 1;
             }
         }
-        rejects
+        Ok((people, rejects))
     }
 }
 

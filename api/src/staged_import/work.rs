@@ -79,7 +79,7 @@ async fn checked(this: &StagedImports, work: Work, progress: &Progress) -> Resul
     let _room = this.room.for_check().await?;
     let (sheet, lines) = open(this, work, progress).await?;
     let mut transaction = begin(&this.db).await?;
-    rows::forget_rejects(&mut transaction, work.import).await?;
+    rows::forget_details(&mut transaction, work.import).await?;
     let found = check_sheet(&mut transaction, sheet, lines, work.import, &progress.rows).await?;
     let counts = found.problem_counts();
     if !steps::checked(&mut transaction, work, &found.file, &found.totals, &counts).await? {
@@ -95,7 +95,7 @@ async fn stored(this: &StagedImports, work: Work, progress: &Progress, by: &Acto
     let (sheet, lines) = open(this, work, progress).await?;
     let mut transaction = begin(&this.db).await?;
     rows::take_turn(&mut transaction).await?;
-    rows::forget_rejects(&mut transaction, work.import).await?;
+    rows::forget_details(&mut transaction, work.import).await?;
     let found = store_sheet(&mut transaction, sheet, lines, work.import, &progress.rows, 0).await?;
     if !rows::finish(
         &mut transaction,

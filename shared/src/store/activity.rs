@@ -36,7 +36,7 @@ pub struct Sending {
     final_counts: Option<serde_json::Value>,
     /// Of a batch of one: its delivery,
     pub delivery: Option<Uuid>,
-    /// whom it is for,
+    /// the address it went to, or goes to,
     pub email: Option<String>,
     /// what they are called,
     pub name: Option<String>,
@@ -76,8 +76,10 @@ macro_rules! sendings {
                       one.state as "delivery_state?: DeliveryState", one.reason as "reason?"
                from batches b
                left join lateral (
-                   select d.id, u.email, u.first_name || ' ' || u.last_name as name, d.state, d.reason
+                   select d.id, coalesce(former.email, u.email) as email,
+                          u.first_name || ' ' || u.last_name as name, d.state, d.reason
                    from deliveries d left join users u on u.id = d.user_id
+                   left join lateral former_address_of(d.user_id, d.id, d.attempt, d.state, d.moved_at) former on true
                    where d.batch_id = b.id
                    limit 1
                ) one on b.accepted_count = 1

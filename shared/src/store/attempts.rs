@@ -11,6 +11,8 @@ pub struct Attempt {
     pub n: i32,
     /// Which worker made it.
     pub worker: String,
+    /// The address it went to.
+    pub email: Option<String>,
     /// When it began.
     pub started_at: OffsetDateTime,
     /// When its outcome was known; absent while it runs.
@@ -31,8 +33,13 @@ pub struct Attempt {
 pub async fn of_delivery(db: &Db, delivery: Uuid) -> StoreResult<Vec<Attempt>> {
     let attempts = sqlx::query_as!(
         Attempt,
-        "select n, worker, started_at, ended_at, verdict, phase, code, enhanced_code, reply
-         from attempts where delivery_id = $1 order by n",
+        "select a.n, a.worker, coalesce(former.email, u.email, d.test_address) as email, a.started_at, a.ended_at,
+                a.verdict, a.phase, a.code, a.enhanced_code, a.reply
+         from attempts a
+         join deliveries d on d.id = a.delivery_id
+         left join users u on u.id = d.user_id
+         left join lateral former_address(d.user_id, a.started_at) former on true
+         where a.delivery_id = $1 order by a.n",
         delivery,
     )
     .fetch_all(db)

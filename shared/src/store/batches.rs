@@ -45,6 +45,8 @@ pub struct Batch {
     pub stale_at: Option<OffsetDateTime>,
     /// Since when it is paused.
     pub paused_at: Option<OffsetDateTime>,
+    /// The administrator who paused it by asking to stop it; none for any other pause.
+    pub stop_asked_by: Option<Uuid>,
     /// Since when the details of its mails are not kept any longer.
     pub details_dropped_at: Option<OffsetDateTime>,
     /// Postgres's clock when this was read.
@@ -58,7 +60,7 @@ macro_rules! batches {
             Batch,
             r#"select id, kind as "kind: SystemEmailKind", version, lane as "lane: Lane",
                       state as "state: BatchState", is_test, created_at, created_by, start_at, finished_at,
-                      selected_count as selected, accepted_count as accepted, reason, brake,
+                      selected_count as selected, accepted_count as accepted, reason, brake, stop_asked_by,
                       stale_at, paused_at, details_dropped_at,
                       now() as "read_at!", final_counts
                from batches "# + $rest,
@@ -112,11 +114,34 @@ pub async fn left_out(db: &Db, batch: Uuid) -> StoreResult<LeftOutCounts> {
 
 /// Pauses a batch that is held or running. What lies in the queue goes back to waiting with
 /// [`take_back`]; a worker that has a job of it finds the batch paused and drops the job.
+///
+/// One that was paused by asking to stop it stays paused, and the answer to that question does not resume it.
 pub async fn pause(transaction: &mut Transaction, id: Uuid, reason: &str) -> StoreResult<bool> {
     let pausing = sqlx::query!(
-        "update batches set state = 'paused', paused_at = now(), reason = $2
-         where id = $1 and state in ('held', 'running')",
+        "update batches
+         set state = 'paused', paused_at = case when state = 'paused' then paused_at else now() end, reason = $2,
+             stop_asked_by = null
+         where id = $1 and (state in ('held', 'running') or (state = 'paused' and stop_asked_by is not null))",
         id,
+        reason,
+    );
+    Ok(pausing.execute(&mut **transaction).await?.rows_affected() > 0)
+}
+
+/// Pauses a batch for an administrator who asks to stop it, as [`pause`] does, unless nothing of it is left to stop.
+pub async fn pause_to_ask(
+    transaction: &mut Transaction,
+    id: Uuid,
+    administrator: Option<Uuid>,
+    reason: &str,
+) -> StoreResult<bool> {
+    let pausing = sqlx::query!(
+        "update batches set state = 'paused', paused_at = now(), reason = $3, stop_asked_by = $2
+         where id = $1 and state in ('held', 'running')
+           and exists (
+               select from deliveries where batch_id = $1 and state in ('waiting', 'queued', 'retrying'))",
+        id,
+        administrator,
         reason,
     );
     Ok(pausing.execute(&mut **transaction).await?.rows_affected() > 0)
@@ -142,25 +167,28 @@ pub async fn take_back(db: &Db) -> StoreResult<u64> {
 
 /// Lets a paused batch go on, after [`take_back`]. Its limits of time move by as long as the pause kept
 /// it waiting. That is one row, however many deliveries wait.
-pub async fn resume(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
+///
+/// With `asked_by`, only if that administrator paused it by asking to stop it.
+pub async fn resume(transaction: &mut Transaction, id: Uuid, asked_by: Option<Uuid>) -> StoreResult<bool> {
     let row = sqlx::query!(
         r#"with paused as (
                -- What was paused before its start was not kept waiting by it until then. In seconds, because a
                -- day that an interval has may be one of 23 hours.
                select id, make_interval(secs => greatest(
                           extract(epoch from now() - greatest(paused_at, start_at)), 0)::float8) as lasted
-               from batches where id = $1 and state = 'paused'
+               from batches where id = $1 and state = 'paused' and ($2::uuid is null or stop_asked_by = $2)
                for update
            ), resumed as (
                update batches b
                set state = case when b.start_at > now() then 'held' else 'running' end::batch_state, reason = null,
-                   brake = null, resumed_at = now(), paused_at = null,
+                   brake = null, stop_asked_by = null, resumed_at = now(), paused_at = null,
                    deadline_at = b.deadline_at + p.lasted, stale_at = b.stale_at + p.lasted,
                    paused_for = b.paused_for + p.lasted
                from paused p where b.id = p.id returning b.id
            )
            select count(*) as "n!", pg_notify('beckon_work', '') is null as told from resumed"#,
         id,
+        asked_by,
     )
     .fetch_one(&mut **transaction)
     .await?;

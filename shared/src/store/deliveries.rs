@@ -21,8 +21,10 @@ pub struct Delivery {
     pub kind: SystemEmailKind,
     /// The person, as long as they exist.
     pub user: Option<Uuid>,
-    /// Their address as typed; of a test mail, the address it goes to.
+    /// The address as typed that it went to, or goes to.
     pub email: Option<String>,
+    /// The person's present address, where that is another one.
+    pub corrected_to: Option<String>,
     /// Their first name, or empty.
     pub first_name: Option<String>,
     /// Their last name, or empty.
@@ -52,15 +54,18 @@ macro_rules! deliveries {
             crate::store::deliveries::Delivery,
             r#"select d.id, d.batch_id as batch, b.state as "batch_state: crate::batch::BatchState",
                       b.kind as "kind: crate::system_email::SystemEmailKind",
-                      u.id as "user?", coalesce(u.email, d.test_address) as email,
+                      u.id as "user?", coalesce(former.email, u.email, d.test_address) as email,
+                      case when former.email is not null then u.email end as corrected_to,
                       u.first_name as "first_name?", u.last_name as "last_name?",
                       d.state as "state: crate::delivery::DeliveryState", d.reason, d.attempt as attempts,
                       case when d.state in ('waiting', 'retrying') then greatest(d.due_at, b.start_at) end as due_at,
                       d.moved_at, d.sent_at, d.unsure,
                       case when d.state = 'suppressed' then (
-                          select blocked_at from blocked_addresses where email_key = u.email_key
+                          select blocked_at from blocked_addresses
+                          where email_key = coalesce(former.email_key, u.email_key)
                       ) end as blocked_at
-               from deliveries d join batches b on b.id = d.batch_id left join users u on u.id = d.user_id "#
+               from deliveries d join batches b on b.id = d.batch_id left join users u on u.id = d.user_id
+               left join lateral former_address_of(d.user_id, d.id, d.attempt, d.state, d.moved_at) former on true "#
                 $(+ $rest)+,
             $($argument),*
         )
@@ -101,7 +106,7 @@ pub struct LeftOut {
     pub id: i64,
     /// The person, if we know one.
     pub user: Option<Uuid>,
-    /// Their address, or what was given.
+    /// The address that they had then, or what was given.
     pub email: Option<String>,
     /// Their first and last name.
     pub name: Option<String>,
@@ -115,11 +120,12 @@ macro_rules! left_out {
     ($rest:literal; $($argument:expr),*) => {
         sqlx::query_as!(
             LeftOut,
-            r#"select l.id, u.id as "user?", coalesce(u.email, l.given) as email,
+            r#"select l.id, u.id as "user?", coalesce(former.email, u.email, l.given) as email,
                       u.first_name || ' ' || u.last_name as "name?", l.reason,
                       l.reason = 'address_blocked'
                           and exists (select from blocked_addresses where email_key = u.email_key) as "is_blocked!"
-               from left_out l left join users u on u.id = l.user_id
+               from left_out l join batches b on b.id = l.batch_id left join users u on u.id = l.user_id
+               left join lateral former_address(l.user_id, b.created_at) former on true
                where l.batch_id = $1 "#
                 + $rest,
             $($argument),*

@@ -21,13 +21,34 @@ with given as materialized (
         select row_number from import_users where import_id = $1 and user_id = u.id offset 0
     ) i on u.id is not null
 ),
+-- Those it changes, locked before they are read, so that what undoing the import brings back is what they had.
+-- In one order for all, here and below, so that imports and other writers never wait for each other in a circle.
+changed as materialized (
+    select u.id, u.first_name, u.last_name, u.language, u.fields, g.number, g.first_name as gets_first_name,
+           g.last_name as gets_last_name, g.language as gets_language, g.fields as gets_fields
+    from given g join users u on u.id = g.known
+    where g.earlier is null and not g.is_same
+    order by u.email_key
+    for no key update of u
+),
+noted as (
+    insert into import_changes (import_id, user_id, row_number, before, after)
+    select $1, c.id, c.number, d.before, d.after
+    from changed c
+    cross join lateral import_difference(
+        c.first_name, c.last_name, c.language, c.fields,
+        c.gets_first_name, c.gets_last_name, c.gets_language, c.gets_fields) d
+    where d.after <> '{}'
+),
 stored as (
     insert into users as u (email, email_key, first_name, last_name, language, fields)
-    select email, email_key, coalesce(first_name, ''), coalesce(last_name, ''), coalesce(language, ''), fields
-    from given
-    where earlier is null and not is_same
-    -- One order for all, so that imports and other writers never wait for each other in a circle.
-    order by email_key
+    select g.email, g.email_key, coalesce(g.first_name, ''), coalesce(g.last_name, ''), coalesce(g.language, ''),
+           g.fields
+    from given g
+    -- Read before anything is inserted: a lock on a row that this statement has written would find nothing.
+    left join changed c on c.id = g.known
+    where g.earlier is null and not g.is_same
+    order by g.email_key, c.number
     on conflict (email_key) do update
     set first_name = case when excluded.first_name <> '' then excluded.first_name else u.first_name end,
         last_name = case when excluded.last_name <> '' then excluded.last_name else u.last_name end,

@@ -43,7 +43,7 @@ pub enum ImportState {
     Unreadable,
     /// Nobody wanted it any more before it was stored, or for a week.
     Discarded,
-    /// It was done, and the users that it had created were removed.
+    /// It was done, and what it did was taken back.
     Undone,
 }
 
@@ -100,7 +100,7 @@ impl ImportEffect {
     }
 }
 
-/// An import's totals. While it is only checked, the three in the middle are zero.
+/// An import's totals. While it is only checked, the three in the middle say what storing it would do.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
     /// Data rows in the file, blank ones not counted.
@@ -113,8 +113,21 @@ pub struct Totals {
     pub unchanged: i32,
     /// Rows not taken.
     pub rejected: i32,
+    /// Of those, rows whose address an earlier row has.
+    pub duplicates: i32,
     /// Blank rows, which are skipped.
     pub blank: i32,
+}
+
+/// What undoing an import did.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct UndoneTotals {
+    /// Users it had created, who were removed.
+    pub removed: i32,
+    /// Users it had updated, who got their former values back.
+    pub restored: i32,
+    /// Users it had updated, who kept the new values because they were changed since.
+    pub kept: i32,
 }
 
 /// What stood in the way of an import, for programs and for people.
@@ -172,8 +185,8 @@ pub struct Import {
     pub ended_at: Option<OffsetDateTime>,
     /// and by whom; none if for its age.
     pub ended_by: Option<String>,
-    /// Users that undoing it removed.
-    pub removed: i32,
+    /// What undoing it did.
+    pub undone: UndoneTotals,
     /// Since when its rejected rows are not kept any longer.
     pub details_dropped_at: Option<OffsetDateTime>,
 }
@@ -191,6 +204,7 @@ struct Found {
     updated_count: i32,
     unchanged_count: i32,
     rejected_count: i32,
+    duplicate_count: i32,
     blank_count: i32,
     progress_rows: i32,
     is_interrupted: bool,
@@ -201,6 +215,8 @@ struct Found {
     ended_at: Option<OffsetDateTime>,
     ended_by: Option<String>,
     removed_count: i32,
+    restored_count: i32,
+    kept_count: i32,
     details_dropped_at: Option<OffsetDateTime>,
 }
 
@@ -220,6 +236,7 @@ impl From<Found> for Import {
                 updated: row.updated_count,
                 unchanged: row.unchanged_count,
                 rejected: row.rejected_count,
+                duplicates: row.duplicate_count,
                 blank: row.blank_count,
             },
             progress_rows: row.progress_rows,
@@ -230,7 +247,11 @@ impl From<Found> for Import {
             done_by: row.done_by,
             ended_at: row.ended_at,
             ended_by: row.ended_by,
-            removed: row.removed_count,
+            undone: UndoneTotals {
+                removed: row.removed_count,
+                restored: row.restored_count,
+                kept: row.kept_count,
+            },
             details_dropped_at: row.details_dropped_at,
         }
     }
@@ -242,11 +263,15 @@ macro_rules! imports {
             Found,
             r#"select id, file_name, created_at, created_by, state as "state: ImportState", header, separator,
                       row_count, created_count, updated_count, unchanged_count, rejected_count, blank_count,
+                      coalesce(duplicate_count, (
+                          select count(*) from import_rejects r
+                          where r.import_id = imports.id and r.problems @> '[{"code": "duplicate_of_row"}]'
+                      )::integer) as "duplicate_count!",
                       progress_rows,
                       state in ('checking', 'storing')
                           and progress_at < now() - make_interval(secs => $1::float8) as "is_interrupted!",
                       trouble, problem_counts, done_at, done_by, ended_at, ended_by, removed_count,
-                      details_dropped_at
+                      restored_count, kept_count, details_dropped_at
                from imports "# + $rest,
             super::seconds(steps::SILENCE_MOST),
             $($argument),*

@@ -20,9 +20,9 @@ pub struct DeliveryFilter {
     pub reasons: Vec<String>,
     /// or those that the person may have twice, in whatever state.
     pub only_unsure: bool,
-    /// Part of the person's address or name,
+    /// Part of the person's name, or of an address that they have or had,
     pub search: Option<String>,
-    /// or the identity of their address, which is found without reading the whole batch.
+    /// or the identity of such an address, which is found without reading the whole batch.
     pub email_key: Option<String>,
 }
 
@@ -64,8 +64,14 @@ macro_rules! filtered {
                and ($3::text[] = '{}' or d.reason = any($3))
                and (not $4::boolean or d.unsure)
                and ($5::text is null or lower(d.test_address) like lower($5)
-                    or case when $7::uuid[] is null then u.search like lower($5) else d.user_id = any($7) end)
-               and ($6::text is null or d.user_id = (select id from users where email_key = $6)) "
+                    or case when $7::uuid[] is null
+                            then u.search like lower($5)
+                                 or d.user_id in (select user_id from former_addresses where lower(email) like lower($5))
+                            else d.user_id = any($7) end)
+               and ($6::text is null or d.user_id = any(array(
+                   select id from users where email_key = $6
+                   union
+                   select user_id from former_addresses where email_key = $6))) "
             $($rest)+;
             $batch,
             &$filter.state_names(),
@@ -86,7 +92,10 @@ async fn people(db: &Db, filter: &DeliveryFilter) -> StoreResult<Option<Vec<Uuid
         return Ok(None);
     };
     let ids = sqlx::query_scalar!(
-        "select id from users where search like lower($1) limit $2",
+        r#"select id as "id!" from users where search like lower($1)
+           union
+           select user_id from former_addresses where lower(email) like lower($1)
+           limit $2"#,
         pattern,
         PEOPLE_MOST + 1
     )
@@ -179,13 +188,14 @@ pub async fn of_user(db: &Db, user: Uuid, before: Option<Uuid>, limit: i64) -> S
 /// How many people a search for mails looks at; whoever finds more has typed too little.
 pub const PEOPLE_MOST: i64 = 200;
 
-/// Mails to people whose address or name has this in it, newest first, older than the delivery
+/// Mails to people whose name, or an address that they have or had, has this in it, newest first, older than the delivery
 /// `before`.
 pub async fn to_people(db: &Db, search: &str, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<Delivery>> {
     let found = deliveries!(
         "where d.user_id in (
              select id from users
              where search like lower($1)
+                or id in (select user_id from former_addresses where lower(email) like lower($1))
              order by id desc
              limit $2)
            and ($3::uuid is null or d.id < $3)
@@ -203,7 +213,7 @@ pub async fn to_people(db: &Db, search: &str, before: Option<Uuid>, limit: i64) 
 pub struct ReportLine {
     /// The delivery, for paging.
     pub id: Uuid,
-    /// Their address.
+    /// The address it went to, or goes to.
     pub email: String,
     /// First name, or empty.
     pub first_name: String,
@@ -229,12 +239,14 @@ pub struct ReportLine {
 pub async fn report(db: &Db, batch: Uuid, after: Option<Uuid>, limit: i64) -> StoreResult<Vec<ReportLine>> {
     let lines = sqlx::query_as!(
         ReportLine,
-        r#"select d.id, coalesce(u.email, d.test_address, '') as "email!", coalesce(u.first_name, '') as "first_name!",
+        r#"select d.id, coalesce(former.email, u.email, d.test_address, '') as "email!",
+                  coalesce(u.first_name, '') as "first_name!",
                   coalesce(u.last_name, '') as "last_name!", coalesce(u.fields, '{}') as "fields!",
                   d.state as "state: DeliveryState", d.reason, d.moved_at, d.attempt as attempts, d.unsure,
                   a.reply as "reply?"
            from deliveries d
            left join users u on u.id = d.user_id
+           left join lateral former_address_of(d.user_id, d.id, d.attempt, d.state, d.moved_at) former on true
            -- Whoever was sent to has nothing to mend, and looking for words costs most of the report.
            left join lateral (
                select reply from attempts where delivery_id = d.id and n = d.attempt and d.state <> 'sent' offset 0

@@ -75,7 +75,7 @@ pub async fn drop(db: &Db, kept: Duration) -> StoreResult<Vec<Date>> {
     Ok(dropped)
 }
 
-/// Drops the rejected rows of imports that were stored longer ago than `kept`; returns of how many imports.
+/// Drops the rejected rows and the changed values of imports that were stored longer ago than `kept`; returns of how many imports.
 pub async fn drop_rejects(db: &Db, kept: Duration) -> StoreResult<u64> {
     let mut dropped = 0;
     loop {
@@ -87,6 +87,8 @@ pub async fn drop_rejects(db: &Db, kept: Duration) -> StoreResult<u64> {
                  for update skip locked
              ), gone as (
                  delete from import_rejects where import_id in (select id from old)
+             ), unknown as (
+                 delete from import_changes where import_id in (select id from old)
              )
              update imports set details_dropped_at = now() where id in (select id from old)",
             seconds(kept),

@@ -49,6 +49,8 @@ pub struct User {
     pub invite_batch_state: Option<BatchState>,
     /// Its delivery.
     pub invite: Option<Uuid>,
+    /// The address it went to, where that is not their present one.
+    pub invite_former_email: Option<String>,
     /// When it was sent.
     pub invite_sent_at: Option<OffsetDateTime>,
     /// Whether they chose a password of their own.
@@ -80,7 +82,7 @@ macro_rules! matching {
         users_matching!(
             query_as(User,)
             r#"select u.id, u.email, u.first_name, u.last_name, u.language, u.fields, u.created_at, u.signed_in_at,
-                      invite.id as "invite?", invite.reason as "invite_reason?",
+                      invite.id as "invite?", invite.reason as "invite_reason?", former.email as "invite_former_email?",
                       -- Of an invite whose details are gone, it is known that it was sent.
                       coalesce(invite.state, case when got.sent_at is not null then 'sent'::delivery_state end)
                           as "invite_state?: crate::delivery::DeliveryState",
@@ -95,13 +97,15 @@ macro_rules! matching {
                from users u
                left join blocked_addresses blocked on blocked.email_key = u.email_key
                left join lateral (
-                   select d.id, d.state, d.reason, d.sent_at, b.state as batch_state
+                   select d.id, d.state, d.reason, d.attempt, d.moved_at, d.sent_at, b.state as batch_state
                    from (select * from deliveries where user_id = u.id order by id desc offset 0) d
                    cross join lateral (select kind, state from batches where id = d.batch_id offset 0) b
                    where b.kind = 'invite'
                    order by d.id desc
                    limit 1
                ) invite on true
+               left join lateral former_address_of(u.id, invite.id, invite.attempt, invite.state, invite.moved_at) former
+                   on true
                left join last_sent got on got.user_id = u.id and got.kind = 'invite'
                left join lateral (
                    select bool_or(c.kind = 'chosen') as has_chosen, max(c.expires_at) as expires_at

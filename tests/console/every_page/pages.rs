@@ -80,10 +80,7 @@ const PAGES: &[(&str, Come)] = &[
     ),
     (
         "/console/batches/{id}/stop",
-        At(&[
-            "/console/batches/{trying_batch}/stop",
-            "/console/batches/{paused_batch}/stop",
-        ]),
+        At(&["/console/batches/{paused_batch}/stop"]),
     ),
     (
         "/console/blocked-addresses",

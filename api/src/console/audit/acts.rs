@@ -206,6 +206,8 @@ pub(super) fn detail(details: &Value) -> String {
         ("accepted", "email", "emails"),
         ("left_out", "left out", "left out"),
         ("removed", "user removed", "users removed"),
+        ("restored", "user restored", "users restored"),
+        ("kept", "user changed since", "users changed since"),
         ("users", "user", "users"),
         ("revoked", "password revoked", "passwords revoked"),
         ("already_used", "in use already", "in use already"),
@@ -227,6 +229,7 @@ pub(super) fn detail(details: &Value) -> String {
     }
     parts.extend(number("version").map(|version| format!("version {}", counted(version))));
     let marks = [
+        ("asked_to_stop", "to decide whether to stop it"),
         ("never_expires", "never expires"),
         ("reads_audit_log", "may read the audit log"),
     ];

@@ -55,23 +55,20 @@ pub(in crate::console) async fn resume(
     fulfil(state, who, id, Wish::Resume).await
 }
 
-/// Stops it for good; asked for by [`super::stop`].
-pub(in crate::console) async fn stop(
-    state: State<Api>,
-    who: Administrator,
-    id: Path<Uuid>,
-) -> Result<Response, Problem> {
-    fulfil(state, who, id, Wish::Stop).await
-}
-
 async fn fulfil(
     State(api): State<Api>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
     wish: Wish,
 ) -> Result<Response, Problem> {
-    if let Ok(said) = tokio::time::timeout(PATIENCE, say(&api, id, &administrator.actor, wish)).await {
+    press(&api, &administrator, id, wish).await?;
+    Ok(redirect(&address(id)))
+}
+
+/// Does what was pressed, and waits a moment for what follows from it.
+pub(super) async fn press(api: &Api, administrator: &Administrator, id: Uuid, wish: Wish) -> Result<(), Problem> {
+    if let Ok(said) = tokio::time::timeout(PATIENCE, say(api, id, &administrator.actor, wish)).await {
         said?;
     }
-    Ok(redirect(&address(id)))
+    Ok(())
 }

@@ -36,6 +36,8 @@ pub(in crate::console) struct Row {
     pub(in crate::console) user: Option<Uuid>,
     pub(in crate::console) name: String,
     pub(in crate::console) email: String,
+    /// The person's present address, where it is another than the one this went to.
+    pub(in crate::console) corrected_to: Option<String>,
     pub(in crate::console) status: Status,
     /// Since when it is so.
     pub(in crate::console) since: Moment,
@@ -58,6 +60,7 @@ impl Row {
             user: delivery.user,
             email: if name == email { String::new() } else { email },
             name,
+            corrected_to: delivery.corrected_to.clone(),
             status: status(delivery.state, delivery.reason.as_deref(), delivery.batch_state),
             since: moment(delivery.moved_at),
             due: delivery.due_at.filter(|_| is_retrying).map(moment),
@@ -69,7 +72,19 @@ impl Row {
 
     /// Whether the address has to be corrected.
     pub(in crate::console) fn has_wrong_address(&self) -> bool {
-        self.status.next == NextStep::CorrectAddress && self.user.is_some()
+        self.status.next == NextStep::CorrectAddress && self.user.is_some() && self.corrected_to.is_none()
+    }
+
+    /// Whether it was not sent because the address is or was blocked, and the person still has that address.
+    pub(in crate::console) fn has_blocked_address(&self) -> bool {
+        self.status.next == NextStep::Unblock && self.corrected_to.is_none()
+    }
+
+    /// The corrected address, where the mail is in trouble.
+    pub(in crate::console) fn correction(&self) -> Option<&str> {
+        self.corrected_to
+            .as_deref()
+            .filter(|_| self.status.next != NextStep::Nothing || self.due.is_some())
     }
 }
 

@@ -1,21 +1,31 @@
-//! Asking once before a batch is stopped for good, with the figures of this moment.
+//! Stopping a batch for good, in two steps: the first press pauses it, so that the figures of the question hold until
+//! it is answered.
+//!
+//! The answer resumes only what this administrator's question paused. A batch that was paused before, or that another
+//! administrator or a program paused meanwhile, stays paused.
 
+use super::acts::press;
 use super::sums::Sums;
-use super::{address, mails, seen};
+use super::{address, mails};
+use crate::batches;
+use crate::batches::say::Wish;
+use crate::console::batch::live::reason;
 use crate::console::frame::{Frame, Place};
-use crate::console::respond::{page, redirect};
+use crate::console::respond::{page, redirect, redirect_noting};
 use crate::console::session::Administrator;
 use crate::console::words::counted;
 use crate::problem::Problem;
 use crate::query::Path;
 use crate::state::Api;
+use crate::watch::Seen;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use shared::batch::BatchState;
+use shared::store::batches::Batch;
 use uuid::Uuid;
 
-/// The page.
+/// The question.
 #[derive(Template)]
 #[template(path = "console/batch_stop.html")]
 struct StopPage {
@@ -23,35 +33,118 @@ struct StopPage {
     id: Uuid,
     rest: i64,
     rest_shown: String,
-    /// Sent, or in the relay's hands.
+    /// Sent, or with the mail server.
+    gone: i64,
     gone_shown: String,
+    /// With the mail server.
+    sending: i64,
+    sending_shown: String,
+    /// What would be stopped, counted.
+    rest_mails: String,
     mails: String,
-    is_paused: bool,
+    /// Whether this administrator's question paused it.
+    is_asked: bool,
+    /// Who or what paused it.
+    reason: String,
 }
 
-/// Asks. Whoever comes too late is shown what became of the batch.
+/// The first press: pauses the batch and asks.
 pub(in crate::console) async fn ask(
     State(api): State<Api>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    let (seen, _) = seen(&api, id).await?;
-    let is_open = matches!(
-        seen.view.state,
-        BatchState::Held | BatchState::Running | BatchState::Paused
-    );
-    if !is_open || seen.view.finished_at.is_some() {
+    press(&api, &administrator, id, Wish::AskToStop).await?;
+    let batch = batches::get(&api, id).await?;
+    Ok(match batch.state {
+        BatchState::Paused => redirect(&question(id)),
+        BatchState::Held | BatchState::Running => nothing_left(id),
+        BatchState::Stopped | BatchState::Finished => redirect(&address(id)),
+    })
+}
+
+/// Shows the question while the batch is paused. After that the batch's page shows what became of it.
+pub(in crate::console) async fn show(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    let batch = batches::get(&api, id).await?;
+    if matches!(batch.state, BatchState::Held | BatchState::Running) {
+        let note = "This batch is not paused. To stop it, press “Stop sending”.";
+        return Ok(redirect_noting(&address(id), note));
+    }
+    if is_over(&batch) {
         return Ok(redirect(&address(id)));
     }
+    let is_asked = batch.stop_asked_by.is_some() && batch.stop_asked_by == administrator.actor.kind.id();
+    // Counted now: what others watch may be a second old, and of before the pause.
+    let seen = Seen::of(&api, batch, shared::store::batches::LeftOutCounts::new()).await?;
     let sums = Sums::of(&seen);
-    let gone = sums.sent + sums.sending;
+    if sums.rest() == 0 {
+        return Ok(nothing_left(id));
+    }
     page(&StopPage {
         frame: administrator.frame(&api, Place::Activity, "Stop sending").await,
         id,
         rest: sums.rest(),
         rest_shown: counted(sums.rest()),
-        gone_shown: counted(gone),
+        gone: sums.sent + sums.sending,
+        gone_shown: counted(sums.sent + sums.sending),
+        sending: sums.sending,
+        sending_shown: counted(sums.sending),
+        rest_mails: mails(seen.view.kind, sums.rest()),
         mails: mails(seen.view.kind, sums.owed),
-        is_paused: seen.view.state == BatchState::Paused,
+        is_asked,
+        reason: seen.view.reason.as_deref().map(reason).unwrap_or_default(),
     })
+}
+
+/// The second press: stops the batch for good. One that somebody has resumed meanwhile is paused and asked about
+/// again, because the figures of the question no longer hold.
+pub(in crate::console) async fn stop(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    let batch = batches::get(&api, id).await?;
+    if matches!(batch.state, BatchState::Held | BatchState::Running) {
+        press(&api, &administrator, id, Wish::AskToStop).await?;
+        let note = "The batch had been resumed meanwhile, so it was paused again. These are its figures now.";
+        return Ok(redirect_noting(&question(id), note));
+    }
+    press(&api, &administrator, id, Wish::Stop).await?;
+    Ok(redirect(&address(id)))
+}
+
+/// The other answer: the batch goes on, if this administrator's question paused it.
+pub(in crate::console) async fn carry_on(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    press(&api, &administrator, id, Wish::CarryOn).await?;
+    let batch = batches::get(&api, id).await?;
+    if batch.state == BatchState::Paused && !is_over(&batch) {
+        let why = batch.reason.as_deref().map(reason).unwrap_or_default();
+        return Ok(redirect_noting(
+            &address(id),
+            &format!("The batch stays paused. {why}."),
+        ));
+    }
+    Ok(redirect(&address(id)))
+}
+
+fn is_over(batch: &Batch) -> bool {
+    matches!(batch.state, BatchState::Stopped | BatchState::Finished) || batch.finished_at.is_some()
+}
+
+/// To the batch's page, which says why nothing is asked.
+fn nothing_left(id: Uuid) -> Response {
+    let note = "Nothing was left to stop: every email had been sent, or was with the mail server already.";
+    redirect_noting(&address(id), note)
+}
+
+fn question(id: Uuid) -> String {
+    format!("{}/stop", address(id))
 }

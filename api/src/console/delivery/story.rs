@@ -53,7 +53,7 @@ pub(super) fn of(delivery: &Delivery, batch: &Batch, attempts: &[Attempt]) -> Ve
         batch.created_at,
     )];
     events.extend(start(delivery, batch));
-    events.extend(attempts.iter().map(told));
+    events.extend(attempts.iter().map(|attempt| told(attempt, delivery)));
     events.extend(end(delivery, batch));
     if let Some(due) = delivery.due_at.filter(|_| delivery.state == DeliveryState::Retrying) {
         let what = match batch.state {
@@ -106,7 +106,7 @@ fn end(delivery: &Delivery, batch: &Batch) -> Option<Event> {
     Some(Event::new(tone, what, delivery.moved_at))
 }
 
-fn told(attempt: &Attempt) -> Event {
+fn told(attempt: &Attempt, delivery: &Delivery) -> Event {
     let (tone, verdict) = match attempt.verdict.as_deref() {
         Some("accepted") => ("green", "the mail server accepted it"),
         Some("try_later") => ("amber", "not this time"),
@@ -115,6 +115,9 @@ fn told(attempt: &Attempt) -> Event {
         _ => ("", "under way"),
     };
     let mut facts = Vec::new();
+    if let Some(email) = attempt.email.as_ref().filter(|_| attempt.email != delivery.email) {
+        facts.push(format!("to {email}"));
+    }
     if let Some(phase) = &attempt.phase {
         facts.push(stage(phase).to_owned());
     }

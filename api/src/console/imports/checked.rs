@@ -1,6 +1,8 @@
 //! A checked file: what is wrong in it, and the ways on.
 
+use super::changes::{self, Changes};
 use super::faults::{self, FaultyRows};
+use super::figures::{Figure, figures};
 use super::upload::FileForm;
 use super::words::{columns, remedies};
 use crate::console::frame::{Frame, Place};
@@ -11,7 +13,8 @@ use crate::problem::Problem;
 use crate::state::Api;
 use askama::Template;
 use axum::response::Response;
-use shared::store::imports::Import;
+use shared::store::imports::rows::Rejects;
+use shared::store::imports::{Import, Totals};
 use uuid::Uuid;
 
 /// The page.
@@ -20,42 +23,48 @@ use uuid::Uuid;
 struct CheckedPage {
     frame: Frame,
     id: Uuid,
-    rows: i32,
-    rejected: i32,
-    blank: i32,
+    totals: Totals,
+    figures: Vec<Figure>,
     remedies: Vec<String>,
     faulty: FaultyRows,
+    repeated: FaultyRows,
+    changes: Changes,
     columns: Vec<(String, String)>,
     form: FileForm,
 }
 
 impl CheckedPage {
     const fn good(&self) -> i32 {
-        self.rows - self.rejected
+        self.totals.rows - self.totals.rejected
     }
 
-    fn rows_shown(&self) -> String {
-        counted(self.rows)
+    /// Rows with something to correct.
+    const fn problems(&self) -> i32 {
+        self.totals.rejected - self.totals.duplicates
     }
 
-    fn rejected_shown(&self) -> String {
-        counted(self.rejected)
-    }
-
-    fn good_shown(&self) -> String {
-        counted(self.good())
+    fn problems_shown(&self) -> String {
+        counted(self.problems())
     }
 
     fn good_users(&self) -> String {
         some(self.good(), "user", "users")
     }
 
-    fn rejected_rows(&self) -> String {
-        some(self.rejected, "row", "rows")
+    fn problem_rows(&self) -> String {
+        some(self.problems(), "row", "rows")
+    }
+
+    fn repeated_rows(&self) -> String {
+        some(self.totals.duplicates, "row repeats", "rows repeat")
+    }
+
+    fn updated_users(&self) -> String {
+        some(self.totals.updated, "user", "users")
     }
 
     fn blank_rows(&self) -> String {
-        some(self.blank, "empty row was", "empty rows were")
+        some(self.totals.blank, "empty row was", "empty rows were")
     }
 }
 
@@ -63,19 +72,20 @@ impl CheckedPage {
 pub(super) async fn show(api: &Api, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
     let title = format!("Check import: {}", import.file_name);
     let frame = administrator.frame(api, Place::Imports, title).await;
-    let totals = &import.totals;
+    let totals = import.totals.clone();
     page(&CheckedPage {
-        frame: if totals.rejected > 0 {
+        frame: if totals.rejected > totals.duplicates {
             frame.with_faults()
         } else {
             frame
         },
         id: import.id,
-        rows: totals.rows,
-        rejected: totals.rejected,
-        blank: totals.blank,
+        figures: figures(&totals),
+        totals,
         remedies: remedies(&import.problem_counts, &import.header),
-        faulty: faults::of(api, import).await?,
+        faulty: faults::of(api, import, Rejects::Faulty).await?,
+        repeated: faults::of(api, import, Rejects::Duplicates).await?,
+        changes: changes::of(api, import).await?,
         columns: columns(&import.header),
         form: FileForm::instead_of(Some(import.id)),
     })

@@ -4,7 +4,7 @@ use crate::problem::Problem;
 use crate::state::Api;
 use serde_json::Value;
 use shared::store::imports::Import;
-use shared::store::imports::rows::{self, Reject};
+use shared::store::imports::rows::{self, Reject, Rejects};
 
 /// Rows shown; the file to download has all of them.
 pub(super) const SHOWN: usize = 50;
@@ -40,9 +40,14 @@ pub(super) struct Cell {
     pub(super) text: String,
 }
 
-/// Reads the first faulty rows.
-pub(super) async fn of(api: &Api, import: &Import) -> Result<FaultyRows, Problem> {
-    let rejects = rows::rejects(&api.db, import.id, 0, i64::try_from(SHOWN).unwrap_or(50)).await?;
+/// Reads the first rows that do not come in: those with something to correct, or those that repeat an earlier one.
+pub(super) async fn of(api: &Api, import: &Import, which: Rejects) -> Result<FaultyRows, Problem> {
+    let all = match which {
+        Rejects::All => import.totals.rejected,
+        Rejects::Faulty => import.totals.rejected - import.totals.duplicates,
+        Rejects::Duplicates => import.totals.duplicates,
+    };
+    let rejects = rows::rejects(&api.db, import.id, which, 0, i64::try_from(SHOWN).unwrap_or(50)).await?;
     let longest = rejects
         .iter()
         .map(|reject| reject.cells.len())
@@ -56,7 +61,7 @@ pub(super) async fn of(api: &Api, import: &Import) -> Result<FaultyRows, Problem
         .collect();
     Ok(FaultyRows {
         header,
-        has_more: usize::try_from(import.totals.rejected).is_ok_and(|all| all > rows.len()),
+        has_more: usize::try_from(all).is_ok_and(|all| all > rows.len()),
         rows,
     })
 }
@@ -91,7 +96,7 @@ fn row(reject: &Reject, header: &[String], width: usize) -> FaultyRow {
     }
 }
 
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     let mut shown: String = text.chars().take(CELL_MOST).collect();
     if text.chars().nth(CELL_MOST).is_some() {
         shown.push('…');

@@ -12,8 +12,8 @@ use crate::state::Api;
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use shared::store::imports::ImportState;
 use shared::store::imports::undo::{self, Outlook, Undone};
+use shared::store::imports::{ImportState, UndoneTotals};
 use uuid::Uuid;
 
 /// The page.
@@ -28,6 +28,16 @@ struct UndoPage {
 }
 
 impl UndoPage {
+    /// Whether users that it created would be removed.
+    const fn removes(&self) -> bool {
+        self.outlook.is_clear() && self.outlook.removed > 0
+    }
+
+    /// Whether nothing would be taken back.
+    const fn does_nothing(&self) -> bool {
+        !self.removes() && self.outlook.restored == 0
+    }
+
     fn removed(&self) -> String {
         some(self.outlook.removed, "user", "users")
     }
@@ -36,8 +46,41 @@ impl UndoPage {
         some(self.outlook.kept, "user stays", "users stay")
     }
 
-    fn updated(&self) -> String {
-        some(self.updated, "user that it updated keeps", "users that it updated keep")
+    fn created(&self) -> String {
+        some(
+            self.outlook.removed,
+            "user that it created stays",
+            "users that it created stay",
+        )
+    }
+
+    fn restored(&self) -> String {
+        some(self.outlook.restored, "user", "users")
+    }
+
+    fn restored_whom(&self) -> String {
+        some(
+            self.outlook.restored,
+            "user that it updated gets",
+            "users that it updated get",
+        )
+    }
+
+    fn changed_since(&self) -> String {
+        some(
+            self.outlook.changed_since,
+            "user that it updated keeps",
+            "users that it updated keep",
+        )
+    }
+
+    /// Updated users of whom no former values are known, or who are deleted.
+    fn unknown(&self) -> i64 {
+        (i64::from(self.updated) - self.outlook.restored - self.outlook.changed_since).max(0)
+    }
+
+    fn unknown_shown(&self) -> String {
+        some(self.unknown(), "user that it updated", "users that it updated")
     }
 
     fn emailed(&self) -> String {
@@ -82,16 +125,44 @@ pub(super) async fn undo(
     get(&api, id).await?;
     let to = format!("/console/imports/{id}");
     match StagedImports::of(&api).undo(id, &administrator.actor).await? {
-        Undone::Done(removed) => {
-            let said = format!(
-                "The import is undone. {} removed.",
-                some(removed, "user was", "users were")
-            );
-            Ok(redirect_saying(&to, &said))
+        Undone::Done(totals) => {
+            let said = format!("The import is undone. {}", done(totals).join(" "));
+            Ok(redirect_saying(&to, said.trim()))
         }
         // The page of the question says why.
         Undone::Known(_) => Ok(redirect(&format!("{to}/undo"))),
         Undone::NotNow(Some(ImportState::Undone)) => Ok(redirect(&to)),
         Undone::NotNow(_) => Ok(redirect_noting(&to, "Only an import that is done can be undone.")),
     }
+}
+
+/// What undoing an import did, in sentences.
+pub(super) fn done(totals: UndoneTotals) -> Vec<String> {
+    let sentences = [
+        (
+            totals.removed,
+            some(totals.removed, "user was removed.", "users were removed."),
+        ),
+        (
+            totals.restored,
+            some(
+                totals.restored,
+                "user got their former details back.",
+                "users got their former details back.",
+            ),
+        ),
+        (
+            totals.kept,
+            some(
+                totals.kept,
+                "user keeps the new details, because they were changed since.",
+                "users keep the new details, because they were changed since.",
+            ),
+        ),
+    ];
+    sentences
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(_, sentence)| sentence)
+        .collect()
 }

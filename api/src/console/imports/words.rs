@@ -24,7 +24,6 @@ pub(super) fn state(import: &Import) -> (&'static str, &'static str) {
 enum Remedy {
     FixAddresses,
     EnterMissing,
-    RemoveRepeats,
     Shorten,
     Correct,
     Quote,
@@ -34,10 +33,9 @@ impl Remedy {
     fn of(count: &ProblemCount) -> Option<Self> {
         let is_address = count.field.as_deref() == Some("email");
         match count.code.as_str() {
-            // Only says that there are more of the others.
-            "more_problems" => None,
+            // Only says that there are more of the others, or that the row repeats an earlier one: nothing to correct.
+            "more_problems" | "duplicate_of_row" => None,
             "address_missing" => Some(Self::EnterMissing),
-            "duplicate_of_row" => Some(Self::RemoveRepeats),
             "too_many_cells" | "stray_quote" => Some(Self::Quote),
             _ if is_address => Some(Self::FixAddresses),
             "too_long" => Some(Self::Shorten),
@@ -53,10 +51,6 @@ impl Remedy {
         match self {
             Self::FixAddresses => format!("fix {}", some(count, "email address", "email addresses")),
             Self::EnterMissing => format!("enter the missing email address in {}", some(count, "row", "rows")),
-            Self::RemoveRepeats => format!(
-                "remove {} with an email address that an earlier row has",
-                some(count, "row", "rows")
-            ),
             Self::Shorten => format!("shorten {} in ‘{column}’", some(count, "text", "texts")),
             Self::Correct => format!("correct {} in ‘{column}’", some(count, "value", "values")),
             Self::Quote => format!("put quotation marks right in {}", some(count, "row", "rows")),
@@ -81,7 +75,7 @@ pub(super) fn remedies(counts: &[ProblemCount], header: &[String]) -> Vec<String
 }
 
 /// The header of the column that fills a field.
-fn column_of(field: &str, header: &[String]) -> String {
+pub(super) fn column_of(field: &str, header: &[String]) -> String {
     let column = header.iter().find(|name| field_of(name).as_deref() == Some(field));
     column.cloned().unwrap_or_else(|| field.to_owned())
 }
@@ -134,7 +128,6 @@ mod tests {
             [
                 "fix 12 email addresses",
                 "enter the missing email address in 3 rows",
-                "remove 1 row with an email address that an earlier row has",
                 "shorten 1 text in ‘Start date’",
                 "correct 2 values in ‘First name’",
                 "put quotation marks right in 4 rows",

@@ -63,6 +63,8 @@ pub(in crate::console) struct PersonRow {
 pub(in crate::console) struct Invite {
     pub(in crate::console) tone: &'static str,
     pub(in crate::console) word: &'static str,
+    /// The address it went to, where that is not their present one.
+    pub(in crate::console) former_email: Option<String>,
     pub(in crate::console) delivery: Option<Uuid>,
     pub(in crate::console) sent: Option<Moment>,
 }
@@ -202,6 +204,7 @@ fn invite(user: &User) -> Invite {
     Invite {
         tone,
         word,
+        former_email: user.invite_former_email.clone(),
         delivery: user.invite,
         sent: user.invite_sent_at.map(moment),
     }

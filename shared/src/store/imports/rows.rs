@@ -99,25 +99,43 @@ pub async fn note_fields(transaction: &mut Transaction, file: &File) -> StoreRes
     Ok(())
 }
 
+/// The columns of a group of rows, as statements take them.
+struct Columns {
+    numbers: Vec<i32>,
+    keys: Vec<String>,
+    first_names: Vec<Option<String>>,
+    last_names: Vec<Option<String>>,
+    languages: Vec<Option<String>>,
+    fields: Vec<Value>,
+}
+
+impl Columns {
+    fn of(rows: &[Row]) -> Self {
+        Self {
+            numbers: rows.iter().map(|row| row.number).collect(),
+            keys: rows.iter().map(|row| row.email_key.clone()).collect(),
+            first_names: rows.iter().map(|row| row.first_name.clone()).collect(),
+            last_names: rows.iter().map(|row| row.last_name.clone()).collect(),
+            languages: rows.iter().map(|row| row.language.clone()).collect(),
+            fields: rows.iter().map(|row| row.fields.clone()).collect(),
+        }
+    }
+}
+
 /// Stores a group of rows. Within the group every person must stand once.
 pub async fn store(transaction: &mut Transaction, import: Uuid, rows: &[Row]) -> StoreResult<Stored> {
-    let numbers: Vec<i32> = rows.iter().map(|row| row.number).collect();
     let emails: Vec<String> = rows.iter().map(|row| row.email.clone()).collect();
-    let keys: Vec<String> = rows.iter().map(|row| row.email_key.clone()).collect();
-    let first_names: Vec<Option<String>> = rows.iter().map(|row| row.first_name.clone()).collect();
-    let last_names: Vec<Option<String>> = rows.iter().map(|row| row.last_name.clone()).collect();
-    let languages: Vec<Option<String>> = rows.iter().map(|row| row.language.clone()).collect();
-    let fields: Vec<Value> = rows.iter().map(|row| row.fields.clone()).collect();
+    let columns = Columns::of(rows);
     let outcomes = sqlx::query_file!(
         "src/store/import.sql",
         import,
-        &numbers,
+        &columns.numbers,
         &emails,
-        &keys,
-        &first_names as &[Option<String>],
-        &last_names as &[Option<String>],
-        &languages as &[Option<String>],
-        &fields,
+        &columns.keys,
+        &columns.first_names as &[Option<String>],
+        &columns.last_names as &[Option<String>],
+        &columns.languages as &[Option<String>],
+        &columns.fields,
     )
     .fetch_all(&mut **transaction)
     .await?;
@@ -131,6 +149,68 @@ pub async fn store(transaction: &mut Transaction, import: Uuid, rows: &[Row]) ->
         }
     }
     Ok(stored)
+}
+
+/// What storing a group of rows would do.
+#[derive(Clone, Copy, Debug)]
+pub struct Forecast {
+    /// New people.
+    pub created: i32,
+    /// People whose details would change.
+    pub updated: i32,
+    /// People who are there already, just so.
+    pub unchanged: i32,
+}
+
+/// Says what storing a group of rows would do, and keeps up to `sample` of the changes. Within the file every person
+/// must stand once.
+pub async fn forecast(transaction: &mut Transaction, import: Uuid, rows: &[Row], sample: i64) -> StoreResult<Forecast> {
+    let columns = Columns::of(rows);
+    let forecast = sqlx::query_file_as!(
+        Forecast,
+        "src/store/import_check.sql",
+        import,
+        &columns.numbers,
+        &columns.keys,
+        &columns.first_names as &[Option<String>],
+        &columns.last_names as &[Option<String>],
+        &columns.languages as &[Option<String>],
+        &columns.fields,
+        sample,
+    )
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok(forecast)
+}
+
+/// What an import changes about a user.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The row in the file.
+    pub number: i32,
+    /// The user,
+    pub user: Uuid,
+    /// and their present address.
+    pub email: String,
+    /// The values that differ, by field. Null is a field that the user did not have.
+    pub before: Value,
+    /// The same fields with the values from the file.
+    pub after: Value,
+}
+
+/// The first changes of an import: those that it made, or a sample of those that it would make.
+pub async fn changes(db: impl sqlx::PgExecutor<'_>, import: Uuid, limit: i64) -> StoreResult<Vec<Change>> {
+    let changes = sqlx::query_as!(
+        Change,
+        "select c.row_number as number, c.user_id as user, u.email, c.before, c.after
+         from import_changes c join users u on u.id = c.user_id
+         where c.import_id = $1 order by c.row_number limit $2",
+        import,
+        limit,
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(changes)
 }
 
 /// Keeps rows that were not taken, so that a file of them can be downloaded and mended.
@@ -153,11 +233,15 @@ pub async fn keep_rejects(transaction: &mut Transaction, import: Uuid, rejects: 
     Ok(())
 }
 
-/// Forgets the rows that were not taken when the file was gone through before.
-pub async fn forget_rejects(transaction: &mut Transaction, import: Uuid) -> StoreResult<()> {
-    sqlx::query!("delete from import_rejects where import_id = $1", import)
-        .execute(&mut **transaction)
-        .await?;
+/// Forgets what was kept when the file was gone through before: the rows that were not taken, and the changes.
+pub async fn forget_details(transaction: &mut Transaction, import: Uuid) -> StoreResult<()> {
+    sqlx::query!(
+        "with unneeded as (delete from import_changes where import_id = $1)
+         delete from import_rejects where import_id = $1",
+        import
+    )
+    .execute(&mut **transaction)
+    .await?;
     Ok(())
 }
 
@@ -179,7 +263,7 @@ pub async fn finish(
          update imports
          set state = 'done', done_at = now(), done_by = $3, trouble = null, progress_rows = $6,
              header = $4, separator = $5, row_count = $6, created_count = $7, updated_count = $8,
-             unchanged_count = $9, rejected_count = $10, blank_count = $11
+             unchanged_count = $9, rejected_count = $10, blank_count = $11, duplicate_count = $12
          where id = $1 and run = $2 and state = 'storing'",
         import,
         run,
@@ -192,21 +276,46 @@ pub async fn finish(
         totals.unchanged,
         totals.rejected,
         totals.blank,
+        totals.duplicates,
     )
     .execute(&mut **transaction)
     .await?;
     Ok(done.rows_affected() > 0)
 }
 
+/// Which of the rows that were not taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Rejects {
+    /// All of them.
+    All,
+    /// Those with something to correct.
+    Faulty,
+    /// Those whose address an earlier row has.
+    Duplicates,
+}
+
+impl Rejects {
+    const fn are_duplicates(self) -> Option<bool> {
+        match self {
+            Self::All => None,
+            Self::Faulty => Some(false),
+            Self::Duplicates => Some(true),
+        }
+    }
+}
+
 /// Rows of an import that were not taken, after row `after`.
-pub async fn rejects(db: &Db, import: Uuid, after: i32, limit: i64) -> StoreResult<Vec<Reject>> {
+pub async fn rejects(db: &Db, import: Uuid, which: Rejects, after: i32, limit: i64) -> StoreResult<Vec<Reject>> {
     let rejects = sqlx::query_as!(
         Reject,
-        "select row_number as number, cells, problems from import_rejects
-         where import_id = $1 and row_number > $2 order by row_number limit $3",
+        r#"select row_number as number, cells, problems from import_rejects
+           where import_id = $1 and row_number > $2
+             and ($4::boolean is null or (problems @> '[{"code": "duplicate_of_row"}]') = $4)
+           order by row_number limit $3"#,
         import,
         after,
         limit,
+        which.are_duplicates(),
     )
     .fetch_all(db)
     .await?;

@@ -147,7 +147,8 @@ pub async fn checked(
     let checked = sqlx::query!(
         "update imports
          set state = 'checked', header = $3, separator = $4, row_count = $5, progress_rows = $5,
-             rejected_count = $6, blank_count = $7, problem_counts = $8
+             rejected_count = $6, blank_count = $7, problem_counts = $8, created_count = $9, updated_count = $10,
+             unchanged_count = $11, duplicate_count = $12
          where id = $1 and run = $2 and state = 'checking'",
         work.import,
         work.run,
@@ -157,6 +158,10 @@ pub async fn checked(
         totals.rejected,
         totals.blank,
         serde_json::to_value(problem_counts).unwrap_or_default(),
+        totals.created,
+        totals.updated,
+        totals.unchanged,
+        totals.duplicates,
     )
     .execute(&mut **transaction)
     .await?;
@@ -209,7 +214,8 @@ pub async fn discard(transaction: &mut Transaction, import: Uuid, ended_by: &str
     }
     // A statement of its own, so that it sees the rows of a check that ended a moment ago.
     sqlx::query!(
-        "with unneeded as (delete from import_parts where import_id = $1)
+        "with unneeded as (delete from import_parts where import_id = $1),
+              changes as (delete from import_changes where import_id = $1)
          delete from import_rejects where import_id = $1",
         import
     )
@@ -236,6 +242,8 @@ pub async fn discard_forgotten(db: &Db, most: i64) -> StoreResult<i64> {
                delete from import_parts where import_id in (select id from ended)
            ), rejects as (
                delete from import_rejects where import_id in (select id from ended)
+           ), changes as (
+               delete from import_changes where import_id in (select id from ended)
            )
            select count(*) as "n!" from ended"#,
         KEPT_DAYS,

@@ -1,10 +1,11 @@
-//! Taking an import back, while nobody has heard of it.
+//! Taking an import back.
 //!
-//! The users that it created are removed, but for those a later import names as well. What it
-//! changed about other users stays changed: the values before it are not kept.
+//! The users that it created are removed, but for those that a later import names as well, as long as none of them was
+//! emailed or has signed in. The users that it updated get their former values back, unless somebody has changed one of
+//! those values since. Their former values are kept as long as the rejected rows of the import.
 
-use super::ImportState;
-use crate::store::{Db, StoreResult, Transaction};
+use super::{ImportState, UndoneTotals};
+use crate::store::{Db, StoreResult, Transaction, begin};
 use crate::system_email::SystemEmailKind;
 use uuid::Uuid;
 
@@ -19,10 +20,14 @@ pub struct Outlook {
     pub emailed: i64,
     /// How many of them have signed in.
     pub signed_in: i64,
+    /// Users it updated who would get their former values back.
+    pub restored: i64,
+    /// Users it updated who would keep the new values, because they were changed since.
+    pub changed_since: i64,
 }
 
 impl Outlook {
-    /// Whether nothing stands in the way.
+    /// Whether nothing stands in the way of removing the users that it created.
     pub const fn is_clear(&self) -> bool {
         self.emailed == 0 && self.signed_in == 0
     }
@@ -31,11 +36,11 @@ impl Outlook {
 /// How undoing went.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Undone {
-    /// It is done; so many users were removed.
-    Done(i64),
+    /// It is done.
+    Done(UndoneTotals),
     /// The import is not there, or not done, or undone already: this is its state.
     NotNow(Option<ImportState>),
-    /// People know of it.
+    /// Nothing is taken back: users that it created were emailed or have signed in, and no updated user can be restored.
     Known(Outlook),
 }
 
@@ -62,10 +67,9 @@ pub async fn is_anybody_emailed(db: &Db, import: Uuid) -> StoreResult<bool> {
     Ok(row.is_emailed)
 }
 
-macro_rules! outlook {
+macro_rules! created {
     ($import:expr) => {
-        sqlx::query_as!(
-            Outlook,
+        sqlx::query!(
             r#"select count(*) filter (where not is_kept) as "removed!", count(*) filter (where is_kept) as "kept!",
                       count(*) filter (where not is_kept and is_emailed) as "emailed!",
                       count(*) filter (where not is_kept and is_signed_in) as "signed_in!"
@@ -90,14 +94,46 @@ macro_rules! outlook {
     };
 }
 
-/// What undoing an import would do now.
-pub async fn outlook(db: &Db, import: Uuid) -> StoreResult<Outlook> {
-    Ok(outlook!(import).fetch_one(db).await?)
+/// The updated users of an import, and whether all that it changed about them still is as it left it.
+macro_rules! updated {
+    ($import:expr) => {
+        sqlx::query!(
+            r#"select count(*) filter (where is_as_imported) as "restored!",
+                      count(*) filter (where not is_as_imported) as "changed_since!"
+               from (
+                   select (u.fields || jsonb_build_object(
+                              'first_name', u.first_name, 'last_name', u.last_name, 'language', u.language)) @> c.after
+                              as is_as_imported
+                   from import_changes c join users u on u.id = c.user_id
+                   where c.import_id = $1
+               ) updated"#,
+            $import,
+        )
+    };
 }
 
-/// Undoes an import, unless somebody whom it created was emailed or has signed in.
+/// What undoing an import would do now.
+pub async fn outlook(db: &Db, import: Uuid) -> StoreResult<Outlook> {
+    let mut transaction = begin(db).await?;
+    outlook_of(&mut transaction, import).await
+}
+
+async fn outlook_of(transaction: &mut Transaction, import: Uuid) -> StoreResult<Outlook> {
+    let created = created!(import).fetch_one(&mut **transaction).await?;
+    let updated = updated!(import).fetch_one(&mut **transaction).await?;
+    Ok(Outlook {
+        removed: created.removed,
+        kept: created.kept,
+        emailed: created.emailed,
+        signed_in: created.signed_in,
+        restored: updated.restored,
+        changed_since: updated.changed_since,
+    })
+}
+
+/// Undoes an import. When somebody whom it created was emailed or has signed in, all whom it created stay.
 ///
-/// Meanwhile no batch is accepted and nothing is imported, so that what it finds holds until the
+/// Meanwhile no batch is accepted and nothing is imported, so that what it finds about created users holds until the
 /// transaction ends.
 pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -> StoreResult<Undone> {
     super::rows::take_turn(transaction).await?;
@@ -113,14 +149,15 @@ pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -
     if state != Some(ImportState::Done) {
         return Ok(Undone::NotNow(state));
     }
-    let outlook = outlook!(import).fetch_one(&mut **transaction).await?;
-    if !outlook.is_clear() {
+    let outlook = outlook_of(transaction, import).await?;
+    if !outlook.is_clear() && outlook.restored == 0 {
         return Ok(Undone::Known(outlook));
     }
+    let (restored, kept) = restore(transaction, import).await?;
     let row = sqlx::query!(
         r#"with created as materialized (
                select i.user_id from import_users i
-               where i.import_id = $1 and i.effect = 'created'
+               where $3 and i.import_id = $1 and i.effect = 'created'
                  and not exists (
                      select from import_users later
                      where later.user_id = i.user_id and later.import_id <> i.import_id)
@@ -132,13 +169,59 @@ pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -
                select count(*)::integer as n from gone
            )
            update imports
-           set state = 'undone', ended_at = now(), ended_by = $2, removed_count = counted.n
+           set state = 'undone', ended_at = now(), ended_by = $2, removed_count = counted.n, restored_count = $4,
+               kept_count = $5
            from counted where id = $1
            returning removed_count"#,
         import,
         ended_by,
+        outlook.is_clear(),
+        restored,
+        kept,
     )
     .fetch_one(&mut **transaction)
     .await?;
-    Ok(Undone::Done(row.removed_count.into()))
+    Ok(Undone::Done(UndoneTotals {
+        removed: row.removed_count,
+        restored,
+        kept,
+    }))
+}
+
+/// Gives updated users their former values back, but for those changed since; returns how many got them and how many
+/// did not. The former values are needed no longer.
+async fn restore(transaction: &mut Transaction, import: Uuid) -> StoreResult<(i32, i32)> {
+    let row = sqlx::query!(
+        r#"with updated as materialized (
+               select u.id, c.before,
+                      (u.fields || jsonb_build_object(
+                          'first_name', u.first_name, 'last_name', u.last_name, 'language', u.language)) @> c.after
+                          as is_as_imported
+               from import_changes c join users u on u.id = c.user_id
+               where c.import_id = $1
+               -- In one order for all, so that nobody waits in a circle.
+               order by u.email_key
+               for no key update of u
+           ), restored as (
+               update users u
+               set first_name = coalesce(c.before ->> 'first_name', u.first_name),
+                   last_name = coalesce(c.before ->> 'last_name', u.last_name),
+                   language = coalesce(c.before ->> 'language', u.language),
+                   -- A field that they did not have is null, and goes.
+                   fields = jsonb_strip_nulls(
+                       u.fields || (c.before - array['first_name', 'last_name', 'language'])),
+                   updated_at = now()
+               from updated c
+               where u.id = c.id and c.is_as_imported
+           ), unneeded as (
+               delete from import_changes where import_id = $1
+           )
+           select count(*) filter (where is_as_imported)::integer as "restored!",
+                  count(*) filter (where not is_as_imported)::integer as "kept!"
+           from updated"#,
+        import,
+    )
+    .fetch_one(&mut **transaction)
+    .await?;
+    Ok((row.restored, row.kept))
 }

@@ -70,13 +70,10 @@ pub async fn change(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> StoreR
 async fn change_once(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> StoreResult<Changed> {
     let mut transaction = begin(db).await?;
     let (email, key) = change.email.clone().unzip();
-    let moves = match &key {
-        Some(key) => is_other_address(&mut transaction, id, key).await?,
-        None => false,
+    let before = match &email {
+        Some(_) => lock_address(&mut transaction, id).await?,
+        None => None,
     };
-    if let Some(email) = &email {
-        remember_address(&mut transaction, id, email).await?;
-    }
     let done = sqlx::query!(
         "update users
          set email = coalesce($2, email), email_key = coalesce($3, email_key),
@@ -101,10 +98,16 @@ async fn change_once(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> Store
         Err(sqlx::Error::Database(fault)) if fault.is_unique_violation() => return Ok(Changed::AddressTaken),
         Err(fault) => return Err(fault.into()),
     }
+    let moves = before
+        .as_ref()
+        .is_some_and(|before| key.as_ref() != Some(&before.email_key));
     let mut ended = Ended::default();
     if moves {
         ended.mails = cancel_owed(&mut transaction, &[id], CancelReason::AddressChanged).await?;
         ended.passwords = end_generated(&mut transaction, id).await?;
+    }
+    if let Some(before) = before.filter(|before| email.as_ref() != Some(&before.email)) {
+        remember_address(&mut transaction, id, &before).await?;
     }
     let details = if moves {
         json!({
@@ -125,24 +128,37 @@ async fn change_once(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> Store
     Ok(Changed::Done(ended))
 }
 
-/// Whether this address, as identity, is another than the user's. The user stays locked for the
-/// transaction: no verifier is stored for a mail to the address before.
-async fn is_other_address(transaction: &mut Transaction, id: Uuid, key: &str) -> StoreResult<bool> {
-    let now = sqlx::query!("select email_key from users where id = $1 for update", id)
-        .fetch_optional(&mut **transaction)
-        .await?;
-    Ok(now.is_some_and(|user| user.email_key != key))
+/// An address as typed and as identity.
+struct Address {
+    email: String,
+    email_key: String,
 }
 
-/// Remembers the address that a user has until now, unless the new one is the same: rows written under it
-/// are still about them.
-async fn remember_address(transaction: &mut Transaction, id: Uuid, email: &str) -> StoreResult<()> {
+/// The user's present address. The user stays locked for the transaction: no verifier is stored for a mail to it.
+async fn lock_address(transaction: &mut Transaction, id: Uuid) -> StoreResult<Option<Address>> {
+    let address = sqlx::query_as!(
+        Address,
+        "select email, email_key from users where id = $1 for update",
+        id
+    )
+    .fetch_optional(&mut **transaction)
+    .await?;
+    Ok(address)
+}
+
+/// Remembers the address that a user has until now: rows written under it are still about them, and a mail shows
+/// the address that was theirs when its attempt began.
+///
+/// Called last, because an attempt that begins between this moment and the commit still reads this address and
+/// is shown with the new one.
+async fn remember_address(transaction: &mut Transaction, id: Uuid, address: &Address) -> StoreResult<()> {
     sqlx::query!(
-        "insert into former_addresses (user_id, email, email_key)
-         select id, email, email_key from users where id = $1 and email <> $2
-         on conflict (user_id, email) do update set until = excluded.until",
+        "insert into former_addresses (user_id, email, email_key, until) values ($1, $2, $3, clock_timestamp())
+         on conflict (user_id, email) do update
+         set earlier_ends = former_addresses.earlier_ends || former_addresses.until, until = excluded.until",
         id,
-        email,
+        address.email,
+        address.email_key,
     )
     .execute(&mut **transaction)
     .await?;

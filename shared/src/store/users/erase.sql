@@ -29,6 +29,9 @@ silenced as (
 unlinked as (
     delete from import_users where user_id = $1
 ),
+unchanged as (
+    delete from import_changes where user_id = $1
+),
 unrejected as (
     delete from import_rejects r using known k
     where names_address(array_to_string(r.cells, ' '), k.addresses) or names_address(r.problems::text, k.addresses)

@@ -17,7 +17,8 @@ select json_build_object(
         'fields', u.fields, 'created_at', u.created_at, 'updated_at', u.updated_at, 'signed_in_at', u.signed_in_at,
         'locked_at', u.locked_at),
     'former_addresses', (
-        select coalesce(json_agg(json_build_object('email', f.email, 'until', f.until) order by f.until), '[]')
+        select coalesce(json_agg(json_build_object(
+            'email', f.email, 'until', f.until, 'earlier_ends', f.earlier_ends) order by f.until), '[]')
         from former_addresses f
         where f.user_id = u.id),
     'imports', (
@@ -26,6 +27,12 @@ select json_build_object(
             order by i.id), '[]')
         from import_users p join imports i on i.id = p.import_id
         where p.user_id = u.id),
+    'import_changes', (
+        select coalesce(json_agg(json_build_object(
+            'import', i.id, 'file_name', i.file_name, 'row', c.row_number, 'before', c.before, 'after', c.after)
+            order by i.id), '[]')
+        from import_changes c join imports i on i.id = c.import_id
+        where c.user_id = u.id),
     'rejected_rows', (
         select coalesce(json_agg(json_build_object(
             'import', i.id, 'file_name', i.file_name, 'row', r.row_number, 'header', i.header, 'cells', r.cells,

@@ -20,6 +20,8 @@ pub struct Mail {
     pub reason: Option<String>,
     /// and where its batch stands.
     pub batch_state: BatchState,
+    /// The address it went to, where that is not their present one.
+    pub former_email: Option<String>,
     /// When it was asked for,
     pub created_at: OffsetDateTime,
     /// and by whom.
@@ -40,8 +42,10 @@ pub async fn of_user(db: &Db, user: Uuid, limit: i64) -> StoreResult<Vec<Mail>> 
     let mails = sqlx::query_as!(
         Mail,
         r#"select d.id as delivery, b.kind as "kind: SystemEmailKind", d.state as "state: DeliveryState", d.reason,
-                  b.state as "batch_state: BatchState", b.created_at, b.created_by, d.sent_at
+                  b.state as "batch_state: BatchState", former.email as "former_email?", b.created_at, b.created_by,
+                  d.sent_at
            from (select * from deliveries where user_id = $1 offset 0) d join batches b on b.id = d.batch_id
+           left join lateral former_address_of(d.user_id, d.id, d.attempt, d.state, d.moved_at) former on true
            order by d.id desc limit $2"#,
         user,
         limit,

@@ -1,0 +1,58 @@
+//! What a file changes about users who exist: the old values and the new ones.
+
+use super::faults::shortened;
+use super::words::column_of;
+use crate::imports::{ChangeView, changed_fields};
+use crate::problem::Problem;
+use crate::state::Api;
+use shared::store::imports::Import;
+use shared::store::imports::rows;
+use uuid::Uuid;
+
+/// Users whose changes are shown.
+const SHOWN: usize = 20;
+
+/// The first changes of an import.
+pub(super) struct Changes {
+    /// By user.
+    pub(super) rows: Vec<ChangedUser>,
+    /// Whether there are more.
+    pub(super) has_more: bool,
+}
+
+/// What changes about a user.
+pub(super) struct ChangedUser {
+    /// The row in the file.
+    pub(super) number: i32,
+    /// Who it is.
+    pub(super) user: Uuid,
+    pub(super) email: String,
+    /// Which column, the old value (empty if there is none), and the new one.
+    pub(super) values: Vec<(String, String, String)>,
+}
+
+/// Reads them.
+pub(super) async fn of(api: &Api, import: &Import) -> Result<Changes, Problem> {
+    let found = rows::changes(&api.db, import.id, i64::try_from(SHOWN).unwrap_or(20)).await?;
+    let value = |change: ChangeView| {
+        let from = change.from.unwrap_or_default();
+        (
+            column_of(&change.field, &import.header),
+            shortened(&from),
+            shortened(&change.to),
+        )
+    };
+    let rows: Vec<ChangedUser> = found
+        .iter()
+        .map(|change| ChangedUser {
+            number: change.number,
+            user: change.user,
+            email: change.email.clone(),
+            values: changed_fields(change).map(value).collect(),
+        })
+        .collect();
+    Ok(Changes {
+        has_more: usize::try_from(import.totals.updated).is_ok_and(|all| all > rows.len()),
+        rows,
+    })
+}

@@ -1,0 +1,99 @@
+//! The numbers of an import, which add up to the rows of its file.
+
+use crate::console::words::counted;
+use shared::store::imports::{ImportEffect, Totals};
+use uuid::Uuid;
+
+/// One of the numbers, and where those are listed whom it counts.
+pub(super) struct Figure {
+    pub(super) word: &'static str,
+    pub(super) number: String,
+    pub(super) is_nought: bool,
+    /// Empty where nothing is listed.
+    pub(super) href: String,
+}
+
+impl Figure {
+    fn new(word: &'static str, number: i32) -> Self {
+        Self {
+            word,
+            number: counted(number),
+            is_nought: number == 0,
+            href: String::new(),
+        }
+    }
+
+    fn at(mut self, href: String) -> Self {
+        if !self.is_nought {
+            self.href = href;
+        }
+        self
+    }
+}
+
+/// The numbers of an import that is checked: what storing it would do.
+pub(super) fn figures(totals: &Totals) -> Vec<Figure> {
+    let mut all = vec![
+        Figure::new("in the file", totals.rows),
+        Figure::new("new", totals.created),
+        Figure::new("to be updated", totals.updated).at("#changes".to_owned()),
+        Figure::new("unchanged", totals.unchanged),
+    ];
+    all.extend(left_out(totals));
+    all
+}
+
+/// The numbers of an import that was stored. Its users are listed until it is undone.
+pub(super) fn figures_of_done(import: Uuid, totals: &Totals, is_undone: bool) -> Vec<Figure> {
+    let by = |effect: ImportEffect| {
+        if is_undone {
+            return String::new();
+        }
+        format!("/console/users?import={import}&effect={}", effect.as_str())
+    };
+    let mut all = vec![
+        Figure::new("in the file", totals.rows),
+        Figure::new("new", totals.created).at(by(ImportEffect::Created)),
+        Figure::new("updated", totals.updated).at(by(ImportEffect::Updated)),
+        Figure::new("unchanged", totals.unchanged).at(by(ImportEffect::Unchanged)),
+    ];
+    all.extend(left_out(totals));
+    all
+}
+
+/// The rows that do not come in. Those that repeat an earlier row are told only where there are any.
+fn left_out(totals: &Totals) -> Vec<Figure> {
+    let mut all = vec![Figure::new("with problems", totals.rejected - totals.duplicates).at("#rows".to_owned())];
+    if totals.duplicates > 0 {
+        all.push(Figure::new("repeated", totals.duplicates).at("#repeated".to_owned()));
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_figures_add_up_to_the_rows_of_the_file() {
+        let totals = Totals {
+            rows: 4_812,
+            created: 4_650,
+            updated: 98,
+            unchanged: 32,
+            rejected: 32,
+            duplicates: 12,
+            blank: 7,
+        };
+
+        for figures in [figures(&totals), figures_of_done(Uuid::nil(), &totals, false)] {
+            let numbers: Vec<i32> = figures
+                .iter()
+                .map(|figure| figure.number.replace(',', "").parse().unwrap())
+                .collect();
+            assert_eq!(numbers[0], numbers[1..].iter().sum::<i32>());
+        }
+        let done = figures_of_done(Uuid::nil(), &totals, false);
+        assert!(done[1..].iter().all(|figure| !figure.href.is_empty()));
+    }
+}
