@@ -1,6 +1,6 @@
 //! An API process's settings.
 
-use crate::client_address::TrustedProxies;
+use crate::client_address::{ForwardedHeader, TrustedProxies};
 use shared::config::{
     CheckRequest, DatabaseSettings, Faults, LetterSettings, SharedArgs, duration, listen_address, rate, switch,
     whole_number,
@@ -101,10 +101,18 @@ pub struct ApiArgs {
     /// Where /healthz, /readyz and /metrics listen
     #[arg(long, env = "BECKON_PROBES_LISTEN", default_value = "127.0.0.1:8082", global = true)]
     pub beckon_probes_listen: String,
-    /// Reverse proxies whose Forwarded and X-Forwarded-For headers name the client: addresses or networks
-    /// such as 10.0.0.0/8, separated by commas
+    /// Reverse proxies that may name the client in BECKON_FORWARDED_HEADER: addresses or networks such as
+    /// 10.0.0.0/8, separated by commas
     #[arg(long, env = "BECKON_TRUSTED_PROXIES", default_value = "", global = true)]
     pub beckon_trusted_proxies: String,
+    /// The one header in which they name it, x-forwarded-for or forwarded; the other is not read
+    #[arg(
+        long,
+        env = "BECKON_FORWARDED_HEADER",
+        default_value = "x-forwarded-for",
+        global = true
+    )]
+    pub beckon_forwarded_header: String,
     /// Mails per second over all workers, or unlimited
     #[arg(long, env = "BECKON_MAIL_RATE", default_value = "unlimited", global = true)]
     pub beckon_mail_rate: String,
@@ -145,7 +153,7 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where to answer probes.
     pub probes_listen: SocketAddr,
-    /// The reverse proxies whose forwarding headers are believed.
+    /// The reverse proxies whose forwarding header is believed.
     pub trusted_proxies: TrustedProxies,
     /// Mails a second.
     pub mail_rate: Option<f64>,
@@ -185,6 +193,11 @@ impl Args {
             &api.beckon_trusted_proxies,
             TrustedProxies::parse,
         );
+        let forwarded_header = faults.read(
+            "BECKON_FORWARDED_HEADER",
+            &api.beckon_forwarded_header,
+            ForwardedHeader::parse,
+        );
         let mail_rate = faults.read("BECKON_MAIL_RATE", &api.beckon_mail_rate, rate);
         let brake_bounces = faults.read("BECKON_BRAKE_BOUNCES", &api.beckon_brake_bounces, percent);
         let migrate = faults.read("BECKON_MIGRATE", &api.beckon_migrate, switch);
@@ -203,7 +216,7 @@ impl Args {
             letters: letters?,
             listen: listen?,
             probes_listen: probes_listen?,
-            trusted_proxies: trusted_proxies?,
+            trusted_proxies: trusted_proxies?.naming_clients_in(forwarded_header?),
             mail_rate: mail_rate?,
             brake_bounces: brake_bounces?,
             migrate: migrate?,
