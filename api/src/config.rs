@@ -5,6 +5,7 @@ use shared::config::{
     CheckRequest, DatabaseSettings, Faults, LetterSettings, SharedArgs, duration, listen_address, rate, switch,
     whole_number,
 };
+use shared::password::Cost;
 use shared::release::VERSION_AND_REVISION;
 use shared::telemetry::LogSettings;
 use std::net::SocketAddr;
@@ -101,7 +102,7 @@ pub struct ApiArgs {
     /// Where /healthz, /readyz and /metrics listen
     #[arg(long, env = "BECKON_PROBES_LISTEN", default_value = "127.0.0.1:8082", global = true)]
     pub beckon_probes_listen: String,
-    /// Reverse proxies that may name the client in BECKON_FORWARDED_HEADER: addresses or networks such as
+    /// Reverse proxies that may name the client in `BECKON_FORWARDED_HEADER`: addresses or networks such as
     /// 10.0.0.0/8, separated by commas
     #[arg(long, env = "BECKON_TRUSTED_PROXIES", default_value = "", global = true)]
     pub beckon_trusted_proxies: String,
@@ -169,6 +170,8 @@ pub struct Settings {
     pub details_kept: Duration,
     /// Threads that check passwords.
     pub hash_threads: usize,
+    /// What the verifiers of mailed passwords cost.
+    pub mailed_password_cost: Cost,
     /// How long a stop may take.
     pub stop_grace: Duration,
 }
@@ -185,6 +188,7 @@ impl Args {
         let brokers = self.shared.brokers(faults);
         let letters = self.shared.letters(faults);
         let collector = self.shared.collector(faults);
+        let mailed_password_cost = self.shared.mailed_password_cost(faults);
         let api = &self.api;
         let listen = faults.read("BECKON_LISTEN", &api.beckon_listen, listen_address);
         let probes_listen = faults.read("BECKON_PROBES_LISTEN", &api.beckon_probes_listen, listen_address);
@@ -224,6 +228,7 @@ impl Args {
             hold: hold?,
             details_kept: details_kept?,
             hash_threads: hash_threads?,
+            mailed_password_cost: mailed_password_cost?,
             stop_grace: stop_grace?,
         })
     }

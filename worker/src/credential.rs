@@ -13,7 +13,7 @@ use shared::batch::Lane;
 use shared::config::Lifetimes;
 use shared::failpoint::{Point, reach};
 use shared::lifecycle::Lifecycle;
-use shared::password::{HashPool, Password, os_randomness};
+use shared::password::{Cost, HashPool, Password, os_randomness};
 use shared::store::Db;
 use shared::store::claims::Recipient;
 use shared::store::credentials::{NewCredential, store};
@@ -39,17 +39,19 @@ pub enum CredentialError {
 pub struct Credentials {
     pool: HashPool,
     lifetimes: Lifetimes,
+    cost: Cost,
     group: Group<NewCredential, bool>,
     metrics: Arc<WorkerMetrics>,
 }
 
 impl Credentials {
-    /// Starts storing; `pool` does the hashing.
+    /// Starts storing; `pool` does the hashing, at this cost.
     pub fn start(
         lifecycle: &Lifecycle,
         db: Db,
         pool: HashPool,
         lifetimes: Lifetimes,
+        cost: Cost,
         metrics: Arc<WorkerMetrics>,
     ) -> Self {
         let group = Group::start(lifecycle, move |group: Vec<NewCredential>| {
@@ -59,6 +61,7 @@ impl Credentials {
         Self {
             pool,
             lifetimes,
+            cost,
             group,
             metrics,
         }
@@ -85,7 +88,7 @@ impl Credentials {
         let password =
             Password::generate(&mut os_randomness()).map_err(|fault| CredentialError::NotMade(fault.to_string()))?;
         steps.begin_step("hash");
-        let hashed = self.pool.hash(password).await;
+        let hashed = self.pool.hash(password.with_cost(self.cost)).await;
         steps.end_step();
         let (password, verifier) = hashed.map_err(|fault| CredentialError::NotMade(fault.to_string()))?;
         reach(Point::PasswordHashed);

@@ -192,6 +192,7 @@ fn pipeline(
             db.clone(),
             pool,
             settings.lifetimes,
+            settings.mailed_password_cost,
             Arc::clone(counted),
         ),
         composer: compose::Composer::new(db.clone(), settings.letters),
