@@ -1,20 +1,20 @@
 //! The client's address: the socket's peer, or what a trusted reverse proxy reports.
 //!
 //! Sign-in limits and the audit log need the address of the client, not of the proxy in front of us.
-//! `Forwarded` (RFC 7239) and `X-Forwarded-For` are believed only as far as every hop that wrote them is
-//! listed in `BECKON_TRUSTED_PROXIES`: the entries are read from the right, and the first address that
-//! is not a trusted proxy is the client.
+//! The forwarding header is believed only as far as every hop that wrote it is listed in
+//! `BECKON_TRUSTED_PROXIES`: the entries are read from the right, and the first address that is not a
+//! trusted proxy is the client.
 //!
-//! A proxy usually maintains one of the two headers and passes the other through as the client sent it.
-//! When both are present and disagree, neither is believed and the proxy's own address counts, so a client cannot
-//! choose its address by adding the header its proxy ignores.
+//! A proxy maintains `X-Forwarded-For` or `Forwarded` (RFC 7239) and passes the other through as the client
+//! sent it. So one of them is read, the one that `BECKON_FORWARDED_HEADER` names, and the other never:
+//! a client can neither choose its address with the header its proxy ignores, nor hide it.
 
 use crate::problem::Problem;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, header};
-use ipnet::IpNet;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use ipnet::{IpNet, Ipv6Net};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tracing::warn;
@@ -37,22 +37,80 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     }
 }
 
-/// The network that counts as one client: an IPv4 address, or the /64 of an IPv6 one, of which a single
-/// customer usually has all addresses. As an address, with zeros after the /64.
-pub fn network_of(address: IpAddr) -> IpAddr {
+/// Lengths of the IPv6 prefixes that are counted: a customer has all addresses of a /64, often of a /56,
+/// and a company or a rented server of a /48.
+const IPV6_PREFIXES: [u8; 3] = [64, 56, 48];
+
+/// The networks that an address counts with, the narrowest first: an IPv4 address by itself, an IPv6 one
+/// with its /64, its /56 and its /48.
+pub fn networks_of(address: IpAddr) -> Vec<IpNet> {
     match address.to_canonical() {
-        IpAddr::V4(address) => address.into(),
-        IpAddr::V6(address) => {
-            let [a, b, c, d, ..] = address.segments();
-            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        IpAddr::V4(address) => vec![IpNet::from(IpAddr::V4(address))],
+        IpAddr::V6(address) => IPV6_PREFIXES
+            .iter()
+            .filter_map(|prefix| Ipv6Net::new(address, *prefix).ok())
+            .map(|network| IpNet::from(network.trunc()))
+            .collect(),
+    }
+}
+
+/// The narrowest of an address's networks, as an address: an IPv4 address, or an IPv6 one with zeros after the /64.
+pub fn network_of(address: IpAddr) -> IpAddr {
+    networks_of(address).first().map_or(address, IpNet::addr)
+}
+
+/// The header in which trusted proxies name the client.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`, which most proxies send.
+    #[default]
+    XForwardedFor,
+    /// `Forwarded` (RFC 7239).
+    Forwarded,
+}
+
+impl ForwardedHeader {
+    /// Reads the header's name, in any case.
+    ///
+    /// # Errors
+    ///
+    /// A phrase that names the two headers.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        match text.trim().to_ascii_lowercase().as_str() {
+            "x-forwarded-for" => Ok(Self::XForwardedFor),
+            "forwarded" => Ok(Self::Forwarded),
+            _ => Err(format!("is {text:?}; write x-forwarded-for or forwarded")),
+        }
+    }
+
+    fn name(self) -> HeaderName {
+        match self {
+            Self::XForwardedFor => X_FORWARDED_FOR,
+            Self::Forwarded => header::FORWARDED,
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            Self::XForwardedFor => Self::Forwarded,
+            Self::Forwarded => Self::XForwardedFor,
+        }
+    }
+
+    /// The address that an entry of the header names.
+    fn address_of(self, entry: &str) -> Option<IpAddr> {
+        match self {
+            Self::XForwardedFor => address_of(entry),
+            Self::Forwarded => forwarded_for(entry),
         }
     }
 }
 
-/// The reverse proxies whose forwarding headers are believed.
+/// The reverse proxies whose forwarding header is believed.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies {
     networks: Arc<[IpNet]>,
+    header: ForwardedHeader,
     has_warned: Arc<AtomicBool>,
 }
 
@@ -74,25 +132,29 @@ impl TrustedProxies {
         });
         Ok(Self {
             networks: networks.collect::<Result<_, _>>()?,
+            header: ForwardedHeader::default(),
             has_warned: Arc::default(),
         })
+    }
+
+    /// The same proxies, which name the client in this header.
+    #[must_use]
+    pub fn naming_clients_in(self, header: ForwardedHeader) -> Self {
+        Self { header, ..self }
     }
 
     /// The address of the client behind a connection from `peer`.
     pub fn client_of(&self, peer: SocketAddr, headers: &HeaderMap) -> ClientAddress {
         let peer = peer.ip().to_canonical();
         if !self.contains(peer) {
-            self.warn_once(peer, headers);
+            self.warn_of_an_unlisted_proxy(peer, headers);
             return ClientAddress(peer);
         }
-        let forwarded = self.nearest_stranger(peer, &list_of(headers, &header::FORWARDED), forwarded_for);
-        let x_forwarded_for = self.nearest_stranger(peer, &list_of(headers, &X_FORWARDED_FOR), address_of);
-        let client = match (forwarded, x_forwarded_for) {
-            (Some(one), Some(other)) if one != other => peer,
-            (Some(one), _) | (None, Some(one)) => one,
-            (None, None) => peer,
-        };
-        ClientAddress(client)
+        let entries = list_of(headers, &self.header.name());
+        if entries.is_empty() {
+            self.warn_of_the_other_header(peer, headers);
+        }
+        ClientAddress(self.nearest_stranger(peer, &entries))
     }
 
     /// Whether this is the address of a trusted proxy, in its canonical form.
@@ -101,30 +163,43 @@ impl TrustedProxies {
     }
 
     /// The first address from the right that is no trusted proxy. An entry that names no address ends the
-    /// search at the hop that wrote it. `None` when the header is absent.
-    fn nearest_stranger(&self, peer: IpAddr, entries: &[&str], read: fn(&str) -> Option<IpAddr>) -> Option<IpAddr> {
-        if entries.is_empty() {
-            return None;
-        }
+    /// search at the hop that wrote it.
+    fn nearest_stranger(&self, peer: IpAddr, entries: &[&str]) -> IpAddr {
         let mut nearest = peer;
         for entry in entries.iter().rev().take(MAX_HOPS) {
-            let Some(address) = read(entry) else { break };
+            let Some(address) = self.header.address_of(entry) else {
+                break;
+            };
             nearest = address;
             if !self.contains(address) {
                 break;
             }
         }
-        Some(nearest)
+        nearest
     }
 
     /// All clients of an unlisted proxy share its limits, which its operator should know.
-    fn warn_once(&self, peer: IpAddr, headers: &HeaderMap) {
+    fn warn_of_an_unlisted_proxy(&self, peer: IpAddr, headers: &HeaderMap) {
         let is_forwarded = headers.contains_key(header::FORWARDED) || headers.contains_key(X_FORWARDED_FOR);
         if is_forwarded && !self.has_warned.swap(true, Ordering::Relaxed) {
             warn!(
                 peer = %peer,
                 "A request carries a forwarding header but its sender is not in BECKON_TRUSTED_PROXIES, so the sender's \
                  address counts as the client's. If it is your reverse proxy, list it"
+            );
+        }
+    }
+
+    /// So do those of a listed proxy that sends the header that is not read.
+    fn warn_of_the_other_header(&self, peer: IpAddr, headers: &HeaderMap) {
+        let other = self.header.other().name();
+        if headers.contains_key(&other) && !self.has_warned.swap(true, Ordering::Relaxed) {
+            warn!(
+                peer = %peer,
+                sent = %other,
+                read = %self.header.name(),
+                "A trusted proxy sent only the forwarding header that is not read, so the proxy's address counts as the \
+                 client's. If that is the header it maintains, name it in BECKON_FORWARDED_HEADER"
             );
         }
     }
@@ -166,11 +241,19 @@ mod tests {
     use axum::http::HeaderValue;
 
     fn client(trusted: &str, peer: &str, lines: &[(&'static str, &'static str)]) -> String {
+        // The tables below have one header a row.
+        let is_forwarded = lines.first().is_some_and(|(name, _)| *name == "forwarded");
+        let header = if is_forwarded { "forwarded" } else { "x-forwarded-for" };
+        client_in(header, trusted, peer, lines)
+    }
+
+    fn client_in(header: &str, trusted: &str, peer: &str, lines: &[(&'static str, &'static str)]) -> String {
         let mut headers = HeaderMap::new();
         for (name, value) in lines {
             headers.append(*name, HeaderValue::from_static(value));
         }
-        let proxies = TrustedProxies::parse(trusted).unwrap();
+        let header = ForwardedHeader::parse(header).unwrap();
+        let proxies = TrustedProxies::parse(trusted).unwrap().naming_clients_in(header);
         let peer = SocketAddr::new(peer.parse().unwrap(), 4711);
         proxies.client_of(peer, &headers).0.to_string()
     }
@@ -213,20 +296,39 @@ mod tests {
     }
 
     #[test]
-    fn a_client_cannot_choose_its_address_with_the_header_its_proxy_ignores() {
-        let both = [("x-forwarded-for", "203.0.113.9"), ("forwarded", "for=1.1.1.1")];
-        assert_eq!(client("127.0.0.1", "127.0.0.1", &both), "127.0.0.1");
-        let agreeing = [("x-forwarded-for", "203.0.113.9"), ("forwarded", "for=203.0.113.9")];
-        assert_eq!(client("127.0.0.1", "127.0.0.1", &agreeing), "203.0.113.9");
+    fn a_client_can_neither_choose_nor_hide_its_address_with_the_header_its_proxy_ignores() {
+        let both = [("x-forwarded-for", "203.0.113.9"), ("forwarded", "for=198.51.100.1")];
+        for (header, expected) in [("x-forwarded-for", "203.0.113.9"), ("Forwarded", "198.51.100.1")] {
+            assert_eq!(client_in(header, "127.0.0.1", "127.0.0.1", &both), expected);
+        }
+        for (header, sent) in [("x-forwarded-for", both[1]), ("forwarded", both[0])] {
+            assert_eq!(client_in(header, "127.0.0.1", "127.0.0.1", &[sent]), "127.0.0.1");
+        }
     }
 
     #[test]
-    fn an_ipv6_client_is_its_network() {
-        let network = |address: &str| network_of(address.parse().unwrap()).to_string();
+    fn only_the_two_forwarding_headers_can_be_named() {
+        for wrong in ["", "x-real-ip", "forwarded,x-forwarded-for"] {
+            let told = ForwardedHeader::parse(wrong).unwrap_err();
+            assert_eq!(told, format!("is {wrong:?}; write x-forwarded-for or forwarded"));
+        }
+    }
 
-        assert_eq!(network("2001:db8:1:2:3:4:5:6"), network("2001:db8:1:2:ffff::1"));
-        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
-        assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1");
+    #[test]
+    fn an_ipv6_address_counts_with_the_networks_around_it() {
+        let networks = |address: &str| {
+            let networks = networks_of(address.parse().unwrap());
+            networks.iter().map(IpNet::to_string).collect::<Vec<_>>()
+        };
+
+        assert_eq!(
+            networks("2001:db8:1:234:3:4:5:6"),
+            ["2001:db8:1:234::/64", "2001:db8:1:200::/56", "2001:db8:1::/48"]
+        );
+        assert_eq!(networks("::ffff:192.0.2.1"), ["192.0.2.1/32"]);
+        let narrowest = |address: &str| network_of(address.parse().unwrap()).to_string();
+        assert_eq!(narrowest("2001:db8:1:234:3:4:5:6"), "2001:db8:1:234::");
+        assert_eq!(narrowest("::ffff:192.0.2.1"), "192.0.2.1");
     }
 
     #[test]

@@ -1,10 +1,11 @@
 //! An API process's settings.
 
-use crate::client_address::TrustedProxies;
+use crate::client_address::{ForwardedHeader, TrustedProxies};
 use shared::config::{
     CheckRequest, DatabaseSettings, Faults, LetterSettings, SharedArgs, duration, listen_address, rate, switch,
     whole_number,
 };
+use shared::password::Cost;
 use shared::release::VERSION_AND_REVISION;
 use shared::telemetry::LogSettings;
 use std::net::SocketAddr;
@@ -101,10 +102,18 @@ pub struct ApiArgs {
     /// Where /healthz, /readyz and /metrics listen
     #[arg(long, env = "BECKON_PROBES_LISTEN", default_value = "127.0.0.1:8082", global = true)]
     pub beckon_probes_listen: String,
-    /// Reverse proxies whose Forwarded and X-Forwarded-For headers name the client: addresses or networks
-    /// such as 10.0.0.0/8, separated by commas
+    /// Reverse proxies that may name the client in `BECKON_FORWARDED_HEADER`: addresses or networks such as
+    /// 10.0.0.0/8, separated by commas
     #[arg(long, env = "BECKON_TRUSTED_PROXIES", default_value = "", global = true)]
     pub beckon_trusted_proxies: String,
+    /// The one header in which they name it, x-forwarded-for or forwarded; the other is not read
+    #[arg(
+        long,
+        env = "BECKON_FORWARDED_HEADER",
+        default_value = "x-forwarded-for",
+        global = true
+    )]
+    pub beckon_forwarded_header: String,
     /// Mails per second over all workers, or unlimited
     #[arg(long, env = "BECKON_MAIL_RATE", default_value = "unlimited", global = true)]
     pub beckon_mail_rate: String,
@@ -145,7 +154,7 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where to answer probes.
     pub probes_listen: SocketAddr,
-    /// The reverse proxies whose forwarding headers are believed.
+    /// The reverse proxies whose forwarding header is believed.
     pub trusted_proxies: TrustedProxies,
     /// Mails a second.
     pub mail_rate: Option<f64>,
@@ -161,6 +170,8 @@ pub struct Settings {
     pub details_kept: Duration,
     /// Threads that check passwords.
     pub hash_threads: usize,
+    /// What the verifiers of mailed passwords cost.
+    pub mailed_password_cost: Cost,
     /// How long a stop may take.
     pub stop_grace: Duration,
 }
@@ -177,6 +188,7 @@ impl Args {
         let brokers = self.shared.brokers(faults);
         let letters = self.shared.letters(faults);
         let collector = self.shared.collector(faults);
+        let mailed_password_cost = self.shared.mailed_password_cost(faults);
         let api = &self.api;
         let listen = faults.read("BECKON_LISTEN", &api.beckon_listen, listen_address);
         let probes_listen = faults.read("BECKON_PROBES_LISTEN", &api.beckon_probes_listen, listen_address);
@@ -184,6 +196,11 @@ impl Args {
             "BECKON_TRUSTED_PROXIES",
             &api.beckon_trusted_proxies,
             TrustedProxies::parse,
+        );
+        let forwarded_header = faults.read(
+            "BECKON_FORWARDED_HEADER",
+            &api.beckon_forwarded_header,
+            ForwardedHeader::parse,
         );
         let mail_rate = faults.read("BECKON_MAIL_RATE", &api.beckon_mail_rate, rate);
         let brake_bounces = faults.read("BECKON_BRAKE_BOUNCES", &api.beckon_brake_bounces, percent);
@@ -203,7 +220,7 @@ impl Args {
             letters: letters?,
             listen: listen?,
             probes_listen: probes_listen?,
-            trusted_proxies: trusted_proxies?,
+            trusted_proxies: trusted_proxies?.naming_clients_in(forwarded_header?),
             mail_rate: mail_rate?,
             brake_bounces: brake_bounces?,
             migrate: migrate?,
@@ -211,6 +228,7 @@ impl Args {
             hold: hold?,
             details_kept: details_kept?,
             hash_threads: hash_threads?,
+            mailed_password_cost: mailed_password_cost?,
             stop_grace: stop_grace?,
         })
     }

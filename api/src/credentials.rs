@@ -2,7 +2,8 @@
 //!
 //! The platform's sign-in page asks here. Whatever was wrong (no such person, no password, the
 //! wrong one, one that expired), the answer has the same words and costs the same time: one hash, and
-//! as many tries ([`Tries`]) are there for a stranger as for anybody. A password that Beckon mailed lets its owner
+//! as many tries ([`Tries`]) are there for a stranger as for anybody. A right mailed password is let in without
+//! either. A password that Beckon mailed lets its owner
 //! in to do one thing, choose their own; until they do, the one they had before works too, so
 //! neither a failed mail nor somebody else's request locks anybody out.
 //!
@@ -19,7 +20,7 @@ use crate::problem::Problem;
 use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
-use checking::Check;
+use checking::{Check, Claim};
 use serde::{Deserialize, Serialize};
 use shared::store::credentials;
 use time::OffsetDateTime;
@@ -38,8 +39,9 @@ pub struct VerifyRequest {
     /// What they typed. A mailed password may be typed with or without its hyphens.
     #[schema(value_type = String, format = Password)]
     pub password: Zeroizing<String>,
-    /// What the platform calls the device or network that asks, such as its device cookie, in 1 to 128
-    /// bytes. Tries are counted for each, and one that has signed in as the person before has its own.
+    /// What the platform calls the device or network that asks, such as its device cookie or IP address, in 1 to 128
+    /// bytes. Tries are counted for each (of an IPv6 address, for its /64, /56 and /48), and one that has signed in as
+    /// the person before has its own. Without it, strangers who guess at a person can use up that person's tries.
     #[schema(min_length = 1, max_length = 128)]
     pub client: Option<String>,
 }
@@ -78,8 +80,12 @@ pub async fn verify(
     body: JsonBody<VerifyRequest>,
 ) -> Result<Json<Verified>, Problem> {
     let request = body.value;
-    let check = Check::begin(&api, &caller, &request.email, request.client).await?;
-    let found = check.matching(request.password).await?;
+    let claim = Claim {
+        email: &request.email,
+        password: &request.password,
+        client: request.client.as_ref(),
+    };
+    let found = Check::begin(&api, &caller, claim).await?.matching().await?;
     let used = match found.clone() {
         Some(proof) => {
             let db = api.db.clone();

@@ -81,13 +81,13 @@ use tracing::{info, warn};
 /// is notified on comes beside them.
 const DISPATCHER_CONNECTIONS: u32 = 7;
 
-/// Passwords that wait for each thread that hashes. The last of them waits for 32 hashes of 19 ms, 0.6 s,
-/// which leaves a sign-in below 2 s on a machine that is three times as slow; more callers are told
-/// to come back.
-const HASHES_WAITING_MAX: usize = 32;
+/// Passwords that wait for each thread that hashes, of the platform and of the console each. The last of
+/// them waits for 24 hashes of its own line and as many of the other, 48 × 19 ms, which leaves a sign-in below 2 s
+/// on a machine that is twice as slow; more callers are told to come back.
+const HASHES_WAITING_MAX: usize = 24;
 
-/// Threads that hash for the console: one checks 50 passwords a second, and few people use it.
-const CONSOLE_HASH_THREADS: usize = 1;
+/// Light checks that wait for their thread, which does 3,000 a second.
+const LIGHT_CHECKS_WAITING_MAX: usize = 64;
 
 /// Why an API process could not start.
 #[derive(Debug, thiserror::Error)]
@@ -288,13 +288,16 @@ fn shared_state(
     metrics: Arc<ApiMetrics>,
     lifecycle: &Lifecycle,
 ) -> Result<Api, StartError> {
+    let hashing = hash_pool(settings.hash_threads, settings.hash_threads * HASHES_WAITING_MAX)?
+        .expecting(settings.mailed_password_cost);
     Ok(Api {
         db,
         schema,
         letters: Arc::new(settings.letters.clone()),
         tries: Arc::new(Tries::for_threads(settings.hash_threads)),
-        hashing: Arc::new(hash_pool(settings.hash_threads)?),
-        console_hashing: Arc::new(hash_pool(CONSOLE_HASH_THREADS)?),
+        console_hashing: Arc::new(hashing.beside(settings.hash_threads * HASHES_WAITING_MAX)),
+        hashing: Arc::new(hashing),
+        light_hashing: Arc::new(hash_pool(1, LIGHT_CHECKS_WAITING_MAX)?),
         access_events: Arc::default(),
         room: Arc::default(),
         strips: Arc::default(),
@@ -308,9 +311,8 @@ fn shared_state(
     })
 }
 
-fn hash_pool(threads: usize) -> Result<HashPool, StartError> {
-    HashPool::start(threads, threads * HASHES_WAITING_MAX)
-        .map_err(|fault| StartError::System("start threads for hashing", fault))
+fn hash_pool(threads: usize, waiting_max: usize) -> Result<HashPool, StartError> {
+    HashPool::start(threads, waiting_max).map_err(|fault| StartError::System("start threads for hashing", fault))
 }
 
 /// Answers probes until the process has stopped, also while it finishes what it has begun.

@@ -30,8 +30,11 @@ pub struct Api {
     pub letters: Arc<LetterSettings>,
     /// Checks and hashes passwords for the platform.
     pub hashing: Arc<HashPool>,
-    /// Checks and hashes passwords for the console, so that neither waits for the other.
+    /// Checks and hashes passwords for the console: on the same threads, in turn, so that neither waits for the
+    /// other's line.
     pub console_hashing: Arc<HashPool>,
+    /// Checks candidates against mailed passwords, on a thread of its own.
+    pub light_hashing: Arc<HashPool>,
     /// The passwords that may still be tried.
     pub tries: Arc<Tries>,
     /// Failed sign-ins and the like that are written to the audit log by number.

@@ -16,6 +16,7 @@ pub use loopback::is_loopback;
 pub use sender::Sender;
 pub use servers::DatabaseSettings;
 
+use crate::password::Cost;
 use std::fmt::Display;
 use std::path::Path;
 use std::time::Duration;
@@ -239,6 +240,10 @@ pub struct SharedArgs {
     /// How long a password works that was mailed to somebody who has signed in before
     #[arg(long, env = "BECKON_RESET_PASSWORD_LIFETIME", global = true, default_value = "24h")]
     pub beckon_reset_password_lifetime: String,
+    /// What the verifier of a mailed password costs: light, or owasp for as much as a chosen one's. The API has to know
+    /// it, so that the time of a check tells nothing
+    #[arg(long, env = "BECKON_MAILED_PASSWORD_COST", global = true, default_value = "light")]
+    pub beckon_mailed_password_cost: String,
     /// Connections to Postgres at most
     #[arg(long, env = "BECKON_DATABASE_CONNECTIONS", global = true, default_value = "10")]
     pub beckon_database_connections: String,
@@ -301,6 +306,15 @@ impl SharedArgs {
             return None;
         };
         faults.read("BECKON_SIGN_IN_URL", text, web_address::whole)
+    }
+
+    /// What the verifier of a mailed password costs.
+    pub fn mailed_password_cost(&self, faults: &mut Faults) -> Option<Cost> {
+        faults.read(
+            "BECKON_MAILED_PASSWORD_COST",
+            &self.beckon_mailed_password_cost,
+            Cost::parse,
+        )
     }
 
     /// What to log and how.

@@ -7,7 +7,8 @@
 //! A candidate is what somebody typed at a sign-in; it is only ever compared.
 //!
 //! A generated password is 23 signs of 31, 113.9 bits, which no attacker can guess, online or
-//! with a stolen verifier, so its verifier needs little work (`hasher.rs`). It is shown in groups
+//! with a stolen verifier, so its verifier needs little work (`hasher.rs`); `BECKON_MAILED_PASSWORD_COST`
+//! asks for the full cost all the same. It is shown in groups
 //! of five and may be typed back in any case, with or without the hyphens: only the 23 signs are
 //! hashed. Releases up to 0.1 made 20 signs (99 bits) with a verifier of full cost; those are
 //! accepted until they expire (`comparison.rs`).
@@ -19,6 +20,7 @@ mod comparison;
 mod hasher;
 mod line;
 mod pool;
+mod reservations;
 mod strength;
 #[cfg(test)]
 mod tests;
@@ -30,8 +32,10 @@ use rand::rngs::SysRng;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-pub use hasher::{HashFault, Hasher, Salt, dummy_verifier};
+pub use comparison::is_like_mailed;
+pub use hasher::{Cost, HashFault, Hasher, Salt, dummy_verifier};
 pub use pool::{HashPool, Rank};
+pub use reservations::Reservation;
 pub use strength::PersonalWords;
 
 /// Signs of generated passwords: no `i`, `l`, `o`, `0`, `1`, which look like one another.
@@ -65,6 +69,7 @@ pub struct Password {
     /// As its owner sees it.
     shown: Zeroizing<String>,
     form: Form,
+    cost: Cost,
 }
 
 impl Password {
@@ -97,7 +102,17 @@ impl Password {
         Ok(Self {
             shown,
             form: Form::Generated,
+            cost: Cost::Light,
         })
+    }
+
+    /// The same password, whose verifier is to have this cost. A chosen one always has the full cost.
+    #[must_use]
+    pub fn with_cost(mut self, cost: Cost) -> Self {
+        if self.form == Form::Generated {
+            self.cost = cost;
+        }
+        self
     }
 
     /// Accepts the password a person chose.
@@ -130,6 +145,7 @@ impl Password {
         Ok(Self {
             shown,
             form: Form::Chosen,
+            cost: Cost::Full,
         })
     }
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::asking::{Told, a_world, post};
 use crate::json;
 
-const OWN: &str = "correct horse battery staple";
+pub(crate) const OWN: &str = "correct horse battery staple";
 
 /// Gives a person a password of their own.
 pub(crate) async fn set_password(world: &World, user: Uuid, password: &str) {
@@ -30,13 +30,13 @@ pub(crate) async fn set_password(world: &World, user: Uuid, password: &str) {
         .unwrap();
 }
 
-async fn verify(world: &World, email: &str, password: &str, client: Value) -> Told {
+pub(crate) async fn verify(world: &World, email: &str, password: &str, client: Value) -> Told {
     let body = json!({ "email": email, "password": password, "client": client });
     post(world, "/v1/credentials/verify", body.to_string()).answer().await
 }
 
 /// Wrong passwords until one is refused; how many were compared.
-async fn guess(world: &World, email: &str, client: &str) -> usize {
+pub(crate) async fn guess(world: &World, email: &str, client: &str) -> usize {
     for n in 0..40 {
         let told = verify(world, email, "wrong", json!(client)).await;
         if told.status == 429 {
@@ -49,7 +49,7 @@ async fn guess(world: &World, email: &str, client: &str) -> usize {
 }
 
 /// A world whose console believes what a proxy on this machine says about its clients.
-async fn a_world_behind_a_proxy() -> World {
+pub(crate) async fn a_world_behind_a_proxy() -> World {
     let setup = Setup::default()
         .workers(0)
         .api_setting("BECKON_TRUSTED_PROXIES", "127.0.0.0/8,::1");
@@ -57,18 +57,18 @@ async fn a_world_behind_a_proxy() -> World {
 }
 
 /// Browsers of the console, which do not follow redirects.
-struct Console<'w> {
+pub(crate) struct Console<'w> {
     world: &'w World,
-    client: Client,
+    pub(crate) client: Client,
 }
 
 impl<'w> Console<'w> {
-    fn of(world: &'w World) -> Self {
+    pub(crate) fn of(world: &'w World) -> Self {
         let client = Client::builder().redirect(Policy::none()).build().unwrap();
         Self { world, client }
     }
 
-    async fn sign_in(&self, email: &str, password: &str, address: &str, cookie: &str) -> Response {
+    pub(crate) async fn sign_in(&self, email: &str, password: &str, address: &str, cookie: &str) -> Response {
         let form = format!(
             "email={}&password={}",
             email.replace('@', "%40"),
@@ -122,7 +122,7 @@ async fn a_client_that_has_signed_in_goes_on_when_all_others_must_wait() {
     set_password(&world, ada, OWN).await;
     verify(&world, "ada@example.org", OWN, json!("ada's phone")).await;
 
-    let clients = (0..12).map(|n| format!("198.51.100.{n}"));
+    let clients = (0..20).map(|n| format!("198.51.100.{n}"));
     let guesses = join_all(clients.map(|client| async {
         let client = client;
         guess(&world, "ada@example.org", &client).await

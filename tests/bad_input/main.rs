@@ -16,6 +16,7 @@ mod bodies;
 mod files;
 mod forms;
 mod guessing;
+mod kept_out;
 mod keys;
 mod letters;
 mod lists;

@@ -22,6 +22,8 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("BECKON_LISTEN", &["beckon-api"]),
     ("BECKON_PROBES_LISTEN", BOTH),
     ("BECKON_TRUSTED_PROXIES", &["beckon-api"]),
+    ("BECKON_FORWARDED_HEADER", &["beckon-api"]),
+    ("BECKON_MAILED_PASSWORD_COST", BOTH),
     ("BECKON_MAIL_RATE", &["beckon-api"]),
     ("BECKON_HOLD", &["beckon-api"]),
     ("BECKON_BRAKE_BOUNCES", &["beckon-api"]),

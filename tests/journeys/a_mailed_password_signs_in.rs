@@ -50,6 +50,34 @@ async fn a_mailed_password_signs_in_until_the_person_chooses_their_own() {
 }
 
 #[tokio::test]
+async fn a_mailed_password_of_full_cost_signs_in() {
+    let setting = ("BECKON_MAILED_PASSWORD_COST", "owasp");
+    let setup = Setup::default()
+        .api_setting(setting.0, setting.1)
+        .worker_setting(setting.0, setting.1);
+    let world = World::with(setup).await;
+    let user = world.person(ADA).await;
+
+    world.reset_passwords(json!({ "users": [user] })).await;
+    world.relay.wait_for(1, PATIENCE).await.unwrap();
+
+    let verifier: String = sqlx::query_scalar("select verifier from credentials where user_id = $1")
+        .bind(user)
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert!(verifier.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{verifier}");
+    let password = world.relay.mails_to(ADA).unwrap()[0].password().unwrap().to_owned();
+    assert!(!world.signs_in(ADA, "abcde-fghjk-mnpqr-stuvw-xyz").await);
+    let right = world.sign_in(ADA, &password.to_uppercase()).await;
+    assert_eq!(right["must_set_password"], true);
+    let choice = json!({ "email": ADA, "password": password, "new_password": OWN });
+    world.post("/v1/credentials/choose", choice).await.expect(200);
+    assert!(world.signs_in(ADA, OWN).await);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn the_old_password_works_until_the_new_one_is_used() {
     let world = World::start().await;
     let user = world.person("ada@example.org").await;

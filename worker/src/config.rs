@@ -7,6 +7,7 @@ use shared::config::{
     CheckRequest, DatabaseSettings, Faults, LetterSettings, Lifetimes, SharedArgs, duration, listen_address, switch,
     whole_number,
 };
+use shared::password::Cost;
 use shared::release::VERSION_AND_REVISION;
 use shared::telemetry::LogSettings;
 use std::net::SocketAddr;
@@ -104,6 +105,8 @@ pub struct Settings {
     pub retries: Retries,
     /// How long mailed passwords work.
     pub lifetimes: Lifetimes,
+    /// What their verifiers cost.
+    pub mailed_password_cost: Cost,
     /// How long a stop may take.
     pub stop_grace: Duration,
 }
@@ -120,6 +123,7 @@ impl Args {
         let brokers = self.shared.brokers(faults);
         let letters = self.shared.letters(faults);
         let collector = self.shared.collector(faults);
+        let mailed_password_cost = self.shared.mailed_password_cost(faults);
         let worker = &self.worker;
         let relay = worker.relay(faults);
         let connections = faults.read(
@@ -140,6 +144,7 @@ impl Args {
             connections: connections?,
             lifetimes: letters.as_ref()?.lifetimes,
             letters: letters?,
+            mailed_password_cost: mailed_password_cost?,
             hash_threads: hash_threads?,
             probes_listen: probes_listen?,
             lease: lease?,

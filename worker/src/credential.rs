@@ -12,7 +12,7 @@ use crate::spans::{Step, Steps, Times};
 use futures_util::future::join_all;
 use shared::config::Lifetimes;
 use shared::failpoint::{Point, reach};
-use shared::password::{HashPool, Password, Verifier, os_randomness};
+use shared::password::{Cost, HashPool, Password, Verifier, os_randomness};
 use shared::store::Db;
 use shared::store::credentials::{NewCredential, store};
 use shared::system_email::SystemEmailKind;
@@ -40,6 +40,7 @@ pub struct Credentials {
     db: Db,
     pool: HashPool,
     lifetimes: Lifetimes,
+    cost: Cost,
     metrics: Arc<WorkerMetrics>,
 }
 
@@ -47,12 +48,13 @@ pub struct Credentials {
 pub type Timed = (Held, Steps);
 
 impl Credentials {
-    /// `pool` does the hashing.
-    pub fn new(db: Db, pool: HashPool, lifetimes: Lifetimes, metrics: Arc<WorkerMetrics>) -> Self {
+    /// `pool` does the hashing, at this cost.
+    pub fn new(db: Db, pool: HashPool, lifetimes: Lifetimes, cost: Cost, metrics: Arc<WorkerMetrics>) -> Self {
         Self {
             db,
             pool,
             lifetimes,
+            cost,
             metrics,
         }
     }
@@ -99,7 +101,7 @@ impl Credentials {
         }
         let not_made = |fault: String| CredentialError::NotMade(fault);
         let password = Password::generate(&mut os_randomness()).map_err(|fault| not_made(fault.to_string()))?;
-        let hashed = self.pool.hash(password).await;
+        let hashed = self.pool.hash(password.with_cost(self.cost)).await;
         hashed.map(Some).map_err(|fault| not_made(fault.to_string()))
     }
 

@@ -188,7 +188,13 @@ fn pipeline(settings: Settings, lifecycle: &Lifecycle, parts: &Parts<'_>) -> Res
             settings.retries,
             Arc::clone(counted),
         ),
-        credentials: credential::Credentials::new(db.clone(), pool, settings.lifetimes, Arc::clone(counted)),
+        credentials: credential::Credentials::new(
+            db.clone(),
+            pool,
+            settings.lifetimes,
+            settings.mailed_password_cost,
+            Arc::clone(counted),
+        ),
         composer: compose::Composer::new(db.clone(), settings.letters),
         mailer: send::Mailer::new(
             settings.relay,

@@ -1,8 +1,8 @@
 //! Checking an administrator's password: at the sign-in, and wherever they prove who they are again.
 
 use super::device::Device;
-use crate::client_address::{ClientAddress, network_of};
-use crate::credentials::tries::{Attempt, Place, Refusal, Try, UsedUp};
+use crate::client_address::ClientAddress;
+use crate::credentials::tries::{self, Attempt, Place, Refusal, Try, UsedUp};
 use crate::problem::Problem;
 use crate::state::Api;
 use shared::address::EmailAddress;
@@ -61,7 +61,7 @@ pub(super) enum Checked {
 
 /// Who asks for a password to be checked.
 pub(super) struct Client {
-    name: String,
+    who: tries::Client,
     is_known: bool,
 }
 
@@ -78,12 +78,12 @@ impl Client {
             && known_clients::is_device_known(&api.db, &identity(typed), &device.digest()).await?
         {
             return Ok(Self {
-                name: device.name(),
+                who: tries::Client::named(device.name()),
                 is_known: true,
             });
         }
         Ok(Self {
-            name: network_of(address.0).to_string(),
+            who: tries::Client::at(address.0),
             is_known: false,
         })
     }
@@ -91,7 +91,7 @@ impl Client {
     /// A browser that is signed in as the person: its session proves it.
     pub(super) fn in_session(proof: &str) -> Self {
         Self {
-            name: format!("session {proof}"),
+            who: tries::Client::named(format!("session {proof}")),
             is_known: true,
         }
     }
@@ -112,8 +112,9 @@ pub(super) async fn check(
     let attempt = Attempt {
         place: Place::Console,
         person: &key,
-        client: Some(&client.name),
+        client: Some(&client.who),
         is_known: client.is_known,
+        is_like_mailed: false,
     };
     let spent = api.tries.take(attempt, Instant::now()).map_err(Unchecked::Refused)?;
     let found = compared(api, &key, password, &spent).await;
@@ -126,10 +127,10 @@ pub(super) async fn check(
 }
 
 async fn compared(api: &Api, key: &str, password: Zeroizing<String>, spent: &Try) -> Result<Checked, Unchecked> {
-    // Before Postgres is asked: a flood costs it nothing either.
-    if !api.console_hashing.has_place(spent.rank) {
+    // Before Postgres is asked: a flood costs it little either.
+    let Some(_place) = api.console_hashing.reserve(spent.rank) else {
         return Err(Unchecked::Busy);
-    }
+    };
     let lock = administrators::lock_of(&api.db, key).await;
     let lock = lock.map_err(|fault| Unchecked::Problem(fault.into()))?;
     let is_plausible = password.len() <= PASSWORD_MOST_BYTES;

@@ -2,6 +2,10 @@
 //!
 //! First a try is taken ([`Tries`](super::Tries)), then Postgres is asked for the person's verifiers, then
 //! one hash is computed, whoever the person is.
+//!
+//! Something in the shape of a mailed password is compared with mailed ones before that, without a try: nobody
+//! can guess one, and the comparison costs a third of a millisecond. So guesses keep nobody out who has a
+//! mailed password. Whether that first comparison is done depends on what was typed and never on the person.
 
 use crate::caller::Caller;
 use crate::problem::Problem;
@@ -9,7 +13,7 @@ use crate::state::Api;
 use axum::http::StatusCode;
 use sha2::{Digest as _, Sha256};
 use shared::address::EmailAddress;
-use shared::password::{Form, HashFault, PersonalWords, Rank, Verifier};
+use shared::password::{Form, HashFault, PersonalWords, Rank, Verifier, is_like_mailed};
 use shared::store::audit::Action;
 use shared::store::credentials::{self, Candidate};
 use shared::store::{known_clients, users};
@@ -17,7 +21,7 @@ use std::time::Instant;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::tries::{Attempt, Place, Refusal, Try, UsedUp};
+use super::tries::{Attempt, Client, Place, Refusal, Try, UsedUp};
 
 /// Longer candidates are refused before hashing: a megabyte costs more to hash than to send.
 const CANDIDATE_MOST_BYTES: usize = 1_024;
@@ -50,30 +54,39 @@ impl From<Refusal> for Problem {
     }
 }
 
+/// Who wants to sign in, as the platform tells it.
+#[derive(Clone, Copy)]
+pub(super) struct Claim<'a> {
+    /// Their address, as typed.
+    pub(super) email: &'a str,
+    /// The password that is to prove it.
+    pub(super) password: &'a Zeroizing<String>,
+    /// The client that the platform names.
+    pub(super) client: Option<&'a String>,
+}
+
 /// A password that may be checked, for its try is taken.
 pub(super) struct Check<'a> {
     api: &'a Api,
     caller: &'a Caller,
+    claim: Claim<'a>,
     /// The address as identity; empty for what is no address.
     key: String,
-    client: Option<String>,
+    /// The mailed password that it turned out to be.
+    mailed: Option<Candidate>,
     spent: Try,
 }
 
 impl<'a> Check<'a> {
-    /// Takes a try for the person with this address, from the client that the platform names.
+    /// Takes a try for the person with this address, from the client that the platform names. Whoever has a mailed
+    /// password of that person has tries of their own.
     ///
     /// # Errors
     ///
     /// 422 for a client that cannot be one, 429 or 503 when no try is left, whoever it is for.
-    pub(super) async fn begin(
-        api: &'a Api,
-        caller: &'a Caller,
-        email: &str,
-        client: Option<String>,
-    ) -> Result<Self, Problem> {
-        if client
-            .as_ref()
+    pub(super) async fn begin(api: &'a Api, caller: &'a Caller, claim: Claim<'a>) -> Result<Self, Problem> {
+        if claim
+            .client
             .is_some_and(|client| !(1..=CLIENT_MOST_BYTES).contains(&client.len()))
         {
             return Err(Problem::unprocessable(
@@ -81,18 +94,24 @@ impl<'a> Check<'a> {
                 format!("`client` must have 1 to {CLIENT_MOST_BYTES} bytes."),
             ));
         }
-        let key = EmailAddress::parse(email).map(|address| address.key()).ok();
-        let is_known = match (&key, &client) {
-            (Some(key), Some(client)) => known_clients::is_client_known(&api.db, key, &digest(client)).await?,
-            _ => false,
+        let platform = caller.actor.kind.id().unwrap_or_default();
+        let key = EmailAddress::parse(claim.email).map(|address| address.key()).ok();
+        let is_like_mailed = is_like_mailed(claim.password);
+        let mailed = if is_like_mailed && api.tries.allow_light_check(platform, Instant::now()) {
+            mailed_match(api, key.as_deref().unwrap_or_default(), claim.password).await?
+        } else {
+            None
+        };
+        let (client, is_known) = match &mailed {
+            Some(mailed) => (Some(Client::named(format!("mailed password {}", mailed.id))), true),
+            None => named_client(api, key.as_deref(), claim.client).await?,
         };
         let attempt = Attempt {
-            place: Place::Platform {
-                key: caller.actor.kind.id().unwrap_or_default(),
-            },
-            person: key.as_deref().unwrap_or(email),
-            client: client.as_deref(),
+            place: Place::Platform { key: platform },
+            person: key.as_deref().unwrap_or(claim.email),
+            client: client.as_ref(),
             is_known,
+            is_like_mailed,
         };
         let spent = match api.tries.take(attempt, Instant::now()) {
             Ok(spent) => spent,
@@ -110,15 +129,20 @@ impl<'a> Check<'a> {
         Ok(Self {
             api,
             caller,
+            claim,
             key: key.unwrap_or_default(),
-            client,
+            mailed,
             spent,
         })
     }
 
     /// The verifier that the password fits.
-    pub(super) async fn matching(self, password: Zeroizing<String>) -> Result<Option<Candidate>, Problem> {
-        let found = match compared(self.api, &self.key, self.spent.rank, password).await {
+    pub(super) async fn matching(self) -> Result<Option<Candidate>, Problem> {
+        let compared = match self.mailed {
+            Some(mailed) => Ok(Some(mailed)),
+            None => compared(self.api, &self.key, self.spent.rank, self.claim.password.clone()).await,
+        };
+        let found = match compared {
             // One who met a full line keeps the worse rank, so that a flood makes room for others.
             Err(Unchecked::Busy) => {
                 count(self.api, "busy");
@@ -136,7 +160,7 @@ impl<'a> Check<'a> {
             self.api.record_access(action, &self.caller.actor, None);
         }
         if let Ok(Some(candidate)) = &found
-            && let Some(client) = &self.client
+            && let Some(client) = self.claim.client
         {
             remember(self.api, candidate.user, digest(client)).await?;
         }
@@ -151,6 +175,19 @@ impl<'a> Check<'a> {
     pub(super) fn rank(&self) -> Rank {
         self.spent.rank
     }
+}
+
+/// The client that the platform names, and whether it has signed in as the person before.
+async fn named_client(
+    api: &Api,
+    key: Option<&str>,
+    client: Option<&String>,
+) -> Result<(Option<Client>, bool), Problem> {
+    let is_known = match (key, client) {
+        (Some(key), Some(client)) => known_clients::is_client_known(&api.db, key, &digest(client)).await?,
+        _ => false,
+    };
+    Ok((client.map(|client| Client::of_platform(client)), is_known))
 }
 
 /// Which verifier of this person a password fits, a mailed one in whatever form it is typed. Such a password cannot be
@@ -174,10 +211,10 @@ async fn compared(
     rank: Rank,
     password: Zeroizing<String>,
 ) -> Result<Option<Candidate>, Unchecked> {
-    // Before Postgres is asked: a flood costs it nothing either.
-    if !api.hashing.has_place(rank) {
+    // Before Postgres is asked: a flood costs it little either.
+    let Some(_place) = api.hashing.reserve(rank) else {
         return Err(Unchecked::Busy);
-    }
+    };
     let candidates = credentials::live(&api.db, key).await;
     let candidates = candidates.map_err(|fault| Unchecked::Problem(fault.into()))?;
     let is_plausible = !password.is_empty() && password.len() <= CANDIDATE_MOST_BYTES;
@@ -186,18 +223,40 @@ async fn compared(
     } else {
         Zeroizing::new("-".to_owned())
     };
-    let verifiers = candidates.iter().map(|candidate| {
+    let found = api
+        .hashing
+        .verify(rank, verifiers_of(&candidates), candidate_text)
+        .await?;
+    Ok(found
+        .filter(|_| is_plausible)
+        .and_then(|at| candidates.into_iter().nth(at)))
+}
+
+/// The verifier of a mailed password that this is. None also where the comparison has no place: the usual check
+/// makes up for it.
+async fn mailed_match(api: &Api, key: &str, password: &Zeroizing<String>) -> Result<Option<Candidate>, Problem> {
+    let Some(_place) = api.light_hashing.reserve(Rank::FIRST) else {
+        return Ok(None);
+    };
+    let candidates = credentials::live(&api.db, key).await?;
+    let verifiers = verifiers_of(&candidates);
+    match api.light_hashing.verify_light(verifiers, password.clone()).await {
+        Ok(found) => Ok(found.and_then(|at| candidates.into_iter().nth(at))),
+        Err(HashFault::Busy) => Ok(None),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+fn verifiers_of(candidates: &[Candidate]) -> Vec<(Verifier, Form)> {
+    let verifier = |candidate: &Candidate| {
         let form = if candidate.is_generated {
             Form::Generated
         } else {
             Form::Chosen
         };
         (Verifier::from_stored(candidate.verifier.clone()), form)
-    });
-    let found = api.hashing.verify(rank, verifiers.collect(), candidate_text).await?;
-    Ok(found
-        .filter(|_| is_plausible)
-        .and_then(|at| candidates.into_iter().nth(at)))
+    };
+    candidates.iter().map(verifier).collect()
 }
 
 /// Why a password was not compared.

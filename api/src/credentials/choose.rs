@@ -5,7 +5,7 @@
 //! digest of the body would let a reader of the database guess at passwords faster than their verifiers do. So a
 //! request that comes again is recognised by the address, and by the new password being the person's own now.
 
-use super::checking::{self, Check};
+use super::checking::{self, Check, Claim};
 use crate::body::JsonBody;
 use crate::caller::Caller;
 use crate::idempotent::{IdempotencyKey, Once};
@@ -66,9 +66,20 @@ pub async fn choose(
     let this = api.clone();
     api.to_the_end(async move {
         let before = answered(&this, &once).await?;
-        let check = Check::begin(&this, &caller, &request.email, request.client).await?;
+        // A request that comes again is proved by the password that it set.
+        let password = if before.is_some() {
+            &request.new_password
+        } else {
+            &request.password
+        };
+        let claim = Claim {
+            email: &request.email,
+            password,
+            client: request.client.as_ref(),
+        };
+        let check = Check::begin(&this, &caller, claim).await?;
         if let Some(before) = before {
-            let found = check.matching(request.new_password).await?;
+            let found = check.matching().await?;
             return repeated(before, found.as_ref());
         }
         // Judged before the proof, so that an unfit one costs no comparison. It does cost the try: judging is work
@@ -79,7 +90,7 @@ pub async fn choose(
             .choose(check.rank(), request.new_password.clone(), words)
             .await;
         judged?.map_err(guessable)?;
-        if let Some(proof) = check.matching(request.password).await?
+        if let Some(proof) = check.matching().await?
             && let Some(chosen) = replace(&this, &once, &request.email, &proof, request.new_password.clone()).await?
         {
             return Ok(Json(chosen));

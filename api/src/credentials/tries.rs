@@ -4,23 +4,36 @@
 //! gives its try back. A new password that is unfit costs a try too: it is judged before anything is proved.
 //! Whether anybody has the address plays no part, so a refusal tells nothing about it.
 //!
-//! **Per person and client.** Somebody who guesses at a person uses up their own tries and not the
-//! person's. A client is a network address (IPv6: its /64) at the console, and what the platform
-//! calls it in `client` at the API; a platform that sends none has one client for each person. A client
-//! that has signed in as the person before is *known* ([`shared::store::known_clients`]; OWASP, "Slow Down Online
-//! Guessing Attacks with Device Cookies"): it has tries of its own, and nothing that other clients do delays
-//! it. That knowledge is in Postgres, so it survives restarts and holds for every replica.
+//! **Per person and client.** A guesser uses up their own tries and not the person's. A client is a
+//! network at the console, and what the platform calls it in `client` at the API ([`Client`]). An IPv6
+//! address counts with its /64, its /56 and its /48, and the worst of them decides, so the 65,536
+//! networks of a /48 are not as many clients. A client that has signed in as the person before is *known*
+//! ([`shared::store::known_clients`]; OWASP, "Slow Down Online Guessing Attacks with Device Cookies"): it
+//! has tries of its own, and nothing that other clients do delays it. That knowledge is in Postgres, so
+//! it survives restarts and holds for every replica.
 //!
-//! **Bound on guessing.** All unknown clients together have 100 tries at a person, then
-//! one every 30 s. When a distributed attack uses these up, unknown clients wait and known ones do not. A
+//! **On a new device.** The first three tries of an unknown client at a person come from a bucket of
+//! their own (`NEWCOMERS`), further ones from another (`OTHERS`). A client gets one of its three back
+//! every 20 minutes, and the bucket gets one a minute. So up to 16 clients that guess at a person, however
+//! fast and long, always leave a try for that person on a new device; with more of them, the person may
+//! have to wait. A client that its platform does not name cannot be told from a guesser (`UNNAMED`).
+//!
+//! **Mailed passwords.** What has the shape of one is checked against mailed ones before any of this
+//! ([`Tries::allow_light_check`]), and as a try has buckets apart from those of other candidates. Guesses
+//! keep nobody out who has a mailed password, and a password mail lets anybody in who is kept out.
+//!
+//! **Bound on guessing.** All unknown clients together have 100 tries at a person, then one every
+//! 30 s. When a distributed attack uses these up, unknown clients wait and known ones do not. A
 //! year of that is a million guesses, against passwords that withstand 10⁸ (`password/strength.rs`) or
 //! 2¹¹³. NIST SP 800-63B-4 (3.2.2) wants no more than 100 failed attempts in a row on an account; here
 //! the 101st is possible 30 s later, because an end to all tries would let anybody lock anybody out. ASVS
-//! 5.0 (6.1.1, 6.3.1) asks for exactly that balance. At most ten known clients per person add
-//! 360 tries an hour each.
+//! 5.0 (6.1.1, 6.3.1) asks for exactly that balance. Clients that platforms leave unnamed have as many
+//! again, and so have candidates in the shape of a mailed password. At most ten known clients per person
+//! add 360 tries an hour each.
 //!
 //! **Bound on load.** At the console, an address has 10 tries at once over all persons, then one each
-//! 5 s. At the API, a `client` has 100, then 5 a second, since a school may be behind one address; a key has
+//! 5 s. At the API, a `client` has 100, then 5 a second, since a school may be behind one address. A /56 has twice
+//! as many of either, a /48 four times. A key has
 //! 10 s of what the threads can hash at 40 a second each, then 40 a second for each thread. Further, the
 //! fourth and later recent tries of unknown clients share half of what the threads can hash
 //! (`Tries::overall`), so first tries always find the other half.
@@ -34,8 +47,10 @@
 //! restart begins anew.
 
 mod buckets;
+mod client;
 
 use buckets::{Buckets, Limit, Taken};
+pub use client::Client;
 use shared::password::Rank;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
@@ -46,10 +61,32 @@ const PERSON_AT_CLIENT: Limit = Limit {
     pause: Duration::from_secs(10),
 };
 
-/// Tries of all unknown clients at one person.
-const PERSON: Limit = Limit {
+/// Tries with which an unknown client is a newcomer at a person.
+const NEWCOMER: Limit = Limit {
+    at_once: 3,
+    pause: Duration::from_mins(20),
+};
+
+/// Tries of all newcomers at one person.
+const NEWCOMERS: Limit = Limit {
+    at_once: 50,
+    pause: Duration::from_mins(1),
+};
+
+/// Tries of all other unknown clients at one person.
+const OTHERS: Limit = NEWCOMERS;
+
+/// Tries at one person of clients that the platform does not name.
+const UNNAMED: Limit = Limit {
     at_once: 100,
     pause: Duration::from_secs(30),
+};
+
+/// Checks with one key of candidates against mailed passwords only, each a query and a third of a
+/// millisecond: 200 a second take a tenth of a core.
+const LIGHT_CHECKS: Limit = Limit {
+    at_once: 1_000,
+    pause: Duration::from_millis(5),
 };
 
 /// Tries of one address at the console, over all persons.
@@ -91,9 +128,11 @@ pub struct Attempt<'a> {
     /// For whom: an address as identity, or whatever was typed in its stead.
     pub person: &'a str,
     /// From where; none if the platform does not tell.
-    pub client: Option<&'a str>,
+    pub client: Option<&'a Client>,
     /// Whether that client has signed in as the person before.
     pub is_known: bool,
+    /// Whether the candidate has the shape of a mailed password.
+    pub is_like_mailed: bool,
 }
 
 /// Which tries are used up.
@@ -151,11 +190,23 @@ pub struct Try {
 #[derive(Clone, Copy, Debug, Hash)]
 enum Bucket<'a> {
     Known(Site, &'a str, &'a str),
-    PersonAtClient(Site, &'a str, Option<&'a str>),
-    Person(Site, &'a str),
+    PersonAtClient(Target<'a>, &'a str),
+    Newcomer(Target<'a>, &'a str),
+    Newcomers(Target<'a>),
+    Others(Target<'a>),
+    Unnamed(Target<'a>),
     Client(Site, &'a str),
     Key(Uuid),
+    LightChecks(Uuid),
     Overall(Site),
+}
+
+/// What is guessed at: a person's chosen password or their mailed ones.
+#[derive(Clone, Copy, Debug, Hash)]
+struct Target<'a> {
+    site: Site,
+    person: &'a str,
+    is_like_mailed: bool,
 }
 
 #[derive(Clone, Copy, Debug, Hash)]
@@ -163,6 +214,9 @@ enum Site {
     Console,
     Platform,
 }
+
+/// A bucket to take from, and what its emptiness means.
+type Wanted<'a> = (UsedUp, Bucket<'a>, Limit);
 
 /// The tries that are left.
 #[derive(Debug)]
@@ -192,31 +246,55 @@ impl Tries {
             Place::Platform { .. } => Site::Platform,
         };
         if let (true, Some(client)) = (attempt.is_known, attempt.client) {
-            let bucket = Bucket::Known(site, attempt.person, client);
+            let bucket = Bucket::Known(site, attempt.person, client.name());
             return self.take_from(&[(UsedUp::Person, bucket, PERSON_AT_CLIENT)], Rank::FIRST, now);
         }
-        // Who tries: the client, or without one the person that is tried.
-        let (spender, limit) = match (attempt.client, site) {
-            (Some(client), Site::Console) => (Bucket::Client(site, client), ADDRESS),
-            (Some(client), Site::Platform) => (Bucket::Client(site, client), CLIENT),
-            (None, _) => (Bucket::Person(site, attempt.person), PERSON),
+        let target = Target {
+            site,
+            person: attempt.person,
+            is_like_mailed: attempt.is_like_mailed,
         };
-        let spent = self.buckets.missing(&spender, limit, now);
-        let at_client = Bucket::PersonAtClient(site, attempt.person, attempt.client);
-        let mut wanted = vec![
-            (UsedUp::Person, at_client, PERSON_AT_CLIENT),
-            (UsedUp::Person, Bucket::Person(site, attempt.person), PERSON),
-        ];
-        if attempt.client.is_some() {
-            wanted.push((UsedUp::Client, spender, limit));
-        }
+        let spenders = spenders(target, attempt.client);
+        let spent = self.spent(&spenders, now);
+        let rank = Rank(spent.saturating_add(1));
+        let mut shared: Vec<Wanted<'_>> = Vec::new();
         if let Place::Platform { key } = attempt.place {
-            wanted.push((UsedUp::Key, Bucket::Key(key), self.per_key()));
+            shared.push((UsedUp::Key, Bucket::Key(key), self.per_key()));
         }
         if spent >= TRIES_APART {
-            wanted.push((UsedUp::Everybody, Bucket::Overall(site), self.overall(site)));
+            shared.push((UsedUp::Everybody, Bucket::Overall(site), self.overall(site)));
         }
-        self.take_from(&wanted, Rank(spent.saturating_add(1)), now)
+        let Some(client) = attempt.client else {
+            shared.insert(0, (UsedUp::Person, Bucket::Unnamed(target), UNNAMED));
+            return self.take_from(&shared, rank, now);
+        };
+        shared.splice(..0, spenders);
+        let as_newcomer = self.take_from(&at_person(target, client, true, &shared), rank, now);
+        let Err(refused) = as_newcomer else {
+            return as_newcomer;
+        };
+        if refused.used_up != UsedUp::Person {
+            return Err(refused);
+        }
+        let as_other = self.take_from(&at_person(target, client, false, &shared), rank, now);
+        as_other.map_err(|other| if other.wait < refused.wait { other } else { refused })
+    }
+
+    /// Whether a candidate may be compared with mailed passwords beside all tries.
+    pub fn allow_light_check(&self, key: Uuid, now: Instant) -> bool {
+        self.buckets
+            .take(&[(Bucket::LightChecks(key), LIGHT_CHECKS)], now)
+            .is_ok()
+    }
+
+    /// Recent tries of the client, or without one at the person. Of several networks, the worst counts, each measured
+    /// by what it may have.
+    fn spent(&self, spenders: &[Wanted<'_>], now: Instant) -> u32 {
+        let spent = spenders.iter().zip(0..).map(|((_, bucket, limit), wider)| {
+            let missing = self.buckets.missing(bucket, *limit, now);
+            missing.checked_shr(wider).unwrap_or_default()
+        });
+        spent.max().unwrap_or_default()
     }
 
     /// Gives a try back that was not spent on a wrong password.
@@ -224,7 +302,7 @@ impl Tries {
         self.buckets.give_back(spent.taken);
     }
 
-    fn take_from(&self, wanted: &[(UsedUp, Bucket<'_>, Limit)], rank: Rank, now: Instant) -> Result<Try, Refusal> {
+    fn take_from(&self, wanted: &[Wanted<'_>], rank: Rank, now: Instant) -> Result<Try, Refusal> {
         let buckets: Vec<(Bucket<'_>, Limit)> = wanted.iter().map(|(_, bucket, limit)| (*bucket, *limit)).collect();
         match self.buckets.take(&buckets, now) {
             Ok(taken) => Ok(Try { taken, rank }),
@@ -255,6 +333,44 @@ impl Tries {
             pause: HASH * 2 / threads,
         }
     }
+}
+
+/// Who tries: the client with the networks around it, or without one the person that is tried.
+fn spenders<'a>(target: Target<'a>, client: Option<&'a Client>) -> Vec<Wanted<'a>> {
+    let Some(client) = client else {
+        return vec![(UsedUp::Person, Bucket::Unnamed(target), UNNAMED)];
+    };
+    let limit = match target.site {
+        Site::Console => ADDRESS,
+        Site::Platform => CLIENT,
+    };
+    let widening = client.names().zip([1, 2, 4]);
+    widening
+        .map(|(name, times)| {
+            let limit = Limit {
+                at_once: limit.at_once * times,
+                pause: limit.pause / times,
+            };
+            (UsedUp::Client, Bucket::Client(target.site, name), limit)
+        })
+        .collect()
+}
+
+/// What a try of a client at a person takes from, beside what it shares with tries at others.
+fn at_person<'a>(target: Target<'a>, client: &'a Client, is_newcomer: bool, shared: &[Wanted<'a>]) -> Vec<Wanted<'a>> {
+    let mut wanted: Vec<Wanted<'a>> = client
+        .names()
+        .map(|name| (UsedUp::Person, Bucket::PersonAtClient(target, name), PERSON_AT_CLIENT))
+        .collect();
+    if is_newcomer {
+        let own = client.names().map(|name| Bucket::Newcomer(target, name));
+        wanted.extend(own.map(|bucket| (UsedUp::Person, bucket, NEWCOMER)));
+        wanted.push((UsedUp::Person, Bucket::Newcomers(target), NEWCOMERS));
+    } else {
+        wanted.push((UsedUp::Person, Bucket::Others(target), OTHERS));
+    }
+    wanted.extend_from_slice(shared);
+    wanted
 }
 
 #[cfg(test)]

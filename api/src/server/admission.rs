@@ -1,8 +1,9 @@
 //! Which connections are let in, so that one client cannot keep all others out.
 
-use crate::client_address::{TrustedProxies, network_of};
+use crate::client_address::{TrustedProxies, networks_of};
 use crate::shares::Shares;
-use std::net::{IpAddr, SocketAddr};
+use ipnet::IpNet;
+use std::net::SocketAddr;
 use std::time::Duration;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
@@ -11,44 +12,51 @@ use tracing::warn;
 /// Between two warnings that a client has too many connections.
 const WARN_EVERY: Duration = Duration::from_mins(1);
 
-/// Counts the connections of each client: an IPv4 address, or the /64 of an IPv6 address.
+/// Counts the connections of each client: an IPv4 address, or the /64 of an IPv6 address. The /56 and
+/// the /48 around it have shares too, so that many /64s of one holder do not take all places.
 pub(super) struct Admission {
     proxies: TrustedProxies,
-    shares: Shares<IpAddr>,
+    /// The shares of each width of network, the narrowest first.
+    shares: [Shares<IpNet>; 3],
     warned_at: Option<Instant>,
 }
 
 /// A connection that was let in. Dropping it frees its place in the client's share.
 pub(super) struct Admitted {
     /// A trusted proxy brings the connections of many clients and has no share.
-    _share: Option<OwnedSemaphorePermit>,
+    _shares: Vec<OwnedSemaphorePermit>,
 }
 
 impl Admission {
-    /// Lets in `most_per_client` connections at once from each client that is not a trusted proxy.
+    /// Lets in `most_per_client` connections at once from each client that is not a trusted proxy, half as
+    /// many again from an IPv6 /56, and twice as many from a /48.
     pub(super) fn new(proxies: TrustedProxies, most_per_client: usize) -> Self {
+        let shares = [2, 3, 4].map(|halves| Shares::new(most_per_client * halves / 2));
         Self {
             proxies,
-            shares: Shares::new(most_per_client),
+            shares,
             warned_at: None,
         }
     }
 
-    /// Lets a connection in, unless its client has as many as one client may have.
+    /// Lets a connection in, unless its client or a network around it has as many as it may have.
     pub(super) fn admit(&mut self, peer: SocketAddr) -> Option<Admitted> {
         let address = peer.ip().to_canonical();
         if self.proxies.contains(address) {
-            return Some(Admitted { _share: None });
+            return Some(Admitted { _shares: Vec::new() });
         }
-        let client = network_of(address);
-        let share = self.shares.of(client).try_acquire_owned().ok();
-        if share.is_none() {
-            self.warn(client);
+        let mut taken = Vec::new();
+        for (shares, network) in self.shares.iter().zip(networks_of(address)) {
+            let Ok(share) = shares.of(network).try_acquire_owned() else {
+                self.warn(network);
+                return None;
+            };
+            taken.push(share);
         }
-        share.map(|share| Admitted { _share: Some(share) })
+        Some(Admitted { _shares: taken })
     }
 
-    fn warn(&mut self, client: IpAddr) {
+    fn warn(&mut self, client: IpNet) {
         if self.warned_at.is_none_or(|at| at.elapsed() >= WARN_EVERY) {
             self.warned_at = Some(Instant::now());
             warn!(
@@ -82,11 +90,26 @@ mod tests {
 
     #[test]
     fn the_addresses_of_an_ipv6_network_are_one_client() {
-        let mut admission = Admission::new(TrustedProxies::default(), 1);
-        let _one = admission.admit(peer("2001:db8:1:2::1")).unwrap();
+        let mut admission = Admission::new(TrustedProxies::default(), 2);
+        let _two = ["2001:db8:1:2::1", "2001:db8:1:2::2"].map(|address| admission.admit(peer(address)).unwrap());
 
         assert!(admission.admit(peer("2001:db8:1:2:ffff::9")).is_none());
         assert!(admission.admit(peer("2001:db8:1:3::1")).is_some());
+    }
+
+    #[test]
+    fn many_networks_of_one_holder_cannot_take_the_places_of_others() {
+        let admitted = |addresses: &dyn Fn(usize) -> String| {
+            let mut admission = Admission::new(TrustedProxies::default(), 10);
+            let admitted = (0..100).map_while(|n| admission.admit(peer(&addresses(n))));
+            let admitted: Vec<_> = admitted.collect();
+            assert!(admission.admit(peer("2001:db8:ffff::1")).is_some());
+            admitted.len()
+        };
+
+        assert_eq!(admitted(&|n| format!("2001:db8:1:2::{n:x}")), 10);
+        assert_eq!(admitted(&|n| format!("2001:db8:1:{n:x}::1")), 15);
+        assert_eq!(admitted(&|n| format!("2001:db8:1:{n:x}00::1")), 20);
     }
 
     #[test]

@@ -1,71 +1,92 @@
-//! Jobs that wait for a thread: a bounded priority queue.
+//! Jobs that wait for a thread: bounded priority queues that are served in turn.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Rank;
 
-/// Waiting jobs: the best rank first, within a rank the oldest.
-pub(super) struct Line<J> {
+/// Lines of waiting jobs. The next job comes from each line in turn, so a long line delays the others by one
+/// job each time; within a line the best rank goes first, and within a rank the oldest.
+pub(super) struct Lines<J> {
     waiting: Mutex<Waiting<J>>,
-    /// Signalled for each job that is added, and for all threads when the line closes.
+    /// Signalled for each job that is added, and for all threads when the lines close.
     changed: Condvar,
-    capacity: usize,
 }
 
 struct Waiting<J> {
-    jobs: BTreeMap<(Rank, u64), J>,
+    lines: Vec<Line<J>>,
     arrivals: u64,
+    /// Which line is asked first for the next job.
+    turn: usize,
     is_closed: bool,
 }
 
-impl<J> Line<J> {
-    /// Makes a line in which at most `capacity` jobs wait.
-    pub(super) fn new(capacity: usize) -> Self {
+struct Line<J> {
+    jobs: BTreeMap<(Rank, u64), J>,
+    capacity: usize,
+}
+
+impl<J> Lines<J> {
+    /// No line yet.
+    pub(super) fn new() -> Self {
         Self {
             waiting: Mutex::new(Waiting {
-                jobs: BTreeMap::new(),
+                lines: Vec::new(),
                 arrivals: 0,
+                turn: 0,
                 is_closed: false,
             }),
             changed: Condvar::new(),
-            capacity: capacity.max(1),
         }
+    }
+
+    /// Adds a line in which at most `capacity` jobs wait, and returns its number.
+    pub(super) fn add(&self, capacity: usize) -> usize {
+        let mut waiting = self.lock();
+        waiting.lines.push(Line {
+            jobs: BTreeMap::new(),
+            capacity: capacity.max(1),
+        });
+        waiting.lines.len() - 1
     }
 
     /// Adds a job. Returns the job that has no place: in a full line the youngest of the worst rank, which
     /// may be this one.
-    pub(super) fn push(&self, rank: Rank, job: J) -> Option<J> {
+    pub(super) fn push(&self, line: usize, rank: Rank, job: J) -> Option<J> {
         let mut waiting = self.lock();
         waiting.arrivals += 1;
         let place = (rank, waiting.arrivals);
-        waiting.jobs.insert(place, job);
-        if waiting.jobs.len() > self.capacity {
-            return waiting.jobs.pop_last().map(|(_, job)| job);
+        let Some(line) = waiting.lines.get_mut(line) else {
+            return Some(job);
+        };
+        line.jobs.insert(place, job);
+        if line.jobs.len() > line.capacity {
+            return line.jobs.pop_last().map(|(_, job)| job);
         }
         self.changed.notify_one();
         None
     }
 
     /// Whether a job of this rank would find a place.
-    pub(super) fn has_place(&self, rank: Rank) -> bool {
+    pub(super) fn has_place(&self, line: usize, rank: Rank) -> bool {
         let waiting = self.lock();
-        let last = waiting.jobs.last_key_value();
-        waiting.jobs.len() < self.capacity || last.is_some_and(|((worst, _), _)| rank < *worst)
+        waiting.lines.get(line).is_some_and(|line| {
+            let last = line.jobs.last_key_value();
+            line.jobs.len() < line.capacity || last.is_some_and(|((worst, _), _)| rank < *worst)
+        })
     }
 
     /// Takes the next job if there is one.
     pub(super) fn try_pop(&self) -> Option<J> {
-        self.lock().jobs.pop_first().map(|(_, job)| job)
+        self.lock().pop()
     }
 
-    /// Waits for the next job; none once the line is closed and empty.
+    /// Waits for the next job; none once the lines are closed and empty.
     pub(super) fn pop(&self) -> Option<J> {
-        let mut waiting = self
-            .changed
-            .wait_while(self.lock(), |waiting| waiting.jobs.is_empty() && !waiting.is_closed)
-            .unwrap_or_else(PoisonError::into_inner);
-        waiting.jobs.pop_first().map(|(_, job)| job)
+        let is_idle =
+            |waiting: &mut Waiting<J>| !waiting.is_closed && waiting.lines.iter().all(|line| line.jobs.is_empty());
+        let waiting = self.changed.wait_while(self.lock(), is_idle);
+        waiting.unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     /// Ends the waiting of all threads.
@@ -79,42 +100,78 @@ impl<J> Line<J> {
     }
 }
 
+impl<J> Waiting<J> {
+    fn pop(&mut self) -> Option<J> {
+        let lines = self.lines.len();
+        for line in (0..lines).map(|n| (self.turn + n) % lines) {
+            let first = self.lines.get_mut(line).and_then(|line| line.jobs.pop_first());
+            if let Some((_, job)) = first {
+                self.turn = line + 1;
+                return Some(job);
+            }
+        }
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn one_line(capacity: usize) -> Lines<&'static str> {
+        let lines = Lines::new();
+        assert_eq!(lines.add(capacity), 0);
+        lines
+    }
+
     #[test]
     fn a_better_rank_goes_first_and_within_a_rank_the_oldest() {
-        let line = Line::new(10);
+        let lines = one_line(10);
         for (rank, job) in [(5, "e"), (1, "b"), (0, "a"), (5, "f"), (1, "c"), (2, "d")] {
-            assert_eq!(line.push(Rank(rank), job), None);
+            assert_eq!(lines.push(0, Rank(rank), job), None);
         }
 
-        let order: String = std::iter::from_fn(|| line.try_pop()).collect();
+        let order: String = std::iter::from_fn(|| lines.try_pop()).collect();
 
         assert_eq!(order, "abcdef");
     }
 
     #[test]
     fn a_full_line_gives_a_place_to_a_better_rank_only() {
-        let line = Line::new(2);
-        assert_eq!(line.push(Rank(3), "first"), None);
-        assert_eq!(line.push(Rank(3), "second"), None);
+        let lines = one_line(2);
+        assert_eq!(lines.push(0, Rank(3), "first"), None);
+        assert_eq!(lines.push(0, Rank(3), "second"), None);
 
-        assert!(line.has_place(Rank(2)) && !line.has_place(Rank(3)));
-        assert_eq!(line.push(Rank(3), "equal"), Some("equal"));
-        assert_eq!(line.push(Rank(9), "worse"), Some("worse"));
-        assert_eq!(line.push(Rank(0), "better"), Some("second"));
-        assert_eq!(line.try_pop(), Some("better"));
+        assert!(lines.has_place(0, Rank(2)) && !lines.has_place(0, Rank(3)));
+        assert_eq!(lines.push(0, Rank(3), "equal"), Some("equal"));
+        assert_eq!(lines.push(0, Rank(9), "worse"), Some("worse"));
+        assert_eq!(lines.push(0, Rank(0), "better"), Some("second"));
+        assert_eq!(lines.try_pop(), Some("better"));
     }
 
     #[test]
-    fn a_closed_line_is_emptied_before_it_ends() {
-        let line = Line::new(2);
-        line.push(Rank::FIRST, "job");
-        line.close();
+    fn a_long_line_delays_another_by_one_job_at_a_time() {
+        let lines = one_line(10);
+        let other = lines.add(1);
+        for _ in 0..4 {
+            assert_eq!(lines.push(0, Rank(0), "a"), None);
+        }
+        assert_eq!(lines.try_pop(), Some("a"));
 
-        assert_eq!(line.pop(), Some("job"));
-        assert_eq!(line.pop(), None);
+        assert_eq!(lines.push(other, Rank(9), "b"), None);
+        assert!(lines.has_place(0, Rank(9)) && !lines.has_place(other, Rank(9)));
+        let order: String = std::iter::from_fn(|| lines.try_pop()).collect();
+
+        assert_eq!(order, "baaa");
+    }
+
+    #[test]
+    fn closed_lines_are_emptied_before_they_end() {
+        let lines = one_line(2);
+        lines.push(0, Rank::FIRST, "job");
+        lines.close();
+
+        assert_eq!(lines.pop(), Some("job"));
+        assert_eq!(lines.pop(), None);
     }
 }

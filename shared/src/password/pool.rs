@@ -9,6 +9,9 @@
 //! in a longer line would only be a later refusal. N waiting callers over T threads wait N × 19 ms / T at
 //! most. Who goes first and who loses a place is decided by [`Rank`], so a flood from those who
 //! have tried much lately keeps nobody else out.
+//!
+//! Callers that must not wait for one another have lines of their own before the same threads
+//! ([`HashPool::beside`]), which are served in turn.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,9 +22,10 @@ use std::thread;
 use tokio::sync::oneshot;
 use zeroize::Zeroizing;
 
-use super::comparison::first_match;
-use super::line::Line;
-use super::{Form, HashFault, Hasher, Password, PasswordFault, PersonalWords, Salt, Verifier, os_randomness};
+use super::comparison::{first_light_match, first_match};
+use super::line::Lines;
+use super::reservations::{Reservation, Reservations};
+use super::{Cost, Form, HashFault, Hasher, Password, PasswordFault, PersonalWords, Salt, Verifier, os_randomness};
 
 /// Who goes first when several wait: the smallest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,21 +39,23 @@ impl Rank {
 /// One thing to do with a thread's hasher, or without one: then the job reports that it had no place.
 type Job = Box<dyn FnOnce(Option<&mut Hasher>) + Send>;
 
-/// A fixed number of threads that make and check verifiers.
+/// A line before a fixed number of threads that make and check verifiers.
 ///
-/// A caller that goes away takes its job along unless a thread has begun it. Dropping the pool ends
-/// each thread after the jobs that wait; dropping does not block.
+/// A caller that goes away takes its job along unless a thread has begun it. Dropping the pool and all
+/// beside it ends each thread after the jobs that wait; dropping does not block.
 pub struct HashPool {
-    line: Arc<Line<(Job, Counted)>>,
-    gauges: Arc<Gauges>,
-    threads: usize,
+    threads: Arc<Threads>,
+    line: usize,
+    reservations: Reservations,
+    waiting: Arc<AtomicUsize>,
+    mailed_cost: Cost,
 }
 
-/// What the pool's gauges show.
-#[derive(Default)]
-struct Gauges {
-    in_use: AtomicUsize,
-    waiting: AtomicUsize,
+/// The threads of a pool, as those who ask them hold them.
+struct Threads {
+    lines: Arc<Lines<(Job, Counted)>>,
+    in_use: Arc<AtomicUsize>,
+    number: usize,
 }
 
 impl HashPool {
@@ -59,18 +65,45 @@ impl HashPool {
     ///
     /// The operating system's, if it gives no thread.
     pub fn start(threads: usize, waiting_max: usize) -> io::Result<Self> {
-        let pool = Self {
-            line: Arc::new(Line::new(waiting_max)),
-            gauges: Arc::default(),
-            threads: threads.max(1),
+        let threads = Threads {
+            lines: Arc::new(Lines::new()),
+            in_use: Arc::default(),
+            number: threads.max(1),
         };
-        for n in 1..=pool.threads {
-            let (line, gauges) = (Arc::clone(&pool.line), Arc::clone(&pool.gauges));
+        for n in 1..=threads.number {
+            let (lines, in_use) = (Arc::clone(&threads.lines), Arc::clone(&threads.in_use));
             thread::Builder::new()
                 .name(format!("hash-{n}"))
-                .spawn(move || work(&line, &gauges))?;
+                .spawn(move || work(&lines, &in_use))?;
         }
-        Ok(pool)
+        Ok(Self {
+            line: threads.lines.add(waiting_max),
+            reservations: Reservations::new(waiting_max),
+            threads: Arc::new(threads),
+            waiting: Arc::default(),
+            mailed_cost: Cost::Light,
+        })
+    }
+
+    /// Another line before the same threads, in which at most `waiting_max` jobs wait.
+    ///
+    /// The lines are served in turn: neither waits longer for the other than for one job each time.
+    #[must_use]
+    pub fn beside(&self, waiting_max: usize) -> Self {
+        Self {
+            threads: Arc::clone(&self.threads),
+            line: self.threads.lines.add(waiting_max),
+            reservations: Reservations::new(waiting_max),
+            waiting: Arc::default(),
+            mailed_cost: self.mailed_cost,
+        }
+    }
+
+    /// The same pool, which expects verifiers of mailed passwords to have this cost, so that the time of a check
+    /// tells nothing about them (`comparison.rs`).
+    #[must_use]
+    pub fn expecting(self, mailed_cost: Cost) -> Self {
+        Self { mailed_cost, ..self }
     }
 
     /// Makes the verifier of a password and gives both back.
@@ -103,7 +136,7 @@ impl HashPool {
 
     /// Finds which of a person's verifiers a candidate matches.
     ///
-    /// Costs one hash whatever is stored, so the time shows neither which one matched nor whether the
+    /// Costs as much whatever is stored, so the time shows neither which one matched nor whether the
     /// person exists (`comparison.rs`). A newer verifier comes before an older one.
     ///
     /// # Errors
@@ -115,29 +148,49 @@ impl HashPool {
         verifiers: Vec<(Verifier, Form)>,
         candidate: Zeroizing<String>,
     ) -> Result<Option<usize>, HashFault> {
-        self.ask(rank, move |hasher| first_match(hasher, &verifiers, &candidate))
+        let cost = self.mailed_cost;
+        self.ask(rank, move |hasher| first_match(hasher, &verifiers, &candidate, cost))
             .await
     }
 
-    /// Whether a job of this rank would find a place in the line now. A caller that asks first spares
-    /// the work before a refusal.
-    pub fn has_place(&self, rank: Rank) -> bool {
-        self.line.has_place(rank)
+    /// Finds which of a person's mailed passwords with a light verifier a candidate is, in a third of a
+    /// millisecond. Others do not match.
+    ///
+    /// # Errors
+    ///
+    /// As [`HashPool::verify`].
+    pub async fn verify_light(
+        &self,
+        verifiers: Vec<(Verifier, Form)>,
+        candidate: Zeroizing<String>,
+    ) -> Result<Option<usize>, HashFault> {
+        self.ask(Rank::FIRST, move |hasher| {
+            first_light_match(hasher, &verifiers, &candidate)
+        })
+        .await
+    }
+
+    /// A place for a caller of this rank that has to do something else first, such as to ask a database. None when the
+    /// caller would find the line full, or when as many callers of its kind or a better one have places already: so
+    /// no more callers wait for that database than the line has places for.
+    pub fn reserve(&self, rank: Rank) -> Option<Reservation> {
+        let has_place = self.threads.lines.has_place(self.line, rank);
+        has_place.then(|| self.reservations.take(rank)).flatten()
     }
 
     /// Threads that are hashing now.
     pub fn in_use(&self) -> usize {
-        self.gauges.in_use.load(Ordering::Relaxed)
+        self.threads.in_use.load(Ordering::Relaxed)
     }
 
     /// Threads there are.
     pub fn threads(&self) -> usize {
-        self.threads
+        self.threads.number
     }
 
-    /// Callers whose job no thread has begun.
+    /// Callers of this line whose job no thread has begun.
     pub fn waiting(&self) -> usize {
-        self.gauges.waiting.load(Ordering::Relaxed)
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Has a thread do `work` and waits for its answer.
@@ -146,7 +199,7 @@ impl HashPool {
         rank: Rank,
         work: impl FnOnce(&mut Hasher) -> T + Send + 'static,
     ) -> Result<T, HashFault> {
-        let waiting = Counted::new(&self.gauges, |gauges| &gauges.waiting);
+        let waiting = Counted::new(&self.waiting);
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |hasher| {
             // A caller that went away needs no hash, and 19 ms of a core are worth sparing.
@@ -155,25 +208,25 @@ impl HashPool {
                 let _caller_may_have_gone_meanwhile = answer.send(result);
             }
         });
-        if let Some((without_place, _)) = self.line.push(rank, (job, waiting)) {
+        if let Some((without_place, _)) = self.threads.lines.push(self.line, rank, (job, waiting)) {
             without_place(None);
         }
         answered.await.map_err(|_| HashFault::NoAnswer)?
     }
 }
 
-impl Drop for HashPool {
+impl Drop for Threads {
     fn drop(&mut self) {
-        self.line.close();
+        self.lines.close();
     }
 }
 
 /// The life of one thread: ends when the pool is dropped.
-fn work(line: &Line<(Job, Counted)>, gauges: &Arc<Gauges>) {
+fn work(lines: &Lines<(Job, Counted)>, in_use: &Arc<AtomicUsize>) {
     let mut hasher = Hasher::new();
-    while let Some((job, waiting)) = next_job(line, &mut hasher) {
+    while let Some((job, waiting)) = next_job(lines, &mut hasher) {
         drop(waiting);
-        let in_use = Counted::new(gauges, |gauges| &gauges.in_use);
+        let in_use = Counted::new(in_use);
         // A job that panics loses its caller's answer, not this thread. What it left in the
         // hasher is in doubt, so the hasher goes with it.
         if catch_unwind(AssertUnwindSafe(|| job(Some(&mut hasher)))).is_err() {
@@ -184,149 +237,28 @@ fn work(line: &Line<(Job, Counted)>, gauges: &Arc<Gauges>) {
 }
 
 /// Takes the next job, and uses the pause to wipe the arena if there is none yet.
-fn next_job(line: &Line<(Job, Counted)>, hasher: &mut Hasher) -> Option<(Job, Counted)> {
-    line.try_pop().or_else(|| {
+fn next_job(lines: &Lines<(Job, Counted)>, hasher: &mut Hasher) -> Option<(Job, Counted)> {
+    lines.try_pop().or_else(|| {
         hasher.wipe();
-        line.pop()
+        lines.pop()
     })
 }
 
 /// One more in a gauge for as long as it lives.
-struct Counted {
-    gauges: Arc<Gauges>,
-    gauge: fn(&Gauges) -> &AtomicUsize,
-}
+struct Counted(Arc<AtomicUsize>);
 
 impl Counted {
-    fn new(gauges: &Arc<Gauges>, gauge: fn(&Gauges) -> &AtomicUsize) -> Self {
-        gauge(gauges).fetch_add(1, Ordering::Relaxed);
-        Self {
-            gauges: Arc::clone(gauges),
-            gauge,
-        }
+    fn new(gauge: &Arc<AtomicUsize>) -> Self {
+        gauge.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(gauge))
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        (self.gauge)(&self.gauges).fetch_sub(1, Ordering::Relaxed);
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use tokio::task::JoinHandle;
-
-    use super::*;
-
-    fn password() -> Password {
-        Password::generate(&mut os_randomness()).unwrap()
-    }
-
-    fn secret(password: &Password) -> Zeroizing<String> {
-        Zeroizing::new(password.expose_for_mail().to_owned())
-    }
-
-    #[tokio::test]
-    async fn a_password_that_was_hashed_is_found_among_others() {
-        let pool = HashPool::start(2, 4).unwrap();
-        let (_, other) = pool.hash(password()).await.unwrap();
-        let (password, verifier) = pool.hash(password()).await.unwrap();
-        let verifiers = vec![(other, Form::Generated), (verifier, Form::Generated)];
-
-        let found = pool.verify(Rank::FIRST, verifiers.clone(), secret(&password)).await;
-        assert_eq!(found.unwrap(), Some(1));
-        let found = pool
-            .verify(Rank::FIRST, verifiers, Zeroizing::new("wrong".into()))
-            .await;
-        assert_eq!(found.unwrap(), None);
-        assert_eq!(pool.verify(Rank::FIRST, vec![], secret(&password)).await.unwrap(), None);
-    }
-
-    #[tokio::test]
-    async fn a_panic_loses_its_own_answer_only() {
-        let pool = HashPool::start(1, 4).unwrap();
-
-        let lost = pool.ask(Rank::FIRST, |_| panic!("on purpose")).await;
-
-        assert!(matches!(lost, Err::<(), _>(HashFault::NoAnswer)));
-        assert!(pool.hash(password()).await.is_ok());
-        assert_eq!(pool.waiting(), 0);
-    }
-
-    /// Occupies the pool's only thread until something is sent.
-    async fn occupied(pool: &Arc<HashPool>) -> (std::sync::mpsc::Sender<()>, JoinHandle<Result<bool, HashFault>>) {
-        let (go, gone) = std::sync::mpsc::channel::<()>();
-        let busy = tokio::spawn({
-            let pool = Arc::clone(pool);
-            async move { pool.ask(Rank::FIRST, move |_| gone.recv().is_ok()).await }
-        });
-        while pool.in_use() == 0 {
-            tokio::task::yield_now().await;
-        }
-        (go, busy)
-    }
-
-    #[tokio::test]
-    async fn a_caller_that_goes_away_takes_its_job_along() {
-        let pool = Arc::new(HashPool::start(1, 2).unwrap());
-        let (go, busy) = occupied(&pool).await;
-
-        let waiting = [(); 2].map(|()| {
-            let pool = Arc::clone(&pool);
-            tokio::spawn(async move { pool.ask(Rank::FIRST, |_| panic!("nobody waits for this")).await })
-        });
-        while pool.waiting() < 2 {
-            tokio::task::yield_now().await;
-        }
-        for caller in waiting {
-            caller.abort();
-            let _cancelled: Result<Result<(), _>, _> = caller.await;
-        }
-        go.send(()).unwrap();
-
-        assert!(busy.await.unwrap().unwrap());
-        assert!(pool.ask(Rank::FIRST, |_| true).await.unwrap());
-        assert_eq!((pool.waiting(), pool.threads()), (0, 1));
-    }
-
-    #[tokio::test]
-    async fn a_full_line_is_refused_at_once_and_a_better_rank_takes_a_place() {
-        let pool = Arc::new(HashPool::start(1, 1).unwrap());
-        let (go, busy) = occupied(&pool).await;
-        let ask = |rank: u32| {
-            let pool = Arc::clone(&pool);
-            tokio::spawn(async move { pool.ask(Rank(rank), move |_| rank).await })
-        };
-        let displaced = ask(5);
-        while pool.waiting() < 1 {
-            tokio::task::yield_now().await;
-        }
-
-        assert!(matches!(ask(5).await.unwrap(), Err(HashFault::Busy)));
-        let known = ask(0);
-        assert!(matches!(displaced.await.unwrap(), Err(HashFault::Busy)));
-
-        go.send(()).unwrap();
-        assert!(busy.await.unwrap().unwrap());
-        assert_eq!(known.await.unwrap().unwrap(), 0);
-    }
-
-    #[tokio::test]
-    async fn dropping_the_pool_ends_its_threads() {
-        let pool = HashPool::start(3, 1).unwrap();
-        pool.hash(password()).await.unwrap();
-        let gauges = Arc::downgrade(&pool.gauges);
-
-        drop(pool);
-
-        let ended = async {
-            while gauges.strong_count() > 0 {
-                tokio::task::yield_now().await;
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap();
-    }
-}
+mod tests;

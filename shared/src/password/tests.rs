@@ -31,6 +31,7 @@ pub(super) fn earlier() -> (&'static str, Verifier) {
     let password = Password {
         shown: hashed,
         form: Form::Chosen,
+        cost: Cost::Full,
     };
     (shown, Hasher::new().hash(&password, &salt()).unwrap())
 }
@@ -79,7 +80,12 @@ fn each_sign_is_as_likely_as_any_other() {
 
 #[test]
 fn argon2s_own_verification_accepts_our_verifiers() {
-    for (password, parameters) in [(chosen(), "m=19456,t=2,p=1"), (generated(), "m=64,t=1,p=1")] {
+    for (password, parameters) in [
+        (chosen(), "m=19456,t=2,p=1"),
+        (generated(), "m=64,t=1,p=1"),
+        (generated().with_cost(Cost::Full), "m=19456,t=2,p=1"),
+        (chosen().with_cost(Cost::Light), "m=19456,t=2,p=1"),
+    ] {
         let verifier = Hasher::new().hash(&password, &salt()).unwrap();
 
         let read = PasswordHash::new(verifier.as_stored()).unwrap();
@@ -94,6 +100,15 @@ fn argon2s_own_verification_accepts_our_verifiers() {
         );
         assert!(Argon2::default().verify_password(b"wrong", &read).is_err());
     }
+}
+
+#[test]
+fn the_cost_of_mailed_passwords_is_light_or_owasp() {
+    assert_eq!(
+        (Cost::parse("light"), Cost::parse("owasp")),
+        (Ok(Cost::Light), Ok(Cost::Full))
+    );
+    assert_eq!(Cost::parse("full"), Err("is \"full\"; write light or owasp".to_owned()));
 }
 
 #[test]

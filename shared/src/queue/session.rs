@@ -119,7 +119,7 @@ impl Brokers {
     /// Brokers at these `amqp://` or `amqps://` addresses.
     pub fn new(urls: Vec<String>) -> Self {
         Self {
-            urls: urls.into_iter().map(address::with_heartbeat).collect(),
+            urls: urls.into_iter().map(address::with_defaults).collect(),
         }
     }
 

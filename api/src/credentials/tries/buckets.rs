@@ -5,9 +5,13 @@ use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Buckets remembered. One is remembered until it is full again: 50 minutes at most, most of them
+/// Buckets remembered. One is remembered until it is full again: an hour at most, most of them
 /// under two minutes. 100,000 take about 4 MB.
 const BUCKETS_MAX: usize = 100_000;
+
+/// Buckets left after some were forgotten to make room. Finding those to forget takes a look at all of
+/// them, so a tenth goes at a time.
+const BUCKETS_KEPT: usize = BUCKETS_MAX / 10 * 9;
 
 /// How much a bucket allows: `at_once` tokens, then one more each `pause`.
 #[derive(Clone, Copy, Debug)]
@@ -86,16 +90,24 @@ impl Buckets {
     }
 }
 
-/// Forgets the buckets that are full again, or else the one that will be first.
+/// Forgets the buckets that are full again; if most are not, also those that will be first.
 fn make_room(full_at: &mut HashMap<u64, Instant>, now: Instant) {
     full_at.retain(|_, at| *at > now);
-    if full_at.len() < BUCKETS_MAX {
+    if full_at.len() <= BUCKETS_KEPT {
         return;
     }
-    let fullest = full_at.iter().min_by_key(|(_, at)| **at).map(|(key, _)| *key);
-    if let Some(key) = fullest {
-        full_at.remove(&key);
-    }
+    let mut times: Vec<Instant> = full_at.values().copied().collect();
+    let surplus = times.len() - BUCKETS_KEPT;
+    let (_, last_forgotten, _) = times.select_nth_unstable(surplus - 1);
+    let last_forgotten = *last_forgotten;
+    full_at.retain(|_, at| *at >= last_forgotten);
+    // Of those that are full at that very time only as many as have to go.
+    let mut left = full_at.len().saturating_sub(BUCKETS_KEPT);
+    full_at.retain(|_, at| {
+        let goes = left > 0 && *at == last_forgotten;
+        left -= usize::from(goes);
+        !goes
+    });
 }
 
 #[cfg(test)]
@@ -149,13 +161,29 @@ mod tests {
         let (buckets, now) = (Buckets::default(), Instant::now());
         assert_eq!(taken(&buckets, "guessed at", now), 10);
 
-        for n in 0..BUCKETS_MAX + 10 {
+        for n in 0..BUCKETS_MAX * 3 {
             assert!(buckets.take(&[(n, TEN)], now).is_ok());
+            assert!(buckets.full_at.lock().unwrap().len() <= BUCKETS_MAX);
         }
 
-        assert_eq!(buckets.full_at.lock().unwrap().len(), BUCKETS_MAX);
         assert_eq!(taken(&buckets, "guessed at", now), 0);
-        assert!(buckets.take(&[("later", TEN)], now + Duration::from_mins(1)).is_ok());
-        assert_eq!(buckets.full_at.lock().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn room_is_made_for_many_at_a_time() {
+        let (buckets, start) = (Buckets::default(), Instant::now());
+        let later = |n: usize| start + Duration::from_millis(n as u64);
+        for n in 0..=BUCKETS_MAX {
+            assert!(buckets.take(&[(n, TEN)], later(n / 100)).is_ok());
+        }
+
+        assert_eq!(buckets.full_at.lock().unwrap().len(), BUCKETS_KEPT + 1);
+        assert!(buckets.take(&[(0, TEN)], later(1_001)).is_ok());
+        assert_eq!(
+            buckets.missing(&0, TEN, later(1_001)),
+            1,
+            "the oldest was not forgotten"
+        );
+        assert_eq!(buckets.missing(&BUCKETS_MAX, TEN, later(1_001)), 1);
     }
 }

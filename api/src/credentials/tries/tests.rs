@@ -2,26 +2,57 @@ use super::*;
 
 const KEY: Place = Place::Platform { key: Uuid::nil() };
 
-fn at(place: Place, person: &'static str, client: &'static str) -> Attempt<'static> {
-    Attempt {
-        place,
-        person,
-        client: Some(client),
-        is_known: false,
+/// Who tries, for whom.
+#[derive(Clone)]
+struct Tried {
+    place: Place,
+    person: String,
+    client: Option<Client>,
+    is_known: bool,
+    is_like_mailed: bool,
+}
+
+impl Tried {
+    fn take(&self, tries: &Tries, now: Instant) -> Result<Try, Refusal> {
+        let attempt = Attempt {
+            place: self.place,
+            person: &self.person,
+            client: self.client.as_ref(),
+            is_known: self.is_known,
+            is_like_mailed: self.is_like_mailed,
+        };
+        tries.take(attempt, now)
     }
 }
 
-fn known(attempt: Attempt<'static>) -> Attempt<'static> {
-    Attempt {
+fn at(place: Place, person: &str, client: &str) -> Tried {
+    Tried {
+        place,
+        person: person.to_owned(),
+        client: Some(Client::of_platform(client)),
+        is_known: false,
+        is_like_mailed: false,
+    }
+}
+
+fn unnamed(place: Place, person: &str) -> Tried {
+    Tried {
+        client: None,
+        ..at(place, person, "")
+    }
+}
+
+fn known(tried: Tried) -> Tried {
+    Tried {
         is_known: true,
-        ..attempt
+        ..tried
     }
 }
 
 /// Tries until one is refused, and why.
-fn taken(tries: &Tries, attempt: Attempt<'_>, now: Instant) -> (usize, UsedUp) {
+fn taken(tries: &Tries, tried: &Tried, now: Instant) -> (usize, UsedUp) {
     for n in 0.. {
-        match tries.take(attempt, now) {
+        match tried.take(tries, now) {
             Ok(spent) => drop(spent),
             Err(refusal) => return (n, refusal.used_up),
         }
@@ -34,8 +65,8 @@ fn a_guesser_elsewhere_leaves_a_person_all_their_tries() {
     let (tries, now) = (Tries::for_threads(1), Instant::now());
 
     for place in [Place::Console, KEY] {
-        assert_eq!(taken(&tries, at(place, "priya", "guesser"), now), (10, UsedUp::Person));
-        assert_eq!(taken(&tries, at(place, "priya", "office"), now), (10, UsedUp::Person));
+        assert_eq!(taken(&tries, &at(place, "priya", "guesser"), now), (10, UsedUp::Person));
+        assert_eq!(taken(&tries, &at(place, "priya", "office"), now), (10, UsedUp::Person));
     }
 }
 
@@ -44,10 +75,10 @@ fn console_and_platform_share_no_tries() {
     let (tries, now) = (Tries::for_threads(1), Instant::now());
 
     for person in ["priya@lerna.example", "console priya@lerna.example"] {
-        assert_eq!(taken(&tries, at(KEY, person, "guesser"), now), (10, UsedUp::Person));
+        assert_eq!(taken(&tries, &at(KEY, person, "guesser"), now), (10, UsedUp::Person));
     }
     assert_eq!(
-        taken(&tries, at(Place::Console, "priya@lerna.example", "guesser"), now).0,
+        taken(&tries, &at(Place::Console, "priya@lerna.example", "guesser"), now).0,
         10
     );
 }
@@ -57,13 +88,8 @@ fn guessing_from_many_clients_is_bounded_and_delays_no_known_client() {
     let (tries, now) = (Tries::for_threads(1), Instant::now());
     let clients: Vec<String> = (0..20).map(|n| format!("198.51.100.{n}")).collect();
     let tried_from = |client: &str, is_known| {
-        let attempt = Attempt {
-            place: Place::Console,
-            person: "priya",
-            client: Some(client),
-            is_known,
-        };
-        taken(&tries, attempt, now)
+        let tried = at(Place::Console, "priya", client);
+        taken(&tries, &Tried { is_known, ..tried }, now)
     };
 
     let guesses: usize = clients.iter().map(|client| tried_from(client, false).0).sum();
@@ -73,23 +99,123 @@ fn guessing_from_many_clients_is_bounded_and_delays_no_known_client() {
     assert_eq!(tried_from("office", true), (10, UsedUp::Person));
     let a_minute_later = now + Duration::from_mins(1);
     assert_eq!(
-        taken(&tries, at(Place::Console, "priya", "office"), a_minute_later).0,
+        taken(&tries, &at(Place::Console, "priya", "office"), a_minute_later).0,
         2
     );
+}
+
+/// What clients do at a person over hours: each tries as often as it may, every ten seconds.
+fn guessed_for(tries: &Tries, clients: &[String], start: Instant, seconds: u64) -> usize {
+    let at_second = |second| start + Duration::from_secs(second);
+    let guesses = (0..seconds)
+        .step_by(10)
+        .flat_map(|second| clients.iter().map(move |client| (second, client)));
+    let taken = guesses.filter(|(second, client)| {
+        let guess = at(KEY, "ada", client);
+        guess.take(tries, at_second(*second)).is_ok()
+    });
+    taken.count()
+}
+
+#[test]
+fn sixteen_networks_that_guess_for_hours_leave_room_for_a_new_device() {
+    let (tries, start) = (Tries::for_threads(1), Instant::now());
+    let clients: Vec<String> = (0..16).map(|n| format!("198.51.100.{n}")).collect();
+
+    for hour in 0..4_u64 {
+        let begun = start + Duration::from_hours(hour);
+        guessed_for(&tries, &clients, begun, 3_600);
+
+        let now = begun + Duration::from_hours(1);
+        let ada = at(KEY, "ada", &format!("203.0.113.{hour}")).take(&tries, now);
+        assert!(ada.is_ok(), "after {hour} hours: {ada:?}");
+    }
+}
+
+#[test]
+fn a_distributed_attack_has_two_guesses_a_minute() {
+    let (tries, start) = (Tries::for_threads(1), Instant::now());
+    let clients: Vec<String> = (0..100).map(|n| format!("198.51.100.{n}")).collect();
+
+    let guesses = guessed_for(&tries, &clients, start, 3_600);
+
+    assert!((100 + 115..=100 + 120).contains(&guesses), "{guesses} in an hour");
+    let late = at(KEY, "ada", "203.0.113.1").take(&tries, start + Duration::from_secs(3_590));
+    assert_eq!(late.unwrap_err().used_up, UsedUp::Person);
+}
+
+#[test]
+fn a_platform_that_names_no_client_has_a_hundred_tries_at_a_person() {
+    let (tries, now) = (Tries::for_threads(2), Instant::now());
+
+    assert_eq!(taken(&tries, &unnamed(KEY, "ada"), now), (100, UsedUp::Person));
+
+    // Those with a name, and those in the shape of a mailed password, are others.
+    assert_eq!(taken(&tries, &at(KEY, "ada", "phone"), now).0, 10);
+    let like_mailed = Tried {
+        is_like_mailed: true,
+        ..unnamed(KEY, "ada")
+    };
+    assert_eq!(taken(&tries, &like_mailed, now).0, 100);
+}
+
+#[test]
+fn the_networks_of_one_holder_are_not_as_many_clients() {
+    for (prefix, at_one_person, over_all) in [("2001:db8:1:2", 10, 10), ("2001:db8:1", 10, 40)] {
+        for (persons, expected) in [(1, at_one_person), (10_000, over_all)] {
+            let (tries, now) = (Tries::for_threads(1), Instant::now());
+            let taken = (0..10_000).filter(|n| {
+                let address = format!("{prefix}:{n:x}::1").parse().unwrap();
+                let tried = Tried {
+                    client: Some(Client::at(address)),
+                    ..at(Place::Console, &format!("person{}", n % persons), "")
+                };
+                tried.take(&tries, now).is_ok()
+            });
+            assert_eq!(taken.count(), expected, "{prefix}, {persons} persons");
+
+            assert!(
+                at(Place::Console, "priya", "2001:db8:ffff::1")
+                    .take(&tries, now)
+                    .is_ok()
+            );
+        }
+    }
+}
+
+#[test]
+fn the_worst_of_an_addresss_networks_decides_its_rank() {
+    let (tries, now) = (Tries::for_threads(1), Instant::now());
+    let rank_of = |address: &str| at(Place::Console, address, address).take(&tries, now).unwrap().rank;
+    let first = rank_of("2001:db8:1:1::1");
+
+    for n in 2..=20 {
+        rank_of(&format!("2001:db8:1:{n:x}00::1"));
+    }
+
+    assert!(rank_of("2001:db8:1:ff00::1") > first);
+    assert_eq!(rank_of("2001:db8:2:1::1"), first);
+}
+
+#[test]
+fn light_checks_are_bounded_by_key() {
+    let (tries, now) = (Tries::for_threads(1), Instant::now());
+    let allowed = |key| {
+        (0..2_000)
+            .take_while(|_| tries.allow_light_check(Uuid::from_u128(key), now))
+            .count()
+    };
+
+    assert_eq!((allowed(1), allowed(1), allowed(2)), (1_000, 0, 1_000));
+    assert!(tries.allow_light_check(Uuid::from_u128(1), now + Duration::from_millis(5)));
 }
 
 #[test]
 fn an_address_at_the_console_has_ten_tries_over_all_persons() {
     let (tries, now) = (Tries::for_threads(1), Instant::now());
     let try_for = |n: usize, now| {
-        let person = format!("person{n}");
-        let attempt = Attempt {
-            place: Place::Console,
-            person: &person,
-            client: Some("203.0.113.7"),
-            is_known: false,
-        };
-        tries.take(attempt, now).map(drop)
+        let tried = at(Place::Console, &format!("person{n}"), "203.0.113.7");
+        tried.take(&tries, now).map(drop)
     };
 
     assert!((0..10).all(|n| try_for(n, now).is_ok()));
@@ -98,7 +224,7 @@ fn an_address_at_the_console_has_ten_tries_over_all_persons() {
     assert_eq!((refusal.used_up, refusal.seconds()), (UsedUp::Client, 5));
     assert!(try_for(11, now + Duration::from_secs(5)).is_ok());
     assert_eq!(
-        taken(&tries, known(at(Place::Console, "person0", "203.0.113.7")), now).0,
+        taken(&tries, &known(at(Place::Console, "person0", "203.0.113.7")), now).0,
         10
     );
 }
@@ -108,14 +234,8 @@ fn two_hundred_addresses_leave_room_for_one_more() {
     let (tries, now) = (Tries::for_threads(1), Instant::now());
     let mut ranks = Vec::new();
     for n in 0..2_000 {
-        let (person, client) = (format!("person{n}"), format!("198.51.100.{}", n % 200));
-        let attempt = Attempt {
-            place: Place::Console,
-            person: &person,
-            client: Some(&client),
-            is_known: false,
-        };
-        match tries.take(attempt, now) {
+        let client = format!("198.51.100.{}", n % 200);
+        match at(Place::Console, &format!("person{n}"), &client).take(&tries, now) {
             Ok(spent) => ranks.push(spent.rank),
             Err(refusal) => assert_eq!(refusal.used_up, UsedUp::Everybody),
         }
@@ -123,9 +243,10 @@ fn two_hundred_addresses_leave_room_for_one_more() {
 
     // Three of each, and 200 more from what all share.
     assert_eq!(ranks.len(), 800);
-    let priya = tries.take(at(Place::Console, "priya", "203.0.113.7"), now).unwrap();
+    let priya = at(Place::Console, "priya", "203.0.113.7").take(&tries, now).unwrap();
     assert!(ranks.iter().skip(200).all(|rank| priya.rank < *rank));
-    let device = tries.take(known(at(Place::Console, "priya", "device")), now).unwrap();
+    let device = known(at(Place::Console, "priya", "device"));
+    let device = device.take(&tries, now).unwrap();
     assert!(ranks.iter().all(|rank| device.rank < *rank));
 }
 
@@ -133,16 +254,10 @@ fn two_hundred_addresses_leave_room_for_one_more() {
 fn a_key_is_bounded_and_known_clients_of_its_platform_are_not() {
     let (tries, now) = (Tries::for_threads(2), Instant::now());
     let try_for = |n: usize, key: u128| {
-        let person = format!("person{n}");
-        let attempt = Attempt {
-            place: Place::Platform {
-                key: Uuid::from_u128(key),
-            },
-            person: &person,
-            client: None,
-            is_known: false,
+        let place = Place::Platform {
+            key: Uuid::from_u128(key),
         };
-        tries.take(attempt, now).map(drop)
+        unnamed(place, &format!("person{n}")).take(&tries, now).map(drop)
     };
 
     assert!((0..800).all(|n| try_for(n, 1).is_ok()));
@@ -156,7 +271,7 @@ fn a_key_is_bounded_and_known_clients_of_its_platform_are_not() {
         "priya",
         "her phone",
     ));
-    assert!(tries.take(known, now).is_ok());
+    assert!(known.take(&tries, now).is_ok());
 }
 
 #[test]
@@ -165,11 +280,11 @@ fn a_right_password_costs_no_try() {
     let attempt = at(Place::Console, "priya", "office");
 
     for _ in 0..1_000 {
-        let spent = tries.take(attempt, now).unwrap();
+        let spent = attempt.take(&tries, now).unwrap();
         tries.give_back(spent);
     }
 
-    assert_eq!(taken(&tries, attempt, now).0, 10);
+    assert_eq!(taken(&tries, &attempt, now).0, 10);
 }
 
 #[test]
