@@ -142,7 +142,7 @@ impl Pipeline {
         steps.begin_step("send");
         let mut answer = self
             .mailer
-            .send(&mail.envelope, &mail.message, lane, &|| lease.holds())
+            .send(&mail.envelope, &mail.wire, lane, &|| lease.holds())
             .await;
         steps.end_step();
         if password.is_some_and(|password| password.appears_in(&answer.reply)) {

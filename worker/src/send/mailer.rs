@@ -103,19 +103,14 @@ impl Mailer {
 
     /// Hands one mail to the relay and reports what became of it.
     ///
+    /// `wire` is written as it is: no line of it begins with a dot but the last, which is the final dot.
     /// Mails of the bulk `lane` leave some connections to the others: see [`for_bulk`](super::for_bulk).
     /// `may_start_body` is asked once everything but the body is done; `false` ends the attempt as
     /// [`NotBegun`](super::Verdict::NotBegun). So does the process's wish to stop, at whatever step before the body:
     /// no body begins after it, for nobody may be left to hear the answer. A body that has begun
     /// goes on. Dropping the future in the middle closes the connection; whether the mail arrived
     /// is then unknown if the body had begun.
-    pub async fn send(
-        &self,
-        envelope: &Envelope,
-        message: &[u8],
-        lane: Lane,
-        may_start_body: MayStartBody<'_>,
-    ) -> Answer {
+    pub async fn send(&self, envelope: &Envelope, wire: &[u8], lane: Lane, may_start_body: MayStartBody<'_>) -> Answer {
         let has_begun = AtomicBool::new(false);
         let may_start_body = || {
             let may = !self.lifecycle.is_stopping() && may_start_body();
@@ -124,7 +119,7 @@ impl Mailer {
         };
         let mail = Outgoing {
             envelope,
-            message,
+            wire,
             may_start_body: &may_start_body,
             ends: Instant::now() + self.slots.settings.deadlines.attempt,
         };

@@ -21,7 +21,6 @@
 //! silence means unsure, never failed. No secret and no mail goes over a line that is not as private
 //! as `SMTP_URL` demands.
 
-mod body;
 mod breaker;
 mod connection;
 mod envelope;

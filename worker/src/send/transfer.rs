@@ -22,7 +22,6 @@ use shared::failpoint::{self, Point, reach};
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout_at;
 
-use super::body;
 use super::connection::Connection;
 use super::envelope::Envelope;
 use super::phase::Phase;
@@ -38,7 +37,8 @@ pub type MayStartBody<'a> = &'a (dyn Fn() -> bool + Sync);
 #[derive(Clone, Copy)]
 pub(super) struct Outgoing<'a> {
     pub(super) envelope: &'a Envelope,
-    pub(super) message: &'a [u8],
+    /// The message with its final dot, as it is written.
+    pub(super) wire: &'a [u8],
     pub(super) may_start_body: MayStartBody<'a>,
     /// When the attempt is over, whatever step it is at.
     pub(super) ends: Instant,
@@ -52,8 +52,16 @@ impl Outgoing<'_> {
     }
 }
 
+/// What ends every message.
+const FINAL_DOT: &str = ".\r\n";
+
 /// How long a relay that closed on us in the middle of the body has to say why.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// Octets of a message, which its final dot is no part of.
+const fn length_before_dot(wire: &[u8]) -> usize {
+    wire.len().saturating_sub(FINAL_DOT.len())
+}
 
 /// One command and the reply that lets the next one count.
 struct Step {
@@ -69,16 +77,15 @@ impl Connection {
     /// Dropping the future ends the connection with it.
     pub(super) async fn transfer(&mut self, mail: Outgoing<'_>) -> Answer {
         let Outgoing { envelope, ends, .. } = mail;
-        let message = match self.sendable(envelope, mail.message) {
-            Ok(message) => message,
+        let wire_form = match self.sendable(&mail) {
+            Ok(wire_form) => wire_form,
             Err(answer) => return answer,
         };
         self.is_clean = false;
         reach(Point::RelayConnected);
-        if let Some(answer) = self.offer(envelope, message, ends).await {
+        if let Some(answer) = self.offer(envelope, wire_form, ends).await {
             return answer;
         }
-        let wire_form = body::on_the_wire(message);
         // A word of the relay that is here before the body is not its answer to the body.
         if !self.wire.is_quiet() {
             let lost = if self.wire.has_ended() {
@@ -92,11 +99,13 @@ impl Connection {
         if !mail.has_time_for_the_dot(&self.terms.deadlines) || !(mail.may_start_body)() {
             return Answer::not_begun(Phase::Data, "held back before the body");
         }
-        self.deliver(&wire_form, ends).await
+        self.deliver(wire_form, ends).await
     }
 
     /// The message as text, unless this relay cannot carry it.
-    fn sendable<'a>(&self, envelope: &Envelope, message: &'a [u8]) -> Result<&'a str, Answer> {
+    fn sendable<'a>(&self, mail: &Outgoing<'a>) -> Result<&'a str, Answer> {
+        let Outgoing { envelope, wire, .. } = *mail;
+        let size = length_before_dot(wire);
         let refuse = |class, words: &str| Err(Answer::unsendable(class, words.to_owned()));
         if envelope.breaks_out() {
             return refuse(TroubleClass::AddressUnsupported, "the address has a control character");
@@ -105,27 +114,27 @@ impl Connection {
             let words = "the address is not ASCII and the relay does not offer SMTPUTF8";
             return refuse(TroubleClass::AddressUnsupported, words);
         }
-        if !message.is_ascii() && !self.offers.eight_bit {
+        if !wire.is_ascii() && !self.offers.eight_bit {
             return refuse(
                 TroubleClass::Refused,
                 "the mail is not ASCII and the relay does not offer 8BITMIME",
             );
         }
-        if let Some(largest) = self.offers.largest.filter(|largest| *largest < message.len()) {
-            let words = format!("the mail has {} bytes and the relay takes {largest}", message.len());
+        if let Some(largest) = self.offers.largest.filter(|largest| *largest < size) {
+            let words = format!("the mail has {size} bytes and the relay takes {largest}");
             return Err(Answer::unsendable(TroubleClass::ContentTooLarge, words));
         }
-        match std::str::from_utf8(message) {
-            Ok(message) => Ok(message),
+        match std::str::from_utf8(wire) {
+            Ok(wire_form) => Ok(wire_form),
             Err(_) => refuse(TroubleClass::Refused, "the mail is not text"),
         }
     }
 
     /// Everything before the body. `None` when the relay waits for it.
-    async fn offer(&mut self, envelope: &Envelope, message: &str, ends: Instant) -> Option<Answer> {
+    async fn offer(&mut self, envelope: &Envelope, wire_form: &str, ends: Instant) -> Option<Answer> {
         let mut refusal: Option<Answer> = None;
         let (mut has_recipient, mut is_open) = (false, false);
-        for step in self.steps(envelope, message) {
+        for step in self.steps(envelope, wire_form) {
             let heard = match step.command {
                 Some(_) if refusal.is_some() => break,
                 Some(commands) => self.ask(step.phase, &commands, ends).await,
@@ -156,8 +165,8 @@ impl Connection {
         refusal
     }
 
-    fn steps(&mut self, envelope: &Envelope, message: &str) -> Vec<Step> {
-        let mail = Mail::new(Some(envelope.sender().clone()), self.parameters(envelope, message));
+    fn steps(&mut self, envelope: &Envelope, wire_form: &str) -> Vec<Step> {
+        let mail = Mail::new(Some(envelope.sender().clone()), self.parameters(envelope, wire_form));
         let mut commands = vec![
             (Phase::Mail, false, mail.to_string()),
             (
@@ -192,12 +201,12 @@ impl Connection {
         commands.into_iter().map(&mut shared).collect()
     }
 
-    fn parameters(&self, envelope: &Envelope, message: &str) -> Vec<MailParameter> {
+    fn parameters(&self, envelope: &Envelope, wire_form: &str) -> Vec<MailParameter> {
         let mut parameters = Vec::new();
         if self.offers.largest.is_some() {
-            parameters.push(MailParameter::Size(message.len()));
+            parameters.push(MailParameter::Size(length_before_dot(wire_form.as_bytes())));
         }
-        if !message.is_ascii() {
+        if !wire_form.is_ascii() {
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
         if !envelope.is_ascii() {
@@ -209,7 +218,7 @@ impl Connection {
     /// The relay refused the recipient and waits for a body all the same: RFC 2920 3.1 asks for an
     /// empty one. Nobody is its recipient, so whatever the relay says to it, nothing was sent.
     async fn send_lone_dot(&mut self, ends: Instant) -> bool {
-        let heard = self.ask(Phase::Data, ".\r\n", ends).await;
+        let heard = self.ask(Phase::Data, FINAL_DOT, ends).await;
         heard.is_ok_and(|reply| reply.code != 421 && !reply.is_go_ahead())
     }
 
@@ -235,7 +244,7 @@ impl Connection {
         // Encrypted, the mail has more bytes than this, never fewer: so where the count falls short
         // of the dot, the dot has not left, and in doubt it has.
         let has_dot_left = flushed_at.is_some()
-            || self.wire.written().saturating_sub(written_before) > body::length_before_dot(wire_form) as u64;
+            || self.wire.written().saturating_sub(written_before) > length_before_dot(wire_form.as_bytes()) as u64;
         match heard {
             Ok(reply) => {
                 self.is_clean = (reply.is_completion() || reply.is_refusal()) && reply.code != 421;

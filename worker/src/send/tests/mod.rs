@@ -21,7 +21,7 @@ use shared::lifecycle::Lifecycle;
 use super::{Answer, Deadlines, Envelope, Mailer, MailerError, Phase, RelayUrl, Settings, TroubleClass, Verdict};
 use script::{Act, Moment, Relay, usual};
 
-const MESSAGE: &[u8] = b"Subject: Welcome\r\n\r\nHello Ada\r\n";
+const MESSAGE: &[u8] = b"Subject: Welcome\r\n\r\nHello Ada\r\n.\r\n";
 
 /// Deadlines that a good relay keeps even when the machine stalls for some seconds.
 fn quick() -> Settings {

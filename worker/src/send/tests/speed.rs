@@ -45,7 +45,7 @@ async fn measure(connections: usize, senders: u32, mails: u32, offers: &'static 
         }
     });
     let mailer = mailer_with(&url, Settings::for_connections(connections, "beckon.example.org"));
-    let message = "Subject: Welcome\r\n\r\n".to_owned() + &("x".repeat(70) + "\r\n").repeat(85);
+    let message = "Subject: Welcome\r\n\r\n".to_owned() + &("x".repeat(70) + "\r\n").repeat(85) + ".\r\n";
     let started = Instant::now();
     let tasks: Vec<_> = (0..senders)
         .map(|_| {
