@@ -74,7 +74,8 @@ impl EmailAddress {
         }
         check_local_part(local)?;
         let domain = public_domain(domain)?;
-        let wire = format!("{local}@{domain}");
+        let mut wire = String::with_capacity(local.len() + 1 + domain.len());
+        wire.extend([local, "@", &domain]);
         if wire.len() > ADDRESS_OCTETS {
             return Err(AddressFault::TooLong);
         }
@@ -88,6 +89,11 @@ impl EmailAddress {
     /// The whole address in the form SMTP carries, for the envelope and the `To` field.
     pub fn as_wire(&self) -> &str {
         &self.wire
+    }
+
+    /// The address in the form SMTP carries, without a copy.
+    pub fn into_wire(self) -> String {
+        self.wire
     }
 
     /// The whole address as its owner writes it, for pages and mails.
@@ -213,7 +219,7 @@ fn check_local_part(local: &str) -> Result<(), AddressFault> {
 }
 
 /// Turns a typed domain into the lower-case A-labels that DNS and SMTP know.
-fn public_domain(typed: &str) -> Result<String, AddressFault> {
+fn public_domain(typed: &str) -> Result<Cow<'_, str>, AddressFault> {
     if typed.starts_with('[') {
         return Err(AddressFault::DomainNotPublic);
     }
@@ -245,7 +251,7 @@ fn public_domain(typed: &str) -> Result<String, AddressFault> {
     match labels.next_back() {
         Some("localhost" | "localdomain") => Err(AddressFault::DomainNotPublic),
         Some(top) if top.bytes().all(|b| b.is_ascii_digit()) => Err(AddressFault::DomainNotPublic),
-        _ => Ok(domain.into_owned()),
+        _ => Ok(domain),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What a person gets: a filled letter in the shell of a mail.
+//! What a person gets: a system email in the shell of a mail.
 //!
 //! The shell makes a body readable everywhere: from 320 pixels up, light and dark, in both
 //! directions of writing, in mail programs from Outlook to a screen reader. It loads
@@ -10,7 +10,7 @@ use time::macros::format_description;
 use time::{OffsetDateTime, UtcOffset};
 use zeroize::Zeroizing;
 
-use crate::system_email::{Compiled, Field, Filled, Marking, SystemEmailKind};
+use crate::system_email::{Compiled, Content, Escaping, Field, Marking, Segment, SystemEmailKind, push_segment};
 
 pub use crate::system_email::{LetterValues, MASKED_PASSWORD, ShownPassword};
 
@@ -22,19 +22,17 @@ mod tests;
 pub const EXAMPLE: (&str, &str) = ("Ada", "Example");
 
 /// What a subject starts with when nobody but the sender asked for the mail.
-const TEST_MARK: &str = "[Test] ";
-/// Bytes the shell adds at most, so that its buffer does not move while it is written.
-const SHELL_BYTES: usize = 8 * 1024;
+pub const TEST_MARK: &str = "[Test] ";
 /// Invisible signs behind the preheader, one unit of them.
 ///
 /// Mail programs fill the line beside the subject with what follows, and show it on locked
 /// screens; in a password mail these signs are what follows.
 const FILLER: &str = "&#847;&zwnj;&nbsp;";
 
-/// One person's mail, ready for the message builder.
+/// One person's mail as text.
 ///
 /// The bodies may hold a password: they are wiped when dropped and not printed. Lines end
-/// with `\n`; who encodes them for SMTP makes them CRLF.
+/// with `\n`.
 pub struct Letter {
     /// One line without controls.
     pub subject: String,
@@ -53,21 +51,27 @@ impl fmt::Debug for Letter {
 }
 
 /// Writes the mail a person gets.
+///
+/// The worker sends the same [`Content`], see [`in_shell`].
 pub fn write(compiled: &Compiled, values: &LetterValues<'_>) -> Letter {
-    in_shell(compiled, values, Marking::Plain)
+    filled(&in_shell(compiled), values, Marking::Plain)
 }
 
 /// Writes the mail a person would get, with the values marked, for the preview.
 ///
 /// Give [`ShownPassword::Masked`]: there is no password before the mail is sent.
 pub fn preview(compiled: &Compiled, values: &LetterValues<'_>) -> Letter {
-    in_shell(compiled, values, Marking::Marked)
+    filled(&in_shell(compiled), values, Marking::Marked)
 }
 
-/// Marks a letter as one that somebody sent to themselves to see it.
-pub fn mark_as_test(mut letter: Letter) -> Letter {
-    letter.subject.insert_str(0, TEST_MARK);
-    letter
+fn filled(content: &Content, values: &LetterValues<'_>, marking: Marking) -> Letter {
+    let resolved = content.resolve(values);
+    Letter {
+        subject: content.fill(&content.subject, &resolved, Marking::Plain).to_string(),
+        html: content.fill(&content.html, &resolved, marking),
+        text: content.fill(&content.text, &resolved, Marking::Plain),
+        missing: content.missing(values),
+    }
 }
 
 /// The moment a password stops working, as a letter tells it: `26 November 2026, 14:00 UTC`.
@@ -99,54 +103,90 @@ struct TextShell<'l> {
     has_password: bool,
 }
 
-fn in_shell(compiled: &Compiled, values: &LetterValues<'_>, marking: Marking) -> Letter {
-    let Filled {
-        subject,
-        html_body,
-        text_body,
-        preheader,
-        missing,
-    } = compiled.fill(values, marking);
+/// Stand for the shell's contents while it is rendered. No shell and no name has control characters.
+const SUBJECT: &str = "\u{1}";
+const PREHEADER: &str = "\u{2}";
+const ORGANISATION: &str = "\u{3}";
+const EMAIL: &str = "\u{4}";
+const BODY: &str = "\u{5}";
+
+/// What an email says, with the shell of a mail around it.
+pub fn in_shell(compiled: &Compiled) -> Content {
+    let mut content = compiled.content().clone();
     let has_password = compiled.kind() == SystemEmailKind::PasswordReset;
-    let filler = if has_password { FILLER.repeat(60) } else { String::new() };
-    let organisation = values.of(&Field::Organisation);
-    let email = values.of(&Field::Email);
-    let html = render(
-        &HtmlShell {
-            subject: &subject,
-            preheader: &preheader,
-            filler: &filler,
-            organisation: &organisation,
-            email: &email,
-            body: &html_body,
-            has_password,
+    let html = HtmlShell {
+        subject: SUBJECT,
+        preheader: if content.has_preheader() { PREHEADER } else { "" },
+        filler: &if has_password { FILLER.repeat(60) } else { String::new() },
+        organisation: ORGANISATION,
+        email: EMAIL,
+        body: BODY,
+        has_password,
+    };
+    let text = TextShell {
+        organisation: ORGANISATION,
+        email: EMAIL,
+        body: BODY,
+        has_password,
+    };
+    let mut shown = |escaping| {
+        let organisation = content.shown_by_shell(Field::Organisation, escaping);
+        let email = content.shown_by_shell(Field::Email, escaping);
+        [(ORGANISATION, vec![organisation]), (EMAIL, vec![email])]
+    };
+    let (html_shown, text_shown) = (shown(Escaping::Html), shown(Escaping::None));
+    let title = content.subject.iter().map(escaped).collect();
+    let html_body = (BODY, std::mem::take(&mut content.html));
+    let text_body = (BODY, std::mem::take(&mut content.text));
+    let preheader = (PREHEADER, vec![Segment::Preheader]);
+    let html_shown = html_shown
+        .into_iter()
+        .chain([(SUBJECT, title), preheader, html_body])
+        .collect();
+    content.html = around(&html, html_shown);
+    content.text = around(&text, text_shown.into_iter().chain([text_body]).collect());
+    content
+}
+
+/// A segment of plain text as it stands in HTML.
+fn escaped(segment: &Segment) -> Segment {
+    match segment {
+        Segment::Literal(text) => {
+            let mut html = String::new();
+            Escaping::Html.write(text, &mut |text| html.push_str(text));
+            Segment::Literal(html)
+        }
+        Segment::Value { slot, .. } => Segment::Value {
+            slot: *slot,
+            escaping: Escaping::Html,
+            is_marked: false,
         },
-        html_body.len() + 6 * (subject.len() + preheader.len() + 2 * organisation.len() + email.len()),
-    );
-    let text = render(
-        &TextShell {
-            organisation: &organisation,
-            email: &email,
-            body: &text_body,
-            has_password,
-        },
-        text_body.len() + organisation.len() + email.len(),
-    );
-    Letter {
-        subject,
-        html,
-        text,
-        missing,
+        Segment::Preheader => Segment::Preheader,
     }
 }
 
-/// Writes a shell into a buffer of enough room.
-fn render(shell: &impl askama::Template, content_bytes: usize) -> Zeroizing<String> {
-    let mut out = Zeroizing::new(String::with_capacity(content_bytes + SHELL_BYTES));
-    let room = out.capacity();
+/// Puts segments in the places of the characters that stand for them in a shell.
+fn around(shell: &impl askama::Template, shown: Vec<(&str, Vec<Segment>)>) -> Vec<Segment> {
+    let rendered = shell.render();
     // Writing into a String does not fail, and the shells call nothing that could.
-    let written = shell.render_into(&mut *out);
-    debug_assert!(written.is_ok(), "a shell did not render");
-    debug_assert_eq!(room, out.capacity(), "a letter moved and left a copy of the password");
-    out
+    debug_assert!(rendered.is_ok(), "a shell did not render");
+    let rendered = rendered.unwrap_or_default();
+    let mut segments = Vec::new();
+    let mut rest = rendered.as_str();
+    let next = |rest: &str| {
+        let places = shown.iter().filter_map(|(mark, shown)| Some((rest.find(mark)?, shown)));
+        places.min_by_key(|(at, _)| *at)
+    };
+    while let Some((at, shown)) = next(rest) {
+        push_segment(
+            &mut segments,
+            Segment::Literal(rest.get(..at).unwrap_or_default().to_owned()),
+        );
+        for segment in shown {
+            push_segment(&mut segments, segment.clone());
+        }
+        rest = rest.get(at + 1..).unwrap_or_default();
+    }
+    push_segment(&mut segments, Segment::Literal(rest.to_owned()));
+    segments
 }

@@ -1,26 +1,29 @@
 //! The letters that go out: what administrators write, what must and must not be in it.
 //!
 //! A [`Template`] is a subject and a body in Markdown with merge fields. Checking one gives
-//! either all its faults, each with its place, or a [`Compiled`] that is filled for one
+//! either all its faults, each with its place, or a [`Compiled`] whose [`Content`] is filled for one
 //! person after the other. The order of the steps is what makes values harmless:
 //!
 //! ```text
 //! source ─▶ fields become tokens ─▶ Markdown ─▶ HTML ─▶ cleaned ─▶ cut at the tokens
 //!                                       └─▶ plain text ─────────▶ cut at the tokens
 //!                                                                        │
-//!                                       values, escaped for their place ─┴─▶ Filled
+//!                                       values, escaped for their place ─┴─▶ an email
 //! ```
 //!
 //! When a value is put in, nothing reads the text any more: not the template grammar, not
 //! Markdown, not an HTML parser. So no value can be a field, a link or a tag.
 
 mod compiled;
+mod content;
+mod escaping;
 mod fault;
 mod fields;
 mod grammar;
 mod html;
 mod links;
 mod markdown;
+mod preheader;
 mod source;
 mod text;
 mod values;
@@ -34,7 +37,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-pub use compiled::{Compiled, Filled, Marking};
+pub use compiled::Compiled;
+pub(crate) use content::push_segment;
+pub use content::{Content, Marking, Segment, value_of};
+pub use escaping::Escaping;
 pub use fault::{Part, TemplateFault};
 pub use fields::{Field, is_same_name};
 pub use values::{LetterValues, MASKED_PASSWORD, ShownPassword};
@@ -146,7 +152,7 @@ impl Template {
         let subject = self.subject(kind, custom, &mut faults);
         let (html, text) = self.body(kind, custom, &mut faults);
         if faults.is_empty() {
-            Ok(Compiled::new(kind, subject, html, text))
+            Ok(Compiled::new(kind, &subject, &html, &text))
         } else {
             faults.sort_by_key(|fault| (fault.part, fault.line, fault.column));
             Err(faults)

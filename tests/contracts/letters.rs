@@ -1,7 +1,6 @@
 //! The shipped letters, for every kind of person there is.
 
-use std::collections::BTreeMap;
-
+use serde_json::{Map, Value};
 use shared::letter::{Letter, LetterValues, MASKED_PASSWORD, ShownPassword, preview, write};
 use shared::password::{Password, os_randomness};
 use shared::system_email::{Compiled, CustomFields, SystemEmailKind, Template};
@@ -38,11 +37,7 @@ fn shipped(kind: SystemEmailKind) -> Compiled {
 }
 
 /// Somebody all of whose values are this one.
-fn person<'v>(
-    value: &'v str,
-    fields: &'v BTreeMap<String, String>,
-    password: Option<&'v Password>,
-) -> LetterValues<'v> {
+fn person<'v>(value: &'v str, fields: &'v Map<String, Value>, password: Option<&'v Password>) -> LetterValues<'v> {
     LetterValues {
         first_name: value,
         last_name: value,
@@ -107,7 +102,7 @@ fn a_shipped_letter_has_no_fault_and_needs_no_custom_field() {
 
 #[test]
 fn a_shipped_letter_can_be_written_to_anybody() {
-    let fields = BTreeMap::new();
+    let fields = Map::new();
     for kind in SystemEmailKind::ALL {
         let compiled = shipped(kind);
         let is_password_mail = kind == SystemEmailKind::PasswordReset;
@@ -127,7 +122,7 @@ fn a_shipped_letter_can_be_written_to_anybody() {
 
 #[test]
 fn a_preview_can_be_made_of_anybody_and_shows_no_password() {
-    let fields = BTreeMap::new();
+    let fields = Map::new();
     for kind in SystemEmailKind::ALL {
         let compiled = shipped(kind);
         for value in HOSTILE {
@@ -150,7 +145,7 @@ fn a_preview_can_be_made_of_anybody_and_shows_no_password() {
 
 #[test]
 fn a_password_stands_alone_behind_its_label_whoever_it_is_for() {
-    let fields = BTreeMap::new();
+    let fields = Map::new();
     let compiled = shipped(SystemEmailKind::PasswordReset);
     for value in HOSTILE {
         let password = Password::generate(&mut os_randomness()).unwrap();

@@ -15,5 +15,6 @@
 mod csv_import;
 mod engine;
 mod job_decoding;
+mod mail_composition;
 mod smtp_reply;
 mod template_filling;

@@ -39,7 +39,7 @@ const TARGET: Target = Target {
 /// Longer than an answer over the loopback address takes, and short enough for many of them.
 const DEADLINE: Duration = Duration::from_millis(150);
 
-const MESSAGE: &[u8] = b"Subject: Welcome\r\n\r\nHello Ada\r\n";
+const MESSAGE: &[u8] = b"Subject: Welcome\r\n\r\nHello Ada\r\n.\r\n";
 
 #[test]
 fn a_mail_counts_as_sent_only_when_the_last_reply_says_so() {

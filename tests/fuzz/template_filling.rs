@@ -1,7 +1,8 @@
 //! System emails that administrators write, filled with values that others brought in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use serde_json::{Map, Value};
 use shared::letter::{LetterValues, ShownPassword, preview};
 use shared::system_email::{CustomFields, SystemEmailKind, Template};
 
@@ -66,11 +67,11 @@ fn whatever_is_written_is_refused_with_a_place_or_can_be_sent() {
     });
 }
 
-fn fields() -> BTreeMap<String, String> {
-    [("cost_centre".to_owned(), EVIL.to_owned())].into()
+fn fields() -> Map<String, Value> {
+    Map::from_iter([("cost_centre".to_owned(), Value::from(EVIL))])
 }
 
-fn values(fields: &BTreeMap<String, String>) -> LetterValues<'_> {
+fn values(fields: &Map<String, Value>) -> LetterValues<'_> {
     LetterValues {
         first_name: EVIL,
         last_name: EVIL,

@@ -34,7 +34,7 @@ async fn it_fails_at_once_and_the_others_go_out() {
     }
     let eve = world.relay.mails_to("person11@example.org").unwrap().remove(0);
     assert_eq!((eve.to.len(), eve.header("Bcc")), (1, None));
-    assert!(eve.to_name.starts_with("EveBcc: all"), "{}", eve.to_name);
+    assert!(eve.to_name.starts_with("Eve  Bcc: all"), "{}", eve.to_name);
     let live: i64 = sqlx::query_scalar("select count(*) from credentials")
         .fetch_one(&world.db)
         .await

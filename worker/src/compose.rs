@@ -1,25 +1,30 @@
-//! From a claim to a mail: the letter of the version its batch was sent with, as a message.
+//! From a claim to a mail: the system email of the version its batch was sent with, as a message.
 //!
-//! Versions never change, so each is read and compiled once and kept. Everything a person brought
-//! with them (name, address, fields) is data by now: the letter escapes it, and this file puts it
-//! into headers only through lettre's encoder. What cannot become a mail at all fails that one
-//! delivery, even by a panic: lettre panics on a display name with a line break, and one row of
-//! an import must not stop a worker.
+//! Versions never change, so each is read, compiled and encoded once and kept ([`message`]). Everything a
+//! person brought with them (name, address, fields) is data by now: what they hold is encoded for its
+//! place. What cannot become a mail at all fails that one delivery, even by a panic: one row of an import
+//! must not stop a worker.
+
+mod header;
+pub mod message;
+mod quoted_printable;
+#[cfg(test)]
+mod tests;
 
 use crate::send::Envelope;
-use lettre::message::header::{HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart};
-use lettre::{Address, Message};
+use lettre::Address;
+use message::{Addressing, Message, MessageTemplate};
+use serde_json::{Map, Value};
 use shared::address::EmailAddress;
 use shared::config::LetterSettings;
-use shared::letter::{self, Letter, LetterValues, ShownPassword};
+use shared::letter::{self, LetterValues, ShownPassword};
 use shared::password::Password;
 use shared::store::claims::Claim;
 use shared::store::{Db, StoreError, system_emails};
-use shared::system_email::{Compiled, CustomFields, SystemEmailKind, Template};
-use std::collections::{BTreeMap, HashMap};
+use shared::system_email::{CustomFields, Field, SystemEmailKind, Template};
+use std::borrow::Cow;
+use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::str::FromStr as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -28,9 +33,10 @@ use zeroize::Zeroizing;
 pub struct Mail {
     /// From and to whom.
     pub envelope: Envelope,
-    /// The message in its final form; wiped when dropped, for it may hold a password.
+    /// Headers, both parts and the final dot as they are written to the relay; wiped when dropped,
+    /// for they may hold a password.
     pub wire: Zeroizing<Vec<u8>>,
-    /// Octets of the message itself (RFC 1870, 3).
+    /// Octets of the message, as `SIZE` declares them.
     pub size: usize,
 }
 
@@ -53,11 +59,19 @@ pub enum ComposeError {
     Unbuildable(String),
 }
 
+/// Which mails are alike.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+struct TemplateKey {
+    kind: SystemEmailKind,
+    version: i32,
+    is_test: bool,
+}
+
 /// Writes mails.
 pub struct Composer {
     db: Db,
-    letters: LetterSettings,
-    versions: Mutex<HashMap<(SystemEmailKind, i32), Arc<Compiled>>>,
+    installation: Installation,
+    templates: Mutex<HashMap<TemplateKey, Arc<MessageTemplate>>>,
 }
 
 impl Composer {
@@ -65,8 +79,8 @@ impl Composer {
     pub fn new(db: Db, letters: LetterSettings) -> Self {
         Self {
             db,
-            letters,
-            versions: Mutex::default(),
+            installation: Installation::new(letters),
+            templates: Mutex::default(),
         }
     }
 
@@ -76,147 +90,124 @@ impl Composer {
     ///
     /// See [`ComposeError`].
     pub async fn compose(&self, claim: &Claim, head: &Letterhead<'_>) -> Result<Mail, ComposeError> {
-        let compiled = self.version(claim.kind, claim.version).await?;
-        let built = catch_unwind(AssertUnwindSafe(|| self.build(claim, head, &compiled)));
+        let template = self.template(claim).await?;
+        let built = catch_unwind(AssertUnwindSafe(|| self.installation.mail(claim, head, &template)));
         built
-            .unwrap_or_else(|_| Err("the mail builder gave up".to_owned()))
+            .unwrap_or_else(|_| Err("the mail could not be written".to_owned()))
             .map_err(ComposeError::Unbuildable)
     }
 
-    async fn version(&self, kind: SystemEmailKind, version: i32) -> Result<Arc<Compiled>, ComposeError> {
-        let known = self
-            .versions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(&(kind, version))
-            .cloned();
-        if let Some(compiled) = known {
-            return Ok(compiled);
+    async fn template(&self, claim: &Claim) -> Result<Arc<MessageTemplate>, ComposeError> {
+        let (kind, version) = (claim.kind, claim.version);
+        let key = TemplateKey {
+            kind,
+            version,
+            is_test: claim.recipient.is_none(),
+        };
+        let templates = || self.templates.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = templates().get(&key).cloned();
+        if let Some(template) = known {
+            return Ok(template);
         }
         let found = system_emails::find(&self.db, kind, version).await?;
         let found = found.ok_or_else(|| {
             ComposeError::Unbuildable(format!("version {version} of {} does not exist", kind.as_str()))
         })?;
-        let template = Template {
+        let source = Template {
             subject: found.subject,
             body: found.body,
         };
-        let compiled = template.compile(kind, CustomFields::Any).map_err(|faults| {
+        let compiled = source.compile(kind, CustomFields::Any).map_err(|faults| {
             let first = faults.first().map(|fault| fault.message.clone()).unwrap_or_default();
             ComposeError::Unbuildable(format!("version {version} of {} has a fault: {first}", kind.as_str()))
         })?;
-        let compiled = Arc::new(compiled);
-        self.versions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert((kind, version), Arc::clone(&compiled));
-        Ok(compiled)
+        let template = Arc::new(MessageTemplate::new(&compiled, &self.installation.letters, key.is_test));
+        templates().insert(key, Arc::clone(&template));
+        Ok(template)
+    }
+}
+
+/// What the mails of this installation have in common.
+struct Installation {
+    letters: LetterSettings,
+    sender: Address,
+}
+
+impl Installation {
+    fn new(letters: LetterSettings) -> Self {
+        let from = &letters.from.address;
+        Self {
+            // What an `EmailAddress` may be is narrower than what lettre takes.
+            sender: Address::new_dangerous(from.local_part(), from.domain()),
+            letters,
+        }
     }
 
-    fn build(&self, claim: &Claim, head: &Letterhead<'_>, compiled: &Compiled) -> Result<Mail, String> {
-        let expires = letter::expires_text(claim.claimed_at + head.lifetime);
-        let (to, letter) = match (&claim.recipient, &claim.test_address) {
+    /// A claim's mail, or why there can be none.
+    fn mail(&self, claim: &Claim, head: &Letterhead<'_>, template: &MessageTemplate) -> Result<Mail, String> {
+        let expires = template
+            .uses(&Field::PasswordExpires)
+            .then(|| letter::expires_text(claim.claimed_at + head.lifetime));
+        let (first_name, last_name) = letter::EXAMPLE;
+        let no_fields = Map::new();
+        // A test mail shows somebody made up, and a password that is none.
+        let made_up = LetterValues {
+            first_name,
+            last_name,
+            email: "",
+            language: "",
+            fields: &no_fields,
+            organisation: &self.letters.organisation,
+            sign_in_url: &self.letters.sign_in_url,
+            password: Some(ShownPassword::Masked),
+            password_expires: expires.as_deref(),
+        };
+        let (name, values) = match (&claim.recipient, &claim.test_address) {
             (Some(person), _) => {
-                let fields: BTreeMap<String, String> =
-                    serde_json::from_value(person.fields.clone()).map_err(|fault| fault.to_string())?;
                 let values = LetterValues {
                     first_name: &person.first_name,
                     last_name: &person.last_name,
                     email: &person.email,
                     language: &person.language,
-                    fields: &fields,
-                    organisation: &self.letters.organisation,
-                    sign_in_url: &self.letters.sign_in_url,
+                    fields: texts(&person.fields)?,
                     password: head.password.map(ShownPassword::Secret),
-                    password_expires: Some(&expires),
+                    ..made_up
                 };
-                let name = format!("{} {}", person.first_name, person.last_name);
-                (mailbox(name.trim(), &person.email)?, letter::write(compiled, &values))
+                (values.of(&Field::FullName), values)
             }
-            (None, Some(address)) => (mailbox("", address)?, self.test_letter(address, &expires, compiled)),
+            (None, Some(address)) => (
+                Cow::default(),
+                LetterValues {
+                    email: address,
+                    ..made_up
+                },
+            ),
             (None, None) => return Err("there is nobody to send it to".to_owned()),
         };
-        self.message(claim, to, &letter)
-    }
-
-    /// A test mail shows somebody made up, and a password that is none.
-    fn test_letter(&self, address: &str, expires: &str, compiled: &Compiled) -> Letter {
-        let (first_name, last_name) = letter::EXAMPLE;
-        let values = LetterValues {
-            first_name,
-            last_name,
-            email: address,
-            language: "",
-            fields: &BTreeMap::new(),
-            organisation: &self.letters.organisation,
-            sign_in_url: &self.letters.sign_in_url,
-            password: Some(ShownPassword::Masked),
-            password_expires: Some(expires),
+        let address = EmailAddress::parse(values.email).map_err(|fault| fault.to_string())?;
+        let addressing = Addressing {
+            delivery: claim.delivery,
+            batch: claim.batch,
+            date: claim.claimed_at,
+            name: &name,
+            address: address.as_wire(),
         };
-        letter::mark_as_test(letter::write(compiled, &values))
-    }
-
-    fn message(&self, claim: &Claim, to: Mailbox, letter: &Letter) -> Result<Mail, String> {
-        let from = mailbox(&self.letters.from.name, self.letters.from.address.as_typed())?;
-        let envelope = Envelope::new(from.email.clone(), to.email.clone());
-        let mut message = Message::builder()
-            .from(from)
-            .to(to)
-            .subject(letter.subject.as_str())
-            .message_id(Some(format!("<{}@{}>", claim.delivery, self.letters.from.domain())))
-            .multipart(MultiPart::alternative_plain_html(
-                String::from(letter.text.as_str()),
-                String::from(letter.html.as_str()),
-            ))
+        let Message { wire, size } = template
+            .write(&addressing, &values)
             .map_err(|fault| fault.to_string())?;
-        for (name, value) in [
-            ("X-Beckon-Delivery", claim.delivery.to_string()),
-            ("X-Beckon-Batch", claim.batch.to_string()),
-            // RFC 3834: no holiday notices, please.
-            ("Auto-Submitted", "auto-generated".to_owned()),
-        ] {
-            let name = HeaderName::new_from_ascii_str(name);
-            message.headers_mut().insert_raw(HeaderValue::new(name, value));
-        }
-        let message = Zeroizing::new(message.formatted());
+        let recipient = Address::try_from(address.into_wire()).map_err(|fault| fault.to_string())?;
         Ok(Mail {
-            envelope,
-            size: message.len(),
-            wire: final_form(&message),
+            envelope: Envelope::new(self.sender.clone(), recipient),
+            wire,
+            size,
         })
     }
 }
 
-fn final_form(message: &[u8]) -> Zeroizing<Vec<u8>> {
-    let mut wire = Zeroizing::new(Vec::with_capacity(message.len() + message.len() / 16 + 64));
-    for line in message.split_inclusive(|byte| *byte == b'\n') {
-        if line.starts_with(b".") {
-            wire.push(b'.');
-        }
-        wire.extend_from_slice(line);
-    }
-    wire.extend_from_slice(if message.ends_with(b"\r\n") {
-        b".\r\n"
-    } else {
-        b"\r\n.\r\n"
-    });
-    wire
-}
-
-fn mailbox(name: &str, address: &str) -> Result<Mailbox, String> {
-    let address = EmailAddress::parse(address).map_err(|fault| fault.to_string())?;
-    let wire = Address::from_str(address.as_wire()).map_err(|fault| fault.to_string())?;
-    let name: String = name.chars().filter(|c| !c.is_control()).collect();
-    Ok(Mailbox::new((!name.is_empty()).then_some(name), wire))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_with_a_line_break_loses_it_and_harms_nobody() {
-        let to = mailbox("Eve\r\nBcc: all@example.org", "eve@example.org").unwrap();
-        assert_eq!(to.name.as_deref(), Some("EveBcc: all@example.org"));
-    }
+/// A person's other fields, which are texts.
+fn texts(fields: &Value) -> Result<&Map<String, Value>, String> {
+    let texts = fields
+        .as_object()
+        .filter(|fields| fields.values().all(Value::is_string));
+    texts.ok_or_else(|| "the person's fields are not texts by name".to_owned())
 }

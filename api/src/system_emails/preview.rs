@@ -8,11 +8,11 @@ use crate::state::Api;
 use axum::Json;
 use axum::extract::State;
 use serde::{Deserialize, Serialize};
+use serde_json::Map;
 use shared::letter::{self, LetterValues, ShownPassword, expires_text};
 use shared::store::system_emails;
 use shared::store::users::User;
 use shared::system_email::{Compiled, CustomFields, SystemEmailKind};
-use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -103,9 +103,10 @@ pub async fn preview_of(api: &Api, compiled: &Compiled, user: Option<&User>) -> 
     let has_signed_in = user.is_some_and(|user| user.signed_in_at.is_some());
     let lifetime = api.letters.lifetimes.of(has_signed_in);
     let expires = expires_text(system_emails::now(&api.db).await? + lifetime);
-    let fields: BTreeMap<String, String> = match user {
-        Some(user) => serde_json::from_value(user.fields.clone()).map_err(|_| Problem::internal())?,
-        None => BTreeMap::new(),
+    let no_fields = Map::new();
+    let fields = match user {
+        Some(user) => user.fields.as_object().ok_or_else(Problem::internal)?,
+        None => &no_fields,
     };
     let (first_name, last_name) = user.map_or(letter::EXAMPLE, |user| (&user.first_name, &user.last_name));
     let email = user.map_or(EXAMPLE_ADDRESS, |user| &user.email);
@@ -114,7 +115,7 @@ pub async fn preview_of(api: &Api, compiled: &Compiled, user: Option<&User>) -> 
         last_name,
         email,
         language: user.map_or("", |user| &user.language),
-        fields: &fields,
+        fields,
         organisation: &api.letters.organisation,
         sign_in_url: &api.letters.sign_in_url,
         password: is_password_mail.then_some(ShownPassword::Masked),

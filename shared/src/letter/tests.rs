@@ -1,5 +1,6 @@
-use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
+use serde_json::{Map, Value};
 use time::macros::datetime;
 
 use crate::password::{Password, os_randomness};
@@ -12,7 +13,7 @@ fn shipped(kind: SystemEmailKind) -> Compiled {
     Template::shipped(kind).compile(kind, CustomFields::Any).unwrap()
 }
 
-fn ada(fields: &BTreeMap<String, String>) -> LetterValues<'_> {
+fn ada(fields: &Map<String, Value>) -> LetterValues<'_> {
     LetterValues {
         first_name: "Ada",
         last_name: "Lovelace",
@@ -26,8 +27,8 @@ fn ada(fields: &BTreeMap<String, String>) -> LetterValues<'_> {
     }
 }
 
-fn without_fields() -> &'static BTreeMap<String, String> {
-    static NONE: BTreeMap<String, String> = BTreeMap::new();
+fn without_fields() -> &'static Map<String, Value> {
+    static NONE: LazyLock<Map<String, Value>> = LazyLock::new(Map::new);
     &NONE
 }
 
@@ -79,13 +80,6 @@ fn a_preview_marks_values_and_gaps_and_masks_the_password() {
     assert!(letter.html.contains(">Ada</mark>"));
     assert!(letter.html.contains(">password_expires</mark>"));
     assert_eq!(letter.missing, ["password_expires"]);
-}
-
-#[test]
-fn a_test_mail_says_so_in_its_subject() {
-    let letter = mark_as_test(write(&shipped(SystemEmailKind::Invite), &ada(without_fields())));
-
-    assert_eq!(letter.subject, "[Test] You're invited to join Northfield College");
 }
 
 #[test]
@@ -212,12 +206,7 @@ fn measure_letters_a_second() {
             password: Some(ShownPassword::Secret(&password)),
             ..ada(without_fields())
         };
-        let (mut bytes, n) = (0, 100_000);
-        let started = std::time::Instant::now();
-        for _ in 0..n {
-            bytes += compiled.fill(&values, Marking::Plain).html_body.len();
-        }
-        println!("{kind}: fill {:?}, {} bytes", started.elapsed() / n, bytes / n as usize);
+        let n = 100_000;
         let (mut html, mut text) = (0, 0);
         let started = std::time::Instant::now();
         for _ in 0..n {

@@ -4,6 +4,8 @@
 //! are. The finished text is cut at the tokens. A token ends with a letter that says how
 //! the value must be written at its place, see [`Place`].
 
+use std::borrow::Cow;
+
 use super::{Field, Part, TemplateFault};
 
 /// A field with what stands in for a missing value.
@@ -11,6 +13,17 @@ use super::{Field, Part, TemplateFault};
 pub(super) struct Slot {
     pub(super) field: Field,
     pub(super) default: Option<String>,
+}
+
+impl Slot {
+    /// A value, or the default where it is empty.
+    pub(super) fn or_default<'v>(&'v self, value: Cow<'v, str>) -> Cow<'v, str> {
+        if value.is_empty() {
+            Cow::Borrowed(self.default.as_deref().unwrap_or_default())
+        } else {
+            value
+        }
+    }
 }
 
 /// How a value is written where it stands.

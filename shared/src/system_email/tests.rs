@@ -1,4 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::*;
 
@@ -32,7 +35,7 @@ fn faults_of(body: &str) -> Vec<String> {
         .collect()
 }
 
-fn values(fields: &BTreeMap<String, String>) -> LetterValues<'_> {
+fn values(fields: &Map<String, Value>) -> LetterValues<'_> {
     LetterValues {
         first_name: "Ada",
         last_name: "",
@@ -46,15 +49,30 @@ fn values(fields: &BTreeMap<String, String>) -> LetterValues<'_> {
     }
 }
 
+/// What an email says to one person, without its shell.
+struct Filled {
+    subject: String,
+    html_body: Zeroizing<String>,
+    text_body: Zeroizing<String>,
+    preheader: String,
+    missing: Vec<String>,
+}
+
 fn fill_with(compiled: &Compiled, first_name: &str) -> Filled {
-    let fields = BTreeMap::from([("cost_centre".to_owned(), first_name.to_owned())]);
-    compiled.fill(
-        &LetterValues {
-            first_name,
-            ..values(&fields)
-        },
-        Marking::Plain,
-    )
+    let fields = Map::from_iter([("cost_centre".to_owned(), Value::from(first_name))]);
+    let values = LetterValues {
+        first_name,
+        ..values(&fields)
+    };
+    let content = compiled.content();
+    let resolved = content.resolve(&values);
+    Filled {
+        subject: content.fill(&content.subject, &resolved, Marking::Plain).to_string(),
+        html_body: content.fill(&content.html, &resolved, Marking::Plain),
+        text_body: content.fill(&content.text, &resolved, Marking::Plain),
+        preheader: content.preheader(&resolved),
+        missing: content.missing(&values),
+    }
 }
 
 fn text_of(body: &str) -> String {

@@ -1,7 +1,8 @@
 //! What the fields of a letter are filled with, for one person.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
 
 use crate::password::Password;
 
@@ -37,8 +38,8 @@ pub struct LetterValues<'v> {
     pub email: &'v str,
     /// As imported.
     pub language: &'v str,
-    /// The other columns of the import.
-    pub fields: &'v BTreeMap<String, String>,
+    /// The other columns of the import, as Postgres keeps them: texts.
+    pub fields: &'v Map<String, Value>,
     /// Who sends.
     pub organisation: &'v str,
     /// Where people sign in. From the configuration, which has checked it: it is put into
@@ -52,14 +53,14 @@ pub struct LetterValues<'v> {
 
 impl<'v> LetterValues<'v> {
     /// The value of a field on one line, or an empty text if it is unknown.
-    pub(crate) fn of(&self, field: &Field) -> Cow<'v, str> {
+    pub fn of(&self, field: &Field) -> Cow<'v, str> {
         match field {
             Field::FirstName => on_one_line(self.first_name),
             Field::LastName => on_one_line(self.last_name),
             Field::FullName => match (on_one_line(self.first_name), on_one_line(self.last_name)) {
                 (first, last) if last.is_empty() => first,
                 (first, last) if first.is_empty() => last,
-                (first, last) => Cow::Owned(format!("{first} {last}")),
+                (first, last) => Cow::Owned([&*first, &*last].join(" ")),
             },
             Field::Email => on_one_line(self.email),
             Field::Language => on_one_line(self.language),
@@ -84,12 +85,12 @@ impl<'v> LetterValues<'v> {
                 .find(|(known, _)| is_same_name(known, name))
                 .map(|(_, value)| value)
         });
-        value.map(String::as_str).unwrap_or_default()
+        value.and_then(Value::as_str).unwrap_or_default()
     }
 }
 
 /// A value without what could break a line or turn the text around it.
-fn on_one_line(value: &str) -> Cow<'_, str> {
+pub(super) fn on_one_line(value: &str) -> Cow<'_, str> {
     let value = value.trim();
     // Most values are short and plain.
     if value.len() <= CHARACTERS && !value.contains(|c| breaks_line(c) || turns_text(c)) {

@@ -1,0 +1,269 @@
+//! What an email says, cut at everything that differs from recipient to recipient.
+//!
+//! The preview and the mail that is sent come from the same [`Content`]: [`Content::fill`] writes it
+//! as text, and the worker encodes its literals once and each recipient's values as they come.
+
+use std::borrow::Cow;
+
+use zeroize::Zeroizing;
+
+use super::escaping::Escaping;
+use super::source::{Piece, Pieces, Place, Slot};
+use super::{Field, LetterValues, preheader};
+
+/// Around a value in a marked preview, and around the name of one that is missing.
+const MARK_START: &str = "<mark style=\"background:#fff0b3;color:#1f2430\">";
+const GAP_START: &str = "<mark style=\"background:#ffd9d4;color:#8a1c0f\">";
+const MARK_END: &str = "</mark>";
+
+/// Whether an email shows what was filled in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Marking {
+    /// As the person gets it.
+    Plain,
+    /// For the preview: values are marked in the HTML, and missing ones are visible gaps.
+    Marked,
+}
+
+/// A stretch of an email.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Segment {
+    /// The same in every email.
+    Literal(String),
+    /// The value of a slot.
+    Value {
+        /// Index into what [`Content::resolve`] returns.
+        slot: usize,
+        /// How it is written here.
+        escaping: Escaping,
+        /// Whether a preview marks it.
+        is_marked: bool,
+    },
+    /// The line beside the subject, in HTML: [`Content::preheader`], escaped.
+    Preheader,
+}
+
+/// The text of an email in segments.
+#[derive(Debug, Clone)]
+pub struct Content {
+    /// One line.
+    pub subject: Vec<Segment>,
+    /// Plain text, lines ending with `\n`.
+    pub text: Vec<Segment>,
+    /// HTML, lines ending with `\n`.
+    pub html: Vec<Segment>,
+    preheader: Vec<Segment>,
+    slots: Vec<Slot>,
+}
+
+impl Content {
+    /// The content of a compiled template. Both parts of a body have the same slots.
+    pub(super) fn new(subject: &Pieces, html: &Pieces, text: &Pieces) -> Self {
+        let mut slots = subject.slots.clone();
+        let in_subject: Vec<usize> = (0..slots.len()).collect();
+        let in_body: Vec<usize> = html.slots.iter().map(|slot| number_of(slot, &mut slots)).collect();
+        let text = segments(text, &in_body, Escaping::None, false);
+        Self {
+            subject: segments(subject, &in_subject, Escaping::None, false),
+            html: segments(html, &in_body, Escaping::Html, true),
+            preheader: preheader::of_text(&text, &slots),
+            text,
+            slots,
+        }
+    }
+
+    /// The slots, each once for each default it has.
+    pub(super) fn slots(&self) -> &[Slot] {
+        &self.slots
+    }
+
+    /// A segment for a field that the shell around an email shows. It is empty where the value is.
+    pub(crate) fn shown_by_shell(&mut self, field: Field, escaping: Escaping) -> Segment {
+        let default = Some(String::new());
+        Segment::Value {
+            slot: number_of(&Slot { field, default }, &mut self.slots),
+            escaping,
+            is_marked: false,
+        }
+    }
+
+    /// Whether there is a line to show beside the subject.
+    pub(crate) fn has_preheader(&self) -> bool {
+        !self.preheader.is_empty()
+    }
+
+    /// Whether a field occurs.
+    pub fn uses(&self, field: &Field) -> bool {
+        self.slots.iter().any(|slot| slot.field == *field)
+    }
+
+    /// The same content for one installation: what is the same in all its emails is literal.
+    #[must_use]
+    pub fn for_installation(&self, organisation: &str, sign_in_url: &str) -> Self {
+        let constant = |slot: &Slot| {
+            let value = match slot.field {
+                Field::Organisation => organisation,
+                Field::SignInUrl => sign_in_url,
+                _ => return None,
+            };
+            Some(slot.or_default(super::values::on_one_line(value)).into_owned())
+        };
+        let constants: Vec<Option<String>> = self.slots.iter().map(constant).collect();
+        let preheader = fold(&self.preheader, &constants, None);
+        let fixed_preheader = match preheader.as_slice() {
+            [] => Some(String::new()),
+            [Segment::Literal(text)] => Some(preheader::cut(text)),
+            _ => None,
+        };
+        Self {
+            subject: fold(&self.subject, &constants, None),
+            text: fold(&self.text, &constants, None),
+            html: fold(&self.html, &constants, fixed_preheader.as_deref()),
+            preheader,
+            slots: self.slots.clone(),
+        }
+    }
+
+    /// The value of each slot for one recipient, or its default.
+    pub fn resolve<'v>(&'v self, values: &LetterValues<'v>) -> Vec<Cow<'v, str>> {
+        let value = |slot: &'v Slot| slot.or_default(values.of(&slot.field));
+        self.slots.iter().map(value).collect()
+    }
+
+    /// Names of the fields that have neither a value nor a default and are left empty.
+    pub fn missing(&self, values: &LetterValues<'_>) -> Vec<String> {
+        let is_missing = |slot: &&Slot| slot.default.is_none() && values.of(&slot.field).is_empty();
+        let mut missing: Vec<String> = Vec::new();
+        for slot in self.slots.iter().filter(is_missing) {
+            if !missing.iter().any(|name| name == slot.field.name()) {
+                missing.push(slot.field.name().to_owned());
+            }
+        }
+        missing
+    }
+
+    /// The line beside the subject for one recipient: plain text, never the password.
+    pub fn preheader(&self, values: &[Cow<'_, str>]) -> String {
+        preheader::cut(&self.fill(&self.preheader, values, Marking::Plain))
+    }
+
+    /// Writes segments for one recipient. Never fails: what is missing is left empty.
+    ///
+    /// The buffer does not move while it is filled, because moving leaves a copy of the password
+    /// behind.
+    pub fn fill(&self, segments: &[Segment], values: &[Cow<'_, str>], marking: Marking) -> Zeroizing<String> {
+        let most = segments.iter().map(|segment| self.bytes_most(segment, values)).sum();
+        let mut out = Zeroizing::new(String::with_capacity(most));
+        let room = out.capacity();
+        for segment in segments {
+            match segment {
+                Segment::Literal(text) => out.push_str(text),
+                Segment::Value { slot, is_marked, .. } if *is_marked && marking == Marking::Marked => {
+                    self.push_marked(&mut out, *slot, values);
+                }
+                Segment::Value { slot, escaping, .. } => {
+                    escaping.write(value_of(*slot, values), &mut |text| out.push_str(text));
+                }
+                Segment::Preheader => {
+                    Escaping::Html.write(&self.preheader(values), &mut |text| out.push_str(text));
+                }
+            }
+        }
+        debug_assert_eq!(
+            room,
+            out.capacity(),
+            "an email moved and left a copy of the password behind"
+        );
+        out
+    }
+
+    fn push_marked(&self, out: &mut String, slot: usize, values: &[Cow<'_, str>]) {
+        let value = value_of(slot, values);
+        let name = self.slots.get(slot).map_or("", |slot| slot.field.name());
+        let (start, shown) = if value.is_empty() {
+            (GAP_START, name)
+        } else {
+            (MARK_START, value)
+        };
+        out.push_str(start);
+        Escaping::Html.write(shown, &mut |text| out.push_str(text));
+        out.push_str(MARK_END);
+    }
+
+    /// Bytes that a segment becomes at most in [`Content::fill`].
+    fn bytes_most(&self, segment: &Segment, values: &[Cow<'_, str>]) -> usize {
+        match segment {
+            Segment::Literal(text) => text.len(),
+            Segment::Value { slot, .. } => {
+                let name = self.slots.get(*slot).map_or(0, |slot| slot.field.name().len());
+                let shown = value_of(*slot, values).len().max(name);
+                Escaping::GROWTH * shown + MARK_START.len() + MARK_END.len()
+            }
+            Segment::Preheader => Escaping::GROWTH * preheader::BYTES,
+        }
+    }
+}
+
+/// A slot's value in what [`Content::resolve`] returned.
+pub fn value_of<'v>(slot: usize, values: &'v [Cow<'_, str>]) -> &'v str {
+    values.get(slot).map(Cow::as_ref).unwrap_or_default()
+}
+
+/// The index of a slot, which joins the others if it is not among them.
+fn number_of(slot: &Slot, slots: &mut Vec<Slot>) -> usize {
+    slots.iter().position(|known| known == slot).unwrap_or_else(|| {
+        slots.push(slot.clone());
+        slots.len() - 1
+    })
+}
+
+/// Decides how each value of a part is written.
+fn segments(pieces: &Pieces, numbers: &[usize], of_words: Escaping, is_marked: bool) -> Vec<Segment> {
+    let segment = |piece: &Piece| match piece {
+        Piece::Literal(text) => Segment::Literal(text.clone()),
+        Piece::Slot(n, place) => Segment::Value {
+            // A piece's slot is one of its part's.
+            slot: numbers.get(*n).copied().unwrap_or(usize::MAX),
+            escaping: match place {
+                Place::Words | Place::WholeLink => of_words,
+                Place::InsideLink => Escaping::Percent,
+            },
+            is_marked: is_marked && *place == Place::Words,
+        },
+    };
+    pieces.pieces.iter().map(segment).collect()
+}
+
+/// Appends a segment, joined with the one before where both are literal.
+pub(crate) fn push_segment(segments: &mut Vec<Segment>, segment: Segment) {
+    match (segments.last_mut(), segment) {
+        (_, Segment::Literal(text)) if text.is_empty() => {}
+        (Some(Segment::Literal(before)), Segment::Literal(text)) => before.push_str(&text),
+        (_, segment) => segments.push(segment),
+    }
+}
+
+/// Puts constants in the place of their slots, and a constant preheader in its place.
+fn fold(segments: &[Segment], constants: &[Option<String>], preheader: Option<&str>) -> Vec<Segment> {
+    let mut folded = Vec::new();
+    for segment in segments {
+        let constant = match segment {
+            Segment::Value { slot, escaping, .. } => constants
+                .get(*slot)
+                .and_then(Option::as_deref)
+                .map(|text| (text, *escaping)),
+            Segment::Preheader => preheader.map(|text| (text, Escaping::Html)),
+            Segment::Literal(_) => None,
+        };
+        let segment = constant.map_or_else(
+            || segment.clone(),
+            |(text, escaping)| {
+                let mut literal = String::new();
+                escaping.write(text, &mut |text| literal.push_str(text));
+                Segment::Literal(literal)
+            },
+        );
+        push_segment(&mut folded, segment);
+    }
+    folded
+}

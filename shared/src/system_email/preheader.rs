@@ -1,0 +1,60 @@
+//! The line that mail programs show beside the subject.
+
+use super::Field;
+use super::content::Segment;
+use super::source::Slot;
+
+/// Characters of the line that mail programs show.
+const CHARACTERS: usize = 140;
+/// Characters a paragraph needs to say more than a greeting.
+const CHARACTERS_LEAST: usize = 25;
+
+/// Bytes that a [`cut`] text has at most: four a character, and an ellipsis.
+pub(super) const BYTES: usize = 4 * CHARACTERS + '…'.len_utf8();
+
+/// The first paragraph of a text that says something and no secret; nothing if there is none.
+pub(super) fn of_text(text: &[Segment], slots: &[Slot]) -> Vec<Segment> {
+    let mut paragraphs: Vec<Vec<Segment>> = vec![Vec::new()];
+    let mut push = |segment: Segment, is_new: bool| {
+        if is_new {
+            paragraphs.push(Vec::new());
+        }
+        if let Some(paragraph) = paragraphs.last_mut() {
+            paragraph.push(segment);
+        }
+    };
+    for segment in text {
+        match segment {
+            Segment::Literal(literal) => {
+                for (n, part) in literal.split("\n\n").enumerate() {
+                    push(Segment::Literal(part.replace('\n', " ")), n > 0);
+                }
+            }
+            other => push(other.clone(), false),
+        }
+    }
+    let is_good = |paragraph: &Vec<Segment>| {
+        let mut characters = 0;
+        paragraph.iter().all(|segment| match segment {
+            Segment::Literal(text) => {
+                characters += text.chars().count();
+                !text.contains("https://")
+            }
+            Segment::Value { slot, .. } => slots
+                .get(*slot)
+                .is_some_and(|slot| !matches!(slot.field, Field::Password | Field::SignInUrl)),
+            Segment::Preheader => false,
+        }) && characters >= CHARACTERS_LEAST
+    };
+    paragraphs.into_iter().find(is_good).unwrap_or_default()
+}
+
+/// The start of a text, cut between words.
+pub(super) fn cut(text: &str) -> String {
+    let Some((end, _)) = text.char_indices().nth(CHARACTERS) else {
+        return text.to_owned();
+    };
+    let start = text.get(..end).unwrap_or_default();
+    let whole_words = start.rfind(' ').and_then(|space| start.get(..space)).unwrap_or(start);
+    format!("{whole_words}…")
+}
