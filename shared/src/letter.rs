@@ -139,12 +139,13 @@ pub fn in_shell(compiled: &Compiled) -> Content {
     let html_body = (BODY, std::mem::take(&mut content.html));
     let text_body = (BODY, std::mem::take(&mut content.text));
     let preheader = (PREHEADER, vec![Segment::Preheader]);
-    let html_shown = html_shown
+    let html_shown: Vec<_> = html_shown
         .into_iter()
         .chain([(SUBJECT, title), preheader, html_body])
         .collect();
-    content.html = around(&html, html_shown);
-    content.text = around(&text, text_shown.into_iter().chain([text_body]).collect());
+    content.html = around(&html, &html_shown);
+    let text_shown: Vec<_> = text_shown.into_iter().chain([text_body]).collect();
+    content.text = around(&text, &text_shown);
     content
 }
 
@@ -166,7 +167,7 @@ fn escaped(segment: &Segment) -> Segment {
 }
 
 /// Puts segments in the places of the characters that stand for them in a shell.
-fn around(shell: &impl askama::Template, shown: Vec<(&str, Vec<Segment>)>) -> Vec<Segment> {
+fn around(shell: &impl askama::Template, shown: &[(&str, Vec<Segment>)]) -> Vec<Segment> {
     let rendered = shell.render();
     // Writing into a String does not fail, and the shells call nothing that could.
     debug_assert!(rendered.is_ok(), "a shell did not render");

@@ -134,7 +134,7 @@ impl Dispatcher {
         self.broker.connected();
         // The broker says so again if it still takes no messages.
         self.metrics.amqp_blocked.set(0);
-        let ended = self.stand_by_and_dispatch(&mut session, wake, delays).await;
+        let ended = Box::pin(self.stand_by_and_dispatch(&mut session, wake, delays)).await;
         // A broker in trouble may never hear it, and what is due does not wait for that.
         self.lifecycle.spawn(session.close());
         ended
@@ -149,7 +149,7 @@ impl Dispatcher {
         while !self.lifecycle.is_stopping() {
             match HeldTurn::take(&self.db, &self.name).await {
                 Ok(Some(turn)) => {
-                    let ended = self.dispatch(session, &turn, wake, delays).await;
+                    let ended = Box::pin(self.dispatch(session, &turn, wake, delays)).await;
                     for lane in Lane::ALL {
                         self.metrics.queued(lane, 0);
                     }
