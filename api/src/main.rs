@@ -44,10 +44,10 @@ async fn obey(command: Command, settings: Settings) -> Result<ExitCode, StartErr
     match command {
         Command::Serve => {
             let lifecycle = Lifecycle::new();
-            lifecycle
-                .listen_to_signals()
-                .map_err(|fault| StartError::System("listen to signals", fault))?;
-            return Ok(ExitCode::from(u8::from(!api::run(settings, lifecycle).await?)));
+            let listening = lifecycle.listen_to_signals();
+            listening.map_err(|fault| StartError::System("listen to signals", fault))?;
+            let finished = Box::pin(api::run(settings, lifecycle)).await?;
+            return Ok(ExitCode::from(u8::from(!finished)));
         }
         Command::Migrate => api::migrate(&store::connect(&settings.database, "beckon-api: migrate")?).await?,
         // Answered before any setting is read.

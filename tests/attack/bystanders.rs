@@ -98,7 +98,7 @@ impl Bystanders {
                     Some(answer) => answer.json().await.unwrap_or_default(),
                     None => Value::Null,
                 };
-                if answer["valid"] != true {
+                if answer.get("valid") != Some(&Value::Bool(true)) {
                     figures.refuse("a user signs in");
                 }
             }

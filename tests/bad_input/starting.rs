@@ -239,16 +239,25 @@ async fn a_database_that_is_not_there_is_named_with_the_cause() {
     world.end().await;
 }
 
+/// A page that is there.
+fn page_of(world: &World) -> String {
+    format!("{}/docs", world.base())
+}
+
+/// Settings whose every server and page is there.
+fn reachable(world: &World) -> Vec<(String, String)> {
+    let mut settings = world.settings().to_vec();
+    let relay = format!("smtp://{}?tls=none", world.relay.address());
+    settings.push(("SMTP_URL".to_owned(), relay));
+    settings.push(("BECKON_SIGN_IN_URL".to_owned(), page_of(world)));
+    settings
+}
+
 #[tokio::test]
 async fn check_config_asks_every_server_once() {
     let mut world = a_world().await;
-    let page = format!("{}/docs", world.base());
-    let relay = world.relay.address();
-    let mut good = world.settings().to_vec();
-    good.push(("SMTP_URL".to_owned(), format!("smtp://{relay}?tls=none")));
-    good.push(("BECKON_SIGN_IN_URL".to_owned(), page.clone()));
+    let (good, page, relay) = (reachable(&world), page_of(&world), world.relay.address());
     let (postgres, rabbitmq) = (host_of(world.setting("DATABASE_URL")), host_of(world.amqp_url()));
-    let closed = world.spare_address().unwrap();
 
     let answers = [
         format!("DATABASE_URL: Postgres at {postgres} answers"),
@@ -263,6 +272,13 @@ async fn check_config_asks_every_server_once() {
         let is_api = program == "beckon-api";
         assert!(code == 0 && missing.len() == usize::from(is_api), "{program}: {said}");
     }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn check_config_names_the_server_or_page_that_is_not_there() {
+    let mut world = a_world().await;
+    let (good, closed) = (reachable(&world), world.spare_address().unwrap());
     let wrong = [
         (
             "AMQP_URL",
