@@ -229,16 +229,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let backlog = BacklogGauges::declare(&registry, metrics.beats.with_label_values(&["recorded"]));
     let months_ahead = months::declare(&registry);
     let api = shared_state(&settings, db, schema, metrics, &lifecycle)?;
-    let dispatcher = Dispatcher {
-        db: dispatcher_database(settings.database)?,
-        brokers: Brokers::new(settings.brokers),
-        name: instance_name("api"),
-        rate: api.mail_rate,
-        auto_pause_bounces: settings.brake_bounces,
-        broker: api.broker.clone(),
-        metrics: Arc::new(dispatcher_metrics),
-        lifecycle: lifecycle.clone(),
-    };
+    let dispatcher = dispatcher(&settings, dispatcher_metrics, &api)?;
     lifecycle.limit_stop(settings.stop_grace);
     info!(address = %settings.listen, "API is running");
     let probing = tokio::spawn(serve_probes(probes_listener, routes::probes(&api, registry)));
@@ -336,11 +327,20 @@ async fn finish(lifecycle: &Lifecycle, grace: Duration) -> bool {
     finished
 }
 
-/// Connections of the dispatcher's own.
-fn dispatcher_database(database: DatabaseSettings) -> StoreResult<Db> {
+/// The part that publishes due deliveries, with connections of its own.
+fn dispatcher(settings: &Settings, metrics: DispatcherMetrics, api: &Api) -> StoreResult<Dispatcher> {
     let database = DatabaseSettings {
         connections: DISPATCHER_CONNECTIONS,
-        ..database
+        ..settings.database.clone()
     };
-    store::connect(&database, "beckon-api: dispatcher")
+    Ok(Dispatcher {
+        db: store::connect(&database, "beckon-api: dispatcher")?,
+        brokers: Brokers::new(settings.brokers.clone()),
+        name: instance_name("api"),
+        rate: api.mail_rate,
+        auto_pause_bounces: settings.brake_bounces,
+        broker: api.broker.clone(),
+        metrics: Arc::new(metrics),
+        lifecycle: api.lifecycle.clone(),
+    })
 }

@@ -100,7 +100,7 @@ fn selectors() -> Vec<Value> {
     ]
 }
 
-async fn refused(told: Told, what: &str) {
+fn assert_refused(told: &Told, what: &str) {
     assert!(
         matches!(told.status, 400 | 404 | 405 | 422),
         "{what}: {} {}",
@@ -113,24 +113,9 @@ async fn refused(told: Told, what: &str) {
     }
 }
 
-#[tokio::test]
-async fn no_request_that_says_almost_nothing_chooses_anybody_or_starts_anything() {
-    let (world, _, batch) = a_world_to_lose().await;
-    let before = state_of(&world).await;
-
-    for route in ["/v1/invites", "/v1/password-resets"] {
-        for body in selectors() {
-            refused(
-                post(&world, route, body.to_string()).answer().await,
-                &format!("{route} {body}"),
-            )
-            .await;
-        }
-        for body in ["", " ", "null", "[]", "\"\"", "{\"\":\"\"}"] {
-            refused(post(&world, route, body).answer().await, &format!("{route} {body:?}")).await;
-        }
-    }
-    for (route, body) in [
+/// Requests that name whom or what to act on in other ways.
+fn choices_of(batch: Uuid) -> Vec<(String, Value)> {
+    vec![
         ("/v1/credentials/revoke".to_owned(), json!({})),
         ("/v1/credentials/revoke".to_owned(), json!({ "batch": null })),
         ("/v1/credentials/revoke".to_owned(), json!({ "batch": "" })),
@@ -158,21 +143,33 @@ async fn no_request_that_says_almost_nothing_chooses_anybody_or_starts_anything(
         ("/v1/system-emails/invite/test".to_owned(), json!({ "to": "" })),
         ("/v1/system-emails/invite/test".to_owned(), json!({ "to": " " })),
         ("/v1/system-emails/invite/test".to_owned(), json!({ "to": null })),
-    ] {
-        refused(
-            post(&world, &route, body.to_string()).answer().await,
-            &format!("{route} {body}"),
-        )
-        .await;
+    ]
+}
+
+#[tokio::test]
+async fn no_request_that_says_almost_nothing_chooses_anybody_or_starts_anything() {
+    let (world, _, batch) = a_world_to_lose().await;
+    let before = state_of(&world).await;
+
+    for route in ["/v1/invites", "/v1/password-resets"] {
+        for body in selectors() {
+            let told = post(&world, route, body.to_string()).answer().await;
+            assert_refused(&told, &format!("{route} {body}"));
+        }
+        for body in ["", " ", "null", "[]", "\"\"", "{\"\":\"\"}"] {
+            let told = post(&world, route, body).answer().await;
+            assert_refused(&told, &format!("{route} {body:?}"));
+        }
+    }
+    for (route, body) in choices_of(batch) {
+        let told = post(&world, &route, body.to_string()).answer().await;
+        assert_refused(&told, &format!("{route} {body}"));
     }
     for what in ["pause", "resume", "stop", "send-again"] {
         for id in ["", "%20", "null"] {
             let path = format!("/v1/batches/{id}/{what}");
-            refused(
-                post(&world, &path, "{\"outcomes\":[\"cancelled\"]}").answer().await,
-                &path,
-            )
-            .await;
+            let told = post(&world, &path, "{\"outcomes\":[\"cancelled\"]}").answer().await;
+            assert_refused(&told, &path);
         }
     }
     for path in [
@@ -182,23 +179,21 @@ async fn no_request_that_says_almost_nothing_chooses_anybody_or_starts_anything(
         "/v1/blocked-addresses/",
         "/v1/blocked-addresses/%20",
     ] {
-        refused(ask(&world, Method::DELETE, path).answer().await, path).await;
+        assert_refused(&ask(&world, Method::DELETE, path).answer().await, path);
     }
     for path in ["/v1/deliveries//send-again", "/v1/users//lock", "/v1/users/%20/lock"] {
-        refused(post(&world, path, "{}").answer().await, path).await;
+        assert_refused(&post(&world, path, "{}").answer().await, path);
     }
 
     assert_eq!(state_of(&world).await, before);
     world.end().await;
 }
 
-#[tokio::test]
-async fn no_parameter_without_a_value_widens_a_list_or_stores_a_file() {
-    let (world, import, batch) = a_world_to_lose().await;
-    let before = state_of(&world).await;
-    let lists = [
+/// Lists, and the parameters they take.
+fn lists_of(batch: Uuid) -> Vec<(String, &'static [&'static str])> {
+    vec![
         (
-            "/v1/users",
+            "/v1/users".to_owned(),
             &[
                 "q",
                 "import",
@@ -211,19 +206,21 @@ async fn no_parameter_without_a_value_widens_a_list_or_stores_a_file() {
                 "locked",
                 "limit",
                 "cursor",
-            ][..],
+            ],
         ),
-        ("/v1/blocked-addresses", &["q", "limit", "cursor"]),
-        ("/v1/batches", &["limit", "cursor"]),
-        (
-            &format!("/v1/batches/{batch}/deliveries"),
-            &["state", "limit", "cursor"],
-        ),
-        (&format!("/v1/batches/{batch}/deliveries.csv"), &["state"]),
-        ("/v1/system-emails", &["limit", "cursor"]),
-    ];
+        ("/v1/blocked-addresses".to_owned(), &["q", "limit", "cursor"]),
+        ("/v1/batches".to_owned(), &["limit", "cursor"]),
+        (format!("/v1/batches/{batch}/deliveries"), &["state", "limit", "cursor"]),
+        (format!("/v1/batches/{batch}/deliveries.csv"), &["state"]),
+        ("/v1/system-emails".to_owned(), &["limit", "cursor"]),
+    ]
+}
 
-    for (list, parameters) in lists {
+#[tokio::test]
+async fn no_parameter_without_a_value_widens_a_list_or_stores_a_file() {
+    let (world, import, batch) = a_world_to_lose().await;
+    let before = state_of(&world).await;
+    for (list, parameters) in lists_of(batch) {
         for parameter in parameters {
             let sentence = format!("{parameter} is empty. Give it a value, or leave it out.");
             for query in [
@@ -268,7 +265,7 @@ async fn no_parameter_without_a_value_widens_a_list_or_stores_a_file() {
         let asked = ask(&world, Method::POST, "/v1/imports")
             .header("Content-Type", kind)
             .body(body);
-        refused(asked.answer().await, &format!("an import of {body:?}")).await;
+        assert_refused(&asked.answer().await, &format!("an import of {body:?}"));
     }
 
     assert_eq!(state_of(&world).await, before);

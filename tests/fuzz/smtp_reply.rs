@@ -7,7 +7,8 @@ use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
-use worker::send::{Answer, Envelope, Mailer, RelayUrl, Settings, Verdict};
+use tokio::sync::oneshot;
+use worker::send::{Answer, Envelope, Mailer, RelayUrl, Settings, Shipment, Verdict};
 
 use crate::engine::Target;
 
@@ -39,7 +40,7 @@ const TARGET: Target = Target {
 /// Longer than an answer over the loopback address takes, and short enough for many of them.
 const DEADLINE: Duration = Duration::from_millis(150);
 
-const MESSAGE: &[u8] = b"Subject: Welcome\r\n\r\nHello Ada\r\n.\r\n";
+const WIRE: &[u8] = b"Subject: Welcome\r\n\r\nHello Ada\r\n.\r\n";
 
 #[test]
 fn a_mail_counts_as_sent_only_when_the_last_reply_says_so() {
@@ -57,6 +58,38 @@ fn a_mail_counts_as_sent_only_when_the_last_reply_says_so() {
     });
 }
 
+/// A mail whose answer is waited for.
+struct OneMail {
+    envelope: Envelope,
+    answer: oneshot::Sender<Answer>,
+}
+
+impl Shipment for OneMail {
+    fn envelope(&self) -> &Envelope {
+        &self.envelope
+    }
+
+    fn wire(&self) -> &[u8] {
+        WIRE
+    }
+
+    fn size(&self) -> usize {
+        WIRE.len() - 3
+    }
+
+    fn lane(&self) -> Lane {
+        Lane::Interactive
+    }
+
+    fn may_start_body(&self) -> bool {
+        true
+    }
+
+    fn finish(self, answer: Answer) {
+        self.answer.send(answer).unwrap();
+    }
+}
+
 /// Sends one mail to a relay that is sane up to the final dot, answers that with these bytes, and hangs
 /// up.
 async fn sent_to_a_relay_that_ends_with(reply: Vec<u8>) -> Answer {
@@ -72,11 +105,13 @@ async fn sent_to_a_relay_that_ends_with(reply: Vec<u8>) -> Answer {
     let mut settings = Settings::for_connections(1, "beckon.example.org");
     settings.deadlines.dot = DEADLINE;
     let mailer = Mailer::new(url, settings, &Registry::new(), lifecycle.clone()).unwrap();
+    let (answer, answered) = oneshot::channel();
     let envelope = Envelope::new(
         "beckon@example.org".parse().unwrap(),
         "ada@example.org".parse().unwrap(),
     );
-    let answer = mailer.send(&envelope, MESSAGE, Lane::Interactive, &|| true).await;
+    mailer.send(vec![OneMail { envelope, answer }]);
+    let answer = answered.await.unwrap();
     relay.abort();
     lifecycle.stopping().cancel();
     answer
@@ -84,13 +119,7 @@ async fn sent_to_a_relay_that_ends_with(reply: Vec<u8>) -> Answer {
 
 async fn converse(mut stream: TcpStream, reply: &[u8]) -> std::io::Result<()> {
     stream.write_all(b"220 relay\r\n").await?;
-    for answer in [
-        "250 relay\r\n",
-        "250 relay\r\n",
-        "250 ok\r\n",
-        "250 ok\r\n",
-        "354 go\r\n",
-    ] {
+    for answer in ["250 relay\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
         heard(&mut stream, b"\r\n").await?;
         stream.write_all(answer.as_bytes()).await?;
     }

@@ -257,6 +257,7 @@ fn sorted(mut ids: Vec<Uuid>) -> Vec<Uuid> {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of filters, read from top to bottom")]
 async fn a_list_a_batch_and_a_selection_have_the_same_people_for_every_filter() {
     let (world, import) = a_world_of_all_kinds().await;
     let mut session = ConsoleSession::of(&world, world.administrator().await).await;

@@ -84,17 +84,16 @@ impl Claims {
         let mut taken: HashMap<Uuid, Claim> = claims.into_iter().map(|claim| (claim.delivery, claim)).collect();
         let mut held = Vec::with_capacity(taken.len());
         for work in group {
-            match taken.remove(&work.job.delivery) {
-                Some(claim) => held.push(Held {
+            if let Some(claim) = taken.remove(&work.job.delivery) {
+                held.push(Held {
                     claim,
                     lease: Arc::clone(&lease),
                     work,
                     _counted: self.metrics.hold_delivery(),
-                }),
-                None => {
-                    debug!(delivery.id = %work.job.delivery, "Dropped a job that is not for this worker");
-                    work.acks.done(work.tag);
-                }
+                });
+            } else {
+                debug!(delivery.id = %work.job.delivery, "Dropped a job that is not for this worker");
+                work.acks.done(work.tag);
             }
         }
         held

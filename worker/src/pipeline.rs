@@ -84,7 +84,7 @@ impl Pipeline {
         for (((held, mut steps), password), permit) in group.into_iter().zip(passwords).zip(permits) {
             match self.compose(&held, password, &mut steps).await {
                 Ok((mail, password)) => ready.push(Sending::new(self, held, mail, password, steps, permit)),
-                Err(unsent) => self.settler.push(self.unsent(held, &unsent, steps)),
+                Err(unsent) => self.settler.push(unsent.finish(held, steps)),
             }
         }
         reach(Point::MailComposed);
@@ -120,14 +120,6 @@ impl Pipeline {
         let carries_one = held.claim.kind == SystemEmailKind::PasswordReset;
         carries_one.then(|| self.credentials.lifetime(held))
     }
-
-    fn unsent(&self, held: Held, unsent: &Unsent, steps: Steps) -> Finished {
-        Finished {
-            outcome: unsent.outcome(&held),
-            held,
-            steps,
-        }
-    }
 }
 
 /// Why no mail was offered to the relay.
@@ -142,6 +134,14 @@ enum Unsent {
 }
 
 impl Unsent {
+    fn finish(&self, held: Held, steps: Steps) -> Finished {
+        Finished {
+            outcome: self.outcome(&held),
+            held,
+            steps,
+        }
+    }
+
     fn outcome(&self, held: &Held) -> Outcome {
         let (claim, token) = (&held.claim, held.lease.token());
         match self {

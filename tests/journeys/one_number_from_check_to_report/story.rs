@@ -131,7 +131,7 @@ impl Teller {
         }
         let mut pressed = press(&mut session, &path, story, &first).await;
         if first.to_send != second.to_send {
-            self.a_change_is_said(&pressed, &first, &second).await;
+            Self::assert_change_is_said(&pressed, &first, &second);
             pressed = press(&mut session, &path, story, &second).await;
         }
         assert_eq!(pressed.status, 303, "{}", pressed.text);
@@ -243,7 +243,7 @@ impl Teller {
     }
 
     /// Another number than the one that was seen is said, and nothing is sent.
-    async fn a_change_is_said(&self, pressed: &Page, first: &Check, second: &Check) {
+    fn assert_change_is_said(pressed: &Page, first: &Check, second: &Check) {
         assert_eq!(pressed.status, 409, "{}", pressed.text);
         let said = format!("would have been sent; now it is {}.", second.to_send);
         assert!(

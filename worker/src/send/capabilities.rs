@@ -6,6 +6,7 @@ use super::reply::Reply;
 
 /// The keywords that change what is sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a keyword of its own")]
 pub(super) struct Capabilities {
     /// STARTTLS may be asked for (RFC 3207).
     pub(super) starttls: bool,

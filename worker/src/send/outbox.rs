@@ -336,7 +336,9 @@ pub(super) fn stopping() -> Answer {
 }
 
 fn finish_all<S: Shipment>(mails: Vec<S>, answer: &Answer) {
-    mails.into_iter().for_each(|mail| mail.finish(answer.clone()));
+    for mail in mails {
+        mail.finish(answer.clone());
+    }
 }
 
 /// Whether a connection that had been idle ended before the relay took notice of the mail. A 421 to

@@ -117,26 +117,29 @@ mod tests {
         ReplyCodec::default().decode(&mut BytesMut::from(bytes))
     }
 
-    fn reply(code: u16, text: &str) -> Option<Reply> {
-        Some(Reply {
+    fn reply(code: u16, text: &str) -> Reply {
+        Reply {
             code,
             text: text.to_owned(),
-        })
+        }
     }
 
     #[test]
     fn replies_are_read_as_relays_send_them() {
         for (bytes, expected) in [
-            (&b"250 2.0.0 ok\r\n"[..], reply(250, "2.0.0 ok")),
-            (b"250 ok\n", reply(250, "ok")),
-            (b"250\r\n", reply(250, "")),
-            (b"250-\r\n250\r\n", reply(250, "\n")),
-            (b"250-one\r\n250-two\r\n250 three\r\n", reply(250, "one\ntwo\nthree")),
-            (b"571 no\r\n", reply(571, "no")),
-            (b"499 no\r\n", reply(499, "no")),
-            (b"554-5.7.1 a\r\n550 5.7.1 b\r\n", reply(550, "5.7.1 a\n5.7.1 b")),
-            (b"550 gr\xfc\xdfe\r\n", reply(550, "gr??e")),
-            (b"550 gr\xc3\xbc\xc3\x9fe\r\n", reply(550, "grüße")),
+            (&b"250 2.0.0 ok\r\n"[..], Some(reply(250, "2.0.0 ok"))),
+            (b"250 ok\n", Some(reply(250, "ok"))),
+            (b"250\r\n", Some(reply(250, ""))),
+            (b"250-\r\n250\r\n", Some(reply(250, "\n"))),
+            (
+                b"250-one\r\n250-two\r\n250 three\r\n",
+                Some(reply(250, "one\ntwo\nthree")),
+            ),
+            (b"571 no\r\n", Some(reply(571, "no"))),
+            (b"499 no\r\n", Some(reply(499, "no"))),
+            (b"554-5.7.1 a\r\n550 5.7.1 b\r\n", Some(reply(550, "5.7.1 a\n5.7.1 b"))),
+            (b"550 gr\xfc\xdfe\r\n", Some(reply(550, "gr??e"))),
+            (b"550 gr\xc3\xbc\xc3\x9fe\r\n", Some(reply(550, "grüße"))),
             (b"250 half a li", None),
             (b"250-first\r\n", None),
             (b"25", None),

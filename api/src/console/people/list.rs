@@ -23,6 +23,7 @@ const ROWS: usize = 50;
 const COUNT: Duration = Duration::from_millis(150);
 
 /// A page of people.
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub(in crate::console) struct PeopleList {
     /// Which.
     pub(in crate::console) view: View,

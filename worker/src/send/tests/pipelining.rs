@@ -96,8 +96,8 @@ async fn a_connection_that_breaks_at_the_dot_makes_one_mail_unsure() {
     let answers = join_all(recipients.map(|recipient| bulk(&mailer, recipient))).await;
 
     let verdicts: Vec<_> = answers.into_iter().map(|answer| answer.unwrap().verdict).collect();
-    use Verdict::{Accepted, Unsure};
-    assert_eq!(verdicts, [Accepted, Unsure, Accepted, Accepted]);
+    let accepted = Verdict::Accepted;
+    assert_eq!(verdicts, [accepted, Verdict::Unsure, accepted, accepted]);
     assert_eq!(relay.mails().len(), 5, "each body went out once");
 }
 
@@ -120,7 +120,7 @@ async fn a_slow_mail_holds_up_no_other() {
     let others = join_all(others).await;
 
     assert!(
-        began.elapsed() < pause - Duration::from_secs(1),
+        began.elapsed() + Duration::from_secs(1) < pause,
         "{:?}",
         began.elapsed()
     );
