@@ -47,7 +47,7 @@ pub(super) struct CheckPage {
     /// them.
     blocked: Option<BlockedRow>,
     /// How many emails the button sends. The form carries it, so that another number is never sent.
-    pub(super) to_send: i64,
+    to_send: i64,
     /// What the button does at once, and what it does later without its moment.
     button: String,
     button_later: String,
@@ -110,7 +110,7 @@ impl Choice {
 }
 
 impl CheckPage {
-    fn sent_shown(&self) -> String {
+    pub(super) fn sent_shown(&self) -> String {
         counted(self.sums.sent)
     }
 

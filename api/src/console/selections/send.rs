@@ -8,7 +8,6 @@ use crate::console::batch::live::mails;
 use crate::console::fields::Fields;
 use crate::console::respond::{page_as, redirect, redirect_noting};
 use crate::console::session::Administrator;
-use crate::console::words::counted;
 use crate::idempotent::{IdempotencyKey, Once};
 use crate::intake::accept_confirmed;
 use crate::problem::Problem;
@@ -82,7 +81,7 @@ pub(in crate::console) async fn send(
     let fault = format!(
         "When you checked, {} would have been sent; now it is {}. Nothing was sent. Check the numbers again.",
         mails(kind, shown.into()),
-        counted(page.to_send)
+        page.sent_shown()
     );
     refused(StatusCode::CONFLICT, page, Some(("numbers", fault)))
 }
