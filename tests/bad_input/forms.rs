@@ -73,7 +73,11 @@ async fn a_form_is_carried_through_the_sign_in_unless_it_is_large() {
     let entered = send(&world, "/console/sign-in", &enter).await;
 
     assert_eq!(asked.status, 401, "{}", asked.text);
-    assert!(asked.text.contains("What you filled in is kept"), "{}", asked.text);
+    assert!(
+        asked.text.contains("What you filled in has been kept"),
+        "{}",
+        asked.text
+    );
     assert_eq!(entered.status, 200, "{}", entered.text);
     assert_eq!(hidden(&entered.text, "subject"), "Hello");
     let body = hidden(&entered.text, "body");

@@ -217,7 +217,7 @@ async fn whoever_was_signed_out_loses_nothing_typed() {
         }
         browser.click("Submit").await;
 
-        browser.sees("What you filled in is kept").await;
+        browser.sees("What you filled in has been kept").await;
         browser.enter(&priya.email, &priya.password).await;
         browser.click("Continue").await;
         if version == 2 {

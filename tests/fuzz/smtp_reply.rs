@@ -138,18 +138,17 @@ async fn heard(stream: &mut TcpStream, end: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Whether the bytes begin with a whole reply of one code that begins with 2 (RFC 5321 4.2), read
-/// without any of the worker's own code.
+/// Whether the bytes begin with a whole reply all of whose lines begin with 2 (RFC 5321 4.2; any second
+/// digit, and lines that end with LF alone), read without any of the worker's own code.
 fn is_completion(mut bytes: &[u8]) -> bool {
-    let mut first: Option<&[u8]> = None;
-    while let Some(end) = bytes.windows(2).position(|pair| pair == b"\r\n") {
-        let (code, rest) = bytes[..end].split_at(end.min(3));
-        let is_code = matches!(code, [b'2', b'0'..=b'5', b'0'..=b'9']);
-        if !is_code || *first.get_or_insert(code) != code {
+    while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+        let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);
+        let (code, rest) = line.split_at(line.len().min(3));
+        if !matches!(code, [b'2', b'0'..=b'9', b'0'..=b'9']) {
             return false;
         }
         match rest.first() {
-            Some(b'-') => bytes = &bytes[end + 2..],
+            Some(b'-') => bytes = &bytes[end + 1..],
             after => return matches!(after, Some(b' ') | None),
         }
     }

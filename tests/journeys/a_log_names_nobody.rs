@@ -84,8 +84,8 @@ async fn ask_wrongly(world: &World) {
             r#"[{"email":"zebedee@quillfeather.example","first_name":"#,
         ),
         say(
-            "/v1/credentials/verify",
-            r#"{"email":"zebedee@quillfeather.example","password":"sesame-street"}"#,
+            "/v1/credentials/choose",
+            r#"{"email":"zebedee@quillfeather.example","password":"sesame-street","new_password":"open-sesame-42"}"#,
         ),
         at(Method::GET, "/v1/users").bearer_auth("beckon_stolen"),
         with_key(Method::GET, "/zebedee@quillfeather.example"),

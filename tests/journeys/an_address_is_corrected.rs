@@ -35,7 +35,9 @@ async fn passwords_mailed_to_the_wrong_address_end_and_owed_ones_are_cancelled()
     let unused = mailed(&world, id, WRONG).await;
     let whom = json!({ "users": [id], "include_recent": true, "include_signed_in": true, "hold_seconds": 600 });
     let owed = world.reset_passwords(whom).await;
-    let invite = world.invite(json!({ "users": [id], "hold_seconds": 600 })).await;
+    let invite = world
+        .invite(json!({ "users": [id], "include_signed_in": true, "hold_seconds": 600 }))
+        .await;
 
     let same = change(&world, id, "ADA@Example.org").await;
     let corrected = change(&world, id, RIGHT).await;
