@@ -1,6 +1,6 @@
 //! Sessions with the broker.
 //!
-//! In a session both lanes' jobs are taken ([`crate::lane`]). When relay or Postgres are in trouble
+//! In a session both lanes' jobs are taken (`crate::lane`). When relay or Postgres are in trouble
 //! for a while, the session is closed, so that another worker gets what is not claimed.
 //!
 //! Any trouble ends the session with the broker, and a new one is built after a pause. Jobs in

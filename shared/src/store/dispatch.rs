@@ -59,7 +59,7 @@ pub async fn listen(db: &Db) -> StoreResult<PgListener> {
 
 /// Waits for the next notification.
 ///
-/// A listener that hears nothing for [`QUIET_MOST`] notifies itself. That finds a connection that a
+/// A listener that hears nothing for `QUIET_MOST` notifies itself. That finds a connection that a
 /// firewall has forgotten, which TCP alone does not notice while nothing is sent on it, and a pooler
 /// that passes no notifications on; it also keeps the firewall from forgetting it.
 ///

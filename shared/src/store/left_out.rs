@@ -1,8 +1,8 @@
 //! Which of the chosen users are left out of a batch, and why.
 //!
-//! The rule exists once. [`Facts::reason`] is the rule, and [`with_facts`] is the only statement that
+//! The rule exists once. [`Facts::reason`] is the rule, and `with_facts` is the only statement that
 //! reads what it needs from Postgres. The check page counts users by their facts and asks the rule.
-//! Intake hands Postgres the rule as a table with an entry for each set of facts ([`reasons`]), so that
+//! Intake hands Postgres the rule as a table with an entry for each set of facts (`reasons`), so that
 //! no user leaves Postgres.
 
 use super::{Db, StoreResult, within};
@@ -88,7 +88,7 @@ impl Including {
     };
 }
 
-/// What is true of a chosen user: a set of bits, numbered as in [`with_facts`].
+/// What is true of a chosen user: a set of bits, numbered as in `with_facts`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Facts(i32);
 
