@@ -286,7 +286,7 @@ async fn disabling_an_administrator_revokes_the_keys_they_made_but_those_unticke
         .unwrap();
 
     let mut browser = ConsoleSession::of(&world, &priya).await;
-    let page = browser.get(&format!("/console/administrators/{id}")).await;
+    let page = browser.get(&format!("/console/administrators/{id}/disable")).await;
     for name in ["intranet", "payroll", "siem"] {
         assert!(page.text.contains(&format!(">{name}</label>")), "{}", page.text);
     }

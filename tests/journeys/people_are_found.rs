@@ -129,7 +129,10 @@ async fn a_batch_goes_to_those_its_filter_finds() {
     let (world, import) = a_world_on_its_way().await;
 
     let batch = world
-        .invite(json!({ "filter": { "import": import, "effect": "created", "invited": false, "q": "builder" } }))
+        .invite(json!({
+            "filter": { "import": import, "effect": "created", "invited": false, "q": "builder" },
+            "include_signed_in": true,
+        }))
         .await;
     let finished = world.finished(batch).await;
     let nobody = world
