@@ -52,7 +52,9 @@ async fn leases_retries_and_passwords_last_as_long_as_they_should() {
     clock.put("+1h").unwrap();
     let late = world.signs_in(ADA, mail.password().unwrap()).await;
     world.relay.set(ADA, Behaviour::try_later());
-    let retried = world.invite(json!({ "emails": [ADA] })).await;
+    let retried = world
+        .invite(json!({ "emails": [ADA], "include_signed_in": true }))
+        .await;
     world.until(retried, "retrying", 1).await;
 
     for (finished, sent) in [(ahead, 30), (behind, 30), (slow, 1)] {

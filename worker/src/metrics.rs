@@ -26,7 +26,7 @@ pub struct WorkerMetrics {
     parked: IntCounterVec,
     attempts: IntCounterVec,
     ended: IntCounterVec,
-    stages: HistogramVec,
+    stages: [Histogram; Step::ALL.len()],
     waits: HistogramVec,
     sends: HistogramVec,
     sent: IntCounterVec,
@@ -72,7 +72,7 @@ impl WorkerMetrics {
             parked: metrics.counters("beckon_jobs_parked_total", "Messages set aside because they are no jobs of ours, by what is wrong with them.", "reason", &JobFault::CODES),
             attempts: metrics.counters_of("beckon_attempts_total", "Attempts settled, by kind of mail and by what the relay said.", &["kind", "verdict"], &slices(&by_kind(&VERDICTS))),
             ended: metrics.counters_of("beckon_deliveries_ended_total", "Deliveries a worker brought to their end, by kind of mail and final state.", &["kind", "state"], &slices(&by_kind(&ended))),
-            stages: metrics.histograms("beckon_stage_duration_seconds", "Time one mail spent in a stage of a worker, waiting for its turn there included.", WORK_SECONDS, &["stage"], &Step::ALL.map(Step::as_str).each_ref().map(std::slice::from_ref)),
+            stages: stage_histograms(&metrics.histograms("beckon_stage_duration_seconds", "Time one mail spent in a stage of a worker, waiting for its turn there included.", WORK_SECONDS, &["stage"], &Step::ALL.map(Step::as_str).each_ref().map(std::slice::from_ref))),
             waits: metrics.histograms("beckon_queue_wait_seconds", "Time from the moment a delivery fell due to its claim.", SEND_SECONDS, &["lane"], &lanes.each_ref().map(std::slice::from_ref)),
             sends: metrics.histograms("beckon_send_seconds", "Time from the start of a mail's batch to the relay's 250, first attempts only.", SEND_SECONDS, &["lane", "kind"], &slices(&lane_kind)),
             sent: metrics.counters_of("beckon_sends_total", "Mails the relay took, by lane, kind and whether that was before the deadline of their batch: true, false, or retried for those an earlier attempt of which was put off, so that their time is not ours alone.", &["lane", "kind", "on_time"], &slices(&triples(&lanes, &kinds, &ON_TIME))),
@@ -163,8 +163,10 @@ impl WorkerMetrics {
 
     /// One mail spent this long in a step.
     pub fn observe_stage(&self, step: Step, time: Duration) {
-        let stage: Histogram = self.stages.with_label_values(&[step.as_str()]);
-        stage.observe(time.as_secs_f64());
+        // The steps are in the array in the order of their declaration.
+        if let Some(stage) = self.stages.get(step as usize) {
+            stage.observe(time.as_secs_f64());
+        }
     }
 
     /// One more delivery held, until the guard is dropped.
@@ -197,6 +199,11 @@ impl Drop for HeldDelivery {
     fn drop(&mut self) {
         self.0.dec();
     }
+}
+
+/// One for each step: looking one up by its label costs more than observing it.
+fn stage_histograms(stages: &HistogramVec) -> [Histogram; Step::ALL.len()] {
+    Step::ALL.map(|step| stages.with_label_values(&[step.as_str()]))
 }
 
 fn pairs(first: &[&'static str], second: &[&'static str]) -> Vec<[&'static str; 2]> {

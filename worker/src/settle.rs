@@ -101,12 +101,16 @@ impl Recorder {
 
     async fn record_group(&self, group: Vec<Finished>) {
         let began = now();
-        let outcomes: Vec<Outcome> = group.iter().map(|finished| finished.outcome.clone()).collect();
+        let (outcomes, attempts): (Vec<Outcome>, Vec<(Held, Steps)>) = group
+            .into_iter()
+            .map(|finished| (finished.outcome, (finished.held, finished.steps)))
+            .unzip();
         let recorded = self.record(&outcomes).await;
         reach(Point::OutcomeRecorded);
         let times = Times::since(began);
-        for (finished, recorded) in group.into_iter().zip(recorded) {
-            self.conclude(finished, recorded, times);
+        for (((held, mut steps), outcome), recorded) in attempts.into_iter().zip(outcomes).zip(recorded) {
+            steps.add(&self.metrics, Step::Settle, times);
+            self.conclude(&held, &outcome, steps, recorded);
         }
     }
 
@@ -156,13 +160,7 @@ impl Recorder {
     }
 
     /// Counts, logs and acknowledges an attempt.
-    fn conclude(&self, finished: Finished, recorded: Recorded, times: Times) {
-        let Finished {
-            held,
-            outcome,
-            mut steps,
-        } = finished;
-        steps.add(&self.metrics, Step::Settle, times);
+    fn conclude(&self, held: &Held, outcome: &Outcome, steps: Steps, recorded: Recorded) {
         let (claim, work) = (&held.claim, &held.work);
         // Of the highest level, so that a line of any level has its ids.
         let span = error_span!(
@@ -171,10 +169,10 @@ impl Recorder {
             attempt = claim.attempt,
             trace.id = %work.trace.trace_id(),
         );
-        span.in_scope(|| outcome::tell(claim, work.lane, &outcome, recorded, steps.at_the_relay()));
-        steps.tell(work.trace, work.lane, claim, &outcome);
+        span.in_scope(|| outcome::tell(claim, work.lane, outcome, recorded, steps.at_the_relay()));
+        steps.tell(work.trace, work.lane, claim, outcome);
         if let Recorded::Moved(state) = recorded {
-            self.count(&held, &outcome, state);
+            self.count(held, outcome, state);
         }
         if recorded != Recorded::Unknown {
             work.acks.done(work.tag);

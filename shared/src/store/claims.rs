@@ -169,18 +169,17 @@ async fn claim_once(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResul
     Ok(claims)
 }
 
-/// Keeps claims (a delivery, its token) alive that take long; returns those that are still ours.
-pub async fn renew(db: &Db, held: &[(Uuid, Uuid)], lease: Duration) -> StoreResult<Vec<(Uuid, Uuid)>> {
+/// Keeps claims (a delivery, its token) alive that take long. One that is no longer ours stays as it is.
+pub async fn renew(db: &Db, held: &[(Uuid, Uuid)], lease: Duration) -> StoreResult<()> {
     let (ids, tokens): (Vec<Uuid>, Vec<Uuid>) = held.iter().copied().unzip();
     let renewing = sqlx::query!(
-        r#"update deliveries d set lease_until = now() + make_interval(secs => $3)
-           from unnest($1::uuid[], $2::uuid[]) as held (id, token)
-           where d.id = held.id and d.lease_token = held.token and d.state = 'sending'
-           returning d.id, held.token as "token!""#,
+        "update deliveries d set lease_until = now() + make_interval(secs => $3)
+         from unnest($1::uuid[], $2::uuid[]) as held (id, token)
+         where d.id = held.id and d.lease_token = held.token and d.state = 'sending'",
         &ids,
         &tokens,
         seconds(lease),
     );
-    let rows = within(renewing.fetch_all(db)).await?;
-    Ok(rows.into_iter().map(|row| (row.id, row.token)).collect())
+    within(renewing.execute(db)).await?;
+    Ok(())
 }

@@ -322,7 +322,7 @@ pub async fn end_given_up(db: &Db, most: i64) -> StoreResult<u64> {
 }
 
 /// Closes batches whose last delivery has ended, and counts them for good. A paused one too: there is
-/// nothing left to resume.
+/// nothing left to resume. One whose row is locked is closed a moment later.
 pub async fn finish(db: &Db) -> StoreResult<Vec<Uuid>> {
     let finishing = sqlx::query!(
         "update batches b
@@ -335,11 +335,15 @@ pub async fn finish(db: &Db) -> StoreResult<Vec<Uuid>> {
                             'state', state, 'reason', reason, 'count', n, 'unsure', unsure)), '[]')
                  from (select state, reason, count(*) as n, count(*) filter (where unsure) as unsure
                        from deliveries where batch_id = b.id group by state, reason) alike)
-         where b.finished_at is null and b.state <> 'held'
-           and not exists (
-               select from deliveries d
-               where d.batch_id = b.id and d.state in ('waiting', 'retrying'))
-           and b.id not in (select batch_id from deliveries where state in ('queued', 'sending'))
+         where b.id in (
+             select id from batches
+             where finished_at is null and state <> 'held'
+               and not exists (
+                   select from deliveries d
+                   where d.batch_id = batches.id and d.state in ('waiting', 'retrying'))
+               and id not in (select batch_id from deliveries where state in ('queued', 'sending'))
+             order by id
+             for no key update skip locked)
          returning b.id",
     );
     let finished = within(finishing.fetch_all(db)).await?;

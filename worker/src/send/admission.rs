@@ -74,7 +74,8 @@ impl Admissions {
 }
 
 impl LaneAdmissions {
-    /// Mails ahead of the connections, at the present rate.
+    /// Mails ahead of the connections, at the present rate. None when next to nothing leaves: a mail
+    /// claimed behind connections that hang would only be given back.
     fn ahead(&mut self, now: Instant) -> usize {
         let elapsed = self.looked_at.map_or(AHEAD, |at| now.duration_since(at));
         if elapsed >= AHEAD {
@@ -91,7 +92,7 @@ impl LaneAdmissions {
             clippy::cast_precision_loss,
             reason = "bounded to 0..=AHEAD_MOST"
         )]
-        let ahead = self.rate.clamp(0.0, AHEAD_MOST as f64).ceil() as usize;
+        let ahead = self.rate.clamp(0.0, AHEAD_MOST as f64).round() as usize;
         ahead
     }
 }

@@ -46,7 +46,7 @@ impl SmtpMetrics {
         let add = Declare(registry);
         let connections = add.gauges(
             "beckon_smtp_connections",
-            "Connections to the relay: idle between two mails, or in_use from the moment a mail has its slot until the relay has answered.",
+            "Connections to the relay that are ready for mails: idle, or in_use by a mail.",
             "state",
         )?;
         let connects = add.counters(
@@ -61,7 +61,7 @@ impl SmtpMetrics {
         )?;
         let wait = add.histograms(
             "beckon_smtp_connection_wait_seconds",
-            "Time a mail waited until one of this worker's connections was free, opening it not included.",
+            "Time a mail waited until one of this worker's connections took it.",
             &[],
         )?;
         let replies = add.counters(

@@ -148,7 +148,9 @@ impl<S: Shipment> Outbox<S> {
 
     /// A connection that was idle is no longer.
     pub(super) fn leave_idle(&self, wake: &Arc<Notify>) {
-        self.state().idle.retain(|other| !Arc::ptr_eq(other, wake));
+        let mut state = self.state();
+        state.idle.retain(|other| !Arc::ptr_eq(other, wake));
+        self.show_connections(&state);
     }
 
     /// Whether a connection should end instead of taking another mail.
@@ -261,7 +263,8 @@ impl<S: Shipment> Outbox<S> {
         self.terms.metrics.wait.observe(queued.since.elapsed().as_secs_f64());
     }
 
-    fn show_connections(&self, state: &State<S>) {
+    /// Shows how many connections there are, with a mail and without.
+    pub(super) fn show_connections(&self, state: &State<S>) {
         let show = |gauge: &prometheus::IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         show(&self.terms.metrics.idle, state.idle.len());
         show(

@@ -58,6 +58,7 @@ impl<S: Shipment> Slot<S> {
             outbox.set_health(Health::Trial);
         }
         state.admissions.wake();
+        outbox.show_connections(&state);
     }
 
     /// It could not be opened.
@@ -79,6 +80,7 @@ impl<S: Shipment> Slot<S> {
         let mut state = outbox.state();
         self.go_to(Stage::Closing, &mut state);
         outbox.balance(&mut state);
+        outbox.show_connections(&state);
     }
 }
 
@@ -88,5 +90,6 @@ impl<S: Shipment> Drop for Slot<S> {
         let mut state = outbox.state();
         *state.connections.of(self.stage) -= 1;
         outbox.balance(&mut state);
+        outbox.show_connections(&state);
     }
 }
