@@ -205,7 +205,7 @@ impl Ledger {
             }
             Step::Renew(claim) => {
                 let held = (self.deliveries[life.claims[*claim].job.delivery], self.tokens[*claim]);
-                renew(db(), &[held], LONG).await.unwrap().len() as u64
+                renew(db(), &[held], LONG).await.unwrap()
             }
             Step::LeaseEnds(at) => {
                 let ends = "update deliveries set lease_until = now() - interval '1 second'

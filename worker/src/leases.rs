@@ -102,7 +102,7 @@ impl Leases {
             let asked_at = Instant::now();
             let claims: Vec<(Uuid, Uuid)> = ageing.iter().flat_map(|lease| lease.claims()).collect();
             match claims::renew(&db, &claims, self.lease).await {
-                Ok(()) => ageing.iter().for_each(|lease| lease.renew(asked_at, self.lease)),
+                Ok(_) => ageing.iter().for_each(|lease| lease.renew(asked_at, self.lease)),
                 Err(fault) => warn!(error = %fault, count = claims.len(), "Could not renew leases; trying again"),
             }
         }

@@ -2,12 +2,12 @@
 //!
 //! Hold, schedule, retry, rate, fairness, pause and stop are conditions on rows in Postgres, and
 //! this is the one place that reads them. Among all API processes one dispatches at a time, the one
-//! that holds the turn ([`turn`]). The others stand by: connected to the broker and to Postgres,
+//! that holds the turn (`turn`). The others stand by: connected to the broker and to Postgres,
 //! asking for the turn every few seconds.
 //!
 //! Under one turn run separate tasks, so that a locked row or a failing statement of one delays none
-//! of the others: a publisher for each lane ([`publisher`]), the sweeper ([`sweeper`]), auto-pause
-//! ([`auto_pause`]), housekeeping ([`housekeeping`]) and the heartbeat ([`heartbeat`]).
+//! of the others: a publisher for each lane (`publisher`), the sweeper (`sweeper`), auto-pause
+//! (`auto_pause`), housekeeping (`housekeeping`) and the heartbeat (`heartbeat`).
 //!
 //! The broker is disposable. A new connection to it proves nothing about old jobs, so everything
 //! that lay in a queue is due again; copies are dropped by the claim. What lies in a queue too

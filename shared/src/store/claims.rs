@@ -169,8 +169,9 @@ async fn claim_once(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResul
     Ok(claims)
 }
 
-/// Keeps claims (a delivery, its token) alive that take long. One that is no longer ours stays as it is.
-pub async fn renew(db: &Db, held: &[(Uuid, Uuid)], lease: Duration) -> StoreResult<()> {
+/// Keeps claims (a delivery, its token) alive that take long; returns how many are still ours. One
+/// that is no longer ours stays as it is.
+pub async fn renew(db: &Db, held: &[(Uuid, Uuid)], lease: Duration) -> StoreResult<u64> {
     let (ids, tokens): (Vec<Uuid>, Vec<Uuid>) = held.iter().copied().unzip();
     let renewing = sqlx::query!(
         "update deliveries d set lease_until = now() + make_interval(secs => $3)
@@ -180,6 +181,5 @@ pub async fn renew(db: &Db, held: &[(Uuid, Uuid)], lease: Duration) -> StoreResu
         &tokens,
         seconds(lease),
     );
-    within(renewing.execute(db)).await?;
-    Ok(())
+    Ok(within(renewing.execute(db)).await?.rows_affected())
 }

@@ -62,7 +62,7 @@ impl Shipment for TestMail {
     }
 }
 
-const MESSAGE: &[u8] = b"Subject: Welcome\r\n\r\nHello Ada\r\n.\r\n";
+const MESSAGE: &[u8] = b"Subject: Welcome\r\n\r\nHello Ada\r\n";
 
 /// Deadlines that a good relay keeps even when the machine stalls for some seconds.
 fn quick() -> Settings {
