@@ -19,8 +19,8 @@ struct Files {
 }
 
 impl Files {
-    /// Writes them where both servers, which run as the folder's owner, can read them.
-    fn write(folder: &Path) -> Self {
+    /// Writes those of one server where it, which runs as the folder's owner, can read them.
+    fn write(folder: &Path, server: &str) -> Self {
         let authority_key = KeyPair::generate().unwrap();
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -32,28 +32,28 @@ impl Files {
 
         let owner = std::fs::metadata(folder).unwrap();
         let write = |name: &str, text: &str| {
-            let path = folder.join(name);
+            let path = folder.join(format!("{server}-{name}"));
             std::fs::write(&path, text).unwrap();
             std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
             chown(&path, Some(owner.uid()), Some(owner.gid())).unwrap();
             path
         };
         Self {
-            authority: write("tls-authority.pem", &authority_pem),
-            certificate: write("tls-server.pem", &leaf.pem()),
-            key: write("tls-server.key", &key.serialize_pem()),
+            authority: write("authority.pem", &authority_pem),
+            certificate: write("certificate.pem", &leaf.pem()),
+            key: write("certificate.key", &key.serialize_pem()),
         }
     }
 }
 
 /// A world on servers of our own, which may be the ones that all share.
-async fn a_world() -> (World, Files) {
+async fn a_world(server: &str) -> (World, Files) {
     let mut world = World::with(Setup::default().workers(0)).await;
     if !world.stack().is_private() {
         world.end().await;
         world = World::with(Setup::default().workers(0).own_stack()).await;
     }
-    let files = Files::write(world.stack().folder().unwrap());
+    let files = Files::write(world.stack().folder().unwrap(), server);
     (world, files)
 }
 
@@ -67,7 +67,7 @@ fn with(world: &World, own: &[(&str, &str)]) -> Vec<(String, String)> {
 
 #[tokio::test]
 async fn postgres_is_verified_against_a_private_authority_by_name() {
-    let (mut world, files) = a_world().await;
+    let (mut world, files) = a_world("postgres").await;
     let cluster = PgPool::connect_lazy(world.stack().database_url()).unwrap();
     for statement in [
         format!("alter system set ssl_cert_file = '{}'", files.certificate.display()),
@@ -115,7 +115,7 @@ async fn postgres_is_verified_against_a_private_authority_by_name() {
 
 #[tokio::test]
 async fn rabbitmq_is_verified_against_a_private_authority_by_name() {
-    let (world, files) = a_world().await;
+    let (world, files) = a_world("rabbitmq").await;
     let listens = world.spare_address().unwrap();
     // As `listeners.ssl` and `ssl_options` do in rabbitmq.conf; no word may hold a blank.
     let listener = format!(
