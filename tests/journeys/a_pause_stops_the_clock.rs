@@ -162,7 +162,6 @@ async fn a_mail_that_is_tried_again_is_not_given_up_for_a_pause() {
     for batch in [invite, password, fresh] {
         tell(&world, batch, "resume").await;
     }
-    world.let_pauses_pass().await;
     for batch in [invite, password] {
         tried(&world, batch, 2).await;
     }

@@ -154,7 +154,7 @@ async fn that_no_worker_runs_is_told_until_one_does() {
 async fn one_worker_in_trouble_is_one_of_two() {
     let setup = Setup::default().workers(0).api_setting(SLOWLY.0, SLOWLY.1);
     let mut world = World::with(setup).await;
-    world.start_worker_with(&[("SMTP_URL", NOWHERE)]).await.unwrap();
+    world.start_worker_unready(&[("SMTP_URL", NOWHERE)]).await.unwrap();
     world.start_worker().await.unwrap();
     let import = world.people(200).await;
 

@@ -9,7 +9,7 @@ const NOWHERE: &str = "smtp://127.0.0.1:1?tls=none";
 #[tokio::test]
 async fn its_jobs_go_to_a_worker_that_can() {
     let mut world = World::with(Setup::default().workers(0)).await;
-    world.start_worker_with(&[("SMTP_URL", NOWHERE)]).await.unwrap();
+    world.start_worker_unready(&[("SMTP_URL", NOWHERE)]).await.unwrap();
     let import = world.people(400).await;
     let batch = world.invite(json!({ "import": import })).await;
     world

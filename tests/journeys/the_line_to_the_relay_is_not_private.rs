@@ -36,7 +36,7 @@ async fn nothing_is_said_on_it_and_everything_goes_out_when_it_is() {
     let trusting = format!("{url}&ca={}", world.relay.authority_pem().unwrap().display());
 
     let batch = world.reset_passwords(json!({ "import": import })).await;
-    world.start_worker_with(&[("SMTP_URL", &trusting)]).await.unwrap();
+    world.start_worker_unready(&[("SMTP_URL", &trusting)]).await.unwrap();
     told(&world, 0, "does not offer STARTTLS, which SMTP_URL requires").await;
     world.relay.set_mode(Mode::BreaksTls);
     let connections = world.relay.connections();
@@ -47,7 +47,7 @@ async fn nothing_is_said_on_it_and_everything_goes_out_when_it_is() {
     world.stop_worker(0).await;
     world.relay.set_mode(Mode::Normal);
     let (logins, mails) = (world.relay.logins(), world.relay.log());
-    world.start_worker_with(&[("SMTP_URL", &url)]).await.unwrap();
+    world.start_worker_unready(&[("SMTP_URL", &url)]).await.unwrap();
     told(&world, 0, "certificate").await;
     let (untrusted_logins, untrusted_mails) = (world.relay.logins(), world.relay.log());
     let meanwhile = world.batch(batch).await;

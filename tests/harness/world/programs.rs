@@ -80,7 +80,17 @@ impl World {
     ///
     /// When there is no such program.
     pub async fn start_worker_that_stops(&mut self, failpoint: &str) -> Result<()> {
-        let (program, _) = self.launch_worker(&[("BECKON_FAILPOINT", failpoint)]).await?;
+        self.start_worker_unready(&[("BECKON_FAILPOINT", failpoint)]).await
+    }
+
+    /// Starts one more worker with these settings in the place of the world's, and does not wait until it
+    /// takes jobs: the relay, or something else that it needs, is in trouble.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such program.
+    pub async fn start_worker_unready(&mut self, own: &[(&str, &str)]) -> Result<()> {
+        let (program, _) = self.launch_worker(own).await?;
         self.workers.push(program);
         Ok(())
     }
