@@ -6,10 +6,10 @@
 //! nothing to anybody.
 
 mod changes;
+mod problems;
 
 use crate::caller::Caller;
 use crate::idempotent::{IdempotencyKey, Once};
-use crate::import::{FileFault, FixFile, Limits, Sheet};
 use crate::metrics::ApiMetrics;
 use crate::problem::{FieldError, Problem};
 use crate::query::{Path, Query};
@@ -18,14 +18,13 @@ use crate::staged_import::note_imported;
 use crate::state::Api;
 use crate::storing::{Found, store_sheet};
 use axum::Json;
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
-use futures_util::stream;
+use import::{FileFault, Limits, Lines, ReadColumn, Sheet, read_columns};
 use serde::{Deserialize, Serialize};
 use shared::store::begin;
-use shared::store::imports::rows::{self, Reject, Rejects};
+use shared::store::imports::rows::{self, File, Rejects};
 use shared::store::imports::{self, Import, ImportState, Totals};
 use std::sync::atomic::AtomicI32;
 use time::OffsetDateTime;
@@ -35,12 +34,10 @@ use uuid::Uuid;
 
 use changes::first_changes;
 pub use changes::{ChangeView, changed_fields};
+pub use problems::{__path_problems_csv, __path_problems_xlsx, problems_csv, problems_xlsx};
 
 /// Problems told in the answer; the rest is in the file to mend.
 const TOLD_MOST: usize = 100;
-
-/// Rows read from Postgres at a time.
-const GROUP: i64 = 1_000;
 
 /// How to import.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
@@ -53,6 +50,11 @@ pub struct ImportRequest {
     /// Only say what would happen.
     #[serde(default)]
     pub dry_run: bool,
+    /// The sheet to read of a spreadsheet with several that have something in them.
+    pub sheet: Option<String>,
+    /// Take values that look damaged (`problems` with `acceptable`) as they are.
+    #[serde(default)]
+    pub accept_doubtful: bool,
 }
 
 /// What came of an import. `rows` = created + updated + unchanged + rejected.
@@ -80,10 +82,29 @@ pub struct ImportView {
     /// to mend.
     #[serde(default)]
     pub duplicates: i32,
+    /// Of the rejected rows, those whose every problem is `acceptable`: the same request with `accept_doubtful=true`
+    /// takes them as they are.
+    #[serde(default)]
+    pub doubtful: i32,
     /// Blank rows, which are skipped.
     pub blank: i32,
+    /// The kind of the file: `csv`, `json`, `xlsx`, `xls` or `ods`.
+    #[serde(default)]
+    pub format: String,
+    /// The sheet of a spreadsheet that was read.
+    #[serde(default)]
+    pub sheet: Option<String>,
+    /// The row with the names of the columns. What stands above it is passed over.
+    #[serde(default)]
+    pub header_row: i32,
+    /// Rows that the spreadsheet does not show. They are read like the others.
+    #[serde(default)]
+    pub hidden_rows: i32,
+    /// How each column of the file is read; empty before it is checked.
+    #[serde(default)]
+    pub columns: Vec<ReadColumn>,
     /// The first hundred things wrong with rows.
-    #[schema(value_type = Vec<crate::import::Problem>)]
+    #[schema(value_type = Vec<import::Problem>)]
     pub problems: Vec<serde_json::Value>,
     /// The first hundred values that change, or have changed, for people who were there already. Empty once they are
     /// not kept any longer.
@@ -101,13 +122,19 @@ impl ImportView {
         id: Option<Uuid>,
         state: ImportState,
         file_name: String,
+        file: &File,
         totals: &Totals,
         problems: Vec<serde_json::Value>,
     ) -> Self {
+        let ending = if matches!(file.format.as_str(), "csv" | "json") {
+            "csv"
+        } else {
+            "xlsx"
+        };
         Self {
             problems_url: id
                 .filter(|_| totals.rejected > totals.duplicates)
-                .map(|id| format!("/v1/imports/{id}/problems.csv")),
+                .map(|id| format!("/v1/imports/{id}/problems.{ending}")),
             id,
             file_name,
             state,
@@ -117,15 +144,21 @@ impl ImportView {
             unchanged: totals.unchanged,
             rejected: totals.rejected,
             duplicates: totals.duplicates,
+            doubtful: totals.doubtful,
             changes: Vec::new(),
+            columns: read_columns(&file.header),
             blank: totals.blank,
+            format: file.format.clone(),
+            sheet: file.sheet.clone(),
+            header_row: file.header_row,
+            hidden_rows: file.hidden_rows,
             problems,
             details_dropped_at: None,
         }
     }
 }
 
-/// Brings people in, from CSV or a JSON array of users.
+/// Brings people in, from CSV, a spreadsheet (`.xlsx`, `.xls`, `.ods`) or a JSON array of users.
 #[utoipa::path(post, path = "/v1/imports", tag = "imports", params(ImportRequest),
     request_body(content = String, content_type = "text/csv"),
     responses((status = 200, body = ImportView, description = "What would happen: a dry run, of which nothing is stored."),
@@ -139,17 +172,15 @@ pub async fn create(
     body: Body,
 ) -> Result<(StatusCode, Json<ImportView>), Problem> {
     let form = Form::of(&headers)?;
-    let file_name = file_name(&request.file_name)?;
+    let request = ImportRequest {
+        file_name: file_name(&request.file_name)?,
+        ..request
+    };
     let spooled = spool(&api.room, caller.id(), body).await?;
-    let once = Once::new(
-        &caller,
-        &format!("import {file_name} {}", request.dry_run),
-        key,
-        spooled.digest.clone(),
-    );
+    let once = Once::new(&caller, &named(&request), key, spooled.digest.clone());
     let this = api.clone();
     let answer = api
-        .to_the_end(async move { bring_in(&this, caller, once, spooled, form, file_name, request.dry_run).await })
+        .to_the_end(async move { bring_in(&this, caller, once, spooled, form, request).await })
         .await?;
     let status = if answer.id.is_some() {
         StatusCode::CREATED
@@ -159,42 +190,73 @@ pub async fn create(
     Ok((status, Json(answer)))
 }
 
+/// What a request asks for beside its file, to know it again.
+fn named(request: &ImportRequest) -> String {
+    let mut name = format!("import {} {}", request.file_name, request.dry_run);
+    if let Some(sheet) = &request.sheet {
+        name.push_str(" of sheet ");
+        name.push_str(sheet);
+    }
+    if request.accept_doubtful {
+        name.push_str(" with doubtful values");
+    }
+    name
+}
+
+/// Opens the file. Spreadsheets are unpacked one at a time, for that takes time and room.
+async fn open(
+    api: &Api,
+    file: std::fs::File,
+    form: Form,
+    request: &ImportRequest,
+) -> Result<(Sheet, Lines<std::fs::File>), Problem> {
+    let _room = match form {
+        Form::Table => Some(api.room.for_check().await?),
+        Form::Json => None,
+    };
+    let sheet = request.sheet.clone();
+    let opened = tokio::task::spawn_blocking(move || match form {
+        Form::Table => Sheet::open(file, sheet.as_deref(), Limits::default()),
+        Form::Json => Sheet::open_json(file, Limits::default()),
+    });
+    let (sheet, lines) = opened.await.map_err(|_| Problem::internal())?.map_err(file_problem)?;
+    Ok((sheet, lines.accepting_doubtful(request.accept_doubtful)))
+}
+
 async fn bring_in(
     api: &Api,
     caller: Caller,
     once: Once,
     spooled: Spooled,
     form: Form,
-    file_name: String,
-    dry_run: bool,
+    request: ImportRequest,
 ) -> Result<ImportView, Problem> {
-    let opened = tokio::task::spawn_blocking(move || match form {
-        Form::Csv => Sheet::open_csv(spooled.file, Limits::default()),
-        Form::Json => Sheet::open_json(spooled.file, Limits::default()),
-    });
-    let (sheet, lines) = opened.await.map_err(|_| Problem::internal())?.map_err(file_problem)?;
+    let (sheet, lines) = open(api, spooled.file, form, &request).await?;
     let _room = api.room.for_import().await?;
     let mut transaction = begin(&api.db).await?;
     if let Some(answer) = once.answered(&mut transaction).await? {
         return Ok(answer);
     }
     rows::take_turn(&mut transaction).await?;
-    let import = rows::create(&mut transaction, &file_name, &caller.actor.name).await?;
+    let (file_name, by) = (request.file_name, &caller.actor.name);
+    let import = rows::create(&mut transaction, &file_name, by, request.accept_doubtful).await?;
     let unwatched = AtomicI32::new(0);
     let Found { file, totals, problems } =
         store_sheet(&mut transaction, sheet, lines, import, &unwatched, TOLD_MOST).await?;
     let changes = first_changes(&mut transaction, import).await?;
-    if dry_run {
+    let id = (!request.dry_run).then_some(import);
+    let answer = ImportView {
+        changes,
+        ..ImportView::new(id, ImportState::Done, file_name, &file, &totals, problems)
+    };
+    if request.dry_run {
         // Nothing of it stays: the transaction is dropped.
-        let answer = ImportView::new(None, ImportState::Done, file_name, &totals, problems);
-        return Ok(ImportView { changes, ..answer });
+        return Ok(answer);
     }
-    if !rows::finish(&mut transaction, import, 0, &file, &totals, &caller.actor.name).await? {
+    if !rows::finish(&mut transaction, import, 0, &file, &totals, by).await? {
         return Err(Problem::internal());
     }
     note_imported(&mut transaction, &caller.actor, import, &totals).await?;
-    let answer = ImportView::new(Some(import), ImportState::Done, file_name, &totals, problems);
-    let answer = ImportView { changes, ..answer };
     once.commit(&api.db, transaction, StatusCode::CREATED, &answer).await?;
     count(&api.metrics, &totals);
     info!(import.id = %import, rows = totals.rows, created = totals.created, rejected = totals.rejected, "Imported a file");
@@ -218,30 +280,35 @@ pub fn count(metrics: &ApiMetrics, totals: &Totals) {
 /// In what form the people come.
 #[derive(Clone, Copy, Debug)]
 enum Form {
-    Csv,
+    /// CSV or a spreadsheet; the first bytes say which.
+    Table,
     Json,
 }
 
+/// What CSV files and spreadsheets are sent as. Windows calls a CSV by the name of Excel's files.
+const TABLES: [&str; 6] = [
+    "text/csv",
+    "text/tab-separated-values",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "application/vnd.ms-excel.sheet.macroenabled.12",
+    "application/vnd.ms-excel",
+    "application/vnd.oasis.opendocument.spreadsheet",
+];
+
 impl Form {
     fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let content_type = headers
-            .get(header::CONTENT_TYPE)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or_default();
-        match content_type
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_ascii_lowercase()
-            .as_str()
-        {
-            "text/csv" if !headers.contains_key(header::CONTENT_ENCODING) => Ok(Self::Csv),
-            "application/json" if !headers.contains_key(header::CONTENT_ENCODING) => Ok(Self::Json),
+        let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+        let content_type = content_type.unwrap_or_default().split(';').next().unwrap_or_default();
+        let content_type = content_type.trim().to_ascii_lowercase();
+        let is_plain = !headers.contains_key(header::CONTENT_ENCODING);
+        match content_type.as_str() {
+            table if is_plain && TABLES.contains(&table) => Ok(Self::Table),
+            "application/json" if is_plain => Ok(Self::Json),
             _ => Err(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "not_csv",
-                "Send a CSV file with Content-Type: text/csv, or a JSON array of users with application/json, uncompressed.",
+                "Send a CSV file with Content-Type: text/csv, a spreadsheet (.xlsx, .xls, .ods) with its own type, or a \
+                 JSON array of users with application/json, uncompressed.",
             )),
         }
     }
@@ -276,14 +343,15 @@ pub fn file_problem(fault: FileFault) -> Problem {
         tracing::error!(error = %fault, "An upload could not be read back from disk");
         return Problem::internal();
     }
-    let error = FieldError {
+    let error = |fault: &FileFault| FieldError {
         row: fault.row(),
         column: fault.column().map(str::to_owned),
         field: None,
         code: fault.code().to_owned(),
         message: fault.to_string(),
     };
-    Problem::new(status, fault.code(), fault.to_string()).with_errors(vec![error])
+    let errors = fault.each().iter().map(error).collect();
+    Problem::new(status, fault.code(), fault.to_string()).with_errors(errors)
 }
 
 /// Shows what came of an import.
@@ -297,10 +365,20 @@ pub async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<I
         other => vec![other],
     });
     let problems = problems.take(TOLD_MOST).collect();
+    let file = File {
+        header: import.header,
+        separator: import.separator,
+        format: import.format,
+        sheet: import.sheet,
+        header_row: import.header_row,
+        hidden_rows: import.hidden_rows,
+        custom_fields: Vec::new(),
+    };
     let mut view = ImportView::new(
         Some(import.id),
         import.state,
         import.file_name,
+        &file,
         &import.totals,
         problems,
     );
@@ -316,53 +394,4 @@ async fn get(api: &Api, id: Uuid) -> Result<Import, Problem> {
     imports::find(&api.db, id)
         .await?
         .ok_or_else(|| Problem::not_found("import"))
-}
-
-/// The rejected rows as a CSV file to mend and import again. Rows whose address an earlier row has are not in it:
-/// imported by themselves, they would overwrite what that row said.
-#[utoipa::path(get, path = "/v1/imports/{id}/problems.csv", tag = "imports",
-    responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = Problem), (status = 422, body = Problem)))]
-pub async fn problems_csv(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
-    let import = get(&api, id).await?;
-    if import.details_dropped_at.is_some() {
-        return Err(Problem::unprocessable(
-            "details_dropped",
-            "The rejected rows of this import are not kept any longer. Import the file again to see what is wrong in it.",
-        ));
-    }
-    let parts = stream::try_unfold((api, import, Some(-1)), |(api, import, after)| async move {
-        let Some(after) = after else { return Ok(None) };
-        let rejects = rows::rejects(&api.db, import.id, Rejects::Faulty, after.max(0), GROUP)
-            .await
-            .map_err(std::io::Error::other)?;
-        let next = rejects.last().map(|reject| reject.number);
-        let part = written(&import, &rejects, after < 0)?;
-        Ok::<_, std::io::Error>(Some((part, (api, import, next))))
-    });
-    let name = format!("attachment; filename=\"import-{id}-problems.csv\"");
-    let headers = [
-        (header::CONTENT_TYPE, "text/csv; charset=utf-8".to_owned()),
-        (header::CONTENT_DISPOSITION, name),
-    ];
-    Ok((headers, Body::from_stream(parts)).into_response())
-}
-
-fn written(import: &Import, rejects: &[Reject], is_first: bool) -> std::io::Result<Bytes> {
-    let separator = u8::try_from(import.separator).unwrap_or(b',');
-    let mut file = if is_first {
-        FixFile::new(Vec::new(), separator, &import.header)?
-    } else {
-        FixFile::continued(Vec::new(), separator, &import.header)
-    };
-    for reject in rejects {
-        let told: Vec<(Option<&str>, &str)> = reject
-            .problems
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|problem| Some((problem["column"].as_str(), problem["message"].as_str()?)))
-            .collect();
-        file.write(&reject.cells, told)?;
-    }
-    Ok(Bytes::from(file.finish()?))
 }

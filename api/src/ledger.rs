@@ -3,13 +3,13 @@
 //! It is written page by page while it is sent, so a million lines take no more memory than a
 //! thousand.
 
-use crate::import::SafeCsv;
 use crate::state::Api;
 use crate::status_words;
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
+use import::SafeCsv;
 use shared::delivery::DeliveryState;
 use shared::store::deliveries;
 use shared::store::ledger::Turn;

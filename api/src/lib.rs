@@ -20,7 +20,6 @@ pub mod deliveries;
 pub mod disk_budget;
 pub mod events;
 pub mod idempotent;
-pub mod import;
 pub mod imports;
 pub mod intake;
 pub mod ledger;

@@ -29,6 +29,7 @@ use utoipa::OpenApi;
         imports::create,
         imports::show,
         imports::problems_csv,
+        imports::problems_xlsx,
         users::list,
         users::show,
         users::change,

@@ -107,6 +107,7 @@ fn for_keys(api: &Api) -> Router<Api> {
     let long = Router::new()
         .route("/v1/imports", post(imports::create))
         .route("/v1/imports/{id}/problems.csv", get(imports::problems_csv))
+        .route("/v1/imports/{id}/problems.xlsx", get(imports::problems_xlsx))
         .route("/v1/batches/{id}/deliveries.csv", get(deliveries::csv))
         .route("/v1/batches/{id}/events", get(events::batch))
         .layer(DefaultBodyLimit::disable());

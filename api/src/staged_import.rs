@@ -119,30 +119,31 @@ impl StagedImports {
     }
 
     /// Begins to check a file, or begins again after an interruption. None when somebody does
-    /// already, or it is checked.
+    /// already, or it is checked. `sheet` names the sheet of a spreadsheet with several.
     ///
     /// # Errors
     ///
     /// When Postgres is away.
-    pub async fn check(&self, import: Uuid) -> Result<Option<InHand>, Problem> {
+    pub async fn check(&self, import: Uuid, sheet: Option<String>) -> Result<Option<InHand>, Problem> {
         let this = self.clone();
         whole(&self.lifecycle, async move {
-            let work = steps::begin_check(&this.db, import).await?;
+            let work = steps::begin_check(&this.db, import, sheet.as_deref()).await?;
             Ok(work.map(|work| InHand(this.lifecycle.clone().spawn(work::check(this, work)))))
         })
         .await
     }
 
     /// Begins to store the good rows of a checked file, or begins again after an interruption. None
-    /// when somebody does already, or it is not checked, or no row is good.
+    /// when somebody does already, or it is not checked, or no row is good. With `accepts_doubtful`, rows are good
+    /// whose every problem may be accepted.
     ///
     /// # Errors
     ///
     /// When Postgres is away.
-    pub async fn store(&self, import: Uuid, by: &Actor) -> Result<Option<InHand>, Problem> {
+    pub async fn store(&self, import: Uuid, by: &Actor, accepts_doubtful: bool) -> Result<Option<InHand>, Problem> {
         let (this, by) = (self.clone(), by.clone());
         whole(&self.lifecycle, async move {
-            let work = steps::begin_store(&this.db, import).await?;
+            let work = steps::begin_store(&this.db, import, accepts_doubtful).await?;
             Ok(work.map(|work| InHand(this.lifecycle.clone().spawn(work::store(this, work, by)))))
         })
         .await

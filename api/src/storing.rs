@@ -6,9 +6,9 @@
 mod groups;
 mod room;
 
-use crate::import::{Line, Lines, Person, Problem as RowProblem, Rejected, Sheet};
 use crate::imports::file_problem;
 use crate::problem::Problem;
+use import::{Line, Lines, Person, Problem as RowProblem, Rejected, Sheet};
 use serde_json::Value;
 use shared::store::Transaction;
 use shared::store::imports::Totals;
@@ -133,12 +133,19 @@ impl Storing<'_> {
         }
         rejects.sort_by_key(|reject| reject.row);
         self.totals.rejected += i32::try_from(rejects.len()).unwrap_or(i32::MAX);
+        self.totals.doubtful += doubtful(&rejects);
         let room = self.told_most.saturating_sub(self.problems.len());
         let told = rejects.iter().flat_map(|reject| &reject.problems).take(room);
         self.problems
             .extend(told.filter_map(|problem| serde_json::to_value(problem).ok()));
         Ok(rows::keep_rejects(self.transaction, self.import, &keepable(rejects)).await?)
     }
+}
+
+/// How many of these rows could come in as they are.
+pub fn doubtful(rejects: &[Rejected]) -> i32 {
+    let acceptable = rejects.iter().filter(|reject| reject.is_acceptable());
+    i32::try_from(acceptable.count()).unwrap_or(i32::MAX)
 }
 
 /// The row of somebody who stood in an earlier one.

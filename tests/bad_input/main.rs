@@ -28,6 +28,7 @@ mod repeats;
 mod rows;
 mod sizes;
 mod sockets;
+mod spreadsheets;
 mod starting;
 mod texts;
 mod uploads;

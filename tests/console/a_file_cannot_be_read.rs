@@ -19,12 +19,12 @@ fn wrong_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
         (
             "staff.xlsx",
             b"PK\x03\x04[Content_Types].xml".to_vec(),
-            "The selected file must be a CSV",
+            "The selected file is damaged",
         ),
         (
             "photo.png",
             b"\x89PNG\r\n\x1a\n\x00\x00".to_vec(),
-            "The selected file must be a CSV",
+            "The selected file must be a spreadsheet or a CSV",
         ),
         ("utf16.csv", utf16, "save it as CSV UTF-8 and try again"),
         (

@@ -17,6 +17,7 @@ mod a_file_is_imported;
 mod a_key_is_seen_once;
 mod a_password_of_ones_own;
 mod a_session_ends_meanwhile;
+mod a_spreadsheet_is_imported;
 mod a_stall_is_told_on_every_page;
 mod a_system_email_is_edited;
 mod a_test_is_sent_to_oneself;

@@ -54,6 +54,7 @@ async fn ask_of_imports(world: &World) {
     let path = format!("/v1/imports/{}", text(&import["id"]));
     get(world, &path).await;
     world.get(&format!("{path}/problems.csv")).await;
+    world.get(&format!("{path}/problems.xlsx")).await;
 }
 
 async fn ask_of_users(world: &World) -> Value {

@@ -1,4 +1,4 @@
-//! Who may import whom: `api ──▶ dispatcher ──▶ shared ◀── worker`, and each large dependency in one place.
+//! Who may import whom: `api ──▶ dispatcher, import ──▶ shared ◀── worker`, and each large dependency in one place.
 
 use crate::sources::{Source, files, read, section};
 
@@ -9,7 +9,8 @@ const PLACES: &[(&str, &[&str])] = &[
     ("dispatcher", &["api/src/lib.rs", "api/src/state.rs"]),
     ("harness", &["tests/"]),
     ("lettre", &["worker/src/"]),
-    ("csv", &["api/src/"]),
+    ("import", &["api/src/", "tests/"]),
+    ("csv", &["api/import/src/"]),
     ("lapin", &["shared/src/queue", "tests/"]),
     ("sqlx", &["shared/src/", "tests/"]),
     // The demo's inbox, the pages that try out the tests' browser and the tests' collector are no
@@ -37,9 +38,10 @@ const MEMBERS: &[(&str, &[&str])] = &[
     ("api", &["tests"]),
     ("worker", &["tests"]),
     ("dispatcher", &["api"]),
-    ("shared", &["api", "api/dispatcher", "tests", "worker"]),
+    ("import", &["api", "tests"]),
+    ("shared", &["api", "api/dispatcher", "api/import", "tests", "worker"]),
     ("lettre", &["worker"]),
-    ("csv", &["api"]),
+    ("csv", &["api/import"]),
     ("lapin", &["shared", "tests"]),
     ("sqlx", &["shared", "tests"]),
     ("axum", &["api", "shared", "tests"]),
@@ -125,7 +127,7 @@ fn every_dependency_is_used() {
 
 /// What each member depends on, for itself, its tests and its build.
 fn dependencies() -> Vec<(&'static str, String)> {
-    ["api", "api/dispatcher", "shared", "tests", "worker"]
+    ["api", "api/dispatcher", "api/import", "shared", "tests", "worker"]
         .into_iter()
         .flat_map(|member| {
             let toml = read(&format!("{member}/Cargo.toml"));

@@ -9,6 +9,7 @@ const CONTRACT: &[(&str, &str)] = &[
     ("post", "/v1/imports"),
     ("get", "/v1/imports/{id}"),
     ("get", "/v1/imports/{id}/problems.csv"),
+    ("get", "/v1/imports/{id}/problems.xlsx"),
     ("get", "/v1/users"),
     ("get", "/v1/users/{id}"),
     ("patch", "/v1/users/{id}"),

@@ -2,7 +2,7 @@
 
 use std::io::Cursor;
 
-use api::import::{FileFault, Limits, Line, Sheet};
+use import::{FileFault, Limits, Line, Sheet};
 
 use crate::engine::Target;
 

@@ -17,4 +17,5 @@ mod engine;
 mod job_decoding;
 mod mail_composition;
 mod smtp_reply;
+mod spreadsheets;
 mod template_filling;

@@ -21,12 +21,12 @@ const FILE: &str = "email,first name,team\n\
 const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn check(staged: &StagedImports, import: Uuid) {
-    let in_hand = staged.check(import).await.unwrap();
+    let in_hand = staged.check(import, None).await.unwrap();
     in_hand.unwrap().ended_within(PATIENCE).await;
 }
 
 async fn store(staged: &StagedImports, import: Uuid) {
-    let in_hand = staged.store(import, &priya()).await.unwrap();
+    let in_hand = staged.store(import, &priya(), false).await.unwrap();
     in_hand.unwrap().ended_within(PATIENCE).await;
 }
 
@@ -217,8 +217,8 @@ async fn a_file_that_cannot_be_read_says_why_and_is_not_kept() {
     assert_eq!(trouble.code, "email_column_missing");
     assert!(trouble.message.contains("‘name’ and ‘team’"), "{trouble:?}");
     assert_eq!(count(&world, "select count(*) from import_parts").await, 0);
-    assert!(staged.store(import, &priya()).await.unwrap().is_none());
-    assert!(staged.check(import).await.unwrap().is_none());
+    assert!(staged.store(import, &priya(), false).await.unwrap().is_none());
+    assert!(staged.check(import, None).await.unwrap().is_none());
     world.end().await;
 }
 
@@ -230,7 +230,7 @@ async fn a_file_without_a_good_row_is_not_stored() {
     let import = upload(&staged, "email\nada\nbob\n").await;
     check(&staged, import).await;
 
-    assert!(staged.store(import, &priya()).await.unwrap().is_none());
+    assert!(staged.store(import, &priya(), false).await.unwrap().is_none());
     assert_eq!(import_state(&world, import).await.state, ImportState::Checked);
     world.end().await;
 }
@@ -244,7 +244,7 @@ async fn many_clicks_in_two_processes_store_once() {
 
     let clicks = (0..6).map(|n| if n % 2 == 0 { &one } else { &other });
     let priya = priya();
-    let begun = join_all(clicks.map(|staged| staged.store(import, &priya))).await;
+    let begun = join_all(clicks.map(|staged| staged.store(import, &priya, false))).await;
 
     let begun: Vec<_> = begun.into_iter().filter_map(Result::unwrap).collect();
     assert_eq!(begun.len(), 1);
@@ -262,16 +262,19 @@ async fn work_whose_process_died_is_begun_again_and_only_then() {
     let staged = staged(&world);
     let import = upload(&staged, FILE).await;
 
-    let dead = steps::begin_check(&world.db, import).await.unwrap().unwrap();
-    assert!(staged.check(import).await.unwrap().is_none(), "it may still be at work");
+    let dead = steps::begin_check(&world.db, import, None).await.unwrap().unwrap();
+    assert!(
+        staged.check(import, None).await.unwrap().is_none(),
+        "it may still be at work"
+    );
     fall_silent(&world, import).await;
     assert!(import_state(&world, import).await.is_interrupted);
     check(&staged, import).await;
     assert_eq!(import_state(&world, import).await.state, ImportState::Checked);
     assert!(!steps::progress(&world.db, dead, 1, 5).await.unwrap());
 
-    let slow = steps::begin_store(&world.db, import).await.unwrap().unwrap();
-    assert!(staged.store(import, &priya()).await.unwrap().is_none());
+    let slow = steps::begin_store(&world.db, import, false).await.unwrap().unwrap();
+    assert!(staged.store(import, &priya(), false).await.unwrap().is_none());
     assert!(!staged.discard(import, &priya()).await.unwrap());
     fall_silent(&world, import).await;
     store(&staged, import).await;
@@ -282,6 +285,10 @@ async fn work_whose_process_died_is_begun_again_and_only_then() {
     let file = File {
         header: Vec::new(),
         separator: ',',
+        format: "csv".to_owned(),
+        sheet: None,
+        header_row: 1,
+        hidden_rows: 0,
         custom_fields: Vec::new(),
     };
     let ended = rows::finish(&mut transaction, import, slow.run, &file, &Totals::default(), "slow").await;
@@ -323,7 +330,7 @@ async fn a_file_discarded_while_it_is_checked_stays_discarded() {
         .await
         .unwrap();
 
-    let in_hand = staged.check(import).await.unwrap().unwrap();
+    let in_hand = staged.check(import, None).await.unwrap().unwrap();
     let priya = priya();
     let (discarded, ()) = tokio::join!(staged.discard(import, &priya), async {
         world

@@ -20,7 +20,9 @@ async fn whoever_a_file_does_not_change_is_not_locked() {
 
     let mut transaction = shared::store::begin(&world.db).await.unwrap();
     rows::take_turn(&mut transaction).await.unwrap();
-    let import = rows::create(&mut transaction, "again.csv", "a test").await.unwrap();
+    let import = rows::create(&mut transaction, "again.csv", "a test", false)
+        .await
+        .unwrap();
     let people = [row(1, "ada@example.org", "Ada"), row(2, "bob@example.org", "Robert")];
     let stored = rows::store(&mut transaction, import, &people).await.unwrap();
 
@@ -46,6 +48,10 @@ fn nothing_said() -> File {
     File {
         header: Vec::new(),
         separator: ',',
+        format: "csv".to_owned(),
+        sheet: None,
+        header_row: 1,
+        hidden_rows: 0,
         custom_fields: Vec::new(),
     }
 }

@@ -41,6 +41,10 @@ pub(super) fn routes() -> Router<Api> {
         .route("/console/imports/{id}/store", post(steps::store))
         .route("/console/imports/{id}/discard", post(steps::discard))
         .route("/console/imports/{id}/problems.csv", get(crate::imports::problems_csv))
+        .route(
+            "/console/imports/{id}/problems.xlsx",
+            get(crate::imports::problems_xlsx),
+        )
         .route("/console/imports/{id}/undo", get(undo::ask).post(undo::undo))
 }
 

@@ -1,11 +1,11 @@
 //! Lists as files for a spreadsheet, written group by group while they are sent: a million lines take
 //! no more memory than a thousand.
 
-use crate::import::SafeCsv;
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
+use import::SafeCsv;
 use std::future::Future;
 use std::io;
 

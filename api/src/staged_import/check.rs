@@ -1,9 +1,9 @@
 //! Judging every row of a file, and comparing the good ones with the users there are, without changing a user.
 
-use crate::import::{FileFault, Line, Lines, Rejected, Sheet};
 use crate::imports::file_problem;
 use crate::problem::Problem;
-use crate::storing::{Groups, duplicate, file_of, keepable, row};
+use crate::storing::{Groups, doubtful, duplicate, file_of, keepable, row};
+use import::{FileFault, Line, Lines, Rejected, Sheet};
 use sha2::{Digest as _, Sha256};
 use shared::store::Transaction;
 use shared::store::imports::rows::{self, File, Forecast, Row};
@@ -115,6 +115,7 @@ impl Checked {
             }
         }
         self.totals.rejected += i32::try_from(rejects.len()).unwrap_or(i32::MAX);
+        self.totals.doubtful += doubtful(&rejects);
         for reject in &rejects {
             let kinds: BTreeSet<_> = reject
                 .problems

@@ -3,14 +3,14 @@
 use super::check::check_sheet;
 use super::file::fetch;
 use super::{StagedImports, note_imported};
-use crate::import::{FileFault, Limits, Lines, Sheet};
 use crate::imports::count;
 use crate::problem::Problem;
 use crate::storing::{number, store_sheet};
 use axum::http::StatusCode;
+use import::{FileFault, Limits, Lines, Sheet};
 use shared::store::audit::Actor;
 use shared::store::imports::steps::{self, Work};
-use shared::store::imports::{Trouble, rows};
+use shared::store::imports::{self, ImportState, Trouble, rows};
 use shared::store::{StoreError, begin, commit};
 use std::fs::File;
 use std::future::Future;
@@ -118,9 +118,13 @@ async fn stored(this: &StagedImports, work: Work, progress: &Progress, by: &Acto
 }
 
 async fn open(this: &StagedImports, work: Work, progress: &Progress) -> Result<(Sheet, Lines<File>), Obstacle> {
+    let import = imports::find(&this.db, work.import).await?.ok_or(Obstacle::Lost)?;
     let file = fetch(&this.db, work.import).await?;
-    let opened = tokio::task::spawn_blocking(move || Sheet::open_csv(file, Limits::default()));
+    let opened = tokio::task::spawn_blocking(move || Sheet::open(file, import.sheet.as_deref(), Limits::default()));
     let (sheet, lines) = opened.await.map_err(|_| Problem::internal())?.map_err(Obstacle::File)?;
+    // Checking tells every doubt; whether they are accepted is for a person to say then.
+    let is_storing = import.state == ImportState::Storing;
+    let lines = lines.accepting_doubtful(is_storing && import.accepts_doubtful);
     progress.of_rows.store(number(sheet.rows), Ordering::Relaxed);
     Ok((sheet, lines))
 }
@@ -158,11 +162,12 @@ async fn end(this: &StagedImports, work: Work, obstacle: Obstacle) {
             warn!(import.id = %work.import, "The work on a file passed to somebody else; nothing of it stays here");
             return;
         }
+        Obstacle::File(fault @ FileFault::SeveralSheets { .. }) => {
+            // The file waits for a choice.
+            steps::interrupt(&this.db, work, &trouble_of(fault)).await
+        }
         Obstacle::File(fault) if fault.status() < 500 => {
-            let trouble = Trouble {
-                code: fault.code().to_owned(),
-                message: fault.to_string(),
-            };
+            let trouble = trouble_of(fault);
             info!(import.id = %work.import, fault = trouble.code, "Nothing of a file can be read");
             steps::unreadable(&this.db, work, &trouble).await
         }
@@ -172,6 +177,17 @@ async fn end(this: &StagedImports, work: Work, obstacle: Obstacle) {
     if let Err(fault) = ended {
         warn!(import.id = %work.import, error = ?fault,
               "Could not say that the work on a file ended; it can be begun again after its silence");
+    }
+}
+
+fn trouble_of(fault: FileFault) -> Trouble {
+    Trouble {
+        code: fault.code().to_owned(),
+        message: fault.to_string(),
+        choices: match fault {
+            FileFault::SeveralSheets { sheets } => sheets,
+            _ => Vec::new(),
+        },
     }
 }
 
@@ -189,6 +205,7 @@ async fn interrupt(this: &StagedImports, work: Work, problem: &Problem) -> Resul
     let trouble = Trouble {
         code,
         message: message.to_owned(),
+        choices: Vec::new(),
     };
     steps::interrupt(&this.db, work, &trouble).await
 }

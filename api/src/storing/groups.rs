@@ -1,6 +1,6 @@
 //! The rows of a file in groups, and what Postgres keeps of those that do not come in.
 
-use crate::import::{FileFault, Line, Lines, Rejected, Sheet};
+use import::{FileFault, Line, Lines, Rejected, Sheet};
 use shared::store::imports::rows::{File, Reject};
 use std::io::{Read, Seek};
 use tokio::sync::mpsc;
@@ -42,6 +42,10 @@ pub fn file_of(sheet: &Sheet) -> File {
     File {
         header: sheet.header.iter().map(|name| without_nul(name)).collect(),
         separator: char::from(sheet.separator),
+        format: sheet.format.to_owned(),
+        sheet: sheet.source.as_ref().map(|source| without_nul(&source.name)),
+        header_row: number(sheet.header_row),
+        hidden_rows: sheet.source.as_ref().map_or(0, |source| number(source.hidden_rows)),
         custom_fields: sheet
             .custom_fields
             .iter()

@@ -1,7 +1,7 @@
 //! What to change of a user, judged by the rules of the import.
 
-use crate::import::single::{self, ValueFault};
 use crate::problem::{FieldError, Problem};
+use import::single::{self, ValueFault};
 use serde::Deserialize;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use shared::address::EmailAddress;

@@ -115,6 +115,8 @@ pub struct Totals {
     pub rejected: i32,
     /// Of those, rows whose address an earlier row has.
     pub duplicates: i32,
+    /// Of the rejected, rows whose every problem may be accepted.
+    pub doubtful: i32,
     /// Blank rows, which are skipped.
     pub blank: i32,
 }
@@ -137,6 +139,9 @@ pub struct Trouble {
     pub code: String,
     /// The sentence for people.
     pub message: String,
+    /// What there is to choose from, if a choice is all that is missing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<String>,
 }
 
 /// How many rows have one kind of problem.
@@ -167,6 +172,16 @@ pub struct Import {
     pub header: Vec<String>,
     /// What stood between the cells.
     pub separator: char,
+    /// The kind of the file: `csv`, `json`, `xlsx`, `xls` or `ods`.
+    pub format: String,
+    /// The sheet of a spreadsheet that was asked for, or read.
+    pub sheet: Option<String>,
+    /// The row of the header.
+    pub header_row: i32,
+    /// Rows that the spreadsheet does not show.
+    pub hidden_rows: i32,
+    /// Whether rows whose every problem may be accepted come in.
+    pub accepts_doubtful: bool,
     /// What came of it.
     pub totals: Totals,
     /// Rows that the work in hand has gone through.
@@ -199,6 +214,12 @@ struct Found {
     state: ImportState,
     header: Vec<String>,
     separator: String,
+    format: String,
+    sheet: Option<String>,
+    header_row: i32,
+    hidden_row_count: i32,
+    doubtful_count: i32,
+    accepts_doubtful: bool,
     row_count: i32,
     created_count: i32,
     updated_count: i32,
@@ -230,6 +251,11 @@ impl From<Found> for Import {
             state: row.state,
             header: row.header,
             separator: row.separator.chars().next().unwrap_or(','),
+            format: row.format,
+            sheet: row.sheet,
+            header_row: row.header_row,
+            hidden_rows: row.hidden_row_count,
+            accepts_doubtful: row.accepts_doubtful,
             totals: Totals {
                 rows: row.row_count,
                 created: row.created_count,
@@ -237,6 +263,7 @@ impl From<Found> for Import {
                 unchanged: row.unchanged_count,
                 rejected: row.rejected_count,
                 duplicates: row.duplicate_count,
+                doubtful: row.doubtful_count,
                 blank: row.blank_count,
             },
             progress_rows: row.progress_rows,
@@ -262,6 +289,7 @@ macro_rules! imports {
         sqlx::query_as!(
             Found,
             r#"select id, file_name, created_at, created_by, state as "state: ImportState", header, separator,
+                      format, sheet, header_row, hidden_row_count, doubtful_count, accepts_doubtful,
                       row_count, created_count, updated_count, unchanged_count, rejected_count, blank_count,
                       coalesce(duplicate_count, (
                           select count(*) from import_rejects r

@@ -133,6 +133,7 @@ const PAGES: &[(&str, Come)] = &[
     ),
     // A file.
     ("/console/imports/{id}/problems.csv", NoPage),
+    ("/console/imports/{id}/problems.xlsx", NoPage),
     (
         "/console/imports/{id}/undo",
         At(&["/console/imports/{import}/undo", "/console/imports/{lone_import}/undo"]),

@@ -1,7 +1,6 @@
 //! The audit log as CSV, written while it is sent: a million lines take no more memory than a page.
 
 use super::Wish;
-use crate::import::SafeCsv;
 use crate::problem::Problem;
 use crate::query::Query;
 use crate::state::Api;
@@ -10,6 +9,7 @@ use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use futures_util::stream;
+use import::SafeCsv;
 use shared::store::audit::{self, Entry};
 use std::io;
 use time::format_description::well_known::Rfc3339;

@@ -4,7 +4,7 @@ use super::changes::{self, Changes};
 use super::faults::{self, FaultyRows};
 use super::figures::{Figure, figures};
 use super::upload::FileForm;
-use super::words::{columns, remedies};
+use super::words::{columns, is_spreadsheet, notes, remedies};
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::page;
 use crate::console::session::Administrator;
@@ -30,6 +30,10 @@ struct CheckedPage {
     repeated: FaultyRows,
     changes: Changes,
     columns: Vec<(String, String)>,
+    /// What was passed over, or may surprise.
+    notes: Vec<String>,
+    /// Whether the file to correct is a spreadsheet.
+    is_spreadsheet: bool,
     form: FileForm,
 }
 
@@ -45,6 +49,19 @@ impl CheckedPage {
 
     fn problems_shown(&self) -> String {
         counted(self.problems())
+    }
+
+    /// Rows that come in if doubtful values are accepted.
+    fn with_doubtful(&self) -> String {
+        some(self.good() + self.totals.doubtful, "user", "users")
+    }
+
+    fn doubtful_rows(&self) -> String {
+        some(self.totals.doubtful, "row", "rows")
+    }
+
+    fn all_doubtful(&self) -> bool {
+        self.totals.doubtful == self.problems()
     }
 
     fn good_users(&self) -> String {
@@ -87,6 +104,8 @@ pub(super) async fn show(api: &Api, administrator: &Administrator, import: &Impo
         repeated: faults::of(api, import, Rejects::Duplicates).await?,
         changes: changes::of(api, import).await?,
         columns: columns(&import.header),
+        notes: notes(import),
+        is_spreadsheet: is_spreadsheet(import),
         form: FileForm::instead_of(Some(import.id)),
     })
 }

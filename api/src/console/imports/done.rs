@@ -4,6 +4,7 @@ use super::changes::{self, Changes};
 use super::faults::{self, FaultyRows};
 use super::figures::{Figure, figures_of_done};
 use super::undo;
+use super::words::is_spreadsheet;
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::page;
 use crate::console::session::Administrator;
@@ -31,6 +32,8 @@ struct DonePage {
     repeated: FaultyRows,
     changes: Changes,
     undone: Option<Undone>,
+    /// Whether the file to correct is a spreadsheet.
+    is_spreadsheet: bool,
     /// Since when the rejected rows are gone.
     dropped: Option<Moment>,
 }
@@ -115,6 +118,7 @@ pub(super) async fn show(api: &Api, administrator: &Administrator, import: &Impo
         repeated: faults::of(api, import, Rejects::Duplicates).await?,
         changes: changes::of(api, import).await?,
         undone,
+        is_spreadsheet: is_spreadsheet(import),
         dropped: import.details_dropped_at.map(moment),
     })
 }

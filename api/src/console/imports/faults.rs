@@ -82,7 +82,11 @@ fn row(reject: &Reject, header: &[String], width: usize) -> FaultyRow {
     let mut faults = Vec::new();
     for problem in reject.problems.as_array().into_iter().flatten() {
         let text = |name: &str| problem.get(name).and_then(Value::as_str);
-        let message = text("message").unwrap_or_default().to_owned();
+        let message = text("message").unwrap_or_default();
+        let message = match text("cell") {
+            Some(cell) => format!("{cell}: {message}"),
+            None => message.to_owned(),
+        };
         let place = text("column").and_then(|column| header.iter().position(|name| name == column));
         match place.and_then(|place| cells.get_mut(place)) {
             Some(cell) => cell.faults.push(message),

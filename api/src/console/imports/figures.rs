@@ -83,6 +83,7 @@ mod tests {
             unchanged: 32,
             rejected: 32,
             duplicates: 12,
+            doubtful: 5,
             blank: 7,
         };
 

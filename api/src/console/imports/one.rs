@@ -49,6 +49,8 @@ struct WorkPage {
     is_storing: bool,
     is_interrupted: bool,
     trouble: Option<String>,
+    /// The sheets of a spreadsheet, where one is to be chosen.
+    sheets: Vec<String>,
     /// Rows gone through, and how many there are; none before they are counted.
     rows: i32,
     of_rows: Option<i32>,
@@ -73,7 +75,11 @@ impl WorkPage {
     }
 
     fn state(&self) -> &'static str {
-        if self.is_interrupted { "interrupted" } else { "working" }
+        match (self.is_interrupted, self.sheets.is_empty()) {
+            (false, _) => "working",
+            (true, false) => "choose",
+            (true, true) => "interrupted",
+        }
     }
 
     fn good_shown(&self) -> String {
@@ -83,9 +89,15 @@ impl WorkPage {
 
 async fn working(api: &Api, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
     let is_storing = import.state == ImportState::Storing;
+    let sheets = import
+        .trouble
+        .as_ref()
+        .map(|trouble| trouble.choices.clone())
+        .unwrap_or_default();
     let title = match (is_storing, import.is_interrupted) {
         (true, false) => format!("Importing {}", import.file_name),
         (false, false) => format!("Checking {}", import.file_name),
+        (_, true) if !sheets.is_empty() => format!("Choose a sheet: {}", import.file_name),
         (_, true) => format!("Interrupted: {}", import.file_name),
     };
     let totals = &import.totals;
@@ -94,6 +106,7 @@ async fn working(api: &Api, administrator: &Administrator, import: &Import) -> R
         id: import.id,
         is_storing,
         is_interrupted: import.is_interrupted,
+        sheets,
         trouble: import.trouble.as_ref().map(|trouble| trouble.message.clone()),
         rows: import.progress_rows,
         of_rows: (totals.rows > 0).then_some(totals.rows),

@@ -3,6 +3,7 @@
 
 use super::one::get;
 use super::upload::PATIENCE;
+use crate::console::fields::Fields;
 use crate::console::respond::{redirect, redirect_noting, redirect_saying};
 use crate::console::session::Administrator;
 use crate::console::words::some;
@@ -15,27 +16,32 @@ use axum::response::Response;
 use shared::store::imports::ImportState;
 use uuid::Uuid;
 
-/// Checks a file again whose check was interrupted.
+/// Checks a file again whose check was interrupted, or reads the sheet that was chosen.
 pub(super) async fn check(
     State(api): State<Api>,
     _administrator: Administrator,
     Path(id): Path<Uuid>,
+    fields: Fields,
 ) -> Result<Response, Problem> {
     get(&api, id).await?;
-    if let Some(in_hand) = StagedImports::of(&api).check(id).await? {
+    let sheet = fields.is_set("sheet").then(|| fields.text("sheet").to_owned());
+    if let Some(in_hand) = StagedImports::of(&api).check(id, sheet).await? {
         in_hand.ended_within(PATIENCE).await;
     }
     Ok(redirect(&address(id)))
 }
 
-/// Stores the good rows of a checked file.
+/// Stores the good rows of a checked file, and those with doubtful values if they are accepted.
 pub(super) async fn store(
     State(api): State<Api>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
+    fields: Fields,
 ) -> Result<Response, Problem> {
     get(&api, id).await?;
-    let Some(in_hand) = StagedImports::of(&api).store(id, &administrator.actor).await? else {
+    let staged = StagedImports::of(&api);
+    let accepts_doubtful = fields.text("doubtful") == "accept";
+    let Some(in_hand) = staged.store(id, &administrator.actor, accepts_doubtful).await? else {
         return Ok(redirect(&address(id)));
     };
     in_hand.ended_within(PATIENCE).await;

@@ -6,7 +6,6 @@ use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, page_as, redirect};
 use crate::console::session::Administrator;
 use crate::console::words::counted;
-use crate::import::{Limits, SafeCsv};
 use crate::problem::Problem;
 use crate::spool::UPLOAD_MOST_BYTES;
 use crate::staged_import::{Received, StagedImports};
@@ -16,6 +15,7 @@ use axum::extract::State;
 use axum::extract::multipart::{Multipart, MultipartRejection};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
+use import::{Limits, SafeCsv};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -144,7 +144,7 @@ pub(super) async fn upload(
         instead_of: form.instead_of,
     };
     let import = staged.upload(received).await?;
-    if let Some(in_hand) = staged.check(import).await? {
+    if let Some(in_hand) = staged.check(import, None).await? {
         in_hand.ended_within(PATIENCE).await;
     }
     Ok(redirect(&format!("/console/imports/{import}")))

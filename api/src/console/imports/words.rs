@@ -1,13 +1,14 @@
 //! What an import is called where it stands, and what is wrong with a file, in words.
 
-use crate::console::words::some;
-use crate::import::field_of;
+use crate::console::words::{counted, some};
+use import::{ReadColumn, read_columns};
 use shared::store::imports::{Import, ImportState, ProblemCount};
 use std::collections::BTreeMap;
 
 /// Where an import stands: tone and word.
 pub(super) fn state(import: &Import) -> (&'static str, &'static str) {
     match import.state {
+        ImportState::Checking if import.is_interrupted && waits_for_a_choice(import) => ("amber", "Waiting for you"),
         ImportState::Checking | ImportState::Storing if import.is_interrupted => ("amber", "Interrupted"),
         ImportState::Checking => ("grey", "Checking"),
         ImportState::Checked => ("amber", "Waiting for you"),
@@ -19,6 +20,13 @@ pub(super) fn state(import: &Import) -> (&'static str, &'static str) {
     }
 }
 
+fn waits_for_a_choice(import: &Import) -> bool {
+    import
+        .trouble
+        .as_ref()
+        .is_some_and(|trouble| !trouble.choices.is_empty())
+}
+
 /// What is to be done about a kind of problem, in the order in which it is told.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Remedy {
@@ -26,6 +34,8 @@ enum Remedy {
     EnterMissing,
     Shorten,
     Correct,
+    LookAt,
+    LookAtAddresses,
     Quote,
 }
 
@@ -33,6 +43,9 @@ impl Remedy {
     fn of(count: &ProblemCount) -> Option<Self> {
         let is_address = count.field.as_deref() == Some("email");
         match count.code.as_str() {
+            "spreadsheet_error" | "lost_letter" | "double_encoded" | "html_entity" | "placeholder"
+            | "became_a_date" | "number_as_name" | "shortened_number" | "serial_date" => Some(Self::LookAt),
+            "mistyped_domain" | "shared_address" | "unread_address" => Some(Self::LookAtAddresses),
             // Only says that there are more of the others, or that the row repeats an earlier one: nothing to correct.
             "more_problems" | "duplicate_of_row" => None,
             "address_missing" => Some(Self::EnterMissing),
@@ -44,7 +57,7 @@ impl Remedy {
     }
 
     fn has_a_column(self) -> bool {
-        matches!(self, Self::Shorten | Self::Correct)
+        matches!(self, Self::Shorten | Self::Correct | Self::LookAt)
     }
 
     fn sentence(self, count: u32, column: &str) -> String {
@@ -53,6 +66,8 @@ impl Remedy {
             Self::EnterMissing => format!("enter the missing email address in {}", some(count, "row", "rows")),
             Self::Shorten => format!("shorten {} in ‘{column}’", some(count, "text", "texts")),
             Self::Correct => format!("correct {} in ‘{column}’", some(count, "value", "values")),
+            Self::LookAt => format!("look at {} in ‘{column}’", some(count, "value", "values")),
+            Self::LookAtAddresses => format!("look at {}", some(count, "email address", "email addresses")),
             Self::Quote => format!("put quotation marks right in {}", some(count, "row", "rows")),
         }
     }
@@ -76,25 +91,52 @@ pub(super) fn remedies(counts: &[ProblemCount], header: &[String]) -> Vec<String
 
 /// The header of the column that fills a field.
 pub(super) fn column_of(field: &str, header: &[String]) -> String {
-    let column = header.iter().find(|name| field_of(name).as_deref() == Some(field));
-    column.cloned().unwrap_or_else(|| field.to_owned())
+    let mut columns = read_columns(header).into_iter();
+    let column = columns.find(|column| column.field.as_deref() == Some(field));
+    column.map_or_else(|| field.to_owned(), |column| column.header)
 }
 
-/// What becomes of each column: its header, and what it fills.
+/// How each column is read: its header, and what it fills.
 pub(super) fn columns(header: &[String]) -> Vec<(String, String)> {
-    let meaning = |name: &String| match field_of(name).as_deref() {
+    let meaning = |column: &ReadColumn| match column.field.as_deref() {
         Some("email") => "Email address".to_owned(),
         Some("first_name") => "First name".to_owned(),
         Some("last_name") => "Last name".to_owned(),
+        Some("full_name") => "First and last name, split after the first word or at the comma".to_owned(),
         Some("language") => "Language".to_owned(),
         Some(field) => format!("{{{{ {field} }}}}"),
-        None => String::new(),
+        None => column.note.clone().unwrap_or_default(),
     };
-    header
-        .iter()
-        .filter(|name| !name.is_empty())
-        .map(|name| (name.clone(), meaning(name)))
-        .collect()
+    let named = read_columns(header)
+        .into_iter()
+        .filter(|column| !column.header.is_empty());
+    named.map(|column| (column.header.clone(), meaning(&column))).collect()
+}
+
+/// Whether an import's file was a spreadsheet.
+pub(super) fn is_spreadsheet(import: &Import) -> bool {
+    matches!(import.format.as_str(), "xlsx" | "xls" | "ods")
+}
+
+/// What was passed over in a file, or read although nobody sees it.
+pub(super) fn notes(import: &Import) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Some(sheet) = import.sheet.as_ref().filter(|_| is_spreadsheet(import)) {
+        notes.push(format!("Read from the sheet ‘{sheet}’."));
+    }
+    if import.header_row > 1 {
+        let row = counted(import.header_row);
+        notes.push(format!(
+            "The names of the columns are in row {row}. What is above them was skipped."
+        ));
+    }
+    if import.hidden_rows > 0 {
+        let rows = some(import.hidden_rows, "row is", "rows are");
+        notes.push(format!(
+            "{rows} hidden in the spreadsheet, by hand or by a filter. They are imported like the others."
+        ));
+    }
+    notes
 }
 
 #[cfg(test)]
@@ -137,11 +179,15 @@ mod tests {
 
     #[test]
     fn a_column_of_ones_own_becomes_a_merge_field() {
-        let header = ["Email", "Start date", ""].map(str::to_owned);
+        let header = ["Email", "Start date", "", "2sv Enrolled"].map(str::to_owned);
 
         let columns = columns(&header);
 
         let pairs: Vec<(&str, &str)> = columns.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
-        assert_eq!(pairs, [("Email", "Email address"), ("Start date", "{{ start_date }}")]);
+        assert_eq!(
+            pairs[..2],
+            [("Email", "Email address"), ("Start date", "{{ start_date }}")]
+        );
+        assert!(pairs[2].1.starts_with("Not imported: "), "{pairs:?}");
     }
 }

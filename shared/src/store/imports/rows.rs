@@ -12,6 +12,14 @@ pub struct File {
     pub header: Vec<String>,
     /// What stands between its cells.
     pub separator: char,
+    /// The kind of the file: `csv`, `json`, `xlsx`, `xls` or `ods`.
+    pub format: String,
+    /// The sheet of a spreadsheet.
+    pub sheet: Option<String>,
+    /// The row of the header.
+    pub header_row: i32,
+    /// Rows that the spreadsheet does not show.
+    pub hidden_rows: i32,
     /// The merge fields it brings.
     pub custom_fields: Vec<String>,
 }
@@ -77,11 +85,17 @@ pub async fn take_turn(transaction: &mut Transaction) -> StoreResult<()> {
 }
 
 /// Writes down an import that is stored in the same transaction.
-pub async fn create(transaction: &mut Transaction, file_name: &str, created_by: &str) -> StoreResult<Uuid> {
+pub async fn create(
+    transaction: &mut Transaction,
+    file_name: &str,
+    created_by: &str,
+    accepts_doubtful: bool,
+) -> StoreResult<Uuid> {
     let row = sqlx::query!(
-        "insert into imports (file_name, created_by, state) values ($1, $2, 'storing') returning id",
+        "insert into imports (file_name, created_by, state, accepts_doubtful) values ($1, $2, 'storing', $3) returning id",
         file_name,
         created_by,
+        accepts_doubtful,
     )
     .fetch_one(&mut **transaction)
     .await?;
@@ -263,7 +277,8 @@ pub async fn finish(
          update imports
          set state = 'done', done_at = now(), done_by = $3, trouble = null, progress_rows = $6,
              header = $4, separator = $5, row_count = $6, created_count = $7, updated_count = $8,
-             unchanged_count = $9, rejected_count = $10, blank_count = $11, duplicate_count = $12
+             unchanged_count = $9, rejected_count = $10, blank_count = $11, duplicate_count = $12,
+             doubtful_count = $13, format = $14, sheet = $15, header_row = $16, hidden_row_count = $17
          where id = $1 and run = $2 and state = 'storing'",
         import,
         run,
@@ -277,6 +292,11 @@ pub async fn finish(
         totals.rejected,
         totals.blank,
         totals.duplicates,
+        totals.doubtful,
+        file.format,
+        file.sheet,
+        file.header_row,
+        file.hidden_rows,
     )
     .execute(&mut **transaction)
     .await?;

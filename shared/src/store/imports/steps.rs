@@ -93,13 +93,17 @@ pub async fn upload(transaction: &mut Transaction, upload: &Upload) -> StoreResu
 
 /// Begins to check an import, or begins again after an interruption. None when somebody else does,
 /// or there is nothing to check.
-pub async fn begin_check(db: &Db, import: Uuid) -> StoreResult<Option<Work>> {
+///
+/// `sheet` names the sheet to read of a spreadsheet with several.
+pub async fn begin_check(db: &Db, import: Uuid, sheet: Option<&str>) -> StoreResult<Option<Work>> {
     let begun = sqlx::query!(
-        "update imports set run = run + 1, progress_at = now(), progress_rows = 0, trouble = null
+        "update imports set run = run + 1, progress_at = now(), progress_rows = 0, trouble = null,
+             sheet = coalesce($3, sheet)
          where id = $1 and state = 'checking' and progress_at < now() - make_interval(secs => $2::float8)
          returning run",
         import,
         seconds(SILENCE_MOST),
+        sheet,
     );
     let begun = within(begun.fetch_optional(db)).await?;
     Ok(begun.map(|row| Work { import, run: row.run }))
@@ -107,16 +111,20 @@ pub async fn begin_check(db: &Db, import: Uuid) -> StoreResult<Option<Work>> {
 
 /// Begins to store an import that is checked and has a good row, or begins again after an
 /// interruption. None as for [`begin_check`].
-pub async fn begin_store(db: &Db, import: Uuid) -> StoreResult<Option<Work>> {
+///
+/// `accepts_doubtful`: rows whose every problem may be accepted are good, too.
+pub async fn begin_store(db: &Db, import: Uuid, accepts_doubtful: bool) -> StoreResult<Option<Work>> {
     let begun = sqlx::query!(
         "update imports
-         set state = 'storing', run = run + 1, progress_at = now(), progress_rows = 0, trouble = null
+         set state = 'storing', run = run + 1, progress_at = now(), progress_rows = 0, trouble = null,
+             accepts_doubtful = case when state = 'checked' then $3 else accepts_doubtful end
          where id = $1
-           and (state = 'checked' and rejected_count < row_count
+           and (state = 'checked' and rejected_count - case when $3 then doubtful_count else 0 end < row_count
                 or state = 'storing' and progress_at < now() - make_interval(secs => $2::float8))
          returning run",
         import,
         seconds(SILENCE_MOST),
+        accepts_doubtful,
     );
     let begun = within(begun.fetch_optional(db)).await?;
     Ok(begun.map(|row| Work { import, run: row.run }))
@@ -148,7 +156,8 @@ pub async fn checked(
         "update imports
          set state = 'checked', header = $3, separator = $4, row_count = $5, progress_rows = $5,
              rejected_count = $6, blank_count = $7, problem_counts = $8, created_count = $9, updated_count = $10,
-             unchanged_count = $11, duplicate_count = $12
+             unchanged_count = $11, duplicate_count = $12, doubtful_count = $13, format = $14, sheet = $15,
+             header_row = $16, hidden_row_count = $17
          where id = $1 and run = $2 and state = 'checking'",
         work.import,
         work.run,
@@ -162,6 +171,11 @@ pub async fn checked(
         totals.updated,
         totals.unchanged,
         totals.duplicates,
+        totals.doubtful,
+        file.format,
+        file.sheet,
+        file.header_row,
+        file.hidden_rows,
     )
     .execute(&mut **transaction)
     .await?;

@@ -1,0 +1,250 @@
+//! Header cells to columns.
+//!
+//! A column whose name Beckon knows fills the value of that name ([`super::header`] has the rules), every other one a
+//! merge field. A column that no email could use is left out with a reason; one of passwords refuses the file.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::FileFault;
+use super::cells::Row;
+use super::export::as_written;
+use super::header::{Known, Passwords, field_name, known_columns, passwords_in, squeezed, without_notes};
+use super::text::{letter, shown};
+
+/// Merge fields that no import may fill, squeezed: Beckon knows them better. `organization` is read as `organisation`
+/// in an email, so a column of that name could never be seen.
+const RESERVED: [&str; 6] = [
+    "password",
+    "organisation",
+    "organization",
+    "signinurl",
+    "passwordexpires",
+    "fullname",
+];
+
+/// The header of our own file of rejected rows, squeezed. See [`super::FixFile`].
+const PROBLEM: &str = "problem";
+
+/// What the cells of a column are for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Role {
+    /// A value that has its own place.
+    Known(Known),
+    /// Values of a merge field.
+    Field(String),
+    /// Nothing: a column without a name, which is empty.
+    Nothing,
+    /// Nothing, for a reason.
+    LeftOut(LeftOut),
+    /// What was wrong with the row last time, told by us.
+    Problem,
+}
+
+/// Why a column is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeftOut {
+    /// Beckon fills the field itself.
+    FilledByBeckon,
+    /// It says something about passwords.
+    AboutPasswords,
+    /// No field can have its name.
+    NotAName,
+}
+
+impl LeftOut {
+    fn reason(self) -> &'static str {
+        match self {
+            Self::FilledByBeckon => "Not imported: Beckon fills this field itself",
+            Self::AboutPasswords => "Not imported: it is about passwords",
+            Self::NotAName => {
+                "Not imported: the name of a field starts with a letter and has 64 letters or digits at most"
+            }
+        }
+    }
+}
+
+/// One column.
+#[derive(Debug, Clone)]
+pub(super) struct Column {
+    /// The header as written, without blanks around it.
+    pub(super) header: String,
+    /// What its cells are for.
+    pub(super) role: Role,
+}
+
+/// How a column of a file is read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ReadColumn {
+    /// The header as written.
+    pub header: String,
+    /// What its cells fill: `email`, `first_name`, `last_name`, `full_name` (split into first and last name),
+    /// `language`, or the name of a merge field; none if they are not read.
+    pub field: Option<String>,
+    /// Why they are not read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+}
+
+impl From<&Column> for ReadColumn {
+    fn from(column: &Column) -> Self {
+        let (field, note) = match &column.role {
+            Role::LeftOut(why) => (None, Some(why.reason().to_owned())),
+            Role::Nothing | Role::Problem => (None, None),
+            role => (Some(own_field(role).to_owned()), None),
+        };
+        Self {
+            header: column.header.clone(),
+            field,
+            note,
+        }
+    }
+}
+
+/// Reads the header row.
+pub(super) fn read_header(header: &Row) -> Result<Vec<Column>, FileFault> {
+    let names = names_of(header);
+    let known = known_columns(&names);
+    let mut faults = password_columns(&names);
+    if !known.contains(&Some(Known::Email)) {
+        faults.push(FileFault::NoEmailColumn {
+            looks_like_rows: names.iter().any(|name| name.contains('@')),
+            columns: names.clone(),
+        });
+    }
+    let columns = columns_of(names, &known);
+    faults.extend(doubles(&columns));
+    match FileFault::of_all(faults) {
+        Some(fault) => Err(fault),
+        None => Ok(columns),
+    }
+}
+
+/// Whether the row has a cell that names the addresses.
+pub(super) fn is_header(row: &Row) -> bool {
+    known_columns(&names_of(row)).contains(&Some(Known::Email))
+}
+
+/// How the columns of a file with this header are read.
+pub fn read_columns(header: &[String]) -> Vec<ReadColumn> {
+    let known = known_columns(header);
+    columns_of(header.to_vec(), &known)
+        .iter()
+        .map(ReadColumn::from)
+        .collect()
+}
+
+fn names_of(header: &Row) -> Vec<String> {
+    header.cells().map(|cell| shown(as_written(cell))).collect()
+}
+
+/// The name of the field that a role fills.
+pub(super) fn own_field(role: &Role) -> &str {
+    match role {
+        Role::Known(Known::Email) => "email",
+        Role::Known(Known::FirstName) => "first_name",
+        Role::Known(Known::LastName) => "last_name",
+        Role::Known(Known::FullName) => "full_name",
+        Role::Known(Known::Language) => "language",
+        Role::Field(name) => name,
+        Role::Nothing | Role::LeftOut(_) | Role::Problem => "",
+    }
+}
+
+/// Says every column of passwords in one fault.
+fn password_columns(names: &[String]) -> Vec<FileFault> {
+    let held = names.iter().enumerate();
+    let columns: Vec<(String, String)> = held
+        .filter(|(_, name)| passwords_in(name) == Some(Passwords::Held))
+        .map(|(place, name)| (letter(place), name.clone()))
+        .collect();
+    if columns.is_empty() {
+        return Vec::new();
+    }
+    vec![FileFault::PasswordColumns { columns }]
+}
+
+fn columns_of(names: Vec<String>, known: &[Option<Known>]) -> Vec<Column> {
+    let last = names.len().saturating_sub(1);
+    let plain: Vec<String> = names.iter().map(|name| squeezed(&without_notes(name))).collect();
+    let roles: Vec<Role> = names
+        .iter()
+        .enumerate()
+        .map(|(place, name)| {
+            if let Some(known) = known.get(place).copied().flatten() {
+                return Role::Known(known);
+            }
+            if place == last && squeezed(name) == PROBLEM {
+                return Role::Problem;
+            }
+            // Two names that differ in their notes alone keep them.
+            let own = plain.get(place);
+            let is_single = plain.iter().filter(|other| Some(*other) == own).count() == 1;
+            role_of(&if is_single { without_notes(name) } else { name.into() })
+        })
+        .collect();
+    let pairs = names.into_iter().zip(roles);
+    pairs.map(|(header, role)| Column { header, role }).collect()
+}
+
+fn role_of(name: &str) -> Role {
+    if name.is_empty() {
+        return Role::Nothing;
+    }
+    if is_reserved(&squeezed(name)) {
+        return Role::LeftOut(LeftOut::FilledByBeckon);
+    }
+    if passwords_in(name).is_some() {
+        return Role::LeftOut(LeftOut::AboutPasswords);
+    }
+    match field_name(name) {
+        Some(field) => Role::Field(field),
+        None => Role::LeftOut(LeftOut::NotAName),
+    }
+}
+
+/// Columns that would fill the same value.
+fn doubles(columns: &[Column]) -> Vec<FileFault> {
+    let is_email = |column: &&Column| column.role == Role::Known(Known::Email);
+    let mut faults = Vec::new();
+    if columns.iter().filter(is_email).count() > 1 {
+        faults.push(FileFault::TwoEmailColumns);
+    }
+    for (place, column) in columns.iter().enumerate() {
+        let key = filled(column);
+        let mut earlier = columns.iter().take(place);
+        if key.is_none() || is_email(&column) {
+            continue;
+        }
+        if let Some(first) = earlier.position(|other| filled(other) == key) {
+            faults.push(FileFault::DuplicateColumn {
+                name: column.header.clone(),
+                first: letter(first),
+                second: letter(place),
+            });
+        }
+    }
+    faults
+}
+
+/// What a column fills, so that two columns never fill one value. Only letters and digits of a field's name count.
+fn filled(column: &Column) -> Option<String> {
+    match &column.role {
+        Role::Known(_) => Some(own_field(&column.role).to_owned()),
+        Role::Field(name) => Some(squeezed(name)),
+        Role::Nothing | Role::LeftOut(_) | Role::Problem => None,
+    }
+}
+
+/// True for the squeezed name of a merge field that Beckon fills by itself.
+pub(super) fn is_reserved(squeezed: &str) -> bool {
+    RESERVED.contains(&squeezed)
+}
+
+/// True for the squeezed name of a value that has its own place beside the merge fields.
+pub(super) fn is_own_field(squeezed: &str) -> bool {
+    matches!(
+        squeezed,
+        "email" | "emailaddress" | "firstname" | "lastname" | "language"
+    )
+}

@@ -1,0 +1,89 @@
+//! Values that were damaged on their way into the file: by spreadsheets, databases, directories and word processors.
+//!
+//! Each is a problem that a person may accept, because what looks damaged may be meant. A value is never changed in
+//! silence; where it is plain what was meant, the problem says it.
+
+mod domains;
+mod encoding;
+mod errors;
+mod words;
+
+pub(super) use domains::{find as of_address, is_impossible};
+
+use std::borrow::Cow;
+
+use super::columns::Role;
+use super::header::Known;
+
+/// What is wrong with a value that could come in as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Damage {
+    /// The word for programs.
+    pub(super) code: &'static str,
+    /// The words for the person who mends the file.
+    pub(super) message: Cow<'static, str>,
+    /// What was probably meant.
+    pub(super) suggestion: Option<String>,
+}
+
+impl Damage {
+    fn new(code: &'static str, message: &'static str) -> Self {
+        Self {
+            code,
+            message: Cow::Borrowed(message),
+            suggestion: None,
+        }
+    }
+
+    fn meaning(self, suggestion: impl Into<String>) -> Self {
+        Self {
+            suggestion: Some(suggestion.into()),
+            ..self
+        }
+    }
+
+    /// The words, with what was probably meant.
+    pub(super) fn sentence(&self) -> String {
+        match &self.suggestion {
+            Some(meant) => format!("{} – did you mean {meant}?", self.message),
+            None => self.message.clone().into_owned(),
+        }
+    }
+}
+
+/// Finds damage in a value that is in order otherwise. `column` is the header over it.
+pub(super) fn find(role: &Role, column: Option<&str>, raw: &str) -> Option<Damage> {
+    let text = raw.trim();
+    if text.is_empty() {
+        return None;
+    }
+    match role {
+        Role::Known(Known::FirstName | Known::LastName | Known::FullName) => {
+            in_any_text(raw).or_else(|| words::in_a_name(text))
+        }
+        Role::Field(name) => in_any_text(raw).or_else(|| words::in_a_field(text, column.unwrap_or(name))),
+        Role::Known(Known::Email | Known::Language) | Role::Nothing | Role::LeftOut(_) | Role::Problem => None,
+    }
+}
+
+/// Finds what was lost in any text: letters, and what a spreadsheet could not compute.
+pub(super) fn in_any_text(raw: &str) -> Option<Damage> {
+    if raw.contains('\u{FFFD}') {
+        return Some(Damage::new(
+            "lost_letter",
+            "A letter was lost here (�) – write it again and save the file as CSV UTF-8",
+        ));
+    }
+    let text = raw.trim();
+    if errors::is_spreadsheet_error(text) {
+        return Some(Damage::new(
+            "spreadsheet_error",
+            "The spreadsheet shows an error in this cell – correct the formula",
+        ));
+    }
+    if let Some(meant) = encoding::encoded_twice(raw) {
+        let damage = Damage::new("double_encoded", "Letters were garbled when this file was saved");
+        return Some(damage.meaning(meant));
+    }
+    words::entities(text)
+}

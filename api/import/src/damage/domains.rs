@@ -1,0 +1,88 @@
+//! Addresses that are written as they should be and reach nobody, or more than one person.
+
+use shared::address::EmailAddress;
+
+use super::Damage;
+
+/// Local parts that are read by several people.
+const SHARED: [&str; 12] = [
+    "info",
+    "office",
+    "contact",
+    "kontakt",
+    "contacto",
+    "contatto",
+    "sekretariat",
+    "secretariat",
+    "reception",
+    "enquiries",
+    "webmaster",
+    "postmaster",
+];
+
+/// Local parts that are read by nobody.
+const UNREAD: [&str; 7] = [
+    "noreply",
+    "no-reply",
+    "no_reply",
+    "donotreply",
+    "do-not-reply",
+    "mailer-daemon",
+    "bounce",
+];
+
+/// Endings that no registry has delegated and none will: slips, and names kept for networks without mail from outside
+/// (RFC 2606, RFC 6762).
+const IMPOSSIBLE: [&str; 24] = [
+    "con",
+    "cmo",
+    "ocm",
+    "comm",
+    "coom",
+    "vom",
+    "xom",
+    "cpm",
+    "clm",
+    "c0m",
+    "nte",
+    "nett",
+    "ogr",
+    "orgg",
+    "couk",
+    "invalid",
+    "local",
+    "localhost",
+    "lan",
+    "corp",
+    "internal",
+    "intranet",
+    "home",
+    "onion",
+];
+
+/// Whether no mailbox can be in this domain.
+pub(crate) fn is_impossible(domain: &str) -> bool {
+    let ending = domain.rsplit('.').next().unwrap_or(domain);
+    IMPOSSIBLE.contains(&ending)
+}
+
+/// Finds what is wrong with an address.
+pub(crate) fn find(address: &EmailAddress) -> Option<Damage> {
+    if let Some(domain) = address.suggestion() {
+        let damage = Damage::new("mistyped_domain", "The part after @ looks mistyped");
+        return Some(damage.meaning(format!("{}@{domain}", address.local_part())));
+    }
+    let local = address.local_part().to_ascii_lowercase();
+    if UNREAD.contains(&local.as_str()) {
+        return Some(Damage::new(
+            "unread_address",
+            "Nobody reads mail to this address – write the person's own address",
+        ));
+    }
+    SHARED.contains(&local.as_str()).then(|| {
+        Damage::new(
+            "shared_address",
+            "Several people may read mail to this address – write the person's own address",
+        )
+    })
+}

@@ -1,0 +1,297 @@
+//! What makes a whole file unusable, in words for the person who uploaded it.
+
+use std::io;
+
+use super::text::{counted, listed};
+
+/// Why nothing of a file can be read.
+///
+/// `Display` is the sentence for the person, [`FileFault::code`] the word for programs. The
+/// sentences follow the console's: what was found, where, and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum FileFault {
+    /// Another kind of file, recognised by its first bytes.
+    #[error("The selected file must be a spreadsheet or a CSV – this is {kind}. {advice}")]
+    NotCsv {
+        /// What it is, with its article.
+        kind: &'static str,
+        /// What to do with such a file.
+        advice: &'static str,
+    },
+    /// A spreadsheet with a password.
+    #[error("The selected file is protected with a password – remove the password in your spreadsheet and try again")]
+    Encrypted,
+    /// A spreadsheet whose insides make no sense.
+    #[error("The selected file is damaged – open it in a spreadsheet, save it again and try that file")]
+    Damaged,
+    /// A spreadsheet that grows beyond bounds when it is unpacked.
+    #[error(
+        "The selected file is small, but far too large inside – copy the rows into a new file, or save it as CSV, and try again"
+    )]
+    TooLargeInside,
+    /// More than one sheet could be meant.
+    #[error("Your file has {} sheets with something in them: {} – say which one to import", sheets.len(), listed(sheets))]
+    SeveralSheets {
+        /// Their names.
+        sheets: Vec<String>,
+    },
+    /// No sheet has the name that was asked for.
+    #[error("Your file has no sheet called ‘{wanted}’. It has {}", listed(sheets))]
+    NoSuchSheet {
+        /// The name.
+        wanted: String,
+        /// The names of those with something in them.
+        sheets: Vec<String>,
+    },
+    /// No bytes, or only empty rows.
+    #[error("The selected file is empty")]
+    Empty,
+    /// A header and nothing below it.
+    #[error("Your file needs at least one row")]
+    NoRows,
+    /// Two bytes or more for every letter.
+    #[error("We cannot read this file – save it as CSV UTF-8 and try again. It looks like UTF-16")]
+    Utf16,
+    /// Bytes that are not UTF-8.
+    #[error(
+        "We cannot read this file – save it as CSV UTF-8 and try again. Row {row}, column {column} is not UTF-8: it looks like Latin-1 or Windows-1252 (‘{guess}’)"
+    )]
+    NotUtf8 {
+        /// The row.
+        row: u32,
+        /// The letter of the column.
+        column: String,
+        /// The cell, read as Latin-1.
+        guess: String,
+    },
+    /// A zero byte, which no text has and Postgres refuses.
+    #[error(
+        "We cannot read this file – save it as CSV UTF-8 and try again. Row {row}, column {column} has a zero byte, which text never has"
+    )]
+    ZeroByte {
+        /// The row.
+        row: u32,
+        /// The letter of the column.
+        column: String,
+    },
+    /// A quoted cell that runs on over the rows below it.
+    #[error(
+        "Row {row}, column {column} opens a quotation mark that is not closed. Close it, or write \"\" for a quotation mark that belongs to the text"
+    )]
+    QuoteNotClosed {
+        /// The row where it opens.
+        row: u32,
+        /// The letter of the column.
+        column: String,
+    },
+    /// A cell over [`super::Limits::cell_bytes`].
+    #[error("Row {row}, column {column} is too long (limit {} bytes)", counted(*limit))]
+    CellTooLong {
+        /// The row.
+        row: u32,
+        /// The letter of the column.
+        column: String,
+        /// The limit.
+        limit: usize,
+    },
+    /// A row over [`super::Limits::row_bytes`].
+    #[error("Row {row} is too long (limit {} bytes)", counted(*limit))]
+    RowTooLong {
+        /// The row.
+        row: u32,
+        /// The limit.
+        limit: usize,
+    },
+    /// More rows than [`super::Limits::rows`].
+    #[error(
+        "Your file has too many rows – we can take {}, yours has {}",
+        counted(*limit as usize),
+        counted(*found as usize)
+    )]
+    TooManyRows {
+        /// The limit.
+        limit: u32,
+        /// Rows in the file.
+        found: u32,
+    },
+    /// More columns than [`super::Limits::columns`].
+    #[error("Your file has too many columns – we can take {limit}, row {row} has more")]
+    TooManyColumns {
+        /// The first row that has.
+        row: u32,
+        /// The limit.
+        limit: usize,
+    },
+    /// A `sep=` line with another separator than we take.
+    #[error(
+        "Your file says that ‘{found}’ separates its columns. Save it with commas, semicolons or tabs and try again"
+    )]
+    SeparatorUnknown {
+        /// What follows `sep=`.
+        found: String,
+    },
+    /// No column has the addresses.
+    #[error(
+        "Your file needs a column called ‘email address’. Right now it has columns called {}{}",
+        listed(columns),
+        if *looks_like_rows { ". The first row must have the names of the columns" } else { "" }
+    )]
+    NoEmailColumn {
+        /// The header as it is.
+        columns: Vec<String>,
+        /// True if the header has an address in it, so that it is probably a row.
+        looks_like_rows: bool,
+    },
+    /// Two columns could have the addresses.
+    #[error("We found more than one column called ‘email address’ – delete or rename one")]
+    TwoEmailColumns,
+    /// Two columns have the same name, but for case, spaces, `_` and `-`.
+    #[error("We found more than one column called ‘{name}’ (columns {first} and {second}) – delete or rename one")]
+    DuplicateColumn {
+        /// The name, as the second column has it.
+        name: String,
+        /// The letter of the first.
+        first: String,
+        /// The letter of the second.
+        second: String,
+    },
+    /// A column without a name has something in it.
+    #[error("Column {column} has no name, but row {row} has something in it – name the column or delete it")]
+    BlankHeader {
+        /// The letter of the column.
+        column: String,
+        /// The first row that has something in it.
+        row: u32,
+    },
+    /// Columns of passwords.
+    #[error("{} – Beckon never takes passwords in. Delete the {} and try again",
+        password_columns(columns), if columns.len() == 1 { "column" } else { "columns" })]
+    PasswordColumns {
+        /// The letter and the name of each.
+        columns: Vec<(String, String)>,
+    },
+    /// Several things are wrong with the header.
+    #[error("{}", sentences(.0))]
+    Header(
+        /// At least two.
+        Vec<FileFault>,
+    ),
+    /// The text is not an array of JSON.
+    #[error("We cannot read this JSON: {what} (line {line}, column {column})")]
+    Json {
+        /// What is wrong there.
+        what: String,
+        /// Line, from 1.
+        line: usize,
+        /// Byte in the line, from 1.
+        column: usize,
+    },
+    /// The temporary file could not be read. Our fault.
+    #[error("The selected file could not be read – try again")]
+    Unreadable(#[from] io::Error),
+}
+
+fn password_columns(columns: &[(String, String)]) -> String {
+    let named: Vec<String> = columns
+        .iter()
+        .map(|(letter, name)| format!("{letter} (‘{name}’)"))
+        .collect();
+    match named.as_slice() {
+        [only] => format!("Column {only} holds passwords"),
+        [start @ .., last] => format!("Columns {} and {last} hold passwords", start.join(", ")),
+        [] => String::new(),
+    }
+}
+
+fn sentences(faults: &[FileFault]) -> String {
+    let said: Vec<String> = faults.iter().map(FileFault::to_string).collect();
+    said.join(". ")
+}
+
+impl FileFault {
+    /// One fault for several; none if there are none.
+    pub(super) fn of_all(mut faults: Vec<Self>) -> Option<Self> {
+        if faults.len() > 1 {
+            return Some(Self::Header(faults));
+        }
+        faults.pop()
+    }
+
+    /// Each single fault.
+    pub fn each(&self) -> &[Self] {
+        match self {
+            Self::Header(faults) => faults,
+            single => std::slice::from_ref(single),
+        }
+    }
+
+    /// The word for programs.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotCsv { .. } => "not_csv",
+            Self::Encrypted => "encrypted_file",
+            Self::Damaged => "damaged_file",
+            Self::TooLargeInside => "too_large_inside",
+            Self::SeveralSheets { .. } => "several_sheets",
+            Self::NoSuchSheet { .. } => "no_such_sheet",
+            Self::Empty => "empty_file",
+            Self::NoRows => "no_rows",
+            Self::Utf16 => "utf16",
+            Self::NotUtf8 { .. } => "not_utf8",
+            Self::ZeroByte { .. } => "zero_byte",
+            Self::QuoteNotClosed { .. } => "quote_not_closed",
+            Self::CellTooLong { .. } => "cell_too_long",
+            Self::RowTooLong { .. } => "row_too_long",
+            Self::TooManyRows { .. } => "too_many_rows",
+            Self::TooManyColumns { .. } => "too_many_columns",
+            Self::SeparatorUnknown { .. } => "separator_unknown",
+            Self::NoEmailColumn { .. } => "email_column_missing",
+            Self::TwoEmailColumns => "two_email_columns",
+            Self::DuplicateColumn { .. } => "duplicate_column",
+            Self::BlankHeader { .. } => "blank_header",
+            Self::PasswordColumns { .. } => "password_column",
+            Self::Header(_) => "header_invalid",
+            Self::Json { .. } => "json_invalid",
+            Self::Unreadable(_) => "file_unreadable",
+        }
+    }
+
+    /// The HTTP status that says the same.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Json { .. } => 400,
+            Self::TooManyRows { .. } => 413,
+            Self::NotCsv { .. } => 415,
+            Self::Unreadable(_) => 500,
+            _ => 422,
+        }
+    }
+
+    /// The row at fault, where there is one.
+    pub fn row(&self) -> Option<u32> {
+        match self {
+            Self::NotUtf8 { row, .. }
+            | Self::ZeroByte { row, .. }
+            | Self::QuoteNotClosed { row, .. }
+            | Self::CellTooLong { row, .. }
+            | Self::RowTooLong { row, .. }
+            | Self::TooManyColumns { row, .. }
+            | Self::BlankHeader { row, .. } => Some(*row),
+            _ => None,
+        }
+    }
+
+    /// The letter of the column at fault, where there is one.
+    pub fn column(&self) -> Option<&str> {
+        match self {
+            Self::NotUtf8 { column, .. }
+            | Self::ZeroByte { column, .. }
+            | Self::QuoteNotClosed { column, .. }
+            | Self::CellTooLong { column, .. }
+            | Self::BlankHeader { column, .. } => Some(column),
+            Self::PasswordColumns { columns } => columns.first().map(|(column, _)| column.as_str()),
+            Self::DuplicateColumn { second, .. } => Some(second),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! The table of names that columns have in the files of other programs (`names.txt`).
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::squeezed;
+
+/// A value of a person that has its own place beside the merge fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Known {
+    /// The address.
+    Email,
+    /// The first name.
+    FirstName,
+    /// The last name.
+    LastName,
+    /// First and last name in one cell.
+    FullName,
+    /// A language tag.
+    Language,
+}
+
+/// A line of the table.
+pub(super) struct Entry {
+    /// What a column of this name holds.
+    pub(super) known: Known,
+    /// Nought for a name that is beyond doubt, one for a name that depends on another column; for one that counts only
+    /// otherwise, its line.
+    pub(super) rank: usize,
+    /// The name of a column, squeezed, that must be in the file as well.
+    pub(super) beside: Option<String>,
+}
+
+static TABLE: LazyLock<HashMap<String, Vec<Entry>>> = LazyLock::new(|| parse(include_str!("names.txt")));
+
+/// What the table says of a squeezed name.
+pub(super) fn entries(name: &str) -> &'static [Entry] {
+    TABLE.get(name).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn parse(table: &str) -> HashMap<String, Vec<Entry>> {
+    let mut entries: HashMap<String, Vec<Entry>> = HashMap::new();
+    let mut section = None;
+    for (line, text) in table.lines().enumerate() {
+        if text.is_empty() || text.starts_with('#') {
+            continue;
+        }
+        if let Some(title) = text.strip_prefix('[') {
+            section = section_of(title.trim_end_matches(']'));
+            continue;
+        }
+        let Some((known, is_otherwise)) = section else { continue };
+        let (name, beside) = match text.split_once(" + ") {
+            Some((name, beside)) => (name, Some(squeezed(beside))),
+            None => (text, None),
+        };
+        let rank = if is_otherwise {
+            line + 1
+        } else {
+            usize::from(beside.is_some())
+        };
+        entries
+            .entry(squeezed(name))
+            .or_default()
+            .push(Entry { known, rank, beside });
+    }
+    entries
+}
+
+fn section_of(title: &str) -> Option<(Known, bool)> {
+    let (title, is_otherwise) = match title.strip_suffix(", otherwise") {
+        Some(title) => (title, true),
+        None => (title, false),
+    };
+    let known = match title {
+        "email" => Known::Email,
+        "first name" => Known::FirstName,
+        "last name" => Known::LastName,
+        "full name" => Known::FullName,
+        "language" => Known::Language,
+        _ => return None,
+    };
+    Some((known, is_otherwise))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_line_of_the_table_is_read_and_no_name_has_two_meanings() {
+        let text = include_str!("names.txt");
+
+        let lines = text
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with(['#', '[']));
+        let titles = text.lines().filter_map(|line| line.strip_prefix('['));
+
+        assert_eq!(lines.count(), TABLE.values().map(Vec::len).sum::<usize>());
+        assert!(
+            titles
+                .into_iter()
+                .all(|title| section_of(title.trim_end_matches(']')).is_some())
+        );
+        for (name, entries) in TABLE.iter() {
+            let alone: HashSet<Known> = entries.iter().filter(|e| e.beside.is_none()).map(|e| e.known).collect();
+            assert!(!name.is_empty() && alone.len() <= 1, "{name}: {alone:?}");
+        }
+    }
+}

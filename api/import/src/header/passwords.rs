@@ -1,0 +1,283 @@
+//! Recognises a column of passwords by its name.
+//!
+//! Beckon exists so that passwords are in no file and no database, so such a column never comes in, whatever it is
+//! called. A column about passwords (when they were changed, how they are hashed) is left out, too: its name is too
+//! close to one that holds them.
+
+use super::{squeezed, without_notes};
+
+/// Words that mean a password wherever they stand in a name, squeezed.
+const WORDS: [&str; 40] = [
+    "password",
+    "passwort",
+    "passwd",
+    "passphrase",
+    "passcode",
+    "kennwort",
+    "losungswort",
+    "motdepasse",
+    "motspasse",
+    "contraseña",
+    "contrasena",
+    "contrasenya",
+    "palavrapasse",
+    "palavrachave",
+    "parolaaccesso",
+    "paroladaccesso",
+    "parolachiave",
+    "paroladordine",
+    "wachtwoord",
+    "toegangscode",
+    "hasło",
+    "パスワード",
+    "密码",
+    "密碼",
+    "暗証番号",
+    "비밀번호",
+    "пароль",
+    "лозинка",
+    "lösenord",
+    "losenord",
+    "adgangskode",
+    "passord",
+    "salasana",
+    "jelszó",
+    "jelszo",
+    "lozinka",
+    "parolă",
+    "كلمةالمرور",
+    "סיסמה",
+    "รหัสผ่าน",
+];
+
+/// Words that mean a password only as the whole name, or among [`BESIDE`]: "pass" does, "bus pass" does not.
+const ALONE: [&str; 16] = [
+    "pass", "pw", "pwd", "psw", "pword", "mdp", "clave", "senha", "senhas", "heslo", "haslo", "parola", "parool",
+    "geslo", "sifre", "şifre",
+];
+
+/// Words that make a password of one of [`ALONE`].
+const BESIDE: [&str; 29] = [
+    "user",
+    "login",
+    "logon",
+    "account",
+    "initial",
+    "temp",
+    "temporary",
+    "default",
+    "new",
+    "start",
+    "web",
+    "app",
+    "utilisateur",
+    "provisoire",
+    "initiale",
+    "de",
+    "acceso",
+    "usuario",
+    "inicial",
+    "temporal",
+    "acesso",
+    "provisória",
+    "accesso",
+    "iniziale",
+    "temporanea",
+    "di",
+    "email",
+    "mail",
+    "hash",
+];
+
+/// Beginnings of words beside a password that say the column holds none.
+const ABOUT: [&str; 34] = [
+    "function",
+    "polic",
+    "chang",
+    "modif",
+    "reset",
+    "last",
+    "date",
+    "age",
+    "expir",
+    "never",
+    "must",
+    "force",
+    "attempt",
+    "strength",
+    "days",
+    "hint",
+    "status",
+    "enabled",
+    "required",
+    "geänd",
+    "änder",
+    "letzte",
+    "ablauf",
+    "läuft",
+    "dernier",
+    "cambi",
+    "último",
+    "ultim",
+    "scade",
+    "alter",
+    "gewijzigd",
+    "verloop",
+    "zmian",
+    "wyga",
+];
+
+/// What a name says of passwords.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Passwords {
+    /// The cells are passwords.
+    Held,
+    /// The cells say something about passwords.
+    Spoken,
+}
+
+/// What the name of a column says of passwords; none where it speaks of something else.
+pub(crate) fn passwords_in(header: &str) -> Option<Passwords> {
+    let all_words = words(header);
+    let whole = squeezed(header);
+    let is_alone = |word: &String| ALONE.contains(&word.as_str());
+    let is_of_short_words = all_words.iter().any(is_alone)
+        && all_words
+            .iter()
+            .all(|word| is_alone(word) || BESIDE.contains(&word.as_str()));
+    if !is_of_short_words && !WORDS.iter().any(|word| whole.contains(word)) {
+        return None;
+    }
+    // What stands in brackets may be an instruction: "Password (change at first sign-in)".
+    let outside = words(&without_round_brackets(&without_notes(header)));
+    let outside = if outside.is_empty() { all_words } else { outside };
+    let is_about = outside
+        .iter()
+        .any(|word| ABOUT.iter().any(|about| word.starts_with(about)));
+    Some(if is_about { Passwords::Spoken } else { Passwords::Held })
+}
+
+/// The words of a name in lower case, also of one written like `initialPassword`.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut was_lower = false;
+    for c in name.chars() {
+        if !c.is_alphanumeric() || (was_lower && c.is_uppercase()) {
+            words.push(String::new());
+        }
+        was_lower = c.is_lowercase();
+        if let (true, Some(word)) = (c.is_alphanumeric(), words.last_mut()) {
+            word.extend(c.to_lowercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
+}
+
+fn without_round_brackets(name: &str) -> String {
+    let mut depth = 0_u32;
+    let outside = name.chars().filter(|c| {
+        match c {
+            '(' => depth += 1,
+            ')' => depth = depth.saturating_sub(1),
+            _ => return depth == 0,
+        }
+        false
+    });
+    outside.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Passwords, passwords_in};
+
+    #[test]
+    fn columns_of_passwords_are_recognised_in_many_languages() {
+        for name in [
+            "Password",
+            "PASSWORD",
+            "pass-word",
+            "Password [Required]",
+            "Initial password",
+            "initialPassword",
+            "Initial password [passwordProfile] Required",
+            "Temp. password",
+            "user_password",
+            "PasswordHash",
+            "pwd",
+            "PW",
+            "pass",
+            "User pass",
+            "Passwort",
+            "Startpasswort",
+            "Kennwort",
+            "Mot de passe",
+            "mot_de_passe",
+            "MDP",
+            "mdp provisoire",
+            "Contraseña",
+            "contrasena inicial",
+            "Clave",
+            "Clave de acceso",
+            "Senha",
+            "Senha inicial",
+            "Palavra-passe",
+            "Wachtwoord",
+            "Hasło",
+            "haslo",
+            "パスワード",
+            "初期パスワード",
+            "密码",
+            "비밀번호",
+            "Пароль",
+            "Lösenord",
+            "Adgangskode",
+            "Salasana",
+            "Password (change at first sign-in)",
+            "(password)",
+            "Password*",
+        ] {
+            assert_eq!(passwords_in(name), Some(Passwords::Held), "{name}");
+        }
+    }
+
+    #[test]
+    fn columns_about_passwords_hold_none() {
+        for name in [
+            "Password Hash Function [UPLOAD ONLY]",
+            "Change Password at Next Sign-In",
+            "Password last changed",
+            "Password expires",
+            "passwordPolicies",
+            "Force password change",
+            "badPasswordAttempts",
+            "Passwort geändert am",
+            "(password_expires)",
+        ] {
+            assert_eq!(passwords_in(name), Some(Passwords::Spoken), "{name}");
+        }
+    }
+
+    #[test]
+    fn other_columns_are_left_alone() {
+        for name in [
+            "Bus pass",
+            "Passport",
+            "Pass mark",
+            "Passed",
+            "Compass",
+            "Clave de producto",
+            "Key",
+            "PIN code",
+            "Code",
+            "Boarding pass no.",
+            "Pwllheli",
+            "Department",
+            "Class",
+            "Sparkasse",
+            "",
+        ] {
+            assert_eq!(passwords_in(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! Users in JSON: `[{"email": …, "first_name": …, "last_name": …, "language": …, "fields": {…}}]`.
+//!
+//! What is wrong with the text is a fault of the whole file, as in CSV; what is wrong with one
+//! user rejects that user. The rejected ones can be had as CSV too, so the survey collects the
+//! names in `fields` to make a header of them.
+
+mod frames;
+mod nearest;
+mod value;
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::io::{Read, Seek};
+
+use self::frames::Frames;
+use self::nearest::nearest;
+use self::value::Value;
+use super::columns::{Column, Role, is_own_field, is_reserved, own_field};
+use super::header::{Known, field_name, passwords_in, squeezed};
+use super::row::{Draft, Place};
+use super::sheet::Survey;
+use super::sniff::after_byte_order_mark;
+use super::text::shown;
+use super::{FileFault, Limits, Line};
+
+/// What a user may have.
+const KEYS: [&str; 5] = ["email", "first_name", "last_name", "language", "fields"];
+
+/// Users of an array, one after the other.
+pub(super) struct Users<R> {
+    frames: Frames<R>,
+    text: Vec<u8>,
+    number: u32,
+}
+
+impl<R: Read + Seek> Users<R> {
+    /// Begins before the first user.
+    pub(super) fn open(mut source: R, limits: Limits) -> Result<Self, FileFault> {
+        let start = after_byte_order_mark(&mut source)?;
+        Ok(Self {
+            frames: Frames::new(source, start, limits)?,
+            text: Vec::new(),
+            number: 0,
+        })
+    }
+
+    /// The next user as a line.
+    pub(super) fn next_line(&mut self, columns: &[Column], accepts_doubtful: bool) -> Result<Option<Line>, FileFault> {
+        Ok(self
+            .next_user()?
+            .map(|(row, user)| read_user(row, &user, columns, accepts_doubtful)))
+    }
+
+    fn next_user(&mut self) -> Result<Option<(u32, Value<'_>)>, FileFault> {
+        self.number = self.number.saturating_add(1);
+        let Some(start) = self.frames.read(&mut self.text, self.number)? else {
+            return Ok(None);
+        };
+        match serde_json::from_slice(&self.text) {
+            Ok(user) => Ok(Some((self.number, user))),
+            Err(error) => Err(start.fault_within(&error)),
+        }
+    }
+}
+
+/// Reads every user for what concerns the whole file.
+pub(super) fn survey<R: Read + Seek>(source: R, limits: Limits) -> Result<Survey, FileFault> {
+    let mut users = Users::open(source, limits)?;
+    let mut rows = 0_u32;
+    let mut columns: Vec<Column> = [Known::Email, Known::FirstName, Known::LastName, Known::Language]
+        .into_iter()
+        .zip(KEYS)
+        .map(|(known, key)| Column {
+            header: key.to_owned(),
+            role: Role::Known(known),
+        })
+        .collect();
+    let mut names = HashSet::new();
+    while let Some((row, user)) = users.next_user()? {
+        rows = row;
+        let fields = user.entry("fields").and_then(Value::entries).unwrap_or_default();
+        for name in fields.iter().filter_map(|(key, _)| own_name(key).ok()) {
+            if names.contains(&name) {
+                continue;
+            }
+            if names.len() >= limits.columns {
+                return Err(FileFault::TooManyColumns {
+                    row,
+                    limit: limits.columns,
+                });
+            }
+            names.insert(name.clone());
+            columns.push(Column {
+                header: name.clone(),
+                role: Role::Field(name),
+            });
+        }
+    }
+    Survey {
+        columns,
+        rows,
+        blank_rows: 0,
+        header_row: 1,
+    }
+    .within(limits)
+}
+
+fn read_user(row: u32, user: &Value<'_>, columns: &[Column], accepts_doubtful: bool) -> Line {
+    let mut draft = Draft::new(row, accepts_doubtful);
+    if let Some(entries) = user.entries() {
+        read_entries(&mut draft, entries);
+    } else {
+        let message = format!("A user must be an object, not {}", user.kind());
+        draft.refuse(None, "wrong_type", message, &user.as_text().unwrap_or_default());
+    }
+    draft.finish(|| cells_of(user, columns))
+}
+
+fn read_entries(draft: &mut Draft, entries: &[(Cow<'_, str>, Value<'_>)]) {
+    if !entries.iter().any(|(key, _)| key == "email") {
+        draft.put(
+            &Role::Known(Known::Email),
+            Place {
+                column: None,
+                at: None,
+                field: "email",
+            },
+            "",
+        );
+    }
+    let mut seen = HashSet::with_capacity(entries.len());
+    for (key, value) in entries {
+        let at = Place {
+            column: None,
+            at: None,
+            field: key,
+        };
+        if !seen.insert(key.as_ref()) {
+            refuse_double_key(draft, at, key);
+            continue;
+        }
+        match key.as_ref() {
+            "email" => read_text(draft, &Role::Known(Known::Email), at, value),
+            "first_name" => read_text(draft, &Role::Known(Known::FirstName), at, value),
+            "last_name" => read_text(draft, &Role::Known(Known::LastName), at, value),
+            "language" => read_text(draft, &Role::Known(Known::Language), at, value),
+            "fields" => read_fields(draft, at, value),
+            _ if draft.has_told_enough() => draft.count_one_more(),
+            _ => {
+                let advice = match nearest(key, &KEYS) {
+                    Some(meant) => format!("did you mean ‘{meant}’?"),
+                    None => "values of your own go into ‘fields’".to_owned(),
+                };
+                let message = format!("A user has no ‘{}’ – {advice}", shown(key));
+                draft.refuse(Some(at), "unknown_field", message, key);
+            }
+        }
+    }
+}
+
+fn read_text(draft: &mut Draft, role: &Role, at: Place<'_>, value: &Value<'_>) {
+    match value {
+        Value::Text(text) => draft.put(role, at, text),
+        Value::Null => draft.put(role, at, ""),
+        other => {
+            let message = format!("Must be a text, not {}", other.kind());
+            draft.refuse(Some(at), "wrong_type", message, &other.as_text().unwrap_or_default());
+        }
+    }
+}
+
+fn read_fields(draft: &mut Draft, at: Place<'_>, value: &Value<'_>) {
+    let Some(entries) = value.entries() else {
+        if !matches!(value, Value::Null) {
+            let message = format!("Must be an object, not {}", value.kind());
+            draft.refuse(Some(at), "wrong_type", message, &value.as_text().unwrap_or_default());
+        }
+        return;
+    };
+    let mut seen = HashSet::with_capacity(entries.len());
+    for (key, value) in entries {
+        let at = Place {
+            column: None,
+            at: None,
+            field: key,
+        };
+        let name = match own_name(key) {
+            Ok(name) => name,
+            Err((code, message)) => {
+                draft.refuse(Some(at), code, message, key);
+                continue;
+            }
+        };
+        if !seen.insert(squeezed(key)) {
+            refuse_double_key(draft, at, key);
+            continue;
+        }
+        match (value, value.as_text()) {
+            (Value::Null, _) => {}
+            (_, Some(text)) => draft.put(&Role::Field(name), at, &text),
+            (_, None) => {
+                let message = format!("Must be a text, a number, true or false, not {}", value.kind());
+                draft.refuse(Some(at), "wrong_type", message, "");
+            }
+        }
+    }
+}
+
+fn refuse_double_key(draft: &mut Draft, at: Place<'_>, key: &str) {
+    let message = format!("‘{}’ comes twice – delete one", shown(key));
+    draft.refuse(Some(at), "json_duplicate_key", message, key);
+}
+
+/// The merge field of a key in `fields`, or why it cannot be one.
+pub(super) fn own_name(key: &str) -> Result<String, (&'static str, String)> {
+    let squeezed = squeezed(key);
+    if passwords_in(key).is_some() {
+        let message = format!(
+            "‘{}’ is about passwords, which Beckon never takes in – leave it out",
+            shown(key)
+        );
+        return Err(("reserved_field", message));
+    }
+    if is_reserved(&squeezed) {
+        let message = format!("Beckon fills ‘{}’ by itself – rename it or leave it out", shown(key));
+        return Err(("reserved_field", message));
+    }
+    if is_own_field(&squeezed) {
+        let message = format!("‘{}’ belongs beside ‘fields’, not in it", shown(key));
+        return Err(("reserved_field", message));
+    }
+    field_name(key).ok_or_else(|| {
+        let message = format!(
+            "‘{}’ cannot be a field – a name must start with a letter and have 64 letters or digits at most",
+            shown(key)
+        );
+        ("field_name_invalid", message)
+    })
+}
+
+/// What stands in each column of the rejected rows.
+fn cells_of(user: &Value<'_>, columns: &[Column]) -> Vec<String> {
+    let mut own = HashMap::new();
+    for (key, value) in user.entry("fields").and_then(Value::entries).unwrap_or_default() {
+        if let Some(name) = field_name(key) {
+            own.entry(name).or_insert(value);
+        }
+    }
+    let cell = |column: &Column| {
+        let value = match &column.role {
+            Role::Field(name) => own.get(name).copied(),
+            role => user.entry(own_field(role)),
+        };
+        value.and_then(Value::as_text).unwrap_or_default().into_owned()
+    };
+    columns.iter().map(cell).collect()
+}

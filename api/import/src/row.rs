@@ -1,0 +1,311 @@
+//! Cells to a person, or to everything that is wrong with them.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use shared::address::{AddressFault, EmailAddress, suggest_domain};
+
+use super::cells::Row;
+use super::columns::{Column, Role, own_field};
+use super::damage::{self, Damage};
+use super::export::as_written;
+use super::full_name;
+use super::header::Known;
+use super::language::language;
+use super::text::{self, TextFault, cell_name, counted, is_unseen, letter, shown};
+use super::{Line, Person, Problem, Rejected};
+
+/// Problems of one row that are told one by one. More help nobody, and a row of a few hundred
+/// kilobytes can have tens of thousands.
+pub(super) const PROBLEMS_MOST: usize = 20;
+
+/// Where a value comes from and what it is for.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    /// The header as written; none in JSON.
+    pub(super) column: Option<&'a str>,
+    /// Which column that is, from nought.
+    pub(super) at: Option<usize>,
+    /// The field that it fills.
+    pub(super) field: &'a str,
+}
+
+/// A person while the row is read: the good values, and the problems of the others.
+pub(super) struct Draft {
+    row: u32,
+    /// Whether values that look damaged come in as they are.
+    accepts_doubtful: bool,
+    email: Option<EmailAddress>,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    language: Option<String>,
+    fields: BTreeMap<String, String>,
+    problems: Vec<Problem>,
+    /// Problems beyond [`PROBLEMS_MOST`], which are only counted.
+    more_problems: usize,
+}
+
+impl Draft {
+    /// Begins an empty row.
+    pub(super) fn new(row: u32, accepts_doubtful: bool) -> Self {
+        Self {
+            row,
+            accepts_doubtful,
+            email: None,
+            first_name: None,
+            last_name: None,
+            language: None,
+            fields: BTreeMap::new(),
+            problems: Vec::new(),
+            more_problems: 0,
+        }
+    }
+
+    /// Takes one value, or the problem with it.
+    pub(super) fn put(&mut self, role: &Role, place: Place<'_>, raw: &str) {
+        let own = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+        let taken = match role {
+            Role::Known(Known::Email) => {
+                self.put_email(place, raw);
+                Ok(())
+            }
+            Role::Known(Known::FirstName) => text::name(raw).map(|name| self.first_name = own(name)),
+            Role::Known(Known::LastName) => text::name(raw).map(|name| self.last_name = own(name)),
+            Role::Known(Known::FullName) => text::name(raw).map(|name| {
+                let (first, last) = full_name::split(name.as_deref().unwrap_or_default());
+                self.first_name = first;
+                self.last_name = last;
+            }),
+            Role::Known(Known::Language) => language(raw).map(|tag| self.language = tag),
+            Role::Field(name) => text::value(raw).map(|value| {
+                if let Some(value) = value {
+                    self.fields.insert(name.clone(), value.into_owned());
+                }
+            }),
+            Role::Nothing | Role::LeftOut(_) | Role::Problem => Ok(()),
+        };
+        let damage = match role {
+            _ if self.accepts_doubtful => None,
+            Role::Known(Known::Email) => self.email.as_ref().and_then(damage::of_address),
+            role => damage::find(role, place.column, raw),
+        };
+        match (taken, damage) {
+            // What garbles letters also leaves controls: it says more than they do.
+            (Err(TextFault::Control(_)) | Ok(()), Some(damage)) => self.doubt(place, damage, raw),
+            (Err(fault), _) => self.refuse_text(place, &fault, raw),
+            (Ok(()), None) => {}
+        }
+    }
+
+    /// Adds a problem that may be accepted.
+    fn doubt(&mut self, place: Place<'_>, damage: Damage, raw: &str) {
+        self.refuse(Some(place), damage.code, damage.sentence(), raw);
+        if let (0, Some(problem)) = (self.more_problems, self.problems.last_mut()) {
+            problem.suggestion = damage.suggestion;
+            problem.acceptable = true;
+        }
+    }
+
+    /// Adds a problem of the value `raw`.
+    pub(super) fn refuse(&mut self, place: Option<Place<'_>>, code: &'static str, message: String, raw: &str) {
+        if self.has_told_enough() {
+            self.count_one_more();
+            return;
+        }
+        self.problems.push(Problem {
+            row: self.row,
+            column: place.and_then(|place| place.column).map(shown),
+            cell: place.and_then(|place| place.at).map(|at| cell_name(at, self.row)),
+            field: place.map(|place| shown(place.field)),
+            code,
+            message,
+            suggestion: None,
+            acceptable: false,
+            value: shown(raw),
+        });
+    }
+
+    /// Whether one more problem would only be counted, and needs no words.
+    pub(super) fn has_told_enough(&self) -> bool {
+        self.problems.len() >= PROBLEMS_MOST
+    }
+
+    /// Counts a problem that is not told.
+    pub(super) fn count_one_more(&mut self) {
+        self.more_problems += 1;
+    }
+
+    /// Ends the row. `cells` gives it as it was written, if it is rejected.
+    pub(super) fn finish(mut self, cells: impl FnOnce() -> Vec<String>) -> Line {
+        if self.more_problems > 0 {
+            self.problems.push(Problem {
+                row: self.row,
+                column: None,
+                cell: None,
+                field: None,
+                code: "more_problems",
+                message: format!("And {} more problems in this row", counted(self.more_problems)),
+                suggestion: None,
+                acceptable: false,
+                value: String::new(),
+            });
+        }
+        match self.email {
+            Some(email) if self.problems.is_empty() => Line::Person(Person {
+                row: self.row,
+                email,
+                first_name: self.first_name,
+                last_name: self.last_name,
+                language: self.language,
+                fields: self.fields,
+            }),
+            _ => Line::Rejected(Rejected {
+                row: self.row,
+                problems: self.problems,
+                cells: cells(),
+            }),
+        }
+    }
+
+    fn put_email(&mut self, place: Place<'_>, raw: &str) {
+        match EmailAddress::parse(raw) {
+            Ok(email) => match never_anybodys(&email) {
+                None => self.email = Some(email),
+                Some((code, message)) => {
+                    let meant = probably_meant(raw);
+                    let message = match &meant {
+                        Some(meant) => format!("{message} – did you mean {meant}?"),
+                        None => message.to_owned(),
+                    };
+                    self.refuse(Some(place), code, message, raw);
+                    self.suggest(meant);
+                }
+            },
+            // In a form the sentence asks to enter an address; in a cell the console's word
+            // is shorter.
+            Err(fault @ AddressFault::Missing) => {
+                self.refuse(Some(place), fault.code(), "Missing".to_owned(), raw);
+            }
+            Err(fault) => {
+                let meant = match fault {
+                    // No slip, or no telling which one was meant.
+                    AddressFault::ControlCharacter | AddressFault::SeveralAddresses => None,
+                    _ => probably_meant(raw),
+                };
+                let message = match &meant {
+                    Some(meant) => format!("{fault} – did you mean {meant}?"),
+                    None => fault.to_string(),
+                };
+                self.refuse(Some(place), fault.code(), message, raw);
+                self.suggest(meant);
+            }
+        }
+    }
+
+    /// Adds what was probably meant to the problem that was added last.
+    fn suggest(&mut self, meant: Option<String>) {
+        if let (0, Some(problem)) = (self.more_problems, self.problems.last_mut()) {
+            problem.suggestion = meant;
+        }
+    }
+
+    fn refuse_text(&mut self, place: Place<'_>, fault: &TextFault, raw: &str) {
+        self.refuse(Some(place), fault.code(), fault.to_string(), raw);
+    }
+}
+
+/// Why an address that is written as it should be is nobody's: the word for programs, and the sentence.
+fn never_anybodys(email: &EmailAddress) -> Option<(&'static str, &'static str)> {
+    if email.local_part().starts_with('\'') {
+        // The standard allows it. In files it is the mark that makes a cell text, or half of a pair of quotation marks.
+        return Some((
+            "local_part_invalid",
+            "Not a valid email address: leave out the apostrophe in front",
+        ));
+    }
+    damage::is_impossible(email.domain()).then_some((
+        "domain_impossible",
+        "Not a valid email address: no domain has this ending",
+    ))
+}
+
+/// The address that a wrong one was probably meant to be, where one slip explains it.
+fn probably_meant(raw: &str) -> Option<String> {
+    // Longer ones are no slip of one key, and this is only a courtesy.
+    if raw.len() > 254 {
+        return None;
+    }
+    let bare = raw.rsplit_once('<').map_or(raw, |(_, behind)| behind);
+    let bare = bare.trim_matches(|c: char| is_unseen(c) || "<>.,;:'\"()[]".contains(c));
+    let bare = match bare.split_at_checked(7) {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("mailto:") => rest,
+        _ => bare,
+    };
+    let around_at = bare.split('@').map(str::trim).collect::<Vec<_>>().join("@");
+    let candidates = [
+        around_at.clone(),
+        around_at.replace(',', "."),
+        around_at.replace("..", "."),
+        around_at.replace("@@", "@"),
+    ];
+    let mended = candidates.iter().find_map(|text| EmailAddress::parse(text).ok())?;
+    Some(match suggest_domain(mended.domain()) {
+        Some(domain) => format!("{}@{domain}", mended.local_part()),
+        None => mended.as_typed().to_owned(),
+    })
+}
+
+/// Reads one row of a CSV file that is not blank.
+pub(super) fn read_row(row: &Row, columns: &[Column], accepts_doubtful: bool) -> Line {
+    let mut draft = Draft::new(row.number(), accepts_doubtful);
+    let mut cells = row.cells();
+    for (place, column) in columns.iter().enumerate() {
+        // A row may end early: the cells it lacks are empty.
+        let raw = as_written(cells.next().unwrap_or_default());
+        draft.put(&column.role, place_of(place, column), raw);
+    }
+    if let Some(extra) = cells.find(|cell| !cell.chars().all(is_unseen)) {
+        let message = format!(
+            "This row has {} cells and the header has {} – a cell with a separator in it needs quotation marks around it",
+            row.cells().count(),
+            columns.len()
+        );
+        draft.refuse(None, "too_many_cells", message, extra);
+    }
+    if let Some(place) = row.stray_quote() {
+        let cell = row.cells().nth(place).unwrap_or_default();
+        let message = format!(
+            "A quotation mark is in the wrong place in column {} – write \"\" for one that belongs to the text",
+            letter(place)
+        );
+        draft.refuse(
+            columns.get(place).map(|column| place_of(place, column)),
+            "stray_quote",
+            message,
+            cell,
+        );
+    }
+    draft.finish(|| cells_of(row, columns))
+}
+
+/// The cells as they were written, without what we wrote about the row last time.
+fn cells_of(row: &Row, columns: &[Column]) -> Vec<String> {
+    let is_ours = |place: usize| columns.get(place).is_some_and(|column| column.role == Role::Problem);
+    let width = row.cells().count().max(columns.len());
+    row.cells()
+        .chain(std::iter::repeat(""))
+        .take(width)
+        .enumerate()
+        .filter(|(place, _)| !is_ours(*place))
+        .map(|(_, cell)| as_written(cell).to_owned())
+        .collect()
+}
+
+/// What the problems of a column's cells name.
+pub(super) fn place_of(at: usize, column: &Column) -> Place<'_> {
+    Place {
+        at: Some(at),
+        column: Some(&column.header),
+        field: own_field(&column.role),
+    }
+}

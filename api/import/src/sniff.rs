@@ -1,0 +1,150 @@
+//! What the first bytes of an upload say.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use super::FileFault;
+use super::text::shown;
+
+/// Bytes looked at. Names inside a spreadsheet's zip archive come within the first few.
+const HEAD: u64 = 4096;
+
+/// Where the text starts, and what its `sep=` line says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Start {
+    /// Offset of row 1.
+    pub(super) offset: u64,
+    /// The separator that the file names itself.
+    pub(super) separator: Option<u8>,
+}
+
+/// Kinds of file by their first bytes, with what to do about each.
+const KINDS: [(&[u8], &str, &str); 9] = [
+    (b"PK", "a zip archive", "Unpack it and choose the file in it"),
+    (b"%PDF", "a PDF", EXPORT),
+    (b"{\\rtf", "a text document", EXPORT),
+    (b"\x1F\x8B", "a compressed file", "Unpack it and choose the file in it"),
+    (
+        b"7z\xBC\xAF",
+        "a compressed file",
+        "Unpack it and choose the file in it",
+    ),
+    (b"\x89PNG", "a picture", EXPORT),
+    (b"\xFF\xD8\xFF", "a picture", EXPORT),
+    (b"GIF8", "a picture", EXPORT),
+    (b"SQLite format 3", "a database", "Export the table as CSV"),
+];
+
+const EXPORT: &str = "Open it in a spreadsheet, save it as .xlsx or CSV UTF-8 and try again";
+
+/// Looks at the head of a file that should be CSV.
+pub(super) fn sniff(source: &mut (impl Read + Seek)) -> Result<Start, FileFault> {
+    let head = read_head(source)?;
+    refuse_other_kinds(&head)?;
+    refuse_utf16(&head)?;
+    let text = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&head);
+    refuse_markup(text)?;
+    let mark = head.len() - text.len();
+    let (line, separator) = separator_line(text)?;
+    Ok(Start {
+        offset: u64::try_from(mark + line).unwrap_or_default(),
+        separator,
+    })
+}
+
+/// Offset of the text of a file that should be JSON.
+pub(super) fn after_byte_order_mark(source: &mut (impl Read + Seek)) -> Result<u64, FileFault> {
+    let head = read_head(source)?;
+    refuse_utf16(&head)?;
+    Ok(if head.starts_with(b"\xEF\xBB\xBF") { 3 } else { 0 })
+}
+
+fn read_head(source: &mut (impl Read + Seek)) -> Result<Vec<u8>, FileFault> {
+    let mut head = Vec::new();
+    source.seek(SeekFrom::Start(0))?;
+    source.take(HEAD).read_to_end(&mut head)?;
+    Ok(head)
+}
+
+fn refuse_other_kinds(head: &[u8]) -> Result<(), FileFault> {
+    let has = |name: &[u8]| head.windows(name.len()).any(|part| part == name);
+    let Some(&(magic, kind, advice)) = KINDS.iter().find(|(magic, ..)| head.starts_with(magic)) else {
+        return Ok(());
+    };
+    // "PK" alone may begin a header; what follows it in an archive never does.
+    if magic == b"PK" {
+        if !matches!(head.get(2..4), Some(b"\x03\x04" | b"\x05\x06" | b"\x07\x08")) {
+            return Ok(());
+        }
+        // One that is whole was recognised before.
+        if has(b"[Content_Types].xml") || has(b"xl/") || has(b"application/vnd.oasis.opendocument") {
+            return Err(FileFault::Damaged);
+        }
+    }
+    Err(FileFault::NotCsv { kind, advice })
+}
+
+/// UTF-16 and UTF-32, with their mark or recognised by the zero bytes beside Latin letters.
+#[expect(clippy::naive_bytecount, reason = "four kilobytes, once a file")]
+fn refuse_utf16(head: &[u8]) -> Result<(), FileFault> {
+    let zeros = head.iter().filter(|&&b| b == 0).count();
+    let has_mark = head.starts_with(b"\xFF\xFE") || head.starts_with(b"\xFE\xFF");
+    if has_mark || zeros * 4 > head.len() {
+        return Err(FileFault::Utf16);
+    }
+    Ok(())
+}
+
+fn refuse_markup(text: &[u8]) -> Result<(), FileFault> {
+    let text = text.trim_ascii_start();
+    let starts = |with: &str| {
+        text.get(..with.len())
+            .is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
+    };
+    if starts("<!doctype html") || starts("<html") || starts("<table") || starts("<head") {
+        // What many programs call an export to Excel.
+        return Err(FileFault::NotCsv {
+            kind: "a web page",
+            advice: EXPORT,
+        });
+    }
+    if starts("<?xml") {
+        return Err(FileFault::NotCsv {
+            kind: "an XML file",
+            advice: EXPORT,
+        });
+    }
+    let json = text
+        .strip_prefix(b"[")
+        .is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{"));
+    if json || starts("{\"") {
+        return Err(FileFault::NotCsv {
+            kind: "a JSON file",
+            advice: "Send it as application/json, or export a CSV",
+        });
+    }
+    Ok(())
+}
+
+/// Reads the line `sep=;` that Excel writes and hides: its length and what it says.
+fn separator_line(text: &[u8]) -> Result<(usize, Option<u8>), FileFault> {
+    let length = text
+        .iter()
+        .position(|b| matches!(b, b'\r' | b'\n'))
+        .unwrap_or(text.len());
+    let (line, end) = text.split_at(length);
+    let named = match line.split_at_checked(4) {
+        Some((key, named)) if key.eq_ignore_ascii_case(b"sep=") => named,
+        _ => return Ok((0, None)),
+    };
+    let end = if end.starts_with(b"\r\n") { 2 } else { end.len().min(1) };
+    match named {
+        [] => Ok((length + end, None)),
+        // A program that takes the line for a row of the table fills it up with separators.
+        [separator @ (b',' | b';' | b'\t'), rest @ ..] if rest.iter().all(|b| b == separator) => {
+            Ok((length + end, Some(*separator)))
+        }
+        other => Err(FileFault::SeparatorUnknown {
+            found: shown(&String::from_utf8_lossy(other)),
+        }),
+    }
+}

@@ -1,0 +1,72 @@
+//! What the reader of imports promises, through its public face.
+
+mod books;
+mod faults;
+mod files;
+mod hostile;
+mod json;
+mod problems;
+mod random;
+mod workbooks;
+mod world;
+mod written;
+
+use std::io::Cursor;
+
+use super::{FileFault, Limits, Line, Person, Problem, Rejected, Sheet};
+
+/// A file in memory.
+fn file(bytes: impl AsRef<[u8]>) -> Cursor<Vec<u8>> {
+    Cursor::new(bytes.as_ref().to_vec())
+}
+
+/// Everything in a CSV file, or its fault.
+fn read(bytes: impl AsRef<[u8]>) -> Result<(Sheet, Vec<Line>), FileFault> {
+    let (sheet, mut lines) = Sheet::open_csv(file(bytes), Limits::default())?;
+    let rows = lines.chunk(usize::MAX, usize::MAX)?;
+    assert_eq!(rows.len(), usize::try_from(sheet.rows).unwrap());
+    assert!(lines.chunk(1, 1).unwrap().is_empty());
+    Ok((sheet, rows))
+}
+
+/// Everything in an array of users, or its fault.
+fn read_json(text: &str) -> Result<(Sheet, Vec<Line>), FileFault> {
+    let (sheet, mut lines) = Sheet::open_json(file(text), Limits::default())?;
+    let rows = lines.chunk(usize::MAX, usize::MAX)?;
+    assert_eq!(rows.len(), usize::try_from(sheet.rows).unwrap());
+    assert!(lines.chunk(1, 1).unwrap().is_empty());
+    Ok((sheet, rows))
+}
+
+/// The only people of a file without problems.
+fn people(bytes: impl AsRef<[u8]>) -> Vec<Person> {
+    all_people(read(bytes).unwrap().1)
+}
+
+fn all_people(lines: Vec<Line>) -> Vec<Person> {
+    let person = |line| match line {
+        Line::Person(person) => person,
+        Line::Rejected(rejected) => panic!("{rejected:?}"),
+    };
+    lines.into_iter().map(person).collect()
+}
+
+/// The only row of a file, which is rejected.
+fn rejected(bytes: impl AsRef<[u8]>) -> Rejected {
+    the_rejected(read(bytes).unwrap().1)
+}
+
+fn the_rejected(mut lines: Vec<Line>) -> Rejected {
+    assert_eq!(lines.len(), 1);
+    match lines.pop() {
+        Some(Line::Rejected(rejected)) => rejected,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The only problem of the only row.
+fn problem(bytes: impl AsRef<[u8]>) -> Problem {
+    let mut rejected = rejected(bytes);
+    assert_eq!(rejected.problems.len(), 1, "{rejected:?}");
+    rejected.problems.remove(0)
+}

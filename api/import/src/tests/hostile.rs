@@ -1,0 +1,92 @@
+//! Spreadsheets made to exhaust whoever reads them: given up early, with a word of what to do.
+
+use std::time::{Duration, Instant};
+
+use super::books::{archive, ods, open, record, xls, xlsx};
+
+/// A debug build on a busy machine; a release takes a twentieth of it.
+const LONG: Duration = Duration::from_secs(40);
+
+#[test]
+fn a_file_that_is_too_large_inside_is_given_up() {
+    let text = format!("<row><c t=\"str\"><v>{}</v></c></row>", "x".repeat(40 * 1024 * 1024));
+    let tag = format!("<row {}=\"1\"/>", "r".repeat(8 * 1024 * 1024));
+    let wide = "<row><c t=\"str\"><v>email</v></c><c r=\"XFD1\" t=\"str\"><v>x</v></c></row>".to_owned();
+    let far = "<row r=\"4000000000\"><c t=\"str\"><v>email</v></c></row>".to_owned();
+    let long = "x".repeat(4_000);
+    let again = format!(
+        "<table:table-row table:number-rows-repeated=\"1000000000\"><table:table-cell table:number-columns-repeated=\"50\"><text:p>{long}</text:p></table:table-cell></table:table-row>"
+    );
+    let began = Instant::now();
+
+    for (bytes, code) in [
+        (xlsx(&[("A", "visible", &text)], ""), "too_large_inside"),
+        (xlsx(&[("A", "visible", &tag)], ""), "too_large_inside"),
+        (xlsx(&[("A", "visible", &wide)], ""), "too_many_columns"),
+        (xlsx(&[("A", "visible", &far)], ""), "damaged_file"),
+        (
+            ods(&format!("<table:table table:name=\"A\">{again}</table:table>")),
+            "too_large_inside",
+        ),
+    ] {
+        let fault = open(&bytes, None).map(|_| ()).unwrap_err();
+        assert_eq!(fault.code(), code, "{fault}");
+    }
+    assert!(began.elapsed() < LONG, "{:?}", began.elapsed());
+}
+
+#[test]
+fn a_text_that_a_million_cells_share_is_given_up() {
+    let long = format!("<si><t>{}</t></si>", "x".repeat(9_000));
+    let row = format!("<row>{}</row>", "<c t=\"s\"><v>0</v></c>".repeat(20));
+    let data = row.repeat(3_000);
+
+    let fault = open(&xlsx(&[("A", "visible", &data)], &long), None)
+        .map(|_| ())
+        .unwrap_err();
+
+    assert_eq!(fault.code(), "too_large_inside");
+}
+
+#[test]
+fn rows_with_nothing_but_a_format_take_no_room() {
+    let empty = "<row s=\"1\" customFormat=\"1\"><c s=\"1\"/></row>".repeat(200_000);
+    let data = format!("<row><c t=\"str\"><v>email</v></c></row><row><c t=\"str\"><v>a@b.co</v></c></row>{empty}");
+
+    let (sheet, lines) = open(&xlsx(&[("A", "visible", &data)], ""), None).unwrap();
+
+    assert_eq!((lines.len(), sheet.blank_rows), (1, 0));
+}
+
+#[test]
+fn an_archive_of_very_many_parts_is_refused_before_it_is_opened() {
+    let names: Vec<String> = (0..10_001).map(|n| format!("xl/{n}")).collect();
+    let parts: Vec<(&str, &[u8])> = names.iter().map(|name| (name.as_str(), &b""[..])).collect();
+
+    let fault = open(&archive(&parts), None).map(|_| ()).unwrap_err();
+
+    assert_eq!(fault.code(), "too_large_inside");
+}
+
+#[test]
+fn what_an_old_file_declares_is_never_reserved() {
+    let dimensions = record(0x0200, &[0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0, 0]);
+    let texts = record(0x00FC, &[0xFF; 8]);
+    let far = record(0x0204, &[0xFF, 0xFF, 0xC7, 0, 0, 0, 1, 0, 0, b'x']);
+    let cell = |row: u8, text: &str| {
+        let mut bytes = vec![row, 0, 0, 0, 0, 0, u8::try_from(text.len()).unwrap(), 0, 0];
+        bytes.extend(text.bytes());
+        record(0x0204, &bytes)
+    };
+    let cells = [dimensions, cell(0, "email"), cell(1, "a@b.co"), far].concat();
+
+    let (sheet, _) = open(&xls(&texts, &[("A", cells.clone())]), None)
+        .map_err(|fault| fault.to_string())
+        .unwrap_or_else(|fault| panic!("{fault}"));
+
+    assert_eq!(sheet.rows, 2);
+    // Sheets that all stand at the same place, and one beyond the end.
+    let many: Vec<(&str, Vec<u8>)> = (0..300).map(|_| ("A", Vec::new())).collect();
+    let fault = open(&xls(&[], &many), None).map(|_| ()).unwrap_err();
+    assert_eq!(fault.code(), "empty_file");
+}

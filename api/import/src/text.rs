@@ -1,0 +1,196 @@
+//! What a text from a file may hold, and how it is shown back.
+
+use std::borrow::Cow;
+
+use super::link::looks_like_a_link;
+
+/// Characters a first or last name may have.
+pub(super) const NAME_CHARACTERS: usize = 200;
+/// Characters any other value may have: room for a paragraph in a mail.
+pub(super) const VALUE_CHARACTERS: usize = 1_000;
+/// Characters of a wrong value that are shown back.
+const SHOWN_CHARACTERS: usize = 80;
+/// Names listed in a sentence.
+const LISTED: usize = 10;
+
+/// Why a text cannot be taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum TextFault {
+    /// CR or LF: it would end a line of the mail's head, where it cannot be allowed.
+    #[error("Has a line break – write it in one line")]
+    LineBreak,
+    /// Another control, or a sign that changes the direction of the text around it.
+    #[error("Has a character that cannot be printed (U+{:04X}) – remove it", u32::from(*.0))]
+    Control(char),
+    /// Over the limit.
+    #[error("Too long (limit {} characters)", counted(*.0))]
+    TooLong(usize),
+    /// A web address in a name.
+    #[error("Looks like a web address – a name must not have one")]
+    Link,
+    /// No BCP 47 tag.
+    #[error("Not a language code – write for example en, de or pt-BR")]
+    Language,
+}
+
+impl TextFault {
+    /// The word for programs.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::LineBreak | Self::Control(_) => "control_character",
+            Self::TooLong(_) => "too_long",
+            Self::Link => "looks_like_a_link",
+            Self::Language => "language_invalid",
+        }
+    }
+}
+
+/// Takes a value of a merge field; `None` if nobody would see anything in it.
+///
+/// Blanks around it and signs without width are dropped. Formulas are values like others:
+/// only a spreadsheet runs them, so they are made harmless where we write one.
+pub(super) fn value(raw: &str) -> Result<Option<Cow<'_, str>>, TextFault> {
+    let text = tidied(raw);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    refuse_what_no_mail_can_show(&text)?;
+    refuse_over(VALUE_CHARACTERS, &text)?;
+    Ok(Some(text))
+}
+
+/// Takes a first or last name. Stricter than [`value`]: a name stands in the head of a mail,
+/// and links in names are how invitation forms are used to send spam.
+pub(super) fn name(raw: &str) -> Result<Option<Cow<'_, str>>, TextFault> {
+    let text = tidied(raw);
+    if text.is_empty() {
+        return Ok(None);
+    }
+    refuse_what_no_mail_can_show(&text)?;
+    refuse_over(NAME_CHARACTERS, &text)?;
+    if looks_like_a_link(&text) {
+        return Err(TextFault::Link);
+    }
+    Ok(Some(text))
+}
+
+/// Drops what nobody sees: blanks around a text, and signs without width anywhere.
+///
+/// The two joiners stay inside a text, where Persian and Indian scripts need them.
+pub(super) fn tidied(raw: &str) -> Cow<'_, str> {
+    let text = raw.trim_matches(is_unseen);
+    let dropped = |c: char| is_invisible(c) && !matches!(c, '\u{200C}' | '\u{200D}');
+    if text.is_ascii() || !text.contains(dropped) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().filter(|&c| !dropped(c)).collect())
+}
+
+fn refuse_what_no_mail_can_show(text: &str) -> Result<(), TextFault> {
+    if text.is_ascii() && !text.bytes().any(|b| b.is_ascii_control()) {
+        return Ok(());
+    }
+    match text.chars().find(|&c| is_control(c)) {
+        Some('\r' | '\n' | '\u{2028}' | '\u{2029}') => Err(TextFault::LineBreak),
+        Some(c) => Err(TextFault::Control(c)),
+        None => Ok(()),
+    }
+}
+
+fn refuse_over(limit: usize, text: &str) -> Result<(), TextFault> {
+    if text.len() > limit && text.chars().count() > limit {
+        return Err(TextFault::TooLong(limit));
+    }
+    Ok(())
+}
+
+/// True for what leaves no trace on paper: blanks and signs without width.
+pub(super) fn is_unseen(c: char) -> bool {
+    c.is_whitespace() || is_invisible(c)
+}
+
+/// Signs without width: they come along when a text is copied from a page or another sheet.
+pub(super) fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{00AD}' // soft hyphen
+        | '\u{180E}' // Mongolian vowel separator
+        | '\u{200B}'
+            ..='\u{200F}' // zero-width space, joiners, marks of direction
+        | '\u{061C}' // Arabic mark of direction
+        | '\u{2060}' // word joiner
+        | '\u{FEFF}' // byte order mark
+    )
+}
+
+/// Controls, line and paragraph separators, and signs that turn the text behind them around.
+fn is_control(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{2028}' | '\u{2029}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}'
+                | '\u{FFF9}'..='\u{FFFB}'
+        )
+}
+
+/// A wrong value as it is shown back: without controls, and not the whole of a long one.
+pub(super) fn shown(raw: &str) -> String {
+    let mut visible = raw
+        .trim_matches(is_unseen)
+        .chars()
+        .filter(|&c| !is_control(c) && !is_invisible(c));
+    let mut text: String = visible.by_ref().take(SHOWN_CHARACTERS).collect();
+    if visible.next().is_some() {
+        text.pop();
+        text.push('…');
+    }
+    text
+}
+
+/// The letter that spreadsheets put over a column, the first being 0: A, B, … Z, AA.
+pub(super) fn letter(column: usize) -> String {
+    let mut letters = Vec::new();
+    let mut left = column + 1;
+    while left > 0 {
+        let digit = u8::try_from((left - 1) % 26).unwrap_or_default();
+        letters.push(char::from(b'A' + digit));
+        left = (left - 1) / 26;
+    }
+    letters.iter().rev().collect()
+}
+
+/// A cell as spreadsheets name it: the third of row 17 is C17.
+pub(super) fn cell_name(column: usize, row: u32) -> String {
+    letter(column) + &row.to_string()
+}
+
+/// A number with commas between thousands.
+pub(super) fn counted(number: usize) -> String {
+    let digits = number.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// Names in a sentence: ‘a’, ‘b’ and ‘c’. Those without letters, and those after the tenth,
+/// are left out.
+pub(super) fn listed(names: &[String]) -> String {
+    let quoted: Vec<String> = names
+        .iter()
+        .filter(|name| !name.is_empty())
+        .map(|name| format!("‘{}’", shown(name)))
+        .collect();
+    let more = quoted.len().saturating_sub(LISTED);
+    let first = quoted.get(..quoted.len() - more).unwrap_or_default();
+    match (more, first) {
+        (0, []) => "no name".to_owned(),
+        (0, [only]) => only.clone(),
+        (0, [start @ .., last]) => format!("{} and {last}", start.join(", ")),
+        (more, start) => format!("{} and {more} more", start.join(", ")),
+    }
+}

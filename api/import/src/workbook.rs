@@ -1,0 +1,172 @@
+//! Spreadsheets: the cells of one sheet, written as a CSV file that goes the way of every other.
+//!
+//! So rows, faults and limits are the same whatever kind of file came. Rows and columns keep their places: row 17 of
+//! the sheet is row 17 of that file.
+//!
+//! The readers are our own, over a zip archive, a compound file and XML in pieces. Those to be had hold every string
+//! of a workbook and a whole sheet in memory, or reserve what a file declares, and both are chosen by its sender.
+//! Here memory is bounded by the shared texts ([`strings`]) and one row, and time by [`Budget`].
+
+mod archive;
+mod budget;
+mod numbers;
+mod ods;
+mod strings;
+mod table;
+mod xls;
+mod xlsx;
+mod xml;
+
+use std::io::{Read, Seek, SeekFrom, Write};
+
+use super::{FileFault, Limits};
+use archive::Archive;
+use budget::Budget;
+use numbers::NumberFormat;
+use table::Table;
+
+/// Name of the sheet with explanations in our own templates, which is never meant.
+pub const HELP_SHEET: &str = "How to fill this in";
+
+/// The kind of a spreadsheet file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// Office Open XML: `.xlsx`, `.xlsm`.
+    Xlsx,
+    /// Excel 97 to 2003: `.xls`.
+    Xls,
+    /// `OpenDocument`: `.ods`.
+    Ods,
+}
+
+impl Format {
+    /// The word for programs, and the ending of a file's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Xlsx => "xlsx",
+            Self::Xls => "xls",
+            Self::Ods => "ods",
+        }
+    }
+
+    /// Recognises a spreadsheet by its first bytes; none for any other file.
+    ///
+    /// # Errors
+    ///
+    /// What stands in the way of reading the file.
+    pub fn of<R: Read + Seek>(source: &mut R) -> Result<Option<Self>, FileFault> {
+        let mut head = Vec::new();
+        source.seek(SeekFrom::Start(0))?;
+        source.by_ref().take(8).read_to_end(&mut head)?;
+        source.seek(SeekFrom::Start(0))?;
+        if head.starts_with(xls::MAGIC) {
+            return Ok(Some(Self::Xls));
+        }
+        if head.starts_with(b"PK\x03\x04") {
+            return archive::format_of(source);
+        }
+        Ok(None)
+    }
+}
+
+/// A sheet of a workbook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct SheetEntry {
+    name: String,
+    is_hidden: bool,
+    /// Where it is: a part of an archive, or an offset in a stream.
+    at: String,
+}
+
+/// What is known of a sheet once it is written as CSV.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SheetRead {
+    /// Its name.
+    pub name: String,
+    /// Rows with something in them that the spreadsheet does not show. They are read like the others.
+    pub hidden_rows: u32,
+}
+
+/// Writes one sheet of a spreadsheet as CSV.
+///
+/// `wanted` names the sheet; without it the only one that is shown and has something in it is meant.
+///
+/// # Errors
+///
+/// What makes the file unusable, and [`FileFault::SeveralSheets`] where it takes a choice.
+pub fn write_csv<R: Read + Seek, W: Write>(
+    mut source: R,
+    format: Format,
+    wanted: Option<&str>,
+    limits: Limits,
+    sink: W,
+) -> Result<SheetRead, FileFault> {
+    let budget = Budget::default();
+    match format {
+        Format::Xlsx => {
+            let mut archive = Archive::open(source, budget)?;
+            let book = xlsx::Book::open(&mut archive)?;
+            let sheet = choose(&book.sheets, wanted, |sheet| book.is_empty(&mut archive, sheet))?;
+            let mut table = Table::new(sink, limits);
+            book.read(&mut archive, &sheet, &mut table)?;
+            table.finish(sheet.name)
+        }
+        Format::Ods => {
+            let mut archive = Archive::open(source, budget)?;
+            let found = ods::sheets(&mut archive)?;
+            let sheets: Vec<SheetEntry> = found.iter().map(|(sheet, _)| sheet.clone()).collect();
+            let is_empty = |sheet: &SheetEntry| Ok(found.iter().any(|(one, is_empty)| one == sheet && *is_empty));
+            let sheet = choose(&sheets, wanted, is_empty)?;
+            let mut table = Table::new(sink, limits);
+            ods::read(&mut archive, &sheet, &mut table)?;
+            table.finish(sheet.name)
+        }
+        Format::Xls => {
+            let book = xls::Book::open(&mut source)?;
+            let sheet = choose(&book.sheets, wanted, |sheet| book.is_empty(sheet))?;
+            let mut table = Table::new(sink, limits);
+            book.read(&sheet, &mut table)?;
+            table.finish(sheet.name)
+        }
+    }
+}
+
+/// The day that a spreadsheet keeps as this number of days, if the number is one of our time.
+pub(super) fn day_of_serial(text: &str) -> Option<String> {
+    let is_day = text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
+    let days: f64 = text.parse().ok()?;
+    // From 1927 to 2064.
+    (is_day && (10_000.0..60_000.0).contains(&days)).then(|| numbers::shown(days, NumberFormat::Moment, false))
+}
+
+fn choose(
+    sheets: &[SheetEntry],
+    wanted: Option<&str>,
+    mut is_empty: impl FnMut(&SheetEntry) -> Result<bool, FileFault>,
+) -> Result<SheetEntry, FileFault> {
+    let mut full = Vec::new();
+    for sheet in sheets {
+        if sheet.name != HELP_SHEET && !is_empty(sheet)? {
+            full.push(sheet);
+        }
+    }
+    if let Some(wanted) = wanted {
+        let named = sheets.iter().find(|sheet| sheet.name == wanted);
+        return named.cloned().ok_or_else(|| FileFault::NoSuchSheet {
+            wanted: super::text::shown(wanted),
+            sheets: full.iter().map(|sheet| sheet.name.clone()).collect(),
+        });
+    }
+    let shown: Vec<&SheetEntry> = full.iter().copied().filter(|sheet| !sheet.is_hidden).collect();
+    match if shown.is_empty() {
+        full.as_slice()
+    } else {
+        shown.as_slice()
+    } {
+        [] => Err(FileFault::Empty),
+        [only] => Ok((*only).clone()),
+        several => Err(FileFault::SeveralSheets {
+            sheets: several.iter().map(|sheet| sheet.name.clone()).collect(),
+        }),
+    }
+}

@@ -1,0 +1,130 @@
+//! The zip archive around a spreadsheet.
+
+use std::collections::HashMap;
+use std::io::{Read, Seek, SeekFrom};
+
+use zip::ZipArchive;
+use zip::read::ZipFile;
+use zip::result::ZipError;
+
+use super::Format;
+use super::budget::Budget;
+use super::xml::Xml;
+use crate::FileFault;
+
+/// Parts an archive may have. Each takes memory when the archive is opened, and real ones have a few dozen.
+const PARTS_MOST: usize = 10_000;
+
+/// What an entry of an archive's directory begins with.
+const ENTRY: &[u8] = b"PK\x01\x02";
+
+/// Bytes looked at a time for entries.
+const CHUNK: usize = 256 * 1024;
+
+/// An open archive.
+pub(super) struct Archive<R> {
+    zip: ZipArchive<R>,
+    /// Parts by their names in lower case.
+    places: HashMap<String, usize>,
+    budget: Budget,
+}
+
+impl<R: Read + Seek> Archive<R> {
+    pub(super) fn open(mut source: R, budget: Budget) -> Result<Self, FileFault> {
+        refuse_many_parts(&mut source)?;
+        let zip = ZipArchive::new(source).map_err(fault)?;
+        let names = zip.file_names().enumerate();
+        let places = names.filter_map(|(place, name)| Some((normal(&name.ok()?), place)));
+        let places = places.collect();
+        Ok(Self { zip, places, budget })
+    }
+
+    /// Opens a part as XML; none if there is no such part.
+    pub(super) fn xml(&mut self, name: &str) -> Result<Option<Xml<ZipFile<'_, R>>>, FileFault> {
+        let Some(&place) = self.places.get(&normal(name)) else {
+            return Ok(None);
+        };
+        let part = self.zip.by_index(place).map_err(fault)?;
+        if part.encrypted() {
+            return Err(FileFault::Encrypted);
+        }
+        Ok(Some(Xml::new(part, self.budget.clone())))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.places.contains_key(name)
+    }
+
+    fn has_below(&self, folder: &str) -> bool {
+        self.places.keys().any(|name| name.starts_with(folder))
+    }
+}
+
+/// Recognises what is in an archive.
+pub(super) fn format_of<R: Read + Seek>(source: &mut R) -> Result<Option<Format>, FileFault> {
+    let archive = match Archive::open(&mut *source, Budget::default()) {
+        Ok(archive) => archive,
+        // Some other kind of file, or a damaged one: `sniff` says which by its first bytes.
+        Err(FileFault::Damaged) => return Ok(None),
+        Err(fault) => return Err(fault),
+    };
+    let other = |kind| {
+        Err(FileFault::NotCsv {
+            kind,
+            advice: "Open it in a spreadsheet, save it as .xlsx and try again",
+        })
+    };
+    if archive.has("xl/workbook.bin") {
+        return other("an Excel file in its binary form (.xlsb)");
+    }
+    if archive.has_below("word/") {
+        return other("a Word document");
+    }
+    if archive.has_below("ppt/") {
+        return other("a presentation");
+    }
+    if archive.has("index/document.iwa") || archive.has_below("index/tables/") {
+        return other("a Numbers file");
+    }
+    if archive.has_below("xl/") {
+        return Ok(Some(Format::Xlsx));
+    }
+    if archive.has("content.xml") {
+        return Ok(Some(Format::Ods));
+    }
+    Ok(None)
+}
+
+/// Counts the entries of the directory without reading it: an archive of a million parts is refused before any of them
+/// takes memory.
+fn refuse_many_parts<R: Read + Seek>(source: &mut R) -> Result<(), FileFault> {
+    source.seek(SeekFrom::Start(0))?;
+    let mut chunk = Vec::new();
+    let mut parts = 0;
+    loop {
+        let kept = chunk.len().min(ENTRY.len() - 1);
+        chunk.drain(..chunk.len() - kept);
+        let read = source.by_ref().take(CHUNK as u64).read_to_end(&mut chunk)?;
+        parts += chunk.windows(ENTRY.len()).filter(|window| *window == ENTRY).count();
+        if parts > PARTS_MOST {
+            return Err(FileFault::TooLargeInside);
+        }
+        if read == 0 {
+            break;
+        }
+    }
+    source.seek(SeekFrom::Start(0))?;
+    Ok(())
+}
+
+fn normal(name: &str) -> String {
+    name.trim_start_matches('/').replace('\\', "/").to_lowercase()
+}
+
+fn fault(fault: ZipError) -> FileFault {
+    match fault {
+        ZipError::Io(error) if error.kind() == std::io::ErrorKind::Other => FileFault::Unreadable(error),
+        ZipError::UnsupportedArchive(ZipError::PASSWORD_REQUIRED) | ZipError::InvalidPassword => FileFault::Encrypted,
+        _ => FileFault::Damaged,
+    }
+}

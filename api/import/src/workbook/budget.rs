@@ -1,0 +1,59 @@
+//! What reading a spreadsheet may cost, whatever the file says of itself.
+
+use std::cell::Cell;
+use std::io::{self, Read};
+use std::rc::Rc;
+
+/// Bytes that all parts of an archive may unpack to. A sheet of a million rows has half of it.
+const UNPACKED_MOST: u64 = 768 * 1024 * 1024;
+
+/// Bytes of one piece of XML: a tag with its attributes, or the text between two.
+const PIECE_MOST: u64 = 1024 * 1024;
+
+/// Counts what is unpacked, over all parts of a file.
+#[derive(Clone, Default)]
+pub(super) struct Budget(Rc<Spent>);
+
+#[derive(Default)]
+struct Spent {
+    all: Cell<u64>,
+    piece: Cell<u64>,
+    is_over: Cell<bool>,
+}
+
+impl Budget {
+    /// Begins a piece of XML.
+    pub(super) fn begin_piece(&self) {
+        self.0.piece.set(0);
+    }
+
+    /// Whether reading ended because the file is too large inside.
+    pub(super) fn is_over(&self) -> bool {
+        self.0.is_over.get()
+    }
+
+    fn spend(&self, bytes: usize) -> io::Result<()> {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.0.all.set(self.0.all.get().saturating_add(bytes));
+        self.0.piece.set(self.0.piece.get().saturating_add(bytes));
+        if self.0.all.get() > UNPACKED_MOST || self.0.piece.get() > PIECE_MOST {
+            self.0.is_over.set(true);
+            return Err(io::Error::other("too large inside"));
+        }
+        Ok(())
+    }
+}
+
+/// A part of a file, read within a budget.
+pub(super) struct Metered<R> {
+    pub(super) part: R,
+    pub(super) budget: Budget,
+}
+
+impl<R: Read> Read for Metered<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.part.read(buffer)?;
+        self.budget.spend(read)?;
+        Ok(read)
+    }
+}

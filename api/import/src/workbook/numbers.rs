@@ -1,0 +1,226 @@
+//! Numbers as a spreadsheet shows them, as far as it matters: dates, leading zeros and fifteen digits.
+
+/// How the numbers of a cell are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum NumberFormat {
+    /// A number.
+    #[default]
+    Number,
+    /// A day, a moment or a time of day.
+    Moment,
+    /// Filled up with zeros in front to so many digits, as postcodes are.
+    Digits(u8),
+}
+
+/// What the formats mean that every program knows by their number (ECMA-376, part 1, section 18.8.30).
+pub(super) fn built_in(id: u16) -> NumberFormat {
+    match id {
+        14..=22 | 27..=36 | 45..=47 | 50..=58 => NumberFormat::Moment,
+        _ => NumberFormat::Number,
+    }
+}
+
+/// What a format means that a person wrote, such as `dd/mm/yyyy` or `00000`.
+pub(super) fn of_code(code: &str) -> NumberFormat {
+    // A format may have a part each for positive and negative numbers, nought and text.
+    let first = code.split(';').next().unwrap_or(code);
+    let zeros = first.len();
+    if zeros > 1 && first.bytes().all(|b| b == b'0') {
+        return NumberFormat::Digits(u8::try_from(zeros).unwrap_or(u8::MAX));
+    }
+    let mut chars = first.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' | '_' | '*' => drop(chars.next()),
+            '"' => drop(chars.by_ref().find(|&c| c == '"')),
+            '[' => {
+                let inside: String = chars.by_ref().take_while(|&c| c != ']').collect();
+                // "[h]:mm" counts hours; "[Red]" and "[$-407]" are no part of the text.
+                if matches!(
+                    inside.to_ascii_lowercase().as_str(),
+                    "h" | "hh" | "m" | "mm" | "s" | "ss"
+                ) {
+                    return NumberFormat::Moment;
+                }
+            }
+            'd' | 'D' | 'm' | 'M' | 'y' | 'Y' | 'h' | 'H' | 's' | 'S' => return NumberFormat::Moment,
+            _ => {}
+        }
+    }
+    NumberFormat::Number
+}
+
+/// A number in its format.
+pub(super) fn shown(number: f64, format: NumberFormat, is_1904: bool) -> String {
+    match format {
+        NumberFormat::Moment => moment(number, is_1904).unwrap_or_else(|| plain(number)),
+        NumberFormat::Digits(digits) if number >= 0.0 && number.fract() == 0.0 => {
+            format!("{:0>width$}", plain(number), width = usize::from(digits))
+        }
+        NumberFormat::Digits(_) | NumberFormat::Number => plain(number),
+    }
+}
+
+/// A number with the fifteen digits that spreadsheets show, without an exponent and without ".0".
+fn plain(number: f64) -> String {
+    if !number.is_finite() {
+        return String::new();
+    }
+    let rounded: f64 = format!("{number:.14e}").parse().unwrap_or(number);
+    rounded.to_string()
+}
+
+/// A count of days as an ISO date, with the time of day where it has one; none beyond the year 9999.
+fn moment(days: f64, is_1904: bool) -> Option<String> {
+    if !(0.0..2_958_466.0).contains(&days) {
+        return None;
+    }
+    // Half a second more, as spreadsheets round.
+    let seconds = (days * 86_400.0).round();
+    let whole = (seconds / 86_400.0).floor();
+    let time = seconds - whole * 86_400.0;
+    let time = Time::of(time);
+    if whole == 0.0 && !is_1904 {
+        return Some(time.to_text());
+    }
+    // Excel counts from 1900 and takes that year for a leap year: until its 29 February a day is lacking.
+    let offset = match (is_1904, whole < 60.0) {
+        (true, _) => 1_462.0,
+        (false, true) => 1.0,
+        (false, false) => 0.0,
+    };
+    let date = date(whole + offset);
+    Some(if time.is_midnight() {
+        date
+    } else {
+        format!("{date} {}", time.to_text())
+    })
+}
+
+struct Time {
+    hours: u32,
+    minutes: u32,
+    seconds: u32,
+}
+
+impl Time {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "seconds of one day, from nought"
+    )]
+    fn of(seconds: f64) -> Self {
+        let seconds = seconds as u32;
+        Self {
+            hours: seconds / 3_600,
+            minutes: seconds / 60 % 60,
+            seconds: seconds % 60,
+        }
+    }
+
+    fn is_midnight(&self) -> bool {
+        self.hours + self.minutes + self.seconds == 0
+    }
+
+    fn to_text(&self) -> String {
+        let Self {
+            hours,
+            minutes,
+            seconds,
+        } = self;
+        if *seconds == 0 {
+            format!("{hours:02}:{minutes:02}")
+        } else {
+            format!("{hours:02}:{minutes:02}:{seconds:02}")
+        }
+    }
+}
+
+/// Days since 30 December 1899 as year, month and day.
+#[expect(clippy::cast_possible_truncation, reason = "fewer than three million days")]
+fn date(days: f64) -> String {
+    // Howard Hinnant's `civil_from_days`, with days counted from 1 March of the year 0.
+    let days = days as i64 - 25_569 + 719_468;
+    let era = days / 146_097;
+    let of_era = days - era * 146_097;
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let from_march = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * from_march + 2) / 5 + 1;
+    let month = if from_march < 10 {
+        from_march + 3
+    } else {
+        from_march - 9
+    };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_written_as_people_see_them() {
+        for (number, shown) in [
+            (1007.0, "1007"),
+            (0.1 + 0.2, "0.3"),
+            (-2.5, "-2.5"),
+            (491_234_567_890.0, "491234567890"),
+            (1e15, "1000000000000000"),
+            (f64::NAN, ""),
+        ] {
+            assert_eq!(super::shown(number, NumberFormat::Number, false), shown);
+        }
+        assert_eq!(super::shown(1234.0, NumberFormat::Digits(5), false), "01234");
+    }
+
+    #[test]
+    fn days_become_dates_and_fractions_times() {
+        for (days, is_1904, shown) in [
+            (46_296.0, false, "2026-10-01"),
+            (46_296.343_75, false, "2026-10-01 08:15"),
+            (0.5, false, "12:00"),
+            (1.0, false, "1900-01-01"),
+            (59.0, false, "1900-02-28"),
+            (61.0, false, "1900-03-01"),
+            (44_834.0, true, "2026-10-01"),
+            (45_351.0, false, "2024-02-29"),
+            (-1.0, false, "-1"),
+            (1e9, false, "1000000000"),
+        ] {
+            assert_eq!(super::shown(days, NumberFormat::Moment, is_1904), shown, "{days}");
+        }
+    }
+
+    #[test]
+    fn a_format_is_a_moment_where_it_has_days_or_hours() {
+        for code in [
+            "dd/mm/yyyy",
+            "d. mmmm yyyy",
+            "[$-407]d. mmm yy;@",
+            "h:mm AM/PM",
+            "[h]:mm",
+            "yyyy\\-mm\\-dd",
+            "m/d/yy h:mm",
+        ] {
+            assert_eq!(of_code(code), NumberFormat::Moment, "{code}");
+        }
+        for code in [
+            "General",
+            "0.00",
+            "#,##0",
+            "0%",
+            "@",
+            "[Red]0",
+            "\"days\" 0",
+            "0.00E+00",
+            "_-* #,##0\\ \"DM\"_-",
+            "0",
+        ] {
+            assert_eq!(of_code(code), NumberFormat::Number, "{code}");
+        }
+        assert_eq!(of_code("00000"), NumberFormat::Digits(5));
+        assert_eq!(built_in(14), NumberFormat::Moment);
+    }
+}

@@ -1,0 +1,232 @@
+//! `OpenDocument` spreadsheets (ISO 26300): `.ods`.
+//!
+//! All sheets are in one part, and a cell or row may be repeated by a number alone. Repeated empty ones only move the
+//! place; a row with something in it may be repeated as often as a sheet has rows, and is written that often, within
+//! the limits of [`Table`].
+
+use std::io::{Read, Seek, Write};
+
+use super::SheetEntry;
+use super::archive::Archive;
+use super::table::Table;
+use super::xml::{Element, Piece, Xml};
+use crate::FileFault;
+use crate::text::is_unseen;
+
+/// The part with the sheets.
+const CONTENT: &str = "content.xml";
+
+/// Bytes of one text that are kept; more than a cell may have, so that a longer one is found out.
+const TEXT_MOST: usize = 64 * 1024;
+
+/// Cells and bytes of the row in hand.
+const ROW_CELLS_MOST: usize = 16_384;
+const ROW_BYTES_MOST: usize = 1024 * 1024;
+
+/// Sheets a workbook may have.
+const SHEETS_MOST: usize = 1_000;
+
+/// The sheets, and whether each is empty.
+pub(super) fn sheets<R: Read + Seek>(archive: &mut Archive<R>) -> Result<Vec<(SheetEntry, bool)>, FileFault> {
+    refuse_encrypted(archive)?;
+    let mut xml = archive.xml(CONTENT)?.ok_or(FileFault::Damaged)?;
+    let mut sheets: Vec<(SheetEntry, bool)> = Vec::new();
+    let (mut style, mut hidden_styles) = (String::new(), Vec::new());
+    loop {
+        match xml.next()? {
+            Piece::Start(element) if element.name == "style" => {
+                element.attribute("name").unwrap_or_default().clone_into(&mut style);
+            }
+            Piece::Start(element) if element.name == "table-properties" && hidden_styles.len() < SHEETS_MOST => {
+                hidden_styles.extend((element.attribute("display") == Some("false")).then(|| style.clone()));
+            }
+            Piece::Start(element) if element.name == "table" && sheets.len() < SHEETS_MOST => {
+                let style = element.attribute("style-name").unwrap_or_default();
+                let entry = SheetEntry {
+                    name: element.attribute("name").unwrap_or_default().to_owned(),
+                    is_hidden: hidden_styles.iter().any(|hidden| hidden == style),
+                    at: sheets.len().to_string(),
+                };
+                sheets.push((entry, true));
+            }
+            Piece::Start(element) if is_cell(&element) => {
+                let text = cell(&mut xml, &element)?;
+                if let (Some((_, is_empty)), false) = (sheets.last_mut(), text.chars().all(is_unseen)) {
+                    *is_empty = false;
+                }
+            }
+            Piece::Eof => return Ok(sheets),
+            _ => {}
+        }
+    }
+}
+
+fn refuse_encrypted<R: Read + Seek>(archive: &mut Archive<R>) -> Result<(), FileFault> {
+    let Some(mut xml) = archive.xml("META-INF/manifest.xml")? else {
+        return Ok(());
+    };
+    loop {
+        match xml.next()? {
+            Piece::Start(element) if element.name == "encryption-data" => return Err(FileFault::Encrypted),
+            Piece::Eof => return Ok(()),
+            _ => {}
+        }
+    }
+}
+
+/// Writes a sheet.
+pub(super) fn read<R: Read + Seek, W: Write>(
+    archive: &mut Archive<R>,
+    sheet: &SheetEntry,
+    table: &mut Table<W>,
+) -> Result<(), FileFault> {
+    let mut xml = archive.xml(CONTENT)?.ok_or(FileFault::Damaged)?;
+    let wanted: usize = sheet.at.parse().unwrap_or_default();
+    let mut seen = 0;
+    loop {
+        match xml.next()? {
+            Piece::Start(element) if element.name == "table" => {
+                if seen == wanted {
+                    return read_rows(&mut xml, table);
+                }
+                seen += 1;
+            }
+            Piece::Eof => return Err(FileFault::Damaged),
+            _ => {}
+        }
+    }
+}
+
+fn read_rows<R: Read, W: Write>(xml: &mut Xml<R>, table: &mut Table<W>) -> Result<(), FileFault> {
+    let mut row = 0_u32;
+    loop {
+        match xml.next()? {
+            Piece::Start(element) if element.name == "table-row" => {
+                let cells = read_row(xml)?;
+                let repeated = element.number("number-rows-repeated").unwrap_or(1);
+                if !cells.is_empty() {
+                    write_rows(table, row, repeated, &cells, &element)?;
+                }
+                row = row.saturating_add(repeated);
+            }
+            Piece::Start(element) if element.name == "shapes" => xml.skip()?,
+            Piece::End(name) if name == "table" => return Ok(()),
+            Piece::Eof => return Err(FileFault::Damaged),
+            _ => {}
+        }
+    }
+}
+
+fn write_rows<W: Write>(
+    table: &mut Table<W>,
+    first: u32,
+    repeated: u32,
+    cells: &[(usize, usize, String)],
+    element: &Element,
+) -> Result<(), FileFault> {
+    let is_hidden = matches!(element.attribute("visibility"), Some("collapse" | "filter"));
+    for row in first..first.saturating_add(repeated) {
+        table.go_to(row)?;
+        if is_hidden {
+            table.hide_row();
+        }
+        for (start, repeated, text) in cells {
+            for column in *start..start.saturating_add(*repeated) {
+                table.cell(column, text)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The cells of the row that has begun which have something in them: column, how often, text.
+fn read_row<R: Read>(xml: &mut Xml<R>) -> Result<Vec<(usize, usize, String)>, FileFault> {
+    let (mut cells, mut column, mut depth, mut bytes) = (Vec::new(), 0_usize, 1_u32, 0);
+    while depth > 0 {
+        match xml.next()? {
+            Piece::Start(element) if is_cell(&element) => {
+                let repeated = element.number("number-columns-repeated").unwrap_or(1);
+                let repeated = usize::try_from(repeated).unwrap_or(usize::MAX);
+                let text = cell(xml, &element)?;
+                if !text.chars().all(is_unseen) {
+                    bytes += text.len();
+                    cells.push((column, repeated, text));
+                }
+                if cells.len() > ROW_CELLS_MOST || bytes > ROW_BYTES_MOST {
+                    return Err(FileFault::TooLargeInside);
+                }
+                column = column.saturating_add(repeated);
+            }
+            Piece::Start(_) => depth += 1,
+            Piece::End(_) => depth -= 1,
+            Piece::Text(_) => {}
+            Piece::Eof => return Err(FileFault::Damaged),
+        }
+    }
+    Ok(cells)
+}
+
+fn is_cell(element: &Element) -> bool {
+    matches!(element.name.as_str(), "table-cell" | "covered-table-cell")
+}
+
+/// What a person sees in the cell that has begun; for numbers, dates and booleans what is behind it.
+fn cell<R: Read>(xml: &mut Xml<R>, element: &Element) -> Result<String, FileFault> {
+    let text = paragraphs(xml)?;
+    let value = |name: &str| element.attribute(name).map(str::to_owned);
+    // An error has the type of a string or a number, and says what it is in its text alone.
+    if text.starts_with('#') || text.starts_with("Err:") {
+        return Ok(text);
+    }
+    let behind = match element.attribute("value-type") {
+        Some("float") => value("value").map(|value| match value.parse::<f64>() {
+            // "01234" is shown of a number that has lost its zero.
+            Ok(_) if text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()) => text.clone(),
+            Ok(number) => super::numbers::shown(number, super::numbers::NumberFormat::Number, false),
+            Err(_) => value,
+        }),
+        Some("date") => value("date-value").map(|date| date.trim_end_matches("T00:00:00").replace('T', " ")),
+        Some("boolean") => value("boolean-value").map(|value| value.to_uppercase()),
+        _ => None,
+    };
+    Ok(behind.unwrap_or(text))
+}
+
+/// The text of the cell that has begun, a line a paragraph. Comments are no part of it.
+fn paragraphs<R: Read>(xml: &mut Xml<R>) -> Result<String, FileFault> {
+    let (mut text, mut depth, mut paragraphs) = (String::new(), 1_u32, 0_u32);
+    while depth > 0 {
+        match xml.next()? {
+            Piece::Start(element) => match element.name.as_str() {
+                "annotation" => xml.skip()?,
+                "s" => {
+                    let spaces = element.number("c").unwrap_or(1).min(1_000);
+                    text.extend(std::iter::repeat_n(' ', usize::try_from(spaces).unwrap_or_default()));
+                    depth += 1;
+                }
+                "tab" => {
+                    text.push('\t');
+                    depth += 1;
+                }
+                "line-break" => {
+                    text.push('\n');
+                    depth += 1;
+                }
+                "p" => {
+                    if paragraphs > 0 {
+                        text.push('\n');
+                    }
+                    paragraphs += 1;
+                    depth += 1;
+                }
+                _ => depth += 1,
+            },
+            Piece::End(_) => depth -= 1,
+            // Between paragraphs stands the layout of the XML.
+            Piece::Text(piece) if depth > 1 && text.len() <= TEXT_MOST => text.push_str(&piece),
+            Piece::Text(_) => {}
+            Piece::Eof => return Err(FileFault::Damaged),
+        }
+    }
+    Ok(text)
+}

@@ -1,0 +1,35 @@
+//! The texts that cells of a workbook share.
+
+use crate::FileFault;
+
+/// Bytes of all of them. Cells refer to them in any order, so they are in memory.
+const BYTES_MOST: usize = 64 * 1024 * 1024;
+
+/// How many there may be.
+const COUNT_MOST: usize = 4_000_000;
+
+/// Texts by their numbers, one behind the other.
+#[derive(Default)]
+pub(super) struct Strings {
+    text: String,
+    ends: Vec<u32>,
+}
+
+impl Strings {
+    /// Adds the next one.
+    pub(super) fn push(&mut self, text: &str) -> Result<(), FileFault> {
+        if self.text.len() + text.len() > BYTES_MOST || self.ends.len() >= COUNT_MOST {
+            return Err(FileFault::TooLargeInside);
+        }
+        self.text.push_str(text);
+        self.ends.push(u32::try_from(self.text.len()).unwrap_or(u32::MAX));
+        Ok(())
+    }
+
+    /// The one of this number.
+    pub(super) fn get(&self, number: usize) -> Option<&str> {
+        let end = *self.ends.get(number)? as usize;
+        let start = number.checked_sub(1).and_then(|before| self.ends.get(before));
+        self.text.get(start.map_or(0, |&start| start as usize)..end)
+    }
+}

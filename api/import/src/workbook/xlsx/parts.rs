@@ -1,0 +1,162 @@
+//! The parts of a workbook that its sheets refer to.
+
+use std::collections::HashMap;
+use std::io::{Read, Seek};
+
+use super::cell::rich_text;
+use super::is_true;
+use crate::FileFault;
+use crate::workbook::SheetEntry;
+use crate::workbook::archive::Archive;
+use crate::workbook::numbers::{NumberFormat, built_in, of_code};
+use crate::workbook::strings::Strings;
+use crate::workbook::xml::{Piece, Xml};
+
+/// Sheets, formats and links a workbook may have.
+const ENTRIES_MOST: usize = 70_000;
+
+/// A link from one part to another.
+pub(super) struct Link {
+    id: String,
+    /// The last word of its type.
+    pub(super) kind: String,
+    /// The part it leads to, from the top.
+    pub(super) target: String,
+}
+
+/// What a workbook says of its sheets.
+pub(super) struct Index {
+    pub(super) sheets: Vec<SheetEntry>,
+    pub(super) is_1904: bool,
+}
+
+/// Calls `each` for the start of every element of a part, if there is such a part.
+fn for_each<R: Read + Seek>(
+    archive: &mut Archive<R>,
+    part: &str,
+    mut each: impl FnMut(&super::Element, &mut Xml<zip::read::ZipFile<'_, R>>) -> Result<(), FileFault>,
+) -> Result<(), FileFault> {
+    let Some(mut xml) = archive.xml(part)? else {
+        return Ok(());
+    };
+    loop {
+        match xml.next()? {
+            Piece::Start(element) => each(&element, &mut xml)?,
+            Piece::Eof => return Ok(()),
+            Piece::End(_) | Piece::Text(_) => {}
+        }
+    }
+}
+
+/// The links of a part in `folder`.
+pub(super) fn links<R: Read + Seek>(
+    archive: &mut Archive<R>,
+    part: &str,
+    folder: &str,
+) -> Result<Vec<Link>, FileFault> {
+    let mut links = Vec::new();
+    for_each(archive, part, |element, _| {
+        if let (Some(id), Some(kind), Some(target)) = (
+            element.attribute("Id"),
+            element.attribute("Type"),
+            element.attribute("Target"),
+        ) && links.len() < ENTRIES_MOST
+        {
+            links.push(Link {
+                id: id.to_owned(),
+                kind: kind.rsplit('/').next().unwrap_or_default().to_owned(),
+                target: from_top(folder, target),
+            });
+        }
+        Ok(())
+    })?;
+    Ok(links)
+}
+
+fn from_top(folder: &str, target: &str) -> String {
+    if let Some(absolute) = target.strip_prefix('/') {
+        return absolute.to_owned();
+    }
+    let mut path: Vec<&str> = folder.split('/').filter(|part| !part.is_empty()).collect();
+    for part in target.split('/') {
+        match part {
+            "." | "" => {}
+            ".." => drop(path.pop()),
+            part => path.push(part),
+        }
+    }
+    path.join("/")
+}
+
+/// Reads the main part.
+pub(super) fn index<R: Read + Seek>(archive: &mut Archive<R>, part: &str, links: &[Link]) -> Result<Index, FileFault> {
+    let by_id: HashMap<&str, &Link> = links.iter().map(|link| (link.id.as_str(), link)).collect();
+    let (mut sheets, mut is_1904) = (Vec::new(), false);
+    for_each(archive, part, |element, _| {
+        if element.name == "workbookPr" {
+            is_1904 = is_true(element.attribute("date1904"));
+        }
+        if element.name != "sheet" || sheets.len() >= ENTRIES_MOST {
+            return Ok(());
+        }
+        // `r:id`, without its prefix. `sheetId` is another number.
+        let link = element.attribute("id").and_then(|id| by_id.get(id));
+        if let Some(link) = link.filter(|link| link.kind == "worksheet") {
+            sheets.push(SheetEntry {
+                name: element.attribute("name").unwrap_or_default().to_owned(),
+                is_hidden: element.attribute("state").is_some_and(|state| state != "visible"),
+                at: link.target.clone(),
+            });
+        }
+        Ok(())
+    })?;
+    if sheets.is_empty() {
+        return Err(FileFault::Damaged);
+    }
+    Ok(Index { sheets, is_1904 })
+}
+
+/// Reads the texts that cells share.
+pub(super) fn strings<R: Read + Seek>(archive: &mut Archive<R>, part: Option<String>) -> Result<Strings, FileFault> {
+    let mut strings = Strings::default();
+    let Some(part) = part else { return Ok(strings) };
+    let mut text = String::new();
+    for_each(archive, &part, |element, xml| {
+        if element.name == "si" {
+            text.clear();
+            rich_text(xml, &mut text)?;
+            strings.push(&text)?;
+        }
+        Ok(())
+    })?;
+    Ok(strings)
+}
+
+/// Reads how numbers look, for each style a cell may have.
+pub(super) fn formats<R: Read + Seek>(
+    archive: &mut Archive<R>,
+    part: Option<String>,
+) -> Result<Vec<NumberFormat>, FileFault> {
+    let (mut own, mut formats) = (HashMap::new(), Vec::new());
+    let Some(part) = part else { return Ok(formats) };
+    let mut are_of_cells = false;
+    for_each(archive, &part, |element, _| {
+        let id = element.attribute("numFmtId").and_then(|id| id.parse::<u16>().ok());
+        match element.name.as_str() {
+            "numFmt" if own.len() < ENTRIES_MOST => {
+                if let (Some(id), Some(code)) = (id, element.attribute("formatCode")) {
+                    own.insert(id, of_code(code));
+                }
+            }
+            "cellStyleXfs" | "cellStyles" | "dxfs" => are_of_cells = false,
+            "cellXfs" => are_of_cells = true,
+            "xf" if are_of_cells && formats.len() < ENTRIES_MOST => {
+                let id = id.unwrap_or_default();
+                formats.push(own.get(&id).copied().unwrap_or_else(|| built_in(id)));
+            }
+            _ => {}
+        }
+        Ok(())
+    })?;
+    Ok(formats)
+}

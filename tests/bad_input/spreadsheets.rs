@@ -1,0 +1,192 @@
+//! Spreadsheets, the headers of other programs, passwords in files and damaged values, through the API.
+
+use harness::World;
+use reqwest::Method;
+use rust_xlsxwriter::Workbook;
+
+use crate::asking::{Told, a_world, ask, rows_in, upload};
+use crate::json;
+
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
+/// A workbook: the name and the rows of each sheet.
+fn book(sheets: &[(&str, &[&[&str]])]) -> Vec<u8> {
+    let mut book = Workbook::new();
+    for (name, rows) in sheets {
+        let sheet = book.add_worksheet();
+        sheet.set_name(*name).unwrap();
+        for (row, cells) in (0..).zip(rows.iter()) {
+            for (column, cell) in (0..).zip(cells.iter()) {
+                sheet.write_string(row, column, *cell).unwrap();
+            }
+        }
+    }
+    book.save_to_buffer().unwrap()
+}
+
+async fn send(world: &World, query: &str, file: Vec<u8>) -> Told {
+    let asked = ask(
+        world,
+        Method::POST,
+        &format!("/v1/imports?file_name=people.xlsx{query}"),
+    );
+    asked.header("Content-Type", XLSX).body(file).answer().await
+}
+
+/// What is downloaded there.
+async fn bytes_at(world: &World, path: &str) -> Vec<u8> {
+    let asked = reqwest::Client::new().get(format!("{}{path}", world.base()));
+    let answer = asked.bearer_auth(world.key()).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    answer.bytes().await.unwrap().to_vec()
+}
+
+#[tokio::test]
+async fn a_spreadsheet_is_imported_and_its_faulty_rows_come_back_as_one() {
+    let world = a_world().await;
+    let file = book(&[(
+        "Staff",
+        &[
+            &["Staff of November"],
+            &["E-Mail *", "First name", "Team"],
+            &["ada@example.org", "Ada", "Blue"],
+            &["bob@example", "Bob", "=1+1"],
+            &["cem@example.org", "Cem", "Red"],
+        ],
+    )]);
+
+    let told = send(&world, "", file).await;
+
+    assert_eq!(told.status, 201, "{}", told.text);
+    let sums = ["rows", "created", "rejected", "header_row"].map(|name| told.body[name].as_i64().unwrap());
+    assert_eq!(sums, [3, 2, 1, 2], "{}", told.text);
+    assert_eq!(
+        (&told.body["format"], &told.body["sheet"]),
+        (&json!("xlsx"), &json!("Staff"))
+    );
+    assert_eq!(told.body["problems"][0]["cell"], "A4", "{}", told.text);
+    let url = told.body["problems_url"].as_str().unwrap();
+    assert!(url.ends_with("/problems.xlsx"), "{url}");
+    let shown = world.get(url.trim_end_matches("/problems.xlsx")).await.expect(200);
+    assert_eq!(shown, told.body);
+    let bytes = bytes_at(&world, url).await;
+    let again = send(&world, "", bytes).await;
+    assert_eq!(
+        (again.status, &again.body["header_row"]),
+        (201, &json!(1)),
+        "{}",
+        again.text
+    );
+    assert_eq!(
+        again.body["problems"],
+        json!([
+            { "row": 2, "column": "E-Mail *", "cell": "A2", "field": "email", "code": "domain_not_public",
+              "message": told.body["problems"][0]["message"], "value": "bob@example" }
+        ])
+    );
+    assert_eq!(
+        again.body["columns"].as_array().map(Vec::len),
+        Some(3),
+        "{}",
+        again.text
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_workbook_with_several_sheets_asks_which_one() {
+    let world = a_world().await;
+    let file = book(&[
+        ("One", &[&["email"], &["one@example.org"]]),
+        ("Two", &[&["email"], &["two@example.org"]]),
+    ]);
+
+    let told = send(&world, "", file.clone()).await;
+
+    told.assert_problem(422, "several_sheets");
+    assert!(told.text.contains("‘One’ and ‘Two’"), "{}", told.text);
+    send(&world, "&sheet=Three", file.clone())
+        .await
+        .assert_problem(422, "no_such_sheet");
+    assert_eq!(rows_in(&world, "imports").await, 0);
+    let told = send(&world, "&sheet=Two", file).await;
+    assert_eq!(
+        (told.status, &told.body["sheet"]),
+        (201, &json!("Two")),
+        "{}",
+        told.text
+    );
+    world.end().await;
+}
+
+/// What Google Workspace's own download of users looks like.
+const GOOGLE: &str = "First Name [Required],Last Name [Required],Email Address [Required],Password [Required],Password Hash Function [UPLOAD ONLY],Org Unit Path [Required],2sv Enrolled [READ ONLY],Change Password at Next Sign-In\n\
+    Amara,Okoye,amara.okoye@lerna.example,****,,/Staff,True,False\n";
+
+#[tokio::test]
+async fn passwords_in_a_file_never_come_in() {
+    let world = a_world().await;
+
+    let told = upload(&world, GOOGLE).must_tell(
+        422,
+        "password_column",
+        "Column D (‘Password [Required]’) holds passwords – Beckon never takes passwords in. Delete the column and try again",
+    );
+    assert_eq!(told.await.errors()[0].1, "D");
+    let initial = "email,First name,Initial password\nmina.park@lerna.example,Mina,Kestrel-4471\n";
+    upload(&world, initial)
+        .answer()
+        .await
+        .assert_problem(422, "password_column");
+    let users = json!([{ "email": "a@lerna.example", "fields": { "initialPassword": "Kestrel-4471" } }]);
+    let told = ask(&world, Method::POST, "/v1/imports")
+        .json(users.to_string())
+        .answer()
+        .await;
+    assert_eq!(told.problems()[0].2, "reserved_field", "{}", told.text);
+    let letter = json!({ "subject": "Welcome {{ first_name }}", "body": "{{ initial_password }}\n\n[Sign in]({{ sign_in_url }})" });
+    let saved = ask(&world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string());
+    assert_eq!(saved.answer().await.status, 422);
+    assert_eq!(rows_in(&world, "users").await, 0);
+    // Without the column the file comes in, names where emails find them.
+    let without = GOOGLE.replace("Password [Required],", "").replace("****,", "");
+    let told = upload(&world, without).answer().await;
+    assert_eq!((told.status, &told.body["created"]), (201, &json!(1)), "{}", told.text);
+    let amara = world.get("/v1/users?q=amara").await.expect(200)["items"][0].clone();
+    assert_eq!(
+        (&amara["first_name"], &amara["last_name"]),
+        (&json!("Amara"), &json!("Okoye"))
+    );
+    assert_eq!(amara["fields"], json!({ "org_unit_path": "/Staff" }));
+    let left_out = told.body["columns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|column| column["note"].is_string());
+    assert_eq!(left_out.count(), 3, "{}", told.text);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn damaged_values_are_told_and_come_in_where_they_are_accepted() {
+    let world = a_world().await;
+    let file = "email,first name\njose@example.org,JosÃ©\nnull@example.org,NULL\nada@example.org,Ada\n";
+
+    let told = upload(&world, file).answer().await;
+    let accepted = ask(&world, Method::POST, "/v1/imports?accept_doubtful=true")
+        .header("Content-Type", "text/csv")
+        .body(file)
+        .answer()
+        .await;
+
+    let sums =
+        |told: &Told| ["created", "unchanged", "rejected", "doubtful"].map(|name| told.body[name].as_i64().unwrap());
+    assert_eq!(sums(&told), [1, 0, 2, 2], "{}", told.text);
+    let problem = &told.body["problems"][0];
+    assert_eq!(
+        (&problem["code"], &problem["suggestion"], &problem["acceptable"]),
+        (&json!("double_encoded"), &json!("José"), &json!(true))
+    );
+    assert_eq!(sums(&accepted), [2, 1, 0, 0], "{}", accepted.text);
+    world.end().await;
+}

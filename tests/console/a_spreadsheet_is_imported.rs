@@ -1,0 +1,73 @@
+//! From an Excel file with typical faults to the Import Summary.
+
+use harness::browser::Browser;
+use rust_xlsxwriter::Workbook;
+
+use crate::files::file;
+use crate::{a_quiet_world, go, windows};
+
+/// A workbook with a title above the header, two sheets, and values that a program damaged.
+fn staff(tag: usize) -> Vec<u8> {
+    let mut book = Workbook::new();
+    let sheet = book.add_worksheet().set_name("Notes").unwrap();
+    sheet.write(0, 0, "Ask Priya about the lists").unwrap();
+    let sheet = book.add_worksheet().set_name("Staff").unwrap();
+    let rows = [
+        ["Staff of November".to_owned(), String::new(), String::new()],
+        ["E-Mail [Required]".to_owned(), "Vorname".to_owned(), "Team".to_owned()],
+        [format!("ada@n{tag}.example"), "Ada".to_owned(), "Blue".to_owned()],
+        [format!("jose@n{tag}.example"), "JosÃ©".to_owned(), "Red".to_owned()],
+        ["cem@example".to_owned(), "Cem".to_owned(), "Red".to_owned()],
+    ];
+    for (row, cells) in (0..).zip(rows) {
+        for (column, cell) in (0..).zip(cells) {
+            sheet.write_string(row, column, cell).unwrap();
+        }
+    }
+    sheet.set_row_hidden(2).unwrap();
+    book.save_to_buffer().unwrap()
+}
+
+#[tokio::test]
+async fn a_sheet_is_chosen_and_doubtful_values_come_in_when_they_are_accepted() {
+    let world = a_quiet_world().await;
+
+    for (n, window) in windows().into_iter().enumerate() {
+        let browser = Browser::start(window).await;
+        browser.sign_in(&world).await;
+        go(&browser, &world, "/console/imports/new").await;
+        browser
+            .attach("File", &file(&world, &format!("staff {n}.xlsx"), staff(n)))
+            .await;
+        browser.click("Upload and check").await;
+
+        assert_eq!(browser.heading().await, format!("Choose a sheet: staff {n}.xlsx"));
+        browser.assert_sound().await;
+        browser.choose("Staff").await;
+        browser.click("Check this sheet").await;
+
+        assert_eq!(browser.heading().await, format!("Check import: staff {n}.xlsx"));
+        browser.sees("There is a problem with 2 rows").await;
+        browser.sees("look at 1 value in \u{2018}Vorname\u{2019}").await;
+        browser
+            .sees("B4: Letters were garbled when this file was saved – did you mean José?")
+            .await;
+        browser.sees("A5: Not a valid email address").await;
+        browser.sees("Read from the sheet \u{2018}Staff\u{2019}.").await;
+        browser.sees("The names of the columns are in row 2.").await;
+        browser.sees("1 row is hidden in the spreadsheet").await;
+        browser.assert_sound().await;
+        let download = browser.download("Download the 2 rows with reasons (Excel)").await;
+        assert!(
+            download.disposition.ends_with("-problems.xlsx\""),
+            "{}",
+            download.disposition
+        );
+        browser.click("Import 2 users, 1 row as it is").await;
+
+        assert_eq!(browser.heading().await, format!("Import summary: staff {n}.xlsx"));
+        browser.sees("1 row was not imported").await;
+        browser.assert_no_console_errors().await;
+    }
+    world.end().await;
+}
