@@ -1,8 +1,13 @@
 //! Spreadsheets, the headers of other programs, passwords in files and damaged values, through the API.
 
+use std::io::{Cursor, Write as _};
+use std::time::{Duration, Instant};
+
 use harness::World;
 use reqwest::Method;
 use rust_xlsxwriter::Workbook;
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
 
 use crate::asking::{Told, a_world, ask, rows_in, upload};
 use crate::json;
@@ -188,5 +193,52 @@ async fn damaged_values_are_told_and_come_in_where_they_are_accepted() {
         (&json!("double_encoded"), &json!("José"), &json!(true))
     );
     assert_eq!(sums(&accepted), [2, 1, 0, 0], "{}", accepted.text);
+    world.end().await;
+}
+
+/// A workbook of one sheet whose rows are this XML.
+fn crafted(rows: &str) -> Vec<u8> {
+    let sheet = format!("<worksheet><sheetData>{rows}</sheetData></worksheet>");
+    let parts = [
+        (
+            "xl/workbook.xml",
+            "<workbook xmlns:r=\"r\"><sheets><sheet name=\"A\" sheetId=\"1\" r:id=\"a\"/></sheets></workbook>",
+        ),
+        (
+            "xl/_rels/workbook.xml.rels",
+            "<Relationships><Relationship Id=\"a\" Type=\"x/worksheet\" Target=\"a.xml\"/></Relationships>",
+        ),
+        ("xl/a.xml", &sheet),
+    ];
+    let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+    for (name, text) in parts {
+        zip.start_file(name, SimpleFileOptions::default()).unwrap();
+        zip.write_all(text.as_bytes()).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+#[tokio::test]
+async fn spreadsheets_made_to_exhaust_memory_take_little() {
+    let world = a_world().await;
+    let api = world.api.as_ref().unwrap();
+    let before = api.memory_most();
+    let began = Instant::now();
+    let cell = |text: &str| format!("<row><c t=\"str\"><v>{text}</v></c></row>");
+    let people = [cell("email"), cell("ada@example.org")].concat();
+    let empty = "<row s=\"1\" customFormat=\"1\"/>".repeat(1_000_000);
+    let long = format!("<row><c t=\"str\"><v>{}</v></c></row>", "x".repeat(50_000_000));
+
+    let rows = send(&world, "", crafted(&format!("{people}{empty}"))).await;
+    let bomb = send(&world, "", crafted(&format!("{people}{long}"))).await;
+
+    assert_eq!((rows.status, &rows.body["rows"]), (201, &json!(1)), "{}", rows.text);
+    bomb.assert_problem(422, "too_large_inside");
+    assert!(began.elapsed() < Duration::from_mins(1), "{:?}", began.elapsed());
+    if let (Some(before), Some(most)) = (before, api.memory_most()) {
+        let grown = (most - before) / 1024 / 1024;
+        println!("it grew by {grown} MiB");
+        assert!(grown < 150, "it grew by {grown} MiB");
+    }
     world.end().await;
 }

@@ -3,7 +3,7 @@
 use harness::browser::Browser;
 use rust_xlsxwriter::Workbook;
 
-use crate::files::file;
+use crate::files::{ByWire, file};
 use crate::{a_quiet_world, go, windows};
 
 /// A workbook with a title above the header, two sheets, and values that a program damaged.
@@ -68,6 +68,56 @@ async fn a_sheet_is_chosen_and_doubtful_values_come_in_when_they_are_accepted() 
         assert_eq!(browser.heading().await, format!("Import summary: staff {n}.xlsx"));
         browser.sees("1 row was not imported").await;
         browser.assert_no_console_errors().await;
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_list_is_pasted_instead_of_a_file() {
+    let world = a_quiet_world().await;
+
+    for (n, window) in windows().into_iter().enumerate() {
+        let browser = Browser::start(window).await;
+        browser.sign_in(&world).await;
+        go(&browser, &world, "/console/imports/new").await;
+        browser.click("Or paste rows").await;
+        let list = format!("Ada Lovelace <ada@n{n}.example>; \"Ray, Bob\" <bob@n{n}.example>");
+        browser
+            .fill("Rows from a spreadsheet, or a list of addresses", &list)
+            .await;
+        browser.assert_sound().await;
+        browser.click("Upload and check").await;
+
+        assert_eq!(browser.heading().await, "Check import: Pasted rows");
+        browser.sees("2 users can be imported").await;
+        browser
+            .sees("First and last name, split after the first word or at the comma")
+            .await;
+        browser.click("Import 2 users").await;
+        browser.click("See these users").await;
+        browser.sees("Ada Lovelace").await;
+        browser.sees("Bob Ray").await;
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_template_has_the_ticked_fields_and_its_example_is_not_imported_by_mistake() {
+    let world = a_quiet_world().await;
+    world
+        .import("email,team,room\nada@example.org,Blue,12\n")
+        .await
+        .expect(201);
+    let by_wire = ByWire::sign_in(&world).await;
+
+    for ending in ["xlsx", "csv"] {
+        let path = format!("/console/imports/template.{ending}?field=team");
+        let template = by_wire.get(&path).await.bytes().await.unwrap();
+        let page = by_wire.upload(&template).await;
+        let text = by_wire.get(&page).await.text().await.unwrap();
+
+        assert!(text.contains("This is the example row of the template"), "{text}");
+        assert!(text.contains("{{ team }}") && !text.contains("{{ room }}"), "{text}");
     }
     world.end().await;
 }

@@ -104,11 +104,11 @@ impl FixWorkbook {
     }
 }
 
-fn column(place: usize) -> io::Result<u16> {
+pub(super) fn column(place: usize) -> io::Result<u16> {
     u16::try_from(place).map_err(io::Error::other)
 }
 
-fn failed(fault: XlsxError) -> io::Error {
+pub(super) fn failed(fault: XlsxError) -> io::Error {
     match fault {
         XlsxError::IoError(fault) => fault,
         other => io::Error::other(other),

@@ -33,6 +33,8 @@
 //! | `json` | the same for an array of users |
 //! | `single` | one user's values outside a file |
 //! | `workbook` | spreadsheets to CSV: `.xlsx`, `.xls`, `.ods` |
+//! | `pasted` | lists of addresses to a table |
+//! | `template` | a spreadsheet to fill in |
 //! | `export`, `fix_workbook` | every CSV we write, and the file of rejected rows, also as a spreadsheet |
 
 mod cells;
@@ -46,11 +48,13 @@ mod header;
 mod json;
 mod language;
 mod link;
+mod pasted;
 mod row;
 mod rows;
 mod sheet;
 pub mod single;
 mod sniff;
+mod template;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -66,7 +70,9 @@ pub use columns::{ReadColumn, read_columns};
 pub use export::{FixFile, SafeCsv, safe_cell};
 pub use fault::FileFault;
 pub use fix_workbook::FixWorkbook;
+pub use pasted::table_of;
 pub use sheet::{Lines, Sheet};
+pub use template::{EXAMPLE_ADDRESS, TemplateColumn, write_template};
 pub use workbook::{Format, HELP_SHEET, SheetRead, write_csv};
 
 /// How large a file and its parts may be.

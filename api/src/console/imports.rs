@@ -12,6 +12,7 @@ mod figures;
 mod one;
 mod receive;
 mod steps;
+mod template;
 mod undo;
 mod upload;
 mod words;
@@ -36,6 +37,8 @@ pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/console/imports", get(list))
         .route("/console/imports/example.csv", get(upload::example))
+        .route("/console/imports/template.csv", get(template::csv))
+        .route("/console/imports/template.xlsx", get(template::xlsx))
         .route("/console/imports/{id}", get(one::show))
         .route("/console/imports/{id}/check", post(steps::check))
         .route("/console/imports/{id}/store", post(steps::store))

@@ -115,6 +115,8 @@ const PAGES: &[(&str, Come)] = &[
     ),
     // A file.
     ("/console/imports/example.csv", NoPage),
+    ("/console/imports/template.csv", NoPage),
+    ("/console/imports/template.xlsx", NoPage),
     ("/console/imports/new", At(&["/console/imports/new"])),
     (
         "/console/imports/{id}",

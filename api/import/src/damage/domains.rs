@@ -3,6 +3,7 @@
 use shared::address::EmailAddress;
 
 use super::Damage;
+use crate::template::EXAMPLE_ADDRESS;
 
 /// Local parts that are read by several people.
 const SHARED: [&str; 12] = [
@@ -71,6 +72,12 @@ pub(crate) fn find(address: &EmailAddress) -> Option<Damage> {
     if let Some(domain) = address.suggestion() {
         let damage = Damage::new("mistyped_domain", "The part after @ looks mistyped");
         return Some(damage.meaning(format!("{}@{domain}", address.local_part())));
+    }
+    if address.as_typed().eq_ignore_ascii_case(EXAMPLE_ADDRESS) {
+        return Some(Damage::new(
+            "example_row",
+            "This is the example row of the template – delete it",
+        ));
     }
     let local = address.local_part().to_ascii_lowercase();
     if UNREAD.contains(&local.as_str()) {

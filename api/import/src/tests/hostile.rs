@@ -1,5 +1,6 @@
 //! Spreadsheets made to exhaust whoever reads them: given up early, with a word of what to do.
 
+use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::books::{archive, ods, open, record, xls, xlsx};
@@ -89,4 +90,27 @@ fn what_an_old_file_declares_is_never_reserved() {
     let many: Vec<(&str, Vec<u8>)> = (0..300).map(|_| ("A", Vec::new())).collect();
     let fault = open(&xls(&[], &many), None).map(|_| ()).unwrap_err();
     assert_eq!(fault.code(), "empty_file");
+}
+
+#[test]
+fn a_hundred_thousand_rows_of_a_spreadsheet_are_read_in_seconds() {
+    let mut strings = String::new();
+    let mut data = String::from("<row><c t=\"str\"><v>email</v></c><c t=\"str\"><v>name</v></c></row>");
+    for n in 0..100_000 {
+        let _ = write!(strings, "<si><t>person{n}@example.org</t></si>");
+        let _ = write!(
+            data,
+            "<row r=\"{}\"><c r=\"A{}\" t=\"s\"><v>{n}</v></c><c t=\"inlineStr\"><is><t>Person {n}</t></is></c></row>",
+            n + 2,
+            n + 2
+        );
+    }
+    let book = xlsx(&[("A", "visible", &data)], &strings);
+    let began = Instant::now();
+
+    let (sheet, _) = open(&book, None).unwrap();
+
+    println!("100,000 rows in {:?}", began.elapsed());
+    assert_eq!(sheet.rows, 100_000);
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
 }

@@ -267,3 +267,44 @@ fn what_is_no_spreadsheet_is_told_with_what_it_is() {
         matches!(Sheet::open(super::books::on_disk(b"email\na@b.co\n"), None, Limits::default()), Ok((sheet, _)) if sheet.format == "csv")
     );
 }
+
+/// The same three people, written by other programs' libraries.
+const WRITTEN: [(&str, &[u8]); 4] = [
+    ("openpyxl.xlsx", include_bytes!("files/openpyxl.xlsx")),
+    ("xlsxwriter.xlsx", include_bytes!("files/xlsxwriter.xlsx")),
+    ("xlwt.xls", include_bytes!("files/xlwt.xls")),
+    ("odfpy.ods", include_bytes!("files/odfpy.ods")),
+];
+
+#[test]
+fn what_other_programs_write_is_read_alike() {
+    for (name, bytes) in WRITTEN {
+        let (sheet, lines) = open(bytes, None).unwrap();
+        let people: Vec<_> = all_people(lines).into_iter().take(3).collect();
+
+        assert!(name.ends_with(sheet.format), "{name}");
+        assert_eq!(sheet.source.as_ref().unwrap().name, "People", "{name}");
+        let read: Vec<_> = people
+            .iter()
+            .map(|person| {
+                let field = |name: &str| person.fields[name].as_str();
+                (
+                    person.first_name.as_deref().unwrap(),
+                    field("start_date"),
+                    field("score"),
+                    field("active"),
+                )
+            })
+            .collect();
+        let expected = [
+            ("Ádá", "2026-10-01", "12.5", "TRUE"),
+            ("李", "2026-10-01 08:15", "1007", "FALSE"),
+            ("Cem", "1999-12-31", "491234567890", "TRUE"),
+        ];
+        assert_eq!(read.len(), 3, "{name}");
+        for (read, expected) in read.iter().zip(expected) {
+            assert_eq!((read.0, read.2, read.3), (expected.0, expected.2, expected.3), "{name}");
+            assert!(read.1.starts_with(&expected.1[..10]), "{name}: {}", read.1);
+        }
+    }
+}

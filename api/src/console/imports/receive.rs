@@ -7,11 +7,12 @@
 use crate::console::door::is_proof;
 use crate::console::session::Administrator;
 use crate::problem::Problem;
-use crate::spool::{SILENCE_MOST, Spooled, UPLOAD_MOST_BYTES, UPLOAD_WITHIN, spool_stream};
+use crate::spool::{SILENCE_MOST, Spooled, UPLOAD_MOST_BYTES, UPLOAD_WITHIN, disk, spool_stream};
 use crate::storing::Room;
 use crate::wiped;
 use axum::extract::Multipart;
 use axum::extract::multipart::{Field, MultipartError};
+use std::io::{Read as _, Seek as _, Write as _};
 use std::time::Duration;
 use tokio::time::timeout;
 use uuid::Uuid;
@@ -19,6 +20,12 @@ use zeroize::Zeroizing;
 
 /// The other fields are a proof and two ids.
 const TEXT_MOST_BYTES: usize = 1_000;
+
+/// Bytes of pasted text that may be a list of addresses. A longer one is a table.
+const PASTED_MOST_BYTES: u64 = 4 * 1024 * 1024;
+
+/// What is said of a form without a file.
+const NOTHING: &str = "Select a file";
 
 /// Characters of a file's name.
 const NAME_MOST: usize = 200;
@@ -81,7 +88,7 @@ async fn take(
         let next = timeout(SILENCE_MOST, multipart.next_field()).await;
         let field = match next {
             Ok(Ok(Some(field))) => field,
-            Ok(Ok(None)) => return Err(Refused::Fault("Select a file".to_owned(), *instead_of)),
+            Ok(Ok(None)) => return Err(Refused::Fault(NOTHING.to_owned(), *instead_of)),
             Ok(Err(_)) | Err(_) => return Err(Refused::Fault(broken_off(), *instead_of)),
         };
         match field.name().unwrap_or_default() {
@@ -95,8 +102,8 @@ async fn take(
                 let file = spool_stream(room.disk.reservation(administrator.id), Box::pin(field)).await;
                 let file = file.map_err(|problem| refused(problem, *instead_of))?;
                 if file_name.is_empty() {
-                    // A browser sends an empty part for a file that nobody chose.
-                    return Err(Refused::Fault("Select a file".to_owned(), *instead_of));
+                    // A browser sends an empty part for a file that nobody chose. Text may have been pasted.
+                    continue;
                 }
                 return Ok(Form {
                     token: token.unwrap_or_else(Uuid::new_v4),
@@ -105,9 +112,46 @@ async fn take(
                     file,
                 });
             }
+            "pasted" => {
+                let _slot = room.for_upload(administrator.id).await.map_err(Refused::Busy)?;
+                let file = spool_stream(room.disk.reservation(administrator.id), Box::pin(field)).await;
+                let file = file.map_err(|problem| refused(problem, *instead_of))?;
+                let Some(file) = table(file).await.map_err(|problem| refused(problem, *instead_of))? else {
+                    return Err(Refused::Fault(NOTHING.to_owned(), *instead_of));
+                };
+                return Ok(Form {
+                    token: token.unwrap_or_else(Uuid::new_v4),
+                    instead_of: *instead_of,
+                    file_name: "Pasted rows".to_owned(),
+                    file,
+                });
+            }
             _ => {}
         }
     }
+}
+
+/// Makes a table of pasted text; none if there is nothing in it.
+async fn table(pasted: Spooled) -> Result<Option<Spooled>, Problem> {
+    let made = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        (&pasted.file).take(PASTED_MOST_BYTES + 1).read_to_end(&mut bytes)?;
+        let text = String::from_utf8_lossy(&bytes);
+        if text.trim().is_empty() {
+            return Ok(None);
+        }
+        let is_whole = u64::try_from(bytes.len()).is_ok_and(|length| length <= PASTED_MOST_BYTES);
+        let table = if is_whole { import::table_of(&text) } else { None };
+        let mut file = pasted.file;
+        if let Some(table) = table {
+            file = tempfile::tempfile()?;
+            file.write_all(table.as_bytes())?;
+        }
+        file.rewind()?;
+        Ok(Some(Spooled { file, ..pasted }))
+    });
+    let made: std::io::Result<Option<Spooled>> = made.await.map_err(|_| Problem::internal())?;
+    made.map_err(|fault| disk(&fault))
 }
 
 /// A short text; one that is too long or breaks off is none. It is wiped: the proof is a secret, and so may be what

@@ -16,6 +16,7 @@ use axum::extract::multipart::{Multipart, MultipartRejection};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use import::{Limits, SafeCsv};
+use shared::store::users;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -68,6 +69,8 @@ struct UploadPage {
     frame: Frame,
     form: FileForm,
     example: &'static [[&'static str; 4]],
+    /// Fields that a template may have.
+    fields: Vec<String>,
 }
 
 /// The page for a file; with what is wrong with the last one.
@@ -78,6 +81,7 @@ pub(super) async fn upload_page(api: &Api, administrator: &Administrator, form: 
         frame: if is_fault { frame.with_faults() } else { frame },
         form,
         example: &EXAMPLE,
+        fields: custom_fields(api).await?,
     };
     page_as(
         if is_fault {
@@ -87,6 +91,13 @@ pub(super) async fn upload_page(api: &Api, administrator: &Administrator, form: 
         },
         &shown,
     )
+}
+
+/// The merge fields of this installation; the first hundred.
+async fn custom_fields(api: &Api) -> Result<Vec<String>, Problem> {
+    let mut fields = users::field_names(&api.db).await?;
+    fields.truncate(super::template::FIELDS_MOST);
+    Ok(fields)
 }
 
 /// Shows the page.
@@ -110,6 +121,7 @@ pub(super) async fn unreadable(
         frame: frame.with_faults(),
         form,
         example: &EXAMPLE,
+        fields: custom_fields(api).await?,
     })
 }
 

@@ -45,7 +45,7 @@ impl Remedy {
         match count.code.as_str() {
             "spreadsheet_error" | "lost_letter" | "double_encoded" | "html_entity" | "placeholder"
             | "became_a_date" | "number_as_name" | "shortened_number" | "serial_date" => Some(Self::LookAt),
-            "mistyped_domain" | "shared_address" | "unread_address" => Some(Self::LookAtAddresses),
+            "mistyped_domain" | "shared_address" | "unread_address" | "example_row" => Some(Self::LookAtAddresses),
             // Only says that there are more of the others, or that the row repeats an earlier one: nothing to correct.
             "more_problems" | "duplicate_of_row" => None,
             "address_missing" => Some(Self::EnterMissing),
@@ -132,8 +132,9 @@ pub(super) fn notes(import: &Import) -> Vec<String> {
     }
     if import.hidden_rows > 0 {
         let rows = some(import.hidden_rows, "row is", "rows are");
+        let it = if import.hidden_rows == 1 { "It is" } else { "They are" };
         notes.push(format!(
-            "{rows} hidden in the spreadsheet, by hand or by a filter. They are imported like the others."
+            "{rows} hidden in the spreadsheet, by hand or by a filter. {it} imported like the others."
         ));
     }
     notes

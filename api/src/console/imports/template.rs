@@ -1,0 +1,106 @@
+//! Templates to fill in: the columns that Beckon knows, and those of this installation's fields that were ticked.
+
+use crate::console::session::Administrator;
+use crate::problem::Problem;
+use crate::spool::disk;
+use crate::state::Api;
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::header;
+use axum::response::{IntoResponse as _, Response};
+use import::{EXAMPLE_ADDRESS, SafeCsv, TemplateColumn, write_template};
+use shared::store::users;
+use std::io::Seek as _;
+use tokio_util::io::ReaderStream;
+use url::form_urlencoded;
+
+/// Fields that a template may have.
+pub(super) const FIELDS_MOST: usize = 100;
+
+/// The columns that Beckon knows: name, example, explanation.
+const KNOWN: [(&str, &str, &str); 4] = [
+    (
+        "email address",
+        EXAMPLE_ADDRESS,
+        "Needed. Existing people are updated, not added twice.",
+    ),
+    ("first name", "First", "How the person is greeted."),
+    ("last name", "Last", "The family name."),
+    (
+        "language",
+        "en",
+        "A language or its code, such as English, en, de or pt-BR.",
+    ),
+];
+
+/// The template as a spreadsheet.
+pub(super) async fn xlsx(
+    State(api): State<Api>,
+    _administrator: Administrator,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let columns = columns(&api, query).await?;
+    let written = tokio::task::spawn_blocking(move || {
+        let mut file = tempfile::tempfile()?;
+        write_template(&columns, &mut file)?;
+        file.rewind()?;
+        Ok(file)
+    });
+    let file: std::io::Result<std::fs::File> = written.await.map_err(|_| Problem::internal())?;
+    let file = file.map_err(|fault| disk(&fault))?;
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        ),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"people.xlsx\""),
+    ];
+    let body = Body::from_stream(ReaderStream::new(tokio::fs::File::from_std(file)));
+    Ok((headers, body).into_response())
+}
+
+/// The template as CSV, without the explanations.
+pub(super) async fn csv(
+    State(api): State<Api>,
+    _administrator: Administrator,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let columns = columns(&api, query).await?;
+    let written = || {
+        let mut file = SafeCsv::new(Vec::new(), b',')?;
+        file.write(columns.iter().map(|column| column.name.as_str()))?;
+        file.write(columns.iter().map(|column| column.example.as_str()))?;
+        file.finish()
+    };
+    let file = written().map_err(|fault: std::io::Error| disk(&fault))?;
+    let headers = [
+        (header::CONTENT_TYPE, "text/csv; charset=utf-8"),
+        (header::CONTENT_DISPOSITION, "attachment; filename=\"people.csv\""),
+    ];
+    Ok((headers, file).into_response())
+}
+
+/// What Beckon knows, and the ticked fields that there are.
+async fn columns(api: &Api, query: Option<String>) -> Result<Vec<TemplateColumn>, Problem> {
+    let query = query.unwrap_or_default();
+    let ticked: Vec<String> = form_urlencoded::parse(query.as_bytes())
+        .filter(|(name, _)| name == "field")
+        .map(|(_, value)| value.into_owned())
+        .collect();
+    let known = KNOWN.iter().map(|&(name, example, help)| TemplateColumn {
+        name: name.to_owned(),
+        example: example.to_owned(),
+        help: help.to_owned(),
+    });
+    let fields = users::field_names(&api.db).await?;
+    let own = fields
+        .into_iter()
+        .filter(|field| ticked.contains(field))
+        .take(FIELDS_MOST);
+    let own = own.map(|field| TemplateColumn {
+        example: String::new(),
+        help: format!("Used in emails as {{{{ {field} }}}}."),
+        name: field,
+    });
+    Ok(known.chain(own).collect())
+}
