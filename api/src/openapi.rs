@@ -127,7 +127,7 @@ mod tests {
                 assert!(response["description"].is_string(), "{id} does not describe {status}");
             }
         }
-        assert_eq!(ids.len(), 34);
+        assert_eq!(ids.len(), 35);
         for id in everywhere::TAKES_IDEMPOTENCY_KEY {
             assert!(ids.contains(id), "{id} is no operation");
         }
