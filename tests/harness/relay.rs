@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::ledger::{Counts, LoginAttempt, Transaction};
 pub use self::mail::Mail;
-pub use self::script::{Behaviour, HangUp, Keep, Login, Mode, Offer, Script, Step, Tls};
+pub use self::script::{Behaviour, HangUp, Keep, Limit, Login, Mode, Offer, Script, Step, Tls};
 
 use self::certificate::Certificate;
 use self::ledger::Ledger;
@@ -110,6 +110,11 @@ impl Relay {
     /// From now on, the relay as a whole is like this.
     pub fn set_mode(&self, mode: Mode) {
         self.shared.rules.set_mode(mode);
+    }
+
+    /// From now on, the relay takes so many mails in a time; any number where there is no limit.
+    pub fn set_limit(&self, limit: Option<Limit>) {
+        self.shared.rules.set_limit(limit);
     }
 
     /// Closes the port: connections are refused. Those already open go on.

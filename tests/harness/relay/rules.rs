@@ -4,7 +4,10 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::script::{Behaviour, Mode, Script};
+use super::script::{Behaviour, Limit, Mode, Script, Step};
+use std::borrow::Cow;
+use std::collections::VecDeque;
+use std::time::Instant;
 
 type Predicate = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
@@ -13,6 +16,7 @@ pub(super) struct Rules {
     present: RwLock<Present>,
     /// How often each recipient of [`Behaviour::AcceptAfter`] was put off.
     put_off: Mutex<HashMap<String, u32>>,
+    limit: Mutex<Option<(Limit, VecDeque<Instant>)>>,
     local_parts_speak: bool,
 }
 
@@ -36,6 +40,7 @@ impl Rules {
                 mode: script.mode.clone(),
             }),
             put_off: Mutex::default(),
+            limit: Mutex::default(),
             local_parts_speak: script.local_parts_speak,
         }
     }
@@ -79,6 +84,26 @@ impl Rules {
 
     pub(super) fn set_mode(&self, mode: Mode) {
         self.write().mode = mode;
+    }
+
+    pub(super) fn set_limit(&self, limit: Option<Limit>) {
+        let mut present = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+        *present = limit.map(|limit| (limit, VecDeque::new()));
+    }
+
+    /// Counts a mail that would be taken at this step; what is said where that is one too many.
+    pub(super) fn exceeds_limit(&self, step: Step) -> Option<Cow<'static, str>> {
+        let mut present = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
+        let (limit, taken) = present.as_mut().filter(|(limit, _)| limit.at == step)?;
+        let now = Instant::now();
+        while taken.front().is_some_and(|at| now.duration_since(*at) >= limit.window) {
+            taken.pop_front();
+        }
+        if taken.len() >= limit.most {
+            return Some(limit.reply.clone());
+        }
+        taken.push_back(now);
+        None
     }
 
     pub(super) fn set(&self, recipient: &str, behaviour: Behaviour) {

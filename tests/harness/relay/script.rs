@@ -196,6 +196,41 @@ pub enum Mode {
     BreaksTls,
 }
 
+/// How many mails the relay takes in a time, and what it says to the others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limit {
+    /// When it counts and refuses: [`Step::Rcpt`] or [`Step::Dot`].
+    pub at: Step,
+    /// So many
+    pub most: usize,
+    /// in any time as long as this.
+    pub window: Duration,
+    /// What is said beyond it.
+    pub reply: Cow<'static, str>,
+}
+
+impl Limit {
+    /// Takes `most` mails in a second, and answers 454 to the dot of the others.
+    pub fn per_second(most: usize) -> Self {
+        Self {
+            at: Step::Dot,
+            most,
+            window: Duration::from_secs(1),
+            reply: Cow::Borrowed("454 throttled: sending rate of this account exceeded"),
+        }
+    }
+
+    /// Takes `most` mails in a day, and refuses the others at the dot.
+    pub fn per_day(most: usize, reply: &'static str) -> Self {
+        Self {
+            at: Step::Dot,
+            most,
+            window: Duration::from_hours(24),
+            reply: Cow::Borrowed(reply),
+        }
+    }
+}
+
 /// How connections are protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
@@ -265,6 +300,9 @@ pub struct Script {
     pub size: usize,
     /// What it remembers of each mail.
     pub keep: Keep,
+    /// Whether it answers slowly to clients whose recipients it refuses: after ten refusals on a connection each
+    /// takes a second, after twenty it hangs up. Postfix's defaults.
+    pub punishes_errors: bool,
 }
 
 impl Default for Script {
@@ -280,6 +318,7 @@ impl Default for Script {
             offers: vec![Offer::Pipelining, Offer::EightBit],
             size: 25 * 1024 * 1024,
             keep: Keep::Mails,
+            punishes_errors: false,
         }
     }
 }

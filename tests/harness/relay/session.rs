@@ -31,6 +31,8 @@ pub(super) struct Session {
     pub(super) number: usize,
     pub(super) wire: Wire,
     pub(super) is_logged_in: bool,
+    /// Recipients refused on this connection.
+    refusals: usize,
     sender: Option<String>,
     recipients: Vec<String>,
     /// Of the first recipient that does not simply accept.
@@ -46,6 +48,7 @@ impl Session {
             number,
             wire: Wire::new(stream),
             is_logged_in: false,
+            refusals: 0,
             sender: None,
             recipients: Vec::new(),
             behaviour: Behaviour::Accept,
@@ -163,6 +166,7 @@ impl Session {
             }
             _ => Manner::of(&behaviour, Step::Rcpt),
         };
+        let manner = self.limited(manner, Step::Rcpt);
         if manner.is_positive() {
             if self.behaviour == Behaviour::Accept {
                 self.behaviour = behaviour;
@@ -172,6 +176,10 @@ impl Session {
         }
         let mut outcome = self.outcome(Step::Rcpt, manner.reply(Step::Rcpt), false);
         outcome.recipients = vec![recipient];
+        if self.punish().await? == Flow::Close {
+            self.untold.push(outcome);
+            return Ok(Flow::Close);
+        }
         self.answer(manner, Step::Rcpt, Some(outcome)).await
     }
 
@@ -214,7 +222,8 @@ impl Session {
         let manner = if message.len() > self.relay.script.size {
             Manner::Say(Cow::Borrowed("552 5.3.4 message too big"))
         } else {
-            Manner::of(&self.behaviour, Step::Dot)
+            let manner = Manner::of(&self.behaviour, Step::Dot);
+            self.limited(manner, Step::Dot)
         };
         let kept = matches!(manner, Manner::HangUp { kept: true }) || manner.is_positive();
         let mut outcome = self.outcome(Step::Dot, manner.reply(Step::Dot), kept);
@@ -223,6 +232,29 @@ impl Session {
         }
         self.forget();
         self.answer(manner, Step::Dot, Some(outcome)).await
+    }
+
+    /// The same manner, unless the relay takes no more in this time.
+    fn limited(&self, manner: Manner, step: Step) -> Manner {
+        if !manner.is_positive() {
+            return manner;
+        }
+        self.relay.rules.exceeds_limit(step).map_or(manner, Manner::Say)
+    }
+
+    /// Makes a client wait that meets many refusals.
+    async fn punish(&mut self) -> io::Result<Flow> {
+        self.refusals += 1;
+        if !self.relay.script.punishes_errors || self.refusals <= 10 {
+            return Ok(Flow::Go);
+        }
+        self.flush().await?;
+        if self.refusals > 20 {
+            self.say("421 4.7.0 too many errors");
+            return Ok(Flow::Close);
+        }
+        tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        Ok(Flow::Go)
     }
 
     /// The next line of the client; `None` when it is gone.
