@@ -1,10 +1,12 @@
-//! Authentication (RFC 4954). lettre makes the responses.
+//! Authentication (RFC 4954): PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER.
+//!
+//! The responses follow the mechanisms and not the words of the challenges: LOGIN's first challenge asks for the
+//! user and its second for the password, whatever they say (draft-murchison-sasl-login).
 
 use std::time::Instant;
 
-use lettre::transport::smtp::authentication::Mechanism;
-use lettre::transport::smtp::commands::Auth;
-use lettre::transport::smtp::response::Response;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use tokio::time::timeout_at;
 
 use super::connection::{Dialogue, expect};
@@ -13,8 +15,54 @@ use super::relay::{Login, Security};
 use super::reply::{Heard, Lost};
 use super::verdict::Answer;
 
-/// The most challenges a relay may send; LOGIN needs two.
-const CHALLENGES: usize = 4;
+/// A mechanism that this program speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mechanism {
+    /// RFC 4616.
+    Plain,
+    /// An old one that some relays offer alone.
+    Login,
+    /// Google's and Microsoft's, with an access token for the password.
+    XOauth2,
+    /// RFC 7628, the same.
+    OauthBearer,
+}
+
+impl Mechanism {
+    /// Its name in AUTH.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Plain => "PLAIN",
+            Self::Login => "LOGIN",
+            Self::XOauth2 => "XOAUTH2",
+            Self::OauthBearer => "OAUTHBEARER",
+        }
+    }
+
+    /// What is sent with AUTH, and then for each challenge, before base64.
+    fn responses(self, login: &Login, server: (&str, u16)) -> (Option<String>, Vec<String>) {
+        let (user, password) = (login.user(), login.password());
+        match self {
+            // A relay that takes no initial response asks for it.
+            Self::Plain => {
+                let response = format!("\0{user}\0{password}");
+                (Some(response.clone()), vec![response])
+            }
+            Self::Login => (None, vec![user.to_owned(), password.to_owned()]),
+            // The challenge after a refusal holds the reason; the reply comes after an empty response.
+            Self::XOauth2 => (
+                Some(format!("user={user}\x01auth=Bearer {password}\x01\x01")),
+                vec![String::new()],
+            ),
+            Self::OauthBearer => {
+                let (host, port) = server;
+                let user = user.replace('=', "=3D").replace(',', "=2C");
+                let response = format!("n,a={user},\x01host={host}\x01port={port}\x01auth=Bearer {password}\x01\x01");
+                (Some(response), vec!["\x01".to_owned()])
+            }
+        }
+    }
+}
 
 /// Logs in.
 pub(super) async fn log_in(
@@ -29,8 +77,7 @@ pub(super) async fn log_in(
         return Err(lost(Lost::NotPrivate(text.to_owned())));
     }
     let Some(mechanism) = mechanism else {
-        let text = "the relay offers neither AUTH PLAIN nor AUTH LOGIN, and SMTP_URL names a user";
-        return Err(lost(Lost::NoLogin(text.to_owned())));
+        return Err(lost(Lost::NoLogin(not_offered(login))));
     };
     let started = Instant::now();
     let end = ends.min(started + dialogue.terms.deadlines.auth);
@@ -42,25 +89,46 @@ pub(super) async fn log_in(
         .map_err(|answer| withhold(answer, login))
 }
 
+fn not_offered(login: &Login) -> String {
+    login.mechanism().map_or_else(
+        || "the relay offers neither AUTH PLAIN nor AUTH LOGIN, and SMTP_URL names a user".to_owned(),
+        |wanted| {
+            format!(
+                "the relay does not offer AUTH {}, which SMTP_URL asks for",
+                wanted.as_str()
+            )
+        },
+    )
+}
+
 /// AUTH with its challenges, to the reply that decides.
 async fn exchange(dialogue: &mut Dialogue, mechanism: Mechanism, login: &Login) -> Heard {
-    let unusable = |fault: lettre::transport::smtp::Error| Lost::Garbled(fault.to_string());
-    let mut command = Auth::new(mechanism, login.for_lettre(), None).map_err(unusable)?;
-    for round in 0..=CHALLENGES {
-        let written = dialogue.stream.write_command(command.to_string().as_bytes()).await;
+    let relay = dialogue.terms.relay.clone();
+    let (initial, responses) = mechanism.responses(login, (relay.host(), relay.port()));
+    let name = mechanism.as_str();
+    let mut command = match initial {
+        Some(initial) => format!("AUTH {name} {}\r\n", BASE64.encode(initial)),
+        None => format!("AUTH {name}\r\n"),
+    };
+    let mut responses = responses.into_iter();
+    loop {
+        let written = dialogue.stream.write_command(command.as_bytes()).await;
         written.map_err(|fault| Lost::Broken(fault.to_string()))?;
         let reply = dialogue.stream.read_reply().await?;
-        if reply.code != 334 || round == CHALLENGES {
-            return Ok(reply);
+        let next = responses.next();
+        match next {
+            Some(response) if reply.code == 334 => {
+                dialogue.terms.metrics.heard(&Ok(reply));
+                command = format!("{}\r\n", BASE64.encode(response));
+            }
+            None if reply.code == 334 => {
+                return Err(Lost::Garbled(
+                    "the relay asks for more than a user and a password".to_owned(),
+                ));
+            }
+            _ => return Ok(reply),
         }
-        let challenge = format!("334 {}\r\n", reply.on_one_line());
-        dialogue.terms.metrics.heard(&Ok(reply));
-        let challenge: Response = challenge
-            .parse()
-            .map_err(|_| Lost::Garbled("the relay's challenge cannot be read".to_owned()))?;
-        command = Auth::new_from_response(mechanism, login.for_lettre(), &challenge).map_err(unusable)?;
     }
-    Err(Lost::Garbled("the relay asks without end".to_owned()))
 }
 
 /// A relay that does not know AUTH may repeat the line it did not understand, password and all,
@@ -70,4 +138,20 @@ fn withhold(mut answer: Answer, login: &Login) -> Answer {
         answer.withhold_words();
     }
     answer
+}
+
+/// The forms in which AUTH carries a password.
+pub(super) fn carried(login: &Login, server: (&str, u16)) -> Vec<String> {
+    let mechanisms = [
+        Mechanism::Plain,
+        Mechanism::Login,
+        Mechanism::XOauth2,
+        Mechanism::OauthBearer,
+    ];
+    let forms = mechanisms.into_iter().flat_map(|mechanism| {
+        let (initial, responses) = mechanism.responses(login, server);
+        initial.into_iter().chain(responses)
+    });
+    let has_password = |form: &String| form.contains(login.password());
+    forms.filter(has_password).map(|form| BASE64.encode(form)).collect()
 }

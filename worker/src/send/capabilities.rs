@@ -1,7 +1,7 @@
 //! The relay's capabilities, from its reply to EHLO, as far as they are used.
 
-use lettre::transport::smtp::authentication::Mechanism;
-
+use super::auth::Mechanism;
+use super::relay::Login;
 use super::reply::Reply;
 
 /// The keywords that change what is sent.
@@ -18,8 +18,10 @@ pub(super) struct Capabilities {
     pub(super) eight_bit: bool,
     /// Addresses may be written in any script (RFC 6531).
     pub(super) any_script: bool,
-    /// The authentication mechanism to use.
+    /// The mechanism for a user and a password.
     pub(super) mechanism: Option<Mechanism>,
+    /// The mechanisms for an access token.
+    pub(super) for_tokens: Vec<Mechanism>,
 }
 
 impl Capabilities {
@@ -49,6 +51,14 @@ impl Capabilities {
         capabilities
     }
 
+    /// The mechanism for a login, which may ask for one.
+    pub(super) fn mechanism_for(&self, login: &Login) -> Option<Mechanism> {
+        match login.mechanism() {
+            Some(wanted) => self.for_tokens.contains(&wanted).then_some(wanted),
+            None => self.mechanism,
+        }
+    }
+
     fn take_mechanisms<'a>(&mut self, words: impl Iterator<Item = &'a str>) {
         for word in words {
             if word.eq_ignore_ascii_case("PLAIN") {
@@ -56,6 +66,9 @@ impl Capabilities {
             } else if word.eq_ignore_ascii_case("LOGIN") && self.mechanism.is_none() {
                 self.mechanism = Some(Mechanism::Login);
             }
+            let for_tokens = [Mechanism::XOauth2, Mechanism::OauthBearer];
+            let is_offered = |mechanism: &Mechanism| word.eq_ignore_ascii_case(mechanism.as_str());
+            self.for_tokens.extend(for_tokens.into_iter().filter(is_offered));
         }
     }
 }
@@ -91,10 +104,13 @@ mod tests {
                 eight_bit: true,
                 any_script: true,
                 mechanism: Some(Mechanism::Plain),
+                for_tokens: Vec::new(),
             }
         );
         assert_eq!(capabilities(&["relay", "SIZE 0"]).largest, Some(usize::MAX));
         assert_eq!(capabilities(&["relay", "AUTH=LOGIN"]).mechanism, Some(Mechanism::Login));
-        assert_eq!(capabilities(&["relay", "AUTH CRAM-MD5 XOAUTH2"]).mechanism, None);
+        let for_tokens = capabilities(&["relay", "AUTH CRAM-MD5 xoauth2 OAUTHBEARER"]);
+        assert_eq!(for_tokens.mechanism, None);
+        assert_eq!(for_tokens.for_tokens, [Mechanism::XOauth2, Mechanism::OauthBearer]);
     }
 }

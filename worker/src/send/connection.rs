@@ -126,7 +126,7 @@ impl Connection {
             capabilities = dialogue.say_hello(ends).await?;
         }
         if let Some(login) = terms.relay.login() {
-            auth::log_in(&mut dialogue, login, capabilities.mechanism, ends).await?;
+            auth::log_in(&mut dialogue, login, capabilities.mechanism_for(login), ends).await?;
         }
         Ok(Self {
             dialogue,

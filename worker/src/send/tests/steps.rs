@@ -126,3 +126,95 @@ async fn a_relay_that_repeats_the_password_is_not_quoted() {
         "{answer:?}"
     );
 }
+
+#[tokio::test]
+async fn the_words_of_challenges_do_not_matter() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "EHLO" => Act::Say("250-relay\r\n250 AUTH LOGIN\r\n".to_owned()),
+        "AUTH" => say("334 QmVudXR6ZXI/"),
+        "YWRH" => say("334"),
+        "C2VJCMV0" => say("235 welcome"),
+        _ => usual(moment),
+    })
+    .await;
+    let mailer = mailer_with(&format!("smtp://ada:secret@127.0.0.1:{}?tls=none", relay.port), quick());
+
+    let answer = send(&mailer, "a@example.com").await;
+
+    assert_eq!(answer.verdict, Verdict::Accepted, "{answer:?}");
+    assert_eq!(relay.count("c2VjcmV0"), 1, "{:?}", relay.heard());
+}
+
+#[tokio::test]
+async fn an_access_token_is_sent_by_the_mechanism_that_the_url_asks_for() {
+    for (name, offered, command) in [
+        (
+            "xoauth2",
+            "XOAUTH2",
+            // user=ada@example.org, auth=Bearer ya29.t-1
+            "AUTH XOAUTH2 dXNlcj1hZGFAZXhhbXBsZS5vcmcBYXV0aD1CZWFyZXIgeWEyOS50LTEBAQ==",
+        ),
+        (
+            "oauthbearer",
+            "OAUTHBEARER",
+            "AUTH OAUTHBEARER bixhPWFkYUBleGFtcGxlLm9yZy",
+        ),
+    ] {
+        let ehlo = format!("250-relay\r\n250 AUTH PLAIN LOGIN {offered}\r\n");
+        let relay = Relay::following(move |moment| match moment.verb {
+            "EHLO" => Act::Say(ehlo.clone()),
+            _ => usual(moment),
+        })
+        .await;
+        let url = format!(
+            "smtp://ada%40example.org:ya29.t-1@127.0.0.1:{}?tls=none&auth={name}",
+            relay.port
+        );
+
+        let answer = send(&mailer_with(&url, quick()), "a@example.com").await;
+
+        assert_eq!(answer.verdict, Verdict::Accepted, "{answer:?}");
+        let heard = relay.heard();
+        assert!(heard.iter().any(|line| line.contains(command)), "{heard:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_is_told_with_the_reply_after_the_challenge() {
+    for (name, response) in [("xoauth2", ""), ("oauthbearer", "AQ==")] {
+        let relay = Relay::following(|moment| match moment.verb {
+            "EHLO" => Act::Say("250-relay\r\n250 AUTH XOAUTH2 OAUTHBEARER\r\n".to_owned()),
+            "AUTH" => say("334 eyJzdGF0dXMiOiI0MDEifQ=="),
+            "" | "AQ==" => say("535 5.7.8 no longer valid"),
+            _ => usual(moment),
+        })
+        .await;
+        let url = format!("smtp://ada:token@127.0.0.1:{}?tls=none&auth={name}", relay.port);
+
+        let answer = send(&mailer_with(&url, quick()), "a@example.com").await;
+
+        assert_eq!(at(&answer), (trouble(TroubleClass::Auth), Phase::Auth));
+        assert_eq!(
+            (answer.code, answer.reply.as_str()),
+            (Some(535), "5.7.8 no longer valid")
+        );
+        assert!(relay.heard().contains(&format!("0: {response}")), "{:?}", relay.heard());
+    }
+    let without = Relay::following(usual).await;
+    let url = format!("smtp://ada:token@127.0.0.1:{}?tls=none&auth=xoauth2", without.port);
+    let answer = send(&mailer_with(&url, quick()), "a@example.com").await;
+    assert_eq!(at(&answer), (trouble(TroubleClass::Auth), Phase::Auth));
+    assert!(answer.reply.contains("does not offer AUTH XOAUTH2"), "{answer:?}");
+    assert_eq!(without.count("AUTH"), 0, "the token was sent as a password");
+}
+
+/// `OpenSMTPD` answers 503 to a second EHLO in the same state of the connection (RFC 5321, 4.1.4 allows it).
+#[tokio::test]
+async fn each_state_of_a_connection_has_one_ehlo() {
+    let relay = Relay::following(usual).await;
+    let mailer = mailer(&relay);
+    for _ in 0..3 {
+        assert_eq!(send(&mailer, "a@example.com").await.verdict, Verdict::Accepted);
+    }
+    assert_eq!((relay.connections(), relay.count("EHLO")), (1, 1));
+}

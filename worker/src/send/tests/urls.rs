@@ -34,6 +34,17 @@ fn urls_are_read() {
 }
 
 #[test]
+fn a_mechanism_for_tokens_needs_a_login() {
+    for (text, fault) in [
+        ("smtps://relay?auth=xoauth2", E::MechanismAlone),
+        ("smtps://u:t@relay?auth=cram-md5", E::Mechanism),
+        ("smtps://u:t@relay?auth=xoauth2&auth=xoauth2", E::Parameter),
+    ] {
+        assert_eq!(RelayUrl::parse(text, false).unwrap_err(), fault, "{text}");
+    }
+}
+
+#[test]
 fn user_and_password_are_decoded() {
     let url = RelayUrl::parse("smtps://ada%40example.org:p%C3%A4ss%2F+%3a@relay", false).unwrap();
     let login = url.login().unwrap();
