@@ -34,6 +34,7 @@ pub mod known_clients;
 pub mod ledger;
 pub mod left_out;
 pub mod months;
+pub mod relay_refusals;
 pub mod schema;
 pub mod selections;
 pub mod sessions;

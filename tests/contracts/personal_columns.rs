@@ -42,6 +42,10 @@ const TABLES: &[(&str, Column)] = &[
     ),
     ("known_devices", STAFF),
     ("merge_fields", TEXT),
+    (
+        "relay_refusals",
+        Exempt("what the relay refuses of everybody, in its words without addresses and names of recipients"),
+    ),
     ("selections", WEEK),
     ("sessions", STAFF),
     ("system_email_versions", TEXT),

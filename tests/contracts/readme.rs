@@ -68,7 +68,7 @@ fn numbered(prefix: &str, last: u32) -> Vec<String> {
 
 #[test]
 fn every_fault_has_its_row_and_every_row_its_test() {
-    let mut rows = numbered("", 67);
+    let mut rows = numbered("", 72);
     let kills = ["21a", "21b", "21c", "21d"].map(str::to_owned);
     rows.splice(21..21, kills);
     rows.insert(15, "15a".to_owned());

@@ -8,7 +8,7 @@ use shared::lifecycle::Lifecycle;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
-use worker::send::{Answer, Envelope, Mailer, RelayUrl, Settings, Shipment, Verdict};
+use worker::send::{Answer, Envelope, Mailer, Permit, RelayUrl, Settings, Shipment, Verdict};
 
 use crate::engine::Target;
 
@@ -81,6 +81,14 @@ impl Shipment for OneMail {
         Lane::Interactive
     }
 
+    fn batch(&self) -> uuid::Uuid {
+        uuid::Uuid::nil()
+    }
+
+    fn take_place(&mut self) -> Option<Permit<Self>> {
+        None
+    }
+
     fn may_start_body(&self) -> bool {
         true
     }
@@ -104,6 +112,7 @@ async fn sent_to_a_relay_that_ends_with(reply: Vec<u8>) -> Answer {
     let url = RelayUrl::parse(&url, false).unwrap();
     let mut settings = Settings::for_connections(1, "beckon.example.org");
     settings.deadlines.dot = DEADLINE;
+    settings.hold_alone = std::time::Duration::ZERO;
     let mailer = Mailer::new(url, settings, &Registry::new(), lifecycle.clone()).unwrap();
     let (answer, answered) = oneshot::channel();
     let envelope = Envelope::new(

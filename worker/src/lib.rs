@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod outcome;
 pub mod pipeline;
 pub mod presence;
+mod refusal_reports;
 pub mod retry;
 pub mod send;
 pub mod sending;
@@ -179,6 +180,13 @@ fn pipeline(settings: Settings, lifecycle: &Lifecycle, parts: &Parts<'_>) -> Res
     let send_settings = send::Settings::for_connections(settings.connections, hello);
     let pool = HashPool::start(settings.hash_threads, HASHES_WAITING_MAX)
         .map_err(|fault| StartError::System("start threads for hashing", fault))?;
+    let mailer = send::Mailer::new(
+        settings.relay,
+        send_settings,
+        parts.metrics.registry(),
+        lifecycle.clone(),
+    )?;
+    lifecycle.spawn(refusal_reports::record(db.clone(), mailer.clone(), lifecycle.clone()));
     Ok(Pipeline {
         claims: claim::Claims::new(
             lifecycle,
@@ -196,12 +204,7 @@ fn pipeline(settings: Settings, lifecycle: &Lifecycle, parts: &Parts<'_>) -> Res
             Arc::clone(counted),
         ),
         composer: compose::Composer::new(db.clone(), settings.letters),
-        mailer: send::Mailer::new(
-            settings.relay,
-            send_settings,
-            parts.metrics.registry(),
-            lifecycle.clone(),
-        )?,
+        mailer,
         settler: settle::Settler::start(lifecycle, db.clone(), Arc::clone(counted)),
         retries: settings.retries,
         metrics: Arc::clone(counted),

@@ -61,11 +61,8 @@ pub fn of_answer(
         Verdict::Refused { class } => Ending::Failed { reason: class.as_str() },
         Verdict::TryLater { class } => retries.retry(claim, Some(class)),
         Verdict::Unsure => retries.retry(claim, None),
-        Verdict::RelayTrouble { .. } if matches!(answer.phase, Phase::Rcpt | Phase::Data) => Ending::GivenBack {
-            after: GIVEN_BACK_LATE_AFTER,
-        },
-        Verdict::RelayTrouble { .. } | Verdict::NotBegun => Ending::GivenBack {
-            after: GIVEN_BACK_AFTER,
+        Verdict::SlowDown { .. } | Verdict::RelayTrouble { .. } | Verdict::NotBegun => Ending::GivenBack {
+            after: answer.retry_after.unwrap_or_else(|| given_back_after(answer)),
         },
     };
     Outcome {
@@ -78,6 +75,15 @@ pub fn of_answer(
         enhanced_code: answer.enhanced_code.clone(),
         reply: answer.reply.clone(),
         unknown: unknown(claim, answer),
+    }
+}
+
+fn given_back_after(answer: &Answer) -> Duration {
+    let is_late = matches!(answer.verdict, Verdict::RelayTrouble { .. }) && answer.phase >= Phase::Rcpt;
+    if is_late {
+        GIVEN_BACK_LATE_AFTER
+    } else {
+        GIVEN_BACK_AFTER
     }
 }
 

@@ -46,7 +46,8 @@ impl Presence {
             let relay = self.mailer.relay_state();
             let missing = self.broker.missing();
             let told = trouble(&relay, missing.as_ref());
-            if let Err(fault) = workers::say(&self.db, &self.name, self.began.elapsed(), told.as_ref()).await {
+            let rate = self.mailer.rate_limit();
+            if let Err(fault) = workers::say(&self.db, &self.name, self.began.elapsed(), told.as_ref(), rate).await {
                 debug!(error = %fault, "Could not say how this worker is");
             }
             sleep(REST).await;
@@ -71,15 +72,22 @@ impl Presence {
 /// The relay's first: while it is in trouble the broker is left alone.
 fn trouble(relay: &RelayState, broker: Option<&Missing>) -> Option<Told> {
     match relay {
-        RelayState::Down { since, trouble, reason } => Some(Told {
+        RelayState::Down {
+            since,
+            trouble,
+            refusal,
+            reason,
+        } => Some(Told {
             trouble: *trouble,
             lasts: since.elapsed(),
             words: Some(reason.clone()),
+            refusal: refusal.map(str::to_owned),
         }),
         RelayState::Up => broker.map(|missing| Told {
             trouble: WorkerTrouble::BrokerAway,
             lasts: missing.since.elapsed(),
             words: None,
+            refusal: None,
         }),
     }
 }
@@ -93,6 +101,7 @@ mod tests {
         let relay = RelayState::Down {
             since: std::time::Instant::now(),
             trouble: WorkerTrouble::RelaySilent,
+            refusal: None,
             reason: "no answer in time at greeting".to_owned(),
         };
         let missing = Missing {

@@ -12,6 +12,7 @@ use shared::password::Password;
 use shared::trace::now;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+use uuid::Uuid;
 
 /// A mail on its way to the relay.
 pub struct Sending {
@@ -25,7 +26,7 @@ pub struct Sending {
     retries: Retries,
     metrics: Arc<crate::metrics::WorkerMetrics>,
     settler: Settler,
-    permit: Permit<Self>,
+    permit: Option<Permit<Self>>,
 }
 
 impl Sending {
@@ -48,7 +49,7 @@ impl Sending {
             retries: pipeline.retries,
             metrics: Arc::clone(&pipeline.metrics),
             settler: pipeline.settler.clone(),
-            permit,
+            permit: Some(permit),
         }
     }
 }
@@ -68,6 +69,14 @@ impl Shipment for Sending {
 
     fn lane(&self) -> Lane {
         self.held.work.lane
+    }
+
+    fn batch(&self) -> Uuid {
+        self.held.claim.batch
+    }
+
+    fn take_place(&mut self) -> Option<Permit<Self>> {
+        self.permit.take()
     }
 
     fn may_start_body(&self) -> bool {

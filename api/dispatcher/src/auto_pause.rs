@@ -13,6 +13,7 @@ use crate::metrics::DispatcherMetrics;
 use serde_json::json;
 use shared::batch::Brake;
 use shared::store::brake::{self as rows, Running};
+use shared::store::relay_refusals::{self, RefusedBatch, RelayRefusal};
 use shared::store::{Db, StoreResult};
 use shared::trouble::WorkerTrouble;
 use std::collections::HashMap;
@@ -38,6 +39,9 @@ const POLICY_PERCENT: i64 = 50;
 /// How long every worker must be refused. What passes by itself, as a name server's hiccup does, must
 /// not need a person.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
+
+/// Mails of a batch that may be refused for our account's sake while others are accepted.
+const REFUSED_MOST: i32 = 20;
 
 /// A batch that somebody let go on is left alone for so long: workers ask a relay in trouble every
 /// minute or so, and must find out first whether it takes mail again.
@@ -124,7 +128,31 @@ impl AutoPause {
     /// Pauses what should not go on.
     async fn look(&mut self) -> StoreResult<()> {
         self.look_at_failures().await?;
+        self.look_at_refusals().await?;
         self.look_at_the_relay().await
+    }
+
+    /// Pauses batches whose mails are refused for our account's sake, or for their letter's.
+    async fn look_at_refusals(&self) -> StoreResult<()> {
+        for RefusedBatch { resumed_at, refusal } in relay_refusals::refused(&self.db, REFUSED_MOST).await? {
+            let running = Running {
+                batch: refusal.batch,
+                resumed_at,
+                unknown: 0,
+                policy: 0,
+            };
+            let brake = match refusal.class.as_str() {
+                "policy" if refusal.is_everybodys => Brake::Policy,
+                _ => Brake::Relay,
+            };
+            let details = json!({
+                "brake": brake.as_str(),
+                "class": refusal.class,
+                "affected": refusal.affected,
+            });
+            self.pause(&running, brake, &words_of(&refusal), details).await?;
+        }
+        Ok(())
     }
 
     async fn look_at_failures(&mut self) -> StoreResult<()> {
@@ -175,12 +203,13 @@ impl AutoPause {
     }
 
     async fn look_at_the_relay(&self) -> StoreResult<()> {
-        let Some(trouble) = rows::refused_everywhere(&self.db, REFUSED_FOR).await? else {
+        let Some(refused) = rows::refused_everywhere(&self.db, REFUSED_FOR).await? else {
             return Ok(());
         };
-        let words = match trouble {
-            WorkerTrouble::RelayRefusesSender => "your mail server refuses our sender address",
-            _ => "your mail server turns us away",
+        let words = match (refused.trouble, refused.refusal.as_deref()) {
+            (WorkerTrouble::RelayRefusesSender, _) => words_of_class("sender_refused"),
+            (_, Some(class)) => words_of_class(class),
+            (_, None) => words_of_class("policy"),
         };
         for running in rows::running(&self.db, RESUMED_FOR).await? {
             let details = json!({ "brake": Brake::Relay.as_str() });
@@ -201,6 +230,33 @@ impl AutoPause {
         }
         Ok(())
     }
+}
+
+/// What the relay refuses, in words.
+fn words_of_class(class: &str) -> &'static str {
+    match class {
+        "sender_refused" => "your mail server refuses our sender address",
+        "auth" => "your mail server wants a login, or another one than Beckon has",
+        "relaying_denied" => "your mail server does not pass our mail on to other domains",
+        "quota" => "your mail server takes no more mail from this account for now",
+        _ => "your mail server turns us away",
+    }
+}
+
+/// The same with the relay's words, where nearly all recipients of a batch got them.
+fn words_of(refusal: &RelayRefusal) -> String {
+    let codes = [refusal.code.map(|code| code.to_string()), refusal.enhanced_code.clone()];
+    let codes = codes.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    // The enhanced code stands in front of the words already.
+    let said = match &refusal.enhanced_code {
+        Some(enhanced) => refusal.words.trim_start_matches(enhanced.as_str()).trim(),
+        None => refusal.words.trim(),
+    };
+    let cause = match refusal.class.as_str() {
+        class @ ("sender_refused" | "auth" | "relaying_denied" | "quota") => words_of_class(class),
+        _ => "your mail server gives nearly every recipient the same refusal",
+    };
+    format!("{cause}. It says “{codes} {said}”")
 }
 
 #[cfg(test)]

@@ -62,19 +62,35 @@ pub async fn ended(db: &Db, running: &Running) -> StoreResult<i64> {
     Ok(within(counting.fetch_one(db)).await?.n)
 }
 
-/// What every worker that runs has met for this long, if the relay refuses us: our sender, or us.
-pub async fn refused_everywhere(db: &Db, lasting: Duration) -> StoreResult<Option<WorkerTrouble>> {
+/// What the relay refuses of all mail.
+#[derive(Clone, Debug)]
+pub struct RefusedEverywhere {
+    /// What the workers have met.
+    pub trouble: WorkerTrouble,
+    /// Its class, where it is our sender, login or account.
+    pub refusal: Option<String>,
+}
+
+/// What every worker that runs has met for this long, if the relay refuses us: our sender, our account, or us.
+pub async fn refused_everywhere(db: &Db, lasting: Duration) -> StoreResult<Option<RefusedEverywhere>> {
     let asking = sqlx::query!(
-        r#"select (array_agg(trouble order by trouble_since))[1] as "trouble: WorkerTrouble"
+        r#"select (array_agg(trouble order by trouble_since))[1] as "trouble: WorkerTrouble",
+                  (array_agg(refusal order by trouble_since))[1] as refusal
            from workers
            where stopped_at is null and seen_at > now() - make_interval(secs => $1)
            having bool_and(coalesce(
-               trouble in ('relay_refuses_sender', 'relay_turns_away')
+               (trouble in ('relay_refuses_sender', 'relay_turns_away') or refusal is not null)
                    and trouble_since < now() - make_interval(secs => $2), false))"#,
         seconds(SILENCE),
         seconds(lasting),
     );
-    Ok(within(asking.fetch_optional(db)).await?.and_then(|row| row.trouble))
+    let row = within(asking.fetch_optional(db)).await?;
+    Ok(row.and_then(|row| {
+        Some(RefusedEverywhere {
+            trouble: row.trouble?,
+            refusal: row.refusal,
+        })
+    }))
 }
 
 /// The running batches of the bulk lane that nobody has let go on within this time.

@@ -16,22 +16,27 @@ pub struct Told {
     pub lasts: Duration,
     /// The relay's or the line's own words; nothing that could name a person or hold a secret.
     pub words: Option<String>,
+    /// What the relay refuses of every mail, where that is our sender, login or account.
+    pub refusal: Option<String>,
 }
 
 /// Says that a worker is there, how old it is, and how it is.
-pub async fn say(db: &Db, name: &str, age: Duration, told: Option<&Told>) -> StoreResult<()> {
+/// `rate_limit` is how many mails a second it sends because the relay throttled it.
+pub async fn say(db: &Db, name: &str, age: Duration, told: Option<&Told>, rate_limit: Option<f64>) -> StoreResult<()> {
     let saying = sqlx::query!(
-        "insert into workers (name, started_at, trouble, trouble_since, trouble_told)
-         values ($1, now() - make_interval(secs => $2), $3, now() - make_interval(secs => $4), $5)
+        "insert into workers (name, started_at, trouble, trouble_since, trouble_told, refusal, rate_limit)
+         values ($1, now() - make_interval(secs => $2), $3, now() - make_interval(secs => $4), $5, $6, $7)
          on conflict (name) do update
          set seen_at = now(), stopped_at = null, started_at = excluded.started_at,
              trouble = excluded.trouble, trouble_since = excluded.trouble_since,
-             trouble_told = excluded.trouble_told",
+             trouble_told = excluded.trouble_told, refusal = excluded.refusal, rate_limit = excluded.rate_limit",
         name,
         seconds(age),
         told.map(|told| told.trouble) as _,
         told.map(|told| seconds(told.lasts)),
         told.and_then(|told| told.words.as_deref()),
+        told.and_then(|told| told.refusal.as_deref()),
+        rate_limit,
     );
     within(saying.execute(db)).await?;
     Ok(())
@@ -41,7 +46,8 @@ pub async fn say(db: &Db, name: &str, age: Duration, told: Option<&Told>) -> Sto
 pub async fn leave(db: &Db, name: &str) -> StoreResult<()> {
     let leaving = sqlx::query!(
         "update workers
-         set seen_at = now(), stopped_at = now(), trouble = null, trouble_since = null, trouble_told = null
+         set seen_at = now(), stopped_at = now(), trouble = null, trouble_since = null, trouble_told = null,
+             refusal = null, rate_limit = null
          where name = $1",
         name,
     );

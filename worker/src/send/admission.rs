@@ -116,7 +116,11 @@ impl<S: Shipment> State<S> {
             Lane::Interactive => 1,
             Lane::Bulk => (ahead / 2).clamp(1, WORTH),
         };
-        ((connections + ahead).saturating_sub(admissions.in_hand), worth)
+        let most = connections + ahead;
+        match self.flow.pace.work_in_hand(now) {
+            Some(in_hand) => (in_hand.min(most).saturating_sub(admissions.in_hand), 1),
+            None => (most.saturating_sub(admissions.in_hand), worth),
+        }
     }
 }
 

@@ -41,6 +41,13 @@ impl Envelope {
             .any(|address| address.chars().any(char::is_control))
     }
 
+    /// Whether words name the sender and not the recipient: then they are about the sender.
+    pub(super) fn is_only_sender_in(&self, words: &str) -> bool {
+        let words = words.to_ascii_lowercase();
+        let [sender, recipient] = self.both().map(str::to_ascii_lowercase);
+        words.contains(&sender) && !words.contains(&recipient)
+    }
+
     fn both(&self) -> [&str; 2] {
         [self.sender.as_ref(), self.recipient.as_ref()]
     }

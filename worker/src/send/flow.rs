@@ -8,6 +8,7 @@
 //!   mail is claimed, and after growing pauses one connection is tried. Once the relay lets it in, a
 //!   few mails go first, because a relay can accept connections and still refuse our sender. The
 //!   first answer about a mail closes the circuit. A new process begins in this state too.
+//! - **Rate** ([`super::pace`]): limited once the relay throttles.
 //! - **Doubt**: a connect that fails while others are open may be a limit or an outage. If those
 //!   others bring no answer for a while, it is an outage.
 
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use prometheus::IntGauge;
 use shared::reconnect::Delays;
 
+use super::pace::Pace;
 use super::settings::Settings;
 use super::told::warn_of;
 use super::verdict::Answer;
@@ -64,6 +66,7 @@ pub(super) struct Flow {
     good_answers: u64,
     doubt: Option<Doubt>,
     delays: Delays,
+    pub(super) pace: Pace,
     limit_gauge: IntGauge,
     up_gauge: IntGauge,
 }
@@ -104,7 +107,7 @@ impl Default for Widening {
 }
 
 impl Flow {
-    pub(super) fn new(settings: &Settings, limit_gauge: IntGauge, up_gauge: IntGauge) -> Self {
+    pub(super) fn new(settings: &Settings, pace: Pace, limit_gauge: IntGauge, up_gauge: IntGauge) -> Self {
         let most = settings.connections.max(1);
         limit_gauge.set(i64::try_from(most).unwrap_or(i64::MAX));
         Self {
@@ -120,6 +123,7 @@ impl Flow {
             good_answers: 0,
             doubt: None,
             delays: Delays::between(settings.first_probe, settings.longest_probe),
+            pace,
             limit_gauge,
             up_gauge,
         }
@@ -228,6 +232,24 @@ impl Flow {
             self.open(answer, now);
         }
         is_the_relays
+    }
+
+    /// Before the relay has answered about any mail, mail to one domain met trouble. It may be the domain's, so
+    /// the circuit stays closed, and one mail after the other is tried, until [`PATIENCE`] domains have it.
+    /// Whether this opened the circuit.
+    pub(super) fn suspect(&mut self, answer: &Answer, now: Instant) -> bool {
+        if self.troubles + 1 >= PATIENCE || !self.may_connect() {
+            return self.trouble(answer, now);
+        }
+        self.troubles += 1;
+        if self.down.is_none() {
+            warn_of(answer, Duration::ZERO);
+            self.down = Some((now, answer.clone()));
+            self.up_gauge.set(0);
+        }
+        self.circuit = Circuit::HalfOpen;
+        self.trial_began = None;
+        false
     }
 
     /// The relay gave an answer about a mail, whatever it was. A mail that was under way when the

@@ -13,12 +13,13 @@ use tokio::sync::Notify;
 
 use super::admission::Permit;
 use super::connection::{Connection, Terms};
+use super::evidence::AccountRefusal;
 use super::metrics::SmtpMetrics;
 use super::outbox::{Health, Outbox};
 use super::relay::{RelayUrl, Security};
 use super::settings::Settings;
 use super::tls::{TrustError, trust};
-use super::told::{told, told_on_pages, trouble};
+use super::told::{refusal, told, told_on_pages, trouble};
 use super::transaction::Shipment;
 use super::upkeep;
 
@@ -47,6 +48,8 @@ pub enum RelayState {
         since: Instant,
         /// What kind of trouble it is.
         trouble: WorkerTrouble,
+        /// What the relay refuses, where it is our sender, login or account.
+        refusal: Option<&'static str>,
         /// What the relay said, or what became of the connection; nothing that could name a
         /// recipient or repeat a login.
         reason: String,
@@ -137,6 +140,16 @@ impl<S: Shipment> Mailer<S> {
             .await;
     }
 
+    /// Refusals that were about our sender, login or account, since this was last asked.
+    pub fn take_account_refusals(&self) -> Vec<AccountRefusal> {
+        self.outbox.state().answers.take_reports()
+    }
+
+    /// Mails a second that are sent because the relay throttled; none while nothing is limited.
+    pub fn rate_limit(&self) -> Option<f64> {
+        self.outbox.state().flow.pace.rate()
+    }
+
     /// Whether the relay takes mails.
     pub fn relay_state(&self) -> RelayState {
         match self.outbox.state().flow.down() {
@@ -144,6 +157,7 @@ impl<S: Shipment> Mailer<S> {
             Some((since, answer)) => RelayState::Down {
                 since: *since,
                 trouble: trouble(answer),
+                refusal: refusal(answer),
                 reason: told_on_pages(answer),
             },
         }

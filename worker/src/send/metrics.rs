@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::{
-    Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
 };
 
 use super::phase::Phase;
@@ -28,6 +28,17 @@ const CONNECT_TROUBLES: [TroubleClass; 8] = [
     TroubleClass::Protocol,
 ];
 
+/// What can be wrong with our sender, login or account.
+const ACCOUNT_TROUBLES: [TroubleClass; 7] = [
+    TroubleClass::Auth,
+    TroubleClass::SenderRefused,
+    TroubleClass::RelayingDenied,
+    TroubleClass::Quota,
+    TroubleClass::Policy,
+    TroubleClass::ContentTooLarge,
+    TroubleClass::Refused,
+];
+
 /// The metrics of one [`Mailer`](super::Mailer); every label is there from the start.
 #[derive(Debug)]
 pub(super) struct SmtpMetrics {
@@ -36,6 +47,10 @@ pub(super) struct SmtpMetrics {
     pub(super) allowed: IntGauge,
     pub(super) wait: Histogram,
     pub(super) relay_up: IntGauge,
+    pub(super) rate: Gauge,
+    pub(super) throttled: IntCounter,
+    set_aside: IntGauge,
+    account_refusals: IntCounterVec,
     connects: IntCounterVec,
     phases: Vec<Histogram>,
     replies: [IntCounter; 5],
@@ -77,6 +92,9 @@ impl SmtpMetrics {
             "beckon_relay_up",
             "1 while this worker hands mails to the relay, 0 from the moment it holds them back because of trouble until a mail has passed again.",
         )?;
+        let (rate, throttled) = rate(&add)?;
+        let set_aside = set_aside(&add)?;
+        let account_refusals = account_refusals(&add)?;
         connects.with_label_values(&["ok"]);
         for class in CONNECT_TROUBLES {
             connects.with_label_values(&[class.as_str()]);
@@ -88,6 +106,10 @@ impl SmtpMetrics {
             allowed,
             wait: wait.with_label_values::<&str>(&[]),
             relay_up,
+            rate,
+            throttled,
+            set_aside,
+            account_refusals,
             connects,
             phases: Phase::ALL
                 .iter()
@@ -101,6 +123,14 @@ impl SmtpMetrics {
         self.connects
             .with_label_values(&[trouble.map_or("ok", TroubleClass::as_str)])
             .inc();
+    }
+
+    pub(super) fn account_refused(&self, class: TroubleClass) {
+        self.account_refusals.with_label_values(&[class.as_str()]).inc();
+    }
+
+    pub(super) fn show_set_aside(&self, domains: usize) {
+        self.set_aside.set(i64::try_from(domains).unwrap_or(i64::MAX));
     }
 
     pub(super) fn took(&self, phase: Phase, time: Duration) {
@@ -123,6 +153,37 @@ impl SmtpMetrics {
     }
 }
 
+fn rate(add: &Declare<'_>) -> Result<(Gauge, IntCounter), prometheus::Error> {
+    let rate = add.rate(
+        "beckon_smtp_rate_limit",
+        "Mails a second that this worker sends because the relay throttled it; 0 while nothing is limited.",
+    )?;
+    let throttled = add.counter(
+        "beckon_smtp_throttled_total",
+        "Mails that the relay refused because more were sent than it takes in that time; they are sent seconds later and spend no attempt.",
+    )?;
+    Ok((rate, throttled))
+}
+
+fn set_aside(add: &Declare<'_>) -> Result<IntGauge, prometheus::Error> {
+    add.gauge(
+        "beckon_smtp_domains_set_aside",
+        "Recipient domains whose mail this worker does not offer for a while, because the relay hung up on it or answered 421.",
+    )
+}
+
+fn account_refusals(add: &Declare<'_>) -> Result<IntCounterVec, prometheus::Error> {
+    let refusals = add.counters(
+        "beckon_smtp_account_refusals_total",
+        "Mails that the relay refused because of our sender, login or account and not because of their recipient, by the kind of trouble; they wait and spend no attempt.",
+        "class",
+    )?;
+    for class in ACCOUNT_TROUBLES {
+        refusals.with_label_values(&[class.as_str()]);
+    }
+    Ok(refusals)
+}
+
 /// Declares a metric and shows it on the page.
 struct Declare<'a>(&'a Registry);
 
@@ -134,6 +195,14 @@ impl Declare<'_> {
 
     fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
         self.shown(IntGauge::new(name, help)?)
+    }
+
+    fn rate(&self, name: &str, help: &str) -> Result<Gauge, prometheus::Error> {
+        self.shown(Gauge::new(name, help)?)
+    }
+
+    fn counter(&self, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {
+        self.shown(IntCounter::new(name, help)?)
     }
 
     fn gauges(&self, name: &str, help: &str, label: &str) -> Result<IntGaugeVec, prometheus::Error> {

@@ -9,28 +9,35 @@
 //!   may be claimed, `flow` controls how many connections there are and whether any mail is sent.
 //! - `sender` is one connection's task: `connect` reaches the relay, `connection` opens the SMTP
 //!   session, `auth` logs in, `transaction` sends one mail after the other.
-//! - `stream` and `reply_codec` read and write bytes; `verdict` is the decision table: phase, code and
-//!   enhanced code to what it means for the mail.
+//! - `stream` and `reply_codec` read and write bytes; `scope` is the table of replies: whom a reply is about
+//!   and what follows. `refusals` tells a refusal of one recipient from one of everybody, `answers` and `evidence` act on it,
+//!   `set_aside` has the domains and batches that are not offered for a while, `pace` the rate the relay takes.
 //!
 //! lettre provides addresses and the responses of authentication. The dialogue is this module's own,
 //! because lettre's pool, given a time-out, keeps a connection whose reply is still to come and takes
 //! it for the next mail's, its connections wait forever, and it accepts a 354 as final success.
 
 mod admission;
+mod answers;
 mod auth;
 mod capabilities;
 mod connect;
 mod connection;
 mod envelope;
+mod evidence;
 mod flow;
 mod mailer;
 mod metrics;
 mod outbox;
+mod pace;
 mod phase;
+mod refusals;
 mod relay;
 mod reply;
 mod reply_codec;
+mod scope;
 mod sender;
+mod set_aside;
 mod settings;
 mod slot;
 mod stream;
@@ -46,10 +53,12 @@ mod tests;
 
 pub use admission::Permit;
 pub use envelope::Envelope;
+pub use evidence::AccountRefusal;
 pub use mailer::{Mailer, MailerError, RelayState, check};
 pub use phase::Phase;
 pub use relay::{RelayUrl, RelayUrlError, Security};
 pub use reply::{Lost, Reply};
+pub use scope::Scope;
 pub use settings::{Deadlines, Settings};
 pub use tls::TrustError;
 pub use transaction::Shipment;

@@ -16,7 +16,9 @@ use tokio::sync::{Notify, watch};
 
 use super::admission::Admissions;
 use super::connection::Terms;
+use super::evidence::Answers;
 use super::flow::{Circuit, Flow};
+use super::pace::Pace;
 use super::phase::Phase;
 use super::sender;
 use super::settings::Settings;
@@ -24,13 +26,16 @@ use super::slot::Slot;
 use super::told::told;
 use super::transaction::Shipment;
 use super::trouble::TroubleClass;
-use super::verdict::{Answer, Verdict};
+use super::verdict::Answer;
 
 /// One in ten connections, at least one, is kept free of bulk mail.
 const KEPT_DIVISOR: usize = 10;
 
+/// While the rate is limited, one mail in five is a bulk mail when both lanes wait.
+const IN_A_ROW: u32 = 4;
+
 /// How often a mail is offered over another connection because one that had been idle was dead.
-const ROUNDS: u8 = 3;
+pub(super) const ROUNDS: u8 = 3;
 
 /// How many of so many connections bulk mail may have. Of a single one there is nothing to keep.
 pub(super) const fn for_bulk(connections: usize) -> usize {
@@ -73,6 +78,9 @@ pub(super) struct State<S> {
     bulk_busy: usize,
     pub(super) admissions: Admissions,
     pub(super) flow: Flow,
+    pub(super) answers: Answers<S>,
+    /// Mails of the interactive lane that went in a row while the rate was limited.
+    in_a_row: u32,
 }
 
 /// Connections by what they are at.
@@ -87,12 +95,15 @@ pub(super) struct Connections {
 pub(super) struct Queued<S> {
     pub(super) mail: S,
     since: Instant,
-    rounds: u8,
+    pub(super) rounds: u8,
+    /// When a connection took it.
+    pub(super) taken_at: Instant,
 }
 
 impl<S: Shipment> Outbox<S> {
     pub(super) fn new(terms: Terms, settings: Settings, lifecycle: Lifecycle) -> Arc<Self> {
         let (limit, up) = (terms.metrics.allowed.clone(), terms.metrics.relay_up.clone());
+        let pace = Pace::new(terms.metrics.rate.clone(), terms.metrics.throttled.clone());
         Arc::new(Self {
             state: Mutex::new(State {
                 interactive: VecDeque::new(),
@@ -101,7 +112,9 @@ impl<S: Shipment> Outbox<S> {
                 connections: Connections::default(),
                 bulk_busy: 0,
                 admissions: Admissions::default(),
-                flow: Flow::new(&settings, limit, up),
+                flow: Flow::new(&settings, pace, limit, up),
+                answers: Answers::default(),
+                in_a_row: 0,
             }),
             terms: Arc::new(terms),
             settings,
@@ -127,11 +140,23 @@ impl<S: Shipment> Outbox<S> {
             drop(state);
             return finish_all(mails, &answer);
         }
+        let mut set_aside = Vec::new();
         for mail in mails {
-            let (since, rounds) = (now, 0);
-            state.queue(mail.lane()).push_back(Queued { mail, since, rounds });
+            match state.answers.set_aside_for(&mail, now) {
+                Some(answer) => set_aside.push((mail, answer)),
+                None => state.queue(mail.lane()).push_back(Queued {
+                    mail,
+                    since: now,
+                    rounds: 0,
+                    taken_at: now,
+                }),
+            }
         }
         self.balance(&mut state);
+        drop(state);
+        for (mail, answer) in set_aside {
+            mail.finish(answer);
+        }
     }
 
     /// The next mail for a connection, which joins the idle ones when there is none.
@@ -164,10 +189,11 @@ impl<S: Shipment> Outbox<S> {
     /// interactive lane never wait for another mail's dot.
     pub(super) fn pop_ahead(&self) -> Option<Queued<S>> {
         let mut state = self.state();
-        if !state.interactive.is_empty() {
+        if !state.interactive.is_empty() || state.flow.pace.is_limited() {
             return None;
         }
-        let next = state.bulk.pop_front()?;
+        let mut next = state.bulk.pop_front()?;
+        next.taken_at = Instant::now();
         self.observe_wait(&next);
         Some(next)
     }
@@ -185,35 +211,6 @@ impl<S: Shipment> Outbox<S> {
             let mut state = self.state();
             state.bulk_busy = state.bulk_busy.saturating_sub(1);
             self.balance(&mut state);
-        }
-    }
-
-    /// A mail has its answer. `was_used` says that its connection had carried others before.
-    pub(super) fn finish(self: &Arc<Self>, mut queued: Queued<S>, answer: Answer, was_used: bool) {
-        if was_used && queued.rounds < ROUNDS && had_died(&answer) {
-            queued.rounds += 1;
-            return self.put_back(queued);
-        }
-        self.learn(&answer);
-        queued.mail.finish(answer);
-    }
-
-    fn learn(self: &Arc<Self>, answer: &Answer) {
-        let now = Instant::now();
-        let mut state = self.state();
-        if is_relays_own(answer) {
-            if state.flow.trouble(answer, now) {
-                self.circuit_opened(state, None);
-            }
-        } else if answer.code.is_some() {
-            // The relay took the sender and looked at the mail.
-            let before = (state.flow.has_answered(), state.flow.limit());
-            state.flow.answered(now);
-            if before != (true, state.flow.limit()) {
-                self.set_health(Health::Up);
-                state.admissions.wake();
-                self.balance(&mut state);
-            }
         }
     }
 
@@ -245,6 +242,7 @@ impl<S: Shipment> Outbox<S> {
     pub(super) fn balance(self: &Arc<Self>, state: &mut State<S>) {
         let bulk_room = for_bulk(state.flow.limit()).saturating_sub(state.bulk_busy);
         let waiting = state.interactive.len() + state.bulk.len().min(bulk_room);
+        let waiting = waiting.min(state.flow.pace.available(Instant::now()));
         let woken = state.wake_idle(waiting);
         let wanted = (waiting - woken).saturating_sub(state.connections.opening);
         let room = state.flow.limit().saturating_sub(state.connections.total());
@@ -290,15 +288,41 @@ impl<S: Shipment> State<S> {
     }
 
     fn pop(&mut self) -> Option<Queued<S>> {
-        if let Some(queued) = self.interactive.pop_front() {
-            return Some(queued);
-        }
-        if self.bulk_busy >= for_bulk(self.flow.limit()) {
+        let now = Instant::now();
+        let may_bulk = !self.bulk.is_empty() && self.bulk_busy < for_bulk(self.flow.limit());
+        if (self.interactive.is_empty() && !may_bulk) || !self.flow.pace.take(now) {
             return None;
         }
-        let queued = self.bulk.pop_front()?;
-        self.bulk_busy += 1;
+        let is_bulks_turn = self.interactive.is_empty() || (self.flow.pace.is_limited() && self.in_a_row >= IN_A_ROW);
+        let mut queued = if may_bulk && is_bulks_turn {
+            self.bulk_busy += 1;
+            self.in_a_row = 0;
+            self.bulk.pop_front()?
+        } else {
+            self.in_a_row += 1;
+            self.interactive.pop_front()?
+        };
+        queued.taken_at = now;
         Some(queued)
+    }
+
+    /// Whether nothing waits and nothing is with the relay.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.interactive.is_empty() && self.bulk.is_empty() && self.connections.open <= self.idle.len()
+    }
+
+    /// Takes the waiting mails that are set aside, with their answers.
+    pub(super) fn take_set_aside(&mut self, now: Instant) -> Vec<(S, Answer)> {
+        let mut taken = Vec::new();
+        for queue in [&mut self.interactive, &mut self.bulk] {
+            for queued in std::mem::take(queue) {
+                match self.answers.set_aside_for(&queued.mail, now) {
+                    Some(answer) => taken.push((queued.mail, answer)),
+                    None => queue.push_back(queued),
+                }
+            }
+        }
+        taken
     }
 
     /// Wakes so many idle connections at most; how many is the answer.
@@ -341,22 +365,5 @@ pub(super) fn stopping() -> Answer {
 fn finish_all<S: Shipment>(mails: Vec<S>, answer: &Answer) {
     for mail in mails {
         mail.finish(answer.clone());
-    }
-}
-
-/// Whether a connection that had been idle ended before the relay took notice of the mail. A 421 to
-/// the first command is how many relays end one, after a time or after a number of mails.
-fn had_died(answer: &Answer) -> bool {
-    let is_trouble = matches!(answer.verdict, Verdict::TryLater { .. } | Verdict::RelayTrouble { .. });
-    answer.phase == Phase::Mail && is_trouble && matches!(answer.code, None | Some(421))
-}
-
-/// Whether the answer tells of the relay and not of the mail. Silence does, in whatever phase: if it
-/// is this mail that the relay cannot bear, the good answers to the others will outweigh it.
-fn is_relays_own(answer: &Answer) -> bool {
-    match answer.verdict {
-        Verdict::RelayTrouble { .. } | Verdict::Unsure => true,
-        Verdict::TryLater { .. } => matches!(answer.code, None | Some(421)),
-        Verdict::Accepted | Verdict::Refused { .. } | Verdict::NotBegun => false,
     }
 }

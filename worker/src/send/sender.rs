@@ -17,6 +17,10 @@ use super::verdict::Answer;
 /// nothing by it.
 const AHEAD_BELOW: Duration = Duration::from_millis(250);
 
+/// Refusals in a row after which a connection ends. Postfix answers slowly after ten errors and hangs up after
+/// twenty; others call it a dictionary attack sooner.
+const REFUSALS_MOST: u32 = 5;
+
 /// Runs a connection to its end.
 pub(super) async fn run<S: Shipment>(mut slot: Slot<S>) {
     let outbox = Arc::clone(&slot.outbox);
@@ -32,6 +36,7 @@ pub(super) async fn run<S: Shipment>(mut slot: Slot<S>) {
                 outbox,
                 connection,
                 dot_took: Duration::ZERO,
+                refusals: 0,
             };
             sender.send_all().await;
             slot.closing();
@@ -45,6 +50,8 @@ struct Sender<S: Shipment> {
     outbox: Arc<Outbox<S>>,
     connection: Connection,
     dot_took: Duration,
+    /// Refusals since the last accepted mail.
+    refusals: u32,
 }
 
 impl<S: Shipment> Sender<S> {
@@ -64,6 +71,7 @@ impl<S: Shipment> Sender<S> {
             if ahead.is_none() {
                 self.outbox.release(lane);
             }
+            self.count_refusals(&answer);
             self.outbox.finish(queued, answer, was_used);
             if !self.connection.is_clean
                 && let Some(queued) = ahead.take()
@@ -75,6 +83,17 @@ impl<S: Shipment> Sender<S> {
                 self.connection.is_clean = false;
                 return;
             }
+            if ahead.is_none() && self.refusals >= REFUSALS_MOST {
+                return;
+            }
+        }
+    }
+
+    fn count_refusals(&mut self, answer: &Answer) {
+        match answer.code {
+            Some(400..) => self.refusals += 1,
+            Some(_) => self.refusals = 0,
+            None => {}
         }
     }
 
@@ -153,6 +172,7 @@ impl<S: Shipment> Sender<S> {
         let may = lane == Lane::Bulk
             && self.connection.capabilities.pipelining
             && self.dot_took < AHEAD_BELOW
+            && self.refusals + 1 < REFUSALS_MOST
             && !self.connection.time_left(settings.age_limit).is_zero()
             && !self.outbox.is_unwanted();
         let queued = may.then(|| self.outbox.pop_ahead()).flatten()?;

@@ -95,6 +95,10 @@ pub struct Settings {
     /// good answer before the relay counts as gone. When the relay says why it takes no connection,
     /// it is there, and they have ten times as long.
     pub doubt: Duration,
+    /// How long a refusal that may be about anybody is kept until others tell whom it is about,
+    pub hold_limit: Duration,
+    /// and how long when nothing else is under way that could tell.
+    pub hold_alone: Duration,
     /// The first pause before a relay in trouble is asked again.
     pub first_probe: Duration,
     /// The pauses double up to this one.
@@ -122,6 +126,8 @@ impl Settings {
             age_limit: Duration::from_mins(5),
             hello_name: hello_name.into(),
             doubt: Duration::from_secs(2),
+            hold_limit: Duration::from_secs(15),
+            hold_alone: Duration::from_secs(1),
             first_probe: Duration::from_secs(1),
             longest_probe: Duration::from_mins(1),
         }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use shared::trouble::WorkerTrouble;
 
 use super::phase::Phase;
+use super::scope::Scope;
 use super::trouble::TroubleClass;
 use super::verdict::{Answer, Verdict};
 
@@ -53,7 +54,9 @@ fn class_of(answer: &Answer) -> &'static str {
 
 /// What kind of trouble a person would call it.
 pub(super) fn trouble(answer: &Answer) -> WorkerTrouble {
-    use TroubleClass::{Auth, Connect, LineBroken, Policy, Protocol, SenderRefused, Throttled, Timeout, Tls};
+    use TroubleClass::{
+        Auth, Connect, LineBroken, Policy, Protocol, Quota, RelayingDenied, SenderRefused, Throttled, Timeout, Tls,
+    };
     match answer.class() {
         Some(Connect) => WorkerTrouble::RelayUnreachable,
         Some(Timeout) if answer.phase == Phase::Connect => WorkerTrouble::RelayUnreachable,
@@ -62,12 +65,19 @@ pub(super) fn trouble(answer: &Answer) -> WorkerTrouble {
         Some(Auth) => WorkerTrouble::RelayRefusesLogin,
         Some(SenderRefused) => WorkerTrouble::RelayRefusesSender,
         Some(Throttled) => WorkerTrouble::RelayAsksToWait,
-        Some(Policy) => WorkerTrouble::RelayTurnsAway,
+        Some(Policy | Quota | RelayingDenied) => WorkerTrouble::RelayTurnsAway,
         Some(Protocol) => WorkerTrouble::RelayUnreadable,
         // Without a class it is the silence after a final dot. The others speak of one mail, never of
         // the relay.
         Some(Timeout | _) | None => WorkerTrouble::RelaySilent,
     }
+}
+
+/// What the relay refuses of every mail, where that is about our sender, login or account. A login that is
+/// refused at AUTH is not among them: no mail has met it.
+pub(super) fn refusal(answer: &Answer) -> Option<&'static str> {
+    let class = answer.class().filter(|_| answer.scope == Scope::Account)?;
+    (answer.phase >= Phase::Mail).then(|| class.as_str())
 }
 
 /// Says in the log that the way is closed.

@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 use shared::batch::Lane;
 use shared::failpoint::{self, Point, reach};
 use tokio::time::{timeout, timeout_at};
+use uuid::Uuid;
 
+use super::admission::Permit;
 use super::connection::Connection;
 use super::envelope::Envelope;
 use super::outbox::Queued;
@@ -35,7 +37,7 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 const AHEAD_WAITS: Duration = Duration::from_secs(1);
 
 /// A composed mail and what follows it.
-pub trait Shipment: Send + Sync + 'static {
+pub trait Shipment: Send + Sync + Sized + 'static {
     /// From and to whom.
     fn envelope(&self) -> &Envelope;
     /// The message in its final form: CRLF line ends, dots doubled (RFC 5321, 4.5.2), `.\r\n` at
@@ -45,6 +47,11 @@ pub trait Shipment: Send + Sync + 'static {
     fn size(&self) -> usize;
     /// Whether a person waits for it.
     fn lane(&self) -> Lane;
+    /// The batch it belongs to.
+    fn batch(&self) -> Uuid;
+    /// Takes its place among the mails in hand, if it has one: its answer is kept until others tell what it
+    /// means, and another mail may be claimed.
+    fn take_place(&mut self) -> Option<Permit<Self>>;
     /// Asked when only the body is missing; `false` holds it back.
     fn may_start_body(&self) -> bool;
     /// Takes the answer. Called once, or never if its connection's task panics.
@@ -162,7 +169,7 @@ impl Connection {
             has_recipient |= *command == Command::Recipient && reply.is_completion();
             is_open = reply.is_go_ahead();
             if reply.is_refusal() && refusal.is_none() {
-                refusal = Some(Answer::from_reply(phase, &reply));
+                refusal = Some(Answer::from_reply_about(mail.envelope(), phase, &reply));
             }
             if reply.code == 421 {
                 return refusal;

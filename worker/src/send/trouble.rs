@@ -33,11 +33,15 @@ pub enum TroubleClass {
     Refused,
     /// The relay cannot carry an address of this form.
     AddressUnsupported,
+    /// The relay does not pass mail on from us to other domains.
+    RelayingDenied,
+    /// The account has sent as much as it may.
+    Quota,
 }
 
 impl TroubleClass {
     /// All of them, for metrics and contracts.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::Connect,
         Self::Tls,
         Self::Auth,
@@ -52,6 +56,8 @@ impl TroubleClass {
         Self::Protocol,
         Self::Refused,
         Self::AddressUnsupported,
+        Self::RelayingDenied,
+        Self::Quota,
     ];
 
     /// The word for labels and columns.
@@ -71,6 +77,8 @@ impl TroubleClass {
             Self::Protocol => "protocol",
             Self::Refused => "refused",
             Self::AddressUnsupported => "address_unsupported",
+            Self::RelayingDenied => "relaying_denied",
+            Self::Quota => "quota",
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What has to happen without a mail's doing: mails that wait too long are given back, a doubt
-//! about the relay ends, a relay in trouble is tried again.
+//! about the relay ends, a relay in trouble is tried again, and so is one that throttles.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -9,35 +9,41 @@ use super::phase::Phase;
 use super::transaction::Shipment;
 use super::verdict::Answer;
 
-/// How often to look.
-const PACE: Duration = Duration::from_millis(100);
+/// How often to look,
+const PULSE: Duration = Duration::from_millis(100);
+
+/// and while the rate is limited, so that no mail waits much longer than for its token.
+const LIMITED_PULSE: Duration = Duration::from_millis(20);
 
 /// Looks after an outbox until its mailer is gone.
 pub(super) async fn look_after<S: Shipment>(outbox: Weak<Outbox<S>>, lifecycle: shared::lifecycle::Lifecycle) {
-    let mut pace = tokio::time::interval(PACE);
-    pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut pulse = PULSE;
     loop {
         tokio::select! {
-            _ = pace.tick() => {}
+            () = tokio::time::sleep(pulse) => {}
             () = lifecycle.stopping().cancelled() => break,
         }
         let Some(outbox) = outbox.upgrade() else { return };
-        once(&outbox);
+        pulse = once(&outbox);
     }
     // Nobody may be left to read the answer to a body that begins now.
     if let Some(outbox) = outbox.upgrade() {
         outbox.give_back_waiting(None, &stopping());
+        outbox.release_held(true);
     }
 }
 
-fn once<S: Shipment>(outbox: &Arc<Outbox<S>>) {
+/// Looks once, and says when to look again.
+fn once<S: Shipment>(outbox: &Arc<Outbox<S>>) -> Duration {
     let now = Instant::now();
     let late = Answer::not_begun(Phase::Connect, "no connection was free in time");
     outbox.give_back_waiting(Some(outbox.settings.queue_limit), &late);
+    outbox.release_held(false);
     let mut state = outbox.state();
     let is_exhausted = state.connections.total() >= state.flow.limit();
     if state.flow.end_doubt(is_exhausted, now) {
-        return outbox.circuit_opened(state, None);
+        outbox.circuit_opened(state, None);
+        return PULSE;
     }
     // A connection that still hangs from before must not keep the relay from being tried.
     if state.connections.opening == 0 && state.flow.begin_probe(now) {
@@ -47,4 +53,14 @@ fn once<S: Shipment>(outbox: &Arc<Outbox<S>>) {
     if !state.flow.has_answered() {
         state.admissions.wake();
     }
+    outbox
+        .terms
+        .metrics
+        .show_set_aside(state.answers.domains_set_aside(now));
+    if !state.flow.pace.is_limited() {
+        return PULSE;
+    }
+    state.admissions.wake();
+    outbox.balance(&mut state);
+    LIMITED_PULSE
 }

@@ -11,12 +11,14 @@
 //! about this mail ([`Verdict::RelayTrouble`]) spends nobody's attempt. Sending again what has
 //! arrived is a nuisance: so silence after the dot is [`Verdict::Unsure`] and is recorded as that.
 //!
-//! A 421 ends the connection, whatever it answers, and speaks of the relay. The one to the final
-//! dot spends an attempt all the same, because a relay that fails at one particular mail would
-//! otherwise be offered that mail for ever.
+//! What a refusal means, and for whom, stands in the table of [`super::scope`].
 
+use std::time::Duration;
+
+use super::envelope::Envelope;
 use super::phase::Phase;
 use super::reply::{Lost, Reply};
+use super::scope::{self, Scope};
 use super::trouble::TroubleClass;
 
 /// What it means for the mail.
@@ -31,6 +33,12 @@ pub enum Verdict {
     },
     /// Not delivered, and asking again would be refused again.
     Refused {
+        /// Why.
+        class: TroubleClass,
+    },
+    /// Not delivered, because more is sent than the relay takes in this time. Spends no attempt; the same
+    /// mail passes seconds later.
+    SlowDown {
         /// Why.
         class: TroubleClass,
     },
@@ -59,23 +67,62 @@ pub struct Answer {
     /// The relay's own words, or ours where it said none: no controls, at most 500 characters.
     /// Untrusted, so whoever shows them escapes them.
     pub reply: String,
+    /// Whom it is about.
+    pub scope: Scope,
+    /// How long a mail that spends no attempt waits, where that is known.
+    pub retry_after: Option<Duration>,
 }
 
 impl Answer {
     /// Reads a reply that decides about a mail.
     pub fn from_reply(phase: Phase, reply: &Reply) -> Self {
+        Self::judged(phase, reply, false)
+    }
+
+    /// Reads a reply about a mail with this envelope.
+    pub fn from_reply_about(envelope: &Envelope, phase: Phase, reply: &Reply) -> Self {
+        Self::judged(phase, reply, envelope.is_only_sender_in(&reply.text))
+    }
+
+    fn judged(phase: Phase, reply: &Reply, names_sender: bool) -> Self {
+        let (scope, verdict) = judge(phase, reply, names_sender);
         Self {
-            verdict: judge(phase, reply),
+            verdict,
             phase,
             code: Some(reply.code),
             enhanced_code: reply.enhanced().map(str::to_owned),
             reply: presentable(&reply.on_one_line()),
+            scope,
+            retry_after: None,
         }
     }
 
     /// Leaves out words that repeat a password; its verdict stands.
     pub fn withhold_words(&mut self) {
         "(the relay's words repeat the password and are left out)".clone_into(&mut self.reply);
+    }
+
+    /// The same refusal, now known to be about our account: it spends no attempt.
+    pub(super) fn become_the_accounts(&mut self) {
+        if let Some(class) = self.class() {
+            (self.verdict, self.scope) = (Verdict::RelayTrouble { class }, Scope::Account);
+        }
+    }
+
+    /// The same deferral, now known to be the relay's rate.
+    pub(super) fn slow_down(&mut self, retry_after: Duration) {
+        if let Some(class) = self.class() {
+            (self.verdict, self.scope) = (Verdict::SlowDown { class }, Scope::Account);
+            self.retry_after = Some(retry_after);
+        }
+    }
+
+    /// The same refusal, of which nothing is known because the worker stops: the mail is offered again.
+    pub(super) fn become_open(&mut self) {
+        if let Verdict::Refused { class } = self.verdict {
+            self.verdict = Verdict::RelayTrouble { class };
+            self.retry_after = Some(Duration::from_secs(1));
+        }
     }
 
     /// Reads a reply that never came.
@@ -111,89 +158,30 @@ impl Answer {
             code: None,
             enhanced_code: None,
             reply,
+            scope: Scope::Relay,
+            retry_after: None,
         }
     }
 
     /// The kind of trouble; `None` for accepted, unsure and not begun.
     pub fn class(&self) -> Option<TroubleClass> {
         match self.verdict {
-            Verdict::TryLater { class } | Verdict::Refused { class } | Verdict::RelayTrouble { class } => Some(class),
+            Verdict::TryLater { class }
+            | Verdict::Refused { class }
+            | Verdict::SlowDown { class }
+            | Verdict::RelayTrouble { class } => Some(class),
             Verdict::Accepted | Verdict::Unsure | Verdict::NotBegun => None,
         }
     }
 }
 
-/// The decision table for replies. Replies that fit no step are silence: [`judge_silence`].
-fn judge(phase: Phase, reply: &Reply) -> Verdict {
-    use TroubleClass::{Auth, Policy, Protocol, Throttled, Tls};
+/// What a reply means. Replies that fit no step are silence: [`judge_silence`].
+fn judge(phase: Phase, reply: &Reply, names_sender: bool) -> (Scope, Verdict) {
     if phase == Phase::Dot && reply.is_completion() {
-        return Verdict::Accepted;
+        return (Scope::Recipient, Verdict::Accepted);
     }
-    if !reply.is_refusal() {
-        return judge_silence(phase, &Lost::Garbled(String::new()));
-    }
-    let is_passing = reply.code < 500;
-    match phase {
-        Phase::Connect | Phase::Greeting | Phase::Ehlo if is_passing => Verdict::RelayTrouble { class: Throttled },
-        Phase::Connect | Phase::Greeting | Phase::Ehlo => Verdict::RelayTrouble { class: Policy },
-        Phase::StartTls => Verdict::RelayTrouble { class: Tls },
-        Phase::Auth => Verdict::RelayTrouble { class: Auth },
-        Phase::Mail | Phase::Rcpt | Phase::Data if reply.code == 421 => Verdict::RelayTrouble { class: Throttled },
-        // The relay wants a login or TLS that we did not offer: our settings, not this mail.
-        Phase::Mail | Phase::Rcpt | Phase::Data if matches!(reply.code, 530 | 534 | 535 | 538) => {
-            Verdict::RelayTrouble { class: Auth }
-        }
-        // "Bad sequence" and its kin are about the conversation, not about this address.
-        Phase::Rcpt | Phase::Data if matches!(reply.code, 500 | 502 | 503) => Verdict::TryLater { class: Protocol },
-        Phase::Mail => judge_mail(reply, is_passing),
-        Phase::Rcpt | Phase::Data | Phase::Body | Phase::Dot if is_passing => {
-            Verdict::TryLater { class: passing(reply) }
-        }
-        Phase::Rcpt | Phase::Data | Phase::Body | Phase::Dot => judge_refusal(phase, reply),
-    }
-}
-
-fn judge_mail(reply: &Reply, is_passing: bool) -> Verdict {
-    use TroubleClass::{AddressUnsupported, ContentTooLarge, Protocol, SenderRefused, Throttled};
-    match (reply.code, reply.enhanced()) {
-        (552, _) | (_, Some("5.3.4")) => Verdict::Refused { class: ContentTooLarge },
-        (_, Some("5.6.7")) => Verdict::Refused {
-            class: AddressUnsupported,
-        },
-        (_, Some("4.1.7" | "4.1.8")) => Verdict::RelayTrouble { class: SenderRefused },
-        (500..=504 | 555, _) => Verdict::RelayTrouble { class: Protocol },
-        _ if is_passing => Verdict::RelayTrouble { class: Throttled },
-        _ => Verdict::RelayTrouble { class: SenderRefused },
-    }
-}
-
-fn passing(reply: &Reply) -> TroubleClass {
-    match reply.enhanced() {
-        Some("4.2.2") => TroubleClass::MailboxFull,
-        _ => TroubleClass::Throttled,
-    }
-}
-
-/// A 5xx that is about this mail, from RCPT on.
-fn judge_refusal(phase: Phase, reply: &Reply) -> Verdict {
-    use TroubleClass::{
-        AddressUnknown, AddressUnsupported, ContentTooLarge, MailboxFull, Policy, Refused, SenderRefused,
-    };
-    let class = match (reply.code, reply.enhanced()) {
-        // Postfix checks the sender only when it hears RCPT.
-        (_, Some("5.1.7" | "5.1.8")) => return Verdict::RelayTrouble { class: SenderRefused },
-        (_, Some("5.1.1" | "5.1.2" | "5.1.3" | "5.1.6" | "5.1.10" | "5.2.1")) => AddressUnknown,
-        (_, Some("5.2.2")) => MailboxFull,
-        (_, Some("5.3.4" | "5.2.3")) => ContentTooLarge,
-        (_, Some("5.6.7")) => AddressUnsupported,
-        (_, Some(code)) if code.starts_with("5.7.") => Policy,
-        (552, _) if phase == Phase::Rcpt => MailboxFull,
-        (552, _) => ContentTooLarge,
-        // A bare 550 is said of unknown addresses and of unwanted senders alike, and an address
-        // called unknown is one to take off a list: so it is not called that.
-        _ => Refused,
-    };
-    Verdict::Refused { class }
+    let silence = || (Scope::Relay, judge_silence(phase, &Lost::Garbled(String::new())));
+    scope::judge(phase, reply, names_sender).unwrap_or_else(silence)
 }
 
 /// The decision table for silence and for words that are no answer.

@@ -6,6 +6,10 @@ fn flow(connections: usize) -> Flow {
     let gauge = || IntGauge::new("gauge", "A test's.").unwrap();
     Flow::new(
         &Settings::for_connections(connections, "beckon.example.org"),
+        Pace::new(
+            prometheus::Gauge::new("gauge", "A test's.").unwrap(),
+            prometheus::IntCounter::new("counter", "A test's.").unwrap(),
+        ),
         gauge(),
         gauge(),
     )

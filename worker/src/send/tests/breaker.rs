@@ -41,6 +41,7 @@ async fn mails_are_held_back_until_the_relay_is_well() {
         reason,
         since,
         trouble: kind,
+        ..
     } = mailer.relay_state()
     else {
         panic!("still up")
@@ -263,6 +264,10 @@ async fn nobodys_address_is_told_of_a_relay_in_trouble() {
     let mailer = mailer(&relay);
 
     let first = send(&mailer, "ada@example.com").await;
+    // It may be the domain's trouble until others have it.
+    for domain in ["example.net", "example.org"] {
+        send(&mailer, &format!("ada@{domain}")).await;
+    }
     let held_back = send(&mailer, "bob@example.com").await;
 
     assert!(first.reply.contains("ada@example.com"), "{first:?}");
@@ -303,4 +308,33 @@ async fn a_relay_that_falls_silent_after_the_dot_makes_few_mails_unsure() {
     // Three that close the way, and the few that go first after a probe.
     assert!((3..10).contains(&unsure), "{unsure}");
     assert!(!is_up(&mailer));
+}
+
+/// Twenty people of a domain that is away are the first that a relay is offered.
+#[tokio::test]
+async fn a_relay_is_not_judged_by_one_domain() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "RCPT" if moment.line.contains("away.example") => Act::SayAndClose("421 4.3.2 try later\r\n".to_owned()),
+        _ => usual(moment),
+    })
+    .await;
+    let mailer = mailer(&relay);
+
+    let away = send(&mailer, "bob@away.example").await;
+    let was_up = is_up(&mailer);
+    let set_aside = send(&mailer, "eve@away.example").await;
+    let healthy = send(&mailer, "ada@example.com").await;
+
+    assert_eq!(at(&away), (trouble(TroubleClass::Throttled), Phase::Rcpt));
+    assert!(!was_up, "nothing has gone well yet");
+    assert_eq!(at(&set_aside), (Verdict::NotBegun, Phase::Connect));
+    assert!(
+        set_aside
+            .retry_after
+            .is_some_and(|after| after <= Duration::from_secs(5)),
+        "{set_aside:?}"
+    );
+    assert_eq!(healthy.verdict, Verdict::Accepted);
+    assert!(is_up(&mailer));
+    assert_eq!(relay.count("RCPT"), 2);
 }

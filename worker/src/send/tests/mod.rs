@@ -2,10 +2,12 @@
 
 mod admission;
 mod breaker;
+mod held;
 mod metrics;
 mod outcomes;
 mod pipelining;
 mod privacy;
+mod replies;
 mod script;
 mod slots;
 mod speed;
@@ -31,6 +33,7 @@ struct TestMail {
     envelope: Envelope,
     wire: Vec<u8>,
     lane: Lane,
+    batch: uuid::Uuid,
     may_start_body: bool,
     answer: oneshot::Sender<Answer>,
 }
@@ -50,6 +53,14 @@ impl Shipment for TestMail {
 
     fn lane(&self) -> Lane {
         self.lane
+    }
+
+    fn batch(&self) -> uuid::Uuid {
+        self.batch
+    }
+
+    fn take_place(&mut self) -> Option<super::Permit<Self>> {
+        None
     }
 
     fn may_start_body(&self) -> bool {
@@ -82,6 +93,7 @@ fn quick() -> Settings {
             attempt: Duration::from_secs(30),
         },
         queue_limit: Duration::from_secs(20),
+        hold_alone: Duration::from_millis(20),
         first_probe: Duration::from_millis(20),
         longest_probe: Duration::from_millis(80),
         ..Settings::for_connections(1, "beckon.example.org")
@@ -166,6 +178,7 @@ fn begin(
         envelope,
         wire: [message, b".\r\n"].concat(),
         lane,
+        batch: uuid::Uuid::nil(),
         may_start_body,
         answer,
     }]);
@@ -190,6 +203,10 @@ fn refused(class: TroubleClass) -> Verdict {
 
 fn trouble(class: TroubleClass) -> Verdict {
     Verdict::RelayTrouble { class }
+}
+
+fn slow_down(class: TroubleClass) -> Verdict {
+    Verdict::SlowDown { class }
 }
 
 fn at(answer: &Answer) -> (Verdict, Phase) {

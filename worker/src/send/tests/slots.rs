@@ -282,3 +282,29 @@ async fn no_mail_begins_without_time_to_hear_what_became_of_it() {
         "that was not the relay's fault"
     );
 }
+
+/// Postfix answers slowly after ten errors on a connection and hangs up after twenty.
+#[tokio::test]
+async fn a_connection_that_meets_five_refusals_is_ended() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "RCPT" if moment.line.contains("unknown") => say("550 5.1.1 no such user"),
+        _ => usual(moment),
+    })
+    .await;
+    let mailer = mailer(&relay);
+
+    for _ in 0..4 {
+        send(&mailer, "unknown@example.com").await;
+    }
+    send(&mailer, "ada@example.com").await;
+    for _ in 0..4 {
+        send(&mailer, "unknown@example.com").await;
+    }
+    let before = relay.connections();
+    for _ in 0..2 {
+        send(&mailer, "unknown@example.com").await;
+    }
+
+    assert_eq!((before, relay.connections()), (1, 2));
+    until("the first one said goodbye", || relay.count("QUIT") == 1).await;
+}

@@ -69,7 +69,10 @@ fn replies_to_the_recipient() {
         (&[Rcpt], "421 4.3.2 closing", trouble(T::Throttled)),
         (&[Rcpt], "450 4.2.0 greylisted", later(T::Throttled)),
         (&[Rcpt], "451 4.7.1 greylisted", later(T::Throttled)),
-        (&[Rcpt], "452 4.5.3 too many", later(T::Throttled)),
+        (&[Rcpt], "452 4.5.3 too many", slow_down(T::Throttled)),
+        (&[Data, Body, Dot], "454 rate", slow_down(T::Throttled)),
+        (&[Rcpt], "454 4.7.1 relaying denied", trouble(T::RelayingDenied)),
+        (&[Dot], "550 5.4.5 daily quota", trouble(T::Quota)),
         (&[Rcpt], "450 4.2.1 disabled for now", later(T::Throttled)),
         (&[Rcpt], "452 4.2.2 over quota", later(T::MailboxFull)),
         (&[Rcpt], "550 5.1.1 unknown", refused(T::AddressUnknown)),
@@ -77,7 +80,7 @@ fn replies_to_the_recipient() {
         (&[Rcpt], "501 5.1.3 syntax", refused(T::AddressUnknown)),
         (&[Rcpt], "550 5.1.6 moved", refused(T::AddressUnknown)),
         (&[Rcpt], "556 5.1.10 null MX", refused(T::AddressUnknown)),
-        (&[Rcpt], "550 5.2.1 disabled", refused(T::AddressUnknown)),
+        (&[Rcpt], "550 5.2.1 disabled", refused(T::Refused)),
         (&[Rcpt], "552 5.2.2 full", refused(T::MailboxFull)),
         (&[Rcpt], "552 full", refused(T::MailboxFull)),
         (&[Rcpt], "550 5.7.1 not allowed", refused(T::Policy)),
@@ -170,7 +173,7 @@ fn only_a_2xx_to_the_dot_is_accepted() {
 #[test]
 fn the_words_for_columns_are_all_different() {
     let classes: std::collections::HashSet<_> = T::ALL.iter().map(|class| class.as_str()).collect();
-    assert_eq!(classes.len(), 14);
+    assert_eq!(classes.len(), 16);
     let phases: std::collections::HashSet<_> = Phase::ALL.iter().map(|phase| phase.as_str()).collect();
     assert_eq!(phases.len(), 10);
     for (place, phase) in Phase::ALL.iter().enumerate() {

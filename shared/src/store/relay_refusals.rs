@@ -1,0 +1,97 @@
+//! Refusals of the relay that are about our sender, login or account and not about a recipient.
+
+use super::{Db, StoreResult, despite_deadlocks, within};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Mails of a batch that met the same kind of refusal.
+#[derive(Clone, Debug)]
+pub struct RelayRefusal {
+    /// Whose mails.
+    pub batch: Uuid,
+    /// The class of the trouble.
+    pub class: String,
+    /// How far the conversations came.
+    pub phase: String,
+    /// The relay's code,
+    pub code: Option<i16>,
+    /// its enhanced code,
+    pub enhanced_code: Option<String>,
+    /// and its words, without addresses and names of recipients.
+    pub words: String,
+    /// How many mails met it since the batch last went on.
+    pub affected: i32,
+    /// Whether nearly all recipients got the same words.
+    pub is_everybodys: bool,
+}
+
+/// A batch that runs, with the refusal that it should pause for.
+#[derive(Clone, Debug)]
+pub struct RefusedBatch {
+    /// When the batch last went on after a pause.
+    pub resumed_at: Option<OffsetDateTime>,
+    /// The refusal.
+    pub refusal: RelayRefusal,
+}
+
+/// Adds refusals to those that are known. After a resume the mails of a batch are counted afresh.
+pub async fn note(db: &Db, refusals: &[RelayRefusal]) -> StoreResult<()> {
+    for refusal in refusals {
+        let noting = || async {
+            let noting = sqlx::query!(
+                "insert into relay_refusals as r
+                     (batch_id, class, phase, code, enhanced_code, words, affected, is_everybodys)
+                 select b.id, $2, $3, $4, $5, $6, $7, $8 from batches b where b.id = $1
+                 on conflict (batch_id, class) do update
+                 set affected = excluded.affected + case
+                         when r.last_at < (select coalesce(b.resumed_at, b.created_at) from batches b where b.id = $1)
+                         then 0 else r.affected end,
+                     is_everybodys = excluded.is_everybodys,
+                     phase = excluded.phase, code = excluded.code, enhanced_code = excluded.enhanced_code,
+                     words = excluded.words, last_at = now()",
+                refusal.batch,
+                refusal.class,
+                refusal.phase,
+                refusal.code,
+                refusal.enhanced_code,
+                // Postgres stores no NUL, whatever a relay sends.
+                refusal.words.replace('\0', "\u{fffd}"),
+                refusal.affected,
+                refusal.is_everybodys,
+            );
+            within(noting.execute(db)).await
+        };
+        despite_deadlocks(noting).await?;
+    }
+    Ok(())
+}
+
+/// The running batches of the bulk lane of which nearly all mails are refused alike, or at least so many for
+/// our account's sake, since they last went on.
+pub async fn refused(db: &Db, affected: i32) -> StoreResult<Vec<RefusedBatch>> {
+    let reading = sqlx::query!(
+        "select distinct on (r.batch_id) b.resumed_at,
+                r.batch_id, r.class, r.phase, r.code, r.enhanced_code, r.words, r.affected, r.is_everybodys
+         from relay_refusals r join batches b on b.id = r.batch_id
+         where b.finished_at is null and b.state = 'running' and b.lane = 'bulk'
+           and r.last_at >= coalesce(b.resumed_at, b.created_at)
+           and (r.is_everybodys or r.affected >= $1)
+         order by r.batch_id, r.affected desc",
+        affected,
+    );
+    let rows = within(reading.fetch_all(db)).await?;
+    let refused = rows.into_iter().map(|row| RefusedBatch {
+        resumed_at: row.resumed_at,
+        refusal: RelayRefusal {
+            batch: row.batch_id,
+            class: row.class,
+            phase: row.phase,
+            code: row.code,
+            enhanced_code: row.enhanced_code,
+            words: row.words,
+            affected: row.affected,
+            is_everybodys: row.is_everybodys,
+        },
+    });
+    Ok(refused.collect())
+}

@@ -1,0 +1,63 @@
+//! Recording what the relay refuses of everybody, so that batches pause and pages name the cause.
+
+use crate::send::{AccountRefusal, Mailer};
+use crate::sending::Sending;
+use shared::lifecycle::Lifecycle;
+use shared::store::relay_refusals::{RelayRefusal, note};
+use shared::store::{Db, StoreError};
+use std::time::Duration;
+use tracing::{error, warn};
+
+/// How often to look. A batch that should pause goes on for as long.
+const PULSE: Duration = Duration::from_millis(250);
+
+/// How long to wait for Postgres before the next try.
+const RETRY_AFTER: Duration = Duration::from_secs(2);
+
+/// Records refusals until the process ends.
+pub(crate) async fn record(db: Db, mailer: Mailer<Sending>, lifecycle: Lifecycle) {
+    let mut pulse = tokio::time::interval(PULSE);
+    while !lifecycle.is_stopping() {
+        pulse.tick().await;
+        let refusals = mailer.take_account_refusals();
+        for refusal in &refusals {
+            warn!(
+                batch.id = %refusal.batch,
+                class = refusal.class.as_str(),
+                phase = refusal.phase.as_str(),
+                code = refusal.code,
+                enhanced_code = refusal.enhanced_code,
+                affected = refusal.affected,
+                "The relay refuses our sender, login or account, or this batch's letter; its mails wait and spend no attempt"
+            );
+        }
+        let rows: Vec<RelayRefusal> = refusals.into_iter().map(row).collect();
+        while !rows.is_empty() {
+            match note(&db, &rows).await {
+                Ok(()) => break,
+                Err(fault @ StoreError::Refused(_)) => {
+                    error!(error = ?fault, "Could not record refusals of the relay: Postgres refused the statement");
+                    break;
+                }
+                Err(fault) => warn!(error = ?fault, "Could not record refusals of the relay; trying again"),
+            }
+            if lifecycle.is_stopping() {
+                return;
+            }
+            lifecycle.pause(RETRY_AFTER).await;
+        }
+    }
+}
+
+fn row(refusal: AccountRefusal) -> RelayRefusal {
+    RelayRefusal {
+        batch: refusal.batch,
+        class: refusal.class.as_str().to_owned(),
+        phase: refusal.phase.as_str().to_owned(),
+        code: refusal.code.and_then(|code| i16::try_from(code).ok()),
+        enhanced_code: refusal.enhanced_code,
+        words: refusal.words,
+        affected: i32::try_from(refusal.affected).unwrap_or(i32::MAX),
+        is_everybodys: refusal.is_everybodys,
+    }
+}

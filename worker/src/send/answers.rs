@@ -1,0 +1,219 @@
+//! What an answer means for the mails that follow, and when its own mail is finished.
+//!
+//! Most answers finish their mail at once. A refusal that may be about anybody is kept for a moment, until the
+//! answers to others tell whom it is about ([`super::evidence`]): it is the recipient's own, or the account's,
+//! which costs nobody an attempt. A 4xx that comes to many in a row, after their domains took mail, is a rate.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::evidence::{ANSWERS_MOST, DEFERRALS, Finished, Held, domain_of};
+use super::outbox::{Health, Outbox, Queued, ROUNDS, State};
+use super::phase::Phase;
+use super::refusals::{Signature, Subject};
+use super::scope::Scope;
+use super::transaction::Shipment;
+use super::verdict::{Answer, Verdict};
+
+impl<S: Shipment> Outbox<S> {
+    /// A mail has its answer. `was_used` says that its connection had carried others before.
+    pub(super) fn finish(self: &Arc<Self>, mut queued: Queued<S>, answer: Answer, was_used: bool) {
+        if was_used && queued.rounds < ROUNDS && had_died(&answer) {
+            queued.rounds += 1;
+            return self.put_back(queued);
+        }
+        let now = Instant::now();
+        let mut state = self.state();
+        let seen = |state: &State<S>| (state.flow.has_answered(), state.flow.limit());
+        let (before, was_limited) = (seen(&state), state.flow.pace.is_limited());
+        let is_good = !is_relays_own(&answer) && answer.code.is_some();
+        let reported = state.answers.reports.len();
+        let mut finished = Finished::new();
+        let has_opened = if is_relays_own(&answer) {
+            state.take_trouble(queued, answer, now, &mut finished)
+        } else {
+            state.take_answer(queued, answer, now, &mut finished);
+            false
+        };
+        if state.answers.reports.len() > reported || has_opened {
+            finished.mails.extend(state.take_set_aside(now));
+        }
+        if has_opened {
+            self.circuit_opened(state, None);
+        } else {
+            if state.flow.down().is_some() && state.flow.may_connect() {
+                self.set_health(Health::Trial);
+            }
+            if is_good && before != (true, state.flow.limit()) {
+                self.set_health(Health::Up);
+                state.admissions.wake();
+                self.balance(&mut state);
+            } else if was_limited {
+                self.balance(&mut state);
+            }
+            drop(state);
+        }
+        drop(finished.places);
+        self.finish_all(finished.mails);
+        if self.lifecycle.is_stopping() {
+            self.release_held(true);
+        }
+    }
+
+    /// Finishes mails whose answer was kept for too long, or all of them.
+    pub(super) fn release_held(&self, all: bool) {
+        let now = Instant::now();
+        let mut state = self.state();
+        if state.answers.held.is_empty() {
+            return;
+        }
+        let is_at_rest = state.is_at_rest();
+        let (limit, alone) = (self.settings.hold_limit, self.settings.hold_alone);
+        let answers = &mut state.answers;
+        let count = answers.count;
+        let is_due = |held: &mut Held<S>| {
+            let age = now.duration_since(held.since);
+            all || age >= limit || (is_at_rest && age >= alone) || count - held.count >= ANSWERS_MOST
+        };
+        let mut finished: Vec<(S, Answer)> = answers
+            .held
+            .extract_if(.., is_due)
+            .map(|held| (held.mail, held.answer))
+            .collect();
+        drop(state);
+        for (_, answer) in finished.iter_mut().filter(|_| all) {
+            answer.become_open();
+        }
+        self.finish_all(finished);
+    }
+
+    fn finish_all(&self, finished: Vec<(S, Answer)>) {
+        for (mail, answer) in finished {
+            if answer.scope == Scope::Account
+                && let Verdict::RelayTrouble { class } = answer.verdict
+            {
+                self.terms.metrics.account_refused(class);
+            }
+            mail.finish(answer);
+        }
+    }
+}
+
+impl<S: Shipment> State<S> {
+    /// The relay answered about a mail.
+    fn take_answer(&mut self, queued: Queued<S>, mut answer: Answer, now: Instant, finished: &mut Finished<S>) {
+        let (mail, began) = (queued.mail, queued.taken_at);
+        let subject = Subject::new(mail.batch(), mail.envelope());
+        if answer.code.is_some() {
+            self.flow.answered(now);
+            self.answers.count += 1;
+            self.answers.end_set_aside(&mail, &answer);
+        }
+        match (answer.verdict, answer.scope) {
+            (Verdict::Accepted, _) => {
+                self.flow.pace.accepted(began, now);
+                self.answers.accepted(&mail, subject, began, now, finished);
+            }
+            (Verdict::SlowDown { .. }, _) => {
+                self.flow.pace.throttled(began, now);
+                answer.retry_after = Some(self.flow.pace.retry_after(now) + subject.jitter());
+            }
+            (Verdict::Refused { .. }, Scope::Unclear | Scope::Content) if answer.code.is_some() => {
+                self.flow.pace.ended(began);
+                return self.answers.refused(mail, answer, subject, now, finished);
+            }
+            (Verdict::TryLater { .. }, Scope::Unclear) => {
+                return self.deferred(mail, answer, (subject, began), now, finished);
+            }
+            _ => {
+                self.flow.pace.ended(began);
+                if answer.code.is_some() {
+                    self.answers.refusals.other(subject, false, now);
+                }
+            }
+        }
+        finished.push((mail, answer));
+    }
+
+    /// The relay deferred a mail with words that may be about anybody: greylisting, or a rate.
+    fn deferred(
+        &mut self,
+        mail: S,
+        mut answer: Answer,
+        (subject, began): (Subject, Instant),
+        now: Instant,
+        finished: &mut Finished<S>,
+    ) {
+        let signature = Signature::of(&answer, mail.envelope());
+        let pace = &mut self.flow.pace;
+        if self.answers.throttling == Some(signature) && pace.is_limited() {
+            pace.throttled(began, now);
+            answer.slow_down(pace.retry_after(now) + subject.jitter());
+            return finished.push((mail, answer));
+        }
+        pace.ended(began);
+        self.answers.refusals.other(subject, false, now);
+        if !self.answers.took_mail_lately(mail.envelope(), now) {
+            return finished.push((mail, answer));
+        }
+        self.answers.hold(mail, answer, subject, signature, now, finished);
+        let is_same = |held: &Held<S>| held.signature == signature;
+        if self.answers.held.iter().filter(|held| is_same(held)).count() >= DEFERRALS {
+            self.answers.throttling = Some(signature);
+            let pace = &mut self.flow.pace;
+            pace.throttled(now, now);
+            for mut held in self.answers.held.extract_if(.., |held| is_same(held)) {
+                held.answer.slow_down(pace.retry_after(now) + held.subject.jitter());
+                finished.push((held.mail, held.answer));
+            }
+        }
+    }
+
+    /// The relay was in trouble with a mail, or refused our account. Whether this opened the circuit.
+    fn take_trouble(
+        &mut self,
+        queued: Queued<S>,
+        mut answer: Answer,
+        now: Instant,
+        finished: &mut Finished<S>,
+    ) -> bool {
+        let (mail, began) = (queued.mail, queued.taken_at);
+        self.flow.pace.ended(began);
+        let (mut is_the_domains, mut may_be_the_domains) = (false, false);
+        if answer.scope == Scope::Account {
+            self.answers.report(&mail, &answer, false);
+        } else if answer.phase >= Phase::Rcpt {
+            let domain = domain_of(mail.envelope());
+            // A relay that says nothing is judged as a whole.
+            may_be_the_domains = !self.flow.has_answered() && answer.code.is_some();
+            is_the_domains = self.answers.set_aside.trouble(&domain, may_be_the_domains, now);
+            if matches!(answer.verdict, Verdict::RelayTrouble { .. }) {
+                answer.retry_after = self.answers.set_aside.remaining(&domain, now);
+            }
+        }
+        let has_opened = match (is_the_domains, may_be_the_domains) {
+            (true, _) => false,
+            (false, true) => self.flow.suspect(&answer, now),
+            (false, false) => self.flow.trouble(&answer, now),
+        };
+        finished.push((mail, answer));
+        has_opened
+    }
+}
+
+/// Whether a connection that had been idle ended before the relay took notice of the mail. A 421 to
+/// the first command is how many relays end one, after a time or after a number of mails.
+fn had_died(answer: &Answer) -> bool {
+    let is_trouble = matches!(answer.verdict, Verdict::TryLater { .. } | Verdict::RelayTrouble { .. });
+    answer.phase == Phase::Mail && is_trouble && matches!(answer.code, None | Some(421))
+}
+
+/// Whether the answer tells of the relay and not of the mail. Silence does, in whatever phase: if it
+/// is this mail that the relay cannot bear, the good answers to the others will outweigh it.
+fn is_relays_own(answer: &Answer) -> bool {
+    match answer.verdict {
+        Verdict::RelayTrouble { .. } | Verdict::Unsure => true,
+        Verdict::TryLater { .. } => matches!(answer.code, None | Some(421)),
+        Verdict::Accepted | Verdict::Refused { .. } | Verdict::SlowDown { .. } | Verdict::NotBegun => false,
+    }
+}

@@ -1,0 +1,290 @@
+//! What the answers so far tell: of recipients, domains, batches and our account.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use shared::batch::Lane;
+use uuid::Uuid;
+
+use super::admission::Permit;
+use super::envelope::Envelope;
+use super::phase::Phase;
+use super::refusals::{Finding, Refusals, Signature, Subject, WINDOW};
+use super::set_aside::{Part, SetAside};
+use super::transaction::Shipment;
+use super::trouble::TroubleClass;
+use super::verdict::{Answer, Verdict};
+
+/// Mails whose answer is kept. More are taken at their word.
+const HELD_MOST: usize = 64;
+
+/// So many answers later the words of a refusal were not everybody's.
+pub(super) const ANSWERS_MOST: u64 = 3 * WINDOW as u64;
+
+/// So many deferrals in a row, with the same words, are a rate.
+pub(super) const DEFERRALS: usize = 5;
+
+/// A domain that took mail within this time does not greylist.
+const TOOK_MAIL_WITHIN: Duration = Duration::from_mins(1);
+
+/// Domains whose last accepted mail is remembered.
+const DOMAINS_MOST: usize = 1_024;
+
+/// Characters of a reply that are reported.
+const REPORTED_MOST: usize = 200;
+
+/// Refusals of a batch's mails that are about our sender, login or account, or about its letter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountRefusal {
+    /// Whose mails.
+    pub batch: Uuid,
+    /// What kind of trouble it is.
+    pub class: TroubleClass,
+    /// How far the conversations came.
+    pub phase: Phase,
+    /// The three digits.
+    pub code: Option<u16>,
+    /// The enhanced code, where the relay sent one.
+    pub enhanced_code: Option<String>,
+    /// The relay's words without addresses and names of recipients.
+    pub words: String,
+    /// How many mails met it.
+    pub affected: u32,
+    /// Whether nearly all recipients got the same words.
+    pub is_everybodys: bool,
+}
+
+/// What is known from answers.
+pub(super) struct Answers<S> {
+    pub(super) refusals: Refusals,
+    pub(super) set_aside: SetAside,
+    pub(super) held: Vec<Held<S>>,
+    /// When each domain last took a mail.
+    took_mail: HashMap<String, Instant>,
+    /// The words with which the relay throttles, where only their number tells that it does.
+    pub(super) throttling: Option<Signature>,
+    pub(super) reports: HashMap<(Uuid, TroubleClass), AccountRefusal>,
+    /// Answers so far.
+    pub(super) count: u64,
+}
+
+impl<S> Default for Answers<S> {
+    fn default() -> Self {
+        Self {
+            refusals: Refusals::default(),
+            set_aside: SetAside::default(),
+            held: Vec::new(),
+            took_mail: HashMap::new(),
+            throttling: None,
+            reports: HashMap::new(),
+            count: 0,
+        }
+    }
+}
+
+/// A mail whose refusal may be about anybody.
+pub(super) struct Held<S> {
+    pub(super) mail: S,
+    pub(super) answer: Answer,
+    pub(super) subject: Subject,
+    pub(super) signature: Signature,
+    pub(super) since: Instant,
+    /// Answers there were before.
+    pub(super) count: u64,
+}
+
+/// What is done once the outbox is unlocked again.
+pub(super) struct Finished<S: Shipment> {
+    /// Mails with the answers that finish them.
+    pub(super) mails: Vec<(S, Answer)>,
+    /// Places of mails whose answer is kept.
+    pub(super) places: Vec<Permit<S>>,
+}
+
+impl<S: Shipment> Finished<S> {
+    pub(super) const fn new() -> Self {
+        Self {
+            mails: Vec::new(),
+            places: Vec::new(),
+        }
+    }
+
+    pub(super) fn push(&mut self, finished: (S, Answer)) {
+        self.mails.push(finished);
+    }
+}
+
+impl<S: Shipment> Answers<S> {
+    /// The answer to a mail that is set aside.
+    pub(super) fn set_aside_for(&self, mail: &S, now: Instant) -> Option<Answer> {
+        if self.set_aside.is_empty() {
+            return None;
+        }
+        let of_domain = self.set_aside.remaining(&domain_of(mail.envelope()), now);
+        let (remaining, words) = match of_domain {
+            Some(remaining) => (
+                remaining,
+                "not asked, because the relay breaks off at mail to this domain",
+            ),
+            None => (
+                self.set_aside.remaining(&Part::Batch(mail.batch()), now)?,
+                "not asked, because the relay refuses mail of this batch",
+            ),
+        };
+        let mut answer = Answer::not_begun(Phase::Connect, words);
+        answer.retry_after = Some(remaining);
+        Some(answer)
+    }
+
+    /// Domains that are set aside now.
+    pub(super) fn domains_set_aside(&self, now: Instant) -> usize {
+        self.set_aside.domains(now)
+    }
+
+    /// What is to be recorded.
+    pub(super) fn take_reports(&mut self) -> Vec<AccountRefusal> {
+        self.reports.drain().map(|(_, report)| report).collect()
+    }
+
+    pub(super) fn end_set_aside(&mut self, mail: &S, answer: &Answer) {
+        if self.set_aside.is_empty() {
+            return;
+        }
+        self.set_aside.end(&domain_of(mail.envelope()));
+        if answer.verdict == Verdict::Accepted {
+            self.set_aside.end(&Part::Batch(mail.batch()));
+        }
+    }
+
+    pub(super) fn accepted(
+        &mut self,
+        mail: &S,
+        subject: Subject,
+        began: Instant,
+        now: Instant,
+        finished: &mut Finished<S>,
+    ) {
+        self.refusals.other(subject, true, now);
+        let domain = mail.envelope().recipient().domain();
+        if let Some(at) = self.took_mail.get_mut(domain) {
+            *at = now;
+        } else {
+            if self.took_mail.len() >= DOMAINS_MOST {
+                self.took_mail.clear();
+            }
+            self.took_mail.insert(domain.to_owned(), now);
+        }
+        // The relay takes mail, so an earlier deferral was its recipient's.
+        let is_over = |held: &mut Held<S>| held.is_deferral() && held.since < began;
+        let over = self.held.extract_if(.., is_over);
+        finished.mails.extend(over.map(|held| (held.mail, held.answer)));
+    }
+
+    pub(super) fn took_mail_lately(&self, envelope: &Envelope, now: Instant) -> bool {
+        let at = self.took_mail.get(envelope.recipient().domain());
+        at.is_some_and(|at| now.duration_since(*at) < TOOK_MAIL_WITHIN)
+    }
+
+    /// The relay refused a mail with words that may be about anybody.
+    pub(super) fn refused(
+        &mut self,
+        mail: S,
+        answer: Answer,
+        subject: Subject,
+        now: Instant,
+        finished: &mut Finished<S>,
+    ) {
+        let signature = Signature::of(&answer, mail.envelope());
+        match self.refusals.refused(subject, signature, now) {
+            Finding::Recipient => finished.push((mail, answer)),
+            Finding::Open => self.hold(mail, answer, subject, signature, now, finished),
+            Finding::Everybody => {
+                self.account_refused(mail, answer, now, finished);
+                let refusals = &mut self.refusals;
+                let is_everybodys = |held: &mut Held<S>| {
+                    held.signature == signature && refusals.look(held.subject, signature, now) == Finding::Everybody
+                };
+                let everybodys: Vec<_> = self.held.extract_if(.., is_everybodys).collect();
+                for held in everybodys {
+                    self.account_refused(held.mail, held.answer, now, finished);
+                }
+            }
+        }
+    }
+
+    pub(super) fn hold(
+        &mut self,
+        mut mail: S,
+        answer: Answer,
+        subject: Subject,
+        signature: Signature,
+        now: Instant,
+        finished: &mut Finished<S>,
+    ) {
+        if self.held.len() >= HELD_MOST {
+            return finished.push((mail, answer));
+        }
+        finished.places.extend(mail.take_place());
+        self.held.push(Held {
+            mail,
+            answer,
+            subject,
+            signature,
+            since: now,
+            count: self.count,
+        });
+    }
+
+    /// A mail met a refusal of everybody.
+    fn account_refused(&mut self, mail: S, mut answer: Answer, now: Instant, finished: &mut Finished<S>) {
+        answer.become_the_accounts();
+        self.report(&mail, &answer, true);
+        if mail.lane() == Lane::Bulk {
+            let batch = Part::Batch(mail.batch());
+            self.set_aside.begin(&batch, now);
+            answer.retry_after = self.set_aside.remaining(&batch, now);
+        }
+        finished.push((mail, answer));
+    }
+
+    pub(super) fn report(&mut self, mail: &S, answer: &Answer, is_everybodys: bool) {
+        let Some(class) = answer.class() else { return };
+        let report = self.reports.entry((mail.batch(), class));
+        let report = report.or_insert_with(|| AccountRefusal {
+            batch: mail.batch(),
+            class,
+            phase: answer.phase,
+            code: answer.code,
+            enhanced_code: answer.enhanced_code.clone(),
+            words: without_recipient(&answer.reply, mail.envelope()),
+            affected: 0,
+            is_everybodys,
+        });
+        report.affected += 1;
+        report.is_everybodys |= is_everybodys;
+    }
+}
+
+impl<S> Held<S> {
+    const fn is_deferral(&self) -> bool {
+        matches!(self.answer.verdict, Verdict::TryLater { .. })
+    }
+}
+
+pub(super) fn domain_of(envelope: &Envelope) -> Part {
+    Part::Domain(envelope.recipient().domain().to_lowercase())
+}
+
+/// The words of a reply without addresses, but for our sender's, and without the recipient's names.
+fn without_recipient(reply: &str, envelope: &Envelope) -> String {
+    let sender: &str = envelope.sender().as_ref();
+    let names = [envelope.recipient().user(), envelope.recipient().domain()];
+    let words = reply.split_whitespace().map(|word| {
+        let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
+        let is_ours = word.contains(sender);
+        let is_theirs = word.contains('@') || names.iter().any(|name| bare.eq_ignore_ascii_case(name));
+        if is_theirs && !is_ours { "…" } else { word }
+    });
+    let words = words.collect::<Vec<_>>().join(" ");
+    words.chars().take(REPORTED_MOST).collect()
+}

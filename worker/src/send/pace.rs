@@ -1,0 +1,312 @@
+//! The rate the relay takes, learnt from its throttling.
+//!
+//! There is no limit until the relay says [`Verdict::SlowDown`](super::Verdict::SlowDown). Then nothing is
+//! sent for a moment, and after growing pauses one mail asks whether the relay takes mail again. What was
+//! accepted until then, divided by the time it took, is the rate: a relay that takes 60 in 20 s is found out
+//! in one round. From there on a token bucket limits the mails, and its rate grows by a few per cent every
+//! two seconds until the relay throttles again. Pure: the time is an argument.
+
+use std::time::{Duration, Instant};
+
+use prometheus::{Gauge, IntCounter};
+
+/// How long nothing is sent after the first throttled mail.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+
+/// The same while the rate is known: the limit was hardly exceeded.
+const SHORT_PAUSE: Duration = Duration::from_millis(250);
+
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+/// Time without a mail after which the next ones are counted afresh.
+const QUIET: Duration = Duration::from_secs(5);
+
+/// How often the rate grows.
+const GROWS_EVERY: Duration = Duration::from_secs(2);
+
+/// By how much it grows: a share of itself, and so many mails a second. The share doubles each time, up to
+/// eightfold, until the relay throttles again.
+const GROWTH: (f64, f64) = (0.03, 0.05);
+const GROWS_FASTER: i32 = 3;
+
+/// What is left of a known rate that the relay throttled.
+const KEPT: f64 = 0.93;
+
+/// Below this a worker would stand still, however strict the relay.
+const LEAST: f64 = 0.05;
+
+/// Above this nothing is limited any more.
+const UNLIMITED: f64 = 5_000.0;
+
+/// Work that may be claimed ahead, while the rate is limited.
+const AHEAD: f64 = 0.5;
+
+/// The rate's state.
+pub(super) struct Pace {
+    /// Mails a second; none while the relay has not throttled.
+    rate: Option<f64>,
+    tokens: f64,
+    filled_at: Option<Instant>,
+    pause: Option<Pause>,
+    /// Since when accepted mails are counted, and how many there were.
+    counted: Option<(Instant, f64)>,
+    accepted_at: Option<Instant>,
+    grown_at: Option<Instant>,
+    /// How often the rate has grown since the relay last throttled.
+    growths: i32,
+    /// Whether a mail had to wait for a token since the rate last grew.
+    is_short: bool,
+    rate_gauge: Gauge,
+    throttled: IntCounter,
+}
+
+/// Nothing is sent, but for one mail that asks.
+struct Pause {
+    began: Instant,
+    ends: Instant,
+    length: Duration,
+    /// When the mail that asks was sent.
+    asked_at: Option<Instant>,
+}
+
+impl Pace {
+    pub(super) fn new(rate_gauge: Gauge, throttled: IntCounter) -> Self {
+        Self {
+            rate: None,
+            tokens: 0.0,
+            filled_at: None,
+            pause: None,
+            counted: None,
+            accepted_at: None,
+            grown_at: None,
+            growths: 0,
+            is_short: false,
+            rate_gauge,
+            throttled,
+        }
+    }
+
+    /// Mails a second that the relay takes, where it has throttled.
+    pub(super) const fn rate(&self) -> Option<f64> {
+        self.rate
+    }
+
+    /// Whether mails have to wait for the rate.
+    pub(super) const fn is_limited(&self) -> bool {
+        self.rate.is_some() || self.pause.is_some()
+    }
+
+    /// Mails that may be sent now.
+    pub(super) fn available(&mut self, now: Instant) -> usize {
+        if let Some(pause) = &self.pause {
+            return usize::from(pause.asked_at.is_none() && pause.ends <= now);
+        }
+        let Some(rate) = self.rate else { return usize::MAX };
+        let elapsed = self.filled_at.map_or(0.0, |at| now.duration_since(at).as_secs_f64());
+        self.filled_at = Some(now);
+        self.tokens = (self.tokens + elapsed * rate).min((rate * 0.1).max(1.0));
+        whole(self.tokens)
+    }
+
+    /// Takes the right to send one mail, if there is one.
+    pub(super) fn take(&mut self, now: Instant) -> bool {
+        if self.available(now) == 0 {
+            self.is_short = true;
+            return false;
+        }
+        if let Some(pause) = &mut self.pause {
+            pause.asked_at = Some(now);
+        } else if self.rate.is_some() {
+            self.tokens -= 1.0;
+        }
+        true
+    }
+
+    /// Mails that may be in hand at once; none where the connections alone decide.
+    pub(super) fn work_in_hand(&self, now: Instant) -> Option<usize> {
+        match (&self.pause, self.rate) {
+            (Some(pause), _) => Some(usize::from(pause.ends <= now)),
+            (None, Some(rate)) => Some(whole((rate * AHEAD).ceil().max(1.0))),
+            (None, None) => None,
+        }
+    }
+
+    /// The relay took a mail that was begun at `began`.
+    pub(super) fn accepted(&mut self, began: Instant, now: Instant) {
+        if self.pause.is_none() && self.accepted_at.is_some_and(|at| now.duration_since(at) > QUIET) {
+            self.counted = None;
+        }
+        self.accepted_at = Some(now);
+        let (since, count) = self.counted.get_or_insert((now, 0.0));
+        if self.pause.as_ref().is_some_and(|pause| began > pause.began) {
+            let seconds = now.duration_since(*since).as_secs_f64().max(0.1);
+            let measured = *count / seconds;
+            let next = match self.rate {
+                Some(rate) => measured.clamp(rate * 0.5, rate * KEPT),
+                None => measured * KEPT,
+            };
+            self.set_rate(Some(next.max(LEAST)));
+            (self.pause, self.tokens, self.filled_at) = (None, 0.0, Some(now));
+            (self.counted, self.grown_at, self.is_short) = (Some((now, 1.0)), Some(now), false);
+            return;
+        }
+        *count += 1.0;
+        self.grow(now);
+    }
+
+    /// The relay throttled a mail that was begun at `began`.
+    pub(super) fn throttled(&mut self, began: Instant, now: Instant) {
+        self.throttled.inc();
+        self.growths = 0;
+        let length = match &self.pause {
+            // It was under way when the pause began.
+            Some(pause) if began <= pause.began => return,
+            Some(pause) => (pause.length * 2).min(LONGEST_PAUSE),
+            None if self.rate.is_some() => SHORT_PAUSE,
+            None => FIRST_PAUSE,
+        };
+        self.counted.get_or_insert((now, 0.0));
+        self.pause = Some(Pause {
+            began: now,
+            ends: now + length,
+            length,
+            asked_at: None,
+        });
+    }
+
+    /// A mail begun at `began` ended otherwise. If it was the one that asks, another one may.
+    pub(super) fn ended(&mut self, began: Instant) {
+        if let Some(pause) = &mut self.pause
+            && pause.asked_at.is_some_and(|asked_at| began >= asked_at)
+        {
+            pause.asked_at = None;
+        }
+    }
+
+    /// How long a throttled mail waits before it is due again.
+    pub(super) fn retry_after(&self, now: Instant) -> Duration {
+        let pause = self.pause.as_ref();
+        pause.map_or(FIRST_PAUSE, |pause| {
+            pause.ends.saturating_duration_since(now) + FIRST_PAUSE
+        })
+    }
+
+    fn grow(&mut self, now: Instant) {
+        let Some(rate) = self.rate else { return };
+        let is_time = self.grown_at.is_none_or(|at| now.duration_since(at) >= GROWS_EVERY);
+        if self.pause.is_some() || !is_time || !self.is_short {
+            return;
+        }
+        let share = GROWTH.0 * 2.0_f64.powi(self.growths.min(GROWS_FASTER));
+        let next = rate * (1.0 + share) + GROWTH.1;
+        self.growths += 1;
+        self.set_rate(Some(next).filter(|next| *next < UNLIMITED));
+        (self.grown_at, self.is_short) = (Some(now), false);
+    }
+
+    fn set_rate(&mut self, rate: Option<f64>) {
+        self.rate = rate;
+        self.rate_gauge.set(rate.unwrap_or(0.0));
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "never negative, and at most some thousands"
+)]
+const fn whole(tokens: f64) -> usize {
+    tokens as usize
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pace() -> Pace {
+        Pace::new(
+            Gauge::new("gauge", "A test's.").unwrap(),
+            IntCounter::new("counter", "A test's.").unwrap(),
+        )
+    }
+
+    /// Sends to a relay that takes `most` mails in each `window`, 50 that are under way at once, until it
+    /// has `mails`. Returns the seconds and the mails that were throttled.
+    fn simulate(mails: usize, most: usize, window: Duration) -> (f64, usize) {
+        let (mut pace, start) = (pace(), Instant::now());
+        let (mut taken, mut throttled): (Vec<Instant>, usize) = (Vec::new(), 0);
+        let step = Duration::from_millis(5);
+        let mut now = start;
+        while taken.len() < mails {
+            let began = now;
+            let sent = (0..50).take_while(|_| pace.take(now)).count();
+            now += step;
+            for _ in 0..sent {
+                let recent = taken.iter().rev().take_while(|at| now.duration_since(**at) < window);
+                if recent.count() < most {
+                    taken.push(now);
+                    pace.accepted(began + Duration::from_nanos(1), now);
+                } else {
+                    throttled += 1;
+                    pace.throttled(began + Duration::from_nanos(1), now);
+                }
+            }
+            assert!(now.duration_since(start) < Duration::from_hours(2), "it stands still");
+        }
+        (now.duration_since(start).as_secs_f64(), throttled)
+    }
+
+    #[test]
+    fn a_relay_that_never_throttles_is_not_limited() {
+        let mut pace = pace();
+        let now = Instant::now();
+        for _ in 0..1_000 {
+            assert!(pace.take(now));
+            pace.accepted(now, now);
+        }
+        assert!(!pace.is_limited() && pace.work_in_hand(now).is_none());
+    }
+
+    #[test]
+    fn a_relay_of_twenty_a_second_is_used_well_and_seldom_throttles() {
+        let (seconds, throttled) = simulate(1_200, 20, Duration::from_secs(1));
+        assert!(seconds < 72.0 && throttled < 240, "{seconds} s, {throttled} throttled");
+    }
+
+    #[test]
+    fn a_limit_over_a_long_window_is_found_out() {
+        for (most, window) in [(60, 20_u32), (14, 1), (100, 60), (1, 1)] {
+            let mails = most * 10;
+            let (seconds, throttled) = simulate(mails, most, Duration::from_secs(1) * window);
+            #[expect(clippy::cast_precision_loss, reason = "a test")]
+            let [best, throttled_f, mails_f] = [9 * window as usize, throttled, mails].map(|n| n as f64);
+            assert!(
+                seconds < best * 1.6 + 10.0 && throttled_f < 0.3 * mails_f + 50.0,
+                "{most} in {window} s: {seconds} s instead of {best} s, {throttled} of {mails} throttled"
+            );
+        }
+    }
+
+    #[test]
+    fn mails_under_way_when_it_throttles_count_once() {
+        let (mut pace, start) = (pace(), Instant::now());
+        pace.accepted(start, start);
+        let later = start + Duration::from_millis(10);
+        for _ in 0..40 {
+            pace.throttled(start, later);
+        }
+        assert!(!pace.take(start + Duration::from_millis(900)));
+        assert!(pace.take(start + Duration::from_millis(1_100)));
+        assert!(!pace.take(start + Duration::from_millis(1_200)), "one mail asks");
+    }
+
+    #[test]
+    fn a_mail_that_asks_and_ends_otherwise_lets_another_ask() {
+        let (mut pace, start) = (pace(), Instant::now());
+        pace.throttled(start, start);
+        let asked_at = start + Duration::from_secs(2);
+        assert!(pace.take(asked_at) && !pace.take(asked_at));
+        pace.ended(asked_at);
+        assert!(pace.take(asked_at));
+    }
+}

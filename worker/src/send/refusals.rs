@@ -1,0 +1,346 @@
+//! Tells a refusal of one recipient from a refusal of everybody.
+//!
+//! Many replies do not tell whom they are about: a bare `554` is said of unknown mailboxes, unwanted letters
+//! and accounts that may not send. So the answers of late are compared. When most of the last ones, from many
+//! different recipients, are the same refusal in the same words, it is about the account or the letter. The
+//! answers are kept by batch, because a letter may be refused while others are accepted, and for all mail.
+//!
+//! Pure: it keeps hashes of words and recipients, and the time is an argument.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::time::{Duration, Instant};
+
+use uuid::Uuid;
+
+use super::envelope::Envelope;
+use super::verdict::Answer;
+
+/// Answers of late that are compared.
+pub(super) const WINDOW: usize = 20;
+
+/// So many different recipients make a refusal everybody's,
+const MANY: usize = 10;
+
+/// if so many of a hundred answers are that refusal.
+const SHARE_PERCENT: usize = 75;
+
+/// It is everybody's no longer when fewer are.
+const PASSED_PERCENT: usize = 50;
+
+/// Batches whose answers are kept.
+const BATCHES_MOST: usize = 64;
+
+/// Recipients that are kept because they met a refusal of everybody.
+const MET_MOST: usize = 4_096;
+
+/// The same words to different recipients have the same signature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Signature(u64);
+
+/// Whose mail an answer is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Subject {
+    pub(super) batch: Uuid,
+    /// A hash of the recipient.
+    recipient: u64,
+}
+
+/// Whom a refusal is about, as far as is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Finding {
+    /// This recipient.
+    Recipient,
+    /// More answers will tell.
+    Open,
+    /// Everybody.
+    Everybody,
+}
+
+/// Answers of late.
+#[derive(Default)]
+pub(super) struct Refusals {
+    all: Recent,
+    batches: HashMap<Uuid, Recent>,
+    /// Recipients that met a refusal of everybody, and when.
+    met: HashMap<u64, Instant>,
+}
+
+#[derive(Default)]
+struct Recent {
+    /// Signatures of refusals with their recipients; none for other answers.
+    answers: VecDeque<Option<(Signature, u64)>>,
+    everybodys: Option<Signature>,
+    accepted_at: Option<Instant>,
+    touched_at: Option<Instant>,
+}
+
+impl Signature {
+    /// Of a refusal: its codes and its words, without what differs from recipient to recipient.
+    pub(super) fn of(answer: &Answer, envelope: &Envelope) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (answer.phase, answer.code, answer.enhanced_code.as_deref()).hash(&mut hasher);
+        words_for_everybody(&answer.reply, envelope).hash(&mut hasher);
+        Self(hasher.finish())
+    }
+}
+
+/// The words of a reply that do not name this recipient, in lower case. Words with digits are left out as
+/// well: most are numbers of mails.
+fn words_for_everybody(reply: &str, envelope: &Envelope) -> Vec<String> {
+    let names = [envelope.recipient().user(), envelope.recipient().domain()].map(str::to_lowercase);
+    let words = reply.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '(' | ')'));
+    let words = words.map(str::to_lowercase);
+    let is_kept = |word: &String| {
+        !word.is_empty()
+            && !word.contains('@')
+            && !word.contains(|c: char| c.is_ascii_digit())
+            && !names
+                .iter()
+                .any(|name| word.trim_matches(|c: char| !c.is_alphanumeric()) == name)
+    };
+    words.filter(is_kept).collect()
+}
+
+impl Subject {
+    pub(super) fn new(batch: Uuid, envelope: &Envelope) -> Self {
+        let mut hasher = DefaultHasher::new();
+        let recipient: &str = envelope.recipient().as_ref();
+        recipient.hash(&mut hasher);
+        Self {
+            batch,
+            recipient: hasher.finish(),
+        }
+    }
+
+    /// A part of a second that differs from recipient to recipient, so that mails that were throttled
+    /// together do not come back together.
+    pub(super) const fn jitter(self) -> Duration {
+        Duration::from_millis(self.recipient % 1_000)
+    }
+}
+
+impl Refusals {
+    /// The relay accepted a mail, or refused it for a reason that is the recipient's own.
+    pub(super) fn other(&mut self, subject: Subject, is_accepted: bool, now: Instant) {
+        for recent in [&mut self.all, batch(&mut self.batches, subject.batch)] {
+            recent.push(None, now);
+            if is_accepted {
+                recent.accepted_at = Some(now);
+            }
+        }
+    }
+
+    /// The relay refused a mail with words that may be about anybody.
+    pub(super) fn refused(&mut self, subject: Subject, signature: Signature, now: Instant) -> Finding {
+        let own = batch(&mut self.batches, subject.batch);
+        // Asked again after others of the same batch were accepted: it is about this one.
+        let met_at = self.met.get(&subject.recipient).copied();
+        if met_at.is_some_and(|met_at| own.accepted_at.is_some_and(|at| at > met_at)) {
+            self.met.remove(&subject.recipient);
+            self.other(subject, false, now);
+            return Finding::Recipient;
+        }
+        let answer = Some((signature, subject.recipient));
+        own.push(answer, now);
+        self.all.push(answer, now);
+        self.look(subject, signature, now)
+    }
+
+    /// What is known by now of a refusal whose finding was open.
+    pub(super) fn look(&mut self, subject: Subject, signature: Signature, now: Instant) -> Finding {
+        let own = batch(&mut self.batches, subject.batch);
+        if own.is_everybodys(signature) || self.all.is_everybodys(signature) {
+            if self.met.len() >= MET_MOST {
+                self.met.clear();
+            }
+            self.met.insert(subject.recipient, now);
+            return Finding::Everybody;
+        }
+        Finding::Open
+    }
+}
+
+fn batch(batches: &mut HashMap<Uuid, Recent>, batch: Uuid) -> &mut Recent {
+    if batches.len() >= BATCHES_MOST && !batches.contains_key(&batch) {
+        let oldest = batches.iter().min_by_key(|(_, recent)| recent.touched_at);
+        if let Some(oldest) = oldest.map(|(batch, _)| *batch) {
+            batches.remove(&oldest);
+        }
+    }
+    batches.entry(batch).or_default()
+}
+
+impl Recent {
+    fn push(&mut self, answer: Option<(Signature, u64)>, now: Instant) {
+        if self.answers.len() == WINDOW {
+            self.answers.pop_front();
+        }
+        self.answers.push_back(answer);
+        self.touched_at = Some(now);
+        if let Some(signature) = self.everybodys
+            && self.count(signature) * 100 < PASSED_PERCENT * self.answers.len()
+        {
+            self.everybodys = None;
+        }
+    }
+
+    fn count(&self, signature: Signature) -> usize {
+        self.answers
+            .iter()
+            .flatten()
+            .filter(|(other, _)| *other == signature)
+            .count()
+    }
+
+    fn is_everybodys(&mut self, signature: Signature) -> bool {
+        if self.everybodys == Some(signature) {
+            return true;
+        }
+        let refusals = self.answers.iter().flatten();
+        let recipients: HashSet<u64> = refusals
+            .filter(|(other, _)| *other == signature)
+            .map(|(_, recipient)| *recipient)
+            .collect();
+        let is_most = self.count(signature) * 100 >= SHARE_PERCENT * self.answers.len();
+        let is_everybodys = recipients.len() >= MANY && is_most;
+        if is_everybodys {
+            self.everybodys = Some(signature);
+        }
+        is_everybodys
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::phase::Phase;
+    use super::super::reply::Reply;
+    use super::*;
+
+    fn envelope(n: usize) -> Envelope {
+        Envelope::new(
+            "beckon@lerna.example".parse().unwrap(),
+            format!("person{n}@example.org").parse().unwrap(),
+        )
+    }
+
+    fn answer(words: &str) -> Answer {
+        let text = words.to_owned();
+        Answer::from_reply(Phase::Dot, &Reply { code: 554, text })
+    }
+
+    struct Story {
+        refusals: Refusals,
+        batch: Uuid,
+        now: Instant,
+    }
+
+    impl Story {
+        fn begin() -> Self {
+            Self {
+                refusals: Refusals::default(),
+                batch: Uuid::from_u128(1),
+                now: Instant::now(),
+            }
+        }
+
+        fn refused(&mut self, n: usize, words: &str) -> Finding {
+            self.now += Duration::from_millis(1);
+            let envelope = envelope(n);
+            let signature = Signature::of(&answer(words), &envelope);
+            let subject = Subject::new(self.batch, &envelope);
+            self.refusals.refused(subject, signature, self.now)
+        }
+
+        fn accepted(&mut self, n: usize) {
+            self.now += Duration::from_millis(1);
+            self.refusals
+                .other(Subject::new(self.batch, &envelope(n)), true, self.now);
+        }
+    }
+
+    #[test]
+    fn the_same_words_to_ten_recipients_are_about_everybody() {
+        let mut story = Story::begin();
+        let findings: Vec<_> = (0..12)
+            .map(|n| {
+                story.refused(
+                    n,
+                    &format!("refused: <person{n}@example.org> is not verified, id 4{n}a"),
+                )
+            })
+            .collect();
+        assert_eq!(findings[..9], [Finding::Open; 9]);
+        assert_eq!(findings[9..], [Finding::Everybody; 3]);
+    }
+
+    #[test]
+    fn the_same_recipient_again_and_again_is_one() {
+        let mut story = Story::begin();
+        for _ in 0..30 {
+            assert_eq!(story.refused(1, "no"), Finding::Open);
+        }
+    }
+
+    #[test]
+    fn refusals_between_accepted_mails_and_other_words_are_the_recipients() {
+        let mut story = Story::begin();
+        for n in 0..200 {
+            story.accepted(1_000 + n);
+            assert_eq!(story.refused(n, "no such user"), Finding::Open);
+        }
+        let mut story = Story::begin();
+        for n in 0..200 {
+            let words = ["no such user", "mailbox gone"][n % 2];
+            assert_eq!(story.refused(n, words), Finding::Open);
+        }
+    }
+
+    #[test]
+    fn a_quota_in_the_middle_of_a_batch_is_noticed_within_a_window() {
+        let mut story = Story::begin();
+        (0..500).for_each(|n| story.accepted(n));
+        let open = (500..600)
+            .take_while(|n| story.refused(*n, "too much") == Finding::Open)
+            .count();
+        assert!(open < WINDOW, "{open}");
+    }
+
+    #[test]
+    fn one_letter_is_refused_while_others_are_accepted() {
+        let mut story = Story::begin();
+        for n in 0..20 {
+            story.batch = Uuid::from_u128(2);
+            (0..5).for_each(|other| story.accepted(1_000 + n * 5 + other));
+            story.batch = Uuid::from_u128(1);
+            let expected = if n < 9 { Finding::Open } else { Finding::Everybody };
+            assert_eq!(story.refused(n, "we do not like this letter"), expected);
+        }
+    }
+
+    #[test]
+    fn who_is_refused_again_after_others_were_accepted_is_refused_for_good() {
+        let mut story = Story::begin();
+        (0..10).for_each(|n| {
+            story.refused(n, "no");
+        });
+        assert_eq!(story.refused(9, "no"), Finding::Everybody);
+        story.accepted(50);
+        assert_eq!(story.refused(9, "no"), Finding::Recipient);
+        assert_eq!(
+            story.refused(60, "no"),
+            Finding::Everybody,
+            "this one was not asked before"
+        );
+    }
+
+    #[test]
+    fn it_passes_when_the_relay_accepts_mail_again() {
+        let mut story = Story::begin();
+        (0..30).for_each(|n| {
+            story.refused(n, "no");
+        });
+        (100..111).for_each(|n| story.accepted(n));
+        assert_eq!(story.refused(99, "no"), Finding::Open);
+    }
+}

@@ -1,0 +1,150 @@
+//! Refusals that may be about anybody are kept until others tell whom they are about.
+
+use super::script::say;
+use super::*;
+
+fn bulk(mailer: &Mailer, recipient: &str) -> oneshot::Receiver<Answer> {
+    begin(mailer, to(recipient), MESSAGE, Lane::Bulk, true)
+}
+
+async fn answers(waiting: Vec<oneshot::Receiver<Answer>>) -> Vec<Answer> {
+    let mut answers = Vec::new();
+    for answer in waiting {
+        answers.push(answer.await.unwrap());
+    }
+    answers
+}
+
+fn with_hold(relay: &Relay) -> Mailer {
+    let settings = Settings {
+        hold_alone: Duration::from_secs(1),
+        ..quick()
+    };
+    mailer_with(&relay.plain_url(), settings)
+}
+
+#[tokio::test]
+async fn the_same_words_to_everybody_fail_nobody_and_set_the_batch_aside() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "DOT" => say("554 not verified"),
+        _ => usual(moment),
+    })
+    .await;
+    let mailer = with_hold(&relay);
+
+    let waiting = (0..30)
+        .map(|n| bulk(&mailer, &format!("person{n}@example.com")))
+        .collect();
+    let answers = answers(waiting).await;
+    let reports = mailer.take_account_refusals();
+
+    for answer in &answers {
+        let is_spared = matches!(answer.verdict, Verdict::RelayTrouble { .. } | Verdict::NotBegun);
+        assert!(is_spared && answer.retry_after.is_some(), "{answer:?}");
+    }
+    assert!(
+        relay.count("DOT") <= 13 && relay.mails().len() <= 13,
+        "{}",
+        relay.mails().len()
+    );
+    assert_eq!(reports.len(), 1, "{reports:?}");
+    let report = &reports[0];
+    assert!(report.is_everybodys && report.affected >= 10, "{report:?}");
+    assert_eq!((report.code, report.words.as_str()), (Some(554), "not verified"));
+}
+
+#[tokio::test]
+async fn a_lone_refusal_is_its_recipients_after_a_moment() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "RCPT" if moment.line.contains("eve") => say("550 no"),
+        _ => usual(moment),
+    })
+    .await;
+    let mailer = with_hold(&relay);
+    let began = Instant::now();
+
+    let refused_one = bulk(&mailer, "eve@example.com");
+    let others = (0..5)
+        .map(|n| bulk(&mailer, &format!("person{n}@example.com")))
+        .collect();
+
+    assert!(
+        answers(others)
+            .await
+            .iter()
+            .all(|answer| answer.verdict == Verdict::Accepted)
+    );
+    assert_eq!(refused_one.await.unwrap().verdict, refused(TroubleClass::Refused));
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(mailer.take_account_refusals().is_empty());
+}
+
+#[tokio::test]
+async fn a_stop_gives_kept_mails_back() {
+    let relay = Relay::following(|moment| match moment.verb {
+        "RCPT" => say("550 no"),
+        _ => usual(moment),
+    })
+    .await;
+    let lifecycle = Lifecycle::new();
+    let settings = Settings {
+        hold_alone: Duration::from_mins(1),
+        ..quick()
+    };
+    let mailer = stoppable(&relay.plain_url(), settings, &lifecycle);
+    let kept = bulk(&mailer, "ada@example.com");
+    until("it was refused", || relay.count("RCPT") == 1).await;
+
+    assert!(lifecycle.finished(Duration::from_secs(20)).await);
+
+    let answer = kept.await.unwrap();
+    assert!(matches!(answer.verdict, Verdict::RelayTrouble { .. }), "{answer:?}");
+    assert!(answer.retry_after.is_some(), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_rate_at_the_dot_costs_few_tries_and_no_attempt() {
+    let taken = std::sync::Arc::new(std::sync::Mutex::new(Vec::<Instant>::new()));
+    let relay = Relay::following(move |moment| {
+        if moment.verb != "DOT" {
+            return usual(moment);
+        }
+        let (now, mut taken) = (Instant::now(), taken.lock().unwrap());
+        let recent = taken
+            .iter()
+            .filter(|at| now.duration_since(**at) < Duration::from_secs(1))
+            .count();
+        if recent >= 20 {
+            return say("454 throttled");
+        }
+        taken.push(now);
+        usual(moment)
+    })
+    .await;
+    let settings = Settings {
+        connections: 5,
+        ..quick()
+    };
+    let mailer = mailer_with(&relay.plain_url(), settings);
+
+    let waiting = (0..60)
+        .map(|n| bulk(&mailer, &format!("person{n}@example.com")))
+        .collect();
+    let answers = answers(waiting).await;
+
+    let slowed = answers
+        .iter()
+        .filter(|answer| answer.verdict == slow_down(TroubleClass::Throttled))
+        .count();
+    let sent = answers
+        .iter()
+        .filter(|answer| answer.verdict == Verdict::Accepted)
+        .count();
+    assert_eq!(slowed + sent, 60, "{answers:?}");
+    assert!(slowed <= 15, "{slowed} were throttled");
+    assert!(
+        mailer.rate_limit().is_some_and(|rate| (5.0..25.0).contains(&rate)),
+        "{:?}",
+        mailer.rate_limit()
+    );
+}
