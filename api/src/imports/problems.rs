@@ -67,8 +67,8 @@ fn written(import: &Import, rejects: &[Reject], is_first: bool) -> std::io::Resu
 /// The rejected rows as a spreadsheet to correct and import again, with the faulty cells marked and the reasons in a
 /// column of their own.
 #[utoipa::path(get, path = "/v1/imports/{id}/problems.xlsx", tag = "imports",
-    responses((status = 200, content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-        body = Vec<u8>), (status = 404, body = Problem), (status = 422, body = Problem)))]
+    responses((status = 200, content_type = "application/octet-stream",
+        body = String), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub async fn problems_xlsx(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
     let import = with_details(&api, id).await?;
     let mut book = FixWorkbook::new(&import.header).map_err(|fault| disk(&fault))?;
@@ -95,10 +95,7 @@ pub async fn problems_xlsx(State(api): State<Api>, Path(id): Path<Uuid>) -> Resu
     let file = written.await.map_err(|_| Problem::internal())?;
     let file = file.map_err(|fault: std::io::Error| disk(&fault))?;
     let headers = [
-        (
-            header::CONTENT_TYPE,
-            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet".to_owned(),
-        ),
+        (header::CONTENT_TYPE, "application/octet-stream".to_owned()),
         (
             header::CONTENT_DISPOSITION,
             format!("attachment; filename=\"import-{id}-problems.xlsx\""),
