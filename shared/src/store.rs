@@ -40,6 +40,7 @@ pub mod selections;
 pub mod sessions;
 pub mod settle;
 pub mod stall;
+pub mod sweeps;
 pub mod system_emails;
 pub mod tally;
 pub mod users;

@@ -229,7 +229,8 @@ async fn a_batch_of_which_nothing_is_left_is_not_paused() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org", "eve@example.org"] })]).await;
     let token = Uuid::new_v4();
     run(&world, "update batches set lane = 'bulk'").await;
-    let jobs = due_in(&world, Lane::Bulk, 2, Uuid::nil()).await;
+    run(&world, "update batch_progress set lane = 'bulk'").await;
+    let jobs = due_in(&world, Lane::Bulk, 2).await;
     let claims = claim(&world, &jobs, token).await;
     let unknown = Ending::Failed {
         reason: "address_unknown",
@@ -243,7 +244,7 @@ async fn a_batch_of_which_nothing_is_left_is_not_paused() {
     let of_nothing = pause().await.unwrap();
     run(
         &world,
-        "insert into deliveries (batch_id, user_id, due_at) select batch_id, user_id, now() from deliveries limit 1",
+        "insert into deliveries (batch_id, user_id) select batch_id, user_id from deliveries limit 1",
     )
     .await;
     let (first, second) = (pause().await.unwrap(), pause().await.unwrap());

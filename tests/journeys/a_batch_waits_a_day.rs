@@ -32,8 +32,7 @@ async fn queue_and_memory_stay_small_and_stale_passwords_expire() {
     // A day, for everything that counts it.
     for change in [
         "update batches set start_at = start_at - interval '25 hours', stale_at = stale_at - interval '25 hours'",
-        "update deliveries set due_at = due_at - interval '25 hours',
-                               lease_until = lease_until - interval '25 hours'",
+        "update published_ranges set published_at = published_at - interval '25 hours'",
     ] {
         sqlx::query(change).execute(&world.db).await.unwrap();
     }

@@ -42,10 +42,7 @@ async fn dropped_by(limit: Value, left: u32) {
         .await
         .unwrap();
     // As long as a job may lie in its queue unclaimed.
-    sqlx::query("update deliveries set lease_until = now() where state = 'queued'")
-        .execute(&world.db)
-        .await
-        .unwrap();
+    world.let_leases_end().await;
     world.start_worker().await.unwrap();
     let finished = world.finished(batch).await;
 

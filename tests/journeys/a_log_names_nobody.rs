@@ -199,7 +199,7 @@ async fn whatever_goes_wrong_the_log_says_for_which_delivery_and_never_for_whom(
     for person in [PEOPLE[3], PEOPLE[4]] {
         world.relay.set(person, Behaviour::Accept);
     }
-    let now = sqlx::query("update deliveries set due_at = now() where state in ('waiting', 'retrying')");
+    let now = sqlx::query("update deliveries set retry_at = now() where state in ('waiting', 'retrying')");
     now.execute(&world.db).await.unwrap();
     let finished = world.finished(batch).await;
     // Not all that ran in this world: the command that makes a key prints it.

@@ -1,8 +1,7 @@
 //! The dispatcher publishes first and marks afterwards; a worker may be faster than the mark.
 
-use crate::by_hand::{LEASE, claim, due, settle, turn, world_that_owes};
+use crate::by_hand::{claim, due, mark, settle, turn, world_that_owes};
 use crate::json;
-use shared::store::dispatch;
 use shared::store::dispatcher_lease::Turn;
 use shared::store::settle::Ending;
 use std::time::Duration;
@@ -12,33 +11,21 @@ use uuid::Uuid;
 async fn a_mail_claimed_and_given_back_before_its_mark_is_published_again() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
 
-    let found = due(&world, 10, Uuid::nil()).await;
+    let found = due(&world, 10).await;
     let token = Uuid::new_v4();
     let claimed = claim(&world, &found, token).await;
     let given_back = Ending::GivenBack { after: Duration::ZERO };
     settle(&world, &claimed[0], token, given_back, false).await;
     let turn = turn(&world).await;
-    let marked = dispatch::mark_queued(&world.db, turn, &[&found[0]], LEASE)
-        .await
-        .unwrap();
+    mark(&world, turn, &found[0]).await;
 
-    assert_eq!(
-        marked, 0,
-        "its job is spent, and marking it would leave it to the sweep"
-    );
-    let again = due(&world, 10, Uuid::nil()).await;
+    // Its job is spent, and marking it would leave it to the sweep.
+    let again = due(&world, 10).await;
     assert_eq!(again.len(), 1);
     let over = Turn { epoch: turn.epoch - 1 };
-    let by_another = dispatch::mark_queued(&world.db, over, &[&again[0]], LEASE)
-        .await
-        .unwrap();
-    let marked = dispatch::mark_queued(&world.db, turn, &[&again[0]], LEASE)
-        .await
-        .unwrap();
-    assert_eq!(
-        (by_another, marked),
-        (0, 1),
-        "a dispatcher whose turn is over marks nothing"
-    );
+    mark(&world, over, &again[0]).await;
+    assert_eq!(due(&world, 10).await.len(), 1, "a dispatcher whose turn is over marks nothing");
+    mark(&world, turn, &again[0]).await;
+    assert!(due(&world, 10).await.is_empty());
     world.end().await;
 }

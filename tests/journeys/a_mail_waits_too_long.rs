@@ -1,6 +1,6 @@
 //! What has been tried for too long is not tried again, whatever kept it from being tried.
 
-use crate::by_hand::{claim, due, run, settle, world_that_owes};
+use crate::by_hand::{claim, due, run, settle, turn, world_that_owes};
 use crate::json;
 use shared::delivery::DeliveryState;
 use shared::store::dispatch;
@@ -21,7 +21,7 @@ fn later() -> Ending {
 async fn a_mail_given_back_for_too_long_expires() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
     let token = Uuid::new_v4();
-    let claimed = claim(&world, &due(&world, 10, Uuid::nil()).await, token).await;
+    let claimed = claim(&world, &due(&world, 10).await, token).await;
     let given_back = || Ending::GivenBack { after: Duration::ZERO };
     let early = settle(&world, &claimed[0], token, given_back(), false).await;
     run(
@@ -30,7 +30,7 @@ async fn a_mail_given_back_for_too_long_expires() {
     )
     .await;
 
-    let claimed = claim(&world, &due(&world, 10, Uuid::nil()).await, token).await;
+    let claimed = claim(&world, &due(&world, 10).await, token).await;
     let longer = Ending::GivenBack {
         after: Duration::from_mins(1),
     };
@@ -45,15 +45,15 @@ async fn a_mail_given_back_for_too_long_expires() {
 async fn a_mail_that_waited_out_its_time_for_a_relay_is_not_sent_when_it_is_back() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
     let token = Uuid::new_v4();
-    let claimed = claim(&world, &due(&world, 10, Uuid::nil()).await, token).await;
+    let claimed = claim(&world, &due(&world, 10).await, token).await;
     let first = settle(&world, &claimed[0], token, later(), false).await;
     assert_eq!(first[0].state, DeliveryState::Retrying);
     run(&world, "update deliveries set give_up_at = now() - interval '1 second'").await;
 
-    let found = due(&world, 10, Uuid::nil()).await;
-    let ended = dispatch::end_given_up(&world.db, 100).await.unwrap();
+    let found = due(&world, 10).await;
+    assert!(found.iter().all(|due| due.is_late), "{found:?}");
+    let ended = dispatch::end_late(&world.db, turn(&world).await, &found).await.unwrap();
 
-    assert!(found.is_empty(), "what a sweep will end is not begun first");
     assert_eq!(ended, 1);
     let reason: Option<String> = sqlx::query_scalar("select reason from deliveries where state = 'expired'")
         .fetch_one(&world.db)

@@ -44,10 +44,7 @@ async fn jobs_the_broker_threw_away_are_published_again() {
     }
     let thrown_away = world.count(batch, "queued").await;
     // The time after which an unclaimed job, and a claim, is given up for lost.
-    sqlx::query("update deliveries set lease_until = now() where state in ('queued', 'sending')")
-        .execute(&world.db)
-        .await
-        .unwrap();
+    world.let_leases_end().await;
     world.relay.set_mode(Mode::Normal);
     world.start_worker().await.unwrap();
     let finished = world.finished(batch).await;

@@ -68,10 +68,7 @@ async fn the_password_in_a_mail_the_relay_kept_works_before_anything_is_settled(
     for person in &people {
         world.relay.set(person, Behaviour::Accept);
     }
-    sqlx::query("update deliveries set lease_until = now() where state = 'sending'")
-        .execute(&world.db)
-        .await
-        .unwrap();
+    world.let_leases_end().await;
     world.start_worker().await.unwrap();
     let finished = world.finished(batch).await;
 

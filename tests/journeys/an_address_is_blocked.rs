@@ -274,7 +274,7 @@ async fn nothing_is_blocked_on_a_suspicion() {
 async fn what_is_with_the_relay_blocks_the_address_it_went_to() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
     let token = Uuid::new_v4();
-    let due = due(&world, 1, Uuid::nil()).await;
+    let due = due(&world, 1).await;
     let first = claim(&world, &due, token).await;
 
     // Somebody corrects the address meanwhile, and another mail blocks it; what was claimed stays so,

@@ -9,7 +9,7 @@ use uuid::Uuid;
 #[tokio::test]
 async fn a_claim_asked_for_again_is_the_same_claim() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org", "grace@example.org"] })]).await;
-    let found = due(&world, 10, Uuid::nil()).await;
+    let found = due(&world, 10).await;
     let token = Uuid::new_v4();
 
     let first = claim(&world, &found, token).await;
@@ -31,7 +31,7 @@ async fn a_claim_asked_for_again_is_the_same_claim() {
 #[tokio::test]
 async fn an_outcome_recorded_again_is_the_one_recorded_before() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
-    let found = due(&world, 10, Uuid::nil()).await;
+    let found = due(&world, 10).await;
     let token = Uuid::new_v4();
     let claimed = claim(&world, &found, token).await;
     let sent = || Ending::Sent {

@@ -1,7 +1,9 @@
 //! Where there is room for fewer mails than there are batches, no batch is passed over.
 
-use crate::by_hand::{due, world_that_owes};
+use crate::by_hand::world_that_owes;
 use crate::json;
+use shared::batch::Lane;
+use shared::store::dispatch::{self, LastServed};
 use std::collections::BTreeSet;
 use uuid::Uuid;
 
@@ -11,12 +13,16 @@ async fn three_batches_take_turns_at_one_mail_a_round() {
         .map(|name| json!({ "emails": [format!("{name}1@example.org"), format!("{name}2@example.org")] }));
     let world = world_that_owes(&batches).await;
 
-    let mut last = Uuid::nil();
+    let mut last = LastServed::default();
     let mut served = Vec::new();
     for _ in 0..6 {
-        let next = due(&world, 1, last).await;
-        last = next[0].batch;
-        served.push(last);
+        let next = dispatch::due(&world.db, Lane::Interactive, 1, &last).await.unwrap().due.remove(0);
+        served.push(next.batch);
+        last = LastServed {
+            callers: vec![next.caller.clone()],
+            batches: vec![next.batch],
+            last: next.caller,
+        };
     }
 
     let different: BTreeSet<&Uuid> = served.iter().collect();

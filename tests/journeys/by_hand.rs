@@ -4,9 +4,9 @@ use harness::{Setup, World};
 use serde_json::Value;
 use shared::batch::Lane;
 use shared::store::claims::{self, Claim, Claimant};
-use shared::store::dispatch::{self, Due};
+use shared::store::dispatch::{self, Due, LastServed, Round};
 use shared::store::dispatcher_lease::Turn;
-use shared::store::settle::{self, Ending, Outcome, Settled, UnknownAddress};
+use shared::store::settle::{self, Ending, Group, Outcome, Settled, UnknownAddress};
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -26,7 +26,6 @@ pub(crate) async fn world_that_owes(batches: &[Value]) -> World {
     }
     world.kill_api().await;
     run(&world, "update batches set state = 'running'").await;
-    run(&world, "update deliveries set due_at = now()").await;
     world
 }
 
@@ -44,13 +43,24 @@ pub(crate) async fn turn(world: &World) -> Turn {
 }
 
 /// What is due of those that somebody waits for.
-pub(crate) async fn due(world: &World, most: i64, last: Uuid) -> Vec<Due> {
-    due_in(world, Lane::Interactive, most, last).await
+pub(crate) async fn due(world: &World, most: i64) -> Vec<Due> {
+    due_in(world, Lane::Interactive, most).await
 }
 
 /// What is due of a lane.
-pub(crate) async fn due_in(world: &World, lane: Lane, most: i64, last: Uuid) -> Vec<Due> {
-    dispatch::due(&world.db, lane, most, last).await.unwrap()
+pub(crate) async fn due_in(world: &World, lane: Lane, most: i64) -> Vec<Due> {
+    let none = LastServed::default();
+    dispatch::due(&world.db, lane, most, &none).await.unwrap().due
+}
+
+/// Notes that this was published.
+pub(crate) async fn mark(world: &World, turn: Turn, due: &Due) {
+    let round = Round {
+        published: vec![due],
+        refused: Vec::new(),
+        batches: vec![due.batch],
+    };
+    dispatch::mark_published(&world.db, turn, &round, LEASE).await.unwrap();
 }
 
 /// Claims what is due, as the worker that this token stands for.
@@ -90,5 +100,16 @@ pub(crate) async fn settle(
         enhanced_code: None,
         reply: "the relay is in trouble".to_owned(),
     };
-    settle::settle(&world.db, &[outcome], is_repeated).await.unwrap()
+    record(world, &[outcome], is_repeated).await
+}
+
+/// Records outcomes.
+pub(crate) async fn record(world: &World, outcomes: &[Outcome], is_repeated: bool) -> Vec<Settled> {
+    let group = Group {
+        outcomes,
+        worker: "a test",
+        let_go: &[],
+        is_repeated,
+    };
+    settle::settle(&world.db, group).await.unwrap()
 }

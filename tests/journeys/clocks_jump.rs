@@ -66,7 +66,7 @@ async fn leases_retries_and_passwords_last_as_long_as_they_should() {
                     from credentials c join deliveries d on d.id = c.delivery_id";
     let lifetime = seconds(&world, lifetime).await;
     assert!((lifetime - 72.0 * 3_600.0).abs() < 1.0, "{lifetime}");
-    let pause = "select extract(epoch from due_at - now())::float8 from deliveries where state = 'retrying'";
+    let pause = "select extract(epoch from retry_at - now())::float8 from deliveries where state = 'retrying'";
     let pause = seconds(&world, pause).await;
     assert!((200.0..=360.0).contains(&pause), "{pause}");
     let logged = world.workers[0].log();

@@ -1,9 +1,9 @@
 //! Two mails of a kind to one person, however that came about, are recorded like any others.
 
-use crate::by_hand::{claim, due, run, world_that_owes};
+use crate::by_hand::{claim, due, record, run, world_that_owes};
 use crate::json;
 use shared::delivery::DeliveryState;
-use shared::store::settle::{self, Ending, Outcome};
+use shared::store::settle::{Ending, Outcome};
 use uuid::Uuid;
 
 #[tokio::test]
@@ -11,11 +11,11 @@ async fn both_are_settled_in_one_group() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
     run(
         &world,
-        "insert into deliveries (batch_id, user_id, due_at) select batch_id, user_id, now() from deliveries",
+        "insert into deliveries (batch_id, user_id) select batch_id, user_id from deliveries",
     )
     .await;
     let token = Uuid::new_v4();
-    let claimed = claim(&world, &due(&world, 10, Uuid::nil()).await, token).await;
+    let claimed = claim(&world, &due(&world, 10).await, token).await;
 
     let outcomes: Vec<_> = claimed
         .iter()
@@ -33,7 +33,7 @@ async fn both_are_settled_in_one_group() {
             unknown: None,
         })
         .collect();
-    let settled = settle::settle(&world.db, &outcomes, false).await.unwrap();
+    let settled = record(&world, &outcomes, false).await;
 
     assert_eq!(settled.len(), 2, "{settled:?}");
     assert!(

@@ -18,6 +18,7 @@ const FILL: &str = "
     end $$;
     create trigger full_batches before insert or update on batches execute function disk_is_full();
     create trigger full_deliveries before insert or update on deliveries execute function disk_is_full();
+    create trigger full_claims before insert or update on claims execute function disk_is_full();
     create trigger full_attempts before insert or update on attempts execute function disk_is_full();
     create trigger full_credentials before insert or update on credentials execute function disk_is_full();";
 const FREE: &str = "drop function disk_is_full() cascade";

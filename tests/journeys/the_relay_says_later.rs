@@ -36,7 +36,7 @@ async fn the_first_pause_is_about_five_minutes() {
     let batch = world.invite(json!({ "emails": ["451@example.org"] })).await;
     world.until(batch, "retrying", 1).await;
 
-    let pause: f64 = sqlx::query_scalar("select extract(epoch from due_at - now())::float8 from deliveries")
+    let pause: f64 = sqlx::query_scalar("select extract(epoch from retry_at - now())::float8 from deliveries")
         .fetch_one(&world.db)
         .await
         .unwrap();

@@ -60,7 +60,7 @@ async fn everybody_else_is_unharmed() {
     let most = world.workers[0].memory_most();
     world.relay.set_where(|_| true, Behaviour::Accept);
     world.let_pauses_pass().await;
-    sqlx::query("update deliveries set due_at = now() where state = 'waiting'")
+    sqlx::query("update deliveries set retry_at = now() where state = 'waiting'")
         .execute(&world.db)
         .await
         .unwrap();

@@ -17,11 +17,11 @@ const TRIP: &str = "
     create sequence trips_of_batches;
     create trigger trip after insert on batches for each statement execute function trip('trips_of_batches');
     create sequence trips_of_claims;
-    create trigger trip after insert on attempts for each statement execute function trip('trips_of_claims');
+    create trigger trip after insert on claims for each statement execute function trip('trips_of_claims');
     create sequence trips_of_credentials;
     create trigger trip after insert on credentials for each statement execute function trip('trips_of_credentials');
     create sequence trips_of_outcomes;
-    create trigger trip_outcome after update on attempts for each statement execute function trip('trips_of_outcomes')";
+    create trigger trip after insert on attempts for each statement execute function trip('trips_of_outcomes')";
 
 /// The moments that are tripped.
 const MOMENTS: [&str; 4] = ["batches", "claims", "credentials", "outcomes"];

@@ -8,10 +8,10 @@ use proptest_state_machine::{ReferenceStateMachine, StateMachineTest};
 use shared::batch::Lane;
 use shared::delivery::DeliveryState;
 use shared::store::claims::{Claimant, claim, renew};
-use shared::store::dispatch::{self, Due};
+use shared::store::dispatch::{self, Due, LastServed, Round};
 use shared::store::dispatcher_lease::Turn;
-use shared::store::settle::{Ending, Outcome as Recorded, settle};
-use shared::store::{Db, batches, begin, commit, schema};
+use shared::store::settle::{Ending, Group, Outcome as Recorded, settle};
+use shared::store::{Db, batches, begin, commit, schema, sweeps};
 use sqlx::postgres::PgPoolOptions;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
@@ -44,6 +44,22 @@ static SERVER: LazyLock<(Runtime, Db)> = LazyLock::new(|| {
     (runtime, db)
 });
 
+/// Where the counts of an unfinished batch differ from its deliveries.
+const UNEVEN: &str = "
+    with told as (
+        select s.batch_id, s.state, s.reason, s.count, s.unsure
+        from batch_states s join batches b on b.id = s.batch_id where b.finished_at is null
+    ),
+    real as (
+        select d.batch_id, shown_state(d.batch_id, d.id, d.state, d.retry_at) as state, d.reason, count(*) as count,
+               count(*) filter (where d.unsure) as unsure
+        from deliveries d join batches b on b.id = d.batch_id
+        where b.finished_at is null group by 1, 2, 3
+    )
+    (select 'told ' || told::text from (table told except table real) told)
+    union all
+    (select 'real ' || real::text from (table real except table told) real)";
+
 pub(crate) struct Ledger {
     batches: Vec<Uuid>,
     deliveries: Vec<Uuid>,
@@ -63,7 +79,8 @@ fn db() -> &'static Db {
 
 async fn begun() -> Ledger {
     sqlx::raw_sql(
-        "truncate deliveries, attempts, batches, last_sent, users, dispatcher cascade;
+        "truncate deliveries, attempts, batches, last_sent, users, dispatcher, claims, batch_progress, published_ranges,
+                  batch_counts, count_changes cascade;
          insert into dispatcher default values",
     )
     .execute(db())
@@ -88,7 +105,7 @@ async fn begun() -> Ledger {
                  insert into users (email, email_key) values ('person' || $1 || '@example.org', 'person' || $1)
                  returning id
              )
-             insert into deliveries (batch_id, user_id, due_at) select $2, id, now() from person returning id",
+             insert into deliveries (batch_id, user_id) select $2, id from person returning id",
         );
         let delivery = delivery.bind(n.to_string()).bind(ledger.batches[batch_of(n)]);
         ledger.deliveries.push(delivery.fetch_one(db()).await.unwrap());
@@ -105,7 +122,8 @@ impl Ledger {
     }
 
     async fn publish(&mut self, expected: &[Job]) {
-        let due = dispatch::due(db(), Lane::Interactive, 100, Uuid::nil()).await.unwrap();
+        let none = LastServed::default();
+        let due = dispatch::due(db(), Lane::Interactive, 100, &none).await.unwrap().due;
         let mut jobs: Vec<_> = due.iter().map(Due::job).collect();
         let mut expected: Vec<_> = expected.iter().map(|job| self.job(*job)).collect();
         jobs.sort_by_key(|job| job.delivery);
@@ -153,7 +171,13 @@ impl Ledger {
             reply: String::new(),
             unknown: None,
         };
-        let settled = settle(db(), &[recorded], is_repeated).await.unwrap();
+        let group = Group {
+            outcomes: &[recorded],
+            worker: "the model",
+            let_go: &[],
+            is_repeated,
+        };
+        let settled = settle(db(), group).await.unwrap();
         settled.into_iter().map(|one| one.state).collect()
     }
 
@@ -184,7 +208,13 @@ impl Ledger {
             }
             Step::Mark(round) => {
                 let published: Vec<&Due> = self.rounds[*round].iter().collect();
-                dispatch::mark_queued(db(), TURN, &published, LONG).await.unwrap()
+                let round = Round {
+                    batches: published.iter().map(|due| due.batch).collect(),
+                    published,
+                    refused: Vec::new(),
+                };
+                dispatch::mark_published(db(), TURN, &round, LONG).await.unwrap();
+                0
             }
             Step::Claim(job) => {
                 let token = Uuid::new_v4();
@@ -204,27 +234,39 @@ impl Ledger {
                 states.len() as u64
             }
             Step::Renew(claim) => {
-                let held = (self.deliveries[life.claims[*claim].job.delivery], self.tokens[*claim]);
-                renew(db(), &[held], LONG).await.unwrap()
+                renew(db(), &[self.tokens[*claim]], LONG).await.unwrap();
+                u64::from(life.holds(*claim))
             }
             Step::LeaseEnds(at) => {
-                let ends = "update deliveries set lease_until = now() - interval '1 second'
-                            where id = $1 and lease_until is not null";
+                let ends = "with old as (
+                                update published_ranges set published_at = now() - interval '1 day'
+                                where through_id = $1)
+                            update claims set lease_until = now() - interval '1 second'
+                            where token = (select lease_token from deliveries where id = $1)";
                 self.pass_time(*at, ends).await;
                 0
             }
             Step::FallsDue(at) => {
-                let falls_due = "update deliveries set due_at = now()
-                                 where id = $1 and due_at > now() and state in ('waiting', 'retrying')";
+                let falls_due = "update deliveries set retry_at = now()
+                                 where id = $1 and retry_at > now() and state in ('waiting', 'queued', 'retrying')";
                 self.pass_time(*at, falls_due).await;
                 0
             }
-            Step::RequeueLost => dispatch::requeue_lost(db(), TURN).await.unwrap(),
-            Step::RequeueAll => dispatch::requeue_all(db(), TURN).await.unwrap(),
-            Step::EndVanished => dispatch::end_vanished(db(), TURN, ATTEMPTS_MOST).await.unwrap(),
-            Step::EndUseless => dispatch::end_useless(db(), 100).await.unwrap(),
-            Step::TakeBack => batches::take_back(db()).await.unwrap(),
-            Step::Finish => dispatch::finish(db()).await.unwrap().len() as u64,
+            Step::RequeueLost => sweeps::requeue_lost(db(), TURN, LONG).await.unwrap(),
+            Step::ForgetRanges => sweeps::forget_ranges(db(), TURN).await.unwrap(),
+            Step::RequeueAll => sweeps::requeue_all(db(), TURN).await.unwrap(),
+            Step::EndVanished => sweeps::end_vanished(db(), TURN, ATTEMPTS_MOST).await.unwrap(),
+            Step::EndUseless => {
+                let swept = sweeps::end_useless(db(), None, 100).await.unwrap();
+                u64::try_from(swept.ended).unwrap()
+            }
+            Step::TakeBack => sweeps::take_back(db()).await.unwrap(),
+            Step::Finish => {
+                sweeps::add_up(db(), TURN).await.unwrap();
+                let finished = sweeps::finish(db()).await.unwrap();
+                assert!(finished.iter().all(|one| one.is_consistent), "{finished:?}");
+                finished.len() as u64
+            }
             Step::Pause(_) | Step::Resume(_) | Step::Stop(_) => self.say(step).await,
         }
     }
@@ -233,7 +275,11 @@ impl Ledger {
         for (at, expected) in life.deliveries.iter().enumerate() {
             let (state, attempt, unsure, lease, token): (DeliveryState, i32, bool, Option<bool>, Option<Uuid>) =
                 sqlx::query_as(
-                    "select state, attempt, unsure, lease_until > now(), lease_token from deliveries where id = $1",
+                    "select shown_state(batch_id, id, state, retry_at), attempt, unsure,
+                            case when state = 'sending' then
+                                (select lease_until > now() from claims where token = lease_token) end,
+                            lease_token
+                     from deliveries where id = $1",
                 )
                 .bind(self.deliveries[at])
                 .fetch_one(db())
@@ -249,16 +295,19 @@ impl Ledger {
             let record: Vec<Option<&str>> = record.iter().map(Option::as_deref).collect();
             let told = (state, attempt, unsure, lease, token, record);
             let holder = expected.holder.map(|claim| self.tokens[claim]);
+            let ended = expected.record.iter().copied().filter(Option::is_some);
             let expected = (
-                expected.state,
+                expected.shown_state(),
                 expected.attempt,
                 expected.unsure,
                 expected.lease,
                 holder,
-                expected.record.clone(),
+                ended.collect(),
             );
             assert_eq!(told, expected, "delivery {at}");
         }
+        let differ: Vec<String> = sqlx::query_scalar(UNEVEN).fetch_all(db()).await.unwrap();
+        assert!(differ.is_empty(), "the counts of batches differ from their deliveries: {differ:?}");
         for (batch, id) in self.batches.iter().enumerate() {
             let found = batches::find(db(), *id).await.unwrap().unwrap();
             let told = (found.state, found.finished_at.is_some());

@@ -31,13 +31,15 @@ pub(crate) enum Step {
     Settle(usize, Outcome, bool),
     /// The worker renews its lease.
     Renew(usize),
-    /// A lease ends.
+    /// A claim's lease ends, or a published job has been in the queue for too long.
     LeaseEnds(usize),
-    /// The pause before a try ends.
+    /// The pause before an attempt ends, or the job of a later attempt has been in the queue for too long.
     FallsDue(usize),
     /// The dispatcher takes what lay in the queue too long for lost,
     RequeueLost,
-    /// or everything, on a new connection to the broker.
+    /// forgets which of it has been claimed,
+    ForgetRanges,
+    /// or takes everything for lost, on a new connection to the broker.
     RequeueAll,
     /// It ends attempts whose workers vanished,
     EndVanished,
@@ -89,8 +91,14 @@ pub(crate) struct Delivery {
     pub(crate) attempt: i32,
     pub(crate) unsure: bool,
     pub(crate) lease: Lease,
-    /// The claim that holds it.
+    /// The claim that holds it, or held it until it ran out.
     pub(crate) holder: Option<usize>,
+    /// The dispatcher's cursor has passed it.
+    pub(crate) is_passed: bool,
+    /// Published by the cursor, and not known to be claimed.
+    pub(crate) range: Option<IsOld>,
+    /// When it is due is written with it; before the first attempt the cursor finds it.
+    pub(crate) has_time: bool,
     pub(crate) is_due: bool,
     /// Grows whenever it becomes due at another moment.
     pub(crate) due: usize,
@@ -100,11 +108,15 @@ pub(crate) struct Delivery {
     pub(crate) mails: usize,
 }
 
+/// Whether that was longer ago than a job may take to be claimed.
+pub(crate) type IsOld = bool;
+
 /// A job that was published.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job {
     pub(crate) delivery: usize,
     pub(crate) attempt: i32,
+    is_first: bool,
     due: usize,
 }
 
@@ -141,10 +153,12 @@ impl Life {
     /// What the dispatcher would publish now.
     pub(crate) fn due(&self) -> Vec<Job> {
         let due = |(at, delivery): (usize, &Delivery)| {
-            let may_go = self.batches[batch_of(at)] == Running && delivery.is_due;
-            (may_go && is_open(delivery)).then_some(Job {
+            let is_first = !delivery.has_time && delivery.state == Waiting && !delivery.is_passed;
+            let is_later = delivery.has_time && delivery.is_due && is_owed(delivery);
+            (self.batches[batch_of(at)] == Running && (is_first || is_later)).then_some(Job {
                 delivery: at,
                 attempt: delivery.attempt + 1,
+                is_first,
                 due: delivery.due,
             })
         };
@@ -160,10 +174,21 @@ impl Life {
         for job in self.rounds[round].clone() {
             let is_running = self.batches[batch_of(job.delivery)] == Running;
             let delivery = &mut self.deliveries[job.delivery];
-            if is_running && is_open(delivery) && delivery.attempt == job.attempt - 1 && delivery.due == job.due {
+            if !is_running {
+                continue;
+            }
+            if job.is_first {
+                if !delivery.is_passed {
+                    delivery.is_passed = true;
+                    delivery.range = Some(false);
+                }
+            } else if is_owed(delivery)
+                && delivery.has_time
+                && delivery.attempt == job.attempt - 1
+                && delivery.due == job.due
+            {
                 delivery.state = Queued;
-                delivery.lease = Lease::Holds;
-                self.answer.push(Queued);
+                put_off(delivery, false);
             }
         }
     }
@@ -173,12 +198,12 @@ impl Life {
         let is_running = self.batches[batch_of(job.delivery)] == Running;
         let holder = self.claims.len();
         let delivery = &mut self.deliveries[job.delivery];
-        let may_begin = is_open(delivery) || delivery.state == Queued;
-        if is_running && may_begin && delivery.attempt == job.attempt - 1 {
+        if is_running && is_owed(delivery) && delivery.attempt == job.attempt - 1 {
             delivery.state = Sending;
             delivery.attempt += 1;
             delivery.lease = Lease::Holds;
             delivery.holder = Some(holder);
+            delivery.has_time = false;
             delivery.record.push(None);
             self.claims.push(Claim {
                 job,
@@ -196,6 +221,16 @@ impl Life {
         let holds = self.holds(claim);
         let delivery = &mut self.deliveries[job.delivery];
         let attempt = usize::try_from(job.attempt).unwrap();
+        let is_late = delivery.holder == Some(claim) && is_owed(delivery);
+        if is_late && matches!(outcome, Outcome::Accepted | Outcome::Refused) {
+            // It had been taken for unsure.
+            delivery.record[attempt - 1] = Some(outcome.verdict());
+            delivery.unsure = delivery.record.contains(&Some("unsure"));
+            let state = if outcome == Outcome::Accepted { Sent } else { Failed };
+            leave(delivery, state);
+            self.answer.push(state);
+            return;
+        }
         if !holds {
             let recorded = delivery.record.get(attempt - 1).copied().flatten();
             if is_repeated && outcome != Outcome::GivenBack && recorded == Some(outcome.verdict()) {
@@ -218,7 +253,10 @@ impl Life {
             *delivery.record.last_mut().unwrap() = Some(outcome.verdict());
         }
         delivery.unsure |= outcome == Outcome::Unsure;
-        leave(delivery, state, false);
+        leave(delivery, state);
+        if is_owed(delivery) {
+            put_off(delivery, false);
+        }
         self.answer.push(state);
     }
 
@@ -232,19 +270,52 @@ impl Life {
                 };
                 delivery.unsure = true;
                 *delivery.record.last_mut().unwrap() = Some("unsure");
-                leave(delivery, state, true);
+                let holder = delivery.holder;
+                leave(delivery, state);
+                delivery.holder = holder;
+                if is_owed(delivery) {
+                    put_off(delivery, true);
+                }
                 self.answer.push(state);
             }
         }
     }
 
-    /// Puts what is queued and chosen back to where it was.
-    fn unqueue(&mut self, chosen: impl Fn(BatchState, &Delivery) -> bool, is_due_anew: bool) {
+    /// Makes due again what was published of the chosen batches. The cursor goes back, and a later attempt
+    /// is due at once.
+    fn take_back(&mut self, chosen: impl Fn(BatchState) -> bool) {
         for (at, delivery) in self.deliveries.iter_mut().enumerate() {
-            if delivery.state == Queued && chosen(self.batches[batch_of(at)], delivery) {
+            if self.is_finished[batch_of(at)] || !chosen(self.batches[batch_of(at)]) {
+                continue;
+            }
+            if delivery.range.take().is_some() {
+                delivery.is_passed = false;
+                self.answer.push(Waiting);
+            }
+            if delivery.state == Queued {
                 delivery.state = if delivery.attempt == 0 { Waiting } else { Retrying };
-                delivery.lease = Lease::None;
-                delivery.due += usize::from(is_due_anew);
+                put_off(delivery, true);
+                self.answer.push(delivery.state);
+            }
+        }
+    }
+
+    fn requeue_lost(&mut self) {
+        for delivery in &mut self.deliveries {
+            if delivery.range == Some(true) {
+                delivery.range = None;
+                if delivery.state == Waiting && !delivery.has_time {
+                    put_off(delivery, true);
+                    self.answer.push(Waiting);
+                }
+            }
+        }
+    }
+
+    fn forget_ranges(&mut self) {
+        for delivery in &mut self.deliveries {
+            if delivery.range == Some(true) && (delivery.state != Waiting || delivery.has_time) {
+                delivery.range = None;
                 self.answer.push(delivery.state);
             }
         }
@@ -252,9 +323,9 @@ impl Life {
 
     fn end_useless(&mut self) {
         for (at, delivery) in self.deliveries.iter_mut().enumerate() {
-            if self.batches[batch_of(at)] == Stopped && (is_open(delivery) || delivery.state == Queued) {
+            if self.batches[batch_of(at)] == Stopped && is_owed(delivery) {
                 delivery.state = Cancelled;
-                delivery.lease = Lease::None;
+                delivery.has_time = false;
                 self.answer.push(Cancelled);
             }
         }
@@ -267,13 +338,15 @@ impl Life {
                 .iter()
                 .enumerate()
                 .filter(|(at, _)| batch_of(*at) == batch);
-            let may_close = matches!(self.batches[batch], Running | Stopped) && !self.is_finished[batch];
-            if may_close && owed.all(|(_, delivery)| delivery.state.has_ended()) {
+            if !self.is_finished[batch] && owed.all(|(_, delivery)| delivery.state.has_ended()) {
                 self.is_finished[batch] = true;
-                if self.batches[batch] == Running {
+                if self.batches[batch] != Stopped {
                     self.batches[batch] = Finished;
                 }
                 self.answer.push(Sent);
+                let its = self.deliveries.iter_mut().enumerate();
+                its.filter(|(at, _)| batch_of(*at) == batch)
+                    .for_each(|(_, delivery)| delivery.range = None);
             }
         }
     }
@@ -313,19 +386,20 @@ impl Life {
                 if delivery.lease != Lease::None {
                     delivery.lease = Lease::HasEnded;
                 }
+                delivery.range = delivery.range.map(|_| true);
             }
             Step::FallsDue(at) => {
                 let delivery = &mut self.deliveries[*at];
-                if is_open(delivery) && !delivery.is_due {
-                    delivery.is_due = true;
-                    delivery.due += 1;
+                if is_owed(delivery) && delivery.has_time && !delivery.is_due {
+                    put_off(delivery, true);
                 }
             }
-            Step::RequeueLost => self.unqueue(|_, delivery| delivery.lease == Lease::HasEnded, false),
-            Step::RequeueAll => self.unqueue(|_, _| true, false),
+            Step::RequeueLost => self.requeue_lost(),
+            Step::ForgetRanges => self.forget_ranges(),
+            Step::RequeueAll => self.take_back(|_| true),
             Step::EndVanished => self.end_vanished(),
             Step::EndUseless => self.end_useless(),
-            Step::TakeBack => self.unqueue(|batch, _| batch == Paused, true),
+            Step::TakeBack => self.take_back(|batch| batch == Paused),
             Step::Finish => self.finish(),
             Step::Pause(batch) => self.turn(*batch, &[Running], Paused),
             Step::Resume(batch) => self.turn(*batch, &[Paused], Running),
@@ -351,14 +425,30 @@ impl Life {
     }
 }
 
-const fn is_open(delivery: &Delivery) -> bool {
-    matches!(delivery.state, Waiting | Retrying)
+/// What readers are told: a first attempt that was published and not claimed is queued.
+impl Delivery {
+    pub(crate) const fn shown_state(&self) -> DeliveryState {
+        match self.state {
+            Waiting if self.range.is_some() && !self.has_time => Queued,
+            state => state,
+        }
+    }
 }
 
-fn leave(delivery: &mut Delivery, state: DeliveryState, is_due: bool) {
+const fn is_owed(delivery: &Delivery) -> bool {
+    matches!(delivery.state, Waiting | Queued | Retrying)
+}
+
+fn leave(delivery: &mut Delivery, state: DeliveryState) {
     delivery.state = state;
     delivery.lease = Lease::None;
     delivery.holder = None;
+    delivery.has_time = false;
+}
+
+/// Gives it a time of its own: now, or later.
+fn put_off(delivery: &mut Delivery, is_due: bool) {
+    delivery.has_time = true;
     delivery.is_due = is_due;
     delivery.due += 1;
 }

@@ -79,8 +79,7 @@ impl Claims {
         let Some((claims, asked_at)) = self.ask_until_answered(&jobs, token).await else {
             return Vec::new();
         };
-        let deliveries = claims.iter().map(|claim| claim.delivery).collect();
-        let lease = self.leases.hold(deliveries, token, asked_at);
+        let lease = self.leases.hold(claims.len(), token, asked_at);
         let mut taken: HashMap<Uuid, Claim> = claims.into_iter().map(|claim| (claim.delivery, claim)).collect();
         let mut held = Vec::with_capacity(taken.len());
         for work in group {

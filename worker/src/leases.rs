@@ -6,11 +6,14 @@
 //! frozen or cut off from Postgres, knows by its own clock that another may have taken over, and
 //! starts no body it no longer has the right to send.
 //!
-//! Deliveries that were claimed together share one [`Lease`]. It is renewed while anything holds it;
-//! what lets go of it, also by a panic, lets the claims run out.
+//! Deliveries that were claimed together share one [`Lease`]. It is renewed while anything holds it.
+//! Once nothing does, it is not renewed; one of which every delivery has been recorded has ended, and
+//! the next group of outcomes says so to Postgres. Where one was not recorded, for instance because of
+//! a panic, the claims run out in Postgres.
 
 use shared::store::{Db, claims};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 use tracing::warn;
 use uuid::Uuid;
@@ -22,12 +25,18 @@ const MARGIN_DIVISOR: u32 = 10;
 pub struct Leases {
     lease: Duration,
     held: Mutex<Vec<Weak<Lease>>>,
+    ended: Ended,
 }
+
+/// Tokens of the claims of which every delivery has been recorded.
+type Ended = Arc<Mutex<Vec<Uuid>>>;
 
 /// The time of the deliveries that were claimed together.
 pub struct Lease {
     token: Uuid,
-    deliveries: Vec<Uuid>,
+    /// Deliveries that have not been recorded.
+    unrecorded: AtomicUsize,
+    ended: Ended,
     asked_at: Instant,
     margin: Duration,
     until: Mutex<Instant>,
@@ -44,19 +53,26 @@ impl Lease {
         self.asked_at.elapsed()
     }
 
+    /// One of the deliveries has been recorded.
+    pub fn recorded(&self) {
+        if self.unrecorded.fetch_sub(1, Ordering::Relaxed) == 1 {
+            locked(&self.ended).push(self.token);
+        }
+    }
+
     /// The claims' token.
     pub const fn token(&self) -> Uuid {
         self.token
     }
 
     fn until(&self) -> Instant {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner)
+        *locked(&self.until)
     }
 
     /// A renewal asked for at `asked_at` was answered. One that was asked for too late proves
     /// nothing: another worker may hold some of the deliveries.
     fn renew(&self, asked_at: Instant, lease: Duration) {
-        let mut until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut until = locked(&self.until);
         if Instant::now() < *until {
             *until = asked_at + lease;
         }
@@ -69,6 +85,7 @@ impl Leases {
         Arc::new(Self {
             lease,
             held: Mutex::default(),
+            ended: Ended::default(),
         })
     }
 
@@ -77,16 +94,18 @@ impl Leases {
         self.lease
     }
 
-    /// Notes a claim asked for at `asked_at`: Postgres counted its lease from then or later.
-    pub fn hold(&self, deliveries: Vec<Uuid>, token: Uuid, asked_at: Instant) -> Arc<Lease> {
+    /// Notes a claim of some deliveries that was asked for at `asked_at`: Postgres counted its lease from
+    /// then or later.
+    pub fn hold(&self, deliveries: usize, token: Uuid, asked_at: Instant) -> Arc<Lease> {
         let lease = Arc::new(Lease {
             token,
-            deliveries,
+            unrecorded: AtomicUsize::new(deliveries),
+            ended: Arc::clone(&self.ended),
             asked_at,
             margin: self.lease / MARGIN_DIVISOR,
             until: Mutex::new(asked_at + self.lease),
         });
-        self.locked().push(Arc::downgrade(&lease));
+        locked(&self.held).push(Arc::downgrade(&lease));
         lease
     }
 
@@ -100,31 +119,30 @@ impl Leases {
                 continue;
             }
             let asked_at = Instant::now();
-            let claims: Vec<(Uuid, Uuid)> = ageing.iter().flat_map(|lease| lease.claims()).collect();
-            match claims::renew(&db, &claims, self.lease).await {
+            let tokens: Vec<Uuid> = ageing.iter().map(|lease| lease.token).collect();
+            match claims::renew(&db, &tokens, self.lease).await {
                 Ok(_) => ageing.iter().for_each(|lease| lease.renew(asked_at, self.lease)),
-                Err(fault) => warn!(error = %fault, count = claims.len(), "Could not renew leases; trying again"),
+                Err(fault) => warn!(error = %fault, count = tokens.len(), "Could not renew leases; trying again"),
             }
         }
     }
 
+    /// The claims that have ended since this was last asked.
+    pub fn take_ended(&self) -> Vec<Uuid> {
+        std::mem::take(&mut *locked(&self.ended))
+    }
+
     fn ageing(&self) -> Vec<Arc<Lease>> {
         let soon = Instant::now() + self.lease * 2 / 3;
-        let mut held = self.locked();
+        let mut held = locked(&self.held);
         held.retain(|lease| lease.strong_count() > 0);
         let leases = held.iter().filter_map(Weak::upgrade);
         leases.filter(|lease| lease.until() < soon).collect()
     }
-
-    fn locked(&self) -> std::sync::MutexGuard<'_, Vec<Weak<Lease>>> {
-        self.held.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Lease {
-    fn claims(&self) -> impl Iterator<Item = (Uuid, Uuid)> {
-        self.deliveries.iter().map(|delivery| (*delivery, self.token))
-    }
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -133,7 +151,7 @@ mod tests {
 
     fn lease_asked_for(leases: &Leases, ago: u64) -> Arc<Lease> {
         let asked_at = Instant::now().checked_sub(Duration::from_secs(ago)).unwrap();
-        leases.hold(vec![Uuid::from_u128(1)], Uuid::from_u128(9), asked_at)
+        leases.hold(2, Uuid::from_u128(9), asked_at)
     }
 
     #[test]
@@ -160,6 +178,22 @@ mod tests {
         lost.renew(Instant::now(), leases.lease());
 
         assert!(!lost.holds());
+    }
+
+    #[test]
+    fn claims_end_when_each_delivery_has_been_recorded() {
+        let leases = Leases::of(Duration::from_mins(1));
+        let lease = lease_asked_for(&leases, 0);
+        let forgotten = lease_asked_for(&leases, 0);
+
+        lease.recorded();
+        forgotten.recorded();
+        assert!(leases.take_ended().is_empty());
+        lease.recorded();
+        drop(forgotten);
+
+        assert_eq!(leases.take_ended(), [lease.token()]);
+        assert!(leases.take_ended().is_empty());
     }
 
     #[test]

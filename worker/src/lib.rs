@@ -204,8 +204,14 @@ fn pipeline(settings: Settings, lifecycle: &Lifecycle, parts: &Parts<'_>) -> Res
             Arc::clone(counted),
         ),
         composer: compose::Composer::new(db.clone(), settings.letters),
-        mailer,
-        settler: settle::Settler::start(lifecycle, db.clone(), Arc::clone(counted)),
+mailer,
+        settler: settle::Settler::start(
+            lifecycle,
+            db.clone(),
+            Arc::clone(parts.leases),
+            parts.name.to_owned(),
+            Arc::clone(counted),
+        ),
         retries: settings.retries,
         metrics: Arc::clone(counted),
     })

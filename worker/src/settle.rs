@@ -2,13 +2,14 @@
 //!
 //! Outcomes are written in groups, and each only while its claim's token still fits. Until Postgres
 //! has them the worker keeps asking: the mails are out, and a record that comes late is better than
-//! a second mail. When a lease ended meanwhile, whichever worker took over decides, and the outcome
-//! is dropped. When Postgres refuses a group, as a fault of ours would make it, its outcomes are
+//! a second mail. When a lease ended meanwhile, a final answer of the relay still counts until another
+//! attempt begins; then that one decides, and the outcome is dropped. When Postgres refuses a group, as a fault of ours would make it, its outcomes are
 //! recorded one by one, so that one of them costs none of the others. Some groups are recorded at
 //! the same time, so that one that waits for a locked row does not hold up the rest.
 
 use crate::batcher::Batcher;
 use crate::claim::Held;
+use crate::leases::Leases;
 use crate::metrics::WorkerMetrics;
 use crate::outcome;
 use crate::spans::{Step, Steps, Times};
@@ -17,7 +18,7 @@ use shared::delivery::DeliveryState;
 use shared::failpoint::{Point, reach};
 use shared::lifecycle::Lifecycle;
 use shared::reconnect::Delays;
-use shared::store::settle::{Ending, Outcome, settle};
+use shared::store::settle::{Ending, Group, Outcome, settle};
 use shared::store::{Db, StoreError};
 use shared::trace::now;
 use std::collections::HashMap;
@@ -59,10 +60,18 @@ pub struct Settler {
 
 impl Settler {
     /// Starts recording. It ends when no clone is left and everything is recorded.
-    pub fn start(lifecycle: &Lifecycle, db: Db, metrics: Arc<WorkerMetrics>) -> Self {
+    pub fn start(
+        lifecycle: &Lifecycle,
+        db: Db,
+        leases: Arc<Leases>,
+        worker: String,
+        metrics: Arc<WorkerMetrics>,
+    ) -> Self {
         let (finished, arriving) = mpsc::unbounded_channel();
         let recorder = Arc::new(Recorder {
             db,
+            leases,
+            worker,
             lifecycle: lifecycle.clone(),
             metrics,
         });
@@ -79,6 +88,8 @@ impl Settler {
 
 struct Recorder {
     db: Db,
+    leases: Arc<Leases>,
+    worker: String,
     lifecycle: Lifecycle,
     metrics: Arc<WorkerMetrics>,
 }
@@ -129,9 +140,16 @@ impl Recorder {
     /// Records outcomes in one statement; nothing when Postgres refuses it.
     async fn record_together(&self, outcomes: &[Outcome]) -> Option<Vec<Recorded>> {
         let mut delays = Delays::for_a_near_server();
+        let let_go = self.leases.take_ended();
         let mut is_repeated = false;
         loop {
-            match settle(&self.db, outcomes, is_repeated).await {
+            let group = Group {
+                outcomes,
+                worker: &self.worker,
+                let_go: &let_go,
+                is_repeated,
+            };
+            match settle(&self.db, group).await {
                 Ok(settled) => {
                     let states: HashMap<Uuid, DeliveryState> =
                         settled.into_iter().map(|one| (one.delivery, one.state)).collect();
@@ -175,6 +193,7 @@ impl Recorder {
             self.count(held, outcome, state);
         }
         if recorded != Recorded::Unknown {
+            held.lease.recorded();
             work.acks.done(work.tag);
         }
     }

@@ -34,7 +34,7 @@ use shared::lifecycle::Lifecycle;
 use shared::queue::{BrokerStatus, Brokers, QueueError, Session, SessionEvent};
 use shared::reconnect::Delays;
 use shared::store::dispatch as rows;
-use shared::store::{Db, StoreError};
+use shared::store::{Db, StoreError, sweeps};
 use std::sync::Arc;
 use std::time::Duration;
 use sweeper::Sweeper;
@@ -196,7 +196,7 @@ impl Dispatcher {
             turn: turn.turn(),
             metrics: Arc::clone(&self.metrics),
         };
-        let published_again = rows::requeue_all(&self.db, turn.turn()).await?;
+        let published_again = sweeps::requeue_all(&self.db, turn.turn()).await?;
         // What fell due too long ago is ended before anything is published.
         sweeper.once().await;
         info!(

@@ -1,10 +1,9 @@
 //! Publishes one lane's due deliveries, round by round.
 //!
-//! A round takes what is due, in turns between batches, no more than the window and the rate allow;
-//! publishes it; waits for the broker's confirms; and marks as queued exactly what was confirmed.
-//! Publishing comes before marking, so a job may reach a worker whose delivery is not marked yet:
-//! the claim takes it all the same, and the mark then moves nothing. Dying between the two costs a
-//! second copy of some jobs, which the claim drops.
+//! A round takes what is due, in turns between callers and batches, no more than the window and the
+//! rate allow; publishes it; waits for the broker's confirms; and notes how far it came. Publishing
+//! comes before noting, so a job may reach a worker before it is noted: the claim takes it all the
+//! same. Dying between the two costs a second copy of some jobs, which the claim drops.
 
 use crate::heartbeat::Rounds;
 use crate::metrics::DispatcherMetrics;
@@ -16,11 +15,11 @@ use shared::failpoint::{Point, reach};
 use shared::job::Job;
 use shared::queue::{self, JOB_LIFETIME, Outgoing, Published, QueueError, queue_of};
 use shared::reconnect::Delays;
-use shared::store::dispatch::{self as rows, Due};
+use shared::store::dispatch::{self as rows, Due, DueRound, LastServed, Round};
 use shared::store::dispatcher_lease::Turn;
 use shared::store::{Db, StoreError};
 use shared::trace::{TraceContext, now};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -32,8 +31,11 @@ use uuid::Uuid;
 /// gets.
 const ROUND_MOST: i64 = 2_000;
 
+/// Callers whose turns are remembered.
+const CALLERS_MOST: usize = 10_000;
+
 /// A job unclaimed for this long has surely left the queue: the broker has dropped it.
-const QUEUE_LEASE: Duration = JOB_LIFETIME.saturating_add(Duration::from_mins(1));
+pub(super) const QUEUE_LEASE: Duration = JOB_LIFETIME.saturating_add(Duration::from_mins(1));
 
 /// How often to look without being woken: retries and scheduled batches fall due silently.
 const POLL: Duration = Duration::from_millis(500);
@@ -94,8 +96,12 @@ pub(super) struct Publisher {
     lane: Lane,
     channel: queue::Publisher,
     window: Window,
-    /// The batch whose mail went last. Batches take turns from there on.
-    last: Uuid,
+    /// Jobs that lay in the queue when it was last looked at or were published since; none before that.
+    queued: Option<i64>,
+    /// The batch of each caller whose mail went last. They take turns from there on.
+    served: HashMap<String, Uuid>,
+    /// The caller whose mail went last.
+    last: String,
     parts: Parts,
 }
 
@@ -105,7 +111,9 @@ impl Publisher {
             lane,
             channel,
             window: Window::new(rate),
-            last: Uuid::nil(),
+            queued: None,
+            served: HashMap::new(),
+            last: String::new(),
             parts,
         }
     }
@@ -153,7 +161,7 @@ impl Publisher {
     async fn one_round(&mut self) -> Result<Pace, Fault> {
         let lane = self.lane;
         let (db, bucket) = (self.parts.db.clone(), Arc::clone(&self.parts.bucket));
-        let queued = rows::queued(&db, lane).await?;
+        let queued = self.depth().await?;
         self.parts.metrics.queued(lane, queued);
         bucket.look(lane, queued, Instant::now());
         let room = self.window.room(queued, Instant::now()).min(ROUND_MOST);
@@ -162,10 +170,13 @@ impl Publisher {
         }
         // Also read where the rate allows none, because a lane that wants none leaves it to the other.
         let allowed = bucket.allow(lane, room);
-        let due = rows::due(&db, lane, allowed.max(1), self.last).await?;
+        let DueRound { due, idle } = rows::due(&db, lane, allowed.max(1), &self.last_served()).await?;
+        let (late, due): (Vec<Due>, Vec<Due>) = due.into_iter().partition(|due| due.is_late);
+        self.end_late(&late).await?;
         bucket.wants(lane, !due.is_empty());
         if due.is_empty() {
-            return Ok(Pace::Idle);
+            self.note(&[], &Published::default(), idle).await?;
+            return Ok(if late.is_empty() { Pace::Idle } else { Pace::More });
         }
         if allowed == 0 {
             return Ok(Pace::Limited(bucket.wait()));
@@ -175,8 +186,52 @@ impl Publisher {
         let published = self.publish(&due).await?;
         reach(Point::JobsConfirmed);
         bucket.give_back(lane, due.len() - published.confirmed.len());
-        self.mark(&due, &published).await?;
+        self.remember(&due, &published);
+        self.note(&due, &published, idle).await?;
+        reach(Point::JobsMarked);
         self.after(&published)
+    }
+
+    /// Jobs in the queue. The broker is not asked about a queue that was empty and to which nothing was
+    /// published: while it takes no messages, it answers no question either.
+    async fn depth(&mut self) -> Result<i64, QueueError> {
+        let queued = match self.queued {
+            Some(0) => 0,
+            _ => self.channel.depth(self.lane).await?.into(),
+        };
+        self.queued = Some(queued);
+        Ok(queued)
+    }
+
+    fn last_served(&self) -> LastServed {
+        let (callers, batches) = self.served.iter().map(|(caller, batch)| (caller.clone(), *batch)).unzip();
+        LastServed {
+            callers,
+            batches,
+            last: self.last.clone(),
+        }
+    }
+
+    fn remember(&mut self, due: &[Due], published: &Published) {
+        self.window.add(published.confirmed.len());
+        self.queued = None;
+        // Callers that are forgotten begin with their first batch again.
+        if self.served.len() > CALLERS_MOST {
+            self.served.clear();
+        }
+        for due in due {
+            self.served.insert(due.caller.clone(), due.batch);
+            self.last.clone_from(&due.caller);
+        }
+    }
+
+    async fn end_late(&self, late: &[Due]) -> Result<(), StoreError> {
+        if late.is_empty() {
+            return Ok(());
+        }
+        let ended = rows::end_late(&self.parts.db, self.parts.turn, late).await?;
+        self.parts.metrics.sweeps.with_label_values(&["given_up"]).inc_by(ended);
+        Ok(())
     }
 
     async fn publish(&mut self, due: &[Due]) -> Result<Published, QueueError> {
@@ -208,22 +263,28 @@ impl Publisher {
         }
     }
 
-    async fn mark(&mut self, due: &[Due], published: &Published) -> Result<(), StoreError> {
-        let confirmed = published.confirmed.len();
-        self.window.add(confirmed);
-        self.last = due.last().map_or(self.last, |due| due.batch);
+    /// Notes how far the batches came, and of which of them nothing is due.
+    async fn note(&self, due: &[Due], published: &Published, idle: Vec<Uuid>) -> Result<(), StoreError> {
         let taken: HashSet<Job> = published.confirmed.iter().copied().collect();
-        let taken: Vec<&Due> = due.iter().filter(|due| taken.contains(&due.job())).collect();
-        let moved = rows::mark_queued(&self.parts.db, self.parts.turn, &taken, QUEUE_LEASE).await?;
-        reach(Point::JobsMarked);
+        let (published, refused): (Vec<&Due>, Vec<&Due>) = due.iter().partition(|due| taken.contains(&due.job()));
+        let mut batches: HashSet<Uuid> = due.iter().map(|due| due.batch).collect();
+        batches.extend(idle);
+        if batches.is_empty() {
+            return Ok(());
+        }
         debug!(
             lane = self.lane.as_str(),
             due = due.len(),
-            confirmed,
-            moved,
+            published = published.len(),
+            batches = batches.len(),
             "Published what was due"
         );
-        Ok(())
+        let round = Round {
+            published,
+            refused,
+            batches: batches.into_iter().collect(),
+        };
+        rows::mark_published(&self.parts.db, self.parts.turn, &round, QUEUE_LEASE).await
     }
 
     fn after(&self, published: &Published) -> Result<Pace, Fault> {

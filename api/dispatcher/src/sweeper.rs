@@ -1,14 +1,14 @@
-//! Puts right what the passage of time put wrong: lost jobs, vanished workers, mails of no use.
+//! Does what the passage of time requires: lost jobs, vanished workers, mails of no use, finished batches.
 
 use crate::metrics::DispatcherMetrics;
+use crate::publisher::QUEUE_LEASE;
 use shared::delivery::ATTEMPTS_MOST;
-use shared::store::dispatch as rows;
 use shared::store::dispatcher_lease::Turn;
-use shared::store::{Db, StoreResult, batches};
+use shared::store::{Db, StoreResult, sweeps as rows};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 /// How often to sweep.
 const PACE: Duration = Duration::from_secs(1);
@@ -42,7 +42,7 @@ impl Sweeper {
         if started > 0 {
             info!(batches = started, "Started batches whose hold is over");
         }
-        let lost = self.count("lost_in_queue", rows::requeue_lost(db, *turn).await);
+        let lost = self.count("lost_in_queue", rows::requeue_lost(db, *turn, QUEUE_LEASE).await);
         if lost > 0 {
             warn!(
                 deliveries = lost,
@@ -56,12 +56,21 @@ impl Sweeper {
                 "Workers vanished in the middle of attempts; these count as unsure and are tried again"
             );
         }
-        self.count("taken_back", batches::take_back(db).await);
-        self.count("useless", rows::end_useless(db, GROUP).await);
-        self.count("given_up", rows::end_given_up(db, GROUP).await);
-        match rows::finish(db).await {
+        self.count("taken_back", rows::take_back(db).await);
+        let swept = rows::end_useless(db, None, GROUP).await;
+        self.count("useless", swept.map(|swept| u64::try_from(swept.ended).unwrap_or_default()));
+        self.count("", rows::forget_ranges(db, *turn).await);
+        self.count("", rows::add_up(db, *turn).await);
+        self.finish().await;
+    }
+
+    async fn finish(&self) {
+        match rows::finish(&self.db).await {
             Ok(finished) => {
-                for batch in finished {
+                for rows::Finished { batch, is_consistent } in finished {
+                    if !is_consistent {
+                        error!(batch.id = %batch, "The counts of a batch differ from its deliveries, which count");
+                    }
                     info!(batch.id = %batch, "Batch has finished");
                     self.metrics.batches_finished.inc();
                 }

@@ -9,12 +9,9 @@ use super::get;
 use crate::problem::Problem;
 use crate::state::Api;
 use shared::store::audit::{self, Act, Action, Actor};
-use shared::store::{batches, begin, commit};
+use shared::store::{batches, begin, commit, sweeps};
 use tracing::info;
 use uuid::Uuid;
-
-/// Rows cancelled at a time while a batch is being stopped.
-const CANCEL_GROUP: i64 = 10_000;
 
 /// What somebody wishes of a batch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -59,7 +56,7 @@ pub async fn say(api: &Api, id: Uuid, actor: &Actor, wish: Wish) -> Result<bool,
     let (this, actor) = (api.clone(), actor.clone());
     api.to_the_end(async move {
         if matches!(wish, Wish::Resume | Wish::CarryOn) {
-            batches::take_back(&this.db).await?;
+            sweeps::take_back(&this.db).await?;
         }
         let is_moved = moved(&this, id, &actor, wish).await?;
         if is_moved {
@@ -110,9 +107,11 @@ async fn follow(api: &Api, id: Uuid, wish: Wish) -> Result<(), Problem> {
     match wish {
         Wish::Pause | Wish::AskToStop => {
             // When it fails the batch is paused all the same, and the dispatcher takes back the rest.
-            let _ = batches::take_back(&api.db).await;
+            let _ = sweeps::take_back(&api.db).await;
         }
-        Wish::Undo | Wish::Stop => while batches::cancel_rest(&api.db, id, CANCEL_GROUP).await? > 0 {},
+        Wish::Undo | Wish::Stop => {
+            sweeps::cancel_rest(&api.db, id).await?;
+        }
         Wish::Resume | Wish::CarryOn | Wish::Start => {}
     }
     Ok(())

@@ -10,12 +10,9 @@ use axum::extract::State;
 use serde::{Deserialize, Serialize};
 use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::credentials::{self, Scope};
-use shared::store::{Db, batches, begin, commit, users};
+use shared::store::{Db, batches, begin, commit, sweeps, users};
 use utoipa::ToSchema;
 use uuid::Uuid;
-
-/// Rows cancelled at a time of a batch that this stops.
-const CANCEL_GROUP: i64 = 10_000;
 
 /// Ids in one request.
 const USERS_MOST: usize = 20_000;
@@ -158,7 +155,7 @@ pub async fn revoke_for(api: &Api, actor: &Actor, whose: Whose, include_used: bo
             mails_in_hand: done.mails.in_hand,
         };
         if let Some(batch) = batch.filter(|_| done.has_stopped_batch) {
-            answer.mails_cancelled += cancel_rest(&db, batch).await?;
+            answer.mails_cancelled += sweeps::cancel_rest(&db, batch).await?;
         }
         Ok(answer)
     })
@@ -178,16 +175,4 @@ async fn require_known(db: &Db, whose: &Whose) -> Result<(), Problem> {
     }
     let told = |id: Uuid| FieldError::in_field("users", "unknown_user", format!("No user has the id {id}."));
     Err(Problem::not_found("user").with_errors(unknown.into_iter().map(told).collect()))
-}
-
-/// Cancels what a stopped batch still owes; returns how many.
-async fn cancel_rest(db: &Db, batch: Uuid) -> Result<i64, Problem> {
-    let mut all = 0;
-    loop {
-        let cancelled = batches::cancel_rest(db, batch, CANCEL_GROUP).await?;
-        if cancelled == 0 {
-            return Ok(all);
-        }
-        all += i64::try_from(cancelled).unwrap_or(i64::MAX);
-    }
 }

@@ -77,7 +77,8 @@ macro_rules! sendings {
                from batches b
                left join lateral (
                    select d.id, coalesce(former.email, u.email) as email,
-                          u.first_name || ' ' || u.last_name as name, d.state, d.reason
+                          u.first_name || ' ' || u.last_name as name,
+                          shown_state(d.batch_id, d.id, d.state, d.retry_at) as state, d.reason
                    from deliveries d left join users u on u.id = d.user_id
                    left join lateral former_address_of(d.user_id, d.id, d.attempt, d.state, d.moved_at) former on true
                    where d.batch_id = b.id

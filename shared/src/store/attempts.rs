@@ -33,13 +33,20 @@ pub struct Attempt {
 pub async fn of_delivery(db: &Db, delivery: Uuid) -> StoreResult<Vec<Attempt>> {
     let attempts = sqlx::query_as!(
         Attempt,
-        "select a.n, a.worker, coalesce(former.email, u.email, d.test_address) as email, a.started_at, a.ended_at,
-                a.verdict, a.phase, a.code, a.enhanced_code, a.reply
-         from attempts a
-         join deliveries d on d.id = a.delivery_id
-         left join users u on u.id = d.user_id
-         left join lateral former_address(d.user_id, a.started_at) former on true
-         where a.delivery_id = $1 order by a.n",
+        // An attempt is recorded once it has ended. The one that runs is known by its claim.
+        r#"select a.n as "n!", a.worker as "worker!", coalesce(former.email, u.email, d.test_address) as email,
+                  a.started_at as "started_at!", a.ended_at, a.verdict, a.phase, a.code, a.enhanced_code, a.reply
+           from deliveries d
+           cross join lateral (
+               select n, worker, started_at, ended_at, verdict, phase, code, enhanced_code, reply
+               from attempts where delivery_id = d.id
+               union all
+               select d.attempt, c.worker, d.moved_at, null, null, null, null, null, null
+               from claims c where c.token = d.lease_token and d.state = 'sending'
+           ) a
+           left join users u on u.id = d.user_id
+           left join lateral former_address(d.user_id, a.started_at) former on true
+           where d.id = $1 order by a.n"#,
         delivery,
     )
     .fetch_all(db)

@@ -1,7 +1,7 @@
 //! What is owed: how many mails wait, since when, and how many are late.
 //!
-//! Only what has not ended is counted, by the indexes that hold nothing else, so the cost is that of
-//! the backlog and not of the history. A batch that is held or paused is nobody's fault: it is counted
+//! Most of it is bookkeeping: what unfinished batches have in each state is counted already, and only
+//! deliveries that are to be tried again are read. A batch that is held or paused is nobody's fault: it is counted
 //! and never late.
 
 use super::{Db, StoreResult, within};
@@ -53,31 +53,48 @@ pub async fn count(db: &Db) -> StoreResult<Backlog> {
                select id, kind, lane, state, start_at, deadline_at,
                       state = 'running' or (state = 'held' and start_at <= now()) as runs
                from batches where finished_at is null
-           ), owed as (
-               select open.*, d.state as at, d.attempt, greatest(d.due_at, open.start_at) as due_at
+           ), counted as (
+               select open.*, s.state as at, s.count
                from open
                cross join lateral (
-                   select state, attempt, due_at from deliveries
-                   where batch_id = open.id and state in ('waiting', 'retrying')
-                   offset 0
-               ) d
-               union all
-               select open.*, d.state, d.attempt, greatest(d.due_at, open.start_at)
-               from (select batch_id, state, attempt, due_at from deliveries
-                     where state in ('queued', 'sending') offset 0) d
-               join open on open.id = d.batch_id
+                   select state, sum(count)::bigint as count from batch_states
+                   where batch_id = open.id and state in ('waiting', 'queued', 'sending', 'retrying')
+                   group by state
+               ) s
+           ), later as (
+               -- Attempts with a time of their own: due again, or published and due again if that is lost.
+               select open.id, d.state as at, count(*) as count,
+                      count(*) filter (where d.retry_at <= now() or d.state = 'queued') as due,
+                      count(*) filter (where d.attempt > 0) as begun,
+                      min(case when d.state = 'queued' then d.moved_at else d.retry_at end)
+                          filter (where d.retry_at <= now() or d.state = 'queued') as due_since,
+                      min(d.retry_at) filter (where d.retry_at > now() and d.state <> 'queued') as next_due_at
+               from open join batch_progress p on p.batch_id = open.id and p.next_retry_at is not null
+               join deliveries d on d.batch_id = open.id and d.retry_at is not null
+               where d.state in ('waiting', 'queued', 'retrying')
+               group by open.id, d.state
+           ), begun as (
+               select d.batch_id as id, count(*) as count
+               from claims c cross join unnest(c.deliveries) as claimed (id)
+               join deliveries d on d.id = claimed.id and d.state = 'sending' and d.attempt > 1
+               group by d.batch_id
            )
-           select kind as "kind!: SystemEmailKind", lane as "lane!: Lane", state as "batch_state!: BatchState",
-                  at as "state!: DeliveryState", count(*) as "count!",
-                  count(*) filter (where is_due) as "due!", min(due_at) filter (where is_due) as due_since,
-                  count(*) filter (where runs and deadline_at < now() and is_new) as "late!",
-                  min(due_at) filter (where runs and not is_due and at <> 'sending') as next_due_at
-           from owed
-           cross join lateral (
-               select runs and at <> 'sending' and due_at <= now() as is_due,
-                      attempt = 0 or (attempt = 1 and at = 'sending') as is_new
-           ) facts
-           group by kind, lane, state, at"#,
+           select c.kind as "kind!: SystemEmailKind", c.lane as "lane!: Lane", c.state as "batch_state!: BatchState",
+                  c.at as "state!: DeliveryState", sum(c.count)::bigint as "count!",
+                  sum(case when runs and c.at <> 'sending' then c.count - coalesce(l.count - l.due, 0) else 0 end)::bigint
+                      as "due!",
+                  min(case when runs and c.at <> 'sending' and c.count > coalesce(l.count - l.due, 0) then
+                      case when c.at <> 'retrying' and c.count > coalesce(l.count, 0) then c.start_at
+                           else greatest(l.due_since, c.start_at) end end) as due_since,
+                  sum(case when runs and c.deadline_at < now() then
+                      case c.at when 'sending' then c.count - coalesce(begun.count, 0)
+                                when 'retrying' then 0
+                                else c.count - coalesce(l.begun, 0) end else 0 end)::bigint as "late!",
+                  min(l.next_due_at) filter (where runs) as next_due_at
+           from counted c
+           left join later l on l.id = c.id and l.at = c.at
+           left join begun on begun.id = c.id and c.at = 'sending'
+           group by c.kind, c.lane, c.state, c.at"#,
     );
     let owed = within(counting.fetch_all(db)).await?;
     let moments = sqlx::query!(r#"select now() as "now!", (select recorded_at from heartbeat) as beat"#);

@@ -1,6 +1,6 @@
 //! Batches: reading them with their sums, and a person's say over them.
 
-use super::{Db, StoreResult, Transaction, despite_deadlocks, within};
+use super::{Db, StoreResult, Transaction};
 use crate::batch::{BatchState, Lane};
 use crate::system_email::SystemEmailKind;
 use std::collections::BTreeMap;
@@ -113,7 +113,7 @@ pub async fn left_out(db: &Db, batch: Uuid) -> StoreResult<LeftOutCounts> {
 }
 
 /// Pauses a batch that is held or running. What lies in the queue goes back to waiting with
-/// [`take_back`]; a worker that has a job of it finds the batch paused and drops the job.
+/// [`take_back`](super::sweeps::take_back); a worker that has a job of it finds the batch paused and drops the job.
 ///
 /// One that was paused by asking to stop it stays paused, and the answer to that question does not resume it.
 pub async fn pause(transaction: &mut Transaction, id: Uuid, reason: &str) -> StoreResult<bool> {
@@ -139,7 +139,7 @@ pub async fn pause_to_ask(
         "update batches set state = 'paused', paused_at = now(), reason = $3, stop_asked_by = $2
          where id = $1 and state in ('held', 'running')
            and exists (
-               select from deliveries where batch_id = $1 and state in ('waiting', 'queued', 'retrying'))",
+               select from batch_states where batch_id = $1 and state in ('waiting', 'queued', 'retrying'))",
         id,
         administrator,
         reason,
@@ -147,25 +147,7 @@ pub async fn pause_to_ask(
     Ok(pausing.execute(&mut **transaction).await?.rows_affected() > 0)
 }
 
-/// Takes back what was marked as queued of batches that are paused. Its jobs are dropped by the
-/// workers. The dispatcher calls it too, for what it was marking at the moment of the pause.
-pub async fn take_back(db: &Db) -> StoreResult<u64> {
-    let taking = || async {
-        let taking = sqlx::query!(
-            "update deliveries
-             set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
-                 due_at = now(), moved_at = now(), lease_until = null
-             where state = 'queued'
-               -- Asked once: without a paused batch nobody reads what is queued.
-               and (select exists (select from batches where finished_at is null and state = 'paused'))
-               and (select b.state from batches b where b.id = deliveries.batch_id) = 'paused'",
-        );
-        within(taking.execute(db)).await
-    };
-    Ok(despite_deadlocks(taking).await?.rows_affected())
-}
-
-/// Lets a paused batch go on, after [`take_back`]. Its limits of time move by as long as the pause kept
+/// Lets a paused batch go on, after [`take_back`](super::sweeps::take_back). Its limits of time move by as long as the pause kept
 /// it waiting. That is one row, however many deliveries wait.
 ///
 /// With `asked_by`, only if that administrator paused it by asking to stop it.
@@ -216,7 +198,7 @@ pub async fn start_now(transaction: &mut Transaction, id: Uuid) -> StoreResult<b
 
 /// Stops a batch for good. From then on no worker takes on another of its mails, but for claims
 /// that were being written at that moment, and for those it has in hand it stores no further
-/// verifier; the rest is cancelled by [`super::dispatch::end_useless`], group by group.
+/// verifier; the rest is cancelled by [`super::sweeps::end_useless`], group by group.
 pub async fn stop(transaction: &mut Transaction, id: Uuid, reason: &str) -> StoreResult<bool> {
     let stopping = sqlx::query!(
         // `for update` waits for those who are storing verifiers, see [`super::credentials::store`].
@@ -240,23 +222,4 @@ pub async fn undo(transaction: &mut Transaction, id: Uuid, reason: &str) -> Stor
         reason,
     );
     Ok(undoing.execute(&mut **transaction).await?.rows_affected() > 0)
-}
-
-/// Cancels up to `most` of what a stopped batch still owes; returns how many.
-pub async fn cancel_rest(db: &Db, id: Uuid, most: i64) -> StoreResult<u64> {
-    let cancelling = || async {
-        let cancelling = sqlx::query!(
-            "update deliveries set state = 'cancelled', reason = 'stopped', moved_at = now(), lease_until = null
-             where id in (
-                 select d.id from deliveries d join batches b on b.id = d.batch_id
-                 where b.id = $1 and b.state = 'stopped' and d.state in ('waiting', 'queued', 'retrying')
-                 order by d.id
-                 limit $2
-                 for update of d)",
-            id,
-            most,
-        );
-        within(cancelling.execute(db)).await
-    };
-    Ok(despite_deadlocks(cancelling).await?.rows_affected())
 }

@@ -1,8 +1,7 @@
 //! What makes a batch pause itself: how many of its mails failed, and whether the relay takes any.
 //!
 //! All of it is read from rows, so it is the same whichever process asks and whatever became of the
-//! workers. Failures have an index of their own: a batch that goes well costs a look at nothing, and
-//! only what seems bad is counted.
+//! workers. A batch that goes well costs a look at its counts, and only what seems bad is read.
 
 use super::audit::{self, Act, Action, Actor};
 use super::stall::SILENCE;
@@ -34,12 +33,19 @@ pub async fn failing(db: &Db, unknown: i64, policy: i64) -> StoreResult<Vec<Runn
         r#"select b.id as batch, b.resumed_at, f.unknown as "unknown!", f.policy as "policy!"
            from batches b
            cross join lateral (
-               select (select count(*) from deliveries
-                       where batch_id = b.id and state = 'failed' and reason = 'address_unknown'
-                         and moved_at >= coalesce(b.resumed_at, b.created_at)) as unknown,
-                      (select count(*) from deliveries
-                       where batch_id = b.id and state = 'failed' and reason = 'policy'
-                         and moved_at >= coalesce(b.resumed_at, b.created_at)) as policy
+               select max(count) filter (where reason = 'address_unknown') as unknown,
+                      max(count) filter (where reason = 'policy') as policy
+               from batch_states where batch_id = b.id and state = 'failed'
+               offset 0
+           ) ever
+           cross join lateral (
+               select count(*) filter (where reason = 'address_unknown') as unknown,
+                      count(*) filter (where reason = 'policy') as policy
+               from deliveries
+               where batch_id = b.id and trouble_at >= coalesce(b.resumed_at, b.created_at)
+                 and state = 'failed' and reason in ('address_unknown', 'policy')
+                 -- What went wrong is read only where enough ever did.
+                 and (ever.unknown >= $1 or ever.policy >= $2)
                offset 0
            ) f
            where b.finished_at is null and b.state = 'running' and b.lane = 'bulk'
@@ -115,7 +121,7 @@ pub async fn pause(db: &Db, seen: &Running, brake: Brake, words: &str, details: 
         "update batches set state = 'paused', paused_at = now(), brake = $3, reason = $4
          where id = $1 and state = 'running' and resumed_at is not distinct from $2
            and exists (
-               select from deliveries where batch_id = $1 and state in ('waiting', 'queued', 'retrying'))",
+               select from batch_states where batch_id = $1 and state in ('waiting', 'queued', 'retrying'))",
         seen.batch,
         seen.resumed_at,
         brake.as_str(),

@@ -15,7 +15,10 @@ with found as materialized (
            end as ends_for
     from unnest($1::uuid[], $2::integer[]) as job (id, attempt)
     cross join lateral (
-        select batch_id, user_id, due_at, test_address, state from deliveries where id = job.id offset 0
+        select batch_id, user_id, test_address, state,
+               -- A later attempt that is queued is due again when its job counts as lost.
+               case when state::text = 'queued' then moved_at else retry_at end as due_at
+        from deliveries where id = job.id offset 0
     ) d
     cross join lateral (
         select kind, version, start_at, deadline_at, paused_for, state from batches where id = d.batch_id offset 0
@@ -37,7 +40,8 @@ claimed as (
         reason = f.ends_for,
         moved_at = case when d.state::text = 'sending' then d.moved_at else now() end,
         attempt = case when f.ends_for is not null or d.state::text = 'sending' then d.attempt else d.attempt + 1 end,
-        lease_until = case when f.ends_for is null then now() + make_interval(secs => $4) end,
+        retry_at = null,
+        trouble_at = case when f.ends_for = 'address_blocked' then now() else d.trouble_at end,
         lease_token = case when f.ends_for is null then $3::uuid end,
         give_up_at = coalesce(
             d.give_up_at,
@@ -50,10 +54,10 @@ claimed as (
            or (d.attempt = f.attempt and d.state::text = 'sending' and d.lease_token = $3))
     returning d.attempt as begun, f.*
 ),
-started as (
-    insert into attempts (delivery_id, n, worker)
-    select id, begun, $5 from claimed where ends_for is null
-    on conflict do nothing
+leased as (
+    insert into claims (token, worker, lease_until, deliveries)
+    select $3, $5, now() + make_interval(secs => $4), array_agg(id) from claimed where ends_for is null having count(*) > 0
+    on conflict (token) do update set lease_until = excluded.lease_until, deliveries = excluded.deliveries
 )
 select id as "delivery!", begun as "attempt!", batch_id as "batch!",
        kind as "kind!: SystemEmailKind", version as "version!", start_at as "start_at!",

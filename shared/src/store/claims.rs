@@ -96,7 +96,7 @@ pub struct Suppressed {
 /// Who claims, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub struct Claimant<'a> {
-    /// The worker's name, for the attempt's record.
+    /// The worker's name, for the record.
     pub worker: &'a str,
     /// This group's own. Asking again with it after a lost answer gives the same claims again.
     pub token: Uuid,
@@ -169,16 +169,12 @@ async fn claim_once(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResul
     Ok(claims)
 }
 
-/// Keeps claims (a delivery, its token) alive that take long; returns how many are still ours. One
-/// that is no longer ours stays as it is.
-pub async fn renew(db: &Db, held: &[(Uuid, Uuid)], lease: Duration) -> StoreResult<u64> {
-    let (ids, tokens): (Vec<Uuid>, Vec<Uuid>) = held.iter().copied().unzip();
+/// Keeps claims alive that take long, by the tokens of their groups; returns how many groups are still
+/// claimed.
+pub async fn renew(db: &Db, tokens: &[Uuid], lease: Duration) -> StoreResult<u64> {
     let renewing = sqlx::query!(
-        "update deliveries d set lease_until = now() + make_interval(secs => $3)
-         from unnest($1::uuid[], $2::uuid[]) as held (id, token)
-         where d.id = held.id and d.lease_token = held.token and d.state = 'sending'",
-        &ids,
-        &tokens,
+        "update claims set lease_until = now() + make_interval(secs => $2) where token = any($1)",
+        tokens,
         seconds(lease),
     );
     Ok(within(renewing.execute(db)).await?.rows_affected())

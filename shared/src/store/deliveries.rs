@@ -39,6 +39,8 @@ pub struct Delivery {
     pub due_at: Option<OffsetDateTime>,
     /// Since when it is in this state.
     pub moved_at: OffsetDateTime,
+    /// When something last went wrong with it.
+    pub trouble_at: Option<OffsetDateTime>,
     /// When the relay took it.
     pub sent_at: Option<OffsetDateTime>,
     /// Whether the person may have it twice.
@@ -57,9 +59,11 @@ macro_rules! deliveries {
                       u.id as "user?", coalesce(former.email, u.email, d.test_address) as email,
                       case when former.email is not null then u.email end as corrected_to,
                       u.first_name as "first_name?", u.last_name as "last_name?",
-                      d.state as "state: crate::delivery::DeliveryState", d.reason, d.attempt as attempts,
-                      case when d.state in ('waiting', 'retrying') then greatest(d.due_at, b.start_at) end as due_at,
-                      d.moved_at, d.sent_at, d.unsure,
+                      shown_state(d.batch_id, d.id, d.state, d.retry_at) as "state!: crate::delivery::DeliveryState",
+                      d.reason, d.attempt as attempts,
+                      case when shown_state(d.batch_id, d.id, d.state, d.retry_at) in ('waiting', 'retrying')
+                           then greatest(d.retry_at, b.start_at) end as due_at,
+                      d.moved_at, d.trouble_at, d.sent_at, d.unsure,
                       case when d.state = 'suppressed' then (
                           select blocked_at from blocked_addresses
                           where email_key = coalesce(former.email_key, u.email_key)
@@ -83,7 +87,7 @@ pub async fn of_batch(
     limit: i64,
 ) -> StoreResult<Vec<Delivery>> {
     let found = deliveries!(
-        "where d.batch_id = $1 and ($2::delivery_state is null or d.state = $2) and ($3::uuid is null or d.id > $3)
+        "where d.batch_id = $1 and ($2::delivery_state is null or shown_state(d.batch_id, d.id, d.state, d.retry_at) = $2) and ($3::uuid is null or d.id > $3)
          order by d.id
          limit $4";
         batch,
@@ -123,7 +127,9 @@ macro_rules! left_out {
             r#"select l.id, u.id as "user?", coalesce(former.email, u.email, l.given) as email,
                       u.first_name || ' ' || u.last_name as "name?", l.reason,
                       l.reason = 'address_blocked'
-                          and exists (select from blocked_addresses where email_key = u.email_key) as "is_blocked!"
+                          and exists (
+                              select from blocked_addresses
+                              where email_key = coalesce(former.email_key, u.email_key)) as "is_blocked!"
                from left_out l join batches b on b.id = l.batch_id left join users u on u.id = l.user_id
                left join lateral former_address(l.user_id, b.created_at) former on true
                where l.batch_id = $1 "#
@@ -148,8 +154,8 @@ pub async fn left_out(db: &Db, batch: Uuid, turn: Turn<i64>, limit: i64) -> Stor
 pub async fn hurry(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
     let row = sqlx::query!(
         r#"with hurried as (
-               update deliveries set due_at = now()
-               where id = $1 and state in ('waiting', 'retrying') and due_at > now() returning id
+               update deliveries set retry_at = now()
+               where id = $1 and state in ('waiting', 'retrying') and retry_at > now() returning id
            )
            select count(*) as "n!", pg_notify('beckon_work', '') is null as told from hurried"#,
         id,
@@ -163,7 +169,7 @@ pub async fn hurry(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool>
 /// claim.
 pub async fn withdraw(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
     let withdrawing = sqlx::query!(
-        "update deliveries set state = 'cancelled', reason = 'withdrawn', moved_at = now(), lease_until = null
+        "update deliveries set state = 'cancelled', reason = 'withdrawn', moved_at = now(), retry_at = null
          where id = $1 and state in ('waiting', 'queued', 'retrying')",
         id,
     );
@@ -175,7 +181,8 @@ pub async fn users_in_states(db: &Db, batch: Uuid, states: &[DeliveryState]) -> 
     let states: Vec<String> = states.iter().map(|state| state.as_str().to_owned()).collect();
     let rows = sqlx::query!(
         r#"select user_id as "user!" from deliveries
-           where batch_id = $1 and user_id is not null and state = any($2::text[]::delivery_state[])
+           where batch_id = $1 and user_id is not null
+             and shown_state(batch_id, id, state, retry_at) = any($2::text[]::delivery_state[])
            order by id"#,
         batch,
         &states,

@@ -1,7 +1,12 @@
-//! What the dispatcher reads and writes: what is due, what was published, what was lost.
+//! What the dispatcher publishes: reading what is due, and noting what was published.
+//!
+//! First attempts are published in the order of the deliveries' ids, and one row a batch says how far
+//! (`batch_progress.published_through`), so publishing writes no delivery. What was published and not
+//! yet claimed is a range of ids (`published_ranges`), which can be published again. Later attempts, and
+//! deliveries that were given back, have a time of their own (`deliveries.retry_at`).
 
 use super::dispatcher_lease::Turn;
-use super::{Db, StoreError, StoreResult, despite_deadlocks, seconds, silent, within};
+use super::{Db, StoreError, StoreResult, Transaction, begin, commit, despite_deadlocks, seconds, silent, within};
 use crate::batch::Lane;
 use crate::job::Job;
 use sqlx::postgres::{PgListener, PgPoolOptions};
@@ -18,6 +23,10 @@ const QUIET_MOST: Duration = Duration::from_secs(10);
 /// How long that check may take.
 const SILENCE_CHECKED_FOR: Duration = Duration::from_secs(5);
 
+/// Batches of one caller that are read in one round, at most. Those beyond wait until one of these has
+/// nothing left to publish.
+const BATCHES_MOST: i64 = 100;
+
 /// A delivery that is due.
 #[derive(Clone, Debug)]
 pub struct Due {
@@ -25,11 +34,18 @@ pub struct Due {
     pub delivery: Uuid,
     /// How many attempts have begun.
     pub attempt: i32,
-    /// Since when. With it a delivery is known again, see [`mark_queued`].
-    pub due_at: OffsetDateTime,
+    /// Since when, if it has been tried or given back before. With it a delivery is known again, see
+    /// [`mark_published`].
+    pub retry_at: Option<OffsetDateTime>,
+    /// Whether it is too late to try it.
+    pub is_late: bool,
     /// Its batch,
     pub batch: Uuid,
-    /// and the trace that one belongs to.
+    /// who asked for that one,
+    pub caller: String,
+    /// how far it had been published,
+    pub published_through: Uuid,
+    /// and the trace it belongs to.
     pub trace_id: String,
 }
 
@@ -41,6 +57,26 @@ impl Due {
             attempt: self.attempt + 1,
         }
     }
+}
+
+/// What a lane has due.
+#[derive(Debug, Default)]
+pub struct DueRound {
+    /// Deliveries, in the order in which they go.
+    pub due: Vec<Due>,
+    /// Batches that were thought to have something due and have not.
+    pub idle: Vec<Uuid>,
+}
+
+/// Which batch of each caller was served last: the caller's next round goes on after it.
+#[derive(Debug, Default)]
+pub struct LastServed {
+    /// Callers,
+    pub callers: Vec<String>,
+    /// and the batch of each.
+    pub batches: Vec<Uuid>,
+    /// The caller who was served last of all.
+    pub last: String,
 }
 
 /// Listens for notifications that there is work, on a connection of its own. A missed one costs a poll
@@ -83,123 +119,187 @@ pub async fn heard(listener: &mut PgListener) -> StoreResult<()> {
     }
 }
 
-/// Starts batches whose hold is over. One whose row is locked starts a moment later.
-pub async fn start_held(db: &Db, turn: Turn) -> StoreResult<u64> {
-    let starting = sqlx::query!(
-        "with turn as materialized (select from dispatcher where epoch = $1 for share)
-         update batches set state = 'running'
-         where exists (select from turn) and id in (
-             select id from batches
-             where finished_at is null and state = 'held' and start_at <= now()
-             for no key update skip locked)",
-        turn.epoch,
-    );
-    let done = within(starting.execute(db)).await?;
-    Ok(done.rows_affected())
-}
-
-/// How many jobs of a lane lie in the queue unclaimed.
-pub async fn queued(db: &Db, lane: Lane) -> StoreResult<i64> {
-    let counting = sqlx::query!(
-        r#"select count(*) as "n!"
-           from deliveries d join batches b on b.id = d.batch_id
-           where d.state = 'queued' and b.lane = $1"#,
-        lane as _,
-    );
-    Ok(within(counting.fetch_one(db)).await?.n)
-}
-
-/// Up to `most` due deliveries of a lane, in turns: the first of every batch, then the second of
-/// every batch, so that nobody waits behind somebody else's hundred thousand. The batches after
-/// `last`, which was served last, come first: there may be room for fewer mails than there are
-/// batches.
-pub async fn due(db: &Db, lane: Lane, most: i64, last: Uuid) -> StoreResult<Vec<Due>> {
-    let reading = sqlx::query_as!(
-        Due,
-        r#"select d.id as delivery, d.attempt, d.due_at, b.id as batch, b.trace_id
-           from batches b
-           cross join lateral (
-               select id, attempt, due_at, row_number() over (order by due_at, id) as turn
-               from (
-                   select id, attempt, due_at from deliveries
-                   where batch_id = b.id and state in ('waiting', 'retrying') and due_at <= now()
-                     -- What a sweep will end is not begun first.
-                     and (attempt > 0 or b.stale_at is null or b.stale_at > now())
-                     and (give_up_at is null or give_up_at + b.paused_for > now())
-                   order by due_at, id
-                   limit $2
-               ) first
-           ) d
-           where b.finished_at is null and b.state = 'running' and b.lane = $1
-           order by d.turn, b.id <= $3, b.id
-           limit $2"#,
+/// Up to `most` due deliveries of a lane. Callers take turns, and so do the batches of each: nobody
+/// waits behind somebody else's hundred thousand. Reads as much for one open batch as for ten thousand.
+pub async fn due(db: &Db, lane: Lane, most: i64, served: &LastServed) -> StoreResult<DueRound> {
+    let reading = sqlx::query_file!(
+        "src/store/due.sql",
         lane as _,
         most,
-        last,
+        BATCHES_MOST,
+        &served.callers,
+        &served.batches,
+        served.last,
     );
-    within(reading.fetch_all(db)).await
+    let mut round = DueRound::default();
+    for row in within(reading.fetch_all(db)).await? {
+        let (Some(delivery), Some(attempt)) = (row.delivery, row.attempt) else {
+            round.idle.push(row.batch);
+            continue;
+        };
+        round.due.push(Due {
+            delivery,
+            attempt,
+            retry_at: row.retry_at,
+            is_late: row.is_late,
+            batch: row.batch,
+            caller: row.caller,
+            published_through: row.published_through,
+            trace_id: row.trace_id,
+        });
+    }
+    Ok(round)
 }
 
-/// Marks as queued what the broker confirmed. One that a worker has claimed meanwhile stays so,
-/// also when it has been given back already: then it is due at another time than it was
-/// published for, and its job is spent.
-pub async fn mark_queued(db: &Db, turn: Turn, published: &[&Due], lease: Duration) -> StoreResult<u64> {
-    let ids: Vec<Uuid> = published.iter().map(|due| due.delivery).collect();
-    let attempts: Vec<i32> = published.iter().map(|due| due.attempt).collect();
-    let due_at: Vec<OffsetDateTime> = published.iter().map(|due| due.due_at).collect();
-    let marking = || async {
-        let marking = sqlx::query!(
-            // States are compared as text, so that nobody reads the index of all that is due.
-            "with turn as materialized (select from dispatcher where epoch = $5 for share),
-         found as materialized (
-             select due.id, due.attempt, due.due_at
-             from unnest($1::uuid[], $2::integer[], $3::timestamptz[]) as due (id, attempt, due_at)
-             cross join lateral (select batch_id from deliveries where id = due.id offset 0) d
-             cross join lateral (select from batches where id = d.batch_id and state = 'running' offset 0) b
-             order by due.id
+/// What became of a round.
+#[derive(Debug, Default)]
+pub struct Round<'a> {
+    /// Published, in the order of [`due`].
+    pub published: Vec<&'a Due>,
+    /// Not taken by the broker: due again at once.
+    pub refused: Vec<&'a Due>,
+    /// Batches of which something may have changed.
+    pub batches: Vec<Uuid>,
+}
+
+/// Notes what was published.
+///
+/// A first attempt moves its batch's cursor. A later one is marked as queued until `lease` from now;
+/// one that a worker has claimed meanwhile stays so, also when it has been given back already: then it
+/// is due at another time than it was published for, and its job is spent.
+pub async fn mark_published(db: &Db, turn: Turn, round: &Round<'_>, lease: Duration) -> StoreResult<()> {
+    despite_deadlocks(|| mark_once(db, turn, round, lease)).await
+}
+
+async fn mark_once(db: &Db, turn: Turn, round: &Round<'_>, lease: Duration) -> StoreResult<()> {
+    let mut transaction = begin(db).await?;
+    let holding = sqlx::query!("select epoch from dispatcher where epoch = $1 for share", turn.epoch);
+    if within(holding.fetch_optional(&mut *transaction)).await?.is_none() {
+        return Ok(());
+    }
+    mark_retries(&mut transaction, round, lease).await?;
+    put_off(&mut transaction, round).await?;
+    // Whoever puts off an attempt at this moment either is seen by the last statement, or waits for
+    // this lock and notes it afterwards. Deliveries are locked before, as everywhere else.
+    let locking = sqlx::query!(
+        "select batch_id from batch_progress where batch_id = any($1) order by batch_id for no key update",
+        &round.batches,
+    );
+    within(locking.fetch_all(&mut *transaction)).await?;
+    move_cursors(&mut transaction, round).await?;
+    let refreshing = sqlx::query!(
+        "update batch_progress p set has_more = now.has_more, next_retry_at = now.next_retry_at
+         from (
+             select q.batch_id,
+                    exists (
+                        select from deliveries
+                        where batch_id = q.batch_id and id > q.published_through and state = 'waiting'
+                          and retry_at is null) as has_more,
+                    (select min(retry_at) from deliveries
+                     where batch_id = q.batch_id and retry_at is not null) as next_retry_at
+             from batch_progress q where q.batch_id = any($1)
+         ) now
+         where p.batch_id = now.batch_id
+           and (p.has_more, p.next_retry_at) is distinct from (now.has_more, now.next_retry_at)",
+        &round.batches,
+    );
+    within(refreshing.execute(&mut *transaction)).await?;
+    commit(transaction).await
+}
+
+/// Moves the cursors of the batches of which first attempts were published.
+async fn move_cursors(transaction: &mut Transaction, round: &Round<'_>) -> StoreResult<()> {
+    let first = |due: &&&Due| due.retry_at.is_none();
+    let all = || round.published.iter().chain(&round.refused).filter(first);
+    let batches: Vec<Uuid> = all().map(|due| due.batch).collect();
+    let after: Vec<Uuid> = all().map(|due| due.published_through).collect();
+    let ids: Vec<Uuid> = all().map(|due| due.delivery).collect();
+    if batches.is_empty() {
+        return Ok(());
+    }
+    let moving = sqlx::query!(
+        "with went as (
+             select batch_id, after_id, (array_agg(id order by id desc))[1] as through_id
+             from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as went (batch_id, after_id, id)
+             group by batch_id, after_id
+         ), moved as (
+             update batch_progress p set published_through = w.through_id
+             from went w
+             -- A pause or a new session has set it back meanwhile, and these jobs do not count.
+             where p.batch_id = w.batch_id and p.published_through = w.after_id and p.is_running
+             returning p.batch_id, w.after_id, w.through_id
          )
-         update deliveries d
-         set state = 'queued', moved_at = now(), lease_until = now() + make_interval(secs => $4)
-         from found
-         where exists (select from turn)
-           and d.id = found.id and d.attempt = found.attempt and d.due_at = found.due_at
-           and d.state::text in ('waiting', 'retrying')",
+         insert into published_ranges (batch_id, after_id, through_id)
+         select batch_id, after_id, through_id from moved",
+        &batches,
+        &after,
+        &ids,
+    );
+    within(moving.execute(&mut **transaction)).await?;
+    Ok(())
+}
+
+/// Makes first attempts that the broker refused due at once with a time of their own, so that the
+/// cursor can pass them.
+async fn put_off(transaction: &mut Transaction, round: &Round<'_>) -> StoreResult<()> {
+    let first = round.refused.iter().filter(|due| due.retry_at.is_none());
+    let refused: Vec<Uuid> = first.map(|due| due.delivery).collect();
+    if refused.is_empty() {
+        return Ok(());
+    }
+    let putting_off = sqlx::query!(
+        "update deliveries set retry_at = now() where id = any($1) and state::text = 'waiting' and retry_at is null",
+        &refused,
+    );
+    within(putting_off.execute(&mut **transaction)).await?;
+    Ok(())
+}
+
+async fn mark_retries(transaction: &mut Transaction, round: &Round<'_>, lease: Duration) -> StoreResult<()> {
+    let retries = || round.published.iter().filter(|due| due.retry_at.is_some());
+    let ids: Vec<Uuid> = retries().map(|due| due.delivery).collect();
+    let attempts: Vec<i32> = retries().map(|due| due.attempt).collect();
+    let times: Vec<OffsetDateTime> = retries().filter_map(|due| due.retry_at).collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let marking = sqlx::query!(
+        // States are compared as text, so that each row is found by its own id.
+        "update deliveries d
+         set state = 'queued', moved_at = now(), retry_at = now() + make_interval(secs => $4)
+         from unnest($1::uuid[], $2::integer[], $3::timestamptz[]) as due (id, attempt, retry_at)
+         where d.id = due.id and d.attempt = due.attempt and d.retry_at = due.retry_at
+           and d.state::text in ('waiting', 'queued', 'retrying')
+           and exists (select from batch_progress where batch_id = d.batch_id and is_running)",
+        &ids,
+        &attempts,
+        &times,
+        seconds(lease),
+    );
+    within(marking.execute(&mut **transaction)).await?;
+    Ok(())
+}
+
+/// Ends deliveries that are due and too late to be tried.
+pub async fn end_late(db: &Db, turn: Turn, late: &[Due]) -> StoreResult<u64> {
+    let ids: Vec<Uuid> = late.iter().map(|due| due.delivery).collect();
+    let attempts: Vec<i32> = late.iter().map(|due| due.attempt).collect();
+    let ending = || async {
+        let ending = sqlx::query!(
+            "with turn as materialized (select from dispatcher where epoch = $3 for share)
+             update deliveries d
+             set state = 'expired', reason = case when d.attempt = 0 then 'stale' else coalesce(d.reason, 'gave_up') end,
+                 moved_at = now(), trouble_at = now(), retry_at = null
+             from unnest($1::uuid[], $2::integer[]) as late (id, attempt)
+             where exists (select from turn)
+               and d.id = late.id and d.attempt = late.attempt and d.state::text in ('waiting', 'queued', 'retrying')",
             &ids,
             &attempts,
-            &due_at,
-            seconds(lease),
             turn.epoch,
         );
-        within(marking.execute(db)).await
+        within(ending.execute(db)).await
     };
-    Ok(despite_deadlocks(marking).await?.rows_affected())
-}
-
-/// Makes everything in the queues due again: after a new connection nothing proves that the
-/// broker still has it, and a copy too many is dropped by the claim.
-pub async fn requeue_all(db: &Db, turn: Turn) -> StoreResult<u64> {
-    requeue(db, turn, true).await
-}
-
-/// Makes due again what lay in a queue past its lease: its job is lost.
-pub async fn requeue_lost(db: &Db, turn: Turn) -> StoreResult<u64> {
-    requeue(db, turn, false).await
-}
-
-async fn requeue(db: &Db, turn: Turn, also_within_lease: bool) -> StoreResult<u64> {
-    let requeueing = || async {
-        let requeueing = sqlx::query!(
-            "with turn as materialized (select from dispatcher where epoch = $2 for share)
-             update deliveries
-             set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
-                 moved_at = now(), lease_until = null
-             where exists (select from turn) and state = 'queued' and ($1 or lease_until < now())",
-            also_within_lease,
-            turn.epoch,
-        );
-        within(requeueing.execute(db)).await
-    };
-    Ok(despite_deadlocks(requeueing).await?.rows_affected())
+    Ok(despite_deadlocks(ending).await?.rows_affected())
 }
 
 /// Makes jobs due again that a worker received and could not claim for want of room. One whose
@@ -209,17 +309,14 @@ pub async fn give_back(db: &Db, jobs: &[Job]) -> StoreResult<()> {
     let attempts: Vec<i32> = jobs.iter().map(|job| job.attempt).collect();
     let giving_back = || async {
         let giving_back = sqlx::query!(
-            "with found as materialized (
-                 select job.id, job.attempt
-                 from unnest($1::uuid[], $2::integer[]) as job (id, attempt)
-                 cross join lateral (select from deliveries where id = job.id offset 0) d
-                 order by job.id
-             )
-             update deliveries d
+            "update deliveries d
              set state = case when d.attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
-                 moved_at = now(), lease_until = null
-             from found
-             where d.id = found.id and d.attempt = found.attempt - 1 and d.state::text = 'queued'",
+                 moved_at = now(), retry_at = now()
+             from (
+                 select id, attempt from unnest($1::uuid[], $2::integer[]) as job (id, attempt) order by id
+             ) job
+             where d.id = job.id and d.attempt = job.attempt - 1
+               and (d.state::text = 'queued' or (d.state::text = 'waiting' and d.retry_at is null))",
             &ids,
             &attempts,
         );
@@ -227,125 +324,4 @@ pub async fn give_back(db: &Db, jobs: &[Job]) -> StoreResult<()> {
     };
     despite_deadlocks(giving_back).await?;
     Ok(())
-}
-
-/// Ends attempts whose worker vanished: nobody knows how far it came, so they are unsure, and the
-/// delivery is due again at once. Past `attempts_most` attempts it has failed instead.
-pub async fn end_vanished(db: &Db, turn: Turn, attempts_most: i32) -> StoreResult<u64> {
-    let ending = sqlx::query!(
-        r#"with turn as materialized (
-               select from dispatcher where epoch = $2 for share
-           ), vanished as (
-               select d.id, d.attempt, d.cancel_reason, b.state as batch_state
-               from deliveries d join batches b on b.id = d.batch_id
-               where exists (select from turn) and d.state = 'sending' and d.lease_until < now()
-               order by d.lease_until
-               limit 5000
-               for update of d skip locked
-           ), moved as (
-               update deliveries d
-               set state = case when v.batch_state = 'stopped' or v.cancel_reason is not null then 'cancelled'
-                                when d.attempt >= $1 then 'failed'
-                                else 'retrying' end::delivery_state,
-                   reason = case when v.batch_state = 'stopped' then 'stopped'
-                                 when v.cancel_reason is not null then v.cancel_reason
-                                 when d.attempt >= $1 then 'too_many_attempts'
-                                 else 'worker_vanished' end,
-                   due_at = now(), moved_at = now(), unsure = true, lease_until = null, lease_token = null
-               from vanished v
-               where d.id = v.id
-               returning d.id, d.attempt
-           ), ended as (
-               update attempts a
-               set ended_at = now(), verdict = 'unsure', phase = 'unknown', reply = 'the worker vanished'
-               from moved
-               where a.delivery_id = moved.id and a.n = moved.attempt and a.ended_at is null
-               returning 1
-           )
-           select count(*) as "n!" from moved"#,
-        attempts_most,
-        turn.epoch,
-    );
-    let row = within(ending.fetch_one(db)).await?;
-    Ok(u64::try_from(row.n).unwrap_or_default())
-}
-
-/// Ends what is of no use any more: mails too old to be worth their first try, and whatever is
-/// left of stopped batches. Up to `most` of each. While a batch is held or paused its mails do not get
-/// older.
-pub async fn end_useless(db: &Db, most: i64) -> StoreResult<u64> {
-    let ending = sqlx::query!(
-        "with useless as (
-             select d.id,
-                    case when b.state = 'stopped' then 'cancelled' else 'expired' end::delivery_state as state,
-                    case when b.state = 'stopped' then 'stopped' else 'stale' end as reason
-             from batches b
-             cross join lateral (
-                 select id from deliveries
-                 where batch_id = b.id
-                   and (state in ('waiting', 'retrying') or (state = 'queued' and b.state = 'stopped'))
-                   and (b.state = 'stopped' or attempt = 0)
-                 limit $1
-                 for update skip locked
-             ) d
-             where b.finished_at is null
-               and (b.state = 'stopped'
-                    or b.stale_at < case b.state when 'running' then now() when 'paused' then b.paused_at end)
-         )
-         update deliveries d
-         set state = useless.state, reason = useless.reason, moved_at = now(), lease_until = null
-         from useless where d.id = useless.id",
-        most,
-    );
-    Ok(within(ending.execute(db)).await?.rows_affected())
-}
-
-/// Ends up to `most` deliveries that were begun and are too old to be tried again. Most are ended
-/// when their last attempt is settled; these waited for a relay that was away. The time that their
-/// batch was paused does not count.
-pub async fn end_given_up(db: &Db, most: i64) -> StoreResult<u64> {
-    let ending = sqlx::query!(
-        "update deliveries
-         set state = 'expired', reason = coalesce(reason, 'gave_up'), moved_at = now()
-         where id in (
-             select d.id from deliveries d
-             where d.state in ('waiting', 'retrying') and d.give_up_at < now()
-               and exists (
-                   select from batches b
-                   where b.id = d.batch_id
-                     and d.give_up_at + b.paused_for < case b.state when 'paused' then b.paused_at else now() end)
-             limit $1
-             for update of d skip locked)",
-        most,
-    );
-    Ok(within(ending.execute(db)).await?.rows_affected())
-}
-
-/// Closes batches whose last delivery has ended, and counts them for good. A paused one too: there is
-/// nothing left to resume. One whose row is locked is closed a moment later.
-pub async fn finish(db: &Db) -> StoreResult<Vec<Uuid>> {
-    let finishing = sqlx::query!(
-        "update batches b
-         set finished_at = now(),
-             state = case when b.state = 'stopped' then b.state else 'finished' end,
-             reason = case when b.state = 'stopped' then b.reason end,
-             brake = null, paused_at = null,
-             final_counts = (
-                 select coalesce(jsonb_agg(jsonb_build_object(
-                            'state', state, 'reason', reason, 'count', n, 'unsure', unsure)), '[]')
-                 from (select state, reason, count(*) as n, count(*) filter (where unsure) as unsure
-                       from deliveries where batch_id = b.id group by state, reason) alike)
-         where b.id in (
-             select id from batches
-             where finished_at is null and state <> 'held'
-               and not exists (
-                   select from deliveries d
-                   where d.batch_id = batches.id and d.state in ('waiting', 'retrying'))
-               and id not in (select batch_id from deliveries where state in ('queued', 'sending'))
-             order by id
-             for no key update skip locked)
-         returning b.id",
-    );
-    let finished = within(finishing.fetch_all(db)).await?;
-    Ok(finished.into_iter().map(|row| row.id).collect())
 }

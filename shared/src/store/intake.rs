@@ -137,7 +137,7 @@ pub async fn accept_test(
              from system_email_versions where kind = $1
              returning id
          ), new_delivery as (
-             insert into deliveries (batch_id, test_address, due_at) select id, $2, now() from new_batch
+             insert into deliveries (batch_id, test_address) select id, $2 from new_batch
          )
          select id, pg_notify('beckon_work', '') is null as told from new_batch",
         kind as _,

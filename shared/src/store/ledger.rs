@@ -60,7 +60,8 @@ macro_rules! filtered {
     ($batch:expr, $filter:expr, $people:expr; $($rest:literal)+; $($argument:expr),*) => {
         deliveries!(
             "where d.batch_id = $1
-               and ($2::text[] = '{}' or d.state = any($2::text[]::delivery_state[]))
+               and ($2::text[] = '{}'
+                    or shown_state(d.batch_id, d.id, d.state, d.retry_at) = any($2::text[]::delivery_state[]))
                and ($3::text[] = '{}' or d.reason = any($3))
                and (not $4::boolean or d.unsure)
                and ($5::text is null or lower(d.test_address) like lower($5)
@@ -148,26 +149,26 @@ pub async fn trouble(
     limit: i64,
 ) -> StoreResult<Vec<Delivery>> {
     let people = people(db, filter).await?;
-    // In both: the states of the index `deliveries_trouble`, by which they are found.
-    if let Turn::Before((moved_at, id)) = turn {
+    // In both: the index `deliveries_trouble`, by which they are found.
+    if let Turn::Before((trouble_at, id)) = turn {
         let found = filtered!(
             batch, filter, people;
-            "and d.state in ('retrying', 'failed', 'suppressed', 'expired')
-             and (d.moved_at, d.id) > ($8, $9)
-             order by d.moved_at, d.id limit $10";
-            moved_at,
+            "and d.trouble_at is not null and d.state in ('retrying', 'failed', 'suppressed', 'expired')
+             and (d.trouble_at, d.id) > ($8, $9)
+             order by d.trouble_at, d.id limit $10";
+            trouble_at,
             id,
             limit
         );
         return Ok(found.fetch_all(&mut *in_order(db).await?).await?);
     }
-    let (moved_at, id) = turn.after().unzip();
+    let (trouble_at, id) = turn.after().unzip();
     let found = filtered!(
         batch, filter, people;
-        "and d.state in ('retrying', 'failed', 'suppressed', 'expired')
-         and ($8::timestamptz is null or (d.moved_at, d.id) < ($8, $9::uuid))
-         order by d.moved_at desc, d.id desc limit $10";
-        moved_at,
+        "and d.trouble_at is not null and d.state in ('retrying', 'failed', 'suppressed', 'expired')
+         and ($8::timestamptz is null or (d.trouble_at, d.id) < ($8, $9::uuid))
+         order by d.trouble_at desc, d.id desc limit $10";
+        trouble_at,
         id,
         limit
     );
@@ -242,7 +243,7 @@ pub async fn report(db: &Db, batch: Uuid, after: Option<Uuid>, limit: i64) -> St
         r#"select d.id, coalesce(former.email, u.email, d.test_address, '') as "email!",
                   coalesce(u.first_name, '') as "first_name!",
                   coalesce(u.last_name, '') as "last_name!", coalesce(u.fields, '{}') as "fields!",
-                  d.state as "state: DeliveryState", d.reason, d.moved_at, d.attempt as attempts, d.unsure,
+                  shown_state(d.batch_id, d.id, d.state, d.retry_at) as "state!: DeliveryState", d.reason, d.moved_at, d.attempt as attempts, d.unsure,
                   a.reply as "reply?"
            from deliveries d
            left join users u on u.id = d.user_id

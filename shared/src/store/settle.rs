@@ -159,12 +159,24 @@ pub struct Settled {
     pub state: crate::delivery::DeliveryState,
 }
 
-/// Settles a group of attempts. One that is missing from the answer was not ours any more: its
-/// lease had ended, and whoever took over decides.
-///
-/// `is_repeated` when the same group was asked for before and the answer was lost: what was
-/// recorded then is part of this answer.
-pub async fn settle(db: &Db, outcomes: &[Outcome], is_repeated: bool) -> StoreResult<Vec<Settled>> {
+/// A group of outcomes to record.
+#[derive(Clone, Copy, Debug)]
+pub struct Group<'a> {
+    /// The outcomes.
+    pub outcomes: &'a [Outcome],
+    /// The worker's name.
+    pub worker: &'a str,
+    /// Groups of claims that nothing is left of.
+    pub let_go: &'a [Uuid],
+    /// Whether the same was asked for before and the answer was lost: what was recorded then is part of
+    /// this answer.
+    pub is_repeated: bool,
+}
+
+/// Settles a group of attempts. One that is missing from the answer was not ours any more: its claim had
+/// run out, and another attempt has begun or it has ended.
+pub async fn settle(db: &Db, group: Group<'_>) -> StoreResult<Vec<Settled>> {
+    let Group { outcomes, worker, let_go, is_repeated } = group;
     let columns = Columns::of(outcomes);
     let settling = || async {
         let settling = sqlx::query_file!(
@@ -183,6 +195,8 @@ pub async fn settle(db: &Db, outcomes: &[Outcome], is_repeated: bool) -> StoreRe
             is_repeated,
             &columns.unknown_keys as &[Option<String>],
             &columns.unknown_emails as &[Option<String>],
+            worker,
+            let_go,
         );
         within(settling.fetch_all(db)).await
     };

@@ -7,7 +7,7 @@ with outcome as (
 ),
 decided as materialized (
     -- Somebody who was erased meanwhile stays so: neither the relay's words nor the time is recorded.
-    select o.*, u.id as user_id, u.id is null and d.test_address is null as is_erased, b.kind,
+    select o.*, d.moved_at as began_at, u.id as user_id, u.id is null and d.test_address is null as is_erased, b.kind,
            case
                when o.verdict = 'accepted' then 'sent'
                when o.verdict = 'refused' then 'failed'
@@ -22,7 +22,7 @@ decided as materialized (
            b.state = 'stopped' and o.verdict not in ('accepted', 'refused') as is_stopped
     from outcome o
     cross join lateral (
-        select batch_id, user_id, test_address, give_up_at from deliveries where id = o.id offset 0
+        select batch_id, user_id, test_address, give_up_at, moved_at from deliveries where id = o.id offset 0
     ) d
     left join lateral (select id from users where id = d.user_id offset 0) u on true
     cross join lateral (select kind, state, paused_at, paused_for from batches where id = d.batch_id offset 0) b
@@ -40,17 +40,26 @@ moved as (
                       when o.state = 'expired' then coalesce(o.reason, 'gave_up')
                       else o.reason end,
         attempt = case when o.verdict = 'given_back' then d.attempt - 1 else d.attempt end,
-        due_at = case when o.state in ('waiting', 'retrying') then now() + make_interval(secs => o.secs)
-                      else d.due_at end,
-        unsure = d.unsure or o.verdict = 'unsure',
+        retry_at = case when o.state in ('waiting', 'retrying') and d.cancel_reason is null
+                        then now() + make_interval(secs => o.secs) end,
+        trouble_at = case when o.state in ('sent', 'waiting', 'cancelled') then null
+                          when o.verdict = 'given_back' then d.trouble_at
+                          else now() end,
+        unsure = case when d.state::text = 'sending' then d.unsure or o.verdict = 'unsure'
+                      -- It is known after all what became of this attempt.
+                      else exists (select from attempts
+                                   where delivery_id = d.id and n <> o.attempt and verdict = 'unsure') end,
         moved_at = now(),
         sent_at = case when o.state = 'sent' then now() end,
-        lease_until = null,
         lease_token = null
     from decided o
-    where d.id = o.id and d.attempt = o.attempt and d.state::text = 'sending' and d.lease_token = o.token
+    where d.id = o.id and d.attempt = o.attempt and d.lease_token = o.token
+      and (d.state::text = 'sending'
+           -- The claim had run out, and no other attempt has begun: what the relay said counts.
+           or (d.state::text in ('queued', 'retrying') and o.verdict in ('accepted', 'refused')))
     returning d.id, d.state, o.user_id, d.reason, o.kind, o.attempt, o.verdict, o.secs, o.phase, o.code,
-              o.enhanced_code, case when not o.is_erased then o.reply end as reply, o.unknown_key, o.unknown_email
+              o.enhanced_code, case when not o.is_erased then o.reply end as reply, o.unknown_key, o.unknown_email,
+              o.began_at
 ),
 got as (
     insert into last_sent as l (user_id, kind)
@@ -67,15 +76,16 @@ blocked as (
     on conflict (email_key) do nothing
 ),
 ended as (
-    update attempts a
-    set ended_at = now(), verdict = m.verdict, phase = m.phase, code = m.code,
-        enhanced_code = m.enhanced_code, reply = m.reply
-    from moved m
-    where a.delivery_id = m.id and a.n = m.attempt and m.verdict <> 'given_back'
+    insert into attempts (delivery_id, n, worker, started_at, ended_at, verdict, phase, code, enhanced_code, reply)
+    select id, attempt, $15, began_at, now(), verdict, phase, code, enhanced_code, reply
+    from moved where verdict <> 'given_back'
+    -- Recorded as unsure when the claim ran out.
+    on conflict (delivery_id, n) do update
+    set ended_at = excluded.ended_at, verdict = excluded.verdict, phase = excluded.phase, code = excluded.code,
+        enhanced_code = excluded.enhanced_code, reply = excluded.reply
 ),
-unbegun as (
-    delete from attempts a using moved m
-    where a.delivery_id = m.id and a.n = m.attempt and m.verdict = 'given_back'
+let_go as (
+    delete from claims where token = any($16::uuid[])
 ),
 lives_on as (
     update credentials c

@@ -1,8 +1,8 @@
 //! How many of a batch's deliveries stand where, and why: the sums that everything else is made of.
 //!
-//! One reading of the batch's rows answers for all of it: the ledger that adds up, the problems by
-//! reason, and how fast it goes. Each reading costs as much as the batch is long, so whoever wants
-//! to know it again and again shares one (`api/src/watch.rs`).
+//! Postgres keeps the counts of unfinished batches (`batch_states`): each statement that moves deliveries
+//! counts what it moved, so that no reader counts a million rows. When a batch finishes, its rows are
+//! counted once and compared.
 
 use super::batches::Batch;
 use super::{Db, StoreResult};
@@ -47,7 +47,8 @@ impl Tally {
     }
 }
 
-/// Counts a batch: from its rows while it runs, from what was counted for good afterwards.
+/// Counts a batch: by what its statements have counted while it runs, by what was counted for good
+/// afterwards.
 pub async fn of_batch(db: &Db, batch: &Batch) -> StoreResult<Tally> {
     if let Some(counted) = &batch.final_counts {
         return Ok(Tally {
@@ -56,27 +57,32 @@ pub async fn of_batch(db: &Db, batch: &Batch) -> StoreResult<Tally> {
         });
     }
     let rows = sqlx::query!(
-        r#"select state as "state: DeliveryState", reason, count(*) as "count!",
-                  count(*) filter (where unsure) as "unsure!",
-                  count(*) filter (where sent_at > now() - interval '1 minute') as "sent_lately!",
-                  extract(epoch from least(interval '1 minute', now() - $2))::float8 as "lately!"
-           from deliveries where batch_id = $1 group by state, reason"#,
+        r#"select state as "state!: DeliveryState", reason, count as "count!", unsure as "unsure!"
+           from batch_states where batch_id = $1"#,
         batch.id,
-        batch.start_at,
     )
     .fetch_all(db)
     .await?;
-    let mut tally = Tally::default();
-    for row in rows {
-        tally.sent_lately += row.sent_lately;
+    let lately = sqlx::query!(
+        r#"select coalesce(sum(count), 0) as "sent!",
+                  extract(epoch from least(interval '1 minute', now() - $2))::float8 as "seconds!"
+           from count_changes
+           where batch_id = $1 and state = 'sent' and changed_at > now() - interval '1 minute'"#,
+        batch.id,
+        batch.start_at,
+    )
+    .fetch_one(db)
+    .await?;
+    let alike = rows.into_iter().map(|row| Alike {
+        state: row.state,
+        reason: row.reason,
+        count: row.count,
+        unsure: row.unsure,
+    });
+    Ok(Tally {
+        alike: alike.collect(),
+        sent_lately: lately.sent,
         // Below nought while the batch is held.
-        tally.lately = Duration::try_from_secs_f64(row.lately).unwrap_or_default();
-        tally.alike.push(Alike {
-            state: row.state,
-            reason: row.reason,
-            count: row.count,
-            unsure: row.unsure,
-        });
-    }
-    Ok(tally)
+        lately: Duration::try_from_secs_f64(lately.seconds).unwrap_or_default(),
+    })
 }

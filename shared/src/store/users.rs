@@ -97,7 +97,8 @@ macro_rules! matching {
                from users u
                left join blocked_addresses blocked on blocked.email_key = u.email_key
                left join lateral (
-                   select d.id, d.state, d.reason, d.attempt, d.moved_at, d.sent_at, b.state as batch_state
+                   select d.id, shown_state(d.batch_id, d.id, d.state, d.retry_at) as state, d.reason, d.attempt,
+                          d.moved_at, d.sent_at, b.state as batch_state
                    from (select * from deliveries where user_id = u.id order by id desc offset 0) d
                    cross join lateral (select kind, state from batches where id = d.batch_id offset 0) b
                    where b.kind = 'invite'

@@ -34,6 +34,21 @@ impl World {
         assert!(done.is_ok(), "{done:?}");
     }
 
+    /// Lets the time pass after which a claim that is not renewed, and a job that nobody has claimed, count as lost.
+    ///
+    /// # Panics
+    ///
+    /// When the database does not answer.
+    pub async fn let_leases_end(&self) {
+        let passing = sqlx::raw_sql(
+            "update claims set lease_until = now();
+             update published_ranges set published_at = published_at - interval '1 hour';
+             update deliveries set retry_at = now() where state = 'queued'",
+        );
+        let done = passing.execute(&self.db).await;
+        assert!(done.is_ok(), "{done:?}");
+    }
+
     /// Lets so many hours pass for the batches that have not finished and what they still owe: everything that
     /// they did, or that is to happen to them at some time, is so much earlier.
     ///
@@ -51,8 +66,7 @@ impl World {
                  where finished_at is null
              )
              update deliveries
-             set due_at = due_at - passed, give_up_at = give_up_at - passed, moved_at = moved_at - passed,
-                 lease_until = lease_until - passed
+             set retry_at = retry_at - passed, give_up_at = give_up_at - passed, moved_at = moved_at - passed
              from make_interval(hours => $1) as passed
              where state in ('waiting', 'queued', 'retrying')",
         );

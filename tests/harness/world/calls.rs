@@ -234,7 +234,7 @@ impl World {
     ///
     /// When the database does not answer.
     pub async fn let_pauses_pass(&self) {
-        let done = sqlx::query("update deliveries set due_at = now() where state = 'retrying'")
+        let done = sqlx::query("update deliveries set retry_at = now() where state = 'retrying'")
             .execute(&self.db)
             .await;
         assert!(done.is_ok(), "{done:?}");

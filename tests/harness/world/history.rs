@@ -82,9 +82,10 @@ const MAILS: &str = "
         join history_people p on p.n = ($number::bigint * $size + i) % $people
         where b.n = $number
     ), mails as (
-        insert into deliveries (id, batch_id, user_id, state, reason, attempt, due_at, give_up_at, moved_at, sent_at)
+        insert into deliveries (id, batch_id, user_id, state, reason, attempt, give_up_at, moved_at, trouble_at, sent_at)
         select id, batch_id, user_id, case when n % 50 = 0 then 'failed' else 'sent' end::delivery_state,
-               case when n % 50 = 0 then 'mailbox' end, 1, at, at + interval '2 days', at + interval '1 minute',
+               case when n % 50 = 0 then 'mailbox' end, 1, at + interval '2 days', at + interval '1 minute',
+               case when n % 50 = 0 then at + interval '1 minute' end,
                case when n % 50 <> 0 then at + interval '1 minute' end
         from one
     )

@@ -74,7 +74,7 @@ pub(super) async fn make(world: &World, waiting: [Uuid; 2], user: Uuid, fact: Fa
     let [invites, passwords] = waiting;
     let owed = |batch: Uuid| {
         format!(
-            "insert into deliveries (batch_id, user_id, due_at) select '{batch}', id, now() from users where id = $1"
+            "insert into deliveries (batch_id, user_id) select '{batch}', id from users where id = $1"
         )
     };
     let mailed = |kind: &str, at: &str| {

@@ -213,7 +213,8 @@ impl Look {
 
 /// Where a delivery stands in any of the lists.
 pub(in crate::console) fn place_of(row: &Delivery) -> String {
-    format!("{}.{}", row.moved_at.unix_timestamp_nanos() / 1_000, row.id.simple())
+    let at = row.trouble_at.unwrap_or(row.moved_at);
+    format!("{}.{}", at.unix_timestamp_nanos() / 1_000, row.id.simple())
 }
 
 fn read_place(text: &str) -> Result<(OffsetDateTime, Uuid), Problem> {

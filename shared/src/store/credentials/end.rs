@@ -71,7 +71,7 @@ pub async fn cancel_owed(
                    reason = case when d.state = 'sending' then d.reason else $2 end,
                    cancel_reason = case when d.state = 'sending' then $2 end,
                    moved_at = case when d.state = 'sending' then d.moved_at else now() end,
-                   lease_until = case when d.state = 'sending' then d.lease_until end
+                   retry_at = null
                from owed
                where d.id = owed.id and d.state::text in ('waiting', 'queued', 'sending', 'retrying')
                returning d.cancel_reason is not null as is_in_hand

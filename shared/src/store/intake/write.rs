@@ -72,10 +72,10 @@ new_batch as (
     returning id, state, start_at, selected_count, accepted_count
 ),
 new_deliveries as (
-    -- Due from now on: that nothing leaves before the batch starts is said once, by its state and
-    -- start_at, so that bringing the start forward changes one row.
-    insert into deliveries (batch_id, user_id, due_at)
-    select new_batch.id, classed.user_id, now()
+    -- Nothing leaves before the batch starts, which is said once, by its state and start_at, so that bringing
+    -- the start forward changes one row.
+    insert into deliveries (batch_id, user_id)
+    select new_batch.id, classed.user_id
     from classed, new_batch
     where classed.reason is null
     order by classed.n

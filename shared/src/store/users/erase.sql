@@ -3,7 +3,7 @@ with known as materialized (
     select addresses_of($1) as addresses
 ),
 cancelled as (
-    update deliveries set state = 'cancelled', reason = 'user_deleted', moved_at = now(), lease_until = null
+    update deliveries set state = 'cancelled', reason = 'user_deleted', moved_at = now(), retry_at = null
     where user_id = $1 and state in ('waiting', 'queued', 'retrying')
 ),
 -- Test mails to them. One that a worker has in hand goes on, and is not tried again.
@@ -18,7 +18,7 @@ untested as (
         state = case when t.is_waiting then 'cancelled' else d.state end,
         reason = case when t.is_waiting then 'user_deleted' else d.reason end,
         moved_at = case when t.is_waiting then now() else d.moved_at end,
-        lease_until = case when t.is_waiting then null else d.lease_until end
+        retry_at = case when t.is_waiting then null else d.retry_at end
     from tests t where d.id = t.id
 ),
 silenced as (

@@ -41,7 +41,7 @@ impl Mail {
 pub async fn of_user(db: &Db, user: Uuid, limit: i64) -> StoreResult<Vec<Mail>> {
     let mails = sqlx::query_as!(
         Mail,
-        r#"select d.id as delivery, b.kind as "kind: SystemEmailKind", d.state as "state: DeliveryState", d.reason,
+        r#"select d.id as delivery, b.kind as "kind: SystemEmailKind", shown_state(d.batch_id, d.id, d.state, d.retry_at) as "state!: DeliveryState", d.reason,
                   b.state as "batch_state: BatchState", former.email as "former_email?", b.created_at, b.created_by,
                   d.sent_at
            from (select * from deliveries where user_id = $1 offset 0) d join batches b on b.id = d.batch_id

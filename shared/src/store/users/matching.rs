@@ -54,7 +54,7 @@ macro_rules! users_matching {
                 + $each
                 + r#") or exists (
                            select from deliveries d
-                           where d.user_id = u.id and d.state in ('failed', 'expired')
+                           where d.user_id = u.id and d.trouble_at is not null and d.state in ('failed', 'expired')
                              and not exists (
                                  select from (select id from deliveries where user_id = d.user_id "#
                 + $each

@@ -1,0 +1,245 @@
+//! What the passage of time requires: lost jobs, vanished workers, mails of no use, finished batches.
+//!
+//! Each statement names the dispatcher's epoch, skips rows that are locked, and does a bounded part of
+//! its work, so that none holds up the others.
+
+use super::dispatcher_lease::Turn;
+use super::{Db, StoreResult, despite_deadlocks, seconds, within};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// A published range whose first attempts have all been claimed is forgotten after this long. Jobs are
+/// usually claimed within a second.
+const RANGE_LOOKED_AT_AFTER: Duration = Duration::from_secs(2);
+
+/// Groups of claims that are ended at a time.
+const CLAIMS_MOST: i64 = 50;
+
+/// Deliveries of a stopped batch that are looked at in one statement.
+const CANCELLED_MOST: i64 = 5_000;
+
+/// What a sweep of [`end_useless`] came to.
+#[derive(Clone, Copy, Debug)]
+pub struct Swept {
+    /// Deliveries that were looked at.
+    pub looked_at: i64,
+    /// Deliveries that it ended.
+    pub ended: i64,
+}
+
+/// Starts batches whose hold is over. One whose row is locked starts a moment later.
+pub async fn start_held(db: &Db, turn: Turn) -> StoreResult<u64> {
+    let starting = sqlx::query!(
+        "with turn as materialized (select from dispatcher where epoch = $1 for share)
+         update batches set state = 'running'
+         where exists (select from turn) and id in (
+             select id from batches
+             where finished_at is null and state = 'held' and start_at <= now()
+             for no key update skip locked)",
+        turn.epoch,
+    );
+    let done = within(starting.execute(db)).await?;
+    Ok(done.rows_affected())
+}
+
+/// Makes everything in the queues due again: after a new connection nothing proves that the
+/// broker still has it, and a copy too many is dropped by the claim.
+pub async fn requeue_all(db: &Db, turn: Turn) -> StoreResult<u64> {
+    let requeueing = || async {
+        let requeueing = sqlx::query!(
+            r#"with turn as materialized (
+                   select from dispatcher where epoch = $1 for share
+               ), forgotten as (
+                   delete from published_ranges where exists (select from turn) returning batch_id, after_id
+               ), rewound as (
+                   update batch_progress p set published_through = f.after_id, has_more = true
+                   from (
+                       select batch_id, (array_agg(after_id order by after_id))[1] as after_id
+                       from forgotten group by batch_id
+                   ) f
+                   where p.batch_id = f.batch_id
+                   returning p.batch_id
+               ), retried as (
+                   update deliveries
+                   set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
+                       moved_at = now(), retry_at = now()
+                   where exists (select from turn) and state::text = 'queued' and retry_at is not null
+                     and batch_id = any(array(select batch_id from batch_progress where next_retry_at is not null))
+                   returning id
+               )
+               select (select count(*) from rewound) + (select count(*) from retried) as "n!""#,
+            turn.epoch,
+        );
+        within(requeueing.fetch_one(db)).await
+    };
+    Ok(u64::try_from(despite_deadlocks(requeueing).await?.n).unwrap_or_default())
+}
+
+/// Makes first attempts due again whose jobs were published longer ago than `lease` and that no worker
+/// has claimed: their jobs are lost. Later attempts become due by themselves then.
+pub async fn requeue_lost(db: &Db, turn: Turn, lease: Duration) -> StoreResult<u64> {
+    let requeueing = || async {
+        let requeueing = sqlx::query!(
+            "with turn as materialized (
+                 select from dispatcher where epoch = $1 for share
+             ), lost as (
+                 delete from published_ranges
+                 where published_at < now() - make_interval(secs => $2) and exists (select from turn)
+                 returning batch_id, after_id, through_id
+             )
+             update deliveries d set retry_at = now()
+             from lost
+             where d.batch_id = lost.batch_id and d.id > lost.after_id and d.id <= lost.through_id
+               and d.state = 'waiting' and d.retry_at is null",
+            turn.epoch,
+            seconds(lease),
+        );
+        within(requeueing.execute(db)).await
+    };
+    Ok(despite_deadlocks(requeueing).await?.rows_affected())
+}
+
+/// Forgets published ranges of which every delivery has been claimed or has ended.
+pub async fn forget_ranges(db: &Db, turn: Turn) -> StoreResult<u64> {
+    let forgetting = sqlx::query!(
+        "with turn as materialized (select from dispatcher where epoch = $1 for share)
+         delete from published_ranges r
+         where exists (select from turn) and published_at < now() - make_interval(secs => $2)
+           and not exists (
+               select from deliveries
+               where batch_id = r.batch_id and id > r.after_id and id <= r.through_id
+                 and state = 'waiting' and retry_at is null)",
+        turn.epoch,
+        seconds(RANGE_LOOKED_AT_AFTER),
+    );
+    Ok(within(forgetting.execute(db)).await?.rows_affected())
+}
+
+/// Takes back what was published of batches that are paused. Its jobs are dropped by the workers. The
+/// dispatcher calls it too, for what it was publishing at the moment of the pause.
+pub async fn take_back(db: &Db) -> StoreResult<u64> {
+    let taking = || async {
+        let taking = sqlx::query!(
+            r#"with paused as materialized (
+                   select p.batch_id,
+                          exists (
+                              select from batch_states s where s.batch_id = p.batch_id and s.state = 'queued'
+                          ) as has_queued
+                   from batches b join batch_progress p on p.batch_id = b.id
+                   where b.finished_at is null and b.state = 'paused'
+               ), forgotten as (
+                   delete from published_ranges
+                   where batch_id in (select batch_id from paused)
+                   returning batch_id, after_id
+               ), rewound as (
+                   update batch_progress p set published_through = f.after_id, has_more = true
+                   from (
+                       select batch_id, (array_agg(after_id order by after_id))[1] as after_id
+                       from forgotten group by batch_id
+                   ) f
+                   where p.batch_id = f.batch_id
+                   returning p.batch_id
+               ), retried as (
+                   update deliveries
+                   set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
+                       moved_at = now(), retry_at = now()
+                   where state::text = 'queued' and retry_at is not null
+                     and batch_id = any(array(select batch_id from paused where has_queued))
+                   returning id
+               )
+               select (select count(*) from rewound) + (select count(*) from retried) as "n!""#,
+        );
+        within(taking.fetch_one(db)).await
+    };
+    Ok(u64::try_from(despite_deadlocks(taking).await?.n).unwrap_or_default())
+}
+
+/// Ends attempts whose worker vanished: nobody knows how far it came, so they are unsure, and the
+/// delivery is due again at once. Past `attempts_most` attempts it has failed instead.
+pub async fn end_vanished(db: &Db, turn: Turn, attempts_most: i32) -> StoreResult<u64> {
+    let ending = || async {
+        let ending = sqlx::query_file!("src/store/vanished.sql", attempts_most, turn.epoch, CLAIMS_MOST);
+        within(ending.fetch_one(db)).await
+    };
+    Ok(u64::try_from(despite_deadlocks(ending).await?.n).unwrap_or_default())
+}
+
+/// Ends what is of no use any more: mails too old to be worth their first try, and whatever is left of
+/// stopped batches. Looks at up to `most` deliveries of each such batch, or of `only` this one, and goes
+/// on there the next time. While a batch is held or paused its mails do not get older.
+pub async fn end_useless(db: &Db, only: Option<Uuid>, most: i64) -> StoreResult<Swept> {
+    let ending = || async {
+        let ending = sqlx::query_file_as!(Swept, "src/store/useless.sql", most, only);
+        within(ending.fetch_one(db)).await
+    };
+    despite_deadlocks(ending).await
+}
+
+/// Cancels what a stopped batch still owes; returns how many. What is locked at this moment the
+/// dispatcher cancels.
+pub async fn cancel_rest(db: &Db, batch: Uuid) -> StoreResult<i64> {
+    let mut cancelled = 0;
+    loop {
+        let swept = end_useless(db, Some(batch), CANCELLED_MOST).await?;
+        cancelled += swept.ended;
+        if swept.looked_at < CANCELLED_MOST {
+            return Ok(cancelled);
+        }
+    }
+}
+
+/// Adds what has changed to the counts of unfinished batches. What was sent waits for a minute, because
+/// that is how fast a batch goes.
+pub async fn add_up(db: &Db, turn: Turn) -> StoreResult<u64> {
+    let adding = sqlx::query!(
+        r#"with turn as materialized (
+               select from dispatcher where epoch = $1 for share
+           ), taken as (
+               delete from count_changes
+               where (state <> 'sent' or changed_at < now() - interval '1 minute') and exists (select from turn)
+               returning batch_id, state, reason, count, unsure
+           ), summed as (
+               select batch_id, state, reason, sum(count) as count, sum(unsure) as unsure
+               from taken where batch_id in (select batch_id from batch_progress)
+               group by batch_id, state, reason
+           ), progressed as (
+               update batch_progress p set unended = p.unended + s.count
+               from (
+                   select batch_id, sum(count)::integer as count from summed where not has_ended(state)
+                   group by batch_id having sum(count) <> 0
+               ) s
+               where p.batch_id = s.batch_id
+           ), counted as (
+               insert into batch_counts as c (batch_id, state, reason, count, unsure)
+               select batch_id, state, reason, count, unsure from summed
+               on conflict (batch_id, state, reason)
+               do update set count = c.count + excluded.count, unsure = c.unsure + excluded.unsure
+           )
+           select count(*) as "n!" from taken"#,
+        turn.epoch,
+    );
+    Ok(u64::try_from(within(adding.fetch_one(db)).await?.n).unwrap_or_default())
+}
+
+/// A batch that has finished.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished {
+    /// Which.
+    pub batch: Uuid,
+    /// Whether its counts were what its deliveries say. Anything else is a defect.
+    pub is_consistent: bool,
+}
+
+/// Closes batches whose last delivery has ended, and counts their deliveries for good. A paused one too:
+/// there is nothing left to resume. One whose row is locked is closed a moment later.
+pub async fn finish(db: &Db) -> StoreResult<Vec<Finished>> {
+    let finishing = sqlx::query_file!("src/store/finish.sql");
+    let finished = within(finishing.fetch_all(db)).await?;
+    Ok(finished
+        .into_iter()
+        .map(|row| Finished {
+            batch: row.id,
+            is_consistent: row.is_consistent,
+        })
+        .collect())
+}
