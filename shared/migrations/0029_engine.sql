@@ -1,12 +1,12 @@
 -- A delivery's row is written twice on its way to `sent`, in place, and counting a batch reads no deliveries.
 -- since 0.1.0: needs a stop. Every worker ends before this runs, and both programs of the release before are replaced
--- after it (deploy/README.md, "Upgrading"); with a worker still running it refuses.
+-- after it (deploy/README.md, "Upgrading"). While one is sending, it refuses.
 
 do $$
 begin
-    if exists (select from workers where stopped_at is null and seen_at > now() - interval '30 seconds') then
-        raise exception 'workers are still running'
-            using hint = 'Stop all workers of the release before, migrate, and start those of this release.';
+    if exists (select from deliveries where state = 'sending' and lease_until > now()) then
+        raise exception 'workers of the release before are sending'
+            using hint = 'Stop all workers, then migrate. What a killed one was sending is free after BECKON_LEASE.';
     end if;
 end
 $$;
@@ -56,6 +56,12 @@ alter table deliveries
     -- After a claim has run out, its token stays until the next claim, so that a late outcome still counts.
     add constraint deliveries_sending_token check (state <> 'sending' or lease_token is not null);
 
+-- An id before those of all deliveries of a batch that was accepted then, even if the clock was set back meanwhile. That
+-- it is not far before them keeps statements from looking into months that have been.
+create function before_ids_of(created_at timestamptz) returns uuid
+language sql immutable parallel safe
+return uuid_v7_from(created_at - interval '1 hour');
+
 -- How far the dispatcher has come with a batch that has not finished.
 create table batch_progress (
     batch_id uuid primary key,
@@ -64,13 +70,13 @@ create table batch_progress (
     caller text not null,
     is_running boolean not null,
     -- First attempts are published in the order of ids, up to and including this one,
-    published_through uuid not null default '00000000-0000-0000-0000-000000000000',
+    published_through uuid not null,
     -- and whether there are any after it.
     has_more boolean not null default true,
     -- When the first delivery is due again; null when none is.
     next_retry_at timestamptz,
     -- Deliveries of a stopped or stale batch are ended in the order of ids, up to and including this one.
-    swept_through uuid not null default '00000000-0000-0000-0000-000000000000',
+    swept_through uuid not null,
     -- Deliveries that have not ended, by what batch_counts says.
     unended integer not null default 0
 ) with (fillfactor = 50);
@@ -82,7 +88,10 @@ create index batch_progress_ended on batch_progress (batch_id) where unended = 0
 -- queued; a delivery's own row says so for later attempts only.
 create table published_ranges (
     batch_id uuid not null,
+    -- Where the cursor was before,
     after_id uuid not null,
+    -- and the first and last delivery of the round.
+    first_id uuid not null,
     through_id uuid not null,
     published_at timestamptz not null default now(),
     primary key (batch_id, through_id)
@@ -121,7 +130,7 @@ from (
     from (
         select r.batch_id
         from published_ranges r join deliveries d
-            on d.batch_id = r.batch_id and d.id > r.after_id and d.id <= r.through_id
+            on d.batch_id = r.batch_id and d.id between r.first_id and r.through_id
         where d.state = 'waiting' and d.retry_at is null
     ) queued
     cross join (values ('waiting'::delivery_state, -1), ('queued', 1)) side (state, sign)
@@ -134,7 +143,7 @@ create function shown_state(batch uuid, delivery uuid, state delivery_state, ret
 language sql stable
 return case
     when state = 'waiting' and retry_at is null and exists (
-        select from published_ranges r where r.batch_id = batch and r.after_id < delivery and r.through_id >= delivery)
+        select from published_ranges r where r.batch_id = batch and delivery between r.first_id and r.through_id)
     then 'queued'::delivery_state
     else state
 end;
@@ -143,8 +152,9 @@ create function has_ended(state delivery_state) returns boolean
 language sql immutable parallel safe
 return state in ('sent', 'failed', 'suppressed', 'cancelled', 'expired');
 
-insert into batch_progress (batch_id, lane, caller, is_running, next_retry_at, unended)
-select b.id, b.lane, b.created_by, b.state = 'running', min(d.retry_at), count(d.id) filter (where not has_ended(d.state))
+insert into batch_progress (batch_id, lane, caller, is_running, published_through, swept_through, next_retry_at, unended)
+select b.id, b.lane, b.created_by, b.state = 'running', before_ids_of(b.created_at), before_ids_of(b.created_at),
+       min(d.retry_at), count(d.id) filter (where not has_ended(d.state))
 from batches b left join deliveries d on d.batch_id = b.id
 where b.finished_at is null
 group by b.id;
@@ -159,11 +169,12 @@ language plpgsql
 as $$
 begin
     if tg_op = 'INSERT' then
-        insert into batch_progress (batch_id, lane, caller, is_running)
-        values (new.id, new.lane, new.created_by, new.state = 'running');
+        insert into batch_progress (batch_id, lane, caller, is_running, published_through, swept_through)
+        values (new.id, new.lane, new.created_by, new.state = 'running', before_ids_of(new.created_at),
+                before_ids_of(new.created_at));
     else
         update batch_progress
-        set is_running = new.state = 'running', swept_through = '00000000-0000-0000-0000-000000000000'
+        set is_running = new.state = 'running', swept_through = before_ids_of(new.created_at)
         where batch_id = new.id;
     end if;
     return null;

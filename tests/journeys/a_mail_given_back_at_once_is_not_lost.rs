@@ -24,7 +24,11 @@ async fn a_mail_claimed_and_given_back_before_its_mark_is_published_again() {
     assert_eq!(again.len(), 1);
     let over = Turn { epoch: turn.epoch - 1 };
     mark(&world, over, &again[0]).await;
-    assert_eq!(due(&world, 10).await.len(), 1, "a dispatcher whose turn is over marks nothing");
+    assert_eq!(
+        due(&world, 10).await.len(),
+        1,
+        "a dispatcher whose turn is over marks nothing"
+    );
     mark(&world, turn, &again[0]).await;
     assert!(due(&world, 10).await.is_empty());
     world.end().await;

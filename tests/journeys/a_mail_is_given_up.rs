@@ -45,6 +45,7 @@ async fn a_password_mail_is_given_up_after_a_day_and_an_invite_after_two() {
     tried(&world, invite, 3).await;
     let after_a_day = world.finished(password).await;
     let_hours_pass(&world, 24).await;
+    world.let_pauses_pass().await;
     let after_two = world.finished(invite).await;
 
     assert_eq!(after_a_day["counts"]["expired"], 1, "{after_a_day}");

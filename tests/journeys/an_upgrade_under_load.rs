@@ -115,3 +115,41 @@ async fn two_releases_send_one_batch() {
     world.assert_promises_kept().await;
     world.end().await;
 }
+
+#[tokio::test]
+#[ignore = "needs the programs of another revision; `make upgrade FROM=…` builds them and runs this"]
+async fn a_release_that_needs_a_stop_sends_the_rest() {
+    let old = PathBuf::from(std::env::var_os("OLD_PROGRAMS").unwrap());
+    let setup = Setup {
+        programs: Some(old),
+        ..Setup::default().api_setting("BECKON_MAIL_RATE", RATE)
+    };
+    let mut world = World::with(setup).await;
+    let import = world.people(PEOPLE).await;
+    let batch = world.invite(json!({ "import": import })).await;
+    more(&world, 500).await;
+
+    world.turn_to_programs(None);
+    let settings = world.settings().to_vec();
+    let (refused, told) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
+    let old_worker = world.stop_worker(0).await;
+    let (migrated, answer) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
+    let new_api = world.another_api(&[]).await.unwrap();
+    world.turn_to(&new_api.base, &new_api.probes);
+    world.stop_api().await;
+    world.start_worker().await.unwrap();
+    let passwords = passwords(&world, 0).await;
+    let finished = [world.finished(batch).await, world.finished(passwords).await];
+
+    assert!(
+        refused != 0 && told.contains("workers of the release before are sending"),
+        "{refused}: {told}"
+    );
+    assert_eq!((old_worker, migrated), (0, 0), "{answer}");
+    assert_eq!(finished[0]["counts"]["sent"], PEOPLE, "{finished:?}");
+    assert_eq!(finished[1]["counts"]["sent"], PASSWORDS, "{finished:?}");
+    assert_eq!(world.relay.accepted_count(), PEOPLE + PASSWORDS);
+    assert_nobody_worried(&world).await;
+    world.assert_promises_kept().await;
+    world.end().await;
+}

@@ -16,7 +16,11 @@ async fn three_batches_take_turns_at_one_mail_a_round() {
     let mut last = LastServed::default();
     let mut served = Vec::new();
     for _ in 0..6 {
-        let next = dispatch::due(&world.db, Lane::Interactive, 1, &last).await.unwrap().due.remove(0);
+        let next = dispatch::due(&world.db, Lane::Interactive, 1, &last)
+            .await
+            .unwrap()
+            .due
+            .remove(0);
         served.push(next.batch);
         last = LastServed {
             callers: vec![next.caller.clone()],

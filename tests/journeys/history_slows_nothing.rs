@@ -158,7 +158,7 @@ async fn no_statement_reads_what_has_been() {
     let (before, after) = tokio::join!(pages_touched(false), pages_touched(true));
 
     assert!(before.len() > 60, "plans were told: {}", before.len());
-    let settling = after.keys().filter(|statement| statement.contains("update attempts"));
+    let settling = after.keys().filter(|statement| statement.contains("lives_on as"));
     assert!(settling.count() > 0, "the worker's plans were told");
     for (statement, Touched { pages, nodes }) in &after {
         let without = before.get(statement).map_or(0, |touched| touched.pages);

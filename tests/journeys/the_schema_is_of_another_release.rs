@@ -67,11 +67,12 @@ async fn an_older_schema_is_named_and_waited_for() {
     let url = older_database(&world, &name).await;
     let address = || world.spare_address().unwrap().to_string();
     let (worker_probes, api_probes, listen) = (address(), address(), address());
+    let relay = format!("smtp://{}?tls=none", world.relay.address());
     let own = settings(
         &world,
         &[
             ("DATABASE_URL", &url),
-            ("SMTP_URL", "smtp://127.0.0.1:1?tls=none"),
+            ("SMTP_URL", &relay),
             ("BECKON_PROBES_LISTEN", &worker_probes),
             ("BECKON_LISTEN", &listen),
             ("BECKON_MIGRATE", "false"),

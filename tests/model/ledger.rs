@@ -16,7 +16,8 @@ use sqlx::postgres::PgPoolOptions;
 use tokio::runtime::Runtime;
 use uuid::Uuid;
 
-use crate::life::{ATTEMPTS_MOST, BATCHES, DELIVERIES, Job, Lease, Life, Outcome, Step, batch_of};
+use crate::life::{ATTEMPTS_MOST, BATCHES, DELIVERIES, Job, Lease, Life, batch_of};
+use crate::step::{Outcome, Step};
 
 /// How long claims, marks and pauses last; no test takes as long.
 const LONG: Duration = Duration::from_hours(1);
@@ -307,7 +308,10 @@ impl Ledger {
             assert_eq!(told, expected, "delivery {at}");
         }
         let differ: Vec<String> = sqlx::query_scalar(UNEVEN).fetch_all(db()).await.unwrap();
-        assert!(differ.is_empty(), "the counts of batches differ from their deliveries: {differ:?}");
+        assert!(
+            differ.is_empty(),
+            "the counts of batches differ from their deliveries: {differ:?}"
+        );
         for (batch, id) in self.batches.iter().enumerate() {
             let found = batches::find(db(), *id).await.unwrap().unwrap();
             let told = (found.state, found.finished_at.is_some());

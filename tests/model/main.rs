@@ -16,6 +16,7 @@
 
 mod ledger;
 mod life;
+mod step;
 mod story;
 
 use ledger::Ledger;

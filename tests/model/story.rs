@@ -5,7 +5,8 @@ use proptest_state_machine::ReferenceStateMachine;
 use shared::batch::BatchState::Running;
 use shared::delivery::DeliveryState::Waiting;
 
-use crate::life::{BATCHES, DELIVERIES, Delivery, Lease, Life, Outcome, Step};
+use crate::life::{BATCHES, DELIVERIES, Delivery, Lease, Life};
+use crate::step::{Outcome, Step};
 
 /// One of so many, rather a late one: the present is more often meant than the past.
 fn one_of(many: usize) -> BoxedStrategy<usize> {

@@ -191,11 +191,7 @@ impl Dispatcher {
             rounds,
             metrics: Arc::clone(&self.metrics),
         };
-        let sweeper = Sweeper {
-            db: self.db.clone(),
-            turn: turn.turn(),
-            metrics: Arc::clone(&self.metrics),
-        };
+        let sweeper = Sweeper::new(self.db.clone(), turn, Arc::clone(&self.metrics));
         let published_again = sweeps::requeue_all(&self.db, turn.turn()).await?;
         // What fell due too long ago is ended before anything is published.
         sweeper.once().await;

@@ -96,8 +96,6 @@ pub(super) struct Publisher {
     lane: Lane,
     channel: queue::Publisher,
     window: Window,
-    /// Jobs that lay in the queue when it was last looked at or were published since; none before that.
-    queued: Option<i64>,
     /// The batch of each caller whose mail went last. They take turns from there on.
     served: HashMap<String, Uuid>,
     /// The caller whose mail went last.
@@ -111,7 +109,6 @@ impl Publisher {
             lane,
             channel,
             window: Window::new(rate),
-            queued: None,
             served: HashMap::new(),
             last: String::new(),
             parts,
@@ -161,7 +158,7 @@ impl Publisher {
     async fn one_round(&mut self) -> Result<Pace, Fault> {
         let lane = self.lane;
         let (db, bucket) = (self.parts.db.clone(), Arc::clone(&self.parts.bucket));
-        let queued = self.depth().await?;
+        let queued = rows::queued(&db, lane).await?;
         self.parts.metrics.queued(lane, queued);
         bucket.look(lane, queued, Instant::now());
         let room = self.window.room(queued, Instant::now()).min(ROUND_MOST);
@@ -192,19 +189,12 @@ impl Publisher {
         self.after(&published)
     }
 
-    /// Jobs in the queue. The broker is not asked about a queue that was empty and to which nothing was
-    /// published: while it takes no messages, it answers no question either.
-    async fn depth(&mut self) -> Result<i64, QueueError> {
-        let queued = match self.queued {
-            Some(0) => 0,
-            _ => self.channel.depth(self.lane).await?.into(),
-        };
-        self.queued = Some(queued);
-        Ok(queued)
-    }
-
     fn last_served(&self) -> LastServed {
-        let (callers, batches) = self.served.iter().map(|(caller, batch)| (caller.clone(), *batch)).unzip();
+        let (callers, batches) = self
+            .served
+            .iter()
+            .map(|(caller, batch)| (caller.clone(), *batch))
+            .unzip();
         LastServed {
             callers,
             batches,
@@ -214,7 +204,6 @@ impl Publisher {
 
     fn remember(&mut self, due: &[Due], published: &Published) {
         self.window.add(published.confirmed.len());
-        self.queued = None;
         // Callers that are forgotten begin with their first batch again.
         if self.served.len() > CALLERS_MOST {
             self.served.clear();

@@ -2,12 +2,13 @@
 
 use crate::metrics::DispatcherMetrics;
 use crate::publisher::QUEUE_LEASE;
+use crate::turn::HeldTurn;
 use shared::delivery::ATTEMPTS_MOST;
 use shared::store::dispatcher_lease::Turn;
 use shared::store::{Db, StoreResult, sweeps as rows};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{error, info, warn};
 
 /// How often to sweep.
@@ -16,14 +17,36 @@ const PACE: Duration = Duration::from_secs(1);
 /// Rows a sweep ends at a time, so that none holds locks for long.
 const GROUP: i64 = 5_000;
 
+/// How long workers have, after Postgres may have been away, to record what became of their attempts and
+/// to renew their claims, before those that have run out count as vanished. A worker renews every ten
+/// seconds.
+const REPORTING: Duration = Duration::from_secs(15);
+
 /// Sweeps while a turn lasts.
 pub(super) struct Sweeper {
-    pub(super) db: Db,
-    pub(super) turn: Turn,
-    pub(super) metrics: Arc<DispatcherMetrics>,
+    db: Db,
+    turn: Turn,
+    /// Until then, workers may still renew claims that have run out.
+    vanished_from: Instant,
+    metrics: Arc<DispatcherMetrics>,
 }
 
 impl Sweeper {
+    /// Sweeps for this turn.
+    pub(super) fn new(db: Db, turn: &HeldTurn, metrics: Arc<DispatcherMetrics>) -> Self {
+        let grace = if turn.is_after_silence() {
+            REPORTING
+        } else {
+            Duration::ZERO
+        };
+        Self {
+            db,
+            turn: turn.turn(),
+            vanished_from: Instant::now() + grace,
+            metrics,
+        }
+    }
+
     /// Sweeps until dropped.
     pub(super) async fn run(&self) {
         let mut pace = interval(PACE);
@@ -49,16 +72,21 @@ impl Sweeper {
                 "Jobs lay in a queue unclaimed until the broker dropped them; publishing again"
             );
         }
-        let vanished = self.count("worker_vanished", rows::end_vanished(db, *turn, ATTEMPTS_MOST).await);
-        if vanished > 0 {
-            warn!(
-                deliveries = vanished,
-                "Workers vanished in the middle of attempts; these count as unsure and are tried again"
-            );
+        if Instant::now() >= self.vanished_from {
+            let vanished = self.count("worker_vanished", rows::end_vanished(db, *turn, ATTEMPTS_MOST).await);
+            if vanished > 0 {
+                warn!(
+                    deliveries = vanished,
+                    "Workers vanished in the middle of attempts; these count as unsure and are tried again"
+                );
+            }
         }
         self.count("taken_back", rows::take_back(db).await);
         let swept = rows::end_useless(db, None, GROUP).await;
-        self.count("useless", swept.map(|swept| u64::try_from(swept.ended).unwrap_or_default()));
+        self.count(
+            "useless",
+            swept.map(|swept| u64::try_from(swept.ended).unwrap_or_default()),
+        );
         self.count("", rows::forget_ranges(db, *turn).await);
         self.count("", rows::add_up(db, *turn).await);
         self.finish().await;

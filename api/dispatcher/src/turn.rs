@@ -23,6 +23,7 @@ const RELEASE_TAKES: Duration = Duration::from_secs(2);
 pub(super) struct HeldTurn {
     db: Db,
     turn: Turn,
+    is_after_silence: bool,
     is_lost: watch::Receiver<bool>,
     renewing: JoinHandle<()>,
 }
@@ -31,14 +32,16 @@ impl HeldTurn {
     /// Takes the turn if no process holds it.
     pub(super) async fn take(db: &Db, holder: &str) -> StoreResult<Option<Self>> {
         let asked_at = Instant::now();
-        let Some(turn) = lease::take(db, holder).await? else {
+        let Some(taken) = lease::take(db, holder).await? else {
             return Ok(None);
         };
+        let turn = taken.turn;
         let (lost, is_lost) = watch::channel(false);
         let renewing = keep_renewing(db.clone(), turn, asked_at, lost);
         Ok(Some(Self {
             db: db.clone(),
             turn,
+            is_after_silence: taken.is_after_silence,
             is_lost,
             renewing: tokio::spawn(renewing),
         }))
@@ -47,6 +50,12 @@ impl HeldTurn {
     /// The turn's epoch, for statements.
     pub(super) const fn turn(&self) -> Turn {
         self.turn
+    }
+
+    /// Whether the holder before had fallen silent. If Postgres was away, claims have run out whose
+    /// workers are well.
+    pub(super) const fn is_after_silence(&self) -> bool {
+        self.is_after_silence
     }
 
     /// Resolves once the turn may be another process's.

@@ -6,7 +6,6 @@
 //! a returned message is matched with its job by the message id that we chose.
 
 use super::session::{Brokers, QueueError, within};
-use super::topology;
 use super::{JOB_LIFETIME, PARKED, PATIENCE, queue_of};
 use crate::batch::Lane;
 use crate::failpoint::{Point, reach};
@@ -83,15 +82,6 @@ impl Publisher {
             returned.extend(message_id(&message.delivery.properties));
         }
         Ok(sort(round, &answers, &returned))
-    }
-
-    /// How many jobs lie in a lane's queue and have not been handed to a worker.
-    ///
-    /// # Errors
-    ///
-    /// When the connection broke, the broker fell silent, or the queue is gone.
-    pub async fn depth(&self, lane: Lane) -> Result<u32, QueueError> {
-        topology::look(&self.channel, queue_of(lane)).await
     }
 
     async fn hand_over(&self, outgoing: &Outgoing) -> lapin::Result<PublisherConfirm> {

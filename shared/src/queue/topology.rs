@@ -57,18 +57,18 @@ pub(crate) async fn declare_one(channel: &Channel, queue: &'static str) -> Resul
     Ok(())
 }
 
-/// Checks that `queue` is there; returns how many messages in it have not been handed to a consumer.
-pub(crate) async fn look(channel: &Channel, queue: &'static str) -> Result<u32, QueueError> {
+/// Checks that `queue` is there.
+pub(crate) async fn look(channel: &Channel, queue: &'static str) -> Result<(), QueueError> {
     let options = QueueDeclareOptions {
         passive: true,
         durable: true,
         ..Default::default()
     };
-    let found = within(
+    within(
         "look for a queue",
         channel.queue_declare(queue.into(), options, FieldTable::default()),
     )
     .await
     .map_err(|fault| fault.about_queue(queue))?;
-    Ok(found.message_count())
+    Ok(())
 }

@@ -119,6 +119,30 @@ pub async fn heard(listener: &mut PgListener) -> StoreResult<()> {
     }
 }
 
+/// How many deliveries of a lane were published and have not been claimed. Reads about a second's work,
+/// which is what the dispatcher publishes ahead.
+pub async fn queued(db: &Db, lane: Lane) -> StoreResult<i64> {
+    let counting = sqlx::query!(
+        r#"select (
+               select count(*)
+               from batch_progress p join published_ranges r on r.batch_id = p.batch_id
+               join deliveries d on d.batch_id = r.batch_id and d.id between r.first_id and r.through_id
+               where p.lane = $1 and d.state = 'waiting' and d.retry_at is null
+           ) + (
+               select coalesce(sum(c.count), 0)::bigint
+               from batch_progress p
+               cross join lateral (
+                   select count from batch_counts where batch_id = p.batch_id and state = 'queued'
+                   union all
+                   select count from count_changes where batch_id = p.batch_id and state = 'queued'
+               ) c
+               where p.lane = $1 and p.next_retry_at is not null
+           ) as "n!""#,
+        lane as _,
+    );
+    Ok(within(counting.fetch_one(db)).await?.n)
+}
+
 /// Up to `most` due deliveries of a lane. Callers take turns, and so do the batches of each: nobody
 /// waits behind somebody else's hundred thousand. Reads as much for one open batch as for ten thousand.
 pub async fn due(db: &Db, lane: Lane, most: i64, served: &LastServed) -> StoreResult<DueRound> {
@@ -219,7 +243,8 @@ async fn move_cursors(transaction: &mut Transaction, round: &Round<'_>) -> Store
     }
     let moving = sqlx::query!(
         "with went as (
-             select batch_id, after_id, (array_agg(id order by id desc))[1] as through_id
+             select batch_id, after_id, (array_agg(id order by id))[1] as first_id,
+                    (array_agg(id order by id desc))[1] as through_id
              from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as went (batch_id, after_id, id)
              group by batch_id, after_id
          ), moved as (
@@ -227,10 +252,10 @@ async fn move_cursors(transaction: &mut Transaction, round: &Round<'_>) -> Store
              from went w
              -- A pause or a new session has set it back meanwhile, and these jobs do not count.
              where p.batch_id = w.batch_id and p.published_through = w.after_id and p.is_running
-             returning p.batch_id, w.after_id, w.through_id
+             returning p.batch_id, w.after_id, w.first_id, w.through_id
          )
-         insert into published_ranges (batch_id, after_id, through_id)
-         select batch_id, after_id, through_id from moved",
+         insert into published_ranges (batch_id, after_id, first_id, through_id)
+         select batch_id, after_id, first_id, through_id from moved",
         &batches,
         &after,
         &ids,

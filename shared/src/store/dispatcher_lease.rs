@@ -20,20 +20,31 @@ pub struct Turn {
     pub epoch: i64,
 }
 
+/// A turn that was taken.
+#[derive(Clone, Copy, Debug)]
+pub struct Taken {
+    /// The turn.
+    pub turn: Turn,
+    /// Whether the holder before had fallen silent, as it does when it dies or Postgres is away.
+    pub is_after_silence: bool,
+}
+
 /// Takes the turn if no process holds it. `holder` is this process's name.
-pub async fn take(db: &Db, holder: &str) -> StoreResult<Option<Turn>> {
+pub async fn take(db: &Db, holder: &str) -> StoreResult<Option<Taken>> {
     // Read first, so that a process that stands by writes and locks nothing.
     let seen = sqlx::query!(
-        r#"select epoch, seen_at < now() - make_interval(secs => $1) as "is_free!" from dispatcher"#,
+        r#"select epoch, seen_at < now() - make_interval(secs => $1) as "is_free!",
+                  seen_at > '-infinity' as "is_after_silence!"
+           from dispatcher"#,
         seconds(LEASE),
     );
-    let epoch = match within(seen.fetch_optional(db)).await? {
-        Some(seen) if seen.is_free => seen.epoch,
+    let (epoch, is_after_silence) = match within(seen.fetch_optional(db)).await? {
+        Some(seen) if seen.is_free => (seen.epoch, seen.is_after_silence),
         Some(_) => return Ok(None),
         // The first process on a new database makes the row.
         None => {
             within(sqlx::query!("insert into dispatcher default values on conflict do nothing").execute(db)).await?;
-            0
+            (0, false)
         }
     };
     let taking = sqlx::query_as!(
@@ -45,7 +56,8 @@ pub async fn take(db: &Db, holder: &str) -> StoreResult<Option<Turn>> {
         holder,
         seconds(LEASE),
     );
-    within(taking.fetch_optional(db)).await
+    let taken = within(taking.fetch_optional(db)).await?;
+    Ok(taken.map(|turn| Taken { turn, is_after_silence }))
 }
 
 /// Renews a turn; `false` when another process has it.

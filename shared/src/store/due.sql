@@ -57,7 +57,7 @@ found as (
              select id, attempt, retry_at from deliveries
              where batch_id = batch.batch_id and id > batch.published_through and state = 'waiting' and retry_at is null
                and batch.has_first
-             order by id limit (select deliveries from share)
+             order by batch_id, id limit (select deliveries from share)
          ) first_attempts)
         union all
         (select id, attempt, retry_at, row_number() over (order by retry_at, id),

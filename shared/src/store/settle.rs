@@ -176,7 +176,12 @@ pub struct Group<'a> {
 /// Settles a group of attempts. One that is missing from the answer was not ours any more: its claim had
 /// run out, and another attempt has begun or it has ended.
 pub async fn settle(db: &Db, group: Group<'_>) -> StoreResult<Vec<Settled>> {
-    let Group { outcomes, worker, let_go, is_repeated } = group;
+    let Group {
+        outcomes,
+        worker,
+        let_go,
+        is_repeated,
+    } = group;
     let columns = Columns::of(outcomes);
     let settling = || async {
         let settling = sqlx::query_file!(

@@ -34,6 +34,7 @@ moved as (
     -- Read here and not in `decided`, so that a cancellation a moment ago counts.
     set state = case when d.cancel_reason is not null and o.verdict not in ('accepted', 'refused')
                      then 'cancelled' else o.state end,
+        moved_at = now(),
         reason = case when o.is_stopped then 'stopped'
                       when d.cancel_reason is not null and o.verdict not in ('accepted', 'refused')
                       then d.cancel_reason
@@ -49,7 +50,6 @@ moved as (
                       -- It is known after all what became of this attempt.
                       else exists (select from attempts
                                    where delivery_id = d.id and n <> o.attempt and verdict = 'unsure') end,
-        moved_at = now(),
         sent_at = case when o.state = 'sent' then now() end,
         lease_token = null
     from decided o

@@ -85,11 +85,11 @@ pub async fn requeue_lost(db: &Db, turn: Turn, lease: Duration) -> StoreResult<u
              ), lost as (
                  delete from published_ranges
                  where published_at < now() - make_interval(secs => $2) and exists (select from turn)
-                 returning batch_id, after_id, through_id
+                 returning batch_id, first_id, through_id
              )
              update deliveries d set retry_at = now()
              from lost
-             where d.batch_id = lost.batch_id and d.id > lost.after_id and d.id <= lost.through_id
+             where d.batch_id = lost.batch_id and d.id between lost.first_id and lost.through_id
                and d.state = 'waiting' and d.retry_at is null",
             turn.epoch,
             seconds(lease),
@@ -107,7 +107,7 @@ pub async fn forget_ranges(db: &Db, turn: Turn) -> StoreResult<u64> {
          where exists (select from turn) and published_at < now() - make_interval(secs => $2)
            and not exists (
                select from deliveries
-               where batch_id = r.batch_id and id > r.after_id and id <= r.through_id
+               where batch_id = r.batch_id and id between r.first_id and r.through_id
                  and state = 'waiting' and retry_at is null)",
         turn.epoch,
         seconds(RANGE_LOOKED_AT_AFTER),

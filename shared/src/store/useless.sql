@@ -1,5 +1,5 @@
 with useless as materialized (
-    select p.batch_id, p.swept_through, b.state = 'stopped' as is_stopped
+    select p.batch_id, p.swept_through, before_ids_of(b.created_at) as beginning, b.state = 'stopped' as is_stopped
     from batch_progress p join batches b on b.id = p.batch_id
     where ($2::uuid is null or p.batch_id = $2)
       and (b.state = 'stopped'
@@ -7,7 +7,7 @@ with useless as materialized (
       and exists (
           select from batch_states s
           where s.batch_id = p.batch_id
-            and (s.state = 'waiting' or (s.state in ('queued', 'retrying') and b.state = 'stopped')))
+            and (s.state in ('waiting', 'queued') or (s.state = 'retrying' and b.state = 'stopped')))
     limit 20
 ),
 looked_at as materialized (
@@ -39,11 +39,11 @@ ended as (
 swept as (
     update batch_progress p
     -- At the end it begins again, for what was locked.
-    set swept_through = case when s.n >= $1 then s.last else '00000000-0000-0000-0000-000000000000' end
+    set swept_through = case when s.n >= $1 then s.last else s.beginning end
     from (
-        select useless.batch_id, count(l.id) as n, (array_agg(l.id order by l.id desc))[1] as last
+        select useless.batch_id, useless.beginning, count(l.id) as n, (array_agg(l.id order by l.id desc))[1] as last
         from useless left join looked_at l on l.batch_id = useless.batch_id
-        group by useless.batch_id
+        group by useless.batch_id, useless.beginning
     ) s
     where p.batch_id = s.batch_id
 )

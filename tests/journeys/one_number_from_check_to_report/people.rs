@@ -73,9 +73,7 @@ pub(super) fn while_held() -> impl Strategy<Value = Vec<(usize, Fact)>> {
 pub(super) async fn make(world: &World, waiting: [Uuid; 2], user: Uuid, fact: Fact) {
     let [invites, passwords] = waiting;
     let owed = |batch: Uuid| {
-        format!(
-            "insert into deliveries (batch_id, user_id) select '{batch}', id from users where id = $1"
-        )
+        format!("insert into deliveries (batch_id, user_id) select '{batch}', id from users where id = $1")
     };
     let mailed = |kind: &str, at: &str| {
         format!(
