@@ -7,7 +7,7 @@ use shared::name::check_administrator;
 use shared::password::{HashPool, Password, PersonalWords};
 use shared::store::administrators::{self, Access, Added, NewAdministrator};
 use shared::store::audit::{self, Act, Action, Actor};
-use shared::store::{self, Db, begin, commit};
+use shared::store::{self, Db, Planning, begin, commit};
 use zeroize::Zeroizing;
 
 /// The password, from standard input: its first line.
@@ -46,7 +46,7 @@ pub async fn admit(settings: &Settings, admission: Admission) -> Result<(), Star
         access: Access::Password(verifier.as_stored().to_owned()),
         created_by: Actor::command_line().name,
     };
-    let db = store::connect(&settings.database, "beckon-api: add-administrator")?;
+    let db = store::connect(&settings.database, "beckon-api: add-administrator", Planning::Anew)?;
     if settings.migrate {
         crate::migrate(&db).await?;
     }

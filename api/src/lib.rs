@@ -64,7 +64,7 @@ use shared::password::HashPool;
 use shared::queue::{BrokerStatus, Brokers, QueueError};
 use shared::store::api_keys::{Created, NewKey};
 use shared::store::audit::{self, Act, Action, Actor};
-use shared::store::{self, Db, StoreResult, schema};
+use shared::store::{self, Db, Planning, StoreResult, schema};
 use shared::system_email::{SystemEmailKind, Template};
 use shared::trace;
 use state::Api;
@@ -125,7 +125,7 @@ impl StartError {
 
     /// Names the server and the cause when Postgres could not be used.
     pub async fn explained(self, database: &DatabaseSettings) -> Self {
-        let Ok(db) = store::connect(database, "beckon-api: diagnosis") else {
+        let Ok(db) = store::connect(database, "beckon-api: diagnosis", Planning::Anew) else {
             return self;
         };
         match self {
@@ -170,7 +170,7 @@ pub async fn check_config(settings: &Settings, request: CheckRequest) -> ExitCod
 /// system says.
 pub async fn create_key(settings: &Settings, request: KeyRequest) -> Result<String, StartError> {
     check_name(&request.name).map_err(|fault| StartError::Key(format!("--name: {fault}")))?;
-    let db = store::connect(&settings.database, "beckon-api: create-key")?;
+    let db = store::connect(&settings.database, "beckon-api: create-key", Planning::Anew)?;
     let (key, digest) = caller::make_key().map_err(|fault| StartError::Randomness(fault.to_string()))?;
     let mut transaction = store::begin(&db).await?;
     let actor = Actor::command_line();
@@ -213,7 +213,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let traces = trace::start("beckon-api", settings.collector.as_deref());
     let listener = listen(settings.listen, "listen (BECKON_LISTEN)").await?;
     let probes_listener = listen(settings.probes_listen, "listen for probes (BECKON_PROBES_LISTEN)").await?;
-    let db = store::connect(&settings.database, "beckon-api")?;
+    let db = store::connect(&settings.database, "beckon-api", Planning::Anew)?;
     let schema = SchemaGate::default();
     let is_schema_known = if settings.migrate {
         migrate(&db).await?;
@@ -333,7 +333,7 @@ fn dispatcher(settings: &Settings, metrics: DispatcherMetrics, api: &Api) -> Sto
         ..settings.database.clone()
     };
     Ok(Dispatcher {
-        db: store::connect(&database, "beckon-api: dispatcher")?,
+        db: store::connect(&database, "beckon-api: dispatcher", Planning::Anew)?,
         brokers: Brokers::new(settings.brokers.clone()),
         name: instance_name("api"),
         rate: api.mail_rate,

@@ -26,14 +26,15 @@ set retry_at = case
     trouble_at = case when state in ('retrying', 'failed', 'suppressed', 'expired') then moved_at end
 where state in ('queued', 'retrying', 'failed', 'suppressed', 'expired') or (state = 'waiting' and give_up_at is not null);
 
--- A group of deliveries that a worker has claimed together, and until when.
+-- A group of deliveries that a worker has claimed together, and until when. Like the other tables here it is small and
+-- changes all the time, so it is vacuumed by the number of changes and not by their share.
 create table claims (
     token uuid primary key,
     worker text not null,
     claimed_at timestamptz not null default now(),
     lease_until timestamptz not null,
     deliveries uuid[] not null
-);
+) with (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
 create index claims_lease on claims (lease_until);
 insert into claims (token, worker, lease_until, deliveries)
 select d.lease_token, coalesce(min(a.worker), ''), max(d.lease_until), array_agg(d.id)
@@ -79,7 +80,7 @@ create table batch_progress (
     swept_through uuid not null,
     -- Deliveries that have not ended, by what batch_counts says.
     unended integer not null default 0
-) with (fillfactor = 50);
+) with (fillfactor = 50, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
 create index batch_progress_first on batch_progress (lane, caller, batch_id) where is_running and has_more;
 create index batch_progress_retry on batch_progress (lane, next_retry_at) where is_running and next_retry_at is not null;
 create index batch_progress_ended on batch_progress (batch_id) where unended = 0;
@@ -95,7 +96,7 @@ create table published_ranges (
     through_id uuid not null,
     published_at timestamptz not null default now(),
     primary key (batch_id, through_id)
-);
+) with (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
 
 -- How many deliveries of an unfinished batch are in which state, and why: the sum of both tables. Each statement that
 -- moves deliveries appends what it changed; the dispatcher adds that to batch_counts, what was sent after a minute.
@@ -107,7 +108,7 @@ create table batch_counts (
     count bigint not null,
     unsure bigint not null,
     primary key (batch_id, state, reason)
-) with (fillfactor = 50);
+) with (fillfactor = 50, autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
 create table count_changes (
     batch_id uuid not null,
     state delivery_state not null,
@@ -115,7 +116,7 @@ create table count_changes (
     count integer not null,
     unsure integer not null,
     changed_at timestamptz not null default now()
-);
+) with (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0);
 create index count_changes_batch on count_changes (batch_id);
 
 -- What an unfinished batch has in each state. Of first attempts that are published, its deliveries say `waiting`.

@@ -2,7 +2,8 @@
 
 use crate::config::DatabaseSettings;
 use crate::queue::Brokers;
-use crate::{store, web_page};
+use crate::store::{self, Planning};
+use crate::web_page;
 use std::process::ExitCode;
 
 /// What was found of each server, in the order in which it is printed.
@@ -51,7 +52,8 @@ pub async fn check(database: &DatabaseSettings, brokers: &[String], sign_in_url:
 }
 
 async fn postgres(settings: &DatabaseSettings) -> Result<String, String> {
-    let db = store::connect(settings, "beckon: check-config").map_err(|fault| fault.cause().to_string())?;
+    let db =
+        store::connect(settings, "beckon: check-config", Planning::Anew).map_err(|fault| fault.cause().to_string())?;
     store::check(&db).await.map_err(|fault| fault.to_string())?;
     Ok(format!("DATABASE_URL: Postgres at {} answers", store::server(&db)))
 }

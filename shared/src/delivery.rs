@@ -28,13 +28,14 @@ pub enum DeliveryState {
     /// Written with its batch and never tried: held, paused, not due, or not yet given to the
     /// broker.
     Waiting,
-    /// The broker has confirmed a job for it; no worker holds it. When its lease ends without a
-    /// claim, the job counts as lost and another is published.
+    /// The broker has confirmed a job for it; no worker holds it. After some minutes without a claim
+    /// the job counts as lost and another is published. Of a first attempt, its batch's published
+    /// ranges say so and not its row.
     Queued,
-    /// A worker holds it until its lease ends. Past that moment the attempt counts as unsure and
+    /// A worker holds it until its claim runs out. Past that moment the attempt counts as unsure and
     /// the delivery is due again.
     Sending,
-    /// The last attempt met a passing trouble; `due_at` says when we try again.
+    /// The last attempt met a passing trouble; `retry_at` says when we try again.
     Retrying,
     /// The relay answered 250 to the final dot. It took the mail; whether an inbox did, we cannot
     /// know.

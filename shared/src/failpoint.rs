@@ -29,7 +29,7 @@ pub enum Point {
     JobsPublished,
     /// seen them confirmed,
     JobsConfirmed,
-    /// and marked the deliveries as queued.
+    /// and noted how far each batch has come.
     JobsMarked,
     /// A worker has received a job,
     JobReceived,

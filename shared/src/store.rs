@@ -174,26 +174,54 @@ fn is_passing(code: &str) -> bool {
 /// What a store function returns.
 pub type StoreResult<T> = Result<T, StoreError>;
 
+/// How Postgres plans a process's statements.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Planning {
+    /// Anew each time. A plan kept from when a table was empty may read all of it once it is full. Costs
+    /// some milliseconds for a statement over all months.
+    Anew,
+    /// Once, for a process whose statements all find rows by their ids, in groups: then there is one good
+    /// plan, and planning a group would cost more than carrying it out.
+    ById,
+}
+
+impl Planning {
+    /// Settings of a session.
+    const fn options(self) -> [(&'static str, &'static str); 3] {
+        match self {
+            Self::Anew => [
+                ("plan_cache_mode", "force_custom_plan"),
+                ("enable_hashjoin", "on"),
+                ("enable_mergejoin", "on"),
+            ],
+            // Either join would read the whole table, which is a good plan only while it is empty.
+            Self::ById => [
+                ("plan_cache_mode", "force_generic_plan"),
+                ("enable_hashjoin", "off"),
+                ("enable_mergejoin", "off"),
+            ],
+        }
+    }
+}
+
 /// Prepares connections; the first is made when it is needed.
 ///
 /// # Errors
 ///
 /// When the address cannot be read.
-pub fn connect(settings: &DatabaseSettings, name: &str) -> StoreResult<Db> {
+pub fn connect(settings: &DatabaseSettings, name: &str, planning: Planning) -> StoreResult<Db> {
     let options = PgConnectOptions::from_str(&settings.url)?
         .application_name(name)
         .options([
             ("idle_in_transaction_session_timeout", "30s"),
             ("lock_timeout", "30s"),
-            // A plan kept from when a table was empty reads all of it once it is full; each group is
-            // planned for the tables as they are, which costs it a millisecond.
-            ("plan_cache_mode", "force_custom_plan"),
             // Rows are found by id in what lies in memory. Postgres's usual 4, and its guesses about a
             // table that was filled a minute ago, would have it read whole batches instead.
             ("random_page_cost", "1.1"),
             ("enable_seqscan", "off"),
             ("jit", "off"),
-        ]);
+        ])
+        .options(planning.options());
     let pool = PgPoolOptions::new()
         .max_connections(settings.connections)
         .acquire_timeout(PATIENCE)

@@ -66,6 +66,7 @@ mod an_older_database_is_restored;
 mod an_upgrade_under_load;
 mod batches_take_turns;
 mod by_hand;
+mod callers_take_turns;
 mod clocks_jump;
 mod console_session;
 mod details_are_dropped;

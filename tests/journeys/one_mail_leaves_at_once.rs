@@ -11,6 +11,9 @@ const MAILS: usize = 5;
 /// Half the pause between two looks.
 const HALF_A_POLL: Duration = Duration::from_millis(250);
 
+/// What noting a mail that was published and looking again take at most.
+const A_LOOK: Duration = Duration::from_millis(100);
+
 /// The time until the relay has taken one more mail.
 async fn until_taken(world: &World, began: Instant) -> Duration {
     let taken = world.relay.accepted_count();
@@ -39,9 +42,9 @@ async fn long_before_the_next_look_would_find_it() {
 
     let (mut called, mut silent) = (Vec::new(), Vec::new());
     for (n, held) in (1..).zip(held_batches) {
-        // The dispatcher looks once more when it has published something, so a mail that has just
-        // been taken means that it has just looked: what nobody calls for now waits for the look
-        // after that, for nearly a whole pause.
+        // The dispatcher looks once more when it has published something. What nobody calls for after
+        // that waits for the next look, for most of a pause.
+        tokio::time::sleep(A_LOOK).await;
         let began = Instant::now();
         let ((), waited) = tokio::join!(make_due(&world, held), until_taken(&world, began));
         silent.push(waited);

@@ -35,7 +35,7 @@ use shared::password::HashPool;
 use shared::probes::{self, Readiness};
 use shared::queue::{BrokerStatus, Brokers};
 use shared::reconnect::Delays;
-use shared::store::{self, Db, schema};
+use shared::store::{self, Db, Planning, schema};
 use shared::trace;
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +71,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let metrics = Metrics::for_process();
     let counted = Arc::new(WorkerMetrics::declare(&metrics));
     let name = instance_name("worker");
-    let db = store::connect(&settings.database, &name)?;
+    let db = store::connect(&settings.database, &name, Planning::ById)?;
     metrics.show_connections(&db);
     let grace = settings.stop_grace;
     let relay = settings.relay.server();

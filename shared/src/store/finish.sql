@@ -1,5 +1,5 @@
 with ended as materialized (
-    select b.id
+    select b.id, before_ids_of(b.created_at) as beginning
     from batch_progress p join batches b on b.id = p.batch_id
     where p.unended = 0 and b.finished_at is null and b.state <> 'held'
       and not exists (select from count_changes c where c.batch_id = p.batch_id and not has_ended(c.state))
@@ -9,7 +9,10 @@ with ended as materialized (
 ),
 counted as materialized (
     select ended.id, d.state, d.reason, count(*) as count, count(*) filter (where d.unsure) as unsure
-    from ended join deliveries d on d.batch_id = ended.id
+    from ended
+    cross join lateral (
+        select state, reason, unsure from deliveries where batch_id = ended.id and id > ended.beginning offset 0
+    ) d
     group by ended.id, d.state, d.reason
 ),
 finished as (

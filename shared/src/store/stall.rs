@@ -106,7 +106,7 @@ async fn said(db: &Db) -> StoreResult<Said> {
     let asked = sqlx::query_as!(
         Said,
         r#"with live as materialized (
-               select trouble, trouble_since, trouble_told, trouble_since < now() - make_interval(secs => $2) as lasts
+               select started_at, trouble, trouble_since, trouble_told, trouble_since < now() - make_interval(secs => $2) as lasts
                from workers
                where stopped_at is null and seen_at > now() - make_interval(secs => $1)
            ), worst as (
@@ -125,7 +125,9 @@ async fn said(db: &Db) -> StoreResult<Said> {
                   worker_at as last_seen,
                   worker_at is null or worker_at < now() - make_interval(secs => $1) as "is_missed!",
                   dispatch_at as dispatched_at,
-                  dispatch_at is null or dispatch_at < now() - make_interval(secs => $1) as "is_dispatch_missed!",
+                  -- On a new database nothing has been dispatched in the first moments either.
+                  coalesce(dispatch_at, (select min(started_at) from live), now())
+                      < now() - make_interval(secs => $1) as "is_dispatch_missed!",
                   worst.trouble as "trouble: WorkerTrouble", worst.since as trouble_since, worst.told as words
            from seen left join worst on true"#,
         seconds(SILENCE),

@@ -1,0 +1,59 @@
+//! Callers take turns: nobody's mail waits for all that somebody else's program has asked for.
+
+use crate::json;
+use harness::World;
+use harness::world::PATIENCE;
+use std::time::{Duration, Instant};
+
+/// Batches of one person that a program asks for, one by one.
+const BATCHES: i32 = 20_000;
+
+/// Recipients of its large batch.
+const PEOPLE: usize = 3_000;
+
+/// Somebody's resend goes out within this time.
+const SOON: Duration = Duration::from_secs(2);
+
+/// As if a program had asked for an invite for one person after the other.
+const ONE_BY_ONE: &str = "
+    with asked as (
+        insert into batches (kind, version, lane, state, created_by, start_at, selected_count, accepted_count, trace_id)
+        select 'invite', 1, 'interactive', 'running', 'a program', now(), 1, 1, repeat('0', 31) || '1'
+        from generate_series(1, $1)
+        returning id
+    ), people as (
+        select array_agg(id) as ids from users
+    )
+    insert into deliveries (batch_id, user_id)
+    select asked.id, people.ids[1 + (row_number() over ())::integer % cardinality(people.ids)] from asked, people";
+
+#[tokio::test]
+async fn a_resend_goes_out_beside_twenty_thousand_batches_of_one() {
+    let world = World::start().await;
+    let import = world.people(PEOPLE).await;
+    world.person("ada@example.com").await;
+    sqlx::query(ONE_BY_ONE).bind(BATCHES).execute(&world.db).await.unwrap();
+    world.invite(json!({ "import": import })).await;
+    world.relay.wait_for(500, PATIENCE).await.unwrap();
+
+    let began = Instant::now();
+    world.invite(json!({ "emails": ["ada@example.com"] })).await;
+    world
+        .eventually("the resend to be taken", async || {
+            let log = world.relay.log();
+            log.iter().any(|one| one.recipient == "ada@example.com").then_some(())
+        })
+        .await;
+    let waited = began.elapsed();
+
+    let unfinished: i64 = sqlx::query_scalar("select count(*) from batches where finished_at is null")
+        .fetch_one(&world.db)
+        .await
+        .unwrap();
+    assert!(
+        unfinished > 10_000,
+        "only {unfinished} were left: nothing to wait behind"
+    );
+    assert!(waited < SOON, "{waited:?}");
+    world.end().await;
+}
