@@ -95,9 +95,17 @@ impl Sweeper {
     async fn finish(&self) {
         match rows::finish(&self.db).await {
             Ok(finished) => {
-                for rows::Finished { batch, is_consistent } in finished {
+                for rows::Finished {
+                    batch,
+                    is_closed,
+                    is_consistent,
+                } in finished
+                {
                     if !is_consistent {
-                        error!(batch.id = %batch, "The counts of a batch differ from its deliveries, which count");
+                        error!(batch.id = %batch, "The counts of a batch differ from its deliveries; the deliveries are right");
+                    }
+                    if !is_closed {
+                        continue;
                     }
                     info!(batch.id = %batch, "Batch has finished");
                     self.metrics.batches_finished.inc();

@@ -4,7 +4,7 @@ with ended as materialized (
     where p.unended = 0 and b.finished_at is null and b.state <> 'held'
       and not exists (select from count_changes c where c.batch_id = p.batch_id and not has_ended(c.state))
     order by b.id
-    limit 1000
+    limit $1
     for no key update of b skip locked
 ),
 counted as materialized (
@@ -39,7 +39,7 @@ counts as (
 ranges as (
     delete from published_ranges where batch_id in (select id from finished)
 )
-select ended.id as "id!",
+select ended.id as "id!", exists (select from finished where id = ended.id) as "is_finished!",
        not exists (
            (select c.state, c.reason, c.count, c.unsure from counted c where c.id = ended.id
             except

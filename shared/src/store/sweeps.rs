@@ -15,6 +15,12 @@ const RANGE_LOOKED_AT_AFTER: Duration = Duration::from_secs(2);
 /// Groups of claims that are ended at a time.
 const CLAIMS_MOST: i64 = 50;
 
+/// Changes of counts that are added up in one statement.
+const CHANGES_MOST: i64 = 1_000;
+
+/// Batches that are closed in one statement.
+const FINISHED_MOST: i64 = 200;
+
 /// Deliveries of a stopped batch that are looked at in one statement.
 const CANCELLED_MOST: i64 = 5_000;
 
@@ -189,14 +195,28 @@ pub async fn cancel_rest(db: &Db, batch: Uuid) -> StoreResult<i64> {
 }
 
 /// Adds what has changed to the counts of unfinished batches. What was sent waits for a minute, because
-/// that is how fast a batch goes.
+/// that is how fast a batch goes. In short statements, because the publishers need the same rows.
 pub async fn add_up(db: &Db, turn: Turn) -> StoreResult<u64> {
+    let mut added = 0;
+    loop {
+        let some = add_some(db, turn).await?;
+        added += some;
+        if some < u64::try_from(CHANGES_MOST).unwrap_or_default() {
+            return Ok(added);
+        }
+    }
+}
+
+async fn add_some(db: &Db, turn: Turn) -> StoreResult<u64> {
     let adding = sqlx::query!(
         r#"with turn as materialized (
                select from dispatcher where epoch = $1 for share
            ), taken as (
                delete from count_changes
-               where (state <> 'sent' or changed_at < now() - interval '1 minute') and exists (select from turn)
+               where exists (select from turn) and ctid = any(array(
+                   select ctid from count_changes
+                   where state <> 'sent' or changed_at < now() - interval '1 minute'
+                   limit $2))
                returning batch_id, state, reason, count, unsure
            ), summed as (
                select batch_id, state, reason, sum(count) as count, sum(unsure) as unsure
@@ -217,15 +237,18 @@ pub async fn add_up(db: &Db, turn: Turn) -> StoreResult<u64> {
            )
            select count(*) as "n!" from taken"#,
         turn.epoch,
+        CHANGES_MOST,
     );
     Ok(u64::try_from(within(adding.fetch_one(db)).await?.n).unwrap_or_default())
 }
 
-/// A batch that has finished.
+/// A batch that has finished by its counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Finished {
     /// Which.
     pub batch: Uuid,
+    /// Whether it is closed; otherwise some of its deliveries have not ended, whatever its counts say.
+    pub is_closed: bool,
     /// Whether its counts were what its deliveries say. Anything else is a defect.
     pub is_consistent: bool,
 }
@@ -233,13 +256,19 @@ pub struct Finished {
 /// Closes batches whose last delivery has ended, and counts their deliveries for good. A paused one too:
 /// there is nothing left to resume. One whose row is locked is closed a moment later.
 pub async fn finish(db: &Db) -> StoreResult<Vec<Finished>> {
-    let finishing = sqlx::query_file!("src/store/finish.sql");
-    let finished = within(finishing.fetch_all(db)).await?;
-    Ok(finished
-        .into_iter()
-        .map(|row| Finished {
+    let mut finished = Vec::new();
+    loop {
+        let finishing = sqlx::query_file!("src/store/finish.sql", FINISHED_MOST);
+        let some = within(finishing.fetch_all(db)).await?;
+        let closed = some.iter().filter(|row| row.is_finished).count();
+        let is_last = i64::try_from(closed).is_ok_and(|n| n < FINISHED_MOST);
+        finished.extend(some.into_iter().map(|row| Finished {
             batch: row.id,
+            is_closed: row.is_finished,
             is_consistent: row.is_consistent,
-        })
-        .collect())
+        }));
+        if is_last {
+            return Ok(finished);
+        }
+    }
 }
