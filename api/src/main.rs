@@ -5,8 +5,7 @@ use api::config::{Args, Command, Settings};
 use clap::Parser as _;
 use shared::config::{EXIT_CONFIG, Faults};
 use shared::lifecycle::Lifecycle;
-use shared::store::{self, Planning};
-use shared::{healthcheck::healthcheck, memory, telemetry};
+use shared::{healthcheck::healthcheck, memory, store, telemetry};
 use std::process::ExitCode;
 use tracing::error;
 
@@ -54,7 +53,7 @@ async fn obey(command: Command, settings: Settings) -> Result<ExitCode, StartErr
             api::migrate(&store::connect(
                 &settings.database,
                 "beckon-api: migrate",
-                Planning::Anew,
+                store::Planning::Anew,
             )?)
             .await?
         }
