@@ -204,7 +204,7 @@ fn pipeline(settings: Settings, lifecycle: &Lifecycle, parts: &Parts<'_>) -> Res
             Arc::clone(counted),
         ),
         composer: compose::Composer::new(db.clone(), settings.letters),
-mailer,
+        mailer,
         settler: settle::Settler::start(
             lifecycle,
             db.clone(),
