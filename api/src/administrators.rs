@@ -48,7 +48,7 @@ pub async fn admit(settings: &Settings, admission: Admission) -> Result<(), Star
     };
     let db = store::connect(&settings.database, "beckon-api: add-administrator", Planning::Anew)?;
     if settings.migrate {
-        crate::migrate(&db).await?;
+        crate::bring_up(&db).await?;
     }
     if admission.renew {
         renew(&db, &new, verifier.as_stored()).await

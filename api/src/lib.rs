@@ -143,7 +143,11 @@ impl StartError {
 /// # Errors
 ///
 /// What Postgres says.
-pub async fn migrate(db: &Db) -> Result<(), StartError> {
+pub async fn migrate(database: &DatabaseSettings) -> Result<(), StartError> {
+    bring_up(&store::connect(database, "beckon-api: migrate", Planning::Anew)?).await
+}
+
+async fn bring_up(db: &Db) -> Result<(), StartError> {
     schema::migrate(db).await?;
     for kind in SystemEmailKind::ALL {
         let shipped = Template::shipped(kind);
@@ -216,7 +220,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let db = store::connect(&settings.database, "beckon-api", Planning::Anew)?;
     let schema = SchemaGate::default();
     let is_schema_known = if settings.migrate {
-        migrate(&db).await?;
+        bring_up(&db).await?;
         true
     } else {
         schema.look(&db).await

@@ -5,7 +5,7 @@ use api::config::{Args, Command, Settings};
 use clap::Parser as _;
 use shared::config::{EXIT_CONFIG, Faults};
 use shared::lifecycle::Lifecycle;
-use shared::{healthcheck::healthcheck, memory, store, telemetry};
+use shared::{healthcheck::healthcheck, memory, telemetry};
 use std::process::ExitCode;
 use tracing::error;
 
@@ -49,14 +49,7 @@ async fn obey(command: Command, settings: Settings) -> Result<ExitCode, StartErr
             let finished = Box::pin(api::run(settings, lifecycle)).await?;
             return Ok(ExitCode::from(u8::from(!finished)));
         }
-        Command::Migrate => {
-            api::migrate(&store::connect(
-                &settings.database,
-                "beckon-api: migrate",
-                store::Planning::Anew,
-            )?)
-            .await?
-        }
+        Command::Migrate => api::migrate(&settings.database).await?,
         // Answered before any setting is read.
         Command::Healthcheck => {}
         Command::CheckConfig(check) => return Ok(api::check_config(&settings, check).await),

@@ -124,7 +124,7 @@ async fn a_few_old_addresses_and_a_few_people_are_no_reason_to_rest() {
     let world = World::start().await;
     let import = people(&world, 260, 13, "550").await;
     // As many as may still take the lane of those that somebody waits for.
-    let few = people(&world, 20, 1, "554-after-dot").await;
+    let few = people(&world, 20, 1, "550+few").await;
 
     let large = world.invite(json!({ "import": import })).await;
     let small = world.invite(json!({ "import": few })).await;

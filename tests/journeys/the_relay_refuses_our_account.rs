@@ -114,9 +114,10 @@ async fn a_refusal_of_sender_login_or_relaying_at_the_recipient_fails_nobody_and
     .into_iter()
     .enumerate()
     {
-        let rows: String = (0..60)
+        let rows = (0..60)
             .map(|person| format!("person{person}@example{n}.org\n"))
-            .collect();
+            .collect::<Vec<_>>()
+            .concat();
         let import = world.import(&format!("email\n{rows}")).await.expect(201)["id"].clone();
         world.relay.set_default(Behaviour::answer(Step::Rcpt, words));
 
@@ -165,9 +166,10 @@ async fn a_daily_quota_fails_nobody_and_the_rest_goes_out_the_next_day() {
     .into_iter()
     .enumerate()
     {
-        let rows: String = (0..400)
+        let rows = (0..400)
             .map(|person| format!("person{person}@example{n}.org\n"))
-            .collect();
+            .collect::<Vec<_>>()
+            .concat();
         let import = world.import(&format!("email\n{rows}")).await.expect(201)["id"].clone();
         world.relay.set_limit(Some(Limit::per_day(80, words)));
         let before = world.relay.counts().refused;
@@ -228,7 +230,10 @@ async fn a_second_digit_that_nobody_expects_is_read_like_any_other() {
     let names = refused
         .chain(["busy471".to_owned()])
         .chain((1..=31).map(|n| format!("person{n}")));
-    let rows: String = names.map(|name| format!("{name}@example.org\n")).collect();
+    let rows = names
+        .map(|name| format!("{name}@example.org\n"))
+        .collect::<Vec<_>>()
+        .concat();
     let import = world.import(&format!("email\n{rows}")).await.expect(201)["id"].clone();
 
     for batch in [

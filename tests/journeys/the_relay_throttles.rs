@@ -104,7 +104,10 @@ async fn unknown_addresses_in_a_row_do_not_put_the_others_into_a_tarpit() {
         ..Setup::default()
     };
     let world = World::with(setup.worker_setting("BECKON_SMTP_CONNECTIONS", "2")).await;
-    let unknown: String = (0..60).map(|n| format!("550+{n}@example.org\n")).collect();
+    let unknown = (0..60)
+        .map(|n| format!("550+{n}@example.org\n"))
+        .collect::<Vec<_>>()
+        .concat();
     let unknown = world.import(&format!("email\n{unknown}")).await.expect(201)["id"].clone();
     let good = world.people(104).await;
 

@@ -208,13 +208,7 @@ impl Ledger {
                 0
             }
             Step::Mark(round) => {
-                let published: Vec<&Due> = self.rounds[*round].iter().collect();
-                let round = Round {
-                    batches: published.iter().map(|due| due.batch).collect(),
-                    published,
-                    refused: Vec::new(),
-                };
-                dispatch::mark_published(db(), TURN, &round, LONG).await.unwrap();
+                self.mark(*round).await;
                 0
             }
             Step::Claim(job) => {
@@ -253,23 +247,19 @@ impl Ledger {
                 self.pass_time(*at, falls_due).await;
                 0
             }
-            Step::RequeueLost => sweeps::requeue_lost(db(), TURN, LONG).await.unwrap(),
-            Step::ForgetRanges => sweeps::forget_ranges(db(), TURN).await.unwrap(),
-            Step::RequeueAll => sweeps::requeue_all(db(), TURN).await.unwrap(),
-            Step::EndVanished => sweeps::end_vanished(db(), TURN, ATTEMPTS_MOST).await.unwrap(),
-            Step::EndUseless => {
-                let swept = sweeps::end_useless(db(), None, 100).await.unwrap();
-                u64::try_from(swept.ended).unwrap()
-            }
-            Step::TakeBack => sweeps::take_back(db()).await.unwrap(),
-            Step::Finish => {
-                sweeps::add_up(db(), TURN).await.unwrap();
-                let finished = sweeps::finish(db()).await.unwrap();
-                assert!(finished.iter().all(|one| one.is_consistent), "{finished:?}");
-                finished.len() as u64
-            }
             Step::Pause(_) | Step::Resume(_) | Step::Stop(_) => self.say(step).await,
+            sweep => swept(sweep).await,
         }
+    }
+
+    async fn mark(&self, round: usize) {
+        let published: Vec<&Due> = self.rounds[round].iter().collect();
+        let round = Round {
+            batches: published.iter().map(|due| due.batch).collect(),
+            published,
+            refused: Vec::new(),
+        };
+        dispatch::mark_published(db(), TURN, &round, LONG).await.unwrap();
     }
 
     async fn assert_agrees(&self, life: &Life) {
@@ -296,7 +286,7 @@ impl Ledger {
             let record: Vec<Option<&str>> = record.iter().map(Option::as_deref).collect();
             let told = (state, attempt, unsure, lease, token, record);
             let holder = expected.holder.map(|claim| self.tokens[claim]);
-            let ended = expected.record.iter().copied().filter(Option::is_some);
+            let ended = expected.record.iter().copied().flatten().map(Some);
             let expected = (
                 expected.shown_state(),
                 expected.attempt,
@@ -317,6 +307,28 @@ impl Ledger {
             let told = (found.state, found.finished_at.is_some());
             assert_eq!(told, (life.batches[batch], life.is_finished[batch]), "batch {batch}");
         }
+    }
+}
+
+/// Does what the dispatcher does now and then, and tells how many rows it moved.
+async fn swept(step: &Step) -> u64 {
+    match step {
+        Step::RequeueLost => sweeps::requeue_lost(db(), TURN, LONG).await.unwrap(),
+        Step::ForgetRanges => sweeps::forget_ranges(db(), TURN).await.unwrap(),
+        Step::RequeueAll => sweeps::requeue_all(db(), TURN).await.unwrap(),
+        Step::EndVanished => sweeps::end_vanished(db(), TURN, ATTEMPTS_MOST).await.unwrap(),
+        Step::EndUseless => {
+            let swept = sweeps::end_useless(db(), None, 100).await.unwrap();
+            u64::try_from(swept.ended).unwrap()
+        }
+        Step::TakeBack => sweeps::take_back(db()).await.unwrap(),
+        Step::Finish => {
+            sweeps::add_up(db(), TURN).await.unwrap();
+            let finished = sweeps::finish(db()).await.unwrap();
+            assert!(finished.iter().all(|one| one.is_consistent), "{finished:?}");
+            finished.len() as u64
+        }
+        other => panic!("{other:?} is no sweep"),
     }
 }
 

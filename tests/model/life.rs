@@ -23,6 +23,17 @@ pub(crate) enum Lease {
     HasEnded,
 }
 
+/// When it is due.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Time {
+    /// Before its first attempt: the cursor finds it.
+    ByCursor,
+    /// At a time of its own that is yet to come,
+    Later,
+    /// or has come.
+    Now,
+}
+
 #[derive(Clone, Debug)]
 pub(crate) struct Delivery {
     pub(crate) state: DeliveryState,
@@ -35,9 +46,7 @@ pub(crate) struct Delivery {
     pub(crate) is_passed: bool,
     /// Published by the cursor, and not known to be claimed.
     pub(crate) range: Option<IsOld>,
-    /// When it is due is written with it; before the first attempt the cursor finds it.
-    pub(crate) has_time: bool,
-    pub(crate) is_due: bool,
+    pub(crate) time: Time,
     /// Grows whenever it becomes due at another moment.
     pub(crate) due: usize,
     /// Verdicts by attempt, the first at 0; none while one is under way.
@@ -91,8 +100,8 @@ impl Life {
     /// What the dispatcher would publish now.
     pub(crate) fn due(&self) -> Vec<Job> {
         let due = |(at, delivery): (usize, &Delivery)| {
-            let is_first = !delivery.has_time && delivery.state == Waiting && !delivery.is_passed;
-            let is_later = delivery.has_time && delivery.is_due && is_owed(delivery);
+            let is_first = delivery.time == Time::ByCursor && delivery.state == Waiting && !delivery.is_passed;
+            let is_later = delivery.time == Time::Now && is_owed(delivery);
             (self.batches[batch_of(at)] == Running && (is_first || is_later)).then_some(Job {
                 delivery: at,
                 attempt: delivery.attempt + 1,
@@ -121,7 +130,7 @@ impl Life {
                     delivery.range = Some(false);
                 }
             } else if is_owed(delivery)
-                && delivery.has_time
+                && delivery.time != Time::ByCursor
                 && delivery.attempt == job.attempt - 1
                 && delivery.due == job.due
             {
@@ -141,7 +150,7 @@ impl Life {
             delivery.attempt += 1;
             delivery.lease = Lease::Holds;
             delivery.holder = Some(holder);
-            delivery.has_time = false;
+            delivery.time = Time::ByCursor;
             delivery.record.push(None);
             self.claims.push(Claim {
                 job,
@@ -242,7 +251,7 @@ impl Life {
         for delivery in &mut self.deliveries {
             if delivery.range == Some(true) {
                 delivery.range = None;
-                if delivery.state == Waiting && !delivery.has_time {
+                if delivery.state == Waiting && delivery.time == Time::ByCursor {
                     put_off(delivery, true);
                     self.answer.push(Waiting);
                 }
@@ -252,7 +261,7 @@ impl Life {
 
     fn forget_ranges(&mut self) {
         for delivery in &mut self.deliveries {
-            if delivery.range == Some(true) && (delivery.state != Waiting || delivery.has_time) {
+            if delivery.range == Some(true) && (delivery.state != Waiting || delivery.time != Time::ByCursor) {
                 delivery.range = None;
                 self.answer.push(delivery.state);
             }
@@ -263,7 +272,7 @@ impl Life {
         for (at, delivery) in self.deliveries.iter_mut().enumerate() {
             if self.batches[batch_of(at)] == Stopped && is_owed(delivery) {
                 delivery.state = Cancelled;
-                delivery.has_time = false;
+                delivery.time = Time::ByCursor;
                 self.answer.push(Cancelled);
             }
         }
@@ -328,7 +337,7 @@ impl Life {
             }
             Step::FallsDue(at) => {
                 let delivery = &mut self.deliveries[*at];
-                if is_owed(delivery) && delivery.has_time && !delivery.is_due {
+                if is_owed(delivery) && delivery.time == Time::Later {
                     put_off(delivery, true);
                 }
             }
@@ -367,7 +376,7 @@ impl Life {
 impl Delivery {
     pub(crate) const fn shown_state(&self) -> DeliveryState {
         match self.state {
-            Waiting if self.range.is_some() && !self.has_time => Queued,
+            Waiting if self.range.is_some() && matches!(self.time, Time::ByCursor) => Queued,
             state => state,
         }
     }
@@ -381,12 +390,11 @@ fn leave(delivery: &mut Delivery, state: DeliveryState) {
     delivery.state = state;
     delivery.lease = Lease::None;
     delivery.holder = None;
-    delivery.has_time = false;
+    delivery.time = Time::ByCursor;
 }
 
 /// Gives it a time of its own: now, or later.
 fn put_off(delivery: &mut Delivery, is_due: bool) {
-    delivery.has_time = true;
-    delivery.is_due = is_due;
+    delivery.time = if is_due { Time::Now } else { Time::Later };
     delivery.due += 1;
 }

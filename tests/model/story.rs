@@ -5,7 +5,7 @@ use proptest_state_machine::ReferenceStateMachine;
 use shared::batch::BatchState::Running;
 use shared::delivery::DeliveryState::Waiting;
 
-use crate::life::{BATCHES, DELIVERIES, Delivery, Lease, Life};
+use crate::life::{BATCHES, DELIVERIES, Delivery, Lease, Life, Time};
 use crate::step::{Outcome, Step};
 
 /// One of so many, rather a late one: the present is more often meant than the past.
@@ -26,8 +26,7 @@ impl ReferenceStateMachine for Life {
             holder: None,
             is_passed: false,
             range: None,
-            has_time: false,
-            is_due: false,
+            time: Time::ByCursor,
             due: 0,
             record: Vec::new(),
             mails: 0,
