@@ -74,6 +74,7 @@ async fn usual_work(world: &World) {
         .reset_passwords(json!({ "emails": ["person1@example.org", "person2@example.org"] }))
         .await;
     world.finished(passwords).await;
+    world.until(invites, "retrying", 1).await;
     world.let_pauses_pass().await;
     world.finished(invites).await;
     let deliveries = world.deliveries(invites).await;

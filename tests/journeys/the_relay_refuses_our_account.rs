@@ -38,7 +38,7 @@ async fn resume(world: &World, batch: Uuid) {
 
 /// Mails that were given back are due at once.
 async fn make_due(world: &World) {
-    sqlx::query("update deliveries set due_at = now() where state in ('waiting', 'retrying')")
+    sqlx::query("update deliveries set retry_at = now() where state in ('waiting', 'retrying')")
         .execute(&world.db)
         .await
         .unwrap();
