@@ -2,7 +2,7 @@
 //!
 //! What lies in a queue is out of the dispatcher's hands: a batch accepted later waits behind it.
 //! So a queue holds about a second of work, whatever that is: the rate at which jobs leave it is
-//! measured and the window follows. It starts small, and as long as the queue runs dry between two
+//! measured and the window follows. It starts small, and as long as a full queue runs dry between two
 //! looks it doubles, so a fast relay is found out within some rounds. Where a rate is set, a queue
 //! never holds more than a second of that: after a pause of all workers what had gathered in it would
 //! go out faster than the rate allows.
@@ -66,7 +66,8 @@ impl Window {
                 return (self.size - queued).max(0);
             }
             let left = (before + self.published - queued).max(0);
-            self.learn(left, elapsed, queued == 0 && self.published > 0);
+            let was_full = before + self.published >= self.size;
+            self.learn(left, elapsed, queued == 0 && was_full);
         }
         self.before = Some((queued, now));
         self.published = 0;
@@ -123,6 +124,16 @@ mod tests {
     fn a_fast_relay_has_about_a_second_of_work_in_its_queue() {
         let size = window_at(7_000.0);
         assert!((5_000..=14_000).contains(&size), "{size}");
+    }
+
+    #[test]
+    fn a_window_that_was_never_full_does_not_grow_because_the_queue_runs_dry() {
+        let (mut window, start) = (Window::new(None), Instant::now());
+        for step in 1..100_u32 {
+            window.room(0, start + Duration::from_millis(500) * step);
+            window.add(50);
+        }
+        assert_eq!(window.size, LEAST);
     }
 
     #[test]
