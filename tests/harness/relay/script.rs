@@ -300,8 +300,9 @@ pub struct Script {
     pub size: usize,
     /// What it remembers of each mail.
     pub keep: Keep,
-    /// Whether it answers slowly to clients whose recipients it refuses: after ten refusals on a connection each
-    /// takes a second, after twenty it hangs up. Postfix's defaults.
+    /// Whether it answers slowly to clients whose recipients it refuses: after ten refusals on a connection without
+    /// a mail that it took each takes a second, after twenty it hangs up. Postfix's defaults
+    /// (`smtpd_soft_error_limit` and `smtpd_hard_error_limit`, postconf(5)).
     pub punishes_errors: bool,
 }
 

@@ -226,6 +226,9 @@ impl Session {
             self.limited(manner, Step::Dot)
         };
         let kept = matches!(manner, Manner::HangUp { kept: true }) || manner.is_positive();
+        if kept {
+            self.refusals = 0;
+        }
         let mut outcome = self.outcome(Step::Dot, manner.reply(Step::Dot), kept);
         if self.relay.script.keep != Keep::Counts {
             outcome.message = Some(without_doubled_dots(self.wire.bytes(message)).into());
