@@ -1,4 +1,4 @@
-//! Callers take turns: nobody's mail waits for all that somebody else's program has asked for.
+//! Callers take turns: one caller's email does not wait for everything that another one asked for.
 
 use crate::json;
 use harness::World;
@@ -11,8 +11,8 @@ const BATCHES: i32 = 20_000;
 /// Recipients of its large batch.
 const PEOPLE: usize = 3_000;
 
-/// Somebody's resend goes out within this time, on a machine that does much else; it would take a minute
-/// behind the program's mails.
+/// A resend goes out within this time, on a machine that does much else; it would take a minute behind the
+/// program's mails.
 const SOON: Duration = Duration::from_secs(5);
 
 /// As if a program had asked for an invite for one person after the other.

@@ -232,18 +232,18 @@ impl Life {
     /// is due at once.
     fn take_back(&mut self, chosen: impl Fn(BatchState) -> bool) {
         for (at, delivery) in self.deliveries.iter_mut().enumerate() {
-            if self.is_finished[batch_of(at)] || !chosen(self.batches[batch_of(at)]) {
+            let is_open = !self.is_finished[batch_of(at)] && chosen(self.batches[batch_of(at)]);
+            if !is_open || delivery.shown_state() != Queued {
                 continue;
             }
             if delivery.range.take().is_some() {
                 delivery.is_passed = false;
-                self.answer.push(Waiting);
             }
             if delivery.state == Queued {
                 delivery.state = if delivery.attempt == 0 { Waiting } else { Retrying };
                 put_off(delivery, true);
-                self.answer.push(delivery.state);
             }
+            self.answer.push(delivery.state);
         }
     }
 

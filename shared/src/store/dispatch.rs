@@ -143,8 +143,9 @@ pub async fn queued(db: &Db, lane: Lane) -> StoreResult<i64> {
     Ok(within(counting.fetch_one(db)).await?.n)
 }
 
-/// Up to `most` due deliveries of a lane. Callers take turns, and so do the batches of each: nobody
-/// waits behind somebody else's hundred thousand. Reads as much for one open batch as for ten thousand.
+/// Up to `most` due deliveries of a lane. Callers take turns, and so do the batches of each, so that one
+/// email does not wait behind another caller's hundred thousand. Reads as much for ten thousand open
+/// batches as for one.
 pub async fn due(db: &Db, lane: Lane, most: i64, served: &LastServed) -> StoreResult<DueRound> {
     let reading = sqlx::query_file!(
         "src/store/due.sql",
@@ -203,8 +204,8 @@ async fn mark_once(db: &Db, turn: Turn, round: &Round<'_>, lease: Duration) -> S
     }
     mark_retries(&mut transaction, round, lease).await?;
     put_off(&mut transaction, round).await?;
-    // Whoever puts off an attempt at this moment either is seen by the last statement, or waits for
-    // this lock and notes it afterwards. Deliveries are locked before, as everywhere else.
+    // An attempt that is put off at this moment is either seen by the last statement, or waits for
+    // this lock and is noted afterwards. Deliveries are locked before, as everywhere else.
     let locking = sqlx::query!(
         "select batch_id from batch_progress where batch_id = any($1) order by batch_id for no key update",
         &round.batches,

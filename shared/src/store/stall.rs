@@ -144,8 +144,12 @@ async fn waiting(db: &Db) -> StoreResult<i64> {
                where finished_at is null and (state = 'running' or (state = 'held' and start_at <= now()))
            )
            select least(coalesce(sum(count), 0), $1::bigint)::bigint as "n!"
-           from open join batch_states s on s.batch_id = open.id
-           where s.state in ('waiting', 'queued', 'retrying')"#,
+           from open
+           cross join lateral (
+               select count from batch_states
+               where batch_id = open.id and state in ('waiting', 'queued', 'retrying')
+               offset 0
+           ) owed"#,
         COUNTED_MOST + 1,
     );
     Ok(within(counting.fetch_one(db)).await?.n)

@@ -51,34 +51,23 @@ pub async fn start_held(db: &Db, turn: Turn) -> StoreResult<u64> {
 /// Makes everything in the queues due again: after a new connection nothing proves that the
 /// broker still has it, and a copy too many is dropped by the claim.
 pub async fn requeue_all(db: &Db, turn: Turn) -> StoreResult<u64> {
-    let requeueing = || async {
-        let requeueing = sqlx::query!(
-            r#"with turn as materialized (
-                   select from dispatcher where epoch = $1 for share
-               ), forgotten as (
-                   delete from published_ranges where exists (select from turn) returning batch_id, after_id
-               ), rewound as (
-                   update batch_progress p set published_through = f.after_id, has_more = true
-                   from (
-                       select batch_id, (array_agg(after_id order by after_id))[1] as after_id
-                       from forgotten group by batch_id
-                   ) f
-                   where p.batch_id = f.batch_id
-                   returning p.batch_id
-               ), retried as (
-                   update deliveries
-                   set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
-                       moved_at = now(), retry_at = now()
-                   where exists (select from turn) and state::text = 'queued' and retry_at is not null
-                     and batch_id = any(array(select batch_id from batch_progress where next_retry_at is not null))
-                   returning id
-               )
-               select (select count(*) from rewound) + (select count(*) from retried) as "n!""#,
-            turn.epoch,
-        );
-        within(requeueing.fetch_one(db)).await
+    take_back_from(db, Some(turn), false).await
+}
+
+/// Takes back what was published of batches that are paused. Its jobs are dropped by the workers. The
+/// dispatcher calls it too, for what it was publishing at the moment of the pause.
+pub async fn take_back(db: &Db) -> StoreResult<u64> {
+    take_back_from(db, None, true).await
+}
+
+/// Sets cursors back to before what was published and not claimed, and makes later attempts due.
+async fn take_back_from(db: &Db, turn: Option<Turn>, only_paused: bool) -> StoreResult<u64> {
+    let taking = || async {
+        let epoch = turn.map(|turn| turn.epoch);
+        let taking = sqlx::query_file!("src/store/take_back.sql", epoch, only_paused);
+        within(taking.fetch_one(db)).await
     };
-    Ok(u64::try_from(despite_deadlocks(requeueing).await?.n).unwrap_or_default())
+    Ok(u64::try_from(despite_deadlocks(taking).await?.n).unwrap_or_default())
 }
 
 /// Makes first attempts due again whose jobs were published longer ago than `lease` and that no worker
@@ -121,46 +110,7 @@ pub async fn forget_ranges(db: &Db, turn: Turn) -> StoreResult<u64> {
     Ok(within(forgetting.execute(db)).await?.rows_affected())
 }
 
-/// Takes back what was published of batches that are paused. Its jobs are dropped by the workers. The
-/// dispatcher calls it too, for what it was publishing at the moment of the pause.
-pub async fn take_back(db: &Db) -> StoreResult<u64> {
-    let taking = || async {
-        let taking = sqlx::query!(
-            r#"with paused as materialized (
-                   select p.batch_id,
-                          exists (
-                              select from batch_states s where s.batch_id = p.batch_id and s.state = 'queued'
-                          ) as has_queued
-                   from batches b join batch_progress p on p.batch_id = b.id
-                   where b.finished_at is null and b.state = 'paused'
-               ), forgotten as (
-                   delete from published_ranges
-                   where batch_id in (select batch_id from paused)
-                   returning batch_id, after_id
-               ), rewound as (
-                   update batch_progress p set published_through = f.after_id, has_more = true
-                   from (
-                       select batch_id, (array_agg(after_id order by after_id))[1] as after_id
-                       from forgotten group by batch_id
-                   ) f
-                   where p.batch_id = f.batch_id
-                   returning p.batch_id
-               ), retried as (
-                   update deliveries
-                   set state = case when attempt = 0 then 'waiting' else 'retrying' end::delivery_state,
-                       moved_at = now(), retry_at = now()
-                   where state::text = 'queued' and retry_at is not null
-                     and batch_id = any(array(select batch_id from paused where has_queued))
-                   returning id
-               )
-               select (select count(*) from rewound) + (select count(*) from retried) as "n!""#,
-        );
-        within(taking.fetch_one(db)).await
-    };
-    Ok(u64::try_from(despite_deadlocks(taking).await?.n).unwrap_or_default())
-}
-
-/// Ends attempts whose worker vanished: nobody knows how far it came, so they are unsure, and the
+/// Ends attempts whose worker vanished. How far they came is unknown, so they are unsure, and the
 /// delivery is due again at once. Past `attempts_most` attempts it has failed instead.
 pub async fn end_vanished(db: &Db, turn: Turn, attempts_most: i32) -> StoreResult<u64> {
     let ending = || async {

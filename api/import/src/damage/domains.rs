@@ -83,7 +83,7 @@ pub(crate) fn find(address: &EmailAddress) -> Option<Damage> {
     if UNREAD.contains(&local.as_str()) {
         return Some(Damage::new(
             "unread_address",
-            "Nobody reads mail to this address – write the person's own address",
+            "Mail to this address is not read – use the person's own address",
         ));
     }
     SHARED.contains(&local.as_str()).then(|| {
