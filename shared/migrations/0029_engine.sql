@@ -5,8 +5,8 @@
 do $$
 begin
     if exists (select from deliveries where state = 'sending' and lease_until > now()) then
-        raise exception 'workers of the release before are sending'
-            using hint = 'Stop all workers, then migrate. What a killed one was sending is free after BECKON_LEASE.';
+        raise exception 'workers of the release before are sending; stop all workers, then migrate (after BECKON_LEASE '
+            'if one was killed)';
     end if;
 end
 $$;
@@ -17,6 +17,7 @@ alter table deliveries add column retry_at timestamptz;
 -- When something last went wrong with it; what an administrator reads, newest first.
 alter table deliveries add column trouble_at timestamptz;
 
+alter table deliveries drop constraint deliveries_check, drop constraint deliveries_check1;
 update deliveries
 set retry_at = case
         when state = 'queued' then now()
@@ -50,8 +51,6 @@ create index deliveries_trouble on deliveries (batch_id, trouble_at desc, id des
 create index deliveries_failed on deliveries (user_id, id) where trouble_at is not null;
 
 alter table deliveries
-    drop constraint deliveries_check,
-    drop constraint deliveries_check1,
     drop column due_at,
     drop column lease_until,
     -- After a claim has run out, its token stays until the next claim, so that a late outcome still counts.
