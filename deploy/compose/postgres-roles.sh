@@ -1,5 +1,5 @@
 #!/bin/sh
-# Postgres' image runs this once, when it has made the database. A changed password is changed here by hand.
+# The Postgres image runs this once, after creating the database. Later password changes are made by hand.
 set -eu
 psql --no-psqlrc --quiet --username="$POSTGRES_USER" --dbname="$POSTGRES_DB" \
     --set=owner_password="$(cat /run/secrets/postgres_owner_password)" \

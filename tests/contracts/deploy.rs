@@ -161,7 +161,7 @@ fn every_port_and_page_that_deploy_asks_is_there() {
             "\n    BECKON_PROBES_LISTEN=0.0.0.0:",
             &worker,
         ),
-        ("deploy/docker/Dockerfile", "say BECKON_PROBES_LISTEN=0.0.0.0:", &probes),
+        ("deploy/docker/Dockerfile", "set BECKON_PROBES_LISTEN=0.0.0.0:", &probes),
         ("deploy/compose/compose.yaml", "BECKON_PROBES_LISTEN: 0.0.0.0:", &probes),
         ("deploy/compose/compose.yaml", "ports: [\"127.0.0.1:8080:", &api),
         ("deploy/k8s/base/api.yaml", "{ name: http, containerPort: ", &api),
