@@ -2,8 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use reqwest::Url;
@@ -27,7 +27,8 @@ const SLICE_PAUSE: Duration = Duration::from_millis(1);
 #[derive(Debug)]
 pub struct FaultProxy {
     port: Port,
-    upstream: SocketAddr,
+    /// Where connections lead that are taken from now on.
+    upstream: Arc<Mutex<SocketAddr>>,
     rules: watch::Sender<Rules>,
     connections: Arc<AtomicUsize>,
     listening: tokio::sync::Mutex<Option<JoinHandle<()>>>,
@@ -66,7 +67,7 @@ impl FaultProxy {
         let listener = port.listen().await?;
         let proxy = Self {
             port,
-            upstream,
+            upstream: Arc::new(Mutex::new(upstream)),
             rules: watch::Sender::default(),
             connections: Arc::default(),
             listening: tokio::sync::Mutex::default(),
@@ -98,6 +99,12 @@ impl FaultProxy {
         url.set_host(Some("127.0.0.1")).map_err(|_| failed())?;
         url.set_port(Some(self.port.number())).map_err(|()| failed())?;
         Ok(url.into())
+    }
+
+    /// Leads connections to another server from now on, as a name or a virtual IP does that moves. Those that are
+    /// open stay where they are.
+    pub fn lead_to(&self, upstream: SocketAddr) {
+        *locked(&self.upstream) = upstream;
     }
 
     /// How many connections were taken.
@@ -198,7 +205,7 @@ impl FaultProxy {
 
     fn listen(&self, listener: TcpListener) -> JoinHandle<()> {
         let rules = self.rules.subscribe();
-        let (upstream, connections) = (self.upstream, Arc::clone(&self.connections));
+        let (upstream, connections) = (Arc::clone(&self.upstream), Arc::clone(&self.connections));
         tokio::spawn(async move {
             loop {
                 let Ok((client, _)) = listener.accept().await else {
@@ -207,6 +214,7 @@ impl FaultProxy {
                     continue;
                 };
                 let number = connections.fetch_add(1, Ordering::Relaxed) + 1;
+                let upstream = *locked(&upstream);
                 tokio::spawn(connect(client, upstream, rules.clone(), number));
             }
         })
@@ -274,6 +282,10 @@ async fn connect(mut client: TcpStream, upstream: SocketAddr, rules: watch::Rece
     if is_reset {
         let _ = (client.set_zero_linger(), server.set_zero_linger());
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Carries one direction of a connection, of this number, to its end.

@@ -1,16 +1,20 @@
 //! What the promises are tried out with: servers, a relay, faults, a browser, and the world they make up.
 #![expect(clippy::panic, reason = "a promise that does not hold ends the test that asked")]
 
+pub mod broker_cluster;
 pub mod browser;
 pub mod clock;
 pub mod collector;
 pub mod error;
 pub mod faults;
 pub mod installed;
+pub mod pooler;
 pub mod ports;
 pub mod program;
 pub mod prometheus;
 pub mod relay;
+pub mod replicated;
+pub mod server_user;
 pub mod stack;
 pub mod world;
 

@@ -14,11 +14,11 @@ use crate::error::{HarnessError, Result};
 
 /// Holds a program on a leash: when the pipe to the harness closes, for whatever reason, the
 /// program is killed, and then whatever it has started. `$1` is the file for its process id, `$2`
-/// for its exit code, `$3` its log.
+/// for its exit code, `$3` its log, `$4` what kills it.
 const LEASH: &str = r#"
 trap '' INT TERM HUP PIPE QUIT
-pid_file=$1 exit_file=$2 log=$3
-shift 3
+pid_file=$1 exit_file=$2 log=$3 signal=$4
+shift 4
 (
     trap - INT TERM HUP PIPE QUIT
     sh -c 'echo $$ >"$0.new" && mv "$0.new" "$0" && exec "$@"' "$pid_file" "$@" </dev/null >>"$log" 2>&1
@@ -29,7 +29,7 @@ until [ -e "$pid_file" ] || [ -e "$exit_file" ] || [ "$left" = 0 ]; do left=$((l
 # Read now: the folder may be gone before the pipe is closed.
 pid=$(cat "$pid_file" 2>/dev/null)
 cat >/dev/null
-if [ -n "$pid" ] && kill -0 "$running" 2>/dev/null; then kill -s KILL "$pid" 2>/dev/null; fi
+if [ -n "$pid" ] && kill -0 "$running" 2>/dev/null; then kill -s "$signal" "$pid" 2>/dev/null; fi
 wait
 # The leash leads a process group of its own, in which all that the program started is; a browser
 # does not end with its driver. The leash itself ends here too.
@@ -83,6 +83,22 @@ impl Program {
         arguments: &[&str],
         settings: &[(String, String)],
     ) -> Result<Self> {
+        Self::start_ended_by("KILL", path, (folder, name), arguments, settings).await
+    }
+
+    /// Starts any program that a signal of this name ends at once. Postgres leaves memory behind after SIGKILL
+    /// and not after SIGQUIT.
+    ///
+    /// # Errors
+    ///
+    /// When the system starts nothing.
+    pub(crate) async fn start_ended_by(
+        signal: &str,
+        path: &Path,
+        (folder, name): (&Path, &str),
+        arguments: &[&str],
+        settings: &[(String, String)],
+    ) -> Result<Self> {
         let file = |ending: &str| folder.join(format!("{name}.{ending}"));
         let (pid_file, exit_file, log) = (file("pid"), file("exit"), file("log"));
         for old in [&pid_file, &exit_file] {
@@ -92,6 +108,7 @@ impl Program {
         command
             .args(["-c", LEASH, "beckon-leash"])
             .args([&pid_file, &exit_file, &log])
+            .arg(signal)
             .arg(path)
             .args(arguments)
             .env_clear()

@@ -144,7 +144,7 @@ fn config(targets: Targets, rules: &Path) -> String {
          - job_name: beckon-worker\n  static_configs: [{{ targets: ['{worker}'] }}]\n\
          - job_name: rabbitmq\n  static_configs: [{{ targets: ['{broker}'] }}]\n\
          - job_name: rabbitmq-queues\n  metrics_path: /metrics/detailed\n  \
-           params: {{ family: [queue_coarse_metrics, queue_consumer_count] }}\n  \
+           params: {{ family: [queue_coarse_metrics, queue_consumer_count, ra_metrics] }}\n  \
            static_configs: [{{ targets: ['{broker}'] }}]\n"
     )
 }

@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
 pub use self::broker::SHIPPED_POLICIES;
+pub(crate) use self::broker::{SHIPPED_CONFIGURATION, greets};
 use self::keeper::Keeper;
 use self::programs::Programs;
 use crate::error::{HarnessError, Result};

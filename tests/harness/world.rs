@@ -145,8 +145,14 @@ impl World {
             Some(turn)
         };
         let name = format!("beckon_{}", Uuid::new_v4().simple());
-        let database_url = stack.create_database(&name, None).await?;
-        let amqp_url = stack.create_vhost(&name).await?;
+        let database_url = match &setup.database_url {
+            Some(url) => url.clone(),
+            None => stack.create_database(&name, None).await?,
+        };
+        let amqp_url = match &setup.amqp_url {
+            Some(urls) => urls.clone(),
+            None => stack.create_vhost(&name).await?,
+        };
         let relay = Relay::start(setup.relay.clone()).await?;
         let (port, probes_port) = (Port::claim()?, Port::claim()?);
         let settings = setup::usual_settings(&database_url, &amqp_url);

@@ -23,7 +23,7 @@ pub(super) const DURABLE: &[&str] = &[];
 /// The policies that operators load into their broker.
 pub const SHIPPED_POLICIES: &str = include_str!("../../../deploy/rabbitmq/definitions.json");
 /// The broker's settings that they run it with.
-const SHIPPED_CONFIGURATION: &str = include_str!("../../../deploy/rabbitmq/rabbitmq.conf");
+pub(crate) const SHIPPED_CONFIGURATION: &str = include_str!("../../../deploy/rabbitmq/rabbitmq.conf");
 
 /// Memory above which the broker stops publishers; more than it needs, less than the machine has.
 const MEMORY: &str = "1GB";
@@ -269,7 +269,7 @@ fn accepted(status: StatusCode, otherwise: &str) -> Result<()> {
 }
 
 /// Whether a broker at this address speaks AMQP.
-async fn greets(address: SocketAddr) -> bool {
+pub(crate) async fn greets(address: SocketAddr) -> bool {
     let greeting = async {
         let mut stream = TcpStream::connect(address).await?;
         stream.write_all(PROTOCOL_HEADER).await?;

@@ -19,6 +19,10 @@ pub struct Setup {
     pub worker: Vec<(String, String)>,
     /// Whether Postgres and `RabbitMQ` are this world's alone, so that it may stop and wipe them.
     pub own_stack: bool,
+    /// Postgres's address, if the world is not to have a database of its own on the stack.
+    pub database_url: Option<String>,
+    /// RabbitMQ's addresses, if the world is not to have a virtual host of its own on the stack.
+    pub amqp_url: Option<String>,
     /// Where the programs of another release are, if they are to run and not this workspace's.
     pub programs: Option<PathBuf>,
 }
@@ -31,6 +35,8 @@ impl Default for Setup {
             api: Vec::new(),
             worker: Vec::new(),
             own_stack: false,
+            database_url: None,
+            amqp_url: None,
             programs: None,
         }
     }
@@ -55,6 +61,20 @@ impl Setup {
     #[must_use]
     pub const fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
+        self
+    }
+
+    /// On this database, which somebody else made.
+    #[must_use]
+    pub fn on_database(mut self, url: &str) -> Self {
+        self.database_url = Some(url.to_owned());
+        self
+    }
+
+    /// With these brokers, which somebody else started.
+    #[must_use]
+    pub fn on_brokers(mut self, urls: &str) -> Self {
+        self.amqp_url = Some(urls.to_owned());
         self
     }
 

@@ -1,0 +1,90 @@
+//! A `PgBouncer` in front of a database.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use reqwest::Url;
+use tokio::net::TcpStream;
+
+use crate::error::{HarnessError, Result};
+use crate::installed::path_of;
+use crate::ports::Port;
+use crate::program::Program;
+use crate::server_user::{give_to_servers, not_as_root};
+
+/// How long it may take to listen.
+const START: Duration = Duration::from_secs(20);
+
+/// A running `PgBouncer`. Dropping it ends it.
+#[derive(Debug)]
+pub struct Pooler {
+    program: Program,
+    port: Port,
+    _folder: tempfile::TempDir,
+}
+
+impl Pooler {
+    /// Starts one in front of the server that this URL names, in this mode: `session`, `transaction`, `statement`.
+    ///
+    /// # Errors
+    ///
+    /// When it is not installed (`deploy/setup --tests`) or does not come up.
+    pub async fn start(mode: &str, database_url: &str) -> Result<Self> {
+        let failed = |e: std::io::Error| HarnessError::because("could not set PgBouncer up", e);
+        let server = Url::parse(database_url).map_err(|e| HarnessError::because("could not read a URL", e))?;
+        let (host, port) = (server.host_str().unwrap_or_default(), server.port().unwrap_or(5432));
+        let folder = tempfile::tempdir().map_err(failed)?;
+        give_to_servers(folder.path())?;
+        let listen = Port::claim()?;
+        let settings = format!(
+            "[databases]\n* = host={host} port={port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {}\n\
+             unix_socket_dir =\nauth_type = any\npool_mode = {mode}\nmax_client_conn = 300\ndefault_pool_size = 60\n\
+             server_login_retry = 1\n",
+            listen.number()
+        );
+        let file = folder.path().join("pgbouncer.ini");
+        // auth_type any logs everybody in as one user.
+        let settings = settings.replace("port=", "user=postgres port=");
+        std::fs::write(&file, settings).map_err(failed)?;
+        let program = path_of("PGBOUNCER").await?;
+        let started = not_as_root(&program, &[&file.display().to_string()])?;
+        let arguments: Vec<&str> = started.arguments.iter().map(String::as_str).collect();
+        let program = Program::start_at(&started.path, folder.path(), "pgbouncer", &arguments, &[]).await?;
+        let pooler = Self {
+            program,
+            port: listen,
+            _folder: folder,
+        };
+        pooler.listening().await?;
+        Ok(pooler)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.port.address()
+    }
+
+    /// This URL, leading through the pooler.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn url(&self, direct: &str) -> Result<String> {
+        let failed = || HarnessError::new(format!("could not lead {direct} through the pooler"));
+        let mut url = Url::parse(direct).map_err(|_| failed())?;
+        url.set_port(Some(self.port.number())).map_err(|()| failed())?;
+        Ok(url.into())
+    }
+
+    async fn listening(&self) -> Result<()> {
+        let deadline = Instant::now() + START;
+        while TcpStream::connect(self.address()).await.is_err() {
+            if self.program.exit_code().is_some() || Instant::now() > deadline {
+                let tail = self.program.log_tail();
+                return Err(HarnessError::new(format!("PgBouncer did not come up:\n{tail}")));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+}
