@@ -50,7 +50,7 @@ impl Seen {
 
     /// Whether this is what was found before, but for how fast it goes.
     fn is_same(&self, before: &Self) -> bool {
-        self.view == before.view && self.tally.alike == before.tally.alike
+        self.view == before.view && self.tally.alike == before.tally.alike && self.tally.domains == before.tally.domains
     }
 }
 

@@ -99,3 +99,26 @@ async fn whoever_is_signed_out_meanwhile_is_asked_who_they_are() {
     assert_eq!(browser.heading().await, "Sign in");
     world.end().await;
 }
+
+#[tokio::test]
+async fn retries_are_shown_by_recipient_domain() {
+    let world = World::with(Setup::default().worker_setting("BECKON_RETRY_FIRST", "1h")).await;
+    let browser = Browser::start(browser::Setup::default()).await;
+    browser.sign_in(&world).await;
+    let people = ["451+ada@slow.example", "451+ben@slow.example", "451+cleo@other.example"];
+    for person in people {
+        world.person(person).await;
+    }
+    let batch = world.invite(json!({ "emails": people })).await;
+    world.until(batch, "retrying", 3).await;
+
+    go(&browser, &world, &format!("/console/batches/{batch}")).await;
+    browser.sees("Retries by recipient domain").await;
+    let rows = "return [...document.querySelectorAll('[aria-labelledby=domains] tbody tr')]
+        .map(row => [row.querySelector('th').firstChild.textContent, row.querySelector('td').firstChild.textContent])";
+
+    // A single recipient is no domain in trouble.
+    assert_eq!(browser.run(rows).await, json!([["slow.example", "2"]]));
+    browser.assert_sound().await;
+    world.end().await;
+}

@@ -94,6 +94,7 @@ pub(crate) async fn settle(
         delivery: claim.delivery,
         attempt: claim.attempt,
         token,
+        began_at: claim.claimed_at,
         ending,
         phase: "connect",
         code: None,

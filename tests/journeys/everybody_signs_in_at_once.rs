@@ -20,9 +20,7 @@ const STRANGERS: u64 = 12;
 #[tokio::test]
 async fn memory_is_bounded_and_people_get_in() {
     let threads = THREADS.to_string();
-    let setup = Setup::default()
-        .api_setting("BECKON_HASH_THREADS", &threads)
-        .worker_setting("BECKON_HASH_THREADS", &threads);
+    let setup = Setup::default().api_setting("BECKON_HASH_THREADS", &threads);
     let world = World::with(setup).await;
     let import = world.people(30).await;
     world.person("ada@example.com").await;

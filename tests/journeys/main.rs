@@ -22,6 +22,7 @@ mod a_large_body_breaks_off;
 mod a_letter_is_tried_out;
 mod a_list_is_read_in_pages;
 mod a_log_names_nobody;
+mod a_mail_costs_no_more;
 mod a_mail_given_back_at_once_is_not_lost;
 mod a_mail_is_given_up;
 mod a_mail_is_late;

@@ -23,6 +23,7 @@ async fn both_are_settled_in_one_group() {
             delivery: claim.delivery,
             attempt: claim.attempt,
             token,
+            began_at: claim.claimed_at,
             ending: Ending::Sent {
                 password_lifetime: None,
             },

@@ -157,6 +157,7 @@ impl Ledger {
             delivery: self.deliveries[job.delivery],
             attempt: job.attempt,
             token: self.tokens[claim],
+            began_at: time::OffsetDateTime::now_utc(),
             ending: match outcome {
                 Outcome::Accepted => Ending::Sent {
                     password_lifetime: None,

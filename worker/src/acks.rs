@@ -13,9 +13,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tracing::debug;
 
-/// How many ended jobs may wait behind a slow one. A crash repeats at most these, and the claim
-/// drops them.
-const WAITING_MOST: usize = 64;
+/// How many ended jobs may wait behind a slow one: more than are in hand at once, whose order is none. A
+/// crash repeats at most these, and the claim drops them.
+const WAITING_MOST: usize = 1_024;
 
 /// How long they may wait.
 const PACE: Duration = Duration::from_millis(500);
@@ -62,12 +62,12 @@ impl Acks {
             let mut pace = tokio::time::interval(PACE);
             pace.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
             loop {
-                let impatient = tokio::select! {
-                    count = arriving.recv_many(&mut group, 256) => count == 0,
-                    _ = pace.tick() => true,
+                let waits = tokio::select! {
+                    count = arriving.recv_many(&mut group, 256) => if count == 0 { Waits::NoLonger } else { Waits::ForMore },
+                    _ = pace.tick() => Waits::ForOneTick,
                 };
-                let is_over = impatient && group.is_empty() && arriving.is_closed() && arriving.is_empty();
-                let told = tell(&acknowledger, &mut ledger, &mut group, impatient).await;
+                let is_over = matches!(waits, Waits::NoLonger);
+                let told = tell(&acknowledger, &mut ledger, &mut group, waits).await;
                 if let Err(fault) = &told {
                     debug!(error = %fault, "Jobs stay unacknowledged and come again");
                 }
@@ -95,7 +95,7 @@ async fn tell(
     acknowledger: &Acknowledger,
     ledger: &mut Ledger,
     group: &mut Vec<Ended>,
-    impatient: bool,
+    waits: Waits,
 ) -> Result<(), QueueError> {
     for ended in group.drain(..) {
         match ended {
@@ -106,11 +106,22 @@ async fn tell(
             }
         }
     }
-    for ack in ledger.acknowledge(impatient) {
+    for ack in ledger.acknowledge(waits) {
         acknowledger.done(ack.tag, ack.and_before).await?;
         reach(Point::JobAcknowledged);
     }
     Ok(())
+}
+
+/// How long a job that has ended waits for those before it.
+#[derive(Clone, Copy)]
+enum Waits {
+    /// As long as there is room.
+    ForMore,
+    /// From one tick to the next.
+    ForOneTick,
+    /// Nothing more comes.
+    NoLonger,
 }
 
 /// One acknowledgement.
@@ -125,8 +136,10 @@ struct Ack {
 struct Ledger {
     /// Everything up to this number is acknowledged.
     through: u64,
-    /// Ended, above `through`, not acknowledged.
+    /// Ended, above `through`, not acknowledged,
     waiting: BTreeSet<u64>,
+    /// and those of them that had ended at the last tick.
+    waited: BTreeSet<u64>,
     /// Acknowledged alone, above `through`.
     alone: Ranges,
 }
@@ -141,7 +154,7 @@ impl Ledger {
         self.alone.insert(tag);
     }
 
-    fn acknowledge(&mut self, impatient: bool) -> Vec<Ack> {
+    fn acknowledge(&mut self, waits: Waits) -> Vec<Ack> {
         let mut acks = Vec::new();
         let before = self.through;
         let mut last_waiting = None;
@@ -162,11 +175,20 @@ impl Ledger {
                 and_before: tag > before + 1,
             });
         }
-        if impatient || self.waiting.len() > WAITING_MOST {
-            for tag in std::mem::take(&mut self.waiting) {
-                acks.push(Ack { tag, and_before: false });
-                self.alone.insert(tag);
+        let overdue = match waits {
+            Waits::NoLonger => std::mem::take(&mut self.waiting),
+            Waits::ForMore if self.waiting.len() > WAITING_MOST => std::mem::take(&mut self.waiting),
+            Waits::ForMore => return acks,
+            Waits::ForOneTick => {
+                let overdue = self.waited.intersection(&self.waiting).copied().collect();
+                self.waiting = &self.waiting - &overdue;
+                self.waited.clone_from(&self.waiting);
+                overdue
             }
+        };
+        for tag in overdue {
+            acks.push(Ack { tag, and_before: false });
+            self.alone.insert(tag);
         }
         acks
     }
@@ -201,12 +223,12 @@ impl Ranges {
 mod tests {
     use super::*;
 
-    fn all_at_once(ledger: &mut Ledger, tags: &[u64], impatient: bool) -> Vec<(u64, bool)> {
+    fn all_at_once(ledger: &mut Ledger, tags: &[u64], waits: Waits) -> Vec<(u64, bool)> {
         for tag in tags {
             ledger.end(*tag);
         }
         ledger
-            .acknowledge(impatient)
+            .acknowledge(waits)
             .into_iter()
             .map(|ack| (ack.tag, ack.and_before))
             .collect()
@@ -215,19 +237,23 @@ mod tests {
     #[test]
     fn jobs_that_end_in_order_share_one_acknowledgement() {
         let mut ledger = Ledger::default();
-        assert_eq!(all_at_once(&mut ledger, &[1, 2, 3], false), [(3, true)]);
-        assert_eq!(all_at_once(&mut ledger, &[4], false), [(4, false)]);
+        assert_eq!(all_at_once(&mut ledger, &[1, 2, 3], Waits::ForMore), [(3, true)]);
+        assert_eq!(all_at_once(&mut ledger, &[4], Waits::ForMore), [(4, false)]);
     }
 
     #[test]
     fn a_slow_job_holds_the_others_up_only_for_a_while() {
         let mut ledger = Ledger::default();
-        assert_eq!(all_at_once(&mut ledger, &[2, 3], false), []);
-        assert_eq!(all_at_once(&mut ledger, &[], true), [(2, false), (3, false)]);
-        assert_eq!(all_at_once(&mut ledger, &[5], false), []);
+        assert_eq!(all_at_once(&mut ledger, &[2, 3], Waits::ForMore), []);
+        assert_eq!(all_at_once(&mut ledger, &[], Waits::ForOneTick), []);
+        assert_eq!(all_at_once(&mut ledger, &[4], Waits::ForMore), []);
+        assert_eq!(
+            all_at_once(&mut ledger, &[], Waits::ForOneTick),
+            [(2, false), (3, false)]
+        );
+        assert_eq!(all_at_once(&mut ledger, &[5], Waits::ForMore), []);
         // 2 and 3 are acknowledged already; acknowledging a number twice would end the channel.
-        assert_eq!(all_at_once(&mut ledger, &[1], false), [(1, false)]);
-        assert_eq!(all_at_once(&mut ledger, &[4], false), [(5, true)]);
+        assert_eq!(all_at_once(&mut ledger, &[1], Waits::ForMore), [(5, true)]);
     }
 
     #[test]
@@ -240,11 +266,16 @@ mod tests {
             if tag == 9 {
                 ledger.is_settled(tag);
             } else {
-                acknowledged += all_at_once(&mut ledger, &[tag], tag % 50 == 0).len();
+                acknowledged += all_at_once(
+                    &mut ledger,
+                    &[tag],
+                    if tag % 50 == 0 { Waits::NoLonger } else { Waits::ForMore },
+                )
+                .len();
             }
         }
         let ranges = ledger.alone.0.clone();
-        let at_last = all_at_once(&mut ledger, &[1, 70_000], false);
+        let at_last = all_at_once(&mut ledger, &[1, 70_000], Waits::ForMore);
 
         assert_eq!(acknowledged, 200_000 - 3);
         assert_eq!(ranges, BTreeMap::from([(2, 69_999), (70_001, 200_000)]));
@@ -265,7 +296,7 @@ mod tests {
         let mut open: BTreeSet<u64> = (1..=300).collect();
         for (n, tag) in tags.iter().enumerate() {
             ledger.end(*tag);
-            for ack in ledger.acknowledge(n % 17 == 0) {
+            for ack in ledger.acknowledge(if n % 17 == 0 { Waits::NoLonger } else { Waits::ForMore }) {
                 assert!(open.remove(&ack.tag), "{} twice", ack.tag);
                 if ack.and_before {
                     open.retain(|other| *other > ack.tag);

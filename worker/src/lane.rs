@@ -25,15 +25,21 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-/// Jobs of a lane a worker may have unacknowledged. Enough to keep a fast relay busy while a
-/// group of outcomes is written; few enough that another worker finds some in the queue.
-const PREFETCH: u16 = 512;
+/// Jobs of a lane that a worker may have unacknowledged: enough for a fast relay while groups are claimed and
+/// recorded, and for the broker to send them in few large writes. That other workers find jobs too is the
+/// dispatcher's care, which publishes no more than a second's work ahead.
+const fn prefetch(lane: Lane) -> u16 {
+    match lane {
+        Lane::Interactive => 256,
+        Lane::Bulk => 2_048,
+    }
+}
 
 /// Jobs claimed in one group at most.
 const GROUP_MOST: usize = 256;
 
-/// How long bulk jobs wait for room that is worth a claim.
-const LINGER: Duration = Duration::from_millis(50);
+/// How long a job waits until there are enough, and room enough, for a group that is worth its statement.
+const LINGER: Duration = Duration::from_millis(25);
 
 /// Jobs that find no room for this long are given back.
 const STUCK_AFTER: Duration = Duration::from_secs(2);
@@ -54,6 +60,8 @@ struct Unclaimed {
     jobs: VecDeque<Work>,
     /// When one of them was last claimed, or the first came.
     moved_at: Instant,
+    /// Until when they wait for more.
+    lingers_until: Instant,
 }
 
 impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
@@ -63,7 +71,7 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
         let room = self.pipeline.mailer.room_notice(self.lane);
         let mut opened = Some(opened);
         loop {
-            let jobs = inbox.open(PREFETCH).await?;
+            let jobs = inbox.open(prefetch(self.lane)).await?;
             if let Some(opened) = opened.take() {
                 opened();
             }
@@ -77,6 +85,7 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
         let mut unclaimed = Unclaimed {
             jobs: VecDeque::new(),
             moved_at: Instant::now(),
+            lingers_until: Instant::now(),
         };
         let mut is_urgent = false;
         loop {
@@ -94,7 +103,10 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
                     }
                 }
                 () = room.notified() => {}
-                () = tokio::time::sleep(LINGER), if !unclaimed.jobs.is_empty() => is_urgent = true,
+                () = tokio::time::sleep_until(unclaimed.lingers_until), if !unclaimed.jobs.is_empty() => {
+                    is_urgent = true;
+                    unclaimed.lingers_until = Instant::now() + LINGER;
+                }
             }
         }
     }
@@ -106,6 +118,7 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
             Ok(job) => {
                 if unclaimed.jobs.is_empty() {
                     unclaimed.moved_at = Instant::now();
+                    unclaimed.lingers_until = unclaimed.moved_at + LINGER;
                 }
                 unclaimed.jobs.push_back(Work {
                     job,

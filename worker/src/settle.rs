@@ -126,22 +126,23 @@ impl Recorder {
     }
 
     async fn record(&self, outcomes: &[Outcome]) -> Vec<Recorded> {
-        if let Some(recorded) = self.record_together(outcomes).await {
+        if let Some(recorded) = self.record_together(outcomes, false).await {
             return recorded;
         }
         let mut recorded = Vec::with_capacity(outcomes.len());
         for outcome in outcomes {
-            let alone = self.record_together(std::slice::from_ref(outcome)).await;
+            // Of the group, some may have been recorded.
+            let alone = self.record_together(std::slice::from_ref(outcome), true).await;
             recorded.push(alone.and_then(|one| one.first().copied()).unwrap_or(Recorded::Unknown));
         }
         recorded
     }
 
-    /// Records outcomes in one statement; nothing when Postgres refuses it.
-    async fn record_together(&self, outcomes: &[Outcome]) -> Option<Vec<Recorded>> {
+    /// Records outcomes together; nothing when Postgres refuses them.
+    async fn record_together(&self, outcomes: &[Outcome], was_asked: bool) -> Option<Vec<Recorded>> {
         let mut delays = Delays::for_a_near_server();
         let let_go = self.leases.take_ended();
-        let mut is_repeated = false;
+        let mut is_repeated = was_asked;
         loop {
             let group = Group {
                 outcomes,

@@ -40,10 +40,6 @@ pub(super) const QUEUE_LEASE: Duration = JOB_LIFETIME.saturating_add(Duration::f
 /// How often to look without being woken: retries and scheduled batches fall due silently.
 const POLL: Duration = Duration::from_millis(500);
 
-/// While a window is full, how soon to look whether it has room again. A window holds a second of
-/// work, so a tenth of that leaves no worker idle.
-const FULL_POLL: Duration = Duration::from_millis(100);
-
 /// How soon to publish again after the broker refused jobs.
 const REFUSED_POLL: Duration = Duration::from_secs(1);
 
@@ -127,7 +123,7 @@ impl Publisher {
                     }
                     match pace {
                         Pace::More => continue,
-                        Pace::Full => FULL_POLL,
+                        Pace::Full => self.window.next_look(),
                         Pace::Limited(wait) => wait,
                         Pace::Refused => REFUSED_POLL,
                         Pace::Idle => POLL,
@@ -186,7 +182,8 @@ impl Publisher {
         self.remember(&due, &published);
         self.note(&due, &published, idle).await?;
         reach(Point::JobsMarked);
-        self.after(&published)
+        let is_full = i64::try_from(due.len()).is_ok_and(|count| count >= room) && room < ROUND_MOST;
+        self.after(&published, is_full)
     }
 
     fn last_served(&self) -> LastServed {
@@ -276,7 +273,7 @@ impl Publisher {
         rows::mark_published(&self.parts.db, self.parts.turn, &round, QUEUE_LEASE).await
     }
 
-    fn after(&self, published: &Published) -> Result<Pace, Fault> {
+    fn after(&self, published: &Published, is_full: bool) -> Result<Pace, Fault> {
         let lane = self.lane;
         if !published.returned.is_empty() {
             // The queue is gone; a new session declares it again.
@@ -290,6 +287,6 @@ impl Publisher {
             );
             return Ok(Pace::Refused);
         }
-        Ok(Pace::More)
+        Ok(if is_full { Pace::Full } else { Pace::More })
     }
 }

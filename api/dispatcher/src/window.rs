@@ -18,6 +18,13 @@ const MOST: i64 = 20_000;
 /// How much work a queue holds.
 const AHEAD: Duration = Duration::from_secs(1);
 
+/// While a window is full, how soon to look whether it has room again. A quarter of what it holds leaves
+/// no worker idle, and few large rounds cost less than many small ones.
+const FULL_POLL: Duration = Duration::from_millis(250);
+
+/// The same after a look that found the queue empty: then the window is still too small.
+const DRY_POLL: Duration = Duration::from_millis(25);
+
 /// The window of one lane.
 #[derive(Debug)]
 pub(super) struct Window {
@@ -72,6 +79,14 @@ impl Window {
         self.before = Some((queued, now));
         self.published = 0;
         (self.size - queued).max(0)
+    }
+
+    /// How soon to look again when the window is full.
+    pub(super) fn next_look(&self) -> Duration {
+        match self.before {
+            Some((0, _)) => DRY_POLL,
+            _ => FULL_POLL,
+        }
     }
 
     fn learn(&mut self, left: i64, elapsed: f64, ran_dry: bool) {

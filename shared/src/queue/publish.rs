@@ -11,6 +11,7 @@ use crate::batch::Lane;
 use crate::failpoint::{Point, reach};
 use crate::job::{Job, JobFault};
 use crate::trace::{self, TraceContext};
+use futures_util::future::try_join_all;
 use lapin::options::{BasicPublishOptions, ConfirmSelectOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
@@ -19,6 +20,10 @@ use tokio::time::Instant;
 
 /// Kept on disk by the broker.
 const PERSISTENT: u8 = 2;
+
+/// Jobs handed to the connection together. It says of each when it was written, and waiting for one after the
+/// other would make each a write of its own.
+const BURST: usize = 256;
 
 /// A job on its way to a queue.
 #[derive(Clone, Debug)]
@@ -61,8 +66,9 @@ impl Publisher {
     pub async fn publish(&mut self, round: &[Outgoing]) -> Result<Published, QueueError> {
         let deadline = Instant::now() + PATIENCE;
         let mut confirms = Vec::with_capacity(round.len());
-        for outgoing in round {
-            confirms.push(until(deadline, "publish a job", self.hand_over(outgoing)).await?);
+        for burst in round.chunks(BURST) {
+            let handed_over = try_join_all(burst.iter().map(|outgoing| self.hand_over(outgoing)));
+            confirms.extend(until(deadline, "publish a job", handed_over).await?);
         }
         reach(Point::JobsPublished);
         let mut returned = HashSet::new();

@@ -33,9 +33,14 @@ pub async fn failing(db: &Db, unknown: i64, policy: i64) -> StoreResult<Vec<Runn
         r#"select b.id as batch, b.resumed_at, f.unknown as "unknown!", f.policy as "policy!"
            from batches b
            cross join lateral (
-               select max(count) filter (where reason = 'address_unknown') as unknown,
-                      max(count) filter (where reason = 'policy') as policy
-               from batch_states where batch_id = b.id and state = 'failed'
+               select (sum(count) filter (where reason = 'address_unknown'))::bigint as unknown,
+                      (sum(count) filter (where reason = 'policy'))::bigint as policy
+               -- Not `batch_states`, which also looks at all that is queued.
+               from (
+                   select reason, count from batch_counts where batch_id = b.id and state = 'failed'
+                   union all
+                   select reason, count from count_changes where batch_id = b.id and state = 'failed'
+               ) counted
                offset 0
            ) ever
            cross join lateral (

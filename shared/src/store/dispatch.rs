@@ -215,14 +215,18 @@ async fn mark_once(db: &Db, turn: Turn, round: &Round<'_>, lease: Duration) -> S
     let refreshing = sqlx::query!(
         "update batch_progress p set has_more = now.has_more, next_retry_at = now.next_retry_at
          from (
-             select q.batch_id,
-                    exists (
-                        select from deliveries
-                        where batch_id = q.batch_id and id > q.published_through and state = 'waiting'
-                          and retry_at is null) as has_more,
+             select q.batch_id, more.id is not null as has_more,
                     (select min(retry_at) from deliveries
                      where batch_id = q.batch_id and retry_at is not null) as next_retry_at
-             from batch_progress q where q.batch_id = any($1)
+             from batch_progress q
+             left join lateral (
+                 -- As in due.sql.
+                 select id from deliveries
+                 where (batch_id, id) > (q.batch_id, q.published_through) and batch_id <= q.batch_id
+                   and id > q.published_through and state = 'waiting' and retry_at is null
+                 order by batch_id, id limit 1
+             ) more on true
+             where q.batch_id = any($1)
          ) now
          where p.batch_id = now.batch_id
            and (p.has_more, p.next_retry_at) is distinct from (now.has_more, now.next_retry_at)",

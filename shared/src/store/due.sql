@@ -1,5 +1,8 @@
 -- Callers with open batches are found by leaps through the index, so that ten thousand batches of one cost no more than
 -- one. A row without a delivery names a batch that has nothing due.
+--
+-- A batch's next deliveries are found by comparing rows: only the index on (batch_id, id) can answer that in order,
+-- whatever the planner believes about how many deliveries the batch has.
 with recursive callers as (
     (select caller from batch_progress where lane = $1 and is_running and has_more order by caller limit 1)
     union all
@@ -55,8 +58,8 @@ found as (
         (select id, attempt, retry_at, row_number() over (order by id) as n, false as is_late
          from (
              select id, attempt, retry_at from deliveries
-             where batch_id = batch.batch_id and id > batch.published_through and state = 'waiting' and retry_at is null
-               and batch.has_first
+             where (batch_id, id) > (batch.batch_id, batch.published_through) and batch_id <= batch.batch_id
+               and id > batch.published_through and state = 'waiting' and retry_at is null and batch.has_first
              order by batch_id, id limit (select deliveries from share)
          ) first_attempts)
         union all

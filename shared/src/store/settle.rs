@@ -1,7 +1,10 @@
 //! What became of attempts, written once and for good.
 
 use super::{Db, StoreResult, despite_deadlocks, within};
+use crate::delivery::DeliveryState;
+use std::collections::HashSet;
 use std::time::Duration;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// What an attempt came to.
@@ -13,6 +16,8 @@ pub struct Outcome {
     pub attempt: i32,
     /// and the token of the claim, without which nothing is written.
     pub token: Uuid,
+    /// When the attempt began.
+    pub began_at: OffsetDateTime,
     /// What follows.
     pub ending: Ending,
     /// How far the conversation came.
@@ -124,7 +129,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn of(outcomes: &[Outcome]) -> Self {
+    fn of(outcomes: &[&Outcome]) -> Self {
         let mut columns = Self::default();
         for outcome in outcomes {
             columns.ids.push(outcome.delivery);
@@ -156,7 +161,7 @@ pub struct Settled {
     /// Which.
     pub delivery: Uuid,
     /// Its state now.
-    pub state: crate::delivery::DeliveryState,
+    pub state: DeliveryState,
 }
 
 /// A group of outcomes to record.
@@ -175,13 +180,62 @@ pub struct Group<'a> {
 
 /// Settles a group of attempts. One that is missing from the answer was not ours any more: its claim had
 /// run out, and another attempt has begun or it has ended.
+///
+/// Mails that the relay has taken are recorded first, by a statement that can do nothing else; the rest by
+/// one that can do everything.
 pub async fn settle(db: &Db, group: Group<'_>) -> StoreResult<Vec<Settled>> {
-    let Group {
-        outcomes,
-        worker,
-        let_go,
-        is_repeated,
-    } = group;
+    let is_sent = |outcome: &&Outcome| !group.is_repeated && matches!(outcome.ending, Ending::Sent { .. });
+    let sent: Vec<&Outcome> = group.outcomes.iter().filter(is_sent).collect();
+    let is_all = sent.len() == group.outcomes.len();
+    let mut settled = if sent.is_empty() {
+        Vec::new()
+    } else {
+        // Claims are let go of when everything in them is recorded.
+        settle_sent(db, &sent, group.worker, if is_all { group.let_go } else { &[] }).await?
+    };
+    let done: HashSet<Uuid> = settled.iter().map(|one| one.delivery).collect();
+    let rest: Vec<&Outcome> = group
+        .outcomes
+        .iter()
+        .filter(|one| !done.contains(&one.delivery))
+        .collect();
+    if !rest.is_empty() {
+        settled.extend(settle_any(db, &rest, group).await?);
+    }
+    Ok(settled)
+}
+
+async fn settle_sent(db: &Db, sent: &[&Outcome], worker: &str, let_go: &[Uuid]) -> StoreResult<Vec<Settled>> {
+    let mut sent = sent.to_vec();
+    sent.sort_unstable_by_key(|outcome| outcome.delivery);
+    let began_at: Vec<OffsetDateTime> = sent.iter().map(|outcome| outcome.began_at).collect();
+    let columns = Columns::of(&sent);
+    let settling = || async {
+        let settling = sqlx::query_file!(
+            "src/store/settle_sent.sql",
+            &columns.ids,
+            &columns.attempts,
+            &columns.tokens,
+            &began_at,
+            &columns.times as &[Option<f64>],
+            &columns.phases,
+            &columns.codes as &[Option<i16>],
+            &columns.enhanced_codes as &[Option<String>],
+            &columns.replies,
+            worker,
+            let_go,
+        );
+        within(settling.fetch_all(db)).await
+    };
+    let rows = despite_deadlocks(settling).await?;
+    let settled = rows.into_iter().map(|row| Settled {
+        delivery: row.id,
+        state: DeliveryState::Sent,
+    });
+    Ok(settled.collect())
+}
+
+async fn settle_any(db: &Db, outcomes: &[&Outcome], group: Group<'_>) -> StoreResult<Vec<Settled>> {
     let columns = Columns::of(outcomes);
     let settling = || async {
         let settling = sqlx::query_file!(
@@ -197,20 +251,18 @@ pub async fn settle(db: &Db, group: Group<'_>) -> StoreResult<Vec<Settled>> {
             &columns.codes as &[Option<i16>],
             &columns.enhanced_codes as &[Option<String>],
             &columns.replies,
-            is_repeated,
+            group.is_repeated,
             &columns.unknown_keys as &[Option<String>],
             &columns.unknown_emails as &[Option<String>],
-            worker,
-            let_go,
+            group.worker,
+            group.let_go,
         );
         within(settling.fetch_all(db)).await
     };
     let rows = despite_deadlocks(settling).await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| Settled {
-            delivery: row.id,
-            state: row.state,
-        })
-        .collect())
+    let settled = rows.into_iter().map(|row| Settled {
+        delivery: row.id,
+        state: row.state,
+    });
+    Ok(settled.collect())
 }

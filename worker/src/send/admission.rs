@@ -45,6 +45,30 @@ struct LaneAdmissions {
     room: Arc<Notify>,
 }
 
+/// How many more mails may be claimed, and how many make a claim worth while.
+struct Room {
+    free: usize,
+    worth: usize,
+}
+
+impl Room {
+    /// Room for single mails.
+    const fn of_any_size(free: usize) -> Self {
+        Self { free, worth: 1 }
+    }
+
+    /// How many of `most` jobs to claim, at least one; or else how much room to wait for, if that is what
+    /// is missing.
+    fn claim(&self, most: usize, is_urgent: bool) -> Result<usize, Option<usize>> {
+        let needed = if is_urgent { 1 } else { self.worth };
+        match self.free {
+            free if free < needed => Err(Some(needed)),
+            _ if most < needed => Err(None),
+            free => Ok(free.min(most)),
+        }
+    }
+}
+
 /// The right to have one mail in hand, until dropped.
 pub struct Permit<S: Shipment> {
     outbox: Arc<Outbox<S>>,
@@ -98,13 +122,12 @@ impl LaneAdmissions {
 }
 
 impl<S: Shipment> State<S> {
-    /// How many more mails may be claimed, and how many make a claim worth while.
-    fn room(&mut self, lane: Lane, now: Instant) -> (usize, usize) {
+    fn room(&mut self, lane: Lane, now: Instant) -> Room {
         if self.connections.open == 0 || !self.flow.may_connect() {
-            return (0, 1);
+            return Room::of_any_size(0);
         }
         if let Some(mails) = self.flow.trial(self.admissions.in_hand(), now) {
-            return (mails.saturating_sub(self.admissions.in_hand()), 1);
+            return Room::of_any_size(mails.saturating_sub(self.admissions.in_hand()));
         }
         let connections = match lane {
             Lane::Interactive => self.flow.limit(),
@@ -112,14 +135,17 @@ impl<S: Shipment> State<S> {
         };
         let admissions = self.admissions.of(lane);
         let ahead = admissions.ahead(now);
-        let worth = match lane {
-            Lane::Interactive => 1,
-            Lane::Bulk => (ahead / 2).clamp(1, WORTH),
-        };
         let most = connections + ahead;
-        match self.flow.pace.work_in_hand(now) {
-            Some(in_hand) => (in_hand.min(most).saturating_sub(admissions.in_hand), 1),
-            None => (most.saturating_sub(admissions.in_hand), worth),
+        if let Some(in_hand) = self.flow.pace.work_in_hand(now) {
+            return Room::of_any_size(in_hand.min(most).saturating_sub(admissions.in_hand));
+        }
+        let free = most.saturating_sub(admissions.in_hand);
+        match lane {
+            Lane::Interactive => Room::of_any_size(free),
+            Lane::Bulk => Room {
+                free,
+                worth: (ahead / 2).clamp(1, WORTH),
+            },
         }
     }
 }
@@ -133,24 +159,29 @@ impl<S: Shipment> Outbox<S> {
         if self.lifecycle.is_stopping() {
             return Vec::new();
         }
-        let (room, worth) = state.room(lane, now);
-        let needed = if is_urgent { 1 } else { worth.min(most) };
-        if room < needed || most == 0 {
-            let connections = &state.connections;
-            let has_none = connections.open + connections.opening == 0;
-            state.admissions.of(lane).wanted = Some(needed);
-            if has_none && state.flow.may_connect() {
-                self.open_connection(&mut state);
+        let room = state.room(lane, now);
+        let count = match room.claim(most, is_urgent) {
+            Ok(count) => count,
+            Err(wanted) => {
+                self.wait_for_room(&mut state, lane, wanted);
+                return Vec::new();
             }
-            return Vec::new();
-        }
-        let count = room.min(most);
+        };
         state.admissions.of(lane).in_hand += count;
         let permit = || Permit {
             outbox: Arc::clone(self),
             lane,
         };
         (0..count).map(|_| permit()).collect()
+    }
+
+    fn wait_for_room(self: &Arc<Self>, state: &mut State<S>, lane: Lane, wanted: Option<usize>) {
+        state.admissions.of(lane).wanted = wanted;
+        let connections = &state.connections;
+        let has_none = connections.open + connections.opening == 0;
+        if has_none && state.flow.may_connect() {
+            self.open_connection(state);
+        }
     }
 
     /// Notified when a claim that found no room may find some.
@@ -166,7 +197,7 @@ impl<S: Shipment> Drop for Permit<S> {
         admissions.in_hand = admissions.in_hand.saturating_sub(1);
         admissions.left += 1;
         let Some(wanted) = admissions.wanted else { return };
-        if state.room(self.lane, Instant::now()).0 >= wanted {
+        if state.room(self.lane, Instant::now()).free >= wanted {
             let admissions = state.admissions.of(self.lane);
             admissions.wanted = None;
             admissions.room.notify_one();

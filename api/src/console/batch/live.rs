@@ -5,7 +5,7 @@
 //! change of it.
 
 use super::part::Look;
-use super::sums::{Figure, Group, Sums, pace, troubles};
+use super::sums::{Domain, Figure, Group, Sums, domains, pace, troubles};
 use crate::console::words::{Moment, asker, clock, counted, lasting, moment, some};
 use crate::status_words::before_resuming;
 use crate::watch::Seen;
@@ -55,6 +55,8 @@ pub(in crate::console) struct Live {
     pub(super) bar: Vec<Stripe>,
     pub(super) pace: Option<String>,
     pub(super) troubles: Vec<Group>,
+    /// Recipient domains with retries.
+    pub(super) domains: Vec<Domain>,
     /// Who paused or stopped it.
     pub(super) reason: Option<String>,
     /// How long its mails that were not tried yet are still of use, in a pause of a batch where that ends.
@@ -105,6 +107,7 @@ impl Live {
             bar: stripes(&sums),
             pace: pace(&sums, &seen.tally).filter(|_| view.state == BatchState::Running && !is_over),
             troubles: troubles(&seen.tally, view.state),
+            domains: domains(&seen.tally, view.state, now),
             reason: view.reason.as_deref().map(reason),
             time_left: view
                 .expires_after_resume_seconds

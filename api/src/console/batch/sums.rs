@@ -1,13 +1,14 @@
 //! A batch's figures as an administrator reads them: few, and they add up.
 
 use super::part::Part;
-use crate::console::words::{counted, lasting};
+use crate::console::words::{Moment, clock, counted, lasting};
 use crate::status_words::{NextStep, Status, status};
 use crate::watch::Seen;
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
 use shared::store::tally::Tally;
 use std::time::Duration;
+use time::OffsetDateTime;
 
 /// Below this, a rate says nothing yet.
 const RATE_AFTER: Duration = Duration::from_secs(5);
@@ -221,12 +222,53 @@ pub(in crate::console) fn pace(sums: &Sums, tally: &Tally) -> Option<String> {
         a_minute @ 0..600 => format!("{} a minute", counted(a_minute.max(1))),
         a_minute => format!("{} a second", counted(a_minute / 60)),
     };
+    let rate = match tally.rate_limit {
+        Some(limit) if limit >= 1.0 => {
+            format!("The mail server accepts only {} emails a second", counted(whole(limit)))
+        }
+        Some(limit) => format!(
+            "The mail server accepts only {} emails a minute",
+            counted(whole(limit * 60.0).max(1))
+        ),
+        None => rate,
+    };
     let left = match rest * lately / tally.sent_lately / 1_000 {
         0..50 => "less than a minute left".to_owned(),
         50..90 => "about a minute left".to_owned(),
         seconds => format!("about {} left", lasting(seconds)),
     };
     Some(format!("{rate}, {left}"))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a rate far below 2^52")]
+fn whole(rate: f64) -> i64 {
+    rate.round() as i64
+}
+
+/// A recipient domain with retries, as it is shown.
+#[derive(Clone, Debug)]
+pub(in crate::console) struct Domain {
+    /// Its name.
+    pub(in crate::console) name: String,
+    /// How many emails to it are being retried.
+    pub(in crate::console) count: String,
+    /// Why, in words.
+    pub(in crate::console) help: &'static str,
+    /// When the first of them is retried; none when that is due.
+    pub(in crate::console) next: Option<Moment>,
+}
+
+/// Domains with at least two retries: a single one is a recipient, whom the list shows.
+pub(in crate::console) fn domains(tally: &Tally, batch: BatchState, now: OffsetDateTime) -> Vec<Domain> {
+    let several = tally.domains.iter().filter(|domain| domain.count > 1);
+    several
+        .map(|domain| Domain {
+            name: domain.domain.clone(),
+            count: counted(domain.count),
+            help: status(DeliveryState::Retrying, domain.reason.as_deref(), batch).help,
+            next: (domain.next_at > now).then(|| clock(domain.next_at)),
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -284,6 +326,27 @@ mod tests {
         assert_eq!(paced(592, 3, 4), None);
         assert_eq!(paced(0, 0, 60), None);
         assert_eq!(paced(592, 0, 60).as_deref(), Some("None was sent in the last minute."));
+    }
+
+    #[test]
+    fn a_throttling_mail_server_is_the_reason_for_the_pace() {
+        let at = |rate_limit| {
+            let tally = Tally {
+                sent_lately: 840,
+                lately: Duration::from_mins(1),
+                rate_limit: Some(rate_limit),
+                ..Tally::default()
+            };
+            pace(&sums(8_400, 100), &tally)
+        };
+        assert_eq!(
+            at(14.2).as_deref(),
+            Some("The mail server accepts only 14 emails a second, about 10 minutes left")
+        );
+        assert_eq!(
+            at(0.5).as_deref(),
+            Some("The mail server accepts only 30 emails a minute, about 10 minutes left")
+        );
     }
 
     #[test]
