@@ -7,7 +7,7 @@ use shared::config::{EXIT_CONFIG, Faults};
 use shared::lifecycle::Lifecycle;
 use shared::{healthcheck::healthcheck, memory, telemetry};
 use std::process::ExitCode;
-use tracing::error;
+mod allocator;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -34,7 +34,7 @@ async fn main() -> ExitCode {
         Ok(code) => code,
         Err(fault) => {
             let fault = fault.explained(&database).await;
-            error!("{fault}");
+            tracing::error!("{fault}");
             ExitCode::from(fault.exit_code())
         }
     }

@@ -28,7 +28,7 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("BECKON_HOLD", &["beckon-api"]),
     ("BECKON_BRAKE_BOUNCES", &["beckon-api"]),
     ("BECKON_SMTP_CONNECTIONS", &["beckon-worker"]),
-    ("BECKON_HASH_THREADS", BOTH),
+    ("BECKON_HASH_THREADS", &["beckon-api"]),
     ("BECKON_FIRST_PASSWORD_LIFETIME", BOTH),
     ("BECKON_RESET_PASSWORD_LIFETIME", BOTH),
     ("BECKON_LOG", BOTH),

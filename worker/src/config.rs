@@ -55,9 +55,6 @@ pub struct WorkerArgs {
     /// Connections to the relay at most, for this worker
     #[arg(long, env = "BECKON_SMTP_CONNECTIONS", default_value = "20", global = true)]
     pub beckon_smtp_connections: String,
-    /// Threads that hash passwords [default: number of cores]
-    #[arg(long, env = "BECKON_HASH_THREADS", global = true)]
-    pub beckon_hash_threads: Option<String>,
     /// Where /healthz, /readyz and /metrics listen
     #[arg(long, env = "BECKON_PROBES_LISTEN", default_value = "127.0.0.1:8081", global = true)]
     pub beckon_probes_listen: String,
@@ -95,8 +92,6 @@ pub struct Settings {
     pub collector: Option<String>,
     /// What mails say about their sender.
     pub letters: LetterSettings,
-    /// Threads that hash.
-    pub hash_threads: usize,
     /// Where the probes listen.
     pub probes_listen: SocketAddr,
     /// How long a claim lasts.
@@ -131,7 +126,6 @@ impl Args {
             &worker.beckon_smtp_connections,
             whole_number(1, 1000),
         );
-        let hash_threads = worker.hash_threads(faults);
         let probes_listen = faults.read("BECKON_PROBES_LISTEN", &worker.beckon_probes_listen, listen_address);
         let lease = faults.read("BECKON_LEASE", &worker.beckon_lease, lease);
         let retries = worker.retries(faults);
@@ -145,7 +139,6 @@ impl Args {
             lifetimes: letters.as_ref()?.lifetimes,
             letters: letters?,
             mailed_password_cost: mailed_password_cost?,
-            hash_threads: hash_threads?,
             probes_listen: probes_listen?,
             lease: lease?,
             retries: retries?,
@@ -161,13 +154,6 @@ impl WorkerArgs {
         faults.read("SMTP_URL", &url?, |text| {
             RelayUrl::parse(text, allow.unwrap_or(false)).map_err(|fault| format!("cannot be used: {fault}"))
         })
-    }
-
-    fn hash_threads(&self, faults: &mut Faults) -> Option<usize> {
-        match &self.beckon_hash_threads {
-            Some(text) => faults.read("BECKON_HASH_THREADS", text, whole_number(1, 256)),
-            None => Some(std::thread::available_parallelism().map_or(1, std::num::NonZero::get)),
-        }
     }
 
     fn retries(&self, faults: &mut Faults) -> Option<Retries> {

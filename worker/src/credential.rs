@@ -10,23 +10,29 @@ use crate::claim::Held;
 use crate::metrics::WorkerMetrics;
 use crate::spans::{Step, Steps, Times};
 use futures_util::future::join_all;
+use shared::batch::Lane;
 use shared::config::Lifetimes;
 use shared::failpoint::{Point, reach};
-use shared::password::{Cost, HashPool, Password, Verifier, os_randomness};
+use shared::password::{Cost, Hasher, Password, Salt, Verifier, os_randomness};
 use shared::store::Db;
 use shared::store::credentials::{NewCredential, store};
 use shared::system_email::SystemEmailKind;
 use shared::trace::now;
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::thread::available_parallelism;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tracing::warn;
 use uuid::Uuid;
+
+/// Passwords that one task makes: at 36 µs each half a millisecond, at full cost a third of a second.
+const TASK: usize = 16;
 
 /// Why there is no password; the attempt has not begun and is given back.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialError {
-    /// The operating system gave no randomness, or no thread hashed.
+    /// The operating system gave no randomness, or no memory to hash in.
     #[error("no password could be made: {0}")]
     NotMade(String),
     /// Its verifier is not stored: the claim is lost, the mail was cancelled meanwhile, or Postgres
@@ -38,24 +44,31 @@ pub enum CredentialError {
 /// Makes passwords and stores their verifiers.
 pub struct Credentials {
     db: Db,
-    pool: HashPool,
     lifetimes: Lifetimes,
     cost: Cost,
     metrics: Arc<WorkerMetrics>,
+    /// Tasks of each lane that hash at the same time, one a core; a batch's passwords at full cost hold up no single one.
+    interactive: Semaphore,
+    bulk: Semaphore,
 }
+
+/// A password and what is stored of it.
+type Made = (Password, Verifier);
 
 /// A claimed delivery with the times of its steps.
 pub type Timed = (Held, Steps);
 
 impl Credentials {
-    /// `pool` does the hashing, at this cost.
-    pub fn new(db: Db, pool: HashPool, lifetimes: Lifetimes, cost: Cost, metrics: Arc<WorkerMetrics>) -> Self {
+    /// Hashes at this cost.
+    pub fn new(db: Db, lifetimes: Lifetimes, cost: Cost, metrics: Arc<WorkerMetrics>) -> Self {
+        let cores = available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
             db,
-            pool,
             lifetimes,
             cost,
             metrics,
+            interactive: Semaphore::new(cores),
+            bulk: Semaphore::new(cores),
         }
     }
 
@@ -68,11 +81,19 @@ impl Credentials {
     /// A password for each mail of a group that carries one, in the group's order. Those that come
     /// back work; a mail without the one it needs must not be sent.
     pub async fn make(&self, group: &mut [Timed]) -> Vec<Result<Option<Password>, CredentialError>> {
-        if !group.iter().any(|(held, _)| needs_password(held)) {
+        let count = group.iter().filter(|(held, _)| needs_password(held)).count();
+        let Some((first, _)) = group.first().filter(|_| count > 0) else {
             return group.iter().map(|_| Ok(None)).collect();
-        }
+        };
         let began = now();
-        let hashed = join_all(group.iter().map(|(held, _)| self.hash(held))).await;
+        let mut made = self.hash(first.work.lane, count).await.into_iter();
+        let hashed: Vec<Result<Option<Made>, CredentialError>> = group
+            .iter()
+            .map(|(held, _)| {
+                let made = needs_password(held).then(|| made.next());
+                made.map_or(Ok(None), |made| made.transpose())
+            })
+            .collect();
         self.note(group, Step::Hash, Times::since(began));
         reach(Point::PasswordHashed);
 
@@ -95,14 +116,25 @@ impl Credentials {
         made.collect()
     }
 
-    async fn hash(&self, held: &Held) -> Result<Option<(Password, Verifier)>, CredentialError> {
-        if !needs_password(held) {
-            return Ok(None);
-        }
-        let not_made = |fault: String| CredentialError::NotMade(fault);
-        let password = Password::generate(&mut os_randomness()).map_err(|fault| not_made(fault.to_string()))?;
-        let hashed = self.pool.hash(password.with_cost(self.cost)).await;
-        hashed.map(Some).map_err(|fault| not_made(fault.to_string()))
+    /// So many passwords with their verifiers, made off the runtime's own threads.
+    async fn hash(&self, lane: Lane, count: usize) -> Vec<Result<Made, CredentialError>> {
+        let cost = self.cost;
+        let slots = match lane {
+            Lane::Interactive => &self.interactive,
+            Lane::Bulk => &self.bulk,
+        };
+        let tasks = (0..count).step_by(TASK).map(async |from| {
+            let some = TASK.min(count - from);
+            // It fails only once it is closed, which it never is.
+            let _slot = slots.acquire().await;
+            let made = tokio::task::spawn_blocking(move || make(some, cost)).await;
+            let failed = |fault: tokio::task::JoinError| {
+                let not_made = || Err(CredentialError::NotMade(fault.to_string()));
+                std::iter::repeat_with(not_made).take(some).collect()
+            };
+            made.unwrap_or_else(failed)
+        });
+        join_all(tasks).await.into_iter().flatten().collect()
     }
 
     fn credential(&self, held: &Held, verifier: &Verifier) -> Option<NewCredential> {
@@ -139,14 +171,21 @@ impl Credentials {
             }
         }
     }
+}
 
-    /// Shows the pool's gauges.
-    pub fn show(&self) {
-        let show = |gauge: &prometheus::IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-        show(&self.metrics.hash_threads, self.pool.threads());
-        show(&self.metrics.hash_in_use, self.pool.in_use());
-        show(&self.metrics.hash_waiting, self.pool.waiting());
-    }
+fn make(count: usize, cost: Cost) -> Vec<Result<Made, CredentialError>> {
+    let mut hasher = Hasher::new();
+    let not_made = |fault: String| CredentialError::NotMade(fault);
+    let mut one = || {
+        let password = Password::generate(&mut os_randomness()).map_err(|fault| not_made(fault.to_string()))?;
+        let password = password.with_cost(cost);
+        let salt = Salt::generate(&mut os_randomness()).map_err(|fault| not_made(fault.to_string()))?;
+        let verifier = hasher
+            .hash(&password, &salt)
+            .map_err(|fault| not_made(fault.to_string()))?;
+        Ok((password, verifier))
+    };
+    (0..count).map(|_| one()).collect()
 }
 
 fn needs_password(held: &Held) -> bool {

@@ -31,21 +31,15 @@ use shared::connections::{self, Findings};
 use shared::instance::instance_name;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
-use shared::password::HashPool;
 use shared::probes::{self, Readiness};
 use shared::queue::{BrokerStatus, Brokers};
 use shared::reconnect::Delays;
 use shared::store::{self, Db, Planning, schema};
 use shared::trace;
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
 use tracing::{info, warn};
-
-/// Passwords that may wait for a hash. More than are in hand: each of at most 1,000 connections has one
-/// mail under way and one prepared.
-const HASHES_WAITING_MAX: usize = 4_096;
 
 /// Why a worker could not start.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +87,6 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let broker = BrokerStatus::default();
     let obstacles = Obstacles::of(&db, &pipeline, relay, &broker);
     let probing = tokio::spawn(serve_probes(listener, metrics, obstacles));
-    let gauges = tokio::spawn(show_gauges(Arc::clone(&pipeline)));
     let presence = presence::Presence {
         db: db.clone(),
         name: name.clone(),
@@ -115,8 +108,6 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         name,
     };
     consumer.run().await;
-    gauges.abort();
-    let _ = gauges.await;
     let finished = lifecycle.finished(grace).await;
     [&renewing, &probing, &telling]
         .into_iter()
@@ -178,8 +169,6 @@ fn pipeline(settings: Settings, lifecycle: &Lifecycle, parts: &Parts<'_>) -> Res
     let (db, counted) = (parts.db, parts.counted);
     let hello = settings.letters.from.domain().to_owned();
     let send_settings = send::Settings::for_connections(settings.connections, hello);
-    let pool = HashPool::start(settings.hash_threads, HASHES_WAITING_MAX)
-        .map_err(|fault| StartError::System("start threads for hashing", fault))?;
     let mailer = send::Mailer::new(
         settings.relay,
         send_settings,
@@ -198,7 +187,6 @@ fn pipeline(settings: Settings, lifecycle: &Lifecycle, parts: &Parts<'_>) -> Res
         ),
         credentials: credential::Credentials::new(
             db.clone(),
-            pool,
             settings.lifetimes,
             settings.mailed_password_cost,
             Arc::clone(counted),
@@ -263,13 +251,5 @@ async fn serve_probes(listener: TcpListener, metrics: Metrics, obstacles: Obstac
     let routes = probes::routes(metrics, move || obstacles.clone().look());
     if let Err(fault) = probes::serve(listener, routes).await {
         tracing::error!(error = %fault, "The probes stopped answering");
-    }
-}
-
-async fn show_gauges(pipeline: Arc<Pipeline>) {
-    let mut pace = tokio::time::interval(Duration::from_secs(1));
-    loop {
-        pace.tick().await;
-        pipeline.credentials.show();
     }
 }

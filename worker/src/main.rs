@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use tracing::error;
 use worker::config::{Args, Command};
 
+mod allocator;
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();

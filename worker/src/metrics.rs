@@ -42,12 +42,6 @@ pub struct WorkerMetrics {
     pub beats: GaugeVec,
     /// New connections to the broker after the first.
     pub amqp_reconnects: IntCounter,
-    /// Threads that hash.
-    pub hash_threads: IntGauge,
-    /// Threads that are hashing.
-    pub hash_in_use: IntGauge,
-    /// Passwords waiting for a thread.
-    pub hash_waiting: IntGauge,
     leases: IntGauge,
 }
 
@@ -83,9 +77,6 @@ impl WorkerMetrics {
             attempts_each: metrics.histogram("beckon_attempts_per_delivery", "Attempts that a delivery took until a worker brought it to its end.", &[1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0]),
             beats: metrics.beats(&["consumed"]),
             amqp_reconnects: metrics.counter("beckon_amqp_reconnects_total", "Attempts to connect to RabbitMQ again after a connection was lost or not to be had."),
-            hash_threads: metrics.gauge("beckon_password_hash_threads", "Threads that hash passwords."),
-            hash_in_use: metrics.gauge("beckon_password_hash_in_use", "Threads that are hashing a password now."),
-            hash_waiting: metrics.gauge("beckon_password_hash_waiting", "Passwords waiting for a thread to hash them."),
             leases: metrics.gauge("beckon_leases", "Deliveries this worker holds."),
         }
     }
