@@ -6,6 +6,8 @@
 # Works with GNU make from 3.81 on, which is what macOS has.
 
 CARGO ?= cargo
+# A folder with other programs that do Beckon's job, which `make bench` measures beside it (tests/bench/peers.rs).
+PEERS ?= $(wildcard ../shared/bench-peers)
 TARGET = $${CARGO_TARGET_DIR:-target}
 # A journey waits for other processes three fifths of its time, a test with a browser a sixth, so there are
 # as many of each at a time as keep the cores busy.
@@ -48,7 +50,7 @@ check: ## all that CI runs: format, queries, lints, docs, dependencies, deploy, 
 
 bench: setup ## measure throughput, latency and acceptance on this machine
 	$(CARGO) build --release --workspace --locked
-	@exec "$(TARGET)/release/bench" $(ARGS)
+	@exec "$(TARGET)/release/bench" $(if $(PEERS),--peers "$(PEERS)") $(ARGS)
 
 soak: setup ## endure random faults for MINUTES (10), and check every minute that nothing is lost
 	$(CARGO) build --release --workspace --locked

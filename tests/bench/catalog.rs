@@ -1,7 +1,7 @@
 //! What is measured, in what unit, and what it is meant to reach.
 //!
-//! The goals are those of Beckon's design. That for throughput was set on two shared cores as a
-//! ratio to other programs measured beside it there; it stands here as the rate it came to.
+//! The goals are those of Beckon's design. A rate has none: machines differ, and one machine from hour to
+//! hour. It is compared with other programs that are measured in the same run (`peers.rs`).
 
 /// What a figure is meant to be.
 #[derive(Clone, Copy, Debug)]
@@ -51,8 +51,12 @@ const ACCEPT: &str = "Accepting a batch of existing users, POST to 202";
 const BEHIND: &str = "One invite behind a large batch, 202 to sent in Postgres";
 const INVITES: &str = "Batch of invites, until every delivery is sent in Postgres";
 const CPU: &str = "CPU seconds per 1,000 invites, accepting included";
+const COUNTS: &str = "The same invites, each";
+const PEERS: &str = "The same invites by other programs, in the same run";
 const MEMORY: &str = "Memory at steady load, largest";
 const PASSWORDS: &str = "Batch of password mails, until every delivery is sent in Postgres";
+
+const KILLS: &str = "A batch of invites whose worker is killed with kill -9 five times";
 
 catalog! {
     HISTORY_MAILS = HISTORY, "mails, millions", Open;
@@ -80,20 +84,36 @@ catalog! {
     BEHIND_COUNT = BEHIND, "invites accepted while the batch ran", Open;
     BEHIND_BATCH = BEHIND, "mails/s of the batch meanwhile", Open;
 
-    INVITES_RATE = INVITES, "mails/s, from the POST", AtLeast(7_000.0);
+    INVITES_RATE = INVITES, "mails/s, from the POST", Open;
     INVITES_DRAIN = INVITES, "mails/s, from the 202", Open;
 
-    CPU_WORKER = CPU, "worker", AtMost(0.10);
+    CPU_WORKER = CPU, "worker", Open;
     CPU_API = CPU, "API", Open;
     CPU_POSTGRES = CPU, "Postgres", Open;
     CPU_BROKER = CPU, "RabbitMQ", Open;
     CPU_SINK = CPU, "sink and load generator", Open;
     CPU_ALL = CPU, "all together", Open;
+    CPU_OURS = CPU, "all but sink and load generator", Open;
+
+    WAL = COUNTS, "write-ahead log of Postgres, bytes", AtMost(1_800.0);
+    CALLS_WORKER = COUNTS, "system calls of the worker", Open;
+    SWITCHES_WORKER = COUNTS, "waits of the worker's threads", Open;
+    CALLS_API = COUNTS, "system calls of the API", Open;
+    SWITCHES_API = COUNTS, "waits of the API's threads", Open;
+
+    FLOOR_RATE = PEERS, "floor (grouped, nothing checked), mails/s", Open;
+    OF_FLOOR = PEERS, "Beckon's rate, % of the floor's", AtLeast(75.0);
+    FLOOR_CPU = PEERS, "floor, CPU seconds per 1,000 without the sink", Open;
+    TIMES_FLOOR_CPU = PEERS, "Beckon's CPU seconds, times the floor's", AtMost(1.35);
+    BEST_RATE = PEERS, "best peer (Node), mails/s", Open;
+    TIMES_BEST = PEERS, "Beckon's rate, times the best peer's", AtLeast(8.0);
+    BEST_CPU = PEERS, "best peer, CPU seconds per 1,000 without the sink", Open;
 
     MEMORY_API = MEMORY, "API, MiB", AtMost(120.0);
     MEMORY_WORKER = MEMORY, "worker, MiB", AtMost(120.0);
 
+    KILLS_SECOND = KILLS, "second mails a kill", AtMost(11.0);
+
     PASSWORDS_RATE = PASSWORDS, "mails/s, from the POST", Open;
-    PASSWORDS_CEILING = PASSWORDS, "hashing alone on as many threads, hashes/s", Open;
-    PASSWORDS_RATIO = PASSWORDS, "mails per hash, %", AtLeast(95.0);
+    PASSWORDS_RATIO = PASSWORDS, "of the rate of invites in this run, %", AtLeast(80.0);
 }

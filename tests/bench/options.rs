@@ -1,5 +1,6 @@
 //! How much to measure, read from the command line.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use harness::{HarnessError, Result};
@@ -10,14 +11,17 @@ Measures Beckon on this machine: the whole system, with durable servers of its o
 
   --runs N          runs, each on fresh servers; the table shows the median of all [3]
   --quick           small sizes and one run: shows that it works, not how fast it is
-  --only A,B        of import, idle, invites, behind, passwords [all]
+  --only A,B        of import, idle, invites, behind, passwords, kills [all but kills]
   --import N        rows of the large import, and recipients of the batch that others wait behind [100000]
   --recipients N    recipients of the batch whose throughput is measured [50000]
-  --passwords N     password mails [2000]
+  --passwords N     password mails [50000]
   --idle N          single invites, one after the other, with nothing else to do [200]
   --behind N        single invites while the large batch runs [100]
   --history N       mails that were sent in the last three months before anything is measured [none]
   --set NAME=VALUE  a setting of API and worker beside the shipped ones; may be repeated
+  --peers FOLDER    other programs to measure in the same run, beside the invites
+  --json FILE       writes the figures to a file as well
+  --compare A B     prints two such files side by side and measures nothing
   --markdown        a table for the README instead of plain text";
 
 /// What the command line asks for.
@@ -25,6 +29,8 @@ Measures Beckon on this machine: the whole system, with durable servers of its o
 pub(crate) enum Asked {
     /// Figures.
     Measure(Options),
+    /// Figures of two files.
+    Compare(PathBuf, PathBuf),
     /// What there is to ask for.
     Help,
 }
@@ -50,6 +56,10 @@ pub(crate) struct Options {
     pub(crate) history: usize,
     /// Settings beside the shipped ones.
     pub(crate) settings: Vec<(String, String)>,
+    /// A folder with other programs to measure.
+    pub(crate) peers: Option<PathBuf>,
+    /// Where to write the figures.
+    pub(crate) json: Option<PathBuf>,
     /// A table for the README.
     pub(crate) markdown: bool,
 }
@@ -67,6 +77,8 @@ pub(crate) enum Measure {
     Behind,
     /// Throughput of password mails.
     Passwords,
+    /// Second mails after a worker was killed.
+    Kills,
 }
 
 impl FromStr for Measure {
@@ -79,6 +91,7 @@ impl FromStr for Measure {
             "invites" => Ok(Self::Invites),
             "behind" => Ok(Self::Behind),
             "passwords" => Ok(Self::Passwords),
+            "kills" => Ok(Self::Kills),
             _ => Err(HarnessError::new(format!("there is no measure {text:?}"))),
         }
     }
@@ -91,11 +104,13 @@ impl Default for Options {
             only: Vec::new(),
             import: 100_000,
             recipients: 50_000,
-            passwords: 2_000,
+            passwords: 50_000,
             idle: 200,
             behind: 100,
             history: 0,
             settings: Vec::new(),
+            peers: None,
+            json: None,
             markdown: false,
         }
     }
@@ -111,7 +126,7 @@ impl Options {
         self.runs = 1;
         self.import = 10_000;
         self.recipients = 5_000;
-        self.passwords = 200;
+        self.passwords = 5_000;
         self.idle = 20;
         self.behind = 10;
     }
@@ -135,6 +150,9 @@ pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Asked> {
             "--help" | "-h" => return Ok(Asked::Help),
             "--quick" => options.shrink(),
             "--markdown" => options.markdown = true,
+            "--peers" => options.peers = Some(value()?.into()),
+            "--json" => options.json = Some(value()?.into()),
+            "--compare" => return Ok(Asked::Compare(value()?.into(), value()?.into())),
             "--runs" => options.runs = count(&value()?)?,
             "--import" => options.import = count(&value()?)?,
             "--recipients" => options.recipients = count(&value()?)?,

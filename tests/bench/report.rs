@@ -63,7 +63,8 @@ impl Report {
         text
     }
 
-    fn lines(&self) -> Vec<(&'static str, String)> {
+    /// Where and how it was measured: names and values.
+    pub(crate) fn lines(&self) -> Vec<(&'static str, String)> {
         let options = &self.options;
         let count = |number: usize| grouped(&number.to_string());
         let mut lines = self.machine.lines();

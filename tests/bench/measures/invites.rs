@@ -6,6 +6,7 @@ use harness::Result;
 use serde_json::json;
 
 use crate::catalog;
+use crate::counts::Counts;
 use crate::figures::Figures;
 use crate::number::{figure, per_second};
 use crate::options::Options;
@@ -21,6 +22,7 @@ pub(super) async fn measure(scene: &Scene, options: &Options, figures: &mut Figu
     let count = options.recipients;
     let (import, _) = scene.import("batch", count).await?;
     let taken = scene.world.relay.accepted_count();
+    let counts = Counts::begin(scene).await?;
     let before = scene.cpu()?;
 
     let begun = Instant::now();
@@ -34,9 +36,15 @@ pub(super) async fn measure(scene: &Scene, options: &Options, figures: &mut Figu
     figures.note(catalog::INVITES_RATE, per_second(count, ended - begun));
     figures.note(catalog::INVITES_DRAIN, per_second(count, ended - accepted.at));
     note_cpu(figures, scene.cpu()?.since(before), count);
+    counts.note(scene, count, figures).await?;
     figures.note(catalog::MEMORY_API, peak_memory(scene.processes.api)?);
     figures.note(catalog::MEMORY_WORKER, peak_memory(scene.processes.worker)?);
     Ok(())
+}
+
+/// The rate and the processor seconds of the last run, as peers are compared with.
+pub(crate) fn ours(figures: &Figures) -> Option<(f64, f64)> {
+    figures.last(catalog::INVITES_RATE).zip(figures.last(catalog::CPU_OURS))
 }
 
 fn note_cpu(figures: &mut Figures, used: Cpu, mails: usize) {
@@ -48,6 +56,7 @@ fn note_cpu(figures: &mut Figures, used: Cpu, mails: usize) {
         (catalog::CPU_BROKER, used.broker),
         (catalog::CPU_SINK, used.sink),
         (catalog::CPU_ALL, used.sum()),
+        (catalog::CPU_OURS, used.sum() - used.sink),
     ] {
         figures.note(what, seconds * per_thousand);
     }

@@ -3,7 +3,8 @@
 mod behind;
 mod idle;
 mod import;
-mod invites;
+pub(crate) mod invites;
+mod kills;
 mod passwords;
 
 use std::time::Duration;
@@ -43,6 +44,11 @@ pub(crate) async fn all(scene: &mut Scene, options: &Options, figures: &mut Figu
     if options.wants(Measure::Passwords) {
         eprintln!("  a batch of password mails");
         passwords::measure(scene, options, figures).await?;
+    }
+    // Last, because the worker is another one afterwards; and only where it is asked for.
+    if options.only.contains(&Measure::Kills) {
+        eprintln!("  a batch whose worker is killed again and again");
+        kills::measure(scene, options, figures).await?;
     }
     Ok(())
 }
