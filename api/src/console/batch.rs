@@ -6,6 +6,7 @@
 
 pub(super) mod acts;
 pub(super) mod again;
+mod domains;
 pub(super) mod left_out;
 pub(super) mod live;
 mod part;

@@ -4,8 +4,9 @@
 //! It is written from one count that everybody shares (`watch.rs`), with the page and for every
 //! change of it.
 
+use super::domains::{Domain, domains};
 use super::part::Look;
-use super::sums::{Domain, Figure, Group, Sums, domains, pace, troubles};
+use super::sums::{Figure, Group, Sums, pace, troubles};
 use crate::console::words::{Moment, asker, clock, counted, lasting, moment, some};
 use crate::status_words::before_resuming;
 use crate::watch::Seen;

@@ -1,14 +1,13 @@
 //! A batch's figures as an administrator reads them: few, and they add up.
 
 use super::part::Part;
-use crate::console::words::{Moment, clock, counted, lasting};
+use crate::console::words::{counted, lasting};
 use crate::status_words::{NextStep, Status, status};
 use crate::watch::Seen;
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
 use shared::store::tally::Tally;
 use std::time::Duration;
-use time::OffsetDateTime;
 
 /// Below this, a rate says nothing yet.
 const RATE_AFTER: Duration = Duration::from_secs(5);
@@ -243,32 +242,6 @@ pub(in crate::console) fn pace(sums: &Sums, tally: &Tally) -> Option<String> {
 #[expect(clippy::cast_possible_truncation, reason = "a rate far below 2^52")]
 fn whole(rate: f64) -> i64 {
     rate.round() as i64
-}
-
-/// A recipient domain with retries, as it is shown.
-#[derive(Clone, Debug)]
-pub(in crate::console) struct Domain {
-    /// Its name.
-    pub(in crate::console) name: String,
-    /// How many emails to it are being retried.
-    pub(in crate::console) count: String,
-    /// Why, in words.
-    pub(in crate::console) help: &'static str,
-    /// When the first of them is retried; none when that is due.
-    pub(in crate::console) next: Option<Moment>,
-}
-
-/// Domains with at least two retries: a single one is a recipient, whom the list shows.
-pub(in crate::console) fn domains(tally: &Tally, batch: BatchState, now: OffsetDateTime) -> Vec<Domain> {
-    let several = tally.domains.iter().filter(|domain| domain.count > 1);
-    several
-        .map(|domain| Domain {
-            name: domain.domain.clone(),
-            count: counted(domain.count),
-            help: status(DeliveryState::Retrying, domain.reason.as_deref(), batch).help,
-            next: (domain.next_at > now).then(|| clock(domain.next_at)),
-        })
-        .collect()
 }
 
 #[cfg(test)]

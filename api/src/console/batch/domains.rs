@@ -1,0 +1,34 @@
+//! The recipient domains whose emails are being retried.
+
+use crate::console::words::{Moment, clock, counted};
+use crate::status_words::status;
+use shared::batch::BatchState;
+use shared::delivery::DeliveryState;
+use shared::store::tally::Tally;
+use time::OffsetDateTime;
+
+/// A recipient domain with retries, as it is shown.
+#[derive(Clone, Debug)]
+pub(super) struct Domain {
+    /// Its name.
+    pub(super) name: String,
+    /// How many emails to it are being retried.
+    pub(super) count: String,
+    /// Why, in words.
+    pub(super) help: &'static str,
+    /// When the first of them is retried; none when that is due.
+    pub(super) next: Option<Moment>,
+}
+
+/// Domains with at least two retries: a single one is a recipient, whom the list shows.
+pub(super) fn domains(tally: &Tally, batch: BatchState, now: OffsetDateTime) -> Vec<Domain> {
+    let several = tally.domains.iter().filter(|domain| domain.count > 1);
+    several
+        .map(|domain| Domain {
+            name: domain.domain.clone(),
+            count: counted(domain.count),
+            help: status(DeliveryState::Retrying, domain.reason.as_deref(), batch).help,
+            next: (domain.next_at > now).then(|| clock(domain.next_at)),
+        })
+        .collect()
+}
