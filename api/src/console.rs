@@ -91,6 +91,10 @@ pub fn routes(api: &Api) -> Router<Api> {
         .route("/console/selections/{id}/preview/html", get(selections::html))
         .route("/console/selections/{id}/test", post(selections::test))
         .route("/console/selections/{id}/check", get(selections::check))
+        .route(
+            "/console/selections/{id}/missing",
+            get(selections::lacking).post(selections::leave_out_lacking),
+        )
         .route("/console/selections/{id}/send", post(selections::send))
         .route("/console/blocked-addresses", get(blocked::show))
         .route("/console/blocked-addresses/unblock", post(blocked::unblock))

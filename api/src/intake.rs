@@ -4,6 +4,7 @@
 //! a whole or not at all, and 202 means that it will be sent whatever happens to us. Users who are
 //! left out (`store/left_out.rs`) are counted by reason, never dropped.
 
+pub(crate) mod missing;
 mod selector;
 pub mod start_time;
 
@@ -31,6 +32,8 @@ use time::OffsetDateTime;
 use tracing::info;
 use utoipa::ToSchema;
 use uuid::Uuid;
+
+pub use missing::MissingValue;
 
 /// More people than these are chosen by import or filter, without sending their ids.
 const LISTED_MOST: usize = 400_000;
@@ -93,6 +96,10 @@ pub struct AcceptedBatch {
     /// `already_waiting`, `too_many_passwords`, `signed_in`, `mailed_recently`. Somebody to whom several
     /// apply is counted once, under the first of them.
     pub left_out: BTreeMap<String, i64>,
+    /// Merge fields of the email for which some of the accepted people have no value; those without another text in
+    /// the email come first. They are sent all the same.
+    #[serde(default)]
+    pub missing: Vec<MissingValue>,
 }
 
 /// Sends an invite to each of the chosen users. Those who have signed in are left out unless
@@ -169,8 +176,9 @@ pub async fn accept_confirmed(
         {
             return Err(Problem::not_found("import"));
         }
+        let fallbacks = missing::fallbacks(&this, new.kind).await?;
         let _room = this.room.for_batch(new.kind).await?;
-        let (transaction, accepted) = match despite_deadlocks(|| begin_accepting(&this, &once, &new)).await?? {
+        let (mut transaction, accepted) = match despite_deadlocks(|| begin_accepting(&this, &once, &new)).await?? {
             Taken::Before(answer) => return Ok(Some(answer)),
             Taken::Now(transaction, accepted) => (transaction, accepted),
         };
@@ -187,6 +195,7 @@ pub async fn accept_confirmed(
             selected: accepted.selected,
             accepted: accepted.accepted,
             left_out: accepted.left_out.clone(),
+            missing: missing::of_batch(&mut transaction, accepted.batch, &fallbacks).await?,
         };
         once.commit(&this.db, transaction, StatusCode::ACCEPTED, &answer).await?;
         reach(Point::BatchCommitted);

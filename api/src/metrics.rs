@@ -77,7 +77,7 @@ impl ApiMetrics {
                 "beckon_import_rows_total",
                 "Rows of imports that were committed, by what became of them.",
                 "result",
-                &["created", "updated", "unchanged", "rejected", "blank"],
+                &["created", "updated", "unchanged", "ignored", "rejected", "blank"],
             ),
             verifications: metrics.counters(
                 "beckon_credential_verifications_total",

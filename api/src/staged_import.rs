@@ -18,17 +18,21 @@ mod check;
 mod file;
 mod work;
 
+use crate::imports::file_problem;
 use crate::metrics::ApiMetrics;
 use crate::problem::Problem;
 use crate::spool::Spooled;
 use crate::state::{Api, whole};
 use crate::storing::Room;
+use import::{Limits, Mapping, Preview, sorted_keys};
 use serde_json::json;
+use sha2::{Digest as _, Sha256};
 use shared::lifecycle::Lifecycle;
 use shared::store::audit::{self, Act, Action, Actor};
+use shared::store::imports::mappings::{self, Remembered};
 use shared::store::imports::steps::{self, Upload, Uploaded};
 use shared::store::imports::undo::{self, Undone};
-use shared::store::imports::{Totals, UndoneTotals};
+use shared::store::imports::{Import, ImportMode, Totals, UndoneTotals};
 use shared::store::{Db, StoreResult, Transaction, begin, commit};
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,6 +76,23 @@ pub struct Received {
     pub by: Actor,
     /// The import of a file that this one corrects; it is discarded, if it is not stored.
     pub instead_of: Option<Uuid>,
+    /// What becomes of users who exist, and of those who do not.
+    pub mode: ImportMode,
+    /// Whether an empty cell clears the value.
+    pub clears_empty: bool,
+}
+
+/// What a person chose about a file whose columns they saw.
+#[derive(Clone, Debug)]
+pub struct Chosen {
+    /// What all of its columns are read as.
+    pub mapping: Mapping,
+    /// Its columns, to remember the mapping for the next file that has them.
+    pub header: Vec<String>,
+    /// What becomes of users who exist, and of those who do not.
+    pub mode: ImportMode,
+    /// Whether an empty cell clears the value.
+    pub clears_empty: bool,
 }
 
 impl StagedImports {
@@ -103,6 +124,8 @@ impl StagedImports {
             file_name: received.file_name,
             digest: received.spooled.digest,
             created_by: received.by.name.clone(),
+            mode: received.mode,
+            clears_empty: received.clears_empty,
         };
         let import = match steps::upload(&mut transaction, &upload).await? {
             Uploaded::Again(import) => return Ok(import),
@@ -129,6 +152,42 @@ impl StagedImports {
         whole(&self.lifecycle, async move {
             let work = steps::begin_check(&this.db, import, sheet.as_deref()).await?;
             Ok(work.map(|work| InHand(this.lifecycle.clone().spawn(work::check(this, work)))))
+        })
+        .await
+    }
+
+    /// The columns of a file that is not stored yet, with their first values.
+    ///
+    /// # Errors
+    ///
+    /// When the file cannot be read, or Postgres is away.
+    pub async fn preview(&self, import: &Import) -> Result<Preview, Problem> {
+        let _room = self.room.for_check().await?;
+        let (file, sheet) = (file::fetch(&self.db, import.id).await?, import.sheet.clone());
+        let read = tokio::task::spawn_blocking(move || Preview::of(file, sheet.as_deref(), Limits::default()));
+        read.await.map_err(|_| Problem::internal())?.map_err(file_problem)
+    }
+
+    /// Sets what the columns of a file are read as and how it is imported, and remembers the columns for the next file
+    /// that has them. It is to be checked again. False when it is being checked or stored, or was.
+    ///
+    /// # Errors
+    ///
+    /// When Postgres is away.
+    pub async fn choose(&self, import: Uuid, chosen: Chosen, by: &Actor) -> Result<bool, Problem> {
+        let (this, by) = (self.clone(), by.clone());
+        whole(&self.lifecycle, async move {
+            let mapping = serde_json::to_value(&chosen.mapping).map_err(|_| Problem::internal())?;
+            let mut transaction = begin(&this.db).await?;
+            if !mappings::choose(&mut transaction, import, &mapping, chosen.mode, chosen.clears_empty).await? {
+                return Ok(false);
+            }
+            let columns = sorted_keys(&chosen.header);
+            let digest = Sha256::digest(columns.join("\n"));
+            let remembered = Remembered { columns, mapping };
+            mappings::remember(&mut transaction, &digest, &remembered, &by.name).await?;
+            commit(transaction).await?;
+            Ok(true)
         })
         .await
     }
@@ -214,8 +273,8 @@ pub async fn note_imported(
     import: Uuid,
     totals: &Totals,
 ) -> StoreResult<()> {
-    let details = json!({ "created": totals.created, "updated": totals.updated,
-                          "unchanged": totals.unchanged, "rejected": totals.rejected });
+    let details = json!({ "created": totals.created, "updated": totals.updated, "unchanged": totals.unchanged,
+                          "ignored": totals.ignored, "rejected": totals.rejected });
     note(transaction, actor, Action::FileImported, import, details).await
 }
 

@@ -33,6 +33,7 @@ pub mod intake;
 pub mod known_clients;
 pub mod ledger;
 pub mod left_out;
+pub mod missing;
 pub mod months;
 pub mod relay_refusals;
 pub mod schema;

@@ -298,7 +298,7 @@ async fn a_parameter_of_an_import_that_is_wrong_is_told_before_the_file_is_read(
         .must_tell(
             400,
             "unknown_parameter",
-            "There is no parameter dryrun; there are file_name, dry_run, sheet, accept_doubtful.",
+            "There is no parameter dryrun; there are file_name, dry_run, sheet, accept_doubtful, mapping, mode, empty.",
         )
         .await;
     assert_eq!(rows_in(&world, "imports").await, 0);

@@ -20,6 +20,7 @@ mod kept_out;
 mod keys;
 mod letters;
 mod lists;
+mod mappings;
 mod nearly_nothing;
 mod passwords;
 mod people;

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{Cursor, Seek as _, Write as _};
 
-use import::{FileFault, Limits, Sheet};
+use import::{Directions, FileFault, Limits, Sheet};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
@@ -123,7 +123,7 @@ fn hold(bytes: &[u8]) {
         cell_bytes: 200,
         ..Limits::default()
     };
-    match Sheet::open(file, None, limits) {
+    match Sheet::open(file, &Directions::default(), limits) {
         Ok((sheet, lines)) => {
             let lines: Vec<_> = lines.collect::<Result<_, FileFault>>().unwrap();
             assert_eq!(lines.len(), usize::try_from(sheet.rows).unwrap());

@@ -290,6 +290,7 @@ async fn work_whose_process_died_is_begun_again_and_only_then() {
         header_row: 1,
         hidden_rows: 0,
         custom_fields: Vec::new(),
+        mapping: None,
     };
     let ended = rows::finish(&mut transaction, import, slow.run, &file, &Totals::default(), "slow").await;
     assert!(!ended.unwrap());

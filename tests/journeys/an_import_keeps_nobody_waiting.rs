@@ -2,8 +2,8 @@
 
 use crate::json;
 use harness::{Setup, World};
-use shared::store::imports::Totals;
-use shared::store::imports::rows::{self, File, Row};
+use shared::store::imports::rows::{self, File, Manner, Row};
+use shared::store::imports::{ImportMode, Totals};
 use sqlx::{Connection as _, PgConnection};
 use std::time::{Duration, Instant};
 
@@ -20,11 +20,13 @@ async fn whoever_a_file_does_not_change_is_not_locked() {
 
     let mut transaction = shared::store::begin(&world.db).await.unwrap();
     rows::take_turn(&mut transaction).await.unwrap();
-    let import = rows::create(&mut transaction, "again.csv", "a test", false)
+    let import = rows::create(&mut transaction, "again.csv", "a test", &Manner::default())
         .await
         .unwrap();
     let people = [row(1, "ada@example.org", "Ada"), row(2, "bob@example.org", "Robert")];
-    let stored = rows::store(&mut transaction, import, &people).await.unwrap();
+    let stored = rows::store(&mut transaction, import, &people, ImportMode::default())
+        .await
+        .unwrap();
 
     assert_eq!((stored.created, stored.updated, stored.unchanged), (0, 1, 1));
     assert!(change(&world, "ada@example.org").await.is_ok());
@@ -53,6 +55,7 @@ fn nothing_said() -> File {
         header_row: 1,
         hidden_rows: 0,
         custom_fields: Vec::new(),
+        mapping: None,
     }
 }
 

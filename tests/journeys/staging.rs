@@ -8,7 +8,7 @@ use harness::World;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::Metrics;
 use shared::store::audit::{Actor, ActorKind};
-use shared::store::imports::{self, Import};
+use shared::store::imports::{self, Import, ImportMode};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -42,6 +42,8 @@ pub(crate) async fn received(form_token: Uuid, file: &str, instead_of: Option<Uu
         spooled: spooled.unwrap(),
         by: priya(),
         instead_of,
+        mode: ImportMode::default(),
+        clears_empty: false,
     }
 }
 

@@ -47,7 +47,7 @@ async fn people_are_imported_changed_and_deleted_on_record() {
     }
 
     assert_eq!(lines(&world).await, before + 1);
-    let sums = json!({ "created": 1, "updated": 0, "unchanged": 0, "rejected": 1 });
+    let sums = json!({ "created": 1, "updated": 0, "unchanged": 0, "ignored": 0, "rejected": 1 });
     assert_eq!(
         record(&world, &format!("import {}", import["id"].as_str().unwrap())).await,
         [by_tests("file_imported", sums)]

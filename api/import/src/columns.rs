@@ -10,6 +10,7 @@ use super::FileFault;
 use super::cells::Row;
 use super::export::as_written;
 use super::header::{Known, Passwords, field_name, known_columns, passwords_in, squeezed, without_notes};
+use super::mapping::Mapping;
 use super::text::{letter, shown};
 
 /// Merge fields that no import may fill, squeezed: Beckon knows them better. `organization` is read as `organisation`
@@ -50,6 +51,10 @@ pub(super) enum LeftOut {
     AboutPasswords,
     /// No field can have its name.
     NotAName,
+    /// Whoever imports the file chose so.
+    ByChoice,
+    /// Another column was chosen to fill the same value.
+    FilledByAnother,
 }
 
 impl LeftOut {
@@ -60,6 +65,8 @@ impl LeftOut {
             Self::NotAName => {
                 "Not imported: the name of a field starts with a letter and has 64 letters or digits at most"
             }
+            Self::ByChoice => "Not imported, as chosen",
+            Self::FilledByAnother => "Not imported: another column was chosen for this field",
         }
     }
 }
@@ -101,18 +108,33 @@ impl From<&Column> for ReadColumn {
     }
 }
 
-/// Reads the header row.
-pub(super) fn read_header(header: &Row) -> Result<Vec<Column>, FileFault> {
-    let names = names_of(header);
-    let known = known_columns(&names);
-    let mut faults = password_columns(&names);
-    if !known.contains(&Some(Known::Email)) {
+/// Reads the header row, and what was chosen about its columns.
+///
+/// `has_addresses` says whether a row below the header has an address.
+pub(super) fn read_header(
+    names: &[String],
+    mapping: Option<&Mapping>,
+    has_addresses: impl FnOnce() -> bool,
+) -> Result<Vec<Column>, FileFault> {
+    let mut faults = password_columns(names);
+    let columns = columns_of(names, mapping);
+    if let Some(mapping) = mapping {
+        let known = own_keys(&columns);
+        let unknown: Vec<String> = mapping.keys().filter(|key| !known.contains(key)).cloned().collect();
+        if !unknown.is_empty() {
+            faults.push(FileFault::UnknownColumns {
+                unknown,
+                columns: known,
+            });
+        }
+    }
+    if !columns.iter().any(is_email) {
         faults.push(FileFault::NoEmailColumn {
             looks_like_rows: names.iter().any(|name| name.contains('@')),
-            columns: names.clone(),
+            has_addresses: has_addresses(),
+            columns: names.to_vec(),
         });
     }
-    let columns = columns_of(names, &known);
     faults.extend(doubles(&columns));
     match FileFault::of_all(faults) {
         Some(fault) => Err(fault),
@@ -126,15 +148,26 @@ pub(super) fn is_header(row: &Row) -> bool {
 }
 
 /// How the columns of a file with this header are read.
-pub fn read_columns(header: &[String]) -> Vec<ReadColumn> {
-    let known = known_columns(header);
-    columns_of(header.to_vec(), &known)
-        .iter()
-        .map(ReadColumn::from)
-        .collect()
+pub fn read_columns(header: &[String], mapping: Option<&Mapping>) -> Vec<ReadColumn> {
+    columns_of(header, mapping).iter().map(ReadColumn::from).collect()
 }
 
-fn names_of(header: &Row) -> Vec<String> {
+/// The keys by which a mapping names these columns. Our own column "Problem" has none.
+fn own_keys(columns: &[Column]) -> Vec<String> {
+    let names: Vec<String> = columns.iter().map(|column| column.header.clone()).collect();
+    super::mapping::column_keys(own_names(&names))
+}
+
+/// The names without our own column "Problem".
+pub(super) fn own_names(names: &[String]) -> &[String] {
+    match names.split_last() {
+        Some((last, others)) if squeezed(last) == PROBLEM => others,
+        _ => names,
+    }
+}
+
+/// The names in a row of headers.
+pub(super) fn names_of(header: &Row) -> Vec<String> {
     header.cells().map(|cell| shown(as_written(cell))).collect()
 }
 
@@ -164,7 +197,8 @@ fn password_columns(names: &[String]) -> Vec<FileFault> {
     vec![FileFault::PasswordColumns { columns }]
 }
 
-fn columns_of(names: Vec<String>, known: &[Option<Known>]) -> Vec<Column> {
+fn columns_of(names: &[String], mapping: Option<&Mapping>) -> Vec<Column> {
+    let known = known_columns(names);
     let last = names.len().saturating_sub(1);
     let plain: Vec<String> = names.iter().map(|name| squeezed(&without_notes(name))).collect();
     let roles: Vec<Role> = names
@@ -183,8 +217,41 @@ fn columns_of(names: Vec<String>, known: &[Option<Known>]) -> Vec<Column> {
             role_of(&if is_single { without_notes(name) } else { name.into() })
         })
         .collect();
-    let pairs = names.into_iter().zip(roles);
-    pairs.map(|(header, role)| Column { header, role }).collect()
+    let pairs = names.iter().cloned().zip(roles);
+    let mut columns: Vec<Column> = pairs.map(|(header, role)| Column { header, role }).collect();
+    if let Some(mapping) = mapping {
+        apply(mapping, &mut columns);
+    }
+    columns
+}
+
+/// Lets the chosen columns fill what was chosen. Others that would fill the same by their names give way.
+fn apply(mapping: &Mapping, columns: &mut [Column]) {
+    let keys = own_keys(columns);
+    let mut filled_by_choice = Vec::new();
+    let mut chosen = vec![false; columns.len()];
+    for ((column, key), chosen) in columns.iter_mut().zip(&keys).zip(&mut chosen) {
+        if let Some(role) = mapping.role_of(key) {
+            column.role = role;
+            *chosen = true;
+            filled_by_choice.extend(filled(column));
+        }
+    }
+    let is_name = |key: &String| matches!(key.as_str(), "first_name" | "last_name");
+    let has_names = filled_by_choice.iter().any(is_name);
+    let has_full_name = filled_by_choice.iter().any(|key| key == "full_name");
+    for (column, _) in columns.iter_mut().zip(chosen).filter(|(_, chosen)| !chosen) {
+        let gives_way = filled(column).is_some_and(|key| {
+            filled_by_choice.contains(&key) || (has_names && key == "full_name") || (has_full_name && is_name(&key))
+        });
+        if gives_way {
+            column.role = Role::LeftOut(LeftOut::FilledByAnother);
+        }
+    }
+}
+
+fn is_email(column: &Column) -> bool {
+    column.role == Role::Known(Known::Email)
 }
 
 fn role_of(name: &str) -> Role {
@@ -205,15 +272,24 @@ fn role_of(name: &str) -> Role {
 
 /// Columns that would fill the same value.
 fn doubles(columns: &[Column]) -> Vec<FileFault> {
-    let is_email = |column: &&Column| column.role == Role::Known(Known::Email);
     let mut faults = Vec::new();
-    if columns.iter().filter(is_email).count() > 1 {
+    if columns.iter().filter(|column| is_email(column)).count() > 1 {
         faults.push(FileFault::TwoEmailColumns);
+    }
+    let place = |wanted: &[Known]| {
+        let is_wanted = |column: &Column| matches!(&column.role, Role::Known(known) if wanted.contains(known));
+        columns.iter().position(is_wanted)
+    };
+    if let (Some(whole), Some(part)) = (place(&[Known::FullName]), place(&[Known::FirstName, Known::LastName])) {
+        faults.push(FileFault::NameTwice {
+            whole: letter(whole),
+            part: letter(part),
+        });
     }
     for (place, column) in columns.iter().enumerate() {
         let key = filled(column);
         let mut earlier = columns.iter().take(place);
-        if key.is_none() || is_email(&column) {
+        if key.is_none() || is_email(column) {
             continue;
         }
         if let Some(first) = earlier.position(|other| filled(other) == key) {

@@ -141,6 +141,8 @@ pub enum FileFault {
         columns: Vec<String>,
         /// True if the header has an address in it, so that it is probably a row.
         looks_like_rows: bool,
+        /// True if there are addresses below the header, so that a person can say which column has them.
+        has_addresses: bool,
     },
     /// Two columns could have the addresses.
     #[error("We found more than one column called ‘email address’ – delete or rename one")]
@@ -154,6 +156,22 @@ pub enum FileFault {
         first: String,
         /// The letter of the second.
         second: String,
+    },
+    /// One column has the whole name and another one a part of it.
+    #[error("Columns {whole} and {part} would both fill a name – import either the full name, or first and last name")]
+    NameTwice {
+        /// The letter of the column with the whole name.
+        whole: String,
+        /// The letter of a column with the first or last name.
+        part: String,
+    },
+    /// A mapping names columns that the file does not have.
+    #[error("Your file has no column called {}. It has {}", listed(unknown), listed(columns))]
+    UnknownColumns {
+        /// As the mapping has them.
+        unknown: Vec<String>,
+        /// What a mapping can name.
+        columns: Vec<String>,
     },
     /// A column without a name has something in it.
     #[error("Column {column} has no name, but row {row} has something in it – name the column or delete it")]
@@ -225,6 +243,23 @@ impl FileFault {
         }
     }
 
+    /// Whether nothing stands in the way but what the columns are read as, which a person can say.
+    pub fn is_about_columns(&self) -> bool {
+        self.each().iter().all(|fault| match fault {
+            Self::NoEmailColumn {
+                looks_like_rows,
+                has_addresses,
+                ..
+            } => *has_addresses && !looks_like_rows,
+            Self::TwoEmailColumns
+            | Self::DuplicateColumn { .. }
+            | Self::NameTwice { .. }
+            | Self::UnknownColumns { .. }
+            | Self::BlankHeader { .. } => true,
+            _ => false,
+        })
+    }
+
     /// The word for programs.
     pub fn code(&self) -> &'static str {
         match self {
@@ -248,6 +283,8 @@ impl FileFault {
             Self::NoEmailColumn { .. } => "email_column_missing",
             Self::TwoEmailColumns => "two_email_columns",
             Self::DuplicateColumn { .. } => "duplicate_column",
+            Self::NameTwice { .. } => "name_twice",
+            Self::UnknownColumns { .. } => "mapping_unknown_column",
             Self::BlankHeader { .. } => "blank_header",
             Self::PasswordColumns { .. } => "password_column",
             Self::Header(_) => "header_invalid",

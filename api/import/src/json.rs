@@ -17,7 +17,7 @@ use self::nearest::nearest;
 use self::value::Value;
 use super::columns::{Column, Role, is_own_field, is_reserved, own_field};
 use super::header::{Known, field_name, passwords_in, squeezed};
-use super::row::{Draft, Place};
+use super::row::{Draft, Place, RowRules};
 use super::sheet::Survey;
 use super::sniff::after_byte_order_mark;
 use super::text::shown;
@@ -45,10 +45,10 @@ impl<R: Read + Seek> Users<R> {
     }
 
     /// The next user as a line.
-    pub(super) fn next_line(&mut self, columns: &[Column], accepts_doubtful: bool) -> Result<Option<Line>, FileFault> {
+    pub(super) fn next_line(&mut self, columns: &[Column], rules: RowRules) -> Result<Option<Line>, FileFault> {
         Ok(self
             .next_user()?
-            .map(|(row, user)| read_user(row, &user, columns, accepts_doubtful)))
+            .map(|(row, user)| read_user(row, &user, columns, rules)))
     }
 
     fn next_user(&mut self) -> Result<Option<(u32, Value<'_>)>, FileFault> {
@@ -101,12 +101,13 @@ pub(super) fn survey<R: Read + Seek>(source: R, limits: Limits) -> Result<Survey
         rows,
         blank_rows: 0,
         header_row: 1,
+        mapping: None,
     }
     .within(limits)
 }
 
-fn read_user(row: u32, user: &Value<'_>, columns: &[Column], accepts_doubtful: bool) -> Line {
-    let mut draft = Draft::new(row, accepts_doubtful);
+fn read_user(row: u32, user: &Value<'_>, columns: &[Column], rules: RowRules) -> Line {
+    let mut draft = Draft::new(row, rules);
     if let Some(entries) = user.entries() {
         read_entries(&mut draft, entries);
     } else {
@@ -196,7 +197,7 @@ fn read_fields(draft: &mut Draft, at: Place<'_>, value: &Value<'_>) {
             continue;
         }
         match (value, value.as_text()) {
-            (Value::Null, _) => {}
+            (Value::Null, _) => draft.put(&Role::Field(name), at, ""),
             (_, Some(text)) => draft.put(&Role::Field(name), at, &text),
             (_, None) => {
                 let message = format!("Must be a text, a number, true or false, not {}", value.kind());

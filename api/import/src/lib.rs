@@ -25,8 +25,10 @@
 //! |---|---|
 //! | `sniff` | what the first bytes say: another kind of file, encoding, `sep=` line |
 //! | `rows`, `cells` | bytes to rows and cells |
+//! | `find_header` | where the names of the columns are |
 //! | `header` | what a column is called in the files of other programs, and what is a password |
-//! | `columns` | header cells to columns |
+//! | `columns`, `mapping` | header cells to columns, and what was chosen about them |
+//! | `preview` | the columns of a file with their first values |
 //! | `text`, `link`, `language`, `full_name`, `row` | cells to a person or problems |
 //! | `damage` | values that programs damaged on the way, which a person may accept |
 //! | `sheet` | the two passes over a CSV file |
@@ -42,13 +44,16 @@ mod columns;
 mod damage;
 mod export;
 mod fault;
+mod find_header;
 mod fix_workbook;
 mod full_name;
 mod header;
 mod json;
 mod language;
 mod link;
+mod mapping;
 mod pasted;
+mod preview;
 mod row;
 mod rows;
 mod sheet;
@@ -70,9 +75,13 @@ pub use columns::{ReadColumn, read_columns};
 pub use export::{FixFile, SafeCsv, safe_cell};
 pub use fault::FileFault;
 pub use fix_workbook::FixWorkbook;
+pub use mapping::{Mapping, RememberedMapping, column_keys, sorted_keys};
 pub use pasted::table_of;
-pub use sheet::{Lines, Sheet};
+pub use preview::{Preview, split_name};
+pub use row::RowRules;
+pub use sheet::{Directions, Lines, Sheet};
 pub use template::{EXAMPLE_ADDRESS, TemplateColumn, write_template};
+pub use text::letter;
 pub use workbook::{Format, HELP_SHEET, SheetRead, write_csv};
 
 /// How large a file and its parts may be.
@@ -112,7 +121,8 @@ pub enum Line {
 /// One user as the file has them.
 ///
 /// `None`, and a name missing from `fields`, mean that the column is absent or the cell
-/// empty. An import leaves such a value as it is; it never empties one.
+/// empty. An import leaves such a value as it is. With [`RowRules::clears_empty`], an empty cell of a
+/// column that is there is an empty text, which clears the value.
 #[derive(Debug, Clone)]
 pub struct Person {
     /// Where the row is in the file.

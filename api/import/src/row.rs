@@ -30,11 +30,19 @@ pub(super) struct Place<'a> {
     pub(super) field: &'a str,
 }
 
+/// What whoever imports a file says about all of its rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RowRules {
+    /// Values that look damaged come in as they are.
+    pub accepts_doubtful: bool,
+    /// An empty cell clears the value. Otherwise it changes nothing.
+    pub clears_empty: bool,
+}
+
 /// A person while the row is read: the good values, and the problems of the others.
 pub(super) struct Draft {
     row: u32,
-    /// Whether values that look damaged come in as they are.
-    accepts_doubtful: bool,
+    rules: RowRules,
     email: Option<EmailAddress>,
     first_name: Option<String>,
     last_name: Option<String>,
@@ -47,10 +55,10 @@ pub(super) struct Draft {
 
 impl Draft {
     /// Begins an empty row.
-    pub(super) fn new(row: u32, accepts_doubtful: bool) -> Self {
+    pub(super) fn new(row: u32, rules: RowRules) -> Self {
         Self {
             row,
-            accepts_doubtful,
+            rules,
             email: None,
             first_name: None,
             last_name: None,
@@ -63,7 +71,9 @@ impl Draft {
 
     /// Takes one value, or the problem with it.
     pub(super) fn put(&mut self, role: &Role, place: Place<'_>, raw: &str) {
-        let own = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+        let clears_empty = self.rules.clears_empty;
+        let kept = |text: Option<String>| text.or_else(|| clears_empty.then(String::new));
+        let own = |text: Option<Cow<'_, str>>| kept(text.map(Cow::into_owned));
         let taken = match role {
             Role::Known(Known::Email) => {
                 self.put_email(place, raw);
@@ -73,19 +83,19 @@ impl Draft {
             Role::Known(Known::LastName) => text::name(raw).map(|name| self.last_name = own(name)),
             Role::Known(Known::FullName) => text::name(raw).map(|name| {
                 let (first, last) = full_name::split(name.as_deref().unwrap_or_default());
-                self.first_name = first;
-                self.last_name = last;
+                self.first_name = kept(first);
+                self.last_name = kept(last);
             }),
-            Role::Known(Known::Language) => language(raw).map(|tag| self.language = tag),
+            Role::Known(Known::Language) => language(raw).map(|tag| self.language = kept(tag)),
             Role::Field(name) => text::value(raw).map(|value| {
-                if let Some(value) = value {
-                    self.fields.insert(name.clone(), value.into_owned());
+                if let Some(value) = own(value) {
+                    self.fields.insert(name.clone(), value);
                 }
             }),
             Role::Nothing | Role::LeftOut(_) | Role::Problem => Ok(()),
         };
         let damage = match role {
-            _ if self.accepts_doubtful => None,
+            _ if self.rules.accepts_doubtful => None,
             Role::Known(Known::Email) => self.email.as_ref().and_then(damage::of_address),
             role => damage::find(role, place.column, raw),
         };
@@ -256,8 +266,8 @@ fn probably_meant(raw: &str) -> Option<String> {
 }
 
 /// Reads one row of a CSV file that is not blank.
-pub(super) fn read_row(row: &Row, columns: &[Column], accepts_doubtful: bool) -> Line {
-    let mut draft = Draft::new(row.number(), accepts_doubtful);
+pub(super) fn read_row(row: &Row, columns: &[Column], rules: RowRules) -> Line {
+    let mut draft = Draft::new(row.number(), rules);
     let mut cells = row.cells();
     for (place, column) in columns.iter().enumerate() {
         // A row may end early: the cells it lacks are empty.

@@ -4,22 +4,35 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek};
 
 use super::cells::Row;
-use super::columns::{Column, ReadColumn, Role, is_header, read_header};
+use super::columns::{Column, ReadColumn, Role, names_of, own_names, read_header};
+use super::find_header::{find_header, has_addresses};
 use super::header::Known;
 use super::json;
-use super::row::read_row;
+use super::mapping::{Mapping, RememberedMapping};
+use super::row::{RowRules, read_row};
 use super::rows::Rows;
 use super::sniff::{Start, sniff};
 use super::text::{is_unseen, letter};
 use super::workbook::{Format, SheetRead, write_csv};
 use super::{FileFault, Limits, Line, Person};
-use shared::address::EmailAddress;
 
-/// Separators, the likeliest first.
-const SEPARATORS: [u8; 3] = *b",;\t";
+/// How a file is to be read, beyond what it says itself.
+#[derive(Debug, Clone, Default)]
+pub struct Directions {
+    /// The sheet of a spreadsheet with several.
+    pub sheet: Option<String>,
+    /// What columns are read as.
+    pub mapping: Option<Mapping>,
+    /// Mappings that were used before. Without `mapping`, one for the same columns is used again.
+    pub remembered: Vec<RememberedMapping>,
+}
 
-/// Rows among which the header is looked for. Exports have a title, a date and a filter above it.
-const HEADER_WITHIN: u32 = 20;
+impl Directions {
+    fn mapping_for(&self, header: &[String]) -> Option<&Mapping> {
+        let remembered = || self.remembered.iter().find(|one| one.fits(header));
+        self.mapping.as_ref().or_else(|| Some(&remembered()?.mapping))
+    }
+}
 
 /// What is known of a file once it is open.
 #[derive(Debug, Clone)]
@@ -40,28 +53,30 @@ pub struct Sheet {
     pub source: Option<SheetRead>,
     /// The row of the header, as a spreadsheet counts. What stands above it is passed over.
     pub header_row: u32,
+    /// What was chosen about the columns, now or for an earlier file with the same ones.
+    pub mapping: Option<Mapping>,
     columns: Vec<Column>,
 }
 
 impl Sheet {
     /// Surveys a file that is a CSV or a spreadsheet, whichever its first bytes say, and readies it for reading.
     ///
-    /// `wanted` names the sheet of a spreadsheet with several.
-    ///
     /// # Errors
     ///
     /// As [`Sheet::open_csv`], and what is wrong with a spreadsheet.
-    pub fn open(mut file: File, wanted: Option<&str>, limits: Limits) -> Result<(Self, Lines<File>), FileFault> {
+    pub fn open(mut file: File, directions: &Directions, limits: Limits) -> Result<(Self, Lines<File>), FileFault> {
         let Some(format) = Format::of(&mut BufReader::new(&mut file))? else {
-            return Self::open_csv(file, limits);
+            let start = sniff(&mut file)?;
+            return Self::open_table(file, &start, directions, limits);
         };
         let mut cells = tempfile::tempfile()?;
+        let wanted = directions.sheet.as_deref();
         let source = write_csv(BufReader::new(file), format, wanted, limits, &mut cells)?;
         let start = Start {
             offset: 0,
             separator: Some(b','),
         };
-        let (sheet, lines) = Self::open_table(cells, &start, limits)?;
+        let (sheet, lines) = Self::open_table(cells, &start, directions, limits)?;
         let sheet = Self {
             format: format.as_str(),
             source: Some(source),
@@ -77,13 +92,18 @@ impl Sheet {
     /// The first fault that concerns the whole file. Nothing was read from it.
     pub fn open_csv<R: Read + Seek>(mut source: R, limits: Limits) -> Result<(Self, Lines<R>), FileFault> {
         let start = sniff(&mut source)?;
-        Self::open_table(source, &start, limits)
+        Self::open_table(source, &start, &Directions::default(), limits)
     }
 
-    fn open_table<R: Read + Seek>(mut source: R, start: &Start, limits: Limits) -> Result<(Self, Lines<R>), FileFault> {
+    fn open_table<R: Read + Seek>(
+        mut source: R,
+        start: &Start,
+        directions: &Directions,
+        limits: Limits,
+    ) -> Result<(Self, Lines<R>), FileFault> {
         let (separator, header_row) = find_header(&mut source, start, limits)?;
         let mut rows = Rows::new(&mut source, start.offset, separator, limits)?;
-        let survey = survey(&mut rows, header_row, limits)?;
+        let survey = survey(&mut rows, header_row, directions, limits)?;
         let sheet = Self::new(survey, separator);
         let mut rows = Rows::new(source, start.offset, separator, limits)?;
         let mut row = Row::default();
@@ -126,6 +146,7 @@ impl Sheet {
             header_row: survey.header_row,
             format: "csv",
             source: None,
+            mapping: survey.mapping,
             columns,
         }
     }
@@ -165,7 +186,7 @@ impl Sheet {
 /// A fault here means that the temporary file changed or failed under the reader.
 pub struct Lines<R> {
     reader: Reader<R>,
-    accepts_doubtful: bool,
+    rules: RowRules,
 }
 
 enum Reader<R> {
@@ -184,17 +205,14 @@ impl<R: Read + Seek> Lines<R> {
     fn new(reader: Reader<R>) -> Self {
         Self {
             reader,
-            accepts_doubtful: false,
+            rules: RowRules::default(),
         }
     }
 
-    /// With values that look damaged taken as they are.
+    /// With these rules for its rows.
     #[must_use]
-    pub fn accepting_doubtful(self, accepts_doubtful: bool) -> Self {
-        Self {
-            accepts_doubtful,
-            ..self
-        }
+    pub fn with_rules(self, rules: RowRules) -> Self {
+        Self { rules, ..self }
     }
 
     /// The next rows, `most` at most, and no more once they hold `bytes`; empty at the end of the
@@ -214,17 +232,17 @@ impl<R: Read + Seek> Iterator for Lines<R> {
     type Item = Result<Line, FileFault>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        let accepts = self.accepts_doubtful;
+        let rules = self.rules;
         match &mut self.reader {
             Reader::Csv { rows, row, columns } => loop {
                 match rows.read(row) {
                     Ok(true) if row.is_blank() => {}
-                    Ok(true) => return Some(Ok(read_row(row, columns, accepts))),
+                    Ok(true) => return Some(Ok(read_row(row, columns, rules))),
                     Ok(false) => return None,
                     Err(fault) => return Some(Err(fault)),
                 }
             },
-            Reader::Json { users, columns } => users.next_line(columns, accepts).transpose(),
+            Reader::Json { users, columns } => users.next_line(columns, rules).transpose(),
         }
     }
 }
@@ -235,6 +253,7 @@ pub(super) struct Survey {
     pub(super) rows: u32,
     pub(super) blank_rows: u32,
     pub(super) header_row: u32,
+    pub(super) mapping: Option<Mapping>,
 }
 
 impl Survey {
@@ -254,11 +273,18 @@ impl Survey {
 }
 
 /// Reads every row from the header on for what concerns the whole file.
-fn survey<R: Read + Seek>(rows: &mut Rows<R>, header_row: u32, limits: Limits) -> Result<Survey, FileFault> {
+fn survey<R: Read + Seek>(
+    rows: &mut Rows<R>,
+    header_row: u32,
+    directions: &Directions,
+    limits: Limits,
+) -> Result<Survey, FileFault> {
     let mut row = Row::default();
     skip_to(rows, &mut row, header_row)?;
-    let columns = read_header(&row)?;
+    let names = names_of(&row);
+    let mapping = directions.mapping_for(own_names(&names));
     let width = row.width();
+    let columns = read_header(&names, mapping, || has_addresses(rows))?;
     let has_name = |place: usize| columns.get(place).is_some_and(|column| column.role != Role::Nothing);
     let all_named = (0..width).all(has_name);
     let mut survey = Survey {
@@ -266,6 +292,7 @@ fn survey<R: Read + Seek>(rows: &mut Rows<R>, header_row: u32, limits: Limits) -
         blank_rows: 0,
         header_row,
         columns: columns.clone(),
+        mapping: mapping.cloned(),
     };
     while rows.read(&mut row)? {
         if row.is_blank() {
@@ -295,69 +322,4 @@ fn skip_to<R: Read + Seek>(rows: &mut Rows<R>, row: &mut Row, number: u32) -> Re
         }
     }
     Err(FileFault::Empty)
-}
-
-/// Finds what divides the columns, and the row of their names.
-///
-/// The separator is what the file says itself, or what makes a header with an address column, or the most columns.
-fn find_header<R: Read + Seek>(source: &mut R, start: &Start, limits: Limits) -> Result<(u8, u32), FileFault> {
-    let separators = start.separator.map_or(SEPARATORS.to_vec(), |separator| vec![separator]);
-    let mut best = (false, 0, b',', 0);
-    for separator in separators {
-        let mut rows = Rows::new(&mut *source, start.offset, separator, limits)?;
-        let found = header_among(&mut rows)?;
-        if best.3 == 0 || (found.is_header, found.width) > (best.0, best.1) {
-            best = (found.is_header, found.width, separator, found.row);
-        }
-    }
-    Ok((best.2, best.3))
-}
-
-/// The row that looks most like a header.
-struct Found {
-    is_header: bool,
-    row: u32,
-    width: usize,
-}
-
-/// Looks for the names of the columns in the first rows: the first row with an address column, else the first row.
-fn header_among<R: Read + Seek>(rows: &mut Rows<R>) -> Result<Found, FileFault> {
-    let mut row = Row::default();
-    let mut first: Option<Found> = None;
-    let mut seen = 0;
-    while seen < HEADER_WITHIN {
-        // Blank rows count behind the first that is not.
-        seen += u32::from(first.is_some());
-        match rows.read(&mut row) {
-            Ok(true) if row.is_blank() => continue,
-            Ok(true) => {}
-            Ok(false) => break,
-            Err(fault @ FileFault::Unreadable(_)) => return Err(fault),
-            // Told by the survey, if this turns out to be the separator: the columns up to the fault, and the one
-            // that has it.
-            Err(_) => {
-                first = first.or(Some(Found {
-                    is_header: false,
-                    row: row.number(),
-                    width: row.width() + 1,
-                }));
-                break;
-            }
-        }
-        let is_header = is_header(&row);
-        let found = Found {
-            is_header,
-            row: row.number(),
-            width: row.width(),
-        };
-        if is_header {
-            return Ok(found);
-        }
-        first = first.or(Some(found));
-        if row.cells().any(|cell| EmailAddress::parse(cell).is_ok()) {
-            // The names of the columns are not below the first person.
-            break;
-        }
-    }
-    first.ok_or(FileFault::Empty)
 }

@@ -5,6 +5,7 @@ mod faults;
 mod files;
 mod hostile;
 mod json;
+mod mapped;
 mod problems;
 mod random;
 mod workbooks;

@@ -148,7 +148,7 @@ pub(super) fn shown(raw: &str) -> String {
 }
 
 /// The letter that spreadsheets put over a column, the first being 0: A, B, … Z, AA.
-pub(super) fn letter(column: usize) -> String {
+pub fn letter(column: usize) -> String {
     let mut letters = Vec::new();
     let mut left = column + 1;
     while left > 0 {

@@ -6,9 +6,11 @@
 
 mod changes;
 mod checked;
+mod columns;
 mod done;
 mod faults;
 mod figures;
+mod how;
 mod one;
 mod receive;
 mod steps;
@@ -40,6 +42,7 @@ pub(super) fn routes() -> Router<Api> {
         .route("/console/imports/template.csv", get(template::csv))
         .route("/console/imports/template.xlsx", get(template::xlsx))
         .route("/console/imports/{id}", get(one::show))
+        .route("/console/imports/{id}/columns", get(columns::show).post(columns::press))
         .route("/console/imports/{id}/check", post(steps::check))
         .route("/console/imports/{id}/store", post(steps::store))
         .route("/console/imports/{id}/discard", post(steps::discard))

@@ -8,6 +8,7 @@
 mod check;
 mod choose;
 mod estimate;
+mod missing;
 pub(super) mod own;
 mod preview;
 mod schedule;
@@ -17,6 +18,7 @@ mod sums;
 
 pub(super) use check::show as check;
 pub(super) use choose::{press, show as choose};
+pub(super) use missing::{leave_out as leave_out_lacking, show as lacking};
 pub(super) use preview::{html, show as preview, test};
 pub(super) use send::send;
 pub(super) use start::begin;

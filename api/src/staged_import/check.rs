@@ -2,12 +2,11 @@
 
 use crate::imports::file_problem;
 use crate::problem::Problem;
-use crate::storing::{Groups, doubtful, duplicate, file_of, keepable, row};
+use crate::storing::{Groups, Identity, doubtful, duplicate, file_of, identity, keepable, row};
 use import::{FileFault, Line, Lines, Rejected, Sheet};
-use sha2::{Digest as _, Sha256};
 use shared::store::Transaction;
 use shared::store::imports::rows::{self, File, Forecast, Row};
-use shared::store::imports::{ProblemCount, Totals};
+use shared::store::imports::{ImportMode, ProblemCount, Totals};
 use std::collections::{BTreeSet, HashMap};
 use std::io::{Read, Seek};
 use std::sync::atomic::{AtomicI32, Ordering};
@@ -15,10 +14,6 @@ use uuid::Uuid;
 
 /// Changes that are kept to be shown before the file is stored.
 const SAMPLE: i64 = 20;
-
-/// Who somebody is, in sixteen bytes: the people of a file are all in memory to find those who
-/// stand in it twice, 3 MiB for a hundred thousand and 44 for a million.
-type Identity = [u8; 16];
 
 /// What is in a file.
 pub(super) struct Checked {
@@ -56,6 +51,7 @@ pub(super) async fn check_sheet<R: Read + Seek + Send + 'static>(
     sheet: Sheet,
     lines: Lines<R>,
     import: Uuid,
+    mode: ImportMode,
     gone_through: &AtomicI32,
 ) -> Result<Checked, Problem> {
     let mut checked = Checked {
@@ -70,10 +66,10 @@ pub(super) async fn check_sheet<R: Read + Seek + Send + 'static>(
     let mut groups = Groups::read(lines);
     while let Some(group) = groups.next().await {
         let group: Result<Vec<Line>, FileFault> = group;
-        let (people, rejects) = checked.judge(group.map_err(file_problem)?, &sheet, &mut seen)?;
+        let (people, rejects) = checked.judge(group.map_err(file_problem)?, &sheet, &mut seen);
         if !people.is_empty() {
             let room = SAMPLE.saturating_sub(i64::from(checked.totals.updated));
-            checked.expect(rows::forecast(transaction, import, &people, room).await?);
+            checked.expect(rows::forecast(transaction, import, &people, room, mode).await?);
         }
         if !rejects.is_empty() {
             rows::keep_rejects(transaction, import, &keepable(rejects)).await?;
@@ -89,6 +85,7 @@ impl Checked {
         self.totals.created += forecast.created;
         self.totals.updated += forecast.updated;
         self.totals.unchanged += forecast.unchanged;
+        self.totals.ignored += forecast.ignored;
     }
 
     /// Sorts the rows of a group: people of whom this is the first row, and rows that do not come in.
@@ -97,7 +94,7 @@ impl Checked {
         lines: Vec<Line>,
         sheet: &Sheet,
         seen: &mut HashMap<Identity, u32>,
-    ) -> Result<(Vec<Row>, Vec<Rejected>), Problem> {
+    ) -> (Vec<Row>, Vec<Rejected>) {
         self.totals.rows += i32::try_from(lines.len()).unwrap_or(i32::MAX);
         let (mut people, mut rejects) = (Vec::with_capacity(lines.len()), Vec::new());
         for line in lines {
@@ -106,7 +103,7 @@ impl Checked {
                 Line::Person(person) => {
                     let first = *seen.entry(identity(&person.email.key())).or_insert(person.row);
                     if first == person.row {
-                        people.push(row(&person)?);
+                        people.push(row(&person));
                     } else {
                         self.totals.duplicates += 1;
                         rejects.push(duplicate(&person, first, sheet));
@@ -126,12 +123,6 @@ impl Checked {
                 *self.counts.entry(kind).or_default() += 1;
             }
         }
-        Ok((people, rejects))
+        (people, rejects)
     }
-}
-
-/// The beginning of a digest: what two people share with a likelihood that no file can reach.
-fn identity(key: &str) -> Identity {
-    let digest = Sha256::digest(key.as_bytes());
-    std::array::from_fn(|place| digest.get(place).copied().unwrap_or_default())
 }

@@ -7,10 +7,10 @@ use crate::imports::count;
 use crate::problem::Problem;
 use crate::storing::{number, store_sheet};
 use axum::http::StatusCode;
-use import::{FileFault, Limits, Lines, Sheet};
+use import::{Directions, FileFault, Limits, Lines, RememberedMapping, RowRules, Sheet};
 use shared::store::audit::Actor;
 use shared::store::imports::steps::{self, Work};
-use shared::store::imports::{self, ImportState, Trouble, rows};
+use shared::store::imports::{self, Import, ImportState, Trouble, mappings, rows};
 use shared::store::{StoreError, begin, commit};
 use std::fs::File;
 use std::future::Future;
@@ -77,10 +77,11 @@ pub(super) async fn store(this: StagedImports, work: Work, by: Actor) {
 
 async fn checked(this: &StagedImports, work: Work, progress: &Progress) -> Result<(), Obstacle> {
     let _room = this.room.for_check().await?;
-    let (sheet, lines) = open(this, work, progress).await?;
+    let import = get(this, work).await?;
+    let (sheet, lines) = open(this, &import, progress).await?;
     let mut transaction = begin(&this.db).await?;
     rows::forget_details(&mut transaction, work.import).await?;
-    let found = check_sheet(&mut transaction, sheet, lines, work.import, &progress.rows).await?;
+    let found = check_sheet(&mut transaction, sheet, lines, work.import, import.mode, &progress.rows).await?;
     let counts = found.problem_counts();
     if !steps::checked(&mut transaction, work, &found.file, &found.totals, &counts).await? {
         return Err(Obstacle::Lost);
@@ -92,11 +93,21 @@ async fn checked(this: &StagedImports, work: Work, progress: &Progress) -> Resul
 
 async fn stored(this: &StagedImports, work: Work, progress: &Progress, by: &Actor) -> Result<(), Obstacle> {
     let _room = this.room.for_import().await?;
-    let (sheet, lines) = open(this, work, progress).await?;
+    let import = get(this, work).await?;
+    let (sheet, lines) = open(this, &import, progress).await?;
     let mut transaction = begin(&this.db).await?;
     rows::take_turn(&mut transaction).await?;
     rows::forget_details(&mut transaction, work.import).await?;
-    let found = store_sheet(&mut transaction, sheet, lines, work.import, &progress.rows, 0).await?;
+    let found = store_sheet(
+        &mut transaction,
+        sheet,
+        lines,
+        work.import,
+        import.mode,
+        &progress.rows,
+        0,
+    )
+    .await?;
     if !rows::finish(
         &mut transaction,
         work.import,
@@ -117,16 +128,42 @@ async fn stored(this: &StagedImports, work: Work, progress: &Progress, by: &Acto
     Ok(())
 }
 
-async fn open(this: &StagedImports, work: Work, progress: &Progress) -> Result<(Sheet, Lines<File>), Obstacle> {
-    let import = imports::find(&this.db, work.import).await?.ok_or(Obstacle::Lost)?;
-    let file = fetch(&this.db, work.import).await?;
-    let opened = tokio::task::spawn_blocking(move || Sheet::open(file, import.sheet.as_deref(), Limits::default()));
+async fn get(this: &StagedImports, work: Work) -> Result<Import, Obstacle> {
+    imports::find(&this.db, work.import).await?.ok_or(Obstacle::Lost)
+}
+
+async fn open(this: &StagedImports, import: &Import, progress: &Progress) -> Result<(Sheet, Lines<File>), Obstacle> {
+    let directions = Directions {
+        sheet: import.sheet.clone(),
+        mapping: import
+            .mapping
+            .clone()
+            .and_then(|mapping| serde_json::from_value(mapping).ok()),
+        remembered: remembered(this).await?,
+    };
+    let file = fetch(&this.db, import.id).await?;
+    let opened = tokio::task::spawn_blocking(move || Sheet::open(file, &directions, Limits::default()));
     let (sheet, lines) = opened.await.map_err(|_| Problem::internal())?.map_err(Obstacle::File)?;
     // Checking tells every doubt; whether they are accepted is for a person to say then.
     let is_storing = import.state == ImportState::Storing;
-    let lines = lines.accepting_doubtful(is_storing && import.accepts_doubtful);
+    let lines = lines.with_rules(RowRules {
+        accepts_doubtful: is_storing && import.accepts_doubtful,
+        clears_empty: import.clears_empty,
+    });
     progress.of_rows.store(number(sheet.rows), Ordering::Relaxed);
     Ok((sheet, lines))
+}
+
+/// What columns were read as before.
+async fn remembered(this: &StagedImports) -> Result<Vec<RememberedMapping>, Obstacle> {
+    let latest = mappings::latest(&this.db).await?;
+    let read = |one: mappings::Remembered| {
+        Some(RememberedMapping {
+            columns: one.columns,
+            mapping: serde_json::from_value(one.mapping).ok()?,
+        })
+    };
+    Ok(latest.into_iter().filter_map(read).collect())
 }
 
 /// Lets work go on and says how far it is, through another connection. When it has passed to
@@ -162,7 +199,7 @@ async fn end(this: &StagedImports, work: Work, obstacle: Obstacle) {
             warn!(import.id = %work.import, "The work on a file passed to somebody else; nothing of it stays here");
             return;
         }
-        Obstacle::File(fault @ FileFault::SeveralSheets { .. }) => {
+        Obstacle::File(fault) if fault.is_about_columns() || matches!(fault, FileFault::SeveralSheets { .. }) => {
             // The file waits for a choice.
             steps::interrupt(&this.db, work, &trouble_of(fault)).await
         }
@@ -184,6 +221,7 @@ fn trouble_of(fault: FileFault) -> Trouble {
     Trouble {
         code: fault.code().to_owned(),
         message: fault.to_string(),
+        is_about_columns: fault.is_about_columns(),
         choices: match fault {
             FileFault::SeveralSheets { sheets } => sheets,
             _ => Vec::new(),
@@ -206,6 +244,7 @@ async fn interrupt(this: &StagedImports, work: Work, problem: &Problem) -> Resul
         code,
         message: message.to_owned(),
         choices: Vec::new(),
+        is_about_columns: false,
     };
     steps::interrupt(&this.db, work, &trouble).await
 }

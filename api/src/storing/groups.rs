@@ -52,6 +52,10 @@ pub fn file_of(sheet: &Sheet) -> File {
             .filter(|name| !name.contains('\0'))
             .cloned()
             .collect(),
+        mapping: sheet
+            .mapping
+            .as_ref()
+            .and_then(|mapping| serde_json::to_value(mapping).ok()),
     }
 }
 

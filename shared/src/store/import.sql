@@ -6,10 +6,13 @@ with given as materialized (
            -- import commits, and keep a million people from signing in; a change that somebody makes
            -- to them meanwhile is one made after this row, and a deleted person stays deleted.
            u.id is not null
-               and coalesce(g.first_name, '') in ('', u.first_name)
-               and coalesce(g.last_name, '') in ('', u.last_name)
-               and coalesce(g.language, '') in ('', u.language)
-               and u.fields @> g.fields as is_same,
+               and coalesce(g.first_name, u.first_name) = u.first_name
+               and coalesce(g.last_name, u.last_name) = u.last_name
+               and coalesce(g.language, u.language) = u.language
+               and u.fields = jsonb_strip_nulls(u.fields || g.fields) as is_same,
+           case $9::text when 'create_only' then u.id is not null
+                         when 'update_only' then u.id is null
+                         else false end as is_ignored,
            -- Somebody who stood in an earlier row of this file keeps what that row said.
            i.row_number as earlier
     from unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[])
@@ -24,31 +27,49 @@ with given as materialized (
 -- Those it changes, locked before they are read, so that what undoing the import brings back is what they had.
 -- In one order for all, here and below, so that imports and other writers never wait for each other in a circle.
 changed as materialized (
-    select u.id, u.first_name, u.last_name, u.language, u.fields, g.number, g.first_name as gets_first_name,
-           g.last_name as gets_last_name, g.language as gets_language, g.fields as gets_fields
-    from given g join users u on u.id = g.known
-    where g.earlier is null and not g.is_same
+    select u.id, u.email_key, u.first_name, u.last_name, u.language, u.fields, g.number,
+           g.first_name as gets_first_name, g.last_name as gets_last_name, g.language as gets_language,
+           g.fields as gets_fields
+    from given g join users u on u.id = g.known and u.email_key = g.email_key
+    where g.earlier is null and not g.is_same and not g.is_ignored
     order by u.email_key
     for no key update of u
 ),
-noted as (
-    insert into import_changes (import_id, user_id, row_number, before, after)
-    select $1, c.id, c.number, d.before, d.after
+differing as materialized (
+    select c.id, c.email_key, c.number, c.gets_first_name, c.gets_last_name, c.gets_language, c.gets_fields, d.before,
+           d.after
     from changed c
-    cross join lateral import_difference(
+    cross join lateral import_row_difference(
         c.first_name, c.last_name, c.language, c.fields,
         c.gets_first_name, c.gets_last_name, c.gets_language, c.gets_fields) d
     where d.after <> '{}'
 ),
-stored as (
+noted as (
+    insert into import_changes (import_id, user_id, row_number, before, after)
+    select $1, id, number, before, after from differing
+),
+updated as (
+    update users u
+    set first_name = coalesce(d.gets_first_name, u.first_name),
+        last_name = coalesce(d.gets_last_name, u.last_name),
+        language = coalesce(d.gets_language, u.language),
+        -- A null removes the field.
+        fields = jsonb_strip_nulls(u.fields || d.gets_fields),
+        updated_at = now()
+    from differing d
+    where u.id = d.id
+    returning u.id, u.email_key, false as is_new
+),
+created as (
     insert into users as u (email, email_key, first_name, last_name, language, fields)
     select g.email, g.email_key, coalesce(g.first_name, ''), coalesce(g.last_name, ''), coalesce(g.language, ''),
-           g.fields
+           jsonb_strip_nulls(g.fields)
     from given g
     -- Read before anything is inserted: a lock on a row that this statement has written would find nothing.
-    left join changed c on c.id = g.known
-    where g.earlier is null and not g.is_same
-    order by g.email_key, c.number
+    cross join (select count(*) from changed) locked
+    where g.known is null and not g.is_ignored
+    order by g.email_key
+    -- Somebody else added them a moment ago.
     on conflict (email_key) do update
     set first_name = case when excluded.first_name <> '' then excluded.first_name else u.first_name end,
         last_name = case when excluded.last_name <> '' then excluded.last_name else u.last_name end,
@@ -61,10 +82,13 @@ stored as (
        or not u.fields @> excluded.fields
     returning u.id, u.email_key, u.xmax = 0 as is_new
 ),
+stored as (
+    select id, email_key, is_new from updated union all select id, email_key, is_new from created
+),
 outcome as materialized (
-    -- Whoever is unchanged is not inserted, or not returned by the insert when somebody else made
+    -- Whoever is unchanged is not stored, or not returned by the insert when somebody else made
     -- the same change a moment ago; they were known before.
-    select given.number, given.earlier, stored.is_new, coalesce(stored.id, given.known) as user_id
+    select given.number, given.earlier, given.is_ignored, stored.is_new, coalesce(stored.id, given.known) as user_id
     from given
     left join stored on stored.email_key = given.email_key
 ),
@@ -72,6 +96,6 @@ linked as (
     insert into import_users (import_id, user_id, row_number, effect)
     select $1, user_id, number,
            case is_new when true then 'created' when false then 'updated' else 'unchanged' end::import_effect
-    from outcome where earlier is null
+    from outcome where earlier is null and not is_ignored
 )
-select number as "number!", earlier as "earlier?", is_new as "is_new?" from outcome
+select number as "number!", earlier as "earlier?", is_ignored as "is_ignored!", is_new as "is_new?" from outcome

@@ -4,6 +4,8 @@
 //! [`parts`] meanwhile. One by API is created and done in the same transaction. Both store their
 //! rows with [`rows`].
 
+pub mod mappings;
+mod mode;
 pub mod parts;
 pub mod rows;
 pub mod steps;
@@ -14,6 +16,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
+
+pub use mode::ImportMode;
 
 /// Where an import stands.
 ///
@@ -111,6 +115,8 @@ pub struct Totals {
     pub updated: i32,
     /// Unchanged people.
     pub unchanged: i32,
+    /// Rows that the mode leaves out.
+    pub ignored: i32,
     /// Rows not taken.
     pub rejected: i32,
     /// Of those, rows whose address an earlier row has.
@@ -142,6 +148,9 @@ pub struct Trouble {
     /// What there is to choose from, if a choice is all that is missing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<String>,
+    /// Whether all that is missing is what the columns are read as.
+    #[serde(default)]
+    pub is_about_columns: bool,
 }
 
 /// How many rows have one kind of problem.
@@ -157,6 +166,7 @@ pub struct ProblemCount {
 
 /// An import as it is.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Import {
     /// Its id.
     pub id: Uuid,
@@ -182,6 +192,14 @@ pub struct Import {
     pub hidden_rows: i32,
     /// Whether rows whose every problem may be accepted come in.
     pub accepts_doubtful: bool,
+    /// What was chosen about its columns.
+    pub mapping: Option<Value>,
+    /// Whether that was chosen for an earlier file with the same columns.
+    pub mapping_is_remembered: bool,
+    /// What becomes of users who exist, and of those who do not.
+    pub mode: ImportMode,
+    /// Whether an empty cell clears the value.
+    pub clears_empty: bool,
     /// What came of it.
     pub totals: Totals,
     /// Rows that the work in hand has gone through.
@@ -206,6 +224,7 @@ pub struct Import {
     pub details_dropped_at: Option<OffsetDateTime>,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 struct Found {
     id: Uuid,
     file_name: String,
@@ -220,6 +239,11 @@ struct Found {
     hidden_row_count: i32,
     doubtful_count: i32,
     accepts_doubtful: bool,
+    mapping: Option<Value>,
+    mapping_is_remembered: bool,
+    mode: String,
+    clears_empty: bool,
+    ignored_count: i32,
     row_count: i32,
     created_count: i32,
     updated_count: i32,
@@ -256,11 +280,16 @@ impl From<Found> for Import {
             header_row: row.header_row,
             hidden_rows: row.hidden_row_count,
             accepts_doubtful: row.accepts_doubtful,
+            mapping: row.mapping,
+            mapping_is_remembered: row.mapping_is_remembered,
+            mode: ImportMode::of(&row.mode),
+            clears_empty: row.clears_empty,
             totals: Totals {
                 rows: row.row_count,
                 created: row.created_count,
                 updated: row.updated_count,
                 unchanged: row.unchanged_count,
+                ignored: row.ignored_count,
                 rejected: row.rejected_count,
                 duplicates: row.duplicate_count,
                 doubtful: row.doubtful_count,
@@ -290,7 +319,7 @@ macro_rules! imports {
             Found,
             r#"select id, file_name, created_at, created_by, state as "state: ImportState", header, separator,
                       format, sheet, header_row, hidden_row_count, doubtful_count, accepts_doubtful,
-                      row_count, created_count, updated_count, unchanged_count, rejected_count, blank_count,
+                      mapping, mapping_is_remembered, mode, clears_empty, ignored_count, row_count, created_count, updated_count, unchanged_count, rejected_count, blank_count,
                       coalesce(duplicate_count, (
                           select count(*) from import_rejects r
                           where r.import_id = imports.id and r.problems @> '[{"code": "duplicate_of_row"}]'

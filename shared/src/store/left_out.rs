@@ -161,7 +161,7 @@ pub(super) fn reasons(kind: SystemEmailKind, including: Including) -> Vec<String
 /// `facts (user_id, given, n, facts)` and may use `$4` and higher for its own arguments. `offset 0`
 /// makes Postgres look up each user by id.
 macro_rules! with_facts {
-    ($query:ident, $given:literal, $rest:literal, $kind:expr $(, $argument:expr)* $(,)?) => {
+    ($query:ident, $given:literal, $rest:literal $(+ $more:literal)?, $kind:expr $(, $argument:expr)* $(,)?) => {
         sqlx::$query!(
             $given
                 + r#",
@@ -212,7 +212,8 @@ facts as materialized (
         where c.user_id = known.user_id and c.kind = 'generated' and c.expires_at > now()
     ) passwords on $1 = 'password_reset'
 )"#
-                + $rest,
+                + $rest
+                $(+ $more)?,
             $kind as _,
             $crate::store::seconds($crate::store::left_out::RECENT),
             $crate::store::left_out::LIVE_PASSWORDS_MOST

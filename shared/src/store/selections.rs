@@ -13,10 +13,6 @@ use crate::system_email::SystemEmailKind;
 use crate::user_filter::UserFilter;
 use uuid::Uuid;
 
-mod gaps;
-
-pub use gaps::gaps;
-
 /// After this an unfinished choice is forgotten.
 pub const KEPT_DAYS: i32 = 7;
 

@@ -37,6 +37,25 @@ impl Compiled {
         fields
     }
 
+    /// The fields of each user that may lack a value, and what their email says then: the text of the first place, or
+    /// nothing where a place has none.
+    pub fn fallbacks(&self) -> Vec<(Field, Option<String>)> {
+        let of_users = |field: &Field| {
+            matches!(
+                field,
+                Field::FirstName | Field::LastName | Field::FullName | Field::Language | Field::Custom(_)
+            )
+        };
+        let bare = self.bare_fields();
+        let fallback = |field: Field| {
+            let mut slots = self.content.slots().iter().filter(|slot| slot.field == field);
+            let text = slots.next().and_then(|slot| slot.default.clone());
+            let text = text.filter(|_| !bare.contains(&field));
+            (field, text)
+        };
+        self.fields().into_iter().filter(of_users).map(fallback).collect()
+    }
+
     /// The fields that occur somewhere without another text for those who have no value.
     pub fn bare_fields(&self) -> Vec<Field> {
         let bare = self.content.slots().iter().filter(|slot| slot.default.is_none());

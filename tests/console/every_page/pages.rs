@@ -131,7 +131,12 @@ const PAGES: &[(&str, Come)] = &[
             "/console/imports/{checking_file}",
             "/console/imports/{interrupted_file}",
             "/console/imports/{undone_import}",
+            "/console/imports/{unclear_file}",
         ]),
+    ),
+    (
+        "/console/imports/{id}/columns",
+        At(&["/console/imports/{good_file}/columns"]),
     ),
     // A file.
     ("/console/imports/{id}/problems.csv", NoPage),
@@ -164,6 +169,10 @@ const PAGES: &[(&str, Come)] = &[
             "/console/selections/{one_password}/check",
             "/console/selections/{one_blocked}/check",
         ]),
+    ),
+    (
+        "/console/selections/{id}/missing",
+        At(&["/console/selections/{invite}/missing?field=first_name"]),
     ),
     (
         "/console/selections/{id}/check",

@@ -35,6 +35,11 @@ impl Scene {
             ),
             ("hopeless_file", "hopeless.csv", "email\na\nb\n".to_owned()),
             ("unreadable_file", "names.csv", "name\nAda\n".to_owned()),
+            (
+                "unclear_file",
+                "kontakte.csv",
+                "Kontakt,Name,Name,\nana@example.org,Ana Ruiz,x,y\n".to_owned(),
+            ),
             ("discarded_file", "discarded.csv", people("gone", 3)),
             ("checking_file", "checking.csv", people("checking", 3)),
             ("interrupted_file", "interrupted.csv", people("interrupted", 3)),

@@ -6,6 +6,7 @@ use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Value, json};
 use shared::delivery::DeliveryState;
+use url::form_urlencoded;
 use uuid::Uuid;
 
 use super::{PULSE, World, text};
@@ -95,7 +96,20 @@ impl World {
 
     /// Sends an import's body as it is.
     pub async fn import_bytes(&self, body: Vec<u8>, content_type: &str) -> Answer {
-        let path = "/v1/imports?file_name=people.csv";
+        self.import_with(&[], body, content_type).await
+    }
+
+    /// Imports CSV with these parameters.
+    pub async fn import_as(&self, parameters: &[(&str, &str)], csv: &str) -> Answer {
+        self.import_with(parameters, csv.as_bytes().to_vec(), "text/csv").await
+    }
+
+    /// Sends an import's body as it is, with these parameters.
+    pub async fn import_with(&self, parameters: &[(&str, &str)], body: Vec<u8>, content_type: &str) -> Answer {
+        let query = form_urlencoded::Serializer::new("file_name=people.csv".to_owned())
+            .extend_pairs(parameters)
+            .finish();
+        let path = &format!("/v1/imports?{query}");
         let answer = answer(
             self.http
                 .post(format!("{}{path}", self.base))

@@ -1,6 +1,6 @@
 //! Files as other programs write them: their headers, what stands above them, and what became of values on the way.
 
-use super::super::{Limits, Line, Person, Sheet};
+use super::super::{Limits, Line, Person, RowRules, Sheet};
 use super::{all_people, file, read};
 
 /// Headers of programs, and what each column fills.
@@ -331,7 +331,13 @@ fn doubtful_values_come_in_as_they_are_where_they_are_accepted() {
     let text = "email,first name,team\nada@gmial.com,JosÃ©,NULL\nbob@example.con,Bob,x\n";
     let (_, lines) = Sheet::open_csv(file(text), Limits::default()).unwrap();
 
-    let lines: Vec<Line> = lines.accepting_doubtful(true).map(Result::unwrap).collect();
+    let lines: Vec<Line> = lines
+        .with_rules(RowRules {
+            accepts_doubtful: true,
+            ..RowRules::default()
+        })
+        .map(Result::unwrap)
+        .collect();
 
     let Line::Person(ada) = &lines[0] else {
         panic!("{lines:?}")

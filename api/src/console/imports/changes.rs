@@ -1,7 +1,7 @@
 //! What a file changes about users who exist: the old values and the new ones.
 
 use super::faults::shortened;
-use super::words::column_of;
+use super::words::{column_of, read_columns_of};
 use crate::imports::{ChangeView, changed_fields};
 use crate::problem::Problem;
 use crate::state::Api;
@@ -34,13 +34,10 @@ pub(super) struct ChangedUser {
 /// Reads them.
 pub(super) async fn of(api: &Api, import: &Import) -> Result<Changes, Problem> {
     let found = rows::changes(&api.db, import.id, i64::try_from(SHOWN).unwrap_or(20)).await?;
+    let read = read_columns_of(import);
     let value = |change: ChangeView| {
         let from = change.from.unwrap_or_default();
-        (
-            column_of(&change.field, &import.header),
-            shortened(&from),
-            shortened(&change.to),
-        )
+        (column_of(&change.field, &read), shortened(&from), shortened(&change.to))
     };
     let rows: Vec<ChangedUser> = found
         .iter()

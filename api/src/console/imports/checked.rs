@@ -3,8 +3,9 @@
 use super::changes::{self, Changes};
 use super::faults::{self, FaultyRows};
 use super::figures::{Figure, figures};
+use super::how::How;
 use super::upload::FileForm;
-use super::words::{columns, is_spreadsheet, notes, remedies};
+use super::words::{columns, is_spreadsheet, notes, read_columns_of, remedies};
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::page;
 use crate::console::session::Administrator;
@@ -30,6 +31,12 @@ struct CheckedPage {
     repeated: FaultyRows,
     changes: Changes,
     columns: Vec<(String, String)>,
+    /// Whether the columns are read as those of an earlier file.
+    is_remembered: bool,
+    /// How it is imported, where that is not as usual.
+    how: Vec<String>,
+    /// Whether empty cells clear values.
+    clears_empty: bool,
     /// What was passed over, or may surprise.
     notes: Vec<String>,
     /// Whether the file to correct is a spreadsheet.
@@ -39,7 +46,7 @@ struct CheckedPage {
 
 impl CheckedPage {
     const fn good(&self) -> i32 {
-        self.totals.rows - self.totals.rejected
+        self.totals.rows - self.totals.rejected - self.totals.ignored
     }
 
     /// Rows with something to correct.
@@ -90,6 +97,7 @@ pub(super) async fn show(api: &Api, administrator: &Administrator, import: &Impo
     let title = format!("Check import: {}", import.file_name);
     let frame = administrator.frame(api, Place::Imports, title).await;
     let totals = import.totals.clone();
+    let read = read_columns_of(import);
     page(&CheckedPage {
         frame: if totals.rejected > totals.duplicates {
             frame.with_faults()
@@ -99,13 +107,16 @@ pub(super) async fn show(api: &Api, administrator: &Administrator, import: &Impo
         id: import.id,
         figures: figures(&totals),
         totals,
-        remedies: remedies(&import.problem_counts, &import.header),
+        remedies: remedies(&import.problem_counts, &read),
         faulty: faults::of(api, import, Rejects::Faulty).await?,
         repeated: faults::of(api, import, Rejects::Duplicates).await?,
         changes: changes::of(api, import).await?,
-        columns: columns(&import.header),
+        columns: columns(&read),
+        is_remembered: import.mapping_is_remembered,
+        how: How::of(import).sentences(),
+        clears_empty: import.clears_empty,
         notes: notes(import),
         is_spreadsheet: is_spreadsheet(import),
-        form: FileForm::instead_of(Some(import.id)),
+        form: FileForm::correcting(import),
     })
 }

@@ -3,6 +3,7 @@
 use super::changes::{self, Changes};
 use super::faults::{self, FaultyRows};
 use super::figures::{Figure, figures_of_done};
+use super::how::How;
 use super::undo;
 use super::words::is_spreadsheet;
 use crate::console::frame::{Frame, Place};
@@ -32,6 +33,8 @@ struct DonePage {
     repeated: FaultyRows,
     changes: Changes,
     undone: Option<Undone>,
+    /// How it was imported, where that was not as usual.
+    how: Vec<String>,
     /// Whether the file to correct is a spreadsheet.
     is_spreadsheet: bool,
     /// Since when the rejected rows are gone.
@@ -118,6 +121,7 @@ pub(super) async fn show(api: &Api, administrator: &Administrator, import: &Impo
         repeated: faults::of(api, import, Rejects::Duplicates).await?,
         changes: changes::of(api, import).await?,
         undone,
+        how: How::of(import).sentences(),
         is_spreadsheet: is_spreadsheet(import),
         dropped: import.details_dropped_at.map(moment),
     })

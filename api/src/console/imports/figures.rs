@@ -61,9 +61,14 @@ pub(super) fn figures_of_done(import: Uuid, totals: &Totals, is_undone: bool) ->
     all
 }
 
-/// The rows that do not come in. Those that repeat an earlier row are told only where there are any.
+/// The rows that do not come in. Those that the mode leaves out, and those that repeat an earlier row, are told only
+/// where there are any.
 fn left_out(totals: &Totals) -> Vec<Figure> {
-    let mut all = vec![Figure::new("with problems", totals.rejected - totals.duplicates).at("#rows".to_owned())];
+    let mut all = Vec::new();
+    if totals.ignored > 0 {
+        all.push(Figure::new("ignored", totals.ignored).at("#how".to_owned()));
+    }
+    all.push(Figure::new("with problems", totals.rejected - totals.duplicates).at("#rows".to_owned()));
     if totals.duplicates > 0 {
         all.push(Figure::new("repeated", totals.duplicates).at("#repeated".to_owned()));
     }
@@ -78,9 +83,10 @@ mod tests {
     fn the_figures_add_up_to_the_rows_of_the_file() {
         let totals = Totals {
             rows: 4_812,
-            created: 4_650,
+            created: 4_644,
             updated: 98,
             unchanged: 32,
+            ignored: 6,
             rejected: 32,
             duplicates: 12,
             doubtful: 5,

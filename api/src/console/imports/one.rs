@@ -1,7 +1,7 @@
 //! One import, wherever it stands.
 
 use super::upload::unreadable;
-use super::{checked, done};
+use super::{checked, columns, done};
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::page;
 use crate::console::session::Administrator;
@@ -28,7 +28,11 @@ pub(super) async fn show(
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let import = get(&api, id).await?;
+    let is_about_columns = import.trouble.as_ref().is_some_and(|trouble| trouble.is_about_columns);
     match import.state {
+        ImportState::Checking if import.is_interrupted && is_about_columns => {
+            columns::choose(&api, &administrator, &import).await
+        }
         ImportState::Checking | ImportState::Storing => working(&api, &administrator, &import).await,
         ImportState::Checked => checked::show(&api, &administrator, &import).await,
         ImportState::Done | ImportState::Undone => done::show(&api, &administrator, &import).await,
@@ -110,7 +114,7 @@ async fn working(api: &Api, administrator: &Administrator, import: &Import) -> R
         trouble: import.trouble.as_ref().map(|trouble| trouble.message.clone()),
         rows: import.progress_rows,
         of_rows: (totals.rows > 0).then_some(totals.rows),
-        good: totals.rows - totals.rejected,
+        good: totals.rows - totals.rejected - totals.ignored,
     })
 }
 

@@ -4,6 +4,7 @@
 //! send. The file runs to disk; memory holds a piece of it. When something is wrong the rest is
 //! still read, up to a limit, because a browser shows no answer to a form that it is still sending.
 
+use super::how::How;
 use crate::console::door::is_proof;
 use crate::console::session::Administrator;
 use crate::problem::Problem;
@@ -18,7 +19,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// The other fields are a proof and two ids.
+/// The other fields are a proof, two ids and two words.
 const TEXT_MOST_BYTES: usize = 1_000;
 
 /// Bytes of pasted text that may be a list of addresses. A longer one is a table.
@@ -44,14 +45,16 @@ pub(super) struct Form {
     pub(super) file_name: String,
     /// The file.
     pub(super) file: Spooled,
+    /// How to import it.
+    pub(super) how: How,
 }
 
 /// Why a form was not taken.
 pub(super) enum Refused {
     /// It is not this session's.
     NotOurs,
-    /// What is said beside the field, and of which import's page the form was.
-    Fault(String, Option<Uuid>),
+    /// What is said beside the field, of which import's page the form was, and how its file was to be imported.
+    Fault(String, Option<Uuid>, How),
     /// Too many files are received now.
     Busy(Problem),
 }
@@ -62,69 +65,93 @@ pub(super) async fn receive(
     administrator: &Administrator,
     mut multipart: Multipart,
 ) -> Result<Form, Refused> {
-    let mut instead_of = None;
-    let taken = timeout(
-        UPLOAD_WITHIN,
-        take(room, administrator, &mut multipart, &mut instead_of),
-    )
-    .await;
+    let mut texts = Texts::default();
+    let taken = timeout(UPLOAD_WITHIN, take(room, administrator, &mut multipart, &mut texts)).await;
     let refused = match taken {
-        Ok(Ok(form)) => return Ok(form),
+        Ok(Ok((file_name, file))) => {
+            return Ok(Form {
+                token: texts.token.unwrap_or_else(Uuid::new_v4),
+                instead_of: texts.instead_of,
+                file_name,
+                file,
+                how: texts.how(),
+            });
+        }
         Ok(Err(refused)) => refused,
-        Err(_) => Refused::Fault(broken_off(), instead_of),
+        Err(_) => texts.fault(broken_off()),
     };
     let _ = timeout(REST_WITHIN, pass_over(&mut multipart)).await;
     Err(refused)
 }
 
+/// The short fields of a form.
+#[derive(Default)]
+struct Texts {
+    token: Option<Uuid>,
+    instead_of: Option<Uuid>,
+    mode: String,
+    empty: String,
+}
+
+impl Texts {
+    fn how(&self) -> How {
+        How::read(&self.mode, &self.empty)
+    }
+
+    fn fault(&self, words: String) -> Refused {
+        Refused::Fault(words, self.instead_of, self.how())
+    }
+
+    fn refused(&self, problem: Problem) -> Refused {
+        if matches!(problem.status, 429 | 503) {
+            return Refused::Busy(problem);
+        }
+        self.fault(match problem.status {
+            413 => format!("The selected file must be smaller than {}", most()),
+            507 => "The server has no room for this file – tell whoever runs Beckon".to_owned(),
+            _ => broken_off(),
+        })
+    }
+}
+
+/// Reads a form to its end: the file's name and the file.
 async fn take(
     room: &Room,
     administrator: &Administrator,
     multipart: &mut Multipart,
-    instead_of: &mut Option<Uuid>,
-) -> Result<Form, Refused> {
-    let (mut is_ours, mut token) = (false, None);
+    texts: &mut Texts,
+) -> Result<(String, Spooled), Refused> {
+    let (mut is_ours, mut taken) = (false, None);
     loop {
         let next = timeout(SILENCE_MOST, multipart.next_field()).await;
         let field = match next {
             Ok(Ok(Some(field))) => field,
-            Ok(Ok(None)) => return Err(Refused::Fault(NOTHING.to_owned(), *instead_of)),
-            Ok(Err(_)) | Err(_) => return Err(Refused::Fault(broken_off(), *instead_of)),
+            Ok(Ok(None)) => return taken.ok_or_else(|| texts.fault(NOTHING.to_owned())),
+            Ok(Err(_)) | Err(_) => return Err(texts.fault(broken_off())),
         };
         match field.name().unwrap_or_default() {
             "proof" => is_ours = is_proof(administrator, &text(field).await),
             _ if !is_ours => return Err(Refused::NotOurs),
-            "form" => token = text(field).await.parse().ok(),
-            "instead_of" => *instead_of = text(field).await.parse().ok(),
+            "form" => texts.token = text(field).await.parse().ok(),
+            "instead_of" => texts.instead_of = text(field).await.parse().ok(),
+            "mode" => texts.mode = text(field).await.to_string(),
+            "empty" => texts.empty = text(field).await.to_string(),
             "file" => {
                 let file_name = shown_name(field.file_name().unwrap_or_default());
                 let _slot = room.for_upload(administrator.id).await.map_err(Refused::Busy)?;
                 let file = spool_stream(room.disk.reservation(administrator.id), Box::pin(field)).await;
-                let file = file.map_err(|problem| refused(problem, *instead_of))?;
-                if file_name.is_empty() {
-                    // A browser sends an empty part for a file that nobody chose. Text may have been pasted.
-                    continue;
+                let file = file.map_err(|problem| texts.refused(problem))?;
+                // A browser sends an empty part for a file that nobody chose. Text may have been pasted.
+                if !file_name.is_empty() {
+                    taken = Some((file_name, file));
                 }
-                return Ok(Form {
-                    token: token.unwrap_or_else(Uuid::new_v4),
-                    instead_of: *instead_of,
-                    file_name,
-                    file,
-                });
             }
-            "pasted" => {
+            "pasted" if taken.is_none() => {
                 let _slot = room.for_upload(administrator.id).await.map_err(Refused::Busy)?;
                 let file = spool_stream(room.disk.reservation(administrator.id), Box::pin(field)).await;
-                let file = file.map_err(|problem| refused(problem, *instead_of))?;
-                let Some(file) = table(file).await.map_err(|problem| refused(problem, *instead_of))? else {
-                    return Err(Refused::Fault(NOTHING.to_owned(), *instead_of));
-                };
-                return Ok(Form {
-                    token: token.unwrap_or_else(Uuid::new_v4),
-                    instead_of: *instead_of,
-                    file_name: "Pasted rows".to_owned(),
-                    file,
-                });
+                let file = file.map_err(|problem| texts.refused(problem))?;
+                let table = table(file).await.map_err(|problem| texts.refused(problem))?;
+                taken = table.map(|table| ("Pasted rows".to_owned(), table));
             }
             _ => {}
         }
@@ -200,18 +227,6 @@ pub(super) fn most() -> String {
 
 fn broken_off() -> String {
     "The selected file could not be uploaded – try again".to_owned()
-}
-
-fn refused(problem: Problem, instead_of: Option<Uuid>) -> Refused {
-    if matches!(problem.status, 429 | 503) {
-        return Refused::Busy(problem);
-    }
-    let words = match problem.status {
-        413 => format!("The selected file must be smaller than {}", most()),
-        507 => "The server has no room for this file – tell whoever runs Beckon".to_owned(),
-        _ => broken_off(),
-    };
-    Refused::Fault(words, instead_of)
 }
 
 #[cfg(test)]

@@ -49,7 +49,8 @@ pub(super) async fn store(
     if import.state != ImportState::Done {
         return Ok(redirect(&address(id)));
     }
-    let taken = import.totals.rows - import.totals.rejected;
+    let totals = &import.totals;
+    let taken = totals.created + totals.updated + totals.unchanged;
     let said = format!("{} imported.", some(taken, "user is", "users are"));
     Ok(redirect_saying(&address(id), &said))
 }

@@ -1,5 +1,6 @@
 //! The page to choose a file on, and taking it.
 
+use super::how::How;
 use super::receive::{Refused, most, receive};
 use crate::console::door::foreign;
 use crate::console::frame::{Frame, Place};
@@ -16,6 +17,7 @@ use axum::extract::multipart::{Multipart, MultipartRejection};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use import::{Limits, SafeCsv};
+use shared::store::imports::Import;
 use shared::store::users;
 use std::time::Duration;
 use uuid::Uuid;
@@ -39,6 +41,8 @@ pub(super) struct FileForm {
     pub(super) instead_of: Option<Uuid>,
     /// What is wrong with the file that was chosen.
     pub(super) fault: Option<String>,
+    /// How to import it.
+    pub(super) how: How,
 }
 
 impl FileForm {
@@ -48,6 +52,15 @@ impl FileForm {
             token: Uuid::new_v4(),
             instead_of: import,
             fault: None,
+            how: How::default(),
+        }
+    }
+
+    /// A form for a file that corrects another, imported in the same way.
+    pub(super) fn correcting(import: &Import) -> Self {
+        Self {
+            how: How::of(import),
+            ..Self::instead_of(Some(import.id))
         }
     }
 
@@ -133,15 +146,16 @@ pub(super) async fn upload(
 ) -> Result<Response, Problem> {
     let received = match multipart {
         Ok(multipart) => receive(&api.room, &administrator, multipart).await,
-        Err(_) => Err(Refused::Fault("Select a file".to_owned(), None)),
+        Err(_) => Err(Refused::Fault("Select a file".to_owned(), None, How::default())),
     };
     let form = match received {
         Ok(form) => form,
         Err(Refused::NotOurs) => return Err(foreign()),
         Err(Refused::Busy(problem)) => return Err(problem),
-        Err(Refused::Fault(fault, instead_of)) => {
+        Err(Refused::Fault(fault, instead_of, how)) => {
             let form = FileForm {
                 fault: Some(fault),
+                how,
                 ..FileForm::instead_of(instead_of)
             };
             return upload_page(&api, &administrator, form).await;
@@ -154,6 +168,8 @@ pub(super) async fn upload(
         spooled: form.file,
         by: administrator.actor.clone(),
         instead_of: form.instead_of,
+        mode: form.how.mode,
+        clears_empty: form.how.clears_empty,
     };
     let import = staged.upload(received).await?;
     if let Some(in_hand) = staged.check(import, None).await? {

@@ -1,7 +1,7 @@
 //! What an import is called where it stands, and what is wrong with a file, in words.
 
 use crate::console::words::{counted, some};
-use import::{ReadColumn, read_columns};
+use import::{Mapping, ReadColumn, read_columns};
 use shared::store::imports::{Import, ImportState, ProblemCount};
 use std::collections::BTreeMap;
 
@@ -24,7 +24,7 @@ fn waits_for_a_choice(import: &Import) -> bool {
     import
         .trouble
         .as_ref()
-        .is_some_and(|trouble| !trouble.choices.is_empty())
+        .is_some_and(|trouble| trouble.is_about_columns || !trouble.choices.is_empty())
 }
 
 /// What is to be done about a kind of problem, in the order in which it is told.
@@ -73,13 +73,22 @@ impl Remedy {
     }
 }
 
+/// How the columns of an import's file are read.
+pub(super) fn read_columns_of(import: &Import) -> Vec<ReadColumn> {
+    let mapping: Option<Mapping> = import
+        .mapping
+        .clone()
+        .and_then(|mapping| serde_json::from_value(mapping).ok());
+    read_columns(&import.header, mapping.as_ref())
+}
+
 /// What the person has to do to mend the file, one sentence for each kind of thing.
-pub(super) fn remedies(counts: &[ProblemCount], header: &[String]) -> Vec<String> {
+pub(super) fn remedies(counts: &[ProblemCount], read: &[ReadColumn]) -> Vec<String> {
     let mut sums = BTreeMap::<(Remedy, String), u32>::new();
     for count in counts {
         let Some(remedy) = Remedy::of(count) else { continue };
         let column = match &count.field {
-            Some(field) if remedy.has_a_column() => column_of(field, header),
+            Some(field) if remedy.has_a_column() => column_of(field, read),
             _ => String::new(),
         };
         *sums.entry((remedy, column)).or_default() += count.count;
@@ -90,14 +99,13 @@ pub(super) fn remedies(counts: &[ProblemCount], header: &[String]) -> Vec<String
 }
 
 /// The header of the column that fills a field.
-pub(super) fn column_of(field: &str, header: &[String]) -> String {
-    let mut columns = read_columns(header).into_iter();
-    let column = columns.find(|column| column.field.as_deref() == Some(field));
-    column.map_or_else(|| field.to_owned(), |column| column.header)
+pub(super) fn column_of(field: &str, read: &[ReadColumn]) -> String {
+    let column = read.iter().find(|column| column.field.as_deref() == Some(field));
+    column.map_or_else(|| field.to_owned(), |column| column.header.clone())
 }
 
 /// How each column is read: its header, and what it fills.
-pub(super) fn columns(header: &[String]) -> Vec<(String, String)> {
+pub(super) fn columns(read: &[ReadColumn]) -> Vec<(String, String)> {
     let meaning = |column: &ReadColumn| match column.field.as_deref() {
         Some("email") => "Email address".to_owned(),
         Some("first_name") => "First name".to_owned(),
@@ -107,10 +115,8 @@ pub(super) fn columns(header: &[String]) -> Vec<(String, String)> {
         Some(field) => format!("{{{{ {field} }}}}"),
         None => column.note.clone().unwrap_or_default(),
     };
-    let named = read_columns(header)
-        .into_iter()
-        .filter(|column| !column.header.is_empty());
-    named.map(|column| (column.header.clone(), meaning(&column))).collect()
+    let named = read.iter().filter(|column| !column.header.is_empty());
+    named.map(|column| (column.header.clone(), meaning(column))).collect()
 }
 
 /// Whether an import's file was a spreadsheet.
@@ -167,7 +173,7 @@ mod tests {
         ];
 
         assert_eq!(
-            remedies(&counts, &header),
+            remedies(&counts, &read_columns(&header, None)),
             [
                 "fix 12 email addresses",
                 "enter the missing email address in 3 rows",
@@ -182,7 +188,7 @@ mod tests {
     fn a_column_of_ones_own_becomes_a_merge_field() {
         let header = ["Email", "Start date", "", "2sv Enrolled"].map(str::to_owned);
 
-        let columns = columns(&header);
+        let columns = columns(&read_columns(&header, None));
 
         let pairs: Vec<(&str, &str)> = columns.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
         assert_eq!(

@@ -1,6 +1,7 @@
 //! Step 3: the sums, before anything is sent.
 
 use super::estimate;
+use super::missing::MissingLine;
 use super::own::{self, Own};
 use super::schedule::Schedule;
 use super::sums::Sums;
@@ -11,6 +12,7 @@ use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page_as, redirect_noting};
 use crate::console::session::Administrator;
 use crate::console::words::{counted, lasting, some};
+use crate::intake::missing;
 use crate::problem::Problem;
 use crate::query::{Path, Query};
 use crate::state::Api;
@@ -23,6 +25,7 @@ use axum::response::Response;
 use serde::Deserialize;
 use shared::store::blocked::{self, BlockedFilter};
 use shared::store::left_out::{self, Including, LeftOutReason};
+use shared::store::missing::ChosenUsers;
 use shared::store::selections::Selection;
 use shared::system_email::SystemEmailKind;
 use url::form_urlencoded::byte_serialize;
@@ -43,6 +46,8 @@ pub(super) struct CheckPage {
     is_password_mail: bool,
     choice: Choice,
     sums: Sums,
+    /// What the email lacks for some of those who get it.
+    missing: Vec<MissingLine>,
     /// What is known of the address of the one person who was chosen, if that alone keeps the email from
     /// them.
     blocked: Option<BlockedRow>,
@@ -112,6 +117,11 @@ impl Choice {
 impl CheckPage {
     pub(super) fn sent_shown(&self) -> String {
         counted(self.sums.sent)
+    }
+
+    /// Whether the email says nothing where a value is missing.
+    fn lacks_a_default(&self) -> bool {
+        self.missing.iter().any(|line| line.is_bare)
     }
 
     fn chosen_shown(&self) -> String {
@@ -228,6 +238,15 @@ pub(super) async fn of(
     } else {
         sums.sent
     };
+    let missing = missing::of_choice(
+        api,
+        ChosenUsers {
+            selection: selection.id,
+            kind,
+            including,
+        },
+    )
+    .await?;
     let letter = current(api, kind).await?;
     let hold = i64::try_from(api.hold.as_secs()).unwrap_or(i64::MAX);
     let frame = administrator.frame(api, Place::Users, "Check before you send").await;
@@ -247,6 +266,7 @@ pub(super) async fn of(
         button_later,
         to_send,
         blocked: blocked.map(BlockedRow::of),
+        missing: missing.iter().map(|value| MissingLine::of(value, sums.sent)).collect(),
         choice: Choice {
             signed_in: Some(including.signed_in),
             recent: Some(including.recent),

@@ -1,5 +1,6 @@
 //! Step 2: the very mail each of the chosen people will get.
 
+use super::check::Choice;
 use super::own::{self, Own};
 use crate::console::fields::Fields;
 use crate::console::frame::{Frame, Place};
@@ -8,6 +9,7 @@ use crate::console::respond::{page, redirect_noting, redirect_saying};
 use crate::console::session::Administrator;
 use crate::console::words::{counted, some};
 use crate::idempotent::{IdempotencyKey, Once};
+use crate::intake::missing;
 use crate::problem::Problem;
 use crate::query::{Path, Query, SearchForm, SearchQuery};
 use crate::state::Api;
@@ -18,8 +20,9 @@ use axum::extract::State;
 use axum::response::Response;
 use serde::Deserialize;
 use shared::address::EmailAddress;
-use shared::store::selections::{self, Selection};
-use shared::system_email::{Compiled, Field, SystemEmailKind};
+use shared::store::missing::ChosenUsers;
+use shared::store::selections;
+use shared::system_email::{Compiled, SystemEmailKind};
 use shared::trace::TraceContext;
 use uuid::Uuid;
 
@@ -102,7 +105,7 @@ pub(in crate::console) async fn show(
         is_text: whose.part.as_deref() == Some("text"),
         mail,
         is_password_mail: kind == SystemEmailKind::PasswordReset,
-        gaps: gaps(&api, &selection, &compiled).await?,
+        gaps: gaps(&api, id, kind, total == 1).await?,
         own_address: administrator.email.clone(),
         token: Uuid::new_v4(),
     })
@@ -121,28 +124,21 @@ async fn mail_of(api: &Api, compiled: &Compiled, id: Uuid, place: i32) -> Result
 }
 
 /// Which fields of the letter some people have no value for, and how many.
-async fn gaps(api: &Api, selection: &Selection, compiled: &Compiled) -> Result<Vec<(String, String)>, Problem> {
-    let names: Vec<String> = compiled
-        .bare_fields()
-        .into_iter()
-        .filter(|field| {
-            matches!(
-                field,
-                Field::FirstName | Field::LastName | Field::Language | Field::Custom(_)
-            )
-        })
-        .map(|field| field.name().to_owned())
-        .collect();
-    if names.is_empty() {
-        return Ok(Vec::new());
-    }
-    let counted = selections::gaps(&api.db, selection.id, &names).await?;
-    Ok(counted
-        .into_iter()
-        .map(|(name, n)| {
-            let have = if n == 1 { "person has" } else { "people have" };
-            (name, some(n, have, have))
-        })
+async fn gaps(
+    api: &Api,
+    selection: Uuid,
+    kind: SystemEmailKind,
+    is_one: bool,
+) -> Result<Vec<(String, String)>, Problem> {
+    let chosen = ChosenUsers {
+        selection,
+        kind,
+        including: Choice::default().resolved(is_one),
+    };
+    let missing = missing::of_choice(api, chosen).await?;
+    let bare = missing.into_iter().filter(|value| value.default.is_none());
+    Ok(bare
+        .map(|value| (value.field, some(value.people, "person has", "people have")))
         .collect())
 }
 

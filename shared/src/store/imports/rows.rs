@@ -1,6 +1,6 @@
 //! The rows of a file: stored group by group, or kept with what is wrong in them.
 
-use super::Totals;
+use super::{ImportMode, Totals};
 use crate::store::{Db, StoreResult, Transaction};
 use serde_json::Value;
 use uuid::Uuid;
@@ -22,9 +22,22 @@ pub struct File {
     pub hidden_rows: i32,
     /// The merge fields it brings.
     pub custom_fields: Vec<String>,
+    /// What was chosen about its columns.
+    pub mapping: Option<Value>,
 }
 
-/// A person to bring in. What is absent leaves what is there.
+/// How an import treats all of its rows.
+#[derive(Clone, Debug, Default)]
+pub struct Manner {
+    /// Whether rows whose every problem may be accepted come in.
+    pub accepts_doubtful: bool,
+    /// What becomes of users who exist, and of those who do not.
+    pub mode: ImportMode,
+    /// Whether an empty cell clears the value.
+    pub clears_empty: bool,
+}
+
+/// A person to bring in. What is absent leaves what is there, and an empty text clears it.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// Where it stands in the file.
@@ -39,7 +52,7 @@ pub struct Row {
     pub last_name: Option<String>,
     /// Language tag.
     pub language: Option<String>,
-    /// Merge fields: an object of strings.
+    /// Merge fields: an object of strings. A null removes the field.
     pub fields: Value,
 }
 
@@ -65,6 +78,8 @@ pub struct Stored {
     pub unchanged: i32,
     /// Rows for somebody who stood in an earlier row: row, earlier row.
     pub duplicates: Vec<(i32, i32)>,
+    /// Rows that the mode leaves out.
+    pub ignored: Vec<i32>,
 }
 
 /// Waits for the turn to store, which lasts as long as the transaction.
@@ -89,13 +104,16 @@ pub async fn create(
     transaction: &mut Transaction,
     file_name: &str,
     created_by: &str,
-    accepts_doubtful: bool,
+    manner: &Manner,
 ) -> StoreResult<Uuid> {
     let row = sqlx::query!(
-        "insert into imports (file_name, created_by, state, accepts_doubtful) values ($1, $2, 'storing', $3) returning id",
+        "insert into imports (file_name, created_by, state, accepts_doubtful, mode, clears_empty)
+         values ($1, $2, 'storing', $3, $4, $5) returning id",
         file_name,
         created_by,
-        accepts_doubtful,
+        manner.accepts_doubtful,
+        manner.mode.as_str(),
+        manner.clears_empty,
     )
     .fetch_one(&mut **transaction)
     .await?;
@@ -137,7 +155,7 @@ impl Columns {
 }
 
 /// Stores a group of rows. Within the group every person must stand once.
-pub async fn store(transaction: &mut Transaction, import: Uuid, rows: &[Row]) -> StoreResult<Stored> {
+pub async fn store(transaction: &mut Transaction, import: Uuid, rows: &[Row], mode: ImportMode) -> StoreResult<Stored> {
     let emails: Vec<String> = rows.iter().map(|row| row.email.clone()).collect();
     let columns = Columns::of(rows);
     let outcomes = sqlx::query_file!(
@@ -150,6 +168,7 @@ pub async fn store(transaction: &mut Transaction, import: Uuid, rows: &[Row]) ->
         &columns.last_names as &[Option<String>],
         &columns.languages as &[Option<String>],
         &columns.fields,
+        mode.as_str(),
     )
     .fetch_all(&mut **transaction)
     .await?;
@@ -157,6 +176,7 @@ pub async fn store(transaction: &mut Transaction, import: Uuid, rows: &[Row]) ->
     for outcome in outcomes {
         match (outcome.earlier, outcome.is_new) {
             (Some(earlier), _) => stored.duplicates.push((outcome.number, earlier)),
+            (None, _) if outcome.is_ignored => stored.ignored.push(outcome.number),
             (None, Some(true)) => stored.created += 1,
             (None, Some(false)) => stored.updated += 1,
             (None, None) => stored.unchanged += 1,
@@ -174,11 +194,19 @@ pub struct Forecast {
     pub updated: i32,
     /// People who are there already, just so.
     pub unchanged: i32,
+    /// Rows that the mode leaves out.
+    pub ignored: i32,
 }
 
 /// Says what storing a group of rows would do, and keeps up to `sample` of the changes. Within the file every person
 /// must stand once.
-pub async fn forecast(transaction: &mut Transaction, import: Uuid, rows: &[Row], sample: i64) -> StoreResult<Forecast> {
+pub async fn forecast(
+    transaction: &mut Transaction,
+    import: Uuid,
+    rows: &[Row],
+    sample: i64,
+    mode: ImportMode,
+) -> StoreResult<Forecast> {
     let columns = Columns::of(rows);
     let forecast = sqlx::query_file_as!(
         Forecast,
@@ -191,6 +219,7 @@ pub async fn forecast(transaction: &mut Transaction, import: Uuid, rows: &[Row],
         &columns.languages as &[Option<String>],
         &columns.fields,
         sample,
+        mode.as_str(),
     )
     .fetch_one(&mut **transaction)
     .await?;
@@ -278,7 +307,8 @@ pub async fn finish(
          set state = 'done', done_at = now(), done_by = $3, trouble = null, progress_rows = $6,
              header = $4, separator = $5, row_count = $6, created_count = $7, updated_count = $8,
              unchanged_count = $9, rejected_count = $10, blank_count = $11, duplicate_count = $12,
-             doubtful_count = $13, format = $14, sheet = $15, header_row = $16, hidden_row_count = $17
+             doubtful_count = $13, format = $14, sheet = $15, header_row = $16, hidden_row_count = $17,
+             ignored_count = $18, mapping = $19
          where id = $1 and run = $2 and state = 'storing'",
         import,
         run,
@@ -297,6 +327,8 @@ pub async fn finish(
         file.sheet,
         file.header_row,
         file.hidden_rows,
+        totals.ignored,
+        file.mapping,
     )
     .execute(&mut **transaction)
     .await?;

@@ -6,7 +6,7 @@
 //! once, and a process that was only slow cannot end what has passed to another.
 
 use super::rows::File;
-use super::{ProblemCount, Totals, Trouble};
+use super::{ImportMode, ProblemCount, Totals, Trouble};
 use crate::store::{Db, StoreResult, Transaction, seconds, within};
 use serde_json::Value;
 use std::time::Duration;
@@ -30,6 +30,10 @@ pub struct Upload {
     pub digest: Vec<u8>,
     /// Who sent it.
     pub created_by: String,
+    /// What becomes of users who exist, and of those who do not.
+    pub mode: ImportMode,
+    /// Whether an empty cell clears the value.
+    pub clears_empty: bool,
 }
 
 /// What an upload came to.
@@ -54,14 +58,16 @@ pub struct Work {
 /// what a person means who goes back and chooses again.
 pub async fn upload(transaction: &mut Transaction, upload: &Upload) -> StoreResult<Uploaded> {
     let created = sqlx::query!(
-        "insert into imports (file_name, created_by, state, form_token, digest, progress_at)
-         values ($1, $2, 'checking', $3, $4, '-infinity')
+        "insert into imports (file_name, created_by, state, form_token, digest, progress_at, mode, clears_empty)
+         values ($1, $2, 'checking', $3, $4, '-infinity', $5, $6)
          on conflict (form_token) do nothing
          returning id",
         upload.file_name,
         upload.created_by,
         upload.form_token,
         upload.digest,
+        upload.mode.as_str(),
+        upload.clears_empty,
     )
     .fetch_optional(&mut **transaction)
     .await?;
@@ -72,8 +78,8 @@ pub async fn upload(transaction: &mut Transaction, upload: &Upload) -> StoreResu
         r#"with same as (
                select id from imports where form_token = $3 and digest = $4
            ), other as (
-               insert into imports (file_name, created_by, state, digest, progress_at)
-               select $1, $2, 'checking', $4, '-infinity' where not exists (select from same)
+               insert into imports (file_name, created_by, state, digest, progress_at, mode, clears_empty)
+               select $1, $2, 'checking', $4, '-infinity', $5, $6 where not exists (select from same)
                returning id
            )
            select id as "id!", true as "is_same!" from same union all select id, false from other"#,
@@ -81,6 +87,8 @@ pub async fn upload(transaction: &mut Transaction, upload: &Upload) -> StoreResu
         upload.created_by,
         upload.form_token,
         upload.digest,
+        upload.mode.as_str(),
+        upload.clears_empty,
     )
     .fetch_one(&mut **transaction)
     .await?;
@@ -157,7 +165,9 @@ pub async fn checked(
          set state = 'checked', header = $3, separator = $4, row_count = $5, progress_rows = $5,
              rejected_count = $6, blank_count = $7, problem_counts = $8, created_count = $9, updated_count = $10,
              unchanged_count = $11, duplicate_count = $12, doubtful_count = $13, format = $14, sheet = $15,
-             header_row = $16, hidden_row_count = $17
+             header_row = $16, hidden_row_count = $17, ignored_count = $18,
+             mapping_is_remembered = mapping is null and $19::jsonb is not null or mapping_is_remembered,
+             mapping = $19
          where id = $1 and run = $2 and state = 'checking'",
         work.import,
         work.run,
@@ -176,6 +186,8 @@ pub async fn checked(
         file.sheet,
         file.header_row,
         file.hidden_rows,
+        totals.ignored,
+        file.mapping,
     )
     .execute(&mut **transaction)
     .await?;

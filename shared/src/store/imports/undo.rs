@@ -94,17 +94,20 @@ macro_rules! created {
     };
 }
 
-/// The updated users of an import, and whether all that it changed about them still is as it left it.
+/// The updated users of an import, and whether all that it changed about them still is as it left it: making the
+/// changes once more would change nothing.
 macro_rules! updated {
     ($import:expr) => {
         sqlx::query!(
             r#"select count(*) filter (where is_as_imported) as "restored!",
                       count(*) filter (where not is_as_imported) as "changed_since!"
                from (
-                   select (u.fields || jsonb_build_object(
-                              'first_name', u.first_name, 'last_name', u.last_name, 'language', u.language)) @> c.after
-                              as is_as_imported
+                   select now.person = jsonb_strip_nulls(now.person || c.after) as is_as_imported
                    from import_changes c join users u on u.id = c.user_id
+                   cross join lateral (
+                       select u.fields || jsonb_build_object(
+                           'first_name', u.first_name, 'last_name', u.last_name, 'language', u.language) as person
+                   ) now
                    where c.import_id = $1
                ) updated"#,
             $import,
@@ -194,10 +197,12 @@ async fn restore(transaction: &mut Transaction, import: Uuid) -> StoreResult<(i3
     let row = sqlx::query!(
         r#"with updated as materialized (
                select u.id, c.before,
-                      (u.fields || jsonb_build_object(
-                          'first_name', u.first_name, 'last_name', u.last_name, 'language', u.language)) @> c.after
-                          as is_as_imported
+                      now.person = jsonb_strip_nulls(now.person || c.after) as is_as_imported
                from import_changes c join users u on u.id = c.user_id
+               cross join lateral (
+                   select u.fields || jsonb_build_object(
+                       'first_name', u.first_name, 'last_name', u.last_name, 'language', u.language) as person
+               ) now
                where c.import_id = $1
                -- In one order for all, so that nobody waits in a circle.
                order by u.email_key

@@ -1,0 +1,113 @@
+//! The beginning of a file, for whoever says what its columns are read as.
+
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read, Seek, Write};
+
+use super::cells::Row;
+use super::columns::{names_of, own_names};
+use super::export::as_written;
+use super::find_header::find_header;
+use super::rows::Rows;
+use super::sniff::{Start, sniff};
+use super::text::shown;
+use super::workbook::{Format, write_csv};
+use super::{FileFault, Limits, full_name};
+
+/// Values shown of each column.
+const SAMPLES: usize = 3;
+
+/// Rows among which they are looked for.
+const ROWS: usize = 50;
+
+/// Bytes of a spreadsheet's rows that are looked at: more than fifty rows of usual length.
+const HEAD_BYTES: usize = 512 * 1024;
+
+/// The columns of a file and their first values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Preview {
+    /// The header as written, as [`super::Sheet::header`] has it.
+    pub header: Vec<String>,
+    /// The row of the header.
+    pub header_row: u32,
+    /// The first three values of each column, at most 80 characters of each.
+    pub samples: Vec<Vec<String>>,
+}
+
+impl Preview {
+    /// Reads the beginning of a CSV file or a spreadsheet; `sheet` names the sheet of one with several.
+    ///
+    /// # Errors
+    ///
+    /// What stands in the way of finding the header.
+    pub fn of(mut file: File, sheet: Option<&str>, limits: Limits) -> Result<Self, FileFault> {
+        let Some(format) = Format::of(&mut BufReader::new(&mut file))? else {
+            let start = sniff(&mut file)?;
+            return Self::of_table(file, &start, limits);
+        };
+        let mut head = Head(Vec::new());
+        let written = write_csv(BufReader::new(file), format, sheet, limits, &mut head);
+        if let (Err(fault), false) = (written, head.is_full()) {
+            return Err(fault);
+        }
+        let start = Start {
+            offset: 0,
+            separator: Some(b','),
+        };
+        Self::of_table(Cursor::new(head.0), &start, limits)
+    }
+
+    fn of_table<R: Read + Seek>(mut source: R, start: &Start, limits: Limits) -> Result<Self, FileFault> {
+        let (separator, header_row) = find_header(&mut source, start, limits)?;
+        let mut rows = Rows::new(source, start.offset, separator, limits)?;
+        let mut row = Row::default();
+        while rows.read(&mut row)? && row.number() < header_row {}
+        let header = own_names(&names_of(&row)).to_vec();
+        let mut samples = vec![Vec::new(); header.len()];
+        // A fault further down is told by the check, in its own words.
+        for _ in 0..ROWS {
+            if !matches!(rows.read(&mut row), Ok(true)) {
+                break;
+            }
+            for (seen, cell) in samples.iter_mut().zip(row.cells()) {
+                let value = shown(as_written(cell));
+                if seen.len() < SAMPLES && !value.is_empty() {
+                    seen.push(value);
+                }
+            }
+        }
+        Ok(Self {
+            header,
+            header_row,
+            samples,
+        })
+    }
+}
+
+/// First and last name of a whole name, as an import splits it.
+pub fn split_name(name: &str) -> (String, String) {
+    let (first, last) = full_name::split(name);
+    (first.unwrap_or_default(), last.unwrap_or_default())
+}
+
+/// Keeps the beginning of what is written and refuses the rest.
+struct Head(Vec<u8>);
+
+impl Head {
+    const fn is_full(&self) -> bool {
+        self.0.len() >= HEAD_BYTES
+    }
+}
+
+impl Write for &mut Head {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.is_full() {
+            return Err(io::Error::other("enough was read"));
+        }
+        self.0.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -1,0 +1,157 @@
+//! Columns that are read as somebody chose, and empty cells that clear.
+
+use serde_json::json;
+
+use super::books::on_disk;
+use crate::{
+    Directions, FileFault, Limits, Line, Mapping, Person, Preview, RememberedMapping, RowRules, Sheet, sorted_keys,
+};
+
+fn mapping(text: serde_json::Value) -> Mapping {
+    let written: std::collections::BTreeMap<String, Option<String>> = serde_json::from_value(text).unwrap();
+    Mapping::new(written).unwrap()
+}
+
+fn directions(text: serde_json::Value) -> Directions {
+    Directions {
+        mapping: Some(mapping(text)),
+        ..Directions::default()
+    }
+}
+
+fn people(text: &str, directions: &Directions, rules: RowRules) -> Result<Vec<Person>, FileFault> {
+    let (_, lines) = Sheet::open(on_disk(text.as_bytes()), directions, Limits::default())?;
+    let person = |line| match line {
+        Ok(Line::Person(person)) => person,
+        other => panic!("{other:?}"),
+    };
+    Ok(lines.with_rules(rules).map(person).collect())
+}
+
+#[test]
+fn a_chosen_column_fills_its_field_and_others_give_way() {
+    let text = "Mail,Kontakt,Full name,Abt.,Abt.\nold@example.org,ana@example.org,Ana Ruiz,Sales,x\n";
+
+    let found = people(
+        text,
+        &directions(json!({ "Kontakt": "email", "D": "department", "E": null })),
+        RowRules::default(),
+    )
+    .unwrap();
+
+    let ana = &found[0];
+    assert_eq!(ana.email.as_typed(), "ana@example.org");
+    assert_eq!(
+        (ana.first_name.as_deref(), ana.last_name.as_deref()),
+        (Some("Ana"), Some("Ruiz"))
+    );
+    assert_eq!(
+        ana.fields.iter().collect::<Vec<_>>(),
+        [(&"department".to_owned(), &"Sales".to_owned())]
+    );
+}
+
+#[test]
+fn a_mapping_cannot_bring_passwords_in_nor_name_columns_that_are_not_there() {
+    let open = |text: &str, chosen| people(text, &directions(chosen), RowRules::default()).unwrap_err();
+
+    let password = open("email,Password\na@b.co,x\n", json!({ "Password": null }));
+    let unknown = open("email,Team\na@b.co,x\n", json!({ "Tean": "team" }));
+    let twice = open(
+        "email,Name,Vorname\na@b.co,x,y\n",
+        json!({ "Name": "full_name", "Vorname": "first_name" }),
+    );
+
+    assert_eq!(password.code(), "password_column");
+    assert!(!password.is_about_columns());
+    assert_eq!(
+        unknown.to_string(),
+        "Your file has no column called ‘Tean’. It has ‘email’ and ‘Team’"
+    );
+    assert_eq!((twice.code(), twice.is_about_columns()), ("name_twice", true));
+}
+
+#[test]
+fn only_a_file_with_addresses_can_be_mapped() {
+    let fault = |text: &str| people(text, &Directions::default(), RowRules::default()).unwrap_err();
+
+    assert!(fault("Kontakt,Team\nana@example.org,Blue\n").is_about_columns());
+    assert!(!fault("Name,Team\nAna,Blue\n").is_about_columns());
+    assert!(!fault("ana@example.org,Blue\nbo@example.org,Red\n").is_about_columns());
+}
+
+#[test]
+fn a_mapping_is_remembered_for_the_same_columns_in_any_order() {
+    let header = ["Kontakt", "Team"].map(str::to_owned);
+    let remembered = Directions {
+        remembered: vec![RememberedMapping {
+            columns: sorted_keys(&header),
+            mapping: mapping(json!({ "Kontakt": "email", "Team": null })),
+        }],
+        ..Directions::default()
+    };
+
+    let again = people("Team,Kontakt\nBlue,ana@example.org\n", &remembered, RowRules::default()).unwrap();
+    let other = people(
+        "Team,Kontakt,Room\nBlue,ana@example.org,1\n",
+        &remembered,
+        RowRules::default(),
+    );
+
+    assert!(again[0].fields.is_empty());
+    assert_eq!(other.unwrap_err().code(), "email_column_missing");
+}
+
+#[test]
+fn an_empty_cell_clears_only_where_that_was_chosen_and_only_in_columns_that_are_there() {
+    let text = "email,first name,room\nana@example.org\n";
+    let clears = RowRules {
+        clears_empty: true,
+        ..RowRules::default()
+    };
+
+    let kept = people(text, &Directions::default(), RowRules::default()).unwrap();
+    let cleared = people(text, &Directions::default(), clears).unwrap();
+
+    assert_eq!((kept[0].first_name.as_deref(), kept[0].fields.len()), (None, 0));
+    assert_eq!(cleared[0].first_name.as_deref(), Some(""));
+    assert_eq!(cleared[0].fields.get("room").map(String::as_str), Some(""));
+    assert_eq!(cleared[0].last_name, None, "the file has no such column");
+}
+
+#[test]
+fn a_preview_has_the_columns_with_their_first_values() {
+    let text = "Staff of November\n\nKontakt;Team;Problem\nana@example.org;Blue;\nbo@example.org;;x\ncy@example.org;Red;\ndi@example.org;Red;\n";
+
+    let preview = Preview::of(on_disk(text.as_bytes()), None, Limits::default()).unwrap();
+
+    assert_eq!(preview.header, ["Kontakt", "Team"]);
+    assert_eq!(preview.header_row, 3);
+    assert_eq!(
+        preview.samples[0],
+        ["ana@example.org", "bo@example.org", "cy@example.org"]
+    );
+    assert_eq!(preview.samples[1], ["Blue", "Red", "Red"]);
+}
+
+#[test]
+fn the_beginning_of_a_large_spreadsheet_is_enough_for_a_preview() {
+    let mut book = rust_xlsxwriter::Workbook::new();
+    let sheet = book.add_worksheet_with_constant_memory().unwrap();
+    for row in 0..30_000 {
+        let address = if row == 0 {
+            "Kontakt".to_owned()
+        } else {
+            format!("person{row}@example.org")
+        };
+        sheet.write_string(row, 0, address).unwrap();
+        sheet.write_string(row, 1, "some text to fill the row").unwrap();
+    }
+
+    let preview = Preview::of(on_disk(&book.save_to_buffer().unwrap()), None, Limits::default()).unwrap();
+
+    assert_eq!(
+        preview.samples[0].first().map(String::as_str),
+        Some("person1@example.org")
+    );
+}

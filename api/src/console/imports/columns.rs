@@ -1,0 +1,150 @@
+//! What the columns of a file are read as, chosen by a person who sees their first values.
+
+mod line;
+
+use super::how::How;
+use super::one::get;
+use super::template::FIELDS_MOST;
+use super::upload::PATIENCE;
+use crate::console::fields::Fields;
+use crate::console::frame::{Frame, Place};
+use crate::console::respond::{page, page_as, redirect, redirect_noting};
+use crate::console::session::Administrator;
+use crate::problem::Problem;
+use crate::query::Path;
+use crate::staged_import::{Chosen, StagedImports};
+use crate::state::Api;
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use import::{Mapping, Preview, column_keys};
+use shared::store::imports::{Import, ImportState};
+use shared::store::users;
+use uuid::Uuid;
+
+use line::{ColumnLine, Target, faults, lines, suggested};
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/import_columns.html")]
+struct ColumnsPage {
+    frame: Frame,
+    id: Uuid,
+    lines: Vec<ColumnLine>,
+    how: How,
+    /// What is wrong with the choice, and the column it is about.
+    faults: Vec<(usize, String)>,
+    /// Why the file could not be read without a choice.
+    trouble: Option<String>,
+    is_remembered: bool,
+    /// Whether the file was checked before, so that there is a page to go back to.
+    was_checked: bool,
+}
+
+/// Shows the columns of a file that is not stored yet.
+pub(super) async fn show(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+) -> Result<Response, Problem> {
+    let import = get(&api, id).await?;
+    match import.state {
+        ImportState::Checked => choose(&api, &administrator, &import).await,
+        ImportState::Checking if import.is_interrupted => choose(&api, &administrator, &import).await,
+        _ => Ok(redirect(&format!("/console/imports/{id}"))),
+    }
+}
+
+/// Asks what the columns are read as.
+pub(super) async fn choose(api: &Api, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
+    let preview = StagedImports::of(api).preview(import).await?;
+    let mapping: Option<Mapping> = import
+        .mapping
+        .clone()
+        .and_then(|mapping| serde_json::from_value(mapping).ok());
+    let targets = suggested(&preview, mapping.as_ref());
+    let shown = of(api, administrator, import, &preview, &targets, How::of(import)).await?;
+    page(&shown)
+}
+
+async fn of(
+    api: &Api,
+    administrator: &Administrator,
+    import: &Import,
+    preview: &Preview,
+    targets: &[Target],
+    how: How,
+) -> Result<ColumnsPage, Problem> {
+    let title = format!("Columns of {}", import.file_name);
+    let mut fields = users::field_names(&api.db).await?;
+    fields.truncate(FIELDS_MOST);
+    Ok(ColumnsPage {
+        frame: administrator.frame(api, Place::Imports, title).await,
+        id: import.id,
+        lines: lines(preview, targets, &fields),
+        how,
+        faults: Vec::new(),
+        trouble: import
+            .trouble
+            .as_ref()
+            .filter(|trouble| trouble.is_about_columns)
+            .map(|trouble| trouble.message.clone()),
+        is_remembered: import.mapping_is_remembered,
+        was_checked: import.state == ImportState::Checked,
+    })
+}
+
+/// Takes the choice, and has the file checked with it.
+pub(super) async fn press(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    let import = get(&api, id).await?;
+    let address = format!("/console/imports/{id}");
+    let is_open =
+        import.state == ImportState::Checked || import.state == ImportState::Checking && import.is_interrupted;
+    if !is_open {
+        return Ok(redirect(&address));
+    }
+    let staged = StagedImports::of(&api);
+    let preview = staged.preview(&import).await?;
+    let how = How::read(fields.text("mode"), fields.text("empty"));
+    let targets: Vec<Target> = (0..preview.header.len())
+        .map(|at| Target::read(fields.trimmed(&format!("as-{at}"))))
+        .collect();
+    if fields.text("do") == "show" {
+        return page(&of(&api, &administrator, &import, &preview, &targets, how).await?);
+    }
+    let written = column_keys(&preview.header)
+        .into_iter()
+        .zip(targets.iter().map(|target| target.0.clone()));
+    let mapping = match (Mapping::new(written), faults(&targets)) {
+        (Ok(mapping), faults) if faults.is_empty() => mapping,
+        (_, faults) => {
+            let mut refused = of(&api, &administrator, &import, &preview, &targets, how).await?;
+            refused.frame = refused.frame.with_faults();
+            refused.trouble = None;
+            refused.faults = faults;
+            return page_as(StatusCode::UNPROCESSABLE_ENTITY, &refused);
+        }
+    };
+    let chosen = Chosen {
+        mapping,
+        header: preview.header,
+        mode: how.mode,
+        clears_empty: how.clears_empty,
+    };
+    if !staged.choose(id, chosen, &administrator.actor).await? {
+        return Ok(redirect_noting(
+            &address,
+            "This file is being checked or imported already.",
+        ));
+    }
+    if let Some(in_hand) = staged.check(id, None).await? {
+        in_hand.ended_within(PATIENCE).await;
+    }
+    Ok(redirect(&address))
+}

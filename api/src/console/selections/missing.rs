@@ -1,0 +1,174 @@
+//! Those who get the email and have no value for one of its fields.
+
+use super::check::Choice;
+use super::own::{self, Own};
+use crate::console::fields::Fields;
+use crate::console::frame::{Frame, Place};
+use crate::console::respond::{page, redirect_saying};
+use crate::console::session::Administrator;
+use crate::console::words::{counted, some};
+use crate::intake::MissingValue;
+use crate::intake::missing::fallbacks;
+use crate::problem::Problem;
+use crate::query::{Path, Query};
+use crate::state::Api;
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use serde::Deserialize;
+use shared::store::missing::{self, ChosenUsers, LackingUser};
+use shared::store::selections::Selection;
+use shared::system_email::SystemEmailKind;
+use url::form_urlencoded::byte_serialize;
+use uuid::Uuid;
+
+/// People shown; the button concerns all of them.
+const SHOWN: i64 = 100;
+
+/// A line of the check page.
+pub(super) struct MissingLine {
+    /// What is missing for how many, and what their email says.
+    pub(super) sentence: String,
+    /// Whether their email says nothing there.
+    pub(super) is_bare: bool,
+    /// What the field is called.
+    pub(super) name: String,
+    /// The field as part of an address.
+    pub(super) field: String,
+}
+
+impl MissingLine {
+    /// From a value that is missing for some of `sent` people.
+    pub(super) fn of(value: &MissingValue, sent: i64) -> Self {
+        let have = if value.people == 1 { "has" } else { "have" };
+        let people = format!("{} of {} {have}", counted(value.people), some(sent, "person", "people"));
+        let name = name_of(&value.field);
+        Self {
+            sentence: match &value.default {
+                Some(text) => format!("{people} no {name}; their email says ‘{text}’"),
+                None => format!("{people} no {name}, which has no default; their email says nothing there"),
+            },
+            name,
+            is_bare: value.default.is_none(),
+            field: byte_serialize(value.field.as_bytes()).collect(),
+        }
+    }
+}
+
+/// What a field is called in a sentence.
+fn name_of(field: &str) -> String {
+    match field {
+        "first_name" => "first name".to_owned(),
+        "last_name" => "last name".to_owned(),
+        "full_name" => "first or last name".to_owned(),
+        "language" => "language".to_owned(),
+        other => format!("value for {other}"),
+    }
+}
+
+/// The page.
+#[derive(Template)]
+#[template(path = "console/missing.html")]
+struct MissingPage {
+    frame: Frame,
+    id: Uuid,
+    field: String,
+    people: Vec<LackingUser>,
+    has_more: bool,
+    /// The check page's choice.
+    choice: Choice,
+    /// What the email says in the place of the value.
+    default: Option<String>,
+}
+
+/// Which field, and who is included.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(in crate::console) struct Asked {
+    /// The field.
+    #[serde(default)]
+    field: String,
+    /// As on the check page.
+    signed_in: Option<bool>,
+    /// As on the check page.
+    recent: Option<bool>,
+}
+
+impl Asked {
+    fn choice(&self) -> Choice {
+        Choice {
+            signed_in: self.signed_in,
+            recent: self.recent,
+            start_at: String::new(),
+        }
+    }
+}
+
+/// The people of a choice, written down.
+async fn chosen(
+    api: &Api,
+    selection: &Selection,
+    kind: SystemEmailKind,
+    choice: &Choice,
+) -> Result<ChosenUsers, Problem> {
+    let people = own::write_down(api, selection).await?;
+    Ok(ChosenUsers {
+        selection: selection.id,
+        kind,
+        including: choice.resolved(people == 1),
+    })
+}
+
+/// Shows them.
+pub(in crate::console) async fn show(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+    Query(asked): Query<Asked>,
+) -> Result<Response, Problem> {
+    let (selection, kind) = match own::find(&api, &administrator, id).await? {
+        Own::Open(selection, kind) => (selection, kind),
+        Own::Sent(response) => return Ok(response),
+    };
+    let mut defaults = fallbacks(&api, kind).await?;
+    let default = defaults
+        .remove(&asked.field)
+        .ok_or_else(|| Problem::not_found("field of the email"))?;
+    let choice = asked.choice();
+    let chosen = chosen(&api, &selection, kind, &choice).await?;
+    let mut people = missing::users(&api.db, chosen, &asked.field, SHOWN + 1).await?;
+    let has_more = i64::try_from(people.len()).is_ok_and(|found| found > SHOWN);
+    people.truncate(usize::try_from(SHOWN).unwrap_or(100));
+    let title = format!("People without a value for {}", asked.field);
+    page(&MissingPage {
+        frame: administrator.frame(&api, Place::Users, title).await,
+        id,
+        field: asked.field,
+        people,
+        has_more,
+        choice,
+        default,
+    })
+}
+
+/// Leaves them out of the choice.
+pub(in crate::console) async fn leave_out(
+    State(api): State<Api>,
+    administrator: Administrator,
+    Path(id): Path<Uuid>,
+    fields: Fields,
+) -> Result<Response, Problem> {
+    let (selection, kind) = match own::find(&api, &administrator, id).await? {
+        Own::Open(selection, kind) => (selection, kind),
+        Own::Sent(response) => return Ok(response),
+    };
+    let choice = Choice::read(&fields);
+    let chosen = chosen(&api, &selection, kind, &choice).await?;
+    let left_out = missing::leave_out(&api.db, chosen, fields.text("field")).await?;
+    let said = format!(
+        "{} left out of this selection.",
+        some(left_out, "person is", "people are")
+    );
+    let to = format!("/console/selections/{id}/check?{}", choice.query());
+    Ok(redirect_saying(&to, &said))
+}

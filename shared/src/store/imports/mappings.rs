@@ -1,0 +1,78 @@
+//! What columns are read as: chosen for a file, and remembered for the next one with the same columns.
+
+use super::ImportMode;
+use crate::store::{Db, StoreResult, Transaction, seconds};
+use serde_json::Value;
+use uuid::Uuid;
+
+/// Mappings that are looked at for a file: the latest.
+const LOOKED_AT: i64 = 500;
+
+/// A mapping that was chosen before.
+#[derive(Clone, Debug)]
+pub struct Remembered {
+    /// The names or letters of all columns, sorted.
+    pub columns: Vec<String>,
+    /// The field that each fills.
+    pub mapping: Value,
+}
+
+/// The mappings that were chosen last, the latest first.
+pub async fn latest(db: &Db) -> StoreResult<Vec<Remembered>> {
+    let found = sqlx::query_as!(
+        Remembered,
+        "select columns, mapping from import_mappings order by chosen_at desc limit $1",
+        LOOKED_AT
+    )
+    .fetch_all(db)
+    .await?;
+    Ok(found)
+}
+
+/// Remembers a mapping for files with the same columns. `digest` is that of the columns.
+pub async fn remember(
+    transaction: &mut Transaction,
+    digest: &[u8],
+    chosen: &Remembered,
+    chosen_by: &str,
+) -> StoreResult<()> {
+    sqlx::query!(
+        "insert into import_mappings (digest, columns, mapping, chosen_by) values ($1, $2, $3, $4)
+         on conflict (digest) do update
+         set mapping = excluded.mapping, chosen_at = now(), chosen_by = excluded.chosen_by",
+        digest,
+        &chosen.columns,
+        chosen.mapping,
+        chosen_by,
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(())
+}
+
+/// Sets what an import's columns are read as and how it is imported; it is to be checked again. False when it is being
+/// checked or stored, or was.
+pub async fn choose(
+    transaction: &mut Transaction,
+    import: Uuid,
+    mapping: &Value,
+    mode: ImportMode,
+    clears_empty: bool,
+) -> StoreResult<bool> {
+    let chosen = sqlx::query!(
+        "update imports
+         set state = 'checking', run = run + 1, progress_at = '-infinity', progress_rows = 0, trouble = null,
+             mapping = $2, mapping_is_remembered = false, mode = $3, clears_empty = $4
+         where id = $1
+           and (state = 'checked'
+                or state = 'checking' and progress_at < now() - make_interval(secs => $5::float8))",
+        import,
+        mapping,
+        mode.as_str(),
+        clears_empty,
+        seconds(super::steps::SILENCE_MOST),
+    )
+    .execute(&mut **transaction)
+    .await?;
+    Ok(chosen.rows_affected() > 0)
+}

@@ -1,0 +1,103 @@
+//! What callers get wrong about what columns are read as.
+
+use reqwest::Method;
+
+use crate::asking::{a_world, ask, rows_in};
+use url::form_urlencoded::byte_serialize;
+
+/// Mappings, the word for what is wrong, and how its sentence begins.
+const WRONG: &[(&str, &str, &str)] = &[
+    (
+        "[]",
+        "mapping_invalid",
+        "mapping is not a JSON object of column names and fields",
+    ),
+    (
+        "{\"Team\": 7}",
+        "mapping_invalid",
+        "mapping is not a JSON object of column names and fields",
+    ),
+    (
+        "{\"Team\": \"password\"}",
+        "reserved_field",
+        "‘password’ is about passwords, which Beckon never takes in – leave it out",
+    ),
+    (
+        "{\"Team\": \"organisation\"}",
+        "reserved_field",
+        "Beckon fills ‘organisation’ by itself – rename it or leave it out",
+    ),
+    (
+        "{\"Team\": \"2sv\"}",
+        "field_name_invalid",
+        "‘2sv’ cannot be a field – a name must start with a letter and have 64 letters or digits at most",
+    ),
+    (
+        "{\"Tean\": \"team\"}",
+        "mapping_unknown_column",
+        "Your file has no column called ‘Tean’. It has ‘email’ and ‘Team’",
+    ),
+    (
+        "{\"Team\": \"email\", \"email\": \"email\"}",
+        "two_email_columns",
+        "We found more than one column called ‘email address’ – delete or rename one",
+    ),
+    (
+        "{\"email\": null}",
+        "email_column_missing",
+        "Your file needs a column called ‘email address’. Right now it has columns called ‘email’ and ‘Team’",
+    ),
+];
+
+#[tokio::test]
+async fn a_mapping_that_cannot_be_used_is_told_by_column() {
+    let world = a_world().await;
+    for (mapping, code, sentence) in WRONG {
+        let encoded: String = byte_serialize(mapping.as_bytes()).collect();
+        let path = format!("/v1/imports?file_name=x.csv&mapping={encoded}");
+        let asked = ask(&world, Method::POST, &path);
+        let told = asked
+            .header("Content-Type", "text/csv")
+            .body("email,Team\nada@example.org,Blue\n")
+            .answer()
+            .await;
+
+        assert_eq!(told.status, 422, "{mapping}: {}", told.body);
+        let error = &told.body["errors"][0];
+        assert_eq!(error["code"], *code, "{mapping}: {}", told.body);
+        let message = error["message"].as_str().unwrap();
+        assert!(message.starts_with(sentence), "{mapping}: {message}");
+    }
+    assert_eq!(
+        (rows_in(&world, "imports").await, rows_in(&world, "users").await),
+        (0, 0)
+    );
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_only_a_table_has_is_refused_for_json_and_unknown_words_are_named() {
+    let world = a_world().await;
+
+    for (query, content_type, told) in [
+        (
+            "mapping=%7B%22a%22%3Anull%7D",
+            "application/json",
+            "A JSON array has no columns.",
+        ),
+        ("mode=replace", "text/csv", "mode"),
+        ("empty=delete", "text/csv", "empty"),
+    ] {
+        let asked = ask(&world, Method::POST, &format!("/v1/imports?{query}"));
+        let answer = asked
+            .header("Content-Type", content_type)
+            .body("[{\"email\": \"ada@example.org\"}]")
+            .answer()
+            .await;
+
+        assert!((400..=422).contains(&answer.status), "{query}: {}", answer.body);
+        assert!(answer.body.to_string().contains(told), "{query}: {}", answer.body);
+    }
+    assert_eq!(rows_in(&world, "users").await, 0);
+    world.end().await;
+}
