@@ -29,6 +29,7 @@ mod device;
 mod door;
 pub mod fault;
 mod fields;
+mod filters;
 mod frame;
 mod home;
 mod imports;
@@ -96,6 +97,7 @@ pub fn routes(api: &Api) -> Router<Api> {
             get(selections::lacking).post(selections::leave_out_lacking),
         )
         .route("/console/selections/{id}/send", post(selections::send))
+        .merge(filters::routes())
         .route("/console/blocked-addresses", get(blocked::show))
         .route("/console/blocked-addresses/unblock", post(blocked::unblock))
         .merge(system_emails::routes())

@@ -13,9 +13,10 @@ use crate::caller::Caller;
 use crate::idempotent::{IdempotencyKey, Once};
 use crate::listed::Listed;
 use crate::problem::{FieldError, Problem};
+use crate::saved_filters::conditions_of;
 use crate::spans;
 use crate::state::Api;
-use crate::user_filter::FilterRequest;
+use crate::user_filter::{FilterRequest, require_known_fields};
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -41,7 +42,8 @@ const LISTED_MOST: usize = 400_000;
 /// A hold is an undo, not a calendar; `start_at` is for later.
 const HOLD_MOST_SECONDS: u32 = 86_400;
 
-/// Whom to send to, and when. Exactly one of `users`, `emails`, `import`, `filter` and `everyone` is needed.
+/// Whom to send to, and when. Exactly one of `users`, `emails`, `import`, `filter`, `saved_filter` and `everyone` is
+/// needed.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendRequest {
@@ -61,6 +63,10 @@ pub struct SendRequest {
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = FilterRequest, required = false)]
     pub filter: Option<FilterRequest>,
+    /// The users who match this saved filter now.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Uuid, required = false)]
+    pub saved_filter: Option<Uuid>,
     /// `true`: every user. Nothing else selects every user.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = bool, required = false)]
@@ -142,7 +148,14 @@ async fn take_in(
 ) -> Result<(StatusCode, Json<AcceptedBatch>), Problem> {
     reach(Point::RequestRead);
     let once = Once::new(&caller, kind.as_str(), key, body.digest);
-    let new = batch_of(kind, body.value, &caller, trace, api.password_stale)?;
+    let saved_filter = body.value.saved_filter;
+    let mut new = batch_of(kind, body.value, &caller, trace, api.password_stale)?;
+    if let Some(saved) = saved_filter {
+        new.selection.filter = Some(conditions_of(&api, saved).await?);
+    }
+    if let Some(filter) = &new.selection.filter {
+        require_known_fields(&api, filter, StatusCode::UNPROCESSABLE_ENTITY).await?;
+    }
     reach(Point::RequestChecked);
     let (this, slot) = (api.clone(), body.slot);
     let accepting = Box::pin(async move {

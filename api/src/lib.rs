@@ -32,6 +32,7 @@ pub mod page;
 pub mod problem;
 pub mod query;
 pub mod routes;
+pub mod saved_filters;
 pub mod schema_gate;
 pub mod server;
 pub mod shares;

@@ -8,7 +8,9 @@ mod fields;
 mod reading;
 
 use crate::problem::Problem;
-use crate::{audit_log, batches, blocked, credentials, deliveries, events, imports, intake, system_emails, users};
+use crate::{
+    audit_log, batches, blocked, credentials, deliveries, events, imports, intake, saved_filters, system_emails, users,
+};
 use askama::Template as _;
 use axum::http::header;
 use axum::response::{Html, IntoResponse};
@@ -37,6 +39,9 @@ use utoipa::OpenApi;
         users::lock::lock,
         users::lock::unlock,
         users::export,
+        saved_filters::list,
+        saved_filters::create,
+        saved_filters::remove,
         blocked::list,
         blocked::unblock,
         system_emails::list,
@@ -65,6 +70,7 @@ use utoipa::OpenApi;
     tags(
         (name = "imports", description = "Bring people in. Importing sends nothing to anybody."),
         (name = "users", description = "Who is there, who was invited, and who has come in."),
+        (name = "filters", description = "Questions about users that are kept under a name."),
         (name = "blocked addresses", description = "Addresses that a mail server has called unknown. Until one is \
                                                     unblocked, its user is left out of new batches, and a mail that \
                                                     waits already ends as `suppressed`."),
@@ -127,7 +133,7 @@ mod tests {
                 assert!(response["description"].is_string(), "{id} does not describe {status}");
             }
         }
-        assert_eq!(ids.len(), 35);
+        assert_eq!(ids.len(), 38);
         for id in everywhere::TAKES_IDEMPOTENCY_KEY {
             assert!(ids.contains(id), "{id} is no operation");
         }

@@ -3,7 +3,7 @@
 use crate::state::Api;
 use crate::{
     audit_log, batches, blocked, caller, console, credentials, deliveries, events, imports, intake, observe, openapi,
-    problem::Problem, schema_gate, system_emails, users,
+    problem::Problem, saved_filters, schema_gate, system_emails, users,
 };
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -71,6 +71,8 @@ fn for_keys(api: &Api) -> Router<Api> {
         .layer(DefaultBodyLimit::max(16 * MIB));
     let small = Router::new()
         .route("/v1/imports/{id}", get(imports::show))
+        .route("/v1/filters", get(saved_filters::list).post(saved_filters::create))
+        .route("/v1/filters/{id}", delete(saved_filters::remove))
         .route("/v1/users", get(users::list))
         .route(
             "/v1/users/{id}",

@@ -110,6 +110,19 @@ pub fn has_words(state: DeliveryState, reason: &str) -> bool {
         .any(|row| row.states.contains(&state) && row.reasons.contains(&reason))
 }
 
+/// The reasons for which an email fails or expires.
+pub fn failure_reasons() -> Vec<&'static str> {
+    let over = ROWS
+        .iter()
+        .filter(|row| row.states.contains(&DeliveryState::Failed) || row.states.contains(&DeliveryState::Expired));
+    over.flat_map(|row| row.reasons.iter().copied()).collect()
+}
+
+/// Whether an email fails or expires for this reason.
+pub fn is_reason(reason: &str) -> bool {
+    failure_reasons().contains(&reason)
+}
+
 /// All words, each once, in the order of the table.
 pub fn words() -> Vec<&'static str> {
     let mut words = Vec::new();

@@ -4,14 +4,23 @@ use crate::body::{not_null, without_controls};
 use crate::page::PageRequest;
 use crate::problem::{FieldError, Problem};
 use crate::query;
+use crate::status_words;
 use axum::extract::FromRequestParts;
 use axum::http::StatusCode;
 use axum::http::request::Parts;
 use serde::Deserialize;
 use shared::store::imports::ImportEffect;
-use shared::user_filter::{Access, UserFilter};
+use shared::user_filter::{Access, Negatable, UserFilter};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
+
+mod conditions;
+mod words;
+
+pub use conditions::{FieldConditionRequest, require_known_fields};
+pub use words::{reason_words, words};
+
+use conditions::list_or_text;
 
 /// Which users match: those who meet all conditions.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema, IntoParams)]
@@ -64,11 +73,33 @@ pub struct FilterRequest {
     #[schema(value_type = bool, required = false)]
     #[param(value_type = bool, required = false)]
     pub locked: Option<bool>,
+    /// Why their latest email failed: the `reason` of its delivery, such as `address_unknown` or `mailbox_full`.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = String, required = false, min_length = 1)]
+    #[param(value_type = String, required = false, min_length = 1)]
+    pub last_email_reason: Option<String>,
+    /// This batch is for them.
+    #[serde(default, deserialize_with = "not_null")]
+    #[schema(value_type = Uuid, required = false)]
+    #[param(value_type = Uuid, required = false)]
+    pub batch: Option<Uuid>,
+    /// What they have in fields; all of these conditions are to be met. In an address it is the list as JSON:
+    /// `where=[{"field":"department","op":"is","value":"HR"}]`.
+    #[serde(rename = "where", default, deserialize_with = "list_or_text")]
+    #[schema(value_type = Vec<FieldConditionRequest>, required = false)]
+    #[param(rename = "where", value_type = String, required = false)]
+    pub fields: Option<Vec<FieldConditionRequest>>,
+    /// Names of conditions that must not be met: `q`, `import`, `access`, `last_email_reason`, `batch`. In an address
+    /// with commas between them.
+    #[serde(default, deserialize_with = "list_or_text")]
+    #[schema(value_type = Vec<String>, required = false)]
+    #[param(value_type = String, required = false)]
+    pub not: Option<Vec<Negatable>>,
 }
 
 impl FilterRequest {
     /// The conditions, by name.
-    pub const NAMES: [&str; 9] = [
+    pub const NAMES: [&str; 13] = [
         "q",
         "import",
         "effect",
@@ -78,6 +109,10 @@ impl FilterRequest {
         "last_email_failed",
         "blocked",
         "locked",
+        "last_email_reason",
+        "batch",
+        "where",
+        "not",
     ];
 }
 
@@ -96,6 +131,10 @@ impl TryFrom<FilterRequest> for UserFilter {
             last_email_failed,
             blocked,
             locked,
+            last_email_reason,
+            batch,
+            fields,
+            not,
         } = request;
         if let Some(q) = &q {
             without_controls("q", q)?;
@@ -107,7 +146,8 @@ impl TryFrom<FilterRequest> for UserFilter {
                 ));
             }
         }
-        Ok(Self {
+        last_email_reason.as_deref().map(require_reason).transpose()?;
+        let filter = Self {
             q: q.map(|q| q.trim().to_owned()),
             import,
             effect,
@@ -117,8 +157,38 @@ impl TryFrom<FilterRequest> for UserFilter {
             last_email_failed,
             blocked,
             locked,
-        })
+            last_email_reason,
+            batch,
+            fields: conditions::conditions(fields.unwrap_or_default())?,
+            not: not.unwrap_or_default().into_iter().collect(),
+        };
+        require_what_is_negated(&filter)?;
+        Ok(filter)
     }
+}
+
+/// Refuses a word that is no reason for which an email fails.
+fn require_reason(reason: &str) -> Result<(), FieldError> {
+    without_controls("last_email_reason", reason)?;
+    if status_words::is_reason(reason) {
+        return Ok(());
+    }
+    let message = format!(
+        "No email fails for the reason {}. Deliveries have their `reason`.",
+        query::shown(reason)
+    );
+    Err(FieldError::in_field("last_email_reason", "unknown_reason", message))
+}
+
+/// Refuses to turn a condition around that is not there.
+fn require_what_is_negated(filter: &UserFilter) -> Result<(), FieldError> {
+    let conditions = filter.conditions();
+    let Some(name) = filter.not.iter().find(|name| conditions.get(name.as_str()).is_none()) else {
+        return Ok(());
+    };
+    let name = name.as_str();
+    let message = format!("not names {name}, and there is no condition {name}.");
+    Err(FieldError::in_field("not", "nothing_to_negate", message))
 }
 
 /// Reads the conditions in a query, and its other parameters by themselves.
@@ -158,10 +228,50 @@ mod tests {
     use serde_json::json;
 
     #[test]
+    fn what_a_filter_cannot_mean_is_told() {
+        for (asked, code) in [
+            (json!({ "where": [{ "field": "room", "op": "is" }] }), "value_missing"),
+            (
+                json!({ "where": [{ "field": "room", "op": "is", "value": " " }] }),
+                "blank",
+            ),
+            (
+                json!({ "where": [{ "field": "room", "op": "empty", "value": "x" }] }),
+                "value_not_used",
+            ),
+            (
+                json!({ "where": [{ "field": "start", "op": "before", "value": "1.2.2026" }] }),
+                "date_invalid",
+            ),
+            (
+                json!({ "where": [{ "field": "password", "op": "not_empty" }] }),
+                "reserved_field",
+            ),
+            (json!({ "last_email_reason": "bad luck" }), "unknown_reason"),
+            (json!({ "not": ["import"] }), "nothing_to_negate"),
+        ] {
+            let request: FilterRequest = serde_json::from_value(asked.clone()).unwrap();
+            assert_eq!(UserFilter::try_from(request).unwrap_err().code, code, "{asked}");
+        }
+        for asked in [
+            json!({ "where": [{ "field": "room", "op": "like" }] }),
+            json!({ "not": ["invited"] }),
+        ] {
+            assert!(
+                serde_json::from_value::<FilterRequest>(asked.clone()).is_err(),
+                "{asked}"
+            );
+        }
+    }
+
+    #[test]
     fn a_filter_has_the_same_conditions_in_json_in_an_address_and_stored() {
         let conditions = json!({
             "q": "ana", "import": Uuid::from_u128(7), "effect": "updated", "invited": true, "signed_in": false,
-            "access": "password_mailed", "last_email_failed": true, "blocked": false, "locked": false
+            "access": "password_mailed", "last_email_failed": true, "blocked": false, "locked": false,
+            "last_email_reason": "address_unknown", "batch": Uuid::from_u128(8),
+            "where": [{ "field": "department", "op": "is", "value": "HR" }, { "field": "room", "op": "empty" }],
+            "not": ["import", "access"]
         });
         let mut names: Vec<&str> = conditions.as_object().unwrap().keys().map(String::as_str).collect();
         names.sort_unstable();
@@ -169,17 +279,18 @@ mod tests {
         known.sort_unstable();
         assert_eq!(names, known);
         let text = |value: &serde_json::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let query: Vec<String> = conditions
+        let pairs = conditions
             .as_object()
             .unwrap()
             .iter()
-            .map(|(name, value)| format!("{name}={}", text(value)))
-            .collect();
+            .map(|(name, value)| (name, text(value)));
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .extend_pairs(pairs)
+            .finish();
 
         let from_json: FilterRequest = serde_json::from_value(conditions.clone()).unwrap();
         let from_json = UserFilter::try_from(from_json).unwrap();
-        let (from_query, page) =
-            read::<PageRequest>(&format!("limit=7&{}", query.join("&")), &["limit", "cursor"]).unwrap();
+        let (from_query, page) = read::<PageRequest>(&format!("limit=7&{query}"), &["limit", "cursor"]).unwrap();
 
         assert_eq!((&from_query, page.limit), (&from_json, Some(7)));
         assert_eq!(from_json.conditions(), conditions);

@@ -9,7 +9,7 @@ use crate::page::{Page, PageRequest};
 use crate::problem::Problem;
 use crate::query::Path;
 use crate::state::Api;
-use crate::user_filter::{FilterRequest, FilteredPage};
+use crate::user_filter::{FilterRequest, FilteredPage, require_known_fields};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -132,6 +132,7 @@ pub fn access_state(user: &User) -> Access {
     responses((status = 200, body = Page<UserView>), (status = 400, body = Problem)))]
 pub async fn list(State(api): State<Api>, asked: FilteredPage) -> Result<Json<Page<UserView>>, Problem> {
     let limit = asked.page.limit()?;
+    require_known_fields(&api, &asked.filter, StatusCode::BAD_REQUEST).await?;
     let found = users::list(&api.db, &asked.filter, asked.page.after()?, limit + 1).await?;
     let items = found.into_iter().map(UserView::try_from).collect::<Result<_, _>>()?;
     Ok(Json(Page::of(items, limit, |user: &UserView| user.id)))

@@ -36,6 +36,7 @@ pub mod left_out;
 pub mod missing;
 pub mod months;
 pub mod relay_refusals;
+pub mod saved_filters;
 pub mod schema;
 pub mod selections;
 pub mod sessions;

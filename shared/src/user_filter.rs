@@ -6,7 +6,12 @@
 use crate::store::imports::ImportEffect;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use uuid::Uuid;
+
+mod field_condition;
+
+pub use field_condition::{CONDITIONS_MOST, Comparison, FieldCondition, OWN_FIELDS};
 
 /// Which users match: those who meet all conditions that are set.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
@@ -39,6 +44,50 @@ pub struct UserFilter {
     /// Whether they are locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked: Option<bool>,
+    /// Why their latest email failed: the reason as deliveries have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_email_reason: Option<String>,
+    /// This batch is for them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<Uuid>,
+    /// What they have in fields.
+    #[serde(rename = "where", default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldCondition>,
+    /// Which of these conditions must not be met.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub not: BTreeSet<Negatable>,
+}
+
+/// A condition that can be turned around. The others have an opposite of their own.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Negatable {
+    /// `q`.
+    Q,
+    /// `import`, with `effect`.
+    Import,
+    /// `access`.
+    Access,
+    /// `last_email_reason`.
+    LastEmailReason,
+    /// `batch`.
+    Batch,
+}
+
+impl Negatable {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Q, Self::Import, Self::Access, Self::LastEmailReason, Self::Batch];
+
+    /// The name of the condition.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Q => "q",
+            Self::Import => "import",
+            Self::Access => "access",
+            Self::LastEmailReason => "last_email_reason",
+            Self::Batch => "batch",
+        }
+    }
 }
 
 /// How far a user has come in. The furthest step counts: a user who has signed in once has come in, whatever was
@@ -115,16 +164,50 @@ impl UserFilter {
     /// The users who meet the conditions of both; none when the two contradict each other.
     #[must_use]
     pub fn and(self, other: Self) -> Option<Self> {
+        let mut not = BTreeSet::new();
+        let signs = |name: Negatable| (self.not.contains(&name), other.not.contains(&name));
+        let mut fields = self.fields;
+        let unknown = other.fields.into_iter().filter(|condition| !fields.contains(condition));
+        let unknown: Vec<FieldCondition> = unknown.collect();
+        fields.extend(unknown);
         Some(Self {
-            q: both(self.q, other.q)?,
-            import: both(self.import, other.import)?,
+            q: both_signed(Negatable::Q, self.q, other.q, signs(Negatable::Q), &mut not)?,
+            import: both_signed(
+                Negatable::Import,
+                self.import,
+                other.import,
+                signs(Negatable::Import),
+                &mut not,
+            )?,
             effect: both(self.effect, other.effect)?,
             invited: both(self.invited, other.invited)?,
             signed_in: both(self.signed_in, other.signed_in)?,
-            access: both(self.access, other.access)?,
+            access: both_signed(
+                Negatable::Access,
+                self.access,
+                other.access,
+                signs(Negatable::Access),
+                &mut not,
+            )?,
             last_email_failed: both(self.last_email_failed, other.last_email_failed)?,
             blocked: both(self.blocked, other.blocked)?,
             locked: both(self.locked, other.locked)?,
+            last_email_reason: both_signed(
+                Negatable::LastEmailReason,
+                self.last_email_reason,
+                other.last_email_reason,
+                signs(Negatable::LastEmailReason),
+                &mut not,
+            )?,
+            batch: both_signed(
+                Negatable::Batch,
+                self.batch,
+                other.batch,
+                signs(Negatable::Batch),
+                &mut not,
+            )?,
+            fields,
+            not,
         })
     }
 }
@@ -138,6 +221,36 @@ fn both<T: PartialEq>(one: Option<T>, other: Option<T>) -> Option<Option<T>> {
         (Some(one), Some(other)) if one != other => None,
         (one, other) => Some(one.or(other)),
     }
+}
+
+/// As [`both`], for conditions that may be turned around. What one requires and the other rules out is a contradiction;
+/// of a value that is required and another one that is ruled out, the first says all.
+#[expect(
+    clippy::option_option,
+    reason = "the outer one is a contradiction, the inner one no condition"
+)]
+fn both_signed<T: PartialEq>(
+    name: Negatable,
+    one: Option<T>,
+    other: Option<T>,
+    (is_one_negated, is_other_negated): (bool, bool),
+    not: &mut BTreeSet<Negatable>,
+) -> Option<Option<T>> {
+    let (value, is_negated) = match (one, other) {
+        (None, None) => return Some(None),
+        (Some(one), None) => (one, is_one_negated),
+        (None, Some(other)) => (other, is_other_negated),
+        (Some(one), Some(other)) => match (is_one_negated, is_other_negated, one == other) {
+            (true, true, true) => (one, true),
+            (false, false, true) | (false, true, false) => (one, false),
+            (true, false, false) => (other, false),
+            _ => return None,
+        },
+    };
+    if is_negated {
+        not.insert(name);
+    }
+    Some(Some(value))
 }
 
 #[cfg(test)]
@@ -192,6 +305,25 @@ mod tests {
         assert_eq!((joined.invited, joined.blocked), (Some(true), Some(true)));
         assert_eq!(invited(true).and(invited(true)), Some(invited(true)));
         assert_eq!(invited(true).and(invited(false)), None);
+    }
+
+    #[test]
+    fn what_is_required_and_what_is_ruled_out_are_joined() {
+        let access = |access, is_negated: bool| UserFilter {
+            access: Some(access),
+            not: is_negated.then_some(Negatable::Access).into_iter().collect(),
+            ..UserFilter::default()
+        };
+
+        let other = access(Access::None, false).and(access(Access::SignedIn, true));
+
+        assert_eq!(other, Some(access(Access::None, false)));
+        assert_eq!(access(Access::None, false).and(access(Access::None, true)), None);
+        let alone = access(Access::None, true).and(UserFilter::default());
+        assert_eq!(alone, Some(access(Access::None, true)));
+        for name in Negatable::ALL {
+            assert_eq!(json!(name), name.as_str());
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::json;
 use reqwest::Method;
 
 const SOMEBODY: &str = "00000000-0000-7000-8000-000000000001";
-const NO_SELECTOR: &str = "No user is selected. Send one of users, emails, import, filter and everyone.";
+const NO_SELECTOR: &str = "No user is selected. Send one of users, emails, import, filter, saved_filter and everyone.";
 
 #[tokio::test]
 async fn a_batch_for_nobody_is_refused() {
@@ -108,7 +108,7 @@ async fn two_selectors_in_one_request_are_refused() {
         for (second, other) in &selectors[at + 1..] {
             let body = json!({ *first: one, *second: other }).to_string();
             let sentence = format!(
-                "The request has both {first} and {second}. Send one of users, emails, import, filter and everyone."
+                "The request has both {first} and {second}. Send one of users, emails, import, filter, saved_filter and everyone."
             );
             for route in ["/v1/invites", "/v1/password-resets"] {
                 post(&world, route, body.clone())

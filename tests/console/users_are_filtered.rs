@@ -7,6 +7,66 @@ use serde_json::json;
 use crate::{go, windows};
 
 #[tokio::test]
+async fn what_people_have_in_fields_is_filtered_saved_and_used_again() {
+    let world = crate::a_quiet_world().await;
+    world
+        .import("email,first name,department,start_date\nada@example.org,Ada,HR,2026-11-01\nbob@example.org,Bob,Sales,2026-12-01\ncem@example.org,Cem,HR,\n")
+        .await
+        .expect(201);
+
+    for (n, window) in windows().into_iter().enumerate() {
+        let browser = Browser::start(window).await;
+        browser.sign_in(&world).await;
+        go(&browser, &world, "/console/users").await;
+        browser.click("More filters").await;
+        browser.pick("Field 1", "department").await;
+        browser.fill("Value 1", "hr").await;
+        browser.pick("Field 2", "start_date").await;
+        browser.pick("Comparison 2", "is before").await;
+        browser.fill("Value 2", "2026-12-01").await;
+        browser.click("Apply these filters").await;
+
+        browser.sees("Only users of whom all of this is true: department is \u{2018}hr\u{2019}; start_date is before 2026-12-01.").await;
+        browser.sees("ada@example.org").await;
+        browser.loses("bob@example.org").await;
+        browser.loses("cem@example.org").await;
+        browser.assert_sound().await;
+        let name = format!("HR before December {n}");
+        browser.click("Save this filter").await;
+        browser.fill("Name of the filter", &name).await;
+        browser.click("Save filter").await;
+        browser
+            .sees(&format!("The filter is saved as \u{2018}{name}\u{2019}."))
+            .await;
+
+        browser.pick("Comparison 2", "is empty").await;
+        browser.fill("Value 2", "").await;
+        browser.pick("In the import", "people.csv").await;
+        browser.choose("Not in the import").await;
+        browser.click("Apply these filters").await;
+        browser.sees("not in the import people.csv").await;
+        browser.sees("Nobody is here.").await;
+        browser.click(&name).await;
+        browser.sees("ada@example.org").await;
+        browser.click("Manage filters").await;
+        assert_eq!(browser.heading().await, "Saved filters");
+        browser.assert_sound().await;
+        browser.click(&format!("Delete the filter {name}")).await;
+        browser.sees("The filter is deleted.").await;
+        browser.assert_sound().await;
+
+        go(&browser, &world, "/console/users").await;
+        browser.click("More filters").await;
+        browser.pick("Field 1", "start_date").await;
+        browser.pick("Comparison 1", "is after").await;
+        browser.fill("Value 1", "yesterday").await;
+        browser.click("Apply these filters").await;
+        browser.sees("start_date after needs a date such as 2026-12-31").await;
+    }
+    world.end().await;
+}
+
+#[tokio::test]
 async fn conditions_are_combined_and_can_be_sent_to() {
     let world = World::start().await;
     for email in ["ada@example.org", "bob@example.org", "550+dan@example.org"] {

@@ -71,6 +71,21 @@ async fn ask_of_users(world: &World) -> Value {
     user["id"].clone()
 }
 
+async fn ask_of_filters(world: &World) {
+    let filter = json!({ "name": "Engines", "filter": { "where": [{ "field": "team", "op": "not_empty" }] } });
+    let saved = world.post("/v1/filters", filter.clone()).await.expect(201);
+    world.post("/v1/filters", filter).await.expect(409);
+    world
+        .post("/v1/filters", json!({ "name": " ", "filter": { "invited": true } }))
+        .await
+        .expect(422);
+    get(world, "/v1/filters").await;
+    let path = format!("/v1/filters/{}", text(&saved["id"]));
+    for status in [204, 404] {
+        world.ask(Method::DELETE, &path, None, None).await.expect(status);
+    }
+}
+
 async fn ask_of_system_emails(world: &World, user: &Value) {
     get(world, "/v1/system-emails").await;
     let path = "/v1/system-emails/invite";
@@ -218,6 +233,7 @@ async fn every_operation_answers_as_it_is_described() {
 
     ask_of_imports(&world).await;
     let ada = ask_of_users(&world).await;
+    ask_of_filters(&world).await;
     ask_of_system_emails(&world, &ada).await;
     ask_of_batches(&world).await;
     ask_of_credentials(&world).await;

@@ -56,6 +56,10 @@ const TABLES: &[(&str, Column)] = &[
         "relay_refusals",
         Exempt("what the relay refuses of everybody, in its words without addresses and names of recipients"),
     ),
+    (
+        "saved_filters",
+        Exempt("conditions that an administrator wrote, and under which name"),
+    ),
     ("selections", WEEK),
     ("sessions", STAFF),
     ("system_email_versions", TEXT),

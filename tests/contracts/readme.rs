@@ -93,7 +93,7 @@ fn every_kind_of_bad_input_has_its_words() {
         &read("tests/README.md"),
         "Bad input",
         "tests",
-        &numbered("", 38),
+        &numbered("", 39),
         "none:",
     );
 }

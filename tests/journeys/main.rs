@@ -90,6 +90,7 @@ mod one_person_is_owed_twice;
 mod one_worker_cannot_reach_the_relay;
 mod pause_resume_and_stop_tell_the_truth;
 mod people_are_found;
+mod people_have_fields;
 mod postgres_is_slow;
 mod postgres_takes_no_writes;
 mod requests_use_up_their_connections;

@@ -22,7 +22,19 @@ async fn save(world: &World, subject: &str, body: &str) {
 }
 
 async fn invite(world: &World, body: Value) -> Value {
-    world.post("/v1/invites", body).await.expect(202)["missing"].clone()
+    let missing = world.post("/v1/invites", body).await.expect(202)["missing"].clone();
+    let mut shown = missing.as_array().cloned().unwrap();
+    for value in &mut shown {
+        // The people behind the number are those that the link lists.
+        let url = value.as_object_mut().unwrap().remove("users_url").unwrap();
+        let listed = world.get(url.as_str().unwrap()).await.expect(200);
+        assert_eq!(
+            listed["items"].as_array().map(Vec::len),
+            value["people"].as_u64().and_then(|n| n.try_into().ok()),
+            "{value}"
+        );
+    }
+    Value::from(shown)
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 use crate::console_session::ConsoleSession;
 use crate::json;
+use crate::people_have_fields::conditions_on_fields;
 use harness::World;
 use serde_json::Value;
 use shared::store::imports::ImportEffect;
@@ -17,15 +18,15 @@ const PEOPLE: &str = "email,first name,last name\n\
     550+dan@example.org,Dan,Builder\n";
 
 // In the order of the alphabet.
-const DAN: &str = "550+dan@example.org";
-const ADA: &str = "ada@example.org";
-const BOB: &str = "bob@example.com";
-const CLEO: &str = "cleo@example.org";
-const ZED: &str = "zed@example.net";
+pub(crate) const DAN: &str = "550+dan@example.org";
+pub(crate) const ADA: &str = "ada@example.org";
+pub(crate) const BOB: &str = "bob@example.com";
+pub(crate) const CLEO: &str = "cleo@example.org";
+pub(crate) const ZED: &str = "zed@example.net";
 
 /// Ada is invited and has signed in, Bob has a password, Cleo an invite, Dan an invite that was
 /// refused.
-async fn a_world_on_its_way() -> (World, Value) {
+pub(crate) async fn a_world_on_its_way() -> (World, Value) {
     let world = World::start().await;
     let import = world.import(PEOPLE).await.expect(201)["id"].clone();
     let invites = world.invite(json!({ "emails": [ADA, CLEO, DAN] })).await;
@@ -40,7 +41,7 @@ async fn a_world_on_its_way() -> (World, Value) {
     (world, import)
 }
 
-async fn found(world: &World, question: &str) -> Vec<String> {
+pub(crate) async fn found(world: &World, question: &str) -> Vec<String> {
     let page = world.get(&format!("/v1/users?{question}")).await.expect(200);
     let users = page["items"].as_array().unwrap().iter();
     let mut emails: Vec<String> = users.map(|user| user["email"].as_str().unwrap().to_owned()).collect();
@@ -197,6 +198,7 @@ fn conditions(import: Uuid) -> Vec<UserFilter> {
         effect: Some(effect),
         ..none()
     }));
+    all.extend(conditions_on_fields(import));
     all
 }
 

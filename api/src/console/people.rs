@@ -4,6 +4,7 @@
 //! on this page is kept first; so a choice survives paging and searching, with and without a
 //! script. The answer to the form is a redirect, so every list has an address that can be shared.
 
+mod conditions;
 mod list;
 mod preset;
 mod ticks;

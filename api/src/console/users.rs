@@ -67,6 +67,9 @@ pub(super) async fn press(
         let known = open(&this, &administrator, &view).await?;
         let (selection, pressed) = take(&this, administrator.id, known, &view, &fields).await?;
         view.selection = selection.as_ref().map(|selection| selection.id);
+        if pressed == Pressed::Save {
+            return own::save_filter(&this, &administrator, view, &fields, PATH).await;
+        }
         if let Pressed::Preview(kind) = pressed {
             let Some(selection) = selection.filter(|selection| selection.count() > 0) else {
                 let mut refused = of(&this, &administrator, view).await?;

@@ -4,10 +4,12 @@ use crate::problem::Problem;
 use crate::state::Api;
 use crate::system_emails::in_use;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use shared::store::missing::{self, ChosenUsers};
 use shared::store::{StoreResult, Transaction};
 use shared::system_email::SystemEmailKind;
 use std::collections::BTreeMap;
+use url::form_urlencoded::Serializer;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -21,6 +23,9 @@ pub struct MissingValue {
     /// What their email says instead; absent where it says nothing.
     #[serde(default)]
     pub default: Option<String>,
+    /// Where these people are listed.
+    #[serde(default)]
+    pub users_url: String,
 }
 
 /// The fields of the email that may lack a value, and what it says then.
@@ -39,7 +44,7 @@ pub(crate) async fn of_choice(api: &Api, chosen: ChosenUsers) -> Result<Vec<Miss
     } else {
         missing::count(&api.db, chosen, &names).await?
     };
-    Ok(named(&fallbacks, counted))
+    Ok(named(&fallbacks, counted, |_| String::new()))
 }
 
 /// What the emails of a batch lack.
@@ -53,12 +58,31 @@ pub(super) async fn of_batch(
         return Ok(Vec::new());
     }
     let counted = missing::in_batch(transaction, batch, &names).await?;
-    Ok(named(fallbacks, counted))
+    Ok(named(fallbacks, counted, |field| users_url(batch, field)))
 }
 
-fn named(fallbacks: &BTreeMap<String, Option<String>>, counted: BTreeMap<String, i64>) -> Vec<MissingValue> {
+/// The list of those of a batch who have no value for a field.
+fn users_url(batch: Uuid, field: &str) -> String {
+    let empty = match field {
+        "full_name" => vec!["first_name", "last_name"],
+        other => vec![other],
+    };
+    let conditions = empty.iter().map(|field| json!({ "field": field, "op": "empty" }));
+    let query = Serializer::new(String::new())
+        .append_pair("batch", &batch.to_string())
+        .append_pair("where", &conditions.collect::<serde_json::Value>().to_string())
+        .finish();
+    format!("/v1/users?{query}")
+}
+
+fn named(
+    fallbacks: &BTreeMap<String, Option<String>>,
+    counted: BTreeMap<String, i64>,
+    users_url: impl Fn(&str) -> String,
+) -> Vec<MissingValue> {
     let value = |(field, people): (String, i64)| MissingValue {
         default: fallbacks.get(&field).cloned().flatten(),
+        users_url: users_url(&field),
         field,
         people,
     };

@@ -10,7 +10,7 @@ use shared::store::intake::Selection;
 use shared::user_filter::UserFilter;
 
 /// The selectors, as sentences list them.
-const SELECTORS: &str = "users, emails, import, filter and everyone";
+const SELECTORS: &str = "users, emails, import, filter, saved_filter and everyone";
 
 /// Takes the selector out of a request.
 ///
@@ -62,6 +62,7 @@ fn require_one(request: &SendRequest) -> Result<(), Problem> {
         ("emails", request.emails.is_some()),
         ("import", request.import.is_some()),
         ("filter", request.filter.is_some()),
+        ("saved_filter", request.saved_filter.is_some()),
         ("everyone", request.everyone.is_some()),
     ];
     let given: Vec<&str> = given

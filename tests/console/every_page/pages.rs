@@ -106,6 +106,7 @@ const PAGES: &[(&str, Come)] = &[
     ),
     // The mail, in a frame of its delivery's page.
     ("/console/deliveries/{id}/letter", NoPage),
+    ("/console/filters", At(&["/console/filters"])),
     (
         "/console/imports",
         At(&[

@@ -54,6 +54,8 @@ pub(super) static GROUPS: [Group; 7] = [
             act(Action::FileImported, "Imported a file"),
             act(Action::FileDiscarded, "Discarded a file"),
             act(Action::ImportUndone, "Undid an import"),
+            act(Action::FilterSaved, "Saved a filter"),
+            act(Action::FilterDeleted, "Deleted a saved filter"),
             act(Action::UserAdded, "Added a user"),
             act(Action::UserChanged, "Changed a user"),
             act(Action::UserLocked, "Locked a user"),

@@ -1,11 +1,14 @@
 //! One page of people, as a table with boxes to tick.
 
+use super::conditions::{self, Conditions};
 use super::preset::{FilterSelect, presets, selects};
 use super::view::View;
 use crate::console::words::{Moment, counted, moment};
 use crate::problem::Problem;
 use crate::state::Api;
 use crate::status_words::status;
+use crate::user_filter::require_known_fields;
+use axum::http::StatusCode;
 use shared::delivery::DeliveryState;
 use shared::store::everybody;
 use shared::store::imports;
@@ -33,8 +36,8 @@ pub(in crate::console) struct PeopleList {
     pub(in crate::console) rows: Vec<PersonRow>,
     /// How many match, where that is told soon enough.
     pub(in crate::console) matching: Option<String>,
-    /// The name of the import that is asked for.
-    pub(in crate::console) import: Option<String>,
+    /// What the form offers beside its selects.
+    pub(in crate::console) conditions: Conditions,
     /// How many are chosen, on all pages.
     pub(in crate::console) chosen: i64,
     /// Whether the filters contradict each other.
@@ -77,14 +80,14 @@ impl PeopleList {
     }
 
     /// The filters one by one.
-    pub(in crate::console) fn selects(&self) -> [FilterSelect; 7] {
+    pub(in crate::console) fn selects(&self) -> [FilterSelect; 8] {
         selects(&self.view.filter)
     }
 
     /// How many of these are in use.
     pub(in crate::console) fn selects_in_use(&self) -> usize {
         let is_in_use = |select: &&FilterSelect| select.options.first().is_some_and(|(.., is_any)| !is_any);
-        self.selects().iter().filter(is_in_use).count()
+        self.selects().iter().filter(is_in_use).count() + self.conditions.in_use()
     }
 
     /// Whether a search or a filter leaves somebody out.
@@ -117,8 +120,10 @@ pub(in crate::console) async fn list(
     action: &str,
 ) -> Result<PeopleList, Problem> {
     let Some(filter) = view.who() else {
-        return Ok(contradiction(view, selection, action));
+        let conditions = conditions::of(api, &view, None).await?;
+        return Ok(contradiction(view, conditions, selection, action));
     };
+    require_known_fields(api, &filter, StatusCode::BAD_REQUEST).await?;
     let limit = i64::try_from(ROWS + 1).unwrap_or(51);
     let is_backwards = view.after.is_some();
     let page = Box::pin(users::page(&api.db, &filter, view.before, view.after, limit));
@@ -141,8 +146,8 @@ pub(in crate::console) async fn list(
         selection.is_some_and(|selection| selection.filter.as_ref() == Some(&filter) && selection.dropped.is_empty());
     Ok(PeopleList {
         rows: found.iter().map(|user| row(user, ticked.contains(&user.id))).collect(),
+        conditions: conditions::of(api, &view, import.as_ref()).await?,
         matching: counted_rows.map(counted),
-        import: import.map(|import| import.file_name),
         chosen: selection.map_or(0, Selection::count),
         is_contradiction: false,
         is_all,
@@ -154,11 +159,11 @@ pub(in crate::console) async fn list(
 }
 
 /// A page of nobody: no user can match.
-fn contradiction(view: View, selection: Option<&Selection>, action: &str) -> PeopleList {
+fn contradiction(view: View, conditions: Conditions, selection: Option<&Selection>, action: &str) -> PeopleList {
     PeopleList {
+        conditions,
         rows: Vec::new(),
         matching: None,
-        import: None,
         chosen: selection.map_or(0, Selection::count),
         is_contradiction: true,
         is_all: false,

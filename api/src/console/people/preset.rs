@@ -1,9 +1,11 @@
 //! Conditions that people are often looked for by, under one name, and the conditions one by one.
 
 use super::view::View;
+use crate::status_words::failure_reasons;
+use crate::user_filter::reason_words;
 use serde::Deserialize;
 use shared::store::imports::ImportEffect;
-use shared::user_filter::{Access, UserFilter};
+use shared::user_filter::{Access, Negatable, UserFilter};
 
 /// Conditions under one name.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
@@ -101,6 +103,8 @@ pub(in crate::console) struct FilterSelect {
     pub(in crate::console) label: &'static str,
     /// Value, words, and whether it is in use; the first is no condition.
     pub(in crate::console) options: Vec<(&'static str, &'static str, bool)>,
+    /// Whether the condition is turned around; none if it cannot be.
+    pub(in crate::console) is_negated: Option<bool>,
 }
 
 impl FilterSelect {
@@ -118,7 +122,14 @@ impl FilterSelect {
             name,
             label,
             options: std::iter::once(any).chain(options).collect(),
+            is_negated: None,
         }
+    }
+
+    /// The same with this condition as one that may be turned around.
+    fn negatable(mut self, is_negated: bool) -> Self {
+        self.is_negated = Some(is_negated);
+        self
     }
 
     fn yes_or_no(
@@ -143,7 +154,7 @@ pub(super) fn presets(view: &View) -> Vec<(&'static str, &'static str, bool)> {
 }
 
 /// The conditions one by one.
-pub(super) fn selects(filter: &UserFilter) -> [FilterSelect; 7] {
+pub(super) fn selects(filter: &UserFilter) -> [FilterSelect; 8] {
     let access = |access: Access| {
         let shown = match access {
             Access::None => "None",
@@ -170,7 +181,8 @@ pub(super) fn selects(filter: &UserFilter) -> [FilterSelect; 7] {
             "Password",
             filter.access.map(Access::as_str),
             Access::ALL.map(access),
-        ),
+        )
+        .negatable(filter.not.contains(&Negatable::Access)),
         FilterSelect::yes_or_no(
             "last_email_failed",
             "Last email",
@@ -178,6 +190,7 @@ pub(super) fn selects(filter: &UserFilter) -> [FilterSelect; 7] {
             "Failed",
             "Did not fail",
         ),
+        failure_select(filter),
         FilterSelect::yes_or_no("blocked", "Address", filter.blocked, "Blocked", "Not blocked"),
         FilterSelect::yes_or_no("locked", "Account", filter.locked, "Locked", "Not locked"),
         FilterSelect::new(
@@ -189,6 +202,24 @@ pub(super) fn selects(filter: &UserFilter) -> [FilterSelect; 7] {
     ]
 }
 
+/// Why the latest email failed: the reasons with words of their own, and the one in use.
+fn failure_select(filter: &UserFilter) -> FilterSelect {
+    let all = failure_reasons();
+    let chosen = all
+        .iter()
+        .copied()
+        .find(|reason| filter.last_email_reason.as_deref() == Some(*reason));
+    let mut options: Vec<(&'static str, &'static str)> = Vec::new();
+    for reason in all {
+        let words = reason_words(reason);
+        if chosen == Some(reason) || options.iter().all(|(_, other)| *other != words) {
+            options.push((reason, words));
+        }
+    }
+    FilterSelect::new("last_email_reason", "Why it failed", chosen, options)
+        .negatable(filter.not.contains(&Negatable::LastEmailReason))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,7 +227,8 @@ mod tests {
 
     #[test]
     fn every_condition_is_on_the_page_and_every_preset_is_one() {
-        // The search has a field of its own, and an import is chosen on its page.
+        // The search and an import have fields of their own, conditions on fields have lines, a batch is chosen by its link,
+        // and what is turned around has a box.
         let on_page: Vec<&str> = selects(&UserFilter::default())
             .iter()
             .map(|select| select.name)
@@ -205,7 +237,7 @@ mod tests {
             .into_iter()
             .filter(|name| !on_page.contains(name))
             .collect();
-        assert_eq!(missing, ["q", "import"]);
+        assert_eq!(missing, ["q", "import", "batch", "where", "not"]);
         for preset in Preset::ALL {
             assert!(!preset.filter().is_empty(), "{preset:?}");
         }

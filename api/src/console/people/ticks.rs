@@ -32,6 +32,8 @@ pub(in crate::console) enum Pressed {
     Preview(Option<SystemEmailKind>),
     /// On to the sums.
     Check,
+    /// Keep the filter under a name.
+    Save,
 }
 
 impl Pressed {
@@ -42,6 +44,7 @@ impl Pressed {
             "all" => Self::All,
             "nobody" => Self::Nobody,
             "check" => Self::Check,
+            "save" => Self::Save,
             "preview" => Self::Preview(None),
             kind => kind.parse().map_or(Self::Search, |kind| Self::Preview(Some(kind))),
         }

@@ -7,7 +7,6 @@ use crate::user_filter::{FilterRequest, read};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use serde::Deserialize;
-use shared::store::imports::ImportEffect;
 use shared::user_filter::UserFilter;
 use url::form_urlencoded::Serializer;
 use uuid::Uuid;
@@ -73,10 +72,27 @@ impl View {
     /// 400 for a filter that cannot be read. Without it, the form would be about everyone.
     pub(in crate::console) fn read(fields: &Fields) -> Result<Self, Problem> {
         let names = FilterRequest::NAMES.into_iter().chain(Place::NAMES);
-        let filled = names.map(|name| (name, fields.trimmed(name)));
-        let query = Serializer::new(String::new())
-            .extend_pairs(filled.filter(|(_, value)| !value.is_empty()))
-            .finish();
+        let value = |name: &'static str| match name {
+            "where" => conditions(fields),
+            "not" => fields
+                .all("not")
+                .filter(|word| !word.is_empty())
+                .collect::<Vec<_>>()
+                .join(","),
+            _ => fields.trimmed(name).to_owned(),
+        };
+        let filled = names.map(|name| (name, value(name)));
+        let mut filled: Vec<(&str, String)> = filled.filter(|(_, value)| !value.is_empty()).collect();
+        // A box beside a condition that is not set says nothing.
+        let is_set: Vec<&str> = filled.iter().map(|(name, _)| *name).collect();
+        for (name, value) in &mut filled {
+            if *name == "not" && !value.starts_with('[') {
+                let words = value.split(',').filter(|word| is_set.contains(word));
+                *value = words.collect::<Vec<_>>().join(",");
+            }
+        }
+        filled.retain(|(_, value)| !value.is_empty());
+        let query = Serializer::new(String::new()).extend_pairs(filled).finish();
         Self::parse(&query)
     }
 
@@ -166,16 +182,6 @@ impl View {
         }
     }
 
-    /// What the import did, in the middle of "people … the import".
-    pub(in crate::console) fn effect_shown(&self) -> &'static str {
-        match self.filter.effect {
-            None => "of",
-            Some(ImportEffect::Created) => "created by",
-            Some(ImportEffect::Updated) => "updated by",
-            Some(ImportEffect::Unchanged) => "left unchanged by",
-        }
-    }
-
     /// The number of the page.
     pub(in crate::console) fn number(&self) -> u32 {
         self.page.unwrap_or(1).max(1)
@@ -190,10 +196,43 @@ impl View {
     }
 }
 
+/// The conditions on fields that a form has, as an address has them: its lines, or the list itself.
+fn conditions(fields: &Fields) -> String {
+    let names = fields.all("field").zip(fields.all("op")).zip(fields.all("value"));
+    let lines: Vec<serde_json::Value> = names
+        .filter(|((field, _), _)| !field.is_empty())
+        .map(|((field, op), value)| match value.trim() {
+            "" => serde_json::json!({ "field": field, "op": op }),
+            value => serde_json::json!({ "field": field, "op": op, "value": value }),
+        })
+        .collect();
+    if lines.is_empty() {
+        return fields.trimmed("where").to_owned();
+    }
+    serde_json::Value::from(lines).to_string()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use shared::user_filter::Access;
+
+    #[test]
+    fn lines_of_a_form_become_conditions() {
+        let form = "field=department&op=is&value=HR+%26+co&field=&op=is&value=&field=room&op=empty&value=&not=access\
+                    &not=import&access=none";
+
+        let view = View::read(&Fields::read(form.as_bytes()).unwrap()).unwrap();
+
+        assert_eq!(
+            view.filter.conditions(),
+            serde_json::json!({ "access": "none", "not": ["access"], "where": [
+                { "field": "department", "op": "is", "value": "HR & co" }, { "field": "room", "op": "empty" }] })
+        );
+        assert_eq!(View::parse(&view.query()).unwrap(), view);
+        let unfinished = Fields::read(b"field=department&op=is&value=").unwrap();
+        assert_eq!(View::read(&unfinished).unwrap_err().status, 400);
+    }
 
     #[test]
     fn an_address_says_no_more_than_it_must() {

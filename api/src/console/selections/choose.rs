@@ -100,6 +100,10 @@ pub(in crate::console) async fn press(
         let step = match pressed {
             Pressed::Preview(_) => "preview",
             Pressed::Check => "check",
+            Pressed::Save => {
+                let path = format!("/console/selections/{id}");
+                return own::save_filter(&this, &administrator, view, &fields, &path).await;
+            }
             _ => {
                 // With its parameters, also when there are none: everybody is shown then, and not those
                 // whom the choice began with.

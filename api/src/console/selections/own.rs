@@ -2,9 +2,10 @@
 
 use crate::console::fields::Fields;
 use crate::console::people::{Pressed, View};
-use crate::console::respond::{redirect, redirect_noting};
+use crate::console::respond::{redirect, redirect_noting, redirect_saying};
 use crate::console::session::Administrator;
 use crate::problem::Problem;
+use crate::saved_filters;
 use crate::state::Api;
 use axum::response::Response;
 use shared::store::selections::{self, Selection};
@@ -67,6 +68,29 @@ pub(in crate::console) async fn write_down(api: &Api, selection: &Selection) -> 
     }
     let written = selections::write_down(&api.db, selection).await?;
     Ok(written.unwrap_or_default())
+}
+
+/// Saves the filter of a list under the name in its form, and leads back to the list.
+pub(in crate::console) async fn save_filter(
+    api: &Api,
+    administrator: &Administrator,
+    view: View,
+    fields: &Fields,
+    path: &str,
+) -> Result<Response, Problem> {
+    let filter = view.who().unwrap_or_default();
+    let to = view.first_page().address(path);
+    match saved_filters::save(api, fields.text("filter_name"), &filter, &administrator.actor).await {
+        Ok(saved) => Ok(redirect_saying(
+            &to,
+            &format!("The filter is saved as ‘{}’.", saved.name),
+        )),
+        Err(problem) if matches!(problem.status, 409 | 422) => Ok(redirect_noting(
+            &to,
+            &format!("The filter was not saved. {}", problem.detail),
+        )),
+        Err(problem) => Err(problem),
+    }
 }
 
 /// Where a list goes when a button of it was pressed.

@@ -54,6 +54,10 @@ actions! {
     FileDiscarded "file_discarded",
     /// An import was undone.
     ImportUndone "import_undone",
+    /// A filter was saved under a name.
+    FilterSaved "filter_saved",
+    /// A saved filter was deleted.
+    FilterDeleted "filter_deleted",
     /// A user was added by hand.
     UserAdded "user_added",
     /// A user was changed.

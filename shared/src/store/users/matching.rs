@@ -14,9 +14,10 @@ macro_rules! users_matching {
             $($row,)?
             $before
                 + r#"
-            where (($1::jsonb ->> 'pattern') is null or u.search like lower($1 ->> 'pattern'))
+            where (($1::jsonb ->> 'pattern') is null
+                   or (u.search like lower($1 ->> 'pattern')) <> ($1 -> 'not' ? 'q'))
               and (($1 ->> 'import') is null and ($1 ->> 'effect') is null
-                   or exists (
+                   or ($1 -> 'not' ? 'import') <> exists (
                        select from import_users i
                        where i.user_id = u.id
                          and (($1 ->> 'import') is null or i.import_id = ($1 ->> 'import')::uuid)
@@ -30,7 +31,7 @@ macro_rules! users_matching {
                 + r#"))
               and (($1 ->> 'signed_in') is null or ($1 ->> 'signed_in')::boolean = (u.signed_in_at is not null))
               and (($1 ->> 'access') is null
-                   or ($1 ->> 'access') = case
+                   or ($1 -> 'not' ? 'access') <> (($1 ->> 'access') = case
                        when exists (select from credentials c where c.user_id = u.id and c.kind = 'chosen' "#
                 + $each
                 + r#") then 'own_password'
@@ -42,7 +43,7 @@ macro_rules! users_matching {
                 + $each
                 + r#") then 'password_expired'
                        else 'none'
-                   end)
+                   end))
               and (($1 ->> 'blocked') is null
                    or ($1 ->> 'blocked')::boolean
                       = exists (select from blocked_addresses b where b.email_key = u.email_key "#
@@ -61,6 +62,41 @@ macro_rules! users_matching {
                 + r#") l where l.id > d.id) "#
                 + $each
                 + r#")))
+              and (($1 ->> 'last_email_reason') is null
+                   or ($1 -> 'not' ? 'last_email_reason') <> exists (
+                       select from deliveries d
+                       where d.user_id = u.id and d.trouble_at is not null and d.state in ('failed', 'expired')
+                         and d.reason = $1 ->> 'last_email_reason'
+                         and not exists (
+                             select from (select id from deliveries where user_id = d.user_id "#
+                + $each
+                + r#") l where l.id > d.id) "#
+                + $each
+                + r#"))
+              and (($1 ->> 'batch') is null
+                   or ($1 -> 'not' ? 'batch') <> exists (
+                       select from deliveries d where d.user_id = u.id and d.batch_id = ($1 ->> 'batch')::uuid "#
+                + $each
+                + r#"))
+              and (($1 -> 'where') is null
+                   or not exists (
+                       select from jsonb_array_elements($1 -> 'where') c
+                       cross join lateral (
+                           select searched_value(
+                                      c ->> 'field', u.email, u.first_name, u.last_name, u.language, u.fields) as has,
+                                  lower(coalesce(c ->> 'value', '')) as asked
+                       ) v
+                       where not case c ->> 'op'
+                           when 'is' then v.has = v.asked
+                           when 'is_not' then v.has <> v.asked
+                           when 'contains' then strpos(v.has, v.asked) > 0
+                           when 'not_contains' then strpos(v.has, v.asked) = 0
+                           when 'empty' then v.has = ''
+                           when 'not_empty' then v.has <> ''
+                           when 'before' then v.has ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}' and left(v.has, 10) < v.asked
+                           when 'after' then v.has ~ '^[0-9]{4}-[0-9]{2}-[0-9]{2}' and left(v.has, 10) > v.asked
+                           else false
+                       end))
               and (($1 ->> 'locked') is null or ($1 ->> 'locked')::boolean = (u.locked_at is not null)) "#
                 + $after,
             $crate::store::users::matching::asked($filter)
@@ -73,8 +109,12 @@ pub(crate) use users_matching;
 /// A filter as the statement takes it: its conditions, with the search as a pattern.
 pub(crate) fn asked(filter: &UserFilter) -> Value {
     let mut conditions = filter.conditions();
-    if let (Some(pattern), Some(asked)) = (filter.q.as_deref().and_then(pattern), conditions.as_object_mut()) {
-        asked.insert("pattern".to_owned(), Value::String(pattern));
+    if let Some(asked) = conditions.as_object_mut() {
+        // Always there, so that nothing is compared with null.
+        asked.insert("not".to_owned(), filter.not.iter().map(|name| name.as_str()).collect());
+        if let Some(pattern) = filter.q.as_deref().and_then(pattern) {
+            asked.insert("pattern".to_owned(), Value::String(pattern));
+        }
     }
     conditions
 }

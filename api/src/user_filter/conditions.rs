@@ -1,0 +1,138 @@
+//! Conditions on fields, as requests have them.
+
+use crate::body::without_controls;
+use crate::problem::{FieldError, Problem};
+use crate::state::Api;
+use crate::system_emails::custom_fields;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, Deserializer, Error as _, SeqAccess, Visitor};
+use shared::user_filter::{CONDITIONS_MOST, Comparison, FieldCondition, OWN_FIELDS, UserFilter};
+use std::fmt;
+use std::marker::PhantomData;
+use time::Date;
+use time::macros::format_description;
+use utoipa::ToSchema;
+
+/// A condition on what users have in one field.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FieldConditionRequest {
+    /// `email`, `first_name`, `last_name`, `language`, or an imported field.
+    pub field: String,
+    /// `is`, `is_not`, `contains`, `not_contains`, `empty`, `not_empty`, `before` or `after`. Capital letters make no
+    /// difference.
+    #[schema(value_type = String)]
+    pub op: Comparison,
+    /// What the value is compared with: a text, or a date such as 2026-12-31 for `before` and `after`, which only match
+    /// values in that form. Not for `empty` and `not_empty`.
+    pub value: Option<String>,
+}
+
+/// Reads a list from JSON, or from text: of JSON, or for words with commas between them.
+pub(super) fn list_or_text<'de, D: Deserializer<'de>, T: DeserializeOwned>(
+    deserializer: D,
+) -> Result<Option<Vec<T>>, D::Error> {
+    struct ListOrText<T>(PhantomData<T>);
+
+    impl<'de, T: DeserializeOwned> Visitor<'de> for ListOrText<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            formatter.write_str("a list")
+        }
+
+        fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Vec<T>, E> {
+            let text = text.trim();
+            if text.starts_with(['[', '{']) {
+                return serde_json::from_str(text).map_err(E::custom);
+            }
+            text.split(',')
+                .map(|word| serde_json::from_value(serde_json::Value::from(word.trim())).map_err(E::custom))
+                .collect()
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Vec<T>, A::Error> {
+            let mut list = Vec::new();
+            while let Some(entry) = entries.next_element::<serde_json::Value>()? {
+                list.push(serde_json::from_value(entry).map_err(A::Error::custom)?);
+            }
+            Ok(list)
+        }
+    }
+
+    deserializer.deserialize_any(ListOrText(PhantomData)).map(Some)
+}
+
+/// Takes conditions as they were asked for.
+pub(super) fn conditions(asked: Vec<FieldConditionRequest>) -> Result<Vec<FieldCondition>, FieldError> {
+    if asked.len() > CONDITIONS_MOST {
+        return Err(fault(
+            "too_many",
+            format!("where has more than {CONDITIONS_MOST} conditions."),
+        ));
+    }
+    asked.into_iter().map(condition).collect()
+}
+
+fn condition(asked: FieldConditionRequest) -> Result<FieldCondition, FieldError> {
+    let FieldConditionRequest { field, op, value } = asked;
+    without_controls("where", &field)?;
+    let field = match OWN_FIELDS.iter().find(|own| **own == field) {
+        Some(own) => (*own).to_owned(),
+        None => import::single::field_name(&field)
+            .map_err(|found| fault(found.code, format!("where: {}.", found.message)))?,
+    };
+    let word = op.as_str();
+    let value = match (value, op.needs_value()) {
+        (None, false) => None,
+        (Some(_), false) => {
+            return Err(fault(
+                "value_not_used",
+                format!("where: {field} {word} takes no value; leave it out."),
+            ));
+        }
+        (None, true) => {
+            return Err(fault("value_missing", format!("where: {field} {word} needs a value.")));
+        }
+        (Some(value), true) => {
+            without_controls("where", &value)?;
+            let value = value.trim().to_owned();
+            if value.is_empty() {
+                let message = format!("where: {field} {word} has a blank value. Use empty or not_empty instead.");
+                return Err(fault("blank", message));
+            }
+            if op.needs_date() && Date::parse(&value, format_description!("[year]-[month]-[day]")).is_err() {
+                let message = format!("where: {field} {word} needs a date such as 2026-12-31.");
+                return Err(fault("date_invalid", message));
+            }
+            Some(value)
+        }
+    };
+    Ok(FieldCondition { field, op, value })
+}
+
+fn fault(code: &str, message: String) -> FieldError {
+    FieldError::in_field("where", code, message)
+}
+
+/// Refuses conditions on fields that do not exist: a misspelt one would match everyone, or nobody.
+///
+/// # Errors
+///
+/// `status` with the field; 503 when Postgres is away.
+pub async fn require_known_fields(api: &Api, filter: &UserFilter, status: StatusCode) -> Result<(), Problem> {
+    let is_own = |field: &str| OWN_FIELDS.contains(&field);
+    if filter.fields.iter().all(|condition| is_own(&condition.field)) {
+        return Ok(());
+    }
+    let known = custom_fields(api).await?;
+    let unknown = filter
+        .fields
+        .iter()
+        .map(|condition| condition.field.as_str())
+        .find(|field| !is_own(field) && !known.contains(*field));
+    let Some(unknown) = unknown else { return Ok(()) };
+    let message = format!("where: no user has a field {}.", crate::query::shown(unknown));
+    Err(Problem::new(status, "unknown_field", message.clone()).with_errors(vec![fault("unknown_field", message)]))
+}

@@ -1,0 +1,119 @@
+//! Filters that are saved under a name, for everybody who uses the console or the API.
+
+use super::audit::{self, Act, Action, Actor};
+use super::{Db, StoreResult, begin, commit};
+use crate::user_filter::UserFilter;
+use serde_json::json;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+/// Filters that are kept.
+pub const KEPT_MOST: i64 = 200;
+
+/// A saved filter.
+#[derive(Clone, Debug)]
+pub struct SavedFilter {
+    /// Its id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// The conditions; none when they cannot be read, because a later release wrote them.
+    pub filter: Option<UserFilter>,
+    /// When it was saved.
+    pub created_at: OffsetDateTime,
+    /// By whom.
+    pub created_by: String,
+}
+
+/// How saving went.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Saved {
+    /// It is saved under this id.
+    New(Uuid),
+    /// Another filter has the name.
+    NameTaken,
+    /// There are [`KEPT_MOST`] already.
+    TooMany,
+}
+
+macro_rules! saved_filters {
+    ($rest:literal $(, $argument:expr)*) => {
+        sqlx::query!(
+            "select id, name, user_filter, created_at, created_by from saved_filters " + $rest
+            $(, $argument)*
+        )
+        .map(|row| SavedFilter {
+            id: row.id,
+            name: row.name,
+            filter: UserFilter::from_stored(&row.user_filter),
+            created_at: row.created_at,
+            created_by: row.created_by,
+        })
+    };
+}
+
+/// All of them, by name.
+pub async fn list(db: &Db) -> StoreResult<Vec<SavedFilter>> {
+    Ok(saved_filters!("order by name_key limit $1", KEPT_MOST)
+        .fetch_all(db)
+        .await?)
+}
+
+/// One of them.
+pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<SavedFilter>> {
+    Ok(saved_filters!("where id = $1", id).fetch_optional(db).await?)
+}
+
+/// Saves a filter under a name, and puts on record that `actor` did.
+pub async fn save(db: &Db, name: &str, filter: &UserFilter, actor: &Actor) -> StoreResult<Saved> {
+    let mut transaction = begin(db).await?;
+    let row = sqlx::query!(
+        r#"with kept as (select count(*) as n from saved_filters), added as (
+               insert into saved_filters (name, name_key, user_filter, created_by)
+               select $1, lower($1), $2, $3 from kept where kept.n < $4
+               on conflict do nothing
+               returning id
+           )
+           select kept.n >= $4 as "is_full!", (select id from added) as id from kept"#,
+        name,
+        filter.stored(),
+        actor.name,
+        KEPT_MOST,
+    )
+    .fetch_one(&mut *transaction)
+    .await?;
+    let Some(id) = row.id else {
+        return Ok(if row.is_full { Saved::TooMany } else { Saved::NameTaken });
+    };
+    note(&mut transaction, actor, Action::FilterSaved, id, name).await?;
+    commit(transaction).await?;
+    Ok(Saved::New(id))
+}
+
+/// Deletes one; false if there is none.
+pub async fn delete(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
+    let mut transaction = begin(db).await?;
+    let row = sqlx::query!("delete from saved_filters where id = $1 returning name", id)
+        .fetch_optional(&mut *transaction)
+        .await?;
+    let Some(row) = row else { return Ok(false) };
+    note(&mut transaction, actor, Action::FilterDeleted, id, &row.name).await?;
+    commit(transaction).await?;
+    Ok(true)
+}
+
+async fn note(
+    transaction: &mut super::Transaction,
+    actor: &Actor,
+    action: Action,
+    id: Uuid,
+    name: &str,
+) -> StoreResult<()> {
+    let act = Act {
+        actor,
+        action,
+        subject: Some(format!("filter {id}")),
+        details: json!({ "name": name }),
+    };
+    audit::note(transaction, &act).await
+}
