@@ -1,18 +1,16 @@
-//! The console: pages for the administrator, who is no engineer.
+//! The console: server-rendered pages for administrators, who are not engineers.
 //!
-//! Pages are written on the server and work without a script; the one script makes them pleasant.
-//! A page's handler returns `Result<Response, Problem>` as a route of the API does, and what it
-//! does is what the API does: an administrator is a [`Caller`](crate::caller::Caller) with a
-//! name. A [`Problem`](crate::problem::Problem) that comes out becomes a page in the console's
-//! voice on its way (`fault::dress`).
+//! Every page works without JavaScript; the one script only adds convenience. A page handler returns
+//! `Result<Response, Problem>` and calls the same code as a route of the API: an administrator is a
+//! [`Caller`](crate::caller::Caller) with a name. `fault::dress` renders a returned
+//! [`Problem`](crate::problem::Problem) as an HTML page.
 //!
-//! Every request comes in through one door, `door::pass`: it asks who is signed in, shows the
-//! sign-in page to everybody else (and keeps what they had filled in), refuses forms that another
-//! site sent, and hands on the fields of ours. A page that is added here cannot forget any of it.
+//! `door::pass` guards every page behind the sign-in: it authenticates the session, shows the sign-in page to
+//! other visitors (and keeps the form they submitted), rejects cross-site forms, and passes the fields of valid forms
+//! to the handler. A new page cannot skip any of this.
 //!
-//! To add a page: a file here, a template in `templates/console/` that extends `layout.html`, a
-//! line in [`routes`]. The template has a `frame`, made by `Administrator::frame`, which fills in
-//! what all pages have.
+//! To add a page: add a file here, a template in `templates/console/` that extends `layout.html`, and a line in
+//! [`routes`]. The template needs a `frame` from `Administrator::frame`, which holds what all pages share.
 
 mod access;
 mod account;
@@ -59,8 +57,8 @@ use axum::routing::{get, post};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-/// What a page may load and do: nothing but our own sheet, script, pictures and forms. A style or
-/// script that somebody smuggles into a page has no effect.
+/// Content security policy: our own style sheet, script, images and forms only. Injected styles and scripts have no
+/// effect.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
@@ -110,7 +108,7 @@ pub fn routes(api: &Api) -> Router<Api> {
         .merge(imports::upload_routes())
         .layer(from_fn_with_state(api.clone(), door::pass))
         .layer(schema.clone());
-    // As long as the log and the list are.
+    // These downloads take as long as the log or the list is.
     let long = Router::new()
         .route("/console/audit.csv", get(audit::csv))
         .route("/console/blocked-addresses.csv", get(blocked::csv))
@@ -127,7 +125,7 @@ pub fn routes(api: &Api) -> Router<Api> {
         .route("/", get(home::begin))
 }
 
-/// Who may use all this, and who did.
+/// Access to the console, API keys and the audit log.
 fn manage(api: &Api) -> Router<Api> {
     Router::new()
         .merge(handing_out_access().route_layer(from_fn_with_state(api.clone(), access::confirmed)))
@@ -146,7 +144,7 @@ fn manage(api: &Api) -> Router<Api> {
         .route("/console/audit", get(audit::show))
 }
 
-/// What hands out access, for which the password must have been entered lately.
+/// Changes that grant access. They require a recently entered password.
 fn handing_out_access() -> Router<Api> {
     Router::new()
         .route("/console/administrators", post(administrators::add))
@@ -155,7 +153,7 @@ fn handing_out_access() -> Router<Api> {
         .route("/console/keys", post(keys::make))
 }
 
-/// What was sent: all of it, a batch from its hold to its report, and each of its mails.
+/// Batches, from hold to report, and each of their emails.
 fn batches() -> Router<Api> {
     Router::new()
         .route("/console/batches/{id}", get(batch::show))

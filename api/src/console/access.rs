@@ -1,10 +1,9 @@
-//! Changes to who has access: they ask for the password again, and nobody makes them in a session that has
-//! ended.
+//! Changes to who has access require the password again and a session that has not ended.
 //!
-//! Whoever finds a browser that is signed in could otherwise create an API key or an administrator, and keep
-//! the access after the session is over. So the password must have been entered in the last ten minutes
-//! (ASVS 5.0, 7.5.3). The page that asks for it carries the form on: it is sent to where the form went, with
-//! the password beside its fields, and the session gets another token.
+//! Otherwise, anyone who finds a signed-in browser could create an API key or an administrator and keep that
+//! access after the session ends. So the password must have been entered in the last ten minutes (ASVS 5.0,
+//! 7.5.3). The page that asks for it carries the fields of the original form and submits them, with the password,
+//! to the form's own address. The session then gets a new token.
 
 use super::fields::Fields;
 use super::frame::Place;
@@ -24,25 +23,25 @@ use shared::store::{Db, Transaction, commit, sessions};
 use tracing::info;
 use zeroize::Zeroizing;
 
-/// The field in which the password is entered again.
+/// Form field for the password.
 const PASSWORD: &str = "confirm_password";
 
-/// The page that asks for it.
+/// The page that asks for the password.
 #[derive(Template)]
 #[template(path = "console/confirm.html")]
 struct ConfirmPage {
     frame: super::frame::Frame,
     email: String,
-    /// Where the form goes.
+    /// Address that the form is submitted to.
     to: String,
-    /// The page that the form is on.
+    /// Address of the page that contains the form.
     back: String,
     fields: Vec<(String, String)>,
     fault: Option<String>,
 }
 
-/// Begins a transaction that changes who has access, unless the session has ended. Nobody else changes it
-/// until the transaction ends.
+/// Begins a transaction that changes access, unless the session has ended. No other transaction changes access
+/// until this one ends.
 pub(super) async fn begin(db: &Db, reader: &Administrator) -> Result<Transaction, Problem> {
     let mut transaction = shared::store::begin(db).await?;
     if sessions::holds(&mut transaction, reader.digest()).await? {
@@ -52,7 +51,7 @@ pub(super) async fn begin(db: &Db, reader: &Administrator) -> Result<Transaction
     }
 }
 
-/// Lets a form through when the password was entered lately, or is entered with it.
+/// Passes a form on if the password was entered recently or is part of the form.
 pub(super) async fn confirmed(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let parts = request.extensions_mut();
     let (Some(reader), Some(mut form)) = (parts.get::<Administrator>().cloned(), parts.remove::<Fields>()) else {
@@ -93,11 +92,11 @@ pub(super) async fn confirmed(State(api): State<Api>, mut request: Request, next
     response
 }
 
-/// The page from which a form is sent to this address.
+/// The page that contains the form submitted to this address.
 fn page_with_form(to: &str) -> String {
     match to {
         "/console/keys" | "/console/administrators" => format!("{to}/new"),
-        // What is done to an administrator is on their page.
+        // Forms that act on one administrator are on that administrator's page.
         of_one => of_one.rsplit_once('/').map_or("/console", |(page, _)| page).to_owned(),
     }
 }
@@ -122,7 +121,7 @@ async fn ask(
     page_as(status, &page).unwrap_or_else(axum::response::IntoResponse::into_response)
 }
 
-/// Checks the password and gives the session another token. None when it is wrong.
+/// Checks the password and gives the session a new token. `None` if the password is wrong.
 async fn confirm(api: &Api, reader: &Administrator, typed: &str) -> Result<Option<(Administrator, String)>, Problem> {
     let Some(verifier) = current_verifier(api, reader, typed).await? else {
         api.record_access(

@@ -1,4 +1,4 @@
-//! Your account: one's own password, and where one is signed in.
+//! Account: the administrator's own password and sessions.
 
 use super::frame::{Frame, Place};
 use super::respond::{page, redirect_saying};
@@ -13,10 +13,9 @@ use shared::store::audit::{self, Act, Action};
 use shared::store::{begin, commit, sessions};
 use tracing::info;
 
-/// Places shown; nobody is signed in at more.
+/// Sessions listed at most, which is more than an administrator normally has.
 const PLACES_MOST: i64 = 20;
 
-/// The page.
 #[derive(Template)]
 #[template(path = "console/account.html")]
 struct AccountPage {
@@ -27,14 +26,13 @@ struct AccountPage {
     others: String,
 }
 
-/// Where one is signed in.
+/// A session of this administrator.
 struct SignedIn {
     is_this: bool,
     began: Moment,
     seen: Moment,
 }
 
-/// Shows it.
 pub(super) async fn show(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
     let found = sessions::of(&api.db, administrator.id, administrator.digest(), PLACES_MOST).await?;
     let others = i64::try_from(found.iter().filter(|place| !place.is_this).count()).unwrap_or(PLACES_MOST);
@@ -55,7 +53,7 @@ pub(super) async fn show(State(api): State<Api>, administrator: Administrator) -
     })
 }
 
-/// Signs one out everywhere else.
+/// Ends all other sessions of this administrator.
 pub(super) async fn end_others(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
     let db = api.db.clone();
     let ended = api

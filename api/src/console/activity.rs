@@ -1,4 +1,4 @@
-//! Everything that was sent, newest first, and the mails of anybody who is looked for.
+//! Activity: all batches, newest first, and a search for the emails of a user.
 
 pub(super) mod file;
 
@@ -26,18 +26,17 @@ use shared::system_email::SystemEmailKind;
 use url::form_urlencoded::Serializer;
 use uuid::Uuid;
 
-/// Lines on a page.
+/// Rows per page.
 const ROWS: usize = 50;
 
-/// Which page of what.
+/// Search, filters and position in the list.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Look {
-    /// Part of somebody's address or name: then their mails are shown.
+    /// Part of an address or a name. If set, the page lists matching emails instead of batches.
     pub(super) q: Option<String>,
     /// `invite` or `password_reset`.
     kind: Option<SystemEmailKind>,
-    /// A state of batches.
     state: Option<BatchState>,
     after: Option<Uuid>,
     before: Option<Uuid>,
@@ -49,12 +48,12 @@ impl SearchForm for Look {
 }
 
 impl Look {
-    /// What is searched for.
+    /// The search text, or `None` if it is blank.
     fn search(&self) -> Option<&str> {
         self.q.as_deref().map(str::trim).filter(|text| !text.is_empty())
     }
 
-    /// As Postgres is asked.
+    /// The filter for the store.
     pub(super) const fn filter(&self) -> ActivityFilter {
         ActivityFilter {
             kind: self.kind,
@@ -78,13 +77,12 @@ impl Look {
     }
 }
 
-/// The page.
 #[derive(Template)]
 #[template(path = "console/activity.html")]
 struct ActivityPage {
     frame: Frame,
     q: String,
-    /// The choices of the filters: word, as shown, and whether it is chosen.
+    /// Filter options: value, label, and whether the option is selected.
     kinds: Vec<(&'static str, &'static str, bool)>,
     states: Vec<(&'static str, &'static str, bool)>,
     batches: Vec<Line>,
@@ -96,11 +94,11 @@ struct ActivityPage {
     number: u32,
 }
 
-/// A batch.
+/// A batch in the list.
 struct Line {
     address: String,
     what: String,
-    /// Whom to, when it is one person.
+    /// The recipient, if the batch has only one.
     whom: String,
     at: Moment,
     by: String,
@@ -109,13 +107,12 @@ struct Line {
     sums: String,
 }
 
-/// Somebody's mail.
+/// An email in the search results.
 struct MailLine {
     what: &'static str,
     row: Row,
 }
 
-/// Shows it.
 pub(super) async fn show(
     State(api): State<Api>,
     administrator: Administrator,
@@ -235,7 +232,7 @@ fn line(sending: &Sending) -> Line {
     }
 }
 
-/// Where a batch stands: a mail to one person by its own words, others by their sums.
+/// Tone, word and note for a batch: the delivery's status for a single email, otherwise the batch's state.
 fn standing(sending: &Sending) -> (&'static str, String, String) {
     if let Some(state) = sending.delivery_state {
         let Status { word, tone, .. } = status(state, sending.reason.as_deref(), sending.state);

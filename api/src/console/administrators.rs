@@ -1,4 +1,4 @@
-//! Manage > Administrators: who may use the console.
+//! Manage > Administrators: the people who may use the console.
 
 mod add;
 mod disable;
@@ -25,7 +25,6 @@ use uuid::Uuid;
 
 const PATH: &str = "/console/administrators";
 
-/// The list.
 #[derive(Template)]
 #[template(path = "console/administrators.html")]
 struct ListPage {
@@ -33,7 +32,7 @@ struct ListPage {
     leaf: Leaf<Row>,
 }
 
-/// Somebody, as pages show them.
+/// An administrator in the list.
 struct Row {
     id: Uuid,
     name: String,
@@ -45,15 +44,15 @@ struct Row {
     signed_in: Option<Moment>,
 }
 
-/// Whether somebody can sign in.
+/// Whether an administrator can sign in.
 enum Standing {
-    /// With a password of their own.
+    /// Yes, with a password of their own.
     In,
-    /// They can choose a password, until then.
+    /// Not yet: they can choose a password until this time.
     Invited(Moment),
-    /// Not any more: they did not choose a password in time.
+    /// No: they did not choose a password in time.
     Late,
-    /// Not since then.
+    /// No: disabled at this time.
     Out(Moment),
 }
 
@@ -78,7 +77,7 @@ impl Row {
     }
 }
 
-/// Shows everybody.
+/// Lists all administrators.
 pub(super) async fn list(
     State(api): State<Api>,
     reader: Reader,
@@ -93,7 +92,7 @@ pub(super) async fn list(
     })
 }
 
-/// The administrator of this id, or 404.
+/// The administrator with this id, or 404.
 async fn get(api: &Api, id: Uuid) -> Result<Administrator, Problem> {
     administrators::find(&api.db, id)
         .await?

@@ -1,7 +1,7 @@
-//! The style sheet, the script and the picture of the tab, which are part of the program.
+//! The style sheet, the script and the favicon, which are compiled into the program.
 //!
-//! Their addresses carry a digest of their content, so a browser may keep them for good and still
-//! gets the ones that belong to the page.
+//! Their URLs contain a digest of their content, so browsers may cache them forever and still load the version
+//! that matches the page.
 
 use crate::problem::Problem;
 use crate::query::shown;
@@ -53,12 +53,12 @@ impl Asset {
 
 static NAMES: LazyLock<[String; 3]> = LazyLock::new(|| [SHEET.name(), SCRIPT.name(), MARK.name()]);
 
-/// The file names of sheet, script and mark.
+/// File names of the style sheet, the script and the favicon.
 pub(super) fn names() -> &'static [String; 3] {
     &NAMES
 }
 
-/// One of them.
+/// Serves an asset.
 pub(super) async fn show(Path(file): Path<String>) -> Result<Response, Problem> {
     let found = NAMES.iter().zip([SHEET, SCRIPT, MARK]).find(|(name, _)| **name == file);
     let (_, asset) = found.ok_or_else(|| Problem::not_found(&format!("file as {}", shown(&file))))?;

@@ -27,7 +27,7 @@ use uuid::Uuid;
 
 const PATH: &str = "/console/audit";
 
-/// What is asked for.
+/// Filters and position in the list.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wish {
@@ -40,14 +40,13 @@ pub(super) struct Wish {
     page: Option<u32>,
 }
 
-/// What is wrong with the days.
+/// Validation errors of the two dates.
 #[derive(Debug, Default, Eq, PartialEq)]
 struct Faults {
     from: Option<&'static str>,
     to: Option<&'static str>,
 }
 
-/// The log.
 #[derive(Template)]
 #[template(path = "console/audit.html")]
 struct AuditPage {
@@ -64,11 +63,11 @@ struct AuditPage {
     sheet: String,
 }
 
-/// A line of it.
+/// An entry of the audit log.
 struct Row {
     at: Moment,
     who: String,
-    /// The client's address, where there was a client.
+    /// Address of the client, if there was one.
     from: Option<String>,
     what: String,
     about: Option<About>,
@@ -93,7 +92,7 @@ impl SearchForm for Wish {
 }
 
 impl Wish {
-    /// The filters as they stand in an address.
+    /// The filters as query parameters.
     fn pairs(&self) -> [(&'static str, &str); 4] {
         [
             ("who", self.who.as_deref().unwrap_or_default()),
@@ -103,7 +102,7 @@ impl Wish {
         ]
     }
 
-    /// Which lines those are.
+    /// The filter for the store.
     fn filter(&self) -> Result<Filter, Faults> {
         let mut faults = Faults::default();
         let from = day(self.from.as_deref()).unwrap_or_else(|fault| {
@@ -139,18 +138,18 @@ impl Wish {
     }
 }
 
-/// A day as the browser's date field sends it.
+/// Parses a date as the browser's date field submits it.
 fn day(text: Option<&str>) -> Result<Option<Date>, &'static str> {
     let Some(text) = text else { return Ok(None) };
     Date::parse(text, format_description!("[year]-[month]-[day]"))
         .ok()
-        // Postgres and the calendar agree on these.
+        // Both Postgres and the time crate support these years.
         .filter(|day| (1970..=9998).contains(&day.year()))
         .map(Some)
         .ok_or("Write the day as 2026-11-23")
 }
 
-/// Shows a page of it.
+/// Shows a page of the log.
 pub(super) async fn show(
     State(api): State<Api>,
     reader: Administrator,

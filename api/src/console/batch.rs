@@ -1,8 +1,8 @@
-//! A batch's page: undo while it is held, follow it while it runs, see what became of it.
+//! A batch's page: undo during the hold, progress while it runs, and the outcome.
 //!
-//! One address for its whole life. What it shows is counted once for everybody who looks
-//! (`watch.rs`); a list that is asked for by key costs the same for ten people and a hundred
-//! thousand. Whatever is pressed, and from however old a page, the next page tells how it is.
+//! The address stays the same for the life of the batch. Its figures come from one count shared by all viewers
+//! (`watch.rs`). Its lists use keyset pagination, so a page costs the same for ten people and a hundred thousand.
+//! After any action, even one taken on an outdated page, the next page shows the current state.
 
 pub(super) mod acts;
 pub(super) mod again;
@@ -39,7 +39,6 @@ use std::sync::Arc;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// The page.
 #[derive(Template)]
 #[template(path = "console/batch.html")]
 struct BatchPage {
@@ -53,13 +52,13 @@ struct BatchPage {
     created_at: Moment,
     left_out: i64,
     has_passwords: bool,
-    /// Whether anybody is owed a mail.
+    /// Whether the batch has no deliveries.
     is_for_nobody: bool,
-    /// Since when nothing but the totals is kept.
+    /// When the details were deleted; only the totals are kept.
     dropped: Option<Moment>,
 }
 
-/// Shows it.
+/// Shows a batch.
 pub(super) async fn show(
     State(api): State<Api>,
     administrator: Administrator,
@@ -96,8 +95,8 @@ pub(super) async fn show(
     })
 }
 
-/// A batch as it is now, and Postgres's clock. Where somebody watches it and it stands where they last saw it, their count
-/// is good enough; it is a second old.
+/// A batch as it is now, and Postgres's clock. If the batch is being watched and its state has not changed, the
+/// shared count is used, which may be a second old.
 async fn seen(api: &Api, id: Uuid) -> Result<(Arc<Seen>, OffsetDateTime), Problem> {
     let batch = batches::get(api, id).await?;
     let now = batch.read_at;
@@ -112,7 +111,7 @@ async fn seen(api: &Api, id: Uuid) -> Result<(Arc<Seen>, OffsetDateTime), Proble
     Ok((Arc::new(Seen::of(api, batch, left_out).await?), now))
 }
 
-/// A batch's kind at the start of a sentence.
+/// Name of the batch's email, to start a sentence with.
 pub(super) fn batch_word(kind: SystemEmailKind) -> &'static str {
     match kind {
         SystemEmailKind::Invite => "Invite email",

@@ -1,4 +1,4 @@
-//! Users > Blocked addresses: where no mail goes, why, and the way back.
+//! Users > Blocked addresses: addresses that receive no email, the reason, and how to unblock them.
 
 use super::fields::Fields;
 use super::frame::{Frame, Place};
@@ -24,20 +24,19 @@ use uuid::Uuid;
 
 const PATH: &str = "/console/blocked-addresses";
 
-/// What is asked for.
+/// Filters and position in the list.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wish {
     /// Part of an address or a name.
     q: Option<String>,
-    /// Only those of people in this choice.
+    /// Only people of this selection.
     selection: Option<Uuid>,
     before: Option<Uuid>,
     after: Option<Uuid>,
     page: Option<u32>,
 }
 
-/// The list.
 #[derive(Template)]
 #[template(path = "console/blocked.html")]
 struct ListPage {
@@ -45,27 +44,26 @@ struct ListPage {
     leaf: Leaf<BlockedRow>,
     q: String,
     selection: String,
-    /// How many match.
+    /// Number of matching addresses.
     matching: i64,
-    /// What stands behind the `?` of the file's address.
+    /// Query string of the CSV file's address.
     query: String,
 }
 
-/// A blocked address, as pages show it.
+/// A blocked address in a list or on a user's page.
 pub(super) struct BlockedRow {
     pub(super) email: String,
-    /// Who has it, and what they are called.
+    /// The user with this address.
     pub(super) user: Option<Uuid>,
     pub(super) name: String,
     pub(super) since: Moment,
-    /// The relay's words as it said them: the code stands before them.
+    /// The relay's reply, preceded by its code.
     pub(super) told: String,
-    /// The mail that failed, while its details are there.
+    /// The failed email, as long as its details are kept.
     pub(super) delivery: Option<Uuid>,
 }
 
 impl BlockedRow {
-    /// As it is shown.
     pub(super) fn of(blocked: Blocked) -> Self {
         Self {
             told: told(&blocked),
@@ -105,7 +103,7 @@ impl Wish {
         }
     }
 
-    /// The filters as they stand in an address.
+    /// The filters as query parameters.
     fn pairs(&self) -> [(&'static str, String); 2] {
         [
             ("q", self.search().unwrap_or_default().to_owned()),
@@ -130,14 +128,14 @@ impl Wish {
     }
 }
 
-/// The relay's words with its code, which is the enhanced one where there are two.
+/// The relay's reply, preceded by its code: the enhanced code if there is one.
 fn told(blocked: &Blocked) -> String {
     let code = blocked.code.map(|code| code.to_string());
     let words = blocked.reply.clone();
     [code, words].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-/// Shows a page of it.
+/// Shows a page of the list.
 pub(super) async fn show(
     State(api): State<Api>,
     reader: Administrator,
@@ -165,7 +163,7 @@ pub(super) async fn show(
     })
 }
 
-/// Unblocks one, or all that the list shows.
+/// Unblocks one address, or all that match the filters.
 pub(super) async fn unblock(
     State(api): State<Api>,
     administrator: Administrator,
@@ -203,7 +201,7 @@ pub(super) async fn unblock(
     })
 }
 
-/// All that match, as a file.
+/// Exports all matching addresses as CSV.
 pub(super) async fn csv(State(api): State<Api>, Query(wish): Query<Wish>) -> Result<Response, Problem> {
     let header = [
         "Email address",

@@ -1,28 +1,28 @@
-//! A form that is carried through the sign-in page, because its session ended before it was sent.
+//! A form that the sign-in page carries, because its session ended before it was submitted.
 //!
-//! The page has it as base64, which grows by a third; percent-encoding it a second time can double it.
+//! It is encoded as base64, which adds a third. Percent-encoding it a second time could double it.
 
 use super::fields::Fields;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// What the sign-in page says about a form that it carries.
+/// Notice on the sign-in page about a carried form.
 pub(super) const KEPT: &str = "What you filled in has been kept. Sign in to continue with it.";
 
-/// What becomes of a form whose session has ended.
+/// How a form is handled whose session has ended.
 pub(super) enum Carried {
-    /// It waits behind the sign-in.
+    /// It is submitted after signing in.
     Form(String),
-    /// It is too large for that.
+    /// It is too large to be carried.
     TooLarge,
-    /// It holds a password, or nothing that can be read.
+    /// It contains a password, or nothing readable.
     Nothing,
 }
 
 impl Carried {
-    /// Decides what becomes of a form; up to `most_bytes` are carried.
+    /// Decides how to handle a form; forms of up to `most_bytes` are carried.
     pub(super) fn of(fields: &Fields, most_bytes: usize) -> Self {
-        // What is typed into a field for a password goes nowhere but where it was meant to.
+        // A password that was typed is sent only to the handler it was meant for.
         if fields.pairs().iter().any(|(name, _)| name.contains("password")) {
             return Self::Nothing;
         }
@@ -34,7 +34,7 @@ impl Carried {
         }
     }
 
-    /// What the sign-in page says about it.
+    /// Notice on the sign-in page.
     pub(super) const fn notice(&self) -> &'static str {
         match self {
             Self::Form(_) => KEPT,
@@ -46,7 +46,7 @@ impl Carried {
         }
     }
 
-    /// What the sign-in page's form carries.
+    /// Value of the sign-in page's hidden field.
     pub(super) fn into_text(self) -> String {
         match self {
             Self::Form(text) => text,
@@ -55,7 +55,7 @@ impl Carried {
     }
 }
 
-/// The fields of a carried form; none when the text is not ours.
+/// The fields of a carried form; `None` if the text is invalid.
 pub(super) fn fields_of(text: &str) -> Option<Fields> {
     let encoded = URL_SAFE_NO_PAD.decode(text).ok()?;
     Fields::read(&encoded).ok()

@@ -1,9 +1,9 @@
-//! Choosing a password with a link: the first one, or another after a reset.
+//! Choosing a password through a link: the first one, or a new one after a reset.
 //!
-//! An administrator hands the link over, and never sees the password (ASVS 5.0, 6.4.6). The link's token stands
-//! behind its `#`, so it is in no request's address: the script of the page sends it in a form, and a browser
-//! without JavaScript asks for it. Sending it uses nothing up, because programs that scan mail may run scripts;
-//! sending a password does.
+//! An administrator passes the link on and never sees the password (ASVS 5.0, 6.4.6). The link's token follows its
+//! `#`, so no request's URL contains it: the page's script submits it in a form, and without JavaScript the page asks
+//! for it. Submitting the token does not use it up, because mail scanners may run scripts; submitting a password
+//! does.
 
 use super::door::{self, SMALL_FORM_MOST_BYTES, foreign, is_foreign};
 use super::fields::Fields;
@@ -23,26 +23,25 @@ use shared::store::{administrators, begin, commit, sessions};
 use tracing::info;
 use zeroize::Zeroizing;
 
-/// Where a link leads.
+/// Path of the page that a link opens.
 pub(super) const PATH: &str = "/console/choose-password";
 
-/// The token of a link.
+/// Token of a link.
 struct Token(Zeroizing<String>);
 
 impl Token {
-    /// The token in a field: the code by itself, or the whole link with the code behind its `#`.
+    /// Reads the token from a field, which contains the code alone or the whole link.
     fn read(typed: &str) -> Self {
         let code = typed.rsplit('#').next().unwrap_or_default().trim();
         Self(Zeroizing::new(code.to_owned()))
     }
 
-    /// What is kept of it.
+    /// The digest that is stored.
     fn digest(&self) -> Vec<u8> {
         session::digest_of(&self.0)
     }
 }
 
-/// The page.
 #[derive(Template)]
 #[template(path = "console/choose_password.html")]
 struct ChoosePage {
@@ -52,20 +51,20 @@ struct ChoosePage {
     again: Option<&'static str>,
 }
 
-/// What the page is for.
+/// State of the page.
 enum Step {
-    /// Asking for the code, which a script fills in.
+    /// Asks for the code, which a script fills in.
     Code,
-    /// Asking for the password.
+    /// Asks for the password.
     Password(Owner),
-    /// The link no longer works.
+    /// The link is no longer valid.
     Gone,
 }
 
-/// Whose password it is.
+/// The administrator whose password is chosen.
 struct Owner {
     email: String,
-    /// What they are called, which must not be their password.
+    /// Their name, which is refused as a password.
     name: String,
     code: Zeroizing<String>,
 }
@@ -99,7 +98,7 @@ pub(super) async fn show() -> Result<Response, Problem> {
     page(&ChoosePage::at(Step::Code))
 }
 
-/// Takes the code of a link, and then with it the password, which uses the link up and signs its owner in.
+/// Accepts the code, then the code with a password. The password uses up the link and signs its owner in.
 pub(super) async fn choose(State(api): State<Api>, request: Request) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     if is_foreign(&parts.headers) {
@@ -147,10 +146,10 @@ async fn owner_of(api: &Api, token: &Token) -> Result<Option<Owner>, Problem> {
     }))
 }
 
-/// What is wrong beside each of the two fields.
+/// Validation errors of the two fields.
 type Faults = (Option<String>, Option<&'static str>);
 
-/// The verifier of the password in a form, or what is wrong with it.
+/// The verifier of the password in a form, or its validation errors.
 async fn chosen(api: &Api, owner: &Owner, fields: &Fields) -> Result<Result<Verifier, Faults>, Problem> {
     let words = PersonalWords::of([&owner.email, &owner.name, &api.letters.organisation]);
     let typed = Zeroizing::new(fields.text("new_password").to_owned());
@@ -163,7 +162,7 @@ async fn chosen(api: &Api, owner: &Owner, fields: &Fields) -> Result<Result<Veri
     }
 }
 
-/// Stores the password and begins a session. None when the link no longer works.
+/// Stores the password and begins a session. `None` if the link is no longer valid.
 async fn redeem(
     api: &Api,
     token: &Token,

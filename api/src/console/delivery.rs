@@ -1,4 +1,4 @@
-//! One mail: what became of it, in the relay's own words, and what can be done now.
+//! One email: its history, in the relay's own words, and available actions.
 
 pub(super) mod acts;
 pub(super) mod letter;
@@ -28,7 +28,6 @@ use shared::system_email::SystemEmailKind;
 use story::Event;
 use uuid::Uuid;
 
-/// The page.
 #[derive(Template)]
 #[template(path = "console/delivery.html")]
 struct DeliveryPage {
@@ -38,19 +37,19 @@ struct DeliveryPage {
     name: String,
     email: String,
     status: Status,
-    /// Since when no mail goes to the person's address.
+    /// When the person's address was blocked.
     blocked: Option<Moment>,
     due: Option<Moment>,
     events: Vec<Event>,
     message_id: String,
-    /// The one-time token of sending it again.
+    /// Idempotency key for sending it again.
     token: String,
-    /// Why it was not sent again a moment ago.
+    /// Why a request to send it again was refused.
     refused: Option<&'static str>,
 }
 
 impl DeliveryPage {
-    /// Whether nobody works on it and it has not ended.
+    /// Whether it is not being sent and has not ended.
     fn is_open(&self) -> bool {
         let state = self.delivery.state;
         matches!(
@@ -82,7 +81,7 @@ impl DeliveryPage {
             && self.delivery.corrected_to.is_none()
     }
 
-    /// Whether another attempt follows, to the present address.
+    /// Whether another attempt follows, to the current address.
     fn is_tried_again(&self) -> bool {
         self.delivery.state == DeliveryState::Retrying
     }
@@ -91,7 +90,7 @@ impl DeliveryPage {
         self.batch.kind == SystemEmailKind::PasswordReset
     }
 
-    /// How many others got it with this person.
+    /// Number of other recipients in the batch.
     fn others(&self) -> i32 {
         self.batch.accepted - 1
     }
@@ -108,12 +107,12 @@ impl DeliveryPage {
         format!("attempt {} of {ATTEMPTS_MOST}", self.delivery.attempts + 1)
     }
 
-    /// Whether it helps to tell whoever runs Beckon.
+    /// Whether the problem should be reported to the operators.
     fn is_our_fault(&self) -> bool {
         self.delivery.reason.as_deref() == Some("unbuildable")
     }
 
-    /// What sending again is called.
+    /// Label of the button that sends it again.
     fn again(&self) -> &'static str {
         match (self.is_password_mail(), self.blocked.is_some()) {
             (true, false) => "Send a new password",
@@ -124,7 +123,7 @@ impl DeliveryPage {
     }
 }
 
-/// Shows it.
+/// Shows an email.
 pub(super) async fn show(
     State(api): State<Api>,
     administrator: Administrator,

@@ -1,9 +1,9 @@
-//! The device cookie: which browsers have signed in before (OWASP, "Slow Down Online Guessing Attacks
+//! The device cookie, which identifies browsers that have signed in before (OWASP, "Slow Down Online Guessing Attacks
 //! with Device Cookies").
 //!
-//! It holds 256 random bits and proves nothing but that an administrator's password was right in this browser
-//! once, which gives that administrator tries of their own there (`credentials/tries.rs`). Signing out leaves it.
-//! Postgres keeps its digest by administrator, so a browser that several of them use has one cookie.
+//! It holds 256 random bits and proves only that an administrator entered the right password in this browser once.
+//! That administrator then has a separate rate limit there (`credentials/tries.rs`). Signing out keeps the cookie.
+//! Postgres stores its digest per administrator, so administrators who share a browser share one cookie.
 
 use super::respond::cookie;
 use super::session::{self, make_token};
@@ -15,41 +15,41 @@ use shared::store::known_clients;
 use tracing::warn;
 use uuid::Uuid;
 
-/// The cookie's name.
+/// Name of the cookie.
 const COOKIE: &str = "__Host-beckon-device";
 
-/// Characters of the cookie's value: 256 bits in base64url.
+/// Length of the cookie's value: 256 bits in base64url.
 const LENGTH: usize = 43;
 
-/// Seconds a browser keeps it: a year after the last sign-in.
+/// Lifetime of the cookie in seconds: a year after the last sign-in.
 const MAX_AGE: u32 = 365 * 86_400;
 
-/// A browser that has, or gets, the cookie.
+/// The device cookie of a browser.
 pub(super) struct Device(String);
 
 impl Device {
-    /// The one that a request came from, if it has the cookie.
+    /// Reads the cookie of a request.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let value = cookie(session::cookies(headers), COOKIE)?;
         (value.len() == LENGTH).then(|| Self(value.to_owned()))
     }
 
-    /// One that has none yet.
+    /// Generates a cookie for a browser that has none.
     pub(super) fn generate() -> Result<Self, Problem> {
         make_token().map(|(token, _)| Self(token))
     }
 
-    /// What tries are counted for.
+    /// Key of its rate limit.
     pub(super) fn name(&self) -> String {
         format!("device {}", self.0)
     }
 
-    /// What is stored of it.
+    /// The digest that is stored.
     pub(super) fn digest(&self) -> Vec<u8> {
         Sha256::digest(self.0.as_bytes()).to_vec()
     }
 
-    /// The header that sets it.
+    /// The `Set-Cookie` header.
     pub(super) fn set_cookie(&self) -> String {
         format!(
             "{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={MAX_AGE}",
@@ -57,7 +57,7 @@ impl Device {
         )
     }
 
-    /// Remembers that an administrator signed in here. Where it cannot be, they are let in all the same.
+    /// Records that an administrator signed in here. A database error is only logged: it must not prevent sign-in.
     pub(super) async fn remember(&self, api: &Api, administrator: Uuid) -> Result<(), Problem> {
         let (db, digest) = (api.db.clone(), self.digest());
         api.to_the_end(async move {

@@ -1,10 +1,10 @@
-//! The one way in to every page behind the sign-in.
+//! Guards every page behind the sign-in.
 //!
-//! Whoever is not signed in gets the sign-in page and comes back to where they wanted to go. When
-//! a session ended while somebody filled in a form, the sign-in page carries what they had typed,
-//! and they find it again behind it. A form counts only with the proof of its session (see
-//! `session.rs`) and from our own pages: `Sec-Fetch-Site` and `Origin` say where it was filled in
-//! (W3C Fetch Metadata), and a browser sets them, not a page.
+//! Visitors who are not signed in get the sign-in page and then return to the page they wanted. If a session ends
+//! while someone fills in a form, the sign-in page carries the submitted fields and the form can be sent after
+//! signing in. A form is accepted only with its session's CSRF token (see `session.rs`) and from our own pages:
+//! `Sec-Fetch-Site` and `Origin` show where it was filled in (W3C Fetch Metadata). Browsers set these headers; pages
+//! cannot.
 
 use super::carried::Carried;
 use super::fault::is_for_frame;
@@ -29,20 +29,20 @@ use futures_util::StreamExt as _;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// The field that holds the proof.
+/// Form field for the CSRF token.
 pub(super) const PROOF: &str = "proof";
 
-/// What a form of somebody who is signed in may weigh; a file has its own way in.
+/// Size limit for forms of a signed-in administrator. File uploads have their own limit.
 const FORM_MOST_BYTES: usize = 2 * 1024 * 1024;
 
-/// What a form of somebody who is not signed in may weigh. Up to this size a form needs no slot: all
-/// connections together hold no more than 16 MiB of them.
+/// Size limit for forms of other clients. Forms up to this size need no slot: all connections together hold at most
+/// 16 MiB of them.
 pub(super) const SMALL_FORM_MOST_BYTES: usize = 16 * 1024;
 
-/// Where a file may be sent. Its handler checks the proof, which is the form's first part.
+/// Path for file uploads. Its handler checks the CSRF token, which is the form's first part.
 pub(super) const UPLOAD: &str = "/console/imports/new";
 
-/// Lets a request through to its page when somebody is signed in and the form is theirs.
+/// Passes a request on if it has a session and, for a form, the right CSRF token.
 pub(super) async fn pass(State(api): State<Api>, request: Request, next: Next) -> Response {
     match let_in(&api, request).await {
         Ok((administrator, request, _slot)) => with_page(api, administrator, request, next).await,
@@ -50,7 +50,7 @@ pub(super) async fn pass(State(api): State<Api>, request: Request, next: Next) -
     }
 }
 
-/// The slot of a large form is to be held until its page has answered.
+/// Authenticates a request and reads its form. The slot of a large form must be held until its page has answered.
 async fn let_in(api: &Api, request: Request) -> Result<(Administrator, Request, Option<Slot>), Box<Response>> {
     let turned = |problem: Problem| Box::new(problem.into_response());
     let is_form = request.method() == Method::POST;
@@ -83,12 +83,12 @@ async fn let_in(api: &Api, request: Request) -> Result<(Administrator, Request, 
     Ok((administrator, Request::from_parts(parts, Body::empty()), slot))
 }
 
-/// Whether this is the proof that a form of this session carries.
+/// Whether this is the CSRF token of the session.
 pub(super) fn is_proof(administrator: &Administrator, given: &str) -> bool {
     given.as_bytes().ct_eq(administrator.proof.as_bytes()).into()
 }
 
-/// The page, with what the answer needs to know of its reader. A file breaks off when their session ends.
+/// Runs the page's handler and attaches the administrator to the response. A download is aborted when the session ends.
 async fn with_page(api: Api, administrator: Administrator, mut request: Request, next: Next) -> Response {
     let has_said = administrator.said.is_some();
     request.extensions_mut().insert(administrator.clone());
@@ -98,7 +98,7 @@ async fn with_page(api: Api, administrator: Administrator, mut request: Request,
     if has_said && is_page && response.status().is_success() {
         forget_said(&mut response);
     }
-    // A page that asked for the password has put its reader there already, with the session's other token.
+    // A page that asked for the password has already inserted the administrator with the new session token.
     let digest = administrator.digest().to_vec();
     response.extensions_mut().get_or_insert_with(|| administrator);
     while_let_in(response, move || {
@@ -107,7 +107,7 @@ async fn with_page(api: Api, administrator: Administrator, mut request: Request,
     })
 }
 
-/// The fields of a form of up to `most_bytes`.
+/// Reads the fields of a form of up to `most_bytes`.
 pub(super) async fn read(headers: &HeaderMap, body: Body, most_bytes: usize) -> Result<Fields, Problem> {
     if !is_plain_form(headers) {
         return Err(Problem::new(
@@ -119,8 +119,8 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, most_bytes: usize) -> 
     Fields::read(&whole(body, most_bytes).await?)
 }
 
-/// As [`read`], from somebody who is not signed in: such a form has little time while so many connections are open
-/// that slow ones might keep others out.
+/// Like [`read`], for clients that are not signed in. Their forms have a short time limit while so many connections
+/// are open that slow ones might block others.
 pub(super) async fn read_from_stranger(parts: &Parts, body: Body, most_bytes: usize) -> Result<Fields, Problem> {
     let form = read(&parts.headers, body, most_bytes);
     let Some(crowd) = parts.extensions.get::<Crowd>() else {
@@ -132,8 +132,8 @@ pub(super) async fn read_from_stranger(parts: &Parts, body: Body, most_bytes: us
     }
 }
 
-/// A body of up to `most_bytes`, wiped when it is dropped because it may hold a password. Of a larger one nothing is
-/// kept, but a part of its rest is read: a browser shows no answer to a form that it is still sending.
+/// Reads a body of up to `most_bytes`, which is wiped when dropped because it may hold a password. A larger body is
+/// discarded, but part of the rest is read: browsers show no response while they are still sending a form.
 async fn whole(body: Body, most_bytes: usize) -> Result<Zeroizing<Vec<u8>>, Problem> {
     let mut pieces = body.into_data_stream();
     let (mut bytes, mut seen) = (Zeroizing::default(), 0);
@@ -188,7 +188,7 @@ fn is_plain_form(headers: &HeaderMap) -> bool {
     content_type.is_some_and(|text| text.starts_with("application/x-www-form-urlencoded"))
 }
 
-/// Whether the browser says that another site made it send this.
+/// Whether the headers show that another site caused this request.
 pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text("sec-fetch-site") {
@@ -200,7 +200,7 @@ pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
     origin.split_once("://").is_none_or(|(_, from)| from != host)
 }
 
-/// The answer to a form that is not ours.
+/// The response to a form that fails these checks.
 pub(super) fn foreign() -> Problem {
     Problem::new(
         StatusCode::FORBIDDEN,
@@ -210,8 +210,8 @@ pub(super) fn foreign() -> Problem {
     )
 }
 
-/// Whoever is not signed in. A script that asks in the background, or a frame within a page, is
-/// only told so; a person is shown the sign-in page.
+/// The response for a client that is not signed in: a plain 401 for scripts and frames, the sign-in page for
+/// navigation.
 async fn stranger(api: &Api, request: Request) -> Response {
     let mode = request.headers().get("sec-fetch-mode");
     if mode.is_some_and(|mode| mode != "navigate") || is_for_frame(request.headers()) {

@@ -1,4 +1,4 @@
-//! Problems as pages: what happened, what became of what was asked, and what to do.
+//! Problems as pages: what happened, whether anything was changed, and what to do next.
 
 use super::assets;
 use super::frame::{Frame, Place};
@@ -13,7 +13,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// A page that says what went wrong.
+/// A page that shows a problem.
 #[derive(Template)]
 #[template(path = "console/fault.html")]
 struct FaultPage {
@@ -25,7 +25,7 @@ struct FaultPage {
     trace: Option<String>,
 }
 
-/// The same in a frame of one of our pages, where there is room for little.
+/// The same inside a frame, where there is little space.
 #[derive(Template)]
 #[template(path = "console/framed_fault.html")]
 struct FramedFault {
@@ -35,7 +35,7 @@ struct FramedFault {
     detail: String,
 }
 
-/// Turns a problem on its way out into a page, unless a script asked.
+/// Renders a problem as a page, unless a script made the request.
 pub(super) async fn dress(State(api): State<Api>, request: Request, next: Next) -> Response {
     let mode = request.headers().get("sec-fetch-mode").cloned();
     let is_framed = is_for_frame(request.headers());
@@ -86,7 +86,7 @@ pub(super) async fn dress(State(api): State<Api>, request: Request, next: Next) 
     dressed
 }
 
-/// Whether the answer is shown in a frame, as the browser says.
+/// Whether the browser shows the response in a frame.
 pub(super) fn is_for_frame(headers: &HeaderMap) -> bool {
     headers.get("sec-fetch-dest").is_some_and(|to| to == "iframe")
 }

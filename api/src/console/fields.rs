@@ -1,7 +1,6 @@
-//! The fields of a form that was sent.
+//! The fields of a submitted form.
 //!
-//! Some hold passwords. So the values are wiped when the form is dropped, and `Debug` prints only
-//! the names.
+//! Some hold passwords, so the values are wiped when the form is dropped, and `Debug` prints only the names.
 
 use crate::problem::Problem;
 use axum::extract::FromRequestParts;
@@ -13,24 +12,22 @@ use url::form_urlencoded;
 use uuid::Uuid;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// Fields that a form may have.
+/// Maximum number of fields in a form.
 ///
-/// The largest forms are a user's, with a field for each of the 200 merge fields that an import can
-/// bring, and a page of the list of users, with two for each of its 50 rows. A field takes far more
-/// memory than the two bytes that an empty one takes in the body.
+/// The largest forms are a user's, with a field for each of the 200 merge fields that an import can create, and a page
+/// of the user list, with two for each of its 50 rows. An empty field takes two bytes in the body but far more memory.
 const FIELDS_MOST: usize = 2_000;
 
-/// The fields in the order of the form. A name may come several times, as ticked boxes do.
+/// The fields in the order of the form. Names may repeat, as for checkboxes.
 #[derive(Clone, Default, Zeroize, ZeroizeOnDrop)]
 pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    /// Reads `application/x-www-form-urlencoded`. Line ends become `\n`, however the browser sent
-    /// them.
+    /// Reads `application/x-www-form-urlencoded`. Line ends are normalised to `\n`.
     ///
     /// # Errors
     ///
-    /// 413 when there are more than any form of ours has.
+    /// 413 for more fields than any of our forms has.
     pub(super) fn read(body: &[u8]) -> Result<Self, Problem> {
         let mut fields = Self::default();
         for (name, value) in form_urlencoded::parse(body) {
@@ -42,17 +39,17 @@ impl Fields {
         Ok(fields)
     }
 
-    /// A field's first value as it was typed; empty when the form had none.
+    /// The first value of a field as typed; empty if the form has no such field.
     pub(super) fn text(&self, name: &str) -> &str {
         self.all(name).next().unwrap_or_default()
     }
 
-    /// A field's value without blanks around it.
+    /// The first value of a field without surrounding white space.
     pub(super) fn trimmed(&self, name: &str) -> &str {
         self.text(name).trim()
     }
 
-    /// All values of a name.
+    /// All values of a field.
     pub(super) fn all<'f>(&'f self, name: &str) -> impl Iterator<Item = &'f str> {
         self.0
             .iter()
@@ -60,11 +57,11 @@ impl Fields {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The id in a field; none when it is empty.
+    /// The id in a field; `None` if it is empty.
     ///
     /// # Errors
     ///
-    /// 422 when it is something else: without the id, the form would be about everyone.
+    /// 422 if it is not an id. Ignoring it would apply the form to all users.
     pub(super) fn id(&self, name: &str) -> Result<Option<Uuid>, Problem> {
         let text = self.trimmed(name);
         if text.is_empty() {
@@ -78,12 +75,12 @@ impl Fields {
         })
     }
 
-    /// Whether a field was sent with something in it, as a ticked box or a pressed button is.
+    /// Whether a field has a value, as a ticked checkbox or the clicked button has.
     pub(super) fn is_set(&self, name: &str) -> bool {
         !self.text(name).is_empty()
     }
 
-    /// Takes a field out and returns its first value, if the form has it.
+    /// Removes a field and returns its first value.
     pub(super) fn take(&mut self, name: &str) -> Option<String> {
         let mut taken = self
             .0
@@ -94,12 +91,11 @@ impl Fields {
         first
     }
 
-    /// All names and values.
     pub(super) fn pairs(&self) -> &[(String, String)] {
         &self.0
     }
 
-    /// As they travel.
+    /// The fields in URL encoding.
     pub(super) fn encoded(&self) -> String {
         form_urlencoded::Serializer::new(String::new())
             .extend_pairs(&self.0)
@@ -115,7 +111,7 @@ fn too_many() -> Problem {
     )
 }
 
-/// The value with `\n` for every `\r\n`; leaves no second copy behind.
+/// Replaces `\r\n` by `\n` and wipes the original.
 fn with_line_feeds(value: Cow<'_, str>) -> String {
     if value.contains("\r\n") {
         Zeroizing::new(value.into_owned()).replace("\r\n", "\n")
@@ -134,7 +130,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Fields {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        // Put there by the door, which has checked the form; without it there is no form.
+        // `door` inserts the fields after checking the form. Without them there was no form.
         parts.extensions.remove::<Self>().ok_or_else(Problem::internal)
     }
 }

@@ -1,4 +1,4 @@
-//! What every page has around its own content.
+//! What all pages share around their content.
 
 use super::assets;
 use super::respond::Said;
@@ -7,23 +7,20 @@ use super::words::{Moment, moment};
 use crate::state::Api;
 use crate::strip::Strip;
 
-/// The parts of the console, as the navigation shows them.
+/// Sections of the console in the navigation.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Place {
-    /// The people.
     Users,
-    /// The files they came from.
     Imports,
-    /// What was sent.
     Activity,
-    /// The letters, and who may use all this.
+    /// System emails, administrators, API keys and the audit log.
     Manage,
-    /// The administrator's own affairs.
+    /// The administrator's own account.
     Account,
 }
 
 impl Place {
-    /// As the layout names it.
+    /// The name in the layout template.
     const fn as_str(self) -> &'static str {
         match self {
             Self::Users => "users",
@@ -35,28 +32,28 @@ impl Place {
     }
 }
 
-/// What every page has: its title, its reader, and what is to be said to them.
+/// Data for the layout template: title, administrator, messages.
 pub(super) struct Frame {
-    /// What the page is called, in the tab and read out first.
+    /// Page title.
     pub(super) title: String,
-    /// Where it belongs; nowhere before the sign-in.
+    /// The section in the navigation; `None` before the sign-in.
     pub(super) place: Option<Place>,
-    /// Who reads it; empty before the sign-in.
+    /// Name of the administrator; empty before the sign-in.
     pub(super) name: String,
-    /// What its forms carry.
+    /// The CSRF token for the page's forms.
     pub(super) proof: String,
-    /// What was done on the page before.
+    /// The flash message.
     pub(super) said: Option<Said>,
-    /// What every page says while mail is stalled.
+    /// The warning on every page while mail is stalled.
     pub(super) strip: Option<Strip>,
-    /// Whether something on the page is wrong, which its title says first.
+    /// Whether the page shows errors, in which case the title starts with "Error".
     pub(super) has_faults: bool,
-    /// The files of the style sheet, the script and the tab's picture.
+    /// File names of the style sheet, the script and the favicon.
     pub(super) assets: &'static [String; 3],
 }
 
 impl Frame {
-    /// For somebody who is not signed in.
+    /// The frame before the sign-in.
     pub(super) fn open(title: &str) -> Self {
         Self {
             title: title.to_owned(),
@@ -70,26 +67,26 @@ impl Frame {
         }
     }
 
-    /// With something wrong on the page. There is no banner then: one thing is said at a time.
+    /// Marks the page as showing errors and drops the flash message: a page never shows both.
     pub(super) fn with_faults(mut self) -> Self {
         self.has_faults = true;
         self.said = None;
         self
     }
 
-    /// Since when mail is stalled.
+    /// When mail stalled.
     pub(super) fn stalled_since(&self) -> Option<Moment> {
         self.strip.as_ref()?.since.map(moment)
     }
 
-    /// Whether the page belongs to this part.
+    /// Whether the page belongs to this section.
     pub(super) fn is_at(&self, place: &str) -> bool {
         self.place.is_some_and(|known| known.as_str() == place)
     }
 }
 
 impl Administrator {
-    /// The frame of a page for this reader.
+    /// The frame of a page for this administrator.
     pub(super) async fn frame(&self, api: &Api, place: Place, title: impl Into<String>) -> Frame {
         Frame {
             title: title.into(),

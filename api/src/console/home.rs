@@ -1,20 +1,20 @@
-//! Where one begins, and where there is nothing.
+//! Start page and unknown addresses.
 
 use super::respond::redirect;
 use crate::problem::Problem;
 use axum::response::Response;
 
-/// The console's address without more leads to the people.
+/// Redirects `/console` to the list of users.
 pub(super) async fn show() -> Response {
     redirect("/console/users")
 }
 
-/// Whoever opens the server's bare address looks for the console.
+/// Redirects `/` to the console.
 pub(super) async fn begin() -> Response {
     redirect("/console")
 }
 
-/// An address that leads nowhere.
+/// The response for unknown paths.
 pub(super) async fn nothing() -> Problem {
     Problem::not_found("page")
 }

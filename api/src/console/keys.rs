@@ -1,4 +1,4 @@
-//! Manage > API keys: what programs call the API with. A key is seen once, when it is made.
+//! Manage > API keys: keys for programs. A key is shown only once, when it is created.
 
 use super::access;
 use super::fields::Fields;
@@ -27,14 +27,13 @@ use zeroize::Zeroizing;
 
 const PATH: &str = "/console/keys";
 
-/// How long a key works: the word in the form, the days and the label. The first is the default.
+/// Lifetimes: form value, days and label. The first is the default.
 const LIFETIMES: [(&str, Option<u32>, &str); 3] = [
     ("365d", Some(365), "1 year"),
     ("90d", Some(90), "90 days"),
     ("never", None, "Never"),
 ];
 
-/// The list.
 #[derive(Template)]
 #[template(path = "console/keys.html")]
 struct ListPage {
@@ -42,20 +41,20 @@ struct ListPage {
     leaf: Leaf<Row>,
 }
 
-/// The form that makes one.
+/// The form that creates a key.
 #[derive(Template)]
 #[template(path = "console/key_new.html")]
 struct NewPage {
     frame: Frame,
     name: String,
-    /// The word of the chosen lifetime.
+    /// Form value of the selected lifetime.
     lifetime: &'static str,
     may_read_audit_log: bool,
     token: String,
     fault: Option<String>,
 }
 
-/// What revoking one means.
+/// The confirmation page for revoking a key.
 #[derive(Template)]
 #[template(path = "console/key_revoke.html")]
 struct RevokePage {
@@ -63,7 +62,7 @@ struct RevokePage {
     key: Row,
 }
 
-/// A key, as pages show it.
+/// A key in the list.
 struct Row {
     id: Uuid,
     name: String,
@@ -92,7 +91,7 @@ impl Row {
     }
 }
 
-/// Shows all keys.
+/// Lists all keys.
 pub(super) async fn list(
     State(api): State<Api>,
     reader: Administrator,
@@ -107,7 +106,7 @@ pub(super) async fn list(
     })
 }
 
-/// Asks what a new one is for.
+/// Shows the form that creates a key.
 pub(super) async fn ask(State(api): State<Api>, reader: Administrator) -> Result<Response, Problem> {
     page(&form(&api, &reader, &Fields::default(), None).await)
 }
@@ -130,7 +129,7 @@ async fn form(api: &Api, reader: &Administrator, fields: &Fields, fault: Option<
     }
 }
 
-/// The lifetime that was chosen in a form.
+/// The lifetime selected in the form.
 fn lifetime(fields: &Fields) -> (&'static str, Option<u32>, &'static str) {
     let [default, ..] = LIFETIMES;
     let chosen = LIFETIMES
@@ -139,14 +138,14 @@ fn lifetime(fields: &Fields) -> (&'static str, Option<u32>, &'static str) {
     chosen.unwrap_or(default)
 }
 
-/// What became of a form.
+/// Outcome of a submitted form.
 enum Outcome {
     Made,
     Again,
     NameTaken(String),
 }
 
-/// Makes one, and shows it.
+/// Creates a key and shows it.
 pub(super) async fn make(State(api): State<Api>, reader: Administrator, fields: Fields) -> Result<Response, Problem> {
     let name = fields.trimmed("name").to_owned();
     if let Err(fault) = check(&name) {
@@ -226,7 +225,7 @@ async fn get(api: &Api, id: Uuid) -> Result<Entry, Problem> {
         .ok_or_else(|| Problem::not_found("API key"))
 }
 
-/// Says what revoking one means.
+/// Asks for confirmation before revoking a key.
 pub(super) async fn consider(
     State(api): State<Api>,
     reader: Administrator,
@@ -239,7 +238,7 @@ pub(super) async fn consider(
     page(&RevokePage { frame, key })
 }
 
-/// Ends one.
+/// Revokes a key.
 pub(super) async fn revoke(
     State(api): State<Api>,
     reader: Administrator,

@@ -1,48 +1,47 @@
-//! Pages of a long list that is read newest first.
+//! Keyset pagination for long lists, newest first.
 //!
-//! A page is told by the first or the last row of its neighbour and not by a number, so that it
-//! stays where it is while rows are added above it, and costs the same however far down it is.
+//! The cursor is the first or last row of the neighbouring page instead of a page number. Pages stay stable while rows
+//! are added in front of them, and cost the same at any depth.
 
 use crate::query::Query;
 use serde::Deserialize;
 use url::form_urlencoded::Serializer;
 use uuid::Uuid;
 
-/// Rows on a page.
+/// Rows per page.
 const ROWS: u16 = 50;
 
-/// How many rows to ask for: one more says whether there is another page.
+/// Rows to query: one more than a page, to know whether another page follows.
 pub(super) const LIMIT: i64 = 51;
 
-/// Which page is asked for, by a list without filters.
+/// Cursor of a list without filters.
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Turn {
-    /// What is older than this one,
+    /// Only rows older than this one.
     pub(super) before: Option<Uuid>,
-    /// or newer.
+    /// Only rows newer than this one.
     pub(super) after: Option<Uuid>,
-    /// Which page that is, for the title.
+    /// Page number, for the title.
     pub(super) page: Option<u32>,
 }
 
-/// A `?` with nothing but a turn.
+/// Query string that contains only a cursor.
 pub(super) type TurnQuery = Query<Turn>;
 
 /// A page of a list.
 pub(super) struct Leaf<T> {
-    /// What is on it.
     pub(super) rows: Vec<T>,
-    /// The address of the page before; empty on the first.
+    /// Address of the previous page; empty on the first.
     pub(super) previous: String,
-    /// The address of the page after; empty on the last.
+    /// Address of the next page; empty on the last.
     pub(super) next: String,
-    /// Which one it is.
+    /// Page number.
     pub(super) number: u32,
 }
 
 impl<T> Leaf<T> {
-    /// The page of a list at `path`, kept to by `filters`, from up to [`LIMIT`] rows found for a turn.
+    /// Builds a page of the list at `path`, with `filters` in its links, from up to [`LIMIT`] rows.
     pub(super) fn of(
         mut found: Vec<T>,
         turn: Turn,
@@ -80,7 +79,7 @@ impl<T> Leaf<T> {
         }
     }
 
-    /// What the page is called: the number in it tells tabs apart.
+    /// Page title. It contains the page number to tell browser tabs apart.
     pub(super) fn title(&self, list: &str) -> String {
         if self.number > 1 {
             format!("{list} (page {})", self.number)
@@ -89,7 +88,7 @@ impl<T> Leaf<T> {
         }
     }
 
-    /// The page with its rows as they are shown.
+    /// Converts the rows.
     pub(super) fn map<U>(self, show: impl FnMut(T) -> U) -> Leaf<U> {
         Leaf {
             rows: self.rows.into_iter().map(show).collect(),
@@ -104,7 +103,7 @@ impl<T> Leaf<T> {
 mod tests {
     use super::*;
 
-    /// A list of so many rows, numbered downwards from the newest.
+    /// Reads from a list of this many rows, the newest of which has the highest number.
     fn read(rows: u32, turn: Turn) -> Leaf<u32> {
         let id = |row: &u32| Uuid::from_u128(u128::from(*row));
         let within = (1..=rows).rev().filter(|row| {

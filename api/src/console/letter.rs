@@ -1,7 +1,6 @@
-//! What is shown in a frame within a page: a mail's HTML part, or a page of ours about one.
+//! Documents shown in a frame within a page: an email's HTML part, or a page of ours about an email.
 //!
-//! It is a document of its own, in a frame that may run nothing and load nothing; its styles are
-//! its own and reach no further.
+//! The frame runs no scripts and loads nothing. Styles inside it do not affect the page around it.
 
 use super::respond::page;
 use crate::problem::Problem;
@@ -9,14 +8,14 @@ use askama::Template;
 use axum::http::{HeaderValue, header};
 use axum::response::{Html, IntoResponse as _, Response};
 
-/// What the document may do: look as it looks. Only our own pages may frame it.
+/// Content security policy of the document: inline styles and images only. Only our own pages may frame it.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; sandbox; frame-ancestors 'self'";
 
-/// The same for a page of ours, which has our sheet too.
+/// Content security policy of our own framed pages, which also use our style sheet.
 const OWN_POLICY: &str = "default-src 'none'; style-src 'self' 'unsafe-inline'; img-src data:; sandbox; \
                           frame-ancestors 'self'";
 
-/// A page for the frame.
+/// A page of ours for a frame.
 pub(super) fn framed(template: &impl Template) -> Result<Response, Problem> {
     let mut response = page(template)?;
     let policy = HeaderValue::from_static(OWN_POLICY);
@@ -24,7 +23,7 @@ pub(super) fn framed(template: &impl Template) -> Result<Response, Problem> {
     Ok(response)
 }
 
-/// The document.
+/// An email's HTML part.
 pub(super) fn document(html: String) -> Response {
     ([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(html)).into_response()
 }

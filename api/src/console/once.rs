@@ -1,8 +1,8 @@
-//! The page that shows a secret, once.
+//! The page that shows a secret once.
 //!
-//! A secret is shown in the answer to the form that makes it, and kept nowhere. The form carries a
-//! token and counts once: sent again, by a reload or a second click, it makes nothing and the page
-//! says so. Whoever did not copy the secret makes another one.
+//! A secret is shown only in the response to the form that creates it, and is not stored. The form has an idempotency
+//! key: when it is submitted again, by a reload or a second click, it creates nothing and the page says so. An
+//! administrator who did not copy the secret has to create another one.
 
 use super::frame::Frame;
 use super::respond::page;
@@ -15,23 +15,22 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// What a secret is for, and how its page speaks of it.
+/// Texts of the page, which depend on the kind of secret.
 pub(super) struct Told {
     /// "Copy this link now."
     pub(super) first: &'static str,
-    /// What the secret is called.
+    /// Label of the secret.
     pub(super) label: &'static str,
     /// What to do with it.
     pub(super) what_next: String,
-    /// What to do where it was not copied.
+    /// What to do if it was not copied.
     pub(super) otherwise: &'static str,
-    /// Where that is done, or where to go on.
+    /// Address for that, or of the next step.
     pub(super) back: String,
-    /// What the way back is called.
+    /// Label of that link.
     pub(super) back_label: &'static str,
 }
 
-/// The page.
 #[derive(Template)]
 #[template(path = "console/once.html")]
 struct OncePage {
@@ -41,19 +40,19 @@ struct OncePage {
     told: Told,
 }
 
-/// What is kept of a form that made a secret: of what, never what.
+/// What is stored about a form that created a secret: the subject, never the secret.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Made {
     /// The id of the key or the administrator.
     pub(super) id: Uuid,
 }
 
-/// Shows a secret; without one, that it was shown before.
+/// Shows a secret. Without one, the page explains that it was already shown.
 pub(super) fn shown(frame: Frame, secret: Option<Zeroizing<String>>, told: Told) -> Result<Response, Problem> {
     shown_with_code(frame, secret, None, told)
 }
 
-/// Shows a link, and its code by itself.
+/// Shows a link, and its code separately.
 pub(super) fn shown_with_code(
     frame: Frame,
     link: Option<Zeroizing<String>>,
@@ -68,12 +67,12 @@ pub(super) fn shown_with_code(
     })
 }
 
-/// The token of a form that is about to be shown.
+/// A new idempotency key for a form.
 pub(super) fn token() -> String {
     Uuid::new_v4().to_string()
 }
 
-/// A form that counts once.
+/// Makes sure that a form is processed once.
 pub(super) fn form(caller: &Caller, what: &str, token: &str) -> Result<Once, Problem> {
     let token: Uuid = token
         .parse()

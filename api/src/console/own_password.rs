@@ -1,6 +1,6 @@
 //! An administrator's own password: chosen at the first sign-in, changed at any time.
 //!
-//! Every other session of theirs ends with the old password.
+//! Changing it ends all other sessions of the administrator.
 
 use super::fields::Fields;
 use super::frame::{Frame, Place};
@@ -19,7 +19,6 @@ use shared::store::audit::{self, Act, Action};
 use shared::store::{begin, commit, sessions};
 use zeroize::Zeroizing;
 
-/// The page.
 #[derive(Template)]
 #[template(path = "console/own_password.html")]
 struct OwnPasswordPage {
@@ -29,7 +28,7 @@ struct OwnPasswordPage {
     faults: Faults,
 }
 
-/// What is wrong, beside which field.
+/// Validation errors by field.
 #[derive(Default)]
 struct Faults {
     current: Option<String>,
@@ -52,12 +51,12 @@ async fn form(api: &Api, administrator: &Administrator) -> OwnPasswordPage {
     }
 }
 
-/// Asks for it.
+/// Shows the form.
 pub(super) async fn show(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
     page(&form(&api, &administrator).await)
 }
 
-/// Sets it.
+/// Changes the password.
 pub(super) async fn choose(
     State(api): State<Api>,
     administrator: Administrator,
@@ -101,8 +100,8 @@ pub(super) async fn choose(
     Ok(response)
 }
 
-/// The verifier that entitles to a change: that of the current password, which was typed, or that of a first
-/// password, with which the session began.
+/// The verifier that authorises the change: that of the current password, which was typed, or that of the first
+/// password, which began the session.
 async fn checked(api: &Api, administrator: &Administrator, typed: &str) -> Result<Option<String>, Problem> {
     if !administrator.must_choose {
         return current_verifier(api, administrator, typed).await;
@@ -112,7 +111,7 @@ async fn checked(api: &Api, administrator: &Administrator, typed: &str) -> Resul
     lock.map(|lock| Some(lock.verifier)).ok_or_else(access_changed)
 }
 
-/// The verifier of an administrator's password, if it is the one that was typed.
+/// The administrator's stored verifier, if the typed password matches it.
 pub(super) async fn current_verifier(
     api: &Api,
     administrator: &Administrator,
@@ -126,8 +125,8 @@ pub(super) async fn current_verifier(
     }
 }
 
-/// Whether the new password is the present one. A first password is also recognized without its hyphens and
-/// in other case, because it can be typed so (ASVS 5.0, 6.4.1).
+/// Whether the new password equals the current one. A first password also matches without hyphens and in other case,
+/// because it can be typed that way (ASVS 5.0, 6.4.1).
 async fn is_kept(api: &Api, administrator: &Administrator, verifier: &str, typed: &str) -> Result<bool, Problem> {
     let form = if administrator.must_choose {
         Form::Generated
@@ -144,7 +143,7 @@ async fn matches(api: &Api, verifier: &str, form: Form, typed: &str) -> Result<b
     Ok(found.is_some())
 }
 
-/// The answer to a session that was ended while its request was worked on.
+/// The response when the session ends while its request is being processed.
 pub(super) fn access_changed() -> Problem {
     Problem::new(
         StatusCode::UNAUTHORIZED,
@@ -153,7 +152,7 @@ pub(super) fn access_changed() -> Problem {
     )
 }
 
-/// Stores it, ends all sessions and begins another for the one who is here.
+/// Stores the password, ends all sessions and begins a new one for this browser.
 async fn renew(
     api: &Api,
     administrator: &Administrator,

@@ -1,4 +1,4 @@
-//! Checking an administrator's password: at the sign-in, and wherever they prove who they are again.
+//! Checks an administrator's password, at sign-in and wherever it must be confirmed.
 
 use super::device::Device;
 use crate::client_address::ClientAddress;
@@ -13,16 +13,16 @@ use std::time::Instant;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// Longer passwords are refused before hashing.
+/// Longer passwords are rejected without hashing.
 const PASSWORD_MOST_BYTES: usize = 1_024;
 
-/// Why there is no answer.
+/// Why a password was not checked.
 pub(super) enum Unchecked {
-    /// No try is left.
+    /// The rate limit is exhausted.
     Refused(Refusal),
-    /// Too many wait for a hash.
+    /// The queue for hashing is full.
     Busy,
-    /// Postgres or the hashing failed.
+    /// Postgres or hashing failed.
     Problem(Problem),
 }
 
@@ -37,7 +37,7 @@ impl From<Unchecked> for Problem {
 }
 
 impl Unchecked {
-    /// What it counts as; a failure of ours counts as none.
+    /// Label for the sign-in metric; `None` for internal failures.
     pub(super) fn outcome(&self) -> Option<&'static str> {
         match self {
             Self::Refused(refusal) if refusal.used_up == UsedUp::Everybody => Some("busy"),
@@ -48,26 +48,26 @@ impl Unchecked {
     }
 }
 
-/// What came of a check.
+/// Outcome of a check.
 pub(super) enum Checked {
-    /// The administrator's password.
+    /// The password is right.
     Right(Lock),
-    /// Not the password of the administrator with this address, if there is one who can sign in.
+    /// The password is wrong, or no administrator with this address can sign in.
     Wrong {
-        /// Who that is.
+        /// The administrator with this address.
         concerned: Option<Uuid>,
     },
 }
 
-/// Who asks for a password to be checked.
+/// The client whose password is checked, for rate limiting.
 pub(super) struct Client {
     who: tries::Client,
     is_known: bool,
 }
 
 impl Client {
-    /// A browser that is not signed in: by its device cookie if it has signed in as this person before,
-    /// else by its address.
+    /// A browser that is not signed in. It is identified by its device cookie if it has signed in as this administrator
+    /// before, otherwise by its address.
     pub(super) async fn at_sign_in(
         api: &Api,
         typed: &str,
@@ -88,7 +88,7 @@ impl Client {
         })
     }
 
-    /// A browser that is signed in as the person: its session proves it.
+    /// A browser that is signed in as the administrator, identified by its session.
     pub(super) fn in_session(proof: &str) -> Self {
         Self {
             who: tries::Client::named(format!("session {proof}")),
@@ -101,7 +101,7 @@ impl Client {
 ///
 /// # Errors
 ///
-/// [`Unchecked`] where the password was not compared.
+/// [`Unchecked`] if the password was not compared.
 pub(super) async fn check(
     api: &Api,
     typed: &str,
@@ -118,8 +118,8 @@ pub(super) async fn check(
     };
     let spent = api.tries.take(attempt, Instant::now()).map_err(Unchecked::Refused)?;
     let found = compared(api, &key, password, &spent).await;
-    // Nobody learnt anything from a failure of ours. One who met a full line keeps the worse rank, so that a
-    // flood makes room for others.
+    // An internal failure reveals nothing about the password, so the try is given back. A client that met a full queue
+    // keeps its worse rank, so that a flood makes room for others.
     if !matches!(found, Ok(Checked::Wrong { .. }) | Err(Unchecked::Busy)) {
         api.tries.give_back(spent);
     }
@@ -127,7 +127,7 @@ pub(super) async fn check(
 }
 
 async fn compared(api: &Api, key: &str, password: Zeroizing<String>, spent: &Try) -> Result<Checked, Unchecked> {
-    // Before Postgres is asked: a flood costs it little either.
+    // Reserved before the query, so that a flood costs Postgres little too.
     let Some(_place) = api.console_hashing.reserve(spent.rank) else {
         return Err(Unchecked::Busy);
     };
@@ -160,7 +160,7 @@ async fn compared(api: &Api, key: &str, password: Zeroizing<String>, spent: &Try
     }
 }
 
-/// The address as identity, or what was typed in its stead.
+/// The normalised address, or the typed text if it is not an address.
 pub(super) fn identity(typed: &str) -> String {
     EmailAddress::parse(typed).map_or_else(|_| typed.to_lowercase(), |address| address.key())
 }

@@ -1,8 +1,8 @@
-//! Lists of people to choose from: the page of all users, and the first step of sending.
+//! Lists to select people from: the page of all users, and the first step of sending.
 //!
-//! Both are one form. Whatever button is pressed (search, next page, select all), what was ticked
-//! on this page is kept first; so a choice survives paging and searching, with and without a
-//! script. The answer to the form is a redirect, so every list has an address that can be shared.
+//! Both are one form. Whichever button submits it (search, next page, select all), the ticks on the current page are
+//! saved first, so a selection survives paging and searching with and without JavaScript. The response is a redirect,
+//! so every list has an address that can be shared.
 
 mod conditions;
 mod list;

@@ -1,4 +1,4 @@
-//! Answers of the console: pages, and the way to the next page.
+//! Responses of the console: pages, redirects and flash messages.
 
 use crate::problem::Problem;
 use askama::Template;
@@ -7,15 +7,15 @@ use axum::response::{Html, IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The cookie that takes one sentence to the next page.
+/// The cookie with the flash message.
 const SAID: &str = "__Host-beckon-said";
 
-/// A page.
+/// Renders a page.
 pub(super) fn page(template: &impl Template) -> Result<Response, Problem> {
     page_as(StatusCode::OK, template)
 }
 
-/// A page with another status: 422 for a form that is shown again with what is wrong in it.
+/// Renders a page with another status, such as 422 for a form with validation errors.
 pub(super) fn page_as(status: StatusCode, template: &impl Template) -> Result<Response, Problem> {
     let text = template.render().map_err(|fault| {
         tracing::error!(error = %fault, "A page could not be written");
@@ -24,7 +24,7 @@ pub(super) fn page_as(status: StatusCode, template: &impl Template) -> Result<Re
     Ok((status, Html(text)).into_response())
 }
 
-/// On to another page (303: with GET, whatever this request was).
+/// Redirects to another page with 303, so that the browser uses GET.
 pub(super) fn redirect(to: &str) -> Response {
     let Ok(to) = HeaderValue::from_str(to) else {
         return Problem::internal().into_response();
@@ -32,22 +32,20 @@ pub(super) fn redirect(to: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, to)]).into_response()
 }
 
-/// What a page says of the one before.
+/// A flash message: shown once, on the next page.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Said {
-    /// Whether something was done; otherwise it is only a note.
+    /// Whether something was done. Otherwise the message is a note.
     pub(super) is_done: bool,
-    /// A sentence.
     pub(super) text: String,
 }
 
-/// On to another page, which begins with a banner that says what was done. It is gone on the page
-/// after that.
+/// Redirects with a flash message that reports what was done.
 pub(super) fn redirect_saying(to: &str, said: &str) -> Response {
     redirect_with(to, &format!("done {said}"))
 }
 
-/// On to another page, which begins with a note: nothing was done, and why.
+/// Redirects with a flash message that explains why nothing was done.
 pub(super) fn redirect_noting(to: &str, said: &str) -> Response {
     redirect_with(to, &format!("note {said}"))
 }
@@ -62,7 +60,7 @@ fn redirect_with(to: &str, said: &str) -> Response {
     response
 }
 
-/// What the page before wanted said.
+/// Reads the flash message.
 pub(super) fn said(cookies: &str) -> Option<Said> {
     let bytes = URL_SAFE_NO_PAD.decode(cookie(cookies, SAID)?).ok()?;
     let (what, text) = std::str::from_utf8(&bytes).ok()?.split_once(' ')?;
@@ -72,7 +70,7 @@ pub(super) fn said(cookies: &str) -> Option<Said> {
     })
 }
 
-/// Once shown it is over.
+/// Deletes the flash message.
 pub(super) fn forget_said(response: &mut Response) {
     set_cookie(
         response,
@@ -80,14 +78,14 @@ pub(super) fn forget_said(response: &mut Response) {
     );
 }
 
-/// Adds a cookie to an answer.
+/// Adds a cookie to a response.
 pub(super) fn set_cookie(response: &mut Response, cookie: &str) {
     if let Ok(value) = HeaderValue::from_str(cookie) {
         response.headers_mut().append(header::SET_COOKIE, value);
     }
 }
 
-/// One of the cookies in a `Cookie` header.
+/// Finds a cookie in a `Cookie` header.
 pub(super) fn cookie<'c>(cookies: &'c str, name: &str) -> Option<&'c str> {
     let pairs = cookies.split(';').filter_map(|pair| pair.trim().split_once('='));
     pairs

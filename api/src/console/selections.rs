@@ -1,9 +1,8 @@
-//! Sending, in three steps: choose people, preview the mail, check the sums. Then it is sent.
+//! Sending in three steps: select people, preview the email, check the totals and send.
 //!
-//! The choice is a row of its own from the first tick on (`store/selections.rs`), so each step has
-//! an address, going back loses nothing, and the row's id is the one-time token of what is sent:
-//! a double click, a reload, the back button and a second tab all find the batch that the first
-//! click made.
+//! A selection is stored in Postgres from the first tick on (`store/selections.rs`). So each step has an address, going
+//! back loses nothing, and the selection's id is the idempotency key for sending: a double click, a reload, the back
+//! button and a second tab all lead to the batch that the first click created.
 
 mod check;
 mod choose;

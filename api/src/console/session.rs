@@ -1,9 +1,8 @@
-//! Who is signed in.
+//! Sessions of administrators.
 //!
-//! The cookie holds a token of 256 random bits, Postgres its SHA-256 digest. `__Host-` binds the
-//! cookie to this host and to encrypted connections; browsers count this machine itself as one.
-//! The proof that a form is ours is derived from the token, so every session has its own and
-//! nothing has to be stored for it.
+//! The cookie holds a token of 256 random bits; Postgres stores its SHA-256 digest. The `__Host-` prefix binds the
+//! cookie to this host and to encrypted connections; browsers treat localhost as encrypted. The CSRF token is derived
+//! from the session token, so it differs between sessions and is not stored.
 
 use super::respond::{Said, cookie};
 use crate::caller::Caller;
@@ -22,35 +21,35 @@ use shared::store::audit::{Actor, ActorKind};
 use shared::store::sessions;
 use uuid::Uuid;
 
-/// The cookie's name.
+/// Name of the cookie.
 const COOKIE: &str = "__Host-beckon";
 
 const TOKEN_BYTES: usize = 32;
 
-/// Somebody who is signed in.
+/// An administrator who is signed in.
 #[derive(Clone, Debug)]
 pub struct Administrator {
-    /// Their id.
+    /// The administrator's id.
     pub id: Uuid,
-    /// What they are called.
+    /// The administrator's name.
     pub name: String,
-    /// How they are recorded.
+    /// The administrator as recorded in the audit log.
     pub actor: Actor,
-    /// Their address.
+    /// The administrator's email address.
     pub email: String,
-    /// Whether they must choose a password of their own before anything else.
+    /// Whether they must choose their own password before doing anything else.
     pub must_choose: bool,
-    /// Whether they have entered their password in the last minutes.
+    /// Whether they entered their password in the last minutes.
     pub(super) is_recently_authenticated: bool,
-    /// What the forms of this session carry.
+    /// The CSRF token of this session.
     pub(super) proof: String,
-    /// What the page before wanted said.
+    /// The flash message.
     pub(super) said: Option<Said>,
     digest: Vec<u8>,
 }
 
 impl Administrator {
-    /// As one who asks for something to be done.
+    /// The administrator as a caller of the API's functions.
     pub fn caller(&self) -> Caller {
         Caller {
             actor: self.actor.clone(),
@@ -58,7 +57,7 @@ impl Administrator {
         }
     }
 
-    /// The same administrator in a session with another token.
+    /// The same administrator in a session with a new token.
     pub(super) fn in_session(&self, token: &str) -> Self {
         Self {
             is_recently_authenticated: true,
@@ -68,12 +67,12 @@ impl Administrator {
         }
     }
 
-    /// What the forms of this session carry.
+    /// The CSRF token of this session.
     pub(super) fn proof(&self) -> &str {
         &self.proof
     }
 
-    /// What their session is stored under.
+    /// The digest that the session is stored under.
     pub(super) fn digest(&self) -> &[u8] {
         &self.digest
     }
@@ -83,13 +82,13 @@ impl<S: Send + Sync> FromRequestParts<S> for Administrator {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        // Present on every page behind the door; one that forgot it must not be open.
+        // `door` inserts it for every page it guards. A page outside it must not be accessible.
         let known = parts.extensions.get::<Self>().cloned();
         known.ok_or_else(|| Problem::new(StatusCode::UNAUTHORIZED, "signed_out", "Sign in first."))
     }
 }
 
-/// A new token: itself for the cookie, and its digest to keep.
+/// Generates a token for the cookie, and its digest to store.
 pub(super) fn make_token() -> Result<(String, Vec<u8>), Problem> {
     let mut bytes = [0; TOKEN_BYTES];
     shared::password::os_randomness()
@@ -100,12 +99,12 @@ pub(super) fn make_token() -> Result<(String, Vec<u8>), Problem> {
     Ok((token, digest))
 }
 
-/// What a token is kept as.
+/// The digest of a token.
 pub(super) fn digest_of(token: &str) -> Vec<u8> {
     Sha256::digest(token.as_bytes()).to_vec()
 }
 
-/// What a form must carry to be taken from this session.
+/// Derives the CSRF token of a session.
 pub(super) fn proof_of(token: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(b"form ");
@@ -113,33 +112,33 @@ pub(super) fn proof_of(token: &str) -> String {
     URL_SAFE_NO_PAD.encode(hash.finalize())
 }
 
-/// The cookie that begins a session. Without an age it goes with the browser.
+/// The cookie that begins a session. Without `Max-Age` the browser drops it on exit.
 pub(super) fn beginning(token: &str) -> String {
     format!("{COOKIE}={token}; Path=/; Secure; HttpOnly; SameSite=Lax")
 }
 
-/// The cookie that ends one.
+/// The cookie that ends a session.
 pub(super) fn ending() -> String {
     format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0")
 }
 
-/// All cookies of a request.
+/// The `Cookie` header of a request.
 pub(super) fn cookies(headers: &HeaderMap) -> &str {
     let value = headers.get(header::COOKIE).and_then(|value| value.to_str().ok());
     value.unwrap_or_default()
 }
 
-/// The token in a request's cookie.
+/// The session token in a request's cookie.
 fn token_in(headers: &HeaderMap) -> Option<&str> {
     cookie(cookies(headers), COOKIE).filter(|token| (40..=60).contains(&token.len()))
 }
 
-/// What the session of a request's cookie is stored under, whether it has ended or not.
+/// The digest of the session in a request's cookie, whether or not the session has ended.
 pub(super) fn digest_in(headers: &HeaderMap) -> Option<Vec<u8>> {
     token_in(headers).map(digest_of)
 }
 
-/// Who is signed in, if anybody is.
+/// Finds the session of a request.
 pub(super) async fn signed_in(
     api: &Api,
     headers: &HeaderMap,
@@ -172,17 +171,17 @@ pub(super) async fn signed_in(
     }))
 }
 
-/// Whether a session that let a request in would let it in again. Not noted as a use: what is only open does not keep its
-/// session from ending.
+/// Whether a session is still valid. This does not count as use: an open page or download must not keep its session
+/// alive.
 ///
 /// # Errors
 ///
-/// When Postgres is away.
+/// If Postgres is unavailable.
 pub(super) async fn is_valid(api: &Api, digest: &[u8]) -> StoreResult<bool> {
     Ok(sessions::find(&api.db, digest).await?.is_some())
 }
 
-/// Notes that the session is used. Only reading may be possible now, and reading needs no note.
+/// Records that the session is in use. Postgres may be read-only at the moment; pages that only read still work then.
 async fn note_use(api: &Api, digest: &[u8]) -> Result<(), Problem> {
     let (db, digest) = (api.db.clone(), digest.to_vec());
     let noted = api

@@ -1,5 +1,4 @@
-//! Lists as files for a spreadsheet, written group by group while they are sent: a million lines take
-//! no more memory than a thousand.
+//! Lists as CSV, streamed in groups of rows: a million rows take no more memory than a thousand.
 
 use axum::body::{Body, Bytes};
 use axum::http::header;
@@ -11,13 +10,13 @@ use std::io;
 
 const SEPARATOR: u8 = b',';
 
-/// Lines read from Postgres at a time.
+/// Rows read from Postgres at a time.
 pub(super) const GROUP: i64 = 2_000;
 
-/// A group of lines, and the place from which the next one is read; none after the last.
+/// A group of rows, and the position of the next group; `None` after the last.
 pub(super) type Group<P> = (Vec<Vec<String>>, Option<P>);
 
-/// The answer that carries a file of this name: its header row, then what `read` finds from `start` on.
+/// A CSV response with this file name: the header row, then the rows that `read` returns from `start` on.
 pub(super) fn csv<P, R, F>(name: &str, header: Vec<String>, start: P, read: R) -> Response
 where
     P: Send + 'static,

@@ -1,7 +1,7 @@
 //! Signing in and out.
 //!
-//! An unknown address and a wrong password get the same words after the same time. How often passwords
-//! may be tried is in `credentials/tries.rs`.
+//! An unknown address and a wrong password get the same message after the same time. `credentials/tries.rs` limits how
+//! often passwords can be tried.
 
 use super::carried::{Carried, KEPT, fields_of};
 use super::device::Device;
@@ -29,13 +29,12 @@ use tracing::info;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-/// What the form of the sign-in page may weigh: a carried form, which takes 22 KiB, and its own fields.
+/// Size limit of the sign-in form: a carried form of up to 22 KiB and the form's own fields.
 const SIGN_IN_MOST_BYTES: usize = 32 * 1024;
 
-/// What is said of a wrong address and of a wrong password.
+/// Message for a wrong address and for a wrong password.
 const WRONG: &str = "The email address or password is incorrect.";
 
-/// The sign-in page.
 #[derive(Template)]
 #[template(path = "console/sign_in.html")]
 struct SignInPage {
@@ -44,13 +43,13 @@ struct SignInPage {
     to: String,
     carried: String,
     fault: Option<String>,
-    /// What became of the form of a session that has ended.
+    /// Notice about the submitted form of a session that has ended.
     form_notice: Option<&'static str>,
     has_administrators: bool,
     is_cookie_missing: bool,
 }
 
-/// The page behind the sign-in that offers to go on with a form that came too late.
+/// The page after signing in that offers to submit a carried form.
 #[derive(Template)]
 #[template(path = "console/carry_on.html")]
 struct CarryOnPage {
@@ -59,14 +58,14 @@ struct CarryOnPage {
     fields: Vec<(String, String)>,
 }
 
-/// Where to go after signing in.
+/// Query of the sign-in page.
 #[derive(Clone, Debug, Default, Deserialize)]
 pub(super) struct Wish {
     to: Option<String>,
     came: Option<String>,
 }
 
-/// The address of the sign-in page for somebody who wanted to go elsewhere.
+/// Address of the sign-in page that returns to another page.
 pub(super) fn address(to: &str) -> String {
     let query = form_urlencoded::Serializer::new(String::new())
         .append_pair("to", local(to))
@@ -74,20 +73,20 @@ pub(super) fn address(to: &str) -> String {
     format!("/console/sign-in?{query}")
 }
 
-/// A way within the console; anything else would send somebody who has just signed in to a
-/// stranger's page.
+/// The address if it is inside the console, otherwise the start page. This prevents an open redirect to another site
+/// after signing in.
 fn local(to: &str) -> &str {
     if is_inside(to) { to } else { "/console" }
 }
 
-/// Whether an address that came with a request leads to a page of the console behind the sign-in.
+/// Whether an address from a request leads to a page of the console behind the sign-in.
 pub(super) fn is_inside(to: &str) -> bool {
     let is_ours = to == "/console" || to.starts_with("/console/") || to.starts_with("/console?");
     let leads_back = to.starts_with("/console/sign-");
     is_ours && !leads_back && !to.contains(char::is_control) && !to.contains('\\')
 }
 
-/// Asks who is there.
+/// Shows the sign-in page.
 pub(super) async fn show(
     State(api): State<Api>,
     Query(wish): Query<Wish>,
@@ -112,7 +111,7 @@ pub(super) async fn show(
     })
 }
 
-/// Asks again who is there, for somebody whose session ended while they filled in a form.
+/// Shows the sign-in page to an administrator whose session ended while they filled in a form.
 pub(super) async fn again(api: &Api, to: &str, carried: Carried) -> Result<Response, Problem> {
     let to = local(to).to_owned();
     let form_notice = Some(carried.notice());
@@ -131,7 +130,7 @@ pub(super) async fn again(api: &Api, to: &str, carried: Carried) -> Result<Respo
     )
 }
 
-/// Lets somebody in.
+/// Signs an administrator in.
 pub(super) async fn enter(
     State(api): State<Api>,
     client_address: ClientAddress,
@@ -142,19 +141,19 @@ pub(super) async fn enter(
         return Err(foreign());
     }
     let fields = door::read_from_stranger(&parts, body, SIGN_IN_MOST_BYTES).await?;
-    // Boxed, so that a request whose form is still arriving does not take the memory that checking it needs: a
-    // thousand clients may send a byte a second.
+    // Boxed, so that a request whose form is still arriving does not hold the memory for checking it: a thousand
+    // clients may send a byte a second.
     Box::pin(let_in(api, client_address, parts, fields)).await
 }
 
-/// Checks a whole form, and begins a session.
+/// Checks a form and begins a session.
 async fn let_in(api: Api, client_address: ClientAddress, parts: Parts, fields: Fields) -> Result<Response, Problem> {
     let before = session::digest_in(&parts.headers);
     let to = local(fields.text("to")).to_owned();
     let email = fields.trimmed("email").to_owned();
     let carried = fields.text("carried").to_owned();
     let password = Zeroizing::new(fields.text("password").to_owned());
-    // Checking a password can take a while, and many may wait for it.
+    // Checking a password can take a while, and many requests may wait for it.
     drop(fields);
     let device = Device::of(&parts.headers);
     let origin = observe::origin(&parts.extensions);
@@ -193,7 +192,7 @@ async fn let_in(api: Api, client_address: ClientAddress, parts: Parts, fields: F
     let device = device.map_or_else(Device::generate, Ok)?;
     device.remember(&api, lock.id).await?;
     let mut response = match fields_of(&carried).filter(|fields| !fields.pairs().is_empty()) {
-        // By way of the sign-in page, which can tell when the cookie did not come back.
+        // Via the sign-in page, which detects a browser that does not return the cookie.
         None => redirect(&format!("{}&came=1", address(&to))),
         Some(fields) => carry_on(&lock, &token, to, &fields)?,
     };
@@ -202,8 +201,8 @@ async fn let_in(api: Api, client_address: ClientAddress, parts: Parts, fields: F
     Ok(response)
 }
 
-/// Begins a session and ends the one this browser had before. Returns whether it began: it does not when the
-/// password was changed, or its owner disabled, after it was checked.
+/// Begins a session and ends the browser's previous one. Returns false if the password was changed or its owner
+/// disabled after the check.
 async fn remember(
     api: &Api,
     lock: &Lock,
@@ -255,17 +254,17 @@ enum Refused {
     Problem(Problem),
 }
 
-/// Why somebody is not let in, as the sign-in page says it.
+/// Why a sign-in was refused, as the sign-in page shows it.
 struct Told {
     status: StatusCode,
     sentence: String,
     retry_after: Option<u32>,
-    /// What it counts as.
+    /// Label for the sign-in metric.
     outcome: &'static str,
 }
 
 impl Told {
-    /// What was typed does not let anybody in.
+    /// The address or password is wrong.
     fn wrong(sentence: &str) -> Self {
         Self {
             status: StatusCode::UNPROCESSABLE_ENTITY,
@@ -297,7 +296,7 @@ impl From<Unchecked> for Refused {
     }
 }
 
-/// What a sign-in counts as; one that failed for a reason of ours is none.
+/// Label for the sign-in metric; `None` for internal failures.
 fn outcome(checked: &Result<Lock, Refused>) -> Option<&'static str> {
     match checked {
         Ok(_) => Some("right"),
@@ -306,7 +305,7 @@ fn outcome(checked: &Result<Lock, Refused>) -> Option<&'static str> {
     }
 }
 
-/// Who has this address and this password.
+/// The administrator with this address and password.
 async fn checked(
     api: &Api,
     origin: &Actor,
@@ -327,7 +326,7 @@ async fn checked(
         }
         Ok(Checked::Right(lock)) => Ok(lock),
         Ok(Checked::Wrong { concerned }) => {
-            // What was typed is not recorded: it may be a password in the wrong field.
+            // The typed address is not recorded, because it may be a password in the wrong field.
             let subject = concerned.map(|id| format!("administrator {id}"));
             api.record_access(Action::SignInFailed, origin, subject);
             Err(Refused::Said(Told::wrong(WRONG)))
@@ -335,7 +334,7 @@ async fn checked(
     }
 }
 
-/// Lets somebody out.
+/// Signs an administrator out.
 pub(super) async fn leave(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
     let db = api.db.clone();
     api.to_the_end(async move {

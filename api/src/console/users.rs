@@ -1,4 +1,4 @@
-//! Manage Users: everybody there is, and whom to write to.
+//! Manage Users: all users, and the selection of those to email.
 
 use super::fields::Fields;
 use super::frame::{Frame, Place};
@@ -16,7 +16,6 @@ use shared::store::selections::{self, Selection};
 
 const PATH: &str = "/console/users";
 
-/// The page.
 #[derive(Template)]
 #[template(path = "console/users.html")]
 struct UsersPage {
@@ -36,7 +35,7 @@ pub(super) async fn show(
 
 async fn of(api: &Api, administrator: &Administrator, mut view: View) -> Result<UsersPage, Problem> {
     let selection = open(api, administrator, &view).await?;
-    // One that was sent to is over; a bookmark of it shows the same people unticked.
+    // A selection that was already sent is dropped. A bookmark of it shows the same people unticked.
     view.selection = selection.as_ref().map(|selection| selection.id);
     let title = match view.number() {
         1 => "Users".to_owned(),
@@ -55,7 +54,7 @@ async fn open(api: &Api, administrator: &Administrator, view: &View) -> Result<O
     Ok(found.filter(|selection| selection.batch.is_none()))
 }
 
-/// Keeps what was ticked and goes where the button leads.
+/// Saves the ticks and redirects to where the button leads.
 pub(super) async fn press(
     State(api): State<Api>,
     administrator: Administrator,

@@ -1,11 +1,11 @@
-//! Numbers and moments as the pages show them.
+//! Formats numbers and times for pages.
 
 use std::fmt::Write as _;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-/// A number with its thousands apart: 1,204.
+/// Formats a number with thousands separators: 1,204.
 pub(super) fn counted(number: impl Into<i64>) -> String {
     let number: i64 = number.into();
     let digits = number.unsigned_abs().to_string();
@@ -22,14 +22,14 @@ pub(super) fn counted(number: impl Into<i64>) -> String {
     shown
 }
 
-/// A number with its thing: "1 user", "1,204 users".
+/// Formats a number with its noun: "1 user", "1,204 users".
 pub(super) fn some(number: impl Into<i64>, one: &str, many: &str) -> String {
     let number: i64 = number.into();
     format!("{} {}", counted(number), if number == 1 { one } else { many })
 }
 
-/// A moment for a `<time>`: for machines, and with its zone for people. The script shows it in the
-/// reader's own zone.
+/// A time for a `<time>` element: machine-readable, and as text with its zone. The script shows it in the browser's
+/// time zone.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Moment {
     /// RFC 3339.
@@ -38,7 +38,7 @@ pub(super) struct Moment {
     pub(super) shown: String,
 }
 
-/// A moment as it is shown.
+/// Formats a time.
 pub(super) fn moment(at: OffsetDateTime) -> Moment {
     let at = at.to_offset(time::UtcOffset::UTC);
     let day = format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute] UTC");
@@ -52,8 +52,7 @@ pub(super) fn moment(at: OffsetDateTime) -> Moment {
     }
 }
 
-/// Who asked for something, as people speak of them: an administrator by their name, a program by
-/// that of its key.
+/// The author of an action for display: an administrator by name, a program by the name of its API key.
 pub(super) fn asker(recorded: &str) -> String {
     match recorded.strip_prefix("key ") {
         Some(name) => format!("the API key “{name}”"),
@@ -61,7 +60,7 @@ pub(super) fn asker(recorded: &str) -> String {
     }
 }
 
-/// A moment of today to the second: "14:02:30 UTC". The script knows by its mark not to shorten it.
+/// A time of today to the second: "14:02:30 UTC". Templates add `data-clock`, so that the script keeps the seconds.
 pub(super) fn clock(at: OffsetDateTime) -> Moment {
     let shown = at.to_offset(time::UtcOffset::UTC);
     let time = format_description!("[hour]:[minute]:[second] UTC");
@@ -71,7 +70,7 @@ pub(super) fn clock(at: OffsetDateTime) -> Moment {
     }
 }
 
-/// A moment to the second, with its day.
+/// A time to the second, with its date.
 pub(super) fn exact(at: OffsetDateTime) -> Moment {
     let shown = at.to_offset(time::UtcOffset::UTC);
     let format = format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute]:[second] UTC");
@@ -81,7 +80,7 @@ pub(super) fn exact(at: OffsetDateTime) -> Moment {
     }
 }
 
-/// A moment ahead, as a button says it: "1 Dec, 09:00 UTC", with the year where it is another one.
+/// A future time for a button: "1 Dec, 09:00 UTC", with the year unless it is this year.
 pub(super) fn short(at: OffsetDateTime, now: OffsetDateTime) -> String {
     let (at, now) = (at.to_offset(time::UtcOffset::UTC), now.to_offset(time::UtcOffset::UTC));
     if at.year() != now.year() {
@@ -91,7 +90,7 @@ pub(super) fn short(at: OffsetDateTime, now: OffsetDateTime) -> String {
     at.format(format).unwrap_or_default()
 }
 
-/// A span in words, rounded as people say it: "40 seconds", "12 minutes", "3 hours".
+/// Formats a duration, rounded as in speech: "40 seconds", "12 minutes", "3 hours".
 pub(super) fn lasting(seconds: i64) -> String {
     let mut shown = String::new();
     let _ = match seconds.max(0) {

@@ -1,4 +1,4 @@
-//! The list of everything that was sent, as a file.
+//! Activity as a CSV file.
 
 use super::{Look, batch_word, state_words};
 use crate::console::sheet::{GROUP, csv};
@@ -16,7 +16,7 @@ use std::io;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// What is on the pages with this search and filters, all of it.
+/// Exports everything that this search and these filters match.
 pub(in crate::console) async fn show(State(api): State<Api>, Query(look): Query<Look>) -> Result<Response, Problem> {
     Ok(match look.search().map(str::to_owned) {
         Some(search) => mails(api, search),

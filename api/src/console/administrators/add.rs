@@ -1,4 +1,4 @@
-//! Adding an administrator, who chooses a password with a link.
+//! Adding an administrator, who then chooses a password through a link.
 
 use super::super::access;
 use super::super::fields::Fields;
@@ -19,7 +19,6 @@ use shared::store::administrators::{self, Access, Added, FIRST_PASSWORD, NewAdmi
 use shared::store::audit::{self, Act, Action};
 use tracing::info;
 
-/// The form.
 #[derive(Template)]
 #[template(path = "console/administrator_new.html")]
 struct NewPage {
@@ -30,14 +29,14 @@ struct NewPage {
     faults: Faults,
 }
 
-/// What is wrong, beside which field.
+/// Validation errors by field.
 #[derive(Default)]
 struct Faults {
     email: Option<String>,
     name: Option<String>,
 }
 
-/// Who was added, or why nobody.
+/// The added administrator, or why none was added.
 enum Outcome {
     Made(once::Made),
     Again,
@@ -45,7 +44,7 @@ enum Outcome {
     NameTaken(String),
 }
 
-/// Asks who.
+/// Shows the form.
 pub(in super::super) async fn ask(State(api): State<Api>, reader: Reader) -> Result<Response, Problem> {
     page(&form(&api, &reader, &Fields::default(), Faults::default()).await)
 }
@@ -70,7 +69,7 @@ async fn form(api: &Api, reader: &Reader, fields: &Fields, faults: Faults) -> Ne
     }
 }
 
-/// Adds them, and shows the link for them.
+/// Adds the administrator and shows their link.
 pub(in super::super) async fn add(State(api): State<Api>, reader: Reader, fields: Fields) -> Result<Response, Problem> {
     let (address, mut faults) = judged(&fields);
     let Some(address) = address.filter(|_| faults.name.is_none()) else {

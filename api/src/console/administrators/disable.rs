@@ -1,4 +1,4 @@
-//! Disabling an administrator, after asking.
+//! Disabling an administrator, after confirmation.
 
 use super::super::access;
 use super::super::fields::Fields;
@@ -20,7 +20,7 @@ use shared::store::api_keys::{self, Entry};
 use shared::store::audit::{self, Act, Action};
 use uuid::Uuid;
 
-/// The page that asks.
+/// The confirmation page.
 #[derive(Template)]
 #[template(path = "console/administrator_disable.html")]
 struct DisablePage {
@@ -28,11 +28,11 @@ struct DisablePage {
     id: Uuid,
     name: String,
     email: String,
-    /// The keys they created that work.
+    /// Working API keys that this administrator created.
     keys: Vec<Key>,
 }
 
-/// A key that they created, as it is offered to be revoked.
+/// An API key offered for revocation.
 struct Key {
     id: Uuid,
     name: String,
@@ -49,7 +49,7 @@ impl From<Entry> for Key {
     }
 }
 
-/// The administrator of this id, who is not the reader.
+/// The administrator with this id, unless that is the reader.
 async fn another(api: &Api, reader: &Reader, id: Uuid) -> Result<Administrator, Problem> {
     let known = get(api, id).await?;
     if id == reader.id {
@@ -61,7 +61,7 @@ async fn another(api: &Api, reader: &Reader, id: Uuid) -> Result<Administrator, 
     Ok(known)
 }
 
-/// Asks whether to disable an administrator.
+/// Asks for confirmation.
 pub(in super::super) async fn consider(
     State(api): State<Api>,
     reader: Reader,
@@ -84,9 +84,9 @@ pub(in super::super) async fn consider(
     })
 }
 
-/// Disables an administrator, and revokes the keys they created except those that were left unticked.
+/// Disables an administrator and revokes the keys they created, except those left unticked.
 ///
-/// A key that they created after the page was shown is revoked as well.
+/// Keys created after the page was shown are revoked too.
 pub(in super::super) async fn disable(
     State(api): State<Api>,
     reader: Reader,
@@ -121,7 +121,7 @@ pub(in super::super) async fn disable(
     Ok(redirect_saying(&format!("{PATH}/{id}"), &said))
 }
 
-/// The keys that the form listed and that were left unticked.
+/// Keys that the form listed and that were left unticked.
 fn kept(fields: &Fields) -> Vec<Uuid> {
     let revoked: Vec<&str> = fields.all("revoke").collect();
     let unticked = fields.all("listed").filter(|id| !revoked.contains(id));

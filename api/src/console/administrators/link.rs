@@ -1,7 +1,7 @@
-//! The link with which an administrator chooses a password: made when they are added and when their password
-//! is reset, and shown once to whoever hands it over.
+//! The link with which an administrator chooses a password.
 //!
-//! The token stands behind the `#`, which browsers keep to themselves, so no server's log has it.
+//! A link is created when an administrator is added or their password is reset. It is shown once, to the
+//! administrator who passes it on. The token follows the `#`, which browsers do not send, so no server logs it.
 
 use super::super::access;
 use super::super::choose_password;
@@ -23,14 +23,14 @@ use tracing::info;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// A link, as it is shown.
+/// A link to choose a password.
 pub(super) struct Link {
     address: Zeroizing<String>,
-    /// Its token alone, for a browser without JavaScript.
+    /// The token alone, for browsers without JavaScript.
     code: Zeroizing<String>,
 }
 
-/// Makes one, and what is kept of its token.
+/// Generates a link, and the digest of its token to store.
 pub(super) fn make(api: &Api) -> Result<(Link, Vec<u8>), Problem> {
     let (token, digest) = session::make_token()?;
     let code = Zeroizing::new(token);
@@ -39,7 +39,7 @@ pub(super) fn make(api: &Api) -> Result<(Link, Vec<u8>), Problem> {
     Ok((Link { address, code }, digest))
 }
 
-/// The page that shows it.
+/// Renders the page that shows the link.
 pub(super) async fn shown(
     api: &Api,
     reader: &Reader,
@@ -69,7 +69,7 @@ pub(super) async fn shown(
     once::shown_with_code(frame, address, code, told)
 }
 
-/// Ends the password of an administrator who lost it, and their sessions, and makes a link for another one.
+/// Invalidates the password and sessions of an administrator who lost the password, and generates a link.
 pub(in super::super) async fn reset(
     State(api): State<Api>,
     reader: Reader,

@@ -1,4 +1,4 @@
-//! One administrator: what is known of them, and what can be done.
+//! The page of one administrator: details and actions.
 
 use super::super::access;
 use super::super::frame::{Frame, Place};
@@ -19,7 +19,6 @@ use tracing::info;
 use url::form_urlencoded::byte_serialize;
 use uuid::Uuid;
 
-/// The page.
 #[derive(Template)]
 #[template(path = "console/administrator.html")]
 struct OnePage {
@@ -29,7 +28,7 @@ struct OnePage {
     acts: String,
 }
 
-/// Shows one.
+/// Shows an administrator.
 pub(in super::super) async fn show(
     State(api): State<Api>,
     reader: Reader,
@@ -46,7 +45,7 @@ pub(in super::super) async fn show(
     })
 }
 
-/// Lets somebody in again.
+/// Enables a disabled administrator.
 pub(in super::super) async fn enable(
     State(api): State<Api>,
     reader: Reader,
@@ -66,7 +65,7 @@ pub(in super::super) async fn enable(
     Ok(redirect_saying(&format!("{PATH}/{id}"), &said))
 }
 
-/// Puts a change of access on record, and commits it.
+/// Records a change of access in the audit log and commits it.
 pub(super) async fn note(
     mut transaction: Transaction,
     actor: &Actor,

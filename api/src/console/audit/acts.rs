@@ -1,25 +1,21 @@
-//! The words of the audit log, as people read them.
+//! Labels for the actions in the audit log.
 
 use crate::console::words::{counted, some};
 use serde_json::Value;
 use shared::store::audit::Action;
 use shared::system_email::SystemEmailKind;
 
-/// Something that can be done, and what it is called.
+/// An action and its label.
 pub(super) struct Act {
-    /// Which.
     pub(super) action: Action,
-    /// As it is read.
     pub(super) label: &'static str,
 }
 
-/// Acts that belong together.
+/// Actions that belong together.
 pub(super) struct Group {
-    /// What stands for all of them in an address.
+    /// Filter value that selects the whole group.
     pub(super) word: &'static str,
-    /// Their heading.
     pub(super) label: &'static str,
-    /// They.
     pub(super) acts: &'static [Act],
 }
 
@@ -27,7 +23,7 @@ const fn act(action: Action, label: &'static str) -> Act {
     Act { action, label }
 }
 
-/// All acts.
+/// All actions, by group.
 pub(super) static GROUPS: [Group; 7] = [
     Group {
         word: "sending",
@@ -115,12 +111,12 @@ pub(super) static GROUPS: [Group; 7] = [
 ];
 
 impl Act {
-    /// As it is stored.
+    /// The stored name.
     pub(super) const fn word(&self) -> &'static str {
         self.action.as_str()
     }
 
-    /// The act with this word.
+    /// The action with this stored name.
     pub(super) fn named(word: &str) -> Option<&'static Self> {
         GROUPS
             .iter()
@@ -129,8 +125,8 @@ impl Act {
     }
 }
 
-/// The words a filter stands for: those of a group, or the one itself. One that nobody knows finds
-/// nothing; none finds all.
+/// Stored names that a filter value selects: those of a group, or the value itself. An empty filter selects
+/// everything; an unknown value finds nothing.
 pub(super) fn words_of(what: &str) -> Vec<String> {
     let group = GROUPS.iter().find(|group| group.word == what);
     match group {
@@ -140,7 +136,7 @@ pub(super) fn words_of(what: &str) -> Vec<String> {
     }
 }
 
-/// A word that has no label.
+/// Turns a stored name without a label into readable text.
 pub(super) fn spelt(word: &str) -> String {
     let mut spelt = word.replace('_', " ");
     if let Some(first) = spelt.get_mut(..1) {
@@ -149,17 +145,16 @@ pub(super) fn spelt(word: &str) -> String {
     spelt
 }
 
-/// What an act was done to.
+/// The subject of an action.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct About {
-    /// What it is called.
     pub(super) label: String,
-    /// Its page; empty where it has none.
+    /// Address of its page; empty if it has none.
     pub(super) href: String,
 }
 
 impl About {
-    /// Reads the kind and the id of a subject, with the name that was noted beside it.
+    /// Reads the kind and id of a subject, and the name recorded with it.
     pub(super) fn of(subject: Option<&str>, details: &Value) -> Option<Self> {
         let (kind, id) = subject?.split_once(' ')?;
         let name = details.get("name").and_then(Value::as_str);
@@ -191,7 +186,7 @@ impl About {
     }
 }
 
-/// What was noted beside an act, in a line.
+/// The recorded details of an action in one line.
 pub(super) fn detail(details: &Value) -> String {
     let number = |name: &str| details.get(name).and_then(Value::as_i64);
     let text = |name: &str| details.get(name).and_then(Value::as_str);
@@ -222,7 +217,7 @@ pub(super) fn detail(details: &Value) -> String {
         ("count", "time", "times"),
     ];
     for (name, one, many) in sums {
-        // What came to nothing is worth a word only where it is what was meant.
+        // A count of zero is shown only where it is the main outcome.
         let is_told = |sum: &i64| *sum != 0 || matches!(name, "created" | "accepted" | "revoked");
         parts.extend(number(name).filter(is_told).map(|sum| some(sum, one, many)));
     }

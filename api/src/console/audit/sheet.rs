@@ -1,4 +1,4 @@
-//! The audit log as CSV, written while it is sent: a million lines take no more memory than a page.
+//! The audit log as CSV, streamed: a million rows take no more memory than a page.
 
 use super::Wish;
 use crate::problem::Problem;
@@ -15,7 +15,7 @@ use std::io;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-/// Lines read from Postgres at a time.
+/// Rows read from Postgres at a time.
 const GROUP: u16 = 1_000;
 
 const SEPARATOR: u8 = b',';
@@ -32,7 +32,7 @@ const HEADER: [&str; 9] = [
     "request_id",
 ];
 
-/// Where the writing stands.
+/// Progress of the export.
 #[derive(Clone, Copy)]
 enum Stand {
     Header,
@@ -40,7 +40,7 @@ enum Stand {
     End,
 }
 
-/// All lines that match, newest first.
+/// Exports all matching entries, newest first.
 pub(in super::super) async fn csv(State(api): State<Api>, Query(wish): Query<Wish>) -> Result<Response, Problem> {
     let filter = wish.filter().map_err(|faults| {
         let detail = faults.from.or(faults.to).unwrap_or("Write the days as 2026-11-23");

@@ -1,7 +1,7 @@
-//! What can be done with a batch at one press: it can all be undone.
+//! Actions on a batch that need no confirmation: undo, start now, pause and resume.
 //!
-//! A press from an old page, or a second one, does nothing and is no fault: the page it leads to
-//! shows where the batch stands.
+//! A click on an outdated page, or a second click, does nothing and is not an error: the page that follows shows
+//! the batch's current state.
 
 use super::address;
 use crate::batches::say::{Wish, say};
@@ -15,11 +15,11 @@ use axum::response::Response;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// A page waits so long for what follows a wish for a hundred thousand deliveries. The wish itself
-/// has been fulfilled long before; the page that comes shows how far the rest is.
+/// How long a page waits for an action to reach all deliveries, of which there may be a hundred thousand. The
+/// action itself has taken effect long before; the next page shows how far the rest has come.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// Stops it in its hold.
+/// Stops a batch during its hold.
 pub(in crate::console) async fn undo(
     state: State<Api>,
     who: Administrator,
@@ -28,7 +28,7 @@ pub(in crate::console) async fn undo(
     fulfil(state, who, id, Wish::Undo).await
 }
 
-/// Ends its hold.
+/// Ends the hold now.
 pub(in crate::console) async fn start(
     state: State<Api>,
     who: Administrator,
@@ -37,7 +37,7 @@ pub(in crate::console) async fn start(
     fulfil(state, who, id, Wish::Start).await
 }
 
-/// Pauses it.
+/// Pauses a batch.
 pub(in crate::console) async fn pause(
     state: State<Api>,
     who: Administrator,
@@ -46,7 +46,7 @@ pub(in crate::console) async fn pause(
     fulfil(state, who, id, Wish::Pause).await
 }
 
-/// Lets it go on.
+/// Resumes a batch.
 pub(in crate::console) async fn resume(
     state: State<Api>,
     who: Administrator,
@@ -65,7 +65,7 @@ async fn fulfil(
     Ok(redirect(&address(id)))
 }
 
-/// Does what was pressed, and waits a moment for what follows from it.
+/// Performs the action and waits up to [`PATIENCE`] for its effects.
 pub(super) async fn press(api: &Api, administrator: &Administrator, id: Uuid, wish: Wish) -> Result<(), Problem> {
     if let Ok(said) = tokio::time::timeout(PATIENCE, say(api, id, &administrator.actor, wish)).await {
         said?;

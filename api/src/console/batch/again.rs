@@ -1,7 +1,7 @@
-//! Sending again to those of a batch whose mail came to some end.
+//! Sending again to people of a batch, selected by the outcome of their email.
 //!
-//! It is a choice of people like any other, made by what became of them: so the check with its sums
-//! comes before anything is sent, and the choice's id is the one-time token.
+//! This creates an ordinary selection, so the check page with its totals comes before anything is sent, and the
+//! selection's id is the idempotency key.
 
 use super::address;
 use super::part::Look;
@@ -18,7 +18,7 @@ use shared::delivery::DeliveryState;
 use shared::store::selections;
 use uuid::Uuid;
 
-/// Begins it, and goes to the check.
+/// Creates the selection and redirects to the check page.
 pub(in crate::console) async fn begin(
     State(api): State<Api>,
     administrator: Administrator,

@@ -7,20 +7,19 @@ use shared::delivery::DeliveryState;
 use shared::store::tally::Tally;
 use time::OffsetDateTime;
 
-/// A recipient domain with retries, as it is shown.
+/// A recipient domain with retries.
 #[derive(Clone, Debug)]
 pub(super) struct Domain {
-    /// Its name.
     pub(super) name: String,
-    /// How many emails to it are being retried.
+    /// Number of emails to it that are being retried.
     pub(super) count: String,
-    /// Why, in words.
+    /// The reason, in words.
     pub(super) help: &'static str,
-    /// When the first of them is retried; none when that is due.
+    /// Time of the next retry; `None` if one is due now.
     pub(super) next: Option<Moment>,
 }
 
-/// Domains with at least two retries: a single one is a recipient, whom the list shows.
+/// Domains with at least two retries. A single retry concerns one recipient, whom the list shows.
 pub(super) fn domains(tally: &Tally, batch: BatchState, now: OffsetDateTime) -> Vec<Domain> {
     let several = tally.domains.iter().filter(|domain| domain.count > 1);
     several

@@ -1,4 +1,4 @@
-//! Who was chosen and got no mail, and why.
+//! People who were selected but left out, with the reasons.
 
 use super::{address, seen};
 use crate::console::frame::{Frame, Place};
@@ -17,10 +17,10 @@ use shared::store::deliveries::{self, LeftOut};
 use shared::store::ledger::Turn;
 use uuid::Uuid;
 
-/// People on a page.
+/// Rows per page.
 const ROWS: usize = 50;
 
-/// Which page.
+/// Position in the list.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::console) struct Leaf {
@@ -29,16 +29,15 @@ pub(in crate::console) struct Leaf {
     page: Option<u32>,
 }
 
-/// The page.
 #[derive(Template)]
 #[template(path = "console/batch_left_out.html")]
 struct LeftOutPage {
     frame: Frame,
     id: Uuid,
-    /// How many for which reason.
+    /// Number of people per reason.
     reasons: Vec<(&'static str, String)>,
     rows: Vec<Row>,
-    /// Since when their names are not kept.
+    /// When the names were deleted.
     dropped: Option<Moment>,
     previous: String,
     next: String,
@@ -74,7 +73,6 @@ impl Row {
     }
 }
 
-/// Shows them.
 pub(in crate::console) async fn show(
     State(api): State<Api>,
     administrator: Administrator,

@@ -1,8 +1,7 @@
-//! The part of a batch's page that changes while it is looked at: where the batch stands, its
-//! figures, what went wrong, and what can be done now.
+//! The part of a batch's page that updates itself: state, figures, problems and available actions.
 //!
-//! It is written from one count that everybody shares (`watch.rs`), with the page and for every
-//! change of it.
+//! It is rendered from one count that all viewers share (`watch.rs`): with the page, and again whenever the count
+//! changes.
 
 use super::domains::{Domain, domains};
 use super::part::Look;
@@ -18,68 +17,66 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-/// A start within this time is told by the clock, and counted down to.
+/// A start within this many hours is shown as a time of day with a countdown.
 const SOON_HOURS: i64 = 12;
 
-/// It, by itself, as the stream sends it.
+/// The live part alone, as the event stream sends it.
 #[derive(Template)]
 #[template(path = "console/batch_live.html")]
 pub(super) struct LivePart {
-    /// What it shows.
     pub(super) live: Live,
-    /// What its forms carry.
+    /// The part of the page's frame that its forms need.
     pub(super) frame: Carried,
 }
 
-/// The part of a page's frame that is in its forms.
+/// The part of a page's frame that forms need.
 pub(super) struct Carried {
-    /// The proof that a form is ours.
+    /// The CSRF token.
     pub(super) proof: String,
 }
 
-/// What it shows.
+/// Data for the template.
 pub(in crate::console) struct Live {
-    /// The batch.
     pub(super) id: Uuid,
     pub(super) state: BatchState,
     /// Whether its last delivery has ended.
     pub(super) is_over: bool,
-    /// Whether nothing but its totals is kept.
+    /// Whether its details were deleted and only totals remain.
     pub(super) is_dropped: bool,
     pub(super) kind: SystemEmailKind,
     pub(super) sums: Sums,
     pub(super) figures: Vec<Figure>,
-    /// The word of the part that the list below shows.
+    /// Query value of the part that the list below shows.
     pub(super) shown: String,
-    /// What stands behind the `?` of the stream's address.
+    /// Query string of the event stream's address.
     pub(super) query: String,
     pub(super) bar: Vec<Stripe>,
     pub(super) pace: Option<String>,
     pub(super) troubles: Vec<Group>,
     /// Recipient domains with retries.
     pub(super) domains: Vec<Domain>,
-    /// Who paused or stopped it.
+    /// Who or what paused or stopped the batch.
     pub(super) reason: Option<String>,
-    /// How long its mails that were not tried yet are still of use, in a pause of a batch where that ends.
+    /// While the batch is paused: how long until emails not yet tried expire, if they do.
     pub(super) time_left: Option<String>,
-    /// What to do before it goes on, where it has paused itself.
+    /// If the batch paused itself: what to do before it is resumed.
     pub(super) before_resuming: Option<&'static str>,
     pub(super) starts: Starts,
     pub(super) finished: Option<(Moment, String)>,
-    /// The choice it was sent from, where the reader made it.
+    /// The selection it was sent from, if the reader made that selection.
     pub(super) selection: Option<Uuid>,
 }
 
-/// When a batch starts.
+/// Start time of a batch.
 pub(super) struct Starts {
     pub(super) at: Moment,
     pub(super) is_soon: bool,
-    /// To the millisecond, for counting down: the start and our own clock.
+    /// Start and server time to the millisecond, for the countdown.
     pub(super) until: String,
     pub(super) now: String,
 }
 
-/// A stripe of the bar, in thousandths of its width.
+/// A segment of the progress bar, in thousandths of its width.
 pub(super) struct Stripe {
     pub(super) tone: &'static str,
     pub(super) from: i64,
@@ -87,11 +84,11 @@ pub(super) struct Stripe {
 }
 
 impl Live {
-    /// Of a batch as it was counted, for a reader who looks at this.
+    /// Builds the data from a count, for a reader with these list filters.
     pub(in crate::console) fn of(seen: &Seen, look: &Look, selection: Option<Uuid>, now: OffsetDateTime) -> Self {
         let view = &seen.view;
         let sums = Sums::of(seen);
-        // Once nothing of a stopped batch is left its figures are final, and the dispatcher will say so
+        // The figures of a stopped batch are final once nothing is left to send. The dispatcher sets the finish time
         // within a second.
         let is_stopped = view.state == BatchState::Stopped && sums.rest() + sums.sending == 0;
         let is_over = is_stopped || view.finished_at.is_some();
@@ -127,18 +124,18 @@ impl Live {
         !self.is_over
     }
 
-    /// Its mails, counted: "1,204 invite emails".
+    /// A number of its emails: "1,204 invite emails".
     pub(super) fn mails(&self, count: impl Borrow<i64>) -> String {
         mails(self.kind, *count.borrow())
     }
 
-    /// Any figure as it is shown.
+    /// Formats a number.
     #[expect(clippy::unused_self, reason = "templates call methods")]
     pub(super) fn n(&self, count: impl Borrow<i64>) -> String {
         counted(*count.borrow())
     }
 
-    /// A figure with what it counts.
+    /// Formats a number of people.
     #[expect(clippy::unused_self, reason = "templates call methods")]
     pub(super) fn people(&self, count: impl Borrow<i64>) -> String {
         some(*count.borrow(), "person", "people")
@@ -160,17 +157,17 @@ impl Live {
         self.state == BatchState::Stopped
     }
 
-    /// Whether it was stopped before anything of it left.
+    /// Whether it was stopped before any email was sent.
     pub(super) fn is_undone(&self) -> bool {
         self.is_stopped() && self.is_over && self.sums.sent + self.sums.failed + self.sums.blocked == 0
     }
 
-    /// Whether a part of the list is the one that is shown.
+    /// Whether the list shows the part that belongs to this figure.
     pub(super) fn is_shown(&self, figure: &Figure) -> bool {
         !self.shown.is_empty() && figure.show() == self.shown
     }
 
-    /// What is read out of its progress: short, and no more often than it is worth it.
+    /// Progress in a short sentence, which screen readers announce.
     pub(super) fn said(&self) -> String {
         let Sums { sent, owed, failed, .. } = &self.sums;
         let failures = if *failed == 0 {
@@ -188,7 +185,7 @@ impl Live {
     }
 }
 
-/// Who paused or stopped a batch: "Paused by" somebody.
+/// Who paused or stopped a batch: "Paused by Priya".
 pub(in crate::console) fn reason(stored: &str) -> String {
     match stored.split_once(" by ") {
         Some((what, who)) => format!("{what} by {}", asker(who)),
@@ -196,7 +193,7 @@ pub(in crate::console) fn reason(stored: &str) -> String {
     }
 }
 
-/// Mails of a kind, counted.
+/// A number of emails of a kind.
 pub(in crate::console) fn mails(kind: SystemEmailKind, count: i64) -> String {
     match kind {
         SystemEmailKind::Invite => some(count, "invite email", "invite emails"),
@@ -217,7 +214,7 @@ impl Starts {
     }
 }
 
-/// Each share as a stripe; what is there at all is seen.
+/// The segments of the progress bar. Every share above zero gets a visible width.
 fn stripes(sums: &Sums) -> Vec<Stripe> {
     let mut from = 0;
     let parts = [

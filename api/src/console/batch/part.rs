@@ -1,4 +1,4 @@
-//! Which part of a batch's people a page shows, as its address has it.
+//! The filters of a batch's list of people, as the address contains them.
 
 use crate::problem::Problem;
 use crate::query::SearchForm;
@@ -18,30 +18,29 @@ use uuid::Uuid;
 /// A part of a batch's people.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::console) enum Part {
-    /// Those with whom something went wrong, the newest first: what one looks for.
+    /// Those whose email has a problem, newest first. This is what most readers look for.
     Trouble,
-    /// Everybody who was to get a mail, in the order they were chosen.
+    /// All recipients, in the order they were selected.
     Everybody,
-    /// Whose mail has not begun.
+    /// Those whose first attempt has not begun.
     Waiting,
-    /// Whose mail is in the relay's hands.
+    /// Those whose email is being handed to the relay.
     Sending,
-    /// Whose mail is tried again.
+    /// Those whose email is being retried.
     Trying,
-    /// Whose mail the relay took.
+    /// Those whose email the relay accepted.
     Sent,
-    /// Whose mail it did not take.
+    /// Those whose email the relay refused, or whose retries ended.
     Failed,
-    /// Whose mail was not sent, because their address is blocked.
+    /// Those whose email was not sent because their address is blocked.
     Blocked,
-    /// Whose mail was stopped.
+    /// Those whose email was stopped.
     Stopped,
-    /// Who may have it twice.
+    /// Those who may have received the email twice.
     Twice,
 }
 
 impl Part {
-    /// All of them.
     pub(in crate::console) const ALL: [Self; 10] = [
         Self::Trouble,
         Self::Everybody,
@@ -55,7 +54,7 @@ impl Part {
         Self::Twice,
     ];
 
-    /// The word in the address.
+    /// The value in the address.
     pub(in crate::console) const fn as_str(self) -> &'static str {
         match self {
             Self::Trouble => "trouble",
@@ -71,7 +70,7 @@ impl Part {
         }
     }
 
-    /// What the list is called.
+    /// The heading of the list.
     pub(in crate::console) const fn heading(self) -> &'static str {
         match self {
             Self::Trouble => "Problems, the newest first",
@@ -87,7 +86,7 @@ impl Part {
         }
     }
 
-    /// The states of its deliveries; none are all.
+    /// The states of its deliveries; empty for all states.
     pub(in crate::console) const fn states(self) -> &'static [DeliveryState] {
         match self {
             Self::Trouble => &[Retrying, Failed, Suppressed, Expired],
@@ -102,35 +101,35 @@ impl Part {
         }
     }
 
-    /// Whether its list begins with the last in line. A batch is sent in the order its people were
-    /// chosen, so who waits, or waited when it was stopped, is found at its end.
+    /// Whether the list is in reverse order. Deliveries are sent in the order of selection, so those still waiting, or
+    /// still waiting when the batch was stopped, are found fastest from the end.
     pub(in crate::console) const fn is_last_first(self) -> bool {
         matches!(self, Self::Waiting | Self::Stopped)
     }
 
-    /// Whether its list begins with the newest trouble.
+    /// Whether the list is ordered by problem, newest first.
     pub(in crate::console) const fn is_of_trouble(self) -> bool {
         matches!(self, Self::Trouble | Self::Trying | Self::Failed | Self::Blocked)
     }
 }
 
-/// The address of a batch's page.
+/// The query of a batch's page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::console) struct Look {
-    /// Which part; unless it is said, the trouble where there is some, else everybody.
+    /// Which part. By default the problems if there are any, otherwise everybody.
     pub(in crate::console) show: Option<String>,
-    /// Only for these reasons, separated by commas.
+    /// Only these reasons, separated by commas.
     pub(in crate::console) why: Option<String>,
     /// Part of an address or name.
     pub(in crate::console) q: Option<String>,
-    /// The page after this delivery,
+    /// Cursor: the page after this delivery.
     pub(in crate::console) after: Option<String>,
-    /// or the one before it.
+    /// Cursor: the page before this delivery.
     pub(in crate::console) before: Option<String>,
-    /// Its number, for the title.
+    /// Page number, for the title.
     pub(in crate::console) page: Option<u32>,
-    /// For the live region: where the batch stood when the page was written.
+    /// For the live part: the state of the batch when the page was rendered.
     pub(in crate::console) at: Option<String>,
 }
 
@@ -139,23 +138,23 @@ impl SearchForm for Look {
 }
 
 impl Look {
-    /// The part that is asked for.
+    /// The requested part.
     ///
     /// # Errors
     ///
-    /// 404 for a word that is no part.
+    /// 404 if there is no such part.
     pub(in crate::console) fn part(&self) -> Result<Option<Part>, Problem> {
         let Some(word) = &self.show else { return Ok(None) };
         let part = Part::ALL.into_iter().find(|part| part.as_str() == word);
         part.map(Some).ok_or_else(|| Problem::not_found("part of a batch"))
     }
 
-    /// What is searched for.
+    /// The search text, or `None` if it is blank.
     pub(in crate::console) fn search(&self) -> Option<&str> {
         self.q.as_deref().map(str::trim).filter(|text| !text.is_empty())
     }
 
-    /// The reasons that are asked for.
+    /// The requested reasons.
     pub(in crate::console) fn reasons(&self) -> Vec<String> {
         let why = self.why.as_deref().unwrap_or_default();
         why.split(',')
@@ -164,9 +163,9 @@ impl Look {
             .collect()
     }
 
-    /// As Postgres is asked.
+    /// The filter for the store.
     pub(in crate::console) fn filter(&self, part: Part) -> DeliveryFilter {
-        // A whole address has one owner, who is found at once.
+        // A complete address belongs to one user, whom an index finds.
         let email_key = self
             .search()
             .and_then(|text| EmailAddress::parse(text).ok())
@@ -180,11 +179,11 @@ impl Look {
         }
     }
 
-    /// Where the page begins.
+    /// The cursor of the page.
     ///
     /// # Errors
     ///
-    /// 400 for a place that is none of ours.
+    /// 400 for a cursor that this list did not produce.
     pub(in crate::console) fn turn(&self) -> Result<Turn<(OffsetDateTime, Uuid)>, Problem> {
         match (&self.after, &self.before) {
             (Some(place), _) => Ok(Turn::After(read_place(place)?)),
@@ -193,12 +192,12 @@ impl Look {
         }
     }
 
-    /// The number of the page.
+    /// The page number.
     pub(in crate::console) fn number(&self) -> u32 {
         self.page.unwrap_or(1).max(1)
     }
 
-    /// The same list from its first page on, with one thing more in its address.
+    /// Query string of the first page of the same list, with additional parameters.
     pub(in crate::console) fn query(&self, more: &[(&str, &str)]) -> String {
         let mut query = Serializer::new(String::new());
         for (name, value) in [("show", &self.show), ("why", &self.why), ("q", &self.q)] {
@@ -211,7 +210,7 @@ impl Look {
     }
 }
 
-/// Where a delivery stands in any of the lists.
+/// The cursor of a delivery, valid in all lists.
 pub(in crate::console) fn place_of(row: &Delivery) -> String {
     let at = row.trouble_at.unwrap_or(row.moved_at);
     format!("{}.{}", at.unix_timestamp_nanos() / 1_000, row.id.simple())

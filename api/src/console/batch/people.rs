@@ -1,4 +1,4 @@
-//! The people of a batch, a page at a time.
+//! A batch's list of people, one page at a time.
 
 use super::part::{Look, Part, place_of};
 use crate::console::words::{Moment, moment};
@@ -11,18 +11,17 @@ use shared::store::tally::Tally;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// People on a page.
+/// Rows per page.
 const ROWS: usize = 50;
 
-/// A page of people.
+/// A page of the list.
 pub(in crate::console) struct People {
-    /// What the list is called.
     pub(in crate::console) heading: String,
     pub(in crate::console) rows: Vec<Row>,
-    /// Whether they are all there are to show, without a filter.
+    /// Whether a part, a search or a reason filters the list.
     pub(in crate::console) is_narrow: bool,
     pub(in crate::console) q: String,
-    /// What else stands in the address, for the form of the search.
+    /// The other query parameters, for the search form.
     pub(in crate::console) show: String,
     pub(in crate::console) why: String,
     pub(in crate::console) previous: String,
@@ -30,27 +29,27 @@ pub(in crate::console) struct People {
     pub(in crate::console) number: u32,
 }
 
-/// A mail and its person.
+/// A delivery and its recipient.
 pub(in crate::console) struct Row {
     pub(in crate::console) id: Uuid,
     pub(in crate::console) user: Option<Uuid>,
     pub(in crate::console) name: String,
     pub(in crate::console) email: String,
-    /// The person's present address, where it is another than the one this went to.
+    /// The person's current address, if it differs from the one this email was for.
     pub(in crate::console) corrected_to: Option<String>,
     pub(in crate::console) status: Status,
-    /// Since when it is so.
+    /// When the delivery entered this state.
     pub(in crate::console) since: Moment,
-    /// When it is tried again.
+    /// Time of the next attempt.
     pub(in crate::console) due: Option<Moment>,
     pub(in crate::console) attempts: i32,
     pub(in crate::console) is_twice: bool,
-    /// Since when the address is blocked that it did not go to; absent once it is unblocked.
+    /// When the address was blocked that stopped this email; `None` once it is unblocked.
     pub(in crate::console) blocked: Option<Moment>,
 }
 
 impl Row {
-    /// A delivery as it is shown.
+    /// Builds a row from a delivery.
     pub(in crate::console) fn of(delivery: &Delivery) -> Self {
         let name = name_of(delivery);
         let email = delivery.email.clone().unwrap_or_default();
@@ -70,17 +69,17 @@ impl Row {
         }
     }
 
-    /// Whether the address has to be corrected.
+    /// Whether the address must be corrected.
     pub(in crate::console) fn has_wrong_address(&self) -> bool {
         self.status.next == NextStep::CorrectAddress && self.user.is_some() && self.corrected_to.is_none()
     }
 
-    /// Whether it was not sent because the address is or was blocked, and the person still has that address.
+    /// Whether a block on the address stopped this email, and the person still has that address.
     pub(in crate::console) fn has_blocked_address(&self) -> bool {
         self.status.next == NextStep::Unblock && self.corrected_to.is_none()
     }
 
-    /// The corrected address, where the mail is in trouble.
+    /// The corrected address, if the email has a problem.
     pub(in crate::console) fn correction(&self) -> Option<&str> {
         self.corrected_to
             .as_deref()
@@ -88,7 +87,7 @@ impl Row {
     }
 }
 
-/// What a mail's person is called: their name, or their address, as long as they exist.
+/// Name of the recipient, or the address if there is no name, as long as the user exists.
 pub(in crate::console) fn name_of(delivery: &Delivery) -> String {
     let part = |text: &Option<String>| text.clone().unwrap_or_default();
     let name = format!("{} {}", part(&delivery.first_name), part(&delivery.last_name));
@@ -99,7 +98,7 @@ pub(in crate::console) fn name_of(delivery: &Delivery) -> String {
     }
 }
 
-/// Reads a page. The batch's sums say beforehand where there is nobody to be found.
+/// Reads a page. If the totals show that the part is empty, Postgres is not queried.
 pub(in crate::console) async fn read(api: &Api, id: Uuid, look: &Look, tally: &Tally) -> Result<People, Problem> {
     let of = |part: Part| -> i64 { part.states().iter().map(|state| tally.of(*state)).sum() };
     let asked = look.part()?;
@@ -150,7 +149,7 @@ pub(in crate::console) async fn read(api: &Api, id: Uuid, look: &Look, tally: &T
     })
 }
 
-/// The rows of a page, as they are read, and whether there are more of them.
+/// The rows of a page in the order read, and whether more follow.
 async fn page(
     api: &Api,
     id: Uuid,
@@ -174,8 +173,7 @@ async fn page(
     Ok((found, has_more))
 }
 
-/// Where a page of a list by id begins; the list of a part that stands at the end of its batch is
-/// turned round.
+/// The cursor for a list ordered by id. It is reversed for a part that is listed from its end.
 fn by_id(part: Part, turn: Turn<(OffsetDateTime, Uuid)>) -> Turn<Uuid> {
     match (turn, part.is_last_first()) {
         (Turn::Start, false) => Turn::Start,
@@ -185,7 +183,7 @@ fn by_id(part: Part, turn: Turn<(OffsetDateTime, Uuid)>) -> Turn<Uuid> {
     }
 }
 
-/// The list's name: the words of its reasons, where it is for some only.
+/// The heading of the list: its reasons in words if it is filtered by reason.
 fn heading(part: Part, look: &Look) -> String {
     let reasons = look.reasons();
     let words = part.states().iter().flat_map(|state| {

@@ -1,5 +1,5 @@
-//! A batch's report for a spreadsheet: what was imported of each person, and what became of their
-//! mail. Corrected, it can be imported again.
+//! A batch's report as CSV: the imported data of each person and the outcome of their email. Once corrected, the
+//! file can be imported again.
 
 use super::mails;
 use crate::batches;
@@ -18,13 +18,13 @@ use std::io;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-/// Where the writing stands.
+/// Progress of the export.
 enum Place {
     Deliveries(Option<Uuid>),
     LeftOut(i64),
 }
 
-/// The report of everybody who was chosen.
+/// Exports all selected people.
 pub(in crate::console) async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
     let batch = batches::get(&api, id).await?;
     let fields = users::field_names(&api.db).await?;
@@ -50,7 +50,7 @@ pub(in crate::console) async fn show(State(api): State<Api>, Path(id): Path<Uuid
     Ok(csv(&name, header, Place::Deliveries(None), read))
 }
 
-/// The list of those who were left out.
+/// Exports the people who were left out.
 pub(in crate::console) async fn left_out(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
     batches::get(&api, id).await?;
     let header = ["email", "name", "Why left out"].map(str::to_owned).to_vec();

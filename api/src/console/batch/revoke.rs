@@ -1,4 +1,4 @@
-//! Ending the mailed passwords of a batch: a mail cannot be recalled, the password in it can.
+//! Revoking the mailed passwords of a batch. An email cannot be recalled, but the password in it can be revoked.
 
 use super::{address, seen};
 use crate::console::fields::Fields;
@@ -17,7 +17,6 @@ use shared::batch::BatchState;
 use shared::store::credentials;
 use uuid::Uuid;
 
-/// The page.
 #[derive(Template)]
 #[template(path = "console/batch_revoke.html")]
 struct RevokePage {
@@ -25,7 +24,7 @@ struct RevokePage {
     id: Uuid,
     unused: i64,
     used: i64,
-    /// How many people have chosen a password of their own since.
+    /// Number of people who have since chosen their own password.
     replaced: i64,
     /// Whether revoking stops the batch.
     is_sending: bool,
@@ -55,7 +54,7 @@ impl RevokePage {
         some(self.used, "used password", "used passwords")
     }
 
-    /// Whether revoking the used ones is all that there is to do.
+    /// Whether only used passwords are left to revoke.
     fn has_only_used(&self) -> bool {
         self.unused == 0 && self.used > 0 && !self.is_sending
     }
@@ -69,7 +68,7 @@ impl RevokePage {
     }
 }
 
-/// Asks once, with the figures of this moment.
+/// Asks for confirmation, with current figures.
 pub(in crate::console) async fn ask(
     State(api): State<Api>,
     administrator: Administrator,
@@ -87,7 +86,7 @@ pub(in crate::console) async fn ask(
     })
 }
 
-/// Ends them, and tells the exact figures.
+/// Revokes the passwords and reports the exact figures.
 pub(in crate::console) async fn revoke(
     State(api): State<Api>,
     administrator: Administrator,

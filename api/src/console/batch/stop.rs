@@ -1,8 +1,8 @@
-//! Stopping a batch for good, in two steps: the first press pauses it, so that the figures of the question hold until
-//! it is answered.
+//! Stopping a batch for good takes two steps. The first pauses it, so that the figures on the confirmation page stay
+//! correct until the administrator decides.
 //!
-//! The answer resumes only what this administrator's question paused. A batch that was paused before, or that another
-//! administrator or a program paused meanwhile, stays paused.
+//! Continuing resumes the batch only if this administrator's request paused it. A batch that was paused before, or
+//! that another administrator or an API client paused meanwhile, stays paused.
 
 use super::acts::press;
 use super::sums::Sums;
@@ -25,7 +25,7 @@ use shared::batch::BatchState;
 use shared::store::batches::Batch;
 use uuid::Uuid;
 
-/// The question.
+/// The confirmation page.
 #[derive(Template)]
 #[template(path = "console/batch_stop.html")]
 struct StopPage {
@@ -33,22 +33,22 @@ struct StopPage {
     id: Uuid,
     rest: i64,
     rest_shown: String,
-    /// Sent, or with the mail server.
+    /// Number of emails sent or with the mail server.
     gone: i64,
     gone_shown: String,
-    /// With the mail server.
+    /// Number of emails with the mail server.
     sending: i64,
     sending_shown: String,
-    /// What would be stopped, counted.
+    /// Number of emails that would be stopped.
     rest_mails: String,
     mails: String,
-    /// Whether this administrator's question paused it.
+    /// Whether this administrator's request paused the batch.
     is_asked: bool,
-    /// Who or what paused it.
+    /// Who or what paused the batch.
     reason: String,
 }
 
-/// The first press: pauses the batch and asks.
+/// First step: pauses the batch and asks for confirmation.
 pub(in crate::console) async fn ask(
     State(api): State<Api>,
     administrator: Administrator,
@@ -63,7 +63,7 @@ pub(in crate::console) async fn ask(
     })
 }
 
-/// Shows the question while the batch is paused. After that the batch's page shows what became of it.
+/// Shows the confirmation page while the batch is paused. Otherwise the batch's page shows the outcome.
 pub(in crate::console) async fn show(
     State(api): State<Api>,
     administrator: Administrator,
@@ -78,7 +78,7 @@ pub(in crate::console) async fn show(
         return Ok(redirect(&address(id)));
     }
     let is_asked = batch.stop_asked_by.is_some() && batch.stop_asked_by == administrator.actor.kind.id();
-    // Counted now: what others watch may be a second old, and of before the pause.
+    // Counted now: the shared count may be a second old and predate the pause.
     let seen = Seen::of(&api, batch, shared::store::batches::LeftOutCounts::new()).await?;
     let sums = Sums::of(&seen);
     if sums.rest() == 0 {
@@ -100,8 +100,8 @@ pub(in crate::console) async fn show(
     })
 }
 
-/// The second press: stops the batch for good. One that somebody has resumed meanwhile is paused and asked about
-/// again, because the figures of the question no longer hold.
+/// Second step: stops the batch for good. If it was resumed meanwhile, it is paused and confirmed again, because the
+/// figures on the page are outdated.
 pub(in crate::console) async fn stop(
     State(api): State<Api>,
     administrator: Administrator,
@@ -117,7 +117,7 @@ pub(in crate::console) async fn stop(
     Ok(redirect(&address(id)))
 }
 
-/// The other answer: the batch goes on, if this administrator's question paused it.
+/// Does not stop. The batch resumes if this administrator's request paused it.
 pub(in crate::console) async fn carry_on(
     State(api): State<Api>,
     administrator: Administrator,
@@ -139,7 +139,7 @@ fn is_over(batch: &Batch) -> bool {
     matches!(batch.state, BatchState::Stopped | BatchState::Finished) || batch.finished_at.is_some()
 }
 
-/// To the batch's page, which says why nothing is asked.
+/// Redirects to the batch's page with a note that nothing was left to stop.
 fn nothing_left(id: Uuid) -> Response {
     let note = "Nothing was left to stop: every email had been sent, or was with the mail server already.";
     redirect_noting(&address(id), note)

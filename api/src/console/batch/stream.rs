@@ -1,4 +1,4 @@
-//! A batch's page as it changes: its live part, written anew whenever the shared count finds news.
+//! Live updates of a batch's page: its live part is rendered again whenever the shared count changes.
 
 use super::live::{Carried, Live, LivePart};
 use super::part::Look;
@@ -16,9 +16,9 @@ use futures_util::stream;
 use shared::batch::BatchState;
 use uuid::Uuid;
 
-/// Streams it. A batch that has moved on from where it stood when the page was written is told as
-/// that: the whole page is another then. When the session ends the stream ends, and the page, which
-/// then asks for itself, shows the sign-in.
+/// Streams the live part. If the batch's state differs from the one the page was rendered with, the stream sends a
+/// `turn` event, because the whole page must be loaded again. The stream ends with the session; the page then reloads
+/// and shows the sign-in form.
 pub(in crate::console) async fn show(
     State(api): State<Api>,
     administrator: Administrator,

@@ -1,4 +1,4 @@
-//! A batch's figures as an administrator reads them: few, and they add up.
+//! A batch's figures as the console shows them: few, and they add up.
 
 use super::part::Part;
 use crate::console::words::{counted, lasting};
@@ -9,67 +9,62 @@ use shared::delivery::DeliveryState;
 use shared::store::tally::Tally;
 use std::time::Duration;
 
-/// Below this, a rate says nothing yet.
+/// Minimum time measured before a rate is shown.
 const RATE_AFTER: Duration = Duration::from_secs(5);
 
-/// A figure of the ledger. It leads to those it counts.
+/// A figure of the ledger, linked to the people it counts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(in crate::console) struct Figure {
-    /// What it counts.
+    /// What is counted.
     pub(in crate::console) word: &'static str,
-    /// How many.
     pub(in crate::console) count: i64,
-    /// The part of the list that shows them; none for those left out, who have a page of their own.
+    /// The part of the list that shows them; `None` for people left out, who have their own page.
     pub(in crate::console) part: Option<Part>,
 }
 
 impl Figure {
-    /// As shown.
     pub(in crate::console) fn shown(&self) -> String {
         counted(self.count)
     }
 
-    /// Its part's word in an address.
+    /// The part's query value.
     pub(in crate::console) fn show(&self) -> &'static str {
         self.part.map_or("", Part::as_str)
     }
 }
 
-/// Deliveries that stand at the same words.
+/// Deliveries with the same status words.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(in crate::console) struct Group {
-    /// The words.
     pub(in crate::console) status: Status,
-    /// How many.
     pub(in crate::console) count: i64,
-    /// Their part of the list,
+    /// The part of the list that contains them.
     pub(in crate::console) part: Part,
-    /// and for which reasons of it they stand there.
+    /// Their reasons within that part.
     pub(in crate::console) reasons: Vec<String>,
 }
 
 impl Group {
-    /// How many, as shown.
     pub(in crate::console) fn shown(&self) -> String {
         counted(self.count)
     }
 
-    /// Its reasons in an address.
+    /// The reasons as a query value.
     pub(in crate::console) fn why(&self) -> String {
         self.reasons.join(",")
     }
 
-    /// Whether sending again is a step towards mending it.
+    /// Whether sending again helps.
     pub(in crate::console) fn can_be_sent_again(&self) -> bool {
         self.status.next != NextStep::Nothing
     }
 
-    /// Whether something else comes before that.
+    /// Whether another step must come before sending again.
     pub(in crate::console) fn needs_more(&self) -> bool {
         self.status.next != NextStep::SendAgain
     }
 
-    /// What has to be done with each person first, and what it is called.
+    /// Label of the step that each person needs first.
     pub(in crate::console) fn first(&self) -> Option<&'static str> {
         match (self.status.next, self.count) {
             (NextStep::CorrectAddress, 1) => Some("Correct the address"),
@@ -86,22 +81,22 @@ impl Group {
 pub(in crate::console) struct Sums {
     pub(in crate::console) chosen: i64,
     pub(in crate::console) left_out: i64,
-    /// Mails that are owed.
+    /// Total number of deliveries.
     pub(in crate::console) owed: i64,
     pub(in crate::console) waiting: i64,
     pub(in crate::console) sending: i64,
     pub(in crate::console) trying: i64,
     pub(in crate::console) sent: i64,
     pub(in crate::console) failed: i64,
-    /// Not sent, because the address is blocked.
+    /// Not sent because the address is blocked.
     pub(in crate::console) blocked: i64,
     pub(in crate::console) stopped: i64,
-    /// Beside the others: who may have it twice.
+    /// Possibly sent twice. These are also counted in the other figures.
     pub(in crate::console) twice: i64,
 }
 
 impl Sums {
-    /// Of a batch as it was counted.
+    /// Sums up a count.
     pub(in crate::console) fn of(seen: &Seen) -> Self {
         let counts = seen.view.counts;
         Self {
@@ -119,13 +114,13 @@ impl Sums {
         }
     }
 
-    /// What has not been taken by the relay and may still be.
+    /// Emails that the relay has not accepted and may still accept.
     pub(in crate::console) const fn rest(&self) -> i64 {
         self.waiting + self.trying
     }
 
-    /// The ledger: the first figure is the sum of all others. What is nought is left out where it
-    /// cannot become anything else, so that a batch that went well shows three figures.
+    /// The ledger. The first figure is the sum of all others. Zeros that can no longer change are left out, so a batch
+    /// without problems shows three figures.
     pub(in crate::console) fn figures(&self, state: BatchState, is_over: bool) -> Vec<Figure> {
         let is_moving = matches!(state, BatchState::Running | BatchState::Paused) && !is_over;
         let figure = |word, count, part: Part| Figure {
@@ -160,14 +155,14 @@ impl Sums {
         .collect()
     }
 
-    /// The share of the owed mails that have come to an end, in whole per cent; 100 only at the end.
+    /// Whole percentage of deliveries that have ended; 100 only once all have.
     pub(in crate::console) const fn done_percent(&self) -> i64 {
         let done = self.sent + self.failed + self.blocked + self.stopped;
         if self.owed == 0 { 100 } else { done * 100 / self.owed }
     }
 }
 
-/// What went wrong, the most frequent first.
+/// Problems, the most frequent first.
 pub(in crate::console) fn troubles(tally: &Tally, batch: BatchState) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     for alike in &tally.alike {
@@ -203,8 +198,8 @@ pub(in crate::console) fn troubles(tally: &Tally, batch: BatchState) -> Vec<Grou
     groups
 }
 
-/// How fast it goes and how long it still takes, where that can be said honestly: from what was sent
-/// in the last minute, not from a wish.
+/// Rate and remaining time, based on what was sent in the last minute. `None` while the measurement is too short or
+/// nothing is left.
 pub(in crate::console) fn pace(sums: &Sums, tally: &Tally) -> Option<String> {
     if tally.lately < RATE_AFTER {
         return None;
@@ -281,7 +276,7 @@ mod tests {
                 for sums in [sums(0, 1_184), sums(592, 612), sums(0, 0)] {
                     let figures = sums.figures(state, is_over);
                     let all: i64 = figures.iter().skip(1).map(|figure| figure.count).sum();
-                    // In its hold a batch has sent nothing, so there that figure is not shown.
+                    // During the hold nothing has been sent, so that figure is not shown.
                     if state != BatchState::Held || sums.sent == 0 {
                         assert_eq!(
                             figures.first().map(|figure| figure.count),
@@ -336,7 +331,7 @@ mod tests {
             paced(10, 50, 10).as_deref(),
             Some("300 a minute, less than a minute left")
         );
-        // Those that are tried again have their own times.
+        // Retries have their own times.
         assert_eq!(paced(0, 50, 60), None);
     }
 

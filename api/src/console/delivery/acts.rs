@@ -1,4 +1,4 @@
-//! What can be done with one mail.
+//! Actions on one email.
 
 use crate::batches;
 use crate::blocked::unblock_those;
@@ -23,7 +23,7 @@ use shared::store::{begin, commit, deliveries as rows};
 use shared::trace::TraceContext;
 use uuid::Uuid;
 
-/// What somebody wishes of a mail.
+/// An action on an email that has not ended.
 #[derive(Clone, Copy)]
 enum Wish {
     Hurry,
@@ -39,7 +39,7 @@ pub(in crate::console) async fn hurry(
     fulfil(&api, &administrator, id, Wish::Hurry).await
 }
 
-/// Ends it before it is sent.
+/// Cancels it before it is sent.
 pub(in crate::console) async fn withdraw(
     State(api): State<Api>,
     administrator: Administrator,
@@ -48,7 +48,7 @@ pub(in crate::console) async fn withdraw(
     fulfil(&api, &administrator, id, Wish::Withdraw).await
 }
 
-/// A wish that comes too late changes nothing, and the page shows what came first.
+/// Performs an action. If it comes too late, nothing changes and the page shows the current state.
 async fn fulfil(api: &Api, administrator: &Administrator, id: Uuid, wish: Wish) -> Result<Response, Problem> {
     deliveries::get(api, id).await?;
     let (db, actor) = (api.db.clone(), administrator.actor.clone());
@@ -74,9 +74,9 @@ async fn fulfil(api: &Api, administrator: &Administrator, id: Uuid, wish: Wish) 
     Ok(redirect(&format!("/console/deliveries/{id}")))
 }
 
-/// Sends the same letter to the same person again, at once: somebody is waiting for it, it is one
-/// mail, and what it could do wrong, a hold would only delay. A second press lands on the first
-/// one's mail.
+/// Sends the same system email to the same person again, without a hold: someone is waiting for it, and a hold would
+/// delay more than it could prevent in a single email. A repeated submission leads to the email that the first one
+/// created.
 pub(in crate::console) async fn send_again(
     State(api): State<Api>,
     administrator: Administrator,

@@ -1,8 +1,7 @@
-//! A mail's letter by itself, for the frame on its page.
+//! Content of an email, for the frame on its page.
 //!
-//! What was sent is not kept: it would hold passwords and people's data a second time. It is written
-//! anew from the version of its batch, with what is known of the person now and a mask in the place
-//! of the password.
+//! Rendered emails are not stored, because that would keep passwords and personal data a second time. The content is
+//! rendered from the template version of its batch and the person's current data, with the password masked.
 
 use crate::console::letter::document;
 use crate::problem::Problem;
@@ -14,7 +13,7 @@ use axum::extract::State;
 use axum::response::Response;
 use uuid::Uuid;
 
-/// Writes it.
+/// Renders it.
 pub(in crate::console) async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
     let delivery = deliveries::get(&api, id).await?;
     let user = delivery.user.ok_or_else(|| Problem::not_found("person any more"))?;

@@ -1,7 +1,6 @@
-//! A mail's story as a list of events, the newest first.
+//! The history of an email as a list of events, newest first.
 //!
-//! The relay's words stand there as it said them. They were written by a stranger and are shown as
-//! text; they are what a mail team asks for.
+//! Replies of the relay are shown verbatim, as plain text because they are untrusted. A mail team asks for them.
 
 use crate::console::batch::live::reason;
 use crate::console::words::{Moment, asker, exact, lasting, moment};
@@ -12,23 +11,22 @@ use shared::store::batches::Batch;
 use shared::store::deliveries::Delivery;
 use time::OffsetDateTime;
 
-/// A hold shorter than this is the way from the click to the first mail.
+/// Shorter holds are not shown as events.
 const HOLD_LEAST_SECONDS: i64 = 1;
 
-/// One event.
+/// An event.
 #[derive(Clone, Debug)]
 pub(super) struct Event {
-    /// The tone of its mark.
+    /// Tone of its marker.
     pub(super) tone: &'static str,
     /// What happened.
     pub(super) what: String,
-    /// When,
     pub(super) at: Moment,
-    /// to the second where minutes say too little.
+    /// Whether the time is shown to the second.
     pub(super) is_exact: bool,
-    /// The relay's words.
+    /// The relay's reply.
     pub(super) reply: Option<String>,
-    /// How far the conversation came, how long it took, and which worker had it.
+    /// How far the SMTP conversation came, how long it took, and which worker handled it.
     pub(super) facts: Vec<String>,
 }
 
@@ -45,7 +43,7 @@ impl Event {
     }
 }
 
-/// The story of a mail.
+/// The history of an email.
 pub(super) fn of(delivery: &Delivery, batch: &Batch, attempts: &[Attempt]) -> Vec<Event> {
     let mut events = vec![Event::new(
         "",
@@ -66,7 +64,7 @@ pub(super) fn of(delivery: &Delivery, batch: &Batch, attempts: &[Attempt]) -> Ve
     events
 }
 
-/// The start of its batch, when that was not at once.
+/// The start of its batch, if it was held.
 fn start(delivery: &Delivery, batch: &Batch) -> Option<Event> {
     let held = (batch.start_at - batch.created_at).whole_seconds();
     let has_ended_before = delivery.state.has_ended() && delivery.moved_at < batch.start_at;
@@ -135,7 +133,7 @@ fn told(attempt: &Attempt, delivery: &Delivery) -> Event {
     }
 }
 
-/// The relay's words as it said them: the code stands before them on the line.
+/// The relay's reply verbatim, with its code in front as in SMTP.
 fn words(attempt: &Attempt) -> Option<String> {
     let said = attempt.reply.clone().unwrap_or_default();
     let line = match attempt.code {
@@ -145,7 +143,7 @@ fn words(attempt: &Attempt) -> Option<String> {
     Some(line.trim().to_owned()).filter(|line| !line.is_empty())
 }
 
-/// How far a conversation with the relay came, in words.
+/// The phase that the SMTP conversation reached, in words.
 fn stage(phase: &str) -> &str {
     match phase {
         "connect" => "while connecting",
