@@ -1,20 +1,19 @@
-//! Manage > System Emails: the letters people get, changed without fear.
+//! Manage > System Emails: listing, editing and restoring the texts that users receive.
 //!
-//! Nothing typed is ever lost: whatever an answer has to say (a fault, a conflict, fields that are
-//! gone, a session that ended), it carries the text along. Nothing saved is ever lost either: each
-//! Submit makes a version, and going back to an old one makes another.
+//! No typed text is lost: every response (an error, a conflict, removed fields, an expired session) carries it along.
+//! No saved text is lost either: each Submit creates a version, and restoring an old one creates another.
 //!
 //! | file | page |
 //! |---|---|
 //! | here | the list |
 //! | `editor.rs` | the editor and its Submit |
-//! | `form.rs` | what is typed in it, and what is wrong with that |
-//! | `review.rs` | what is asked before saving: fields that come or go, somebody else's change |
-//! | `preview.rs` | the mail as somebody would see it, in the editor's frame |
-//! | `trial.rs` | a test to oneself |
-//! | `history.rs` | the versions: seen, and compared |
-//! | `restore.rs` | going back to one, or to the original |
-//! | `difference.rs` | what differs between two texts |
+//! | `form.rs` | the editor's form and its validation errors |
+//! | `review.rs` | confirmation before saving: fields added or removed, a change by another administrator |
+//! | `preview.rs` | the rendered email, in the editor's frame |
+//! | `trial.rs` | sending a test |
+//! | `history.rs` | listing, viewing and comparing versions |
+//! | `restore.rs` | restoring a version or the original |
+//! | `difference.rs` | the differences between two texts |
 
 mod difference;
 mod editor;
@@ -63,7 +62,6 @@ pub(super) fn routes() -> Router<Api> {
         )
 }
 
-/// The list.
 #[derive(Page)]
 #[template(path = "console/system_emails.html")]
 struct ListPage {
@@ -71,7 +69,7 @@ struct ListPage {
     letters: Vec<Line>,
 }
 
-/// One system email in the list.
+/// A system email in the list.
 struct Line {
     letter: Letter,
     used_for: &'static str,
@@ -80,7 +78,7 @@ struct Line {
     is_changed: bool,
 }
 
-/// Which system email a page is about.
+/// The system email that a page is about.
 #[derive(Clone, Copy, Debug)]
 struct Letter {
     key: &'static str,
@@ -96,7 +94,7 @@ impl From<SystemEmailKind> for Letter {
     }
 }
 
-/// Who saved a version, and when.
+/// Author and time of a version.
 #[derive(Clone, Debug)]
 struct Saved {
     version: i32,
@@ -114,13 +112,13 @@ impl From<&Version> for Saved {
     }
 }
 
-/// A merge field as the pages show it.
+/// A merge field as shown on pages.
 #[derive(Clone, Debug, Eq, PartialEq)]
 struct FieldLine {
-    /// With its braces, to be copied.
+    /// With its braces, ready to copy.
     code: String,
     meaning: &'static str,
-    /// Whether there are people who have no value for it.
+    /// Whether some users have no value for it.
     is_sometimes_empty: bool,
 }
 
@@ -137,7 +135,7 @@ impl From<&Field> for FieldLine {
     }
 }
 
-/// Lists them.
+/// Lists the system emails.
 async fn list(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
     let mut letters = Vec::with_capacity(SystemEmailKind::ALL.len());
     for kind in SystemEmailKind::ALL {
@@ -163,7 +161,7 @@ fn used_for(kind: SystemEmailKind) -> &'static str {
     }
 }
 
-/// What the letter must and must not have.
+/// Rule about the fields that the system email must or must not contain.
 fn rule(kind: SystemEmailKind) -> &'static str {
     match kind {
         SystemEmailKind::Invite => {
@@ -182,7 +180,7 @@ fn text_of(version: &Version) -> Template {
     }
 }
 
-/// The address of an editor that offers the way back to where somebody came from.
+/// Address of an editor, with an optional link back to the page before it.
 fn editor_address(kind: SystemEmailKind, way_back: Option<&str>) -> String {
     let path = format!("/console/system-emails/{}", kind.as_str());
     let Some(to) = way_back else { return path };

@@ -1,23 +1,22 @@
-//! What differs between two texts: line by line, and word by word within a line that changed.
+//! Differences between two texts: by line, and by word within changed lines.
 //!
-//! A paragraph of a letter is one long line, so a comparison by lines alone would say of a
-//! mended typing error that the whole paragraph is another.
+//! A paragraph is one long line, so comparing lines alone would mark a whole paragraph for one corrected typing error.
 
 use shared::system_email::Template;
 use similar::{Algorithm, DiffOp, capture_diff_slices};
 use std::ops::Range;
 
-/// Two letters side by side.
+/// Two versions of a text side by side.
 #[derive(Debug)]
 pub(super) struct Comparison {
-    /// The subjects: one row.
+    /// Rows of the subject; there is one.
     pub(super) subject: Vec<Row>,
-    /// The bodies.
+    /// Rows of the body.
     pub(super) body: Vec<Row>,
 }
 
 impl Comparison {
-    /// The left letter and what became of it on the right.
+    /// Compares an old text (left) with a new one (right).
     pub(super) fn between(left: &Template, right: &Template) -> Self {
         Self {
             subject: rows(&left.subject, &right.subject),
@@ -31,32 +30,30 @@ impl Comparison {
     }
 }
 
-/// A line on the left, on the right, or on both sides.
+/// A row: a line on the left, on the right, or on both sides.
 #[derive(Debug, Default)]
 pub(super) struct Row {
-    /// As it was.
+    /// The old line.
     pub(super) left: Option<Side>,
-    /// As it is.
+    /// The new line.
     pub(super) right: Option<Side>,
-    /// Whether both sides are equal.
     pub(super) is_same: bool,
 }
 
 /// A line of one text.
 #[derive(Debug)]
 pub(super) struct Side {
-    /// Counted from 1.
+    /// Line number, counted from 1.
     pub(super) number: usize,
-    /// The line, in pieces.
+    /// The line in pieces.
     pub(super) pieces: Vec<Piece>,
 }
 
-/// A part of a line.
+/// A piece of a line.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Piece {
-    /// What it says.
     pub(super) text: String,
-    /// Whether the other side has something else here.
+    /// Whether it differs from the other side.
     pub(super) is_other: bool,
 }
 
@@ -75,15 +72,15 @@ fn rows(left: &str, right: &str) -> Vec<Row> {
     rows
 }
 
-/// Lines that are equal, or those of one text in the place of those of the other.
+/// A range of equal lines, or lines of one text that replace those of the other.
 struct Part {
     old: Range<usize>,
     new: Range<usize>,
     is_same: bool,
 }
 
-/// The parts in order. An empty line between two changed paragraphs belongs to the change: it is
-/// like any other empty line, and to hold on to it would pair paragraphs that are no pair.
+/// Splits both texts into parts, in order. An empty line between two changed paragraphs belongs to the change: all
+/// empty lines are equal, so treating it as unchanged could pair unrelated paragraphs.
 fn parts(left: &[&str], right: &[&str]) -> Vec<Part> {
     let ops = capture_diff_slices(Algorithm::Myers, left, right);
     let mut parts: Vec<Part> = Vec::with_capacity(ops.len());
@@ -127,8 +124,8 @@ fn row(left: Option<(usize, String)>, right: Option<(usize, String)>, is_same: b
     }
 }
 
-/// Marks the words that differ. Two lines with little in common are not taken apart: a mark on
-/// every other word says less than none.
+/// Marks the words that differ. Lines with little in common are not split, because marks on every other word are harder
+/// to read than none.
 fn words(left: &str, right: &str) -> (Vec<Piece>, Vec<Piece>) {
     let (old, new) = (tokens(left), tokens(right));
     let ops = capture_diff_slices(Algorithm::Myers, &old, &new);
@@ -157,7 +154,7 @@ fn push(pieces: &mut Vec<Piece>, words: Option<&[&str]>, is_other: bool) {
     }
 }
 
-/// Words, and what stands between them.
+/// Splits a line into words and the text between them.
 fn tokens(line: &str) -> Vec<&str> {
     let mut tokens = Vec::new();
     let mut rest = line;
@@ -179,7 +176,7 @@ fn tokens(line: &str) -> Vec<&str> {
 mod tests {
     use super::*;
 
-    /// `=` the same, `~` changed, `-` only left, `+` only right; what differs is in brackets.
+    /// `=` equal, `~` changed, `-` only left, `+` only right; differences are in brackets.
     fn shown(left: &str, right: &str) -> Vec<String> {
         let side = |side: &Option<Side>| {
             let pieces = side.iter().flat_map(|side| &side.pieces);

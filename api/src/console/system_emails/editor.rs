@@ -17,16 +17,16 @@ use serde::Deserialize;
 use shared::store::system_emails::Version;
 use shared::system_email::{CustomFields, SystemEmailKind, Template};
 
-/// How one comes here.
+/// Query of the editor.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Way {
-    /// Where to go back to.
+    /// Address to return to.
     #[serde(rename = "return")]
     back: Option<String>,
 }
 
-/// Shows the text in use.
+/// Shows the current text.
 pub(super) async fn show(
     State(api): State<Api>,
     administrator: Administrator,
@@ -44,12 +44,12 @@ pub(super) async fn show(
     Answer::plain(typed).page(&api, &administrator, kind).await
 }
 
-/// Where a form went that can only be sent from the editor.
+/// Redirects to the editor when the address of one of its forms is opened directly.
 pub(super) async fn again(Path(kind): KindPath) -> Response {
     redirect(&editor_address(kind, None))
 }
 
-/// Saves what was typed, or says why not.
+/// Saves the typed text or shows why it was not saved.
 pub(super) async fn submit(
     State(api): State<Api>,
     administrator: Administrator,
@@ -63,7 +63,7 @@ pub(super) async fn submit(
     let now = current(&api, kind).await?;
     if typed.is(&now) {
         if now.version == typed.based_on + 1 && now.created_by == administrator.name {
-            // The same form, sent once more.
+            // The same form was submitted twice.
             return Ok(say_saved(kind, &typed, now.version));
         }
         typed.based_on = now.version;
@@ -99,7 +99,7 @@ fn say_saved(kind: SystemEmailKind, typed: &Typed, version: i32) -> Response {
     redirect_saying(&editor_address(kind, typed.way_back.as_deref()), &said)
 }
 
-/// Saves a text over the version it is based on; nothing when there is another one by now.
+/// Saves a text if the version it is based on is still the current one; otherwise returns `None`.
 pub(super) async fn save(
     api: &Api,
     administrator: &Administrator,

@@ -1,4 +1,4 @@
-//! The form of the editor: what is typed in it, what is wrong with that, and the page around it.
+//! The editor's form: its fields, validation errors and page.
 
 use super::super::fields::Fields;
 use super::super::frame::{Frame, Place};
@@ -16,7 +16,7 @@ use shared::store::system_emails::Version;
 use shared::system_email::{CustomFields, Field, Part, SystemEmailKind, Template, TemplateFault};
 use uuid::Uuid;
 
-/// Faults that are of the whole subject or body, and not at a place in it.
+/// Errors that concern the whole subject or body, not a position in it.
 const PLACELESS: [&str; 6] = [
     "subject_missing",
     "subject_too_long",
@@ -26,7 +26,6 @@ const PLACELESS: [&str; 6] = [
     "password_missing",
 ];
 
-/// The page.
 #[derive(Page)]
 #[template(path = "console/system_email.html")]
 struct EditorPage {
@@ -37,31 +36,31 @@ struct EditorPage {
     fields: Vec<FieldLine>,
     rule: &'static str,
     faults: Faults,
-    /// Whether what stands in the fields is not what is saved.
+    /// Whether the text in the fields differs from the saved text.
     is_unsaved: bool,
-    /// Whether what is saved is not the text that Beckon comes with.
+    /// Whether the saved text differs from the original.
     is_changed: bool,
-    /// Makes the test that is sent from here one test.
+    /// Idempotency key for sending a test.
     token: Uuid,
 }
 
-/// What somebody has in the editor. Every page between two editors carries all of it.
+/// State of the editor. Every page between two editor pages carries all of it.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Typed {
     pub(super) subject: String,
     pub(super) body: String,
-    /// The version they began with.
+    /// The version the editing started from.
     pub(super) based_on: i32,
-    /// Where they came from, if they are to go back there.
+    /// Address to return to, if any.
     pub(super) way_back: Option<String>,
-    /// Where a test goes.
+    /// Address for a test.
     pub(super) to: String,
-    /// Whose values the preview has.
+    /// Email address of the user whose values the preview shows.
     pub(super) person: String,
 }
 
 impl Typed {
-    /// What a form brought.
+    /// Reads a submitted form.
     pub(super) fn read(fields: &Fields) -> Self {
         let Template { subject, body } = tidied(fields.text("subject"), fields.text("body"));
         Self {
@@ -74,7 +73,7 @@ impl Typed {
         }
     }
 
-    /// The text as it is saved.
+    /// The text as it would be saved.
     pub(super) fn draft(&self) -> Template {
         Template {
             subject: self.subject.clone(),
@@ -82,13 +81,13 @@ impl Typed {
         }
     }
 
-    /// Whether this version says the same.
+    /// Whether the text equals this version.
     pub(super) fn is(&self, version: &Version) -> bool {
         self.subject == version.subject && self.body == version.body
     }
 }
 
-/// What is wrong, each beside its field.
+/// Validation errors by field.
 #[derive(Debug, Default)]
 pub(super) struct Faults {
     subject: Vec<FaultLine>,
@@ -97,7 +96,7 @@ pub(super) struct Faults {
 }
 
 impl Faults {
-    /// Of a text.
+    /// Errors in the subject and the body.
     pub(super) fn of_text(faults: Vec<TemplateFault>) -> Self {
         let (subject, body): (Vec<_>, Vec<_>) = faults.into_iter().partition(|fault| fault.part == Part::Subject);
         Self {
@@ -107,7 +106,7 @@ impl Faults {
         }
     }
 
-    /// Of the address that a test would go to.
+    /// An error in the address for a test.
     pub(super) fn of_address(fault: String) -> Self {
         Self {
             to: Some(fault),
@@ -115,7 +114,7 @@ impl Faults {
         }
     }
 
-    /// Those of a text, in order.
+    /// The errors in the text, in order.
     pub(super) fn lines(self) -> Vec<FaultLine> {
         self.subject.into_iter().chain(self.body).collect()
     }
@@ -125,10 +124,10 @@ impl Faults {
     }
 }
 
-/// One fault in a text.
+/// An error in the text.
 #[derive(Debug)]
 pub(super) struct FaultLine {
-    /// For the script, which puts the cursor there.
+    /// Position, to which the script moves the cursor.
     pub(super) line: usize,
     pub(super) column: usize,
     /// What to do, and where.
@@ -147,12 +146,12 @@ impl From<TemplateFault> for FaultLine {
     }
 }
 
-/// A way within the console, if this is one.
+/// The address, if it is inside the console.
 pub(super) fn inside(to: &str) -> Option<String> {
     is_inside(to).then(|| to.to_owned())
 }
 
-/// The editor with what was typed, and what there is to say about it.
+/// The editor page with the typed text, errors and a flash message.
 pub(super) struct Answer {
     typed: Typed,
     faults: Faults,
@@ -160,7 +159,7 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// With nothing to say.
+    /// Without errors or message.
     pub(super) fn plain(typed: Typed) -> Self {
         Self {
             typed,
@@ -169,18 +168,18 @@ impl Answer {
         }
     }
 
-    /// With faults.
+    /// Adds errors.
     pub(super) fn with(mut self, faults: Faults) -> Self {
         self.faults = faults;
         self
     }
 
-    /// With a note: nothing was done, and why.
+    /// Adds a note that explains why nothing was done.
     pub(super) fn noting(self, text: impl Into<String>) -> Self {
         self.told(false, text.into())
     }
 
-    /// With what was done.
+    /// Adds a message that reports what was done.
     pub(super) fn saying(self, text: impl Into<String>) -> Self {
         self.told(true, text.into())
     }
@@ -190,7 +189,7 @@ impl Answer {
         self
     }
 
-    /// As a page.
+    /// Renders the page.
     pub(super) async fn page(
         self,
         api: &Api,

@@ -1,4 +1,4 @@
-//! The versions of a system email: listed, seen, and compared.
+//! Versions of a system email: listing, viewing and comparing them.
 
 use super::super::frame::{Frame, Place};
 use super::super::respond::page;
@@ -18,10 +18,9 @@ use serde::Deserialize;
 use shared::store::system_emails::{self, BATCHES_COUNTED, Entry, Version};
 use shared::system_email::SystemEmailKind;
 
-/// Versions on a page.
+/// Versions per page.
 const PAGE: i64 = 50;
 
-/// The list of versions.
 #[derive(Page)]
 #[template(path = "console/system_email_history.html")]
 struct HistoryPage {
@@ -60,7 +59,7 @@ impl From<Entry> for Line {
     }
 }
 
-/// Which page of the list.
+/// Cursor of the list.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Before {
@@ -68,7 +67,7 @@ pub(super) struct Before {
     before: Option<i32>,
 }
 
-/// Lists the versions, the newest first.
+/// Lists the versions, newest first.
 pub(super) async fn list(
     State(api): State<Api>,
     administrator: Administrator,
@@ -83,7 +82,7 @@ pub(super) async fn list(
     }
     let path = format!("/console/system-emails/{}/history", kind.as_str());
     let first = found.first().map_or(in_use, |entry| entry.version);
-    // Versions are numbered without gaps.
+    // Version numbers have no gaps.
     let number = i64::from(in_use - first) / PAGE + 1;
     let previous = match i64::from(first) + PAGE + 1 {
         _ if first >= in_use => String::new(),
@@ -109,15 +108,15 @@ pub(super) async fn list(
     })
 }
 
-/// One version in a path: `{key}` and `{version}`.
+/// A version in the path: `{key}` and `{version}`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct VersionPath {
     pub(super) kind: SystemEmailKind,
-    /// Nothing for the text that Beckon comes with.
+    /// `None` for the original text.
     pub(super) version: Option<i32>,
 }
 
-/// In the place of a number: the text that Beckon comes with.
+/// Takes the place of a version number in a path: the original text.
 pub(super) const ORIGINAL: &str = "original";
 
 impl<S: Send + Sync> FromRequestParts<S> for VersionPath {
@@ -139,14 +138,13 @@ impl<S: Send + Sync> FromRequestParts<S> for VersionPath {
     }
 }
 
-/// The version of this number, or 404.
+/// The version with this number, or 404.
 pub(super) async fn get(api: &Api, kind: SystemEmailKind, version: i32) -> Result<Version, Problem> {
     system_emails::find(&api.db, kind, version)
         .await?
         .ok_or_else(|| Problem::not_found("version"))
 }
 
-/// One version.
 #[derive(Page)]
 #[template(path = "console/system_email_version.html")]
 struct VersionPage {
@@ -158,7 +156,7 @@ struct VersionPage {
     in_use: i32,
 }
 
-/// Shows a version as it was.
+/// Shows a version.
 pub(super) async fn show(
     State(api): State<Api>,
     administrator: Administrator,
@@ -176,7 +174,7 @@ pub(super) async fn show(
     })
 }
 
-/// Two versions side by side.
+/// The page that compares two versions.
 #[derive(Page)]
 #[template(path = "console/system_email_compare.html")]
 struct ComparePage {
@@ -188,7 +186,7 @@ struct ComparePage {
     comparison: Comparison,
 }
 
-/// Which two; the one in use where nothing is said.
+/// The two versions; the current one by default.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Pair {

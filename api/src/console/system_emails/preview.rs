@@ -1,10 +1,9 @@
-//! The mail as somebody would see it, in the editor's frame.
+//! The preview of an email, in the editor's frame.
 //!
-//! The frame is sandboxed and the document has a policy of its own: a letter may have the styles
-//! of a mail, and nothing in it can run, load, or reach the page around it. The form of the editor
-//! is sent into the frame by a button, so it works without a script; the script presses the button
-//! when somebody stops typing. What is wrong with a text is a page in the frame with status 200:
-//! somebody who is in the middle of a word has made no mistake.
+//! The frame is sandboxed and the document has its own content security policy: an email may have inline styles, but
+//! nothing in it can run, load, or affect the page around it. A button submits the editor's form into the frame, so it
+//! works without JavaScript; the script clicks the button when the administrator stops typing. Errors in the text are
+//! shown in the frame with status 200, because an administrator in the middle of a word has made no mistake.
 
 use super::super::assets;
 use super::super::fields::Fields;
@@ -34,27 +33,26 @@ struct PreviewDocument {
     content: Content,
 }
 
-/// What it shows.
 enum Content {
-    /// The mail.
+    /// The rendered email.
     Mail {
         mail: Box<PreviewView>,
         is_text: bool,
         notes: Vec<String>,
     },
-    /// Why there is none.
+    /// Errors in the text.
     Faults(Vec<FaultLine>),
-    /// How to see one.
+    /// A hint to click the preview button.
     Later,
 }
 
-/// Which saved text to show.
+/// The saved text to show.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Wish {
-    /// A version other than the one in use.
+    /// A version other than the current one.
     version: Option<i32>,
-    /// Whether there is something else in the editor, which only its form can bring.
+    /// Whether the editor contains unsaved text, which only its form can submit.
     typed: Option<bool>,
 }
 
@@ -73,14 +71,14 @@ pub(super) async fn saved(
             .ok_or_else(|| Problem::not_found("version"))?,
         None => current(&api, kind).await?,
     };
-    // As the worker does: a column that has gone since is an empty value.
+    // As in the worker, a merge field that no longer exists is empty.
     match text_of(&version).compile(kind, CustomFields::Any) {
         Ok(compiled) => mail(&api, &compiled, "", false).await,
         Err(faults) => document(Content::Faults(Faults::of_text(faults).lines())),
     }
 }
 
-/// Shows what is typed.
+/// Shows the text in the editor.
 pub(super) async fn typed(State(api): State<Api>, Path(kind): KindPath, fields: Fields) -> Result<Response, Problem> {
     let typed = Typed::read(&fields);
     let custom = custom_fields(&api).await?;
@@ -122,8 +120,7 @@ async fn mail(api: &Api, compiled: &Compiled, person: &str, is_text: bool) -> Re
     })
 }
 
-/// The user whose address this is, else the first that a search for it finds; the first of all
-/// when nothing is asked for.
+/// The user with this address, otherwise the first match of a search. Without a search text, the first of all users.
 async fn whose(api: &Api, person: &str) -> Result<Option<User>, Problem> {
     if let Ok(address) = EmailAddress::parse(person)
         && let Some(user) = users::find_by_key(&api.db, &address.key()).await?

@@ -1,7 +1,6 @@
-//! Going back: to an earlier version, or to the text that Beckon comes with.
+//! Restoring an earlier version or the original text.
 //!
-//! Nothing is undone by it. The old text is saved once more, as the newest version, in the same
-//! way as one that was typed.
+//! Restoring does not undo anything: the old text is saved as the newest version, like a typed one.
 
 use super::super::fields::Fields;
 use super::super::frame::{Frame, Place};
@@ -23,7 +22,7 @@ use axum::response::Response;
 use shared::store::system_emails::Version;
 use shared::system_email::{CustomFields, Template};
 
-/// Asks whether to go back.
+/// The confirmation page.
 #[derive(Page)]
 #[template(path = "console/system_email_restore.html")]
 struct RestorePage {
@@ -31,16 +30,16 @@ struct RestorePage {
     letter: Letter,
     /// "version 3" or "the original text".
     what: String,
-    /// Where the form goes.
+    /// Address that the form is submitted to.
     to: String,
     now: Saved,
     comparison: Comparison,
     changes: Changes,
-    /// Whether somebody saved another version since the question was asked.
+    /// Whether another version was saved while the page was open.
     is_late: bool,
 }
 
-/// An old text.
+/// The text to restore.
 struct Old {
     path: VersionPath,
     text: Template,
@@ -72,7 +71,7 @@ impl Old {
     }
 }
 
-/// Asks whether to go back.
+/// Asks for confirmation.
 pub(super) async fn ask(
     State(api): State<Api>,
     administrator: Administrator,
@@ -83,7 +82,7 @@ pub(super) async fn ask(
     question(&api, &administrator, &old, &now, false).await
 }
 
-/// Goes back.
+/// Restores the text.
 pub(super) async fn restore(
     State(api): State<Api>,
     administrator: Administrator,
@@ -110,8 +109,8 @@ async fn compiles(api: &Api, old: &Old) -> Result<bool, Problem> {
     Ok(old.text.compile(old.path.kind, CustomFields::Known(&custom)).is_ok())
 }
 
-/// The question, with what would change. A text that cannot be sent any more is shown in the
-/// editor, with what is wrong in it.
+/// Shows what would change and asks for confirmation. A text that can no longer be sent opens in the editor, with its
+/// errors.
 async fn question(
     api: &Api,
     administrator: &Administrator,

@@ -1,5 +1,5 @@
-//! What is asked before a text is saved: whether fields are meant to come and go, and what to do
-//! when somebody else has saved meanwhile.
+//! Confirmation before a text is saved: whether fields are added or removed on purpose, and how to resolve a conflict
+//! with another administrator's change.
 
 use super::super::frame::{Frame, Place};
 use super::super::respond::page_as;
@@ -16,17 +16,17 @@ use shared::store::system_emails::Version;
 use shared::system_email::{Compiled, CustomFields, Field, SystemEmailKind, Template};
 use std::collections::BTreeSet;
 
-/// The merge fields that a change brings and takes.
+/// Merge fields that a change adds and removes.
 #[derive(Debug, Default)]
 pub(super) struct Changes {
-    /// In the text before, and no more.
+    /// Only in the old text.
     pub(super) removed: Vec<FieldLine>,
-    /// Not in the text before.
+    /// Only in the new text.
     pub(super) added: Vec<FieldLine>,
 }
 
 impl Changes {
-    /// What differs between the fields of a saved text and those of the next.
+    /// Compares the fields of a saved text with those of a new one.
     pub(super) fn between(before: &Template, after: &Compiled, custom: &BTreeSet<String>) -> Self {
         let kind = after.kind();
         let before = before
@@ -45,13 +45,13 @@ impl Changes {
         }
     }
 
-    /// Whether the fields are the same.
+    /// Whether both texts have the same fields.
     pub(super) fn is_empty(&self) -> bool {
         self.removed.is_empty() && self.added.is_empty()
     }
 }
 
-/// Asks whether the fields are meant to come and go.
+/// The page that asks whether fields are added or removed on purpose.
 #[derive(Page)]
 #[template(path = "console/system_email_confirm.html")]
 struct ConfirmPage<'p> {
@@ -61,7 +61,7 @@ struct ConfirmPage<'p> {
     changes: Changes,
 }
 
-/// Asks whether the fields are meant to come and go.
+/// Asks whether fields are added or removed on purpose.
 pub(super) async fn confirm(
     api: &Api,
     administrator: &Administrator,
@@ -81,7 +81,7 @@ pub(super) async fn confirm(
     )
 }
 
-/// Shows what somebody else has saved meanwhile beside what was typed.
+/// The page that compares the typed text with the version another administrator saved.
 #[derive(Page)]
 #[template(path = "console/system_email_conflict.html")]
 struct ConflictPage<'p> {
@@ -93,7 +93,7 @@ struct ConflictPage<'p> {
     changes: Changes,
 }
 
-/// Shows what somebody else has saved meanwhile beside what was typed.
+/// Shows the version that another administrator saved beside the typed text.
 pub(super) async fn conflict(
     api: &Api,
     administrator: &Administrator,

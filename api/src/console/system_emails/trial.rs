@@ -1,4 +1,4 @@
-//! A test of the saved text, to oneself or to whoever should see it.
+//! Sends a test of the saved text to any address.
 
 use super::super::fields::Fields;
 use super::super::respond::redirect_saying;
@@ -16,7 +16,7 @@ use axum::response::Response;
 use shared::address::EmailAddress;
 use shared::trace::TraceContext;
 
-/// Sends it, and comes back to the editor with everything that is typed there.
+/// Sends a test and returns to the editor, which keeps the typed text.
 pub(super) async fn send(
     State(api): State<Api>,
     administrator: Administrator,
@@ -33,7 +33,7 @@ pub(super) async fn send(
         }
     };
     let now = current(&api, kind).await?;
-    // Pressed twice it is one test; another address or another text is another.
+    // A second click sends no second test. Another address or version is a new test.
     let token = format!("{} {} {}", fields.text("token"), now.version, address.key());
     let route = format!("test {}", kind.as_str());
     let caller = administrator.caller();
