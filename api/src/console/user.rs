@@ -1,4 +1,4 @@
-//! One user: who they are, what mails they got, whether they have come in.
+//! A user's page: details, emails and sign-in status.
 
 mod add;
 mod delete;
@@ -31,10 +31,10 @@ use shared::store::users::User;
 use shared::store::users::mails::{self, Mail};
 use uuid::Uuid;
 
-/// Mails and imports that are listed; the older ones are found under Activity.
+/// Emails and imports listed. Older ones are found under Activity.
 const LISTED: i64 = 50;
 
-/// The pages of one user.
+/// Routes of the pages about one user.
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/console/users/add", get(add::show).post(add::add))
@@ -47,7 +47,6 @@ pub(super) fn routes() -> Router<Api> {
         .route("/console/users/{id}/delete", get(delete::ask).post(delete::delete))
 }
 
-/// The page.
 #[derive(Template)]
 #[template(path = "console/user.html")]
 struct UserPage {
@@ -55,15 +54,15 @@ struct UserPage {
     id: Uuid,
     name: String,
     email: String,
-    /// What is known of the address, if no mail goes to it.
+    /// The block on their address, if there is one.
     blocked: Option<BlockedRow>,
-    /// Since when they can neither sign in nor be sent a password.
+    /// When they were locked. A locked user can neither sign in nor be sent a password.
     locked: Option<Moment>,
     /// Label and value; a value may be empty.
     details: Vec<(String, String)>,
     access: (&'static str, &'static str),
     signed_in: Option<Moment>,
-    /// When the mailed password ends or ended, unless they have chosen their own.
+    /// When the mailed password expires or expired, unless they have chosen their own.
     password: Option<(Moment, bool)>,
     added: Moment,
     imports: Vec<ImportRow>,
@@ -79,7 +78,7 @@ struct ImportRow {
 struct MailRow {
     delivery: Uuid,
     name: &'static str,
-    /// The address it went to, where that is not their present one.
+    /// The address it was sent to, if that is not the current one.
     former_email: Option<String>,
     tone: &'static str,
     word: &'static str,
@@ -119,7 +118,7 @@ pub(super) async fn show(
     })
 }
 
-/// The address of a person, among those that are blocked.
+/// Filter for the blocked address of a user.
 pub(super) fn address_of(id: Uuid) -> BlockedFilter {
     BlockedFilter {
         user: Some(id),
@@ -127,7 +126,7 @@ pub(super) fn address_of(id: Uuid) -> BlockedFilter {
     }
 }
 
-/// Lets mail go to their address again.
+/// Unblocks the user's address.
 async fn unblock(
     State(api): State<Api>,
     administrator: Administrator,

@@ -15,25 +15,25 @@ use shared::store::users::added::{self, Added, NewUser};
 use shared::store::users::{self as store, Change};
 use std::collections::BTreeMap;
 
-/// The page, which is also that of changing somebody.
+/// The form page, also used to edit a user.
 #[derive(Template)]
 #[template(path = "console/user_form.html")]
 pub(super) struct FormPage {
     pub(super) frame: Frame,
     pub(super) form: UserForm,
-    /// Where the form goes.
+    /// Address that the form is submitted to.
     pub(super) action: String,
-    /// Where one goes who wants nothing of it.
+    /// Address of the Cancel link.
     pub(super) back: String,
-    /// What the button does.
+    /// Label of the button.
     pub(super) button: &'static str,
-    /// What the form was filled in for, to notice that it has changed meanwhile.
+    /// Digest of the values that the form was filled in with, to detect a conflicting change.
     pub(super) seen: String,
     pub(super) is_new: bool,
 }
 
 impl FormPage {
-    /// As it is answered: with what is wrong in it, if there is something.
+    /// Renders the page, with status 422 if it shows errors.
     pub(super) fn answer(mut self) -> Result<Response, Problem> {
         if !self.form.has_faults() {
             return page(&self);
@@ -97,7 +97,7 @@ pub(super) async fn add(
     }
 }
 
-/// The values with an address that is judged also where it is empty.
+/// Makes sure that an empty address is validated too.
 fn with_address(mut values: BTreeMap<String, String>) -> BTreeMap<String, String> {
     let address = values.entry("email".to_owned()).or_default();
     if address.is_empty() {

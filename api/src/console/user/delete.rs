@@ -1,4 +1,4 @@
-//! Deleting a user, after asking.
+//! Deleting a user, after confirmation.
 
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, redirect_saying};
@@ -13,7 +13,7 @@ use axum::response::Response;
 use shared::store::users::{self as store, mails};
 use uuid::Uuid;
 
-/// The page.
+/// The confirmation page.
 #[derive(Template)]
 #[template(path = "console/user_delete.html")]
 struct DeletePage {
@@ -25,7 +25,7 @@ struct DeletePage {
     is_mail_waiting: bool,
 }
 
-/// Asks whether to delete somebody.
+/// Asks for confirmation.
 pub(super) async fn ask(
     State(api): State<Api>,
     administrator: Administrator,
@@ -44,7 +44,7 @@ pub(super) async fn ask(
     })
 }
 
-/// Deletes somebody.
+/// Deletes a user.
 pub(super) async fn delete(
     State(api): State<Api>,
     administrator: Administrator,

@@ -1,7 +1,7 @@
-//! Changing a user's details.
+//! Editing a user's details.
 //!
-//! The form carries what it was filled in for. When somebody else has changed the user meanwhile,
-//! nothing is saved: what was entered stays in the form, and beside it stands what is there now.
+//! The form carries a digest of the values it was filled in with. If they have changed meanwhile, nothing is saved: the
+//! form keeps the input and shows the current values beside it.
 
 use super::add::FormPage;
 use super::ended::told;
@@ -56,10 +56,10 @@ async fn of(
     })
 }
 
-/// What another address means for somebody who was mailed a password.
+/// Hint about changing the address of a user who has a mailed password.
 const ENDS: &str = "If you change it, passwords mailed to the address they have now stop working, and password emails that have not been sent yet are cancelled";
 
-/// Whether a mailed password of theirs works, or is owed to them.
+/// Whether a mailed password of the user is valid or will still be sent.
 async fn has_mailed_password(api: &Api, id: Uuid) -> Result<bool, Problem> {
     if credentials::of_user(&api.db, id).await? > 0 {
         return Ok(true);
@@ -68,7 +68,7 @@ async fn has_mailed_password(api: &Api, id: Uuid) -> Result<bool, Problem> {
     Ok(mails.iter().any(mails::Mail::is_owed_password))
 }
 
-/// Saves what was changed.
+/// Saves the changes.
 pub(super) async fn save(
     State(api): State<Api>,
     administrator: Administrator,
@@ -99,7 +99,7 @@ pub(super) async fn save(
     let (this, by) = (api.clone(), administrator.actor.clone());
     let changed = api
         .to_the_end(async move {
-            // Before the values: a value under a name that no system email may use is lost.
+            // Registered before the values are saved: system emails cannot use a value whose field name is unknown.
             store::note_fields(&this.db, &names).await?;
             Ok(store::change(&this.db, id, &change, &by).await?)
         })
@@ -128,7 +128,7 @@ fn tell_what_is_there(form: &mut UserForm, now: &BTreeMap<String, String>) {
     }
 }
 
-/// What a form was filled in for, in a few letters.
+/// A short digest of the values that the form was filled in with.
 fn seen(values: &BTreeMap<String, String>) -> String {
     let filled = values.iter().filter(|(_, value)| !value.is_empty());
     let mut digest = Sha256::new();

@@ -1,10 +1,10 @@
-//! What a change or a lock ended, in sentences.
+//! Sentences about what a change or a lock ended.
 
 use crate::console::words::some;
 use shared::store::users::Ended;
 use std::fmt::Write as _;
 
-/// Sentences to follow the first, each with a space before it; none if nothing ended.
+/// Sentences to append, each with a leading space; empty if nothing ended.
 pub(super) fn told(ended: &Ended) -> String {
     let mut sentences = String::new();
     if ended.passwords > 0 {

@@ -1,4 +1,4 @@
-//! Everything that is kept about a user, as a file for the person.
+//! Export of all data stored about a user, to hand to that person.
 
 use crate::console::session::Administrator;
 use crate::problem::Problem;
@@ -10,14 +10,14 @@ use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
 use uuid::Uuid;
 
-/// Downloads it.
+/// Downloads the export.
 pub(super) async fn download(
     State(api): State<Api>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
     let exported = users::exported(&api, id, &administrator.actor).await?;
-    // Pretty, because a person reads it.
+    // Pretty-printed, because a person reads it.
     let text = serde_json::to_string_pretty(&exported).map_err(|_| Problem::internal())?;
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),

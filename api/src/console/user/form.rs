@@ -1,4 +1,4 @@
-//! The form for a user's details: the fields there are, what was entered, what is wrong with it.
+//! The form for a user's details: fields, input and validation errors.
 
 use crate::console::fields::Fields;
 use crate::problem::{FieldError, Problem};
@@ -9,7 +9,7 @@ use shared::store::users::{self, Change, User};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// The fields every user has: name, label, hint, autocomplete.
+/// Fields that every user has: name, label, hint.
 const OWN: [(&str, &str, &str); 4] = [
     ("email", "Email address", ""),
     ("first_name", "First name", ""),
@@ -17,41 +17,36 @@ const OWN: [(&str, &str, &str); 4] = [
     ("language", "Language", "A code such as en, de or pt-BR"),
 ];
 
-/// What stands before a merge field's name in the form.
+/// Prefix of merge fields' names in the form.
 const MERGE: &str = "fields.";
 
-/// A field as it is shown.
+/// A field of the form.
 pub(super) struct FormField {
-    /// Its name in the form, and its id.
+    /// Name and id in the form.
     pub(super) name: String,
-    /// What it is called.
     pub(super) label: String,
-    /// What helps to fill it in.
     pub(super) hint: String,
-    /// What is entered.
     pub(super) value: String,
-    /// What is wrong with that.
+    /// Validation error.
     pub(super) fault: Option<String>,
-    /// What somebody else has made of it meanwhile.
+    /// Current value, if another administrator has changed it meanwhile.
     pub(super) now: Option<String>,
 }
 
-/// The form.
 pub(super) struct UserForm {
-    /// The fields.
     pub(super) fields: Vec<FormField>,
-    /// A field that nobody has had yet: its name and value.
+    /// Name and value of a field that does not exist yet.
     pub(super) new_field: (String, String),
-    /// What is wrong with that.
+    /// Validation error of the new field.
     pub(super) new_fault: Option<String>,
-    /// Whoever has the address that was entered.
+    /// The user who already has the entered address.
     pub(super) taken_by: Option<Uuid>,
-    /// What is wrong with the form as a whole.
+    /// Error of the form as a whole.
     pub(super) fault: Option<String>,
 }
 
 impl UserForm {
-    /// The form with these values; every merge field there is has a place.
+    /// The form with these values and a field for every merge field that exists.
     pub(super) async fn with(api: &Api, values: &BTreeMap<String, String>) -> Result<Self, Problem> {
         let mut merge = users::field_names(&api.db).await?;
         let others = values.keys().filter_map(|name| name.strip_prefix(MERGE));
@@ -79,14 +74,14 @@ impl UserForm {
         })
     }
 
-    /// Adds what helps to fill a field in.
+    /// Sets the hint of a field.
     pub(super) fn hint(&mut self, name: &str, hint: &str) {
         if let Some(field) = self.fields.iter_mut().find(|field| field.name == name) {
             hint.clone_into(&mut field.hint);
         }
     }
 
-    /// Everything that is wrong: where, and what.
+    /// All errors: field name and message.
     pub(super) fn faults(&self) -> Vec<(&str, &str)> {
         let whole = self.fault.as_deref().map(|fault| ("email", fault));
         let fields = self
@@ -97,7 +92,7 @@ impl UserForm {
         whole.into_iter().chain(fields).chain(new).collect()
     }
 
-    /// Puts what is wrong where it is wrong.
+    /// Assigns validation errors to their fields.
     pub(super) fn blame(&mut self, errors: Vec<FieldError>) {
         for error in errors {
             let name = error.field.unwrap_or_default();
@@ -108,7 +103,7 @@ impl UserForm {
         }
     }
 
-    /// Says that the address is somebody else's.
+    /// Adds an error because the address belongs to another user.
     pub(super) fn blame_address(&mut self, taken_by: Option<Uuid>) {
         self.taken_by = taken_by;
         self.blame(vec![FieldError::in_field(
@@ -118,13 +113,12 @@ impl UserForm {
         )]);
     }
 
-    /// Whether anything is wrong.
     pub(super) fn has_faults(&self) -> bool {
         !self.faults().is_empty()
     }
 }
 
-/// The values that were entered, by the names of their fields.
+/// The entered values by field name.
 pub(super) fn entered(fields: &Fields) -> BTreeMap<String, String> {
     let is_known = |name: &str| name.starts_with(MERGE) || OWN.iter().any(|(own, _, _)| *own == name);
     let values = fields.pairs().iter().filter(|(name, _)| is_known(name));
@@ -133,13 +127,13 @@ pub(super) fn entered(fields: &Fields) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The field of the form's last row, if one was named or filled.
+/// Name and value of the new field, if either was entered.
 pub(super) fn entered_new(fields: &Fields) -> Option<(String, String)> {
     let (name, value) = (fields.trimmed("new_field"), fields.trimmed("new_value"));
     (!name.is_empty() || !value.is_empty()).then(|| (name.to_owned(), value.to_owned()))
 }
 
-/// A user's values as the form has them.
+/// A user's values by field name.
 pub(super) fn values_of(user: &User) -> BTreeMap<String, String> {
     let own = [&user.email, &user.first_name, &user.last_name, &user.language];
     let own = OWN
@@ -160,8 +154,8 @@ pub(super) fn fields_of(user: &User) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What of the values differs from those before, as a change, and the merge fields that it fills;
-/// everything wrong with it otherwise.
+/// The difference between the old and the entered values, as a change, with the names of the merge fields it fills.
+/// Otherwise all validation errors.
 pub(super) fn change(
     before: &BTreeMap<String, String>,
     values: &BTreeMap<String, String>,
@@ -203,7 +197,7 @@ pub(super) fn change(
     }
 }
 
-/// Whether nothing is to be changed.
+/// Whether the change is empty.
 pub(super) fn is_nothing(change: &Change) -> bool {
     change.email.is_none()
         && change.first_name.is_none()
@@ -212,7 +206,7 @@ pub(super) fn is_nothing(change: &Change) -> bool {
         && change.fields.is_none()
 }
 
-/// A merge field's name as people read it: `start_date` is "Start date".
+/// Label of a merge field: `start_date` becomes "Start date".
 pub(super) fn label(name: &str) -> String {
     let mut letters = name.chars().map(|c| if c == '_' { ' ' } else { c });
     letters
@@ -223,7 +217,7 @@ pub(super) fn label(name: &str) -> String {
         .collect()
 }
 
-/// The merge fields of a change that have a value, as they are stored.
+/// The merge fields of a change that have a value, as stored.
 pub(super) fn filled(fields: Option<Value>) -> Value {
     let fields = match fields {
         Some(Value::Object(fields)) => fields,

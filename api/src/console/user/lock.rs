@@ -1,4 +1,4 @@
-//! Locking a user and unlocking them, after asking.
+//! Locking and unlocking a user, after confirmation.
 
 use super::LISTED;
 use super::ended::told;
@@ -17,7 +17,7 @@ use shared::store::credentials;
 use shared::store::users::mails;
 use uuid::Uuid;
 
-/// The page.
+/// The confirmation page.
 #[derive(Template)]
 #[template(path = "console/user_lock.html")]
 struct LockPage {
@@ -25,13 +25,13 @@ struct LockPage {
     id: Uuid,
     name: String,
     email: String,
-    /// Whether it asks to unlock.
+    /// Whether the page is about unlocking.
     is_locked: bool,
-    /// What ends with the lock, a sentence each.
+    /// What locking ends, one sentence each.
     ends: Vec<&'static str>,
 }
 
-/// Asks whether to lock a user.
+/// Asks for confirmation to lock a user.
 pub(super) async fn ask(
     State(api): State<Api>,
     administrator: Administrator,
@@ -40,7 +40,7 @@ pub(super) async fn ask(
     ask_for(&api, &administrator, id, false).await
 }
 
-/// Asks whether to unlock a user.
+/// Asks for confirmation to unlock a user.
 pub(super) async fn ask_unlock(
     State(api): State<Api>,
     administrator: Administrator,
