@@ -11,7 +11,7 @@ PEERS ?= $(wildcard ../shared/bench-peers)
 TARGET = $${CARGO_TARGET_DIR:-target}
 # A journey spends three fifths of its time waiting for other processes, a browser test a sixth. The
 # thread counts keep the cores busy.
-WAITING_TESTS = --lib --bins $(addprefix --test ,bad_input contracts fuzz journeys model)
+WAITING_TESTS = --lib --bins $(addprefix --test ,bad_input contracts failover fuzz journeys model)
 CORES = $$(getconf _NPROCESSORS_ONLN)
 WAITING_THREADS = $${RUST_TEST_THREADS:-$$(($(CORES) * 5 / 2))}
 BROWSER_THREADS = $${RUST_TEST_THREADS:-$$(($(CORES) * 3 / 2))}
@@ -20,7 +20,7 @@ BROWSER_THREADS = $${RUST_TEST_THREADS:-$$(($(CORES) * 3 / 2))}
 ROOM = df -Pk /dev/shm 2>/dev/null | awk 'NR == 2 && $$4 > 2 * 1024 * 1024 { print "/dev/shm" }'
 TEST_FILES = $$(roomy=$$($(ROOM)); echo "$${TMPDIR:-$${roomy:-/tmp}}")
 
-.PHONY: help demo test check bench soak attack queries snapshot upgrade sbom fmt setup setup-tests
+.PHONY: help demo test nightly check bench soak attack queries snapshot upgrade sbom fmt setup setup-tests
 .DEFAULT_GOAL := help
 
 help:
@@ -34,6 +34,12 @@ test: setup-tests ## run every test
 	$(CARGO) build --workspace --locked
 	TMPDIR="$(TEST_FILES)" RUST_TEST_THREADS="$(WAITING_THREADS)" $(CARGO) test --workspace --locked $(WAITING_TESTS)
 	TMPDIR="$(TEST_FILES)" RUST_TEST_THREADS="$(BROWSER_THREADS)" $(CARGO) test --workspace --locked --test console
+
+# One test at a time, because two cores run no more than three RabbitMQ nodes.
+nightly: setup-tests ## run the failover tests that take minutes or need RabbitMQ 4
+	@deploy/setup --rabbitmq 4
+	$(CARGO) build --workspace --locked
+	TMPDIR="$(TEST_FILES)" $(CARGO) test --workspace --locked --test failover -- --include-ignored --test-threads 1 --nocapture
 
 # The steps are one recipe, so that they run in this order and stop at the first failure even with -j
 # and -k.

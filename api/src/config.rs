@@ -41,6 +41,18 @@ pub enum Command {
     CreateKey(KeyRequest),
     /// Let somebody use the console
     AddAdministrator(Admission),
+    /// What a failover of Postgres asks of a person
+    #[command(flatten)]
+    Failover(FailoverStep),
+}
+
+/// What a person does after a failover of Postgres.
+#[derive(clap::Subcommand, Clone, Copy, Debug, Eq, PartialEq)]
+pub enum FailoverStep {
+    /// Let sending go on that is held after a promotion of Postgres (`BECKON_HOLD_AFTER_PROMOTION`)
+    ResumeSending,
+    /// Mark invites as sent: one Message-ID or delivery id a line on standard input
+    MarkSent,
 }
 
 /// A key to make.
@@ -129,6 +141,10 @@ pub struct ApiArgs {
     /// How long a batch sent from the console can be undone before it starts, up to 10min
     #[arg(long, env = "BECKON_HOLD", default_value = "30s", global = true)]
     pub beckon_hold: String,
+    /// Hold sending after a standby of Postgres was promoted, until `beckon-api resume-sending`; recommended where
+    /// replication is asynchronous
+    #[arg(long, env = "BECKON_HOLD_AFTER_PROMOTION", default_value = "false", global = true)]
+    pub beckon_hold_after_promotion: String,
     /// How long the details of mails are kept, 7d or more; dropped by the month, totals stay
     #[arg(long, env = "BECKON_DETAILS_KEPT", default_value = "90d", global = true)]
     pub beckon_details_kept: String,
@@ -166,6 +182,8 @@ pub struct Settings {
     pub password_stale: Duration,
     /// How long a batch sent from the console can be undone.
     pub hold: Duration,
+    /// Whether sending is held after a promotion of Postgres.
+    pub hold_after_promotion: bool,
     /// How long the details of mails are kept.
     pub details_kept: Duration,
     /// Threads that check passwords.
@@ -207,6 +225,7 @@ impl Args {
         let migrate = faults.read("BECKON_MIGRATE", &api.beckon_migrate, switch);
         let password_stale = faults.read("BECKON_PASSWORD_STALE", &api.beckon_password_stale, duration);
         let hold = faults.read("BECKON_HOLD", &api.beckon_hold, hold);
+        let hold_after_promotion = faults.read("BECKON_HOLD_AFTER_PROMOTION", &api.beckon_hold_after_promotion, switch);
         let details_kept = faults.read("BECKON_DETAILS_KEPT", &api.beckon_details_kept, details_kept);
         let hash_threads = match &api.beckon_hash_threads {
             Some(text) => faults.read("BECKON_HASH_THREADS", text, whole_number(1, 256)),
@@ -226,6 +245,7 @@ impl Args {
             migrate: migrate?,
             password_stale: password_stale?,
             hold: hold?,
+            hold_after_promotion: hold_after_promotion?,
             details_kept: details_kept?,
             hash_threads: hash_threads?,
             mailed_password_cost: mailed_password_cost?,

@@ -19,6 +19,7 @@ pub mod credentials;
 pub mod deliveries;
 pub mod disk_budget;
 pub mod events;
+pub mod failover;
 pub mod idempotent;
 pub mod imports;
 pub mod intake;
@@ -77,9 +78,9 @@ use tokio::net::TcpListener;
 use tracing::{info, warn};
 
 /// Connections to Postgres that dispatching has for itself, however many requests wait for one: one for
-/// each of its tasks (two publishers, the turn, sweeps, auto-pause, housekeeping, heartbeat). The one it
-/// is notified on comes beside them.
-const DISPATCHER_CONNECTIONS: u32 = 7;
+/// each of its tasks (two publishers, the turn, sweeps, auto-pause, housekeeping, heartbeat, lost jobs). The
+/// one it is notified on comes beside them.
+const DISPATCHER_CONNECTIONS: u32 = 8;
 
 /// Passwords that wait for each thread that hashes, of the platform and of the console each. The last of
 /// them waits for 24 hashes of its own line and as many of the other, 48 × 19 ms, which leaves a sign-in below 2 s
@@ -98,6 +99,9 @@ pub enum StartError {
     /// Postgres cannot be reached, or lets nobody in.
     #[error(transparent)]
     Postgres(#[from] store::Unusable),
+    /// Postgres cannot be used through what is in front of it.
+    #[error(transparent)]
+    Pooler(#[from] store::SharedSessions),
     /// The schema could not be brought up to this release.
     #[error("could not bring the database (DATABASE_URL) up to this release: {0}")]
     Migrate(#[from] schema::MigrateError),
@@ -113,6 +117,9 @@ pub enum StartError {
     /// No key was made, and why.
     #[error("could not create the API key: {0}")]
     Key(String),
+    /// Nothing was resumed or marked, and why.
+    #[error("{0}")]
+    Failover(String),
     /// Nobody was added, and why.
     #[error("could not add the administrator: {0}")]
     Administrator(String),
@@ -121,7 +128,11 @@ pub enum StartError {
 impl StartError {
     /// What the process exits with. [`EXIT_CONFIG`] is for what only a person can put right.
     pub const fn exit_code(&self) -> u8 {
-        if matches!(self, Self::Queue(_)) { EXIT_CONFIG } else { 1 }
+        if matches!(self, Self::Queue(_) | Self::Pooler(_)) {
+            EXIT_CONFIG
+        } else {
+            1
+        }
     }
 
     /// Names the server and the cause when Postgres could not be used.
@@ -148,7 +159,16 @@ pub async fn migrate(database: &DatabaseSettings) -> Result<(), StartError> {
     bring_up(&store::connect(database, "beckon-api: migrate", Planning::Anew)?).await
 }
 
+/// Refuses a pooler that shares sessions. A database that does not answer is another matter.
+async fn check_pooler(db: &Db) -> Result<(), StartError> {
+    match store::shares_sessions(db).await {
+        Ok(Some(shared)) => Err(shared.into()),
+        Ok(None) | Err(_) => Ok(()),
+    }
+}
+
 async fn bring_up(db: &Db) -> Result<(), StartError> {
+    check_pooler(db).await?;
     schema::migrate(db).await?;
     for kind in SystemEmailKind::ALL {
         let shipped = Template::shipped(kind);
@@ -224,6 +244,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         bring_up(&db).await?;
         true
     } else {
+        check_pooler(&db).await?;
         schema.look(&db).await
     };
     let registry = Metrics::for_process();
@@ -343,6 +364,7 @@ fn dispatcher(settings: &Settings, metrics: DispatcherMetrics, api: &Api) -> Sto
         name: instance_name("api"),
         rate: api.mail_rate,
         auto_pause_bounces: settings.brake_bounces,
+        holds_after_promotion: settings.hold_after_promotion,
         broker: api.broker.clone(),
         metrics: Arc::new(metrics),
         lifecycle: api.lifecycle.clone(),

@@ -50,10 +50,10 @@ async fn obey(command: Command, settings: Settings) -> Result<ExitCode, StartErr
             return Ok(ExitCode::from(u8::from(!finished)));
         }
         Command::Migrate => api::migrate(&settings.database).await?,
-        // Answered before any setting is read.
-        Command::Healthcheck => {}
+        Command::Healthcheck => {} // Answered before any setting is read.
         Command::CheckConfig(check) => return Ok(api::check_config(&settings, check).await),
         Command::AddAdministrator(admission) => api::administrators::admit(&settings, admission).await?,
+        Command::Failover(step) => println!("{}", api::failover::take(step, &settings).await?),
         Command::CreateKey(key) => println!("{}", api::create_key(&settings, key).await?),
     }
     Ok(ExitCode::SUCCESS)

@@ -149,7 +149,7 @@ pub fn probes(api: &Api, metrics: Metrics) -> Router {
             }
             if let Some(lacking) = api.schema.obstacle() {
                 stands.obstacles.push(lacking);
-            } else if let Err(fault) = store::answer_or_cause(&api.db, store::ping(&api.db)).await {
+            } else if let Err(fault) = store::takes_writes(&api.db).await {
                 stands.obstacles.push(fault.to_string());
             }
             if let Some(obstacle) = api.broker.obstacle() {

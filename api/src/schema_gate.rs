@@ -11,7 +11,7 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use shared::lifecycle::Lifecycle;
 use shared::reconnect::Delays;
-use shared::store::{Db, schema};
+use shared::store::{self, Db, schema};
 use std::sync::Arc;
 use tokio::sync::watch::Sender;
 use tracing::{info, warn};
@@ -39,6 +39,11 @@ impl SchemaGate {
 
     /// Looks once, before anything is served. Returns whether the answer is final.
     pub async fn look(&self, db: &Db) -> bool {
+        if let Ok(Some(shared)) = store::shares_sessions(db).await {
+            warn!(error = %shared, "Could not use the database; serving nothing until that is put right");
+            self.0.send_replace(Some(shared.to_string()));
+            return false;
+        }
         match schema::missing(db).await {
             Ok(missing) if missing.is_empty() => {
                 if self.0.send_replace(None).is_some() {

@@ -63,6 +63,7 @@ impl Strip {
                 words,
             ),
             Cause::Trouble { words, .. } => ("Email is delayed.", waiting, words),
+            Cause::Held => ("Email is on hold.", waiting, None),
             Cause::NoWorker | Cause::NoDispatch => ("Email is delayed.", waiting, None),
         };
         Self {
@@ -102,6 +103,10 @@ const fn words(cause: &Cause, is_dated: bool) -> (&'static str, &'static str) {
     match cause {
         Cause::NoWorker if is_dated => ("No worker has been running", START_A_WORKER),
         Cause::NoWorker => ("No worker is running", START_A_WORKER),
+        Cause::Held => (
+            "The database has moved to another server, and sending has been on hold",
+            RESUME,
+        ),
         Cause::NoDispatch if is_dated => ("The queue has taken no emails", LOOK_AT_THE_QUEUE),
         Cause::NoDispatch => ("The queue takes no emails", LOOK_AT_THE_QUEUE),
         Cause::Trouble { trouble, .. } => trouble_words(*trouble),
@@ -110,6 +115,7 @@ const fn words(cause: &Cause, is_dated: bool) -> (&'static str, &'static str) {
 
 const START_A_WORKER: &str = "Whoever runs Beckon needs to start a worker.";
 const LOOK_AT_THE_QUEUE: &str = "Whoever runs Beckon needs to look at RabbitMQ.";
+const RESUME: &str = "Whoever runs Beckon needs to check what was sent last, and then to resume sending.";
 const BY_THEMSELVES: &str = "Nothing needs to be done here: they go out when it takes email again.";
 
 const fn trouble_words(trouble: WorkerTrouble) -> (&'static str, &'static str) {
@@ -249,7 +255,10 @@ mod tests {
     #[test]
     fn every_trouble_reads_as_a_sentence_with_and_without_a_moment() {
         let of_workers = WorkerTrouble::ALL.map(|kind| trouble(kind, 3));
-        for cause in of_workers.into_iter().chain([Cause::NoWorker, Cause::NoDispatch]) {
+        for cause in of_workers
+            .into_iter()
+            .chain([Cause::NoWorker, Cause::NoDispatch, Cause::Held])
+        {
             let dated = Strip::of(stall(cause.clone())).text();
             assert!(dated.contains(" since 14:02 UTC. 1,204 emails are waiting"), "{dated}");
             let verb = [" has ", " has been ", " has not "]

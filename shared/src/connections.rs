@@ -55,6 +55,10 @@ async fn postgres(settings: &DatabaseSettings) -> Result<String, String> {
     let db =
         store::connect(settings, "beckon: check-config", Planning::Anew).map_err(|fault| fault.cause().to_string())?;
     store::check(&db).await.map_err(|fault| fault.to_string())?;
+    if let Ok(Some(shared)) = store::shares_sessions(&db).await {
+        return Err(shared.to_string());
+    }
+    store::takes_writes(&db).await.map_err(|fault| fault.to_string())?;
     Ok(format!("DATABASE_URL: Postgres at {} answers", store::server(&db)))
 }
 

@@ -17,12 +17,12 @@ mod status;
 mod topology;
 
 pub use address::check_address;
-pub use heartbeat::{BEAT, Beats, HEARTBEAT, Heart, Pulse};
+pub use heartbeat::{BEAT, BeatInbox, Beats, HEARTBEAT, Heart, Pulse};
 pub use publish::{Outgoing, Published, Publisher, park};
 pub use receive::{Acknowledger, Inbox, Jobs, Received};
 pub use session::{Brokers, QueueError, Session, SessionEvent};
 pub use status::{BrokerStatus, Missing};
-pub use topology::{PARKED, queue_of};
+pub use topology::{PARKED, QueueDepth, queue_of};
 
 use std::time::Duration;
 

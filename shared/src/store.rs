@@ -22,6 +22,7 @@ pub mod blocked;
 pub mod brake;
 pub mod claims;
 pub mod credentials;
+pub mod database_history;
 pub mod deliveries;
 mod diagnosis;
 pub mod dispatch;
@@ -35,6 +36,8 @@ pub mod ledger;
 pub mod left_out;
 pub mod missing;
 pub mod months;
+mod pool;
+mod pooling;
 pub mod relay_refusals;
 pub mod saved_filters;
 pub mod schema;
@@ -49,15 +52,13 @@ pub mod users;
 pub mod workers;
 
 pub use address::check_address;
-pub use diagnosis::{Unusable, answer_or_cause, check, explain, server};
+pub use diagnosis::{Unusable, answer_or_cause, check, explain, server, takes_writes};
+pub use pool::{Planning, connect};
+pub use pooling::{SharedSessions, shares_sessions};
 
-use crate::config::DatabaseSettings;
-use sqlx::Row as _;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
-use std::str::FromStr as _;
 use std::time::Duration;
 
 /// Connections to Postgres.
@@ -93,6 +94,7 @@ pub enum StoreError {
 
 impl From<sqlx::Error> for StoreError {
     fn from(fault: sqlx::Error) -> Self {
+        let fault = diagnosis::in_words(fault);
         if is_passing_fault(&fault) {
             Self::Unavailable(fault)
         } else {
@@ -176,71 +178,6 @@ fn is_passing(code: &str) -> bool {
 /// What a store function returns.
 pub type StoreResult<T> = Result<T, StoreError>;
 
-/// How Postgres plans a process's statements.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Planning {
-    /// Anew each time. A plan kept from when a table was empty may read all of it once it is full. Costs
-    /// some milliseconds for a statement over all months.
-    Anew,
-    /// Once, for a process whose statements all find rows by their ids, in groups: then there is one good
-    /// plan, and planning a group would cost more than carrying it out.
-    ById,
-}
-
-impl Planning {
-    /// Settings of a session.
-    const fn options(self) -> [(&'static str, &'static str); 3] {
-        match self {
-            Self::Anew => [
-                ("plan_cache_mode", "force_custom_plan"),
-                ("enable_hashjoin", "on"),
-                ("enable_mergejoin", "on"),
-            ],
-            // Either join would read the whole table, which is a good plan only while it is empty.
-            Self::ById => [
-                ("plan_cache_mode", "force_generic_plan"),
-                ("enable_hashjoin", "off"),
-                ("enable_mergejoin", "off"),
-            ],
-        }
-    }
-}
-
-/// Prepares connections; the first is made when it is needed.
-///
-/// # Errors
-///
-/// When the address cannot be read.
-pub fn connect(settings: &DatabaseSettings, name: &str, planning: Planning) -> StoreResult<Db> {
-    let options = PgConnectOptions::from_str(&settings.url)?
-        .application_name(name)
-        .options([
-            ("idle_in_transaction_session_timeout", "30s"),
-            ("lock_timeout", "30s"),
-            // Rows are found by id in what lies in memory. Postgres's usual 4, and its guesses about a
-            // table that was filled a minute ago, would have it read whole batches instead.
-            ("random_page_cost", "1.1"),
-            ("enable_seqscan", "off"),
-            ("jit", "off"),
-        ])
-        .options(planning.options());
-    let pool = PgPoolOptions::new()
-        .max_connections(settings.connections)
-        .acquire_timeout(PATIENCE)
-        .after_release(|connection, _| {
-            Box::pin(async move {
-                // Outside a transaction both are the moment this statement began; asked in one
-                // message, for Parse, Bind and Execute would each move the second.
-                let asked = sqlx::raw_sql("select now() = statement_timestamp()").fetch_one(connection);
-                // A connection whose statement was given up is closed, not waited for.
-                let row = tokio::time::timeout(PATIENCE, asked).await.map_err(|_| silent())??;
-                row.try_get::<bool, _>(0)
-            })
-        })
-        .connect_lazy_with(options);
-    Ok(pool)
-}
-
 /// Waits for a statement, but not for ever: sqlx would, for a server that vanished without a word.
 /// The connection is closed then, and what became of the statement is unknown.
 async fn within<T>(asked: impl Future<Output = sqlx::Result<T>>) -> StoreResult<T> {
@@ -270,16 +207,6 @@ pub async fn despite_deadlocks<T, F: Future<Output = StoreResult<T>>>(ask: impl 
             answer => return answer,
         }
     }
-}
-
-/// Whether Postgres answers.
-///
-/// # Errors
-///
-/// When it does not.
-pub async fn ping(db: &Db) -> StoreResult<()> {
-    within(sqlx::query("select 1").execute(db)).await?;
-    Ok(())
 }
 
 /// Begins a transaction. Call it only in a task that nobody drops.

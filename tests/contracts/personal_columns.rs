@@ -38,6 +38,7 @@ const TABLES: &[(&str, Column)] = &[
     ("batch_states", STATE),
     ("claims", STATE),
     ("count_changes", STATE),
+    ("database_history", STATE),
     ("dispatcher", STATE),
     ("dispatching", STATE),
     ("heartbeat", STATE),

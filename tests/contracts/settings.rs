@@ -27,6 +27,7 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("BECKON_MAIL_RATE", &["beckon-api"]),
     ("BECKON_HOLD", &["beckon-api"]),
     ("BECKON_BRAKE_BOUNCES", &["beckon-api"]),
+    ("BECKON_HOLD_AFTER_PROMOTION", &["beckon-api"]),
     ("BECKON_SMTP_CONNECTIONS", &["beckon-worker"]),
     ("BECKON_HASH_THREADS", &["beckon-api"]),
     ("BECKON_FIRST_PASSWORD_LIFETIME", BOTH),

@@ -54,7 +54,7 @@ fn trouble(stall: &Stall) -> Option<(WorkerTrouble, i64, i64)> {
             live,
             ..
         } => Some((trouble, troubled, live)),
-        Cause::NoWorker | Cause::NoDispatch => None,
+        Cause::NoWorker | Cause::NoDispatch | Cause::Held => None,
     }
 }
 

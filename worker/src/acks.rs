@@ -9,7 +9,7 @@ use shared::lifecycle::Lifecycle;
 use shared::queue::{Acknowledger, QueueError};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::debug;
 
@@ -21,10 +21,11 @@ const WAITING_MOST: usize = 1_024;
 const PACE: Duration = Duration::from_millis(500);
 
 /// How a job left us.
-#[derive(Clone, Copy)]
 enum Ended {
     Done(u64),
     GivenBack(u64),
+    /// Not a job: everything before it is to be told at once, and the sender is dropped then.
+    Flush(oneshot::Sender<()>),
 }
 
 /// Where the pipeline reports ended jobs of one inbox. Cheap to clone.
@@ -85,6 +86,14 @@ impl Acks {
         let _ = self.ended.send(Ended::Done(tag));
     }
 
+    /// Resolves once the broker was told of everything that had ended before.
+    pub async fn flushed(&self) {
+        let (told, is_told) = oneshot::channel();
+        let _ = self.ended.send(Ended::Flush(told));
+        // It never gets a word: the sender is dropped, also when the channel is gone.
+        let _ = is_told.await;
+    }
+
     /// The job with this number goes back to its queue.
     pub fn give_back(&self, tag: u64) {
         let _ = self.ended.send(Ended::GivenBack(tag));
@@ -95,8 +104,9 @@ async fn tell(
     acknowledger: &Acknowledger,
     ledger: &mut Ledger,
     group: &mut Vec<Ended>,
-    waits: Waits,
+    mut waits: Waits,
 ) -> Result<(), QueueError> {
+    let mut waiting = Vec::new();
     for ended in group.drain(..) {
         match ended {
             Ended::Done(tag) => ledger.end(tag),
@@ -104,12 +114,17 @@ async fn tell(
                 acknowledger.give_back(tag).await?;
                 ledger.is_settled(tag);
             }
+            Ended::Flush(told) => {
+                waits = Waits::NoLonger;
+                waiting.push(told);
+            }
         }
     }
     for ack in ledger.acknowledge(waits) {
         acknowledger.done(ack.tag, ack.and_before).await?;
         reach(Point::JobAcknowledged);
     }
+    drop(waiting);
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! Sessions with the broker.
 //!
 //! In a session both lanes' jobs are taken (`crate::lane`). When relay or Postgres are in trouble
-//! for a while, the session is closed, so that another worker gets what is not claimed.
+//! for a while, what is not claimed is given back and the session is closed.
 //!
 //! Any trouble ends the session with the broker, and a new one is built after a pause. Jobs in
 //! progress go on meanwhile; their acknowledgement comes to nothing, the broker gives the job to
@@ -14,13 +14,14 @@ use crate::session::{Open, Opening, watch};
 use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
 use shared::metrics::note_beat;
-use shared::queue::{BrokerStatus, Brokers, Inbox, Pulse, QueueError, Received, park};
+use shared::queue::{BeatInbox, BrokerStatus, Brokers, Inbox, Pulse, QueueError, Received, park};
 use shared::reconnect::Delays;
 use shared::store::{Db, workers};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 /// A session that lasted this long was a good one; the next trouble starts with short delays.
@@ -29,6 +30,12 @@ const LASTED: Duration = Duration::from_secs(30);
 /// Trouble of relay or Postgres that lasts this long gives the jobs back. Short beside what
 /// somebody at a screen notices, long beside a restart of a connection.
 const TROUBLE_LASTS: Duration = Duration::from_secs(1);
+
+/// How long both lanes have to give back what they did not claim.
+const LEAVING_MOST: Duration = Duration::from_secs(5);
+
+/// How often the broker is asked whether it can still move messages.
+const ASK_EVERY: Duration = Duration::from_secs(5);
 
 /// How long a session goes on whose beats have no way, before it is built anew for them. Jobs do not
 /// need them.
@@ -70,7 +77,7 @@ impl Consumer {
         let metrics = &self.pipeline.metrics;
         while !self.lifecycle.is_stopping() {
             let began = Instant::now();
-            let ended = self.one_session().await;
+            let ended = Box::pin(self.one_session()).await;
             metrics.amqp_connected.set(0);
             match ended {
                 Ended::Stopping => break,
@@ -93,7 +100,8 @@ impl Consumer {
                         delays.reset();
                     }
                     let delay = delays.next_delay();
-                    warn!(error = %fault, retry_seconds = delay.as_secs_f32(), "{what}");
+                    let node = self.brokers.last_host();
+                    warn!(error = %fault, node, retry_seconds = delay.as_secs_f32(), "{what}");
                     metrics.amqp_reconnects.inc();
                     self.lifecycle.pause(delay).await;
                 }
@@ -110,7 +118,7 @@ impl Consumer {
             session,
             acknowledging: Vec::new(),
         };
-        let ended = self.take_jobs(&mut open).await.unwrap_or_else(Ended::Lost);
+        let ended = Box::pin(self.take_jobs(&mut open)).await.unwrap_or_else(Ended::Lost);
         match ended {
             // Jobs in progress still need the channel for their acknowledgements.
             Ended::Stopping => drop(self.lifecycle.spawn(open.close_when_idle())),
@@ -124,26 +132,35 @@ impl Consumer {
     async fn take_jobs(&self, open: &mut Open) -> Result<Ended, QueueError> {
         let interactive = open.session.inbox(Lane::Interactive).await?;
         let bulk = open.session.inbox(Lane::Bulk).await?;
-        let pulse = open.session.pulse().await?;
+        let (beats, pulse) = (open.session.beat_inbox().await?, open.session.pulse().await?);
         let (interactive_acks, mut interactive_told) = Acks::start(&self.lifecycle, interactive.acknowledger());
         let (bulk_acks, mut bulk_told) = Acks::start(&self.lifecycle, bulk.acknowledger());
+        // Acknowledging goes on until both lanes have left, whichever is first.
+        let until_both_left = (interactive_acks.clone(), bulk_acks.clone());
         let opening = Opening::of(2);
+        let leave = self.lifecycle.stopping().child_token();
         let taking = async {
             tokio::try_join!(
-                self.take_from(interactive, Lane::Interactive, &opening, interactive_acks),
-                self.take_from(bulk, Lane::Bulk, &opening, bulk_acks),
-                self.take_beats(pulse),
+                self.take_from(interactive, Lane::Interactive, &opening, interactive_acks, &leave),
+                self.take_from(bulk, Lane::Bulk, &opening, bulk_acks, &leave),
             )
         };
-        let ended = tokio::select! {
-            biased;
-            () = self.lifecycle.stopping().cancelled() => Ok(Ended::Stopping),
-            taken = taking => taken.map(|_| Ended::Stopping),
-            told = interactive_told.ended() => told.map(|()| Ended::InTrouble),
-            told = bulk_told.ended() => told.map(|()| Ended::InTrouble),
-            lost = watch(&mut open.session) => Err(lost),
-            () = self.trouble() => Ok(Ended::InTrouble),
+        let left = || {
+            if self.lifecycle.is_stopping() {
+                Ended::Stopping
+            } else {
+                Ended::InTrouble
+            }
         };
+        let ended = tokio::select! {
+            taken = taking => taken.map(|_| left()),
+            told = interactive_told.ended() => told.map(|()| left()),
+            told = bulk_told.ended() => told.map(|()| left()),
+            lost = watch(&mut open.session) => Err(lost),
+            lost = self.take_beats(beats, pulse) => lost.map(|()| left()),
+            () = self.leave_when_in_trouble(&leave) => Ok(Ended::InTrouble),
+        };
+        drop(until_both_left);
         open.acknowledging.extend([interactive_told, bulk_told]);
         ended
     }
@@ -157,22 +174,23 @@ impl Consumer {
         }
     }
 
-    /// Comes back when jobs could not have been worked on for a while.
-    async fn trouble(&self) {
+    /// Has the session left once jobs could not be worked on for [`TROUBLE_LASTS`]. Resolves when that takes
+    /// too long.
+    async fn leave_when_in_trouble(&self, leave: &CancellationToken) {
         loop {
             self.pipeline.in_trouble().await;
-            if tokio::time::timeout(TROUBLE_LASTS, self.pipeline.ready())
-                .await
-                .is_err()
-            {
-                return;
+            let ready = tokio::time::timeout(TROUBLE_LASTS, self.pipeline.ready());
+            if ready.await.is_err() {
+                break;
             }
         }
+        leave.cancel();
+        tokio::time::sleep(LEAVING_MOST).await;
     }
 
-    /// Records beats: they have come the way that a job comes.
-    async fn take_beats(&self, pulse: Pulse) -> Result<(), QueueError> {
-        let mut beats = match pulse.open().await {
+    /// Records beats: they have come the way that a job comes. Asks meanwhile whether that way is still open.
+    async fn take_beats(&self, inbox: BeatInbox, pulse: Pulse) -> Result<(), QueueError> {
+        let mut beats = match inbox.open().await {
             Ok(beats) => beats,
             Err(fault @ QueueError::Mute { .. }) => {
                 warn!(error = %fault, "Takes jobs and no beats");
@@ -181,23 +199,49 @@ impl Consumer {
             }
             Err(fault) => return Err(fault),
         };
-        loop {
-            beats.next().await?;
-            note_beat(&self.pipeline.metrics.beats, "consumed");
-            if let Err(fault) = workers::record_beat(&self.db).await {
-                let fault = fault.explained(&self.db).await;
-                warn!(error = %fault, "Could not record a beat");
+        let taking = async {
+            loop {
+                beats.next().await?;
+                self.record_beat().await;
             }
+        };
+        let asking = async {
+            loop {
+                tokio::time::sleep(ASK_EVERY).await;
+                if pulse.ask().await? {
+                    self.record_beat().await;
+                }
+            }
+        };
+        tokio::select! {
+            ended = taking => ended,
+            ended = asking => ended,
         }
     }
 
-    async fn take_from(&self, inbox: Inbox, lane: Lane, opening: &Opening, acks: Acks) -> Result<(), QueueError> {
+    async fn record_beat(&self) {
+        note_beat(&self.pipeline.metrics.beats, "consumed");
+        if let Err(fault) = workers::record_beat(&self.db).await {
+            let fault = fault.explained(&self.db).await;
+            warn!(error = %fault, "Could not record a beat");
+        }
+    }
+
+    async fn take_from(
+        &self,
+        inbox: Inbox,
+        lane: Lane,
+        opening: &Opening,
+        acks: Acks,
+        leave: &CancellationToken,
+    ) -> Result<(), QueueError> {
         let lane = LaneConsumer {
             lane,
             pipeline: Arc::clone(&self.pipeline),
             db: self.db.clone(),
             lifecycle: self.lifecycle.clone(),
             acks: acks.clone(),
+            leave: leave.clone(),
             park: |received, queue| self.park(received, queue, &acks),
         };
         lane.run(inbox, || self.note(opening)).await

@@ -5,7 +5,8 @@
 //! ([`crate::send::Mailer::admit`]). A few more lie here unclaimed, so that a fast relay never waits
 //! for the broker. When those find no room for a while, because mails hang at the relay, they are
 //! given back through Postgres, and no more are taken until there is room: another worker may be
-//! idle.
+//! idle. The same happens when the session is left. Given back to the broker they would count as delivered
+//! once more, and RabbitMQ 4 throws a job away that was delivered twenty times.
 
 use crate::acks::Acks;
 use crate::pipeline::Pipeline;
@@ -23,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 /// Jobs of a lane that a worker may have unacknowledged: enough for a fast relay while groups are claimed and
@@ -44,6 +46,9 @@ const LINGER: Duration = Duration::from_millis(25);
 /// Jobs that find no room for this long are given back.
 const STUCK_AFTER: Duration = Duration::from_secs(2);
 
+/// How long giving jobs back may take when the session is left. The broker gives them to another worker otherwise.
+const LEAVING_TAKES: Duration = Duration::from_secs(3);
+
 /// One lane of a session with the broker.
 pub(crate) struct LaneConsumer<P> {
     pub(crate) lane: Lane,
@@ -51,6 +56,8 @@ pub(crate) struct LaneConsumer<P> {
     pub(crate) db: Db,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) acks: Acks,
+    /// Cancelled when the session is to be left: jobs cannot be worked on, or the process stops.
+    pub(crate) leave: CancellationToken,
     /// Sets a message aside that is not a job.
     pub(crate) park: P,
 }
@@ -65,23 +72,34 @@ struct Unclaimed {
 }
 
 impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
-    /// Takes jobs until the session ends. `opened` is called once the queue has answered. A job
-    /// dropped here, because the session ends, is unacknowledged and goes to another worker.
+    /// Takes jobs until the session ends or is to be left; then what was not claimed has been given back.
+    /// `opened` is called once the queue has answered. A job dropped here, because the session ends, is
+    /// unacknowledged and goes to another worker.
     pub(crate) async fn run(self, mut inbox: Inbox, opened: impl FnOnce()) -> Result<(), QueueError> {
         let room = self.pipeline.mailer.room_notice(self.lane);
         let mut opened = Some(opened);
         loop {
-            let jobs = inbox.open(prefetch(self.lane)).await?;
+            let jobs = tokio::select! {
+                jobs = inbox.open(prefetch(self.lane)) => jobs?,
+                () = self.leave.cancelled() => return Ok(()),
+            };
             if let Some(opened) = opened.take() {
                 opened();
             }
-            inbox = self.consume(jobs, &room).await?;
-            self.wait_for_room(&room).await;
+            let Some(emptied) = self.consume(jobs, &room).await? else {
+                return Ok(());
+            };
+            inbox = emptied;
+            tokio::select! {
+                () = self.wait_for_room(&room) => {}
+                () = self.leave.cancelled() => return Ok(()),
+            }
         }
     }
 
-    /// Claims jobs as they come, until they are stuck. The inbox no longer receives then.
-    async fn consume(&self, mut jobs: Jobs, room: &Notify) -> Result<Inbox, QueueError> {
+    /// Claims jobs as they come, until they are stuck. The inbox no longer receives then. There is none when
+    /// the session is to be left.
+    async fn consume(&self, mut jobs: Jobs, room: &Notify) -> Result<Option<Inbox>, QueueError> {
         let mut unclaimed = Unclaimed {
             jobs: VecDeque::new(),
             moved_at: Instant::now(),
@@ -89,11 +107,18 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
         };
         let mut is_urgent = false;
         loop {
-            self.pipeline.ready().await;
+            tokio::select! {
+                () = self.pipeline.ready() => {}
+                () = self.leave.cancelled() => {}
+            }
+            if self.leave.is_cancelled() {
+                self.leave_behind(jobs, unclaimed).await;
+                return Ok(None);
+            }
             self.claim_some(&mut unclaimed, is_urgent);
             is_urgent = false;
             if unclaimed.is_stuck() {
-                return self.give_back(jobs, unclaimed).await;
+                return self.give_back(jobs, unclaimed).await.map(Some);
             }
             tokio::select! {
                 received = jobs.next() => {
@@ -107,8 +132,31 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
                     is_urgent = true;
                     unclaimed.lingers_until = Instant::now() + LINGER;
                 }
+                () = self.leave.cancelled() => {}
             }
         }
+    }
+
+    /// Gives back what was not claimed, before the session is left.
+    async fn leave_behind(&self, jobs: Jobs, unclaimed: Unclaimed) {
+        let count = unclaimed.jobs.len();
+        let leaving = async {
+            self.give_back(jobs, unclaimed).await?;
+            self.acks.flushed().await;
+            Ok::<_, QueueError>(())
+        };
+        let why = match tokio::time::timeout(LEAVING_TAKES, leaving).await {
+            Ok(Ok(())) => return,
+            Ok(Err(fault)) => fault.to_string(),
+            Err(_) => format!("not within {} s", LEAVING_TAKES.as_secs()),
+        };
+        // Unacknowledged, they go to another worker with the session.
+        warn!(
+            lane = self.lane.as_str(),
+            count,
+            error = why,
+            "Could not give jobs back; RabbitMQ delivers them once more"
+        );
     }
 
     fn take(&self, received: Received, queue: &'static str, unclaimed: &mut Unclaimed) {
@@ -159,13 +207,16 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
             self.take(received, inbox.queue(), &mut unclaimed);
         }
         let given_back: Vec<_> = unclaimed.jobs.iter().map(|work| work.job).collect();
+        if given_back.is_empty() {
+            return Ok(inbox);
+        }
         match dispatch::give_back(&self.db, &given_back).await {
             Ok(()) => {
                 unclaimed.jobs.iter().for_each(|work| work.acks.done(work.tag));
                 info!(
                     lane = self.lane.as_str(),
                     count = given_back.len(),
-                    "Gave back jobs that found no room at the relay; taking more when there is some"
+                    "Gave back jobs that were not begun; they are due again for any worker"
                 );
             }
             // Unacknowledged, they go to another worker with the session.

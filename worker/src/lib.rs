@@ -27,6 +27,7 @@ pub mod work;
 use config::Settings;
 use metrics::WorkerMetrics;
 use pipeline::Pipeline;
+use shared::config::EXIT_CONFIG;
 use shared::connections::{self, Findings};
 use shared::instance::instance_name;
 use shared::lifecycle::Lifecycle;
@@ -50,9 +51,23 @@ pub enum StartError {
     /// The relay's settings cannot be used.
     #[error("could not prepare the relay: {0}")]
     Mailer(#[from] send::MailerError),
+    /// Postgres cannot be used through what is in front of it.
+    #[error(transparent)]
+    Pooler(#[from] store::SharedSessions),
     /// A port or a thread is not to be had.
     #[error("could not {0}")]
     System(&'static str, #[source] std::io::Error),
+}
+
+impl StartError {
+    /// What the process exits with. [`EXIT_CONFIG`] is for what only a person can put right.
+    pub const fn exit_code(&self) -> u8 {
+        if matches!(self, Self::Pooler(_)) {
+            EXIT_CONFIG
+        } else {
+            1
+        }
+    }
 }
 
 /// Runs a worker until the lifecycle stops it, and tells whether everything in hand was finished.
@@ -96,7 +111,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     };
     let telling = tokio::spawn(presence.clone().keep_telling());
     info!(worker = name, "Worker is running");
-    until_postgres_is_ready(&db, &lifecycle).await;
+    until_postgres_is_ready(&db, &lifecycle, &presence).await?;
 
     let consumer = consume::Consumer {
         brokers,
@@ -138,11 +153,23 @@ pub async fn check_connections(settings: Settings) -> Findings {
 
 /// Waits until Postgres lets us in and has the schema of this release. A worker without them takes
 /// no jobs: it could not claim them, and another could.
-async fn until_postgres_is_ready(db: &Db, lifecycle: &Lifecycle) {
+///
+/// # Errors
+///
+/// When a pooler shares sessions: waiting cannot help.
+async fn until_postgres_is_ready(
+    db: &Db,
+    lifecycle: &Lifecycle,
+    presence: &presence::Presence,
+) -> Result<(), store::SharedSessions> {
     let mut delays = Delays::for_a_near_server();
     while !lifecycle.is_stopping() {
+        if let Ok(Some(shared)) = store::shares_sessions(db).await {
+            presence.leave().await;
+            return Err(shared);
+        }
         let obstacle = match schema::missing(db).await {
-            Ok(missing) if missing.is_empty() => return,
+            Ok(missing) if missing.is_empty() => return Ok(()),
             Ok(missing) => schema::told(&missing),
             Err(fault) => fault.explained(db).await.to_string(),
         };
@@ -154,6 +181,7 @@ async fn until_postgres_is_ready(db: &Db, lifecycle: &Lifecycle) {
         );
         lifecycle.pause(delay).await;
     }
+    Ok(())
 }
 
 /// What a pipeline is made of beside its settings.
@@ -228,7 +256,11 @@ impl Obstacles {
     async fn look(self) -> Readiness {
         let mut obstacles = Vec::new();
         match store::answer_or_cause(&self.db, schema::missing(&self.db)).await {
-            Ok(missing) if missing.is_empty() => {}
+            Ok(missing) if missing.is_empty() => {
+                if let Err(fault) = store::takes_writes(&self.db).await {
+                    obstacles.push(fault.to_string());
+                }
+            }
             Ok(missing) => obstacles.push(schema::told(&missing)),
             Err(fault) => obstacles.push(fault.to_string()),
         }

@@ -50,7 +50,7 @@ async fn main() -> ExitCode {
         Ok(false) => ExitCode::FAILURE,
         Err(fault) => {
             error!(error = ?fault, "Could not start: {fault}");
-            ExitCode::FAILURE
+            ExitCode::from(fault.exit_code())
         }
     }
 }

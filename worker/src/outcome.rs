@@ -185,10 +185,17 @@ pub fn tell(claim: &Claim, lane: Lane, outcome: &Outcome, recorded: Recorded, at
                 "An outcome is not recorded; when its lease ends the attempt counts as unsure"
             );
         }
+        (Ending::GivenBack { .. }, Recorded::NotOurs) => {
+            line!(
+                info,
+                "Gave a mail back that is no longer claimed by this worker; nothing is lost"
+            );
+        }
         (_, Recorded::NotOurs) => {
             line!(
                 warn,
-                "Dropped an outcome: the claim was lost, and whoever holds it now decides"
+                "Dropped an outcome: the claim had run out and another attempt has begun, or the delivery has ended; \
+                 what that attempt comes to counts"
             );
         }
         (Ending::Sent { .. }, _) => line!(info, "Sent a mail"),

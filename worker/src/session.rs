@@ -45,12 +45,7 @@ impl Open {
 pub(crate) async fn watch(session: &mut Session) -> QueueError {
     loop {
         match session.next_event().await {
-            Some(SessionEvent::Lost(why)) => {
-                return QueueError::Unreachable {
-                    host: "the connected broker".to_owned(),
-                    why,
-                };
-            }
+            Some(SessionEvent::Lost(why)) => return session.lost(why),
             Some(SessionEvent::Blocked(reason)) => warn!(reason, "RabbitMQ takes no messages for now"),
             Some(SessionEvent::Unblocked) => info!("RabbitMQ takes messages again"),
             None => std::future::pending().await,

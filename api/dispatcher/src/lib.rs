@@ -7,7 +7,8 @@
 //!
 //! Under one turn run separate tasks, so that a locked row or a failing statement of one delays none
 //! of the others: a publisher for each lane (`publisher`), the sweeper (`sweeper`), auto-pause
-//! (`auto_pause`), housekeeping (`housekeeping`) and the heartbeat (`heartbeat`).
+//! (`auto_pause`), housekeeping (`housekeeping`), the heartbeat (`heartbeat`) and a look for jobs that
+//! are lost on their way (`lost_jobs`).
 //!
 //! The broker is disposable. A new connection to it proves nothing about old jobs, so everything
 //! that lay in a queue is due again; copies are dropped by the claim. What lies in a queue too
@@ -16,6 +17,7 @@
 mod auto_pause;
 mod heartbeat;
 mod housekeeping;
+mod lost_jobs;
 mod metrics;
 mod publisher;
 mod spans;
@@ -28,6 +30,7 @@ pub use metrics::DispatcherMetrics;
 
 use auto_pause::AutoPause;
 use heartbeat::{Heartbeat, Rounds};
+use lost_jobs::LostJobs;
 use publisher::Publisher;
 use shared::batch::Lane;
 use shared::lifecycle::Lifecycle;
@@ -70,6 +73,8 @@ pub struct Dispatcher {
     pub rate: Option<f64>,
     /// How many unknown addresses of a hundred make a batch pause itself; none is any number.
     pub auto_pause_bounces: Option<i64>,
+    /// Whether sending is held after a promotion of Postgres.
+    pub holds_after_promotion: bool,
     /// Whether this process is connected to `RabbitMQ`.
     pub broker: BrokerStatus,
     /// What is counted.
@@ -154,6 +159,7 @@ impl Dispatcher {
                         self.metrics.queued(lane, 0);
                     }
                     self.metrics.dispatching.set(0);
+                    self.metrics.held.set(0);
                     turn.release().await;
                     match ended {
                         // The connection is well.
@@ -165,7 +171,7 @@ impl Dispatcher {
                 Err(fault) => warn!(error = %fault, cause = %fault.cause(), "Could not ask for the dispatcher's turn"),
             }
             tokio::select! {
-                event = session.next_event() => self.note_event(event)?,
+                event = session.next_event() => self.note_event(session, event)?,
                 () = self.lifecycle.pause(STANDBY) => {}
             }
         }
@@ -191,7 +197,18 @@ impl Dispatcher {
             rounds,
             metrics: Arc::clone(&self.metrics),
         };
-        let sweeper = Sweeper::new(self.db.clone(), turn, Arc::clone(&self.metrics));
+        let lost_jobs = LostJobs {
+            db: self.db.clone(),
+            turn: turn.turn(),
+            depth: session.depth().await?,
+            metrics: Arc::clone(&self.metrics),
+        };
+        let sweeper = Sweeper::new(
+            self.db.clone(),
+            turn,
+            self.holds_after_promotion,
+            Arc::clone(&self.metrics),
+        );
         let published_again = sweeps::requeue_all(&self.db, turn.turn()).await?;
         // What fell due too long ago is ended before anything is published.
         sweeper.once().await;
@@ -207,6 +224,7 @@ impl Dispatcher {
             () = turn.lost() => Err(Trouble::TurnLost),
             published = self.publish([interactive, bulk], wake) => Ok(published?),
             fault = self.watch(session) => Err(fault.into()),
+            fault = lost_jobs.run() => Ok(fault?),
             () = sweeper.run() => Ok(()),
             () = auto_pause.run() => Ok(()),
             () = housekeeping::run(&self.db) => Ok(()),
@@ -262,26 +280,24 @@ impl Dispatcher {
         } else {
             "Could not start dispatching; trying again"
         };
-        warn!(error = cause, retry_seconds = delay.as_secs_f32(), "{what}");
+        let node = self.brokers.last_host();
+        warn!(error = cause, node, retry_seconds = delay.as_secs_f32(), "{what}");
     }
 
     /// Resolves with what ends the session.
     async fn watch(&self, session: &mut Session) -> QueueError {
         loop {
-            if let Err(fault) = self.note_event(session.next_event().await) {
+            let event = session.next_event().await;
+            if let Err(fault) = self.note_event(session, event) {
                 return fault;
             }
         }
     }
 
-    fn note_event(&self, event: Option<SessionEvent>) -> Result<(), QueueError> {
-        let lost = |why| QueueError::Unreachable {
-            host: "the connected broker".to_owned(),
-            why,
-        };
+    fn note_event(&self, session: &Session, event: Option<SessionEvent>) -> Result<(), QueueError> {
         match event {
-            Some(SessionEvent::Lost(why)) => return Err(lost(why)),
-            None => return Err(lost("its events ended".to_owned())),
+            Some(SessionEvent::Lost(why)) => return Err(session.lost(why)),
+            None => return Err(session.lost("its events ended")),
             Some(SessionEvent::Blocked(reason)) => {
                 self.metrics.amqp_blocked.set(1);
                 warn!(

@@ -4,6 +4,8 @@ use prometheus::{GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGa
 use shared::batch::{Brake, Lane};
 use shared::metrics::{Metrics, WORK_SECONDS};
 use shared::queue::Published;
+use shared::store::database_history::Look;
+use time::OffsetDateTime;
 
 /// The dispatcher's figures.
 pub struct DispatcherMetrics {
@@ -26,6 +28,10 @@ pub struct DispatcherMetrics {
     pub amqp_connected: IntGauge,
     /// Whether the broker takes no messages.
     pub amqp_blocked: IntGauge,
+    /// When another timeline of Postgres was last found.
+    promoted: IntGauge,
+    /// Whether sending is held.
+    pub held: IntGauge,
     /// When a beat was last `published` by this process.
     pub beats: GaugeVec,
 }
@@ -74,8 +80,23 @@ impl DispatcherMetrics {
                 "beckon_amqp_blocked",
                 "1 while RabbitMQ takes no messages because its memory or disk is short.",
             ),
+            promoted: metrics.gauge(
+                "beckon_database_promoted_timestamp_seconds",
+                "When Postgres was last found on another timeline, as after the promotion of a standby; 0 for never.",
+            ),
+            held: metrics.gauge(
+                "beckon_sending_held",
+                "1 in the process that dispatches while sending is held after a promotion of Postgres.",
+            ),
             beats,
         }
+    }
+
+    /// Where Postgres stands.
+    pub fn show_history(&self, look: &Look) {
+        self.promoted
+            .set(look.changed_at.map_or(0, OffsetDateTime::unix_timestamp));
+        self.held.set(i64::from(look.held_at.is_some()));
     }
 
     /// So many jobs lie in a lane's queue.

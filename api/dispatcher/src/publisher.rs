@@ -283,7 +283,9 @@ impl Publisher {
             warn!(
                 lane = lane.as_str(),
                 refused = published.refused.len(),
-                "RabbitMQ refused jobs; they stay due"
+                queue = queue_of(lane),
+                "RabbitMQ did not take jobs, and they stay due: a policy limits the queue, or most of its members are \
+                 away (see rabbitmq-queues quorum_status)"
             );
             return Ok(Pace::Refused);
         }

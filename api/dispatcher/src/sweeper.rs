@@ -5,7 +5,7 @@ use crate::publisher::QUEUE_LEASE;
 use crate::turn::HeldTurn;
 use shared::delivery::ATTEMPTS_MOST;
 use shared::store::dispatcher_lease::Turn;
-use shared::store::{Db, StoreResult, sweeps as rows};
+use shared::store::{Db, StoreResult, database_history as history, sweeps as rows};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -28,12 +28,14 @@ pub(super) struct Sweeper {
     turn: Turn,
     /// Until then, workers may still renew claims that have run out.
     vanished_from: Instant,
+    /// Whether sending is held after a promotion of Postgres.
+    holds_after_promotion: bool,
     metrics: Arc<DispatcherMetrics>,
 }
 
 impl Sweeper {
     /// Sweeps for this turn.
-    pub(super) fn new(db: Db, turn: &HeldTurn, metrics: Arc<DispatcherMetrics>) -> Self {
+    pub(super) fn new(db: Db, turn: &HeldTurn, holds_after_promotion: bool, metrics: Arc<DispatcherMetrics>) -> Self {
         let grace = if turn.is_after_silence() {
             REPORTING
         } else {
@@ -43,6 +45,7 @@ impl Sweeper {
             db,
             turn: turn.turn(),
             vanished_from: Instant::now() + grace,
+            holds_after_promotion,
             metrics,
         }
     }
@@ -61,6 +64,7 @@ impl Sweeper {
     /// locked row does, keeps none of the others from being tried.
     pub(super) async fn once(&self) {
         let Self { db, turn, .. } = self;
+        let is_held = self.look_at_history().await;
         let started = self.count("", rows::start_held(db, *turn).await);
         if started > 0 {
             info!(batches = started, "Started batches whose hold is over");
@@ -69,7 +73,8 @@ impl Sweeper {
         if lost > 0 {
             warn!(
                 deliveries = lost,
-                "Jobs lay in a queue unclaimed until the broker dropped them; publishing again"
+                "No worker claimed jobs within six minutes, and RabbitMQ keeps none for longer than five; publishing them \
+                 again"
             );
         }
         if Instant::now() >= self.vanished_from {
@@ -82,14 +87,46 @@ impl Sweeper {
             }
         }
         self.count("taken_back", rows::take_back(db).await);
-        let swept = rows::end_useless(db, None, GROUP).await;
-        self.count(
-            "useless",
-            swept.map(|swept| u64::try_from(swept.ended).unwrap_or_default()),
-        );
+        // While sending is held, no email gets older.
+        if !is_held {
+            let swept = rows::end_useless(db, None, GROUP).await;
+            self.count(
+                "useless",
+                swept.map(|swept| u64::try_from(swept.ended).unwrap_or_default()),
+            );
+        }
         self.count("", rows::forget_ranges(db, *turn).await);
         self.count("", rows::add_up(db, *turn).await);
         self.finish().await;
+    }
+
+    /// Whether sending is held, or it is unknown whether it is.
+    async fn look_at_history(&self) -> bool {
+        let look = match history::look(&self.db, self.turn, self.holds_after_promotion).await {
+            Ok(look) => look,
+            Err(fault) => {
+                warn!(error = %fault, cause = %fault.cause(), "Could not read the timeline of Postgres; trying again");
+                return true;
+            }
+        };
+        let is_held = look.held_at.is_some();
+        self.metrics.show_history(&look);
+        match look.changed_from {
+            Some(before) if is_held => warn!(
+                before,
+                timeline = look.timeline,
+                "Postgres was promoted or restored, and sending is held: what was sent last may be missing here; see \
+                 deploy/runbooks/failover.md, then run beckon-api resume-sending"
+            ),
+            Some(before) => warn!(
+                before,
+                timeline = look.timeline,
+                "Postgres was promoted or restored, and sending goes on: with asynchronous replication, what was sent \
+                 last is sent again; see deploy/runbooks/failover.md"
+            ),
+            None => {}
+        }
+        is_held
     }
 
     async fn finish(&self) {

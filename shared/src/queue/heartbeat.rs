@@ -6,7 +6,7 @@
 use super::session::{QueueError, Session, confirm_select, consume, within};
 use super::topology;
 use futures_util::StreamExt as _;
-use lapin::options::{BasicAckOptions, BasicPublishOptions};
+use lapin::options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions};
 use lapin::{BasicProperties, Channel, Consumer};
 use std::time::Duration;
 
@@ -40,6 +40,33 @@ impl Heart {
     }
 }
 
+/// Asks whether the broker can still move messages, on a channel of its own.
+///
+/// A node that is cut off from the others keeps its connections and answers what it can answer alone; a consumer
+/// there waits for jobs that never come. Taking a message takes the agreement of most members of the queue.
+pub struct Pulse(Channel);
+
+impl Pulse {
+    /// Asks once. Whether a beat came with the answer: it has come the way that a job comes.
+    ///
+    /// # Errors
+    ///
+    /// [`QueueError::Mute`] when the queue does not answer: connect to another node.
+    pub async fn ask(&self) -> Result<bool, QueueError> {
+        let asking = self.0.basic_get(HEARTBEAT.into(), BasicGetOptions::default());
+        let answer = within("ask for a beat", asking).await;
+        let Some(beat) = answer.map_err(|fault| fault.about_queue(HEARTBEAT))? else {
+            return Ok(false);
+        };
+        within(
+            "acknowledge a beat",
+            beat.delivery.acker.ack(BasicAckOptions::default()),
+        )
+        .await?;
+        Ok(true)
+    }
+}
+
 impl Session {
     /// A way to send beats.
     ///
@@ -57,15 +84,24 @@ impl Session {
     /// # Errors
     ///
     /// When the connection broke or the broker fell silent.
+    pub async fn beat_inbox(&mut self) -> Result<BeatInbox, QueueError> {
+        Ok(BeatInbox(self.channel().await?))
+    }
+
+    /// A way to ask whether the broker can still move messages.
+    ///
+    /// # Errors
+    ///
+    /// When the connection broke or the broker fell silent.
     pub async fn pulse(&mut self) -> Result<Pulse, QueueError> {
         Ok(Pulse(self.channel().await?))
     }
 }
 
 /// Where beats will come in.
-pub struct Pulse(Channel);
+pub struct BeatInbox(Channel);
 
-impl Pulse {
+impl BeatInbox {
     /// Takes beats. The queue is made where it is missing, for a release that knows no beats makes none.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use super::publish::Publisher;
 use super::receive::Inbox;
+use super::topology::QueueDepth;
 use super::{PATIENCE, address, topology};
 use crate::batch::Lane;
 use futures_util::{Stream, StreamExt as _};
@@ -12,6 +13,10 @@ use lapin::types::FieldTable;
 use lapin::{Channel, Connection, ConnectionProperties, Consumer, ErrorKind, Event};
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tracing::warn;
 
 /// Why there is no working connection. Whatever the variant, the session is over.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +27,20 @@ pub enum QueueError {
         /// Host and port, without credentials.
         host: String,
         /// What stood in the way.
+        why: String,
+    },
+    /// None of several brokers could be reached, or none let us in.
+    #[error("could not connect to any RabbitMQ node (AMQP_URL): {reasons}")]
+    NoneReachable {
+        /// Each host and port with what stood in the way.
+        reasons: String,
+    },
+    /// The connection ended.
+    #[error("lost the connection to RabbitMQ at {host} (AMQP_URL): {why}")]
+    Lost {
+        /// Host and port, without credentials.
+        host: String,
+        /// What lapin says.
         why: String,
     },
     /// A queue of ours exists with other arguments; asking again cannot help.
@@ -110,9 +129,13 @@ pub(crate) async fn within<T>(
 }
 
 /// The brokers of a cluster, tried in turn.
+///
+/// Each connection begins with the address after the one that answered last: whatever ended the connection before,
+/// a node that is cut off from the others still answers, and its queues do not. Clones share the turn.
 #[derive(Clone)]
 pub struct Brokers {
-    urls: Vec<String>,
+    urls: Arc<[String]>,
+    next: Arc<AtomicUsize>,
 }
 
 impl Brokers {
@@ -120,6 +143,7 @@ impl Brokers {
     pub fn new(urls: Vec<String>) -> Self {
         Self {
             urls: urls.into_iter().map(address::with_defaults).collect(),
+            next: Arc::default(),
         }
     }
 
@@ -129,60 +153,106 @@ impl Brokers {
         hosts.join(", ")
     }
 
+    /// Host and port of the one that answered last.
+    pub fn last_host(&self) -> String {
+        let last = self.next.load(Ordering::Relaxed).saturating_sub(1);
+        self.urls
+            .get(last)
+            .map_or_else(String::new, |url| address::host_of(url))
+    }
+
     /// Connects to the first that answers; `name` is what the broker's own pages call us.
     ///
     /// # Errors
     ///
-    /// [`QueueError::Unreachable`] about the last one tried.
+    /// [`QueueError::Unreachable`], or [`QueueError::NoneReachable`] with the reason of each of several.
     pub async fn connect(&self, name: &str) -> Result<Session, QueueError> {
-        let mut last = QueueError::Unreachable {
-            host: "(none given)".to_owned(),
-            why: "no address is set".to_owned(),
-        };
-        for url in &self.urls {
+        let mut failed: Vec<(String, String)> = Vec::new();
+        let first = self.next.load(Ordering::Relaxed);
+        for step in 0..self.urls.len() {
+            let at = (first + step) % self.urls.len();
+            let Some(url) = self.urls.get(at) else { break };
+            let host = address::host_of(url);
             let properties = ConnectionProperties::default().with_connection_name(name.into());
-            match open(url, properties).await {
-                Ok(connection) => return Ok(Session::new(connection)),
-                Err(why) => {
-                    last = QueueError::Unreachable {
-                        host: address::host_of(url),
-                        why,
+            match open(url, properties, self.patience()).await {
+                Ok(connection) => {
+                    self.next.store(at + 1, Ordering::Relaxed);
+                    for (host, why) in failed {
+                        warn!(
+                            host,
+                            error = why,
+                            "Could not connect to a RabbitMQ node (AMQP_URL); took the next"
+                        );
                     }
+                    return Ok(Session::new(connection, host));
                 }
+                Err(why) => failed.push((host, why)),
             }
         }
-        Err(last)
+        Err(none_reachable(failed))
+    }
+
+    /// How long one of them has to answer. Another one may be well meanwhile.
+    fn patience(&self) -> Duration {
+        if self.urls.len() > 1 { PATIENCE / 2 } else { PATIENCE }
     }
 }
 
+fn none_reachable(mut failed: Vec<(String, String)>) -> QueueError {
+    if failed.len() > 1 {
+        let reasons: Vec<String> = failed.iter().map(|(host, why)| format!("{host}: {why}")).collect();
+        return QueueError::NoneReachable {
+            reasons: reasons.join("; "),
+        };
+    }
+    let (host, why) = failed
+        .pop()
+        .unwrap_or_else(|| ("(none given)".to_owned(), "no address is set".to_owned()));
+    QueueError::Unreachable { host, why }
+}
+
 /// Opens one connection; reads the file of its authority each time, because certificates are renewed.
-async fn open(url: &str, properties: ConnectionProperties) -> Result<Connection, String> {
+async fn open(url: &str, properties: ConnectionProperties, patience: Duration) -> Result<Connection, String> {
     let config = OwnedTLSConfig {
         cert_chain: address::authority(url)?,
         identity: None,
     };
     let runtime = lapin::runtime::default_runtime().map_err(|fault| fault.to_string())?;
     let connecting = Connection::connect_with_config(url, properties, config, runtime);
-    within("connect", connecting).await.map_err(|fault| cause(&fault))
-}
-
-fn cause(fault: &QueueError) -> String {
-    match fault {
-        QueueError::Broken { source, .. } => source.to_string(),
-        other => other.to_string(),
+    match tokio::time::timeout(patience, connecting).await {
+        Ok(connected) => connected.map_err(|fault| fault.to_string()),
+        Err(_) => Err(format!("no answer within {} s", patience.as_secs())),
     }
 }
 
 /// A connection that works until something goes wrong.
 pub struct Session {
     connection: Connection,
+    host: String,
     events: Pin<Box<dyn Stream<Item = Event> + Send>>,
 }
 
 impl Session {
-    fn new(connection: Connection) -> Self {
+    fn new(connection: Connection, host: String) -> Self {
         let events = Box::pin(connection.events_listener());
-        Self { connection, events }
+        Self {
+            connection,
+            host,
+            events,
+        }
+    }
+
+    /// Host and port of the broker it is with.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// What ends a session whose connection is lost.
+    pub fn lost(&self, why: impl Into<String>) -> QueueError {
+        QueueError::Lost {
+            host: self.host.clone(),
+            why: why.into(),
+        }
     }
 
     pub(super) async fn channel(&mut self) -> Result<Channel, QueueError> {
@@ -216,6 +286,15 @@ impl Session {
     /// When the connection broke or the broker fell silent.
     pub async fn inbox(&mut self, lane: Lane) -> Result<Inbox, QueueError> {
         Ok(Inbox::new(self.channel().await?, topology::queue_of(lane)))
+    }
+
+    /// A way to ask how many jobs lie in a queue.
+    ///
+    /// # Errors
+    ///
+    /// When the connection broke or the broker fell silent.
+    pub async fn depth(&mut self) -> Result<QueueDepth, QueueError> {
+        Ok(QueueDepth::new(self.channel().await?))
     }
 
     /// The next thing the broker says about the connection; `None` when it is over.
@@ -271,4 +350,28 @@ pub(super) async fn consume(channel: &Channel, queue: &'static str, prefetch: u1
     within("consume", consume)
         .await
         .map_err(|fault| fault.about_queue(queue))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_each_host_is_told() {
+        let failed = |hosts: &[&str]| {
+            let failed = hosts
+                .iter()
+                .map(|host| ((*host).to_owned(), "Connection refused".to_owned()));
+            none_reachable(failed.collect()).to_string()
+        };
+        assert_eq!(
+            failed(&["mq-1:5672", "mq-2:5672"]),
+            "could not connect to any RabbitMQ node (AMQP_URL): mq-1:5672: Connection refused; mq-2:5672: Connection \
+             refused"
+        );
+        assert_eq!(
+            failed(&["mq-1:5672"]),
+            "could not connect to RabbitMQ at mq-1:5672 (AMQP_URL): Connection refused"
+        );
+    }
 }

@@ -57,8 +57,26 @@ pub(crate) async fn declare_one(channel: &Channel, queue: &'static str) -> Resul
     Ok(())
 }
 
-/// Checks that `queue` is there.
-pub(crate) async fn look(channel: &Channel, queue: &'static str) -> Result<(), QueueError> {
+/// Asks how many jobs lie in a queue, on a channel of its own.
+pub struct QueueDepth(Channel);
+
+impl QueueDepth {
+    pub(super) const fn new(channel: Channel) -> Self {
+        Self(channel)
+    }
+
+    /// Jobs of a lane that no worker has been given.
+    ///
+    /// # Errors
+    ///
+    /// When the connection broke, the broker fell silent or the queue is gone.
+    pub async fn of(&self, lane: Lane) -> Result<u32, QueueError> {
+        look(&self.0, queue_of(lane)).await
+    }
+}
+
+/// Checks that `queue` is there, and returns how many messages lie in it that nobody holds.
+pub(crate) async fn look(channel: &Channel, queue: &'static str) -> Result<u32, QueueError> {
     let options = QueueDeclareOptions {
         passive: true,
         durable: true,
@@ -69,6 +87,6 @@ pub(crate) async fn look(channel: &Channel, queue: &'static str) -> Result<(), Q
         channel.queue_declare(queue.into(), options, FieldTable::default()),
     )
     .await
-    .map_err(|fault| fault.about_queue(queue))?;
-    Ok(())
+    .map(|found| found.message_count())
+    .map_err(|fault| fault.about_queue(queue))
 }

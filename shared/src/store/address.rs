@@ -7,6 +7,11 @@ use std::str::FromStr as _;
 /// Names under which sqlx takes the file of a private authority.
 const ROOT_CERTIFICATE: [&str; 3] = ["sslrootcert", "ssl-root-cert", "ssl-ca"];
 
+/// What is wrong with an address for several hosts.
+const SEVERAL_HOSTS: &str = "names several hosts or target_session_attrs, and Beckon connects to one host; name the \
+     address that follows the primary, such as a virtual IP, a DNS name or a proxy. No connection to a server that \
+     takes no writes is kept";
+
 /// Checks an address of Postgres. What is wrong continues the sentence "NAME …" and never repeats the
 /// address, which holds a password.
 ///
@@ -21,11 +26,17 @@ pub fn check_address(url: &str, allow_plaintext: bool) -> Result<(), String> {
     if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
         return Err("does not start with postgres://".to_owned());
     }
+    if names_several_hosts(url) {
+        return Err(SEVERAL_HOSTS.to_owned());
+    }
     let options = PgConnectOptions::from_str(url);
     let (Ok(options), Ok(url)) = (options, url::Url::parse(url)) else {
         return Err("cannot be read; write postgres://user:password@host:5432/database".to_owned());
     };
     for (name, path) in url.query_pairs() {
+        if name == "target_session_attrs" {
+            return Err(SEVERAL_HOSTS.to_owned());
+        }
         if ROOT_CERTIFICATE.contains(&&*name) {
             crate::certificates::read(path.as_ref().as_ref())?;
         }
@@ -50,9 +61,43 @@ pub fn check_address(url: &str, allow_plaintext: bool) -> Result<(), String> {
     ))
 }
 
+/// Whether an address names several hosts, as libpq takes them: `host1,host2`, or `?host=host1,host2`.
+fn names_several_hosts(url: &str) -> bool {
+    let (_, rest) = url.split_once("://").unwrap_or_default();
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, rest) = rest.split_at(end);
+    let hosts = authority.rsplit_once('@').map_or(authority, |(_, hosts)| hosts);
+    let query = rest.split_once('?').map_or("", |(_, query)| query);
+    hosts.contains(',')
+        || url::form_urlencoded::parse(query.as_bytes())
+            .any(|(name, value)| matches!(&*name, "host" | "hostaddr" | "port") && value.contains(','))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn several_hosts_are_refused_with_what_to_write() {
+        for several in [
+            "postgres://beckon:geheim@db1.example,db2.example/beckon?sslmode=verify-full",
+            "postgres://beckon:geheim@db1.example:5432,db2.example:5433/beckon",
+            "postgres:///beckon?host=db1.example,db2.example&user=beckon",
+            "postgres:///beckon?host=db1.example%2Cdb2.example",
+            "postgres://beckon:geheim@db.example/beckon?port=5432,5433",
+            "postgres://beckon:geheim@db.example/beckon?target_session_attrs=read-write",
+        ] {
+            let told = check_address(several, true).unwrap_err();
+            assert!(
+                told.contains("one host") && !told.contains("geheim"),
+                "{several}: {told}"
+            );
+        }
+        assert_eq!(
+            check_address("postgres://beckon:ge,heim@127.0.0.1/beckon", false),
+            Ok(())
+        );
+    }
 
     #[test]
     fn postgres_on_another_machine_is_verified() {

@@ -4,7 +4,7 @@
 //! out. One connection beside the pool finds the cause: a wrong port, a server that is down, a network that
 //! drops packets, or a pool whose connections are all in use.
 
-use super::{Db, PATIENCE, StoreError, StoreResult};
+use super::{Db, PATIENCE, StoreError, StoreResult, within};
 use sqlx::ConnectOptions as _;
 use sqlx::Connection as _;
 use sqlx::postgres::PgConnectOptions;
@@ -62,6 +62,26 @@ pub async fn answer_or_cause<T>(db: &Db, asked: impl Future<Output = StoreResult
     }
 }
 
+/// Waits for an answer of Postgres and checks that it takes writes: a standby, or a primary that was switched to
+/// read-only, answers and lets no mail go out.
+///
+/// # Errors
+///
+/// The cause, within the time of [`answer_or_cause`].
+pub async fn takes_writes(db: &Db) -> Result<(), Unusable> {
+    let asked = async {
+        let asked = "select pg_is_in_recovery(), current_setting('transaction_read_only')::boolean";
+        let (is_standby, is_read_only): (bool, bool) = within(sqlx::query_as(asked).fetch_one(db)).await?;
+        Ok((is_standby, is_read_only))
+    };
+    let cause = match answer_or_cause(db, asked).await? {
+        (true, _) => "it is a standby, which takes no writes",
+        (false, true) => "it takes no writes: default_transaction_read_only is on",
+        (false, false) => return Ok(()),
+    };
+    Err(unusable(db, cause.to_owned()))
+}
+
 /// Opens one connection and closes it.
 ///
 /// # Errors
@@ -90,7 +110,7 @@ fn unusable(db: &Db, cause: String) -> Unusable {
     }
 }
 
-fn server_of(options: &PgConnectOptions) -> String {
+pub(super) fn server_of(options: &PgConnectOptions) -> String {
     let (host, port) = (options.get_host(), options.get_port());
     match options.get_socket() {
         Some(socket) => format!("{}, port {port}", socket.display()),
@@ -108,7 +128,7 @@ async fn connect_once(db: &Db) -> Result<(), String> {
             let _ = timeout(CONNECT, connection.close()).await;
             Ok(())
         }
-        Ok(Err(fault)) => Err(words(&fault)),
+        Ok(Err(fault)) => Err(words(&in_words(fault))),
         Err(_) => Err(format!("no answer within {} s", CONNECT.as_secs_f32())),
     }
 }
@@ -123,6 +143,21 @@ fn timed_out(db: &Db) -> String {
         )
     } else {
         format!("no connection within {} s", PATIENCE.as_secs())
+    }
+}
+
+/// What sqlx says when the server closed the connection instead of answering its first message.
+const CLOSED: &str = "unexpected response from SSLRequest: 0x00";
+
+/// A fault of sqlx that says what happened.
+pub(super) fn in_words(fault: sqlx::Error) -> sqlx::Error {
+    match fault {
+        sqlx::Error::Protocol(said) if said.starts_with(CLOSED) => sqlx::Error::Io(std::io::Error::new(
+            std::io::ErrorKind::ConnectionReset,
+            "the connection was closed before Postgres answered; behind a proxy or pooler its server is away, \
+             otherwise something else than Postgres listens there",
+        )),
+        other => other,
     }
 }
 

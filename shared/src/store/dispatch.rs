@@ -346,7 +346,9 @@ pub async fn give_back(db: &Db, jobs: &[Job]) -> StoreResult<()> {
                  select id, attempt from unnest($1::uuid[], $2::integer[]) as job (id, attempt) order by id
              ) job
              where d.id = job.id and d.attempt = job.attempt - 1
-               and (d.state::text = 'queued' or (d.state::text = 'waiting' and d.retry_at is null))",
+               and (d.state::text = 'queued' or (d.state::text = 'waiting' and d.retry_at is null)
+                    -- Published and not marked yet: due at another time than that, it is not marked.
+                    or (d.state::text in ('waiting', 'retrying') and d.retry_at <= now()))",
             &ids,
             &attempts,
         );

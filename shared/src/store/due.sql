@@ -45,6 +45,7 @@ batch as materialized (
         where batch_id = chosen.batch_id and is_running offset 0
     ) p
     cross join lateral (select trace_id, stale_at, paused_for from batches where id = p.batch_id offset 0) b
+    where (select sending_is_open())
 ),
 share as materialized (
     select ceil($2::bigint / greatest(count(*), 1)::numeric)::bigint as deliveries from batch

@@ -39,6 +39,8 @@ pub struct Stall {
 pub enum Cause {
     /// No worker runs.
     NoWorker,
+    /// Sending is held after a promotion of Postgres, until a person resumes.
+    Held,
     /// Workers run and get no jobs: the dispatcher does not come to the end of a round.
     NoDispatch,
     /// Workers have trouble.
@@ -66,10 +68,14 @@ struct Said {
     trouble: Option<WorkerTrouble>,
     trouble_since: Option<OffsetDateTime>,
     words: Option<String>,
+    held_at: Option<OffsetDateTime>,
 }
 
 impl Said {
     fn cause(self) -> Option<(Cause, Option<OffsetDateTime>)> {
+        if self.held_at.is_some() {
+            return Some((Cause::Held, self.held_at));
+        }
         if self.live == 0 {
             return self.is_missed.then_some((Cause::NoWorker, self.last_seen));
         }
@@ -128,7 +134,8 @@ async fn said(db: &Db) -> StoreResult<Said> {
                   -- On a new database nothing has been dispatched in the first moments either.
                   coalesce(dispatch_at, (select min(started_at) from live), now())
                       < now() - make_interval(secs => $1) as "is_dispatch_missed!",
-                  worst.trouble as "trouble: WorkerTrouble", worst.since as trouble_since, worst.told as words
+                  worst.trouble as "trouble: WorkerTrouble", worst.since as trouble_since, worst.told as words,
+                  (select held_at from database_history) as held_at
            from seen left join worst on true"#,
         seconds(SILENCE),
         seconds(PASSING),
@@ -171,6 +178,7 @@ mod tests {
             trouble: None,
             trouble_since: None,
             words: None,
+            held_at: None,
         }
     }
 
@@ -202,6 +210,17 @@ mod tests {
             ..said()
         };
         assert_eq!(cause(over), Some(Cause::NoWorker));
+    }
+
+    #[test]
+    fn a_hold_explains_everything_else() {
+        let held = Said {
+            live: 0,
+            is_missed: true,
+            held_at: Some(OffsetDateTime::UNIX_EPOCH),
+            ..said()
+        };
+        assert_eq!(cause(held), Some(Cause::Held));
     }
 
     #[test]

@@ -5,7 +5,9 @@
 
 use super::dispatcher_lease::Turn;
 use super::{Db, StoreResult, despite_deadlocks, seconds, within};
+use crate::batch::Lane;
 use std::time::Duration;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 /// A published range whose first attempts have all been claimed is forgotten after this long. Jobs are
@@ -92,6 +94,47 @@ pub async fn requeue_lost(db: &Db, turn: Turn, lease: Duration) -> StoreResult<u
         within(requeueing.execute(db)).await
     };
     Ok(despite_deadlocks(requeueing).await?.rows_affected())
+}
+
+/// Postgres's clock, where a lane has anything published that no worker is known to have claimed.
+pub async fn now_if_unclaimed(db: &Db, lane: Lane) -> StoreResult<Option<OffsetDateTime>> {
+    let asking = sqlx::query_scalar!(
+        r#"select now() as "now!"
+           where exists (
+               select from batch_progress p join published_ranges r on r.batch_id = p.batch_id where p.lane = $1)
+              or exists (
+               select from batch_progress p
+               cross join lateral (
+                   select from batch_counts where batch_id = p.batch_id and state = 'queued' and count > 0
+                   union all
+                   select from count_changes where batch_id = p.batch_id and state = 'queued' and count > 0
+               ) c
+               where p.lane = $1 and p.next_retry_at is not null)"#,
+        lane as _,
+    );
+    within(asking.fetch_optional(db)).await
+}
+
+/// Makes deliveries of a lane due again that were published before and that no worker has claimed: their jobs
+/// are lost. `lease` is how long a later attempt counts as queued.
+pub async fn requeue_unclaimed(
+    db: &Db,
+    turn: Turn,
+    lane: Lane,
+    published_before: OffsetDateTime,
+    lease: Duration,
+) -> StoreResult<u64> {
+    let requeueing = || async {
+        let requeueing = sqlx::query_file!(
+            "src/store/requeue_unclaimed.sql",
+            turn.epoch,
+            lane as _,
+            published_before,
+            seconds(lease),
+        );
+        within(requeueing.fetch_one(db)).await
+    };
+    Ok(u64::try_from(despite_deadlocks(requeueing).await?.n).unwrap_or_default())
 }
 
 /// Forgets published ranges of which every delivery has been claimed or has ended.

@@ -36,6 +36,8 @@ pub(super) static GROUPS: [Group; 7] = [
             act(Action::BatchResumed, "Resumed a batch"),
             act(Action::BatchBraked, "Paused a batch automatically"),
             act(Action::BatchStopped, "Stopped a batch"),
+            act(Action::SendingResumed, "Resumed sending after a failover"),
+            act(Action::MarkedSent, "Marked emails as sent"),
             act(Action::DeliveryHurried, "Retried an email at once"),
             act(Action::DeliveryStopped, "Stopped an email"),
             act(Action::TestMailSent, "Sent a test email"),

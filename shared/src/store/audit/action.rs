@@ -38,6 +38,10 @@ actions! {
     BatchBraked "batch_braked",
     /// A batch was stopped.
     BatchStopped "batch_stopped",
+    /// Sending, which was held after a promotion of Postgres, goes on.
+    SendingResumed "sending_resumed",
+    /// Emails found in the relay's log were marked as sent.
+    MarkedSent "marked_sent",
     /// One mail that waited for its next try was to be tried at once.
     DeliveryHurried "delivery_hurried",
     /// One mail was stopped.

@@ -1,0 +1,121 @@
+//! Publishes jobs again that the broker has dropped, or that a worker holds that is cut off.
+//!
+//! RabbitMQ 4 drops a job that was delivered twenty times, as happens when workers die with the same jobs again and
+//! again, and so does RabbitMQ 3 with a policy that says so. It reports that to no process. A worker that is cut off
+//! keeps its jobs until RabbitMQ misses its heartbeats. But when a queue is empty, every job published before is in a
+//! worker's hands or gone, and a worker claims what it has within seconds or gives it back.
+
+use crate::metrics::DispatcherMetrics;
+use crate::publisher::QUEUE_LEASE;
+use shared::batch::Lane;
+use shared::queue::{QueueDepth, QueueError, queue_of};
+use shared::store::dispatcher_lease::Turn;
+use shared::store::{Db, StoreError, StoreResult, sweeps};
+use std::sync::Arc;
+use std::time::Duration;
+use time::OffsetDateTime;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+use tracing::warn;
+
+/// How often to look.
+const PACE: Duration = Duration::from_secs(2);
+
+/// Jobs still unclaimed this long after their queue was empty are gone. A worker gives back after two seconds what it
+/// has no room for, and within five what it cannot work on.
+const LOST_AFTER: Duration = Duration::from_secs(8);
+
+/// When a lane's queue was found empty.
+#[derive(Clone, Copy)]
+struct Emptied {
+    /// By Postgres's clock, for comparing.
+    at: OffsetDateTime,
+    seen: Instant,
+}
+
+/// Looks for lost jobs while a turn lasts.
+pub(super) struct LostJobs {
+    pub(super) db: Db,
+    pub(super) turn: Turn,
+    pub(super) depth: QueueDepth,
+    pub(super) metrics: Arc<DispatcherMetrics>,
+}
+
+impl LostJobs {
+    /// Looks until dropped.
+    ///
+    /// # Errors
+    ///
+    /// When the broker does not answer; the session is over.
+    pub(super) async fn run(self) -> Result<(), QueueError> {
+        let mut emptied: [Option<Emptied>; 2] = [None; 2];
+        let mut pace = interval(PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            pace.tick().await;
+            for (lane, emptied) in Lane::ALL.into_iter().zip(&mut emptied) {
+                match self.look(lane, emptied).await {
+                    Ok(()) => {}
+                    // A lane without a leader must not end the other one's session.
+                    Err(Fault::Queue(fault @ QueueError::Mute { .. })) => {
+                        warn!(error = %fault, "Could not look for lost jobs; trying again");
+                    }
+                    Err(Fault::Queue(fault)) => return Err(fault),
+                    Err(Fault::Store(fault)) => {
+                        warn!(error = %fault, cause = %fault.cause(), "Could not look for lost jobs; trying again");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn look(&self, lane: Lane, emptied: &mut Option<Emptied>) -> Result<(), Fault> {
+        if let Some(before) = *emptied {
+            if before.seen.elapsed() < LOST_AFTER {
+                return Ok(());
+            }
+            *emptied = None;
+            self.publish_again(lane, before.at).await?;
+        }
+        let Some(now) = sweeps::now_if_unclaimed(&self.db, lane).await? else {
+            return Ok(());
+        };
+        if self.depth.of(lane).await? == 0 {
+            *emptied = Some(Emptied {
+                at: now,
+                seen: Instant::now(),
+            });
+        }
+        Ok(())
+    }
+
+    async fn publish_again(&self, lane: Lane, published_before: OffsetDateTime) -> StoreResult<()> {
+        let lost = sweeps::requeue_unclaimed(&self.db, self.turn, lane, published_before, QUEUE_LEASE).await?;
+        if lost > 0 {
+            self.metrics.sweeps.with_label_values(&["lost_in_queue"]).inc_by(lost);
+            warn!(
+                deliveries = lost,
+                queue = queue_of(lane),
+                "Jobs left their queue and no worker claimed them: workers died with them, or are cut off, or RabbitMQ \
+                 dropped them after too many deliveries; publishing them again"
+            );
+        }
+        Ok(())
+    }
+}
+
+enum Fault {
+    Queue(QueueError),
+    Store(StoreError),
+}
+
+impl From<QueueError> for Fault {
+    fn from(fault: QueueError) -> Self {
+        Self::Queue(fault)
+    }
+}
+
+impl From<StoreError> for Fault {
+    fn from(fault: StoreError) -> Self {
+        Self::Store(fault)
+    }
+}

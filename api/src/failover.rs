@@ -1,0 +1,106 @@
+//! What a person does after a standby of Postgres was promoted: marks what the relay has taken as sent, and lets
+//! sending go on. `deploy/runbooks/failover.md` says when and why.
+
+use crate::StartError;
+use crate::config::{FailoverStep, Settings};
+use shared::store::database_history::{self as history, Marked};
+use shared::store::{self, Planning};
+use std::collections::BTreeSet;
+use std::io::BufRead as _;
+use uuid::Uuid;
+
+/// Ids in one statement.
+const GROUP: usize = 10_000;
+
+/// Takes a step, and says what was done.
+///
+/// # Errors
+///
+/// [`StartError::Failover`] with what to do; else what Postgres says.
+pub async fn take(step: FailoverStep, settings: &Settings) -> Result<String, StartError> {
+    match step {
+        FailoverStep::ResumeSending => resume(settings).await,
+        FailoverStep::MarkSent => mark_sent(settings).await,
+    }
+}
+
+async fn resume(settings: &Settings) -> Result<String, StartError> {
+    let db = store::connect(&settings.database, "beckon-api: resume-sending", Planning::Anew)?;
+    match history::resume(&db).await? {
+        Some(held_at) => Ok(format!("Sending goes on. It was held since {held_at}.")),
+        None => Err(StartError::Failover(
+            "sending is not held; nothing was changed".to_owned(),
+        )),
+    }
+}
+
+/// Marks the deliveries that standard input names. A line that names none ends it before anything is changed.
+async fn mark_sent(settings: &Settings) -> Result<String, StartError> {
+    let mut lines = Vec::new();
+    for line in std::io::stdin().lock().lines() {
+        lines.push(line.map_err(|fault| StartError::System("read Message-IDs from standard input", fault))?);
+    }
+    let ids = deliveries(&lines).map_err(StartError::Failover)?;
+    let db = store::connect(&settings.database, "beckon-api: mark-sent", Planning::Anew)?;
+    let mut all = Marked::default();
+    for group in ids.chunks(GROUP) {
+        let some = history::mark_sent(&db, group).await?;
+        all.marked += some.marked;
+        all.ended += some.ended;
+        all.passwords += some.passwords;
+        all.unknown += some.unknown;
+    }
+    Ok(told(all))
+}
+
+/// The deliveries that lines name, each once. A Message-ID is a delivery's id, @, and the sender's domain.
+fn deliveries(lines: &[String]) -> Result<Vec<Uuid>, String> {
+    let mut ids = BTreeSet::new();
+    for (number, line) in (1..).zip(lines) {
+        let text = line.trim().trim_start_matches('<').trim_end_matches('>');
+        if text.is_empty() {
+            continue;
+        }
+        let id = text.split('@').next().unwrap_or_default();
+        let id = Uuid::try_parse(id).map_err(|_| {
+            format!(
+                "line {number} of standard input is no Message-ID of Beckon and no delivery id; nothing was changed"
+            )
+        })?;
+        ids.insert(id);
+    }
+    if ids.is_empty() {
+        return Err("standard input names no delivery; write one Message-ID or delivery id a line".to_owned());
+    }
+    Ok(ids.into_iter().collect())
+}
+
+fn told(all: Marked) -> String {
+    format!(
+        "{} marked as sent, {} had ended before, {} are password emails and stay due, {} are not in this database",
+        all.marked, all.ended, all.passwords, all.unknown
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Vec<Uuid>, String> {
+        deliveries(&text.lines().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn message_ids_and_bare_ids_are_read_once_each() {
+        let id = Uuid::from_u128(7);
+        let text = format!("<{id}@lerna.example>\n\n{id}\n");
+        assert_eq!(read(&text), Ok(vec![id]));
+    }
+
+    #[test]
+    fn a_line_that_is_neither_is_named() {
+        let told = read("00000000-0000-0000-0000-000000000007\nsomething@else\n").unwrap_err();
+        assert!(told.starts_with("line 2 of standard input"), "{told}");
+        assert!(read("\n").unwrap_err().contains("names no delivery"));
+    }
+}

@@ -1,0 +1,211 @@
+//! Connections to Postgres, and which of them are kept.
+
+use super::{Db, PATIENCE, StoreResult, diagnosis, silent};
+use crate::config::DatabaseSettings;
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Executor as _, Row as _};
+use std::str::FromStr as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+use tracing::warn;
+
+/// How often the log says that a server takes no writes.
+const WARN_EVERY: Duration = Duration::from_secs(30);
+
+/// Settings of every session.
+///
+/// They are set once connected and not in the startup message, where a connection pooler refuses them.
+const SETTINGS: [(&str, &str); 5] = [
+    ("idle_in_transaction_session_timeout", "30s"),
+    ("lock_timeout", "30s"),
+    // Rows are found by id in what lies in memory. Postgres's usual 4, and its guesses about a
+    // table that was filled a minute ago, would have it read whole batches instead.
+    ("random_page_cost", "1.1"),
+    ("enable_seqscan", "off"),
+    ("jit", "off"),
+];
+
+/// How Postgres plans a process's statements.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Planning {
+    /// Anew each time. A plan kept from when a table was empty may read all of it once it is full. Costs
+    /// some milliseconds for a statement over all months.
+    Anew,
+    /// Once, for a process whose statements all find rows by their ids, in groups: then there is one good
+    /// plan, and planning a group would cost more than carrying it out.
+    ById,
+}
+
+impl Planning {
+    /// Settings of a session.
+    const fn settings(self) -> [(&'static str, &'static str); 3] {
+        match self {
+            Self::Anew => [
+                ("plan_cache_mode", "force_custom_plan"),
+                ("enable_hashjoin", "on"),
+                ("enable_mergejoin", "on"),
+            ],
+            // Either join would read the whole table, which is a good plan only while it is empty.
+            Self::ById => [
+                ("plan_cache_mode", "force_generic_plan"),
+                ("enable_hashjoin", "off"),
+                ("enable_mergejoin", "off"),
+            ],
+        }
+    }
+
+    /// The statement that sets up a session.
+    fn set_up(self) -> String {
+        let settings = SETTINGS.into_iter().chain(self.settings());
+        let statements: Vec<String> = settings
+            .map(|(name, value)| format!("set {name} = '{value}';"))
+            .collect();
+        statements.concat()
+    }
+}
+
+/// Prepares connections; the first is made when it is needed.
+///
+/// A connection to a server that takes no writes is closed after its first use, and so are all that were open
+/// before: after a failover the address soon leads to another server, and only new connections find it.
+///
+/// # Errors
+///
+/// When the address cannot be read.
+pub fn connect(settings: &DatabaseSettings, name: &str, planning: Planning) -> StoreResult<Db> {
+    let options = PgConnectOptions::from_str(&settings.url)?
+        .application_name(name)
+        // A pooler refuses it in the startup message; values are sent in binary anyway.
+        .extra_float_digits(None);
+    let set_up: Arc<str> = planning.set_up().into();
+    let read_only = ReadOnly::at(diagnosis::server_of(&options));
+    let found = read_only.clone();
+    let pool = PgPoolOptions::new()
+        .max_connections(settings.connections)
+        .acquire_timeout(PATIENCE)
+        .after_connect(move |connection, _| {
+            let set_up = Arc::clone(&set_up);
+            Box::pin(async move {
+                connection.execute(AssertSqlSafe(&*set_up)).await?;
+                Ok(())
+            })
+        })
+        .before_acquire(move |_, opened| {
+            let is_kept = !read_only.was_found_within(opened.age);
+            Box::pin(async move { Ok(is_kept) })
+        })
+        .after_release(move |connection, _| {
+            let found = found.clone();
+            Box::pin(async move {
+                // A connection whose statement was given up is closed, not waited for.
+                let asked = tokio::time::timeout(PATIENCE, Released::ask(connection)).await;
+                let released = asked.map_err(|_| silent())??;
+                if released.is_read_only() {
+                    found.note();
+                }
+                Ok(released.is_reusable())
+            })
+        })
+        .connect_lazy_with(options);
+    Ok(pool)
+}
+
+/// What a connection is like that comes back to the pool.
+struct Released {
+    is_in_transaction: bool,
+    takes_no_writes: bool,
+}
+
+impl Released {
+    async fn ask(connection: &mut PgConnection) -> sqlx::Result<Self> {
+        // Outside a transaction both times are the moment this statement began; asked in one message, for
+        // Parse, Bind and Execute would each move the second.
+        let asked = "select now() <> statement_timestamp(), current_setting('transaction_read_only')::boolean";
+        let row = sqlx::raw_sql(asked).fetch_one(connection).await?;
+        Ok(Self {
+            is_in_transaction: row.try_get(0)?,
+            takes_no_writes: row.try_get(1)?,
+        })
+    }
+
+    /// Whether the server is, and not only a transaction that was left open.
+    const fn is_read_only(&self) -> bool {
+        self.takes_no_writes && !self.is_in_transaction
+    }
+
+    const fn is_reusable(&self) -> bool {
+        !self.takes_no_writes && !self.is_in_transaction
+    }
+}
+
+/// When a server that takes no writes was last found at the address.
+#[derive(Clone)]
+struct ReadOnly {
+    server: Arc<str>,
+    found: Arc<Mutex<Found>>,
+}
+
+#[derive(Default)]
+struct Found {
+    last: Option<Instant>,
+    warned: Option<Instant>,
+}
+
+impl ReadOnly {
+    fn at(server: String) -> Self {
+        Self {
+            server: server.into(),
+            found: Arc::default(),
+        }
+    }
+
+    fn note(&self) {
+        let mut found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        found.last = Some(now);
+        if found.warned.is_none_or(|at| now.duration_since(at) > WARN_EVERY) {
+            found.warned = Some(now);
+            warn!(
+                server = &*self.server,
+                "Postgres (DATABASE_URL) takes no writes there; connecting anew for every statement until a server \
+                 answers that does"
+            );
+        }
+    }
+
+    /// Whether it was found after a connection of this age was opened.
+    fn was_found_within(&self, age: Duration) -> bool {
+        let found = self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        found.last.is_some_and(|at| at.elapsed() <= age)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_connections_from_before_the_discovery_are_closed() {
+        let read_only = ReadOnly::at("db.example:5432".to_owned());
+        assert!(!read_only.was_found_within(Duration::from_hours(1)));
+
+        read_only.note();
+
+        assert!(read_only.was_found_within(Duration::from_hours(1)));
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(!read_only.was_found_within(Duration::ZERO));
+    }
+
+    #[test]
+    fn a_session_is_set_up_in_one_message() {
+        let set_up = Planning::ById.set_up();
+        assert!(
+            set_up.starts_with("set idle_in_transaction_session_timeout = '30s';"),
+            "{set_up}"
+        );
+        assert!(
+            set_up.contains("set plan_cache_mode = 'force_generic_plan';"),
+            "{set_up}"
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! RabbitMQ 4 throws a job away that was delivered twenty times. Here a policy has RabbitMQ 3 do the same; with
+//! RabbitMQ 4 itself and no policy it is tried in `three_brokers.rs`.
+
+use crate::{figure, json};
+use harness::relay::{Behaviour, Mode};
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use std::time::{Duration, Instant};
+
+const PEOPLE: usize = 150;
+const MANY: usize = 1_500;
+
+/// RabbitMQ 4's own limit, for both lanes.
+pub(crate) async fn limit_deliveries(world: &World) {
+    let limit = json!({
+        "pattern": "^beckon\\.(interactive|bulk)$",
+        "definition": { "delivery-limit": 20 },
+        "apply-to": "queues",
+        "priority": 20,
+    });
+    world.stack().put_policy(world.vhost(), "limit", &limit).await.unwrap();
+}
+
+/// Kills workers again and again with what they hold, until the broker has nothing left.
+pub(crate) async fn die_in_a_circle(world: &mut World, times: usize) {
+    world.relay.set_mode(Mode::NeverGreets);
+    let mut connections = world.relay.counts().connections;
+    for _ in 0..times {
+        // It claims few of the jobs it holds.
+        let own = [("BECKON_SMTP_CONNECTIONS", "2"), ("BECKON_LEASE", "3s")];
+        world.start_worker_unready(&own).await.unwrap();
+        let begun = world
+            .relay
+            .wait_until("a connection", PATIENCE, move |counts| counts.connections > connections);
+        connections = begun.await.unwrap().connections;
+        world.kill_worker(0).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "nightly: a minute"]
+async fn jobs_of_workers_that_die_in_a_circle_are_published_again_at_once() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    let import = world.people(PEOPLE).await;
+    limit_deliveries(&world).await;
+    let batch = world.invite(json!({ "import": import })).await;
+
+    die_in_a_circle(&mut world, 26).await;
+    world.relay.set_mode(Mode::Normal);
+    let began = Instant::now();
+    world.start_worker().await.unwrap();
+    let finished = world.finished(batch).await;
+    let waited = figure("26 workers died with their jobs, until the last mail", began);
+
+    assert!(waited < Duration::from_secs(30), "{waited:?}");
+    assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn workers_that_cannot_reach_the_relay_use_up_no_deliveries() {
+    let mut world = World::with(Setup::default().workers(0)).await;
+    let import = world.people(MANY).await;
+    // Lower than the number of workers that would hand a job on to each other.
+    let limit = json!({
+        "pattern": "^beckon\\.(interactive|bulk)$",
+        "definition": { "delivery-limit": 3 },
+        "apply-to": "queues",
+        "priority": 20,
+    });
+    world.stack().put_policy(world.vhost(), "limit", &limit).await.unwrap();
+    for _ in 0..4 {
+        world
+            .start_worker_with(&[("BECKON_SMTP_CONNECTIONS", "2")])
+            .await
+            .unwrap();
+    }
+    world.relay.set_default(Behaviour::SlowDot(Duration::from_millis(20)));
+    let batch = world.invite(json!({ "import": import })).await;
+    world.relay.wait_for(150, PATIENCE).await.unwrap();
+
+    for _ in 0..3 {
+        world.relay.set_mode(Mode::Busy);
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        world.relay.set_mode(Mode::Normal);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let began = Instant::now();
+    let finished = world.finished(batch).await;
+    figure(
+        "the relay was away three times, from its return to the last mail",
+        began,
+    );
+
+    let logs = world.logs();
+    assert!(
+        logs.contains("Gave back jobs that were not begun"),
+        "no worker had jobs in hand"
+    );
+    assert!(
+        !logs.contains("Could not give jobs back"),
+        "jobs went back to the broker"
+    );
+    assert_eq!(finished["counts"]["sent"], MANY, "{finished}");
+    world.assert_promises_kept().await;
+    world.end().await;
+}

@@ -1,0 +1,98 @@
+//! `AMQP_URL` names several addresses: whatever ended a connection, the next one is asked next.
+
+use crate::{assert_each_got_one, figure, json};
+use harness::faults::FaultProxy;
+use harness::program::Program;
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use std::time::{Duration, Instant};
+
+const PEOPLE: usize = 300;
+
+/// The world's settings with these addresses.
+fn with_brokers(world: &World, urls: &str) -> Vec<(String, String)> {
+    let mut settings = world.settings().to_vec();
+    for (name, value) in [
+        ("BECKON_LISTEN", world.spare_address().unwrap().to_string()),
+        ("BECKON_PROBES_LISTEN", world.spare_address().unwrap().to_string()),
+        ("SMTP_URL", format!("smtp://{}?tls=none", world.relay.address())),
+        ("AMQP_URL", urls.to_owned()),
+    ] {
+        settings.push((name.to_owned(), value));
+    }
+    settings
+}
+
+#[tokio::test]
+async fn after_silence_the_next_address_carries_the_mail() {
+    let mut world = World::with(Setup::default().workers(0).api_setting("BECKON_MAIL_RATE", "50")).await;
+    let import = world.people(PEOPLE).await;
+    let (first, by_first) = world.detour("AMQP_URL").await;
+    let (second, by_second) = world.detour("AMQP_URL").await;
+    let urls = format!("{by_first},{by_second}");
+    world.start_api_with(&[("AMQP_URL", &urls)]).await.unwrap();
+    world.start_worker_with(&[("AMQP_URL", &urls)]).await.unwrap();
+    let batch = world.invite(json!({ "import": import })).await;
+    world.relay.wait_for(20, PATIENCE).await.unwrap();
+    assert_eq!(second.connections(), 0, "the first address was well");
+
+    first.stall();
+    let began = Instant::now();
+    // What was on its way to the relay at that moment is out within a second.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let before = world.relay.accepted_count();
+    world.relay.wait_for(before + 1, PATIENCE).await.unwrap();
+    let waited = figure("a broker falls silent, until the next mail", began);
+    let finished = world.finished(batch).await;
+
+    assert!(waited < Duration::from_secs(30), "{waited:?}");
+    assert_each_got_one(&world, &finished, PEOPLE);
+    let logs = world.logs();
+    let host = first.address().to_string();
+    assert!(
+        logs.lines()
+            .any(|line| line.contains("RabbitMQ") && line.contains(&host)),
+        "the log names no {host}"
+    );
+    world.assert_promises_kept().await;
+    first.restore().await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_log_has_the_reason_of_every_address() {
+    let world = World::with(Setup::default().workers(0)).await;
+    let silent = FaultProxy::in_front_of(world.amqp_url()).await.unwrap();
+    silent.stall();
+    let by_silent = silent.url(world.amqp_url()).unwrap();
+    let closed = world.spare_address().unwrap();
+    let by_closed = format!("amqp://guest:geheim@{closed}/%2f");
+    let wrong = world.amqp_url().replace("guest:guest", "guest:geheim");
+    let urls = format!("{by_silent},{by_closed},{wrong}");
+
+    for program in ["beckon-api", "beckon-worker"] {
+        let settings = with_brokers(&world, &urls);
+        let running = Program::start(program, world.folder(), program, &[], &settings)
+            .await
+            .unwrap();
+        let told = world.eventually("all reasons in the log", async || {
+            let log = running.log();
+            let told = log
+                .lines()
+                .find(|line| line.contains("could not connect to any RabbitMQ node"));
+            told.map(str::to_owned)
+        });
+        let told = told.await;
+
+        assert!(
+            told.contains(&format!("{}: no answer within 5 s", silent.address())),
+            "{told}"
+        );
+        assert!(
+            told.contains(&format!("{closed}: IO error: Connection refused")),
+            "{told}"
+        );
+        assert!(told.contains("ACCESS_REFUSED") && !told.contains("geheim"), "{told}");
+    }
+    world.end().await;
+}

@@ -1,0 +1,160 @@
+//! Postgres fails over to its standby, or is switched over to it.
+
+use crate::{figure, json};
+use harness::faults::FaultProxy;
+use harness::replicated::{Replicated, Which};
+use harness::stack::Stop;
+use harness::world::PATIENCE;
+use harness::{Setup, World};
+use serde_json::Value;
+use std::time::{Duration, Instant};
+
+const PEOPLE: usize = 1_500;
+
+/// A world on a primary with a standby, reached by one address that can be led to either.
+pub(crate) struct Moving {
+    pub(crate) servers: Replicated,
+    pub(crate) address: FaultProxy,
+    pub(crate) world: World,
+}
+
+impl Moving {
+    pub(crate) async fn start(setup: Setup) -> Self {
+        let servers = Replicated::start().await.unwrap();
+        servers.ask(Which::First, "create database beckon").await.unwrap();
+        let address = FaultProxy::start(servers.address(Which::First)).await.unwrap();
+        let url = format!("postgres://postgres@{}/beckon", address.address());
+        let world = World::with(setup.on_database(&url)).await;
+        Self {
+            servers,
+            address,
+            world,
+        }
+    }
+
+    /// The address leads to the other server now.
+    pub(crate) fn lead_to(&self, which: Which) {
+        self.address.lead_to(self.servers.address(which));
+    }
+
+    /// What `/readyz` of the API says.
+    async fn readiness(&self) -> (u16, String) {
+        let answer = reqwest::get(format!("{}/readyz", self.world.probes())).await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
+    }
+
+    /// How long it takes from now until another mail is out.
+    pub(crate) async fn next_mail(&self, what: &str) -> Duration {
+        let began = Instant::now();
+        let before = self.world.relay.accepted_count();
+        self.world.relay.wait_for(before + 1, 2 * PATIENCE).await.unwrap();
+        figure(what, began)
+    }
+
+    pub(crate) async fn begin(&self) -> uuid::Uuid {
+        let import = self.world.people(PEOPLE).await;
+        let batch = self.world.invite(json!({ "import": import })).await;
+        self.world.relay.wait_for(100, PATIENCE).await.unwrap();
+        batch
+    }
+}
+
+fn usual() -> Setup {
+    Setup::default()
+        .workers(2)
+        .api_setting("BECKON_MAIL_RATE", "50")
+        .worker_setting("BECKON_LEASE", "1min")
+}
+
+#[tokio::test]
+async fn after_a_switchover_no_connection_stays_with_the_old_server() {
+    let mut moving = Moving::start(usual()).await;
+    let batch = moving.begin().await;
+
+    // The address leads to the old server for a while after it has become the standby of the other.
+    moving.servers.caught_up().await.unwrap();
+    moving.servers.stop(Which::First, Stop::Graceful).await.unwrap();
+    moving.servers.promote(Which::Second).await.unwrap();
+    moving.servers.start_as_standby(Which::First).await.unwrap();
+    let server = moving.address.address().to_string();
+    let not_ready = moving
+        .world
+        .eventually("the API not to be ready", async || {
+            let (status, told) = moving.readiness().await;
+            (status == 503 && told.contains("standby")).then_some(told)
+        })
+        .await;
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    moving.lead_to(Which::Second);
+    let waited = moving
+        .next_mail("switchover, from the move of the address to the next mail")
+        .await;
+    let finished = moving.world.finished(batch).await;
+    let ready = moving.readiness().await;
+
+    assert!(not_ready.contains(&server), "{not_ready}");
+    assert!(waited < Duration::from_secs(15), "{waited:?}");
+    assert_eq!(ready.0, 200, "{}", ready.1);
+    assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
+    assert_counted(&moving.world, &finished);
+    assert!(
+        moving.world.logs().contains("takes no writes there"),
+        "the log does not name the server that takes no writes"
+    );
+    moving.world.assert_promises_kept().await;
+}
+
+#[tokio::test]
+async fn a_synchronous_failover_loses_nothing() {
+    let mut moving = Moving::start(usual()).await;
+    moving.servers.synchronous().await.unwrap();
+    let batch = moving.begin().await;
+
+    moving.servers.stop(Which::First, Stop::Kill).await.unwrap();
+    moving.servers.promote(Which::Second).await.unwrap();
+    moving.lead_to(Which::Second);
+    // Fenced: it is a primary still, and no address leads to it.
+    moving.servers.start_again(Which::First).await.unwrap();
+    let waited = moving
+        .next_mail("synchronous failover, from the move of the address to the next mail")
+        .await;
+    let finished = moving.world.finished(batch).await;
+
+    assert!(waited < Duration::from_secs(20), "{waited:?}");
+    assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
+    assert_counted(&moving.world, &finished);
+    moving.world.assert_promises_kept().await;
+}
+
+/// Every second mail is one that the ledger calls unsure.
+fn assert_counted(world: &World, finished: &Value) {
+    let second = world.relay.accepted_count() - PEOPLE;
+    let unsure = finished["counts"]["unsure"].as_u64().unwrap();
+    println!("figure: second mails: {second}, unsure: {unsure}");
+    assert!(second as u64 <= unsure, "{second} second mails: {finished}");
+}
+
+#[tokio::test]
+#[ignore = "nightly: a quarter of a minute"]
+async fn a_stalled_synchronous_standby_holds_mail_up_until_it_answers() {
+    let moving = Moving::start(usual()).await;
+    moving.servers.synchronous().await.unwrap();
+    let batch = moving.begin().await;
+
+    moving.servers.stream().stall();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let before = moving.world.relay.accepted_count();
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let meanwhile = moving.world.relay.accepted_count() - before;
+    moving.servers.stream().restore().await.unwrap();
+    let waited = moving
+        .next_mail("synchronous standby stalled for 13 s, from its return to the next mail")
+        .await;
+    let finished = moving.world.finished(batch).await;
+
+    assert_eq!(meanwhile, 0, "mail went out that could not be recorded");
+    assert!(waited < Duration::from_secs(20), "{waited:?}");
+    assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
+    assert_counted(&moving.world, &finished);
+    moving.world.assert_promises_kept().await;
+}
