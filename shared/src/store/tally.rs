@@ -133,7 +133,7 @@ async fn retrying_domains(db: &Db, batch: &Batch) -> StoreResult<Vec<RetryingDom
         RETRIES_COUNTED_MOST,
         DOMAINS_MOST,
     );
-    Ok(within(counting.fetch_all(db)).await?)
+    within(counting.fetch_all(db)).await
 }
 
 async fn rate_limit(db: &Db) -> StoreResult<Option<f64>> {
