@@ -63,7 +63,7 @@ const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; i
                       connect-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
 
-/// All pages.
+/// Routes of all pages.
 pub fn routes(api: &Api) -> Router<Api> {
     let within = from_fn(crate::routes::within);
     let schema = from_fn_with_state(api.clone(), schema_gate::pass);
@@ -125,7 +125,7 @@ pub fn routes(api: &Api) -> Router<Api> {
         .route("/", get(home::begin))
 }
 
-/// Access to the console, API keys and the audit log.
+/// Routes for access to the console, API keys and the audit log.
 fn manage(api: &Api) -> Router<Api> {
     Router::new()
         .merge(handing_out_access().route_layer(from_fn_with_state(api.clone(), access::confirmed)))
@@ -144,7 +144,7 @@ fn manage(api: &Api) -> Router<Api> {
         .route("/console/audit", get(audit::show))
 }
 
-/// Changes that grant access. They require a recently entered password.
+/// Routes of changes that grant access. They require a recently entered password.
 fn handing_out_access() -> Router<Api> {
     Router::new()
         .route("/console/administrators", post(administrators::add))
@@ -153,7 +153,7 @@ fn handing_out_access() -> Router<Api> {
         .route("/console/keys", post(keys::make))
 }
 
-/// Batches, from hold to report, and each of their emails.
+/// Routes for batches, from hold to report, and each of their emails.
 fn batches() -> Router<Api> {
     Router::new()
         .route("/console/batches/{id}", get(batch::show))

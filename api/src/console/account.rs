@@ -13,7 +13,7 @@ use shared::store::audit::{self, Act, Action};
 use shared::store::{begin, commit, sessions};
 use tracing::info;
 
-/// Sessions listed at most, which is more than an administrator normally has.
+/// Maximum number of sessions listed. Administrators normally have fewer.
 const PLACES_MOST: i64 = 20;
 
 #[derive(Template)]

@@ -1,4 +1,4 @@
-//! Saved filters: what there is, and taking one away.
+//! Saved filters: listing and deleting them.
 
 use super::frame::{Frame, Place};
 use super::people::View;
@@ -17,14 +17,13 @@ use axum::routing::{get, post};
 use shared::store::saved_filters;
 use uuid::Uuid;
 
-/// The pages of saved filters.
+/// Routes of the pages about saved filters.
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/console/filters", get(list))
         .route("/console/filters/{id}/delete", post(remove))
 }
 
-/// The page.
 #[derive(Template)]
 #[template(path = "console/filters.html")]
 struct FiltersPage {
@@ -35,7 +34,7 @@ struct FiltersPage {
 struct Row {
     id: Uuid,
     name: String,
-    /// What stands behind the `?`; none when the conditions cannot be read.
+    /// The query string of the list of users; `None` if the conditions cannot be read.
     query: Option<String>,
     words: String,
     by: String,

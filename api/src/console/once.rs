@@ -1,7 +1,7 @@
 //! The page that shows a secret once.
 //!
 //! A secret is shown only in the response to the form that creates it, and is not stored. The form has an idempotency
-//! key: when it is submitted again, by a reload or a second click, it creates nothing and the page says so. An
+//! key: when it is submitted again, by a reload or a second click, it creates nothing and the page explains why. An
 //! administrator who did not copy the secret has to create another one.
 
 use super::frame::Frame;

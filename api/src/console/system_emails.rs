@@ -40,7 +40,7 @@ use shared::store::system_emails::Version;
 use shared::system_email::{Field, SystemEmailKind, Template};
 use url::form_urlencoded;
 
-/// All pages about the system emails.
+/// Routes of the pages about system emails.
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/console/system-emails", get(list))

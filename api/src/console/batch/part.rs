@@ -117,7 +117,7 @@ impl Part {
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::console) struct Look {
-    /// Which part. By default the problems if there are any, otherwise everybody.
+    /// Which part. By default the problems if there are any, otherwise all recipients.
     pub(in crate::console) show: Option<String>,
     /// Only these reasons, separated by commas.
     pub(in crate::console) why: Option<String>,

@@ -30,7 +30,7 @@ enum Wish {
     Withdraw,
 }
 
-/// Makes it due now.
+/// Makes an email due now.
 pub(in crate::console) async fn hurry(
     State(api): State<Api>,
     administrator: Administrator,
@@ -39,7 +39,7 @@ pub(in crate::console) async fn hurry(
     fulfil(&api, &administrator, id, Wish::Hurry).await
 }
 
-/// Cancels it before it is sent.
+/// Cancels an email before it is sent.
 pub(in crate::console) async fn withdraw(
     State(api): State<Api>,
     administrator: Administrator,
