@@ -1,13 +1,13 @@
-//! Checking passwords for the platform, and ending them.
+//! Checking and revoking passwords for the platform, whose sign-in page calls this API.
 //!
-//! The platform's sign-in page asks here. Whatever was wrong (no such person, no password, the
-//! wrong one, one that expired), the answer has the same words and costs the same time: one hash, and
-//! as many tries ([`Tries`]) are there for a stranger as for anybody. A right mailed password is let in without
-//! either. A password that Beckon mailed lets its owner
-//! in to do one thing, choose their own; until they do, the one they had before works too, so
-//! neither a failed mail nor somebody else's request locks anybody out.
+//! For every failure (unknown user, no password, a wrong or expired one) the response is the same and costs the same
+//! time, one hash. Rate limits do not depend on whether the user exists either ([`Tries`]). A correct mailed password
+//! needs no full hash and has its own limit.
 //!
-//! A wrong user password never answers 401, which is about the caller's API key.
+//! With a mailed password a user can only choose their own. Until they do, their previous password stays valid, so a
+//! failed email or a reset requested by someone else locks no user out.
+//!
+//! A wrong user password never returns 401, which is reserved for the caller's API key.
 
 mod checking;
 pub mod choose;
@@ -65,7 +65,7 @@ pub struct Verified {
     pub expires_at: Option<Expiry>,
 }
 
-/// When a password stops working; none if it does not expire.
+/// When a password expires; `None` if it does not.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
 pub struct Expiry(#[serde(with = "time::serde::rfc3339::option")] Option<OffsetDateTime>);

@@ -1,11 +1,11 @@
-//! Whose password it is that somebody typed at the platform's sign-in.
+//! Finds the user whose password was typed at the platform's sign-in.
 //!
-//! First a try is taken ([`Tries`](super::Tries)), then Postgres is asked for the person's verifiers, then
-//! one hash is computed, whoever the person is.
+//! Takes a try ([`Tries`](super::Tries)), reads the person's verifiers from Postgres and computes one hash, whether or
+//! not the person exists.
 //!
-//! Something in the shape of a mailed password is compared with mailed ones before that, without a try: nobody
-//! can guess one, and the comparison costs a third of a millisecond. So guesses keep nobody out who has a
-//! mailed password. Whether that first comparison is done depends on what was typed and never on the person.
+//! Input in the form of a mailed password is first compared with mailed passwords, without a try: they cannot be
+//! guessed, and the comparison takes a third of a millisecond. So guessing cannot lock out a person who has a mailed
+//! password. Whether this comparison happens depends only on the input, never on the person.
 
 use crate::caller::Caller;
 use crate::problem::Problem;
@@ -23,10 +23,10 @@ use zeroize::Zeroizing;
 
 use super::tries::{Attempt, Client, Place, Refusal, Try, UsedUp};
 
-/// Longer candidates are refused before hashing: a megabyte costs more to hash than to send.
+/// Longer candidates are rejected before hashing: hashing a megabyte costs more than sending it.
 const CANDIDATE_MOST_BYTES: usize = 1_024;
 
-/// Most bytes of what a platform calls its client.
+/// Maximum length in bytes of the client name that a platform sends.
 const CLIENT_MOST_BYTES: usize = 128;
 
 impl From<HashFault> for Problem {
@@ -54,36 +54,36 @@ impl From<Refusal> for Problem {
     }
 }
 
-/// Who wants to sign in, as the platform tells it.
+/// A sign-in as the platform reports it.
 #[derive(Clone, Copy)]
 pub(super) struct Claim<'a> {
-    /// Their address, as typed.
+    /// The address, as typed.
     pub(super) email: &'a str,
-    /// The password that is to prove it.
+    /// The password to check.
     pub(super) password: &'a Zeroizing<String>,
-    /// The client that the platform names.
+    /// The client, if the platform names one.
     pub(super) client: Option<&'a String>,
 }
 
-/// A password that may be checked, for its try is taken.
+/// A password check whose try has been taken.
 pub(super) struct Check<'a> {
     api: &'a Api,
     caller: &'a Caller,
     claim: Claim<'a>,
-    /// The address as identity; empty for what is no address.
+    /// The normalised address; empty if the input is not an address.
     key: String,
-    /// The mailed password that it turned out to be.
+    /// The mailed password that it matched, if any.
     mailed: Option<Candidate>,
     spent: Try,
 }
 
 impl<'a> Check<'a> {
-    /// Takes a try for the person with this address, from the client that the platform names. Whoever has a mailed
-    /// password of that person has tries of their own.
+    /// Takes a try for the person with this address, from the client that the platform names. A correct mailed password
+    /// has a limit of its own.
     ///
     /// # Errors
     ///
-    /// 422 for a client that cannot be one, 429 or 503 when no try is left, whoever it is for.
+    /// 422 for an invalid client, 429 or 503 when no try is left, for existing and unknown people alike.
     pub(super) async fn begin(api: &'a Api, caller: &'a Caller, claim: Claim<'a>) -> Result<Self, Problem> {
         if claim
             .client
@@ -121,7 +121,7 @@ impl<'a> Check<'a> {
             }
             Err(refusal) => {
                 count(api, "throttled");
-                // For whom it was is left out: a line for each person would show who exists.
+                // Recorded without the person: an entry per person would reveal who exists.
                 api.record_access(Action::CredentialThrottled, &caller.actor, None);
                 return Err(refusal.into());
             }
@@ -136,14 +136,14 @@ impl<'a> Check<'a> {
         })
     }
 
-    /// The verifier that the password fits.
+    /// The verifier that the password matches.
     pub(super) async fn matching(self) -> Result<Option<Candidate>, Problem> {
         let compared = match self.mailed {
             Some(mailed) => Ok(Some(mailed)),
             None => compared(self.api, &self.key, self.spent.rank, self.claim.password.clone()).await,
         };
         let found = match compared {
-            // One who met a full line keeps the worse rank, so that a flood makes room for others.
+            // A client that met a full queue keeps its worse rank, so that a flood makes room for others.
             Err(Unchecked::Busy) => {
                 count(self.api, "busy");
                 return Err(HashFault::Busy.into());
@@ -164,14 +164,14 @@ impl<'a> Check<'a> {
         {
             remember(self.api, candidate.user, digest(client)).await?;
         }
-        // Nobody learnt anything from a failure of ours.
+        // An internal failure reveals nothing about the password, so the try is given back.
         if !matches!(found, Ok(None)) {
             self.api.tries.give_back(self.spent);
         }
         found
     }
 
-    /// Its place in the line for a hash.
+    /// Its priority in the queue for a hash.
     pub(super) fn rank(&self) -> Rank {
         self.spent.rank
     }
@@ -190,10 +190,10 @@ async fn named_client(
     Ok((client.map(|client| Client::of_platform(client)), is_known))
 }
 
-/// Which verifier of this person a password fits, a mailed one in whatever form it is typed. Such a password cannot be
-/// chosen: it is known to more than its owner, or lies in a mailbox (ASVS 5.0, 6.4.1).
+/// Which verifier of this person a password matches; mailed ones match in any form they can be typed. Such a password
+/// must not be chosen again: others know it, or it is in a mailbox (ASVS 5.0, 6.4.1).
 ///
-/// Takes no try. Only for callers who have proved the person.
+/// Takes no try. Only for callers whose identity has been proved.
 pub(super) async fn found(api: &Api, email: &str, password: Zeroizing<String>) -> Result<Option<Candidate>, Problem> {
     let key = EmailAddress::parse(email)
         .map(|address| address.key())
@@ -211,7 +211,7 @@ async fn compared(
     rank: Rank,
     password: Zeroizing<String>,
 ) -> Result<Option<Candidate>, Unchecked> {
-    // Before Postgres is asked: a flood costs it little either.
+    // Reserved before the query, so that a flood costs Postgres little too.
     let Some(_place) = api.hashing.reserve(rank) else {
         return Err(Unchecked::Busy);
     };
@@ -232,8 +232,8 @@ async fn compared(
         .and_then(|at| candidates.into_iter().nth(at)))
 }
 
-/// The verifier of a mailed password that this is. None also where the comparison has no place: the usual check
-/// makes up for it.
+/// The mailed password that this matches. Also `None` if the light queue is full, because the usual check covers mailed
+/// passwords too.
 async fn mailed_match(api: &Api, key: &str, password: &Zeroizing<String>) -> Result<Option<Candidate>, Problem> {
     let Some(_place) = api.light_hashing.reserve(Rank::FIRST) else {
         return Ok(None);
@@ -261,9 +261,9 @@ fn verifiers_of(candidates: &[Candidate]) -> Vec<(Verifier, Form)> {
 
 /// Why a password was not compared.
 enum Unchecked {
-    /// Too many wait for a hash.
+    /// The queue for hashing is full.
     Busy,
-    /// Postgres or the hashing failed.
+    /// Postgres or hashing failed.
     Problem(Problem),
 }
 
@@ -276,12 +276,12 @@ impl From<HashFault> for Unchecked {
     }
 }
 
-/// Counts a check that came to no answer or to one.
+/// Counts a check by outcome.
 pub(super) fn count(api: &Api, outcome: &str) {
     api.metrics.verifications.with_label_values(&[outcome]).inc();
 }
 
-/// What an attacker who knows the person tries first.
+/// Words an attacker who knows the person would try first.
 pub(super) async fn words_of(api: &Api, user: Uuid) -> Result<PersonalWords, Problem> {
     let user = users::find(&api.db, user).await?;
     let organisation = &api.letters.organisation;
@@ -291,12 +291,12 @@ pub(super) async fn words_of(api: &Api, user: Uuid) -> Result<PersonalWords, Pro
     }))
 }
 
-/// What a client is remembered as.
+/// The digest under which a client is remembered.
 fn digest(client: &str) -> Vec<u8> {
     Sha256::digest(client.as_bytes()).to_vec()
 }
 
-/// Remembers the client. Where it cannot be, the person is let in all the same.
+/// Remembers the client. A database error is only logged: it must not prevent sign-in.
 async fn remember(api: &Api, user: Uuid, digest: Vec<u8>) -> Result<(), Problem> {
     let db = api.db.clone();
     api.to_the_end(async move {

@@ -1,9 +1,9 @@
-//! Setting the password that a person chose.
+//! Setting a password that a person chose.
 //!
-//! A request whose answer was lost can be sent again with the same `Idempotency-Key`, although the password
-//! that proves the person has ended by then. What is kept under the key is never derived from a password: a
-//! digest of the body would let a reader of the database guess at passwords faster than their verifiers do. So a
-//! request that comes again is recognised by the address, and by the new password being the person's own now.
+//! If the response was lost, the request can be repeated with the same `Idempotency-Key`, although the old password no
+//! longer works. Nothing derived from a password is stored under the key: a digest of the body would let a reader of
+//! the database guess passwords faster than the verifiers allow. So a repeated request is recognised by its address and
+//! by the new password already being the person's own.
 
 use super::checking::{self, Check, Claim};
 use crate::body::JsonBody;
@@ -66,7 +66,7 @@ pub async fn choose(
     let this = api.clone();
     api.to_the_end(async move {
         let before = answered(&this, &once).await?;
-        // A request that comes again is proved by the password that it set.
+        // A repeated request is authenticated by the password that it set.
         let password = if before.is_some() {
             &request.new_password
         } else {
@@ -82,8 +82,8 @@ pub async fn choose(
             let found = check.matching().await?;
             return repeated(before, found.as_ref());
         }
-        // Judged before the proof, so that an unfit one costs no comparison. It does cost the try: judging is work
-        // too, and nothing has been proved yet. A person has ten.
+        // Judged before the current password is checked, so that an unfit password costs no comparison. It still costs
+        // the try, because judging is work and nothing has been proved yet. A person has ten.
         let words = PersonalWords::of([&request.email, &this.letters.organisation]);
         let judged = this
             .hashing
@@ -95,7 +95,7 @@ pub async fn choose(
         {
             return Ok(Json(chosen));
         }
-        // The same request may have been answered while this one was checked.
+        // The same request may have been completed while this one was checked.
         match answered(&this, &once).await? {
             Some(before) => {
                 let found = checking::found(&this, &request.email, request.new_password).await?;
@@ -107,8 +107,8 @@ pub async fn choose(
     .await
 }
 
-/// Sets the new password of a person who has proved themselves; none if the proof has ended meanwhile, by the
-/// same request among others.
+/// Sets the new password of an authenticated person. `None` if the current password ended meanwhile, for example
+/// through the same request.
 async fn replace(
     api: &Api,
     once: &Once,
@@ -116,18 +116,18 @@ async fn replace(
     proof: &Candidate,
     new: Zeroizing<String>,
 ) -> Result<Option<Chosen>, Problem> {
-    // Only for those who have proved themselves: the answer says whether a password works.
+    // Only after authentication: the result reveals whether a password works.
     if checking::found(api, email, new.clone()).await?.is_some() {
         if answered(api, once).await?.is_some() {
             return Ok(None);
         }
         return Err(unfit("password_reused", REUSED.to_owned()));
     }
-    // Once more with the person's own words, which only they may learn anything about.
+    // Judged again with the person's own words, which must be revealed only to that person.
     let words = checking::words_of(api, proof.user).await?;
     let judged = api.hashing.choose(Rank::FIRST, new, words).await?;
     let (_, verifier) = api.hashing.hash(judged.map_err(guessable)?).await?;
-    // It may have expired or been revoked while we hashed.
+    // It may have expired or been revoked during hashing.
     if !credentials::note_use(&api.db, proof).await? {
         return Ok(None);
     }
@@ -139,8 +139,8 @@ async fn replace(
     Ok(Some(chosen))
 }
 
-/// A transaction in which the password is set, to be committed; none if the request was answered before or the proof
-/// has ended. The inner error is what to answer, the outer one what Postgres did.
+/// Begins the transaction that sets the password. `None` if the request was answered before or the current password has
+/// ended. The inner error is the response, the outer one a failure of Postgres.
 async fn begin_setting(
     api: &Api,
     once: &Once,
@@ -157,7 +157,7 @@ async fn begin_setting(
     Ok(Ok(is_set.then_some(transaction)))
 }
 
-/// The answer of an earlier request with the same key.
+/// The response to an earlier request with the same key.
 async fn answered(api: &Api, once: &Once) -> Result<Option<Chosen>, Problem> {
     if !once.has_key() {
         return Ok(None);
@@ -166,7 +166,7 @@ async fn answered(api: &Api, once: &Once) -> Result<Option<Chosen>, Problem> {
     once.answered(&mut transaction).await
 }
 
-/// Repeats an answer if the new password is the person's own now.
+/// Repeats an earlier response if the new password is the person's own by now.
 fn repeated(before: Chosen, found: Option<&Candidate>) -> Result<Json<Chosen>, Problem> {
     if found.is_some_and(|found| found.user == before.user && !found.is_generated) {
         return Ok(Json(before));
@@ -178,7 +178,7 @@ fn repeated(before: Chosen, found: Option<&Candidate>) -> Result<Json<Chosen>, P
     ))
 }
 
-/// The password that the person was to prove themselves with does not work.
+/// The response to a wrong current password.
 fn wrong() -> Problem {
     Problem::unprocessable("credentials_wrong", "The email address or password is incorrect.")
 }
@@ -189,7 +189,7 @@ fn guessable(fault: PasswordFault) -> Problem {
     unfit(fault.code(), fault.to_string())
 }
 
-/// Says why a password cannot be chosen.
+/// The response to a password that cannot be chosen.
 fn unfit(code: &str, message: String) -> Problem {
     let error = FieldError::in_field("new_password", code, message);
     Problem::unprocessable("password_unfit", "This password cannot be used; see errors.").with_errors(vec![error])

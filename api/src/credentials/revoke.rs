@@ -1,4 +1,4 @@
-//! Ending mailed passwords: a mail cannot be recalled, the password in it can.
+//! Revoking mailed passwords: an email cannot be recalled, but the password in it can be revoked.
 
 use crate::body::{JsonBody, not_null};
 use crate::caller::Caller;
@@ -14,10 +14,10 @@ use shared::store::{Db, batches, begin, commit, sweeps, users};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Ids in one request.
+/// Maximum number of ids in a request.
 const USERS_MOST: usize = 20_000;
 
-/// Unknown ids that are named.
+/// Maximum number of unknown ids that the error lists.
 const UNKNOWN_MOST: i64 = 100;
 
 /// Whose mailed passwords to end: exactly one of `batch` and `users`.
@@ -68,7 +68,7 @@ pub async fn revoke(
     Ok(Json(revoke_for(&api, &caller.actor, whose, include_used).await?))
 }
 
-/// Whose mailed passwords end.
+/// Whose mailed passwords to revoke.
 #[derive(Clone, Debug)]
 pub enum Whose {
     /// Those mailed by this batch.
@@ -105,11 +105,11 @@ fn whose(request: RevokeRequest) -> Result<Whose, Problem> {
     }
 }
 
-/// Ends mailed passwords, and puts on record that `actor` did.
+/// Revokes mailed passwords and records the action of `actor` in the audit log.
 ///
 /// # Errors
 ///
-/// 404 when the batch or one of the users is unknown. After any error, no password has ended.
+/// 404 if the batch or one of the users is unknown. After any error, no password was revoked.
 pub async fn revoke_for(api: &Api, actor: &Actor, whose: Whose, include_used: bool) -> Result<Revoked, Problem> {
     let (db, actor) = (api.db.clone(), actor.clone());
     api.to_the_end(async move {

@@ -1,50 +1,45 @@
-//! How often passwords may be tried.
+//! Rate limits for password checks.
 //!
-//! A try is taken before anything is hashed, so guessing costs no hashes either, and a right password
-//! gives its try back. A new password that is unfit costs a try too: it is judged before anything is proved.
-//! Whether anybody has the address plays no part, so a refusal tells nothing about it.
+//! A try is taken before hashing, so guesses over the limit cost no hashes. A right password gives its try back. A new
+//! password that is unfit also costs a try, because it is judged before anything is proved. Limits do not depend on
+//! whether the address exists, so a refusal reveals nothing about it.
 //!
-//! **Per person and client.** A guesser uses up their own tries and not the person's. A client is a
-//! network at the console, and what the platform calls it in `client` at the API ([`Client`]). An IPv6
-//! address counts with its /64, its /56 and its /48, and the worst of them decides, so the 65,536
-//! networks of a /48 are not as many clients. A client that has signed in as the person before is *known*
-//! ([`shared::store::known_clients`]; OWASP, "Slow Down Online Guessing Attacks with Device Cookies"): it
-//! has tries of its own, and nothing that other clients do delays it. That knowledge is in Postgres, so
-//! it survives restarts and holds for every replica.
+//! **Per person and client.** An attacker uses up their own tries, not the person's. A client is a network at the
+//! console, and what the platform sends as `client` at the API ([`Client`]). An IPv6 address counts with its /64, /56
+//! and /48, and the most restrictive one decides, so the 65,536 networks of a /48 do not count as that many clients. A
+//! client that has signed in as the person before is *known* ([`shared::store::known_clients`]; OWASP, "Slow Down
+//! Online Guessing Attacks with Device Cookies"): it has its own tries, and other clients cannot delay it. Postgres
+//! stores known clients, so they survive restarts and apply to all replicas.
 //!
-//! **On a new device.** The first three tries of an unknown client at a person come from a bucket of
-//! their own (`NEWCOMERS`), further ones from another (`OTHERS`). A client gets one of its three back
-//! every 20 minutes, and the bucket gets one a minute. So up to 16 clients that guess at a person, however
-//! fast and long, always leave a try for that person on a new device; with more of them, the person may
-//! have to wait. A client that its platform does not name cannot be told from a guesser (`UNNAMED`).
+//! **New devices.** The first three tries of an unknown client at a person come from a separate bucket (`NEWCOMERS`),
+//! further ones from another (`OTHERS`). A client regains one of its three every 20 minutes, and the bucket regains
+//! one a minute. So up to 16 clients that guess at a person, however fast and long, always leave a try for that person
+//! on a new device; with more of them, the person may have to wait. A client that its platform does not name cannot be
+//! distinguished from an attacker (`UNNAMED`).
 //!
-//! **Mailed passwords.** What has the shape of one is checked against mailed ones before any of this
-//! ([`Tries::allow_light_check`]), and as a try has buckets apart from those of other candidates. Guesses
-//! keep nobody out who has a mailed password, and a password mail lets anybody in who is kept out.
+//! **Mailed passwords.** Input in the form of a mailed password is checked against mailed ones before any of this
+//! ([`Tries::allow_light_check`]), and its tries have separate buckets. So guessing cannot lock out a person who has a
+//! mailed password, and a password email lets a locked-out person in.
 //!
-//! **Bound on guessing.** All unknown clients together have 100 tries at a person, then one every
-//! 30 s. When a distributed attack uses these up, unknown clients wait and known ones do not. A
-//! year of that is a million guesses, against passwords that withstand 10⁸ (`password/strength.rs`) or
-//! 2¹¹³. NIST SP 800-63B-4 (3.2.2) wants no more than 100 failed attempts in a row on an account; here
-//! the 101st is possible 30 s later, because an end to all tries would let anybody lock anybody out. ASVS
-//! 5.0 (6.1.1, 6.3.1) asks for exactly that balance. Clients that platforms leave unnamed have as many
-//! again, and so have candidates in the shape of a mailed password. At most ten known clients per person
-//! add 360 tries an hour each.
+//! **Bound on guessing.** All unknown clients together have 100 tries at a person, then one every 30 s. When a
+//! distributed attack uses these up, unknown clients wait and known ones do not. A year of that is a million guesses,
+//! against passwords that withstand 10⁸ (`password/strength.rs`) or 2¹¹³. NIST SP 800-63B-4 (3.2.2) allows at most
+//! 100 consecutive failed attempts on an account; here the 101st is possible 30 s later, because a hard stop would let
+//! an attacker lock out any account. ASVS 5.0 (6.1.1, 6.3.1) asks for exactly that balance. Clients that platforms
+//! leave unnamed have a separate limit of the same size, and so has input in the form of a mailed password. At most ten
+//! known clients per person add 360 tries an hour each.
 //!
-//! **Bound on load.** At the console, an address has 10 tries at once over all persons, then one each
-//! 5 s. At the API, a `client` has 100, then 5 a second, since a school may be behind one address. A /56 has twice
-//! as many of either, a /48 four times. A key has
-//! 10 s of what the threads can hash at 40 a second each, then 40 a second for each thread. Further, the
-//! fourth and later recent tries of unknown clients share half of what the threads can hash
-//! (`Tries::overall`), so first tries always find the other half.
+//! **Bound on load.** At the console, an address has a burst of 10 tries over all persons, then one every 5 s. At the
+//! API, a `client` has 100, then 5 a second, since a school may share one address. A /56 has twice as much of either, a
+//! /48 four times. A key has 10 s of the threads' capacity of 40 hashes a second each, then 40 a second per thread. The
+//! fourth and later recent tries of unknown clients also share half of the threads' capacity (`Tries::overall`), so
+//! first tries always find the other half.
 //!
-//! **Order.** Those who have tried little lately go first ([`Rank`]): known clients, then unknown
-//! ones by the number of tries that they have spent. When the line of the hash pool is full, the last of them
-//! lose their place. So 200 addresses that try as fast as they may delay one another, and not a
-//! person at another address.
+//! **Priority.** Clients with few recent tries go first ([`Rank`]): known clients, then unknown ones by the number of
+//! tries they have spent. When the queue of the hash pool is full, the last in it lose their place. So 200 addresses
+//! that guess at full rate delay one another, but not a person at another address.
 //!
-//! Buckets are in the memory of a process: with several API replicas, each allows as much, and a
-//! restart begins anew.
+//! Buckets are in the memory of a process: each API replica allows this much, and a restart resets them.
 
 mod buckets;
 mod client;
@@ -55,25 +50,25 @@ use shared::password::Rank;
 use std::time::{Duration, Instant};
 use uuid::Uuid;
 
-/// Tries of one client at one person: a person who mistypes notices nothing.
+/// Tries of one client at one person. A person who mistypes does not reach this limit.
 const PERSON_AT_CLIENT: Limit = Limit {
     at_once: 10,
     pause: Duration::from_secs(10),
 };
 
-/// Tries with which an unknown client is a newcomer at a person.
+/// Tries with which an unknown client counts as a newcomer at a person.
 const NEWCOMER: Limit = Limit {
     at_once: 3,
     pause: Duration::from_mins(20),
 };
 
-/// Tries of all newcomers at one person.
+/// Tries of all newcomers together at one person.
 const NEWCOMERS: Limit = Limit {
     at_once: 50,
     pause: Duration::from_mins(1),
 };
 
-/// Tries of all other unknown clients at one person.
+/// Tries of all other unknown clients together at one person.
 const OTHERS: Limit = NEWCOMERS;
 
 /// Tries at one person of clients that the platform does not name.
@@ -82,8 +77,8 @@ const UNNAMED: Limit = Limit {
     pause: Duration::from_secs(30),
 };
 
-/// Checks with one key of candidates against mailed passwords only, each a query and a third of a
-/// millisecond: 200 a second take a tenth of a core.
+/// Comparisons with mailed passwords only, per key. Each costs a query and a third of a millisecond: 200 a second take
+/// a tenth of a core.
 const LIGHT_CHECKS: Limit = Limit {
     at_once: 1_000,
     pause: Duration::from_millis(5),
@@ -101,14 +96,14 @@ const CLIENT: Limit = Limit {
     pause: Duration::from_millis(200),
 };
 
-/// Recent tries of a client that count as those of a person who mistypes. Only further ones take
-/// from what all unknown clients share.
+/// Recent tries of a client that look like mistyping. Only further ones count against the limit that all unknown
+/// clients share.
 const TRIES_APART: u32 = 3;
 
-/// Time of a hash of full cost, with a little air for other work.
+/// Time of a hash of full cost, with some slack.
 const HASH: Duration = Duration::from_millis(25);
 
-/// Where a password is tried. The console's people and the platform's are never the same.
+/// Where a password is tried. Console administrators and platform users are always separate.
 #[derive(Clone, Copy, Debug, Hash, PartialEq, Eq)]
 pub enum Place {
     /// The console's sign-in.
@@ -120,45 +115,45 @@ pub enum Place {
     },
 }
 
-/// A password that is to be tried.
+/// A password check that asks for a try.
 #[derive(Clone, Copy, Debug)]
 pub struct Attempt<'a> {
-    /// Where.
+    /// Where the password is tried.
     pub place: Place,
-    /// For whom: an address as identity, or whatever was typed in its stead.
+    /// The person: a normalised address, or the typed text if it is not an address.
     pub person: &'a str,
-    /// From where; none if the platform does not tell.
+    /// The client; `None` if the platform does not name it.
     pub client: Option<&'a Client>,
     /// Whether that client has signed in as the person before.
     pub is_known: bool,
-    /// Whether the candidate has the shape of a mailed password.
+    /// Whether the candidate has the form of a mailed password.
     pub is_like_mailed: bool,
 }
 
-/// Which tries are used up.
+/// Which limit is exhausted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UsedUp {
-    /// Those for this person.
+    /// The limit for this person.
     Person,
-    /// Those of this client.
+    /// The limit of this client.
     Client,
-    /// Those of this API key.
+    /// The limit of this API key.
     Key,
-    /// Those that all clients share.
+    /// The limit that all clients share.
     Everybody,
 }
 
-/// A try that was refused.
+/// A refused try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusal {
-    /// Why.
+    /// Which limit is exhausted.
     pub used_up: UsedUp,
-    /// How long until there is a try.
+    /// How long until the next try is possible.
     pub wait: Duration,
 }
 
 impl Refusal {
-    /// Whole seconds to wait, rounded up so that a client that waits them is not refused again.
+    /// Seconds to wait, rounded up so that a client that waits that long is not refused again.
     pub fn seconds(self) -> u32 {
         u32::try_from(self.wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX)
     }
@@ -182,11 +177,11 @@ impl Refusal {
 #[derive(Debug)]
 pub struct Try {
     taken: Taken,
-    /// Its place in the line for a hash.
+    /// Its priority in the queue for a hash.
     pub rank: Rank,
 }
 
-/// What a bucket is for. Variants, and not texts, keep those of the console and of the platform apart.
+/// The purpose of a bucket. Variants instead of strings keep the console's and the platform's buckets apart.
 #[derive(Clone, Copy, Debug, Hash)]
 enum Bucket<'a> {
     Known(Site, &'a str, &'a str),
@@ -201,7 +196,7 @@ enum Bucket<'a> {
     Overall(Site),
 }
 
-/// What is guessed at: a person's chosen password or their mailed ones.
+/// The target of guesses: a person's chosen password or their mailed ones.
 #[derive(Clone, Copy, Debug, Hash)]
 struct Target<'a> {
     site: Site,
@@ -215,10 +210,10 @@ enum Site {
     Platform,
 }
 
-/// A bucket to take from, and what its emptiness means.
+/// A bucket to take from, and the limit that is exhausted if it is empty.
 type Wanted<'a> = (UsedUp, Bucket<'a>, Limit);
 
-/// The tries that are left.
+/// The rate limiter.
 #[derive(Debug)]
 pub struct Tries {
     buckets: Buckets,
@@ -227,7 +222,7 @@ pub struct Tries {
 }
 
 impl Tries {
-    /// All tries are there, for a process whose platform pool has so many threads.
+    /// Full buckets, for a process whose platform pool has this many threads.
     pub fn for_threads(threads: usize) -> Self {
         Self {
             buckets: Buckets::default(),
@@ -239,7 +234,7 @@ impl Tries {
     ///
     /// # Errors
     ///
-    /// None is left; why and for how long.
+    /// If no try is left; the refusal names the limit and the wait.
     pub fn take(&self, attempt: Attempt<'_>, now: Instant) -> Result<Try, Refusal> {
         let site = match attempt.place {
             Place::Console => Site::Console,
@@ -280,15 +275,15 @@ impl Tries {
         as_other.map_err(|other| if other.wait < refused.wait { other } else { refused })
     }
 
-    /// Whether a candidate may be compared with mailed passwords beside all tries.
+    /// Whether a candidate may be compared with mailed passwords without a try.
     pub fn allow_light_check(&self, key: Uuid, now: Instant) -> bool {
         self.buckets
             .take(&[(Bucket::LightChecks(key), LIGHT_CHECKS)], now)
             .is_ok()
     }
 
-    /// Recent tries of the client, or without one at the person. Of several networks, the worst counts, each measured
-    /// by what it may have.
+    /// Recent tries of the client, or of the person if there is no client. Of several networks, the highest count
+    /// decides, each relative to its limit.
     fn spent(&self, spenders: &[Wanted<'_>], now: Instant) -> u32 {
         let spent = spenders.iter().zip(0..).map(|((_, bucket, limit), wider)| {
             let missing = self.buckets.missing(bucket, *limit, now);
@@ -297,7 +292,7 @@ impl Tries {
         spent.max().unwrap_or_default()
     }
 
-    /// Gives a try back that was not spent on a wrong password.
+    /// Gives back a try that was not spent on a wrong password.
     pub fn give_back(&self, spent: Try) {
         self.buckets.give_back(spent.taken);
     }
@@ -313,7 +308,7 @@ impl Tries {
         }
     }
 
-    /// What one key may try: all that the threads can hash, for 10 s at once.
+    /// The limit per key: the threads' full capacity, with a burst of 10 s.
     fn per_key(&self) -> Limit {
         Limit {
             at_once: self.threads.saturating_mul(400),
@@ -321,8 +316,8 @@ impl Tries {
         }
     }
 
-    /// What the fourth and later tries of all unknown clients share: half of what the threads can
-    /// hash, for 10 s at once.
+    /// The limit that the fourth and later tries of all unknown clients share: half of the threads' capacity, with a
+    /// burst of 10 s.
     fn overall(&self, site: Site) -> Limit {
         let threads = match site {
             Site::Console => 1,
@@ -335,7 +330,7 @@ impl Tries {
     }
 }
 
-/// Who tries: the client with the networks around it, or without one the person that is tried.
+/// The limits over all persons: of the client and its wider networks. Without a client, the limit of the person.
 fn spenders<'a>(target: Target<'a>, client: Option<&'a Client>) -> Vec<Wanted<'a>> {
     let Some(client) = client else {
         return vec![(UsedUp::Person, Bucket::Unnamed(target), UNNAMED)];
@@ -356,7 +351,7 @@ fn spenders<'a>(target: Target<'a>, client: Option<&'a Client>) -> Vec<Wanted<'a
         .collect()
 }
 
-/// What a try of a client at a person takes from, beside what it shares with tries at others.
+/// All buckets that a try of a client at a person takes from; `shared` are those that it shares with tries at others.
 fn at_person<'a>(target: Target<'a>, client: &'a Client, is_newcomer: bool, shared: &[Wanted<'a>]) -> Vec<Wanted<'a>> {
     let mut wanted: Vec<Wanted<'a>> = client
         .names()

@@ -5,23 +5,23 @@ use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Buckets remembered. One is remembered until it is full again: an hour at most, most of them
-/// under two minutes. 100,000 take about 4 MB.
+/// Maximum number of buckets. A bucket is stored until it is full again: an hour at most, usually under two minutes.
+/// 100,000 take about 4 MB.
 const BUCKETS_MAX: usize = 100_000;
 
-/// Buckets left after some were forgotten to make room. Finding those to forget takes a look at all of
-/// them, so a tenth goes at a time.
+/// Number of buckets left after evicting some. Finding candidates takes a scan of all buckets, so a tenth is evicted at
+/// a time.
 const BUCKETS_KEPT: usize = BUCKETS_MAX / 10 * 9;
 
-/// How much a bucket allows: `at_once` tokens, then one more each `pause`.
+/// The size of a bucket: `at_once` tokens, then one more every `pause`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Limit {
     pub(super) at_once: u32,
     pub(super) pause: Duration,
 }
 
-/// Buckets by key. Keys are kept as hashes under a random key of this process, so no caller can
-/// aim at another's bucket.
+/// Buckets by key. Keys are hashed with a random key of this process, so a caller cannot craft a collision with another
+/// caller's bucket.
 #[derive(Debug, Default)]
 pub(super) struct Buckets {
     state: RandomState,
@@ -39,7 +39,7 @@ impl Buckets {
     ///
     /// # Errors
     ///
-    /// The first bucket that is empty, by its place in `wanted`, and how long until it is not.
+    /// Index in `wanted` of the first empty bucket, and how long until it has a token.
     pub(super) fn take(&self, wanted: &[(impl Hash, Limit)], now: Instant) -> Result<Taken, (usize, Duration)> {
         let wanted: Vec<(u64, Limit)> = wanted
             .iter()
@@ -69,7 +69,7 @@ impl Buckets {
         ))
     }
 
-    /// Tokens missing from a bucket.
+    /// Number of tokens missing from a bucket.
     pub(super) fn missing(&self, key: &impl Hash, limit: Limit, now: Instant) -> u32 {
         let full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
         let until_full = full_at
@@ -90,7 +90,7 @@ impl Buckets {
     }
 }
 
-/// Forgets the buckets that are full again; if most are not, also those that will be first.
+/// Evicts buckets that are full again; if that is not enough, also those that will be full first.
 fn make_room(full_at: &mut HashMap<u64, Instant>, now: Instant) {
     full_at.retain(|_, at| *at > now);
     if full_at.len() <= BUCKETS_KEPT {
@@ -101,7 +101,7 @@ fn make_room(full_at: &mut HashMap<u64, Instant>, now: Instant) {
     let (_, last_forgotten, _) = times.select_nth_unstable(surplus - 1);
     let last_forgotten = *last_forgotten;
     full_at.retain(|_, at| *at >= last_forgotten);
-    // Of those that are full at that very time only as many as have to go.
+    // Of the buckets that are full at exactly that time, evict only as many as needed.
     let mut left = full_at.len().saturating_sub(BUCKETS_KEPT);
     full_at.retain(|_, at| {
         let goes = left > 0 && *at == last_forgotten;

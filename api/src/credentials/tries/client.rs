@@ -1,18 +1,18 @@
-//! Who tries, as buckets know them.
+//! Clients as the rate limiter identifies them.
 
 use crate::client_address::networks_of;
 use std::net::IpAddr;
 
-/// A client: a network, or something with a name.
+/// A client: a network or a named device.
 #[derive(Clone, Debug)]
 pub struct Client {
-    /// Its name; for a network also those of the wider ones around it.
+    /// The name; for a network, `around` has those of the wider networks.
     name: String,
     around: Vec<String>,
 }
 
 impl Client {
-    /// A device, a session or whatever else has a name.
+    /// A client with a name, such as a device or a session.
     pub const fn named(name: String) -> Self {
         Self {
             name,
@@ -20,7 +20,7 @@ impl Client {
         }
     }
 
-    /// The networks of an address.
+    /// The client at an address, with its wider networks.
     pub fn at(address: IpAddr) -> Self {
         let mut networks = networks_of(address).into_iter().map(|network| network.to_string());
         Self {
@@ -29,17 +29,17 @@ impl Client {
         }
     }
 
-    /// What a platform calls its client, which may be an IP address.
+    /// A client as a platform names it, which may be by an IP address.
     pub fn of_platform(name: &str) -> Self {
         name.parse().map_or_else(|_| Self::named(name.to_owned()), Self::at)
     }
 
-    /// Its name, of a network the narrowest.
+    /// The name; for a network, that of the narrowest.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// Its name and those around it, the narrowest first.
+    /// The name and those of the wider networks, narrowest first.
     pub(super) fn names(&self) -> impl Iterator<Item = &str> {
         std::iter::once(self.name.as_str()).chain(self.around.iter().map(String::as_str))
     }

@@ -2,7 +2,7 @@ use super::*;
 
 const KEY: Place = Place::Platform { key: Uuid::nil() };
 
-/// Who tries, for whom.
+/// A client's try at a person.
 #[derive(Clone)]
 struct Tried {
     place: Place,
@@ -49,7 +49,7 @@ fn known(tried: Tried) -> Tried {
     }
 }
 
-/// Tries until one is refused, and why.
+/// Takes tries until one is refused. Returns their number and the exhausted limit.
 fn taken(tries: &Tries, tried: &Tried, now: Instant) -> (usize, UsedUp) {
     for n in 0.. {
         match tried.take(tries, now) {
@@ -104,7 +104,7 @@ fn guessing_from_many_clients_is_bounded_and_delays_no_known_client() {
     );
 }
 
-/// What clients do at a person over hours: each tries as often as it may, every ten seconds.
+/// Number of tries that clients get at a person when each tries every ten seconds.
 fn guessed_for(tries: &Tries, clients: &[String], start: Instant, seconds: u64) -> usize {
     let at_second = |second| start + Duration::from_secs(second);
     let guesses = (0..seconds)
@@ -150,7 +150,7 @@ fn a_platform_that_names_no_client_has_a_hundred_tries_at_a_person() {
 
     assert_eq!(taken(&tries, &unnamed(KEY, "ada"), now), (100, UsedUp::Person));
 
-    // Those with a name, and those in the shape of a mailed password, are others.
+    // Named clients and input in the form of a mailed password have other limits.
     assert_eq!(taken(&tries, &at(KEY, "ada", "phone"), now).0, 10);
     let like_mailed = Tried {
         is_like_mailed: true,
@@ -241,7 +241,7 @@ fn two_hundred_addresses_leave_room_for_one_more() {
         }
     }
 
-    // Three of each, and 200 more from what all share.
+    // Three from each client, and 200 more from the limit that all share.
     assert_eq!(ranks.len(), 800);
     let priya = at(Place::Console, "priya", "203.0.113.7").take(&tries, now).unwrap();
     assert!(ranks.iter().skip(200).all(|rank| priya.rank < *rank));
