@@ -1,8 +1,8 @@
-//! Serving connections so that a slow or endless client ties nothing up.
+//! Serves connections so that slow or unresponsive clients hold no resources.
 //!
-//! `axum::serve` waits for a request's headers for ever. Here hyper is driven directly: headers
-//! must come soon once begun (`prompt`), an answer must be taken (`patient`), connections are
-//! bounded (in all, and those of each client: `admission`), and a stop lets requests that have begun finish for a while and then ends them.
+//! `axum::serve` waits for a request's headers forever. This module drives hyper directly: headers have a time limit
+//! (`prompt`), so has reading the response (`patient`), and connections are limited in total and per client
+//! (`admission`). On shutdown, requests in progress have some time to finish.
 
 mod admission;
 mod crowd;
@@ -28,27 +28,27 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceExt as _;
 use tracing::{debug, warn};
 
-/// A client that needs longer for a few hundred bytes is none.
+/// Time allowed for the request headers. Slower clients are disconnected.
 const HEADERS_WITHIN: Duration = Duration::from_secs(10);
 
-/// Longer than the longest time for which usual clients and proxies keep a connection, so that it is
-/// they who close it, and never we while a request is on its way: 60 seconds for nginx and AWS, 90
-/// for Go and reqwest, 600 for the load balancers of Google Cloud, which ask for more than that.
+/// Time allowed between requests. Longer than common clients and proxies keep a connection (60 seconds for nginx and
+/// AWS, 90 for Go and reqwest, 600 for the load balancers of Google Cloud, which require more than that), so that they
+/// close it and the server never does while a request is on its way.
 const IDLE_MOST: Duration = Duration::from_secs(620);
 
-/// A client that takes none of its answer for so long is not reading it.
+/// How long a client may accept no data of its response before it is disconnected.
 const TAKES_WITHIN: Duration = Duration::from_secs(30);
 
-/// Headers and request line together; a key and a trace are some hundred bytes.
+/// Maximum size of request line and headers. A key and a trace take some hundred bytes.
 const HEADERS_MOST_BYTES: usize = 64 * 1024;
 
-/// Connections at a time; beyond it clients wait to be accepted.
+/// Maximum number of connections. Further clients wait to be accepted.
 const CONNECTIONS_MOST: usize = 1024;
 
-/// Connections at a time from one client that is not a trusted proxy; further ones are closed.
+/// Maximum number of connections from a client that is not a trusted proxy. Further ones are closed.
 const MAX_CONNECTIONS_PER_CLIENT: usize = CONNECTIONS_MOST / 8;
 
-/// Serves `routes` until the process stops, then waits for requests that have begun until it ends.
+/// Serves `routes` until the process stops, then waits for requests in progress for a limited time.
 ///
 /// Each request carries its [`ClientAddress`](crate::client_address::ClientAddress) and the [`Crowd`].
 pub async fn serve(listener: TcpListener, routes: Router, proxies: TrustedProxies, lifecycle: Lifecycle) {
@@ -71,7 +71,7 @@ pub async fn serve(listener: TcpListener, routes: Router, proxies: TrustedProxie
         };
         match (place, accepted) {
             (Ok(place), Ok(accepted)) => {
-                // Dropping the connection of a client that has too many closes it.
+                // Dropping the connection of a client over its limit closes it.
                 let Some(admitted) = admission.admit(accepted.1) else {
                     continue;
                 };
@@ -83,7 +83,7 @@ pub async fn serve(listener: TcpListener, routes: Router, proxies: TrustedProxie
                 answering.begin(accepted, &graceful, (place, admitted));
             }
             (_, Err(fault)) => {
-                // Out of file descriptors, most likely: wait until some connection has ended.
+                // Most likely out of file descriptors: wait until a connection has ended.
                 warn!(error = %fault, "Could not accept a connection");
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -112,7 +112,7 @@ impl Answering {
         place: (OwnedSemaphorePermit, Admitted),
     ) {
         let Self { routes, proxies, terms } = self;
-        // Answers are small; waiting to fill a packet only makes them late.
+        // Responses are small; Nagle's algorithm would only delay them.
         let _ = stream.set_nodelay(true);
         let crowd = terms.crowd.clone();
         let (stream, prompt) = prompt::watch(Patient::new(stream, TAKES_WITHIN), terms);

@@ -1,4 +1,4 @@
-//! Which connections are let in, so that one client cannot keep all others out.
+//! Limits connections per client, so that one client cannot block all others.
 
 use crate::client_address::{TrustedProxies, networks_of};
 use crate::shares::Shares;
@@ -9,27 +9,27 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 use tracing::warn;
 
-/// Between two warnings that a client has too many connections.
+/// Interval between warnings that a client has too many connections.
 const WARN_EVERY: Duration = Duration::from_mins(1);
 
-/// Counts the connections of each client: an IPv4 address, or the /64 of an IPv6 address. The /56 and
-/// the /48 around it have shares too, so that many /64s of one holder do not take all places.
+/// Counts the connections of each client: an IPv4 address, or the /64 of an IPv6 address. The /56 and the /48 around it
+/// have limits too, so that one holder of many /64s cannot take all connections.
 pub(super) struct Admission {
     proxies: TrustedProxies,
-    /// The shares of each width of network, the narrowest first.
+    /// Limits by width of network, narrowest first.
     shares: [Shares<IpNet>; 3],
     warned_at: Option<Instant>,
 }
 
-/// A connection that was let in. Dropping it frees its place in the client's share.
+/// An admitted connection. Dropping it frees its place.
 pub(super) struct Admitted {
-    /// A trusted proxy brings the connections of many clients and has no share.
+    /// Empty for a trusted proxy, which forwards many clients and has no limit.
     _shares: Vec<OwnedSemaphorePermit>,
 }
 
 impl Admission {
-    /// Lets in `most_per_client` connections at once from each client that is not a trusted proxy, half as
-    /// many again from an IPv6 /56, and twice as many from a /48.
+    /// Allows `most_per_client` connections at once from each client that is not a trusted proxy, half as many again
+    /// from an IPv6 /56, and twice as many from a /48.
     pub(super) fn new(proxies: TrustedProxies, most_per_client: usize) -> Self {
         let shares = [2, 3, 4].map(|halves| Shares::new(most_per_client * halves / 2));
         Self {
@@ -39,7 +39,7 @@ impl Admission {
         }
     }
 
-    /// Lets a connection in, unless its client or a network around it has as many as it may have.
+    /// Admits a connection, unless its client or a network around it has reached its limit.
     pub(super) fn admit(&mut self, peer: SocketAddr) -> Option<Admitted> {
         let address = peer.ip().to_canonical();
         if self.proxies.contains(address) {

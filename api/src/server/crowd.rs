@@ -1,13 +1,13 @@
-//! Whether so many connections are open that slow clients have less time.
+//! Shortens the time for slow clients when many connections are open.
 
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
-/// How often a slow client is looked at again after its first time is over.
+/// Interval at which slow clients are checked after their first period.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// The connections that are open. Each request carries it.
+/// The open connections. Each request carries it.
 #[derive(Clone, Debug)]
 pub struct Crowd {
     places: Arc<Semaphore>,
@@ -16,7 +16,7 @@ pub struct Crowd {
 }
 
 impl Crowd {
-    /// There is a crowd while fewer than `room_enough` places are free. Then a stranger's body has `patience`.
+    /// Crowded means that fewer than `room_enough` places are free. Unauthenticated bodies then have `patience`.
     pub(super) fn new(places: Arc<Semaphore>, room_enough: usize, patience: Duration) -> Self {
         Self {
             places,
@@ -25,13 +25,13 @@ impl Crowd {
         }
     }
 
-    /// Whether so many places are taken that slow clients might keep others out.
+    /// Whether so many places are taken that slow clients might block others.
     pub(super) fn is_there(&self) -> bool {
         self.places.available_permits() < self.room_enough
     }
 
-    /// Resolves when a stranger whose body is still incomplete has to go: at the first moment after `patience` at
-    /// which there is a crowd.
+    /// Resolves when an unauthenticated client whose body is still incomplete must be disconnected: the first time
+    /// after `patience` that the server is crowded.
     pub async fn out_of_patience(&self) {
         tokio::time::sleep(self.patience).await;
         while !self.is_there() {

@@ -1,4 +1,4 @@
-//! A connection that ends when its other side takes nothing for too long.
+//! A connection that is closed if the peer reads nothing for too long.
 
 use std::io;
 use std::pin::Pin;
@@ -7,15 +7,15 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
-/// A stream whose writes fail once nothing of them was taken for a while.
+/// A stream whose writes fail if the peer accepts no data for a while.
 ///
-/// A client that asks and reads nothing would hold its place for ever: the answer fills the
-/// buffers between us and stays there. Only a write that waits counts; a connection with nothing to
-/// write, or with a client who reads slowly, goes on.
+/// A client that sends requests but reads no responses would otherwise hold its connection forever, with the response
+/// stuck in buffers. Only a blocked write counts: a connection with nothing to write, or with a slow reader, stays
+/// open.
 pub(super) struct Patient<S> {
     stream: S,
     patience: Duration,
-    /// Runs while a write waits.
+    /// Runs while a write is blocked.
     losing_patience: Option<Pin<Box<Sleep>>>,
 }
 
@@ -30,7 +30,7 @@ impl<S> Patient<S> {
 }
 
 impl<S: Unpin> Patient<S> {
-    /// Does a step of writing, or fails when none could be done for too long.
+    /// Writes, flushes or shuts down. Fails if no such step has succeeded for too long.
     fn step<T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -111,7 +111,7 @@ mod tests {
         let reading = async {
             let (mut got, mut piece) = (0, [0; 64]);
             while got < 640 {
-                // Longer than the patience in all, and shorter each time.
+                // Exceeds the limit in total, but stays under it each time.
                 tokio::time::sleep(PATIENCE / 4).await;
                 got += theirs.read(&mut piece).await.unwrap();
             }

@@ -1,4 +1,4 @@
-//! How long a client may take to ask: little within a request, much between two.
+//! Time limits for sending a request: short within a request, long between requests.
 
 use super::crowd::Crowd;
 use hyper::rt::{Sleep, Timer};
@@ -11,37 +11,35 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tokio_util::io::InspectReader;
 
-/// The times a client has.
+/// Time limits of a client.
 #[derive(Clone)]
 pub(super) struct Terms {
-    /// From the connection's start to its first byte, and from a request's first byte to the end of
-    /// its headers.
+    /// From the start of the connection to its first byte, and from a request's first byte to the end of its headers.
     pub(super) headers: Duration,
-    /// From an answer to the next request's first byte.
+    /// From a response to the first byte of the next request.
     pub(super) idle: Duration,
-    /// In a crowd, a connection that falls idle has only the time that headers have, so that idle ones
-    /// keep nobody out.
+    /// While the server is crowded, idle connections have only the `headers` limit, so that they do not block new
+    /// ones.
     pub(super) crowd: Crowd,
 }
 
-/// The timer that hyper asks when a client must have sent its headers.
+/// The timer from which hyper takes the limit for request headers.
 ///
-/// hyper knows one limit, which runs from the moment it waits for a request: half a request and none
-/// at all are the same to it. Ten seconds are plenty for headers and far too few between two
-/// requests: proxies and clients keep connections for minutes, and a request sent just as we close
-/// is lost to them, for a POST is not sent again. So the stream tells this timer what it has read,
-/// and hyper's limit is answered with the one that fits. What has come before the answer to the
-/// request in front of it was sent is not seen to have begun: half a request sent that early has the
-/// time of an idle connection, and of headers once more of it comes.
+/// hyper has a single limit, which runs from the moment it waits for a request and does not distinguish half a request
+/// from none. Ten seconds are plenty for headers but too few between requests: proxies and clients keep connections for
+/// minutes, and a request sent while the server closes the connection is lost, because a POST is not retried. So the
+/// stream counts its reads for this timer, which replaces hyper's limit with the right one. Bytes that arrive before
+/// the previous response is sent are not noticed as the start of a request: half a request sent that early has the idle
+/// limit, and the headers limit once more of it arrives.
 ///
-/// Over HTTP/1 hyper uses its timer for this and for nothing else. It drops what it sleeps on when
-/// the headers are complete, and waits for the next once an answer is sent, so no time runs between.
+/// Over HTTP/1 hyper uses its timer only for this. It drops the sleep when the headers are complete and starts another
+/// when a response has been sent, so no time runs in between.
 pub(super) struct Prompt {
     terms: Terms,
     reads: Arc<AtomicUsize>,
 }
 
-/// The stream to serve and the timer to serve it with.
+/// Wraps a stream, and creates the timer that observes it.
 pub(super) fn watch<S: AsyncRead + AsyncWrite>(
     stream: S,
     terms: Terms,
@@ -55,7 +53,7 @@ pub(super) fn watch<S: AsyncRead + AsyncWrite>(
 }
 
 impl Prompt {
-    /// How long a client may say nothing from now on.
+    /// How long a client may stay silent from now on.
     fn silence(&self) -> Duration {
         let is_first = self.reads.load(Ordering::Relaxed) == 0;
         if is_first || self.terms.crowd.is_there() {
@@ -82,7 +80,7 @@ impl Timer for Prompt {
     }
 }
 
-/// Ends when the client is late. hyper polls it after each read that leaves headers incomplete.
+/// Completes when the client is late. hyper polls it after each read that leaves headers incomplete.
 struct Asking {
     over: Pin<Box<tokio::time::Sleep>>,
     headers: Duration,
@@ -122,8 +120,8 @@ mod tests {
     const IDLE: Duration = Duration::from_mins(10);
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n";
 
-    /// The client's side of a connection whose every answer takes so long; so many places are free
-    /// where one would be enough.
+    /// The client's side of a connection whose responses take this long. One free place is enough to avoid a crowd, and
+    /// `free` places are free.
     fn connection(free: usize, takes: Duration) -> DuplexStream {
         let (ours, theirs) = duplex(1024);
         let terms = Terms {
@@ -157,7 +155,7 @@ mod tests {
         }
     }
 
-    /// How long the connection stays open when nothing is said on it, to the second.
+    /// How long a silent connection stays open, to the second.
     async fn end(theirs: &mut DuplexStream) -> Duration {
         let began = Instant::now();
         assert_eq!(theirs.read(&mut [0; 64]).await.unwrap(), 0, "something is said");
