@@ -1,7 +1,7 @@
-//! The API's description, made from the types and handlers that serve it.
+//! The API description, generated from the types and handlers that serve the API.
 //!
-//! `/openapi.json` is for programs; `/docs` is the same for people. What every operation has in
-//! common (the key, problems, ids in paths) is said once, in `everywhere`, and not at each handler.
+//! `/openapi.json` is for programs, `/docs` is the same for people. What all operations share (the key, problems, ids
+//! in paths) is added in `everywhere`, not at each handler.
 
 mod everywhere;
 mod fields;
@@ -92,13 +92,13 @@ static JSON: LazyLock<Option<String>> = LazyLock::new(|| Description::openapi().
 
 static PAGE: LazyLock<Option<String>> = LazyLock::new(|| reading::DocsPage::of(&Description::openapi()).render().ok());
 
-/// The description for programs.
+/// Serves the API description for programs.
 pub async fn json() -> Result<impl IntoResponse, Problem> {
     let json = JSON.as_deref().ok_or_else(Problem::internal)?;
     Ok(([(header::CONTENT_TYPE, "application/json")], json))
 }
 
-/// The description for people.
+/// Serves the API description for people.
 pub async fn docs() -> Result<Html<&'static str>, Problem> {
     PAGE.as_deref().map(Html).ok_or_else(Problem::internal)
 }

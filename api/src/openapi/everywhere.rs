@@ -1,4 +1,4 @@
-//! What is true of every operation, added to the description in one place.
+//! Adds to the API description what all operations share.
 
 use crate::status_words;
 use axum::http::StatusCode;
@@ -13,7 +13,7 @@ use utoipa::openapi::{
     Type,
 };
 
-/// The operations with an `Idempotency-Key`.
+/// Operations that accept an `Idempotency-Key`.
 pub(super) const TAKES_IDEMPOTENCY_KEY: [&str; 7] = [
     "imports_create",
     "sending_invites",
@@ -26,7 +26,7 @@ pub(super) const TAKES_IDEMPOTENCY_KEY: [&str; 7] = [
 
 const PROBLEM: &str = "application/problem+json";
 
-/// Adds it.
+/// Modifies the description.
 pub(super) struct Everywhere;
 
 impl Modify for Everywhere {
@@ -59,10 +59,10 @@ impl Modify for Everywhere {
     }
 }
 
-/// What a page of a list is called before the name of its items.
+/// Prefix of the names of list pages, before the name of their items.
 const PAGE_OF: &str = "Page_";
 
-/// Has pages refer to their items by name, so that a generated client has one type for each.
+/// Makes pages refer to their items by name, so that generated clients have one type for each.
 fn name_items(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
     let names: Vec<String> = schemas.keys().cloned().collect();
     for (page, schema) in schemas.iter_mut() {
@@ -78,7 +78,7 @@ fn name_items(schemas: &mut BTreeMap<String, RefOr<Schema>>) {
 }
 
 fn complete(operation: &mut Operation) {
-    // Handlers have the same names in different files; generated clients need one of their own.
+    // Handlers in different files share names; generated clients need unique operation ids.
     let tag = operation
         .tags
         .iter()
@@ -135,7 +135,7 @@ fn idempotency_key() -> Parameter {
         .build()
 }
 
-/// Where a CSV file is taken, users in JSON are too.
+/// Adds JSON as a content type wherever CSV is accepted.
 fn also_as_json(body: &mut RequestBody) {
     if body.content.contains_key("text/csv") {
         let said = "A CSV file with a header row, UTF-8, up to 64 MiB; or a list of objects with `email`, \
@@ -152,7 +152,7 @@ fn problem(said: &str) -> Response {
     ResponseBuilder::new().description(said).content(PROBLEM, shape).build()
 }
 
-/// Always about the key, and never about a user's password.
+/// The 401 response. It always concerns the API key, never a user's password.
 fn unauthorized() -> Response {
     let mut response = problem("The key is missing, unknown, revoked or expired.");
     let mut header = Header::new(ObjectBuilder::new().schema_type(Type::String));

@@ -1,38 +1,36 @@
-//! A shape as lines to read: each field with its type in words, and what is inside it below.
+//! Flattens a schema into lines for the documentation page: each field with its type in words, nested ones below it.
 
 use utoipa::openapi::schema::{AdditionalProperties, ArrayItems, KnownFormat, Object, SchemaFormat, SchemaType};
 use utoipa::openapi::{OpenApi, RefOr, Schema, Type};
 
-/// Shapes within shapes beyond this are not told; ours have three.
+/// Maximum nesting that is shown; our schemas have three levels.
 const DEPTH_MOST: usize = 4;
 
-/// One line: a field of a body, or a parameter.
+/// A line: a field of a body, or a parameter.
 pub(super) struct Line {
-    /// How far inside the body, from 0.
+    /// Nesting level, from 0.
     pub(super) depth: usize,
-    /// Its name.
     pub(super) name: String,
-    /// What it is, in words.
+    /// Its type in words.
     pub(super) kind: String,
-    /// Whether a request must have it.
+    /// Whether it is required.
     pub(super) is_needed: bool,
-    /// What it means.
+    /// Its description.
     pub(super) about: Said,
 }
 
-/// A text with code in it.
+/// A text with inline code.
 pub(super) struct Said(pub(super) Vec<Span>);
 
 /// A part of a text.
 pub(super) struct Span {
-    /// The part.
     pub(super) text: String,
-    /// Whether it is code.
+    /// Whether the part is code.
     pub(super) is_code: bool,
 }
 
 impl Said {
-    /// From Markdown, of which our descriptions use only backticks.
+    /// Parses Markdown, of which our descriptions use only backticks.
     pub(super) fn read(markdown: &str) -> Self {
         let spans = markdown.split('`').enumerate().filter(|(_, text)| !text.is_empty());
         Self(
@@ -46,7 +44,7 @@ impl Said {
     }
 }
 
-/// The lines of a shape.
+/// The lines of a schema.
 pub(super) fn lines(described: &OpenApi, schema: &RefOr<Schema>) -> Vec<Line> {
     let mut lines = Vec::new();
     add_lines(described, schema, 0, &mut lines);
@@ -86,7 +84,7 @@ fn add_lines(described: &OpenApi, schema: &RefOr<Schema>, depth: usize, lines: &
     }
 }
 
-/// The shape itself, where a name stands for it.
+/// Resolves a reference to a schema.
 fn found<'d>(described: &'d OpenApi, schema: &'d RefOr<Schema>) -> Option<&'d Schema> {
     match schema {
         RefOr::T(schema) => Some(schema),
@@ -97,7 +95,7 @@ fn found<'d>(described: &'d OpenApi, schema: &'d RefOr<Schema>) -> Option<&'d Sc
     }
 }
 
-/// What a shape is, in words.
+/// The type of a schema in words.
 pub(super) fn kind(described: &OpenApi, schema: &RefOr<Schema>) -> String {
     match found(described, schema) {
         Some(Schema::Object(object)) => object_kind(described, object),
@@ -154,7 +152,7 @@ fn plural(kind: &str) -> String {
 
 fn about(described: &OpenApi, schema: &RefOr<Schema>) -> String {
     let said = match schema {
-        // Beside a name stands what the field means; behind it, what the shape is.
+        // The description beside a reference is about the field, the one in the schema about the type.
         RefOr::Ref(name) if !name.description.is_empty() => Some(name.description.clone()),
         RefOr::T(Schema::OneOf(either)) => either.items.first().map(|item| about(described, item)),
         _ => match found(described, schema) {

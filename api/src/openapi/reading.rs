@@ -1,14 +1,13 @@
-//! The description as a page to read.
+//! The documentation page, rendered from the API description.
 
 use super::fields::{Line, Said, kind, lines};
 use axum::http::StatusCode;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Required, Response};
 
-/// Answers with more fields than this are folded.
+/// Responses with more fields than this are collapsed.
 const OPEN_MOST: usize = 10;
 
-/// The page.
 #[derive(askama::Template)]
 #[template(path = "docs.html")]
 pub(super) struct DocsPage {
@@ -18,7 +17,7 @@ pub(super) struct DocsPage {
     problem: Vec<Line>,
 }
 
-/// Operations that belong together.
+/// Operations with the same tag.
 struct Group {
     anchor: String,
     name: String,
@@ -26,7 +25,7 @@ struct Group {
     operations: Vec<Asked>,
 }
 
-/// One operation.
+/// An operation.
 struct Asked {
     anchor: String,
     method: &'static str,
@@ -39,19 +38,19 @@ struct Asked {
     problems: Vec<Status>,
 }
 
-/// A piece of a path; a long path may break before it.
+/// A segment of a path. Long paths may break before it.
 struct PathPart {
     text: String,
     is_variable: bool,
 }
 
-/// The parameters of one place.
+/// Parameters in one place, such as the path or the query.
 struct Parameters {
     place: &'static str,
     lines: Vec<Line>,
 }
 
-/// What is sent, or answered.
+/// The body of a request or a response.
 struct Body {
     status: String,
     said: Said,
@@ -61,14 +60,14 @@ struct Body {
     is_open: bool,
 }
 
-/// A status that a problem may have.
+/// A status with which a problem may be returned.
 struct Status {
     code: String,
     said: String,
 }
 
 impl DocsPage {
-    /// The page of a description.
+    /// Builds the page from a description.
     pub(super) fn of(described: &OpenApi) -> Self {
         let groups = described.tags.iter().flatten().map(|tag| Group {
             anchor: tag.name.replace(' ', "-"),
@@ -132,7 +131,7 @@ fn asked(described: &OpenApi, method: &'static str, path: &str, operation: &Oper
     }
 }
 
-/// The first sentence as a title, and whatever else is said of an operation.
+/// Splits an operation's description into its first sentence, used as title, and the rest.
 fn title_and_rest(operation: &Operation) -> (&str, String) {
     let summary = operation.summary.as_deref().unwrap_or_default();
     let (title, more) = summary.split_once(". ").unwrap_or((summary.trim_end_matches('.'), ""));
@@ -140,7 +139,7 @@ fn title_and_rest(operation: &Operation) -> (&str, String) {
     (title, rest.join(" ").trim().to_owned())
 }
 
-/// `/v1/users/{id}` as `/v1`, `/users`, `/{id}`.
+/// Splits `/v1/users/{id}` into `/v1`, `/users`, `/{id}`.
 fn path_parts(path: &str) -> Vec<PathPart> {
     let steps = path.split('/').skip(1);
     steps
