@@ -1,17 +1,17 @@
-//! Failed and throttled sign-ins, refused API keys and checked passwords, on record by number.
+//! Aggregates failed and throttled sign-ins, rejected API keys and checked passwords for the audit log.
 //!
-//! An attacker can cause any number of these, and each must count. The first of a kind (same action, actor, client
-//! network and subject) is written at once; those that follow are counted in memory and written as one line a minute
-//! with their number. So the log grows by lines a minute, not by requests, and no event is left out.
+//! An attacker can cause any number of these events, and each must count. The first event of a kind (same action,
+//! actor, client network and subject) is written at once. Later ones are counted in memory and written once a minute
+//! as one entry with a count. So the log grows by entries per minute, not per request, and no event is lost.
 //!
-//! Kinds are bounded too, since a stranger may have many networks. For each action, `STRANGERS_MOST` kinds have
-//! lines of their own at a time, and those that concern an administrator or come from an API key have another
-//! `CONCERNED_MOST`, which strangers' other attempts do not use up. Events beyond these share a line without a
-//! client, one for each administrator or key concerned and one for the rest of the action.
+//! The number of kinds is bounded too, since an attacker may use many networks. Per action, up to `STRANGERS_MOST`
+//! kinds have entries of their own at a time. Kinds that concern an administrator or come from an API key have a
+//! separate limit of `CONCERNED_MOST`, which other events do not use up. Events beyond these limits share an entry
+//! without a client: one per administrator or key concerned, and one for the rest of the action.
 //!
-//! The first line of a kind has the client's whole address, and those that count the rest have its network.
+//! The first entry of a kind has the client's full address; the entries with counts have its network.
 //!
-//! A process that is killed loses the counts of its last minute; an orderly stop writes them.
+//! A process that is killed loses the counts of its last minute; an orderly shutdown writes them.
 
 use crate::client_address::network_of;
 use shared::lifecycle::Lifecycle;
@@ -22,25 +22,25 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tracing::warn;
 
-/// Between two writings of what was counted.
+/// Interval between writes of the counts.
 const PERIOD: Duration = Duration::from_mins(1);
 
-/// Kinds of one action that have lines of their own, of strangers who concern nobody we know.
+/// Kinds of an action with entries of their own that concern no administrator and no API key.
 const STRANGERS_MOST: usize = 20;
 
-/// Kinds of one action that have lines of their own, concerning an administrator or coming from an API key.
+/// Kinds of an action with entries of their own that concern an administrator or come from an API key.
 const CONCERNED_MOST: usize = 50;
 
-/// Events that were not written yet.
+/// Events that have not been written yet.
 #[derive(Debug, Default)]
 pub struct AccessEvents {
-    /// By kind, how many followed the one that was written at once.
+    /// Number of events per kind since the last write.
     pending: Mutex<HashMap<AccessEvent, i64>>,
 }
 
 impl AccessEvents {
-    /// Puts an event on record: in Postgres when it is the first of its kind in a while, else in the count that is
-    /// written next. A failure is logged and changes no answer.
+    /// Records an event: at once if it is the first of its kind in a while, otherwise in the counts that are written
+    /// next. A failed write is logged and does not affect the response.
     pub async fn note(&self, db: &Db, event: AccessEvent) {
         let kind = kind_of(&event);
         if self.is_first(kind.clone()) && !written(&audit::note_access(db, &[(event, 1)]).await) {
@@ -48,7 +48,7 @@ impl AccessEvents {
         }
     }
 
-    /// Whether no event of this kind was seen in the last period. Counts those that follow.
+    /// Whether there was no event of this kind in the last period. Counts the event otherwise.
     fn is_first(&self, kind: AccessEvent) -> bool {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = pending.get_mut(&kind) {
@@ -76,7 +76,7 @@ impl AccessEvents {
         *pending.entry(kind).or_default() += count;
     }
 
-    /// Writes what was counted once a minute, until the process stops.
+    /// Writes the counts once a minute, until the process stops.
     pub async fn keep_writing(&self, db: &Db, lifecycle: &Lifecycle) {
         while !lifecycle.is_stopping() {
             lifecycle.pause(PERIOD).await;
@@ -84,7 +84,7 @@ impl AccessEvents {
         }
     }
 
-    /// Writes what was counted; what cannot be written is counted on.
+    /// Writes the counts. If that fails, they are kept and written next time.
     pub async fn write(&self, db: &Db) {
         let counted = self.take();
         if !counted.is_empty() && !written(&audit::note_access(db, &counted).await) {
@@ -94,8 +94,7 @@ impl AccessEvents {
         }
     }
 
-    /// Takes the counts. Kinds that were quiet in the last period are forgotten, so their next event is a first
-    /// one again.
+    /// Takes the counts. Kinds without events in the last period are removed, so their next event is written at once.
     fn take(&self) -> Vec<(AccessEvent, i64)> {
         let mut pending = self.pending.lock().unwrap_or_else(PoisonError::into_inner);
         pending.retain(|_, count| *count > 0);
@@ -112,7 +111,7 @@ fn written(outcome: &StoreResult<()>) -> bool {
     outcome.is_ok()
 }
 
-/// What an event is counted as: it may have come with any request, from any address of a network.
+/// The kind of an event: without the request, and with the client's network instead of its address.
 fn kind_of(event: &AccessEvent) -> AccessEvent {
     AccessEvent {
         actor: Actor {
@@ -124,12 +123,12 @@ fn kind_of(event: &AccessEvent) -> AccessEvent {
     }
 }
 
-/// Whether it concerns an administrator or comes from an API key: strangers cannot make up either.
+/// Whether an event concerns an administrator or comes from an API key. Attackers can invent neither.
 fn is_concerned(event: &AccessEvent) -> bool {
     event.subject.is_some() || event.actor.kind != ActorKind::Unknown
 }
 
-/// The kind that stands for those from other clients once there are too many.
+/// The kind that replaces those with a client once there are too many.
 fn without_client(kind: AccessEvent) -> AccessEvent {
     AccessEvent {
         actor: Actor {
@@ -186,7 +185,7 @@ mod tests {
         assert_eq!(at_once, STRANGERS_MOST);
         let beyond = 10_000 - i64::try_from(STRANGERS_MOST).unwrap();
         assert_eq!(events.take(), [(without_client(failure(0)), beyond)]);
-        // Not more of them in the next minute, whichever of them go on.
+        // The limit holds in later minutes too, whichever clients continue.
         for _ in 0..2 {
             (0..10_000).for_each(|client| {
                 events.is_first(failure(client));

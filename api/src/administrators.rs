@@ -1,4 +1,4 @@
-//! Adding the people who use the console.
+//! Adds administrators from the command line.
 
 use crate::StartError;
 use crate::config::{Admission, Settings};
@@ -10,7 +10,7 @@ use shared::store::audit::{self, Act, Action, Actor};
 use shared::store::{self, Db, Planning, begin, commit};
 use zeroize::Zeroizing;
 
-/// The password, from standard input: its first line.
+/// Reads the password: the first line of standard input.
 fn first_line() -> Result<Zeroizing<String>, StartError> {
     let mut line = Zeroizing::new(String::new());
     std::io::stdin()
@@ -19,11 +19,11 @@ fn first_line() -> Result<Zeroizing<String>, StartError> {
     Ok(Zeroizing::new(line.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
-/// Adds an administrator, or gives one another password.
+/// Adds an administrator, or sets a new password for an existing one.
 ///
 /// # Errors
 ///
-/// [`StartError::Administrator`] with what to do when address or password cannot be used.
+/// [`StartError::Administrator`] with advice if the address or password is not acceptable.
 pub async fn admit(settings: &Settings, admission: Admission) -> Result<(), StartError> {
     let refused = |why: String| StartError::Administrator(why);
     let address = EmailAddress::parse(&admission.email).map_err(|fault| refused(format!("--email: {fault}")))?;

@@ -1,7 +1,7 @@
-//! Memory goes back to the system once it is free.
+//! The memory allocator: mimalloc, which returns freed memory to the operating system.
 //!
-//! Uploads are read and passwords checked on threads of their own, and glibc's allocator keeps what each of them has ever
-//! needed at once: after ten minutes of large uploads, several times what is in use.
+//! Uploads and password checks run on their own threads, and glibc's allocator keeps the peak usage of each thread:
+//! several times the memory in use after ten minutes of large uploads.
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

@@ -1,4 +1,4 @@
-//! The audit log for programs, as a security team's collector reads it.
+//! The audit log in the API, for log collectors of security teams.
 
 use crate::caller::Caller;
 use crate::page::{Page, PageRequest};

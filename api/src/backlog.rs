@@ -1,9 +1,8 @@
-//! Shows what is owed to whoever watches in Prometheus.
+//! Exports the backlog of deliveries as Prometheus gauges.
 //!
-//! Every API process counts for itself, whoever dispatches: the numbers are wanted most when nobody
-//! does. They are Postgres's and the same from all processes, so a query takes their maximum and
-//! never their sum. While Postgres does not answer, the last count stays, and its moment says how
-//! old it is.
+//! Every API process counts, whether or not it dispatches, because the numbers matter most when no process does. All
+//! processes read the same figures from Postgres, so queries take their maximum, never their sum. While Postgres does
+//! not respond, the last count remains, and its timestamp shows its age.
 
 use prometheus::{Gauge, GaugeVec, Histogram, IntCounter, IntGaugeVec};
 use shared::batch::{BatchState, Lane};
@@ -17,10 +16,10 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use tracing::warn;
 
-/// Between two counts: as often as Prometheus looks.
+/// Interval between counts: Prometheus's scrape interval.
 const PACE: Duration = Duration::from_secs(15);
 
-/// The figures of what is owed.
+/// Gauges of the backlog.
 pub struct BacklogGauges {
     open: IntGaugeVec,
     resting: IntGaugeVec,
@@ -35,8 +34,7 @@ pub struct BacklogGauges {
 }
 
 impl BacklogGauges {
-    /// Declares them, every combination of labels present; `beat_at` shows when a worker last recorded
-    /// a beat.
+    /// Registers the gauges with every combination of labels. `beat_at` shows when a worker last recorded a heartbeat.
     pub fn declare(metrics: &Metrics, beat_at: Gauge) -> Self {
         let lanes = Lane::ALL.map(Lane::as_str);
         let states = open_states();
@@ -97,7 +95,7 @@ impl BacklogGauges {
         }
     }
 
-    /// Counts again and again until the process stops.
+    /// Counts periodically until the process stops.
     pub async fn keep_counting(&self, db: &Db, lifecycle: &Lifecycle) {
         while !lifecycle.is_stopping() {
             let timer = self.took.start_timer();
@@ -151,7 +149,7 @@ impl BacklogGauges {
     }
 }
 
-/// The states of a delivery that has not ended.
+/// States of deliveries that have not ended.
 fn open_states() -> Vec<&'static str> {
     let open = DeliveryState::ALL.into_iter().filter(|state| !state.has_ended());
     open.map(DeliveryState::as_str).collect()

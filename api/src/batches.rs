@@ -1,4 +1,4 @@
-//! Batches: their sums, and a person's say over them.
+//! Batches: their counts, and the actions that control them.
 
 pub mod say;
 
@@ -97,13 +97,13 @@ pub struct BatchView {
     pub left_out: batches::LeftOutCounts,
 }
 
-/// A batch with its sums, counted now.
+/// A batch with its current counts.
 pub async fn view(api: &Api, batch: batches::Batch) -> Result<BatchView, Problem> {
     let left_out = batches::left_out(&api.db, batch.id).await?;
     Ok(Seen::of(api, batch, left_out).await?.view)
 }
 
-/// A batch with these sums.
+/// A batch with the given counts.
 pub(crate) fn view_of(batch: batches::Batch, tally: &Tally, left_out: batches::LeftOutCounts) -> BatchView {
     let (expires_at, expires_after_resume_seconds) = expiry(&batch);
     BatchView {
@@ -138,11 +138,11 @@ pub(crate) fn view_of(batch: batches::Batch, tally: &Tally, left_out: batches::L
     }
 }
 
-/// When mails that were not tried yet expire, or in a pause how many seconds after its end.
+/// When emails that have not been tried yet expire. During a pause: how many seconds after its end.
 fn expiry(batch: &batches::Batch) -> (Option<OffsetDateTime>, Option<i64>) {
     match (batch.state, batch.stale_at, batch.paused_at) {
         (BatchState::Held | BatchState::Running, stale_at, _) => (stale_at, None),
-        // A pause that began before the start takes nothing away until then.
+        // A pause that began before the start uses up no time until then.
         (BatchState::Paused, Some(stale_at), Some(paused_at)) => {
             let left = stale_at - paused_at.max(batch.start_at);
             (None, Some(left.whole_seconds().max(0)))
@@ -151,7 +151,7 @@ fn expiry(batch: &batches::Batch) -> (Option<OffsetDateTime>, Option<i64>) {
     }
 }
 
-/// The batch of this id, or 404.
+/// The batch with this id, or 404.
 pub async fn get(api: &Api, id: Uuid) -> Result<batches::Batch, Problem> {
     batches::find(&api.db, id)
         .await?
@@ -198,7 +198,7 @@ pub async fn stop(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) 
     answer(&api, id, &caller, Wish::Stop, BatchState::Stopped).await
 }
 
-/// The batch as it is now; a second click finds it where the first one put it.
+/// Performs an action and returns the batch. A repeated request finds the batch already changed.
 async fn answer(
     api: &Api,
     id: Uuid,
@@ -222,7 +222,7 @@ async fn answer(
     Ok(Json(view(api, batch).await?))
 }
 
-/// There are five outcomes to name. A list may repeat them, but not without end.
+/// Maximum length of the list. There are only five outcomes, but a list may repeat them.
 const OUTCOMES_MOST: usize = 100;
 
 /// Whom of a batch to send to again.
@@ -281,7 +281,7 @@ pub async fn send_again(
     Ok((StatusCode::ACCEPTED, Json(accept_batch(&api, once, new).await?)))
 }
 
-/// A batch for people who were chosen before.
+/// A new batch for users who were in an earlier one.
 pub fn again(
     api: &Api,
     kind: SystemEmailKind,
@@ -305,7 +305,7 @@ pub fn again(
     }
 }
 
-/// The states in which a delivery has ended.
+/// The outcomes that can be sent again, as error messages list them.
 const OUTCOMES: &str = "failed, expired, cancelled, suppressed, sent";
 
 fn outcome_fault(code: &str, message: String) -> Problem {

@@ -1,5 +1,5 @@
-//! Blocked addresses: a relay has said that nobody has them, so no mail goes there until somebody
-//! unblocks them.
+//! Blocked addresses: a relay reported that they do not exist, so no email is sent to them until an administrator or
+//! API client unblocks them.
 
 use crate::caller::Caller;
 use crate::page::{Page, PageRequest};
@@ -60,7 +60,7 @@ impl From<Blocked> for BlockedView {
     }
 }
 
-/// An address in a path, as identity.
+/// An address in a path, normalised.
 pub struct Key(String);
 
 impl FromStr for Key {
@@ -123,7 +123,7 @@ pub async fn unblock(State(api): State<Api>, caller: Caller, Path(Key(key)): Pat
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// Unblocks the addresses that match, and says how many they were.
+/// Unblocks the matching addresses and returns their number.
 pub(crate) async fn unblock_those(api: &Api, actor: &Actor, filter: BlockedFilter) -> Result<i64, Problem> {
     let (db, actor) = (api.db.clone(), actor.clone());
     api.to_the_end(async move {

@@ -1,4 +1,4 @@
-//! Reading a request's JSON so that whatever is wrong with it is said plainly.
+//! Reads JSON bodies and reports precisely what is wrong with them.
 
 use crate::caller::Caller;
 use crate::concurrency_limit::Slot;
@@ -17,19 +17,19 @@ use serde_json::error::Category;
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-/// Up to this size a body needs no slot. All connections together hold no more than 64 MiB of them.
+/// Bodies up to this size need no slot. All connections together hold at most 64 MiB of them.
 const SMALL_BYTES: usize = 64 * 1024;
 
-/// A JSON body, with the digest of its bytes.
+/// A JSON body and the digest of its bytes.
 ///
-/// Types read here say `deny_unknown_fields`: a misspelt field that is silently ignored sends the
-/// wrong mail.
+/// The types read here use `deny_unknown_fields`: a misspelt field that is silently ignored would send the wrong
+/// email.
 pub struct JsonBody<T> {
-    /// What it says.
+    /// The parsed value.
     pub value: T,
-    /// SHA-256 of the bytes, to know the same request again.
+    /// SHA-256 of the bytes, to recognise a repeated request.
     pub digest: Vec<u8>,
-    /// Held by a large body until what was read of it is no longer in memory.
+    /// The slot of a large body, to be held as long as its content is in memory.
     pub slot: Option<Slot>,
 }
 
@@ -53,10 +53,10 @@ impl<T: DeserializeOwned> FromRequest<Api> for JsonBody<T> {
     }
 }
 
-/// A body as large as its route takes, and the slot that a large one holds.
+/// Reads a body up to the size limit of its route, with a slot if it is large.
 ///
-/// Pieces are copied together as they arrive: a piece of one byte that is kept by itself takes thirty
-/// times as much. They are wiped, and so is the whole, because it may hold a password.
+/// Pieces are appended to one buffer as they arrive: pieces of one byte would take thirty times as much memory. The
+/// pieces and the buffer are wiped, because the body may hold a password.
 async fn whole(request: Request, api: &Api) -> Result<(Zeroizing<Vec<u8>>, Option<Slot>), Problem> {
     let caller = request.extensions().get::<Caller>().map(Caller::id);
     let large = || api.room.for_large_body(caller.unwrap_or_default());
@@ -84,7 +84,7 @@ fn status_of(fault: axum::Error) -> StatusCode {
     }
 }
 
-/// Whether a body is known in advance to be no larger.
+/// Whether a body is known in advance to have at most this many bytes.
 pub(crate) fn is_at_most(body: &Body, bytes: usize) -> bool {
     let most = body.size_hint().upper();
     most.is_some_and(|most| most <= bytes as u64)
@@ -99,7 +99,7 @@ fn is_json(headers: &HeaderMap) -> bool {
     essence.eq_ignore_ascii_case("application/json") && !headers.contains_key(header::CONTENT_ENCODING)
 }
 
-/// The body ended early or is larger than this route takes.
+/// The response if the body ended early or exceeds the limit of its route.
 pub fn unreadable(status: StatusCode) -> Problem {
     if status == StatusCode::PAYLOAD_TOO_LARGE {
         Problem::new(
@@ -121,7 +121,7 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let bytes = if bytes.is_empty() { b"{}" } else { bytes };
     let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
     if first == Some(&b'[') {
-        // serde would fill a type's fields by their places.
+        // serde would read an array as the fields of the type in order.
         return Err(Problem::unprocessable(
             "json_wrong_type",
             "The body is a JSON array, and this route takes an object.",
@@ -146,7 +146,7 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     })
 }
 
-/// What serde says, without the values it repeats: one may be a password, or a megabyte.
+/// serde's message without the values it repeats: one may be a password or a megabyte long.
 fn repeatable(said: &str) -> String {
     let said = match (said.starts_with("invalid "), said.split_once(", expected ")) {
         (true, Some((found, expected))) => {
@@ -171,17 +171,17 @@ fn shown_long(text: &str) -> String {
 }
 
 fn visible(text: &str, most: usize) -> String {
-    // Neither controls nor signs that turn or hide the text around them.
+    // Neither control characters nor characters that reorder or hide the text around them.
     let is_plain = |c: &char| c.is_alphanumeric() || c.is_ascii_graphic() || *c == ' ';
     text.chars().filter(is_plain).take(most).collect()
 }
 
-/// Reads a field that may be left out, and refuses null: a script whose variable is empty sends it, and a null
-/// that counts as absent would select or start something else.
+/// Reads an optional field and rejects null. A script whose variable is empty sends null; treating it as absent would
+/// select other users or start something else.
 ///
 /// # Errors
 ///
-/// When the value is null or of another type.
+/// If the value is null or of another type.
 pub fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     match Option::deserialize(deserializer)? {
         None => Err(D::Error::custom(
@@ -191,11 +191,11 @@ pub fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D)
     }
 }
 
-/// Refuses characters that cannot be stored or shown safely: C0 and C1 controls, NUL among them.
+/// Rejects control characters (C0 and C1, including NUL), which cannot be stored or shown safely.
 ///
 /// # Errors
 ///
-/// The fault, naming the field.
+/// A validation error for the field.
 pub fn without_controls(field: &str, text: &str) -> Result<(), FieldError> {
     if text.chars().any(char::is_control) {
         return Err(FieldError::in_field(

@@ -1,8 +1,7 @@
-//! Who calls: a key in `Authorization: Bearer`.
+//! Authenticates API clients by a key in `Authorization: Bearer`.
 //!
-//! A key is `beckon_` and 32 random bytes in base64url. Its SHA-256 digest is looked up; 256
-//! random bits need no slow hash (ASVS 5.0, 6.5.2), and comparing digests by an index leaks
-//! nothing about keys.
+//! A key is `beckon_` and 32 random bytes in base64url. Its SHA-256 digest is looked up: 256 random bits need no slow
+//! hash (ASVS 5.0, 6.5.2), and comparing digests by an index leaks nothing about keys.
 
 use crate::events::while_let_in;
 use crate::observe;
@@ -26,27 +25,27 @@ use uuid::Uuid;
 const PREFIX: &str = "beckon_";
 const RANDOM_BYTES: usize = 32;
 
-/// A caller whose key was found.
+/// An authenticated caller: an API key or an administrator.
 #[derive(Clone, Debug)]
 pub struct Caller {
-    /// How the caller is recorded.
+    /// The caller as recorded in the audit log.
     pub actor: Actor,
     /// Whether the caller may read the audit log.
     pub may_read_audit_log: bool,
 }
 
 impl Caller {
-    /// The key's or the administrator's id; keeps one caller's idempotency keys and limits apart from another's.
+    /// The id of the key or the administrator. Idempotency keys and limits are separate for each.
     pub fn id(&self) -> Uuid {
         self.actor.kind.id().unwrap_or_default()
     }
 }
 
-/// Makes a key: the key itself, and the digest to keep.
+/// Generates a key, and its digest to store.
 ///
 /// # Errors
 ///
-/// The operating system gave no randomness.
+/// If the operating system provides no randomness.
 pub fn make_key() -> Result<(String, Vec<u8>), rand::rngs::SysError> {
     let mut bytes = [0; RANDOM_BYTES];
     shared::password::os_randomness().try_fill_bytes(&mut bytes)?;
@@ -55,7 +54,7 @@ pub fn make_key() -> Result<(String, Vec<u8>), rand::rngs::SysError> {
     Ok((key, digest))
 }
 
-/// What the audit log notes of a new key: its name, and what sets it apart from other keys.
+/// Details of a new key for the audit log: its name and properties that differ from the default.
 pub fn noted(new: &NewKey) -> serde_json::Value {
     let mut noted = serde_json::json!({ "name": new.name });
     if let Some(noted) = noted.as_object_mut() {
@@ -73,7 +72,7 @@ fn digest(key: &str) -> Vec<u8> {
     Sha256::digest(key.as_bytes()).to_vec()
 }
 
-/// Lets a request through when its key is known, and notes who calls.
+/// Authenticates a request and attaches the caller to it.
 pub async fn require(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let identified = identify(&api, request.headers(), request.extensions()).await;
     if let Err(problem) = &identified
@@ -145,11 +144,11 @@ fn bearer(authorization: Option<&HeaderValue>) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| key.trim())
 }
 
-/// Whether the key of a request that was let in would be let in again.
+/// Whether the key of an accepted request is still valid.
 ///
 /// # Errors
 ///
-/// When Postgres is away.
+/// If Postgres is unavailable.
 pub async fn is_valid(api: &Api, headers: &HeaderMap) -> StoreResult<bool> {
     match bearer(headers.get(header::AUTHORIZATION)) {
         Some(key) => {
@@ -160,8 +159,8 @@ pub async fn is_valid(api: &Api, headers: &HeaderMap) -> StoreResult<bool> {
     }
 }
 
-/// Notes that the key was used. Only reading may be possible now, as on a standby that is about to
-/// take over, and reading needs no note.
+/// Records that the key was used. Postgres may be read-only at the moment, as on a standby during failover; requests
+/// that only read still work then.
 async fn note_use(api: &Api, key: &ApiKey) -> Result<(), Problem> {
     let (db, id) = (api.db.clone(), key.id);
     match api
@@ -180,7 +179,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        // Present on every route behind `require`; a route that forgot it must not be open.
+        // `require` inserts it for every route it guards. A route outside it must not be accessible.
         parts
             .extensions
             .get::<Self>()

@@ -1,13 +1,12 @@
 //! The client's address: the socket's peer, or what a trusted reverse proxy reports.
 //!
-//! Sign-in limits and the audit log need the address of the client, not of the proxy in front of us.
-//! The forwarding header is believed only as far as every hop that wrote it is listed in
-//! `BECKON_TRUSTED_PROXIES`: the entries are read from the right, and the first address that is not a
-//! trusted proxy is the client.
+//! Rate limits and the audit log need the client's address, not that of the proxy. The forwarding header is trusted
+//! only as far as the hops that wrote it are listed in `BECKON_TRUSTED_PROXIES`: its entries are read from the right,
+//! and the first address that is not a trusted proxy is the client.
 //!
-//! A proxy maintains `X-Forwarded-For` or `Forwarded` (RFC 7239) and passes the other through as the client
-//! sent it. So one of them is read, the one that `BECKON_FORWARDED_HEADER` names, and the other never:
-//! a client can neither choose its address with the header its proxy ignores, nor hide it.
+//! A proxy maintains either `X-Forwarded-For` or `Forwarded` (RFC 7239) and passes the other through as the client sent
+//! it. So only the header named by `BECKON_FORWARDED_HEADER` is read. Otherwise a client could choose or hide its
+//! address with the header that its proxy ignores.
 
 use crate::problem::Problem;
 use axum::extract::FromRequestParts;
@@ -21,10 +20,10 @@ use tracing::warn;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// Hops that are read. More proxies than this in a row do not exist, and the headers come from strangers.
+/// Number of hops read. Real chains of proxies are shorter, and clients can send headers of any length.
 const MAX_HOPS: usize = 32;
 
-/// The address of the client that sent a request, IPv4 addresses always in their four-byte form.
+/// The address of the client that sent a request. IPv4 addresses are always in their four-byte form.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct ClientAddress(pub IpAddr);
 
@@ -32,17 +31,17 @@ impl<S: Send + Sync> FromRequestParts<S> for ClientAddress {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        // The server puts it on every request it accepts.
+        // The server attaches it to every request.
         parts.extensions.get::<Self>().copied().ok_or_else(Problem::internal)
     }
 }
 
-/// Lengths of the IPv6 prefixes that are counted: a customer has all addresses of a /64, often of a /56,
-/// and a company or a rented server of a /48.
+/// IPv6 prefix lengths that have limits: a customer owns all addresses of a /64, often of a /56, and a company or a
+/// rented server those of a /48.
 const IPV6_PREFIXES: [u8; 3] = [64, 56, 48];
 
-/// The networks that an address counts with, the narrowest first: an IPv4 address by itself, an IPv6 one
-/// with its /64, its /56 and its /48.
+/// The networks whose limits apply to an address, narrowest first: an IPv4 address itself, or an IPv6 address's /64,
+/// /56 and /48.
 pub fn networks_of(address: IpAddr) -> Vec<IpNet> {
     match address.to_canonical() {
         IpAddr::V4(address) => vec![IpNet::from(IpAddr::V4(address))],
@@ -54,12 +53,12 @@ pub fn networks_of(address: IpAddr) -> Vec<IpNet> {
     }
 }
 
-/// The narrowest of an address's networks, as an address: an IPv4 address, or an IPv6 one with zeros after the /64.
+/// The narrowest network of an address, as an address: the IPv4 address, or the IPv6 address with zeros after the /64.
 pub fn network_of(address: IpAddr) -> IpAddr {
     networks_of(address).first().map_or(address, IpNet::addr)
 }
 
-/// The header in which trusted proxies name the client.
+/// The header in which trusted proxies report the client.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum ForwardedHeader {
     /// `X-Forwarded-For`, which most proxies send.
@@ -70,11 +69,11 @@ pub enum ForwardedHeader {
 }
 
 impl ForwardedHeader {
-    /// Reads the header's name, in any case.
+    /// Parses the header's name, ignoring case.
     ///
     /// # Errors
     ///
-    /// A phrase that names the two headers.
+    /// An explanation that lists the two headers.
     pub fn parse(text: &str) -> Result<Self, String> {
         match text.trim().to_ascii_lowercase().as_str() {
             "x-forwarded-for" => Ok(Self::XForwardedFor),
@@ -97,7 +96,7 @@ impl ForwardedHeader {
         }
     }
 
-    /// The address that an entry of the header names.
+    /// The address in an entry of the header.
     fn address_of(self, entry: &str) -> Option<IpAddr> {
         match self {
             Self::XForwardedFor => address_of(entry),
@@ -106,7 +105,7 @@ impl ForwardedHeader {
     }
 }
 
-/// The reverse proxies whose forwarding header is believed.
+/// The reverse proxies whose forwarding header is trusted.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies {
     networks: Arc<[IpNet]>,
@@ -115,11 +114,11 @@ pub struct TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// Reads addresses and networks (`10.0.0.0/8`) separated by commas; an empty text trusts no proxy.
+    /// Parses addresses and networks (`10.0.0.0/8`) separated by commas. An empty text trusts no proxy.
     ///
     /// # Errors
     ///
-    /// A phrase that names the first entry that is neither an address nor a network.
+    /// An explanation that quotes the first entry that is neither an address nor a network.
     pub fn parse(text: &str) -> Result<Self, String> {
         let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let networks = entries.map(|entry| {
@@ -137,7 +136,7 @@ impl TrustedProxies {
         })
     }
 
-    /// The same proxies, which name the client in this header.
+    /// Sets the header in which these proxies report the client.
     #[must_use]
     pub fn naming_clients_in(self, header: ForwardedHeader) -> Self {
         Self { header, ..self }
@@ -162,8 +161,8 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// The first address from the right that is no trusted proxy. An entry that names no address ends the
-    /// search at the hop that wrote it.
+    /// The first address from the right that is not a trusted proxy. An entry without an address ends the search at the
+    /// hop that wrote it.
     fn nearest_stranger(&self, peer: IpAddr, entries: &[&str]) -> IpAddr {
         let mut nearest = peer;
         for entry in entries.iter().rev().take(MAX_HOPS) {
@@ -178,7 +177,7 @@ impl TrustedProxies {
         nearest
     }
 
-    /// All clients of an unlisted proxy share its limits, which its operator should know.
+    /// Warns once about an unlisted proxy, because all its clients share one rate limit.
     fn warn_of_an_unlisted_proxy(&self, peer: IpAddr, headers: &HeaderMap) {
         let is_forwarded = headers.contains_key(header::FORWARDED) || headers.contains_key(X_FORWARDED_FOR);
         if is_forwarded && !self.has_warned.swap(true, Ordering::Relaxed) {
@@ -190,7 +189,7 @@ impl TrustedProxies {
         }
     }
 
-    /// So do those of a listed proxy that sends the header that is not read.
+    /// Warns once about a trusted proxy that sends only the header that is not read, for the same reason.
     fn warn_of_the_other_header(&self, peer: IpAddr, headers: &HeaderMap) {
         let other = self.header.other().name();
         if headers.contains_key(&other) && !self.has_warned.swap(true, Ordering::Relaxed) {
@@ -205,24 +204,24 @@ impl TrustedProxies {
     }
 }
 
-/// The entries of a list header, over all its lines, in the order the hops appended them.
+/// The entries of a list header from all its lines, in the order in which the hops appended them.
 fn list_of<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Vec<&'h str> {
     let lines = headers.get_all(name).into_iter();
-    // A line that is not text is an entry nothing can be read from.
+    // A line that is not text counts as an entry without an address.
     lines
         .flat_map(|line| line.to_str().unwrap_or("?").split(','))
         .map(str::trim)
         .collect()
 }
 
-/// The address of an element of `Forwarded`: its `for` parameter (RFC 7239, section 4).
+/// The address in an element of `Forwarded`: its `for` parameter (RFC 7239, section 4).
 fn forwarded_for(element: &str) -> Option<IpAddr> {
     let mut pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
     let (_, value) = pairs.find(|(name, _)| name.eq_ignore_ascii_case("for"))?;
     address_of(value.trim_matches('"'))
 }
 
-/// An address, with or without a port, IPv6 with or without brackets.
+/// Parses an address with or without a port; IPv6 with or without brackets.
 fn address_of(text: &str) -> Option<IpAddr> {
     let bare = text.strip_prefix('[').and_then(|rest| rest.split_once(']'));
     let address = match bare {
@@ -241,7 +240,7 @@ mod tests {
     use axum::http::HeaderValue;
 
     fn client(trusted: &str, peer: &str, lines: &[(&'static str, &'static str)]) -> String {
-        // The tables below have one header a row.
+        // The tables below have one header per row.
         let is_forwarded = lines.first().is_some_and(|(name, _)| *name == "forwarded");
         let header = if is_forwarded { "forwarded" } else { "x-forwarded-for" };
         client_in(header, trusted, peer, lines)

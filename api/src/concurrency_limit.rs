@@ -1,7 +1,6 @@
-//! Bounds how many requests of one kind run at once, overall and per caller.
+//! Limits how many requests of one kind run at once, in total and per caller.
 //!
-//! The bound per caller keeps one API key or administrator from taking every slot, and so from
-//! shutting out the others.
+//! The limit per caller prevents one API key or administrator from taking every slot and blocking the others.
 
 use crate::shares::Shares;
 use std::sync::Arc;
@@ -28,15 +27,15 @@ pub struct Slot {
 /// Which limit was reached.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Full {
-    /// The caller's own.
+    /// The limit per caller.
     Caller,
-    /// That of all callers together.
+    /// The limit for all callers together.
     Overall,
 }
 
 impl ConcurrencyLimit {
-    /// Allows `overall` requests at once, `per_caller` of them from one caller. A request waits up
-    /// to `wait` for its slot.
+    /// Allows `overall` requests at once, `per_caller` of them from one caller. A request waits up to `wait` for its
+    /// slot.
     pub fn new(overall: usize, per_caller: usize, wait: Duration) -> Self {
         Self {
             overall: Arc::new(Semaphore::new(overall)),
@@ -45,18 +44,18 @@ impl ConcurrencyLimit {
         }
     }
 
-    /// Takes a slot for a caller, waiting for a while if there is none.
+    /// Takes a slot for a caller, waiting if none is free.
     ///
     /// # Errors
     ///
-    /// No slot became free in time.
+    /// If no slot became free in time.
     pub async fn enter(&self, caller: Uuid) -> Result<Slot, Full> {
         let deadline = Instant::now() + self.wait;
         let take = async |slots: Arc<Semaphore>, full: Full| {
             let taken = timeout_at(deadline, slots.acquire_owned()).await;
             taken.ok().and_then(Result::ok).ok_or(full)
         };
-        // The caller's own first: its queue must not occupy slots of the others.
+        // The caller's own limit comes first, so that its queue does not occupy slots of other callers.
         let own = take(self.callers.of(caller), Full::Caller).await?;
         let overall = take(Arc::clone(&self.overall), Full::Overall).await?;
         Ok(Slot {

@@ -1,4 +1,4 @@
-//! The ledger's lines, and one mail's story.
+//! Deliveries in the API: the ledger of a batch, and the attempts of one delivery.
 
 use crate::caller::Caller;
 use crate::idempotent::{IdempotencyKey, Once};
@@ -157,7 +157,7 @@ pub async fn of_batch(
     Ok(Json(Page::of(items, limit, |line: &DeliveryView| line.delivery.id)))
 }
 
-/// The state that is asked for.
+/// The requested state.
 fn state_of(name: Option<&str>) -> Result<Option<DeliveryState>, Problem> {
     name.map(|name| DeliveryState::from_name(name).ok_or_else(|| unknown_state(name)))
         .transpose()
@@ -223,7 +223,7 @@ impl From<attempts::Attempt> for AttemptView {
     }
 }
 
-/// The delivery of this id, or 404.
+/// The delivery with this id, or 404.
 ///
 /// # Errors
 ///

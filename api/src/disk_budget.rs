@@ -1,7 +1,6 @@
-//! How much disk all uploads together may take, and those of one caller.
+//! Limits the disk space of uploads, in total and per caller.
 //!
-//! Every upload reserves what it writes before it writes it, so the volume that uploads are kept on
-//! (`/tmp`) is never filled by them.
+//! Every upload reserves space before it writes, so uploads never fill the volume they are kept on (`/tmp`).
 
 use crate::problem::Problem;
 use crate::shares::Shares;
@@ -10,34 +9,34 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-/// What all uploads of a process may take together: four of the largest.
+/// Disk space for all uploads of a process: four of the largest.
 ///
-/// Checking and storing a file that was uploaded in the console each put one more file of up to 64
-/// MiB on the same volume, so it needs 384 MiB. The volumes in `deploy/` are larger.
+/// Checking and storing a file uploaded in the console each need one more file of up to 64 MiB on the same volume, so
+/// it needs 384 MiB. The volumes in `deploy/` are larger.
 pub const UPLOADS_MOST_BYTES: usize = 256 * 1024 * 1024;
 
-/// Reservations are made in blocks of this size.
+/// Space is reserved in blocks of this size.
 const BLOCK_BYTES: usize = 64 * 1024;
 
-/// The disk that is left for uploads.
+/// The disk space left for uploads.
 #[derive(Debug)]
 pub struct DiskBudget {
     overall: Arc<Semaphore>,
     callers: Shares<Uuid>,
 }
 
-/// What one upload has reserved. Dropping it gives it back.
+/// The space reserved by one upload. Dropping it releases the space.
 #[derive(Debug)]
 pub struct Reservation {
     own: Arc<Semaphore>,
     overall: Arc<Semaphore>,
-    /// Of the caller's share and of the whole budget.
+    /// Permits of the caller's share and of the whole budget.
     blocks: Vec<(OwnedSemaphorePermit, OwnedSemaphorePermit)>,
 }
 
 impl DiskBudget {
-    /// A budget of so many bytes, of which one caller may take half: files that wait to be stored keep their
-    /// reservations, and those of one caller must not keep all others from uploading.
+    /// A budget of this many bytes, of which one caller may take half. Files waiting to be stored keep their
+    /// reservations, and those of one caller must not block the uploads of others.
     pub fn new(bytes: usize) -> Self {
         let blocks = bytes / BLOCK_BYTES;
         Self {
@@ -46,7 +45,7 @@ impl DiskBudget {
         }
     }
 
-    /// An empty reservation for a new upload of this key or administrator.
+    /// An empty reservation for a new upload of this caller.
     pub fn reservation(&self, caller: Uuid) -> Reservation {
         Reservation {
             own: self.callers.of(caller),
@@ -57,12 +56,12 @@ impl DiskBudget {
 }
 
 impl Reservation {
-    /// Reserves until the upload may have `bytes` on disk.
+    /// Reserves space until the upload may have `bytes` on disk.
     ///
     /// # Errors
     ///
-    /// 429 `too_many_at_once` when the caller's uploads have reserved half of the budget, 503 `uploads_full` when
-    /// all uploads together have reserved all of it.
+    /// 429 `too_many_at_once` if the caller's uploads have reserved half of the budget, 503 `uploads_full` if all
+    /// uploads together have reserved all of it.
     pub fn grow_to(&mut self, bytes: usize) -> Result<(), Problem> {
         while self.blocks.len() * BLOCK_BYTES < bytes {
             let own = Arc::clone(&self.own).try_acquire_owned().map_err(|_| own_full())?;

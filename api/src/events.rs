@@ -1,7 +1,7 @@
-//! A batch's sums as they change, as server-sent events.
+//! Server-sent events with a batch's counts.
 //!
-//! A stream, or the download of a long file, can outlive the key or session that opened it, so both are
-//! checked again while it is open.
+//! An event stream, or a long download, can outlive the key or session that opened it, so both are checked again while
+//! it is open.
 
 use crate::batches;
 use crate::caller;
@@ -20,10 +20,10 @@ use std::future::ready;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// A line that says nothing keeps proxies from closing the stream, and tells us who has gone.
+/// Interval of keep-alive comments, which keep proxies from closing the stream and reveal clients that are gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// Between two checks of the key or session of an open stream. One costs a look-up by an index.
+/// Interval between checks of an open stream's key or session. A check costs one lookup by an index.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// Tells a batch's sums whenever they change, until it has finished.
@@ -38,7 +38,7 @@ pub async fn batch(
         let seen = listener.next().await?;
         Some((serde_json::to_string(&seen.view).unwrap_or_default(), listener))
     });
-    // Reasons change also where the sums stay.
+    // The watch also reports changed reasons, which can leave the view unchanged.
     let changed = told.scan(String::new(), |before, now| {
         let is_news = *before != now;
         before.clone_from(&now);
@@ -53,8 +53,8 @@ pub async fn batch(
     Ok(stream_of(&api, is_valid, events))
 }
 
-/// Events as an answer that ends when the caller is no longer let in, and with the process: an open
-/// stream would keep it from stopping.
+/// A response that streams events until the caller's access ends or the process stops. An open stream would otherwise
+/// delay the stop.
 pub fn stream_of<S, C, F>(
     api: &Api,
     is_valid: C,
@@ -75,8 +75,8 @@ where
     Sse::new(events.take_until(Box::pin(end))).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 
-/// The answer, whose file breaks off when the caller is no longer let in. It does not just end, because then the
-/// part that was sent would look like the whole.
+/// Aborts a CSV download when the caller's access ends. It is aborted, not ended, because otherwise the part already
+/// sent would look complete.
 pub fn while_let_in<C, F>(response: Response, is_valid: C) -> Response
 where
     C: Fn() -> F + Send + 'static,
@@ -99,8 +99,8 @@ where
     })
 }
 
-/// Resolves once the caller is no longer let in. While Postgres is away that is not known, and the
-/// stream has nothing to report either.
+/// Resolves once the caller's access has ended. While Postgres is unavailable this is unknown, and the stream has
+/// nothing to report either.
 async fn until_invalid<E, F: Future<Output = Result<bool, E>>>(every: Duration, is_valid: impl Fn() -> F) {
     loop {
         tokio::time::sleep(every).await;
@@ -136,7 +136,7 @@ mod tests {
         assert!(CHECK_EVERY <= Duration::from_secs(30));
     }
 
-    /// An answer of this type with a piece each second, for a minute.
+    /// A response of this type with one piece per second, for a minute.
     fn download(content_type: &'static str) -> Response {
         let pieces = stream::iter(0..60).then(|_| async {
             tokio::time::sleep(Duration::from_secs(1)).await;

@@ -1,8 +1,8 @@
 //! Accepting a batch: `POST /v1/invites` and `POST /v1/password-resets`.
 //!
-//! The key, the batch and a delivery for every person are one transaction, so a batch is there as
-//! a whole or not at all, and 202 means that it will be sent whatever happens to us. Users who are
-//! left out (`store/left_out.rs`) are counted by reason, never dropped.
+//! The idempotency key, the batch and a delivery for every person are written in one transaction. So a batch exists as
+//! a whole or not at all, and 202 means that it will be sent whatever happens to this process. Users who are left out
+//! (`store/left_out.rs`) are counted by reason, never dropped silently.
 
 pub(crate) mod missing;
 mod selector;
@@ -36,10 +36,10 @@ use uuid::Uuid;
 
 pub use missing::MissingValue;
 
-/// More people than these are chosen by import or filter, without sending their ids.
+/// Maximum number of ids in a request. Larger sets are selected by import or filter.
 const LISTED_MOST: usize = 400_000;
 
-/// A hold is an undo, not a calendar; `start_at` is for later.
+/// Maximum hold. A hold is for undoing a batch; `start_at` is for starting it later.
 const HOLD_MOST_SECONDS: u32 = 86_400;
 
 /// Whom to send to, and when. Exactly one of `users`, `emails`, `import`, `filter`, `saved_filter` and `everyone` is
@@ -159,7 +159,7 @@ async fn take_in(
     reach(Point::RequestChecked);
     let (this, slot) = (api.clone(), body.slot);
     let accepting = Box::pin(async move {
-        // What a client lists stays in memory to the end, also when it hangs up.
+        // Held because the request's lists stay in memory to the end, even if the client disconnects.
         let _slot = slot;
         accept_batch(&this, once, new).await
     });
@@ -168,14 +168,14 @@ async fn take_in(
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
-/// Accepts a batch once, to the end, whatever becomes of the client.
+/// Accepts a batch once, to the end, even if the client disconnects.
 pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<AcceptedBatch, Problem> {
     let accepted = accept_confirmed(api, once, new, None).await?;
     accepted.ok_or_else(Problem::internal)
 }
 
-/// Accepts a batch, unless the sender was shown another number of emails than would be sent. Nothing is
-/// written then.
+/// Accepts a batch, unless the number of emails differs from the one shown to the sender. In that case nothing is
+/// written.
 pub async fn accept_confirmed(
     api: &Api,
     once: Once,
@@ -220,15 +220,15 @@ pub async fn accept_confirmed(
     .await
 }
 
-/// How a request was taken in.
+/// How a request was processed.
 enum Taken {
-    /// It had been before, with this answer.
+    /// It was processed before, with this response.
     Before(AcceptedBatch),
-    /// In this transaction, which is yet to be committed.
+    /// In this transaction, which is not committed yet.
     Now(Transaction, Accepted),
 }
 
-/// Takes a request in. The inner error is what to answer, the outer one what Postgres did.
+/// Processes a request. The inner error is the response, the outer one a failure of Postgres.
 async fn begin_accepting(api: &Api, once: &Once, new: &NewBatch) -> StoreResult<Result<Taken, Problem>> {
     let mut transaction = begin(&api.db).await?;
     reach(Point::TransactionBegun);
@@ -237,7 +237,7 @@ async fn begin_accepting(api: &Api, once: &Once, new: &NewBatch) -> StoreResult<
         Ok(Some(answer)) => return Ok(Ok(Taken::Before(answer))),
         Err(problem) => return Ok(Err(problem)),
     }
-    // Only now: a request that is sent again after its start gets the answer of the first.
+    // Checked after the key, so that a request repeated after its start gets the first response.
     if let Some(start) = new.start_at {
         let now = system_emails::now(&mut *transaction).await?;
         if let Err(fault) = start_time::check(start, now, time::Duration::ZERO) {
@@ -274,7 +274,7 @@ fn batch_of(
     })
 }
 
-/// What is wrong with its simple fields.
+/// Validation errors of the simple fields.
 fn faults_of(request: &SendRequest) -> Vec<FieldError> {
     let mut errors = Vec::new();
     if request.hold_seconds > HOLD_MOST_SECONDS {

@@ -1,7 +1,6 @@
-//! A batch's whole ledger as CSV: one line for everybody who was chosen, sent or left out.
+//! A batch's complete ledger as CSV: one row per selected person, sent or left out.
 //!
-//! It is written page by page while it is sent, so a million lines take no more memory than a
-//! thousand.
+//! It is streamed in groups of rows, so a million rows take no more memory than a thousand.
 
 use crate::state::Api;
 use crate::status_words;
@@ -18,7 +17,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-/// Lines read from Postgres at a time.
+/// Rows read from Postgres at a time.
 const GROUP: i64 = 2_000;
 
 const SEPARATOR: u8 = b',';
@@ -29,7 +28,7 @@ const HEADER: [&str; COLUMNS] = [
 
 const COLUMNS: usize = 10;
 
-/// Where the writing stands.
+/// Progress of the export.
 enum Place {
     Header,
     Deliveries(Option<Uuid>),
@@ -37,7 +36,7 @@ enum Place {
     End,
 }
 
-/// The answer that carries it.
+/// The response with the ledger.
 pub fn as_csv(api: Api, batch: Uuid, state: Option<DeliveryState>) -> Response {
     let name = format!("attachment; filename=\"batch-{batch}.csv\"");
     let lines = stream::try_unfold((api, Place::Header), move |(api, place)| async move {
@@ -119,7 +118,7 @@ fn left_out_line(row: deliveries::LeftOut) -> [String; COLUMNS] {
     ]
 }
 
-/// A piece that goes on where the last one ended.
+/// A CSV writer for a part that continues the previous one.
 fn more() -> SafeCsv<Vec<u8>> {
     SafeCsv::continued(Vec::new(), SEPARATOR)
 }

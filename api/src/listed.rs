@@ -1,4 +1,4 @@
-//! JSON arrays that are counted while they are read.
+//! JSON arrays with a limit on the entries kept in memory.
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, SeqAccess, Visitor};
 use std::fmt;
@@ -6,8 +6,8 @@ use std::marker::PhantomData;
 
 /// An array of which `MOST` entries are kept and the others only counted.
 ///
-/// A body of 16 MiB can list millions of empty texts; a vector of all of them is ten times as large
-/// as the body. What is beyond the limit is refused anyway, so it needs no memory.
+/// A body of 16 MiB can list millions of empty strings, and a vector of them is ten times as large as the body. Arrays
+/// over the limit are rejected anyway, so the rest needs no memory.
 #[derive(Clone, Debug)]
 pub struct Listed<T, const MOST: usize> {
     kept: Vec<T>,
@@ -15,12 +15,12 @@ pub struct Listed<T, const MOST: usize> {
 }
 
 impl<T, const MOST: usize> Listed<T, MOST> {
-    /// How many entries the array has.
+    /// Number of entries in the array.
     pub const fn len(&self) -> usize {
         self.given
     }
 
-    /// Whether the array has no entries.
+    /// Whether the array is empty.
     pub const fn is_empty(&self) -> bool {
         self.given == 0
     }

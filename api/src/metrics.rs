@@ -1,4 +1,4 @@
-//! What an API process counts.
+//! Metrics of an API process.
 
 use prometheus::{GaugeVec, HistogramVec, IntCounter, IntCounterVec, IntGauge};
 use shared::metrics::{Metrics, WORK_SECONDS};
@@ -6,30 +6,30 @@ use shared::store::intake::Accepted;
 use shared::store::left_out::LeftOutReason;
 use shared::system_email::SystemEmailKind;
 
-/// An API process's figures.
+/// Metrics of an API process.
 pub struct ApiMetrics {
     requests: IntCounterVec,
     request_seconds: HistogramVec,
     accepted: IntCounterVec,
     left_out: IntCounterVec,
-    /// When a beat was last `published` by this process, and `recorded` by a worker.
+    /// When a heartbeat was last `published` by this process, and `recorded` by a worker.
     pub beats: GaugeVec,
-    /// Times a watched batch was counted.
+    /// Number of times a watched batch was counted.
     pub batch_counts: IntCounter,
     /// Batches being watched.
     pub watched_batches: IntGauge,
-    /// Rows of imports, by what became of them.
+    /// Rows of imports, by outcome.
     pub import_rows: IntCounterVec,
     /// Passwords checked, by outcome.
     pub verifications: IntCounterVec,
     /// Sign-ins at the console, by outcome.
     pub sign_ins: IntCounterVec,
-    /// Requests being answered.
+    /// Requests in progress.
     pub in_flight: IntGauge,
 }
 
 impl ApiMetrics {
-    /// Declares them, every combination of labels present but those of routes.
+    /// Registers the metrics, with every combination of labels except for routes.
     #[expect(clippy::too_many_lines, reason = "a list of declarations, read from top to bottom")]
     pub fn declare(metrics: &Metrics) -> Self {
         let kinds = [
@@ -95,25 +95,25 @@ impl ApiMetrics {
         }
     }
 
-    /// A request ended.
+    /// Counts a request that ended.
     pub fn count_request(&self, method: &str, route: &str, status: &str) {
         self.requests.with_label_values(&[method, route, status]).inc();
     }
 
-    /// Requests that ended so.
+    /// Number of requests that ended with this status.
     #[cfg(test)]
     pub(crate) fn requests_counted(&self, method: &str, route: &str, status: &str) -> u64 {
         self.requests.with_label_values(&[method, route, status]).get()
     }
 
-    /// A request was answered.
+    /// Records the duration of a request.
     pub fn time_request(&self, method: &str, route: &str, seconds: f64) {
         self.request_seconds
             .with_label_values(&[method, route])
             .observe(seconds);
     }
 
-    /// A batch was accepted.
+    /// Counts an accepted batch.
     pub fn count_accepted(&self, kind: SystemEmailKind, accepted: &Accepted) {
         let deliveries = u64::try_from(accepted.accepted).unwrap_or_default();
         self.accepted.with_label_values(&[kind.as_str()]).inc_by(deliveries);

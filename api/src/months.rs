@@ -1,7 +1,7 @@
-//! Makes the months in which mails lie, ahead of time, and drops the ones whose details are not kept
-//! any longer, and the rejected rows of imports with them.
+//! Creates the monthly partitions for deliveries ahead of time, drops those whose details are past their retention, and
+//! deletes the rejected rows of imports with them.
 //!
-//! Every API process does so, whoever dispatches: without its month no batch can be accepted.
+//! Every API process does this, whether or not it dispatches: without its partition no batch can be accepted.
 
 use prometheus::IntGauge;
 use shared::lifecycle::Lifecycle;
@@ -10,13 +10,13 @@ use shared::store::{Db, StoreResult, months};
 use std::time::Duration;
 use tracing::{info, warn};
 
-/// Between two looks at the calendar.
+/// Interval between runs.
 const PACE: Duration = Duration::from_hours(1);
 
-/// Until the next one after one that failed.
+/// Interval after a failed run.
 const SOON: Duration = Duration::from_mins(1);
 
-/// Keeps the months until the process stops.
+/// Maintains the partitions until the process stops.
 pub async fn keep(db: &Db, kept: Duration, ahead: &IntGauge, lifecycle: &Lifecycle) {
     while !lifecycle.is_stopping() {
         let pause = match once(db, kept, ahead).await {
@@ -31,7 +31,7 @@ pub async fn keep(db: &Db, kept: Duration, ahead: &IntGauge, lifecycle: &Lifecyc
     }
 }
 
-/// Declares for how many months after this one there is room.
+/// Registers the gauge for the number of future months that have a partition.
 pub fn declare(metrics: &Metrics) -> IntGauge {
     metrics.gauge(
         "beckon_months_ahead",

@@ -1,8 +1,7 @@
-//! What is noted about every request: its trace, its time, its status.
+//! Traces, counts and logs every request.
 //!
-//! Every request that begins is counted once and logged once. One whose client hangs up first has
-//! no status: axum drops its future where it stands, so the noting is done by what is dropped with
-//! it, `Asked`.
+//! Every request that begins is counted once and logged once. A request whose client disconnects has no status: axum
+//! drops its future, so the drop of `Asked` counts and logs it.
 
 use crate::client_address::ClientAddress;
 use crate::metrics::ApiMetrics;
@@ -20,10 +19,10 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 use tracing::{Instrument as _, Span, error_span, info};
 
-/// In the place of a status, when the client hung up before its answer.
+/// Takes the place of the status if the client disconnected before the response.
 const GONE: &str = "gone";
 
-/// Gives a request its trace (the caller's, or a fresh one), and counts and logs its answer.
+/// Gives a request its trace (the caller's, or a new one), and counts and logs the response.
 pub async fn request(State(api): State<Api>, mut request: Request, next: Next) -> Response {
     let given = request
         .headers()
@@ -37,7 +36,7 @@ pub async fn request(State(api): State<Api>, mut request: Request, next: Next) -
         .map_or("unmatched", MatchedPath::as_str)
         .to_owned();
     let method = label_of(request.method());
-    // Of the highest level, so that a line of any level has it.
+    // The highest level, so that log lines of every level include the span.
     let span = error_span!(
         "request",
         http.method = method,
@@ -54,7 +53,7 @@ pub async fn request(State(api): State<Api>, mut request: Request, next: Next) -
     response
 }
 
-/// Where a request came from, before it is known from whom: the client's address and the trace id.
+/// Where an unauthenticated request came from: the client's address and the trace id.
 pub fn origin(extensions: &Extensions) -> Actor {
     Actor {
         client: extensions.get::<ClientAddress>().map(|client| client.0),
@@ -65,8 +64,7 @@ pub fn origin(extensions: &Extensions) -> Actor {
     }
 }
 
-/// A method as a label. HTTP lets a stranger send any word as one, and a metric keeps every word
-/// it was ever given.
+/// A method as a label. Clients can send any word as a method, and a metric keeps every label value it has seen.
 fn label_of(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
@@ -80,13 +78,13 @@ fn label_of(method: &Method) -> &'static str {
     }
 }
 
-/// A request that is being answered. Dropped without an answer, its client hung up.
+/// A request in progress. If it is dropped without a response, the client disconnected.
 struct Asked {
     metrics: Arc<ApiMetrics>,
     method: &'static str,
     route: String,
     span: Span,
-    /// Its place in its trace, and its caller's.
+    /// Its own trace context, and its caller's.
     places: (TraceContext, Option<TraceContext>),
     began: Instant,
     began_at: SystemTime,
@@ -161,7 +159,7 @@ impl Drop for Asked {
     }
 }
 
-/// Answers for a handler that panicked.
+/// The response if a handler panicked.
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands over the box")]
 pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
     let said = panic

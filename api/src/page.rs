@@ -1,4 +1,4 @@
-//! Lists in pages: `limit` and `cursor` in, `items` and `next_cursor` out.
+//! Pagination of lists: `limit` and `cursor` in requests, `items` and `next_cursor` in responses.
 
 use crate::problem::Problem;
 use axum::http::StatusCode;
@@ -7,10 +7,10 @@ use std::fmt::Display;
 use std::str::FromStr;
 use utoipa::{IntoParams, ToSchema};
 
-/// Without a limit.
+/// Default limit.
 const USUAL: i64 = 50;
 
-/// With one.
+/// Maximum limit.
 const MOST: i64 = 1_000;
 
 /// Which page.
@@ -25,11 +25,11 @@ pub struct PageRequest {
 }
 
 impl PageRequest {
-    /// How many items.
+    /// The number of items on the page.
     ///
     /// # Errors
     ///
-    /// 400 when out of bounds.
+    /// 400 if the limit is out of bounds.
     pub fn limit(&self) -> Result<i64, Problem> {
         let limit = self.limit.unwrap_or(USUAL);
         if (1..=MOST).contains(&limit) {
@@ -43,11 +43,11 @@ impl PageRequest {
         }
     }
 
-    /// The item to go on after.
+    /// The item after which the page begins.
     ///
     /// # Errors
     ///
-    /// 400 when the cursor is not one of ours.
+    /// 400 if the cursor is invalid.
     pub fn after<C: FromStr>(&self) -> Result<Option<C>, Problem> {
         let Some(cursor) = &self.cursor else { return Ok(None) };
         cursor.parse().map(Some).map_err(|_| {
@@ -70,7 +70,7 @@ pub struct Page<T> {
 }
 
 impl<T> Page<T> {
-    /// A page of `limit` items from up to one more, which shows whether there is a next one.
+    /// Builds a page of `limit` items. One item more than that shows that another page follows.
     pub fn of<C: Display>(mut items: Vec<T>, limit: i64, id: impl Fn(&T) -> C) -> Self {
         let limit = usize::try_from(limit).unwrap_or_default();
         let has_more = items.len() > limit;

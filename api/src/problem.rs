@@ -1,8 +1,8 @@
-//! Errors as callers get them: `application/problem+json` (RFC 9457).
+//! Error responses as `application/problem+json` (RFC 9457).
 //!
-//! A problem says what was wrong, where, and what to do. `type` is a word for programs, `detail`
-//! a sentence for people, `errors` the places. Nothing of our inside goes out: what Postgres said
-//! is in the log, under the same trace id that the answer carries.
+//! A problem describes what was wrong, where, and what to do: `type` is a code for programs, `detail` a sentence for
+//! people, `errors` lists the fields. Internals are not exposed: errors from Postgres are logged under the trace id
+//! that the response contains.
 
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -31,7 +31,7 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// A fault in a field of a request.
+    /// An error in a field of a request.
     pub fn in_field(field: &str, code: &str, message: impl Into<String>) -> Self {
         Self {
             row: None,
@@ -64,7 +64,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem of this status and word.
+    /// A problem with this status and code.
     pub fn new(status: StatusCode, code: &str, detail: impl Into<String>) -> Self {
         Self {
             kind: format!("/problems/{code}"),
@@ -76,7 +76,7 @@ impl Problem {
         }
     }
 
-    /// 422: the request is understood and cannot be done as it is.
+    /// 422: the request is valid but cannot be carried out as it is.
     pub fn unprocessable(code: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail)
     }
@@ -86,19 +86,19 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "not_found", format!("There is no such {what}."))
     }
 
-    /// 409: not in this state.
+    /// 409: not possible in the current state.
     pub fn conflict(code: &str, detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, code, detail)
     }
 
-    /// With the places at fault.
+    /// Adds the errors of individual fields.
     #[must_use]
     pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
         self.errors = errors;
         self
     }
 
-    /// 503: not now, but again after so many seconds.
+    /// 503: try again after this many seconds.
     pub fn unavailable(code: &str, detail: impl Into<String>, retry_after: u32) -> Self {
         Self {
             retry_after: Some(retry_after),
@@ -106,7 +106,7 @@ impl Problem {
         }
     }
 
-    /// Something of ours failed that has no better name.
+    /// 500: an internal failure without a more specific code.
     pub fn internal() -> Self {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -117,12 +117,12 @@ impl Problem {
     }
 }
 
-/// Postgres's word for a lock that others held for longer than a statement waits.
+/// Postgres's error code for a lock that was not released within the lock timeout.
 const LOCK_NOT_AVAILABLE: &str = "55P03";
 
 impl From<StoreError> for Problem {
-    /// Whether something was stored is not known here: a reply may have been lost, or an earlier
-    /// statement of the same request may have been committed. So it is not said.
+    /// The detail does not claim whether anything was stored, which is unknown here: a reply may have been lost, or an
+    /// earlier statement of the request may have been committed.
     fn from(fault: StoreError) -> Self {
         if !fault.is_passing() {
             error!(error = ?fault, "Postgres refused a statement");
@@ -151,7 +151,7 @@ impl IntoResponse for Problem {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after = self.retry_after;
         let mut response = (status, Json(&self)).into_response();
-        // For the console, which shows it as a page.
+        // Read by the console, which renders it as a page.
         response.extensions_mut().insert(self);
         let headers = response.headers_mut();
         headers.insert(

@@ -1,9 +1,9 @@
-//! What a URL says, read so that whatever is wrong with it is said plainly.
+//! Extractors for paths and queries that report precisely what is wrong.
 //!
-//! [`Query`] and [`Path`] stand where axum's own would: the same names, with a [`Problem`] that
-//! names the parameter in the place of plain text. The types read by [`Query`] have no required
-//! parameters, and those that list all of their route's say `deny_unknown_fields`: a misspelt
-//! filter that is silently ignored shows, or reaches, the wrong people.
+//! [`Query`] and [`Path`] replace axum's extractors of the same names and reject with a [`Problem`] that names the
+//! parameter, instead of plain text. The types read by [`Query`] have no required parameters. Those that list all
+//! parameters of their route use `deny_unknown_fields`: a misspelt filter that is silently ignored would show, or
+//! email, the wrong people.
 
 use crate::problem::{FieldError, Problem};
 use axum::extract::{FromRequestParts, Query as Parsed, RawPathParams};
@@ -15,13 +15,13 @@ use std::fmt::Write as _;
 use std::str::FromStr;
 use uuid::Uuid;
 
-/// Characters of a wrong value that are repeated.
+/// Number of characters of a wrong value that an error repeats.
 const SHOWN_CHARACTERS: usize = 80;
 
-/// The parameters behind the `?`.
+/// The query parameters.
 ///
-/// One without a value is an error, not absent: `?import=` from a script whose variable is empty would show,
-/// or reach, everyone.
+/// An empty parameter is an error, not absent: `?import=` from a script whose variable is empty would show, or email,
+/// everyone.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Query<T>(pub T);
 
@@ -35,11 +35,11 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Query<T> {
 
 /// Parameters that a page's own search form sends.
 pub trait SearchForm: DeserializeOwned {
-    /// The fields that the form sends without a value when nothing was filled in. They count as absent.
+    /// Fields that may be empty because the form sends them without a value. They count as absent.
     const MAY_BE_EMPTY: &'static [&'static str];
 }
 
-/// As [`Query`], for a page with a search form.
+/// Like [`Query`], for a page with a search form.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SearchQuery<T>(pub T);
 
@@ -51,7 +51,7 @@ impl<T: SearchForm, S: Send + Sync> FromRequestParts<S> for SearchQuery<T> {
     }
 }
 
-/// Reads parameters of two types. Those of the second have these names, and all others are of the first.
+/// Reads parameters of two types. Those with these names belong to the second, all others to the first.
 pub(crate) fn read_two<T: DeserializeOwned, U: DeserializeOwned>(
     query: &str,
     names: &[&str],
@@ -65,13 +65,13 @@ pub(crate) fn read_two<T: DeserializeOwned, U: DeserializeOwned>(
     Ok((first, second))
 }
 
-/// Reads parameters; those of `may_be_empty` are absent when they have no value.
+/// Reads parameters. Those in `may_be_empty` count as absent if they have no value.
 fn read<T: DeserializeOwned>(query: &str, may_be_empty: &[&str]) -> Result<T, Problem> {
     let filled = filled(query, may_be_empty)?;
     parse(&filled.join("&")).map_err(|_| blame::<T>(&filled, &[]))
 }
 
-/// The parameters with a value.
+/// The parameters that have a value.
 fn filled<'q>(query: &'q str, may_be_empty: &[&str]) -> Result<Vec<&'q str>, Problem> {
     let mut filled = Vec::new();
     for part in query.split('&').filter(|part| !part.is_empty()) {
@@ -103,7 +103,7 @@ fn parse<T: DeserializeOwned>(query: &str) -> Result<T, String> {
         .map_err(|rejection| rejection.body_text())
 }
 
-/// The name and value of one parameter.
+/// Name and value of a parameter.
 fn decoded(part: &str) -> (String, String) {
     parse::<Vec<(String, String)>>(part)
         .ok()
@@ -111,8 +111,8 @@ fn decoded(part: &str) -> (String, String) {
         .unwrap_or_default()
 }
 
-/// Finds the parameter at fault: none is required, so each can be judged by itself. There are also those of these
-/// names.
+/// Finds the invalid parameter. None is required, so each can be checked on its own. `also` lists further names that
+/// the route accepts.
 fn blame<T: DeserializeOwned>(filled: &[&str], also: &[&str]) -> Problem {
     for part in filled {
         let Err(said) = parse::<T>(part) else { continue };
@@ -148,7 +148,7 @@ fn blame<T: DeserializeOwned>(filled: &[&str], also: &[&str]) -> Problem {
     )
 }
 
-/// What a value has to be, from the words of its parser.
+/// What a value must be, derived from the parser's message.
 fn reason(said: &str) -> &'static str {
     if said.contains("`true` or `false`") {
         "write true or false"
@@ -166,7 +166,7 @@ fn wrong(name: &str, code: &str, message: String) -> Problem {
     Problem::new(StatusCode::BAD_REQUEST, code, message).with_errors(vec![error])
 }
 
-/// What somebody sent, fit to be repeated.
+/// A value from a request, made safe to repeat: shortened and without control characters.
 pub(crate) fn shown(text: &str) -> String {
     let mut visible = text.chars().filter(|c| !c.is_control());
     let mut shown: String = visible.by_ref().take(SHOWN_CHARACTERS).collect();
@@ -176,9 +176,9 @@ pub(crate) fn shown(text: &str) -> String {
     shown
 }
 
-/// What can stand in a path.
+/// A type that can be parsed from a path.
 pub trait InPath: FromStr + Send {
-    /// What to say when something else stands there.
+    /// The error message for a value that is invalid.
     const OTHERWISE: &'static str;
 }
 
@@ -190,9 +190,9 @@ impl InPath for SystemEmailKind {
     const OTHERWISE: &'static str = "There is no such system email; there are invite and password_reset.";
 }
 
-/// The one variable part of a path.
+/// The one variable segment of a path.
 ///
-/// What cannot be an id is the id of nothing: 404, as for an id that nobody has.
+/// An invalid id yields 404, like an unknown one.
 #[derive(Clone, Copy, Debug)]
 pub struct Path<T>(pub T);
 

@@ -1,4 +1,4 @@
-//! Every route on one page, grouped by who may call it.
+//! All routes, grouped by who may call them.
 
 use crate::state::Api;
 use crate::{
@@ -19,10 +19,10 @@ use tower_http::set_header::SetResponseHeaderLayer;
 
 const MIB: usize = 1024 * 1024;
 
-/// A page that opened ours, or that ours opened, has no hold on it.
+/// Isolates our pages from pages that opened them or that they open.
 const OPENER_POLICY: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// A request that is not an import or a stream ends within this time, its body included.
+/// Time limit for a request including its body, except for imports, streams and downloads.
 const WITHIN: Duration = Duration::from_mins(1);
 
 /// All routes of the API and the console.
@@ -56,14 +56,14 @@ fn always(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<Heade
     SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
 }
 
-/// No key: what describes the API.
+/// Routes without authentication, which describe the API.
 fn for_anybody() -> Router<Api> {
     Router::new()
         .route("/openapi.json", get(openapi::json))
         .route("/docs", get(openapi::docs))
 }
 
-/// With an API key.
+/// Routes that require an API key.
 fn for_keys(api: &Api) -> Router<Api> {
     let sending = Router::new()
         .route("/v1/invites", post(intake::invites))
@@ -104,8 +104,8 @@ fn for_keys(api: &Api) -> Router<Api> {
         .route("/v1/credentials/revoke", post(credentials::revoke::revoke))
         .route("/v1/audit-log", get(audit_log::list))
         .layer(DefaultBodyLimit::max(MIB));
-    // Long by nature: an upload has its own limits, a stream ends with its batch, a file is as
-    // long as its batch.
+    // Routes without the time limit: uploads have their own limits, a stream ends with its batch, and a download takes
+    // as long as its batch is large.
     let long = Router::new()
         .route("/v1/imports", post(imports::create))
         .route("/v1/imports/{id}/problems.csv", get(imports::problems_csv))
@@ -120,7 +120,7 @@ fn for_keys(api: &Api) -> Router<Api> {
         .layer(from_fn_with_state(api.clone(), caller::require))
 }
 
-/// Ends a request that takes too long; what it writes goes on to its end (`Api::to_the_end`).
+/// Ends a request that exceeds the time limit. Writes still run to the end (`Api::to_the_end`).
 pub(crate) async fn within(request: axum::extract::Request, next: axum::middleware::Next) -> axum::response::Response {
     let late = || {
         Problem::new(
@@ -134,10 +134,10 @@ pub(crate) async fn within(request: axum::extract::Request, next: axum::middlewa
         .unwrap_or_else(|_| axum::response::IntoResponse::into_response(late()))
 }
 
-/// The probes and metrics of the process, which have a listener of their own: callers that use up the
-/// connections of the other one do not hide how the process is, and metrics are not public.
+/// The probes and metrics of the process. They have their own listener: clients that exhaust the connections of the
+/// main one do not hide the state of the process, and metrics are not public.
 ///
-/// Requests need Postgres alone, so a process that has once reached RabbitMQ stays ready without it.
+/// Requests need only Postgres, so a process that has once connected to RabbitMQ stays ready without it.
 pub fn probes(api: &Api, metrics: Metrics) -> Router {
     let api = api.clone();
     shared::probes::routes(metrics, move || {
@@ -154,8 +154,8 @@ pub fn probes(api: &Api, metrics: Metrics) -> Router {
             }
             if let Some(obstacle) = api.broker.obstacle() {
                 let told = format!("{obstacle}; requests are accepted, and their emails wait");
-                // The address of a process that was never connected may be wrong. It must not replace one that has
-                // the right address.
+                // The address of a process that has never connected may be wrong. Such a process must not replace one
+                // whose address is right.
                 if api.broker.has_connected() {
                     stands.impairments.push(told);
                 } else {

@@ -1,4 +1,4 @@
-//! Filters under a name: `GET`, `POST` and `DELETE /v1/filters`.
+//! Saved filters: `GET`, `POST` and `DELETE /v1/filters`.
 
 use crate::body::{JsonBody, without_controls};
 use crate::caller::Caller;
@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Characters that a name may have.
+/// Maximum length of a name in characters.
 pub(crate) const NAME_MOST: usize = 100;
 
 /// A saved filter.
@@ -114,7 +114,7 @@ pub async fn remove(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>
 ///
 /// # Errors
 ///
-/// 422 for a name or a filter that cannot be saved, 409 when the name is taken.
+/// 422 if the name or the filter cannot be saved, 409 if the name is taken.
 pub(crate) async fn save(api: &Api, name: &str, filter: &UserFilter, actor: &Actor) -> Result<SavedFilter, Problem> {
     let name = name.trim();
     let fault = |code: &str, message: String| Err(unusable(FieldError::in_field("name", code, message)));
@@ -156,7 +156,7 @@ fn unusable(fault: FieldError) -> Problem {
 ///
 /// # Errors
 ///
-/// 404 when there is none, or its conditions cannot be read.
+/// 404 if there is no such filter, or its conditions cannot be read.
 pub(crate) async fn conditions_of(api: &Api, id: Uuid) -> Result<UserFilter, Problem> {
     let saved = saved_filters::find(&api.db, id).await?;
     saved

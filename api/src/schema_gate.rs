@@ -1,8 +1,8 @@
-//! Serving nothing until the database has the schema of this release.
+//! Rejects requests until the database has the schema of this release.
 //!
-//! During an upgrade a new API may be started before the schema has been brought up. It waits, as a worker does,
-//! instead of ending: whoever started it would start it again and again. Meanwhile it is alive, not ready, and
-//! answers requests with 503.
+//! During an upgrade the API may start before the schema has been migrated. Like a worker, it waits instead of exiting,
+//! because a supervisor would restart it over and over. Meanwhile it is alive but not ready, and answers requests with
+//! 503.
 
 use crate::problem::Problem;
 use crate::state::Api;
@@ -16,18 +16,18 @@ use std::sync::Arc;
 use tokio::sync::watch::Sender;
 use tracing::{info, warn};
 
-/// Whether the schema is there, as far as is known. A database that does not answer keeps the gate open: each
-/// request finds that out for itself.
+/// Whether the schema is up to date, as far as is known. If the database does not respond, the gate stays open, and
+/// each request finds out for itself.
 #[derive(Clone, Debug, Default)]
 pub struct SchemaGate(Arc<Sender<Option<String>>>);
 
 impl SchemaGate {
-    /// What keeps the gate closed.
+    /// Why the gate is closed.
     pub fn obstacle(&self) -> Option<String> {
         self.0.borrow().clone()
     }
 
-    /// Resolves once the gate is open, or when the process stops.
+    /// Resolves once the gate is open or the process stops.
     pub async fn opened(&self, lifecycle: &Lifecycle) {
         let mut seen = self.0.subscribe();
         tokio::select! {
@@ -37,7 +37,7 @@ impl SchemaGate {
         }
     }
 
-    /// Looks once, before anything is served. Returns whether the answer is final.
+    /// Checks once, before any request is served. Returns whether the result is final.
     pub async fn look(&self, db: &Db) -> bool {
         if let Ok(Some(shared)) = store::shares_sessions(db).await {
             warn!(error = %shared, "Could not use the database; serving nothing until that is put right");
@@ -68,7 +68,7 @@ impl SchemaGate {
         }
     }
 
-    /// Looks until the schema is there or the process stops.
+    /// Checks until the schema is up to date or the process stops.
     pub async fn keep_looking(&self, db: &Db, lifecycle: &Lifecycle) {
         let mut delays = Delays::for_a_near_server();
         while !lifecycle.is_stopping() {
@@ -80,7 +80,7 @@ impl SchemaGate {
     }
 }
 
-/// Refuses a request while the schema is missing.
+/// Rejects a request while the schema is out of date.
 pub(crate) async fn pass(State(api): State<Api>, request: Request, next: Next) -> Response {
     if api.schema.obstacle().is_some() {
         return Problem::unavailable(

@@ -1,4 +1,4 @@
-//! Each holder's share of something limited, so that one holder cannot take all of it.
+//! Equal shares of a limited resource, so that no holder can take all of it.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -25,7 +25,7 @@ impl<K: Eq + Hash> Shares<K> {
     /// The share of this holder.
     pub fn of(&self, holder: K) -> Arc<Semaphore> {
         let mut holders = self.holders.lock().unwrap_or_else(PoisonError::into_inner);
-        // Permits and those who wait for one hold a reference of their own.
+        // Permits and waiting tasks hold references of their own.
         holders.retain(|_, share| Arc::strong_count(share) > 1);
         let share = holders
             .entry(holder)

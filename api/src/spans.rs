@@ -1,30 +1,30 @@
-//! What traces tell of requests (see [`shared::trace`]).
+//! Trace spans of requests (see [`shared::trace`]).
 //!
-//! Names and attributes are those of OpenTelemetry's conventions where they have one.
+//! Names and attributes follow OpenTelemetry's semantic conventions where they exist.
 
 use shared::system_email::SystemEmailKind;
 use shared::trace::{Span, SpanKind, TraceContext, export, now};
 use std::time::SystemTime;
 use uuid::Uuid;
 
-/// A request, from its head to its answer's.
+/// A request, from its headers to those of the response.
 pub struct Request<'a> {
-    /// Its own place.
+    /// Its own trace context.
     pub here: TraceContext,
-    /// Its caller's, if that gave one.
+    /// The caller's trace context, if it sent one.
     pub caller: Option<TraceContext>,
-    /// Its method.
+    /// The method.
     pub method: &'static str,
-    /// Its route, as a template.
+    /// The route, as a template.
     pub route: &'a str,
-    /// The answer's status; absent when the client hung up before.
+    /// The response status; absent if the client disconnected first.
     pub status: Option<u16>,
-    /// When it came.
+    /// When the request arrived.
     pub began: SystemTime,
 }
 
 impl Request<'_> {
-    /// Tells of it. A client that hangs up and an answer of 5xx are failures; a refusal is not ours.
+    /// Exports the span. A client that disconnects and a 5xx response are errors; a 4xx response is not.
     pub fn tell(self) {
         export(|| {
             let name = format!("{} {}", self.method, self.route);
@@ -46,7 +46,7 @@ impl Request<'_> {
     }
 }
 
-/// Tells that a batch was accepted.
+/// Exports the span of an accepted batch.
 pub fn tell_intake(request: TraceContext, batch: Uuid, kind: SystemEmailKind, mails: i32, began: SystemTime) {
     export(|| {
         let (here, when) = (request.intake(batch), (began, now()));

@@ -1,6 +1,6 @@
-//! An upload waits on disk, not in memory.
+//! Receives uploads to disk instead of memory.
 //!
-//! A slot bounds how many are received at once, and a budget how much disk all of them take.
+//! Slots limit how many are received at once, and a budget limits the disk space they take.
 
 use crate::body::unreadable;
 use crate::disk_budget::Reservation;
@@ -16,42 +16,41 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use uuid::Uuid;
 
-/// What an import may weigh: a million rows of sixty bytes.
+/// Maximum size of an import: a million rows of sixty bytes.
 pub const UPLOAD_MOST_BYTES: usize = 64 * 1024 * 1024;
 
-/// A client that sends nothing for this long is gone.
+/// A client that sends nothing for this long is disconnected.
 pub(crate) const SILENCE_MOST: Duration = Duration::from_secs(30);
 
-/// However steadily it drips.
+/// Time limit for an upload, even if it arrives steadily.
 pub(crate) const UPLOAD_WITHIN: Duration = Duration::from_mins(10);
 
-/// An upload that is complete. Its file has no name and vanishes with it.
+/// A complete upload. Its file has no name and is deleted when this is dropped.
 pub struct Spooled {
-    /// From its start.
+    /// The file, positioned at its start.
     pub file: File,
     /// SHA-256 of its bytes.
     pub digest: Vec<u8>,
-    /// Its share of the disk, to be kept as long as the file.
+    /// Its reserved disk space, to be held as long as the file.
     pub reservation: Reservation,
 }
 
-/// Takes an upload in, once the caller has a slot for it.
+/// Receives an upload once the caller has a slot for it.
 ///
 /// # Errors
 ///
-/// 429 or 503 when too many uploads are received now or they use up their disk, 413 when it is
-/// too large, 408 when it takes too long, 400 when it breaks off, 507 when the disk is full. Nothing
-/// was stored.
+/// 429 or 503 if too many uploads are in progress or they use up their disk space, 413 if the upload is too large, 408
+/// if it takes too long, 400 if it ends early, 507 if the disk is full. Nothing was stored.
 pub async fn spool(room: &Room, caller: Uuid, body: Body) -> Result<Spooled, Problem> {
     let _slot = room.for_upload(caller).await?;
     spool_stream(room.disk.reservation(caller), body.into_data_stream()).await
 }
 
-/// As [`spool`], for an upload that is only a part of its request; its caller has a slot.
+/// Like [`spool`], for an upload that is only part of its request. Its caller already has a slot.
 ///
 /// # Errors
 ///
-/// As [`spool`].
+/// As for [`spool`].
 pub async fn spool_stream<E>(
     reservation: Reservation,
     stream: impl Stream<Item = Result<Bytes, E>> + Unpin,
@@ -107,7 +106,7 @@ fn too_slow() -> Problem {
     )
 }
 
-/// What is answered when the disk fails.
+/// The response if the disk fails.
 pub(crate) fn disk(fault: &std::io::Error) -> Problem {
     tracing::error!(error = %fault, "An upload could not be kept on disk");
     Problem::new(

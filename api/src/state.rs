@@ -1,4 +1,4 @@
-//! What every request may need.
+//! State shared by all requests.
 
 use crate::access_events::AccessEvents;
 use crate::credentials::Tries;
@@ -19,57 +19,57 @@ use std::sync::Arc;
 use std::time::Duration;
 use tracing::Instrument as _;
 
-/// Shared by all requests; cheap to clone.
+/// State shared by all requests; cheap to clone.
 #[derive(Clone)]
 pub struct Api {
     /// Postgres.
     pub db: Db,
     /// Whether Postgres has the schema of this release.
     pub schema: SchemaGate,
-    /// What mails say about their sender.
+    /// Sender details and other settings for rendering emails.
     pub letters: Arc<LetterSettings>,
-    /// Checks and hashes passwords for the platform.
+    /// Hashes and checks passwords for the platform.
     pub hashing: Arc<HashPool>,
-    /// Checks and hashes passwords for the console: on the same threads, in turn, so that neither waits for the
-    /// other's line.
+    /// Hashes and checks passwords for the console. It shares the platform's threads in turn, so that neither waits for
+    /// the other's queue.
     pub console_hashing: Arc<HashPool>,
-    /// Checks candidates against mailed passwords, on a thread of its own.
+    /// Compares passwords with mailed passwords, on its own thread.
     pub light_hashing: Arc<HashPool>,
-    /// The passwords that may still be tried.
+    /// Rate limits for password checks.
     pub tries: Arc<Tries>,
-    /// Failed sign-ins and the like that are written to the audit log by number.
+    /// Failed sign-ins and similar events that the audit log records as counts.
     pub access_events: Arc<AccessEvents>,
-    /// Who may store at length now.
+    /// Concurrency limits for imports, batches and uploads.
     pub room: Arc<Room>,
-    /// What every page says while mail is stalled.
+    /// The warning on every page while mail is stalled.
     pub strips: Arc<Strips>,
-    /// Mails a second over all workers, where that is set.
+    /// Emails per second over all workers, if that is limited.
     pub mail_rate: Option<f64>,
-    /// When an untried password mail expires.
+    /// When a password email that has not been tried expires.
     pub password_stale: Duration,
     /// How long a batch sent from the console can be undone before it starts.
     pub hold: Duration,
-    /// The batches that somebody watches.
+    /// The batches that are being watched.
     pub watches: Arc<Watches>,
     /// Whether the dispatcher is connected to `RabbitMQ`.
     pub broker: BrokerStatus,
-    /// What is counted.
+    /// Metrics.
     pub metrics: Arc<ApiMetrics>,
-    /// When the process stops.
+    /// Signals that the process stops.
     pub lifecycle: Lifecycle,
 }
 
-/// However much a request asks for. A million rows take less than a minute to import; what takes
-/// longer waits for something that does not come.
+/// Time limit for the work of a request. Importing a million rows takes less than a minute; work that takes longer is
+/// waiting for something that will not happen.
 const WORK_MOST: Duration = Duration::from_mins(10);
 
 impl Api {
-    /// Does work that must not stop in the middle when the client hangs up: axum drops a request's
-    /// future then, and a transaction half-way would be dropped with it.
+    /// Runs work that must not stop halfway if the client disconnects. axum then drops the request's future, and a
+    /// transaction in progress would be dropped with it.
     ///
     /// # Errors
     ///
-    /// The work's own, or [`Problem::internal`] when it panicked.
+    /// The work's own error, or [`Problem::internal`] if it panicked.
     pub async fn to_the_end<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Problem>> + Send + 'static,
@@ -77,8 +77,8 @@ impl Api {
         whole(&self.lifecycle, work).await
     }
 
-    /// Puts a failed sign-in or the like on record, beside the request that caused it: the answer does not wait, so
-    /// its time tells nothing about what was found.
+    /// Records a failed sign-in or a similar event in the background: the response does not wait for it, so its timing
+    /// reveals nothing.
     pub fn record_access(&self, action: Action, actor: &Actor, subject: Option<String>) {
         let event = AccessEvent {
             action,
@@ -91,11 +91,11 @@ impl Api {
     }
 }
 
-/// As [`Api::to_the_end`], for what has no [`Api`].
+/// Like [`Api::to_the_end`], without an [`Api`].
 ///
 /// # Errors
 ///
-/// As there.
+/// As for [`Api::to_the_end`].
 pub async fn whole<T: Send + 'static>(
     lifecycle: &Lifecycle,
     work: impl Future<Output = Result<T, Problem>> + Send + 'static,

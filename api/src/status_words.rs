@@ -1,9 +1,8 @@
-//! The words for where a mail stands: one table for pages, CSV files and the API's description.
+//! Status words for emails: one table for pages, CSV files and the API description.
 //!
-//! An administrator reads "Address does not exist", not `failed/address_unknown`. A word claims only
-//! what we know: `sent` says that the relay took the mail and not that anybody read it. Each word
-//! has a tone and an icon, for colour alone tells nothing to many, and says what to do next, if
-//! there is something.
+//! Administrators read "Address does not exist", not `failed/address_unknown`. A word claims only what is known: `sent`
+//! means that the relay accepted the email, not that a person read it. Each word has a tone, an icon (colour alone is
+//! not accessible to everyone), and the next step if there is one.
 
 mod table;
 
@@ -11,23 +10,23 @@ use shared::batch::{BatchState, Brake};
 use shared::delivery::DeliveryState;
 use table::{LEFT_OUT, ROWS, UNNAMED};
 
-/// How good or bad it is.
+/// How serious a status is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Tone {
-    /// On its way.
+    /// In progress.
     Neutral,
-    /// On its way with trouble.
+    /// In progress, with a problem.
     Amber,
     /// Done.
     Green,
-    /// Needs somebody.
+    /// Needs action.
     Red,
-    /// Not sent, as somebody wished or for a good reason.
+    /// Not sent, on request or for a good reason.
     Grey,
 }
 
 impl Tone {
-    /// The name of its style.
+    /// The name of its CSS class.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Neutral => "neutral",
@@ -38,7 +37,7 @@ impl Tone {
         }
     }
 
-    /// The shape that says the same without colour.
+    /// The icon that conveys the tone without colour.
     pub const fn icon(self) -> &'static str {
         match self {
             Self::Neutral => "clock",
@@ -50,10 +49,10 @@ impl Tone {
     }
 }
 
-/// What to do about it.
+/// What the administrator can do next.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum NextStep {
-    /// Nothing, or to wait.
+    /// Nothing, or wait.
     Nothing,
     /// The address is wrong: correct it, then send again.
     CorrectAddress,
@@ -61,14 +60,14 @@ pub enum NextStep {
     Unblock,
     /// Sending again may help.
     SendAgain,
-    /// The people who run the mail server have to look.
+    /// The mail team must look into it.
     AskMailTeam,
-    /// The letter has to change first.
+    /// The system email must be changed first.
     EditEmail,
 }
 
 impl NextStep {
-    /// In words.
+    /// The step in words.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Nothing => "",
@@ -81,20 +80,20 @@ impl NextStep {
     }
 }
 
-/// Where a mail stands, in words.
+/// The status of an email in words.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Status {
-    /// A word or a few.
+    /// One to a few words.
     pub word: &'static str,
-    /// One sentence or two that explain it.
+    /// One or two sentences of explanation.
     pub help: &'static str,
-    /// How good or bad it is.
+    /// How serious it is.
     pub tone: Tone,
-    /// What to do about it.
+    /// What the administrator can do next.
     pub next: NextStep,
 }
 
-/// The words for a delivery in this state, for this reason, of a batch in that state.
+/// The status of a delivery in this state, for this reason, in a batch in that state.
 pub fn status(state: DeliveryState, reason: Option<&str>, batch: BatchState) -> Status {
     let fitting = ROWS.iter().find(|row| {
         row.states.contains(&state)
@@ -104,13 +103,13 @@ pub fn status(state: DeliveryState, reason: Option<&str>, batch: BatchState) -> 
     fitting.map_or(UNNAMED, |row| row.status)
 }
 
-/// Whether the table has words of their own for a reason in this state.
+/// Whether the table has a row for this reason in this state.
 pub fn has_words(state: DeliveryState, reason: &str) -> bool {
     ROWS.iter()
         .any(|row| row.states.contains(&state) && row.reasons.contains(&reason))
 }
 
-/// The reasons for which an email fails or expires.
+/// Reasons for which an email fails or expires.
 pub fn failure_reasons() -> Vec<&'static str> {
     let over = ROWS
         .iter()
@@ -123,7 +122,7 @@ pub fn is_reason(reason: &str) -> bool {
     failure_reasons().contains(&reason)
 }
 
-/// All words, each once, in the order of the table.
+/// All status words without duplicates, in the order of the table.
 pub fn words() -> Vec<&'static str> {
     let mut words = Vec::new();
     for row in ROWS {
@@ -134,7 +133,7 @@ pub fn words() -> Vec<&'static str> {
     words
 }
 
-/// What to do before a batch that has paused itself goes on.
+/// What to do before resuming a batch that paused itself.
 pub const fn before_resuming(brake: Brake) -> &'static str {
     match brake {
         Brake::Bounces => {
@@ -146,7 +145,7 @@ pub const fn before_resuming(brake: Brake) -> &'static str {
     }
 }
 
-/// Why somebody who was chosen got no mail, in words.
+/// Why a selected person was left out, in words.
 pub fn left_out(reason: &str) -> &'static str {
     let known = LEFT_OUT.iter().find(|(name, _)| *name == reason);
     known.map_or("Left out", |(_, words)| *words)

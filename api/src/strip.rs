@@ -1,12 +1,11 @@
-//! The strip at the top of every page while mail is stalled.
+//! The warning on every page while mail is stalled.
 //!
-//! An administrator who sees a batch stand still asks three things: is something wrong, is anything
-//! lost, and must I do something. The strip answers those in that order, names the moment it began,
-//! and is gone when mail moves again. What is not trouble never makes one: a hold, a pause, a low
-//! rate, a batch that is long.
+//! An administrator who sees that a batch makes no progress has three questions: is something wrong, is anything lost,
+//! and what must I do? The warning answers them in that order, shows when the stall began, and disappears when mail
+//! moves again. A hold, a pause, a low rate or a large batch are normal and cause no warning.
 //!
-//! Every page asks, so the answer is kept for a moment. A page never waits long for it and never
-//! fails because of it: where Postgres does not answer, the page itself has something to say.
+//! Every page needs it, so the result is cached for a moment. A page never waits long for it and never fails because of
+//! it: if Postgres does not respond, the page reports that itself.
 
 use shared::store::Db;
 use shared::store::stall::{self, COUNTED_MOST, Cause, Stall};
@@ -19,38 +18,37 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 use tracing::debug;
 
-/// How long an answer is good for.
+/// How long a result is cached.
 const KEPT: Duration = Duration::from_secs(5);
 
-/// How long a page waits for the answer.
+/// How long a page waits for the result.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 const TIME: &[BorrowedFormatItem<'_>] = format_description!("[hour]:[minute] UTC");
 const DAY_AND_TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[day padding:none] [month repr:short] [year], [hour]:[minute] UTC");
 
-/// What the strip says. Its sentences stand one after the other.
+/// The warning. Its sentences follow each other.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Strip {
-    /// What it comes to: "Email is delayed."
+    /// The headline: "Email is delayed."
     pub headline: &'static str,
-    /// Why, up to the moment it began: "Your mail server has not answered".
+    /// The cause, up to the start time: "Your mail server has not answered".
     pub cause: &'static str,
-    /// That moment, where it is known.
+    /// When the stall began, if known.
     pub since: Option<OffsetDateTime>,
-    /// The same as it is read: "14:02 UTC".
+    /// The start time as text: "14:02 UTC".
     pub since_shown: String,
-    /// How many mails wait, and that they are safe; before it, where not all workers have the
-    /// trouble, how many do.
+    /// How many emails are waiting, and that none is lost. If only some workers are affected, their number comes first.
     pub detail: String,
-    /// What happens next or who has to do what.
+    /// What happens next, or what must be done.
     pub next_step: &'static str,
-    /// What the mail server or the line said, for whoever runs Beckon.
+    /// The error from the mail server or the connection, for operators.
     pub told: Option<String>,
 }
 
 impl Strip {
-    /// Puts a stall into words.
+    /// Describes a stall.
     pub fn of(stall: Stall) -> Self {
         let (cause, next_step) = words(&stall.cause, stall.since.is_some());
         let waiting = waiting(stall.waiting);
@@ -80,7 +78,7 @@ impl Strip {
         }
     }
 
-    /// All of it as plain text.
+    /// The whole warning as plain text.
     pub fn text(&self) -> String {
         let Self {
             headline,
@@ -98,7 +96,7 @@ impl Strip {
     }
 }
 
-/// Why mail waits, up to "since", and what to do.
+/// The cause of the stall, up to "since", and the next step.
 const fn words(cause: &Cause, is_dated: bool) -> (&'static str, &'static str) {
     match cause {
         Cause::NoWorker if is_dated => ("No worker has been running", START_A_WORKER),
@@ -163,7 +161,7 @@ fn waiting(count: i64) -> String {
     }
 }
 
-/// 1204 as 1,204.
+/// Formats 1204 as 1,204.
 fn grouped(number: i64) -> String {
     let digits = number.unsigned_abs().to_string();
     let mut shown = String::new();
@@ -176,21 +174,21 @@ fn grouped(number: i64) -> String {
     shown
 }
 
-/// The time of day, with the day where it is another one.
+/// The time of day, with the date unless it is today.
 fn moment(at: OffsetDateTime, now: OffsetDateTime) -> String {
     let (at, now) = (at.to_offset(time::UtcOffset::UTC), now.to_offset(time::UtcOffset::UTC));
     let format = if at.date() == now.date() { TIME } else { DAY_AND_TIME };
     at.format(format).unwrap_or_default()
 }
 
-/// The strip of this process, asked for anew every few seconds.
+/// Caches the warning of this process for a few seconds.
 #[derive(Debug, Default)]
 pub struct Strips {
     last: Mutex<Option<(Instant, Option<Strip>)>>,
 }
 
 impl Strips {
-    /// The strip a page shows now, if any. Pages that come together ask once.
+    /// The current warning, if any. Concurrent pages share one query.
     pub async fn now(&self, db: &Db) -> Option<Strip> {
         let mut last = self.last.lock().await;
         if let Some((asked_at, strip)) = last.as_ref()

@@ -1,8 +1,8 @@
-//! The letters people get: reading, saving, previewing and trying them.
+//! System emails: reading, saving, previewing and testing them.
 //!
-//! A version never changes; saving makes the next one, and each batch keeps to the version it was
-//! accepted with. What cannot be sent cannot be saved: a text is compiled first, with the merge
-//! fields that exist, and all its faults are told with their places.
+//! Versions are immutable: saving creates the next one, and each batch uses the version it was accepted with. A text
+//! that cannot be sent cannot be saved. It is compiled first, with the merge fields that exist, and all errors are
+//! reported with their positions.
 
 mod preview;
 mod trial;
@@ -28,11 +28,11 @@ use utoipa::ToSchema;
 pub use preview::{__path_preview, PreviewRequest, PreviewView, in_use, of_version, preview, preview_of};
 pub use trial::{__path_test, TestRequest, TestView, send_test, test};
 
-/// Which system email, in a path. Its own name, because utoipa takes the parameter of a `Path`
-/// for a number or a text.
+/// The system email in a path. A type alias, because utoipa would describe the parameter of a `Path` as a number or a
+/// string.
 pub type KindPath = Path<SystemEmailKind>;
 
-/// How often saving looks again when somebody else saves at the same moment.
+/// How often saving is retried when another save happens at the same moment.
 const SAVE_TRIES: usize = 5;
 
 /// A system email as it is answered.
@@ -87,23 +87,23 @@ fn view(version: Version, custom: &BTreeSet<String>) -> SystemEmailView {
     }
 }
 
-/// The version in use.
+/// The current version.
 ///
 /// # Errors
 ///
-/// When Postgres is away.
+/// If Postgres is unavailable.
 pub async fn current(api: &Api, kind: SystemEmailKind) -> Result<Version, Problem> {
-    // `migrate` stores the shipped texts, so one without a version is a fault of ours.
+    // `migrate` stores the original texts, so a missing version is an internal error.
     system_emails::current(&api.db, kind)
         .await?
         .ok_or_else(Problem::internal)
 }
 
-/// The names that the imports' own columns have, which are merge fields too.
+/// Names of the merge fields that imports have created.
 ///
 /// # Errors
 ///
-/// When Postgres is away.
+/// If Postgres is unavailable.
 pub async fn custom_fields(api: &Api) -> Result<BTreeSet<String>, Problem> {
     Ok(users::field_names(&api.db).await?.into_iter().collect())
 }
@@ -176,11 +176,11 @@ pub async fn save(
     .await
 }
 
-/// Saves a text that compiles, unless it is the one in use.
+/// Saves a text that compiles, unless it equals the current one.
 ///
 /// # Errors
 ///
-/// 409 `changed_meanwhile` when it is based on another version than the one in use.
+/// 409 `changed_meanwhile` if it is based on a version other than the current one.
 pub async fn save_version(
     api: &Api,
     kind: SystemEmailKind,
@@ -217,8 +217,7 @@ fn changed_meanwhile(now: &Version) -> Problem {
     )
 }
 
-/// A text as it is stored: the subject without blanks around it, and lines that end in `\n`,
-/// however the form or program that sent it ends them.
+/// Normalises a text for storage: no white space around the subject, and `\n` line ends, whichever the client sent.
 pub fn tidied(subject: &str, body: &str) -> Template {
     Template {
         subject: subject.trim().to_owned(),
@@ -226,11 +225,11 @@ pub fn tidied(subject: &str, body: &str) -> Template {
     }
 }
 
-/// Makes a text ready to fill.
+/// Compiles a text.
 ///
 /// # Errors
 ///
-/// 422 `template_invalid` with everything that is wrong and its place.
+/// 422 `template_invalid` with all errors and their positions.
 pub fn compile(kind: SystemEmailKind, draft: &Template, custom: CustomFields<'_>) -> Result<Compiled, Problem> {
     draft.compile(kind, custom).map_err(|faults| {
         let errors = faults.into_iter().map(field_error).collect();

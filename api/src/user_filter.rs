@@ -1,4 +1,4 @@
-//! Conditions on users, as JSON and addresses name them.
+//! User filters as JSON and query parameters.
 
 use crate::body::{not_null, without_controls};
 use crate::page::PageRequest;
@@ -98,7 +98,7 @@ pub struct FilterRequest {
 }
 
 impl FilterRequest {
-    /// The conditions, by name.
+    /// Names of the conditions.
     pub const NAMES: [&str; 13] = [
         "q",
         "import",
@@ -119,7 +119,7 @@ impl FilterRequest {
 impl TryFrom<FilterRequest> for UserFilter {
     type Error = FieldError;
 
-    /// The conditions as Postgres is asked. A search for nothing is an error, because it would match everyone.
+    /// Converts the request for the store. An empty search text is an error, because it would match everyone.
     fn try_from(request: FilterRequest) -> Result<Self, FieldError> {
         let FilterRequest {
             q,
@@ -167,7 +167,7 @@ impl TryFrom<FilterRequest> for UserFilter {
     }
 }
 
-/// Refuses a word that is no reason for which an email fails.
+/// Rejects a value that is not a failure reason.
 fn require_reason(reason: &str) -> Result<(), FieldError> {
     without_controls("last_email_reason", reason)?;
     if status_words::is_reason(reason) {
@@ -180,7 +180,7 @@ fn require_reason(reason: &str) -> Result<(), FieldError> {
     Err(FieldError::in_field("last_email_reason", "unknown_reason", message))
 }
 
-/// Refuses to turn a condition around that is not there.
+/// Rejects the negation of a condition that is absent.
 fn require_what_is_negated(filter: &UserFilter) -> Result<(), FieldError> {
     let conditions = filter.conditions();
     let Some(name) = filter.not.iter().find(|name| conditions.get(name.as_str()).is_none()) else {
@@ -191,11 +191,11 @@ fn require_what_is_negated(filter: &UserFilter) -> Result<(), FieldError> {
     Err(FieldError::in_field("not", "nothing_to_negate", message))
 }
 
-/// Reads the conditions in a query, and its other parameters by themselves.
+/// Reads the conditions from a query, and its other parameters separately.
 ///
 /// # Errors
 ///
-/// 400 when a parameter is unknown, empty or cannot be read.
+/// 400 if a parameter is unknown, empty or invalid.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(query: &str, others: &[&str]) -> Result<(UserFilter, T), Problem> {
     let (request, others) = query::read_two::<FilterRequest, T>(query, others)?;
     let filter = UserFilter::try_from(request).map_err(|fault| {
@@ -204,12 +204,12 @@ pub(crate) fn read<T: serde::de::DeserializeOwned>(query: &str, others: &[&str])
     Ok((filter, others))
 }
 
-/// The parameters of a list of users: which users, and which page of them.
+/// Parameters of a list of users: filter and page.
 #[derive(Clone, Debug)]
 pub struct FilteredPage {
-    /// Which users.
+    /// The filter.
     pub filter: UserFilter,
-    /// Which page.
+    /// The page.
     pub page: PageRequest,
 }
 

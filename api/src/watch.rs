@@ -1,10 +1,9 @@
-//! One count of a batch for everybody who watches it.
+//! Shares one count of a batch among all its viewers.
 //!
-//! A count costs as much as the batch is long, and an administrator's page, a second tab and ten
-//! colleagues all want to know the same. So the first who watches a batch starts one task that
-//! counts it again and again; the others read what it found, and the last one to leave ends it. The
-//! pause between two counts grows with what a count costs, so watching stays a small part of what
-//! Postgres does, however long the batch.
+//! Counting takes longer the larger the batch is, and an administrator's page, a second tab and ten colleagues all need
+//! the same figures. So the first viewer of a batch starts a task that counts it periodically, the others read its
+//! results, and the task ends when the last viewer leaves. The pause between counts grows with the cost of a count, so
+//! watching takes a small share of Postgres's time, however large the batch.
 
 use crate::batches::{self, BatchView};
 use crate::problem::Problem;
@@ -19,20 +18,20 @@ use time::OffsetDateTime;
 use tokio::sync::watch::{Receiver, Sender};
 use uuid::Uuid;
 
-/// Between two counts, at least.
+/// Minimum interval between counts.
 const PACE: Duration = Duration::from_secs(1);
 
 /// The pause is this many times as long as a count takes.
 const PAUSE_FACTOR: u32 = 20;
 
-/// A batch as it was counted.
+/// A batch and its counts at one moment.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    /// What a caller of the API is told.
+    /// The batch as the API returns it.
     pub view: BatchView,
-    /// The sums it was made of.
+    /// The counts it is based on.
     pub tally: Tally,
-    /// Postgres's clock then.
+    /// Postgres's clock at that moment.
     pub at: OffsetDateTime,
 }
 
@@ -41,20 +40,20 @@ impl Seen {
     ///
     /// # Errors
     ///
-    /// When Postgres is away.
+    /// If Postgres is unavailable.
     pub async fn of(api: &Api, batch: Batch, left_out: LeftOutCounts) -> Result<Self, Problem> {
         let (at, tally) = (batch.read_at, tally::of_batch(&api.db, &batch).await?);
         let view = batches::view_of(batch, &tally, left_out);
         Ok(Self { view, tally, at })
     }
 
-    /// Whether this is what was found before, but for how fast it goes.
+    /// Whether this equals an earlier count, apart from the rate.
     fn is_same(&self, before: &Self) -> bool {
         self.view == before.view && self.tally.alike == before.tally.alike && self.tally.domains == before.tally.domains
     }
 }
 
-/// What the latest count of a watched batch found; nothing before the first.
+/// Result of the latest count of a watched batch; `None` before the first.
 type Found = Option<Arc<Seen>>;
 
 /// The batches that are being watched.
@@ -62,7 +61,7 @@ type Found = Option<Arc<Seen>>;
 pub struct Watches(Mutex<HashMap<Uuid, Sender<Found>>>);
 
 impl Watches {
-    /// Watches a batch, which exists.
+    /// Watches a batch, which must exist.
     pub fn listen(&self, api: &Api, id: Uuid) -> Listener {
         let mut open = self.open();
         match open.entry(id) {
@@ -83,7 +82,7 @@ impl Watches {
         }
     }
 
-    /// What the latest count of this batch found, if somebody watches it.
+    /// Result of the latest count of this batch, if it is being watched.
     pub fn latest(&self, id: Uuid) -> Option<Arc<Seen>> {
         self.open().get(&id)?.borrow().clone()
     }
@@ -93,19 +92,18 @@ impl Watches {
     }
 }
 
-/// Somebody who watches a batch. Dropping it is leaving.
+/// A viewer of a batch. Dropping it ends the viewing.
 #[derive(Debug)]
 pub struct Listener(Receiver<Found>);
 
 impl Listener {
     fn to(mut receiver: Receiver<Found>) -> Self {
-        // Whoever comes later hears at once what was found last.
+        // A later viewer immediately receives the latest result.
         receiver.mark_changed();
         Self(receiver)
     }
 
-    /// Waits for something other than what was heard before; nothing more comes after the end of
-    /// the batch.
+    /// Waits for the next change. Returns `None` after the end of the batch.
     pub async fn next(&mut self) -> Option<Arc<Seen>> {
         loop {
             self.0.changed().await.ok()?;
@@ -116,7 +114,7 @@ impl Listener {
     }
 }
 
-/// The one task that counts a batch.
+/// The task that counts a batch.
 struct Watch {
     api: Api,
     id: Uuid,
@@ -125,11 +123,11 @@ struct Watch {
 
 impl Watch {
     async fn run(self) {
-        // Who was left out is known once and for all.
+        // The people who are left out do not change after acceptance.
         let mut left_out = None;
         loop {
             let began = Instant::now();
-            // An error: Postgres is away for a moment, most likely; the next look tells.
+            // An error most likely means that Postgres is briefly unavailable. The next count finds out.
             if let Ok(true) = self.look(&mut left_out).await {
                 return;
             }
@@ -144,7 +142,7 @@ impl Watch {
         }
     }
 
-    /// Counts once, and says whether the batch has finished.
+    /// Counts once, and returns whether the batch has finished.
     async fn look(&self, left_out: &mut Option<LeftOutCounts>) -> Result<bool, Problem> {
         let batch = batches::get(&self.api, self.id).await?;
         if left_out.is_none() {
@@ -161,10 +159,10 @@ impl Watch {
         Ok(is_over)
     }
 
-    /// Whether nobody listens any more; then nobody finds this watch any more either.
+    /// Whether no viewer is left. In that case the watch is also removed, so that no new viewer finds it.
     fn is_left(&self) -> bool {
         let mut open = self.api.watches.open();
-        // Looked at under the lock: somebody may have come since.
+        // Checked under the lock, because a viewer may have arrived since.
         let is_left = self.sender.receiver_count() == 0;
         if is_left {
             open.remove(&self.id);
@@ -176,7 +174,7 @@ impl Watch {
 impl Drop for Watch {
     fn drop(&mut self) {
         let mut open = self.api.watches.open();
-        // Not somebody else's, begun since this one was left.
+        // Removes only this watch, not one that began after this one lost its last viewer.
         if open
             .get(&self.id)
             .is_some_and(|sender| sender.same_channel(&self.sender))

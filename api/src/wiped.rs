@@ -1,9 +1,9 @@
-//! Collecting a body that may hold a password without leaving copies of it in freed memory.
+//! Collects a body that may hold a password without leaving copies in freed memory.
 
 use axum::body::Bytes;
 use zeroize::{Zeroize as _, Zeroizing};
 
-/// Appends a piece. A buffer that becomes too small is wiped, which growing a vector in place would not do.
+/// Appends a piece. If the buffer must grow, the old one is wiped, which a growing vector does not do.
 pub(crate) fn append(bytes: &mut Zeroizing<Vec<u8>>, piece: &[u8]) {
     let length = bytes.len() + piece.len();
     if length > bytes.capacity() {
@@ -14,7 +14,7 @@ pub(crate) fn append(bytes: &mut Zeroizing<Vec<u8>>, piece: &[u8]) {
     bytes.extend_from_slice(piece);
 }
 
-/// The text of a body without a second copy of it; empty when it is no UTF-8.
+/// Converts a body to text without a second copy; empty if it is not UTF-8.
 pub(crate) fn into_text(mut bytes: Zeroizing<Vec<u8>>) -> Zeroizing<String> {
     match String::from_utf8(std::mem::take(&mut *bytes)) {
         Ok(text) => Zeroizing::new(text),

@@ -1,9 +1,8 @@
-//! A person's say over a batch, kept on record.
+//! Actions that control a batch, recorded in the audit log.
 //!
-//! A wish is one guarded change of the batch's own row, in one transaction with the record of who
-//! wished it; from then on the dispatcher and the workers leave its mails alone, or take them up
-//! again. What follows for a hundred thousand deliveries comes after it, group by group, and is
-//! carried on by the dispatcher's sweep should this process end in the middle.
+//! An action is one guarded update of the batch's row, in one transaction with its audit entry. From then on the
+//! dispatcher and the workers skip the batch's deliveries, or process them again. Updating up to a hundred thousand
+//! deliveries follows group by group. If this process ends in the middle, the dispatcher's sweep completes it.
 
 use super::get;
 use crate::problem::Problem;
@@ -13,27 +12,27 @@ use shared::store::{batches, begin, commit, sweeps};
 use tracing::info;
 use uuid::Uuid;
 
-/// What somebody wishes of a batch.
+/// An action on a batch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Wish {
-    /// Nothing of it leaves until it is resumed.
+    /// Pauses it: nothing is sent until it is resumed.
     Pause,
-    /// It is paused while an administrator is asked whether to stop it.
+    /// Pauses it while an administrator is asked to confirm the stop.
     AskToStop,
-    /// It goes on if that question paused it, and stays paused otherwise.
+    /// Resumes it if that request paused it; otherwise it stays paused.
     CarryOn,
-    /// It goes on after a pause.
+    /// Resumes it after a pause.
     Resume,
-    /// Its hold is over now.
+    /// Ends its hold now.
     Start,
-    /// It is stopped in its hold: nothing of it leaves at all.
+    /// Stops it during its hold, so that nothing is sent.
     Undo,
-    /// It is stopped: what has not begun is cancelled.
+    /// Stops it: deliveries that have not begun are cancelled.
     Stop,
 }
 
 impl Wish {
-    /// For the record.
+    /// The action in the audit log.
     const fn action(self) -> Action {
         match self {
             Self::Pause | Self::AskToStop => Action::BatchPaused,
@@ -45,12 +44,12 @@ impl Wish {
     }
 }
 
-/// Does what somebody wishes, to the end, and says whether it was this wish that moved the batch: a
-/// second click moves nothing, and finds the batch where the first one put it.
+/// Performs an action to the end, and returns whether it changed the batch. A repeated action changes nothing and finds
+/// the batch as the first one left it.
 ///
 /// # Errors
 ///
-/// When there is no such batch, or Postgres is away.
+/// If there is no such batch, or Postgres is unavailable.
 pub async fn say(api: &Api, id: Uuid, actor: &Actor, wish: Wish) -> Result<bool, Problem> {
     get(api, id).await?;
     let (this, actor) = (api.clone(), actor.clone());
@@ -102,11 +101,11 @@ async fn moved(api: &Api, id: Uuid, actor: &Actor, wish: Wish) -> Result<bool, P
     Ok(is_moved)
 }
 
-/// What follows for the deliveries.
+/// Applies the action to the deliveries.
 async fn follow(api: &Api, id: Uuid, wish: Wish) -> Result<(), Problem> {
     match wish {
         Wish::Pause | Wish::AskToStop => {
-            // When it fails the batch is paused all the same, and the dispatcher takes back the rest.
+            // If this fails, the batch is paused all the same, and the dispatcher withdraws the rest.
             let _ = sweeps::take_back(&api.db).await;
         }
         Wish::Undo | Wish::Stop => {

@@ -1,4 +1,4 @@
-//! What the email lacks for those who get it.
+//! Merge fields without a value for some recipients.
 
 use crate::problem::Problem;
 use crate::state::Api;
@@ -28,14 +28,14 @@ pub struct MissingValue {
     pub users_url: String,
 }
 
-/// The fields of the email that may lack a value, and what it says then.
+/// The merge fields of the email that may have no value, with their default texts.
 pub(crate) async fn fallbacks(api: &Api, kind: SystemEmailKind) -> Result<BTreeMap<String, Option<String>>, Problem> {
     let fallbacks = in_use(api, kind).await?.fallbacks();
     let named = |(field, text): (shared::system_email::Field, Option<String>)| (field.name().to_owned(), text);
     Ok(fallbacks.into_iter().map(named).collect())
 }
 
-/// What the email of a choice would lack: fields without another text first.
+/// Merge fields without a value in a selection; those without a default text come first.
 pub(crate) async fn of_choice(api: &Api, chosen: ChosenUsers) -> Result<Vec<MissingValue>, Problem> {
     let fallbacks = fallbacks(api, chosen.kind).await?;
     let names: Vec<String> = fallbacks.keys().cloned().collect();
@@ -47,7 +47,7 @@ pub(crate) async fn of_choice(api: &Api, chosen: ChosenUsers) -> Result<Vec<Miss
     Ok(named(&fallbacks, counted, |_| String::new()))
 }
 
-/// What the emails of a batch lack.
+/// Merge fields without a value in a batch.
 pub(super) async fn of_batch(
     transaction: &mut Transaction,
     batch: Uuid,
@@ -61,7 +61,7 @@ pub(super) async fn of_batch(
     Ok(named(fallbacks, counted, |field| users_url(batch, field)))
 }
 
-/// The list of those of a batch who have no value for a field.
+/// Address of the list of users in a batch who have no value for a field.
 fn users_url(batch: Uuid, field: &str) -> String {
     let empty = match field {
         "full_name" => vec!["first_name", "last_name"],

@@ -1,7 +1,7 @@
 //! Which users a request selects.
 //!
-//! A request has exactly one selector with something in it. An empty list, a filter without a condition and a
-//! null select nobody: a script whose variable is empty must not write to everyone.
+//! A request has exactly one selector that is not empty. An empty list, a filter without conditions and null are
+//! rejected: a script whose variable is empty must not email everyone.
 
 use super::{LISTED_MOST, SendRequest};
 use crate::problem::{FieldError, Problem};
@@ -9,14 +9,14 @@ use shared::address::EmailAddress;
 use shared::store::intake::Selection;
 use shared::user_filter::UserFilter;
 
-/// The selectors, as sentences list them.
+/// The selectors, as error messages list them.
 const SELECTORS: &str = "users, emails, import, filter, saved_filter and everyone";
 
 /// Takes the selector out of a request.
 ///
 /// # Errors
 ///
-/// 422 when there is none, more than one, or one that is empty or cannot be read.
+/// 422 if there is none, more than one, or one that is empty or invalid.
 pub(super) fn read(request: &mut SendRequest) -> Result<Selection, Problem> {
     require_one(request)?;
     let mut selection = Selection::default();
@@ -106,12 +106,12 @@ fn empty(field: &str, message: &str) -> Problem {
         .with_errors(vec![FieldError::in_field(field, "empty", message)])
 }
 
-/// A request with these faults.
+/// The response with these validation errors.
 pub(super) fn faulty(errors: Vec<FieldError>) -> Problem {
     Problem::unprocessable("invalid_request", "Some of the request cannot be used; see errors.").with_errors(errors)
 }
 
-/// The first hundred faults are enough to see what is wrong with a list.
+/// Maximum number of errors reported for a list, enough to see what is wrong with it.
 const FAULTS_MOST: usize = 100;
 
 fn keys_of(emails: &[String]) -> Result<Vec<String>, Problem> {

@@ -8,23 +8,23 @@ use time::{Duration, OffsetDateTime};
 /// The latest start, counted from now. A later one is a mistyped year.
 const LATEST: Duration = Duration::days(366);
 
-/// Why a batch cannot start at a moment.
+/// Why a start time is rejected.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum StartFault {
-    /// It is in the past, or less ahead than is asked for.
+    /// It is in the past, or earlier than the minimum lead time allows.
     TooSoon,
     /// It is more than a year ahead.
     TooLate,
 }
 
-/// Checks the moment at which a batch is to start.
+/// Checks the start time of a batch.
 ///
-/// `now` is Postgres's clock, which also decides when the batch starts. A page that takes minutes asks for a
-/// start that is at least `least_ahead` from now; the API takes any moment that has not passed.
+/// `now` is Postgres's clock, which also decides when the batch starts. The console requires a start at least
+/// `least_ahead` from now, because its pages take minutes to complete; the API accepts any future time.
 ///
 /// # Errors
 ///
-/// When the moment is too soon or too late.
+/// If the time is too early or too late.
 pub fn check(start: OffsetDateTime, now: OffsetDateTime, least_ahead: Duration) -> Result<(), StartFault> {
     if start < now + least_ahead {
         Err(StartFault::TooSoon)
@@ -35,12 +35,12 @@ pub fn check(start: OffsetDateTime, now: OffsetDateTime, least_ahead: Duration) 
     }
 }
 
-/// Reads `start_at`. Null is refused as everywhere: it would start now what was meant for later.
+/// Parses `start_at`. Null is rejected, because it would start a batch now that was meant for later.
 pub(super) fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<OffsetDateTime>, D::Error> {
     time::serde::rfc3339::deserialize(deserializer).map(Some)
 }
 
-/// What a caller of the API is told about `start_at`.
+/// The validation error for `start_at`.
 pub(super) fn problem(fault: StartFault, now: OffsetDateTime) -> Problem {
     let now = now.replace_nanosecond(0).unwrap_or(now);
     let clock = now.format(&Rfc3339).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The table itself. The first row that fits is the one.
+//! The table of status words. The first matching row applies.
 
 use super::{NextStep, Status, Tone};
 use DeliveryState::{Cancelled, Expired, Failed, Queued, Retrying, Sending, Sent, Suppressed, Waiting};
@@ -7,13 +7,13 @@ use Tone::{Amber, Green, Grey, Neutral, Red};
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
 
-/// When which words fit.
+/// A status and the conditions under which it applies.
 #[derive(Clone, Copy)]
 pub(super) struct Row {
     pub(super) states: &'static [DeliveryState],
-    /// Any reason, when empty.
+    /// Empty for any reason.
     pub(super) reasons: &'static [&'static str],
-    /// A batch in any state, when empty.
+    /// Empty for a batch in any state.
     pub(super) batch: &'static [BatchState],
     pub(super) status: Status,
 }
@@ -37,7 +37,7 @@ const fn while_batch_is(batch: &'static [BatchState], row: Row) -> Row {
     Row { batch, ..row }
 }
 
-/// For a state without a row; there is none.
+/// Fallback for a state without a row, which does not occur.
 pub(super) const UNNAMED: Status = Status {
     word: "Unknown",
     help: "There are no words for this.",
@@ -45,7 +45,7 @@ pub(super) const UNNAMED: Status = Status {
     next: Nothing,
 };
 
-/// What ends a delivery on which trying went on for too long: each may pass, and none did.
+/// Temporary failures that end a delivery if they last too long.
 const PASSING: &[&str] = &[
     "connect",
     "tls",
@@ -65,7 +65,7 @@ const PASSING: &[&str] = &[
 const IN_WAITING: &[DeliveryState] = &[Waiting, Queued];
 const OVER: &[DeliveryState] = &[Failed, Expired];
 
-#[rustfmt::skip] // A row of the table is a row to read.
+#[rustfmt::skip] // rustfmt would spread the rows over many lines.
 pub(super) const ROWS: &[Row] = &[
     while_batch_is(&[BatchState::Held], row(IN_WAITING, &[], "Waiting to start", (Neutral, Nothing),
         "It leaves when its batch starts; until then it can be undone.")),
@@ -143,7 +143,7 @@ pub(super) const ROWS: &[Row] = &[
         "It was stopped before it was sent."),
 ];
 
-/// Why somebody who was chosen got no mail.
+/// Labels for the reasons why selected people are left out.
 pub(super) const LEFT_OUT: &[(&str, &str)] = &[
     ("unknown_user", "Not one of your users"),
     ("duplicate", "Chosen twice"),

@@ -1,4 +1,4 @@
-//! The very mail a person would get, before anything is sent.
+//! Renders exactly the email a person would get, before anything is sent.
 
 use super::{KindPath, compile, current, custom_fields, tidied};
 use crate::body::JsonBody;
@@ -16,7 +16,7 @@ use shared::system_email::{Compiled, CustomFields, SystemEmailKind};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// Where a mail to nobody would go.
+/// Recipient address in a preview without a user.
 const EXAMPLE_ADDRESS: &str = "ada@example.org";
 
 /// Whose mail to show, and with which text.
@@ -70,36 +70,35 @@ pub async fn preview(
     Ok(Json(preview_of(&api, &compiled, Some(&user)).await?))
 }
 
-/// The letter in use, ready to fill as the worker does: a column that has gone since the text was
-/// saved is an empty value.
+/// Compiles the current version as the worker does: a merge field that no longer exists is empty.
 ///
 /// # Errors
 ///
-/// When Postgres is away.
+/// If Postgres is unavailable.
 pub async fn in_use(api: &Api, kind: SystemEmailKind) -> Result<Compiled, Problem> {
     let now = current(api, kind).await?;
     compile(kind, &tidied(&now.subject, &now.body), CustomFields::Any)
 }
 
-/// The letter of a version, ready to fill: what a batch that was sent with it said.
+/// Compiles a version, to show the email of a batch that was sent with it.
 ///
 /// # Errors
 ///
-/// 404 when there is no such version.
+/// 404 if there is no such version.
 pub async fn of_version(api: &Api, kind: SystemEmailKind, version: i32) -> Result<Compiled, Problem> {
     let found = system_emails::find(&api.db, kind, version).await?;
     let found = found.ok_or_else(|| Problem::not_found("version"))?;
     compile(kind, &tidied(&found.subject, &found.body), CustomFields::Any)
 }
 
-/// A letter as this user would get it now; without one, as somebody made up would.
+/// Renders an email for this user as of now. Without a user, for an invented one.
 ///
 /// # Errors
 ///
-/// When Postgres is away.
+/// If Postgres is unavailable.
 pub async fn preview_of(api: &Api, compiled: &Compiled, user: Option<&User>) -> Result<PreviewView, Problem> {
     let is_password_mail = compiled.kind() == SystemEmailKind::PasswordReset;
-    // As if it were sent now.
+    // The lifetime counts from now, as if the email were sent now.
     let has_signed_in = user.is_some_and(|user| user.signed_in_at.is_some());
     let lifetime = api.letters.lifetimes.of(has_signed_in);
     let expires = expires_text(system_emails::now(&api.db).await? + lifetime);
@@ -132,7 +131,7 @@ pub async fn preview_of(api: &Api, compiled: &Compiled, user: Option<&User>) -> 
     })
 }
 
-/// As mail programs show it.
+/// Formats a mailbox as mail programs show it.
 fn mailbox(name: &str, address: &str) -> String {
     if name.is_empty() {
         address.to_owned()

@@ -1,4 +1,4 @@
-//! A test mail: to an address somebody names, marked, with a made-up person and no password.
+//! Test emails: to any address, marked as a test, with an invented person and no password.
 
 use super::KindPath;
 use crate::body::JsonBody;
@@ -57,11 +57,11 @@ pub async fn test(
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
-/// Accepts a test mail, once.
+/// Accepts a test email, once.
 ///
 /// # Errors
 ///
-/// When Postgres is away, or the key came before with another request.
+/// If Postgres is unavailable, or the idempotency key was used with another request.
 pub async fn send_test(
     api: &Api,
     once: Once,

@@ -1,4 +1,4 @@
-//! Conditions on fields, as requests have them.
+//! Conditions on merge fields in requests.
 
 use crate::body::without_controls;
 use crate::problem::{FieldError, Problem};
@@ -29,7 +29,7 @@ pub struct FieldConditionRequest {
     pub value: Option<String>,
 }
 
-/// Reads a list from JSON, or from text: of JSON, or for words with commas between them.
+/// Reads a list from JSON, or from a string that contains JSON or comma-separated words.
 pub(super) fn list_or_text<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer: D,
 ) -> Result<Option<Vec<T>>, D::Error> {
@@ -64,7 +64,7 @@ pub(super) fn list_or_text<'de, D: Deserializer<'de>, T: DeserializeOwned>(
     deserializer.deserialize_any(ListOrText(PhantomData)).map(Some)
 }
 
-/// Takes conditions as they were asked for.
+/// Converts the requested conditions.
 pub(super) fn conditions(asked: Vec<FieldConditionRequest>) -> Result<Vec<FieldCondition>, FieldError> {
     if asked.len() > CONDITIONS_MOST {
         return Err(fault(
@@ -116,11 +116,11 @@ fn fault(code: &str, message: String) -> FieldError {
     FieldError::in_field("where", code, message)
 }
 
-/// Refuses conditions on fields that do not exist: a misspelt one would match everyone, or nobody.
+/// Rejects conditions on unknown fields. A misspelt field would match every user or none.
 ///
 /// # Errors
 ///
-/// `status` with the field; 503 when Postgres is away.
+/// `status` with the field, or 503 if Postgres is unavailable.
 pub async fn require_known_fields(api: &Api, filter: &UserFilter, status: StatusCode) -> Result<(), Problem> {
     let is_own = |field: &str| OWN_FIELDS.contains(&field);
     if filter.fields.iter().all(|condition| is_own(&condition.field)) {

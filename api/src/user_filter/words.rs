@@ -1,4 +1,4 @@
-//! A filter as people read it.
+//! Describes a filter in words.
 
 use crate::status_words;
 use shared::batch::BatchState;
@@ -6,7 +6,7 @@ use shared::delivery::DeliveryState;
 use shared::store::imports::ImportEffect;
 use shared::user_filter::{Access, Comparison, FieldCondition, Negatable, UserFilter};
 
-/// The conditions of a filter, each in words. `import` is the name of the import that it names.
+/// The conditions of a filter in words. `import` is the name of the import it refers to.
 pub fn words(filter: &UserFilter, import: Option<&str>) -> Vec<String> {
     let is_not = |name: Negatable| filter.not.contains(&name);
     let mut words = Vec::new();
@@ -57,7 +57,7 @@ pub fn words(filter: &UserFilter, import: Option<&str>) -> Vec<String> {
     words
 }
 
-/// What a reason for which an email fails is called.
+/// The status word for a failure reason.
 pub fn reason_words(reason: &str) -> &'static str {
     status_words::status(DeliveryState::Failed, Some(reason), BatchState::Finished).word
 }

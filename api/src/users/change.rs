@@ -1,4 +1,4 @@
-//! What to change of a user, judged by the rules of the import.
+//! Reads a change of a user, with the validation rules of imports.
 
 use crate::problem::{FieldError, Problem};
 use import::single::{self, ValueFault};
@@ -9,7 +9,7 @@ use shared::store::users::Change;
 use std::fmt;
 use utoipa::ToSchema;
 
-/// As many as an import may have columns.
+/// Maximum number of merge fields, the same as for the columns of an import.
 const FIELDS_MOST: usize = 200;
 
 /// What to change. What is absent or null stays; an empty text empties.
@@ -30,10 +30,9 @@ pub struct ChangeRequest {
     pub fields: Option<FieldChanges>,
 }
 
-/// Merge fields with their values, as often as they come: of two equal keys in JSON, a map would
-/// keep the last without a word.
+/// Merge fields and their values, including duplicate keys: a map would silently keep only the last of two equal keys.
 ///
-/// Entries beyond [`FIELDS_MOST`] are counted and not kept.
+/// Entries beyond [`FIELDS_MOST`] are counted but not kept.
 #[derive(Clone, Debug, Default)]
 pub struct FieldChanges {
     entries: Vec<(String, Option<String>)>,
@@ -80,11 +79,11 @@ impl<'de> Visitor<'de> for Entries {
     }
 }
 
-/// Reads a request: the change, and the names of the merge fields that it sets.
+/// Reads a request into the change and the names of the merge fields that it sets.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with it at once.
+/// All validation errors at once.
 pub(crate) fn read_change(request: ChangeRequest) -> Result<(Change, Vec<String>), Problem> {
     let mut errors = Vec::new();
     let mut take = |field: &str, raw: Option<String>, judge: fn(&str) -> Result<String, ValueFault>| {

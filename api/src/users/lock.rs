@@ -1,4 +1,4 @@
-//! Locking a user out, and letting them in again.
+//! Locking and unlocking a user.
 
 use crate::caller::Caller;
 use crate::problem::Problem;
@@ -86,11 +86,11 @@ pub async fn unlock(
     Ok(Json(UnlockedView { user: id, was_locked }))
 }
 
-/// Locks a user, and puts on record that `actor` did.
+/// Locks a user and records the action of `actor` in the audit log.
 ///
 /// # Errors
 ///
-/// 404 when there is none.
+/// 404 if there is no such user.
 pub async fn lock_for(api: &Api, actor: &Actor, id: Uuid) -> Result<Locked, Problem> {
     let (db, actor) = (api.db.clone(), actor.clone());
     let locked = api
@@ -101,11 +101,11 @@ pub async fn lock_for(api: &Api, actor: &Actor, id: Uuid) -> Result<Locked, Prob
     Ok(locked)
 }
 
-/// Unlocks a user, and puts on record that `actor` did. Returns whether they were locked.
+/// Unlocks a user and records the action of `actor` in the audit log. Returns whether the user was locked.
 ///
 /// # Errors
 ///
-/// 404 when there is none.
+/// 404 if there is no such user.
 pub async fn unlock_for(api: &Api, actor: &Actor, id: Uuid) -> Result<bool, Problem> {
     let (db, actor) = (api.db.clone(), actor.clone());
     let unlocked = api
