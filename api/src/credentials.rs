@@ -4,8 +4,8 @@
 //! time, one hash. Rate limits do not depend on whether the user exists either ([`Tries`]). A correct mailed password
 //! needs no full hash and has its own limit.
 //!
-//! With a mailed password a user can only choose their own. Until they do, their previous password stays valid, so a
-//! failed email or a reset requested by someone else locks no user out.
+//! A mailed password only lets its user choose a password of their own. Until they do, their previous password stays
+//! valid, so neither a failed email nor a reset requested by someone else locks them out.
 //!
 //! A wrong user password never returns 401, which is reserved for the caller's API key.
 

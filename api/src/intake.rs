@@ -168,7 +168,7 @@ async fn take_in(
     Ok((StatusCode::ACCEPTED, Json(accepted)))
 }
 
-/// Accepts a batch once, to the end, even if the client disconnects.
+/// Accepts a batch once, to completion, even if the client disconnects.
 pub async fn accept_batch(api: &Api, once: Once, new: NewBatch) -> Result<AcceptedBatch, Problem> {
     let accepted = accept_confirmed(api, once, new, None).await?;
     accepted.ok_or_else(Problem::internal)

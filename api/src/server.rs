@@ -1,4 +1,4 @@
-//! Serves connections so that slow or unresponsive clients hold no resources.
+//! Serves connections so that slow or stalled clients do not tie up resources.
 //!
 //! `axum::serve` waits for a request's headers forever. This module drives hyper directly: headers have a time limit
 //! (`prompt`), so has reading the response (`patient`), and connections are limited in total and per client

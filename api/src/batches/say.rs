@@ -44,8 +44,8 @@ impl Wish {
     }
 }
 
-/// Performs an action to the end, and returns whether it changed the batch. A repeated action changes nothing and finds
-/// the batch as the first one left it.
+/// Performs an action to completion and returns whether it changed the batch. A repeated action changes nothing and
+/// finds the batch as the first one left it.
 ///
 /// # Errors
 ///

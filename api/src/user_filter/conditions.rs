@@ -1,4 +1,4 @@
-//! Conditions on merge fields in requests.
+//! Conditions on users' fields in requests.
 
 use crate::body::without_controls;
 use crate::problem::{FieldError, Problem};
