@@ -1,8 +1,8 @@
-//! Telling the broker what is done with, in as few words as possible.
+//! Acknowledges finished jobs, in as few frames as possible.
 //!
-//! One `basic.ack` can cover all jobs up to a number, and costs a quarter of one for each. Jobs
-//! end nearly in the order they came, so most of the time that is what happens; one slow mail
-//! must not hold up the rest for ever, so jobs that wait behind it are soon acknowledged alone.
+//! One `basic.ack` can cover all jobs up to a delivery tag, at a quarter of the cost of one ack per job. Jobs
+//! finish nearly in the order they arrived, so most are acknowledged that way. One slow mail must not hold up
+//! the rest forever, so jobs that wait behind it are soon acknowledged individually.
 
 use shared::failpoint::{Point, reach};
 use shared::lifecycle::Lifecycle;
@@ -13,14 +13,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tracing::debug;
 
-/// How many ended jobs may wait behind a slow one: more than are in hand at once, whose order is none. A
-/// crash repeats at most these, and the claim drops them.
+/// Maximum number of finished jobs that wait behind a slow one: more than are in hand at once, since those
+/// finish in any order. After a crash at most these are redelivered, and the claim drops them.
 const WAITING_MOST: usize = 1_024;
 
 /// How long they may wait.
 const PACE: Duration = Duration::from_millis(500);
 
-/// How a job left us.
+/// How a job ended.
 enum Ended {
     Done(u64),
     GivenBack(u64),
@@ -28,33 +28,33 @@ enum Ended {
     Flush(oneshot::Sender<()>),
 }
 
-/// Where the pipeline reports ended jobs of one inbox. Cheap to clone.
+/// Reports the finished jobs of one inbox. Cheap to clone.
 #[derive(Clone)]
 pub struct Acks {
     ended: mpsc::UnboundedSender<Ended>,
 }
 
-/// The acknowledging of one inbox, under way.
+/// The running acknowledgement task of one inbox.
 pub struct Acknowledging {
     task: JoinHandle<Result<(), QueueError>>,
 }
 
 impl Acknowledging {
-    /// Waits until everything is acknowledged and nobody is left to report, or until the channel
-    /// takes no acknowledgement any more.
+    /// Waits until every job is acknowledged and no reporter is left, or until the channel fails.
     ///
     /// # Errors
     ///
-    /// What the channel says; the session is over, for the broker hands out no further jobs to
-    /// whoever acknowledges none.
+    /// The channel's error. The session is over, because the broker sends no further jobs without
+    /// acknowledgements.
     pub async fn ended(&mut self) -> Result<(), QueueError> {
         (&mut self.task).await.unwrap_or(Ok(()))
     }
 }
 
 impl Acks {
-    /// Starts acknowledging for an inbox. It ends when the channel is gone or nobody is left to
-    /// report; what is unacknowledged then comes to somebody again.
+    /// Starts acknowledging for an inbox.
+    ///
+    /// The task ends when the channel is gone or no reporter is left. Unacknowledged jobs are then redelivered.
     pub fn start(lifecycle: &Lifecycle, acknowledger: Acknowledger) -> (Self, Acknowledging) {
         let (ended, mut arriving) = mpsc::unbounded_channel();
         let task = lifecycle.spawn(async move {
@@ -80,9 +80,9 @@ impl Acks {
         (Self { ended }, Acknowledging { task })
     }
 
-    /// The job with this number is done with.
+    /// Reports the job with this delivery tag as finished.
     pub fn done(&self, tag: u64) {
-        // When the channel is gone, the job comes to somebody again, and the claim drops it.
+        // If the channel is gone, the job is redelivered and the claim drops it.
         let _ = self.ended.send(Ended::Done(tag));
     }
 
@@ -94,7 +94,7 @@ impl Acks {
         let _ = is_told.await;
     }
 
-    /// The job with this number goes back to its queue.
+    /// Returns the job with this delivery tag to its queue.
     pub fn give_back(&self, tag: u64) {
         let _ = self.ended.send(Ended::GivenBack(tag));
     }
@@ -128,34 +128,34 @@ async fn tell(
     Ok(())
 }
 
-/// How long a job that has ended waits for those before it.
+/// How long a finished job waits for those before it.
 #[derive(Clone, Copy)]
 enum Waits {
     /// As long as there is room.
     ForMore,
-    /// From one tick to the next.
+    /// Until the next tick.
     ForOneTick,
-    /// Nothing more comes.
+    /// Not at all, because no further job ends.
     NoLonger,
 }
 
-/// One acknowledgement.
+/// An acknowledgement.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 struct Ack {
     tag: u64,
     and_before: bool,
 }
 
-/// Which jobs have ended. A channel numbers its jobs from 1 without gaps.
+/// Which jobs have finished. A channel numbers its jobs from 1 without gaps.
 #[derive(Default)]
 struct Ledger {
-    /// Everything up to this number is acknowledged.
+    /// Every job up to this tag is acknowledged.
     through: u64,
-    /// Ended, above `through`, not acknowledged,
+    /// Finished jobs above `through` that are not acknowledged.
     waiting: BTreeSet<u64>,
-    /// and those of them that had ended at the last tick.
+    /// Those of them that had already finished at the last tick.
     waited: BTreeSet<u64>,
-    /// Acknowledged alone, above `through`.
+    /// Jobs above `through` that were acknowledged individually.
     alone: Ranges,
 }
 
@@ -164,7 +164,7 @@ impl Ledger {
         self.waiting.insert(tag);
     }
 
-    /// The broker knows about this one already.
+    /// Records a job that was acknowledged or returned individually.
     fn is_settled(&mut self, tag: u64) {
         self.alone.insert(tag);
     }
@@ -209,15 +209,15 @@ impl Ledger {
     }
 }
 
-/// Numbers as ranges, the last number of each by its first.
+/// Numbers as ranges: the first number of each range maps to its last.
 ///
-/// Behind one job that takes twelve minutes, millions may be acknowledged. There is one range for each job
-/// that has not ended, and the prefetch bounds those.
+/// Millions of jobs may be acknowledged behind one that takes twelve minutes. There is at most one range per
+/// unfinished job, and the prefetch limits those.
 #[derive(Default)]
 struct Ranges(BTreeMap<u64, u64>);
 
 impl Ranges {
-    /// Adds a number that is in none of them.
+    /// Adds a number that is in no range.
     fn insert(&mut self, number: u64) {
         let last = self.take_from(number + 1).unwrap_or(number);
         match self.0.range_mut(..number).next_back() {
@@ -228,7 +228,7 @@ impl Ranges {
         }
     }
 
-    /// Removes the range that begins with this number and returns its last one.
+    /// Removes the range that begins with this number and returns its last number.
     fn take_from(&mut self, first: u64) -> Option<u64> {
         self.0.remove(&first)
     }
@@ -267,7 +267,7 @@ mod tests {
             [(2, false), (3, false)]
         );
         assert_eq!(all_at_once(&mut ledger, &[5], Waits::ForMore), []);
-        // 2 and 3 are acknowledged already; acknowledging a number twice would end the channel.
+        // Jobs 2 and 3 are already acknowledged. Acknowledging a tag twice would close the channel.
         assert_eq!(all_at_once(&mut ledger, &[1], Waits::ForMore), [(5, true)]);
     }
 
@@ -276,7 +276,7 @@ mod tests {
         let mut ledger = Ledger::default();
         let mut acknowledged = 0;
 
-        // A second one that does not end, and one that was given back.
+        // Job 9 is returned, and job 70,000 is a second one that does not finish.
         for tag in (2..=200_000).filter(|tag| *tag != 70_000) {
             if tag == 9 {
                 ledger.is_settled(tag);

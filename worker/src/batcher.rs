@@ -1,25 +1,25 @@
-//! Gathering what is written to Postgres together.
+//! Groups rows so that they are written to Postgres in one statement.
 //!
-//! One statement over arrays and one commit cost little more than those for one row. A group is
-//! whatever has come while the group before it was gathered. What a person waits for goes at once,
-//! with whatever is there; bulk mail under load waits a moment for more. Groups stay small all the
-//! same, because all of a group is repeated when its worker dies.
+//! One statement over arrays and one commit cost little more than those for one row. A group holds what
+//! arrived while the previous one was processed. Urgent items go at once with whatever is there; bulk mail
+//! under load waits a moment for more. Groups stay small, because a whole group is repeated when its worker
+//! dies.
 
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-/// Groups are no larger. At 200 rows a statement costs 0.008 s of CPU per 1,000 rows, and larger
-/// ones hardly less.
+/// Maximum size of a group. At 200 rows a statement costs 0.008 s of CPU per 1,000 rows, and larger ones
+/// hardly less.
 pub const MOST: usize = 256;
 
-/// How many to wait for, under load: there a statement costs little more than for one.
+/// Number of items to wait for under load. Their statement costs little more than one for a single item.
 const WORTH: f64 = 128.0;
 
-/// How long to wait for them at most. A batch does not notice a tenth of a second.
+/// Maximum wait for them. A tenth of a second makes no difference to a batch.
 const LINGER_MOST: Duration = Duration::from_millis(100);
 
-/// Below this many items a second there is no load, and nothing is waited for.
+/// Below this many items per second there is no load, and a group does not wait.
 const BUSY: f64 = 40.0;
 
 /// Gathers items into groups.
@@ -37,7 +37,7 @@ impl<T> Batcher<T> {
         }
     }
 
-    /// The next group. None when nothing can arrive any more.
+    /// Returns the next group, or `None` once the channel is closed and empty.
     pub async fn next(&mut self, is_urgent: impl Fn(&T) -> bool) -> Option<Vec<T>> {
         let mut group = Vec::with_capacity(MOST);
         if self.arriving.recv_many(&mut group, MOST).await == 0 {
@@ -57,7 +57,7 @@ impl<T> Batcher<T> {
     }
 }
 
-/// How many items a second there have been lately.
+/// The recent rate of items per second.
 struct Load {
     rate: f64,
     at: Instant,
@@ -68,17 +68,17 @@ impl Load {
         Self { rate: 0.0, at: now }
     }
 
-    /// A group was gathered.
+    /// Updates the rate after a group.
     fn add(&mut self, items: usize, now: Instant) {
         let elapsed = now.duration_since(self.at).as_secs_f64().max(0.000_1);
         self.at = now;
         let rate = f64::from(u32::try_from(items).unwrap_or(u32::MAX)) / elapsed;
-        // Over about a third of a second, so that one quick pair is no load.
+        // Averaged over about a third of a second, so that one quick pair does not count as load.
         let weight = (elapsed * 3.0).min(1.0);
         self.rate += (rate - self.rate) * weight;
     }
 
-    /// How long it takes until a group worth its statement has come together.
+    /// How long to wait for a group of [`WORTH`] items.
     fn linger(&self) -> Duration {
         if self.rate < BUSY {
             return Duration::ZERO;

@@ -1,8 +1,7 @@
-//! Claiming deliveries, before anything is done for them.
+//! Claims deliveries before any work is done for them.
 //!
-//! A claim says: this attempt is ours. It is committed before the relay is spoken to, so that
-//! whatever happens afterwards is known to have been tried. Deliveries are claimed in groups, with
-//! one statement and one lease.
+//! The claim is committed before the relay is contacted, so every attempt is on record whatever happens
+//! afterwards. Deliveries are claimed in groups, with one statement and one lease.
 
 use crate::leases::{Lease, Leases};
 use crate::metrics::{HeldDelivery, WorkerMetrics};
@@ -20,11 +19,11 @@ use tokio::sync::watch;
 use tracing::{debug, error, warn};
 use uuid::Uuid;
 
-/// A delivery that is ours, with the job that asked for it.
+/// A claimed delivery with its job.
 pub struct Held {
-    /// What it is.
+    /// The claim.
     pub claim: Claim,
-    /// For how long it is ours.
+    /// The lease that the claim belongs to.
     pub lease: Arc<Lease>,
     /// The job.
     pub work: Work,
@@ -43,7 +42,7 @@ pub struct Claims {
 }
 
 impl Claims {
-    /// Claims for the worker of this name.
+    /// Creates the claims of the worker with this name.
     pub fn new(
         lifecycle: &Lifecycle,
         db: Db,
@@ -63,18 +62,19 @@ impl Claims {
         }
     }
 
-    /// Whether claims are answered, and when that changes.
+    /// Whether Postgres answers claims, and notifications of changes.
     pub fn works(&self) -> watch::Receiver<bool> {
         self.works.subscribe()
     }
 
-    /// Claims what a group of jobs points at. The jobs that are not for this worker are
-    /// acknowledged: another was faster, the batch was paused or stopped, the address is blocked, or
-    /// the delivery has ended. When Postgres does not answer until the worker stops, all jobs stay
-    /// unacknowledged and go to another worker.
+    /// Claims the deliveries that a group of jobs points at.
+    ///
+    /// Jobs that are not for this worker are acknowledged: another worker was faster, the batch was paused or
+    /// stopped, the address is blocked, or the delivery has ended. If Postgres does not answer before the
+    /// worker stops, no job is acknowledged, and all of them go to another worker.
     pub async fn claim(&self, group: Vec<Work>) -> Vec<Held> {
         let jobs: Vec<Job> = group.iter().map(|work| work.job).collect();
-        // One for as long as it takes: an answer may be lost whose claims are ours.
+        // The same token for every retry: Postgres may have committed a claim whose answer was lost.
         let token = Uuid::new_v4();
         let Some((claims, asked_at)) = self.ask_until_answered(&jobs, token).await else {
             return Vec::new();
@@ -98,7 +98,8 @@ impl Claims {
         held
     }
 
-    /// A worker without Postgres takes nothing on: it would send what it cannot record.
+    /// Retries until Postgres answers. A worker without Postgres claims nothing, because it could not record
+    /// what it sends.
     async fn ask_until_answered(&self, jobs: &[Job], token: Uuid) -> Option<(Vec<Claim>, Instant)> {
         let claimant = Claimant {
             worker: &self.worker,

@@ -1,8 +1,8 @@
-//! From a claim to a mail: the system email of the version its batch was sent with, as a message.
+//! Composes the mail of a claim from the version of the system email that its batch uses.
 //!
-//! Versions never change, so each is read, compiled and encoded once and kept ([`message`]). Everything a
-//! person brought with them (name, address, fields) is data by now: what they hold is encoded for its
-//! place. What cannot become a mail at all fails that one delivery, even by a panic: one row of an import
+//! Versions never change, so each is read, compiled and encoded once and then cached ([`message`]).
+//! Everything that comes from a user (name, address, fields) is data at this point and is encoded for its
+//! position. If a mail cannot be composed, only that delivery fails, even on a panic: one row of an import
 //! must not stop a worker.
 
 mod header;
@@ -31,35 +31,35 @@ use zeroize::Zeroizing;
 
 /// A mail ready for the relay.
 pub struct Mail {
-    /// From and to whom.
+    /// Sender and recipient.
     pub envelope: Envelope,
-    /// Headers, both parts and the final dot as they are written to the relay; wiped when dropped,
-    /// for they may hold a password.
+    /// Headers, both parts and the final dot, as written to the relay. Wiped on drop, because they may
+    /// contain a password.
     pub wire: Zeroizing<Vec<u8>>,
     /// Octets of the message, as `SIZE` declares them.
     pub size: usize,
 }
 
-/// What a letter needs beyond its claim.
+/// What a mail needs in addition to its claim.
 pub struct Letterhead<'a> {
-    /// In password mails.
+    /// The password, in password mails.
     pub password: Option<&'a Password>,
-    /// How long it works.
+    /// How long the password is valid.
     pub lifetime: Duration,
 }
 
-/// Why there is no mail.
+/// Why a mail could not be composed.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
-    /// The version could not be read; the attempt has not begun.
+    /// The version could not be read. The attempt has not begun.
     #[error("could not read the system email")]
     Store(#[from] StoreError),
-    /// This delivery can never become a mail.
+    /// This delivery can never be composed.
     #[error("could not build the mail: {0}")]
     Unbuildable(String),
 }
 
-/// Which mails are alike.
+/// Identifies mails that share a template.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct TemplateKey {
     kind: SystemEmailKind,
@@ -67,7 +67,7 @@ struct TemplateKey {
     is_test: bool,
 }
 
-/// Writes mails.
+/// Composes mails.
 pub struct Composer {
     db: Db,
     installation: Installation,
@@ -75,7 +75,7 @@ pub struct Composer {
 }
 
 impl Composer {
-    /// For letters of this sender.
+    /// Creates a composer for mails from this sender.
     pub fn new(db: Db, letters: LetterSettings) -> Self {
         Self {
             db,
@@ -84,7 +84,7 @@ impl Composer {
         }
     }
 
-    /// Writes a claim's mail.
+    /// Composes the mail of a claim.
     ///
     /// # Errors
     ///
@@ -127,7 +127,7 @@ impl Composer {
     }
 }
 
-/// What the mails of this installation have in common.
+/// What all mails of this installation have in common.
 struct Installation {
     letters: LetterSettings,
     sender: Address,
@@ -137,20 +137,20 @@ impl Installation {
     fn new(letters: LetterSettings) -> Self {
         let from = &letters.from.address;
         Self {
-            // What an `EmailAddress` may be is narrower than what lettre takes.
+            // Every valid `EmailAddress` is an address that lettre accepts.
             sender: Address::new_dangerous(from.local_part(), from.domain()),
             letters,
         }
     }
 
-    /// A claim's mail, or why there can be none.
+    /// Composes the mail of a claim, or returns why it cannot be composed.
     fn mail(&self, claim: &Claim, head: &Letterhead<'_>, template: &MessageTemplate) -> Result<Mail, String> {
         let expires = template
             .uses(&Field::PasswordExpires)
             .then(|| letter::expires_text(claim.claimed_at + head.lifetime));
         let (first_name, last_name) = letter::EXAMPLE;
         let no_fields = Map::new();
-        // A test mail shows somebody made up, and a password that is none.
+        // A test mail shows a fictional user and a placeholder password.
         let made_up = LetterValues {
             first_name,
             last_name,
@@ -204,7 +204,7 @@ impl Installation {
     }
 }
 
-/// A person's other fields, which are texts.
+/// The user's additional fields, which must all be strings.
 fn texts(fields: &Value) -> Result<&Map<String, Value>, String> {
     let texts = fields
         .as_object()

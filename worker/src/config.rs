@@ -1,4 +1,4 @@
-//! A worker's settings.
+//! The worker's settings.
 
 use crate::outcome::Retries;
 use crate::retry::RetrySettings;
@@ -14,7 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Renders mails, hands them to the relay and records what became of every one.
+/// Renders mails, hands them to the relay and records the outcome of each one.
 #[derive(clap::Parser, Debug)]
 #[command(name = "beckon-worker", version = VERSION_AND_REVISION)]
 pub struct Args {
@@ -29,56 +29,56 @@ pub struct Args {
     pub worker: WorkerArgs,
 }
 
-/// What a worker can be told to do.
+/// The worker's commands.
 #[derive(clap::Subcommand, Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Command {
     /// Send mails until stopped (the default)
     Run,
-    /// Check the settings, say every fault, and leave
+    /// Check the settings, report every error, and exit
     CheckConfig(CheckRequest),
-    /// Ask the worker whose probes listen at `BECKON_PROBES_LISTEN` whether it is ready, and leave
+    /// Ask the worker whose probes listen at `BECKON_PROBES_LISTEN` whether it is ready, and exit
     Healthcheck,
 }
 
-/// Settings only a worker has.
+/// Settings of the worker alone.
 #[derive(clap::Args, Debug)]
 pub struct WorkerArgs {
     /// The relay: `smtps://user:pass@host:465`, `smtp://host:587?tls=required`, `smtp://localhost:25?tls=none`
     #[arg(long, env = "SMTP_URL", hide_env_values = true, global = true)]
     pub smtp_url: Option<String>,
-    /// A file that holds `SMTP_URL`
+    /// A file that contains `SMTP_URL`
     #[arg(long, env = "SMTP_URL_FILE", global = true)]
     pub smtp_url_file: Option<PathBuf>,
     /// Allow `tls=none` to a relay that is not on this machine
     #[arg(long, env = "BECKON_ALLOW_PLAINTEXT_SMTP", default_value = "false", global = true)]
     pub beckon_allow_plaintext_smtp: String,
-    /// Connections to the relay at most, for this worker
+    /// Maximum number of connections from this worker to the relay
     #[arg(long, env = "BECKON_SMTP_CONNECTIONS", default_value = "20", global = true)]
     pub beckon_smtp_connections: String,
     /// Where /healthz, /readyz and /metrics listen
     #[arg(long, env = "BECKON_PROBES_LISTEN", default_value = "127.0.0.1:8081", global = true)]
     pub beckon_probes_listen: String,
-    /// How long a claim lasts before another worker may take over; renewed while the mail is in hand
+    /// How long a claim lasts before another worker may take over; renewed while the mail is being sent
     #[arg(long, env = "BECKON_LEASE", default_value = "60s", global = true)]
     pub beckon_lease: String,
-    /// Before the second attempt; the pauses double from there
+    /// Pause before the second attempt; each further pause is twice as long
     #[arg(long, env = "BECKON_RETRY_FIRST", default_value = "5min", global = true)]
     pub beckon_retry_first: String,
-    /// The longest pause between attempts
+    /// Longest pause between attempts
     #[arg(long, env = "BECKON_RETRY_LONGEST", default_value = "4h", global = true)]
     pub beckon_retry_longest: String,
-    /// How long after its first attempt an invite is given up
+    /// How long after its first attempt an invite is abandoned
     #[arg(long, env = "BECKON_INVITE_GIVE_UP", default_value = "48h", global = true)]
     pub beckon_invite_give_up: String,
-    /// How long after its first attempt a password mail is given up
+    /// How long after its first attempt a password mail is abandoned
     #[arg(long, env = "BECKON_PASSWORD_GIVE_UP", default_value = "24h", global = true)]
     pub beckon_password_give_up: String,
-    /// How long a stop waits for mails in the relay's hands; one it has not answered by then counts as unsure
+    /// How long a stop waits for mails that the relay has not answered; any left then are recorded as unsure
     #[arg(long, env = "BECKON_STOP_GRACE", default_value = "75s", global = true)]
     pub beckon_stop_grace: String,
 }
 
-/// What a worker runs with.
+/// The validated settings of a worker.
 pub struct Settings {
     /// Postgres.
     pub database: DatabaseSettings,
@@ -86,28 +86,28 @@ pub struct Settings {
     pub brokers: Vec<String>,
     /// The relay.
     pub relay: RelayUrl,
-    /// Connections to it.
+    /// Maximum number of connections to the relay.
     pub connections: usize,
-    /// Where traces go.
+    /// Where traces are exported.
     pub collector: Option<String>,
-    /// What mails say about their sender.
+    /// Settings of the mails, such as their sender.
     pub letters: LetterSettings,
     /// Where the probes listen.
     pub probes_listen: SocketAddr,
-    /// How long a claim lasts.
+    /// How long a claim lasts without renewal.
     pub lease: Duration,
-    /// When to try again.
+    /// When attempts are retried.
     pub retries: Retries,
-    /// How long mailed passwords work.
+    /// How long mailed passwords are valid.
     pub lifetimes: Lifetimes,
-    /// What their verifiers cost.
+    /// Cost of hashing mailed passwords.
     pub mailed_password_cost: Cost,
     /// How long a stop may take.
     pub stop_grace: Duration,
 }
 
 impl Args {
-    /// Reads what to log, first of all, so that the rest can be told there.
+    /// Reads the log settings first, so that problems with the rest can be logged.
     pub fn logging(&self, faults: &mut Faults) -> Option<LogSettings> {
         self.shared.logging(faults)
     }
@@ -174,8 +174,8 @@ impl WorkerArgs {
     }
 }
 
-/// Below a second, renewing would be all a worker does; above ten minutes, a dead worker's mails
-/// would wait too long.
+/// Parses the lease. Below one second a worker would do nothing but renew; above ten minutes a dead worker's
+/// mails would wait too long.
 fn lease(text: &str) -> Result<Duration, String> {
     let lease = duration(text)?;
     if (Duration::from_secs(1)..=Duration::from_mins(10)).contains(&lease) {

@@ -24,11 +24,12 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-/// A session that lasted this long was a good one; the next trouble starts with short delays.
+/// A session that lasted this long counts as healthy: after the next error the backoff starts again from its
+/// shortest delay.
 const LASTED: Duration = Duration::from_secs(30);
 
-/// Trouble of relay or Postgres that lasts this long gives the jobs back. Short beside what
-/// somebody at a screen notices, long beside a restart of a connection.
+/// How long the relay or Postgres must fail before unclaimed jobs are returned. Too short for a user to notice,
+/// and longer than reopening a connection takes.
 const TROUBLE_LASTS: Duration = Duration::from_secs(1);
 
 /// How long both lanes have to give back what they did not claim.
@@ -37,41 +38,40 @@ const LEAVING_MOST: Duration = Duration::from_secs(5);
 /// How often the broker is asked whether it can still move messages.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 
-/// How long a session goes on whose beats have no way, before it is built anew for them. Jobs do not
-/// need them.
+/// How long a session continues without heartbeats before it is reopened for their sake. Jobs do not need them.
 const WITHOUT_BEATS: Duration = Duration::from_mins(5);
 
-/// What consuming needs.
+/// Consumes jobs from the broker.
 #[derive(Clone)]
 pub struct Consumer {
-    /// Where jobs come from.
+    /// The brokers to connect to.
     pub brokers: Brokers,
-    /// What is done with them.
+    /// Processes the jobs.
     pub pipeline: Arc<Pipeline>,
-    /// Where beats are recorded.
+    /// Where heartbeats are recorded.
     pub db: Db,
-    /// Parking is done one message at a time, for each opens a connection.
+    /// Allows one parked message at a time, because each opens a connection.
     pub parking: Arc<Mutex<()>>,
-    /// Whether the broker is there.
+    /// Whether the broker is connected.
     pub broker: BrokerStatus,
-    /// When to stop.
+    /// Signals when to stop.
     pub lifecycle: Lifecycle,
-    /// What the broker's pages call us.
+    /// Connection name shown by the broker.
     pub name: String,
 }
 
 /// Why a session ended.
 enum Ended {
-    /// The process stops.
+    /// The process is stopping.
     Stopping,
-    /// Jobs cannot be worked on: they are another worker's meanwhile.
+    /// Processing is blocked. Other workers may take the jobs meanwhile.
     InTrouble,
-    /// The broker, or the line to it, is in trouble.
+    /// The broker or the connection to it failed.
     Lost(QueueError),
 }
 
 impl Consumer {
-    /// Takes jobs until the process stops.
+    /// Consumes jobs until the process stops.
     pub async fn run(self) {
         let mut delays = Delays::for_a_near_server();
         let metrics = &self.pipeline.metrics;
@@ -122,7 +122,7 @@ impl Consumer {
         match ended {
             // Jobs in progress still need the channel for their acknowledgements.
             Ended::Stopping => drop(self.lifecycle.spawn(open.close_when_idle())),
-            // Until it is closed the broker takes the jobs for ours.
+            // The broker counts the jobs as ours until the session is closed.
             Ended::InTrouble => open.session.close().await,
             Ended::Lost(_) => drop(self.lifecycle.spawn(open.session.close())),
         }
@@ -165,7 +165,7 @@ impl Consumer {
         ended
     }
 
-    /// A lane's queue has answered. With the last one the broker is there.
+    /// Records that a lane's queue has answered. With the last one, the broker counts as connected.
     fn note(&self, opening: &Opening) {
         if opening.was_last() {
             self.pipeline.metrics.amqp_connected.set(1);
@@ -247,8 +247,10 @@ impl Consumer {
         lane.run(inbox, || self.note(opening)).await
     }
 
-    /// Sets a message aside that is no job. It never goes back to the queue it came from for
-    /// ever: it is parked, or stays with us until it can be.
+    /// Sets aside a message that is not a job.
+    ///
+    /// It never returns to its queue, where it would be redelivered endlessly: it is parked, or kept
+    /// unacknowledged until it can be.
     fn park(&self, received: Received, queue: &'static str, acks: &Acks) {
         let Err(fault) = received.job else { return };
         let (this, acks) = (self.clone(), acks.clone());

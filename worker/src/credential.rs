@@ -1,10 +1,9 @@
-//! Passwords for a group of mails: made, hashed, and their verifiers committed before the first
-//! SMTP byte.
+//! Creates and hashes the passwords for a group of mails, and commits their verifiers before the first SMTP
+//! byte.
 //!
-//! That order is the promise that the password in any mail that arrived works. The current
-//! password is not touched, so a mail that never arrives locks nobody out. Each attempt has a
-//! password of its own: the relay may have taken an earlier attempt's mail without our knowing,
-//! and then both work.
+//! This order guarantees that the password in any mail that arrives works. The current password stays valid,
+//! so a mail that never arrives locks no user out. Each attempt has its own password: the relay may have
+//! accepted the mail of an earlier attempt without our knowing, and then both passwords work.
 
 use crate::claim::Held;
 use crate::metrics::WorkerMetrics;
@@ -26,40 +25,40 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 use uuid::Uuid;
 
-/// Passwords that one task makes: at 36 µs each half a millisecond, at full cost a third of a second.
+/// Passwords hashed per task: half a millisecond of work at 36 µs each, a third of a second at full cost.
 const TASK: usize = 16;
 
-/// Why there is no password; the attempt has not begun and is given back.
+/// Why there is no password. The attempt has not begun and is given back.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialError {
-    /// The operating system gave no randomness, or no memory to hash in.
+    /// The operating system provided no randomness, or no memory for hashing.
     #[error("no password could be made: {0}")]
     NotMade(String),
-    /// Its verifier is not stored: the claim is lost, the mail was cancelled meanwhile, or Postgres
-    /// is away.
+    /// The verifier is not stored: the claim is lost, the mail was cancelled, or Postgres is unavailable.
     #[error("the verifier could not be stored, so no mail may carry its password")]
     NotStored,
 }
 
-/// Makes passwords and stores their verifiers.
+/// Creates passwords and stores their verifiers.
 pub struct Credentials {
     db: Db,
     lifetimes: Lifetimes,
     cost: Cost,
     metrics: Arc<WorkerMetrics>,
-    /// Tasks of each lane that hash at the same time, one a core; a batch's passwords at full cost hold up no single one.
+    /// Limits concurrent hashing tasks to one per core for each lane, so that a batch hashed at full cost
+    /// does not hold up single mails.
     interactive: Semaphore,
     bulk: Semaphore,
 }
 
-/// A password and what is stored of it.
+/// A password and its stored verifier.
 type Made = (Password, Verifier);
 
-/// A claimed delivery with the times of its steps.
+/// A claimed delivery with the timings of its steps.
 pub type Timed = (Held, Steps);
 
 impl Credentials {
-    /// Hashes at this cost.
+    /// Creates passwords that are hashed at this cost.
     pub fn new(db: Db, lifetimes: Lifetimes, cost: Cost, metrics: Arc<WorkerMetrics>) -> Self {
         let cores = available_parallelism().map_or(1, std::num::NonZero::get);
         Self {
@@ -72,14 +71,15 @@ impl Credentials {
         }
     }
 
-    /// How long a password for this claim's user works after its mail was accepted.
+    /// How long this user's password is valid after the relay accepted the mail.
     pub fn lifetime(&self, held: &Held) -> Duration {
         let has_signed_in = held.claim.recipient.as_ref().is_some_and(|person| person.has_signed_in);
         self.lifetimes.of(has_signed_in)
     }
 
-    /// A password for each mail of a group that carries one, in the group's order. Those that come
-    /// back work; a mail without the one it needs must not be sent.
+    /// Creates a password for each mail of the group that carries one, in the group's order.
+    ///
+    /// The verifiers of all returned passwords are stored. A mail whose password is missing must not be sent.
     pub async fn make(&self, group: &mut [Timed]) -> Vec<Result<Option<Password>, CredentialError>> {
         let count = group.iter().filter(|(held, _)| needs_password(held)).count();
         let Some((first, _)) = group.first().filter(|_| count > 0) else {
@@ -116,7 +116,7 @@ impl Credentials {
         made.collect()
     }
 
-    /// So many passwords with their verifiers, made off the runtime's own threads.
+    /// Creates and hashes `count` passwords on blocking threads.
     async fn hash(&self, lane: Lane, count: usize) -> Vec<Result<Made, CredentialError>> {
         let cost = self.cost;
         let slots = match lane {
@@ -125,7 +125,7 @@ impl Credentials {
         };
         let tasks = (0..count).step_by(TASK).map(async |from| {
             let some = TASK.min(count - from);
-            // It fails only once it is closed, which it never is.
+            // Acquiring fails only after the semaphore is closed, which never happens.
             let _slot = slots.acquire().await;
             let made = tokio::task::spawn_blocking(move || make(some, cost)).await;
             let failed = |fault: tokio::task::JoinError| {
@@ -147,12 +147,12 @@ impl Credentials {
             batch: claim.batch,
             token: held.lease.token(),
             verifier: verifier.as_stored().to_owned(),
-            // Until the outcome is settled it must outlive any attempt.
+            // It must outlive any attempt until the outcome is settled.
             lifetime: self.lifetime(held) + Duration::from_hours(1),
         })
     }
 
-    /// The deliveries whose verifiers are stored.
+    /// Stores the verifiers and returns the deliveries whose verifier is stored.
     async fn store(&self, credentials: &[NewCredential]) -> HashSet<Uuid> {
         match store(&self.db, credentials).await {
             Ok(stored) => stored.into_iter().collect(),

@@ -27,9 +27,10 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Jobs of a lane that a worker may have unacknowledged: enough for a fast relay while groups are claimed and
-/// recorded, and for the broker to send them in few large writes. That other workers find jobs too is the
-/// dispatcher's care, which publishes no more than a second's work ahead.
+/// Prefetch of a lane.
+///
+/// Enough for a fast relay while groups are claimed and recorded, and for the broker to deliver in few large
+/// writes. The dispatcher leaves jobs for other workers by publishing at most one second's work ahead.
 const fn prefetch(lane: Lane) -> u16 {
     match lane {
         Lane::Interactive => 256,
@@ -37,19 +38,19 @@ const fn prefetch(lane: Lane) -> u16 {
     }
 }
 
-/// Jobs claimed in one group at most.
+/// Maximum number of jobs per claim.
 const GROUP_MOST: usize = 256;
 
-/// How long a job waits until there are enough, and room enough, for a group that is worth its statement.
+/// How long a job waits for enough jobs, and enough room, to make a group worth its statement.
 const LINGER: Duration = Duration::from_millis(25);
 
-/// Jobs that find no room for this long are given back.
+/// Jobs that find no room for this long are released.
 const STUCK_AFTER: Duration = Duration::from_secs(2);
 
 /// How long giving jobs back may take when the session is left. The broker gives them to another worker otherwise.
 const LEAVING_TAKES: Duration = Duration::from_secs(3);
 
-/// One lane of a session with the broker.
+/// The consumer of one lane in a session.
 pub(crate) struct LaneConsumer<P> {
     pub(crate) lane: Lane,
     pub(crate) pipeline: Arc<Pipeline>,
@@ -58,16 +59,16 @@ pub(crate) struct LaneConsumer<P> {
     pub(crate) acks: Acks,
     /// Cancelled when the session is to be left: jobs cannot be worked on, or the process stops.
     pub(crate) leave: CancellationToken,
-    /// Sets a message aside that is not a job.
+    /// Sets aside a message that is not a job.
     pub(crate) park: P,
 }
 
-/// Jobs that are received and not claimed.
+/// Jobs that are received but not claimed.
 struct Unclaimed {
     jobs: VecDeque<Work>,
-    /// When one of them was last claimed, or the first came.
+    /// When one of them was last claimed, or when the first arrived.
     moved_at: Instant,
-    /// Until when they wait for more.
+    /// How long they wait for more jobs.
     lingers_until: Instant,
 }
 
@@ -181,7 +182,7 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
         }
     }
 
-    /// Claims as many as have room, in groups.
+    /// Claims as many jobs as have room, in groups.
     fn claim_some(&self, unclaimed: &mut Unclaimed, is_urgent: bool) {
         while !unclaimed.jobs.is_empty() {
             let most = unclaimed.jobs.len().min(GROUP_MOST);
@@ -199,7 +200,7 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
         self.lifecycle.spawn(async move { pipeline.run(group, permits).await });
     }
 
-    /// Receives no more, and makes the jobs that were not claimed due again for any worker.
+    /// Stops receiving and makes the unclaimed jobs due again for any worker.
     async fn give_back(&self, jobs: Jobs, unclaimed: Unclaimed) -> Result<Inbox, QueueError> {
         let (inbox, received) = jobs.cancel().await?;
         let mut unclaimed = unclaimed;
@@ -219,7 +220,7 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
                     "Gave back jobs that were not begun; they are due again for any worker"
                 );
             }
-            // Unacknowledged, they go to another worker with the session.
+            // They stay unacknowledged and go to another worker when the session ends.
             Err(fault) => warn!(error = %fault, cause = %fault.cause(), "Could not give jobs back"),
         }
         Ok(inbox)

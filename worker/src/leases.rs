@@ -1,15 +1,13 @@
-//! Keeping claims, and knowing when they are lost.
+//! Renews the leases of claims and detects when they are lost.
 //!
-//! A claim lasts for one lease, so that a worker that dies is noticed soon. A mail may take much
-//! longer (a relay may think for minutes about the final dot), so claims that are a third of a
-//! lease old are renewed, all in one statement. A worker that cannot renew in time, because it was
-//! frozen or cut off from Postgres, knows by its own clock that another may have taken over, and
-//! starts no body it no longer has the right to send.
+//! A lease is short, so that a dead worker is noticed soon. A mail may take much longer, because a relay may
+//! take minutes to answer the final dot, so leases are renewed after a third of their time, all in one
+//! statement. A worker that cannot renew in time, because it was frozen or cut off from Postgres, sees by its
+//! own clock that another may have taken over, and starts no body that it may no longer send.
 //!
-//! Deliveries that were claimed together share one [`Lease`]. It is renewed while anything holds it.
-//! Once nothing does, it is not renewed; one of which every delivery has been recorded has ended, and
-//! the next group of outcomes says so to Postgres. Where one was not recorded, for instance because of
-//! a panic, the claims run out in Postgres.
+//! Deliveries claimed together share one [`Lease`], which is renewed for as long as anything holds it. A
+//! lease whose deliveries are all recorded has ended; the next group of outcomes reports that to Postgres. If
+//! a delivery was not recorded, for example because of a panic, the lease expires in Postgres.
 
 use shared::store::{Db, claims};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,23 +16,23 @@ use std::time::{Duration, Instant};
 use tracing::warn;
 use uuid::Uuid;
 
-/// Before a body is begun, the lease must last for at least this part of it longer.
+/// A body may only start while at least 1/`MARGIN_DIVISOR` of the lease is left.
 const MARGIN_DIVISOR: u32 = 10;
 
-/// The leases of this worker.
+/// The leases held by this worker.
 pub struct Leases {
     lease: Duration,
     held: Mutex<Vec<Weak<Lease>>>,
     ended: Ended,
 }
 
-/// Tokens of the claims of which every delivery has been recorded.
+/// Tokens of claims whose deliveries are all recorded.
 type Ended = Arc<Mutex<Vec<Uuid>>>;
 
-/// The time of the deliveries that were claimed together.
+/// The lease of deliveries that were claimed together.
 pub struct Lease {
     token: Uuid,
-    /// Deliveries that have not been recorded.
+    /// Number of deliveries that are not recorded.
     unrecorded: AtomicUsize,
     ended: Ended,
     asked_at: Instant,
@@ -43,24 +41,24 @@ pub struct Lease {
 }
 
 impl Lease {
-    /// Whether the deliveries are surely still ours for long enough to begin a body.
+    /// Whether the deliveries are certain to be ours for long enough to start a body.
     pub fn holds(&self) -> bool {
         Instant::now() + self.margin < self.until()
     }
 
-    /// How long ago the claim was asked for.
+    /// Time since the claim was requested.
     pub fn age(&self) -> Duration {
         self.asked_at.elapsed()
     }
 
-    /// One of the deliveries has been recorded.
+    /// Counts one of the deliveries as recorded.
     pub fn recorded(&self) {
         if self.unrecorded.fetch_sub(1, Ordering::Relaxed) == 1 {
             locked(&self.ended).push(self.token);
         }
     }
 
-    /// The claims' token.
+    /// The token of the claims.
     pub const fn token(&self) -> Uuid {
         self.token
     }
@@ -69,8 +67,9 @@ impl Lease {
         *locked(&self.until)
     }
 
-    /// A renewal asked for at `asked_at` was answered. One that was asked for too late proves
-    /// nothing: another worker may hold some of the deliveries.
+    /// Extends the lease after a renewal that was requested at `asked_at` and answered.
+    ///
+    /// A renewal requested too late proves nothing: another worker may hold some of the deliveries.
     fn renew(&self, asked_at: Instant, lease: Duration) {
         let mut until = locked(&self.until);
         if Instant::now() < *until {
@@ -80,7 +79,7 @@ impl Lease {
 }
 
 impl Leases {
-    /// No claims yet; each will last for `lease`.
+    /// Creates an empty set whose leases last for `lease`.
     pub fn of(lease: Duration) -> Arc<Self> {
         Arc::new(Self {
             lease,
@@ -89,13 +88,12 @@ impl Leases {
         })
     }
 
-    /// How long a claim lasts.
+    /// How long a lease lasts.
     pub const fn lease(&self) -> Duration {
         self.lease
     }
 
-    /// Notes a claim of some deliveries that was asked for at `asked_at`: Postgres counted its lease from
-    /// then or later.
+    /// Adds the lease of a claim requested at `asked_at`. Postgres counts the lease from then or later.
     pub fn hold(&self, deliveries: usize, token: Uuid, asked_at: Instant) -> Arc<Lease> {
         let lease = Arc::new(Lease {
             token,
@@ -109,7 +107,7 @@ impl Leases {
         lease
     }
 
-    /// Renews what needs it, for as long as the process lives.
+    /// Renews leases for as long as the process lives.
     pub async fn keep_renewing(self: Arc<Self>, db: Db) {
         let mut pace = tokio::time::interval(self.lease / 6);
         loop {
@@ -127,7 +125,7 @@ impl Leases {
         }
     }
 
-    /// The claims that have ended since this was last asked.
+    /// Returns the claims that have ended since the last call.
     pub fn take_ended(&self) -> Vec<Uuid> {
         std::mem::take(&mut *locked(&self.ended))
     }

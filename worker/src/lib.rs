@@ -1,6 +1,6 @@
-//! One job at a time, to the end: claim, compose, send, settle.
+//! The worker: claims deliveries, composes their mails, sends them and settles the outcomes.
 //!
-//! [`run`] starts a worker and is what `main` calls. [`pipeline`] is the place to begin reading.
+//! [`run`] starts a worker and is what `main` calls. Start reading at [`pipeline`].
 
 pub mod acks;
 pub mod batcher;
@@ -45,16 +45,16 @@ use tracing::{info, warn};
 /// Why a worker could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The address of Postgres cannot be used.
+    /// The Postgres settings cannot be used.
     #[error("could not prepare connections to Postgres")]
     Store(#[from] store::StoreError),
-    /// The relay's settings cannot be used.
+    /// The relay settings cannot be used.
     #[error("could not prepare the relay: {0}")]
     Mailer(#[from] send::MailerError),
     /// Postgres cannot be used through what is in front of it.
     #[error(transparent)]
     Pooler(#[from] store::SharedSessions),
-    /// A port or a thread is not to be had.
+    /// A port could not be opened or a thread could not be started.
     #[error("could not {0}")]
     System(&'static str, #[source] std::io::Error),
 }
@@ -70,11 +70,11 @@ impl StartError {
     }
 }
 
-/// Runs a worker until the lifecycle stops it, and tells whether everything in hand was finished.
+/// Runs a worker until the lifecycle stops it. Returns whether all work in hand was finished.
 ///
 /// # Errors
 ///
-/// [`StartError`]; once it runs it goes on through any trouble of its neighbours.
+/// [`StartError`]. Once running, a worker survives any failure of Postgres, the broker or the relay.
 pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, StartError> {
     let traces = trace::start("beckon-worker", settings.collector.as_deref());
     let metrics = Metrics::for_process();
@@ -127,7 +127,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     [&renewing, &probing, &telling]
         .into_iter()
         .for_each(tokio::task::JoinHandle::abort);
-    // The last word must not be overtaken by one that was on its way.
+    // A status report that is still being written must not overwrite the final one.
     let _ = telling.await;
     presence.leave().await;
     traces.end().await;
@@ -135,7 +135,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     Ok(finished)
 }
 
-/// Asks every server that the settings name once.
+/// Checks the connection to every server in the settings once.
 pub async fn check_connections(settings: Settings) -> Findings {
     let hello = settings.letters.from.domain().to_owned();
     let send_settings = send::Settings::for_connections(settings.connections, hello);
@@ -151,8 +151,9 @@ pub async fn check_connections(settings: Settings) -> Findings {
     findings
 }
 
-/// Waits until Postgres lets us in and has the schema of this release. A worker without them takes
-/// no jobs: it could not claim them, and another could.
+/// Waits until Postgres accepts connections and has the schema of this release.
+///
+/// Until then the worker takes no jobs: it could not claim them, and other workers could.
 ///
 /// # Errors
 ///
@@ -184,7 +185,7 @@ async fn until_postgres_is_ready(
     Ok(())
 }
 
-/// What a pipeline is made of beside its settings.
+/// What a pipeline is built from, besides its settings.
 struct Parts<'a> {
     db: &'a Db,
     name: &'a str,
@@ -233,7 +234,7 @@ fn pipeline(settings: Settings, lifecycle: &Lifecycle, parts: &Parts<'_>) -> Res
     })
 }
 
-/// What can keep a worker from its work, for `/readyz`.
+/// Reports for `/readyz` what keeps the worker from working.
 #[derive(Clone)]
 struct Obstacles {
     db: Db,
@@ -264,7 +265,7 @@ impl Obstacles {
             Ok(missing) => obstacles.push(schema::told(&missing)),
             Err(fault) => obstacles.push(fault.to_string()),
         }
-        // While the relay or Postgres is in trouble, the connection to RabbitMQ is closed on purpose.
+        // While the relay or Postgres is failing, the connection to RabbitMQ is closed on purpose.
         if let send::RelayState::Down { reason, .. } = self.mailer.relay_state() {
             obstacles.push(format!(
                 "the relay at {} (SMTP_URL) takes no mail: {reason}",

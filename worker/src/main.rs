@@ -1,4 +1,4 @@
-//! `beckon-worker`: run, or check the settings or the process.
+//! `beckon-worker`: runs a worker, checks its settings, or checks a running worker.
 
 use clap::Parser as _;
 use shared::config::{EXIT_CONFIG, Faults};
@@ -27,7 +27,7 @@ async fn main() -> ExitCode {
             return ExitCode::from(EXIT_CONFIG);
         }
     };
-    // Two TLS providers in one process would make rustls panic; this settles which.
+    // With two TLS providers in one process rustls would panic. This selects one.
     let _ = rustls::crypto::ring::default_provider().install_default();
     if let Some(Command::CheckConfig(check)) = args.command {
         if check.connect {

@@ -1,4 +1,4 @@
-//! What a worker counts. The SMTP conversation's own figures are in `send/metrics.rs`.
+//! The worker's metrics. Those of the SMTP conversation are in `send/metrics.rs`.
 
 use crate::send::TroubleClass;
 use crate::spans::Step;
@@ -12,14 +12,13 @@ use shared::store::settle::Ending;
 use shared::system_email::SystemEmailKind;
 use std::time::Duration;
 
-/// What an attempt can come to; the words of the `attempts` table, and `given_back` for one that
-/// had not begun.
+/// Verdicts of an attempt, as in the `attempts` table, and `given_back` for an attempt that had not begun.
 const VERDICTS: [&str; 5] = ["accepted", "try_later", "refused", "unsure", "given_back"];
 
-/// Whether a mail was on time.
+/// Values of the label that tells whether a mail was on time.
 const ON_TIME: [&str; 3] = ["true", "false", "retried"];
 
-/// A worker's figures.
+/// The worker's metrics.
 pub struct WorkerMetrics {
     received: IntCounterVec,
     claims: IntCounterVec,
@@ -32,21 +31,22 @@ pub struct WorkerMetrics {
     sent: IntCounterVec,
     failures: IntCounterVec,
     in_progress: IntGaugeVec,
-    /// Outcomes that could not be recorded at the first try: the dangerous ones.
+    /// Times a group of outcomes could not be recorded and was retried. A crash in between may repeat its
+    /// mails.
     pub record_failures: IntCounter,
     /// Whether the broker is connected.
     pub amqp_connected: IntGauge,
-    /// Attempts of a delivery that has ended.
+    /// Number of attempts per ended delivery.
     pub attempts_each: Histogram,
-    /// When a beat last came to this worker.
+    /// When this worker last received a heartbeat.
     pub beats: GaugeVec,
-    /// New connections to the broker after the first.
+    /// Attempts to reconnect to the broker.
     pub amqp_reconnects: IntCounter,
     leases: IntGauge,
 }
 
 impl WorkerMetrics {
-    /// Declares them, every combination of labels present.
+    /// Registers the metrics with every combination of labels.
     pub fn declare(metrics: &Metrics) -> Self {
         let kinds = [
             SystemEmailKind::Invite.as_str(),
@@ -81,13 +81,13 @@ impl WorkerMetrics {
         }
     }
 
-    /// A job came.
+    /// Counts a received job.
     pub fn count_received(&self, lane: Lane, redelivered: bool) {
         let redelivered = if redelivered { "true" } else { "false" };
         self.received.with_label_values(&[lane.as_str(), redelivered]).inc();
     }
 
-    /// A group of claims was answered.
+    /// Counts the answer to a group of claims.
     pub fn count_claims(&self, asked: usize, claims: &Claims) {
         let add = |outcome: &str, n: usize| self.claims.with_label_values(&[outcome]).inc_by(n as u64);
         let (taken, orphaned, suppressed) = (claims.taken.len(), claims.orphaned, claims.suppressed.len());
@@ -104,12 +104,12 @@ impl WorkerMetrics {
         }
     }
 
-    /// A message was parked.
+    /// Counts a parked message.
     pub fn count_parked(&self, fault: &JobFault) {
         self.parked.with_label_values(&[fault.code()]).inc();
     }
 
-    /// An attempt was settled.
+    /// Counts a settled attempt.
     pub fn count_attempt(&self, kind: SystemEmailKind, attempt: i32, ending: &Ending, state: DeliveryState) {
         self.attempts
             .with_label_values(&[kind.as_str(), ending.verdict()])
@@ -122,18 +122,18 @@ impl WorkerMetrics {
         }
     }
 
-    /// A delivery ended after so many attempts.
+    /// Counts an ended delivery and its attempts.
     fn count_ended(&self, kind: SystemEmailKind, attempts: i32, state: DeliveryState) {
         self.ended.with_label_values(&[kind.as_str(), state.as_str()]).inc();
         self.attempts_each.observe(f64::from(attempts));
     }
 
-    /// A claim was taken this long after it fell due.
+    /// Records the time between a delivery becoming due and its claim.
     pub fn observe_wait(&self, lane: Lane, seconds: f64) {
         self.waits.with_label_values(&[lane.as_str()]).observe(seconds.max(0.0));
     }
 
-    /// The relay took a mail; `is_on_time` is absent where nothing was promised.
+    /// Counts a mail that the relay accepted. `is_on_time` is `None` if no time was promised.
     pub fn count_sent(&self, lane: Lane, kind: SystemEmailKind, is_first: bool, is_on_time: Option<bool>) {
         let on_time = match is_on_time {
             _ if !is_first => "retried",
@@ -145,28 +145,28 @@ impl WorkerMetrics {
             .inc();
     }
 
-    /// A first attempt was accepted this long after its batch's start.
+    /// Records the time from a batch's start until the first attempt of a delivery was accepted.
     pub fn observe_send(&self, lane: Lane, kind: SystemEmailKind, seconds: f64) {
         self.sends
             .with_label_values(&[lane.as_str(), kind.as_str()])
             .observe(seconds.max(0.0));
     }
 
-    /// One mail spent this long in a step.
+    /// Records how long one mail spent in a step.
     pub fn observe_stage(&self, step: Step, time: Duration) {
-        // The steps are in the array in the order of their declaration.
+        // The array has the steps in the order of their declaration.
         if let Some(stage) = self.stages.get(step as usize) {
             stage.observe(time.as_secs_f64());
         }
     }
 
-    /// One more delivery held, until the guard is dropped.
+    /// Counts one more held delivery until the guard is dropped.
     pub fn hold_delivery(&self) -> HeldDelivery {
         self.leases.inc();
         HeldDelivery(self.leases.clone())
     }
 
-    /// One more job in progress, until the guard is dropped.
+    /// Counts one more job in progress until the guard is dropped.
     pub fn in_progress(&self, lane: Lane) -> InProgress {
         let gauge = self.in_progress.with_label_values(&[lane.as_str()]);
         gauge.inc();
@@ -174,7 +174,7 @@ impl WorkerMetrics {
     }
 }
 
-/// Counts a job as in progress while it lives.
+/// Counts a job as in progress until dropped.
 pub struct InProgress(IntGauge);
 
 impl Drop for InProgress {
@@ -183,7 +183,7 @@ impl Drop for InProgress {
     }
 }
 
-/// Counts a delivery as held while it lives.
+/// Counts a delivery as held until dropped.
 pub struct HeldDelivery(IntGauge);
 
 impl Drop for HeldDelivery {
@@ -192,7 +192,7 @@ impl Drop for HeldDelivery {
     }
 }
 
-/// One for each step: looking one up by its label costs more than observing it.
+/// One histogram per step, because looking one up by its label costs more than the observation.
 fn stage_histograms(stages: &HistogramVec) -> [Histogram; Step::ALL.len()] {
     Step::ALL.map(|step| stages.with_label_values(&[step.as_str()]))
 }
@@ -212,7 +212,7 @@ fn triples(first: &[&'static str], second: &[&'static str], third: &[&'static st
         .collect()
 }
 
-/// The reasons that are recorded with attempts.
+/// Failure reasons that are recorded with attempts.
 fn failure_classes() -> Vec<&'static str> {
     let classes = TroubleClass::ALL.into_iter().map(TroubleClass::as_str);
     classes.chain(["unsure", "unbuildable"]).collect()

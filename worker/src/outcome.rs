@@ -1,5 +1,4 @@
-//! What an answer of the relay means for a delivery, and the one log line about it. Pure, but for
-//! the log.
+//! Maps the relay's answer to the outcome of a delivery, and logs it in one line. Pure, except for the log.
 
 use crate::retry::{RetrySettings, next_try};
 use crate::send::{Answer, Phase, TroubleClass, Verdict};
@@ -14,27 +13,27 @@ use std::time::Duration;
 use tracing::{info, warn};
 use uuid::Uuid;
 
-/// A mail that had not begun waits a moment, so that a relay in trouble is not asked in a circle.
+/// Delay for a mail whose transaction had not begun, so that a failing relay is not retried in a tight loop.
 const GIVEN_BACK_AFTER: Duration = Duration::from_secs(1);
 
-/// One whose recipient was named already waits longer: perhaps it is this mail that the relay
-/// hangs up on, and each time costs a connection.
+/// Delay if the recipient had already been named: this mail may be why the relay hangs up, and each time
+/// costs a connection.
 const GIVEN_BACK_LATE_AFTER: Duration = Duration::from_mins(1);
 
-/// How retries are timed.
+/// When attempts are retried and abandoned.
 #[derive(Clone, Copy, Debug)]
 pub struct Retries {
-    /// The delays.
+    /// The backoff.
     pub settings: RetrySettings,
-    /// How long after its first claim an invite is given up,
+    /// How long after its first claim an invite is abandoned.
     pub invites_give_up_after: Duration,
-    /// and a password mail.
+    /// How long after its first claim a password mail is abandoned.
     pub passwords_give_up_after: Duration,
 }
 
 impl Retries {
     fn retry(&self, claim: &Claim, class: Option<TroubleClass>) -> Ending {
-        // Jitter needs no secrecy; a seed of the system's is at hand.
+        // Jitter needs no cryptographic randomness, so a small generator with a system seed will do.
         let seeded = rand::rngs::SmallRng::try_from_rng(&mut os_randomness());
         let mut rng =
             seeded.unwrap_or_else(|_| rand::rngs::SmallRng::seed_from_u64(u64::from(claim.delivery.as_fields().0)));
@@ -48,7 +47,7 @@ impl Retries {
     }
 }
 
-/// What follows an answer.
+/// Returns the outcome that follows from an answer.
 pub fn of_answer(
     claim: &Claim,
     token: Uuid,
@@ -88,8 +87,9 @@ fn given_back_after(answer: &Answer) -> Duration {
     }
 }
 
-/// The address, where the relay is certain that nobody has it. That of a test mail was typed by an
-/// administrator who waits for the answer, and says nothing of anybody.
+/// Returns the address if the relay is certain that it does not exist.
+///
+/// Test mails do not count: an administrator typed their address and sees the answer at once.
 fn unknown(claim: &Claim, answer: &Answer) -> Option<UnknownAddress> {
     let is_unknown = matches!(
         answer.verdict,
@@ -104,12 +104,12 @@ fn unknown(claim: &Claim, answer: &Answer) -> Option<UnknownAddress> {
     })
 }
 
-/// This delivery can never become a mail.
+/// The outcome of a delivery that can never be composed.
 pub fn unbuildable(claim: &Claim, token: Uuid, why: String) -> Outcome {
     before_the_relay(claim, token, Ending::Failed { reason: "unbuildable" }, why)
 }
 
-/// The attempt had not begun.
+/// The outcome of an attempt that had not begun.
 pub fn given_back(claim: &Claim, token: Uuid, why: String) -> Outcome {
     before_the_relay(
         claim,
@@ -136,7 +136,7 @@ fn before_the_relay(claim: &Claim, token: Uuid, ending: Ending, why: String) -> 
     }
 }
 
-/// Says in one line that a mail ended before the relay was asked.
+/// Logs a delivery that ended before the relay was contacted.
 pub fn tell_suppressed(suppressed: &Suppressed) {
     info!(
         delivery.id = %suppressed.delivery,
@@ -147,8 +147,10 @@ pub fn tell_suppressed(suppressed: &Suppressed) {
     );
 }
 
-/// Says in one line what became of an attempt. The relay's words may name the person, so they
-/// are in Postgres and not in the log. The ids of delivery, attempt and trace are the span's.
+/// Logs the outcome of an attempt in one line.
+///
+/// The relay's words may name the recipient, so they are in Postgres and not in the log. The ids of delivery,
+/// attempt and trace are fields of the span.
 pub fn tell(claim: &Claim, lane: Lane, outcome: &Outcome, recorded: Recorded, at_the_relay: Option<Duration>) {
     let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let state = match recorded {

@@ -1,13 +1,13 @@
-//! The life of a group of jobs, from the queue to their settled deliveries.
+//! The path of a group of jobs, from the queue to settled deliveries.
 //!
-//! The order of the steps is the design. Claims are committed before the relay is spoken to, so
-//! that no database connection waits on a slow relay. A password's verifier is committed before the
-//! mail that carries it, so that nobody receives one that does not work. Jobs are acknowledged
-//! last: if the worker dies at any line they come back, and the claim recognises what was done.
+//! The order of the steps matters. Claims are committed before the relay is contacted, so no database
+//! connection waits for a slow relay. A password's verifier is committed before its mail is sent, so every
+//! mailed password works. Jobs are acknowledged last: if the worker dies at any step they are redelivered,
+//! and the claim recognises what was done.
 //!
 //! ```text
 //! consume ─▶ claim ─▶ credential ─▶ compose ─▶ send (one task per connection) ─▶ settle ─▶ acknowledge
-//!            └────────── one task per group ──────────┘                          └─ groups of outcomes ─┘
+//!             └────────── one task per group ──────────┘                          └─ groups of outcomes ─┘
 //! ```
 
 use crate::claim::{Claims, Held};
@@ -28,31 +28,31 @@ use shared::trace::now;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Everything a job passes through.
+/// The steps that a job passes through.
 pub struct Pipeline {
-    /// Takes deliveries on.
+    /// Claims deliveries.
     pub claims: Claims,
-    /// Makes passwords,
+    /// Creates passwords.
     pub credentials: Credentials,
-    /// and mails.
+    /// Composes mails.
     pub composer: Composer,
-    /// Sends them.
+    /// Sends mails.
     pub mailer: Mailer<Sending>,
-    /// Records what became of them.
+    /// Records outcomes.
     pub settler: Settler,
-    /// How retries are timed.
+    /// When attempts are retried.
     pub retries: outcome::Retries,
-    /// What is counted.
+    /// The worker's metrics.
     pub metrics: Arc<WorkerMetrics>,
 }
 
 impl Pipeline {
-    /// Waits until a job could be worked on: relay and Postgres are not in trouble.
+    /// Waits until jobs can be processed: neither the relay nor Postgres is failing.
     pub async fn ready(&self) {
         let mut works = self.claims.works();
         loop {
             self.mailer.ready().await;
-            // An error would mean that the sender, which is ours, is gone.
+            // An error would mean that the sender is gone, but `self` owns it.
             let _ = works.wait_for(|works| *works).await;
             if self.mailer.is_ready() {
                 return;
@@ -60,7 +60,7 @@ impl Pipeline {
         }
     }
 
-    /// Waits until a job could not be worked on.
+    /// Waits until jobs cannot be processed.
     pub async fn in_trouble(&self) {
         let mut works = self.claims.works();
         tokio::select! {
@@ -69,7 +69,7 @@ impl Pipeline {
         }
     }
 
-    /// Takes a group of jobs to the relay. Each permit is for one mail.
+    /// Takes a group of jobs to the relay. Each permit covers one mail.
     pub async fn run(&self, group: Vec<Work>, permits: Vec<Permit<Sending>>) {
         let began = now();
         let held = self.claims.claim(group).await;
@@ -115,20 +115,20 @@ impl Pipeline {
         Ok((mail?, password))
     }
 
-    /// How long a password in this mail works, if it carries one.
+    /// How long the password in this mail is valid, if it carries one.
     pub(crate) fn password_lifetime(&self, held: &Held) -> Option<Duration> {
         let carries_one = held.claim.kind == SystemEmailKind::PasswordReset;
         carries_one.then(|| self.credentials.lifetime(held))
     }
 }
 
-/// Why no mail was offered to the relay.
+/// Why a mail was not offered to the relay.
 #[derive(Debug, thiserror::Error)]
 enum Unsent {
-    /// No working password.
+    /// It has no working password.
     #[error(transparent)]
     Credential(#[from] CredentialError),
-    /// No letter.
+    /// It could not be composed.
     #[error(transparent)]
     Compose(#[from] ComposeError),
 }

@@ -1,8 +1,8 @@
-//! Saying how this worker is, so that a page can say why mail waits.
+//! Reports the status of this worker, so that a page can show why mail waits.
 //!
-//! A line in Postgres, renewed every few seconds and at once when trouble begins or ends. Nothing
-//! depends on it: a worker that cannot write it works on, and says nothing of it either, because
-//! whatever keeps it from Postgres is logged where work needs Postgres.
+//! The status is a row in Postgres, written every few seconds and at once when trouble begins or ends.
+//! Nothing depends on it: a worker that cannot write it continues and does not log the failure, because the
+//! code that needs Postgres for its work does.
 
 use crate::send::{Mailer, RelayState};
 use crate::sending::Sending;
@@ -14,33 +14,33 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::debug;
 
-/// How often a worker says that it is there: three times before it is missed
-/// ([`shared::store::stall::SILENCE`]).
+/// Interval of reports: three fit into [`shared::store::stall::SILENCE`], after which a worker counts as
+/// missing.
 const BEAT: Duration = Duration::from_secs(10);
 
-/// Two words of a worker are at least this far apart, however its trouble comes and goes.
+/// Minimum time between two reports, however often the trouble changes.
 const REST: Duration = Duration::from_secs(1);
 
-/// What the last word may take: an orderly stop does not wait for Postgres.
+/// Timeout for the final report: an orderly stop does not wait for Postgres.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-/// A worker, as it tells of itself.
+/// Reports the status of a worker.
 #[derive(Clone)]
 pub struct Presence {
-    /// Where it says so.
+    /// Where reports are written.
     pub db: Db,
-    /// Its name.
+    /// Name of the worker.
     pub name: String,
-    /// When it began.
+    /// When the worker started.
     pub began: Instant,
-    /// Knows how the relay is.
+    /// Provides the state of the relay.
     pub mailer: Mailer<Sending>,
-    /// Knows how the broker is.
+    /// Provides the state of the broker.
     pub broker: BrokerStatus,
 }
 
 impl Presence {
-    /// Says how it is for as long as the process lives.
+    /// Reports for as long as the process lives.
     pub async fn keep_telling(self) {
         loop {
             let relay = self.mailer.relay_state();
@@ -59,7 +59,7 @@ impl Presence {
         }
     }
 
-    /// Says that it has stopped.
+    /// Reports that the worker has stopped.
     pub async fn leave(&self) {
         match timeout(FAREWELL, workers::leave(&self.db, &self.name)).await {
             Ok(Ok(())) => {}
@@ -69,7 +69,7 @@ impl Presence {
     }
 }
 
-/// The relay's first: while it is in trouble the broker is left alone.
+/// Trouble with the relay comes first: the broker connection is closed on purpose while it lasts.
 fn trouble(relay: &RelayState, broker: Option<&Missing>) -> Option<Told> {
     match relay {
         RelayState::Down {

@@ -1,4 +1,4 @@
-//! Recording what the relay refuses of everybody, so that batches pause and pages name the cause.
+//! Records account-wide refusals, so that batches pause and pages name the cause.
 
 use crate::send::{AccountRefusal, Mailer};
 use crate::sending::Sending;
@@ -8,10 +8,10 @@ use shared::store::{Db, StoreError};
 use std::time::Duration;
 use tracing::{error, warn};
 
-/// How often to look. A batch that should pause goes on for as long.
+/// How often to check. A batch that should pause continues for this long.
 const PULSE: Duration = Duration::from_millis(250);
 
-/// How long to wait for Postgres before the next try.
+/// Delay before the next try after Postgres failed.
 const RETRY_AFTER: Duration = Duration::from_secs(2);
 
 /// Records refusals until the process ends.

@@ -1,17 +1,16 @@
-//! When a delivery is tried again. Pure: the randomness is an argument, the present moment is not
-//! asked for.
+//! When a delivery is retried. Pure: randomness and the present time come from the caller.
 //!
-//! RFC 5321 4.5.4.1 asks for at least 30 minutes between tries "in general" and allows a sender
-//! to be cleverer where it knows the reason. The usual reason for a first "not now" is greylisting,
-//! which lets through whoever comes back after about five minutes; Postfix tries again after 300 s
-//! and at most every 4,000 s. So the first pause is five minutes, and each doubles the one before
-//! up to four hours: a day has eight tries, which an invitation can wait for and a relay can bear.
+//! RFC 5321 4.5.4.1 asks for at least 30 minutes between tries "in general" and allows a sender to be more
+//! sophisticated if it knows the reason. The usual reason for a first 4xx is greylisting, which accepts a
+//! retry after about five minutes; Postfix retries after 300 s and at most every 4,000 s. So the first pause
+//! is five minutes and each pause doubles, up to four hours: that makes eight tries per day, acceptable for
+//! both an invitation and a relay.
 //!
-//! A full mailbox is not emptied in five minutes; it waits half an hour at first. An unsure attempt
-//! waits like any other: sooner would mostly repeat the trouble, and the mail may have arrived.
+//! A full mailbox is not emptied within five minutes, so its first pause is half an hour. An unsure attempt
+//! waits like any other: an earlier retry would mostly meet the same problem, and the mail may have arrived.
 //!
-//! The jitter of a fifth keeps ten thousand mails that were refused in one second from coming back
-//! in one second. When to give up is decided by age, in Postgres, where the delivery is.
+//! A jitter of 20 % spreads the retries of ten thousand mails that were refused in the same second. Giving up
+//! depends on age and is decided in Postgres, where the delivery is.
 
 use std::time::Duration;
 
@@ -19,18 +18,18 @@ use rand::{Rng, RngExt as _};
 
 use crate::send::TroubleClass;
 
-/// A full mailbox needs its owner; nobody tidies up within minutes.
+/// First pause after a full mailbox, which its owner has to empty.
 const MAILBOX_FULL_FIRST: Duration = Duration::from_mins(30);
 
-/// Each pause is this part longer or shorter, at most.
+/// Maximum fraction by which a pause is longer or shorter.
 const JITTER: f64 = 0.2;
 
-/// The pauses between tries.
+/// The pauses between attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RetrySettings {
     /// After the first attempt.
     pub first: Duration,
-    /// At most.
+    /// The longest pause.
     pub longest: Duration,
 }
 
@@ -43,9 +42,9 @@ impl Default for RetrySettings {
     }
 }
 
-/// How long a delivery waits after its `attempt`-th attempt (the first is 1).
+/// Returns how long a delivery waits after its `attempt`-th attempt (the first is 1).
 ///
-/// `class` is the attempt's trouble; `None` for an unsure one.
+/// `class` is the attempt's trouble, or `None` if it was unsure.
 pub fn next_try(
     attempt: u32,
     class: Option<TroubleClass>,

@@ -1,4 +1,4 @@
-//! A mail between its composing and the relay's answer.
+//! A mail between composing and the relay's answer.
 
 use crate::claim::Held;
 use crate::compose::Mail;
@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use uuid::Uuid;
 
-/// A mail on its way to the relay.
+/// A mail that is being sent.
 pub struct Sending {
     held: Held,
     mail: Mail,
-    /// The one in the mail, to find it in the relay's words.
+    /// The password in the mail, to detect it in the relay's words.
     password: Option<Password>,
     password_lifetime: Option<Duration>,
     steps: Steps,
@@ -30,7 +30,7 @@ pub struct Sending {
 }
 
 impl Sending {
-    /// A mail that is ready.
+    /// Creates a mail that is ready to be sent.
     pub(crate) fn new(
         pipeline: &Pipeline,
         held: Held,
@@ -91,7 +91,7 @@ impl Shipment for Sending {
             permit,
             ..
         } = self;
-        // Wiped, and room for the next one, before anything waits for Postgres.
+        // Wipes the mail and frees its permit before waiting for Postgres.
         drop((mail, permit));
         steps.add(&self.metrics, Step::Send, Times::since(self.began));
         if self.password.is_some_and(|password| password.appears_in(&answer.reply)) {

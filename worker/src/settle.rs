@@ -1,11 +1,11 @@
-//! Recording what became of attempts.
+//! Records the outcomes of attempts.
 //!
-//! Outcomes are written in groups, and each only while its claim's token still fits. Until Postgres
-//! has them the worker keeps asking: the mails are out, and a record that comes late is better than
-//! a second mail. When a lease ended meanwhile, a final answer of the relay still counts until another
-//! attempt begins; then that one decides, and the outcome is dropped. When Postgres refuses a group, as a fault of ours would make it, its outcomes are
-//! recorded one by one, so that one of them costs none of the others. Some groups are recorded at
-//! the same time, so that one that waits for a locked row does not hold up the rest.
+//! Outcomes are written in groups, each only if its claim's token still matches. The worker retries until
+//! Postgres has them: the mails are sent, and a late record is better than a second mail. If a lease expired
+//! in the meantime, a final answer from the relay still counts until another attempt begins; then that
+//! attempt decides and the outcome is dropped. If Postgres rejects a group, as a bug might cause, its
+//! outcomes are recorded individually, so that one of them does not affect the others. Several groups are
+//! recorded concurrently, so that one that waits for a locked row does not hold up the rest.
 
 use crate::batcher::Batcher;
 use crate::claim::Held;
@@ -27,39 +27,39 @@ use tokio::sync::{Semaphore, mpsc};
 use tracing::{error, error_span, warn};
 use uuid::Uuid;
 
-/// Groups that are recorded at the same time. Each takes a connection to Postgres.
+/// Number of groups recorded concurrently. Each takes a connection to Postgres.
 const GROUPS: usize = 4;
 
-/// An attempt that has ended, with what came of it.
+/// A finished attempt and its outcome.
 pub struct Finished {
     /// The delivery.
     pub held: Held,
-    /// What came of it.
+    /// Its outcome.
     pub outcome: Outcome,
-    /// The times of its steps.
+    /// The timings of its steps.
     pub steps: Steps,
 }
 
-/// How recording an outcome went.
+/// The result of recording an outcome.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Recorded {
-    /// The delivery went there.
+    /// The delivery moved to this state.
     Moved(DeliveryState),
-    /// The claim was lost, and whichever worker holds it now decides.
+    /// The claim was lost. The worker that holds it now decides.
     NotOurs,
-    /// Postgres refused, or has not answered and the process ends. The job must not be
-    /// acknowledged: what became of it is not recorded.
+    /// Postgres rejected the outcome, or has not answered and the process is ending. The job must not be
+    /// acknowledged, because its outcome is not recorded.
     Unknown,
 }
 
-/// Takes finished attempts to be recorded. Cheap to clone.
+/// Accepts finished attempts to be recorded. Cheap to clone.
 #[derive(Clone)]
 pub struct Settler {
     finished: mpsc::UnboundedSender<Finished>,
 }
 
 impl Settler {
-    /// Starts recording. It ends when no clone is left and everything is recorded.
+    /// Starts recording. The task ends when no clone is left and everything is recorded.
     pub fn start(
         lifecycle: &Lifecycle,
         db: Db,
@@ -79,9 +79,9 @@ impl Settler {
         Self { finished }
     }
 
-    /// Takes a finished attempt. There are never more than a worker has in hand.
+    /// Queues a finished attempt. The queue never holds more than the worker has in hand.
     pub fn push(&self, finished: Finished) {
-        // It fails only when the process has ended, and then the lease tells of the attempt.
+        // Sending fails only after the process has ended. Then the expired lease makes the attempt unsure.
         let _ = self.finished.send(finished);
     }
 }
@@ -131,14 +131,14 @@ impl Recorder {
         }
         let mut recorded = Vec::with_capacity(outcomes.len());
         for outcome in outcomes {
-            // Of the group, some may have been recorded.
+            // Some of the group may already have been recorded.
             let alone = self.record_together(std::slice::from_ref(outcome), true).await;
             recorded.push(alone.and_then(|one| one.first().copied()).unwrap_or(Recorded::Unknown));
         }
         recorded
     }
 
-    /// Records outcomes together; nothing when Postgres refuses them.
+    /// Records outcomes in one statement. Returns `None` if Postgres rejects them.
     async fn record_together(&self, outcomes: &[Outcome], was_asked: bool) -> Option<Vec<Recorded>> {
         let mut delays = Delays::for_a_near_server();
         let let_go = self.leases.take_ended();
@@ -181,7 +181,7 @@ impl Recorder {
     /// Counts, logs and acknowledges an attempt.
     fn conclude(&self, held: &Held, outcome: &Outcome, steps: Steps, recorded: Recorded) {
         let (claim, work) = (&held.claim, &held.work);
-        // Of the highest level, so that a line of any level has its ids.
+        // At the highest level, so that log lines of every level carry its ids.
         let span = error_span!(
             "job",
             delivery.id = %claim.delivery,
@@ -211,7 +211,7 @@ impl Recorder {
         let is_on_time = claim.seconds_left.map(|left| age <= left);
         self.metrics.count_sent(lane, claim.kind, is_first, is_on_time);
         if is_first {
-            // By Postgres's clock until the claim, by ours since.
+            // By the clock of Postgres until the claim, and by ours since.
             let waited = (claim.claimed_at - claim.start_at).as_seconds_f64();
             self.metrics.observe_send(lane, claim.kind, waited + age);
         }

@@ -1,4 +1,4 @@
-//! The times of an attempt's steps, for metrics, the log and traces (see [`shared::trace`]).
+//! The timings of an attempt's steps, for metrics, the log and traces (see [`shared::trace`]).
 
 use crate::metrics::WorkerMetrics;
 use shared::batch::Lane;
@@ -26,7 +26,7 @@ pub enum Step {
 }
 
 impl Step {
-    /// All, in the order of an attempt.
+    /// All steps, in the order of an attempt.
     pub const ALL: [Self; 6] = [
         Self::Claim,
         Self::Hash,
@@ -36,7 +36,7 @@ impl Step {
         Self::Settle,
     ];
 
-    /// The label and the span's name.
+    /// Its name in labels and spans.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Claim => "claim",
@@ -57,7 +57,7 @@ pub struct Times {
 }
 
 impl Times {
-    /// A step that began then and ends now.
+    /// The times of a step that began at `began` and ends now.
     pub fn since(began: SystemTime) -> Self {
         Self { began, ended: now() }
     }
@@ -75,7 +75,7 @@ pub struct Steps {
 }
 
 impl Steps {
-    /// An attempt begins.
+    /// Starts the timings of an attempt.
     pub fn begin() -> Self {
         Self {
             began: now(),
@@ -83,19 +83,19 @@ impl Steps {
         }
     }
 
-    /// A step has ended.
+    /// Adds a step that has ended.
     pub fn add(&mut self, metrics: &WorkerMetrics, step: Step, times: Times) {
         metrics.observe_stage(step, times.length());
         self.taken.push((step, times));
     }
 
-    /// How long the relay took, if it was asked.
+    /// How long the relay took, if it was contacted.
     pub fn at_the_relay(&self) -> Option<Duration> {
         let (_, times) = self.taken.iter().find(|(step, _)| *step == Step::Send)?;
         Some(times.length())
     }
 
-    /// Tells of an attempt that has ended, if it is one that is kept.
+    /// Exports the spans of an ended attempt, if its trace is kept.
     pub fn tell(self, job: TraceContext, lane: Lane, claim: &Claim, outcome: &Outcome) {
         let has_ended_well = matches!(outcome.ending, Ending::Sent { .. });
         if has_ended_well && !job.is_sampled() {
@@ -103,7 +103,7 @@ impl Steps {
         }
         export(|| {
             let here = match outcome.ending {
-                // It may be made again under the same number, and nobody will look for it.
+                // The attempt may be repeated under the same number, and this one needs no predictable span id.
                 Ending::GivenBack { .. } => job.child(),
                 _ => job.attempt(claim.delivery, claim.attempt),
             };
@@ -115,7 +115,7 @@ impl Steps {
 
     fn process(&self, here: TraceContext, job: TraceContext, lane: Lane, claim: &Claim, outcome: &Outcome) -> Span {
         let queue = queue_of(lane);
-        // The span of a publishing that was not to be traced is not there.
+        // If the publishing was not sampled, its span does not exist.
         let parent = if job.is_sampled() { job } else { job.intake(claim.batch) };
         let name = format!("process {queue}");
         let span = Span::new(here, parent, SpanKind::Consumer, name, (self.began, now()))
@@ -144,8 +144,8 @@ impl Steps {
 }
 
 impl Step {
-    /// What the relay answered stands with the step in which it did; its words stand in Postgres
-    /// alone, for they may name the person.
+    /// The span of this step. The relay's answer belongs to the step that received it, without its words: those
+    /// may name the recipient and are only in Postgres.
     fn span(self, times: Times, process: TraceContext, outcome: &Outcome) -> Span {
         let (is_send, when) = (self == Self::Send, (times.began, times.ended));
         let kind = if is_send { SpanKind::Client } else { SpanKind::Internal };

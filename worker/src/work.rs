@@ -1,4 +1,4 @@
-//! A job with what it came with.
+//! A received job with its context.
 
 use crate::acks::Acks;
 use crate::metrics::InProgress;
@@ -8,13 +8,13 @@ use shared::trace::TraceContext;
 
 /// A job that this worker has received.
 pub struct Work {
-    /// What it asks for.
+    /// The job.
     pub job: Job,
-    /// Its number at the broker.
+    /// Its delivery tag.
     pub tag: u64,
-    /// Its queue.
+    /// The lane of its queue.
     pub lane: Lane,
-    /// The span in which it was published.
+    /// The span that published it.
     pub trace: TraceContext,
     /// Where to acknowledge it.
     pub acks: Acks,

@@ -1,34 +1,34 @@
-//! Header fields with words of people in them: names, addresses and subjects.
+//! Header fields with user-supplied text: names, addresses and subjects.
 //!
-//! Words of printable ASCII stand as they are. All others become encoded words (RFC 2047): those of
-//! other scripts, and those that readers would take for encoded words or that no fold could shorten.
-//! lettre's encoder does neither of the last two, and adds an address to a full line of encoded words.
+//! Words of printable ASCII are written as they are. All others become encoded words (RFC 2047): words in
+//! other scripts, words that readers would take for encoded words, and words too long to fold. lettre's
+//! encoder handles neither of the last two, and appends an address to a full line of encoded words.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-/// Characters of a line, without its end: RFC 5322, 2.1.1, recommends no more.
+/// Maximum length of a line in characters, without its line ending, as recommended by RFC 5322, 2.1.1.
 const LINE: usize = 78;
 
-/// Characters of a line with an encoded word (RFC 2047, section 2).
+/// Maximum length of a line with an encoded word (RFC 2047, section 2).
 const ENCODED_LINE: usize = 76;
 
-/// Around the text of an encoded word.
+/// Delimiters of an encoded word.
 const WORD_START: &str = "=?utf-8?b?";
 const WORD_END: &str = "?=";
 
-/// Bytes of text in one encoded word on a line of its own: 60 digits of base64.
+/// Bytes of text in an encoded word on a line of its own: 60 characters of base64.
 const WORD_BYTES: usize = 45;
 
-/// Bytes that a field has at most whose words and address have so many together.
+/// Maximum length of a field whose words and address have `bytes` bytes together.
 ///
-/// An encoded word of 45 bytes takes 72 and a fold of three; one that a character of four bytes does
-/// not fit into has 42.
+/// An encoded word of 45 bytes takes 72 and a fold of three. A word holds only 42 bytes if the next character
+/// of four bytes does not fit.
 pub(super) const fn field_most(bytes: usize) -> usize {
     2 * bytes + 3 * 76
 }
 
-/// Writes a field of a mailbox, such as `To`. An empty name is left out.
+/// Writes a mailbox field such as `To`. An empty name is left out.
 pub(super) fn write_mailbox(out: &mut Vec<u8>, field: &str, name: &str, address: &str) {
     let mut line = Line::begin(out, field);
     if name.is_empty() {
@@ -49,7 +49,7 @@ pub(super) fn write_mailbox(out: &mut Vec<u8>, field: &str, name: &str, address:
     line.end();
 }
 
-/// Writes a field of plain text, such as `Subject`.
+/// Writes a text field such as `Subject`.
 pub(super) fn write_text(out: &mut Vec<u8>, field: &str, text: &str) {
     let mut line = Line::begin(out, field);
     if is_printable(text) && line.can_fold(text) {
@@ -60,12 +60,12 @@ pub(super) fn write_text(out: &mut Vec<u8>, field: &str, text: &str) {
     line.end();
 }
 
-/// Whether text can stand as it is: printable ASCII that no reader takes for an encoded word.
+/// Whether text can be written as it is: printable ASCII that no reader takes for an encoded word.
 fn is_printable(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' '..=b'~')) && !text.contains("=?")
 }
 
-/// Whether a name needs no quotation marks: words of `atext` (RFC 5322, 3.2.3), a space between two.
+/// Whether a name needs no quotation marks: words of `atext` (RFC 5322, 3.2.3) separated by single spaces.
 fn is_phrase(name: &str) -> bool {
     let is_atom = |c: u8| c.is_ascii_alphanumeric() || b"!#$%&'*+-/=?^_`{|}~".contains(&c);
     name.split(' ')
@@ -73,11 +73,11 @@ fn is_phrase(name: &str) -> bool {
         && is_printable(name)
 }
 
-/// The line of a header that is being written.
+/// The current line of a header.
 struct Line<'o> {
     out: &'o mut Vec<u8>,
     column: usize,
-    /// Whether it has an encoded word.
+    /// Whether it contains an encoded word.
     is_encoded: bool,
 }
 
@@ -106,7 +106,7 @@ impl<'o> Line<'o> {
         self.column + length <= if self.is_encoded { ENCODED_LINE } else { LINE }
     }
 
-    /// Puts a space before the next word, on a new line where this one has no room for both.
+    /// Writes a space before the next word, after a fold if this line has no room for both.
     fn next_word(&mut self, length: usize) {
         if !self.has_room(1 + length) {
             self.out.extend_from_slice(b"\r\n");
@@ -116,8 +116,9 @@ impl<'o> Line<'o> {
         self.push(" ");
     }
 
-    /// Whether all of a text can be written with folds between its words. It must have single
-    /// spaces then: a line of nothing but spaces ends the header for some readers.
+    /// Whether the text can be written with folds between its words.
+    ///
+    /// This requires single spaces: some readers take a line of only spaces for the end of the header.
     fn can_fold(&self, text: &str) -> bool {
         self.has_room(text.len())
             || text.split(' ').enumerate().all(|(n, word)| {
@@ -126,7 +127,7 @@ impl<'o> Line<'o> {
             })
     }
 
-    /// Writes words, folded where a line is full.
+    /// Writes words, folding full lines.
     fn fold(&mut self, text: &str) {
         if self.has_room(text.len()) {
             return self.push(text);
@@ -151,16 +152,17 @@ impl<'o> Line<'o> {
         self.push("\"");
     }
 
-    /// Writes text as encoded words, one a line but for the first. Readers drop the folds between.
+    /// Writes text as encoded words. Each after the first gets a line of its own; readers drop the folds
+    /// between them.
     fn encode(&mut self, text: &str) {
         let mut rest = text;
         while !rest.is_empty() {
             self.is_encoded = true;
             let room = ENCODED_LINE.saturating_sub(self.column + WORD_START.len() + WORD_END.len());
-            // Four digits stand for three bytes.
+            // Four base64 characters encode three bytes.
             let (word, after) = rest.split_at(rest.floor_char_boundary(WORD_BYTES.min(room / 4 * 3)));
             let mut digits = [0_u8; WORD_BYTES / 3 * 4];
-            // The digits of 45 bytes have room.
+            // The buffer fits the encoding of 45 bytes.
             let length = BASE64.encode_slice(word, &mut digits).unwrap_or_default();
             self.push(WORD_START);
             self.out.extend(digits.get(..length).unwrap_or_default());

@@ -1,8 +1,8 @@
-//! The mails of one version in the form that goes over the wire, encoded once but for what differs.
+//! Templates of mails in wire form, encoded once except for the parts that differ.
 //!
-//! Headers, both parts and the final dot are one list of steps. What is the same in every mail of a
-//! version and an installation is encoded when the list is made; per mail, steps are copied or filled.
-//! No line begins with a dot: see `quoted_printable.rs`.
+//! Headers, both parts and the final dot are one list of steps. What all mails of a version and an
+//! installation share is encoded when the list is built. For each mail, steps are copied or filled in. No
+//! line begins with a dot: see `quoted_printable.rs`.
 
 use super::header;
 use super::quoted_printable::{Encoder, encoded_most};
@@ -16,46 +16,46 @@ use uuid::Uuid;
 use uuid::fmt::{Hyphenated, Simple};
 use zeroize::Zeroizing;
 
-/// What ends a message (RFC 5321, 4.1.1.4).
+/// The end of a message (RFC 5321, 4.1.1.4).
 const FINAL_DOT: &[u8] = b".\r\n";
 
-/// Bytes of a date in a header: `Mon, 30 Nov 2026 00:03:54 +0000`.
+/// Length of a date in a header: `Mon, 30 Nov 2026 00:03:54 +0000`.
 const DATE_BYTES: usize = 31;
 
-/// One mail of a version.
+/// What identifies one mail of a version.
 pub struct Addressing<'a> {
-    /// The delivery, for `Message-ID`.
+    /// The delivery, used in `Message-ID`.
     pub delivery: Uuid,
     /// Its batch.
     pub batch: Uuid,
-    /// For `Date`.
+    /// Written to `Date`.
     pub date: OffsetDateTime,
-    /// The recipient's name on one line; may be empty.
+    /// The recipient's name on one line. May be empty.
     pub name: &'a str,
-    /// The recipient's address as SMTP carries it.
+    /// The recipient's address as sent over SMTP.
     pub address: &'a str,
 }
 
-/// A message as it is written to the relay.
+/// A message in wire form.
 pub struct Message {
-    /// Everything between the reply to `DATA` and the reply to the final dot, the dot included.
+    /// Everything between the reply to `DATA` and the reply to the final dot, including the dot.
     pub wire: Zeroizing<Vec<u8>>,
-    /// Octets of the message itself, as `SIZE` declares them (RFC 1870): without the final dot.
+    /// Octets of the message itself, without the final dot, as declared with `SIZE` (RFC 1870).
     pub size: usize,
 }
 
-/// The mails of one version for one installation.
+/// The template for all mails of one version in one installation.
 #[derive(Debug)]
 pub struct MessageTemplate {
     content: Content,
     steps: Vec<Step>,
     subject_mark: &'static str,
-    /// Whether some mails differ in their subject and in the line beside it.
+    /// Whether the subject, and the preheader, differ between mails.
     fills_subject: bool,
     fills_preheader: bool,
 }
 
-/// What comes next in a message.
+/// The next piece of a message.
 #[derive(Debug)]
 enum Step {
     Fixed(Box<[u8]>),
@@ -66,8 +66,8 @@ enum Step {
     Date,
     Delivery,
     Batch,
-    /// The delivery's id without hyphens, behind the `=_` that quoted-printable cannot contain
-    /// (RFC 2045, 6.7), so that no part contains its boundary.
+    /// The delivery's id without hyphens, after the `=_` that quoted-printable cannot contain (RFC 2045,
+    /// 6.7), so that no part contains its boundary.
     Boundary,
     Value {
         slot: usize,
@@ -77,7 +77,7 @@ enum Step {
 }
 
 impl MessageTemplate {
-    /// Encodes what all mails of a version have in common. Test mails are marked in their subject.
+    /// Encodes what all mails of a version share. Test mails are marked in their subject.
     pub fn new(compiled: &Compiled, letters: &LetterSettings, is_test: bool) -> Self {
         let content = letter::in_shell(compiled).for_installation(&letters.organisation, &letters.sign_in_url);
         let subject_mark = if is_test { TEST_MARK } else { "" };
@@ -105,16 +105,16 @@ impl MessageTemplate {
         }
     }
 
-    /// Whether a field occurs.
+    /// Whether the template uses a field.
     pub fn uses(&self, field: &Field) -> bool {
         self.content.uses(field)
     }
 
-    /// Writes one mail. The buffer does not move, so it leaves no copy of a password behind.
+    /// Writes one mail. The buffer never reallocates, so no copy of a password is left behind.
     ///
     /// # Errors
     ///
-    /// The date cannot be written.
+    /// The date cannot be formatted.
     pub fn write(
         &self,
         addressing: &Addressing<'_>,
@@ -158,7 +158,7 @@ impl MessageTemplate {
     }
 }
 
-/// What one mail is filled with.
+/// The values of one mail.
 struct Filled<'m> {
     addressing: &'m Addressing<'m>,
     values: Vec<Cow<'m, str>>,
@@ -167,10 +167,10 @@ struct Filled<'m> {
 }
 
 impl Filled<'_> {
-    /// Bytes that a step writes at most.
+    /// Maximum number of bytes that a step writes.
     fn bytes_most(&self, step: &Step) -> usize {
-        // A byte of a value becomes six signs at most: an escape of plain ones, or its code. Two
-        // encoded bytes have as many.
+        // A byte of a value becomes at most six characters: an escape of plain characters, or a character
+        // code. Two encoded bytes have as many.
         let encoded = |value: &str| encoded_most(2 * value.len());
         match step {
             Step::Fixed(bytes) => bytes.len(),
@@ -223,7 +223,7 @@ fn write_value(out: &mut Vec<u8>, value: &str, escaping: Escaping) {
     encoder.end_stretch();
 }
 
-/// Steps in the making; fixed ones beside each other become one.
+/// Collects steps, merging adjacent fixed ones.
 #[derive(Default)]
 struct Steps {
     steps: Vec<Step>,
@@ -247,7 +247,7 @@ impl Steps {
         self.steps
     }
 
-    /// The headers and the empty line.
+    /// The headers and the empty line after them.
     fn push_head(&mut self, content: &Content, letters: &LetterSettings, subject_mark: &str) {
         let from = &letters.from;
         header::write_mailbox(&mut self.fixed, "From", &from.name, from.address.as_wire());
@@ -268,14 +268,14 @@ impl Steps {
         self.push(Step::Delivery);
         self.push_fixed("\r\nX-Beckon-Batch: ");
         self.push(Step::Batch);
-        // RFC 3834: no holiday notices, please.
+        // Asks for no automatic replies such as vacation notices (RFC 3834).
         self.push_fixed("\r\nAuto-Submitted: auto-generated");
         self.push_fixed("\r\nMIME-Version: 1.0\r\nContent-Type: multipart/alternative;\r\n boundary=\"=_");
         self.push(Step::Boundary);
         self.push_fixed("\"\r\n\r\n");
     }
 
-    /// A part's text in quoted-printable.
+    /// The text of a part in quoted-printable.
     fn push_body(&mut self, segments: &[Segment]) {
         for (n, segment) in segments.iter().enumerate() {
             match segment {

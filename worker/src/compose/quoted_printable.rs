@@ -1,16 +1,17 @@
-//! Quoted-printable (RFC 2045, 6.7), in the form in which it goes over the wire.
+//! Quoted-printable (RFC 2045, 6.7) in wire form.
 //!
-//! No encoded line begins with a dot, so there is none to double (RFC 5321, 4.5.2), and none begins
-//! with `From `, which programs that store mails in one file would change. Each value begins and
-//! ends at the beginning of a line, so that what stands around it can be encoded once for all mails.
+//! No encoded line begins with a dot, so no dot needs doubling (RFC 5321, 4.5.2), and none begins with `From
+//! `, which mbox programs would change. Each value begins and ends at the start of a line, so the text around
+//! it can be encoded once for all mails.
 
-/// Characters of an encoded line, without its end. One place is kept for the `=` of a soft line break.
+/// Maximum length of an encoded line, without its line ending. One character is reserved for the `=` of a
+/// soft line break.
 const LINE: usize = 76;
 
-/// Bytes that the encoding of `bytes` bytes has at most, soft line breaks included.
+/// Maximum length of the encoding of `bytes` bytes, including soft line breaks.
 ///
-/// A character takes three signs a byte. A line may end twelve signs early, because a character is
-/// never cut, and a soft line break takes three bytes.
+/// Each byte takes up to three characters. A line may end twelve characters early, because a character is
+/// never split, and a soft line break takes three bytes.
 pub(super) const fn encoded_most(bytes: usize) -> usize {
     let signs = 3 * bytes;
     signs + 3 * (signs / (LINE - 1 - 12) + 2)
@@ -19,17 +20,17 @@ pub(super) const fn encoded_most(bytes: usize) -> usize {
 /// Writes text in quoted-printable.
 pub(super) struct Encoder<'o> {
     out: &'o mut Vec<u8>,
-    /// Signs on the present line.
+    /// Characters on the current line.
     column: usize,
 }
 
 impl<'o> Encoder<'o> {
-    /// Goes on in `out`, which ends with a line end.
+    /// Appends to `out`, which must end with a line ending.
     pub(super) fn at_line_start(out: &'o mut Vec<u8>) -> Self {
         Self { out, column: 0 }
     }
 
-    /// Encodes text. `\n` is a line end.
+    /// Encodes text. `\n` is a line ending.
     pub(super) fn write(&mut self, text: &str) {
         let mut rest = text;
         while let Some(first) = rest.chars().next() {
@@ -47,14 +48,14 @@ impl<'o> Encoder<'o> {
         }
     }
 
-    /// Ends a stretch: what follows begins on a line of its own, which readers join to this one.
+    /// Ends the current line softly: what follows starts on a new line, which readers join to this one.
     pub(super) fn end_stretch(self) {
         if self.column > 0 {
             self.out.extend_from_slice(b"=\r\n");
         }
     }
 
-    /// Copies plain characters up to the end of the line; tells how many.
+    /// Copies plain characters up to the end of the line and returns how many.
     fn copy(&mut self, text: &str) -> usize {
         let room = LINE - 1 - self.column;
         if room == 0 {
@@ -72,7 +73,7 @@ impl<'o> Encoder<'o> {
         length
     }
 
-    /// Writes a character byte by byte, on one line.
+    /// Encodes a character byte by byte, all on one line.
     fn encode(&mut self, character: &str) {
         const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
         let digit = |n: u8| DIGITS.get(usize::from(n)).copied().unwrap_or_default();
@@ -90,7 +91,7 @@ impl<'o> Encoder<'o> {
         self.column = 0;
     }
 
-    /// Ends the line. White space before the end must be encoded (rule 3), as relays may remove it.
+    /// Ends the line. Trailing white space must be encoded (rule 3), because relays may remove it.
     fn end_line(&mut self) {
         if let Some(space @ (b' ' | b'\t')) = self.out.last().copied()
             && self.column > 0
@@ -104,7 +105,7 @@ impl<'o> Encoder<'o> {
     }
 }
 
-/// Whether a character stands for itself (rules 2 and 3).
+/// Whether a character needs no encoding (rules 2 and 3).
 const fn is_plain(c: char) -> bool {
     matches!(c, ' '..='~' | '\t') && c != '='
 }

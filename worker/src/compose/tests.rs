@@ -1,4 +1,4 @@
-//! Mails of claims. What readers make of them is held by `tests/fuzz/mail_composition.rs`.
+//! Composing the mails of claims. How readers parse them is tested in `tests/fuzz/mail_composition.rs`.
 
 use super::*;
 use serde_json::json;
@@ -154,8 +154,8 @@ fn fields_that_are_no_texts_make_no_mail() {
     assert_eq!(made.err().as_deref(), Some("the person's fields are not texts by name"));
 }
 
-/// Allocations of one mail: two of parsing the address, and one each for the sender's address, the
-/// recipient's name, the resolved values and the message.
+/// Allocations per mail: two for parsing the address, and one each for the sender's address, the recipient's
+/// name, the resolved values and the message.
 const ALLOCATIONS: u64 = 6;
 
 #[test]
@@ -164,7 +164,7 @@ fn a_mail_is_composed_with_few_allocations() {
     let password = password();
     for (kind, password, allowed) in [
         (SystemEmailKind::Invite, None, ALLOCATIONS),
-        // And when the password ends.
+        // One more for the expiry of the password.
         (SystemEmailKind::PasswordReset, Some(&password), ALLOCATIONS + 1),
     ] {
         let head = Letterhead {
@@ -184,7 +184,7 @@ fn a_mail_is_composed_with_few_allocations() {
     }
 }
 
-/// Measures; run with `--release -- --ignored --nocapture`.
+/// Run with `--release -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
 fn measure_composing() {

@@ -1,10 +1,9 @@
-//! How many mails may be claimed.
+//! Limits the number of claimed mails.
 //!
-//! A claimed mail can no longer be stopped or given to another worker, so a worker claims little
-//! more than it sends at this moment: one mail for every connection, and a tenth of a second's work
-//! ahead, so that no connection waits for a claim. With a relay of ten mails a second that is one
-//! mail ahead; with one of seven thousand it is seven hundred, gone in a tenth of a second. Without
-//! an open connection nothing is claimed: the connection comes first.
+//! A claimed mail can no longer be stopped or given to another worker, so a worker claims little more than it
+//! is sending: one mail per connection, plus a tenth of a second's work so that no connection waits for a
+//! claim. With a relay that takes ten mails per second that is one mail ahead; with one that takes seven
+//! thousand it is seven hundred. Nothing is claimed until a connection is open.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,17 +14,16 @@ use tokio::sync::Notify;
 use super::outbox::{Outbox, State, for_bulk};
 use super::transaction::Shipment;
 
-/// How far ahead to claim. A group of claims takes some milliseconds; this hides a slow commit too.
+/// How far ahead to claim. A group of claims takes some milliseconds; this also covers a slow commit.
 const AHEAD: Duration = Duration::from_millis(100);
 
-/// However fast the relay: this many mails in memory are a few megabytes.
+/// Limit for fast relays: this many mails take a few megabytes of memory.
 const AHEAD_MOST: usize = 1024;
 
-/// Under load, so many mails are claimed together at least: a statement costs little more than for
-/// one.
+/// Minimum number of mails per claim under load. The statement costs little more than for one mail.
 const WORTH: usize = 128;
 
-/// Mails in hand, by lane.
+/// Number of mails in hand, by lane.
 #[derive(Default)]
 pub(super) struct Admissions {
     interactive: LaneAdmissions,
@@ -35,29 +33,29 @@ pub(super) struct Admissions {
 #[derive(Default)]
 struct LaneAdmissions {
     in_hand: usize,
-    /// Mails that left since the rate was last looked at.
+    /// Mails that have left since the rate was last updated.
     left: usize,
-    /// Mails in a time of [`AHEAD`], smoothed.
+    /// Mails per [`AHEAD`], smoothed.
     rate: f64,
     looked_at: Option<Instant>,
-    /// How much room is waited for.
+    /// The room that a waiting claim needs.
     wanted: Option<usize>,
     room: Arc<Notify>,
 }
 
-/// How many more mails may be claimed, and how many make a claim worth while.
+/// How many more mails may be claimed, and how many make a claim worthwhile.
 struct Room {
     free: usize,
     worth: usize,
 }
 
 impl Room {
-    /// Room for single mails.
+    /// Room for a claim of any size.
     const fn of_any_size(free: usize) -> Self {
         Self { free, worth: 1 }
     }
 
-    /// How many of `most` jobs to claim, at least one; or else how much room to wait for, if that is what
+    /// Returns how many of `most` jobs to claim, at least one, or else the room to wait for if room is what
     /// is missing.
     fn claim(&self, most: usize, is_urgent: bool) -> Result<usize, Option<usize>> {
         let needed = if is_urgent { 1 } else { self.worth };
@@ -69,7 +67,7 @@ impl Room {
     }
 }
 
-/// The right to have one mail in hand, until dropped.
+/// Permission to have one mail in hand, until dropped.
 pub struct Permit<S: Shipment> {
     outbox: Arc<Outbox<S>>,
     lane: Lane,
@@ -87,7 +85,7 @@ impl Admissions {
         self.interactive.in_hand + self.bulk.in_hand
     }
 
-    /// Has both lanes look again.
+    /// Wakes both lanes.
     pub(super) fn wake(&mut self) {
         for lane in [&mut self.interactive, &mut self.bulk] {
             if lane.wanted.take().is_some() {
@@ -98,13 +96,14 @@ impl Admissions {
 }
 
 impl LaneAdmissions {
-    /// Mails ahead of the connections, at the present rate. None when next to nothing leaves: a mail
-    /// claimed behind connections that hang would only be given back.
+    /// Mails to claim ahead of the connections at the current rate.
+    ///
+    /// None if hardly any mail leaves: a mail claimed behind hanging connections would only be given back.
     fn ahead(&mut self, now: Instant) -> usize {
         let elapsed = self.looked_at.map_or(AHEAD, |at| now.duration_since(at));
         if elapsed >= AHEAD {
             let left = f64::from(u32::try_from(std::mem::take(&mut self.left)).unwrap_or(u32::MAX));
-            // Half of what was, half of what is; a long pause counts as many.
+            // An exponential average with a half-life of `AHEAD`.
             let weight = 0.5_f64.powf(elapsed.as_secs_f64() / AHEAD.as_secs_f64());
             let rate = left * AHEAD.as_secs_f64() / elapsed.as_secs_f64();
             self.rate = self.rate * weight + rate * (1.0 - weight);
@@ -151,8 +150,9 @@ impl<S: Shipment> State<S> {
 }
 
 impl<S: Shipment> Outbox<S> {
-    /// The right to have up to `most` more mails in hand; none when there is no room, or, unless
-    /// `is_urgent`, less than makes a claim worth while.
+    /// Returns permits for up to `most` more mails.
+    ///
+    /// Returns none if there is no room, or, unless `is_urgent`, less than makes a claim worthwhile.
     pub(super) fn admit(self: &Arc<Self>, lane: Lane, most: usize, is_urgent: bool) -> Vec<Permit<S>> {
         let now = Instant::now();
         let mut state = self.state();

@@ -1,8 +1,8 @@
-//! What an answer means for the mails that follow, and when its own mail is finished.
+//! Decides what an answer means for later mails, and when its own mail is finished.
 //!
-//! Most answers finish their mail at once. A refusal that may be about anybody is kept for a moment, until the
-//! answers to others tell whom it is about ([`super::evidence`]): it is the recipient's own, or the account's,
-//! which costs nobody an attempt. A 4xx that comes to many in a row, after their domains took mail, is a rate.
+//! Most answers finish their mail at once. A refusal with an unclear scope is held for a moment, until the answers
+//! to other mails show its scope ([`super::evidence`]): either the recipient, or the account, which costs no mail
+//! an attempt. A 4xx that many mails get in a row, for domains that accepted mail before, is a rate limit.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,7 +16,7 @@ use super::transaction::Shipment;
 use super::verdict::{Answer, Verdict};
 
 impl<S: Shipment> Outbox<S> {
-    /// A mail has its answer. `was_used` says that its connection had carried others before.
+    /// Handles the answer to a mail. `was_used` is true if its connection had carried other mails before.
     pub(super) fn finish(self: &Arc<Self>, mut queued: Queued<S>, answer: Answer, was_used: bool) {
         if was_used && queued.rounds < ROUNDS && had_died(&answer) {
             queued.rounds += 1;
@@ -60,7 +60,7 @@ impl<S: Shipment> Outbox<S> {
         }
     }
 
-    /// Finishes mails whose answer was kept for too long, or all of them.
+    /// Finishes mails whose answer has been held for too long, or all held mails.
     pub(super) fn release_held(&self, all: bool) {
         let now = Instant::now();
         let mut state = self.state();
@@ -100,7 +100,7 @@ impl<S: Shipment> Outbox<S> {
 }
 
 impl<S: Shipment> State<S> {
-    /// The relay answered about a mail.
+    /// Handles an answer from the relay about a mail.
     fn take_answer(&mut self, queued: Queued<S>, mut answer: Answer, now: Instant, finished: &mut Finished<S>) {
         let (mail, began) = (queued.mail, queued.taken_at);
         let subject = Subject::new(mail.batch(), mail.envelope());
@@ -135,7 +135,7 @@ impl<S: Shipment> State<S> {
         finished.push((mail, answer));
     }
 
-    /// The relay deferred a mail with words that may be about anybody: greylisting, or a rate.
+    /// Handles a deferral of unclear scope: greylisting or a rate limit.
     fn deferred(
         &mut self,
         mail: S,
@@ -169,7 +169,7 @@ impl<S: Shipment> State<S> {
         }
     }
 
-    /// The relay was in trouble with a mail, or refused our account. Whether this opened the circuit.
+    /// Handles trouble of the relay or a refusal of our account. Returns whether it opened the circuit.
     fn take_trouble(
         &mut self,
         queued: Queued<S>,
@@ -184,7 +184,7 @@ impl<S: Shipment> State<S> {
             self.answers.report(&mail, &answer, false);
         } else if answer.phase >= Phase::Rcpt {
             let domain = domain_of(mail.envelope());
-            // A relay that says nothing is judged as a whole.
+            // A relay that does not answer is judged as a whole.
             may_be_the_domains = !self.flow.has_answered() && answer.code.is_some();
             is_the_domains = self.answers.set_aside.trouble(&domain, may_be_the_domains, now);
             if matches!(answer.verdict, Verdict::RelayTrouble { .. }) {
@@ -201,15 +201,17 @@ impl<S: Shipment> State<S> {
     }
 }
 
-/// Whether a connection that had been idle ended before the relay took notice of the mail. A 421 to
-/// the first command is how many relays end one, after a time or after a number of mails.
+/// Whether an idle connection was closed before the relay processed the mail.
+///
+/// Many relays end a connection with a 421 to the first command, after some time or a number of mails.
 fn had_died(answer: &Answer) -> bool {
     let is_trouble = matches!(answer.verdict, Verdict::TryLater { .. } | Verdict::RelayTrouble { .. });
     answer.phase == Phase::Mail && is_trouble && matches!(answer.code, None | Some(421))
 }
 
-/// Whether the answer tells of the relay and not of the mail. Silence does, in whatever phase: if it
-/// is this mail that the relay cannot bear, the good answers to the others will outweigh it.
+/// Whether the answer is about the relay and not the mail.
+///
+/// Silence is, in every phase. If this mail is what the relay fails on, good answers to the others outweigh it.
 fn is_relays_own(answer: &Answer) -> bool {
     match answer.verdict {
         Verdict::RelayTrouble { .. } | Verdict::Unsure => true,

@@ -1,7 +1,7 @@
 //! Authentication (RFC 4954): PLAIN, LOGIN, XOAUTH2 and OAUTHBEARER.
 //!
-//! The responses follow the mechanisms and not the words of the challenges: LOGIN's first challenge asks for the
-//! user and its second for the password, whatever they say (draft-murchison-sasl-login).
+//! The responses depend on the mechanism and not on the text of the challenges: LOGIN's first challenge asks
+//! for the user and its second for the password, whatever their text (draft-murchison-sasl-login).
 
 use std::time::Instant;
 
@@ -15,21 +15,21 @@ use super::relay::{Login, Security};
 use super::reply::{Heard, Lost};
 use super::verdict::Answer;
 
-/// A mechanism that this program speaks.
+/// A supported mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mechanism {
     /// RFC 4616.
     Plain,
-    /// An old one that some relays offer alone.
+    /// Obsolete, but the only one that some relays offer.
     Login,
-    /// Google's and Microsoft's, with an access token for the password.
+    /// Used by Google and Microsoft, with an access token instead of a password.
     XOauth2,
-    /// RFC 7628, the same.
+    /// RFC 7628, also with an access token.
     OauthBearer,
 }
 
 impl Mechanism {
-    /// Its name in AUTH.
+    /// Its name in the AUTH command.
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Plain => "PLAIN",
@@ -39,17 +39,17 @@ impl Mechanism {
         }
     }
 
-    /// What is sent with AUTH, and then for each challenge, before base64.
+    /// The response sent with AUTH and the response to each challenge, before base64.
     fn responses(self, login: &Login, server: (&str, u16)) -> (Option<String>, Vec<String>) {
         let (user, password) = (login.user(), login.password());
         match self {
-            // A relay that takes no initial response asks for it.
+            // A relay that accepts no initial response asks for it in a challenge.
             Self::Plain => {
                 let response = format!("\0{user}\0{password}");
                 (Some(response.clone()), vec![response])
             }
             Self::Login => (None, vec![user.to_owned(), password.to_owned()]),
-            // The challenge after a refusal holds the reason; the reply comes after an empty response.
+            // The challenge after a refusal holds the reason. The reply follows an empty response.
             Self::XOauth2 => (
                 Some(format!("user={user}\x01auth=Bearer {password}\x01\x01")),
                 vec![String::new()],
@@ -101,7 +101,7 @@ fn not_offered(login: &Login) -> String {
     )
 }
 
-/// AUTH with its challenges, to the reply that decides.
+/// Runs AUTH and its challenges, up to the final reply.
 async fn exchange(dialogue: &mut Dialogue, mechanism: Mechanism, login: &Login) -> Heard {
     let relay = dialogue.terms.relay.clone();
     let (initial, responses) = mechanism.responses(login, (relay.host(), relay.port()));
@@ -131,8 +131,10 @@ async fn exchange(dialogue: &mut Dialogue, mechanism: Mechanism, login: &Login) 
     }
 }
 
-/// A relay that does not know AUTH may repeat the line it did not understand, password and all,
-/// and its words go to logs and pages.
+/// Removes the relay's words if they contain the password.
+///
+/// A relay that does not support AUTH may repeat the whole line that it did not understand, and its words go
+/// to logs and pages.
 fn withhold(mut answer: Answer, login: &Login) -> Answer {
     if login.appears_in(&answer.reply) {
         answer.withhold_words();
@@ -140,7 +142,7 @@ fn withhold(mut answer: Answer, login: &Login) -> Answer {
     answer
 }
 
-/// The forms in which AUTH carries a password.
+/// The forms in which AUTH transmits the password.
 pub(super) fn carried(login: &Login, server: (&str, u16)) -> Vec<String> {
     let mechanisms = [
         Mechanism::Plain,

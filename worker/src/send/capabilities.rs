@@ -1,24 +1,24 @@
-//! The relay's capabilities, from its reply to EHLO, as far as they are used.
+//! The relay's capabilities from its reply to EHLO, as far as they are used.
 
 use super::auth::Mechanism;
 use super::relay::Login;
 use super::reply::Reply;
 
-/// The keywords that change what is sent.
+/// The keywords that affect what is sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a keyword of its own")]
 pub(super) struct Capabilities {
-    /// STARTTLS may be asked for (RFC 3207).
+    /// STARTTLS is offered (RFC 3207).
     pub(super) starttls: bool,
-    /// Several commands may go out in one write (RFC 2920).
+    /// Several commands may be sent in one write (RFC 2920).
     pub(super) pipelining: bool,
-    /// The size of a mail may be announced with MAIL (RFC 1870), and this one is the largest.
+    /// The size of a mail may be declared with MAIL (RFC 1870), up to this limit.
     pub(super) largest: Option<usize>,
-    /// Bytes above 127 may stand in a mail (RFC 6152).
+    /// Mails may contain bytes above 127 (RFC 6152).
     pub(super) eight_bit: bool,
-    /// Addresses may be written in any script (RFC 6531).
+    /// Addresses may contain any script (RFC 6531).
     pub(super) any_script: bool,
-    /// The mechanism for a user and a password.
+    /// The mechanism for a user name and a password.
     pub(super) mechanism: Option<Mechanism>,
     /// The mechanisms for an access token.
     pub(super) for_tokens: Vec<Mechanism>,
@@ -27,21 +27,21 @@ pub(super) struct Capabilities {
 impl Capabilities {
     pub(super) fn from_ehlo(reply: &Reply) -> Self {
         let mut capabilities = Self::default();
-        // The first line is the relay's name, whatever it looks like.
+        // The first line is the relay's greeting, whatever it contains.
         for line in reply.text.lines().skip(1) {
             let mut words = line.split_ascii_whitespace();
             match words.next().map(str::to_ascii_uppercase).as_deref() {
                 Some("STARTTLS") => capabilities.starttls = true,
                 Some("PIPELINING") => capabilities.pipelining = true,
                 Some("SIZE") => {
-                    // None or zero means that no size is too large.
+                    // A missing size, or zero, means no limit.
                     let named = words.next().and_then(|size| size.parse().ok()).filter(|size| *size > 0);
                     capabilities.largest = Some(named.unwrap_or(usize::MAX));
                 }
                 Some("8BITMIME") => capabilities.eight_bit = true,
                 Some("SMTPUTF8") => capabilities.any_script = true,
                 Some("AUTH") => capabilities.take_mechanisms(words),
-                // An old form that some relays still send beside the right one.
+                // An obsolete form that some relays still send in addition to the standard one.
                 Some(first) if first.starts_with("AUTH=") => {
                     capabilities.take_mechanisms(first.split('=').skip(1).chain(words));
                 }
@@ -51,7 +51,7 @@ impl Capabilities {
         capabilities
     }
 
-    /// The mechanism for a login, which may ask for one.
+    /// The mechanism for a login, which may name one itself.
     pub(super) fn mechanism_for(&self, login: &Login) -> Option<Mechanism> {
         match login.mechanism() {
             Some(wanted) => self.for_tokens.contains(&wanted).then_some(wanted),

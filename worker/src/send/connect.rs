@@ -1,4 +1,4 @@
-//! Reaching the relay: its addresses, TCP and TLS.
+//! Connects to the relay: name resolution, TCP and TLS.
 
 use std::io;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use super::reply::Lost;
 use super::stream::RelayStream;
 use super::verdict::Answer;
 
-/// Opens a stream, encrypted from the start where the URL says so.
+/// Opens a stream, encrypted from the start if the URL requires it.
 pub(super) async fn connect(terms: &Terms, ends: Instant) -> Result<RelayStream, Answer> {
     let started = Instant::now();
     let end = ends.min(started + terms.deadlines.connect);
@@ -34,7 +34,7 @@ async fn dial(terms: &Terms) -> io::Result<RelayStream> {
     let addresses: Vec<_> = tokio::net::lookup_host((terms.relay.host(), terms.relay.port()))
         .await?
         .collect();
-    // An address that swallows our packets must leave time for the next one.
+    // An address that drops our packets must leave time for the next one.
     let each = terms.deadlines.connect / u32::try_from(addresses.len().max(1)).unwrap_or(1);
     let mut last_fault = io::Error::new(io::ErrorKind::NotFound, "the relay's name has no address");
     for address in addresses {
@@ -47,7 +47,7 @@ async fn dial(terms: &Terms) -> io::Result<RelayStream> {
     Err(last_fault)
 }
 
-/// Encrypts the stream and checks the relay's certificate.
+/// Starts TLS and verifies the relay's certificate.
 pub(super) async fn encrypt(
     terms: &Terms,
     stream: RelayStream,

@@ -1,7 +1,7 @@
-//! One connection to the relay: opening it, and the dialogue on it.
+//! One connection to the relay: opening it, and the SMTP dialogue.
 //!
-//! Each step has its deadline. A step that missed it, was cancelled, or read something odd leaves
-//! the connection marked unclean, which ends it, so a late reply is never taken for the next mail's.
+//! Each step has a deadline. A step that misses it, is cancelled or reads something unexpected leaves the
+//! connection marked unclean. An unclean connection is closed, so a late reply is never taken for the next mail's.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,19 +22,19 @@ use super::settings::Deadlines;
 use super::stream::RelayStream;
 use super::verdict::Answer;
 
-/// Time allowed for the reply to QUIT. Short, because the connection counts until then.
+/// Timeout for the reply to QUIT. Short, because the connection counts towards the limit until then.
 const QUIT_TAKES: Duration = Duration::from_secs(2);
 
-/// What all connections of a mailer have in common.
+/// What all connections of a mailer share.
 #[derive(Debug)]
 pub(super) struct Terms {
     pub(super) relay: RelayUrl,
-    /// `None` where the URL asks for no privacy.
+    /// `None` if the URL does not ask for TLS.
     pub(super) tls: Option<Arc<ClientConfig>>,
     pub(super) hello: ClientId,
     pub(super) deadlines: Deadlines,
     pub(super) metrics: SmtpMetrics,
-    /// How many connections were opened.
+    /// Number of connections opened so far.
     pub(super) opened: AtomicU64,
 }
 
@@ -44,23 +44,23 @@ pub(super) struct Dialogue {
     pub(super) terms: Arc<Terms>,
 }
 
-/// A connection that has been greeted, is private as the URL demands, and is authenticated.
+/// A connection that is greeted, encrypted as the URL requires, and authenticated.
 pub(super) struct Connection {
     pub(super) dialogue: Dialogue,
     pub(super) capabilities: Capabilities,
-    /// Set only by a complete and fitting exchange; whatever interrupts one leaves it unset.
+    /// Set only by a complete and valid exchange. An interrupted one leaves it unset.
     pub(super) is_clean: bool,
-    /// The relay still holds the beginnings of a refused mail.
+    /// The relay still holds the envelope of a refused mail.
     pub(super) needs_reset: bool,
-    /// Mails offered on it so far.
+    /// Number of mails offered on it.
     pub(super) mails: u64,
     opened_at: Instant,
-    /// Counts the connections of this mailer.
+    /// Number of this connection, counted per mailer.
     number: u64,
 }
 
 impl Dialogue {
-    /// Sends a command, or several at once, and reads the first reply.
+    /// Sends one or more commands and reads the first reply.
     pub(super) async fn ask(&mut self, phase: Phase, commands: &str, ends: Instant) -> Heard {
         let started = Instant::now();
         let end = ends.min(started + self.terms.deadlines.of(phase));
@@ -68,7 +68,7 @@ impl Dialogue {
         let exchange = async {
             let written = stream.write_command(commands.as_bytes()).await;
             match (stream.read_reply().await, written) {
-                // A relay that closes often says why before it does.
+                // A relay that closes the connection often sends the reason first.
                 (Err(_), Err(fault)) => Err(Lost::Broken(fault.to_string())),
                 (heard, _) => heard,
             }
@@ -78,7 +78,7 @@ impl Dialogue {
         heard
     }
 
-    /// Reads one more reply to what was asked before.
+    /// Reads one more reply to commands sent earlier.
     pub(super) async fn hear(&mut self, phase: Phase, ends: Instant) -> Heard {
         let started = Instant::now();
         let end = ends.min(started + self.terms.deadlines.of(phase));
@@ -101,7 +101,7 @@ impl Dialogue {
 }
 
 impl Connection {
-    /// Opens a connection and makes it ready for mails.
+    /// Opens a connection and prepares it for mails.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ impl Connection {
         let mut capabilities = dialogue.say_hello(ends).await?;
         if terms.relay.security() == Security::StartTls {
             dialogue = start_tls(dialogue, &capabilities, ends).await?;
-            // What was said in clear counts for nothing (RFC 3207, 4.2).
+            // Capabilities received before TLS must be discarded (RFC 3207, 4.2).
             capabilities = dialogue.say_hello(ends).await?;
         }
         if let Some(login) = terms.relay.login() {
@@ -139,17 +139,17 @@ impl Connection {
         })
     }
 
-    /// Whether the next mail may be sent on it.
+    /// Whether another mail may be sent on it.
     pub(super) fn is_usable(&mut self) -> bool {
         self.is_clean && self.dialogue.stream.is_quiet()
     }
 
-    /// How long it may still be used, for connections that live `limit` at most.
+    /// How much longer it may be used, given a maximum lifetime of `limit`.
     pub(super) fn time_left(&self, limit: Duration) -> Duration {
         lifetime(limit, self.number).saturating_sub(self.opened_at.elapsed())
     }
 
-    /// Closes it as RFC 5321, 4.1.1.10 asks. It counts as open at the relay until this ends.
+    /// Closes it as RFC 5321, 4.1.1.10 requires. It counts as open at the relay until this ends.
     pub(super) async fn quit(mut self) {
         if !self.is_clean {
             return;
@@ -176,7 +176,7 @@ async fn start_tls(mut dialogue: Dialogue, capabilities: &Capabilities, ends: In
     Ok(Dialogue { stream, terms })
 }
 
-/// The reply, if the relay did what it was asked; otherwise what that means.
+/// Returns the reply if the command succeeded, and otherwise what the failure means.
 pub(super) fn expect(phase: Phase, heard: Heard) -> Result<Reply, Answer> {
     match heard {
         Ok(reply) if reply.is_completion() => Ok(reply),
@@ -185,9 +185,9 @@ pub(super) fn expect(phase: Phase, heard: Heard) -> Result<Reply, Answer> {
     }
 }
 
-/// How long the connection with this number may live: between two thirds of the limit and all of
-/// it, so that those opened together do not end together. Multiples of the golden ratio, modulo
-/// one, are evenly spread however many there are.
+/// Lifetime of the connection with this number: between two thirds of the limit and the whole limit, so that
+/// connections opened together do not end together. Multiples of the golden ratio modulo one are evenly spread for
+/// any count.
 fn lifetime(limit: Duration, number: u64) -> Duration {
     let spread = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     let spread = f64::from(u32::try_from(spread).unwrap_or(u32::MAX)) / f64::from(u32::MAX);

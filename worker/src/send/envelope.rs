@@ -1,11 +1,11 @@
-//! From whom and to whom, as the relay hears it.
+//! The sender and recipient of a mail in SMTP.
 
 use lettre::Address;
 
-/// The envelope of one mail to one person.
+/// The envelope of a mail to one recipient.
 ///
-/// One recipient, because an answer is about one: two in an envelope could be answered
-/// differently, and each person is owed a delivery of their own.
+/// There is only one because an answer is about one: two recipients could be answered differently, and each
+/// user has a delivery of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     sender: Address,
@@ -13,35 +13,35 @@ pub struct Envelope {
 }
 
 impl Envelope {
-    /// A mail from `sender`, where bounces go, to `recipient`.
+    /// Creates an envelope. Bounces go to `sender`.
     pub fn new(sender: Address, recipient: Address) -> Self {
         Self { sender, recipient }
     }
 
-    /// Where bounces go.
+    /// The address that bounces go to.
     pub fn sender(&self) -> &Address {
         &self.sender
     }
 
-    /// To whom.
+    /// The recipient's address.
     pub fn recipient(&self) -> &Address {
         &self.recipient
     }
 
-    /// Whether both can be said to a relay that knows ASCII only.
+    /// Whether both addresses can be sent to a relay that supports ASCII only.
     pub(super) fn is_ascii(&self) -> bool {
         self.both().into_iter().all(str::is_ascii)
     }
 
-    /// Whether an address would break out of its command. Parsed addresses cannot; lettre can also
-    /// make addresses without parsing them.
+    /// Whether an address would break out of its command. Parsed addresses cannot, but lettre can also create
+    /// addresses without parsing them.
     pub(super) fn breaks_out(&self) -> bool {
         self.both()
             .into_iter()
             .any(|address| address.chars().any(char::is_control))
     }
 
-    /// Whether words name the sender and not the recipient: then they are about the sender.
+    /// Whether a reply names the sender and not the recipient, and so is about the sender.
     pub(super) fn is_only_sender_in(&self, words: &str) -> bool {
         let words = words.to_ascii_lowercase();
         let [sender, recipient] = self.both().map(str::to_ascii_lowercase);

@@ -1,4 +1,4 @@
-//! What the answers so far tell: of recipients, domains, batches and our account.
+//! Evidence from answers so far, about recipients, domains, batches and our account.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -15,40 +15,40 @@ use super::transaction::Shipment;
 use super::trouble::TroubleClass;
 use super::verdict::{Answer, Verdict};
 
-/// Mails whose answer is kept. More are taken at their word.
+/// Maximum number of held answers. Further ones take effect at once.
 const HELD_MOST: usize = 64;
 
-/// So many answers later the words of a refusal were not everybody's.
+/// Number of answers after which a held refusal is no longer taken for an account-wide one.
 pub(super) const ANSWERS_MOST: u64 = 3 * WINDOW as u64;
 
-/// So many deferrals in a row, with the same words, are a rate.
+/// Number of deferrals in a row with the same words that count as a rate limit.
 pub(super) const DEFERRALS: usize = 5;
 
-/// A domain that took mail within this time does not greylist.
+/// A domain that accepted mail within this time does not greylist.
 const TOOK_MAIL_WITHIN: Duration = Duration::from_mins(1);
 
-/// Domains whose last accepted mail is remembered.
+/// Maximum number of domains whose last accepted mail is remembered.
 const DOMAINS_MOST: usize = 1_024;
 
-/// Characters of a reply that are reported.
+/// Maximum length of a reported reply in characters.
 const REPORTED_MOST: usize = 200;
 
-/// Refusals of a batch's mails that are about our sender, login or account, or about its letter.
+/// Refusals of a batch's mails because of our sender, login or account, or because of their content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountRefusal {
-    /// Whose mails.
+    /// The batch.
     pub batch: Uuid,
-    /// What kind of trouble it is.
+    /// The kind of trouble.
     pub class: TroubleClass,
-    /// How far the conversations came.
+    /// The phase of the conversation that was reached.
     pub phase: Phase,
-    /// The three digits.
+    /// The reply code.
     pub code: Option<u16>,
-    /// The enhanced code, where the relay sent one.
+    /// The enhanced code, if the relay sent one.
     pub enhanced_code: Option<String>,
-    /// The relay's words without addresses and names of recipients.
+    /// The relay's words without the addresses and names of recipients.
     pub words: String,
-    /// How many mails met it.
+    /// Number of affected mails.
     pub affected: u32,
     /// Whether nearly all recipients got the same words.
     pub is_everybodys: bool,
@@ -59,12 +59,12 @@ pub(super) struct Answers<S> {
     pub(super) refusals: Refusals,
     pub(super) set_aside: SetAside,
     pub(super) held: Vec<Held<S>>,
-    /// When each domain last took a mail.
+    /// When each domain last accepted a mail.
     took_mail: HashMap<String, Instant>,
-    /// The words with which the relay throttles, where only their number tells that it does.
+    /// The words with which the relay throttles, if only their repetition shows that it does.
     pub(super) throttling: Option<Signature>,
     pub(super) reports: HashMap<(Uuid, TroubleClass), AccountRefusal>,
-    /// Answers so far.
+    /// Number of answers so far.
     pub(super) count: u64,
 }
 
@@ -82,22 +82,22 @@ impl<S> Default for Answers<S> {
     }
 }
 
-/// A mail whose refusal may be about anybody.
+/// A mail with a refusal of unclear scope.
 pub(super) struct Held<S> {
     pub(super) mail: S,
     pub(super) answer: Answer,
     pub(super) subject: Subject,
     pub(super) signature: Signature,
     pub(super) since: Instant,
-    /// Answers there were before.
+    /// Number of answers before it.
     pub(super) count: u64,
 }
 
-/// What is done once the outbox is unlocked again.
+/// Work to do after the outbox is unlocked.
 pub(super) struct Finished<S: Shipment> {
     /// Mails with the answers that finish them.
     pub(super) mails: Vec<(S, Answer)>,
-    /// Places of mails whose answer is kept.
+    /// Permits of mails whose answer is held.
     pub(super) places: Vec<Permit<S>>,
 }
 
@@ -115,7 +115,7 @@ impl<S: Shipment> Finished<S> {
 }
 
 impl<S: Shipment> Answers<S> {
-    /// The answer to a mail that is set aside.
+    /// The answer to a mail that is set aside, or `None` if it may be offered.
     pub(super) fn set_aside_for(&self, mail: &S, now: Instant) -> Option<Answer> {
         if self.set_aside.is_empty() {
             return None;
@@ -136,12 +136,12 @@ impl<S: Shipment> Answers<S> {
         Some(answer)
     }
 
-    /// Domains that are set aside now.
+    /// Number of domains that are currently set aside.
     pub(super) fn domains_set_aside(&self, now: Instant) -> usize {
         self.set_aside.domains(now)
     }
 
-    /// What is to be recorded.
+    /// Removes and returns the refusals to be recorded.
     pub(super) fn take_reports(&mut self) -> Vec<AccountRefusal> {
         self.reports.drain().map(|(_, report)| report).collect()
     }
@@ -174,7 +174,7 @@ impl<S: Shipment> Answers<S> {
             }
             self.took_mail.insert(domain.to_owned(), now);
         }
-        // The relay takes mail, so an earlier deferral was its recipient's.
+        // The relay accepts mail, so an earlier deferral was about its recipient.
         let is_over = |held: &mut Held<S>| held.is_deferral() && held.since < began;
         let over = self.held.extract_if(.., is_over);
         finished.mails.extend(over.map(|held| (held.mail, held.answer)));
@@ -185,7 +185,7 @@ impl<S: Shipment> Answers<S> {
         at.is_some_and(|at| now.duration_since(*at) < TOOK_MAIL_WITHIN)
     }
 
-    /// The relay refused a mail with words that may be about anybody.
+    /// Handles a refusal of unclear scope.
     pub(super) fn refused(
         &mut self,
         mail: S,
@@ -235,7 +235,7 @@ impl<S: Shipment> Answers<S> {
         });
     }
 
-    /// A mail met a refusal of everybody.
+    /// Finishes a mail that met an account-wide refusal.
     fn account_refused(&mut self, mail: S, mut answer: Answer, now: Instant, finished: &mut Finished<S>) {
         answer.become_the_accounts();
         self.report(&mail, &answer, true);
@@ -275,7 +275,7 @@ pub(super) fn domain_of(envelope: &Envelope) -> Part {
     Part::Domain(envelope.recipient().domain().to_lowercase())
 }
 
-/// The words of a reply without addresses, but for our sender's, and without the recipient's names.
+/// The words of a reply without the recipient's name and without addresses other than our sender's.
 fn without_recipient(reply: &str, envelope: &Envelope) -> String {
     let sender: &str = envelope.sender().as_ref();
     let names = [envelope.recipient().user(), envelope.recipient().domain()];

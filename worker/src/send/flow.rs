@@ -1,16 +1,15 @@
-//! Flow control towards the relay: how many connections, and whether to send at all.
+//! Flow control towards the relay: the number of connections, and whether mail is sent at all.
 //!
-//! One controller, fed by every connect and every answer. It is pure: the time is an argument.
-//!
-//! - **Connections**: as many as set. When the relay refuses one, the limit falls to those that are
-//!   open, and grows again by one, two, four … after a quiet time.
-//! - **Circuit breaker**: trouble of the relay's own (see [`Flow::trouble`]) opens the circuit. No
-//!   mail is claimed, and after growing pauses one connection is tried. Once the relay lets it in, a
-//!   few mails go first, because a relay can accept connections and still refuse our sender. The
-//!   first answer about a mail closes the circuit. A new process begins in this state too.
+//! One controller receives the result of every connect and every answer. It is pure: the time is an argument.
+//! - **Connections**: up to the configured number. When the relay refuses one, the limit drops to the open
+//!   connections and grows again by one, two, four … after a quiet time.
+//! - **Circuit breaker**: trouble of the relay itself (see [`Flow::trouble`]) opens the circuit. No mail is
+//!   claimed, and one connection is tried after increasing pauses. Once the relay accepts it, a few mails go
+//!   first, because a relay can accept connections and still refuse our sender. The first answer about a mail
+//!   closes the circuit. A new process starts with the same trial.
 //! - **Rate** ([`super::pace`]): limited once the relay throttles.
-//! - **Doubt**: a connect that fails while others are open may be a limit or an outage. If those
-//!   others bring no answer for a while, it is an outage.
+//! - **Doubt**: a connect that fails while other connections are open may mean a limit or an outage. If the
+//!   others get no answer for a while, it is an outage.
 
 use std::time::{Duration, Instant};
 
@@ -22,18 +21,18 @@ use super::settings::Settings;
 use super::told::warn_of;
 use super::verdict::Answer;
 
-/// Troubles in a row, with no good answer between, that make them the relay's own.
+/// Consecutive failures, without a good answer in between, that count as trouble of the relay itself.
 const PATIENCE: u32 = 3;
 
-/// After this time without another refusal, one more connection is allowed; after as long again two
-/// more, then four. A relay that was short for a moment has all of twenty after half a minute.
+/// Time without another refusal after which the limit grows, first by one connection, then by two, then by
+/// four. After a short disruption all of twenty connections are back within half a minute.
 const WIDEN_AFTER: Duration = Duration::from_secs(5);
 
-/// A relay that refuses what was tried is tried half as often, down to this.
+/// Maximum of that time, which doubles each time the relay refuses an added connection.
 const WIDEN_AFTER_AT_MOST: Duration = Duration::from_secs(80);
 
-/// How long the first mail has the relay for itself before another one is tried beside it, so that
-/// a mail that hangs holds up the others for seconds only.
+/// How long the first mail has the relay to itself before another one is tried, so that a mail that hangs
+/// holds up the others for only a few seconds.
 const TRIAL_TAKES: Duration = Duration::from_secs(1);
 
 /// The state of the circuit breaker.
@@ -41,11 +40,11 @@ const TRIAL_TAKES: Duration = Duration::from_secs(1);
 pub(super) enum Circuit {
     /// Mails are sent.
     Closed,
-    /// The relay let a connection in; a few mails go first.
+    /// The relay accepted a connection. A few mails go first.
     HalfOpen,
     /// A connection is being tried.
     Probing,
-    /// Nothing is sent; the next connection is tried then.
+    /// Nothing is sent. The next connection is tried at `retry_at`.
     Open { retry_at: Instant },
 }
 
@@ -55,11 +54,11 @@ pub(super) struct Flow {
     limit: usize,
     widening: Widening,
     circuit: Circuit,
-    /// Since when and why the relay is in trouble.
+    /// Since when, and why, the relay is in trouble.
     down: Option<(Instant, Answer)>,
     /// Whether the relay has answered about a mail since the start or since the circuit opened.
     has_answered: bool,
-    /// When the first mail was admitted since then.
+    /// When the first mail after that was admitted.
     trial_began: Option<Instant>,
     troubles: u32,
     failed_connects: u32,
@@ -71,27 +70,27 @@ pub(super) struct Flow {
     up_gauge: IntGauge,
 }
 
-/// The connections beside one that could not be opened.
+/// The other connections when one could not be opened.
 pub(super) struct Others {
     pub(super) open: usize,
     pub(super) opening: usize,
-    /// How long they have for a good answer.
+    /// Time that they have for a good answer.
     pub(super) have: Duration,
 }
 
 struct Doubt {
     ends: Instant,
-    /// One more takes the doubt away.
+    /// Number of good answers when the doubt began. One more ends it.
     good_answers: u64,
     answer: Answer,
 }
 
-/// How the limit grows again.
+/// How the connection limit grows again.
 struct Widening {
     changed_at: Option<Instant>,
     step: usize,
     pause: Duration,
-    /// Whether the limit grew since the relay last refused a connection.
+    /// Whether the limit has grown since the relay last refused a connection.
     has_grown: bool,
 }
 
@@ -129,7 +128,7 @@ impl Flow {
         }
     }
 
-    /// Connections that may be open.
+    /// Maximum number of open connections.
     pub(super) const fn limit(&self) -> usize {
         self.limit
     }
@@ -138,12 +137,12 @@ impl Flow {
         self.circuit
     }
 
-    /// Since when and why the relay is in trouble.
+    /// Since when, and why, the relay is in trouble.
     pub(super) const fn down(&self) -> Option<&(Instant, Answer)> {
         self.down.as_ref()
     }
 
-    /// Whether connections may be opened for mails that wait.
+    /// Whether connections may be opened for waiting mails.
     pub(super) const fn may_connect(&self) -> bool {
         matches!(self.circuit, Circuit::Closed | Circuit::HalfOpen)
     }
@@ -153,8 +152,8 @@ impl Flow {
         self.has_answered
     }
 
-    /// How many mails may be in hand at once, of which `in_hand` are, until the relay has answered
-    /// about one; none when it has, and the connections alone decide.
+    /// Maximum number of mails in hand until the relay has answered about one; `in_hand` is their current
+    /// number. `None` once it has answered, when only the connections limit them.
     pub(super) fn trial(&mut self, in_hand: usize, now: Instant) -> Option<usize> {
         if self.has_answered {
             return None;
@@ -168,7 +167,7 @@ impl Flow {
         Some(mails.min(self.limit))
     }
 
-    /// Whether a first connection after a pause is due; it counts as being tried from now on.
+    /// Whether the first connection after a pause is due. If so, the probe has begun.
     pub(super) fn begin_probe(&mut self, now: Instant) -> bool {
         let is_due = matches!(self.circuit, Circuit::Open { retry_at } if retry_at <= now);
         if is_due {
@@ -177,7 +176,7 @@ impl Flow {
         is_due
     }
 
-    /// A connection is ready for mails.
+    /// Records that a connection is ready for mails.
     pub(super) fn connected(&mut self) {
         if self.circuit == Circuit::Probing {
             self.circuit = Circuit::HalfOpen;
@@ -185,7 +184,7 @@ impl Flow {
         }
     }
 
-    /// A connect failed beside `others`. Whether this opened the circuit.
+    /// Records a failed connect beside `others`. Returns whether it opened the circuit.
     pub(super) fn connect_failed(&mut self, answer: &Answer, others: &Others, now: Instant) -> bool {
         if matches!(self.circuit, Circuit::Open { .. }) {
             return false;
@@ -205,8 +204,9 @@ impl Flow {
         false
     }
 
-    /// Looks at a doubt whose time is over; `none_free` says that no further connection can be
-    /// tried. Whether this opened the circuit.
+    /// Resolves a doubt whose time is over. Returns whether that opened the circuit.
+    ///
+    /// `none_free` means that no further connection can be tried.
     pub(super) fn end_doubt(&mut self, none_free: bool, now: Instant) -> bool {
         let Some(doubt) = self.doubt.take_if(|doubt| doubt.ends <= now) else {
             return false;
@@ -219,10 +219,12 @@ impl Flow {
         is_outage
     }
 
-    /// The relay was in trouble with a mail: it is the relay's own when nothing has gone well yet,
-    /// or when it comes [`PATIENCE`] times in a row. Whether this opened the circuit.
+    /// Records trouble with a mail. Returns whether it opened the circuit.
+    ///
+    /// It counts as trouble of the relay itself if no mail has been answered yet, or after [`PATIENCE`] times
+    /// in a row.
     pub(super) fn trouble(&mut self, answer: &Answer, now: Instant) -> bool {
-        // Mails that were under way when the circuit opened.
+        // The mail was sent before the circuit opened.
         if matches!(self.circuit, Circuit::Open { .. } | Circuit::Probing) {
             return false;
         }
@@ -234,9 +236,11 @@ impl Flow {
         is_the_relays
     }
 
-    /// Before the relay has answered about any mail, mail to one domain met trouble. It may be the domain's, so
-    /// the circuit stays closed, and one mail after the other is tried, until [`PATIENCE`] domains have it.
-    /// Whether this opened the circuit.
+    /// Records trouble with mail to one domain before the relay has answered about any mail. Returns whether
+    /// it opened the circuit.
+    ///
+    /// It may be trouble of the domain, so the circuit stays closed and mails are tried one by one, until
+    /// [`PATIENCE`] domains are affected.
     pub(super) fn suspect(&mut self, answer: &Answer, now: Instant) -> bool {
         if self.troubles + 1 >= PATIENCE || !self.may_connect() {
             return self.trouble(answer, now);
@@ -252,8 +256,9 @@ impl Flow {
         false
     }
 
-    /// The relay gave an answer about a mail, whatever it was. A mail that was under way when the
-    /// circuit opened counts too: it is the best probe. Whether the relay had been in trouble.
+    /// Records an answer about a mail, whatever it was. Returns whether the relay had been in trouble.
+    ///
+    /// A mail sent before the circuit opened counts too: it is the best probe.
     pub(super) fn answered(&mut self, now: Instant) -> bool {
         self.troubles = 0;
         self.failed_connects = 0;
@@ -284,7 +289,7 @@ impl Flow {
         self.circuit = Circuit::Open { retry_at: now + pause };
         (self.has_answered, self.trial_began, self.doubt) = (false, None, None);
         (self.failed_connects, self.troubles) = (0, 0);
-        // What was learnt before the outage counts no more.
+        // State from before the outage no longer applies.
         self.widening = Widening::default();
         self.set_limit(self.most);
         self.up_gauge.set(0);
@@ -315,7 +320,7 @@ impl Widening {
         (self.step, self.has_grown, self.changed_at) = (1, false, Some(now));
     }
 
-    /// By how much the limit grows now, if it is time.
+    /// Returns by how much the limit grows, if growth is due.
     fn step(&mut self, now: Instant) -> Option<usize> {
         let is_time = self.changed_at.is_none_or(|at| now.duration_since(at) >= self.pause);
         is_time.then(|| {

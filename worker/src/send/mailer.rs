@@ -1,4 +1,4 @@
-//! The mailer, as the pipeline sees it.
+//! The mailer, the pipeline's interface to the relay.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -23,35 +23,34 @@ use super::told::{refusal, told, told_on_pages, trouble};
 use super::transaction::Shipment;
 use super::upkeep;
 
-/// Why a mailer cannot be made; a fault in the installation, seen at start.
+/// Why a mailer cannot be created: an error in the installation, detected at startup.
 #[derive(Debug, thiserror::Error)]
 pub enum MailerError {
-    /// No certificate could be checked.
+    /// Certificates cannot be verified.
     #[error(transparent)]
     Trust(#[from] TrustError),
-    /// Another mailer is registered already.
+    /// Another mailer is already registered.
     #[error("could not register the metrics of the mailer")]
     Metrics(#[from] prometheus::Error),
-    /// The relay would read a different command.
+    /// The name would change the command that the relay reads.
     #[error("the name for EHLO must be a host name or an address, without spaces")]
     HelloName,
 }
 
-/// Whether the relay takes mails, for readiness pages and the console.
+/// Whether the relay accepts mails, for readiness probes and the console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RelayState {
-    /// Mails go out.
+    /// Mails are sent.
     Up,
     /// Mails are held back and spend no attempts.
     Down {
         /// When the trouble began.
         since: Instant,
-        /// What kind of trouble it is.
+        /// The kind of trouble.
         trouble: WorkerTrouble,
-        /// What the relay refuses, where it is our sender, login or account.
+        /// What the relay refuses, if it is our sender, login or account.
         refusal: Option<&'static str>,
-        /// What the relay said, or what became of the connection; nothing that could name a
-        /// recipient or repeat a login.
+        /// The relay's words, or what happened to the connection. Never names a recipient or repeats a login.
         reason: String,
     },
 }
@@ -70,12 +69,12 @@ impl<S: Shipment> Clone for Mailer<S> {
 }
 
 impl<S: Shipment> Mailer<S> {
-    /// A mailer for this relay. Opens nothing yet. Must be called within a tokio runtime, where it
-    /// leaves a task that ends with it.
+    /// Creates a mailer for this relay, without connecting. Must be called within a tokio runtime: it spawns a
+    /// task that ends with the mailer.
     ///
     /// # Errors
     ///
-    /// Settings that cannot work. A relay that cannot be reached is not an error here.
+    /// Settings that cannot work. An unreachable relay is not an error here.
     pub fn new(
         relay: RelayUrl,
         settings: Settings,
@@ -88,9 +87,10 @@ impl<S: Shipment> Mailer<S> {
         Ok(Self { outbox })
     }
 
-    /// The right to claim up to `most` mails now. None when there is no room: then
-    /// [`Mailer::room_notice`] is notified once there may be. Unless `is_urgent`, room that is not
-    /// worth a claim counts as none.
+    /// Returns permits to claim up to `most` mails now.
+    ///
+    /// If there is no room, returns none; [`Mailer::room_notice`] is notified once there may be some. Unless
+    /// `is_urgent`, room that is not worth a claim counts as none.
     pub fn admit(&self, lane: Lane, most: usize, is_urgent: bool) -> Vec<Permit<S>> {
         self.outbox.admit(lane, most, is_urgent)
     }
@@ -100,11 +100,11 @@ impl<S: Shipment> Mailer<S> {
         self.outbox.room_notice(lane)
     }
 
-    /// Sends mails. What becomes of each is given to [`Shipment::finish`].
+    /// Sends mails. The outcome of each is passed to [`Shipment::finish`].
     ///
-    /// Bulk mails leave some connections to the interactive lane. A mail whose body has not begun
-    /// is finished as [`NotBegun`](super::Verdict::NotBegun) when the process stops or when it has
-    /// waited too long for a connection; a body that has begun goes on.
+    /// Bulk mails leave some connections to the interactive lane. A mail whose body has not begun is finished
+    /// as [`NotBegun`](super::Verdict::NotBegun) when the process stops or when it has waited too long for a
+    /// connection. A body that has begun is completed.
     pub fn send(&self, mails: Vec<S>) {
         self.outbox.push(mails);
     }
@@ -114,7 +114,7 @@ impl<S: Shipment> Mailer<S> {
         self.wait_for(|health| health != Health::Down).await;
     }
 
-    /// Whether mails are not held back at this moment.
+    /// Whether mails are currently not held back.
     pub fn is_ready(&self) -> bool {
         *self.outbox.health.borrow() != Health::Down
     }
@@ -124,14 +124,14 @@ impl<S: Shipment> Mailer<S> {
         self.wait_for(|health| health == Health::Down).await;
     }
 
-    /// Waits until the relay is in trouble when it was up, or up when it was in trouble.
+    /// Waits until the relay's state is no longer `was`: it goes down if it was up, or comes up if it was down.
     pub async fn relay_changed(&self, was: &RelayState) {
         let was_up = *was == RelayState::Up;
         self.wait_for(|health| (health == Health::Up) != was_up).await;
     }
 
     async fn wait_for(&self, condition: impl Fn(Health) -> bool) {
-        // An error would mean that the sender, which is ours, is gone.
+        // An error would mean that the sender is gone, but `self` owns it.
         let _ = self
             .outbox
             .health
@@ -140,17 +140,17 @@ impl<S: Shipment> Mailer<S> {
             .await;
     }
 
-    /// Refusals that were about our sender, login or account, since this was last asked.
+    /// Removes and returns the account-wide refusals since the last call.
     pub fn take_account_refusals(&self) -> Vec<AccountRefusal> {
         self.outbox.state().answers.take_reports()
     }
 
-    /// Mails a second that are sent because the relay throttled; none while nothing is limited.
+    /// The rate limit in mails per second, or `None` if the relay does not throttle.
     pub fn rate_limit(&self) -> Option<f64> {
         self.outbox.state().flow.pace.rate()
     }
 
-    /// Whether the relay takes mails.
+    /// Whether the relay accepts mails.
     pub fn relay_state(&self) -> RelayState {
         match self.outbox.state().flow.down() {
             None => RelayState::Up,
@@ -171,7 +171,7 @@ const CHECK_TAKES: Duration = Duration::from_secs(30);
 ///
 /// # Errors
 ///
-/// What the relay says, or what became of the connection.
+/// The relay's words, or what happened to the connection.
 pub async fn check(relay: RelayUrl, settings: &Settings) -> Result<(), String> {
     let terms = Arc::new(terms(relay, settings, &Registry::new()).map_err(|fault| fault.to_string())?);
     match tokio::time::timeout(CHECK_TAKES, Connection::open(&terms)).await {

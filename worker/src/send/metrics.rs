@@ -1,4 +1,4 @@
-//! What can be seen of the conversation with the relay from outside.
+//! Metrics of the conversation with the relay.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const SECONDS: [f64; 14] = [
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 20.0, 60.0, 600.0,
 ];
 
-/// What a connection attempt can come to, besides `ok`.
+/// Possible results of a connection attempt, besides `ok`.
 const CONNECT_TROUBLES: [TroubleClass; 8] = [
     TroubleClass::Connect,
     TroubleClass::Tls,
@@ -28,7 +28,7 @@ const CONNECT_TROUBLES: [TroubleClass; 8] = [
     TroubleClass::Protocol,
 ];
 
-/// What can be wrong with our sender, login or account.
+/// Possible trouble with our sender, login or account.
 const ACCOUNT_TROUBLES: [TroubleClass; 7] = [
     TroubleClass::Auth,
     TroubleClass::SenderRefused,
@@ -39,7 +39,7 @@ const ACCOUNT_TROUBLES: [TroubleClass; 7] = [
     TroubleClass::Refused,
 ];
 
-/// The metrics of one [`Mailer`](super::Mailer); every label is there from the start.
+/// The metrics of one [`Mailer`](super::Mailer). Every label is present from the start.
 #[derive(Debug)]
 pub(super) struct SmtpMetrics {
     pub(super) idle: IntGauge,
@@ -134,7 +134,7 @@ impl SmtpMetrics {
     }
 
     pub(super) fn took(&self, phase: Phase, time: Duration) {
-        // The phases are in the vector in the order of their declaration.
+        // The vector has the phases in the order of their declaration.
         if let Some(phase) = self.phases.get(phase as usize) {
             phase.observe(time.as_secs_f64());
         }
@@ -184,7 +184,7 @@ fn account_refusals(add: &Declare<'_>) -> Result<IntCounterVec, prometheus::Erro
     Ok(refusals)
 }
 
-/// Declares a metric and shows it on the page.
+/// Creates and registers metrics.
 struct Declare<'a>(&'a Registry);
 
 impl Declare<'_> {

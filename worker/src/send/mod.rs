@@ -1,21 +1,20 @@
-//! Handing a mail to the relay, and knowing what became of it.
+//! Hands mails to the relay and determines their outcome.
 //!
-//! The one question this module answers is whether the relay has taken responsibility for a mail:
-//! yes, no, not now, or it cannot be known. Three rules hold everywhere. Only a 2xx to the final dot
-//! means sent. Once the dot may have left, silence means unsure, never failed. No secret and no mail
-//! goes over a connection that is not as private as `SMTP_URL` demands.
+//! The one question is whether the relay has taken responsibility for a mail: yes, no, not now, or unknown.
+//! Three rules always hold. Only a 2xx to the final dot means sent. Once the dot may have left, silence means
+//! unsure, never failed. No secret and no mail crosses a connection less private than `SMTP_URL` demands.
+//! - [`Mailer`] is the pipeline's interface; `outbox` holds the waiting mails, `admission` limits how many
+//!   may be claimed, `flow` controls the number of connections and whether mail is sent.
+//! - `sender` is one connection's task: `connect` reaches the relay, `connection` opens the SMTP session,
+//!   `auth` logs in, `transaction` sends one mail after the other.
+//! - `stream` and `reply_codec` read and write bytes; `scope` is the table of replies: what a reply is about
+//!   and what follows. `refusals` distinguishes a refusal of one recipient from an account-wide one,
+//!   `answers` and `evidence` act on it, `set_aside` keeps the domains and batches that are not offered for a
+//!   while, `pace` the rate that the relay accepts.
 //!
-//! - [`Mailer`] is what the pipeline holds; `outbox` has the mails that wait, `admission` says how many
-//!   may be claimed, `flow` controls how many connections there are and whether any mail is sent.
-//! - `sender` is one connection's task: `connect` reaches the relay, `connection` opens the SMTP
-//!   session, `auth` logs in, `transaction` sends one mail after the other.
-//! - `stream` and `reply_codec` read and write bytes; `scope` is the table of replies: whom a reply is about
-//!   and what follows. `refusals` tells a refusal of one recipient from one of everybody, `answers` and `evidence` act on it,
-//!   `set_aside` has the domains and batches that are not offered for a while, `pace` the rate the relay takes.
-//!
-//! lettre provides addresses and the responses of authentication. The dialogue is this module's own,
-//! because lettre's pool, given a time-out, keeps a connection whose reply is still to come and takes
-//! it for the next mail's, its connections wait forever, and it accepts a 354 as final success.
+//! lettre provides addresses and authentication responses. The dialogue is our own, because lettre's pool
+//! keeps a connection whose reply timed out and takes the late reply for the next mail's, its connections can
+//! wait forever, and it accepts a 354 as final success.
 
 mod admission;
 mod answers;

@@ -1,10 +1,9 @@
 //! Mails that are ready to be sent, and the connections that send them.
 //!
-//! Every connection is a task ([`super::sender`]) that takes the next mail when it has finished one:
-//! the interactive lane's first, and bulk mail only while it leaves some connections to the other
-//! lane. A mail that waits longer than [`Settings::queue_limit`] is finished as not begun, so that
-//! another worker gets it. Connections are opened when mails wait and none is idle. Of the idle
-//! ones the one used last goes first, so the others grow old and are closed.
+//! Every connection is a task ([`super::sender`]) that takes the next mail when it has finished one: interactive mail
+//! first, and bulk mail only while it leaves some connections to the other lane. A mail that waits longer than
+//! [`Settings::queue_limit`] is finished as not begun, so that another worker gets it. Connections are opened when
+//! mails wait and none is idle. The most recently used idle connection goes first, so the others age and are closed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,16 +27,16 @@ use super::transaction::Shipment;
 use super::trouble::TroubleClass;
 use super::verdict::Answer;
 
-/// One in ten connections, at least one, is kept free of bulk mail.
+/// One in ten connections, but at least one, is reserved for the interactive lane.
 const KEPT_DIVISOR: usize = 10;
 
-/// While the rate is limited, one mail in five is a bulk mail when both lanes wait.
+/// Interactive mails sent for each bulk mail while the rate is limited and both lanes wait.
 const IN_A_ROW: u32 = 4;
 
-/// How often a mail is offered over another connection because one that had been idle was dead.
+/// How often a mail is offered on another connection because an idle one turned out to be dead.
 pub(super) const ROUNDS: u8 = 3;
 
-/// How many of so many connections bulk mail may have. Of a single one there is nothing to keep.
+/// How many of `connections` bulk mail may use. A single connection is not reserved.
 pub(super) const fn for_bulk(connections: usize) -> usize {
     let kept = connections / KEPT_DIVISOR;
     let kept = if kept == 0 { 1 } else { kept };
@@ -47,14 +46,14 @@ pub(super) const fn for_bulk(connections: usize) -> usize {
     }
 }
 
-/// Whether mails are sent, for those that wait for a change.
+/// Whether mails are sent, for tasks that wait for a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Health {
-    /// They are.
+    /// Mails are sent.
     Up,
-    /// A few are, after trouble.
+    /// A few mails are sent after trouble.
     Trial,
-    /// They are not.
+    /// No mails are sent.
     Down,
 }
 
@@ -67,23 +66,23 @@ pub(super) struct Outbox<S> {
     pub(super) health: watch::Sender<Health>,
 }
 
-/// What changes, under one lock that is never held across an await.
+/// The mutable state, under one lock that is never held across an await.
 pub(super) struct State<S> {
     interactive: VecDeque<Queued<S>>,
     bulk: VecDeque<Queued<S>>,
-    /// Connections without a mail, the one used last at the end.
+    /// Connections without a mail, the most recently used at the end.
     idle: Vec<Arc<Notify>>,
     pub(super) connections: Connections,
-    /// Connections with a bulk mail.
+    /// Number of connections with a bulk mail.
     bulk_busy: usize,
     pub(super) admissions: Admissions,
     pub(super) flow: Flow,
     pub(super) answers: Answers<S>,
-    /// Mails of the interactive lane that went in a row while the rate was limited.
+    /// Interactive mails sent in a row while the rate was limited.
     in_a_row: u32,
 }
 
-/// Connections by what they are at.
+/// Number of connections in each stage.
 #[derive(Default)]
 pub(super) struct Connections {
     pub(super) opening: usize,
@@ -127,11 +126,11 @@ impl<S: Shipment> Outbox<S> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes mails to be sent.
+    /// Queues mails to be sent.
     pub(super) fn push(self: &Arc<Self>, mails: Vec<S>) {
         let now = Instant::now();
         let mut state = self.state();
-        // Asked under the lock, so that no mail comes after the ones that a stop gives back.
+        // Checked under the lock, so that no mail is queued after a stop has given back the waiting ones.
         let held_back = match state.held_back() {
             None if self.lifecycle.is_stopping() => Some(stopping()),
             held_back => held_back,
@@ -159,7 +158,7 @@ impl<S: Shipment> Outbox<S> {
         }
     }
 
-    /// The next mail for a connection, which joins the idle ones when there is none.
+    /// Returns the next mail for a connection, or marks the connection idle if there is none.
     pub(super) fn pop_or_idle(&self, wake: &Arc<Notify>) -> Option<Queued<S>> {
         let mut state = self.state();
         let next = state.pop();
@@ -171,7 +170,7 @@ impl<S: Shipment> Outbox<S> {
         next
     }
 
-    /// A connection that was idle is no longer.
+    /// Removes a connection from the idle ones.
     pub(super) fn leave_idle(&self, wake: &Arc<Notify>) {
         let mut state = self.state();
         state.idle.retain(|other| !Arc::ptr_eq(other, wake));
@@ -185,8 +184,8 @@ impl<S: Shipment> Outbox<S> {
         is_circuit_open || state.connections.open > state.flow.limit() || self.lifecycle.is_stopping()
     }
 
-    /// A bulk mail whose envelope may go out behind the body of another one. Mails of the
-    /// interactive lane never wait for another mail's dot.
+    /// A bulk mail whose envelope may be sent behind another mail's body. Interactive mail never waits for another
+    /// mail's dot.
     pub(super) fn pop_ahead(&self) -> Option<Queued<S>> {
         let mut state = self.state();
         if !state.interactive.is_empty() || state.flow.pace.is_limited() {
@@ -198,14 +197,14 @@ impl<S: Shipment> Outbox<S> {
         Some(next)
     }
 
-    /// Puts a mail back that was not offered, before the others.
+    /// Puts a mail that was not offered back to the front.
     pub(super) fn put_back(self: &Arc<Self>, queued: Queued<S>) {
         let mut state = self.state();
         state.queue(queued.mail.lane()).push_front(queued);
         self.balance(&mut state);
     }
 
-    /// A connection has no bulk mail any more.
+    /// Records that a connection no longer has a mail of this lane.
     pub(super) fn release(self: &Arc<Self>, lane: Lane) {
         if lane == Lane::Bulk {
             let mut state = self.state();
@@ -214,8 +213,10 @@ impl<S: Shipment> Outbox<S> {
         }
     }
 
-    /// Nothing is sent for now: what waits is given back, with the answer to the connect that was made
-    /// for it where there is one, and idle connections end, for they belong to the relay as it was.
+    /// Gives back the waiting mails and ends idle connections, because nothing is sent for now.
+    ///
+    /// The mails get the answer of their failed connect if there is one. Idle connections date from before the
+    /// trouble.
     pub(super) fn circuit_opened(&self, mut state: MutexGuard<'_, State<S>>, connect: Option<&Answer>) {
         let answer = connect.cloned().or_else(|| state.held_back());
         let mails = state.take_waiting(None);
@@ -232,13 +233,13 @@ impl<S: Shipment> Outbox<S> {
             .send_if_modified(|before| std::mem::replace(before, health) != health);
     }
 
-    /// Gives back what waits, if longer than `limit` where that is given.
+    /// Gives back waiting mails: those that wait longer than `limit`, or all without one.
     pub(super) fn give_back_waiting(&self, limit: Option<Duration>, answer: &Answer) {
         let mails = self.state().take_waiting(limit);
         finish_all(mails, answer);
     }
 
-    /// Wakes idle connections for mails that wait, and opens more.
+    /// Wakes idle connections for waiting mails, and opens more.
     pub(super) fn balance(self: &Arc<Self>, state: &mut State<S>) {
         let bulk_room = for_bulk(state.flow.limit()).saturating_sub(state.bulk_busy);
         let waiting = state.interactive.len() + state.bulk.len().min(bulk_room);
@@ -261,7 +262,7 @@ impl<S: Shipment> Outbox<S> {
         self.terms.metrics.wait.observe(queued.since.elapsed().as_secs_f64());
     }
 
-    /// Shows how many connections there are, with a mail and without.
+    /// Updates the gauges of busy and idle connections.
     pub(super) fn show_connections(&self, state: &State<S>) {
         let show = |gauge: &prometheus::IntGauge, value: usize| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         show(&self.terms.metrics.idle, state.idle.len());
@@ -273,7 +274,7 @@ impl<S: Shipment> Outbox<S> {
 }
 
 impl Connections {
-    /// All that count at the relay.
+    /// All connections that count at the relay.
     pub(super) const fn total(&self) -> usize {
         self.opening + self.open + self.closing
     }
@@ -306,12 +307,12 @@ impl<S: Shipment> State<S> {
         Some(queued)
     }
 
-    /// Whether nothing waits and nothing is with the relay.
+    /// Whether no mail waits and none is with the relay.
     pub(super) fn is_at_rest(&self) -> bool {
         self.interactive.is_empty() && self.bulk.is_empty() && self.connections.open <= self.idle.len()
     }
 
-    /// Takes the waiting mails that are set aside, with their answers.
+    /// Removes the waiting mails that are set aside, with their answers.
     pub(super) fn take_set_aside(&mut self, now: Instant) -> Vec<(S, Answer)> {
         let mut taken = Vec::new();
         for queue in [&mut self.interactive, &mut self.bulk] {
@@ -325,7 +326,7 @@ impl<S: Shipment> State<S> {
         taken
     }
 
-    /// Wakes so many idle connections at most; how many is the answer.
+    /// Wakes at most `most` idle connections and returns how many.
     fn wake_idle(&mut self, most: usize) -> usize {
         let woken = most.min(self.idle.len());
         let first = self.idle.len() - woken;
@@ -336,7 +337,7 @@ impl<S: Shipment> State<S> {
     fn take_waiting(&mut self, longer_than: Option<Duration>) -> Vec<S> {
         let mut taken = Vec::new();
         for queue in [&mut self.interactive, &mut self.bulk] {
-            // The oldest are in front, where a mail is put back too.
+            // The oldest mails are at the front, where mails are also put back.
             let is_due = |queued: &mut Queued<S>| longer_than.is_none_or(|limit| queued.since.elapsed() > limit);
             while let Some(queued) = queue.pop_front_if(is_due) {
                 taken.push(queued.mail);
@@ -345,7 +346,7 @@ impl<S: Shipment> State<S> {
         taken
     }
 
-    /// The answer that stands for the relay's while the circuit is open.
+    /// The answer given instead of the relay's while the circuit is open.
     fn held_back(&self) -> Option<Answer> {
         let (_, answer) = match self.flow.circuit() {
             Circuit::Open { .. } | Circuit::Probing => self.flow.down()?,
@@ -357,7 +358,7 @@ impl<S: Shipment> State<S> {
     }
 }
 
-/// The answer for mails that a stop gives back.
+/// The answer for mails that are given back because of a stop.
 pub(super) fn stopping() -> Answer {
     Answer::not_begun(Phase::Connect, "the worker stops, and the body had not begun")
 }

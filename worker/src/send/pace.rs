@@ -1,54 +1,54 @@
-//! The rate the relay takes, learnt from its throttling.
+//! The rate that the relay accepts, learnt from its throttling.
 //!
-//! There is no limit until the relay says [`Verdict::SlowDown`](super::Verdict::SlowDown). Then nothing is
-//! sent for a moment, and after growing pauses one mail asks whether the relay takes mail again. What was
-//! accepted until then, divided by the time it took, is the rate: a relay that takes 60 in 20 s is found out
-//! in one round. From there on a token bucket limits the mails, and its rate grows by a few per cent every
-//! two seconds until the relay throttles again. Pure: the time is an argument.
+//! There is no limit until the relay answers with [`Verdict::SlowDown`](super::Verdict::SlowDown). Then
+//! sending pauses, and one mail probes the relay after increasing pauses. The rate is the number of mails
+//! accepted until then, divided by the time it took: the limit of a relay that takes 60 in 20 s is found in
+//! one round. From then on a token bucket limits the mails, and its rate grows by a few per cent every two
+//! seconds until the relay throttles again. Pure: the time is an argument.
 
 use std::time::{Duration, Instant};
 
 use prometheus::{Gauge, IntCounter};
 
-/// How long nothing is sent after the first throttled mail.
+/// Pause after the first throttled mail.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 
-/// The same while the rate is known: the limit was hardly exceeded.
+/// The same once the rate is known, because the limit was barely exceeded.
 const SHORT_PAUSE: Duration = Duration::from_millis(250);
 
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// Time without a mail after which the next ones are counted afresh.
+/// Time without an accepted mail after which counting starts again.
 const QUIET: Duration = Duration::from_secs(5);
 
 /// How often the rate grows.
 const GROWS_EVERY: Duration = Duration::from_secs(2);
 
-/// By how much it grows: a share of itself, and so many mails a second. The share doubles each time, up to
-/// eightfold, until the relay throttles again.
+/// Growth of the rate: a fraction of itself plus a number of mails per second. The fraction doubles each
+/// time, up to eightfold, until the relay throttles again.
 const GROWTH: (f64, f64) = (0.03, 0.05);
 const GROWS_FASTER: i32 = 3;
 
-/// What is left of a known rate that the relay throttled.
+/// Factor applied to a known rate when the relay throttles.
 const KEPT: f64 = 0.93;
 
-/// Below this a worker would stand still, however strict the relay.
+/// Minimum rate, however strict the relay. Below it a worker would make no progress.
 const LEAST: f64 = 0.05;
 
-/// Above this nothing is limited any more.
+/// Rate above which the limit is removed.
 const UNLIMITED: f64 = 5_000.0;
 
-/// Work that may be claimed ahead, while the rate is limited.
+/// Seconds of work that may be claimed ahead while the rate is limited.
 const AHEAD: f64 = 0.5;
 
-/// The rate's state.
+/// The state of the rate limiter.
 pub(super) struct Pace {
-    /// Mails a second; none while the relay has not throttled.
+    /// Mails per second; `None` until the relay throttles.
     rate: Option<f64>,
     tokens: f64,
     filled_at: Option<Instant>,
     pause: Option<Pause>,
-    /// Since when accepted mails are counted, and how many there were.
+    /// Since when accepted mails are counted, and their number.
     counted: Option<(Instant, f64)>,
     accepted_at: Option<Instant>,
     grown_at: Option<Instant>,
@@ -60,12 +60,12 @@ pub(super) struct Pace {
     throttled: IntCounter,
 }
 
-/// Nothing is sent, but for one mail that asks.
+/// A pause in which only one mail is sent, as a probe.
 struct Pause {
     began: Instant,
     ends: Instant,
     length: Duration,
-    /// When the mail that asks was sent.
+    /// When the probe was sent.
     asked_at: Option<Instant>,
 }
 
@@ -86,17 +86,17 @@ impl Pace {
         }
     }
 
-    /// Mails a second that the relay takes, where it has throttled.
+    /// The learnt rate in mails per second, if the relay has throttled.
     pub(super) const fn rate(&self) -> Option<f64> {
         self.rate
     }
 
-    /// Whether mails have to wait for the rate.
+    /// Whether mails are subject to a rate limit.
     pub(super) const fn is_limited(&self) -> bool {
         self.rate.is_some() || self.pause.is_some()
     }
 
-    /// Mails that may be sent now.
+    /// Number of mails that may be sent now.
     pub(super) fn available(&mut self, now: Instant) -> usize {
         if let Some(pause) = &self.pause {
             return usize::from(pause.asked_at.is_none() && pause.ends <= now);
@@ -108,7 +108,7 @@ impl Pace {
         whole(self.tokens)
     }
 
-    /// Takes the right to send one mail, if there is one.
+    /// Takes a token for one mail. Returns whether there was one.
     pub(super) fn take(&mut self, now: Instant) -> bool {
         if self.available(now) == 0 {
             self.is_short = true;
@@ -122,7 +122,7 @@ impl Pace {
         true
     }
 
-    /// Mails that may be in hand at once; none where the connections alone decide.
+    /// Maximum number of mails in hand, or `None` if only the connections limit them.
     pub(super) fn work_in_hand(&self, now: Instant) -> Option<usize> {
         match (&self.pause, self.rate) {
             (Some(pause), _) => Some(usize::from(pause.ends <= now)),
@@ -131,7 +131,7 @@ impl Pace {
         }
     }
 
-    /// The relay took a mail that was begun at `began`.
+    /// Records an accepted mail whose transaction began at `began`.
     pub(super) fn accepted(&mut self, began: Instant, now: Instant) {
         if self.pause.is_none() && self.accepted_at.is_some_and(|at| now.duration_since(at) > QUIET) {
             self.counted = None;
@@ -154,12 +154,12 @@ impl Pace {
         self.grow(now);
     }
 
-    /// The relay throttled a mail that was begun at `began`.
+    /// Records a throttled mail whose transaction began at `began`.
     pub(super) fn throttled(&mut self, began: Instant, now: Instant) {
         self.throttled.inc();
         self.growths = 0;
         let length = match &self.pause {
-            // It was under way when the pause began.
+            // It was being sent when the pause began.
             Some(pause) if began <= pause.began => return,
             Some(pause) => (pause.length * 2).min(LONGEST_PAUSE),
             None if self.rate.is_some() => SHORT_PAUSE,
@@ -174,7 +174,7 @@ impl Pace {
         });
     }
 
-    /// A mail begun at `began` ended otherwise. If it was the one that asks, another one may.
+    /// Records any other end of a mail begun at `began`. If it was the probe, another one may be sent.
     pub(super) fn ended(&mut self, began: Instant) {
         if let Some(pause) = &mut self.pause
             && pause.asked_at.is_some_and(|asked_at| began >= asked_at)
@@ -230,8 +230,8 @@ mod tests {
         )
     }
 
-    /// Sends to a relay that takes `most` mails in each `window`, 50 that are under way at once, until it
-    /// has `mails`. Returns the seconds and the mails that were throttled.
+    /// Sends `mails` mails, 50 concurrently, to a relay that takes `most` per `window`. Returns the seconds
+    /// taken and the number of throttled mails.
     fn simulate(mails: usize, most: usize, window: Duration) -> (f64, usize) {
         let (mut pace, start) = (pace(), Instant::now());
         let (mut taken, mut throttled): (Vec<Instant>, usize) = (Vec::new(), 0);

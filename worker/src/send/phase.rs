@@ -1,13 +1,13 @@
-//! How far a conversation with the relay came.
+//! The phases of a conversation with the relay.
 
 use std::fmt;
 
-/// The steps of the conversation, in order.
+/// The phases of the conversation, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
-    /// Finding the relay and opening the line; on port 465 the TLS handshake too.
+    /// Resolving the relay's name and connecting; on port 465 the TLS handshake too.
     Connect,
-    /// The relay's first words.
+    /// The relay's greeting.
     Greeting,
     /// EHLO.
     Ehlo,
@@ -15,20 +15,20 @@ pub enum Phase {
     StartTls,
     /// AUTH.
     Auth,
-    /// MAIL: who sends.
+    /// MAIL: the sender.
     Mail,
-    /// RCPT: to whom.
+    /// RCPT: the recipient.
     Rcpt,
-    /// DATA: may we.
+    /// DATA: permission to send the body.
     Data,
-    /// The mail itself, as long as its final dot has certainly not reached the relay.
+    /// The body, while its final dot has certainly not reached the relay.
     Body,
     /// From the moment the final dot may have reached the relay.
     Dot,
 }
 
 impl Phase {
-    /// All, in order.
+    /// All phases, in order.
     pub const ALL: [Self; 10] = [
         Self::Connect,
         Self::Greeting,
@@ -42,7 +42,7 @@ impl Phase {
         Self::Dot,
     ];
 
-    /// The word for labels and columns.
+    /// Its name in labels and columns.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "connect",
@@ -58,7 +58,7 @@ impl Phase {
         }
     }
 
-    /// Whether the relay has heard of no mail yet.
+    /// Whether no mail has been announced to the relay yet.
     pub fn is_before_mail(self) -> bool {
         self < Self::Mail
     }

@@ -1,11 +1,11 @@
-//! Tells a refusal of one recipient from a refusal of everybody.
+//! Distinguishes a refusal of one recipient from an account-wide one.
 //!
-//! Many replies do not tell whom they are about: a bare `554` is said of unknown mailboxes, unwanted letters
-//! and accounts that may not send. So the answers of late are compared. When most of the last ones, from many
-//! different recipients, are the same refusal in the same words, it is about the account or the letter. The
-//! answers are kept by batch, because a letter may be refused while others are accepted, and for all mail.
+//! Many replies do not show what they are about: a bare `554` is used for unknown mailboxes, unwanted mails
+//! and accounts that may not send. So recent answers are compared. If most of them, for many different
+//! recipients, are the same refusal in the same words, it is about the account or the content. Answers are
+//! kept per batch, because one email may be refused while others are accepted, and for all mail together.
 //!
-//! Pure: it keeps hashes of words and recipients, and the time is an argument.
+//! Pure: it stores hashes of words and recipients, and the time is an argument.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -16,29 +16,29 @@ use uuid::Uuid;
 use super::envelope::Envelope;
 use super::verdict::Answer;
 
-/// Answers of late that are compared.
+/// Number of recent answers that are compared.
 pub(super) const WINDOW: usize = 20;
 
-/// So many different recipients make a refusal everybody's,
+/// Minimum number of different recipients of an account-wide refusal.
 const MANY: usize = 10;
 
-/// if so many of a hundred answers are that refusal.
+/// Minimum percentage of recent answers that are an account-wide refusal.
 const SHARE_PERCENT: usize = 75;
 
-/// It is everybody's no longer when fewer are.
+/// Below this percentage it is no longer account-wide.
 const PASSED_PERCENT: usize = 50;
 
-/// Batches whose answers are kept.
+/// Maximum number of batches whose answers are kept.
 const BATCHES_MOST: usize = 64;
 
-/// Recipients that are kept because they met a refusal of everybody.
+/// Maximum number of remembered recipients of account-wide refusals.
 const MET_MOST: usize = 4_096;
 
 /// The same words to different recipients have the same signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Signature(u64);
 
-/// Whose mail an answer is about.
+/// The mail that an answer is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Subject {
     pub(super) batch: Uuid,
@@ -46,29 +46,29 @@ pub(super) struct Subject {
     recipient: u64,
 }
 
-/// Whom a refusal is about, as far as is known.
+/// What a refusal is about, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Finding {
     /// This recipient.
     Recipient,
-    /// More answers will tell.
+    /// Undecided until more answers arrive.
     Open,
-    /// Everybody.
+    /// All recipients.
     Everybody,
 }
 
-/// Answers of late.
+/// Recent answers.
 #[derive(Default)]
 pub(super) struct Refusals {
     all: Recent,
     batches: HashMap<Uuid, Recent>,
-    /// Recipients that met a refusal of everybody, and when.
+    /// Recipients that met an account-wide refusal, and when.
     met: HashMap<u64, Instant>,
 }
 
 #[derive(Default)]
 struct Recent {
-    /// Signatures of refusals with their recipients; none for other answers.
+    /// Signatures of refusals with their recipients; `None` for other answers.
     answers: VecDeque<Option<(Signature, u64)>>,
     everybodys: Option<Signature>,
     accepted_at: Option<Instant>,
@@ -76,7 +76,7 @@ struct Recent {
 }
 
 impl Signature {
-    /// Of a refusal: its codes and its words, without what differs from recipient to recipient.
+    /// The signature of a refusal: its codes and its words, without what differs between recipients.
     pub(super) fn of(answer: &Answer, envelope: &Envelope) -> Self {
         let mut hasher = DefaultHasher::new();
         (answer.phase, answer.code, answer.enhanced_code.as_deref()).hash(&mut hasher);
@@ -85,8 +85,8 @@ impl Signature {
     }
 }
 
-/// The words of a reply that do not name this recipient, in lower case. Words with digits are left out as
-/// well: most are numbers of mails.
+/// The words of a reply that do not name this recipient, in lower case. Words with digits are left out too:
+/// most are ids of mails.
 fn words_for_everybody(reply: &str, envelope: &Envelope) -> Vec<String> {
     let names = [envelope.recipient().user(), envelope.recipient().domain()].map(str::to_lowercase);
     let words = reply.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '(' | ')'));
@@ -113,15 +113,15 @@ impl Subject {
         }
     }
 
-    /// A part of a second that differs from recipient to recipient, so that mails that were throttled
-    /// together do not come back together.
+    /// A fraction of a second that differs between recipients, so that mails throttled together are not
+    /// retried together.
     pub(super) const fn jitter(self) -> Duration {
         Duration::from_millis(self.recipient % 1_000)
     }
 }
 
 impl Refusals {
-    /// The relay accepted a mail, or refused it for a reason that is the recipient's own.
+    /// Records an accepted mail, or a refusal for a reason of the recipient's own.
     pub(super) fn other(&mut self, subject: Subject, is_accepted: bool, now: Instant) {
         for recent in [&mut self.all, batch(&mut self.batches, subject.batch)] {
             recent.push(None, now);
@@ -131,10 +131,10 @@ impl Refusals {
         }
     }
 
-    /// The relay refused a mail with words that may be about anybody.
+    /// Records a refusal of unclear scope.
     pub(super) fn refused(&mut self, subject: Subject, signature: Signature, now: Instant) -> Finding {
         let own = batch(&mut self.batches, subject.batch);
-        // Asked again after others of the same batch were accepted: it is about this one.
+        // A retry that is refused after others of its batch were accepted is about this recipient.
         let met_at = self.met.get(&subject.recipient).copied();
         if met_at.is_some_and(|met_at| own.accepted_at.is_some_and(|at| at > met_at)) {
             self.met.remove(&subject.recipient);
@@ -147,7 +147,7 @@ impl Refusals {
         self.look(subject, signature, now)
     }
 
-    /// What is known by now of a refusal whose finding was open.
+    /// What is known now about a refusal that was undecided.
     pub(super) fn look(&mut self, subject: Subject, signature: Signature, now: Instant) -> Finding {
         let own = batch(&mut self.batches, subject.batch);
         if own.is_everybodys(signature) || self.all.is_everybodys(signature) {

@@ -1,4 +1,4 @@
-//! Where the relay is and how it may be spoken to: `SMTP_URL`, read once.
+//! The relay's location and security: `SMTP_URL`, parsed once.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,18 +9,18 @@ use zeroize::Zeroizing;
 
 use super::auth::{self, Mechanism};
 
-/// How the conversation is kept private.
+/// How the conversation is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Security {
     /// TLS from the first byte (`smtps://`).
     ImplicitTls,
-    /// STARTTLS, and no mail and no password without it (`smtp://…?tls=required`).
+    /// STARTTLS; without it no mail and no password is sent (`smtp://…?tls=required`).
     StartTls,
-    /// Readable by the network (`smtp://…?tls=none`): for a relay on this machine.
+    /// Readable on the network (`smtp://…?tls=none`): for a relay on this machine.
     Plaintext,
 }
 
-/// A relay's address, its security, and who we are there.
+/// The relay's address, its security and our login.
 ///
 /// `Debug` and `Display` print the URL with the password masked.
 #[derive(Clone)]
@@ -32,63 +32,63 @@ pub struct RelayUrl {
     extra_root: Option<PathBuf>,
 }
 
-/// A user name and its password; never printed.
+/// A user name and password. Never printed.
 #[derive(Clone)]
 pub(super) struct Login {
     user: String,
     password: Zeroizing<String>,
-    /// Where the URL asks for one.
+    /// The mechanism, if the URL names one.
     mechanism: Option<Mechanism>,
-    /// The forms in which AUTH carries the password.
+    /// The forms in which AUTH transmits the password.
     carried: Zeroizing<Vec<String>>,
 }
 
-/// What is wrong with an `SMTP_URL`. No text of the URL is repeated, since any part of a
-/// mistyped one may be the password.
+/// What is wrong with an `SMTP_URL`. Never repeats text of the URL, since any part of a mistyped one may be
+/// the password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum RelayUrlError {
-    /// Often a password with a sign that separates parts of a URL.
+    /// Often caused by a password with a character that separates parts of a URL.
     #[error(
         "SMTP_URL is not a URL ({0}); signs such as @ : / ? # % in the user name or password must be percent-encoded"
     )]
     Unreadable(url::ParseError),
-    /// Another scheme.
+    /// The scheme is not supported.
     #[error("SMTP_URL must begin with smtps:// or smtp://")]
     Scheme,
-    /// Nothing to connect to.
+    /// There is no host to connect to.
     #[error("SMTP_URL names no host")]
     NoHost,
-    /// Port 0.
+    /// The port is 0.
     #[error("SMTP_URL names port 0, which cannot be connected to")]
     Port,
-    /// Something after the host that is not a query.
+    /// The host is followed by something other than a query.
     #[error("SMTP_URL has a path or a #, which it must not; a / or # in the password must be percent-encoded")]
     Path,
-    /// A password alone, or a user alone.
+    /// There is a password without a user, or a user without a password.
     #[error("SMTP_URL must name both a user and a password, or neither")]
     HalfALogin,
-    /// `%` without two hexadecimal digits, or bytes that are no text.
+    /// `%` without two hexadecimal digits, or bytes that are not UTF-8.
     #[error("SMTP_URL has a user name or password whose percent-encoding is broken")]
     Encoding,
-    /// A control character would end up inside the conversation.
+    /// A control character would become part of the conversation.
     #[error("SMTP_URL has a control character in the user name or password")]
     ControlCharacter,
-    /// A parameter nobody reads is a setting somebody believes in.
+    /// A parameter that is unknown, and would be ignored, or one that is repeated.
     #[error("SMTP_URL has a query parameter other than tls, ca and auth, or one of them twice")]
     Parameter,
-    /// Not one of the two mechanisms with a token.
+    /// Not one of the two mechanisms that use a token.
     #[error("SMTP_URL must say auth=xoauth2 or auth=oauthbearer, or leave auth out for a user and a password")]
     Mechanism,
     /// A mechanism without a login.
     #[error("SMTP_URL names a mechanism with auth=, and neither a user nor an access token")]
     MechanismAlone,
-    /// Not one of the two words.
+    /// Not one of the two values.
     #[error("SMTP_URL must say tls=required or tls=none")]
     Tls,
     /// `smtps` with `tls=none`.
     #[error("SMTP_URL begins with smtps:// and says tls=none, which contradict each other")]
     Contradiction,
-    /// Passwords of all invited people would cross the network readable.
+    /// The passwords of all invited users would cross the network in plain text.
     #[error(
         "SMTP_URL says tls=none for a relay on another machine, which anyone between could read; use tls=required, or set BECKON_ALLOW_PLAINTEXT_SMTP=true"
     )]
@@ -96,9 +96,9 @@ pub enum RelayUrlError {
 }
 
 impl RelayUrl {
-    /// Reads an `SMTP_URL`.
+    /// Parses an `SMTP_URL`.
     ///
-    /// `allow_plaintext` permits `tls=none` towards other machines.
+    /// `allow_plaintext` permits `tls=none` to other machines.
     pub fn parse(text: &str, allow_plaintext: bool) -> Result<Self, RelayUrlError> {
         let url = Url::parse(text.trim()).map_err(RelayUrlError::Unreadable)?;
         let implicit = match url.scheme() {
@@ -144,12 +144,12 @@ impl RelayUrl {
         })
     }
 
-    /// How the conversation is kept private.
+    /// How the conversation is protected.
     pub fn security(&self) -> Security {
         self.security
     }
 
-    /// The relay's name or address; an IPv6 address without brackets.
+    /// The relay's name or address; an IPv6 address has no brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
@@ -168,7 +168,7 @@ impl RelayUrl {
         }
     }
 
-    /// A file with further certificate authorities to trust.
+    /// A file with additional certificate authorities to trust.
     pub fn extra_root(&self) -> Option<&Path> {
         self.extra_root.as_deref()
     }
@@ -187,12 +187,12 @@ impl Login {
         &self.password
     }
 
-    /// The mechanism that the URL asks for.
+    /// The mechanism that the URL names.
     pub(super) const fn mechanism(&self) -> Option<Mechanism> {
         self.mechanism
     }
 
-    /// Whether words that are not ours repeat the password, plain or as AUTH carries it.
+    /// Whether the relay's words repeat the password, in plain text or as sent with AUTH.
     pub(super) fn appears_in(&self, words: &str) -> bool {
         words.contains(&*self.password) || self.carried.iter().any(|form| words.contains(form))
     }
@@ -208,7 +208,7 @@ fn host(url: &Url) -> Result<String, RelayUrlError> {
 }
 
 struct Parameters {
-    /// Whether TLS was asked for or declined.
+    /// Whether the URL requires or declines TLS.
     tls: Option<bool>,
     extra_root: Option<PathBuf>,
     mechanism: Option<Mechanism>,
@@ -255,7 +255,7 @@ fn login(url: &Url, server: (&str, u16), mechanism: Option<Mechanism>) -> Result
     }
 }
 
-/// Undoes percent-encoding. Unlike a form's, it leaves `+` alone.
+/// Decodes percent-encoding. Unlike in form data, `+` is left unchanged.
 fn decode(text: &str) -> Result<String, RelayUrlError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();

@@ -1,34 +1,34 @@
-//! A reply of the relay, or why there is none.
+//! A reply from the relay, or why there is none.
 
 /// A complete reply (RFC 5321, 4.2).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// The three digits.
+    /// The reply code.
     pub code: u16,
     /// The text of all lines, separated by `\n`. Untrusted.
     pub text: String,
 }
 
-/// Why there is no reply. The connection it happened on is never used again.
+/// Why there is no reply. The connection is never used again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Lost {
     /// The deadline of the step passed.
     TimedOut,
-    /// The connection could not be opened, was closed or was reset; in the system's words.
+    /// The connection could not be opened, was closed or was reset; holds the system's error message.
     Broken(String),
     /// The relay sent something that is not a reply, or not one to this command.
     Garbled(String),
-    /// TLS could not be agreed on, so nothing was sent in clear.
+    /// TLS could not be established, so nothing was sent in plain text.
     NotPrivate(String),
-    /// The relay offers no authentication mechanism that this program implements.
+    /// The relay offers no authentication mechanism that is implemented here.
     NoLogin(String),
 }
 
-/// A reply or the lack of one.
+/// A reply, or why there is none.
 pub(super) type Heard = Result<Reply, Lost>;
 
 impl Reply {
-    /// Whether the relay did what it was asked.
+    /// Whether the command succeeded (2xx).
     pub fn is_completion(&self) -> bool {
         (200..300).contains(&self.code)
     }
@@ -38,7 +38,7 @@ impl Reply {
         self.code == 354
     }
 
-    /// Whether the relay refused, for now or permanently.
+    /// Whether the relay refused, temporarily or permanently.
     pub fn is_refusal(&self) -> bool {
         (400..600).contains(&self.code)
     }
@@ -48,8 +48,8 @@ impl Reply {
         self.text.replace('\n', " ")
     }
 
-    /// The enhanced status code (RFC 3463) in front of the text. One whose class contradicts the
-    /// reply's first digit is ignored.
+    /// The enhanced status code (RFC 3463) at the start of the text. One whose class contradicts the reply's
+    /// first digit is ignored.
     pub fn enhanced(&self) -> Option<&str> {
         let word = self.text.split_whitespace().next()?;
         let mut parts = word.split('.');

@@ -1,9 +1,9 @@
-//! Reads replies from bytes.
+//! Parses replies from bytes.
 //!
-//! Any second digit is accepted (RFC 5321, 4.2.1 lets a client act on the first alone), a code
-//! without text as well (4.2 asks for that), and so are bytes that are not UTF-8, which become
-//! question marks: none of these is a reason to send a mail again that was accepted. A reply of
-//! several lines takes the last line's code; lines of different classes are not a reply.
+//! Any second digit is accepted (RFC 5321, 4.2.1 lets a client act on the first alone), and so are a code
+//! without text (required by 4.2) and bytes that are not UTF-8, which become question marks: none of these is
+//! a reason to send an accepted mail again. A multi-line reply has the code of its last line; lines of
+//! different classes are not a reply.
 
 use std::io;
 
@@ -12,13 +12,13 @@ use tokio_util::codec::Decoder;
 
 use super::reply::Reply;
 
-/// Bytes of the longest reply. Real ones stay below two thousand.
+/// Maximum length of a reply in bytes. Real ones stay below two thousand.
 const REPLY_LIMIT: usize = 32 * 1024;
 
-/// What each line counts beside its bytes, so that a reply of many short lines ends as well.
+/// Bytes added to the length of each line, so that a reply of many short lines also reaches the limit.
 const LINE_COST: usize = 128;
 
-/// A reply under way.
+/// A partially received reply.
 #[derive(Debug, Default)]
 pub(super) struct ReplyCodec {
     text: String,
@@ -100,7 +100,7 @@ impl<'a> Line<'a> {
     }
 }
 
-/// A reply is UTF-8 at most (RFC 6531, 3.7.4.2).
+/// Decodes a reply, which is at most UTF-8 (RFC 6531, 3.7.4.2).
 fn readable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).replace('\u{fffd}', "?")
 }

@@ -1,15 +1,13 @@
-//! The table of replies: whom a reply is about, and what follows.
+//! The table of replies: what a reply is about, and what follows.
 //!
-//! The first line that fits decides. `x` in a code stands for any digit (RFC 5321, 4.2.1: a client acts
-//! on the first digit where it does not know the others); in an enhanced code (RFC 3463) it stands for
-//! the class, which always agrees with the reply's first digit. `*` fits any enhanced code and none,
-//! `none` only a reply without one.
-//!
+//! The first matching line decides. `x` in a code matches any digit (RFC 5321, 4.2.1: a client acts on the
+//! first digit if it does not know the others); in an enhanced code (RFC 3463) it is the class, which always
+//! agrees with the reply's first digit. `*` matches any enhanced code or none, `none` only a reply without one.
 //! | Scope | The reply is about | What follows |
 //! |---|---|---|
 //! | recipient | this address or mailbox | the delivery fails, or is retried after minutes |
 //! | content | this message | the same, unless most recipients get the same words |
-//! | account | our sender address, login or allowance | no attempt is spent; mail is held back, batches pause |
+//! | account | our sender address, login or quota | no attempt is spent; mail is held back, batches pause |
 //! | relay | the server itself | no attempt is spent; mail slows down or is held back |
 //! | unclear | one of the above | the recipient's, unless most recipients get the same words |
 
@@ -18,31 +16,31 @@ use super::reply::Reply;
 use super::trouble::TroubleClass as Class;
 use super::verdict::Verdict;
 
-/// Whom a reply is about.
+/// What a reply is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// This address or mailbox.
     Recipient,
     /// This message.
     Content,
-    /// Our sender address, our login, or what the relay allows our account.
+    /// Our sender address, our login, or the quota of our account.
     Account,
-    /// The server itself, whoever sends and whatever to.
+    /// The server itself, regardless of sender and recipient.
     Relay,
-    /// The reply does not tell; the answers to others do (`refusals.rs`).
+    /// Not clear from the reply. The answers to other mails decide (`refusals.rs`).
     Unclear,
 }
 
 /// What follows for the mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Then {
-    /// The delivery has failed.
+    /// The delivery fails.
     Fail,
-    /// Tried again after minutes; the attempt is spent.
+    /// Retried after minutes. The attempt is spent.
     Retry,
-    /// Tried again after seconds; no attempt is spent, and fewer mails are sent in a second.
+    /// Retried after seconds at a lower rate. No attempt is spent.
     SlowDown,
-    /// Held back with everybody's mail until the relay takes mail again; no attempt is spent.
+    /// Held back with all mail until the relay accepts mail again. No attempt is spent.
     HoldBack,
 }
 
@@ -94,12 +92,12 @@ const MESSAGE: &[Phase] = &[Phase::Data, Phase::Body, Phase::Dot];
 const DOT: &[Phase] = &[Phase::Body, Phase::Dot];
 /// Until the message is sent.
 const ENVELOPE: &[Phase] = &[Phase::Mail, Phase::Rcpt, Phase::Data];
-/// Once the recipient is known.
+/// Once the recipient is named.
 const FROM_RCPT: &[Phase] = &[Phase::Rcpt, Phase::Data, Phase::Body, Phase::Dot];
 const ANY_MAIL: &[Phase] = &[Phase::Mail, Phase::Rcpt, Phase::Data, Phase::Body, Phase::Dot];
 
-/// A reply that names our sender address and not the recipient. Postfix checks the sender only when it
-/// has the recipient (`smtpd_delay_reject`), so the phase does not tell.
+/// A reply that names our sender address and not the recipient. Postfix checks the sender only once it has the
+/// recipient (`smtpd_delay_reject`), so the phase does not show what it is about.
 #[rustfmt::skip]
 const NAMES_THE_SENDER: &[Line] = &[
     line(RCPT,      "421",             "*",                         Relay,     Throttled,      HoldBack),
@@ -114,54 +112,55 @@ const TABLE: &[Line] = &[
     line(STARTTLS,  "4xx 5xx",         "*",                         Relay,     Tls,            HoldBack),
     line(AUTH,      "4xx 5xx",         "*",                         Account,   Auth,           HoldBack),
 
-    // 421 ends the connection, whatever it answers (RFC 5321, 3.8). At the dot it spends the attempt, for
-    // a relay that fails at one particular message would be offered that message for ever.
+    // 421 closes the connection, whatever command it answers (RFC 5321, 3.8). At the dot it spends the attempt:
+    // a relay that fails on one particular message would otherwise be offered it forever.
     line(ENVELOPE,  "421",             "*",                         Relay,     Throttled,      HoldBack),
     line(DOT,       "421",             "*",                         Relay,     Throttled,      Retry),
 
-    // A login or TLS that we did not offer (RFC 4954, 6; RFC 3207, 4).
+    // A login or TLS that was not offered (RFC 4954, 6; RFC 3207, 4).
     line(ANY_MAIL,  "530 534 535 538", "*",                         Account,   Auth,           HoldBack),
     line(ENVELOPE,  "5xx",             "x.7.8 x.7.9 x.7.11",        Account,   Auth,           HoldBack),
-    // 454 is a failed login (RFC 4954, 6) until the recipient is named; Postfix defers relaying with it.
-    // At the dot it is how Amazon and others say that their rate is exceeded.
+    // 454 is a failed login (RFC 4954, 6) until the recipient is named; Postfix defers relaying with it. At the
+    // dot, Amazon and others use it for an exceeded rate.
     line(MAIL,      "454",             "*",                         Account,   Auth,           HoldBack),
     line(RCPT,      "454",             "*",                         Account,   RelayingDenied, HoldBack),
     line(MESSAGE,   "454",             "*",                         Account,   Throttled,      SlowDown),
 
-    // The size of the message and the form of an address are about this mail, also at MAIL.
+    // The size of the message and the syntax of an address are about this mail, even at MAIL.
     line(MAIL,      "552",             "x.3.4 x.2.3 x.0.0 none",    Content,   ContentTooLarge, Fail),
     line(ANY_MAIL,  "5xx",             "x.3.4 x.2.3",               Content,   ContentTooLarge, Fail),
     line(ANY_MAIL,  "5xx",             "x.6.7",                     Recipient, AddressUnsupported, Fail),
 
-    // The sender: its form, its domain, whether it is ours. x.7.57 to x.7.7?? are Exchange's.
+    // The sender: its syntax, its domain, whether it is ours. x.7.57 to x.7.7?? are Exchange's.
     line(ANY_MAIL,  "4xx 5xx",         "x.1.7 x.1.8 x.7.27",        Account,   SenderRefused,  HoldBack),
     line(ANY_MAIL,  "5xx",             "x.7.57",                    Account,   Auth,           HoldBack),
     line(ANY_MAIL,  "5xx",             "x.7.60 x.7.61",             Account,   SenderRefused,  HoldBack),
-    // The account or our address on the network is blocked.
+    // The account or our IP address is blocked.
     line(ANY_MAIL,  "5xx",             "x.7.501 x.7.502 x.7.503 x.7.508 x.7.511 x.7.6?? x.7.7??", Account, Policy, HoldBack),
-    // What the account may send in a day: x.4.5 is congestion of the system and never of an address,
-    // x.1.90 is Exchange's.
+    // The account's daily quota: x.4.5 is congestion of the system and never about an address, x.1.90 is
+    // Exchange's.
     line(ANY_MAIL,  "5xx",             "x.4.5 x.1.90",              Account,   Quota,          HoldBack),
     line(FROM_RCPT, "4xx",             "x.4.5 x.1.90",              Account,   Throttled,      SlowDown),
-    // Limits in a time: connections, messages, recipients (x.7.28 is Google's, x.7.5?? and x.7.6?? are
-    // Microsoft's, 432 is Exchange's).
+    // Rate limits: connections, messages, recipients (x.7.28 is Google's, x.7.5?? and x.7.6?? are Microsoft's,
+    // 432 is Exchange's).
     line(FROM_RCPT, "4xx",             "x.7.28 x.7.5?? x.7.6??",    Account,   Throttled,      SlowDown),
     line(FROM_RCPT, "432",             "*",                         Relay,     Throttled,      SlowDown),
     line(FROM_RCPT, "4xx",             "x.5.3",                     Account,   Throttled,      SlowDown),
-    // The server is full, stops, or takes nothing at the moment.
+    // The server is full, is shutting down, or accepts nothing at the moment.
     line(FROM_RCPT, "4xx",             "x.3.1 x.3.2",               Relay,     Throttled,      SlowDown),
     line(ANY_MAIL,  "5xx",             "x.3.2 x.3.5",               Relay,     Policy,         HoldBack),
 
-    // At MAIL the relay knows nothing but the sender.
+    // At MAIL the relay knows only the sender.
     line(MAIL,      "500 501 502 503 504 555", "*",                 Relay,     Protocol,       HoldBack),
     line(MAIL,      "4xx",             "*",                         Relay,     Throttled,      HoldBack),
     line(MAIL,      "5xx",             "*",                         Account,   SenderRefused,  HoldBack),
 
-    // The conversation went wrong: not the address, and perhaps not the next time.
+    // A protocol error: not about the address, and perhaps not permanent.
     line(&[Phase::Rcpt, Phase::Data], "500 502 503", "*",           Relay,     Protocol,       Retry),
 
-    // The mailbox. Only these say that there is none; x.2.1 says that it exists and takes nothing now.
-    // x.1.2 says that there is no such system, and some servers say it of all they do not relay to.
+    // The mailbox. Only these mean that it does not exist; x.2.1 means that it exists and accepts nothing now.
+    // x.1.2 means that the system does not exist, but some servers use it for every domain that they do not
+    // relay to.
     line(FROM_RCPT, "5xx",             "x.1.1 x.1.3 x.1.6 x.1.10",  Recipient, AddressUnknown, Fail),
     line(FROM_RCPT, "5xx",             "x.1.2",                     Unclear,   AddressUnknown, Fail),
     line(FROM_RCPT, "5xx",             "x.2.2",                     Recipient, MailboxFull,    Fail),
@@ -175,15 +174,15 @@ const TABLE: &[Line] = &[
     line(DOT,       "5xx",             "x.6.*",                     Content,   Refused,        Fail),
     line(MESSAGE,   "552",             "*",                         Unclear,   ContentTooLarge, Fail),
 
-    // What is left may be about anybody.
+    // The rest may be about anything.
     line(FROM_RCPT, "5xx",             "x.7.*",                     Unclear,   Policy,         Fail),
     line(FROM_RCPT, "5xx",             "*",                         Unclear,   Refused,        Fail),
     line(FROM_RCPT, "4xx",             "*",                         Unclear,   Throttled,      Retry),
 ];
 
-/// Reads the table. `names_sender` says that the reply names our sender address and not the recipient.
+/// Looks up a reply in the table. `names_sender` means that it names our sender address and not the recipient.
 ///
-/// `None` for what is no refusal.
+/// Returns `None` if the reply is not a refusal.
 pub(super) fn judge(phase: Phase, reply: &Reply, names_sender: bool) -> Option<(Scope, Verdict)> {
     let fits = |line: &&Line| line.fits(phase, reply);
     let named = NAMES_THE_SENDER.iter().filter(|_| names_sender).find(fits);
@@ -222,7 +221,7 @@ fn fits_code(pattern: &str, code: u16) -> bool {
             .all(|(pattern, digit)| pattern == b'x' || pattern == digit)
 }
 
-/// `?` stands for one digit, `*` for a whole number.
+/// `?` matches one digit, `*` a whole number.
 fn fits_enhanced(pattern: &str, enhanced: Option<&str>) -> bool {
     let Some(enhanced) = enhanced else {
         return pattern == "none";

@@ -13,15 +13,15 @@ use super::slot::Slot;
 use super::transaction::Shipment;
 use super::verdict::Answer;
 
-/// An envelope is sent ahead only while dots are answered faster than this: a slow relay gains
-/// nothing by it.
+/// Envelopes are sent ahead only while dots are answered faster than this. With a slow relay it gains
+/// nothing.
 const AHEAD_BELOW: Duration = Duration::from_millis(250);
 
-/// Refusals in a row after which a connection ends. Postfix answers slowly after ten errors and hangs up after
-/// twenty; others call it a dictionary attack sooner.
+/// Consecutive refusals after which a connection is closed. Postfix slows down after ten errors and
+/// disconnects after twenty; others suspect a dictionary attack sooner.
 const REFUSALS_MOST: u32 = 5;
 
-/// Runs a connection to its end.
+/// Runs a connection until it is closed.
 pub(super) async fn run<S: Shipment>(mut slot: Slot<S>) {
     let outbox = Arc::clone(&slot.outbox);
     let opened = tokio::select! {
@@ -50,7 +50,7 @@ struct Sender<S: Shipment> {
     outbox: Arc<Outbox<S>>,
     connection: Connection,
     dot_took: Duration,
-    /// Refusals since the last accepted mail.
+    /// Number of refusals since the last accepted mail.
     refusals: u32,
 }
 
@@ -97,7 +97,7 @@ impl<S: Shipment> Sender<S> {
         }
     }
 
-    /// Waits for a mail. None when the connection ended meanwhile, or should.
+    /// Waits for a mail. `None` if the connection ended meanwhile, or should.
     async fn next_mail(&mut self) -> Option<Queued<S>> {
         let settings = &self.outbox.settings;
         let wake = Arc::new(Notify::new());
@@ -127,7 +127,7 @@ impl<S: Shipment> Sender<S> {
         }
     }
 
-    /// Sends one mail. `ahead` becomes the one whose envelope went out behind it.
+    /// Sends one mail. `ahead` is set to the mail whose envelope was sent behind it.
     async fn send(&mut self, queued: &Queued<S>, is_written: bool, ahead: &mut Option<Queued<S>>) -> Answer {
         let mail = &queued.mail;
         if let Some(answer) = self.connection.obstacle(mail) {
@@ -145,7 +145,7 @@ impl<S: Shipment> Sender<S> {
         if let Some(answer) = offered {
             return answer;
         }
-        // Asked as late as can be: what was true before the relay's answers may be so no more.
+        // Checked as late as possible: it may have changed while the relay answered.
         if !self.may_start_body(mail, ends) {
             return Answer::not_begun(Phase::Data, "held back before the body");
         }
@@ -160,8 +160,8 @@ impl<S: Shipment> Sender<S> {
         answer
     }
 
-    /// A mail must not leave when there is no time to read what became of it: a wait cut short
-    /// after the dot is how people get a mail twice.
+    /// Whether there is enough time left to wait for the answer to the dot. A wait cut short after the dot is
+    /// how recipients get a mail twice.
     fn may_start_body(&self, mail: &S, ends: Instant) -> bool {
         let has_time = Instant::now() + self.outbox.settings.deadlines.dot <= ends;
         has_time && !self.outbox.lifecycle.is_stopping() && mail.may_start_body()

@@ -1,23 +1,24 @@
-//! What is not offered to the relay for a while: mail to one domain, or mail of one batch.
+//! Mail that is not offered to the relay for a while: to one domain, or of one batch.
 //!
-//! A domain whose mail gets `421` or no answer would otherwise cost everybody's mail its connections, and a
-//! relay that has not taken any mail yet would be judged by it alone. A batch whose letter the relay refuses is
-//! set aside until it is paused. The pauses double; accepted mail ends them. Pure: the time is an argument.
+//! A domain whose mail gets `421` or no answer would otherwise use up the connections that all mail needs,
+//! and a relay that has not accepted any mail yet would be judged by that domain alone. A batch whose content
+//! the relay refuses is set aside until it is paused. The pauses double; accepted mail ends them. Pure: the
+//! time is an argument.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
-/// Troubles in a row, on a relay that takes other mail, after which a domain is set aside.
+/// Consecutive failures, on a relay that accepts other mail, after which a domain is set aside.
 const PATIENCE: u32 = 3;
 
 const FIRST_PAUSE: Duration = Duration::from_secs(5);
 
-/// Longer pauses would keep people waiting after their domain is well again.
+/// Longer pauses would delay mail after its domain has recovered.
 const LONGEST_PAUSE: Duration = Duration::from_mins(2);
 
-/// Entries that are kept; more would be trouble of the relay's own.
+/// Maximum number of entries. More would be trouble of the relay itself.
 const MOST: usize = 1_024;
 
 /// What can be set aside.
@@ -42,9 +43,10 @@ struct Entry {
 }
 
 impl SetAside {
-    /// A mail of this part met trouble. Sets it aside if this was too often, or at once if `is_sole`:
-    /// nothing else has been accepted yet. Whether it had been set aside before, without an accepted mail
-    /// since.
+    /// Records trouble with mail of this part. Returns whether the part had already been set aside since its
+    /// last accepted mail.
+    ///
+    /// Sets it aside after repeated trouble, or at once if `is_sole`: no other mail has been accepted yet.
     pub(super) fn trouble(&mut self, part: &Part, is_sole: bool, now: Instant) -> bool {
         if self.entries.len() >= MOST && !self.entries.contains_key(part) {
             self.entries.clear();
@@ -52,7 +54,7 @@ impl SetAside {
         let entry = self.entries.entry(part.clone()).or_default();
         entry.troubles += 1;
         let was_aside = entry.until.is_some();
-        // Mails that were under way when the pause began do not lengthen it.
+        // Mails that were being sent when the pause began do not lengthen it.
         let is_aside = entry.until.is_some_and(|until| until > now);
         if !is_aside && (is_sole || was_aside || entry.troubles >= PATIENCE) {
             let next = entry.pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));
@@ -66,23 +68,23 @@ impl SetAside {
         self.trouble(part, true, now);
     }
 
-    /// Whether nothing is set aside and nothing is watched.
+    /// Whether no part is set aside or has had trouble.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// A mail of this part got a good answer.
+    /// Records a good answer to mail of this part.
     pub(super) fn end(&mut self, part: &Part) {
         self.entries.remove(part);
     }
 
-    /// How long a part is still set aside.
+    /// How much longer a part is set aside.
     pub(super) fn remaining(&self, part: &Part, now: Instant) -> Option<Duration> {
         let until = self.entries.get(part)?.until?;
         (until > now).then(|| until.duration_since(now))
     }
 
-    /// Domains that are set aside now.
+    /// Number of domains that are currently set aside.
     pub(super) fn domains(&self, now: Instant) -> usize {
         let is_domain = |part: &&Part| matches!(part, Part::Domain(_));
         let aside = self.entries.keys().filter(is_domain);

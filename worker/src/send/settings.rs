@@ -1,21 +1,21 @@
-//! What a mailer may be told: how many connections, how long to wait, what to call itself.
+//! Settings of a mailer: connections, deadlines and its name.
 
 use std::time::Duration;
 
 use super::phase::Phase;
 use super::verdict::Answer;
 
-/// How long each step of the conversation may take.
+/// Deadlines of each step of the conversation.
 ///
-/// RFC 5321 4.5.3.2 asks for minutes everywhere, because it speaks of strangers' servers at the
-/// other end of the world. A submission relay is ours or paid for, so all but the last are
-/// shorter. The last is the ten minutes it asks for: a relay that has the mail and is slow to say so
-/// would get it twice.
+/// RFC 5321 4.5.3.2 asks for minutes everywhere, because it covers servers of strangers on the other side of
+/// the world. A submission relay is our own or paid for, so all deadlines but the last are shorter. The last
+/// is the ten minutes that the RFC asks for: otherwise a relay that has the mail and is slow to answer would
+/// get it twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Deadlines {
-    /// Finding the relay's addresses and reaching one of them.
+    /// Resolving the relay's name and connecting to one of its addresses.
     pub connect: Duration,
-    /// From the open line to the relay's first words.
+    /// From the open connection to the greeting.
     pub greeting: Duration,
     /// Each EHLO.
     pub ehlo: Duration,
@@ -33,8 +33,8 @@ pub struct Deadlines {
     pub body: Duration,
     /// From the final dot to its reply.
     pub dot: Duration,
-    /// The whole attempt. Well below the 30 minutes after which the broker takes back an
-    /// unacknowledged job. A mail whose body would begin too late for the whole `dot` is held back.
+    /// The whole attempt. Well below the 30 minutes after which the broker takes back an unacknowledged job.
+    /// A mail is held back if its body would begin too late for the full `dot` deadline.
     pub attempt: Duration,
 }
 
@@ -73,39 +73,39 @@ impl Deadlines {
     }
 }
 
-/// What a [`Mailer`](super::Mailer) is told at its start.
+/// Settings of a [`Mailer`](super::Mailer).
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Connections to the relay, at most (`BECKON_SMTP_CONNECTIONS`); at least one.
+    /// Maximum number of connections to the relay (`BECKON_SMTP_CONNECTIONS`), at least one.
     pub connections: usize,
-    /// How long each step may take.
+    /// Deadlines of each step.
     pub deadlines: Deadlines,
-    /// A mail that waits longer than this for a connection is given back, so that another worker
-    /// gets it.
+    /// A mail that waits longer than this for a connection is given back, so that another worker gets it.
     pub queue_limit: Duration,
-    /// An unused connection is closed after this time, before the relay closes it on us.
+    /// An idle connection is closed after this time, before the relay closes it.
     pub idle_limit: Duration,
-    /// No mail starts on a connection older than this, so that a relay behind a changed address
-    /// or with a changed password is noticed. Postfix's figure.
+    /// No mail starts on a connection older than this, so that a changed address or password of the relay is
+    /// noticed. Postfix uses the same limit.
     pub age_limit: Duration,
-    /// The name in EHLO. The worker gives the domain of `BECKON_MAIL_FROM`: unlike a container's own
-    /// name, it is one that the world knows and that a relay may look up.
+    /// The name in EHLO. The worker uses the domain of `BECKON_MAIL_FROM`: unlike a container's host name, it
+    /// is public and a relay can look it up.
     pub hello_name: String,
-    /// When connects fail in silence while other connections are open, how long those have for a
-    /// good answer before the relay counts as gone. When the relay says why it takes no connection,
-    /// it is there, and they have ten times as long.
+    /// How long open connections have for a good answer before the relay counts as down, when further
+    /// connects fail without a reply. If the relay replies with a reason it is up, and they have ten times as
+    /// long.
     pub doubt: Duration,
-    /// How long a refusal that may be about anybody is kept until others tell whom it is about,
+    /// How long a refusal of unclear scope is held until answers to other mails show its scope.
     pub hold_limit: Duration,
-    /// and how long when nothing else is under way that could tell.
+    /// The same if no other mail is in progress that could show it.
     pub hold_alone: Duration,
-    /// The first pause before a relay in trouble is asked again.
+    /// First pause before a failing relay is probed.
     pub first_probe: Duration,
     /// The pauses double up to this one.
     pub longest_probe: Duration,
 }
 
-/// How much longer a doubt lasts after words. A relay that speaks is more likely short of connections than gone, and may take its time.
+/// How much longer a doubt lasts if the relay replied. It is more likely short of connections than down, and
+/// may take its time.
 const DOUBT_FACTOR: u32 = 10;
 
 impl Settings {
@@ -116,7 +116,7 @@ impl Settings {
         }
     }
 
-    /// The usual settings for this many connections under this name.
+    /// Default settings for this number of connections under this name.
     pub fn for_connections(connections: usize, hello_name: impl Into<String>) -> Self {
         Self {
             connections,

@@ -1,4 +1,4 @@
-//! A connection as the outbox counts it, from its opening until the relay has forgotten it.
+//! A connection as counted by the outbox, from its opening until the relay no longer counts it.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -8,7 +8,7 @@ use super::outbox::{Connections, Health, Outbox, State};
 use super::transaction::Shipment;
 use super::verdict::Answer;
 
-/// Counts one connection. Dropping it ends what it counts, also when its task panics.
+/// Counts one connection in its stage until dropped, even if its task panics.
 pub(super) struct Slot<S: Shipment> {
     pub(super) outbox: Arc<Outbox<S>>,
     stage: Stage,
@@ -32,7 +32,7 @@ impl Connections {
 }
 
 impl<S: Shipment> Slot<S> {
-    /// A connection is about to be opened.
+    /// Counts a connection that is about to be opened.
     pub(super) fn opening(outbox: &Arc<Outbox<S>>, state: &mut State<S>) -> Self {
         let stage = Stage::Opening;
         *state.connections.of(stage) += 1;
@@ -48,7 +48,7 @@ impl<S: Shipment> Slot<S> {
         self.stage = stage;
     }
 
-    /// It is ready for mails.
+    /// Counts it as ready for mails.
     pub(super) fn opened(&mut self) {
         let outbox = Arc::clone(&self.outbox);
         let mut state = outbox.state();
@@ -61,7 +61,7 @@ impl<S: Shipment> Slot<S> {
         outbox.show_connections(&state);
     }
 
-    /// It could not be opened.
+    /// Records that it could not be opened.
     pub(super) fn failed(self, answer: &Answer) {
         let mut state = self.outbox.state();
         let others = Others {
@@ -74,7 +74,7 @@ impl<S: Shipment> Slot<S> {
         }
     }
 
-    /// It takes no further mail, and counts at the relay until it has said goodbye.
+    /// Takes no further mails. The connection counts at the relay until QUIT is answered.
     pub(super) fn closing(&mut self) {
         let outbox = Arc::clone(&self.outbox);
         let mut state = outbox.state();

@@ -1,7 +1,7 @@
 //! The byte stream to the relay, plain or encrypted.
 //!
-//! It answers two questions that decide about second mails: how many bytes the kernel has taken,
-//! and whether the relay has said anything that was not asked for.
+//! It answers two questions that decide about duplicate mails: how many bytes the kernel has accepted, and
+//! whether the relay has sent anything unsolicited.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -38,7 +38,7 @@ enum Transport {
     Tls(Box<TlsStream<Socket>>),
 }
 
-/// A TCP socket that counts the bytes the kernel has taken.
+/// A TCP socket that counts the bytes accepted by the kernel.
 #[derive(Debug)]
 struct Socket {
     tcp: TcpStream,
@@ -47,7 +47,7 @@ struct Socket {
 
 impl RelayStream {
     pub(super) fn new(tcp: TcpStream) -> io::Result<Self> {
-        // A command must not wait for the acknowledgement of the one before (Nagle).
+        // A command must not wait for the acknowledgement of the previous one (Nagle).
         tcp.set_nodelay(true)?;
         Ok(Self::over(Transport::Plain(Socket { tcp, written: 0 })))
     }
@@ -61,7 +61,7 @@ impl RelayStream {
         }
     }
 
-    /// Starts TLS. Nothing the relay said in clear survives it (RFC 3207, 4.2).
+    /// Starts TLS. Anything the relay sent before it is discarded (RFC 3207, 4.2).
     pub(super) async fn encrypt(self, config: Arc<ClientConfig>, name: ServerName<'static>) -> io::Result<Self> {
         if !self.unread.is_empty() {
             return Err(io::Error::other(
@@ -81,7 +81,7 @@ impl RelayStream {
         matches!(self.transport, Transport::Tls(_))
     }
 
-    /// Bytes the kernel has taken, TLS included.
+    /// Bytes accepted by the kernel, including TLS overhead.
     pub(super) fn written(&self) -> u64 {
         match &self.transport {
             Transport::Plain(socket) => socket.written,
@@ -89,8 +89,8 @@ impl RelayStream {
         }
     }
 
-    /// Writes some of two parts, of which `done` bytes are written already, in one system call;
-    /// how many it took is the answer.
+    /// Writes as much as possible of two parts in one system call and returns the number of bytes written.
+    /// `done` bytes have been written before.
     pub(super) async fn write_some(&mut self, parts: [&[u8]; 2], done: usize) -> io::Result<usize> {
         let [first, second] = parts;
         let skipped = done.saturating_sub(first.len());
@@ -104,7 +104,7 @@ impl RelayStream {
         }
     }
 
-    /// Hands everything to the kernel.
+    /// Flushes all buffers to the kernel.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
         self.transport.flush().await
     }
@@ -115,7 +115,7 @@ impl RelayStream {
         self.transport.flush().await
     }
 
-    /// Reads one reply. Safe to drop while waiting: nothing that was read is lost.
+    /// Reads one reply. Cancel safe: bytes that were read are kept.
     pub(super) async fn read_reply(&mut self) -> Heard {
         loop {
             match self.codec.decode(&mut self.unread) {
@@ -139,12 +139,12 @@ impl RelayStream {
         self.has_ended
     }
 
-    /// Whether the relay has neither closed the connection nor said anything unasked.
+    /// Whether the relay has neither closed the connection nor sent anything unsolicited.
     pub(super) fn is_quiet(&mut self) -> bool {
         self.poll_unasked(&mut Context::from_waker(Waker::noop())).is_pending()
     }
 
-    /// Resolves once the relay closes the connection or says something unasked.
+    /// Resolves once the relay closes the connection or sends something unsolicited.
     pub(super) async fn unasked(&mut self) {
         std::future::poll_fn(|context| self.poll_unasked(context)).await;
     }

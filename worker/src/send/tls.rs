@@ -1,4 +1,4 @@
-//! Whom we believe to be the relay.
+//! The certificate authorities that the relay is verified with.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
-/// Why no encrypted line can be built; a fault in the installation, seen at start.
+/// Why TLS cannot be set up: an error in the installation, detected at startup.
 #[derive(Debug, thiserror::Error)]
 pub enum TrustError {
     /// The file in `ca=` is missing, unreadable or not PEM.
@@ -15,29 +15,29 @@ pub enum TrustError {
     ExtraRoot {
         /// The file.
         path: PathBuf,
-        /// What stood in the way.
+        /// Why it could not be read.
         source: rustls::pki_types::pem::Error,
     },
-    /// The file holds PEM, but no authority that can be used.
+    /// The file is PEM but contains no usable authority.
     #[error("{path}, which SMTP_URL names as ca, holds no usable certificate")]
     NoExtraRoot {
         /// The file.
         path: PathBuf,
     },
-    /// A bare container without `ca-certificates`.
+    /// A minimal container without `ca-certificates`.
     #[error(
         "this machine has no certificate authorities to check the relay with; install ca-certificates or name a file with ca= in SMTP_URL"
     )]
     NoRoots,
-    /// The TLS library refused its own defaults.
+    /// The TLS library rejected its own defaults.
     #[error("could not set up TLS")]
     Library(#[from] rustls::Error),
 }
 
-/// The machine's authorities and the one named in `SMTP_URL`, for every connection of a mailer.
+/// TLS settings for every connection of a mailer. Trusts the machine's authorities and the one named in `SMTP_URL`.
 pub(super) fn trust(extra_root: Option<&Path>) -> Result<Arc<ClientConfig>, TrustError> {
     let mut roots = RootCertStore::empty();
-    // Single certificates that cannot be read are common and harmless; having none is not.
+    // Single unreadable certificates are common and harmless. Having none is an error.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if let Some(path) = extra_root {
         let unreadable = |source| TrustError::ExtraRoot {
@@ -55,7 +55,7 @@ pub(super) fn trust(extra_root: Option<&Path>) -> Result<Arc<ClientConfig>, Trus
     if roots.is_empty() {
         return Err(TrustError::NoRoots);
     }
-    // Named here and not taken from the process, where two crates may disagree about it.
+    // Named explicitly instead of using the process default, on which two crates may disagree.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?

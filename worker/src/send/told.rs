@@ -1,9 +1,9 @@
-//! What is told of a relay in trouble, in logs, on pages and beside mails that were held back.
+//! Descriptions of trouble with the relay, for logs, pages and mails that were held back.
 //!
-//! Until the relay has heard of a mail, its words cannot name a recipient, and they tell the operator
-//! what to mend. From MAIL on they may (`421 <ada@example.org> …`), and what they say stands in the
-//! one attempt it was said to. So from there on only phase, codes and class are told. Every page shows
-//! less still: at AUTH a relay may repeat the login it does not believe.
+//! Until a mail has been announced to the relay, its words cannot name a recipient, and they help the
+//! operator to fix the cause. From MAIL on they may (`421 <ada@example.org> …`), and they are stored with the
+//! one attempt they belong to. So from MAIL on a description has only phase, codes and class. Pages show even
+//! less: at AUTH a relay may repeat the rejected login.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::scope::Scope;
 use super::trouble::TroubleClass;
 use super::verdict::{Answer, Verdict};
 
-/// The trouble in words that may be shown and logged.
+/// Describes the trouble in words that may be shown and logged.
 pub(super) fn told(answer: &Answer) -> String {
     let phase = answer.phase;
     if phase.is_before_mail() {
@@ -26,7 +26,7 @@ pub(super) fn told(answer: &Answer) -> String {
     codes(answer)
 }
 
-/// The trouble in words that every administrator may read.
+/// Describes the trouble in words that every administrator may read.
 pub(super) fn told_on_pages(answer: &Answer) -> String {
     if answer.phase == Phase::Auth {
         codes(answer)
@@ -52,7 +52,7 @@ fn class_of(answer: &Answer) -> &'static str {
     }
 }
 
-/// What kind of trouble a person would call it.
+/// The kind of trouble as reported to operators.
 pub(super) fn trouble(answer: &Answer) -> WorkerTrouble {
     use TroubleClass::{
         Auth, Connect, LineBroken, Policy, Protocol, Quota, RelayingDenied, SenderRefused, Throttled, Timeout, Tls,
@@ -67,20 +67,21 @@ pub(super) fn trouble(answer: &Answer) -> WorkerTrouble {
         Some(Throttled) => WorkerTrouble::RelayAsksToWait,
         Some(Policy | Quota | RelayingDenied) => WorkerTrouble::RelayTurnsAway,
         Some(Protocol) => WorkerTrouble::RelayUnreadable,
-        // Without a class it is the silence after a final dot. The others speak of one mail, never of
+        // Without a class it is silence after a final dot. The other classes are about one mail, never about
         // the relay.
         Some(Timeout | _) | None => WorkerTrouble::RelaySilent,
     }
 }
 
-/// What the relay refuses of every mail, where that is about our sender, login or account. A login that is
-/// refused at AUTH is not among them: no mail has met it.
+/// The class of refusals of our sender, login or account that affect every mail.
+///
+/// A login refused at AUTH is not among them: no mail has met it.
 pub(super) fn refusal(answer: &Answer) -> Option<&'static str> {
     let class = answer.class().filter(|_| answer.scope == Scope::Account)?;
     (answer.phase >= Phase::Mail).then(|| class.as_str())
 }
 
-/// Says in the log that the way is closed.
+/// Logs that the circuit has opened.
 pub(super) fn warn_of(answer: &Answer, pause: Duration) {
     let told = told(answer);
     tracing::warn!(

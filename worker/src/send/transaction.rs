@@ -1,13 +1,13 @@
-//! One mail transaction (RFC 5321, 3.3), pipelined where the relay allows it.
+//! One mail transaction (RFC 5321, 3.3), pipelined if the relay allows it.
 //!
-//! With PIPELINING the envelope goes out in one write, and the body with its final dot in another
-//! together with the envelope of the mail after it (RFC 2920, 3.1): one round trip a mail. Each
-//! mail's body still waits for the replies to its own envelope, so a connection that breaks makes
-//! at most one mail unsure: the one whose dot has no reply. The mail after it has not begun.
+//! With PIPELINING the envelope is sent in one write, and the body with its final dot in another one together
+//! with the next mail's envelope (RFC 2920, 3.1): one round trip per mail. Each body still waits for the
+//! replies to its own envelope, so a broken connection makes at most one mail unsure: the one whose dot has
+//! no reply. The mail after it has not begun.
 //!
-//! A refusal costs no connection: the remaining replies are read, the transaction is reset together
-//! with the next envelope, and the connection is kept. The connection counts as clean only after a
-//! complete and fitting exchange; everything else leaves it unclean and thereby closed.
+//! A refusal does not cost the connection: the remaining replies are read, and the transaction is reset
+//! together with the next envelope. The connection counts as clean only after a complete and valid exchange.
+//! An unclean connection is closed.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -26,39 +26,38 @@ use super::reply::{Heard, Lost, Reply};
 use super::trouble::TroubleClass;
 use super::verdict::Answer;
 
-/// What ends a body: the end of its last line has been written with it.
+/// The end of a body. The line ending before it has been written with the last line.
 const FINAL_DOT: usize = ".\r\n".len();
 
-/// How long a relay that closed during the body has to say why.
+/// How long to wait for the reason after the relay closed during the body.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
-/// How long an envelope that was sent ahead waits for the dot before it. Then its mail is sent over
-/// another connection: one slow mail holds up no other.
+/// How long an envelope that was sent ahead waits for the dot before it. Then its mail is sent on another
+/// connection, so that one slow mail holds up no other.
 const AHEAD_WAITS: Duration = Duration::from_secs(1);
 
-/// A composed mail and what follows it.
+/// A composed mail and the callbacks of its delivery.
 pub trait Shipment: Send + Sync + Sized + 'static {
-    /// From and to whom.
+    /// Sender and recipient.
     fn envelope(&self) -> &Envelope;
-    /// The message in its final form: CRLF line ends, dots doubled (RFC 5321, 4.5.2), `.\r\n` at
-    /// its end.
+    /// The message in wire form: CRLF line endings, dots doubled (RFC 5321, 4.5.2), `.\r\n` at the end.
     fn wire(&self) -> &[u8];
-    /// Octets of the message itself, as SIZE announces it (RFC 1870, 3).
+    /// Octets of the message itself, as declared with SIZE (RFC 1870, 3).
     fn size(&self) -> usize;
-    /// Whether a person waits for it.
+    /// Its lane.
     fn lane(&self) -> Lane;
     /// The batch it belongs to.
     fn batch(&self) -> Uuid;
-    /// Takes its place among the mails in hand, if it has one: its answer is kept until others tell what it
-    /// means, and another mail may be claimed.
+    /// Takes the permit from the mail, if it has one. The answer is held until others show its scope, and
+    /// another mail may be claimed meanwhile.
     fn take_place(&mut self) -> Option<Permit<Self>>;
-    /// Asked when only the body is missing; `false` holds it back.
+    /// Called immediately before the body; `false` holds the mail back.
     fn may_start_body(&self) -> bool;
-    /// Takes the answer. Called once, or never if its connection's task panics.
+    /// Receives the answer. Called once, or never if the connection's task panics.
     fn finish(self, answer: Answer);
 }
 
-/// One command of the envelope.
+/// A command of the envelope.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Command {
     Reset,
@@ -67,7 +66,7 @@ enum Command {
     Data,
 }
 
-/// An envelope that goes out behind a body has nothing to reset.
+/// An envelope sent behind a body has nothing to reset.
 const AHEAD: [Command; 3] = [Command::Mail, Command::Recipient, Command::Data];
 
 const ENVELOPE: [Command; 4] = [Command::Reset, Command::Mail, Command::Recipient, Command::Data];
@@ -81,8 +80,7 @@ impl Command {
         }
     }
 
-    /// Sorts out replies that do not answer this command: after one, commands and replies may no
-    /// longer belong together.
+    /// Rejects replies that do not fit this command: from then on, replies may belong to other commands.
     fn check(self, heard: Heard) -> Result<Reply, Lost> {
         let reply = heard?;
         let fits = match self {
@@ -112,7 +110,7 @@ impl Command {
 }
 
 impl Connection {
-    /// Why this relay can never take this mail, if so.
+    /// Why this relay can never accept this mail, if that is so.
     pub(super) fn obstacle(&self, mail: &impl Shipment) -> Option<Answer> {
         let refuse = |class, words: String| Some(Answer::unsendable(class, words));
         if mail.envelope().breaks_out() {
@@ -135,8 +133,9 @@ impl Connection {
         None
     }
 
-    /// Everything before the body. `None` when the relay waits for the body. `is_written` says that
-    /// the envelope went out with the mail before.
+    /// Sends everything before the body. Returns `None` once the relay waits for the body.
+    ///
+    /// `is_written` means that the envelope was sent with the previous mail.
     pub(super) async fn offer(&mut self, mail: &impl Shipment, is_written: bool, ends: Instant) -> Option<Answer> {
         self.is_clean = false;
         self.mails += 1;
@@ -163,7 +162,7 @@ impl Connection {
             };
             let reply = match command.check(heard) {
                 Ok(reply) => reply,
-                // An earlier refusal stands, whatever happens to the connection afterwards.
+                // An earlier refusal counts, whatever happens to the connection afterwards.
                 Err(lost) => return Some(refusal.unwrap_or_else(|| Answer::from_lost(phase, &lost))),
             };
             has_recipient |= *command == Command::Recipient && reply.is_completion();
@@ -177,7 +176,7 @@ impl Connection {
             command.reached();
         }
         if refusal.is_some() {
-            // With a recipient, the lone dot would be an empty mail to that person.
+            // With an accepted recipient, the lone dot would send that recipient an empty mail.
             self.is_clean = !is_open || (!has_recipient && self.send_lone_dot(ends).await);
             self.needs_reset = true;
             return refusal;
@@ -185,7 +184,7 @@ impl Connection {
         self.check_silence()
     }
 
-    /// What the relay said before the body is not its answer to the body.
+    /// Fails if the relay has sent something before the body: it is not the answer to the body.
     fn check_silence(&mut self) -> Option<Answer> {
         if self.dialogue.stream.is_quiet() {
             return None;
@@ -230,15 +229,15 @@ impl Connection {
         text.push_str("\r\n");
     }
 
-    /// The relay refused the recipient and waits for a body all the same: RFC 2920, 3.1 asks for an
-    /// empty one. It has no recipient, so whatever the relay answers, nothing was sent.
+    /// Sends an empty body, as RFC 2920, 3.1 requires if the relay refused the recipient and still waits for
+    /// one. There is no recipient, so nothing is sent, whatever the relay answers.
     async fn send_lone_dot(&mut self, ends: Instant) -> bool {
         let heard = self.dialogue.ask(Phase::Data, ".\r\n", ends).await;
         heard.is_ok_and(|reply| reply.code != 421 && !reply.is_go_ahead())
     }
 
-    /// Sends the body and reads the reply that decides, with the envelope of `ahead` behind it.
-    /// `ahead` is taken away by `put_back` when the reply takes long.
+    /// Sends the body, followed by the envelope of `ahead`, and reads the final reply. If the reply takes
+    /// long, `put_back` removes `ahead`.
     pub(super) async fn deliver<S: Shipment>(
         &mut self,
         mail: &S,
@@ -255,8 +254,8 @@ impl Connection {
         let metrics = &self.dialogue.terms.metrics;
         metrics.took(Phase::Body, started.elapsed());
         if let Err(lost) = written {
-            // Encrypted, the mail has more bytes than this, never fewer: so where the count falls
-            // short of the dot, the dot has not left.
+            // Encrypted, the mail takes more bytes than this and never fewer. So if the count does not reach
+            // the dot, the dot has not left.
             let taken = self.dialogue.stream.written().saturating_sub(before);
             let has_dot_left = taken > (body.len() - FINAL_DOT.min(body.len())) as u64;
             let phase = if has_dot_left { Phase::Dot } else { Phase::Body };
@@ -277,8 +276,8 @@ impl Connection {
         }
     }
 
-    /// The reply to the dot, and whether an envelope sent ahead was given up meanwhile: then the
-    /// connection ends with the reply, for the relay waits for a body that will not come.
+    /// Reads the reply to the dot, and returns whether an envelope sent ahead was abandoned meanwhile. Then
+    /// the connection ends with the reply, because the relay waits for a body that will not come.
     async fn read_dot_reply<S>(
         &mut self,
         ahead: &mut Option<S>,
@@ -298,7 +297,7 @@ impl Connection {
         (heard.unwrap_or(Err(Lost::TimedOut)), was_slow)
     }
 
-    /// Body and dot are one write, and a test wants to know of a worker that dies between them.
+    /// Body and dot are one write, so tests need this to simulate a worker that dies between them.
     async fn die_half_way(&mut self, body: &[u8]) {
         if failpoint::is_next(Point::BodyHalfWritten) {
             let half = body.get(..body.len() / 2).unwrap_or_default();
@@ -307,8 +306,8 @@ impl Connection {
         reach(Point::BodyHalfWritten);
     }
 
-    /// Writes both parts, in one system call where the socket takes them. Each write that the relay
-    /// takes a part of has the whole deadline of the body.
+    /// Writes both parts, in one system call if the socket accepts them. Each partial write starts the
+    /// deadline of the body again.
     async fn write_body(&mut self, parts: [&[u8]; 2], ends: Instant) -> Result<(), Lost> {
         let Self { dialogue, .. } = self;
         let pause = dialogue.terms.deadlines.body;
@@ -330,7 +329,7 @@ impl Connection {
         }
     }
 
-    /// A relay that closes during a body has often said why before.
+    /// Waits for the reason why the relay closed during a body. It has often sent one.
     async fn listen_for_last_words(&mut self, phase: Phase, lost: Lost) -> Answer {
         let mut heard = Err(lost);
         if matches!(heard, Err(Lost::Broken(_)))

@@ -1,41 +1,41 @@
-//! The kinds of trouble, as they stand in columns, labels and pages.
+//! The kinds of trouble, as used in columns, labels and pages.
 
 use std::fmt;
 
-/// What kind of trouble it was.
+/// A kind of trouble.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TroubleClass {
-    /// The relay cannot be reached.
+    /// The relay is unreachable.
     Connect,
-    /// No private line could be agreed on.
+    /// TLS could not be established.
     Tls,
-    /// The relay does not believe, or does not ask, who we are.
+    /// The relay rejects our login, or offers no supported mechanism.
     Auth,
     /// A deadline passed.
     Timeout,
-    /// The relay asked us to wait: greylisting, rate limits, a busy relay.
+    /// The relay asked us to wait: greylisting, rate limits, overload.
     Throttled,
-    /// The address does not exist or takes no mail.
+    /// The address does not exist or accepts no mail.
     AddressUnknown,
-    /// The mailbox takes no more.
+    /// The mailbox is full.
     MailboxFull,
-    /// A rule of the relay or the recipient forbids it.
+    /// A policy of the relay or the recipient forbids it.
     Policy,
     /// The mail is larger than allowed.
     ContentTooLarge,
-    /// The relay does not take mail from our sender address.
+    /// The relay does not accept mail from our sender address.
     SenderRefused,
-    /// The line closed or was cut.
+    /// The connection was closed or lost.
     LineBroken,
-    /// The relay broke the rules of SMTP, or says that we did.
+    /// The relay violated SMTP, or claims that we did.
     Protocol,
-    /// Refused without a reason we can name.
+    /// Refused for an unknown reason.
     Refused,
-    /// The relay cannot carry an address of this form.
+    /// The relay does not support addresses of this form.
     AddressUnsupported,
-    /// The relay does not pass mail on from us to other domains.
+    /// The relay does not relay our mail to other domains.
     RelayingDenied,
-    /// The account has sent as much as it may.
+    /// The account's quota is used up.
     Quota,
 }
 
@@ -60,7 +60,7 @@ impl TroubleClass {
         Self::Quota,
     ];
 
-    /// The word for labels and columns.
+    /// Its name in labels and columns.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Connect => "connect",

@@ -1,5 +1,5 @@
-//! What has to happen without a mail's doing: mails that wait too long are given back, a doubt
-//! about the relay ends, a relay in trouble is tried again, and so is one that throttles.
+//! Periodic work of a mailer: gives back mails that wait too long, resolves doubts about the relay, and
+//! probes a relay that is in trouble or throttles.
 
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
@@ -9,13 +9,13 @@ use super::phase::Phase;
 use super::transaction::Shipment;
 use super::verdict::Answer;
 
-/// How often to look,
+/// How often it runs.
 const PULSE: Duration = Duration::from_millis(100);
 
-/// and while the rate is limited, so that no mail waits much longer than for its token.
+/// The same while the rate is limited, so that no mail waits much longer than for its token.
 const LIMITED_PULSE: Duration = Duration::from_millis(20);
 
-/// Looks after an outbox until its mailer is gone.
+/// Maintains an outbox until its mailer is dropped.
 pub(super) async fn look_after<S: Shipment>(outbox: Weak<Outbox<S>>, lifecycle: shared::lifecycle::Lifecycle) {
     let mut pulse = PULSE;
     loop {
@@ -26,14 +26,14 @@ pub(super) async fn look_after<S: Shipment>(outbox: Weak<Outbox<S>>, lifecycle: 
         let Some(outbox) = outbox.upgrade() else { return };
         pulse = once(&outbox);
     }
-    // Nobody may be left to read the answer to a body that begins now.
+    // The process may be gone before the answer to a body that begins now.
     if let Some(outbox) = outbox.upgrade() {
         outbox.give_back_waiting(None, &stopping());
         outbox.release_held(true);
     }
 }
 
-/// Looks once, and says when to look again.
+/// Runs once and returns when to run again.
 fn once<S: Shipment>(outbox: &Arc<Outbox<S>>) -> Duration {
     let now = Instant::now();
     let late = Answer::not_begun(Phase::Connect, "no connection was free in time");
@@ -45,11 +45,11 @@ fn once<S: Shipment>(outbox: &Arc<Outbox<S>>) -> Duration {
         outbox.circuit_opened(state, None);
         return PULSE;
     }
-    // A connection that still hangs from before must not keep the relay from being tried.
+    // A connection that still hangs from before must not keep the relay from being probed.
     if state.connections.opening == 0 && state.flow.begin_probe(now) {
         outbox.open_connection(&mut state);
     }
-    // The longer the first mail hangs, the more may be tried beside it.
+    // The longer the first mail hangs, the more mails may be tried beside it.
     if !state.flow.has_answered() {
         state.admissions.wake();
     }

@@ -1,17 +1,17 @@
-//! What an answer of the relay means for one mail. Pure: no clock, no socket.
+//! What an answer from the relay means for one mail. Pure: no clock, no socket.
 //!
-//! The code alone does not say. A 550 to RCPT speaks of one address, to MAIL of all our mails; a
-//! 535 at sign-in must not turn ten thousand invitations into permanent failures; and silence means
-//! "not delivered" until the final dot and "nobody knows" after it. So three things are read
-//! together: the phase, the code, and the enhanced code of RFC 3463 where the relay sends one.
+//! The code alone is not enough. A 550 to RCPT is about one address, to MAIL about all our mails; a 535 at
+//! login must not turn ten thousand invitations into permanent failures; and silence means "not delivered"
+//! until the final dot and "unknown" after it. So three things are considered together: the phase, the code,
+//! and the enhanced code of RFC 3463 if the relay sends one.
 //!
-//! Three mistakes are possible, and the table leans away from the worst. Calling a mail sent that
-//! is not leaves a person without it and nobody the wiser: only a 2xx to the final dot counts.
-//! Refusing for good what would have worked leaves a person out, visibly: trouble that is not
-//! about this mail ([`Verdict::RelayTrouble`]) spends nobody's attempt. Sending again what has
-//! arrived is a nuisance: so silence after the dot is [`Verdict::Unsure`] and is recorded as that.
+//! Three mistakes are possible, and the table avoids the worst. Recording a mail as sent that is not leaves a
+//! user without it unnoticed: only a 2xx to the final dot counts. A permanent failure of a mail that would
+//! have worked leaves a user out, visibly: trouble that is not about this mail ([`Verdict::RelayTrouble`])
+//! spends no attempt. Sending again what has arrived is a nuisance: silence after the dot is
+//! [`Verdict::Unsure`] and recorded as such.
 //!
-//! What a refusal means, and for whom, stands in the table of [`super::scope`].
+//! The table in [`super::scope`] defines what each refusal is about and what it means.
 
 use std::time::Duration;
 
@@ -21,65 +21,65 @@ use super::reply::{Lost, Reply};
 use super::scope::{self, Scope};
 use super::trouble::TroubleClass;
 
-/// What it means for the mail.
+/// What an answer means for the mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// The relay answered 2xx to the final dot and is responsible now.
+    /// The relay answered 2xx to the final dot and is now responsible.
     Accepted,
-    /// Not delivered; the same mail may well pass later. Spends an attempt.
+    /// Not delivered; the same mail may succeed later. Spends an attempt.
     TryLater {
-        /// Why.
+        /// The cause.
         class: TroubleClass,
     },
-    /// Not delivered, and asking again would be refused again.
+    /// Not delivered, and a retry would be refused again.
     Refused {
-        /// Why.
+        /// The cause.
         class: TroubleClass,
     },
-    /// Not delivered, because more is sent than the relay takes in this time. Spends no attempt; the same
-    /// mail passes seconds later.
+    /// Not delivered, because the relay's rate is exceeded. Spends no attempt; the same mail succeeds seconds
+    /// later.
     SlowDown {
-        /// Why.
+        /// The cause.
         class: TroubleClass,
     },
-    /// The final dot may have reached the relay and no readable reply came back.
+    /// The final dot may have reached the relay, and no readable reply arrived.
     Unsure,
-    /// Not delivered, and not because of this mail. Spends nobody's attempt.
+    /// Not delivered, and not because of this mail. Spends no attempt.
     RelayTrouble {
-        /// Why.
+        /// The cause.
         class: TroubleClass,
     },
     /// Not delivered: the caller withdrew, or the attempt's time was over, before the body.
     NotBegun,
 }
 
-/// A verdict with what led to it.
+/// A verdict and what led to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
-    /// What it means.
+    /// What the answer means.
     pub verdict: Verdict,
-    /// How far the conversation came.
+    /// The phase of the conversation that was reached.
     pub phase: Phase,
-    /// The three digits, if the relay replied.
+    /// The reply code, if the relay replied.
     pub code: Option<u16>,
-    /// Such as `5.1.1`, if the relay sent one that agrees with the code.
+    /// The enhanced code, such as `5.1.1`, if the relay sent one that agrees with the code.
     pub enhanced_code: Option<String>,
-    /// The relay's own words, or ours where it said none: no controls, at most 500 characters.
-    /// Untrusted, so whoever shows them escapes them.
+    /// The relay's words, or ours if it did not reply: no control characters, at most 500 characters.
+    /// Untrusted, so it must be escaped before display.
     pub reply: String,
-    /// Whom it is about.
+    /// What it is about.
     pub scope: Scope,
-    /// How long a mail that spends no attempt waits, where that is known.
+    /// How long a mail that spends no attempt waits, if known.
     pub retry_after: Option<Duration>,
 }
 
 impl Answer {
-    /// Reads a reply that decides about a mail.
+    /// Interprets a reply that decides about a mail.
     pub fn from_reply(phase: Phase, reply: &Reply) -> Self {
         Self::judged(phase, reply, false)
     }
 
-    /// Reads a reply about a mail with this envelope.
+    /// Interprets a reply about a mail with this envelope.
     pub fn from_reply_about(envelope: &Envelope, phase: Phase, reply: &Reply) -> Self {
         Self::judged(phase, reply, envelope.is_only_sender_in(&reply.text))
     }
@@ -97,19 +97,19 @@ impl Answer {
         }
     }
 
-    /// Leaves out words that repeat a password; its verdict stands.
+    /// Removes words that repeat a password. The verdict is unchanged.
     pub fn withhold_words(&mut self) {
         "(the relay's words repeat the password and are left out)".clone_into(&mut self.reply);
     }
 
-    /// The same refusal, now known to be about our account: it spends no attempt.
+    /// Turns a refusal into an account-wide one, which spends no attempt.
     pub(super) fn become_the_accounts(&mut self) {
         if let Some(class) = self.class() {
             (self.verdict, self.scope) = (Verdict::RelayTrouble { class }, Scope::Account);
         }
     }
 
-    /// The same deferral, now known to be the relay's rate.
+    /// Turns a deferral into a rate limit.
     pub(super) fn slow_down(&mut self, retry_after: Duration) {
         if let Some(class) = self.class() {
             (self.verdict, self.scope) = (Verdict::SlowDown { class }, Scope::Account);
@@ -117,7 +117,7 @@ impl Answer {
         }
     }
 
-    /// The same refusal, of which nothing is known because the worker stops: the mail is offered again.
+    /// Turns a refusal of undecided scope into one that is retried, because the worker stops.
     pub(super) fn become_open(&mut self) {
         if let Verdict::Refused { class } = self.verdict {
             self.verdict = Verdict::RelayTrouble { class };
@@ -125,7 +125,7 @@ impl Answer {
         }
     }
 
-    /// Reads a reply that never came.
+    /// Interprets a missing reply.
     pub fn from_lost(phase: Phase, lost: &Lost) -> Self {
         let words = match lost {
             Lost::TimedOut => format!("no answer in time at {phase}"),
@@ -136,17 +136,17 @@ impl Answer {
         Self::unanswered(judge_silence(phase, lost), phase, words)
     }
 
-    /// A mail this relay says it cannot carry, known before it was offered.
+    /// A refusal of a mail that this relay declares it cannot carry, without offering it.
     pub fn unsendable(class: TroubleClass, words: String) -> Self {
         Self::unanswered(Verdict::Refused { class }, Phase::Mail, words)
     }
 
-    /// No mail was offered, or its body was held back.
+    /// The answer when no mail was offered or its body was held back.
     pub fn not_begun(phase: Phase, words: &str) -> Self {
         Self::unanswered(Verdict::NotBegun, phase, words.to_owned())
     }
 
-    /// The relay is known to be in trouble and was not asked.
+    /// The answer when the relay is known to be in trouble and was not contacted.
     pub fn relay_is_down(class: TroubleClass, words: String) -> Self {
         Self::unanswered(Verdict::RelayTrouble { class }, Phase::Connect, words)
     }
@@ -175,7 +175,7 @@ impl Answer {
     }
 }
 
-/// What a reply means. Replies that fit no step are silence: [`judge_silence`].
+/// What a reply means. Replies that fit no step count as silence: [`judge_silence`].
 fn judge(phase: Phase, reply: &Reply, names_sender: bool) -> (Scope, Verdict) {
     if phase == Phase::Dot && reply.is_completion() {
         return (Scope::Recipient, Verdict::Accepted);
@@ -184,7 +184,7 @@ fn judge(phase: Phase, reply: &Reply, names_sender: bool) -> (Scope, Verdict) {
     scope::judge(phase, reply, names_sender).unwrap_or_else(silence)
 }
 
-/// The decision table for silence and for words that are no answer.
+/// The decision table for silence and for words that are not a reply.
 fn judge_silence(phase: Phase, lost: &Lost) -> Verdict {
     let class = match lost {
         Lost::TimedOut => TroubleClass::Timeout,
@@ -202,8 +202,7 @@ fn judge_silence(phase: Phase, lost: &Lost) -> Verdict {
     }
 }
 
-/// The relay's words without controls and without marks that turn the direction of a line
-/// around, cut to 500 characters.
+/// The relay's words without control characters and bidirectional marks, cut to 500 characters.
 fn presentable(text: &str) -> String {
     let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
     text.trim()

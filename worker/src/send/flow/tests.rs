@@ -35,7 +35,7 @@ const fn others(open: usize, opening: usize) -> Others {
     }
 }
 
-/// A flow whose relay has answered.
+/// A flow whose relay has already answered.
 fn proven(connections: usize, now: Instant) -> Flow {
     let mut flow = flow(connections);
     flow.answered(now);

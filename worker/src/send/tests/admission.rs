@@ -1,8 +1,8 @@
-//! How many mails may be claimed.
+//! The limit on claimed mails.
 
 use super::*;
 
-/// Admits until there is some room, as a lane does.
+/// Waits until some mails are admitted, as a lane does.
 async fn admitted(mailer: &Mailer, lane: Lane, most: usize) -> Vec<super::super::Permit<TestMail>> {
     let room = mailer.room_notice(lane);
     let waiting = async {

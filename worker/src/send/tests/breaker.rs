@@ -1,4 +1,4 @@
-//! When the relay is in trouble, mails are held back, and one at a time tries again.
+//! When the relay is in trouble, mails are held back and single probes are sent.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ fn is_up(mailer: &Mailer) -> bool {
     mailer.relay_state() == RelayState::Up
 }
 
-/// A relay that is well or not, as the switch says.
+/// A relay that works normally or runs `act` at `verb`, depending on the switch.
 async fn switched(verb: &'static str, act: Act) -> (Relay, Arc<AtomicBool>) {
     let is_well = Arc::new(AtomicBool::new(false));
     let switch = Arc::clone(&is_well);
@@ -50,7 +50,7 @@ async fn mails_are_held_back_until_the_relay_is_well() {
     assert_eq!(reason, "421 4.3.2 down for an hour (at greeting)");
     assert!(since.elapsed() < Duration::from_secs(20));
 
-    // Held back at once, without asking the relay.
+    // Held back at once, without contacting the relay.
     for _ in 0..50 {
         let held_back = send(&mailer, "ada@example.com").await;
         assert_eq!(at(&held_back), (trouble(TroubleClass::Throttled), Phase::Connect));
@@ -116,7 +116,7 @@ async fn one_mail_goes_first_and_the_others_wait_for_its_answer() {
         },
     );
 
-    // The connection is welcome each time, and each first mail is refused.
+    // Each connection is accepted, and each first mail is refused.
     let mut refusals = 0;
     while refusals < 3 {
         mailer.ready().await;
@@ -166,7 +166,7 @@ async fn a_relay_that_takes_few_connections_is_given_few() {
                 ..quick()
             },
         );
-        // One connection works before the rush.
+        // One connection works before the others are opened.
         send(&mailer, "ada@example.com").await;
 
         let answers = futures_util::future::join_all((0..60).map(|_| send(&mailer, "ada@example.com"))).await;
@@ -181,7 +181,7 @@ async fn a_relay_that_takes_few_connections_is_given_few() {
     }
 }
 
-/// The relay restarts: conversations hang, and new connections fail.
+/// The relay restarts: open connections hang, and new ones fail.
 #[tokio::test]
 async fn connects_that_fail_close_the_way_whatever_is_still_hanging() {
     for refusal in [Act::Close, Act::SayAndClose("421 4.3.2 going down\r\n".to_owned())] {
@@ -264,7 +264,7 @@ async fn nobodys_address_is_told_of_a_relay_in_trouble() {
     let mailer = mailer(&relay);
 
     let first = send(&mailer, "ada@example.com").await;
-    // It may be the domain's trouble until others have it.
+    // It may be trouble of the domain until other domains have it too.
     for domain in ["example.net", "example.org"] {
         send(&mailer, &format!("ada@{domain}")).await;
     }
@@ -305,12 +305,12 @@ async fn a_relay_that_falls_silent_after_the_dot_makes_few_mails_unsure() {
         unsure += usize::from(send(&mailer, "ada@example.com").await.verdict == Verdict::Unsure);
     }
 
-    // Three that close the way, and the few that go first after a probe.
+    // Three that open the circuit, and the few that go first after a probe.
     assert!((3..10).contains(&unsure), "{unsure}");
     assert!(!is_up(&mailer));
 }
 
-/// Twenty people of a domain that is away are the first that a relay is offered.
+/// The first mails that the relay is offered are to twenty users of an unreachable domain.
 #[tokio::test]
 async fn a_relay_is_not_judged_by_one_domain() {
     let relay = Relay::following(|moment| match moment.verb {

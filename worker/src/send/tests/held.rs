@@ -1,4 +1,4 @@
-//! Refusals that may be about anybody are kept until others tell whom they are about.
+//! Refusals of unclear scope are held until answers to other mails show their scope.
 
 use super::script::say;
 use super::*;

@@ -1,4 +1,4 @@
-//! What the metrics say of a conversation.
+//! The metrics of a conversation.
 
 use super::script::say;
 use super::*;
@@ -37,13 +37,13 @@ async fn metrics_tell_what_happened() {
     );
 }
 
-/// What the metrics say after one mail over a connection of its own.
+/// The metrics after one mail on a connection of its own.
 async fn after_one_mail(plot: impl Fn(&Moment<'_>) -> Act + Send + Sync + 'static) -> Registry {
     let relay = Relay::following(plot).await;
     let registry = Registry::new();
     let url = format!("smtp://ada:secret@127.0.0.1:{}?tls=none", relay.port);
     let settings = Settings {
-        // No probe is counted beside the mail.
+        // Keeps probes from being counted as well.
         first_probe: Duration::from_mins(5),
         longest_probe: Duration::from_mins(5),
         ..quick()

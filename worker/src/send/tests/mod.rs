@@ -1,4 +1,4 @@
-//! The mailer against a relay that follows a script, over real sockets with short deadlines.
+//! The mailer against a scripted relay, over real sockets with short deadlines.
 
 mod admission;
 mod breaker;
@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 
 type Mailer = super::Mailer<TestMail>;
 
-/// A mail whose answer is waited for.
+/// A mail that a test waits for.
 struct TestMail {
     envelope: Envelope,
     wire: Vec<u8>,
@@ -68,14 +68,14 @@ impl Shipment for TestMail {
     }
 
     fn finish(self, answer: Answer) {
-        // A test may have gone on.
+        // The test may no longer wait for it.
         let _ = self.answer.send(answer);
     }
 }
 
 const MESSAGE: &[u8] = b"Subject: Welcome\r\n\r\nHello Ada\r\n";
 
-/// Deadlines that a good relay keeps even when the machine stalls for some seconds.
+/// Deadlines that a healthy relay meets even if the machine stalls for some seconds.
 fn quick() -> Settings {
     let each = Duration::from_secs(5);
     Settings {
@@ -100,8 +100,8 @@ fn quick() -> Settings {
     }
 }
 
-/// The same for a test that waits for one of them to pass: the one of the step where the relay
-/// falls silent. The others stay long, so that a stall of the machine is not taken for silence.
+/// The same with a short deadline for one step, for tests in which the relay falls silent there. The other
+/// deadlines stay long, so that a stall of the machine is not taken for silence.
 fn hasty_at(verb: &str, deadline: Duration) -> Settings {
     let mut settings = quick();
     let deadlines = &mut settings.deadlines;
@@ -114,14 +114,14 @@ fn hasty_at(verb: &str, deadline: Duration) -> Settings {
         "RCPT" => deadlines.rcpt = deadline,
         "DATA" => deadlines.data = deadline,
         "BODY" => deadlines.body = deadline,
-        // That of the dot is asked for when that of the body has passed.
+        // The dot's deadline starts after the body's has passed.
         "DOT" => (deadlines.body, deadlines.dot) = (deadline, deadline),
         _ => panic!("{verb} has no deadline"),
     }
     settings
 }
 
-/// Short only where the relay's act is to fall silent.
+/// Shortens the deadline only if the relay falls silent.
 fn waiting_for(verb: &str, act: &Act) -> Settings {
     if act.is_silent() {
         hasty_at(verb, Duration::from_millis(250))
@@ -165,7 +165,7 @@ async fn send_message(mailer: &Mailer, message: &[u8]) -> Answer {
     begin(mailer, to, message, Lane::Interactive, true).await.unwrap()
 }
 
-/// Hands a mail to the mailer; its answer comes later.
+/// Hands a mail to the mailer and returns where its answer arrives.
 fn begin(
     mailer: &Mailer,
     envelope: Envelope,

@@ -1,9 +1,9 @@
-//! What becomes of a mail, from MAIL to the reply to the final dot.
+//! The outcome of a mail, from MAIL to the reply to the final dot.
 
 use super::script::{plain, say};
 use super::*;
 
-/// A relay that does one thing at one moment and is good otherwise; and the answer to one mail.
+/// The answer to one mail from a relay that runs `act` at `verb` and otherwise works normally.
 async fn answer_when(verb: &'static str, act: Act) -> (Answer, Relay) {
     let settings = waiting_for(verb, &act);
     let relay = Relay::following(move |moment| {
@@ -167,7 +167,7 @@ async fn a_refused_recipient_costs_no_connection() {
     for script in [usual as fn(&Moment<'_>) -> Act, plain] {
         let relay = Relay::following(move |moment| match moment.verb {
             "RCPT" if moment.line.contains("nobody") => say("550 5.1.1 no such user"),
-            // Such a relay answers DATA with a refusal of its own.
+            // Such a relay also refuses DATA.
             "DATA" if moment.mail == 0 => say("554 5.5.1 no valid recipients"),
             _ => script(moment),
         })

@@ -1,5 +1,4 @@
-//! Several mails over one connection with one round trip each, and what a slow or broken one costs
-//! the mail behind it.
+//! Several mails on one connection with one round trip each, and how a slow or broken one affects the next.
 
 use std::collections::HashSet;
 use std::sync::Mutex;
@@ -15,7 +14,7 @@ fn bulk(mailer: &Mailer, recipient: &str) -> oneshot::Receiver<Answer> {
     begin(mailer, to(recipient), MESSAGE, Lane::Bulk, true)
 }
 
-/// Reads until the relay has seen `end`, and says what it read.
+/// Reads until `end` arrives and returns everything that was read.
 async fn read_until(tcp: &mut TcpStream, end: &str) -> String {
     let mut seen = Vec::new();
     while !seen.ends_with(end.as_bytes()) {
@@ -51,7 +50,7 @@ async fn the_next_envelope_goes_out_behind_the_body() {
     tcp.write_all(b"250 first\r\n").await.unwrap();
     tcp.write_all(envelope).await.unwrap();
     read_until(&mut tcp, "RCPT TO:<c@example.com>\r\nDATA\r\n").await;
-    // The third is refused by its recipient's reply, in the same packet as the second's answer.
+    // The reply to the third's recipient arrives in the same packet as the answer to the second.
     tcp.write_all(b"250 second\r\n250 sender\r\n550 5.1.1 unknown\r\n554 no recipients\r\n")
         .await
         .unwrap();
@@ -65,7 +64,7 @@ async fn the_next_envelope_goes_out_behind_the_body() {
     assert_eq!(at(&answers[2]), (refused(TroubleClass::AddressUnknown), Phase::Rcpt));
 }
 
-/// A relay on which mails to addresses that begin with `word` meet `act` at their dot.
+/// A relay that runs `act` at the dot of mails to addresses beginning with `word`.
 async fn relay_with(word: &'static str, act: Act) -> Relay {
     let marked: Mutex<HashSet<usize>> = Mutex::default();
     Relay::following(move |moment| {
@@ -110,7 +109,7 @@ async fn a_slow_mail_holds_up_no_other() {
         ..hasty_at("DOT", Duration::from_secs(20))
     };
     let mailer = mailer_with(&relay.plain_url(), settings);
-    // Fast answers first, so that envelopes go out ahead.
+    // Fast answers first, so that envelopes are sent ahead.
     join_all((0..20).map(|_| bulk(&mailer, "ada@example.com"))).await;
     let began = Instant::now();
 

@@ -1,4 +1,4 @@
-//! No mail and no password leaves on a line less private than `SMTP_URL` demands.
+//! No mail and no password crosses a connection less private than `SMTP_URL` demands.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use tokio_rustls::TlsAcceptor;
 use super::script::say;
 use super::*;
 
-/// A certificate for this name, as the relay shows it and as a file to trust.
+/// A certificate for this name: for the relay, and as a file to trust.
 fn certificate(name: &str) -> (TlsAcceptor, tempfile::NamedTempFile) {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let mut file = tempfile::NamedTempFile::new().unwrap();
@@ -78,7 +78,7 @@ async fn a_certificate_that_cannot_be_checked_ends_the_conversation() {
     for (scheme, from_the_start, acceptor, ca) in [
         ("smtp", false, &acceptor, None),
         ("smtps", true, &acceptor, None),
-        // Trusted, but for another name.
+        // Trusted, but issued for another name.
         ("smtp", false, &stranger, Some(&trusted)),
         ("smtps", true, &stranger, Some(&trusted)),
     ] {
@@ -173,7 +173,7 @@ async fn an_encrypted_line_cut_in_the_body_means_not_delivered_and_after_it_unsu
         ("DOT", Act::Close, (Verdict::Unsure, Phase::Dot)),
         ("DOT", Act::Freeze, (Verdict::Unsure, Phase::Dot)),
     ] {
-        // Debug builds encrypt slowly.
+        // Encryption is slow in debug builds.
         let settings = match (verb, act.is_silent()) {
             ("DATA", true) => hasty_at("BODY", Duration::from_secs(1)),
             _ => waiting_for(verb, &act),

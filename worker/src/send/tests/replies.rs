@@ -1,14 +1,14 @@
-//! Replies of real servers and providers, with whom they are about and what follows.
+//! Replies of real servers and providers: what they are about and what follows.
 //!
-//! Codes are as documented or observed; words are shortened or our own. `S` stands for our sender address, `R`
-//! for the recipient's.
+//! Codes are as documented or observed; the texts are shortened or our own. `S` is our sender address, `R`
+//! the recipient's.
 
 use super::super::scope::Scope::{self, Account, Content, Recipient, Relay, Unclear};
 use super::super::{Reply, TroubleClass as T};
 use super::*;
 use Phase::{Auth, Connect, Data, Dot, Ehlo, Greeting, Mail, Rcpt, StartTls};
 
-/// What follows.
+/// What follows from a reply.
 #[derive(Clone, Copy)]
 enum Then {
     Sent,

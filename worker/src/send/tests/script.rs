@@ -1,4 +1,4 @@
-//! A relay that does as a test says.
+//! A relay that follows a test's script.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -8,41 +8,41 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, 
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
-/// When the relay is asked what to do: after each command, after a connection was opened
-/// (`GREETING`), and after the final dot (`DOT`).
+/// A point at which the script decides: after each command, after a connection was opened (`GREETING`) and
+/// after the final dot (`DOT`).
 #[derive(Debug)]
 pub(super) struct Moment<'a> {
-    /// Which connection, from 0.
+    /// Number of the connection, from 0.
     pub(super) connection: usize,
-    /// Which mail on this connection, from 0; counts MAIL commands.
+    /// Number of the mail on this connection, from 0; counts MAIL commands.
     pub(super) mail: usize,
     pub(super) verb: &'a str,
     pub(super) line: &'a str,
 }
 
-/// What the relay does then.
+/// What the relay does.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
     Say(String),
     SayLater(Duration, String),
     SayAndClose(String),
     SayAndCloseLater(Duration, String),
-    /// Says it, and neither reads nor speaks again.
+    /// Sends a reply, then neither reads nor writes.
     SayAndFreeze(String),
-    /// Says it, reads so many bytes, and closes.
+    /// Sends a reply, reads this many bytes and closes.
     SayReadAndClose(String, usize),
     Freeze,
     Close,
-    /// Says it without an end.
+    /// Sends the text repeatedly without end.
     Forever(String),
 }
 
 impl Act {
-    /// Whether only a deadline ends the wait for what comes after it.
+    /// Whether only a deadline ends the wait after it.
     pub(super) fn is_silent(&self) -> bool {
         match self {
             Self::Freeze | Self::SayAndFreeze(_) => true,
-            // The beginning of a reply, and no more.
+            // An incomplete reply.
             Self::Say(text) => !text.lines().any(|line| line.as_bytes().get(3) != Some(&b'-')) || !text.ends_with('\n'),
             _ => false,
         }
@@ -53,7 +53,7 @@ pub(super) fn say(text: &str) -> Act {
     Act::Say(format!("{text}\r\n"))
 }
 
-/// What a good relay does.
+/// The behaviour of a healthy relay.
 pub(super) fn usual(moment: &Moment<'_>) -> Act {
     match moment.verb {
         "GREETING" => say("220 relay.example.net ready"),
@@ -152,7 +152,7 @@ impl Relay {
             .count()
     }
 
-    /// All mails whose final dot arrived, as they were on the line.
+    /// All mails whose final dot arrived, as transmitted.
     pub(super) fn mails(&self) -> Vec<String> {
         self.state.mails.lock().unwrap().clone()
     }

@@ -1,4 +1,4 @@
-//! Connections: how many, which, and for how long.
+//! The number, choice and lifetime of connections.
 
 use super::script::say;
 use super::*;
@@ -163,13 +163,13 @@ async fn a_connection_that_says_goodbye_still_counts() {
 #[tokio::test]
 async fn an_idle_connection_that_died_costs_no_attempt() {
     for (verb, act) in [
-        // Closed while idle, with and without a word.
+        // Closed while idle, with and without a reply.
         ("DOT", Act::SayAndClose("250 ok\r\n".to_owned())),
         (
             "DOT",
             Act::SayAndClose("250 ok\r\n421 4.4.2 idle too long\r\n".to_owned()),
         ),
-        // Closed, or silent, or through with us, when the next mail comes.
+        // Closed, silent or refusing when the next mail comes.
         ("MAIL", Act::Close),
         ("MAIL", Act::Freeze),
         (
@@ -200,10 +200,10 @@ async fn an_idle_connection_that_died_costs_no_attempt() {
     }
 }
 
-/// The lettre bug: a reply that comes after its deadline answers the next mail.
+/// The bug in lettre: a reply after its deadline is taken for the next mail's.
 #[tokio::test]
 async fn a_late_reply_is_nobodys() {
-    // Side by side, because each one waits.
+    // Concurrently, because each one waits.
     futures_util::future::join_all(["MAIL", "RCPT", "DATA", "DOT"].map(a_late_reply_at)).await;
 }
 
@@ -283,7 +283,7 @@ async fn no_mail_begins_without_time_to_hear_what_became_of_it() {
     );
 }
 
-/// Postfix answers slowly after ten errors on a connection and hangs up after twenty.
+/// Postfix slows down after ten errors on a connection and disconnects after twenty.
 #[tokio::test]
 async fn a_connection_that_meets_five_refusals_is_ended() {
     let relay = Relay::following(|moment| match moment.verb {

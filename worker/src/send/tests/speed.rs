@@ -1,12 +1,12 @@
-//! How fast mails leave. Run by hand:
-//! `cargo test --release -p worker --lib speed -- --ignored --nocapture`.
+//! The throughput of the mailer. Run by hand: `cargo test --release -p worker --lib speed -- --ignored
+//! --nocapture`.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 
-/// A relay that does as little as can be.
+/// A relay that does as little work as possible.
 async fn sink(mut tcp: TcpStream, offers: &str) -> std::io::Result<()> {
     tcp.set_nodelay(true)?;
     tcp.write_all(b"220 sink\r\n").await?;

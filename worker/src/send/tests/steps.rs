@@ -1,4 +1,4 @@
-//! Opening a connection: each step can hang, break, or be refused, and no mail pays for it.
+//! Opening a connection: each step can hang, break or be refused without costing a mail an attempt.
 
 use super::script::say;
 use super::*;

@@ -1,4 +1,4 @@
-//! The process stops: what has begun goes on, and nothing else begins.
+//! When the process stops, bodies that have begun are completed and no other begins.
 
 use super::*;
 
@@ -7,7 +7,7 @@ fn sent(mailer: &Mailer, recipient: &'static str) -> tokio::task::JoinHandle<Ans
     tokio::spawn(async move { send(&mailer, recipient).await })
 }
 
-/// Long before any deadline.
+/// Returns long before any deadline.
 async fn soon(task: tokio::task::JoinHandle<Answer>) -> Answer {
     let answer = tokio::time::timeout(Duration::from_secs(20), task).await;
     answer.expect("the mail hears of the stop").unwrap()
@@ -78,7 +78,7 @@ async fn a_stop_in_the_last_moment_holds_the_body_back() {
     let stop = lifecycle.clone();
     let relay = Relay::following(move |moment| {
         if moment.verb == "DATA" {
-            // The go-ahead and the stop are there in the same moment.
+            // The 354 and the stop arrive at the same time.
             stop.stopping().cancel();
         }
         usual(moment)

@@ -27,7 +27,7 @@ fn hold(rows: &[Row]) {
 #[test]
 fn replies_before_the_recipient() {
     hold(&[
-        // Before any mail: never a mail's fault.
+        // Before any mail, it is never about one.
         (
             &[Greeting, Ehlo],
             "421 4.7.0 too many connections",
@@ -43,7 +43,7 @@ fn replies_before_the_recipient() {
         (&[Auth], "530 5.7.0 TLS first", trouble(T::Auth)),
         (&[Auth], "538 5.7.11 TLS first", trouble(T::Auth)),
         (&[Auth], "421 closing", trouble(T::Auth)),
-        // MAIL: the sender, hence all mails; but for the size.
+        // MAIL: about the sender and hence all mails, except for the size.
         (&[Mail], "421 4.3.2 closing", trouble(T::Throttled)),
         (&[Mail], "450 4.1.8 no such domain", trouble(T::SenderRefused)),
         (&[Mail], "451 4.3.0 later", trouble(T::Throttled)),
@@ -89,7 +89,7 @@ fn replies_to_the_recipient() {
         (&[Rcpt], "551 not local", refused(T::Refused)),
         (&[Rcpt], "553 bad name", refused(T::Refused)),
         (&[Rcpt], "554 5.4.14 loop", refused(T::Refused)),
-        // Another class than the code's: not believed.
+        // An enhanced code whose class differs from the code's is ignored.
         (&[Rcpt], "550 4.1.1 odd", refused(T::Refused)),
         (&[Rcpt], "450 5.1.1 odd", later(T::Throttled)),
         (&[Rcpt], "550 5.1.1.1 odd", refused(T::Refused)),
@@ -119,7 +119,7 @@ fn replies_to_the_mail_itself() {
         (&[Dot], "251 forwarded", Verdict::Accepted),
         (&[Dot], "354 more", Verdict::Unsure),
         (&[Dot], "334 VXNlcg", Verdict::Unsure),
-        // Yes to a question nobody asked.
+        // A positive reply that does not answer the command.
         (&[Data, Body], "250 ok", later(T::Protocol)),
         (&[Mail, Rcpt], "354 go", later(T::Protocol)),
         (&[Greeting, Ehlo], "354 go", trouble(T::Protocol)),

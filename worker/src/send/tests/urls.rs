@@ -1,4 +1,4 @@
-//! `SMTP_URL`: what is understood, and what is said about the rest.
+//! Parsing `SMTP_URL`, and its errors.
 
 use super::super::{RelayUrl, RelayUrlError as E, Security};
 
