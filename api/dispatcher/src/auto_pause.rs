@@ -1,13 +1,13 @@
-//! Auto-pause: a batch that fails too often pauses itself, and goes on when a person says so.
+//! Auto-pause: pauses a batch whose mails fail too often, until an administrator resumes it.
 //!
-//! Mail providers judge a sender by what they refuse. A list that is old, or a letter that a filter
-//! dislikes, costs everybody's mail its standing, so the batch rests until somebody has looked. That is
-//! for a person: whether a list is worth it no figure can tell. Mails to one person or a few are never
-//! held up.
+//! Mail providers rate a sender by the mail they refuse. An outdated list, or an email that a spam filter
+//! rejects, damages the reputation that all mail depends on, so the batch waits until an administrator has
+//! looked at it. No figure can tell whether a list is worth sending to. Mails to one user or to a few are
+//! never held up.
 //!
-//! What is counted stands in Postgres, so that killed workers and other processes change nothing. Kept
-//! here is only how bad a batch must be before it is worth counting again: without it a batch of a
-//! hundred thousand with five failures in a hundred would be read every second.
+//! The counts live in Postgres, so killed workers and other processes do not change them. This module only
+//! keeps how many failures a batch needs before it is worth counting again: otherwise a batch of a hundred
+//! thousand with 5 % failures would be counted every second.
 
 use crate::metrics::DispatcherMetrics;
 use serde_json::json;
@@ -24,33 +24,33 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 use uuid::Uuid;
 
-/// How often to look.
+/// How often batches are checked.
 const PACE: Duration = Duration::from_secs(1);
 
-/// Mails that must have ended before unknown addresses are judged: one in ten of fewer is chance.
+/// Mails that must have ended before unknown addresses are judged: 10 % of fewer is chance.
 const BOUNCES_OF: i64 = 100;
 
-/// The same for refusals by policy, which a filter that dislikes a letter gives to nearly all.
+/// The same for refusals by policy, which a filter that rejects an email returns for nearly all recipients.
 const POLICY_OF: i64 = 20;
 
-/// How many of a hundred may not be refused by policy.
+/// Percentage of refusals by policy at which a batch is paused.
 const POLICY_PERCENT: i64 = 50;
 
-/// How long every worker must be refused. What passes by itself, as a name server's hiccup does, must
-/// not need a person.
+/// How long every worker must be refused. Short disruptions, such as a failing name server, must not need an
+/// administrator.
 const REFUSED_FOR: Duration = Duration::from_secs(30);
 
-/// Mails of a batch that may be refused for our account's sake while others are accepted.
+/// Mails of a batch that may be refused because of our account while others are accepted.
 const REFUSED_MOST: i32 = 20;
 
-/// A batch that somebody let go on is left alone for so long: workers ask a relay in trouble every
-/// minute or so, and must find out first whether it takes mail again.
+/// Time during which a resumed batch is not paused again. Workers probe a failing relay about once a minute
+/// and must first find out whether it accepts mail again.
 const RESUMED_FOR: Duration = Duration::from_mins(3);
 
-/// So many of a hundred, of at least so many.
+/// A percentage of failures, and the number of ended mails from which it applies.
 #[derive(Clone, Copy, Debug)]
 struct Limit {
-    /// None for a limit that is never reached.
+    /// `None` if there is no limit.
     percent: Option<i64>,
     of: i64,
 }
@@ -61,14 +61,15 @@ impl Limit {
         ended >= self.of && failed * 100 >= percent * ended
     }
 
-    /// How many must have failed before it can be reached, whatever ends next; so many of so many
-    /// have failed by now.
+    /// Number of failures below which the limit cannot be reached, whatever ends next.
+    ///
+    /// `failed` of `ended` mails have failed so far.
     fn needs(self, failed: i64, ended: i64) -> i64 {
         let Some(percent) = self.percent else { return i64::MAX };
         if ended < self.of {
             return (percent * self.of + 99) / 100;
         }
-        // At best, for reaching it, all that end from now on fail.
+        // The limit is reached soonest if every further mail fails.
         let short = (percent * ended - failed * 100).max(0);
         let rest = 100 - percent;
         if rest == 0 {
@@ -78,15 +79,15 @@ impl Limit {
     }
 }
 
-/// What is known of a batch.
+/// What is remembered about a batch.
 #[derive(Clone, Copy, Debug)]
 struct Known {
     resumed_at: Option<OffsetDateTime>,
-    /// Unknown addresses and refusals by policy, before which it need not be counted.
+    /// Counts of unknown addresses and of refusals by policy below which the batch need not be counted.
     needs: (i64, i64),
 }
 
-/// Looks after the batches that run.
+/// Checks the running batches.
 pub(super) struct AutoPause {
     db: Db,
     metrics: Arc<DispatcherMetrics>,
@@ -96,7 +97,7 @@ pub(super) struct AutoPause {
 }
 
 impl AutoPause {
-    /// Lets so many unknown addresses of a hundred pass; any number where that is none.
+    /// Pauses batches at `bounces` percent of unknown addresses; with `None` there is no limit.
     pub(super) fn new(db: Db, bounces: Option<i64>, metrics: Arc<DispatcherMetrics>) -> Self {
         Self {
             db,
@@ -113,7 +114,7 @@ impl AutoPause {
         }
     }
 
-    /// Looks until dropped. A failing statement is logged and tried again.
+    /// Checks until dropped. Failed statements are logged and retried.
     pub(super) async fn run(mut self) {
         let mut pace = interval(PACE);
         pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -125,14 +126,14 @@ impl AutoPause {
         }
     }
 
-    /// Pauses what should not go on.
+    /// Pauses every batch that reaches a limit.
     async fn look(&mut self) -> StoreResult<()> {
         self.look_at_failures().await?;
         self.look_at_refusals().await?;
         self.look_at_the_relay().await
     }
 
-    /// Pauses batches whose mails are refused for our account's sake, or for their letter's.
+    /// Pauses batches whose mails are refused because of our account or because of their content.
     async fn look_at_refusals(&self) -> StoreResult<()> {
         for RefusedBatch { resumed_at, refusal } in relay_refusals::refused(&self.db, REFUSED_MOST).await? {
             let running = Running {
@@ -183,8 +184,7 @@ impl AutoPause {
         Ok(())
     }
 
-    /// Pauses a batch of which so many mails have ended, if too many of them failed; says whether it
-    /// is to be left alone now.
+    /// Pauses a batch if too many of its `ended` mails failed. Returns whether it paused the batch.
     async fn judge(&self, running: &Running, ended: i64) -> StoreResult<bool> {
         let (brake, failed, words) = if self.bounces.is_reached(running.unknown, ended) {
             let failed = running.unknown;
@@ -232,7 +232,7 @@ impl AutoPause {
     }
 }
 
-/// What the relay refuses, in words.
+/// Describes a class of refusals to the administrator.
 fn words_of_class(class: &str) -> &'static str {
     match class {
         "sender_refused" => "your mail server refuses our sender address",
@@ -243,11 +243,11 @@ fn words_of_class(class: &str) -> &'static str {
     }
 }
 
-/// The same with the relay's words, where nearly all recipients of a batch got them.
+/// Describes a refusal, with the relay's own words if nearly all recipients of the batch got them.
 fn words_of(refusal: &RelayRefusal) -> String {
     let codes = [refusal.code.map(|code| code.to_string()), refusal.enhanced_code.clone()];
     let codes = codes.into_iter().flatten().collect::<Vec<_>>().join(" ");
-    // The enhanced code stands in front of the words already.
+    // The words may already begin with the enhanced code.
     let said = match &refusal.enhanced_code {
         Some(enhanced) => refusal.words.trim_start_matches(enhanced.as_str()).trim(),
         None => refusal.words.trim(),

@@ -1,7 +1,7 @@
-//! Tells pages and probes that dispatching makes progress.
+//! Reports to pages and probes that dispatching makes progress.
 //!
-//! Two signals: a row that says that rounds come to an end, and a message that goes the way of the
-//! jobs and is recorded by whichever worker gets it. Neither is needed for sending.
+//! There are two signals: a row that records completed rounds, and a heartbeat message that takes the same
+//! path as the jobs and is recorded by the worker that receives it. Sending needs neither.
 
 use crate::metrics::DispatcherMetrics;
 use shared::batch::Lane;
@@ -15,11 +15,11 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tracing::warn;
 
-/// How often to say that rounds come to an end. Pages miss it after
+/// How often completed rounds are recorded. Pages report them missing after
 /// [`shared::store::stall::SILENCE`].
 const SAY_EVERY: Duration = Duration::from_secs(5);
 
-/// Which lanes have completed a round since that was last asked.
+/// Lanes that have completed a round since the last report.
 #[derive(Default)]
 pub(super) struct Rounds {
     interactive: AtomicBool,
@@ -28,7 +28,7 @@ pub(super) struct Rounds {
 }
 
 impl Rounds {
-    /// A lane has come to the end of a round, and the broker refused nothing.
+    /// Records that a lane completed a round without refusals by the broker.
     pub(super) fn completed(&self, lane: Lane) {
         let (own, other) = match lane {
             Lane::Interactive => (&self.interactive, &self.bulk),
@@ -40,7 +40,7 @@ impl Rounds {
         }
     }
 
-    /// Resolves once both lanes have, since this last resolved.
+    /// Resolves once both lanes have completed a round since it last resolved.
     async fn both_completed(&self) {
         self.both.notified().await;
         self.interactive.store(false, Ordering::Release);
@@ -57,7 +57,7 @@ pub(super) struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Sends them until dropped.
+    /// Sends both signals until dropped.
     pub(super) async fn run(self) {
         let mut beat_at: Option<Instant> = None;
         loop {
@@ -73,7 +73,7 @@ impl Heartbeat {
         }
     }
 
-    /// Nothing waits for it: a message that stays away is logged, and harms nothing else.
+    /// Publishes a heartbeat in the background. A failure is logged and affects nothing else.
     fn beat(&self) {
         let (publisher, metrics) = (self.publisher.clone(), Arc::clone(&self.metrics));
         tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! Deletes what is no longer needed: idempotency keys, sessions, selections, forgotten uploads.
+//! Deletes what is no longer needed: idempotency keys, sessions, selections and abandoned uploads.
 
 use shared::store::imports::steps;
 use shared::store::{Db, StoreError, idempotency, selections, sessions, workers};
@@ -6,19 +6,19 @@ use std::time::Duration;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
-/// How often to look.
+/// How often to clean up.
 const PACE: Duration = Duration::from_secs(1);
 
-/// Idempotency keys and sessions deleted at a time; fewer are made in a second.
+/// Idempotency keys and sessions deleted per round. Fewer are created per second.
 const KEYS: i64 = 1_000;
 
-/// Selections deleted at a time: one of half a million people is 8 MB.
+/// Selections deleted per round. A selection of half a million users takes 8 MB.
 const SELECTIONS: i64 = 10;
 
-/// Forgotten files discarded at a time: each may weigh 64 MiB.
+/// Abandoned files deleted per round. Each may have 64 MiB.
 const FILES: i64 = 4;
 
-/// Deletes until dropped. A failing statement is logged and tried again with the next round.
+/// Cleans up until dropped. A failed statement is logged and retried in the next round.
 pub(super) async fn run(db: &Db) {
     let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -46,45 +46,44 @@ use tokio::sync::Notify;
 use tracing::{info, warn};
 use turn::HeldTurn;
 
-/// How long a process that stands by waits before it asks for the turn again.
+/// How often a process on standby asks for the turn.
 const STANDBY: Duration = Duration::from_secs(2);
 
-/// Why a turn ended before its time.
+/// Why a turn ended early.
 #[derive(Debug, thiserror::Error)]
 enum Trouble {
     #[error("{0}")]
     Queue(#[from] QueueError),
     #[error("{}: {}", .0, .0.cause())]
     Store(#[from] StoreError),
-    /// Another process took over, or Postgres did not answer for so long that one may have.
+    /// Another process took over, or may have, because Postgres did not answer for the length of the lease.
     #[error("the turn is over: it was not renewed in time")]
     TurnLost,
 }
 
 /// Publishes due deliveries.
 pub struct Dispatcher {
-    /// Where deliveries are.
+    /// Where deliveries are stored.
     pub db: Db,
-    /// Where jobs go.
+    /// The brokers that jobs are published to.
     pub brokers: Brokers,
-    /// This process's name, for people who ask which one dispatches.
+    /// Name of this process, which tells operators which process dispatches.
     pub name: String,
-    /// Mails a second over all workers; none is no limit.
+    /// Limit in mails per second over all workers; `None` for no limit.
     pub rate: Option<f64>,
-    /// How many unknown addresses of a hundred make a batch pause itself; none is any number.
+    /// Percentage of unknown addresses at which a batch pauses itself; `None` for no limit.
     pub auto_pause_bounces: Option<i64>,
     /// Whether sending is held after a promotion of Postgres.
     pub holds_after_promotion: bool,
     /// Whether this process is connected to `RabbitMQ`.
     pub broker: BrokerStatus,
-    /// What is counted.
+    /// The dispatcher's metrics.
     pub metrics: Arc<DispatcherMetrics>,
-    /// When to stop.
+    /// Signals when to stop.
     pub lifecycle: Lifecycle,
 }
 
-/// What wakes the publishers: one call for each, because one that takes it must not take it from
-/// the other.
+/// Wakes the publishers. Each has its own `Notify`, so that neither consumes the other's wake-up.
 #[derive(Default)]
 struct Wake([Notify; 2]);
 
@@ -95,12 +94,12 @@ impl Wake {
 }
 
 impl Dispatcher {
-    /// Dispatches whenever it is this process's turn, until the process stops.
+    /// Dispatches whenever this process holds the turn, until the process stops.
     ///
     /// # Errors
     ///
-    /// A queue exists that is not ours in form: a person must decide, and going on would only
-    /// repeat the question.
+    /// A queue exists with different arguments. An operator has to decide what to do; retrying would not
+    /// help.
     pub async fn run(self) -> Result<(), QueueError> {
         let wake = Arc::new(Wake::default());
         let listening = tokio::spawn(listen(self.db.clone(), Arc::clone(&wake)));
@@ -130,17 +129,18 @@ impl Dispatcher {
         ended
     }
 
-    /// Connects, stands by, and dispatches when it is this process's turn. The connections stay
-    /// open meanwhile: when the turn comes, the broker is known to be there.
+    /// Connects, waits for the turn and dispatches while this process holds it.
+    ///
+    /// The connections stay open during standby, so the broker is known to be reachable when the turn comes.
     async fn one_session(&self, wake: &Arc<Wake>, delays: &mut Delays) -> Result<(), Trouble> {
         let mut session = self.brokers.connect("beckon-api: dispatcher").await?;
         session.declare().await?;
         self.metrics.amqp_connected.set(1);
         self.broker.connected();
-        // The broker says so again if it still takes no messages.
+        // If the broker still blocks publishing, it reports that again.
         self.metrics.amqp_blocked.set(0);
         let ended = Box::pin(self.stand_by_and_dispatch(&mut session, wake, delays)).await;
-        // A broker in trouble may never hear it, and what is due does not wait for that.
+        // A broker in trouble may never answer, and due deliveries do not wait for that.
         self.lifecycle.spawn(session.close());
         ended
     }
@@ -162,7 +162,7 @@ impl Dispatcher {
                     self.metrics.held.set(0);
                     turn.release().await;
                     match ended {
-                        // The connection is well.
+                        // Losing the turn does not affect the connection.
                         Err(Trouble::TurnLost) => warn!("Another process may dispatch; standing by"),
                         ended => return ended,
                     }
@@ -210,7 +210,7 @@ impl Dispatcher {
             Arc::clone(&self.metrics),
         );
         let published_again = sweeps::requeue_all(&self.db, turn.turn()).await?;
-        // What fell due too long ago is ended before anything is published.
+        // Expires overdue deliveries before anything is published.
         sweeper.once().await;
         info!(
             epoch = turn.turn().epoch,
@@ -232,8 +232,8 @@ impl Dispatcher {
         }
     }
 
-    /// Runs both publishers until the process stops or one of them meets trouble; then the other one
-    /// ends with its round.
+    /// Runs both publishers until the process stops or one of them fails. The other one then completes its
+    /// round.
     async fn publish(&self, publishers: [Publisher; 2], wake: &Wake) -> Result<(), QueueError> {
         let stop = self.lifecycle.stopping().child_token();
         let run = async |publisher: Publisher, wake: &Notify| {
@@ -284,7 +284,7 @@ impl Dispatcher {
         warn!(error = cause, node, retry_seconds = delay.as_secs_f32(), "{what}");
     }
 
-    /// Resolves with what ends the session.
+    /// Resolves with the error that ends the session.
     async fn watch(&self, session: &mut Session) -> QueueError {
         loop {
             let event = session.next_event().await;
@@ -314,7 +314,7 @@ impl Dispatcher {
     }
 }
 
-/// Turns Postgres's notifications into wake-ups. Without them work is found by polling.
+/// Turns notifications from Postgres into wake-ups. Without them the publishers find work by polling.
 async fn listen(db: Db, wake: Arc<Wake>) {
     let mut delays = Delays::for_a_near_server();
     let mut is_deaf = false;

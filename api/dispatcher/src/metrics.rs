@@ -1,4 +1,4 @@
-//! What the dispatcher counts.
+//! The dispatcher's metrics.
 
 use prometheus::{GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use shared::batch::{Brake, Lane};
@@ -7,37 +7,37 @@ use shared::queue::Published;
 use shared::store::database_history::Look;
 use time::OffsetDateTime;
 
-/// The dispatcher's figures.
 pub struct DispatcherMetrics {
     queued: IntGaugeVec,
-    /// Jobs handed to the broker, by what became of them.
+    /// Jobs handed to the broker, by outcome.
     pub publishes: IntCounterVec,
-    /// From the first job of a round to its last confirm.
+    /// Time from the first job of a round to its last confirm.
     pub publish_duration: Histogram,
-    /// Deliveries put right, by sweep.
+    /// Deliveries corrected, by sweep.
     pub sweeps: IntCounterVec,
-    /// Batches that paused themselves, by why.
+    /// Batches that paused themselves, by reason.
     pub batches_braked: IntCounterVec,
     /// Batches whose last delivery ended.
     pub batches_finished: IntCounter,
-    /// Connections to `RabbitMQ` that were lost, or not to be had.
+    /// Connections to `RabbitMQ` that were lost or could not be opened.
     pub amqp_reconnects: IntCounter,
-    /// Whether this process dispatches.
+    /// Whether this process holds the turn.
     pub dispatching: IntGauge,
     /// Whether the broker is connected.
     pub amqp_connected: IntGauge,
-    /// Whether the broker takes no messages.
+    /// Whether the broker blocks publishing.
     pub amqp_blocked: IntGauge,
     /// When another timeline of Postgres was last found.
     promoted: IntGauge,
     /// Whether sending is held.
     pub held: IntGauge,
-    /// When a beat was last `published` by this process.
+    /// When this process last published a heartbeat (label `published`).
     pub beats: GaugeVec,
 }
 
 impl DispatcherMetrics {
-    /// Declares them, every combination of labels present. `beats` is the process's gauge of beats.
+    /// Registers the metrics with every combination of labels. `beats` is the gauge of heartbeats that the
+    /// process shares.
     pub fn declare(metrics: &Metrics, beats: GaugeVec) -> Self {
         Self {
             queued: metrics.gauges(
@@ -99,12 +99,12 @@ impl DispatcherMetrics {
         self.held.set(i64::from(look.held_at.is_some()));
     }
 
-    /// So many jobs lie in a lane's queue.
+    /// Sets the number of jobs in a lane's queue.
     pub fn queued(&self, lane: Lane, jobs: i64) {
         self.queued.with_label_values(&[lane.as_str()]).set(jobs);
     }
 
-    /// A round was published.
+    /// Counts a published round.
     pub fn count_published(&self, published: &Published) {
         let add = |outcome: &str, n: usize| self.publishes.with_label_values(&[outcome]).inc_by(n as u64);
         if !published.confirmed.is_empty() {

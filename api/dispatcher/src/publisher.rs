@@ -1,9 +1,9 @@
 //! Publishes one lane's due deliveries, round by round.
 //!
-//! A round takes what is due, in turns between callers and batches, no more than the window and the
-//! rate allow; publishes it; waits for the broker's confirms; and notes how far it came. Publishing
-//! comes before noting, so a job may reach a worker before it is noted: the claim takes it all the
-//! same. Dying between the two costs a second copy of some jobs, which the claim drops.
+//! A round reads due deliveries in turns between callers and batches, no more than the window and the rate
+//! allow. It publishes them, waits for the broker's confirms and moves the batches' cursors. Publishing comes
+//! first, so a worker may receive a job before the cursor has moved past it; the claim accepts it anyway. A
+//! crash between the two publishes some jobs twice, and the claim drops the duplicates.
 
 use crate::heartbeat::Rounds;
 use crate::metrics::DispatcherMetrics;
@@ -27,41 +27,40 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 use uuid::Uuid;
 
-/// Jobs published in one round at most. A window of confirms of a thousand is as fast as the broker
-/// gets.
+/// Maximum number of jobs per round. The broker is at full speed with a thousand unconfirmed jobs.
 const ROUND_MOST: i64 = 2_000;
 
-/// Callers whose turns are remembered.
+/// Maximum number of callers whose turns are remembered.
 const CALLERS_MOST: usize = 10_000;
 
-/// A job unclaimed for this long has surely left the queue: the broker has dropped it.
+/// A job unclaimed for this long is no longer in the queue: the broker has dropped it.
 pub(super) const QUEUE_LEASE: Duration = JOB_LIFETIME.saturating_add(Duration::from_mins(1));
 
-/// How often to look without being woken: retries and scheduled batches fall due silently.
+/// How often to poll. Retries and scheduled batches become due without a notification.
 const POLL: Duration = Duration::from_millis(500);
 
-/// How soon to publish again after the broker refused jobs.
+/// Delay before the next round after the broker refused jobs.
 const REFUSED_POLL: Duration = Duration::from_secs(1);
 
 /// What to do after a round.
 enum Pace {
-    /// There may be more.
+    /// More deliveries may be due.
     More,
     /// The window is full.
     Full,
-    /// The rate allows the next one after this long.
+    /// The rate limit allows the next delivery after this time.
     Limited(Duration),
-    /// The broker refused some; it is asked again after a while.
+    /// The broker refused some jobs. They are retried after a pause.
     Refused,
-    /// Nothing is due.
+    /// No delivery is due.
     Idle,
 }
 
-/// Why a round was not completed.
+/// Why a round did not complete.
 enum Fault {
     /// The session is over.
     Queue(QueueError),
-    /// Postgres; the round is tried again.
+    /// Postgres failed. The round is retried.
     Store(StoreError),
 }
 
@@ -77,7 +76,7 @@ impl From<StoreError> for Fault {
     }
 }
 
-/// What the publishers of both lanes have in common.
+/// Shared state of both publishers.
 pub(super) struct Parts {
     pub(super) db: Db,
     pub(super) turn: Turn,
@@ -86,15 +85,16 @@ pub(super) struct Parts {
     pub(super) metrics: Arc<DispatcherMetrics>,
 }
 
-/// The publisher of one lane. Its channel is its own: confirms that stay away in one lane would
-/// hold up those of the other.
+/// The publisher of one lane.
+///
+/// Each publisher has its own channel, so late confirms in one lane do not hold up the other.
 pub(super) struct Publisher {
     lane: Lane,
     channel: queue::Publisher,
     window: Window,
-    /// The batch of each caller whose mail went last. They take turns from there on.
+    /// The last batch served for each caller. Turns continue from there.
     served: HashMap<String, Uuid>,
-    /// The caller whose mail went last.
+    /// The last caller served.
     last: String,
     parts: Parts,
 }
@@ -111,7 +111,7 @@ impl Publisher {
         }
     }
 
-    /// Publishes until the session is over or `stop` is cancelled, which is heeded between rounds.
+    /// Publishes until the session ends or `stop` is cancelled. `stop` is checked between rounds.
     pub(super) async fn run(mut self, wake: &Notify, stop: &CancellationToken) -> Result<(), QueueError> {
         let mut delays = Delays::for_a_near_server();
         while !stop.is_cancelled() {
@@ -161,7 +161,7 @@ impl Publisher {
         if room == 0 {
             return Ok(Pace::Full);
         }
-        // Also read where the rate allows none, because a lane that wants none leaves it to the other.
+        // Read even if the rate allows none: a lane without due deliveries leaves its share to the other.
         let allowed = bucket.allow(lane, room);
         let DueRound { due, idle } = rows::due(&db, lane, allowed.max(1), &self.last_served()).await?;
         let (late, due): (Vec<Due>, Vec<Due>) = due.into_iter().partition(|due| due.is_late);
@@ -201,7 +201,7 @@ impl Publisher {
 
     fn remember(&mut self, due: &[Due], published: &Published) {
         self.window.add(published.confirmed.len());
-        // Callers that are forgotten begin with their first batch again.
+        // Callers that are forgotten start again with their first batch.
         if self.served.len() > CALLERS_MOST {
             self.served.clear();
         }
@@ -249,7 +249,7 @@ impl Publisher {
         }
     }
 
-    /// Notes how far the batches came, and of which of them nothing is due.
+    /// Moves the batches' cursors and marks the batches that have nothing due.
     async fn note(&self, due: &[Due], published: &Published, idle: Vec<Uuid>) -> Result<(), StoreError> {
         let taken: HashSet<Job> = published.confirmed.iter().copied().collect();
         let (published, refused): (Vec<&Due>, Vec<&Due>) = due.iter().partition(|due| taken.contains(&due.job()));
@@ -276,7 +276,7 @@ impl Publisher {
     fn after(&self, published: &Published, is_full: bool) -> Result<Pace, Fault> {
         let lane = self.lane;
         if !published.returned.is_empty() {
-            // The queue is gone; a new session declares it again.
+            // The queue is gone. A new session declares it again.
             return Err(QueueError::Missing { queue: queue_of(lane) }.into());
         }
         if !published.refused.is_empty() {

@@ -1,6 +1,6 @@
-//! What traces tell of publishing (see [`shared::trace`]).
+//! Spans of publishing (see [`shared::trace`]).
 //!
-//! Names and attributes are those of OpenTelemetry's conventions where they have one.
+//! Names and attributes follow OpenTelemetry's semantic conventions where they exist.
 
 use shared::batch::Lane;
 use shared::queue::{Outgoing, Published, queue_of};
@@ -9,7 +9,7 @@ use shared::trace::{Span, SpanKind, export, now};
 use std::collections::HashSet;
 use std::time::SystemTime;
 
-/// Exports the spans of a round's jobs that are traced.
+/// Exports the spans of a round's traced jobs.
 pub(crate) fn tell_round(lane: Lane, due: &[Due], round: &[Outgoing], published: &Published, began: SystemTime) {
     export(|| {
         let ended = now();

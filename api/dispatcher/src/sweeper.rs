@@ -1,4 +1,4 @@
-//! Does what the passage of time requires: lost jobs, vanished workers, mails of no use, finished batches.
+//! Handles what becomes due with time: lost jobs, vanished workers, expired mails, finished batches.
 
 use crate::metrics::DispatcherMetrics;
 use crate::publisher::QUEUE_LEASE;
@@ -14,19 +14,19 @@ use tracing::{error, info, warn};
 /// How often to sweep.
 const PACE: Duration = Duration::from_secs(1);
 
-/// Rows a sweep ends at a time, so that none holds locks for long.
+/// Maximum number of rows per statement, so that no sweep holds locks for long.
 const GROUP: i64 = 5_000;
 
-/// How long workers have, after Postgres may have been away, to record what became of their attempts and
-/// to renew their claims, before those that have run out count as vanished. A worker renews every ten
-/// seconds.
+/// Grace period after a possible outage of Postgres, before expired claims count as abandoned.
+///
+/// It lets workers record their outcomes and renew their leases, which they do every ten seconds.
 const REPORTING: Duration = Duration::from_secs(15);
 
-/// Sweeps while a turn lasts.
+/// Sweeps for as long as the turn lasts.
 pub(super) struct Sweeper {
     db: Db,
     turn: Turn,
-    /// Until then, workers may still renew claims that have run out.
+    /// Until then, workers may still renew expired leases.
     vanished_from: Instant,
     /// Whether sending is held after a promotion of Postgres.
     holds_after_promotion: bool,
@@ -34,7 +34,7 @@ pub(super) struct Sweeper {
 }
 
 impl Sweeper {
-    /// Sweeps for this turn.
+    /// Creates a sweeper for this turn.
     pub(super) fn new(db: Db, turn: &HeldTurn, holds_after_promotion: bool, metrics: Arc<DispatcherMetrics>) -> Self {
         let grace = if turn.is_after_silence() {
             REPORTING
@@ -60,8 +60,8 @@ impl Sweeper {
         }
     }
 
-    /// One sweep over everything that can be stuck. A statement that fails, as one that waits for a
-    /// locked row does, keeps none of the others from being tried.
+    /// Runs every sweep once. A failed statement, for example one that waits for a locked row, does not keep
+    /// the others from running.
     pub(super) async fn once(&self) {
         let Self { db, turn, .. } = self;
         let is_held = self.look_at_history().await;
@@ -152,7 +152,7 @@ impl Sweeper {
         }
     }
 
-    /// The rows a statement changed, counted under a sweep's name where it has one.
+    /// Counts the rows that a statement changed under the name of its sweep.
     fn count(&self, sweep: &str, changed: StoreResult<u64>) -> u64 {
         match changed {
             Ok(rows) => {

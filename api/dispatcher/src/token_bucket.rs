@@ -1,21 +1,20 @@
-//! The rate over all workers (`BECKON_MAIL_RATE`), kept at the one place all jobs pass.
+//! The rate limit over all workers (`BECKON_MAIL_RATE`), enforced at the one point that all jobs pass.
 //!
-//! Two buckets, one for each lane, that fill with the rate. Together with what lies in the queues
-//! they hold at most one second of it: when workers wake that stood still, both go out at once,
-//! beside what the next second earns. The interactive lane's bucket gets four fifths. A lane may
-//! use the other's tokens while that one has nothing due.
+//! Each lane has a token bucket that fills at the rate. Tokens and queued jobs together never exceed one second's
+//! worth: when idle workers resume, both go out at once, in addition to what the next second earns. The
+//! interactive lane's bucket gets four fifths. A lane may use the other's tokens while the other has nothing due.
 
 use shared::batch::Lane;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Each lane's share of the rate while both lanes want it, the interactive one's first.
+/// Each lane's share of the rate while both have deliveries due, the interactive lane first.
 const SHARES: [f64; 2] = [0.8, 0.2];
 
-/// Mails that may go now.
+/// A token bucket for each lane.
 #[derive(Debug)]
 pub(super) struct TokenBucket {
-    /// Mails a second; none is no limit.
+    /// Mails per second; `None` for no limit.
     rate: Option<f64>,
     state: Mutex<State>,
 }
@@ -34,7 +33,7 @@ struct LaneState {
 }
 
 impl State {
-    /// The lane's own, and the other's.
+    /// This lane's bucket and the other one's.
     fn pair(&mut self, lane: Lane) -> (&mut LaneState, &mut LaneState) {
         let [interactive, bulk] = &mut self.lanes;
         match lane {
@@ -50,7 +49,7 @@ impl State {
 }
 
 impl TokenBucket {
-    /// A bucket for `rate` mails a second, or one that never runs out.
+    /// Creates buckets that fill at `rate` mails per second, or without a limit.
     pub(super) fn new(rate: Option<f64>) -> Self {
         let lanes = SHARES.map(|tokens| LaneState {
             tokens,
@@ -66,8 +65,10 @@ impl TokenBucket {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A round of a lane begins, in whose queue `queued` jobs lie: what was earned since the last
-    /// one may go, and no more is saved up than the queues leave of a second.
+    /// Adds what a lane has earned since its last round.
+    ///
+    /// `queued` is the number of jobs in its queue. The saved tokens are limited to what the queues leave of one
+    /// second.
     pub(super) fn look(&self, lane: Lane, queued: i64, now: Instant) {
         let Some(rate) = self.rate else { return };
         let mut state = self.state();
@@ -81,13 +82,13 @@ impl TokenBucket {
         state.pair(lane).0.queued = queued;
         let in_queues: f64 = state.lanes.iter().map(|lane| lane.queued).sum();
         for (own, share) in state.lanes.iter_mut().zip(SHARES) {
-            // At least one each, or a low rate would never come to a whole mail.
+            // At least one token each, or a low rate would never allow a whole mail.
             let saved = own.tokens.min(((rate - in_queues) * share).max(1.0));
             own.tokens = (saved + earned * share).min((rate * share).max(1.0));
         }
     }
 
-    /// How many of `wanted` may go now.
+    /// Returns how many of `wanted` mails may go now.
     pub(super) fn allow(&self, lane: Lane, wanted: i64) -> i64 {
         if self.rate.is_none() {
             return wanted;
@@ -97,12 +98,12 @@ impl TokenBucket {
         wanted.min(whole)
     }
 
-    /// Whether a lane has something due.
+    /// Records whether a lane has deliveries due.
     pub(super) fn wants(&self, lane: Lane, wants: bool) {
         self.state().pair(lane).0.wants = wants;
     }
 
-    /// So many are being published.
+    /// Takes the tokens of jobs that are being published.
     pub(super) fn take(&self, lane: Lane, jobs: usize) {
         let jobs = f64::from(u32::try_from(jobs).unwrap_or(u32::MAX));
         let mut state = self.state();
@@ -112,13 +113,13 @@ impl TokenBucket {
         other.tokens -= borrowed;
     }
 
-    /// So many were not published after all.
+    /// Returns the tokens of jobs that were not published.
     pub(super) fn give_back(&self, lane: Lane, jobs: usize) {
         let jobs = f64::from(u32::try_from(jobs).unwrap_or(u32::MAX));
         self.state().pair(lane).0.tokens += jobs;
     }
 
-    /// How long until the next one may go.
+    /// Time until the next mail may go.
     pub(super) fn wait(&self) -> Duration {
         let Some(rate) = self.rate else { return Duration::ZERO };
         Duration::try_from_secs_f64(1.0 / rate)
@@ -131,7 +132,7 @@ impl TokenBucket {
 mod tests {
     use super::*;
 
-    /// Lets a lane take what it may, in steps of a millisecond.
+    /// Takes all that each lane is allowed, in steps of one millisecond.
     fn taken(bucket: &TokenBucket, lanes: &[Lane], start: Instant, seconds: u32) -> Vec<i64> {
         let mut taken = vec![0; lanes.len()];
         for millisecond in 0..seconds * 1_000 {

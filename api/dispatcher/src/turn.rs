@@ -1,9 +1,8 @@
-//! Holding the dispatcher's turn.
+//! Holds the dispatcher's turn.
 //!
-//! The turn is a row that its holder renews every three seconds
-//! ([`shared::store::dispatcher_lease`]). A holder that cannot renew it stops by its own clock
-//! before another process may take over; one that was frozen in between finds its epoch over, and
-//! its statements change nothing.
+//! The turn is a row that its holder renews every three seconds ([`shared::store::dispatcher_lease`]). A
+//! holder that cannot renew it stops by its own clock before another process may take over. If it was frozen
+//! in between, its epoch is stale and its statements change nothing.
 
 use shared::store::dispatcher_lease::{self as lease, LEASE, RENEW_EVERY, Turn};
 use shared::store::{Db, StoreResult};
@@ -13,13 +12,13 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tracing::warn;
 
-/// A holder stops this long before its lease ends.
+/// How long before the end of its lease a holder stops.
 const MARGIN: Duration = Duration::from_secs(3);
 
-/// What giving the turn away may take: an orderly stop does not wait for Postgres.
+/// Timeout for releasing the turn: an orderly stop does not wait for Postgres.
 const RELEASE_TAKES: Duration = Duration::from_secs(2);
 
-/// A turn that is renewed until it is dropped.
+/// A turn that is renewed until dropped.
 pub(super) struct HeldTurn {
     db: Db,
     turn: Turn,
@@ -47,24 +46,24 @@ impl HeldTurn {
         }))
     }
 
-    /// The turn's epoch, for statements.
+    /// The turn with its epoch, for fenced statements.
     pub(super) const fn turn(&self) -> Turn {
         self.turn
     }
 
-    /// Whether the holder before had fallen silent. If Postgres was away, claims have run out whose
-    /// workers are well.
+    /// Whether the previous holder had stopped renewing. If Postgres was away, the leases of healthy workers
+    /// have expired too.
     pub(super) const fn is_after_silence(&self) -> bool {
         self.is_after_silence
     }
 
-    /// Resolves once the turn may be another process's.
+    /// Resolves once another process may hold the turn.
     pub(super) async fn lost(&self) {
-        // An error means that renewing has ended, and with it the turn.
+        // An error means that the renewing task has ended, and the turn with it.
         let _ = self.is_lost.clone().wait_for(|lost| *lost).await;
     }
 
-    /// Gives the turn to whichever process asks next.
+    /// Releases the turn, so that any process can take it.
     pub(super) async fn release(self) {
         self.renewing.abort();
         if *self.is_lost.borrow() {

@@ -1,28 +1,27 @@
-//! How many jobs may lie in a lane's queue.
+//! Limits the number of jobs in a lane's queue.
 //!
-//! What lies in a queue is out of the dispatcher's hands: a batch accepted later waits behind it.
-//! So a queue holds about a second of work, whatever that is: the rate at which jobs leave it is
-//! measured and the window follows. It starts small, and as long as a full queue runs dry between two
-//! looks it doubles, so a fast relay is found out within some rounds. Where a rate is set, a queue
-//! never holds more than a second of that: after a pause of all workers what had gathered in it would
-//! go out faster than the rate allows.
+//! The dispatcher cannot reorder queued jobs: a batch accepted later waits behind them. So a queue holds
+//! about one second of work. The rate at which jobs leave it is measured, and the window follows. The window
+//! starts small and doubles as long as a full queue runs empty between two checks, so it reaches the speed of
+//! a fast relay within a few rounds. If a rate limit is set, a queue never holds more than one second of it:
+//! otherwise the queued jobs would exceed the limit after a pause of all workers.
 
 use std::time::{Duration, Instant};
 
-/// However slow the relay, so that no worker stands idle: each of some workers has a few.
+/// Minimum, however slow the relay, so that each of several workers has some jobs and none is idle.
 const LEAST: i64 = 200;
 
-/// However fast: larger windows publish no faster.
+/// Maximum. Larger windows publish no faster.
 const MOST: i64 = 20_000;
 
 /// How much work a queue holds.
 const AHEAD: Duration = Duration::from_secs(1);
 
-/// While a window is full, how soon to look whether it has room again. A quarter of what it holds leaves
-/// no worker idle, and few large rounds cost less than many small ones.
+/// How soon to check a full window again. The queue is then a quarter emptier, so no worker is idle, and few
+/// large rounds cost less than many small ones.
 const FULL_POLL: Duration = Duration::from_millis(250);
 
-/// The same after a look that found the queue empty: then the window is still too small.
+/// The same after the queue was found empty, which shows that the window is still too small.
 const DRY_POLL: Duration = Duration::from_millis(25);
 
 /// The window of one lane.
@@ -31,15 +30,15 @@ pub(super) struct Window {
     size: i64,
     least: i64,
     most: i64,
-    /// Jobs a second that left the queue, smoothed.
+    /// Jobs per second that left the queue, smoothed.
     rate: f64,
-    /// What lay in the queue when we last looked, what was published since, and when that was.
+    /// Length and time of the last check, and the jobs published since.
     before: Option<(i64, Instant)>,
     published: i64,
 }
 
 impl Window {
-    /// A window that has learnt nothing, for `rate` mails a second at most.
+    /// Creates a window without measurements, limited to `rate` mails per second.
     pub(super) fn new(rate: Option<f64>) -> Self {
         #[expect(
             clippy::cast_possible_truncation,
@@ -60,12 +59,12 @@ impl Window {
         }
     }
 
-    /// Jobs were published.
+    /// Counts published jobs.
     pub(super) fn add(&mut self, jobs: usize) {
         self.published += i64::try_from(jobs).unwrap_or(MOST);
     }
 
-    /// Looks at a queue in which `queued` jobs lie, and says how many more may be published.
+    /// Updates the window from the number of queued jobs, and returns how many more may be published.
     pub(super) fn room(&mut self, queued: i64, now: Instant) -> i64 {
         if let Some((before, at)) = self.before {
             let elapsed = now.duration_since(at).as_secs_f64();
@@ -81,7 +80,7 @@ impl Window {
         (self.size - queued).max(0)
     }
 
-    /// How soon to look again when the window is full.
+    /// How soon to check again when the window is full.
     pub(super) fn next_look(&self) -> Duration {
         match self.before {
             Some((0, _)) => DRY_POLL,
@@ -113,7 +112,7 @@ impl Window {
 mod tests {
     use super::*;
 
-    /// Simulates a queue that is emptied at `per_second`, and returns the window after a while.
+    /// Simulates a queue drained at `per_second` and returns the resulting window.
     fn window_at(per_second: f64) -> i64 {
         let (mut window, start) = (Window::new(None), Instant::now());
         let mut queued = 0.0_f64;
