@@ -1,17 +1,16 @@
-//! Email addresses: parsed once, canonical, printed masked.
+//! Email addresses: parsed once, canonical, and masked when printed.
 //!
-//! An [`EmailAddress`] exists only if a mail to it can be handed to any relay: an
-//! unquoted ASCII local part, an `@`, and a public domain name. A domain in another
-//! script is kept as it was typed for people and as A-labels (`xn--…`) for SMTP and
-//! for comparing.
+//! An [`EmailAddress`] exists only if mail to it can be handed to any relay: an unquoted ASCII local part, an
+//! `@`, and a public domain name. An internationalised domain is kept as typed for display and as A-labels
+//! (`xn--…`) for SMTP and for comparison.
 //!
-//! The limits are those of RFC 5321, section 4.5.3.1 (local part 64 octets, path 256
-//! with its angle brackets), and of the DNS (name 253 octets, label 63). Domains follow
-//! UTS 46. Local parts are never changed: their case may matter to the receiving
-//! system, so only [`EmailAddress::key`] folds it, and only within ASCII.
+//! The limits are those of RFC 5321, section 4.5.3.1 (local part 64 octets, path 256 with its angle
+//! brackets), and of the DNS (name 253 octets, label 63). Domains follow UTS 46. Local parts are never
+//! changed, because their case may matter to the receiving system; only [`EmailAddress::key`] folds it, and
+//! only within ASCII.
 //!
-//! Logs must not carry addresses, so `Display` and `Debug` print `a***@example.org`.
-//! The full address takes an explicit call, and there is no `Serialize`.
+//! Logs must not contain addresses, so `Display` and `Debug` print `a***@example.org`. Getting the full
+//! address takes an explicit call, and there is no `Serialize`.
 
 mod fault;
 mod suggest;
@@ -27,41 +26,39 @@ pub use fault::AddressFault;
 pub(crate) use suggest::slips_between;
 pub use suggest::suggest_domain;
 
-/// Octets a local part may have (RFC 5321, 4.5.3.1.1).
+/// Maximum length of a local part in octets (RFC 5321, 4.5.3.1.1).
 const LOCAL_PART_OCTETS: usize = 64;
-/// Octets a domain may have: 255 on the DNS wire are 253 as text.
+/// Maximum length of a domain in octets: 255 on the DNS wire are 253 as text.
 const DOMAIN_OCTETS: usize = 253;
-/// Octets one label of a domain may have (RFC 1035, 2.3.4).
+/// Maximum length of a domain label in octets (RFC 1035, 2.3.4).
 const LABEL_OCTETS: usize = 63;
-/// Octets an address may have: a path of 256 (RFC 5321, 4.5.3.1.3) less its `<` and `>`.
+/// Maximum length of an address in octets: a path of 256 (RFC 5321, 4.5.3.1.3) without its `<` and `>`.
 const ADDRESS_OCTETS: usize = 254;
 
-/// Where one person's mail goes.
+/// An email address that mail can be sent to.
 ///
-/// There is no `Eq`: whether two addresses are the same person's is asked of
-/// [`EmailAddress::key`].
+/// There is no `Eq`: use [`EmailAddress::key`] to find out whether two addresses are the same.
 #[derive(Clone)]
 pub struct EmailAddress {
-    /// As it was typed, without what surrounded it.
+    /// As typed, without surrounding white space.
     typed: String,
     /// Local part as typed, `@`, domain in lower-case A-labels.
     wire: String,
-    /// Where the `@` is in `wire`.
+    /// Position of the `@` in `wire`.
     at: usize,
 }
 
 impl EmailAddress {
-    /// Reads one address, as found in a cell, a form field or a JSON string.
+    /// Parses an address from a cell, a form field or a JSON string.
     ///
-    /// White space and invisible characters around the address are dropped: they come
-    /// with what people copy from web pages and spreadsheets, and nobody can see them to
-    /// remove them. A caller who wants to report that compares [`EmailAddress::as_typed`]
-    /// with its input.
+    /// White space and invisible characters around the address are dropped: they are copied from web pages
+    /// and spreadsheets, and users cannot see them to remove them. To report that, compare
+    /// [`EmailAddress::as_typed`] with the input.
     ///
     /// # Errors
     ///
-    /// The first fault found. Its text is a sentence for the person who typed the address
-    /// and does not repeat the address.
+    /// The first fault found. Its text is a sentence for the user who typed the address and does not repeat
+    /// the address.
     pub fn parse(input: &str) -> Result<Self, AddressFault> {
         let typed = input.trim_matches(|c: char| c.is_whitespace() || is_invisible(c));
         refuse_what_is_no_single_address(typed)?;
@@ -86,17 +83,17 @@ impl EmailAddress {
         })
     }
 
-    /// The whole address in the form SMTP carries, for the envelope and the `To` field.
+    /// The full address as sent over SMTP, for the envelope and the `To` field.
     pub fn as_wire(&self) -> &str {
         &self.wire
     }
 
-    /// The address in the form SMTP carries, without a copy.
+    /// The full address as sent over SMTP, without a copy.
     pub fn into_wire(self) -> String {
         self.wire
     }
 
-    /// The whole address as its owner writes it, for pages and mails.
+    /// The full address as typed, for pages and mails.
     pub fn as_typed(&self) -> &str {
         &self.typed
     }
@@ -111,10 +108,10 @@ impl EmailAddress {
         self.wire.get(self.at + 1..).unwrap_or_default()
     }
 
-    /// The identity of the address: two addresses with one key are one person's.
+    /// The identity of the address: addresses with the same key are the same.
     ///
-    /// Folds ASCII letters only. Folding by Unicode's rules would join addresses that
-    /// mail systems keep apart, and Postgres's `lower` differs from Rust's.
+    /// Folds ASCII letters only. Folding by Unicode's rules would merge addresses that mail systems keep
+    /// apart, and Postgres's `lower` differs from Rust's.
     pub fn key(&self) -> String {
         self.wire.to_ascii_lowercase()
     }
@@ -129,7 +126,7 @@ impl EmailAddress {
 
 impl fmt::Display for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Always three stars, so that the length of the local part stays unknown too.
+        // Always three stars, so that the length of the local part is hidden too.
         let first = self.wire.chars().next().unwrap_or('*');
         write!(f, "{first}***@{}", self.domain())
     }
@@ -141,7 +138,7 @@ impl fmt::Debug for EmailAddress {
     }
 }
 
-/// Signs without width that come along when an address is copied from a page or a sheet.
+/// Zero-width characters that are copied along with an address from a page or a spreadsheet.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -154,12 +151,12 @@ fn is_invisible(c: char) -> bool {
     )
 }
 
-/// Marks that change the direction of the text after them and so what a reader sees.
+/// Marks that change the direction of the text after them, and so what a reader sees.
 fn is_direction_mark(c: char) -> bool {
     matches!(c, '\u{061C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Refuses what a finer look at the two parts would call by the wrong name.
+/// Rejects input whose fault would be misnamed if the two parts were checked separately.
 fn refuse_what_is_no_single_address(typed: &str) -> Result<(), AddressFault> {
     if typed.is_empty() {
         return Err(AddressFault::Missing);
@@ -218,12 +215,12 @@ fn check_local_part(local: &str) -> Result<(), AddressFault> {
     Ok(())
 }
 
-/// Turns a typed domain into the lower-case A-labels that DNS and SMTP know.
+/// Converts a typed domain to the lower-case A-labels used by DNS and SMTP.
 fn public_domain(typed: &str) -> Result<Cow<'_, str>, AddressFault> {
     if typed.starts_with('[') {
         return Err(AddressFault::DomainNotPublic);
     }
-    // Far over any limit, even for scripts that take four octets a letter and shrink.
+    // Far over any limit, even for scripts that take four octets per letter and shrink.
     if typed.len() > 4 * DOMAIN_OCTETS {
         return Err(AddressFault::DomainTooLong);
     }
@@ -255,7 +252,7 @@ fn public_domain(typed: &str) -> Result<Cow<'_, str>, AddressFault> {
     }
 }
 
-/// Applies UTS 46. Lengths, dots and hyphens are left to the caller, who can name them.
+/// Applies UTS 46. Lengths, dots and hyphens are left to the caller, which reports them more precisely.
 fn to_a_labels(typed: &str) -> Result<Cow<'_, str>, AddressFault> {
     Uts46::new()
         .to_ascii(typed.as_bytes(), AsciiDenyList::STD3, Hyphens::Allow, DnsLength::Ignore)

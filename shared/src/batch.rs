@@ -3,57 +3,57 @@
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How many recipients a batch may have and still take the interactive lane.
+/// Maximum number of recipients of a batch in the interactive lane.
 ///
-/// One person, a handful, a small team: somebody is waiting at a screen. Twenty mails take a
-/// relay of ten a second two seconds, so they delay nobody else in that lane noticeably.
+/// A user, a handful, a small team: an administrator is waiting for it. A relay that takes ten mails per
+/// second sends twenty in two seconds, so they barely delay others in that lane.
 pub const INTERACTIVE_MOST: usize = 20;
 
-/// Within this time of its start a mail of the interactive lane is promised to the relay. GOV.UK
-/// Notify publishes the same for 95 of 100 emails.
+/// Time from its start within which a mail of the interactive lane should reach the relay. GOV.UK Notify
+/// publishes the same for 95 of 100 emails.
 pub const PROMISED_INTERACTIVE: Duration = Duration::from_secs(10);
 
-/// The same for a batch of the bulk lane, beside the time that the work itself takes:
+/// The same for a batch of the bulk lane, in addition to the time that its work takes.
 pub const PROMISED_BULK: Duration = Duration::from_mins(5);
 
-/// each mail of it, and of the batches that share the line with it, by this many times
+/// Factor on that time, which includes the batches that share the lane.
 pub const PROMISED_SHARE: f64 = 1.5;
 
-/// what it takes at this rate, in mails a second, or at the one that is set where that is lower. Two
-/// cores make twice as many passwords a second, and ninety times as many invites (`make bench`).
+/// Rate of that work in mails per second, unless the configured one is lower. Two cores create twice as many
+/// passwords per second, and ninety times as many invites (`make bench`).
 pub const PROMISED_RATE: f64 = 50.0;
 
-/// Where a batch stands.
+/// The state of a batch.
 ///
 /// ```text
 /// held ─▶ running ─▶ finished
-///   │      │   ▲
-///   ├──────┼─▶ paused
-///   ▼      ▼     │
-///  stopped ◀─────┘
+///    │      │   ▲
+///    ├──────┼─▶ paused
+///    ▼      ▼     │
+/// stopped ◀─────┘
 /// ```
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(type_name = "batch_state", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum BatchState {
-    /// Accepted, and its start is still ahead: stopping it now sends nothing at all.
+    /// Accepted but not started. Stopping it now sends nothing at all.
     Held,
-    /// Its deliveries are published as they fall due.
+    /// Its deliveries are published as they become due.
     Running,
-    /// Nothing of it leaves until a person resumes it; mail already in the relay's hands ends its
-    /// way. A person has paused it, or it has paused itself ([`Brake`]).
+    /// Nothing is sent until an administrator resumes it; mail that the relay already has takes its course.
+    /// Paused by an administrator or by itself ([`Brake`]).
     Paused,
-    /// Ended by a person. What had not begun is cancelled.
+    /// Stopped by an administrator. Deliveries that had not begun are cancelled.
     Stopped,
     /// Every delivery has ended.
     Finished,
 }
 
 impl BatchState {
-    /// All of them, in the order of the schema.
+    /// All states, in the order of the schema.
     pub const ALL: [Self; 5] = [Self::Held, Self::Running, Self::Paused, Self::Stopped, Self::Finished];
 
-    /// The word used in SQL, JSON, logs and metrics.
+    /// Its name in SQL, JSON, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Held => "held",
@@ -65,7 +65,7 @@ impl BatchState {
     }
 }
 
-/// Why a batch has paused itself. What a person would do about it tells them apart.
+/// Why a batch has paused itself. Each reason needs a different response from the administrator.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Brake {
@@ -73,15 +73,15 @@ pub enum Brake {
     Bounces,
     /// Too many of its mails are refused as spam or by policy.
     Policy,
-    /// The relay takes no mail from us at all.
+    /// The relay accepts no mail from us at all.
     Relay,
 }
 
 impl Brake {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 3] = [Self::Bounces, Self::Policy, Self::Relay];
 
-    /// The word used in SQL, JSON, logs and metrics.
+    /// Its name in SQL, JSON, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Bounces => "bounces",
@@ -90,28 +90,28 @@ impl Brake {
         }
     }
 
-    /// The one of that name.
+    /// Finds a reason by name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|brake| brake.as_str() == name)
     }
 }
 
-/// Which queue a batch's jobs travel in.
+/// The queue that carries a batch's jobs.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(type_name = "lane", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum Lane {
-    /// Somebody waits for it: batches of at most [`INTERACTIVE_MOST`].
+    /// For batches of at most [`INTERACTIVE_MOST`], which an administrator waits for.
     Interactive,
-    /// Everything larger. It never makes the other lane wait.
+    /// For all larger batches. It never holds up the other lane.
     Bulk,
 }
 
 impl Lane {
-    /// Both lanes, the one with people waiting first.
+    /// Both lanes, the interactive one first.
     pub const ALL: [Self; 2] = [Self::Interactive, Self::Bulk];
 
-    /// The lane for a batch of `recipients`.
+    /// The lane for a batch with this many recipients.
     pub const fn for_batch_of(recipients: usize) -> Self {
         if recipients <= INTERACTIVE_MOST {
             Self::Interactive
@@ -120,7 +120,7 @@ impl Lane {
         }
     }
 
-    /// The word used in SQL, JSON, logs and metrics.
+    /// Its name in SQL, JSON, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Interactive => "interactive",

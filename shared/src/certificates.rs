@@ -1,15 +1,15 @@
-//! Files with the certificates of authorities to trust beside those of the machine.
+//! Files of certificate authorities to trust in addition to those of the machine.
 
 use std::path::Path;
 
-/// How a certificate begins in PEM (RFC 7468, section 5).
+/// The start of a certificate in PEM (RFC 7468, section 5).
 const BEGINNING: &str = "-----BEGIN CERTIFICATE-----";
 
 /// Reads a file of certificates in PEM.
 ///
 /// # Errors
 ///
-/// Why it cannot be used; continues the sentence "NAME …".
+/// Why the file cannot be used, phrased to continue the sentence "NAME …".
 pub(crate) fn read(path: &Path) -> Result<String, String> {
     let text = std::fs::read_to_string(path).map_err(|fault| {
         format!(

@@ -2,21 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-/// No delivery is attempted more often. A schedule of 5 minutes doubling to 4 hours reaches about
-/// 16 attempts in 48 hours, and more help nobody.
+/// Maximum number of attempts per delivery. A schedule of 5 minutes doubling to 4 hours reaches about 16
+/// attempts in 48 hours, and more would not help.
 pub const ATTEMPTS_MOST: i32 = 20;
 
-/// Where a delivery stands.
+/// The state of a delivery.
 ///
-/// It is written in the transaction of its batch. Only `store` moves it, and only along these
-/// arrows; Postgres refuses to let one that has ended become anything else.
+/// It is written in the transaction of its batch. Only `store` changes it, and only along these arrows;
+/// Postgres rejects any change to a delivery that has ended.
 ///
 /// ```text
 /// waiting ─▶ queued ─▶ sending ─┬─▶ sent
-///    ▲         │         │      ├─▶ failed
-///    └─────────┴─────────┤      └─▶ expired
-///                        ▼
-///                     retrying ─▶ queued …
+///     ▲         │         │      ├─▶ failed
+///     └─────────┴─────────┤      └─▶ expired
+///                         ▼
+///                      retrying ─▶ queued …
 ///
 /// waiting, queued, retrying, sending ─▶ cancelled
 /// waiting, queued, retrying ─▶ suppressed              waiting, retrying ─▶ expired
@@ -25,34 +25,32 @@ pub const ATTEMPTS_MOST: i32 = 20;
 #[sqlx(type_name = "delivery_state", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum DeliveryState {
-    /// Written with its batch and never tried: held, paused, not due, or not yet given to the
-    /// broker.
+    /// Never attempted: held, paused, not due, or not yet published to the broker.
     Waiting,
-    /// The broker has confirmed a job for it; no worker holds it. After some minutes without a claim
-    /// the job counts as lost and another is published. Of a first attempt, its batch's published
-    /// ranges say so and not its row.
+    /// The broker has confirmed a job for it, and no worker has claimed it. After some minutes without a
+    /// claim the job counts as lost and another one is published. For a first attempt this follows from its
+    /// batch's cursor and not from its row.
     Queued,
-    /// A worker holds it until its claim runs out. Past that moment the attempt counts as unsure and
-    /// the delivery is due again.
+    /// Claimed by a worker until its lease expires. Then the attempt counts as unsure and the delivery is due
+    /// again.
     Sending,
-    /// The last attempt met a passing trouble; `retry_at` says when we try again.
+    /// The last attempt failed temporarily. The next one is due at `retry_at`.
     Retrying,
-    /// The relay answered 250 to the final dot. It took the mail; whether an inbox did, we cannot
-    /// know.
+    /// The relay answered 250 to the final dot. Whether the mail reached a mailbox is unknown.
     Sent,
-    /// The relay refused it for good, or we could not build the mail, or the last try was spent.
+    /// The relay refused it permanently, the mail could not be composed, or all attempts are spent.
     Failed,
-    /// Not sent because its address is blocked: a relay has said that nobody has it.
+    /// Not sent because its address is blocked: a relay reported that it does not exist.
     Suppressed,
-    /// A person stopped the batch, or deleted the user, before it was sent.
+    /// An administrator stopped the batch or deleted the user before it was sent.
     Cancelled,
-    /// The relay kept asking us to wait until trying on made no sense, or the mail was too old to
-    /// be of use before its first try.
+    /// The relay kept deferring it until a further attempt made no sense, or the mail was too old before its
+    /// first attempt.
     Expired,
 }
 
 impl DeliveryState {
-    /// All of them, in the order of the schema.
+    /// All states, in the order of the schema.
     pub const ALL: [Self; 9] = [
         Self::Waiting,
         Self::Queued,
@@ -65,7 +63,7 @@ impl DeliveryState {
         Self::Expired,
     ];
 
-    /// Whether it will never move again.
+    /// Whether the state is final.
     pub const fn has_ended(self) -> bool {
         matches!(
             self,
@@ -73,7 +71,7 @@ impl DeliveryState {
         )
     }
 
-    /// The word used in SQL, JSON, logs and metrics.
+    /// Its name in SQL, JSON, logs and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -88,7 +86,7 @@ impl DeliveryState {
         }
     }
 
-    /// The state of that name.
+    /// Finds a state by name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == name)
     }

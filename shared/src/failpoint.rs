@@ -1,68 +1,67 @@
-//! Moments at which the tests kill a program.
+//! Failpoints: steps at which tests kill a process.
 //!
-//! Every step of a mail's way, from the request to the acknowledged job, ends at a point. A program
-//! that is started with `BECKON_FAILPOINT=W4:3:/a/file` stops for good when step W4 has ended for
-//! the third time, makes that file, and is killed from outside while it stands there: by SIGKILL, as
-//! a machine out of memory does it, with whatever its other tasks were doing. So "what if we die
-//! exactly here" is asked of every line that matters, and not of those a test happens to hit.
+//! Every step of a mail, from the request to the acknowledged job, ends at a point. A program started with
+//! `BECKON_FAILPOINT=W4:3:/a/file` stops at the third end of step W4, creates that file and is killed from
+//! outside: by SIGKILL, as a machine out of memory would do, with its other tasks in any state. So a crash is
+//! tested at every step that matters, and not only at those that a test happens to hit.
 //!
-//! Release builds have no points: [`reach`] is empty in them and nobody reads the setting.
+//! Release builds have no points: [`reach`] is empty in them, and the setting is not read.
 
-/// The end of a step of a mail's way.
+/// The end of a step of a mail.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Point {
-    /// A request for a batch is read,
+    /// The API has read a request for a batch.
     RequestRead,
-    /// found in order,
+    /// The request is valid.
     RequestChecked,
-    /// has a transaction,
+    /// A transaction has begun.
     TransactionBegun,
-    /// in which batch and deliveries are written,
+    /// The batch and its deliveries are written.
     BatchWritten,
-    /// which is committed,
+    /// The transaction is committed.
     BatchCommitted,
-    /// and the answer is about to be given.
+    /// The response is about to be sent.
     AnswerReady,
-    /// The dispatcher has read what is due,
+    /// The dispatcher has read the due deliveries.
     DueRead,
-    /// given its jobs to the broker's connection,
+    /// Their jobs are written to the broker's connection.
     JobsPublished,
-    /// seen them confirmed,
+    /// The broker has confirmed them.
     JobsConfirmed,
-    /// and noted how far each batch has come.
+    /// The cursors of their batches have moved.
     JobsMarked,
-    /// A worker has received a job,
+    /// A worker has received a job.
     JobReceived,
-    /// claimed its delivery,
+    /// The delivery is claimed.
     Claimed,
-    /// made and hashed a password,
+    /// A password is generated and hashed.
     PasswordHashed,
-    /// committed its verifier,
+    /// Its verifier is committed.
     VerifierStored,
-    /// composed the mail,
+    /// The mail is composed.
     MailComposed,
-    /// got a connection to the relay,
+    /// A connection to the relay is ready.
     RelayConnected,
-    /// named the sender,
+    /// The sender is sent.
     SenderNamed,
-    /// named the recipient,
+    /// The recipient is sent.
     RecipientNamed,
-    /// heard that the body may come,
+    /// The relay waits for the body.
     BodyInvited,
-    /// written half of it,
+    /// Half of the body is written.
     BodyHalfWritten,
-    /// written its final dot,
+    /// The final dot is written.
     DotWritten,
-    /// read the reply to it,
+    /// The reply to the dot is read.
     ReplyRead,
-    /// recorded the outcome,
+    /// The outcome is recorded.
     OutcomeRecorded,
-    /// and acknowledged the job.
+    /// The job is acknowledged.
     JobAcknowledged,
 }
 
 impl Point {
-    /// All of them, in the order of a mail's way: A in the API, R in its dispatcher, W in a worker.
+    /// All points, in the order of a mail's path: A in the API, R in its dispatcher, W in a worker.
     pub const ALL: [(Self, &'static str); 24] = [
         (Self::RequestRead, "A1"),
         (Self::RequestChecked, "A2"),
@@ -102,12 +101,12 @@ mod armed {
     use std::sync::LazyLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    /// The point at which this process is to stop.
+    /// The point at which this process stops.
     struct Armed {
         point: Point,
         /// How many more times it is passed before that.
         passes: AtomicUsize,
-        /// What is made then.
+        /// The file that is created then.
         sign: PathBuf,
     }
 
@@ -142,7 +141,7 @@ mod armed {
         ARMED.as_ref().filter(|armed| armed.point == point)
     }
 
-    /// The step has ended. Does not come back when the process is to stop here.
+    /// Marks the end of a step. Never returns if the process is to stop here.
     pub fn reach(point: Point) {
         let Some(armed) = armed_at(point) else { return };
         let passed = armed
@@ -162,11 +161,11 @@ mod armed {
     }
 }
 
-/// The step has ended.
+/// Marks the end of a step. Does nothing in release builds.
 #[cfg(not(debug_assertions))]
 pub const fn reach(_: Point) {}
 
-/// Whether the process stops when it next reaches this point: never.
+/// Whether the process stops when it next reaches this point: never in release builds.
 #[cfg(not(debug_assertions))]
 pub const fn is_next(_: Point) -> bool {
     false

@@ -1,8 +1,8 @@
-//! A process asked whether it is ready, by its own program.
+//! The health check command, which asks a running process whether it is ready.
 //!
-//! Container engines run a command to learn how a process is. That command is our own binary, so
-//! that an image needs neither a shell nor `curl`. It asks what a probe would ask and reads no setting
-//! but where to ask: a check that needed the secrets would fail for reasons of its own.
+//! Container engines run a command to check a process. This command is our own binary, so that an image needs
+//! neither a shell nor `curl`. It sends the same request as a probe and reads no setting except the address:
+//! a check that needed the secrets could fail for reasons of its own.
 
 use crate::config::listen_address;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -11,16 +11,15 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// How long the process may take to answer. Postgres is asked meanwhile, and one that takes longer
-/// is in trouble.
+/// Timeout for the answer. The process queries Postgres meanwhile; if that takes longer, it is in trouble.
 const DEADLINE: Duration = Duration::from_secs(3);
 
-/// An answer is a line of JSON; nobody's answer fills our memory.
+/// Limit on the answer, which is a line of JSON.
 const ANSWER_MOST_BYTES: u64 = 64 * 1024;
 
-/// Asks the process that listens there and says, on standard error, why it is not ready.
+/// Asks the process that listens at `listen` and prints to standard error why it is not ready.
 ///
-/// `setting` is the name of the setting that says where, and `listen` its value.
+/// `setting` is the name of the setting that holds the address, and `listen` its value.
 pub async fn healthcheck(setting: &str, listen: &str) -> ExitCode {
     let obstacle = match listen_address(listen.trim()) {
         Ok(address) => ask(reachable(address), DEADLINE).await.err(),
@@ -35,7 +34,7 @@ pub async fn healthcheck(setting: &str, listen: &str) -> ExitCode {
     }
 }
 
-/// Where to ask a process that listens here: nobody can connect to "every address".
+/// The address for reaching a process that listens here: "every address" cannot be connected to.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let address = match listen.ip() {
         IpAddr::V4(address) if address.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -45,7 +44,7 @@ fn reachable(listen: SocketAddr) -> SocketAddr {
     SocketAddr::new(address, listen.port())
 }
 
-/// Asks `/readyz`. What stands in the way comes back as one line.
+/// Requests `/readyz`. Obstacles are returned as one line.
 async fn ask(address: SocketAddr, deadline: Duration) -> Result<(), String> {
     let answer = tokio::time::timeout(deadline, answer_of(address))
         .await
@@ -65,7 +64,7 @@ async fn ask(address: SocketAddr, deadline: Duration) -> Result<(), String> {
 
 async fn answer_of(address: SocketAddr) -> std::io::Result<String> {
     let mut connection = TcpStream::connect(address).await?;
-    // HTTP/1.0, so that the answer ends with the connection and is not cut in chunks.
+    // HTTP/1.0, so that the answer ends with the connection and is not chunked.
     let request = format!("GET /readyz HTTP/1.0\r\nHost: {address}\r\n\r\n");
     connection.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
@@ -90,7 +89,7 @@ mod tests {
         (listener, address)
     }
 
-    /// A process with these obstacles.
+    /// A process that reports these obstacles.
     async fn process(obstacles: Vec<String>) -> SocketAddr {
         let (listener, address) = listening().await;
         let routes = probes::routes(Metrics::for_process(), move || {
@@ -142,7 +141,7 @@ mod tests {
 
         assert!(told[0].starts_with("could not ask 127.0.0.1:"), "{told:?}");
         assert!(told[1].ends_with("within 50ms"), "{told:?}");
-        // A connection closed on an unread request may be reset before its greeting is read.
+        // A connection closed with an unread request may be reset before its greeting is read.
         assert!(
             told[2].contains("220 mail.example") || told[2].contains("could not ask"),
             "{told:?}"

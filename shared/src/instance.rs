@@ -1,6 +1,6 @@
-//! What a process is called, for people who look for it.
+//! The name of a process, for operators.
 
-/// This machine's name and the process's number; `what` where the machine has no name.
+/// The machine's name and the process id; `what` replaces a missing machine name.
 pub fn instance_name(what: &str) -> String {
     let host = std::fs::read_to_string("/etc/hostname").unwrap_or_default();
     let host = host.trim();

@@ -1,32 +1,32 @@
-//! What travels in the queue: a pointer at a delivery, and nothing a stranger could use.
+//! The message in the queue: a reference to a delivery, and nothing that a third party could use.
 
 use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use uuid::Uuid;
 
-/// The version of the job's form written today. Readers keep reading the versions before it.
+/// The format version written by this release. Readers still accept earlier versions.
 const VERSION: u32 = 1;
 
-/// No job is longer: `{"v":1,"delivery":"…36…","attempt":4294967295}` is under 90 bytes.
+/// Maximum size of a job: `{"v":1,"delivery":"…36…","attempt":4294967295}` has under 90 bytes.
 const LONGEST_BYTES: usize = 1024;
 
-/// Asks for one attempt at one delivery.
+/// Requests one attempt at one delivery.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub struct Job {
     /// The delivery to attempt.
     pub delivery: Uuid,
-    /// Which attempt this asks for, counted from 1. A worker that finds the delivery further on
-    /// drops the job: somebody was faster, or the queue gave it twice.
+    /// The requested attempt, counted from 1. A worker drops the job if the delivery has advanced beyond it:
+    /// another worker was faster, or the job was delivered twice.
     pub attempt: i32,
 }
 
-/// A message that is not a job of ours, and why.
+/// Why a message is not a valid job.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum JobFault {
     /// Larger than any job.
     #[error("the message has {0} bytes, and no job has more than 1024")]
     TooLong(usize),
-    /// Not JSON, or JSON of another shape.
+    /// Not JSON, or JSON of another structure.
     #[error("the message is not a job: {0}")]
     Malformed(&'static str),
     /// Written by a newer release.
@@ -38,7 +38,7 @@ pub enum JobFault {
 }
 
 impl JobFault {
-    /// The word for metrics and the parked message's header.
+    /// The code for metrics and for the header of the parked message.
     pub const fn code(&self) -> &'static str {
         match self {
             Self::TooLong(_) => "too_long",
@@ -48,7 +48,7 @@ impl JobFault {
         }
     }
 
-    /// Every code, for metrics that exist from the start.
+    /// All codes, for metrics that exist from the start.
     pub const CODES: [&'static str; 4] = ["too_long", "malformed", "unknown_version", "no_such_attempt"];
 }
 
@@ -60,7 +60,7 @@ struct Form {
 }
 
 impl Job {
-    /// The message's body.
+    /// Encodes the body of the message.
     pub fn encode(self) -> Vec<u8> {
         format!(
             r#"{{"v":{VERSION},"delivery":"{}","attempt":{}}}"#,
@@ -69,11 +69,11 @@ impl Job {
         .into_bytes()
     }
 
-    /// Reads a message's body.
+    /// Decodes the body of a message.
     ///
     /// # Errors
     ///
-    /// [`JobFault`] when this is no job of ours; asking again cannot help, so the caller parks it.
+    /// [`JobFault`] if this is not a valid job. A retry cannot help, so the caller parks it.
     pub fn decode(body: &[u8]) -> Result<Self, JobFault> {
         if body.len() > LONGEST_BYTES {
             return Err(JobFault::TooLong(body.len()));
@@ -91,14 +91,13 @@ impl Job {
         })
     }
 
-    /// The message id: the same for every copy of the same request, which is how a returned
-    /// message is told from its neighbours.
+    /// The message id, the same for every copy of a job. It identifies returned messages.
     pub fn message_id(self) -> String {
         format!("{}/{}", self.delivery, self.attempt)
     }
 }
 
-/// What is wrong with it, without a word of it: it may be a mail that went astray.
+/// Describes the fault without quoting the message, which may be a mail that went astray.
 fn said(fault: &serde_json::Error) -> &'static str {
     match fault.classify() {
         Category::Data => "its fields are others than a job's",

@@ -1,8 +1,7 @@
-//! What a person gets: a system email in the shell of a mail.
+//! The mail that a user receives: a system email in its shell.
 //!
-//! The shell makes a body readable everywhere: from 320 pixels up, light and dark, in both
-//! directions of writing, in mail programs from Outlook to a screen reader. It loads
-//! nothing from anywhere.
+//! The shell makes a body readable everywhere: from 320 pixels up, light and dark, in both writing
+//! directions, in mail programs from Outlook to a screen reader. It loads no external resources.
 
 use std::fmt;
 
@@ -17,28 +16,26 @@ pub use crate::system_email::{LetterValues, MASKED_PASSWORD, ShownPassword};
 #[cfg(test)]
 mod tests;
 
-/// First and last name of whoever a letter is shown for when it is for nobody: in test mails, and
-/// in previews while there are no users.
+/// First and last name shown in test mails, and in previews while there are no users.
 pub const EXAMPLE: (&str, &str) = ("Ada", "Example");
 
-/// What a subject starts with when nobody but the sender asked for the mail.
+/// Prefix for the subject of test mails.
 pub const TEST_MARK: &str = "[Test] ";
-/// Invisible signs behind the preheader, one unit of them.
+/// One unit of the invisible characters after the preheader.
 ///
-/// Mail programs fill the line beside the subject with what follows, and show it on locked
-/// screens; in a password mail these signs are what follows.
+/// Mail programs fill the preview line with the text that follows and show it on lock screens. In a password
+/// mail, that text is these characters.
 const FILLER: &str = "&#847;&zwnj;&nbsp;";
 
-/// One person's mail as text.
+/// A user's mail as text.
 ///
-/// The bodies may hold a password: they are wiped when dropped and not printed. Lines end
-/// with `\n`.
+/// The bodies may contain a password: they are wiped on drop and never printed. Lines end with `\n`.
 pub struct Letter {
-    /// One line without controls.
+    /// One line without control characters.
     pub subject: String,
-    /// A whole HTML document.
+    /// A complete HTML document.
     pub html: Zeroizing<String>,
-    /// The same for those who read text.
+    /// The plain text alternative.
     pub text: Zeroizing<String>,
     /// Names of the fields that had neither a value nor a default and were left empty.
     pub missing: Vec<String>,
@@ -50,16 +47,16 @@ impl fmt::Debug for Letter {
     }
 }
 
-/// Writes the mail a person gets.
+/// Writes the mail that a user receives.
 ///
 /// The worker sends the same [`Content`], see [`in_shell`].
 pub fn write(compiled: &Compiled, values: &LetterValues<'_>) -> Letter {
     filled(&in_shell(compiled), values, Marking::Plain)
 }
 
-/// Writes the mail a person would get, with the values marked, for the preview.
+/// Writes the preview of a user's mail, with the values marked.
 ///
-/// Give [`ShownPassword::Masked`]: there is no password before the mail is sent.
+/// Pass [`ShownPassword::Masked`]: the password is created when the mail is sent.
 pub fn preview(compiled: &Compiled, values: &LetterValues<'_>) -> Letter {
     filled(&in_shell(compiled), values, Marking::Marked)
 }
@@ -74,7 +71,7 @@ fn filled(content: &Content, values: &LetterValues<'_>, marking: Marking) -> Let
     }
 }
 
-/// The moment a password stops working, as a letter tells it: `26 November 2026, 14:00 UTC`.
+/// The expiry of a password as shown in a mail: `26 November 2026, 14:00 UTC`.
 pub fn expires_text(at: OffsetDateTime) -> String {
     let format = format_description!("[day padding:none] [month repr:long] [year], [hour]:[minute] UTC");
     at.to_offset(UtcOffset::UTC).format(format).unwrap_or_default()
@@ -103,14 +100,14 @@ struct TextShell<'l> {
     has_password: bool,
 }
 
-/// Stand for the shell's contents while it is rendered. No shell and no name has control characters.
+/// Placeholders for the shell's contents during rendering. No shell and no name contains control characters.
 const SUBJECT: &str = "\u{1}";
 const PREHEADER: &str = "\u{2}";
 const ORGANISATION: &str = "\u{3}";
 const EMAIL: &str = "\u{4}";
 const BODY: &str = "\u{5}";
 
-/// What an email says, with the shell of a mail around it.
+/// The content of an email in its shell.
 pub fn in_shell(compiled: &Compiled) -> Content {
     let mut content = compiled.content().clone();
     let has_password = compiled.kind() == SystemEmailKind::PasswordReset;
@@ -149,7 +146,7 @@ pub fn in_shell(compiled: &Compiled) -> Content {
     content
 }
 
-/// A segment of plain text as it stands in HTML.
+/// Escapes a segment of plain text for HTML.
 fn escaped(segment: &Segment) -> Segment {
     match segment {
         Segment::Literal(text) => {
@@ -166,7 +163,7 @@ fn escaped(segment: &Segment) -> Segment {
     }
 }
 
-/// Puts segments in the places of the characters that stand for them in a shell.
+/// Replaces the placeholders in a shell with segments.
 fn around(shell: &impl askama::Template, shown: &[(&str, Vec<Segment>)]) -> Vec<Segment> {
     let rendered = shell.render();
     // Writing into a String does not fail, and the shells call nothing that could.

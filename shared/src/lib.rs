@@ -1,22 +1,20 @@
-//! What Beckon's API and its workers agree on.
+//! Code shared by Beckon's API and its workers.
 //!
-//! Beckon invites people into a platform in bulk and gives them their first password. Two kinds
-//! of process do that and never call each other: the API takes requests in and decides when each
-//! mail is due; workers send it and record what became of it. They meet in two places, and both
-//! are described here.
+//! Beckon invites users to a platform in bulk and gives them their first password. Two kinds of process do
+//! that and never call each other: the API accepts requests and decides when each mail is due; workers send
+//! it and record its outcome. They communicate through Postgres and RabbitMQ.
 //!
-//! **Postgres is the truth** ([`store`]). A [`batch`] is one decision to send one
-//! [`system_email`] to a set of users; it owes each of them one [`delivery`]. A delivery is
-//! written before any message about it, every change of its state is one guarded statement, and
-//! a late or double process moves nothing. So anything but Postgres may be lost at any moment.
+//! **Postgres is the source of truth** ([`store`]). A [`batch`] is one decision to send one [`system_email`]
+//! to a set of users; it owes each of them one [`delivery`]. A delivery is written before any message about
+//! it, every change of its state is one guarded statement, and a late or duplicate process changes nothing.
+//! So anything but Postgres may be lost at any moment.
 //!
-//! **RabbitMQ carries work** ([`queue`]). A [`job`] points at a delivery and says which attempt
-//! it asks for. It holds no address, no name, no content and no secret.
+//! **RabbitMQ carries work** ([`queue`]). A [`job`] points at a delivery and names the attempt it requests.
+//! It contains no address, no name, no content and no secret.
 //!
-//! One mail's way, in the words used for files, spans, logs and metrics: *import* brings people
-//! in, *intake* accepts a batch, *dispatch* publishes what is due, a worker *claims* a delivery,
-//! *composes* its [`letter`], *sends* it and *settles* the outcome; only then is the job
-//! acknowledged.
+//! The path of a mail, in the words used for files, spans, logs and metrics: *import* adds users, *intake*
+//! accepts a batch, *dispatch* publishes due deliveries, a worker *claims* a delivery, *composes* its
+//! [`letter`], *sends* it and *settles* the outcome; only then is the job acknowledged.
 
 pub mod address;
 pub mod batch;

@@ -1,11 +1,11 @@
-//! Stopping in two steps.
+//! Shutdown in two stages.
 //!
-//! The first signal asks: take nothing on, finish what has begun, give the rest back. The second,
-//! or a deadline, ends at once. Tasks that must finish are tracked, so that "finished" is known
-//! and not guessed.
+//! The first signal stops gracefully: no new work is accepted, running work is completed, and the rest is
+//! given back. A second signal, or a deadline, ends the process at once. Tasks that must complete are
+//! tracked.
 //!
-//! There is one deadline for all that a stop waits for, counted from the first signal: whoever waits
-//! longer than it before killing the process sees it end in order.
+//! One deadline covers everything that a stop waits for, counted from the first signal. A supervisor that
+//! waits longer than that before killing the process sees an orderly exit.
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -16,10 +16,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-/// How long a process may go on past the deadline of its stop, to send and record what it says last.
+/// Time allowed after the deadline of a stop, to send and record the last results.
 pub const LAST_WORDS: Duration = Duration::from_secs(6);
 
-/// A process's wish to go on, shared by all its tasks.
+/// Whether the process should continue, shared by all its tasks.
 #[derive(Clone, Default)]
 pub struct Lifecycle {
     stopping: CancellationToken,
@@ -29,27 +29,27 @@ pub struct Lifecycle {
 }
 
 impl Lifecycle {
-    /// A process that has begun.
+    /// The lifecycle of a process that has started.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Cancelled when the process should take nothing more on.
+    /// Cancelled when the process should accept no more work.
     pub fn stopping(&self) -> &CancellationToken {
         &self.stopping
     }
 
-    /// Cancelled when the process should leave at once.
+    /// Cancelled when the process should exit at once.
     pub fn ending(&self) -> &CancellationToken {
         &self.ending
     }
 
-    /// Whether the first signal came.
+    /// Whether a stop has been requested.
     pub fn is_stopping(&self) -> bool {
         self.stopping.is_cancelled()
     }
 
-    /// Waits for so long, or until the first signal comes.
+    /// Waits for `time`, or until a stop is requested.
     pub async fn pause(&self, time: Duration) {
         tokio::select! {
             () = tokio::time::sleep(time) => {}
@@ -57,7 +57,7 @@ impl Lifecycle {
         }
     }
 
-    /// Starts a task that an orderly stop waits for.
+    /// Spawns a task that a graceful stop waits for.
     pub fn spawn<T, F>(&self, task: F) -> tokio::task::JoinHandle<T>
     where
         T: Send + 'static,
@@ -66,11 +66,11 @@ impl Lifecycle {
         self.tracker.spawn(task)
     }
 
-    /// Turns SIGTERM and SIGINT into the two steps.
+    /// Maps SIGTERM and SIGINT to the two stages.
     ///
     /// # Errors
     ///
-    /// When the system lets us listen to no signals.
+    /// The system does not allow listening to signals.
     pub fn listen_to_signals(&self) -> std::io::Result<()> {
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
@@ -93,12 +93,12 @@ impl Lifecycle {
         Ok(())
     }
 
-    /// When a stop that may take `grace` has to be over. The first call of a stop sets when it began.
+    /// The deadline of a stop that may take `grace`. The first call sets when the stop began.
     fn stop_deadline(&self, grace: Duration) -> Instant {
         *self.stop_began.get_or_init(Instant::now) + grace
     }
 
-    /// Ends the process at once when a stop takes longer than `grace`.
+    /// Exits the process if a stop takes longer than `grace`.
     pub fn limit_stop(&self, grace: Duration) {
         let this = self.clone();
         tokio::spawn(async move {
@@ -108,8 +108,8 @@ impl Lifecycle {
         });
     }
 
-    /// Waits for the tracked tasks and tells whether all of them finished: at most until `grace` has passed
-    /// since the stop began, which is now if no signal came.
+    /// Waits for the tracked tasks, at most until `grace` has passed since the stop began, and returns
+    /// whether all of them finished. Without an earlier signal, the stop begins now.
     pub async fn finished(&self, grace: Duration) -> bool {
         self.stopping.cancel();
         self.tracker.close();

@@ -1,16 +1,16 @@
-//! Keeps a process's memory off the disk.
+//! Keeps the memory of a process off the disk.
 //!
-//! Passwords pass through it in the clear, in copies that we cannot all wipe, because libraries make
-//! some. A core file would put them on a disk.
+//! It contains passwords in plain text, in copies that cannot all be wiped because libraries make some. A
+//! core file would write them to disk.
 
 use nix::sys::prctl::set_dumpable;
 use nix::sys::resource::{Resource, setrlimit};
 
 /// Prevents core files, however this process ends.
 ///
-/// The limit alone does not: a kernel that pipes cores to a collector (`core_pattern` with `|`) ignores
-/// it. A process that is not dumpable leaves no core there either, other processes of the same user
-/// cannot attach to it, and its files in `/proc` belong to root.
+/// The limit alone is not enough: a kernel that pipes cores to a collector (`core_pattern` with `|`) ignores
+/// it. A process that is not dumpable leaves no core there either, other processes of the same user cannot
+/// attach to it, and its files in `/proc` belong to root.
 pub fn keep_off_the_disk() {
     if let Err(fault) = setrlimit(Resource::RLIMIT_CORE, 0, 0) {
         tracing::warn!(error = %fault, "A crash may leave a core file: the limit could not be set to 0");

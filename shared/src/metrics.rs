@@ -1,7 +1,7 @@
-//! Metrics: one registry a process, every label combination present from the start.
+//! Metrics: one registry per process, with every label combination present from the start.
 //!
-//! A counter that appears with its first event hides that event from `rate()`, so whoever
-//! declares a labelled metric also lists the labels' values, which are enums, never ids.
+//! A counter that appears with its first event hides that event from `rate()`. So a labelled metric is
+//! declared with all values of its labels, which are enums and never ids.
 
 mod pool;
 
@@ -15,7 +15,7 @@ use prometheus::{
 };
 use std::time::UNIX_EPOCH;
 
-/// Notes that a beat has come to a stage.
+/// Records that a heartbeat has reached a stage.
 pub fn note_beat(beats: &GaugeVec, stage: &str) {
     let now = crate::trace::now().duration_since(UNIX_EPOCH);
     beats
@@ -23,29 +23,29 @@ pub fn note_beat(beats: &GaugeVec, stage: &str) {
         .set(now.unwrap_or_default().as_secs_f64());
 }
 
-/// Times of work inside one process, in seconds: from half a millisecond to ten seconds.
+/// Buckets for work inside one process, in seconds: from half a millisecond to ten seconds.
 pub const WORK_SECONDS: &[f64] = &[
     0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
 
-/// Times until a mail has left, in seconds. There is a boundary at each promise: 1 and 2 s for one
-/// person's mail, 10 s for the interactive lane, minutes and hours for a batch.
+/// Buckets for the time until a mail is sent, in seconds. There is a boundary at each promise: 1 and 2 s for
+/// a single mail, 10 s for the interactive lane, minutes and hours for a batch.
 pub const SEND_SECONDS: &[f64] = &[
     0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0,
     14400.0,
 ];
 
-/// Declares metrics in a registry.
+/// Creates metrics in a registry.
 ///
-/// The names are constants of this project, so a clash is a fault in the code: the second
-/// declaration is left out of the page and told in the log, and costs only its figures.
+/// The names are constants of this project, so a clash is a bug: the second metric is left out of the page
+/// and the clash is logged, with no other effect.
 #[derive(Clone)]
 pub struct Metrics {
     registry: Registry,
 }
 
 impl Metrics {
-    /// A registry with what every process shows of itself.
+    /// A registry with the metrics that every process has.
     pub fn for_process() -> Self {
         let metrics = Self {
             registry: Registry::new(),
@@ -64,12 +64,12 @@ impl Metrics {
         metrics
     }
 
-    /// The registry, for parts that bring collectors of their own.
+    /// The registry, for modules with collectors of their own.
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
-    /// Shows how many connections of a pool are in use.
+    /// Exports the number of connections of a pool that are in use.
     pub fn show_connections(&self, db: &Db) {
         match PoolGauges::of(db.clone()) {
             Ok(gauges) => self.add(gauges),
@@ -113,14 +113,14 @@ impl Metrics {
         })
     }
 
-    /// A gauge of a moment, in seconds since 1970.
+    /// A gauge of a timestamp, in seconds since 1970.
     pub fn moment(&self, name: &str, help: &str) -> Gauge {
         self.registered(Gauge::new(name, help), || {
             unnamed(Gauge::new("beckon_unnamed_seconds", "-"))
         })
     }
 
-    /// When a beat last came to the stages that are a process's own (see [`note_beat`]).
+    /// Timestamps of the last heartbeat at this process's stages (see [`note_beat`]).
     pub fn beats(&self, stages: &[&str]) -> GaugeVec {
         self.moments(
             "beckon_heartbeat_timestamp_seconds",
@@ -130,7 +130,7 @@ impl Metrics {
         )
     }
 
-    /// A gauge of moments with one label and all its values, in seconds since 1970.
+    /// A gauge of timestamps with one label and all its values, in seconds since 1970.
     pub fn moments(&self, name: &str, help: &str, label: &str, values: &[&str]) -> GaugeVec {
         let gauges = self.registered(GaugeVec::new(Opts::new(name, help), &[label]), || {
             unnamed(GaugeVec::new(Opts::new("beckon_unnamed_seconds", "-"), &[label]))
@@ -141,7 +141,7 @@ impl Metrics {
         gauges
     }
 
-    /// A gauge with several labels and all combinations that can happen.
+    /// A gauge with several labels and all possible combinations.
     pub fn gauges_of(&self, name: &str, help: &str, labels: &[&str], combinations: &[&[&str]]) -> IntGaugeVec {
         let gauges = self.registered(IntGaugeVec::new(Opts::new(name, help), labels), || {
             unnamed(IntGaugeVec::new(Opts::new("beckon_unnamed", "-"), labels))
@@ -163,7 +163,7 @@ impl Metrics {
         )
     }
 
-    /// A counter with several labels and all combinations that can happen.
+    /// A counter with several labels and all possible combinations.
     pub fn counters_of(&self, name: &str, help: &str, labels: &[&str], combinations: &[&[&str]]) -> IntCounterVec {
         let counters = self.registered(IntCounterVec::new(Opts::new(name, help), labels), || {
             unnamed(IntCounterVec::new(Opts::new("beckon_unnamed_total", "-"), labels))
@@ -193,7 +193,7 @@ impl Metrics {
         })
     }
 
-    /// A histogram with several labels and all combinations that can happen.
+    /// A histogram with several labels and all possible combinations.
     pub fn histograms(
         &self,
         name: &str,
@@ -215,7 +215,7 @@ impl Metrics {
         histograms
     }
 
-    /// The page Prometheus reads.
+    /// The metrics page that Prometheus scrapes.
     pub fn page(&self) -> String {
         let mut page = Vec::new();
         if let Err(fault) = TextEncoder::new().encode(&self.registry.gather(), &mut page) {
@@ -225,7 +225,7 @@ impl Metrics {
     }
 }
 
-/// A metric outside any registry, so that a misnamed one costs its figures and not the process.
+/// A metric outside any registry, so that a misnamed one costs only its values and not the process.
 fn unnamed<T>(metric: prometheus::Result<T>) -> T {
     #[expect(clippy::unwrap_used, reason = "constant names, covered by a unit test")]
     metric.unwrap()

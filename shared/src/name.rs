@@ -1,20 +1,20 @@
 //! Names of administrators and API keys: what they may contain, and which ones look alike.
 //!
-//! The audit log and the batches show these names, so two of them must be told apart by eye. Characters
-//! that cannot be seen are refused, and a name is compared with the others by its skeleton (UTS 39,
-//! section 4): `раypal` in Cyrillic and `paypal` in Latin have the same one.
+//! The audit log and the batches show these names, so any two must be distinguishable by eye. Invisible
+//! characters are rejected, and a name is compared with the others by its skeleton (UTS 39, section 4):
+//! `раypal` in Cyrillic and `paypal` in Latin have the same one.
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_properties::{GeneralCategory, UnicodeGeneralCategory as _};
 use unicode_security::skeleton;
 
-/// Longest name in characters.
+/// Maximum length of a name in characters.
 const CHARACTERS_MOST: usize = 100;
 
-/// Words with which no administrator's name begins, because the audit log signs other callers so.
+/// Words that no administrator's name begins with, because the audit log uses them for other callers.
 const RESERVED: [&str; 5] = ["key", "the command line", "somebody", "unknown", "beckon"];
 
-/// Characters that fonts show as nothing although their category is not Format: default-ignorable code
+/// Characters that fonts render as nothing although their category is not Format: default-ignorable code
 /// points (UAX 44) and the blank Braille pattern.
 const BLANK: [(char, char); 10] = [
     ('\u{034F}', '\u{034F}'),
@@ -29,10 +29,10 @@ const BLANK: [(char, char); 10] = [
     ('\u{E0000}', '\u{E0FFF}'),
 ];
 
-/// Why something cannot have a name.
+/// Why a name is rejected.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum NameFault {
-    /// Nothing but spaces.
+    /// It has only spaces.
     #[error("Enter a name")]
     Empty,
     /// More than 100 characters.
@@ -41,7 +41,7 @@ pub enum NameFault {
     /// A tab, a line break or another control character.
     #[error("Name must not contain tabs, line breaks or other control characters")]
     ControlCharacter,
-    /// A character that is not shown, or changes the direction of those around it.
+    /// A character that is not shown or that changes the direction of the text around it.
     #[error("Name must not contain invisible characters; type it instead of pasting it")]
     Invisible,
     /// Begins like the names of keys and programs in the audit log.
@@ -53,7 +53,7 @@ pub enum NameFault {
 ///
 /// # Errors
 ///
-/// A sentence for the person who typed it.
+/// A message for the administrator who typed it.
 pub fn check_administrator(name: &str) -> Result<(), NameFault> {
     check(name)?;
     let name = Skeletons::of(name);
@@ -61,11 +61,11 @@ pub fn check_administrator(name: &str) -> Result<(), NameFault> {
     if is_reserved { Err(NameFault::Reserved) } else { Ok(()) }
 }
 
-/// Checks the name of anything.
+/// Checks any name.
 ///
 /// # Errors
 ///
-/// A sentence for the person who typed it.
+/// A message for the administrator who typed it.
 pub fn check(name: &str) -> Result<(), NameFault> {
     if name.trim().is_empty() {
         Err(NameFault::Empty)
@@ -80,8 +80,8 @@ pub fn check(name: &str) -> Result<(), NameFault> {
     }
 }
 
-/// Whether a character is not shown, or changes how others are: format characters, which include all that
-/// steer the direction of text, separators of lines, code points without a meaning of their own, and blanks.
+/// Whether a character is not shown or changes how others are shown: format characters, which include all
+/// direction marks, line separators, unassigned and private code points, and blanks.
 pub fn is_invisible(character: char) -> bool {
     let is_blank = BLANK.iter().any(|(first, last)| (*first..=*last).contains(&character));
     is_blank
@@ -96,7 +96,7 @@ pub fn is_invisible(character: char) -> bool {
         )
 }
 
-/// The first of `others` that a reader could take for `name`.
+/// Returns the first of `others` that a reader could take for `name`.
 pub fn look_alike<'o>(name: &str, others: impl IntoIterator<Item = &'o str>) -> Option<&'o str> {
     let wanted = Skeletons::of(name);
     others.into_iter().find(|other| Skeletons::of(other).look_like(&wanted))
@@ -104,9 +104,9 @@ pub fn look_alike<'o>(name: &str, others: impl IntoIterator<Item = &'o str>) -> 
 
 /// What a name looks like.
 ///
-/// Upper and lower case do not count, and each has its own look-alikes: `В` in Cyrillic looks like a Latin
-/// `B`, while `в` looks like no Latin letter. So there is a skeleton of the name in lower case and one of
-/// the name as it is shown.
+/// Case does not matter, but each case has its own look-alikes: Cyrillic `В` looks like a Latin `B`, while
+/// `в` looks like no Latin letter. So there is a skeleton of the name in lower case and one of the name as
+/// shown.
 struct Skeletons(String, String);
 
 impl Skeletons {
@@ -130,9 +130,9 @@ impl Skeletons {
     }
 }
 
-/// A name in compatibility form (NFKC), without regard to case and to how many spaces are where.
+/// A name in compatibility form (NFKC), with case and the number of spaces normalised.
 fn fold(name: &str) -> String {
-    // By way of upper case, in which `ß` is `SS` and both sigmas are one.
+    // Via upper case, where `ß` is `SS` and both sigmas are one.
     let upper: String = name.nfkc().flat_map(char::to_uppercase).collect();
     let lower: String = upper.chars().flat_map(char::to_lowercase).nfkc().collect();
     lower.split_whitespace().collect::<Vec<_>>().join(" ")

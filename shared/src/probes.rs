@@ -1,9 +1,9 @@
-//! The three pages machines look at: is it alive, is it ready, how is it doing.
+//! The probe endpoints for liveness, readiness and metrics.
 //!
-//! Alive means the process answers. Ready means it can do its work now; what it cannot work without
-//! is each process's own to say. What it can do without for a while is told beside it: taking us
-//! out of a load balancer brings back no broker. A worker whose relay takes no mail is not ready, and names
-//! the relay.
+//! Alive means that the process answers. Ready means that it can work now; each process defines what it
+//! cannot work without. What it can do without for a while is reported as an impairment: removing it from a
+//! load balancer would not bring back the broker. A worker whose relay accepts no mail is not ready, and
+//! names the relay.
 
 use crate::metrics::Metrics;
 use axum::extract::State;
@@ -15,12 +15,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-/// How a process stands, in words for whoever asks why.
+/// The readiness of a process and its reasons.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
-    /// What keeps it from working now; a ready process has none.
+    /// What keeps it from working now. Empty for a ready process.
     pub obstacles: Vec<String>,
-    /// What it misses and works without.
+    /// What is missing without keeping it from working.
     pub impairments: Vec<String>,
 }
 
@@ -50,7 +50,7 @@ where
 ///
 /// # Errors
 ///
-/// When the socket fails.
+/// The socket failed.
 pub async fn serve(listener: tokio::net::TcpListener, routes: Router) -> std::io::Result<()> {
     axum::serve(listener, routes).await
 }

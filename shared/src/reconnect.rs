@@ -1,20 +1,20 @@
-//! How long to wait before speaking to a server again that did not answer.
+//! How long to wait before retrying a server that did not answer.
 //!
-//! The one place that names `backoff`. The crate is unmaintained (RUSTSEC-2025-0012); Beckon uses
-//! its arithmetic only, so replacing it touches this file alone.
+//! The only module that uses `backoff`. The crate is unmaintained (RUSTSEC-2025-0012); Beckon uses only its
+//! arithmetic, so replacing it affects this file alone.
 
 use backoff::backoff::Backoff as _;
 use std::time::Duration;
 
-/// Growing delays with jitter: for Postgres, RabbitMQ and the relay alike.
+/// Exponential backoff with jitter, for Postgres, RabbitMQ and the relay.
 pub struct Delays {
     inner: backoff::ExponentialBackoff,
     longest: Duration,
 }
 
 impl Delays {
-    /// Delays that start near `first`, double, and stay near `longest`; each is jittered by half,
-    /// so that many processes do not come back in the same moment.
+    /// Delays that start near `first`, double, and stay near `longest`. Each has a jitter of 50 %, so that
+    /// many processes do not retry at the same moment.
     pub fn between(first: Duration, longest: Duration) -> Self {
         let inner = backoff::ExponentialBackoffBuilder::new()
             .with_initial_interval(first)
@@ -26,18 +26,18 @@ impl Delays {
         Self { inner, longest }
     }
 
-    /// For a server on the same network: about 100 ms at first, about 5 s later on.
+    /// For a server on the same network: about 100 ms at first, up to about 5 s.
     pub fn for_a_near_server() -> Self {
         Self::between(Duration::from_millis(100), Duration::from_secs(5))
     }
 
-    /// The next one.
+    /// Returns the next delay.
     pub fn next_delay(&mut self) -> Duration {
         // It never gives up, because no total time is set.
         self.inner.next_backoff().unwrap_or(self.longest)
     }
 
-    /// It answered: the next trouble starts with short delays again.
+    /// Starts again from the shortest delay after the server answered.
     pub fn reset(&mut self) {
         self.inner.reset();
     }

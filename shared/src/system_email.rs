@@ -1,18 +1,18 @@
-//! The letters that go out: what administrators write, what must and must not be in it.
+//! System emails: what administrators write, and the rules for it.
 //!
-//! A [`Template`] is a subject and a body in Markdown with merge fields. Checking one gives
-//! either all its faults, each with its place, or a [`Compiled`] whose [`Content`] is filled for one
-//! person after the other. The order of the steps is what makes values harmless:
+//! A [`Template`] is a subject and a body in Markdown with merge fields. Checking it returns either all its
+//! faults, each with its position, or a [`Compiled`] whose [`Content`] is filled for each user. The order of
+//! the steps is what makes values harmless:
 //!
 //! ```text
 //! source ─▶ fields become tokens ─▶ Markdown ─▶ HTML ─▶ cleaned ─▶ cut at the tokens
-//!                                       └─▶ plain text ─────────▶ cut at the tokens
-//!                                                                        │
-//!                                       values, escaped for their place ─┴─▶ an email
+//!                                        └─▶ plain text ─────────▶ cut at the tokens
+//!                                                                         │
+//!                                        values, escaped for their place ─┴─▶ an email
 //! ```
 //!
-//! When a value is put in, nothing reads the text any more: not the template grammar, not
-//! Markdown, not an HTML parser. So no value can be a field, a link or a tag.
+//! After a value is inserted, nothing parses the text any more: not the template grammar, not Markdown, not
+//! an HTML parser. So no value can become a field, a link or a tag.
 
 mod compiled;
 mod content;
@@ -45,22 +45,22 @@ pub use fault::{Part, TemplateFault};
 pub use fields::{Field, is_same_name};
 pub use values::{LetterValues, MASKED_PASSWORD, ShownPassword};
 
-/// Characters a subject may have before it is filled. Mail programs show far fewer.
+/// Maximum length of a subject in characters before it is filled. Mail programs show far fewer.
 const SUBJECT_CHARACTERS: usize = 200;
-/// Characters a body may have.
+/// Maximum length of a body in characters.
 ///
-/// Gmail cuts off a mail beyond 102 KB of HTML. 20,000 characters with their markup stay
-/// below that in any script, and are ten pages.
+/// Gmail clips a mail beyond 102 KB of HTML. 20,000 characters with their markup stay below that in any
+/// script, and are ten pages.
 const BODY_CHARACTERS: usize = 20_000;
 
-/// One kind of letter.
+/// A kind of system email.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, sqlx::Type)]
 #[serde(rename_all = "snake_case")]
 #[sqlx(type_name = "mail_kind", rename_all = "snake_case")]
 pub enum SystemEmailKind {
-    /// Asks a person to come, without a password.
+    /// Invites a user, without a password.
     Invite,
-    /// Takes a generated password to its owner.
+    /// Takes a generated password to its user.
     PasswordReset,
 }
 
@@ -68,7 +68,7 @@ impl SystemEmailKind {
     /// All kinds, in the order in which pages list them.
     pub const ALL: [Self; 2] = [Self::Invite, Self::PasswordReset];
 
-    /// The word for programs: in URLs, JSON, Postgres and metrics.
+    /// Its name for programs: in URLs, JSON, Postgres and metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Invite => "invite",
@@ -76,7 +76,7 @@ impl SystemEmailKind {
         }
     }
 
-    /// The name on the pages.
+    /// Its name on pages.
     pub fn name(self) -> &'static str {
         match self {
             Self::Invite => "Invitation Email to New Users",
@@ -102,22 +102,22 @@ impl FromStr for SystemEmailKind {
     }
 }
 
-/// A word that names no system email.
+/// The name of no system email.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no such system email; there are invite and password_reset")]
 pub struct UnknownKind;
 
-/// Which names beside the built-in ones are fields.
+/// Which names besides the built-in ones are fields.
 #[derive(Debug, Clone, Copy)]
 pub enum CustomFields<'a> {
     /// These, the columns of the imports. For checking what an administrator wrote.
     Known(&'a BTreeSet<String>),
-    /// Any name. For a letter that was checked when it was saved: a column that has gone
-    /// since then is a missing value and not a letter that can't be sent.
+    /// Any name. For an email that was checked when it was saved: a column that has gone since then is a
+    /// missing value, and the email can still be sent.
     Any,
 }
 
-/// A letter as administrators write it.
+/// A system email as administrators write it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Template {
     /// One line with merge fields.
@@ -127,7 +127,7 @@ pub struct Template {
 }
 
 impl Template {
-    /// The text this kind of letter has until an administrator changes it.
+    /// The shipped text, used until an administrator changes it.
     pub fn shipped(kind: SystemEmailKind) -> Self {
         let file = match kind {
             SystemEmailKind::Invite => include_str!("../system_emails/invite.md"),
@@ -140,13 +140,13 @@ impl Template {
         }
     }
 
-    /// Checks everything that can be wrong with this letter and makes it ready to fill.
+    /// Checks the email completely and compiles it.
     ///
-    /// Takes about a tenth of a millisecond; keep what it returns.
+    /// Takes about a tenth of a millisecond; keep the result.
     ///
     /// # Errors
     ///
-    /// All faults at once, in the order of their places, for the editor to show.
+    /// All faults, in the order of their positions, for the editor to show.
     pub fn compile(&self, kind: SystemEmailKind, custom: CustomFields<'_>) -> Result<Compiled, Vec<TemplateFault>> {
         let mut faults = Vec::new();
         let subject = self.subject(kind, custom, &mut faults);
@@ -159,7 +159,7 @@ impl Template {
         }
     }
 
-    /// Checks the subject and cuts it at its fields.
+    /// Checks the subject and splits it at its fields.
     fn subject(
         &self,
         kind: SystemEmailKind,
@@ -184,7 +184,7 @@ impl Template {
         tokenised.pieces()
     }
 
-    /// Checks the body and makes both its parts.
+    /// Checks the body and creates both its parts.
     fn body(
         &self,
         kind: SystemEmailKind,

@@ -1,13 +1,12 @@
-//! Where logs go and in what form.
+//! The destination and format of logs.
 //!
-//! Logs are written to standard error: standard output belongs to commands whose answer is read
-//! by a script (`create-key` prints the key there, alone).
+//! Logs are written to standard error: standard output belongs to commands whose output is read by a script
+//! (`create-key` prints only the key there).
 //!
-//! A line has ids, counts, codes and words of ours, and never what a person, a relay or Postgres
-//! wrote about one: no name, no address but a masked one, no subject, no password. That holds at
-//! every level, and a journey reads all lines of a run in which much goes wrong. Every attempt has
-//! one line that tells what became of it (`worker::outcome`). Traces go another way, see
-//! [`crate::trace`].
+//! A line contains ids, counts, codes and our own words, and never what a user, a relay or Postgres wrote
+//! about one: no name, no unmasked address, no subject, no password. That holds at every level, and an
+//! end-to-end test reads all lines of a run with many failures. Every attempt has one line with its outcome
+//! (`worker::outcome`). Traces take another path, see [`crate::trace`].
 
 mod count;
 
@@ -18,12 +17,12 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// The form of a log line.
+/// The format of a log line.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum LogFormat {
-    /// One JSON object a line, for machines.
+    /// One JSON object per line, for machines.
     Json,
-    /// One sentence a line, for people.
+    /// One sentence per line, for people.
     Text,
 }
 
@@ -37,7 +36,7 @@ impl LogFormat {
         }
     }
 
-    /// Reads `json` or `text`.
+    /// Parses `json` or `text`.
     ///
     /// # Errors
     ///
@@ -51,24 +50,24 @@ impl LogFormat {
     }
 }
 
-/// What to log and how.
+/// What to log, and in which format.
 pub struct LogSettings {
-    /// Which events.
+    /// The events to log.
     pub filter: EnvFilter,
-    /// In what form.
+    /// The format.
     pub format: LogFormat,
 }
 
-/// Others that are heard less than a filter for all would have it, unless it names them. lapin logs
-/// what it also returns, before we can say what it means; Postgres notices at each start that the
-/// table of migrations is there; html5ever repeats every letter that it reads.
+/// Targets that are logged less than a global filter would, unless it names them. lapin logs errors that it
+/// also returns, before their meaning is known; Postgres reports at each start that the table of migrations
+/// exists; html5ever logs every character it reads.
 const QUIET: [(&str, &str); 3] = [
     ("lapin", "off"),
     ("sqlx::postgres::notice", "warn"),
     ("html5ever", "warn"),
 ];
 
-/// Reads a tracing filter such as `info` or `info,worker=debug`.
+/// Parses a tracing filter such as `info` or `info,worker=debug`.
 ///
 /// # Errors
 ///
@@ -87,7 +86,7 @@ pub fn filter(text: &str) -> Result<EnvFilter, String> {
 ///
 /// # Errors
 ///
-/// When logging was started before.
+/// Logging was started before.
 pub fn start(settings: LogSettings) -> Result<(), tracing_subscriber::util::TryInitError> {
     let lines = tracing_subscriber::fmt()
         .with_env_filter(settings.filter)

@@ -1,29 +1,27 @@
-//! The thread that connects a request with the relay's answer (W3C Trace Context, OpenTelemetry).
+//! Trace contexts, which connect a request with the relay's answer (W3C Trace Context, OpenTelemetry).
 //!
-//! A batch is accepted in one request, and its mails leave minutes or days later in other
-//! processes. What they need to find each other is little: the trace id is kept with the batch, and
-//! the ids of the spans that others point at are made from the ids of what those are about. So a
-//! retry names the attempt before it, and nobody has stored where that was.
+//! A batch is accepted in one request, and its mails are sent minutes or days later by other processes.
+//! Little is needed to connect them: the trace id is stored with the batch, and the ids of spans that others
+//! refer to are derived from the ids of their subjects. So a retry links to the previous attempt, and no span
+//! id has to be stored.
 //!
 //! ```text
 //! request ─▶ intake ─┬─▶ publish ─▶ process, attempt 1 ─▶ claim · compose · send · settle
-//!                    └─▶ publish ─▶ process, attempt 2, with a link to attempt 1
+//!                     └─▶ publish ─▶ process, attempt 2, with a link to attempt 1
 //! ```
 //!
-//! A retry is published because it is due, hours after the attempt before it has ended: so it is no
-//! child of that one.
+//! A retry is published when it is due, hours after the previous attempt has ended, so it is not its child.
 //!
-//! A span is built when what it tells of has ended, so whether it is worth keeping is decided by
-//! what became of it. Kept are all requests, all mails of the interactive lane, all retries and
-//! every attempt that did not go well; of bulk mails that go well at once, one in a hundred. The
-//! dispatcher decides what it can know and says so in the job's header; the worker adds what went
-//! wrong. What a caller keeps of its own trace is not asked: whoever looks for a mail has no part in
-//! that. A batch of a hundred thousand leaves some thousand spans, and where no collector is named
-//! none is built at all.
+//! A span is built after its step has ended, so its outcome decides whether it is kept. All requests, all
+//! mails of the interactive lane, all retries and every attempt that did not succeed are kept; of bulk mails
+//! that succeed at once, one in a hundred. The dispatcher decides what it can know and puts it into the job's
+//! header; the worker adds failures. The sampling flag of a caller's own trace is ignored, because whoever
+//! investigates a mail has no control over it. A batch of a hundred thousand leaves some thousand spans, and
+//! without a collector none is built at all.
 //!
-//! Spans are not made from the log's: a mail's way would then be traced only at a fitting log
-//! level, and kept or not before anybody knows how it ends. They carry ids, counts, codes and words
-//! of ours, and never what a person or the relay has written.
+//! Spans are not derived from log spans: a mail would then be traced only at a fitting log level, and kept or
+//! not before its outcome is known. They contain ids, counts, codes and our own words, and never what a user
+//! or the relay has written.
 
 mod export;
 mod span;
@@ -36,14 +34,14 @@ use crate::job::Job;
 use opentelemetry::trace::{SpanId, TraceId};
 use uuid::Uuid;
 
-/// The header it travels in, over HTTP and in a job.
+/// The header that carries it, over HTTP and in a job.
 pub const HEADER: &str = "traceparent";
 
-/// Of bulk mails that go well at once, one in so many is traced: a batch of a hundred thousand shows
-/// a thousand times what is usual, which is enough to see what takes long.
+/// Sampling of bulk mails that succeed at once: one in this many. A batch of a hundred thousand leaves a
+/// thousand samples, enough to see what takes long.
 const BULK_ONE_IN: u64 = 100;
 
-/// A place in a trace: what happens next is a child of this span.
+/// A position in a trace: what happens next is a child of this span.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct TraceContext {
     trace: TraceId,
@@ -52,7 +50,7 @@ pub struct TraceContext {
 }
 
 impl TraceContext {
-    /// The first span of a trace of its own.
+    /// The first span of a separate trace.
     pub fn fresh() -> Self {
         Self {
             trace: TraceId::from_bytes(Uuid::new_v4().into_bytes()),
@@ -61,7 +59,7 @@ impl TraceContext {
         }
     }
 
-    /// The place in a `traceparent` header's value, if that has the form of the standard.
+    /// Parses the value of a `traceparent` header, if it is well-formed.
     pub fn from_traceparent(value: &str) -> Option<Self> {
         let mut parts = value.trim().split('-');
         let (version, trace, span, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
@@ -80,7 +78,7 @@ impl TraceContext {
         })
     }
 
-    /// The span in which a batch was accepted, from the trace id that is kept with it.
+    /// The span in which a batch was accepted, from the trace id stored with it.
     pub fn of_intake(trace_id: &str, batch: Uuid) -> Self {
         Self {
             trace: TraceId::from_hex(trace_id).unwrap_or(TraceId::INVALID),
@@ -89,7 +87,8 @@ impl TraceContext {
         }
     }
 
-    /// The same place, for a job: whether its attempt is traced whatever becomes of it.
+    /// The same position for a job, with the decision whether its attempt is traced regardless of its
+    /// outcome.
     #[must_use]
     pub fn for_job(self, lane: Lane, job: Job) -> Self {
         let is_chosen = job.delivery.as_u64_pair().1.is_multiple_of(BULK_ONE_IN);
@@ -99,7 +98,7 @@ impl TraceContext {
         }
     }
 
-    /// A span of its own within this one.
+    /// A child span.
     #[must_use]
     pub fn child(self) -> Self {
         Self {
@@ -131,12 +130,12 @@ impl TraceContext {
         self.trace
     }
 
-    /// Whether what happens here is traced whatever becomes of it.
+    /// Whether this is traced regardless of its outcome.
     pub const fn is_sampled(self) -> bool {
         self.is_sampled
     }
 
-    /// A `traceparent` for the next step.
+    /// The `traceparent` for the next step.
     pub fn traceparent(self) -> String {
         format!("00-{}-{}-{:02x}", self.trace, self.span, u8::from(self.is_sampled))
     }
@@ -146,8 +145,8 @@ fn fresh_span() -> SpanId {
     SpanId::from_bytes(Uuid::new_v4().as_u64_pair().0.to_be_bytes())
 }
 
-/// The id of the span about a batch (attempt 0) or about an attempt at a delivery. The lower half of
-/// an id of ours is random; multiplied by an odd number, attempts differ.
+/// The id of the span for a batch (attempt 0) or for an attempt at a delivery. The lower half of our ids is
+/// random; multiplication by an odd number makes attempts differ.
 fn span_about(id: Uuid, attempt: i32) -> SpanId {
     let spread = u64::from(attempt.unsigned_abs()).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     SpanId::from_bytes((id.as_u64_pair().1 ^ spread).to_be_bytes())

@@ -1,36 +1,36 @@
-//! Why a worker takes no mails: the worker says so, and the console puts it into words.
+//! Why a worker sends no mails: reported by the worker and described by the console.
 
-/// What keeps a worker from its work.
+/// What keeps a worker from working.
 ///
-/// Told apart by what a person would do about it. Trouble with Postgres is not among them, because a
-/// worker that cannot reach it cannot say so there.
+/// Each kind needs a different response. Trouble with Postgres is not among them, because a worker that
+/// cannot reach it cannot report it there.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, sqlx::Type)]
 #[sqlx(type_name = "worker_trouble", rename_all = "snake_case")]
 pub enum WorkerTrouble {
-    /// No line to the relay comes about: it is away, or its name or port is wrong.
+    /// The relay cannot be connected to: it is down, or its name or port is wrong.
     RelayUnreachable,
-    /// The line stands, and the relay says nothing.
+    /// The relay accepts the connection but does not answer.
     RelaySilent,
-    /// The relay breaks the line off.
+    /// The relay closes the connection.
     RelayHangsUp,
-    /// No line as private as the settings demand can be agreed on.
+    /// No connection as private as the settings require can be established.
     RelayNotPrivate,
-    /// The relay does not believe, or does not ask, who we are.
+    /// The relay rejects our login, or offers no supported mechanism.
     RelayRefusesLogin,
-    /// The relay takes no mail from our sender address.
+    /// The relay accepts no mail from our sender address.
     RelayRefusesSender,
-    /// The relay asks everybody to wait.
+    /// The relay defers all mail.
     RelayAsksToWait,
-    /// The relay turns us away before it has heard of a mail.
+    /// The relay rejects us before any mail is announced.
     RelayTurnsAway,
-    /// What the relay says is no SMTP.
+    /// The relay's answers are not SMTP.
     RelayUnreadable,
-    /// `RabbitMQ` gives out no jobs.
+    /// `RabbitMQ` delivers no jobs.
     BrokerAway,
 }
 
 impl WorkerTrouble {
-    /// All of them, in the order of the schema.
+    /// All kinds, in the order of the schema.
     pub const ALL: [Self; 10] = [
         Self::RelayUnreachable,
         Self::RelaySilent,
@@ -44,7 +44,7 @@ impl WorkerTrouble {
         Self::BrokerAway,
     ];
 
-    /// The word used in SQL.
+    /// Its name in SQL.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RelayUnreachable => "relay_unreachable",

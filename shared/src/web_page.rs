@@ -1,4 +1,4 @@
-//! Asks a web server for one page, to see whether a link leads anywhere.
+//! Requests one page from a web server, to check whether a link works.
 
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, RootCertStore};
@@ -10,13 +10,13 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
-/// How long the page may take. A person who follows a link waits no longer.
+/// Timeout for the page. A user who follows a link waits no longer.
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// A status line is shorter.
+/// Limit for the status line.
 const STATUS_LINE_MOST_BYTES: u64 = 4 * 1024;
 
-/// Gets a page and returns the status of the answer. Redirects are not followed.
+/// Requests a page and returns its status. Redirects are not followed.
 ///
 /// # Errors
 ///
@@ -49,9 +49,9 @@ async fn get(url: &Url) -> io::Result<String> {
 /// The certificate authorities that this machine trusts.
 fn trust() -> io::Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
-    // Single certificates that cannot be read are common and harmless.
+    // Single unreadable certificates are common and harmless.
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    // Named here and not taken from the process, where two crates may disagree about it.
+    // Named explicitly instead of using the process default, on which two crates may disagree.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -94,7 +94,7 @@ mod tests {
     use super::*;
     use tokio::net::TcpListener;
 
-    /// A server that answers one connection with this.
+    /// A server that sends this answer on one connection.
     async fn server(answer: &'static str) -> (String, tokio::task::JoinHandle<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();

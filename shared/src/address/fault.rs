@@ -1,23 +1,23 @@
-//! Why a text is not an address, for people and for programs.
+//! Why a text is not an address, for users and for programs.
 
 /// Why a text is not an address that mail can be sent to.
 ///
-/// `Display` is the sentence for the person, [`AddressFault::code`] the word for programs.
+/// `Display` is the message for the user, [`AddressFault::code`] the code for programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressFault {
     /// Nothing, or only white space.
     #[error("Enter an email address")]
     Missing,
-    /// A control, a text direction mark or another invisible sign inside the address.
+    /// A control character, a text direction mark or another invisible character inside the address.
     #[error("Not a valid email address: it contains a control character or an invisible one")]
     ControlCharacter,
-    /// Two addresses or more in one place.
+    /// Two or more addresses in one field.
     #[error("Enter one email address only: this looks like several")]
     SeveralAddresses,
     /// An address that begins with `mailto:`.
     #[error("Not a valid email address: leave out “mailto:”")]
     MailtoPrefix,
-    /// An address in angle brackets, perhaps behind a name.
+    /// An address in angle brackets, perhaps after a name.
     #[error("Not a valid email address: leave out the name and the brackets < >")]
     AngleBrackets,
     /// No `@`.
@@ -32,16 +32,16 @@ pub enum AddressFault {
     /// Nothing before the `@`.
     #[error("Not a valid email address: the part before @ is missing")]
     LocalPartMissing,
-    /// A local part in quotation marks. Allowed by RFC 5321 and refused by many systems.
+    /// A local part in quotation marks. Allowed by RFC 5321 and rejected by many systems.
     #[error("Email addresses with quotation marks are not supported")]
     QuotedLocalPart,
-    /// A local part outside ASCII, which only relays with SMTPUTF8 could carry.
+    /// A non-ASCII local part, which only relays with SMTPUTF8 could carry.
     #[error("Email addresses with letters such as “ü” before the @ are not supported")]
     NonAsciiLocalPart,
     /// A local part that starts or ends with a dot, or has two dots together.
     #[error("Not a valid email address: a dot in the part before @ is in the wrong place")]
     LocalPartDot,
-    /// A sign that no unquoted local part may have.
+    /// A character that no unquoted local part may contain.
     #[error("Not a valid email address: the part before @ contains the character {0}")]
     LocalPartCharacter(char),
     /// Nothing after the `@`.
@@ -50,7 +50,7 @@ pub enum AddressFault {
     /// A domain of one label.
     #[error("Not a valid email address: the part after @ has no dot")]
     DomainWithoutDot,
-    /// An address of a machine, or a name that means the machine itself.
+    /// The address of a machine, or a name for the local machine.
     #[error("Not a valid email address: the part after @ is not a public domain name")]
     DomainNotPublic,
     /// A domain that ends with a dot.
@@ -62,10 +62,10 @@ pub enum AddressFault {
     /// A label that starts or ends with a hyphen.
     #[error("Not a valid email address: a hyphen in the part after @ is in the wrong place")]
     DomainHyphen,
-    /// A sign no domain name may have.
+    /// A character that no domain name may contain.
     #[error("Not a valid email address: the part after @ contains a character it must not")]
     DomainCharacter,
-    /// An `xn--` label that does not decode, or not to what a domain may contain.
+    /// An `xn--` label that does not decode, or decodes to something that a domain may not contain.
     #[error("Not a valid email address: the part after @ has a wrong “xn--” name")]
     DomainPunycode,
     /// A local part over 64 octets.
@@ -74,15 +74,15 @@ pub enum AddressFault {
     /// A domain over 253 octets, or with a label over 63.
     #[error("Email address is too long: the part after @ is longer than a domain name can be")]
     DomainTooLong,
-    /// An address over 254 octets in the form SMTP carries.
+    /// An address over 254 octets as sent over SMTP.
     #[error("Email address is too long: it must be 254 characters or fewer")]
     TooLong,
 }
 
 impl AddressFault {
-    /// The word for programs, as in `errors[].code` of an API answer.
+    /// The code for programs, as in `errors[].code` of an API response.
     ///
-    /// Several faults share a code where a program has the same choice to make.
+    /// Faults share a code if a program would handle them alike.
     pub fn code(self) -> &'static str {
         match self {
             Self::Missing => "address_missing",

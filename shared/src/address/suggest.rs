@@ -1,11 +1,10 @@
-//! Which domain was probably meant, when one looks mistyped.
+//! Suggests the domain that was probably meant when one looks mistyped.
 //!
-//! A wrong hint costs an administrator's trust in all the others, so a hint needs a
-//! near miss of one of the few domains that hold most private mailboxes, or an ending
-//! that does not exist. Short names (`aol`, `gmx`, `live`, `me`) get none: too many real
-//! domains are one letter away.
+//! A wrong hint costs an administrator's trust in all the others. So a hint requires a near miss of one of
+//! the few domains that host most private mailboxes, or a top-level domain that does not exist. Short names
+//! (`aol`, `gmx`, `live`, `me`) get none: too many real domains are one letter away.
 
-/// Large mailbox providers whose names are long enough to be recognised when mistyped.
+/// Large mailbox providers with names long enough to be recognised when mistyped.
 const LARGE: [&str; 19] = [
     "gmail.com",
     "googlemail.com",
@@ -42,7 +41,7 @@ const REAL: [&str; 10] = [
     "cloud.com",
 ];
 
-/// Endings that no registry has delegated, with the one that was meant.
+/// Top-level domains that do not exist, with the one that was meant.
 const ENDINGS: [(&str, &str); 15] = [
     ("con", "com"),
     ("cmo", "com"),
@@ -61,12 +60,12 @@ const ENDINGS: [(&str, &str); 15] = [
     ("couk", "co.uk"),
 ];
 
-/// Endings that exist, but that nobody with a large provider's name has.
+/// Top-level domains that exist, but not under the name of a large provider.
 const ENDINGS_OF_LARGE: [(&str, &str); 4] = [("co", "com"), ("cm", "com"), ("om", "com"), ("cam", "com")];
 
 /// Finds the domain that was probably meant by `domain`, if that one looks mistyped.
 ///
-/// Takes the domain in lower case or not; answers in lower case.
+/// Takes the domain in any case and returns lower case.
 pub fn suggest_domain(domain: &str) -> Option<String> {
     let domain = domain.to_ascii_lowercase();
     if LARGE.contains(&domain.as_str()) || REAL.contains(&domain.as_str()) {
@@ -94,7 +93,7 @@ pub fn suggest_domain(domain: &str) -> Option<String> {
     meant(&ENDINGS, top).map(|top| format!("{rest}.{top}"))
 }
 
-/// True for one slip, or for two in a name long enough to be recognised all the same.
+/// True for one typo, or for two in a name long enough to be recognised anyway.
 fn is_near(name: &str, large: &str) -> bool {
     match slips_between(name, large) {
         0 | 1 => true,
@@ -103,9 +102,9 @@ fn is_near(name: &str, large: &str) -> bool {
     }
 }
 
-/// Counts the letters left out, added, replaced or exchanged with their neighbour.
+/// Counts omitted, added, replaced and transposed letters.
 ///
-/// The optimal string alignment distance. Gives up with 3 when lengths differ by more than two.
+/// The optimal string alignment distance. Returns 3 if the lengths differ by more than two.
 pub(crate) fn slips_between(a: &str, b: &str) -> usize {
     if a.len().abs_diff(b.len()) > 2 {
         return 3;

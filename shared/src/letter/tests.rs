@@ -8,7 +8,7 @@ use crate::system_email::{CustomFields, Template};
 
 use super::*;
 
-/// Tells a shipped letter with the values of one person.
+/// Compiles a shipped email.
 fn shipped(kind: SystemEmailKind) -> Compiled {
     Template::shipped(kind).compile(kind, CustomFields::Any).unwrap()
 }
@@ -122,21 +122,21 @@ fn the_longest_values_fit_the_buffers() {
         ..ada(without_fields())
     };
 
-    // Both assert by themselves that no buffer moved.
+    // Both functions assert that no buffer moved.
     write(&shipped(SystemEmailKind::PasswordReset), &values);
     let letter = preview(&shipped(SystemEmailKind::PasswordReset), &values);
 
     assert!(letter.text.ends_with("there.\n") && !letter.text.contains('\r'));
 }
 
-/// Where letters are put to be looked at.
+/// Directory for emails to look at.
 fn seen() -> std::path::PathBuf {
     let dir = std::env::temp_dir().join("letters-seen");
     std::fs::create_dir_all(&dir).unwrap();
     dir
 }
 
-/// Writes the shipped letters to files; run with `-- --ignored`.
+/// Writes the shipped emails to files. Run with `-- --ignored`.
 #[test]
 #[ignore = "for looking at the letters"]
 fn write_the_shipped_letters_to_files() {
@@ -169,7 +169,7 @@ fn write_the_shipped_letters_to_files() {
     }
 }
 
-/// Writes a letter with everything Markdown can do, in two directions of writing.
+/// Writes an email with every Markdown feature, in both writing directions.
 #[test]
 #[ignore = "for looking at the letters"]
 fn write_a_letter_with_everything_to_a_file() {
@@ -190,7 +190,7 @@ fn write_a_letter_with_everything_to_a_file() {
     }
 }
 
-/// Measures; run with `--release -- --ignored --nocapture`.
+/// Run with `--release -- --ignored --nocapture`.
 #[test]
 #[ignore = "a measurement"]
 fn measure_letters_a_second() {

@@ -1,11 +1,11 @@
-//! How many connections to Postgres a process has, read whenever somebody looks.
+//! The number of connections to Postgres, read at each scrape.
 
 use crate::store::Db;
 use prometheus::core::{Collector, Desc};
 use prometheus::proto::MetricFamily;
 use prometheus::{IntGauge, IntGaugeVec, Opts};
 
-/// Shows a pool of connections.
+/// Collector for a pool of connections.
 pub(super) struct PoolGauges {
     db: Db,
     connections: IntGaugeVec,
@@ -13,11 +13,11 @@ pub(super) struct PoolGauges {
 }
 
 impl PoolGauges {
-    /// For a pool.
+    /// Creates the collector for a pool.
     ///
     /// # Errors
     ///
-    /// When a name is none, which a test of every process's page finds.
+    /// A metric name is invalid, which a test of every process's page detects.
     pub(super) fn of(db: Db) -> Result<Self, prometheus::Error> {
         let connections = IntGaugeVec::new(
             Opts::new(

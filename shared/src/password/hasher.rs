@@ -1,14 +1,13 @@
-//! Argon2id with a kept memory arena.
+//! Argon2id with a reused memory arena.
 //!
-//! A chosen password gets OWASP's first choice for argon2id: 19 MiB, two passes, one lane. They
-//! cost about 19 ms of one core. Reusing the arena saves the kernel from handing out and zeroing
-//! 19 MiB for every password.
+//! A chosen password gets OWASP's first choice for argon2id: 19 MiB, two passes, one lane, about 19 ms of one
+//! core. Reusing the arena saves the kernel from allocating and zeroing 19 MiB for every password.
 //!
-//! A generated password has 113.9 bits, which no attacker can search however cheap one guess is, so
-//! its verifier has argon2id's smallest useful cost: 64 KiB, one pass, 36 µs. NIST SP 800-63B-4
-//! (3.1.2.2) lets look-up secrets of 112 bits or more be hashed without a work factor, and ASVS 5.0
-//! (6.5.2) draws the line there too. It stays a salted PHC string that other systems read. For those
-//! whose auditor wants it, [`Cost::Full`] gives it the cost of a chosen one.
+//! A generated password has 113.9 bits, which no attacker can search however cheap a guess is, so its
+//! verifier has argon2id's smallest useful cost: 64 KiB, one pass, 36 µs. NIST SP 800-63B-4 (3.1.2.2) lets
+//! look-up secrets of 112 bits or more be hashed without a work factor, and ASVS 5.0 (6.5.2) draws the line
+//! there too. It is still a salted PHC string that other systems read. If an auditor requires it,
+//! [`Cost::Full`] gives it the cost of a chosen one.
 
 use argon2::password_hash::phc;
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, PasswordHash, Version};
@@ -28,22 +27,22 @@ const LANES: u32 = 1;
 const LIGHT_MEMORY_KIB: u32 = 64;
 /// Passes over that memory.
 const LIGHT_PASSES: u32 = 1;
-/// Bytes of a hash.
+/// Length of a hash in bytes.
 const OUTPUT_BYTES: usize = 32;
-/// Bytes of a salt, as RFC 9106 recommends.
+/// Length of a salt in bytes, as RFC 9106 recommends.
 const SALT_BYTES: usize = 16;
 
-/// Most memory a stored verifier may ask for, in KiB. A forged one must not exhaust us.
+/// Maximum memory that a stored verifier may require, in KiB. A forged one must not exhaust us.
 const MOST_MEMORY_KIB: u32 = 64 * 1024;
-/// Most passes a stored verifier may ask for.
+/// Maximum number of passes that a stored verifier may require.
 const MOST_PASSES: u32 = 8;
-/// Most lanes a stored verifier may ask for.
+/// Maximum number of lanes that a stored verifier may require.
 const MOST_LANES: u32 = 4;
 
-/// What a verifier costs to make and to check.
+/// The cost of creating and checking a verifier.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Cost {
-    /// 64 KiB and one pass: for what nobody can guess.
+    /// 64 KiB and one pass: for secrets that cannot be guessed.
     #[default]
     Light,
     /// OWASP's first choice.
@@ -51,7 +50,7 @@ pub enum Cost {
 }
 
 impl Cost {
-    /// Reads the setting for mailed passwords.
+    /// Parses the setting for mailed passwords.
     ///
     /// # Errors
     ///
@@ -65,25 +64,25 @@ impl Cost {
     }
 }
 
-/// Why no verifier came of a password, or no answer of a check.
+/// Why a password could not be hashed or checked.
 #[derive(Debug, thiserror::Error)]
 pub enum HashFault {
-    /// The operating system gave no randomness for a salt. Trying again later is right.
+    /// The operating system provided no randomness for a salt. Retry later.
     #[error("could not make a salt: the operating system gave no randomness")]
     Randomness(#[from] rand::rngs::SysError),
-    /// Argon2 refused its parameters: a fault in this file.
+    /// Argon2 rejected its parameters: a bug in this file.
     #[error("could not hash a password: argon2 refused its parameters")]
     Parameters,
-    /// Too many wait already, or somebody with a better [`Rank`](super::Rank) took the place. Trying
-    /// again in a second is right.
+    /// Too many callers wait already, or one with a better [`Rank`](super::Rank) took the place. Retry in a
+    /// second.
     #[error("could not hash a password: too many others wait")]
     Busy,
-    /// The pool's threads have ended or one of them lost the job. Trying again is safe.
+    /// The pool's threads have ended, or one of them lost the job. It is safe to retry.
     #[error("could not hash a password: the hashing thread did not answer")]
     NoAnswer,
 }
 
-/// What makes equal passwords have different verifiers.
+/// Makes equal passwords have different verifiers.
 pub struct Salt([u8; SALT_BYTES]);
 
 impl Salt {
@@ -91,7 +90,7 @@ impl Salt {
     ///
     /// # Errors
     ///
-    /// What the source of randomness reports.
+    /// The error of the source of randomness.
     pub fn generate<R: TryCryptoRng>(randomness: &mut R) -> Result<Self, R::Error> {
         let mut salt = [0; SALT_BYTES];
         randomness.try_fill_bytes(&mut salt)?;
@@ -99,25 +98,24 @@ impl Salt {
     }
 }
 
-/// Hashes and checks passwords, one at a time, in memory it keeps.
+/// Hashes and checks passwords, one at a time, in a reused arena.
 ///
-/// The arena (19 MiB, taken at the first use) holds the last password's blocks until the
-/// next password overwrites them or [`Hasher::wipe`] is called. Whoever read them could
-/// guess at a chosen password without argon2's cost. Wiping takes about a twentieth of the time
-/// of a hash, so it is left to a moment when nobody waits; dropping wipes too.
+/// The arena (19 MiB, allocated at first use) holds the last password's blocks until the next password
+/// overwrites them or [`Hasher::wipe`] is called. An attacker who read them could guess a chosen password
+/// without argon2's cost. Wiping takes about a twentieth of the time of a hash, so it happens when no caller
+/// waits, and on drop.
 #[derive(Default)]
 pub struct Hasher {
     arena: Vec<Block>,
-    /// True if the arena may hold something of a password.
+    /// Whether the arena may contain data of a password.
     pub(super) is_used: bool,
-    /// Hashes of full cost that were computed.
+    /// Number of full-cost hashes computed.
     #[cfg(test)]
     pub(super) costly_hashes: usize,
 }
 
 impl Verifier {
-    /// Whether checking it takes longer than checking a generated password's. One that cannot be
-    /// read costs nothing.
+    /// Whether checking it costs more than checking a generated password's. An unreadable one costs nothing.
     pub(super) fn is_costly(&self) -> bool {
         let params = PasswordHash::new(self.as_stored()).map(|read| Params::try_from(&read));
         params.is_ok_and(|params| params.is_ok_and(|params| is_costly(&params)))
@@ -128,14 +126,14 @@ fn is_costly(params: &Params) -> bool {
     params.m_cost() > LIGHT_MEMORY_KIB || params.t_cost() > LIGHT_PASSES || params.p_cost() > LANES
 }
 
-/// A verifier nothing matches, which costs as much to check as a chosen password's.
+/// A verifier that nothing matches and that costs as much to check as a chosen password's.
 ///
-/// For people who do not exist: an answer in the same time does not show who does.
+/// For users who do not exist: an equal response time does not reveal who does.
 pub fn dummy_verifier() -> Verifier {
     dummy("m=19456,t=2,p=1")
 }
 
-/// As [`dummy_verifier`], at the cost of a generated password's.
+/// Like [`dummy_verifier`], at the cost of a generated password's.
 pub(super) fn light_dummy_verifier() -> Verifier {
     dummy("m=64,t=1,p=1")
 }
@@ -147,12 +145,12 @@ fn dummy(params: &str) -> Verifier {
 }
 
 impl Hasher {
-    /// Makes a hasher that takes no memory yet.
+    /// Creates a hasher without allocating its arena.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes the verifier of a password, at its cost.
+    /// Hashes a password at its cost.
     ///
     /// # Errors
     ///
@@ -176,11 +174,11 @@ impl Hasher {
         Ok(Verifier(verifier.to_string()))
     }
 
-    /// True if `candidate` is the password `verifier` was made of.
+    /// Whether `candidate` is the password of `verifier`.
     ///
-    /// Takes the time of one hash whatever is wrong with the candidate, except that one over
-    /// 1,024 bytes is refused at once, for existing and other users alike. A verifier that
-    /// cannot be read, or asks for more than 64 MiB, matches nothing.
+    /// Takes the time of one hash whatever is wrong with the candidate, except that one over 1,024 bytes is
+    /// rejected at once, whether the user exists or not. A verifier that is unreadable or requires more than
+    /// 64 MiB matches nothing.
     pub fn verify(&mut self, verifier: &Verifier, candidate: &str, form: Form) -> bool {
         if candidate.len() > MAX_BYTES {
             return false;
@@ -189,14 +187,14 @@ impl Hasher {
             .is_some_and(|(computed, stored)| computed.as_slice().ct_eq(stored.as_bytes()).into())
     }
 
-    /// Overwrites the arena if a password went through it since the last time.
+    /// Overwrites the arena if a password was hashed in it since the last time.
     pub fn wipe(&mut self) {
         if std::mem::take(&mut self.is_used) {
             self.arena.iter_mut().for_each(Zeroize::zeroize);
         }
     }
 
-    /// The hash of a candidate beside the stored one.
+    /// Computes the candidate's hash and returns it with the stored one.
     fn outputs(&mut self, verifier: &Verifier, candidate: &str, form: Form) -> Option<(Vec<u8>, phc::Output)> {
         let read = PasswordHash::new(verifier.as_stored()).ok()?;
         let params = Params::try_from(&read).ok()?;

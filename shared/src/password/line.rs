@@ -1,22 +1,22 @@
-//! Jobs that wait for a thread: bounded priority queues that are served in turn.
+//! Jobs that wait for a thread: bounded priority queues served in turn.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Rank;
 
-/// Lines of waiting jobs. The next job comes from each line in turn, so a long line delays the others by one
-/// job each time; within a line the best rank goes first, and within a rank the oldest.
+/// Queues of waiting jobs. Each provides the next job in turn, so a long queue delays the others by only one
+/// job each time. Within a queue the best rank goes first, and within a rank the oldest job.
 pub(super) struct Lines<J> {
     waiting: Mutex<Waiting<J>>,
-    /// Signalled for each job that is added, and for all threads when the lines close.
+    /// Signalled for each added job, and for all threads on close.
     changed: Condvar,
 }
 
 struct Waiting<J> {
     lines: Vec<Line<J>>,
     arrivals: u64,
-    /// Which line is asked first for the next job.
+    /// The queue that provides the next job, if it has one.
     turn: usize,
     is_closed: bool,
 }
@@ -27,7 +27,7 @@ struct Line<J> {
 }
 
 impl<J> Lines<J> {
-    /// No line yet.
+    /// Starts without queues.
     pub(super) fn new() -> Self {
         Self {
             waiting: Mutex::new(Waiting {
@@ -40,7 +40,7 @@ impl<J> Lines<J> {
         }
     }
 
-    /// Adds a line in which at most `capacity` jobs wait, and returns its number.
+    /// Adds a queue for at most `capacity` waiting jobs and returns its number.
     pub(super) fn add(&self, capacity: usize) -> usize {
         let mut waiting = self.lock();
         waiting.lines.push(Line {
@@ -50,8 +50,8 @@ impl<J> Lines<J> {
         waiting.lines.len() - 1
     }
 
-    /// Adds a job. Returns the job that has no place: in a full line the youngest of the worst rank, which
-    /// may be this one.
+    /// Adds a job. If the queue is full, returns the job that is dropped: the youngest of the worst rank,
+    /// which may be this one.
     pub(super) fn push(&self, line: usize, rank: Rank, job: J) -> Option<J> {
         let mut waiting = self.lock();
         waiting.arrivals += 1;
@@ -67,7 +67,7 @@ impl<J> Lines<J> {
         None
     }
 
-    /// Whether a job of this rank would find a place.
+    /// Whether a job of this rank would be accepted.
     pub(super) fn has_place(&self, line: usize, rank: Rank) -> bool {
         let waiting = self.lock();
         waiting.lines.get(line).is_some_and(|line| {
@@ -81,7 +81,7 @@ impl<J> Lines<J> {
         self.lock().pop()
     }
 
-    /// Waits for the next job; none once the lines are closed and empty.
+    /// Waits for the next job. Returns `None` once the queues are closed and empty.
     pub(super) fn pop(&self) -> Option<J> {
         let is_idle =
             |waiting: &mut Waiting<J>| !waiting.is_closed && waiting.lines.iter().all(|line| line.jobs.is_empty());
@@ -89,7 +89,7 @@ impl<J> Lines<J> {
         waiting.unwrap_or_else(PoisonError::into_inner).pop()
     }
 
-    /// Ends the waiting of all threads.
+    /// Stops all threads from waiting.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.changed.notify_all();

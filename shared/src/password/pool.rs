@@ -1,17 +1,15 @@
-//! Threads that hash, apart from those that wait for the network.
+//! A pool of hashing threads, separate from the threads that wait for the network.
 //!
-//! A hash of full cost occupies a core for about 19 ms. On the runtime's own threads that would
-//! make every other task wait; on its blocking pool each hash would meet another thread and another
-//! arena. So there are as many threads as hashes may run at once, each with its own [`Hasher`], and
-//! memory is bounded at 19 MiB a thread.
+//! A full-cost hash occupies a core for about 19 ms. On the runtime's own threads it would hold up every other
+//! task; on its blocking pool each hash would run on another thread with another arena. So there are as many
+//! threads as concurrent hashes, each with its own [`Hasher`], and memory is limited to 19 MiB per thread.
 //!
-//! The line before them is bounded too, and a caller that finds it full hears so at once: a place
-//! in a longer line would only be a later refusal. N waiting callers over T threads wait N × 19 ms / T at
-//! most. Who goes first and who loses a place is decided by [`Rank`], so a flood from those who
-//! have tried much lately keeps nobody else out.
+//! The queue before them is bounded too, and a caller that finds it full is rejected at once: a longer queue
+//! would only reject later. N waiting callers over T threads wait at most N × 19 ms / T. [`Rank`] decides who
+//! goes first and who is dropped, so a flood from clients that have tried often does not keep others out.
 //!
-//! Callers that must not wait for one another have lines of their own before the same threads
-//! ([`HashPool::beside`]), which are served in turn.
+//! Callers that must not wait for one another have separate queues for the same threads ([`HashPool::beside`]),
+//! which are served in turn.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -27,22 +25,22 @@ use super::line::Lines;
 use super::reservations::{Reservation, Reservations};
 use super::{Cost, Form, HashFault, Hasher, Password, PasswordFault, PersonalWords, Salt, Verifier, os_randomness};
 
-/// Who goes first when several wait: the smallest.
+/// Priority of a waiting caller. The smallest goes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank(pub u32);
 
 impl Rank {
-    /// Before all others: work of our own, and clients that are known.
+    /// Before all others: internal work, and known clients.
     pub const FIRST: Self = Self(0);
 }
 
-/// One thing to do with a thread's hasher, or without one: then the job reports that it had no place.
+/// Work for a thread's hasher. Without one, the job reports that it was dropped.
 type Job = Box<dyn FnOnce(Option<&mut Hasher>) + Send>;
 
-/// A line before a fixed number of threads that make and check verifiers.
+/// A queue before a fixed number of threads that create and check verifiers.
 ///
-/// A caller that goes away takes its job along unless a thread has begun it. Dropping the pool and all
-/// beside it ends each thread after the jobs that wait; dropping does not block.
+/// A dropped call removes its job unless a thread has begun it. Dropping the pool and all queues beside it ends
+/// each thread after the waiting jobs. The drop does not block.
 pub struct HashPool {
     threads: Arc<Threads>,
     line: usize,
@@ -51,7 +49,7 @@ pub struct HashPool {
     mailed_cost: Cost,
 }
 
-/// The threads of a pool, as those who ask them hold them.
+/// The threads of a pool, shared by its queues.
 struct Threads {
     lines: Arc<Lines<(Job, Counted)>>,
     in_use: Arc<AtomicUsize>,
@@ -59,11 +57,11 @@ struct Threads {
 }
 
 impl HashPool {
-    /// Starts `threads` threads, at least one, for which at most `waiting_max` jobs wait.
+    /// Starts `threads` threads, at least one, with a queue for at most `waiting_max` jobs.
     ///
     /// # Errors
     ///
-    /// The operating system's, if it gives no thread.
+    /// The operating system's error if it cannot start a thread.
     pub fn start(threads: usize, waiting_max: usize) -> io::Result<Self> {
         let threads = Threads {
             lines: Arc::new(Lines::new()),
@@ -85,9 +83,9 @@ impl HashPool {
         })
     }
 
-    /// Another line before the same threads, in which at most `waiting_max` jobs wait.
+    /// Creates another queue for the same threads, with at most `waiting_max` waiting jobs.
     ///
-    /// The lines are served in turn: neither waits longer for the other than for one job each time.
+    /// The queues are served in turn: neither waits for more than one job of the other at a time.
     #[must_use]
     pub fn beside(&self, waiting_max: usize) -> Self {
         Self {
@@ -99,18 +97,18 @@ impl HashPool {
         }
     }
 
-    /// The same pool, which expects verifiers of mailed passwords to have this cost, so that the time of a check
-    /// tells nothing about them (`comparison.rs`).
+    /// Sets the expected cost of mailed passwords, so that the time of a check reveals nothing about them
+    /// (`comparison.rs`).
     #[must_use]
     pub fn expecting(self, mailed_cost: Cost) -> Self {
         Self { mailed_cost, ..self }
     }
 
-    /// Makes the verifier of a password and gives both back.
+    /// Hashes a password and returns it with its verifier.
     ///
     /// # Errors
     ///
-    /// Nothing was stored and the password is gone; making another one is safe.
+    /// Nothing is stored and the password is gone. It is safe to generate another one.
     pub async fn hash(&self, password: Password) -> Result<(Password, Verifier), HashFault> {
         let salt = Salt::generate(&mut os_randomness())?;
         self.ask(Rank::FIRST, move |hasher| {
@@ -120,11 +118,11 @@ impl HashPool {
         .await?
     }
 
-    /// Accepts the password a person chose, as [`Password::chosen`] does.
+    /// Accepts a password that a user chose, as [`Password::chosen`] does.
     ///
     /// # Errors
     ///
-    /// The password was not judged. Inside, why the person cannot have it.
+    /// The password was not judged. The inner result is why it is rejected.
     pub async fn choose(
         &self,
         rank: Rank,
@@ -134,14 +132,14 @@ impl HashPool {
         self.ask(rank, move |_| Password::chosen(&typed, &words)).await
     }
 
-    /// Finds which of a person's verifiers a candidate matches.
+    /// Finds which of a user's verifiers a candidate matches.
     ///
-    /// Costs as much whatever is stored, so the time shows neither which one matched nor whether the
-    /// person exists (`comparison.rs`). A newer verifier comes before an older one.
+    /// The cost does not depend on what is stored, so the time reveals neither which one matched nor whether
+    /// the user exists (`comparison.rs`). Verifiers are given newest first.
     ///
     /// # Errors
     ///
-    /// No answer could be had. It means neither a match nor a mismatch.
+    /// The check did not run: it is neither a match nor a mismatch.
     pub async fn verify(
         &self,
         rank: Rank,
@@ -153,8 +151,8 @@ impl HashPool {
             .await
     }
 
-    /// Finds which of a person's mailed passwords with a light verifier a candidate is, in a third of a
-    /// millisecond. Others do not match.
+    /// Finds which of a user's light mailed passwords a candidate matches, in a third of a millisecond. Others
+    /// never match.
     ///
     /// # Errors
     ///
@@ -170,30 +168,32 @@ impl HashPool {
         .await
     }
 
-    /// A place for a caller of this rank that has to do something else first, such as to ask a database. None when the
-    /// caller would find the line full, or when as many callers of its kind or a better one have places already: so
-    /// no more callers wait for that database than the line has places for.
+    /// Reserves a place for a caller of this rank that has to do something else first, such as a database
+    /// query.
+    ///
+    /// Returns `None` if the queue is full for this rank, or if as many callers of this or a better kind hold
+    /// reservations. So no more callers wait for that database than the queue has places.
     pub fn reserve(&self, rank: Rank) -> Option<Reservation> {
         let has_place = self.threads.lines.has_place(self.line, rank);
         has_place.then(|| self.reservations.take(rank)).flatten()
     }
 
-    /// Threads that are hashing now.
+    /// Number of threads that are hashing.
     pub fn in_use(&self) -> usize {
         self.threads.in_use.load(Ordering::Relaxed)
     }
 
-    /// Threads there are.
+    /// Number of threads.
     pub fn threads(&self) -> usize {
         self.threads.number
     }
 
-    /// Callers of this line whose job no thread has begun.
+    /// Callers of this queue whose job has not begun.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Has a thread do `work` and waits for its answer.
+    /// Runs `work` on a thread and waits for its result.
     async fn ask<T: Send + 'static>(
         &self,
         rank: Rank,
@@ -202,7 +202,7 @@ impl HashPool {
         let waiting = Counted::new(&self.waiting);
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |hasher| {
-            // A caller that went away needs no hash, and 19 ms of a core are worth sparing.
+            // A caller that has gone needs no hash, and 19 ms of a core are worth saving.
             if !answer.is_closed() {
                 let result = hasher.map(work).ok_or(HashFault::Busy);
                 let _caller_may_have_gone_meanwhile = answer.send(result);
@@ -221,14 +221,14 @@ impl Drop for Threads {
     }
 }
 
-/// The life of one thread: ends when the pool is dropped.
+/// Body of a thread. Returns when the pool is dropped.
 fn work(lines: &Lines<(Job, Counted)>, in_use: &Arc<AtomicUsize>) {
     let mut hasher = Hasher::new();
     while let Some((job, waiting)) = next_job(lines, &mut hasher) {
         drop(waiting);
         let in_use = Counted::new(in_use);
-        // A job that panics loses its caller's answer, not this thread. What it left in the
-        // hasher is in doubt, so the hasher goes with it.
+        // A panicking job loses its caller's answer, not this thread. The state of its hasher is unknown, so
+        // the hasher is replaced.
         if catch_unwind(AssertUnwindSafe(|| job(Some(&mut hasher)))).is_err() {
             hasher = Hasher::new();
         }
@@ -236,7 +236,7 @@ fn work(lines: &Lines<(Job, Counted)>, in_use: &Arc<AtomicUsize>) {
     }
 }
 
-/// Takes the next job, and uses the pause to wipe the arena if there is none yet.
+/// Takes the next job. If there is none yet, wipes the arena before waiting.
 fn next_job(lines: &Lines<(Job, Counted)>, hasher: &mut Hasher) -> Option<(Job, Counted)> {
     lines.try_pop().or_else(|| {
         hasher.wipe();
@@ -244,7 +244,7 @@ fn next_job(lines: &Lines<(Job, Counted)>, hasher: &mut Hasher) -> Option<(Job, 
     })
 }
 
-/// One more in a gauge for as long as it lives.
+/// Increments a gauge until dropped.
 struct Counted(Arc<AtomicUsize>);
 
 impl Counted {

@@ -1,20 +1,20 @@
-//! Places of callers that have something to do before they stand in the line.
+//! Reservations for callers that have something to do before they queue.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Rank;
 
-/// Counts reservations by kind of caller. A kind that tries often leaves the places of better ones alone.
+/// Counts reservations by kind of caller. Frequent callers leave room for better kinds.
 #[derive(Clone)]
 pub(super) struct Reservations {
     capacity: usize,
     taken: Arc<Mutex<[usize; KINDS]>>,
 }
 
-/// Known clients, clients with one recent try, with two, with three, and those with more.
+/// Kinds: known clients, clients with one, two or three recent tries, and those with more.
 const KINDS: usize = 5;
 
-/// A place that is kept. Dropping it frees it.
+/// A reserved place. Dropping it frees it.
 #[must_use]
 pub struct Reservation {
     taken: Arc<Mutex<[usize; KINDS]>>,
@@ -22,7 +22,7 @@ pub struct Reservation {
 }
 
 impl Reservations {
-    /// At most `capacity` for each kind of caller and all better ones.
+    /// Allows at most `capacity` for each kind of caller and all better ones together.
     pub(super) fn new(capacity: usize) -> Self {
         Self {
             capacity: capacity.max(1),
@@ -30,7 +30,7 @@ impl Reservations {
         }
     }
 
-    /// Takes a place, if there is one.
+    /// Takes a place if there is one.
     pub(super) fn take(&self, rank: Rank) -> Option<Reservation> {
         let kind = usize::try_from(rank.0).map_or(KINDS - 1, |rank| rank.min(KINDS - 1));
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,17 +1,16 @@
-//! How easy a chosen password is to guess.
+//! Estimates how easy a chosen password is to guess.
 //!
-//! `zxcvbn` estimates the guesses of an attacker who tries common words, names, dates, repetitions
-//! and keyboard patterns in the usual disguises. A score below 3 means fewer than 10⁸ guesses; those
-//! passwords are refused. The person's name, address and organisation count among the most common
-//! words (ASVS 5.0, 6.2.4 and 6.2.11).
+//! `zxcvbn` estimates the guesses of an attacker who tries common words, names, dates, repetitions and
+//! keyboard patterns with the usual substitutions. A score below 3 means fewer than 10⁸ guesses; those
+//! passwords are rejected. The user's name, address and organisation count among the most common words (ASVS
+//! 5.0, 6.2.4 and 6.2.11).
 //!
-//! The estimate must cost no more than a hash, and the password comes from a stranger. Without
-//! bounds, 100 characters of every letter substitute (`4@8({[<3…`) take 2.6 s, because `zxcvbn` tries
-//! the substitutes of all letters in every combination. So only the first 64 are
-//! scored, and of several substitutes for one letter all but the first become alike when there are
-//! too many (`with_fewer_substitutes`). Both can only make a password look weaker than it is. The worst of
-//! 1,500 random mixtures of dictionary words, substitutes, dates and keyboard rows then took a third of
-//! a hash: 49 ms beside 142 ms, in a release build on a machine that was seven times overloaded.
+//! The estimate must cost no more than a hash, and the input is untrusted. Without bounds, 100 characters of
+//! every letter substitute (`4@8({[<3…`) take 2.6 s, because `zxcvbn` tries all combinations of substitutes.
+//! So only the first 64 are scored, and if there are too many combinations all but the first substitute for a
+//! letter are merged (`with_fewer_substitutes`). Both can only make a password look weaker than it is. The
+//! worst of 1,500 random mixtures of dictionary words, substitutes, dates and keyboard rows then took a third
+//! of a hash: 49 ms beside 142 ms, in a release build on a machine that was seven times overloaded.
 //!
 //! The copies that `zxcvbn` makes of the password are freed without being wiped.
 
@@ -19,13 +18,13 @@ use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 use zxcvbn::Score;
 
-/// Characters that are scored. Whoever types more has the strength of the first ones at least.
+/// Number of characters that are scored. A longer password is at least as strong as its start.
 const JUDGED_CHARACTERS: usize = 64;
 
-/// Combinations of letter substitutes that are tried. Digits alone make four.
+/// Maximum number of combinations of letter substitutes. Digits alone make four.
 const SUBSTITUTIONS_MAX: usize = 4;
 
-/// What stands for a letter, as `zxcvbn` knows it.
+/// Substitutes for letters, as `zxcvbn` knows them.
 const SUBSTITUTES: [&[char]; 7] = [
     &['4', '@'],
     &['(', '{', '[', '<'],
@@ -36,25 +35,25 @@ const SUBSTITUTES: [&[char]; 7] = [
     &['+', '7'],
 ];
 
-/// Words taken for one person. Name, address and organisation have about fifteen.
+/// Maximum number of words per user. Name, address and organisation have about fifteen.
 const WORDS_MAX: usize = 40;
 
 /// Characters of a word that count. A longer one fills the scored part by itself.
 const WORD_CHARACTERS_MAX: usize = 64;
 
-/// What the software is called: it stands on the page where the password is chosen.
+/// The name of the software, which is on the page where the password is chosen.
 const PRODUCT: &str = "beckon";
 
-/// What somebody who knows a person tries first: their name, address, organisation.
+/// What an attacker who knows the user tries first: name, address, organisation.
 #[derive(Clone, Debug, Default)]
 pub struct PersonalWords {
     words: Vec<String>,
-    /// The texts as a whole and the sides of an address, in the form of [`plain`].
+    /// The complete texts and both parts of an address, in the form of [`plain`].
     wholes: Vec<String>,
 }
 
 impl PersonalWords {
-    /// Takes each text as a whole, the two sides of an address, both without what separates their words, and
+    /// Takes each complete text and both parts of an address, without the characters between their words, and
     /// every word of two or more characters.
     pub fn of<T: AsRef<str>>(texts: impl IntoIterator<Item = T>) -> Self {
         let mut words: Vec<String> = Vec::new();
@@ -78,21 +77,21 @@ impl PersonalWords {
         Self { words, wholes }
     }
 
-    /// Whether a password is the person's address or full name, however it is written. An unusual mixture of cases
-    /// makes it look strong to an estimate of guesses.
+    /// Whether a password is the user's address or full name in any notation. Unusual case makes these look
+    /// strong to `zxcvbn`.
     fn contain(&self, password: &str) -> bool {
         let password = Zeroizing::new(plain(password));
         self.wholes.contains(&password)
     }
 }
 
-/// A text without case, signs and spaces.
+/// A text in one case, without punctuation and spaces.
 fn plain(text: &str) -> String {
     let letters = text.nfkc().filter(|c| c.is_alphanumeric());
     letters.flat_map(char::to_lowercase).collect()
 }
 
-/// Whether a password is among the first 10⁸ guesses of somebody who knows the person.
+/// Whether a password is among the first 10⁸ guesses of an attacker who knows the user.
 pub(super) fn is_guessable(password: &str, words: &PersonalWords) -> bool {
     if words.contain(password) {
         return true;
@@ -105,8 +104,8 @@ pub(super) fn is_guessable(password: &str, words: &PersonalWords) -> bool {
     zxcvbn::zxcvbn(&judged, &words).score() < Score::Three
 }
 
-/// Replaces substitutes by another for the same letter where their combinations are too many to try. Digits stay,
-/// since dates and runs are made of them.
+/// Replaces substitutes by another one for the same letter if there are too many combinations. Digits are
+/// kept, since dates and sequences consist of them.
 fn with_fewer_substitutes(text: Zeroizing<String>) -> Zeroizing<String> {
     let present = |substitutes: &&[char]| substitutes.iter().filter(|c| text.contains(**c)).count().max(1);
     if SUBSTITUTES.iter().map(present).product::<usize>() <= SUBSTITUTIONS_MAX {
@@ -164,7 +163,8 @@ mod tests {
         }
     }
 
-    /// An estimate alone takes the cases for strength, and a long address fills the list of words before the name.
+    /// An estimate alone takes mixed case for strength, and a long address fills the list of words before the
+    /// name.
     #[test]
     fn the_persons_name_and_address_are_refused_however_they_are_written() {
         let pieces: Vec<String> = (10..60).map(|n| format!("b{n}")).collect();
@@ -206,7 +206,7 @@ mod tests {
         assert_eq!(reduced("4@8({[<3gG691!|70$5+%2z"), "448((((3gG6911170557%2z");
     }
 
-    /// A hash and an estimate grow alike on a busy machine, so their quotient is stable.
+    /// A hash and an estimate slow down alike on a busy machine, so their ratio is stable.
     #[test]
     fn the_worst_passwords_cost_about_a_hash() {
         let all_substitutes = "4@8({[<3gG691!|70$5+%2zp@s5w0rd";
@@ -234,7 +234,7 @@ mod tests {
             let estimate = quickest(&mut || {
                 std::hint::black_box(is_guessable(&long, &priya()));
             });
-            // In a debug build the estimate takes ten times as long as in a release.
+            // In a debug build the estimate takes ten times as long as in a release build.
             let most = if cfg!(debug_assertions) { 20 } else { 2 };
             assert!(estimate < hash * most, "{unit}: {estimate:?} beside a hash of {hash:?}");
         }

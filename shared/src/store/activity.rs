@@ -1,4 +1,4 @@
-//! Everything that was sent, newest first: batches, and mails to one person, which are batches too.
+//! Everything that was sent, newest first: batches, including those for a single user.
 
 use super::ledger::Turn;
 use super::tally::Alike;
@@ -9,19 +9,19 @@ use crate::system_email::SystemEmailKind;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A batch in the list of all. Its sums are there once it has finished: counting those that run would
-/// make the list as slow as all of them together.
+/// A batch in the list of all batches. Its totals are available once it has finished: counting every running
+/// batch would make the list slow.
 #[derive(Clone, Debug)]
 pub struct Sending {
     /// The batch.
     pub id: Uuid,
-    /// Which system email.
+    /// Its system email.
     pub kind: SystemEmailKind,
-    /// Where it stands.
+    /// Its state.
     pub state: BatchState,
-    /// When it was accepted,
+    /// When it was accepted.
     pub created_at: OffsetDateTime,
-    /// and by whom.
+    /// Who created it.
     pub created_by: String,
     /// When it may start.
     pub start_at: OffsetDateTime,
@@ -29,25 +29,25 @@ pub struct Sending {
     pub finished_at: Option<OffsetDateTime>,
     /// Why it is paused or stopped.
     pub why: Option<String>,
-    /// How many were chosen,
+    /// Number of selected users.
     pub selected: i32,
-    /// and how many mails are owed.
+    /// Number of deliveries.
     pub accepted: i32,
     final_counts: Option<serde_json::Value>,
-    /// Of a batch of one: its delivery,
+    /// The delivery of a batch of one.
     pub delivery: Option<Uuid>,
-    /// the address it went to, or goes to,
+    /// The address of that delivery.
     pub email: Option<String>,
-    /// what they are called,
+    /// The name of its user.
     pub name: Option<String>,
-    /// where it stands,
+    /// Its state.
     pub delivery_state: Option<DeliveryState>,
-    /// and why.
+    /// The reason for its state.
     pub reason: Option<String>,
 }
 
 impl Sending {
-    /// What became of its deliveries; nothing while it runs.
+    /// The outcomes of its deliveries. Empty while it runs.
     pub fn alike(&self) -> Vec<Alike> {
         let counted = self.final_counts.clone();
         counted
@@ -56,12 +56,12 @@ impl Sending {
     }
 }
 
-/// Which of them to list; absent parts match everything.
+/// Which batches to list. Unset parts match everything.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ActivityFilter {
-    /// Which system email.
+    /// The system email.
     pub kind: Option<SystemEmailKind>,
-    /// Where they stand.
+    /// The state.
     pub state: Option<BatchState>,
 }
 
@@ -95,7 +95,7 @@ macro_rules! sendings {
     };
 }
 
-/// A page of everything that was sent, newest first. Test mails are not in it.
+/// A page of all batches, newest first, without test mails.
 pub async fn list(db: &Db, filter: ActivityFilter, turn: Turn<Uuid>, limit: i64) -> StoreResult<Vec<Sending>> {
     if let Turn::Before(before) = turn {
         let found = sendings!(filter; "and b.id > $3 order by b.id limit $4"; before, limit);

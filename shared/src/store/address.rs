@@ -1,10 +1,10 @@
-//! What an address of Postgres has to say.
+//! Validation of Postgres URLs.
 
 use crate::config::is_loopback;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use std::str::FromStr as _;
 
-/// Names under which sqlx takes the file of a private authority.
+/// Names of sqlx's parameter for the file of a private certificate authority.
 const ROOT_CERTIFICATE: [&str; 3] = ["sslrootcert", "ssl-root-cert", "ssl-ca"];
 
 /// What is wrong with an address for several hosts.
@@ -12,16 +12,16 @@ const SEVERAL_HOSTS: &str = "names several hosts or target_session_attrs, and Be
      address that follows the primary, such as a virtual IP, a DNS name or a proxy. No connection to a server that \
      takes no writes is kept";
 
-/// Checks an address of Postgres. What is wrong continues the sentence "NAME …" and never repeats the
-/// address, which holds a password.
+/// Checks a Postgres URL. The error continues the sentence "NAME …" and never repeats the URL, which contains
+/// a password.
 ///
-/// Without `allow_plaintext`, Postgres on another machine needs `sslmode=verify-full`: `disable` and
-/// `allow` speak in the clear, `prefer` falls back to it, `require` takes any certificate, and `verify-ca`
-/// takes one of any host. Unix sockets and loopback addresses need nothing.
+/// Without `allow_plaintext`, Postgres on another machine needs `sslmode=verify-full`: `disable` and `allow`
+/// use plain text, `prefer` falls back to it, `require` accepts any certificate, and `verify-ca` accepts one
+/// of any host. Unix sockets and loopback addresses need nothing.
 ///
 /// # Errors
 ///
-/// What is wrong.
+/// What is wrong with the URL.
 pub fn check_address(url: &str, allow_plaintext: bool) -> Result<(), String> {
     if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
         return Err("does not start with postgres://".to_owned());

@@ -1,4 +1,4 @@
-//! Keys that programs call the API with. Only their digests are kept.
+//! API keys. Only their digests are stored.
 
 use super::administrators::lock_access;
 use super::{Db, StoreResult, Transaction};
@@ -7,54 +7,54 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A key, without what makes it one.
+/// An API key, without the secret.
 #[derive(Clone, Debug)]
 pub struct ApiKey {
-    /// Its id.
+    /// The id.
     pub id: Uuid,
-    /// What it was named when it was made; the audit trail says `key <name>`.
+    /// The name given at creation; the audit log shows `key <name>`.
     pub name: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: OffsetDateTime,
-    /// When it last called, to the minute.
+    /// When it was last used, to the minute.
     pub last_used_at: Option<OffsetDateTime>,
-    /// Whether that was more than a minute ago, so that its use is to be noted again.
+    /// Whether that was more than a minute ago, so that its use has to be recorded again.
     pub is_use_due: bool,
-    /// Until when it works; none for always.
+    /// When it expires; `None` for never.
     pub expires_at: Option<OffsetDateTime>,
-    /// Whether that is over.
+    /// Whether it has expired.
     pub is_expired: bool,
     /// Whether it may read the audit log.
     pub may_read_audit_log: bool,
 }
 
-/// A key to make.
+/// A key to create.
 #[derive(Clone, Debug)]
 pub struct NewKey {
-    /// What it is called; the audit log says `key <name>`.
+    /// The name; the audit log shows `key <name>`.
     pub name: String,
-    /// What is kept of it.
+    /// The digest to store.
     pub digest: Vec<u8>,
-    /// Who makes it: the name,
+    /// The name of its creator.
     pub created_by: String,
-    /// and the id where it is an administrator.
+    /// The creator's id, if they are an administrator.
     pub created_by_id: Option<Uuid>,
-    /// How long it works; none for ever.
+    /// How long it is valid; `None` for ever.
     pub expires_after: Option<Duration>,
     /// Whether it may read the audit log.
     pub may_read_audit_log: bool,
 }
 
-/// How creating a key went.
+/// The result of creating a key.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Created {
-    /// It works now.
+    /// Created, with this id.
     Done(Uuid),
-    /// The name of another key that works is the same or looks the same.
+    /// The name is the same as another valid key's, or looks the same.
     NameTaken(String),
 }
 
-/// Keeps a new key's digest.
+/// Stores a new key's digest.
 pub async fn create(transaction: &mut Transaction, new: &NewKey) -> StoreResult<Created> {
     lock_access(transaction).await?;
     let working = sqlx::query!(
@@ -80,42 +80,42 @@ pub async fn create(transaction: &mut Transaction, new: &NewKey) -> StoreResult<
     Ok(Created::Done(row.id))
 }
 
-/// A key as a list shows it.
+/// A key in a list.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its id.
+    /// The id.
     pub id: Uuid,
-    /// What it was named.
+    /// The name.
     pub name: String,
-    /// When it was made,
+    /// When it was created.
     pub created_at: OffsetDateTime,
-    /// and by whom.
+    /// Who created it.
     pub created_by: String,
-    /// When it last called, to the minute.
+    /// When it was last used, to the minute.
     pub last_used_at: Option<OffsetDateTime>,
-    /// Since when it no longer works.
+    /// When it was revoked.
     pub revoked_at: Option<OffsetDateTime>,
-    /// Until when it works; none for always.
+    /// When it expires; `None` for never.
     pub expires_at: Option<OffsetDateTime>,
-    /// How that stands now.
+    /// How close its expiry is.
     pub expiry: Expiry,
     /// Whether it may read the audit log.
     pub may_read_audit_log: bool,
 }
 
-/// How near the end of a key is.
+/// How close the expiry of a key is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Expiry {
-    /// Far away, or there is none.
+    /// More than [`NEAR`] away, or never.
     Far,
     /// Within [`NEAR`].
     Near,
-    /// Over.
+    /// Expired.
     Over,
 }
 
 impl From<Option<f64>> for Expiry {
-    /// Reads the seconds that are left.
+    /// Converts the remaining seconds.
     fn from(left: Option<f64>) -> Self {
         match left {
             Some(left) if left <= 0.0 => Self::Over,
@@ -125,8 +125,8 @@ impl From<Option<f64>> for Expiry {
     }
 }
 
-/// How long before its end a key is shown as about to expire: time to make another and to put it where the
-/// program finds it.
+/// How long before its expiry a key is shown as about to expire: enough time to create another one and deploy
+/// it.
 pub const NEAR: Duration = Duration::from_hours(30 * 24);
 
 macro_rules! entries {
@@ -141,7 +141,7 @@ macro_rules! entries {
     };
 }
 
-/// A page of keys: up to `limit`, newest first, before or after the one of these ids.
+/// A page of keys: up to `limit`, newest first, before or after the one with the given id.
 pub async fn list(db: &Db, before: Option<Uuid>, after: Option<Uuid>, limit: i64) -> StoreResult<Vec<Entry>> {
     let mut found = entries!(
         "where ($1::uuid is null or id < $1) and ($2::uuid is null or id > $2)
@@ -157,12 +157,12 @@ pub async fn list(db: &Db, before: Option<Uuid>, after: Option<Uuid>, limit: i64
     Ok(found)
 }
 
-/// The key of this id, whether it works or not.
+/// The key with this id, valid or not.
 pub async fn find_by_id(db: &Db, id: Uuid) -> StoreResult<Option<Entry>> {
     Ok(entries!("where id = $1", id).fetch_optional(db).await?)
 }
 
-/// Ends a key: its next call is refused. Returns whether it worked until now.
+/// Revokes a key, so that its next call is refused. Returns whether it was valid until now.
 pub async fn revoke(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
     let done = sqlx::query!(
         "update api_keys set revoked_at = now() where id = $1 and revoked_at is null",
@@ -173,9 +173,9 @@ pub async fn revoke(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool
     Ok(done.rows_affected() > 0)
 }
 
-/// The keys that work and that this administrator made, newest first.
+/// The valid keys that this administrator created, newest first.
 ///
-/// A release that recorded only names made some of them; names of administrators do not change.
+/// Some were created by a release that recorded only names; names of administrators do not change.
 pub async fn made_by(db: &Db, administrator: Uuid, name: &str) -> StoreResult<Vec<Entry>> {
     Ok(entries!(
         "where revoked_at is null and (expires_at is null or expires_at > now())
@@ -188,16 +188,16 @@ pub async fn made_by(db: &Db, administrator: Uuid, name: &str) -> StoreResult<Ve
     .await?)
 }
 
-/// A key that was revoked.
+/// A revoked key.
 #[derive(Clone, Debug)]
 pub struct Revoked {
-    /// Its id.
+    /// The id.
     pub id: Uuid,
-    /// What it was named.
+    /// The name.
     pub name: String,
 }
 
-/// Revokes the keys that work and that this administrator made, except those in `kept`.
+/// Revokes the valid keys that this administrator created, except those in `kept`.
 pub async fn revoke_made_by(
     transaction: &mut Transaction,
     administrator: Uuid,
@@ -234,7 +234,7 @@ pub async fn find(db: &Db, digest: &[u8]) -> StoreResult<Option<ApiKey>> {
     Ok(key)
 }
 
-/// Notes that a key was used, once when several find it due at the same moment.
+/// Records that a key was used; only once if several requests find that due at the same moment.
 pub async fn note_use(db: &Db, id: Uuid) -> StoreResult<()> {
     sqlx::query!(
         "update api_keys set last_used_at = now()

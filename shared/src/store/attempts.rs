@@ -1,39 +1,39 @@
-//! The tries at a delivery, as they were recorded.
+//! The recorded attempts at a delivery.
 
 use super::{Db, StoreResult};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// One try.
+/// An attempt.
 #[derive(Clone, Debug)]
 pub struct Attempt {
-    /// Counted from 1.
+    /// Its number, counted from 1.
     pub n: i32,
-    /// Which worker made it.
+    /// The worker that made it.
     pub worker: String,
-    /// The address it went to.
+    /// The address it was sent to.
     pub email: Option<String>,
     /// When it began.
     pub started_at: OffsetDateTime,
-    /// When its outcome was known; absent while it runs.
+    /// When it ended; `None` while it runs.
     pub ended_at: Option<OffsetDateTime>,
     /// `accepted`, `try_later`, `refused` or `unsure`.
     pub verdict: Option<String>,
-    /// How far the conversation came.
+    /// The phase of the conversation that was reached.
     pub phase: Option<String>,
     /// The relay's code.
     pub code: Option<i16>,
     /// Its enhanced code.
     pub enhanced_code: Option<String>,
-    /// Its words, or ours when it said nothing.
+    /// The relay's words, or ours if it sent none.
     pub reply: Option<String>,
 }
 
-/// All tries at a delivery, oldest first.
+/// All attempts at a delivery, oldest first.
 pub async fn of_delivery(db: &Db, delivery: Uuid) -> StoreResult<Vec<Attempt>> {
     let attempts = sqlx::query_as!(
         Attempt,
-        // An attempt is recorded once it has ended. The one that runs is known by its claim.
+        // An attempt is recorded once it has ended. A running one is derived from its claim.
         r#"select a.n as "n!", a.worker as "worker!", coalesce(former.email, u.email, d.test_address) as email,
                   a.started_at as "started_at!", a.ended_at, a.verdict, a.phase, a.code, a.enhanced_code, a.reply
            from deliveries d

@@ -1,4 +1,4 @@
-//! What was done by whom, kept for good.
+//! The audit log: who did what, kept permanently.
 
 mod action;
 mod actor;
@@ -11,23 +11,23 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Names in the list of those who did something. More than that nobody chooses from.
+/// Maximum number of names offered in the filter. A longer list would be unusable.
 const NAMES_MOST: i64 = 200;
 
-/// One act.
+/// An entry to be recorded.
 #[derive(Clone, Debug)]
 pub struct Act<'a> {
-    /// Who did it.
+    /// Who acted.
     pub actor: &'a Actor,
-    /// What.
+    /// The action.
     pub action: Action,
-    /// To what: the kind and id of a thing, where there is one.
+    /// The kind and id of its subject, if it has one.
     pub subject: Option<String>,
     /// Counts and ids; never an address of a recipient, a text or a secret.
     pub details: Value,
 }
 
-/// Puts an act on record, in the transaction that does it: neither is without the other.
+/// Records an action in the transaction that performs it, so that neither exists without the other.
 pub async fn note(transaction: &mut Transaction, act: &Act<'_>) -> StoreResult<()> {
     sqlx::query!(
         "insert into audit (who, actor_kind, actor_id, client_address, request_id, action, subject, details)
@@ -46,18 +46,18 @@ pub async fn note(transaction: &mut Transaction, act: &Act<'_>) -> StoreResult<(
     Ok(())
 }
 
-/// Something that is recorded by number: a failed or throttled sign-in, a refused key, a checked password.
+/// An event that is counted: a failed or throttled sign-in, a refused key, a checked password.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct AccessEvent {
-    /// What happened.
+    /// The action.
     pub action: Action,
-    /// Who did it.
+    /// Who acted.
     pub actor: Actor,
-    /// Concerning what: the kind and id of a thing, where there is one.
+    /// The kind and id of its subject, if it has one.
     pub subject: Option<String>,
 }
 
-/// Puts events on record, each with how often it happened. Several of one kind are one line.
+/// Records events with their counts. Equal events share one entry.
 pub async fn note_access(db: &Db, events: &[(AccessEvent, i64)]) -> StoreResult<()> {
     let actors = || events.iter().map(|(event, _)| &event.actor);
     let who: Vec<String> = actors().map(|actor| actor.name.clone()).collect();
@@ -91,17 +91,17 @@ pub async fn note_access(db: &Db, events: &[(AccessEvent, i64)]) -> StoreResult<
     Ok(())
 }
 
-/// A line of the log.
+/// An entry of the log.
 #[derive(Clone, Debug)]
 pub struct Entry {
     /// Its id, which sorts by time.
     pub id: Uuid,
-    /// When.
+    /// When it happened.
     pub at: OffsetDateTime,
-    /// Who, by the name they had.
+    /// The actor's name at that time.
     pub who: String,
-    /// What they are: `administrator`, `key`, `command_line`, `beckon` or `unknown`; none in lines written before
-    /// this was recorded.
+    /// The kind of actor: `administrator`, `key`, `command_line`, `beckon` or `unknown`; `None` in entries
+    /// written before this was recorded.
     pub actor_kind: Option<String>,
     /// The administrator's or the key's id.
     pub actor_id: Option<Uuid>,
@@ -109,30 +109,30 @@ pub struct Entry {
     pub client_address: Option<String>,
     /// The trace id of the request.
     pub request_id: Option<String>,
-    /// What, as a word.
+    /// The name of the action.
     pub action: String,
-    /// To what.
+    /// Its subject.
     pub subject: Option<String>,
     /// Counts and ids.
     pub details: Value,
 }
 
-/// Which lines to read. Parts that are absent match all.
+/// Which entries to read. Unset parts match everything.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Filter {
-    /// By this one,
+    /// The actor's name.
     pub who: Option<String>,
-    /// of these actions; none for all,
+    /// The actions; empty for all.
     pub actions: Vec<String>,
-    /// by the administrator or the key of this id,
+    /// The id of the administrator or key.
     pub actor: Option<Uuid>,
-    /// not before this moment,
+    /// The earliest time.
     pub from: Option<OffsetDateTime>,
-    /// and before this one.
+    /// The end of the period, exclusive.
     pub until: Option<OffsetDateTime>,
 }
 
-/// Up to `limit` lines, newest first, before or after the one of these ids.
+/// Up to `limit` entries, newest first, before or after the one with the given id.
 pub async fn list(
     db: &Db,
     filter: &Filter,
@@ -167,7 +167,7 @@ pub async fn list(
     Ok(found)
 }
 
-/// Everybody who did something, by name. Reads one line for each, however long the log is.
+/// The names of all actors. Reads one entry for each, however long the log is.
 pub async fn everybody(db: &Db) -> StoreResult<Vec<String>> {
     let rows = sqlx::query!(
         r#"with recursive names as (

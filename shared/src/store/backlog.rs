@@ -1,8 +1,7 @@
-//! What is owed: how many mails wait, since when, and how many are late.
+//! The backlog: how many mails wait, since when, and how many are late.
 //!
-//! Most of it is bookkeeping: what unfinished batches have in each state is counted already, and only
-//! deliveries that are to be tried again are read. A batch that is held or paused is nobody's fault: it is counted
-//! and never late.
+//! Most of it is already counted: unfinished batches keep counts per state, and only deliveries due for a
+//! retry are read. Mails of held or paused batches are counted but never late.
 
 use super::{Db, StoreResult, within};
 use crate::batch::{BatchState, Lane};
@@ -10,42 +9,42 @@ use crate::delivery::DeliveryState;
 use crate::system_email::SystemEmailKind;
 use time::OffsetDateTime;
 
-/// Mails that are owed and alike.
+/// A group of owed mails with the same properties.
 #[derive(Clone, Debug)]
 pub struct Owed {
-    /// Which system email.
+    /// The system email.
     pub kind: SystemEmailKind,
-    /// In which lane.
+    /// The lane.
     pub lane: Lane,
-    /// Where their batches stand,
+    /// The state of their batches.
     pub batch_state: BatchState,
-    /// and they themselves.
+    /// Their state.
     pub state: DeliveryState,
-    /// How many.
+    /// Number of mails.
     pub count: i64,
-    /// How many of them could go out now.
+    /// Number of them that could be sent now.
     pub due: i64,
-    /// Since when the first of those could.
+    /// Since when the first of those could be sent.
     pub due_since: Option<OffsetDateTime>,
-    /// How many are past their deadline and were never tried: no relay and no recipient has asked us
-    /// to wait with them.
+    /// Number of them past their deadline that were never attempted, so neither the relay nor a recipient has
+    /// deferred them.
     pub late: i64,
-    /// When the first of those that are not due yet will be.
+    /// When the next of the others will be due.
     pub next_due_at: Option<OffsetDateTime>,
 }
 
-/// What is owed, and when it was counted.
+/// The backlog at one time.
 #[derive(Clone, Debug)]
 pub struct Backlog {
-    /// Now, as Postgres has it.
+    /// The current time in Postgres.
     pub counted_at: OffsetDateTime,
-    /// When a worker last recorded a beat.
+    /// When a worker last recorded a heartbeat.
     pub beat_at: Option<OffsetDateTime>,
-    /// What is owed.
+    /// The owed mails in groups.
     pub owed: Vec<Owed>,
 }
 
-/// Counts what is owed.
+/// Counts the backlog.
 pub async fn count(db: &Db) -> StoreResult<Backlog> {
     let counting = sqlx::query_as!(
         Owed,

@@ -1,4 +1,4 @@
-//! Batches: reading them with their sums, and a person's say over them.
+//! Batches: reading them with their totals, and controlling them.
 
 use super::{Db, StoreResult, Transaction};
 use crate::batch::{BatchState, Lane};
@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// How many people were left out, by reason.
+/// Number of users left out, by reason.
 pub type LeftOutCounts = BTreeMap<String, i64>;
 
 /// A batch.
@@ -15,41 +15,41 @@ pub type LeftOutCounts = BTreeMap<String, i64>;
 pub struct Batch {
     /// Its id.
     pub id: Uuid,
-    /// Which system email.
+    /// Its system email.
     pub kind: SystemEmailKind,
-    /// In which version.
+    /// The version of the email.
     pub version: i32,
-    /// Which queue it uses.
+    /// Its lane.
     pub lane: Lane,
-    /// Where it stands.
+    /// Its state.
     pub state: BatchState,
-    /// Whether it is one test mail.
+    /// Whether it is a single test mail.
     pub is_test: bool,
     /// When it was accepted.
     pub created_at: OffsetDateTime,
-    /// Who asked for it.
+    /// Who created it.
     pub created_by: String,
     /// When it may start.
     pub start_at: OffsetDateTime,
     /// When its last delivery ended.
     pub finished_at: Option<OffsetDateTime>,
-    /// How many were chosen.
+    /// Number of selected users.
     pub selected: i32,
-    /// How many deliveries it owes.
+    /// Number of deliveries.
     pub accepted: i32,
     /// Why it is paused or stopped.
     pub reason: Option<String>,
-    /// Why it has paused itself, by the name of a [`Brake`](crate::batch::Brake).
+    /// Why it has paused itself, as the name of a [`Brake`](crate::batch::Brake).
     pub brake: Option<String>,
-    /// When mails that were not tried yet expire, as if it were not paused; none where they never do.
+    /// When mails that were never attempted expire, ignoring a pause; `None` for never.
     pub stale_at: Option<OffsetDateTime>,
     /// Since when it is paused.
     pub paused_at: Option<OffsetDateTime>,
-    /// The administrator who paused it by asking to stop it; none for any other pause.
+    /// The administrator who paused it by asking to stop it; `None` for any other pause.
     pub stop_asked_by: Option<Uuid>,
-    /// Since when the details of its mails are not kept any longer.
+    /// When the details of its mails were dropped.
     pub details_dropped_at: Option<OffsetDateTime>,
-    /// Postgres's clock when this was read.
+    /// The time in Postgres when this was read.
     pub read_at: OffsetDateTime,
     pub(super) final_counts: Option<serde_json::Value>,
 }
@@ -69,12 +69,12 @@ macro_rules! batches {
     };
 }
 
-/// One batch.
+/// The batch with this id.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<Batch>> {
     Ok(batches!("where id = $1", id).fetch_optional(db).await?)
 }
 
-/// Batches, newest first, older than the batch `before`; test mails are no batches to a reader.
+/// Batches, newest first, older than the batch `before`, without test mails.
 pub async fn list(db: &Db, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<Batch>> {
     let found = batches!(
         "where not is_test and ($1::uuid is null or id < $1) order by id desc limit $2",
@@ -84,7 +84,7 @@ pub async fn list(db: &Db, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<
     Ok(found.fetch_all(db).await?)
 }
 
-/// How many mails a second the latest batches of a kind took; none when there was no large one.
+/// The usual rate of a kind in mails per second, from its latest large batches; `None` if there were none.
 pub async fn usual_rate(db: &Db, kind: SystemEmailKind) -> StoreResult<Option<f64>> {
     let row = sqlx::query!(
         r#"select (sum(accepted_count)
@@ -101,7 +101,7 @@ pub async fn usual_rate(db: &Db, kind: SystemEmailKind) -> StoreResult<Option<f6
     Ok(row.rate)
 }
 
-/// Why how many were left out.
+/// Number of users left out, by reason.
 pub async fn left_out(db: &Db, batch: Uuid) -> StoreResult<LeftOutCounts> {
     let rows = sqlx::query!(
         r#"select reason, count(*) as "n!" from left_out where batch_id = $1 group by reason"#,
@@ -112,10 +112,11 @@ pub async fn left_out(db: &Db, batch: Uuid) -> StoreResult<LeftOutCounts> {
     Ok(rows.into_iter().map(|row| (row.reason, row.n)).collect())
 }
 
-/// Pauses a batch that is held or running. What lies in the queue goes back to waiting with
-/// [`take_back`](super::sweeps::take_back); a worker that has a job of it finds the batch paused and drops the job.
+/// Pauses a held or running batch. [`take_back`](super::sweeps::take_back) makes its queued deliveries wait
+/// again; a worker that receives one of their jobs finds the batch paused and drops the job.
 ///
-/// One that was paused by asking to stop it stays paused, and the answer to that question does not resume it.
+/// A batch that was paused by asking to stop it stays paused, and the answer to that question does not resume
+/// it.
 pub async fn pause(transaction: &mut Transaction, id: Uuid, reason: &str) -> StoreResult<bool> {
     let pausing = sqlx::query!(
         "update batches
@@ -128,7 +129,7 @@ pub async fn pause(transaction: &mut Transaction, id: Uuid, reason: &str) -> Sto
     Ok(pausing.execute(&mut **transaction).await?.rows_affected() > 0)
 }
 
-/// Pauses a batch for an administrator who asks to stop it, as [`pause`] does, unless nothing of it is left to stop.
+/// Pauses a batch for an administrator who asks to stop it, as [`pause`] does, unless nothing is left to stop.
 pub async fn pause_to_ask(
     transaction: &mut Transaction,
     id: Uuid,
@@ -147,8 +148,8 @@ pub async fn pause_to_ask(
     Ok(pausing.execute(&mut **transaction).await?.rows_affected() > 0)
 }
 
-/// Lets a paused batch go on, after [`take_back`](super::sweeps::take_back). Its limits of time move by as long as the pause kept
-/// it waiting. That is one row, however many deliveries wait.
+/// Resumes a paused batch, after [`take_back`](super::sweeps::take_back). Its deadlines move by the length of
+/// the pause, which changes one row, however many deliveries wait.
 ///
 /// With `asked_by`, only if that administrator paused it by asking to stop it.
 pub async fn resume(transaction: &mut Transaction, id: Uuid, asked_by: Option<Uuid>) -> StoreResult<bool> {
@@ -177,9 +178,8 @@ pub async fn resume(transaction: &mut Transaction, id: Uuid, asked_by: Option<Uu
     Ok(row.n > 0)
 }
 
-/// Starts a held batch before its time. One row changes, however many people it is for: until a
-/// batch runs, nobody asks when its deliveries are due. What is of no use after a while is so
-/// after the same while.
+/// Starts a held batch early. This changes one row, however many users it is for, because due times only matter
+/// once a batch runs. The time until its mails expire keeps its length.
 pub async fn start_now(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
     let row = sqlx::query!(
         r#"with started as (
@@ -196,12 +196,12 @@ pub async fn start_now(transaction: &mut Transaction, id: Uuid) -> StoreResult<b
     Ok(row.n > 0)
 }
 
-/// Stops a batch for good. From then on no worker takes on another of its mails, but for claims
-/// that were being written at that moment, and for those it has in hand it stores no further
-/// verifier; the rest is cancelled by [`super::sweeps::end_useless`], group by group.
+/// Stops a batch for good. From then on workers claim none of its mails, except in claims being written at that
+/// moment, and store no further verifiers for mails in hand. [`super::sweeps::end_useless`] cancels the rest in
+/// groups.
 pub async fn stop(transaction: &mut Transaction, id: Uuid, reason: &str) -> StoreResult<bool> {
     let stopping = sqlx::query!(
-        // `for update` waits for those who are storing verifiers, see [`super::credentials::store`].
+        // `for update` waits for workers that are storing verifiers, see [`super::credentials::store`].
         "with found as materialized (
              select id from batches where id = $1 and state in ('held', 'running', 'paused') for update
          )
@@ -213,8 +213,8 @@ pub async fn stop(transaction: &mut Transaction, id: Uuid, reason: &str) -> Stor
     Ok(stopping.execute(&mut **transaction).await?.rows_affected() > 0)
 }
 
-/// Stops a batch that has not started: nothing of it leaves. One that started a moment ago is left
-/// as it is.
+/// Stops a batch that has not started, so that nothing is sent. A batch that has just started is left
+/// unchanged.
 pub async fn undo(transaction: &mut Transaction, id: Uuid, reason: &str) -> StoreResult<bool> {
     let undoing = sqlx::query!(
         "update batches set state = 'stopped', reason = $2 where id = $1 and state = 'held'",

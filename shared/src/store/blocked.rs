@@ -1,9 +1,8 @@
-//! Addresses that get no mail, because a relay has said that nobody has them.
+//! Blocked addresses, which get no mail because a relay reported that they do not exist.
 //!
-//! Writing on to addresses that do not exist is what tells a sender of unwanted mail apart, so a mail
-//! provider counts it against everybody's mail. An address is blocked when a delivery to it ends so
-//! (`settle.sql`), a delivery to a blocked one ends where it is claimed (`claim.sql`), and only a person
-//! unblocks.
+//! Sending to addresses that do not exist is typical of spammers, so mail providers count it against all mail
+//! of a sender. An address is blocked when a delivery to it ends for this reason (`settle.sql`). Deliveries
+//! to blocked addresses end when they are claimed (`claim.sql`). Only an administrator unblocks.
 
 use super::audit::{Action, Actor};
 use super::users::matching::pattern;
@@ -14,44 +13,44 @@ use uuid::Uuid;
 /// A blocked address.
 #[derive(Clone, Debug)]
 pub struct Blocked {
-    /// For paging.
+    /// Cursor for paging.
     pub id: Uuid,
-    /// As typed.
+    /// The address as typed.
     pub email: String,
-    /// Since when.
+    /// When it was blocked.
     pub blocked_at: OffsetDateTime,
-    /// Why: the class of the trouble.
+    /// The class of the refusal.
     pub reason: String,
-    /// The relay's code,
+    /// The relay's code.
     pub code: Option<i16>,
-    /// its enhanced code,
+    /// The relay's enhanced code.
     pub enhanced_code: Option<String>,
-    /// and its words.
+    /// The relay's words.
     pub reply: Option<String>,
-    /// Which mail that was,
+    /// The refused delivery.
     pub delivery: Uuid,
-    /// and whether its details are still there.
+    /// Whether its details still exist.
     pub has_delivery: bool,
-    /// Who has the address now.
+    /// The user who has the address now.
     pub user: Option<Uuid>,
     /// Their first and last name, or a blank.
     pub name: Option<String>,
 }
 
-/// Which addresses. Parts that are absent match all.
+/// Which addresses to select. Unset parts match everything.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct BlockedFilter {
-    /// This one, as identity.
+    /// The key of the address.
     pub email_key: Option<String>,
-    /// That of this person.
+    /// The address of this user.
     pub user: Option<Uuid>,
-    /// Part of the address, or of the name of whoever has it.
+    /// Part of the address or of its user's name.
     pub search: Option<String>,
-    /// That of somebody in this written choice.
+    /// The addresses of users in this stored selection.
     pub selection: Option<Uuid>,
 }
 
-/// A statement about the blocked addresses that match a filter.
+/// A query on the blocked addresses that match a filter.
 macro_rules! matching {
     ($query:ident($($row:ident,)?) $before:literal, $after:literal, $filter:expr $(, $argument:expr)*) => {
         sqlx::$query!(
@@ -73,7 +72,7 @@ macro_rules! matching {
     };
 }
 
-/// Up to `limit` blocked addresses, the newest first, older or newer than the one of these ids.
+/// Up to `limit` blocked addresses, newest first, older or newer than the one with the given id.
 pub async fn list(
     db: &Db,
     filter: &BlockedFilter,
@@ -99,18 +98,18 @@ pub async fn list(
     Ok(found)
 }
 
-/// The one that matches, where no more than one can.
+/// The matching address, for filters that match at most one.
 pub async fn find(db: &Db, filter: &BlockedFilter) -> StoreResult<Option<Blocked>> {
     Ok(list(db, filter, None, None, 1).await?.pop())
 }
 
-/// How many match.
+/// Number of matching addresses.
 pub async fn count(db: &Db, filter: &BlockedFilter) -> StoreResult<i64> {
     let counting = matching!(query() r#"select count(*) as "n!""#, "", filter);
     Ok(counting.fetch_one(db).await?.n)
 }
 
-/// Unblocks the addresses that match, puts on record that `actor` did, and returns how many they were.
+/// Unblocks the matching addresses, records that `actor` did, and returns their number.
 pub async fn unblock(db: &Db, filter: &BlockedFilter, actor: &Actor) -> StoreResult<i64> {
     let unblocking = matching!(
         query() "with those as (select b.email_key, u.id as user_id",

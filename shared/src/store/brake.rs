@@ -1,7 +1,7 @@
-//! What makes a batch pause itself: how many of its mails failed, and whether the relay takes any.
+//! Conditions for auto-pause: how many mails of a batch failed, and whether the relay accepts any.
 //!
-//! All of it is read from rows, so it is the same whichever process asks and whatever became of the
-//! workers. A batch that goes well costs a look at its counts, and only what seems bad is read.
+//! All of it is read from rows, so every process gets the same result whatever happened to the workers. For a
+//! batch without problems only its counts are read; its deliveries are read only if these look bad.
 
 use super::audit::{self, Act, Action, Actor};
 use super::stall::SILENCE;
@@ -13,20 +13,20 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A batch of the bulk lane that runs, and what went wrong with it since it last went on.
+/// A running batch of the bulk lane and its failures since it last started or resumed.
 #[derive(Clone, Debug)]
 pub struct Running {
-    /// Which.
+    /// The batch.
     pub batch: Uuid,
-    /// When it last went on after a pause.
+    /// When it was last resumed.
     pub resumed_at: Option<OffsetDateTime>,
-    /// Mails that failed because nobody has their address,
+    /// Mails that failed because their address does not exist.
     pub unknown: i64,
-    /// and those refused for good as spam or by policy.
+    /// Mails refused permanently as spam or by policy.
     pub policy: i64,
 }
 
-/// The running batches of the bulk lane with at least so many mails of either failure.
+/// The running batches of the bulk lane with at least this many mails of either failure.
 pub async fn failing(db: &Db, unknown: i64, policy: i64) -> StoreResult<Vec<Running>> {
     let looking = sqlx::query_as!(
         Running,
@@ -61,7 +61,8 @@ pub async fn failing(db: &Db, unknown: i64, policy: i64) -> StoreResult<Vec<Runn
     within(looking.fetch_all(db)).await
 }
 
-/// How many mails of a batch have come to an end at the relay since it last went on. Reads the batch.
+/// Number of a batch's mails that have ended at the relay since it last started or resumed. Reads the batch's
+/// deliveries.
 pub async fn ended(db: &Db, running: &Running) -> StoreResult<i64> {
     let counting = sqlx::query!(
         r#"select count(*) as "n!" from deliveries
@@ -73,16 +74,17 @@ pub async fn ended(db: &Db, running: &Running) -> StoreResult<i64> {
     Ok(within(counting.fetch_one(db)).await?.n)
 }
 
-/// What the relay refuses of all mail.
+/// What the relay refuses for all mail.
 #[derive(Clone, Debug)]
 pub struct RefusedEverywhere {
-    /// What the workers have met.
+    /// The trouble that the workers have.
     pub trouble: WorkerTrouble,
-    /// Its class, where it is our sender, login or account.
+    /// Its class, if it is about our sender, login or account.
     pub refusal: Option<String>,
 }
 
-/// What every worker that runs has met for this long, if the relay refuses us: our sender, our account, or us.
+/// Returns the trouble that every running worker has had for this long, if the relay refuses our sender, our
+/// account or our connections.
 pub async fn refused_everywhere(db: &Db, lasting: Duration) -> StoreResult<Option<RefusedEverywhere>> {
     let asking = sqlx::query!(
         r#"select (array_agg(trouble order by trouble_since))[1] as "trouble: WorkerTrouble",
@@ -104,7 +106,7 @@ pub async fn refused_everywhere(db: &Db, lasting: Duration) -> StoreResult<Optio
     }))
 }
 
-/// The running batches of the bulk lane that nobody has let go on within this time.
+/// The running batches of the bulk lane that were not resumed within this time.
 pub async fn running(db: &Db, resumed_before: Duration) -> StoreResult<Vec<Running>> {
     let reading = sqlx::query_as!(
         Running,
@@ -117,9 +119,8 @@ pub async fn running(db: &Db, resumed_before: Duration) -> StoreResult<Vec<Runni
     within(reading.fetch_all(db)).await
 }
 
-/// Pauses a batch as it was seen, and puts it on record. Says whether this moved it: one that a person
-/// has paused, or let go on meanwhile, stays as it is, and so does one of which nothing is left to hold
-/// back.
+/// Pauses a batch, if it is unchanged since `seen`, and records that. Returns whether it did: not if an
+/// administrator has paused or resumed it meanwhile, or if nothing is left to hold back.
 pub async fn pause(db: &Db, seen: &Running, brake: Brake, words: &str, details: Value) -> StoreResult<bool> {
     let mut transaction = begin(db).await?;
     let pausing = sqlx::query!(

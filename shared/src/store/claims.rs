@@ -1,4 +1,4 @@
-//! A worker takes deliveries on.
+//! Claiming deliveries for a worker.
 
 use super::{Db, StoreResult, despite_deadlocks, seconds, within};
 use crate::job::Job;
@@ -8,41 +8,41 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A delivery that is ours until its lease ends, with all that is needed to write its letter.
+/// A claimed delivery with everything that is needed to compose its mail.
 #[derive(Clone, Debug)]
 pub struct Claim {
-    /// Which delivery.
+    /// The delivery.
     pub delivery: Uuid,
-    /// The attempt that has begun with this claim.
+    /// The attempt that begins with this claim.
     pub attempt: i32,
     /// Its batch.
     pub batch: Uuid,
-    /// Which system email,
+    /// The system email.
     pub kind: SystemEmailKind,
-    /// and the version the batch was sent with.
+    /// The version that the batch uses.
     pub version: i32,
-    /// Seconds between the moment it fell due and this claim.
+    /// Seconds between the delivery becoming due and this claim.
     pub waited_seconds: f64,
-    /// Seconds until its batch's deadline, below nought past it; absent where nothing was promised.
+    /// Seconds until the batch's deadline, negative after it; `None` without a deadline.
     pub seconds_left: Option<f64>,
-    /// When the batch began, for the time until the mail has left.
+    /// When the batch started, for measuring the time until the mail is sent.
     pub start_at: OffsetDateTime,
-    /// Now, as Postgres has it.
+    /// The current time in Postgres.
     pub claimed_at: OffsetDateTime,
-    /// Where to, for a test mail.
+    /// The address of a test mail.
     pub test_address: Option<String>,
-    /// Whom to; absent for a test mail.
+    /// The recipient; `None` for a test mail.
     pub recipient: Option<Recipient>,
 }
 
-/// The person a claimed mail is for.
+/// The user that a claimed mail is for.
 #[derive(Clone, Debug)]
 pub struct Recipient {
-    /// Their id.
+    /// The user's id.
     pub user: Uuid,
-    /// Their address as typed,
+    /// The address as typed.
     pub email: String,
-    /// and as identity.
+    /// The key of the address.
     pub email_key: String,
     /// First name, or empty.
     pub first_name: String,
@@ -50,22 +50,22 @@ pub struct Recipient {
     pub last_name: String,
     /// Language tag, or empty.
     pub language: String,
-    /// Their other merge fields: an object of strings.
+    /// The other merge fields: an object of strings.
     pub fields: Value,
-    /// Whether they have signed in before: a password for them is a reset, not their first.
+    /// Whether they have signed in before. Their password mail is then a reset and not their first.
     pub has_signed_in: bool,
 }
 
-/// What a group of claims came to.
+/// The result of claiming a group.
 #[derive(Debug, Default)]
 pub struct Claims {
-    /// Ours now.
+    /// Deliveries that were claimed.
     pub taken: Vec<Claim>,
-    /// Whose user is gone; cancelled.
+    /// Deliveries cancelled because their user is deleted.
     pub orphaned: usize,
-    /// Password mails whose user is locked; cancelled.
+    /// Password mails cancelled because their user is locked.
     pub locked: usize,
-    /// Whose address is blocked; suppressed.
+    /// Deliveries suppressed because their address is blocked.
     pub suppressed: Vec<Suppressed>,
 }
 
@@ -83,35 +83,36 @@ impl Claims {
 /// A delivery that ended because its address is blocked.
 #[derive(Clone, Copy, Debug)]
 pub struct Suppressed {
-    /// Which,
+    /// The delivery.
     pub delivery: Uuid,
-    /// of which batch,
+    /// Its batch.
     pub batch: Uuid,
-    /// which sends this.
+    /// The system email of the batch.
     pub kind: SystemEmailKind,
-    /// The attempts it had before.
+    /// The number of earlier attempts.
     pub attempts: i32,
 }
 
-/// Who claims, and for how long.
+/// The worker that claims, and its settings.
 #[derive(Clone, Copy, Debug)]
 pub struct Claimant<'a> {
     /// The worker's name, for the record.
     pub worker: &'a str,
-    /// This group's own. Asking again with it after a lost answer gives the same claims again.
+    /// Unique to this group. Repeating a claim with the same token after a lost answer returns the same claims.
     pub token: Uuid,
     /// How long a claim lasts.
     pub lease: Duration,
-    /// How long after its first claim an invite is tried,
+    /// How long after its first claim an invite is retried.
     pub invites_give_up_after: Duration,
-    /// and a password mail.
+    /// How long after its first claim a password mail is retried.
     pub passwords_give_up_after: Duration,
 }
 
-/// Takes a group of deliveries on. One that is missing from the answer is not for us: somebody
-/// was faster, its batch was paused or stopped, or it has ended. One whose address is blocked ends
-/// here, and so does a password mail whose user is locked: this is the last look at it before the
-/// relay, wherever it waited and for how long.
+/// Claims a group of deliveries.
+///
+/// A delivery is missing from the result if another worker was faster, its batch was paused or stopped, or it
+/// has ended. Deliveries to blocked addresses end here, and so do password mails of locked users: this is the
+/// last check before the relay, however long they waited.
 pub async fn claim(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResult<Claims> {
     despite_deadlocks(|| claim_once(db, jobs, claimant)).await
 }
@@ -169,8 +170,7 @@ async fn claim_once(db: &Db, jobs: &[Job], claimant: Claimant<'_>) -> StoreResul
     Ok(claims)
 }
 
-/// Keeps claims alive that take long, by the tokens of their groups; returns how many groups are still
-/// claimed.
+/// Renews the leases of claims by the tokens of their groups. Returns how many groups are still claimed.
 pub async fn renew(db: &Db, tokens: &[Uuid], lease: Duration) -> StoreResult<u64> {
     let renewing = sqlx::query!(
         "update claims set lease_until = now() + make_interval(secs => $2) where token = any($1)",

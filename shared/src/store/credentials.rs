@@ -1,4 +1,4 @@
-//! What passwords are checked against.
+//! The verifiers that passwords are checked against.
 
 mod end;
 
@@ -9,41 +9,40 @@ use uuid::Uuid;
 
 pub use end::{CancelReason, Cancelled, Revoked, Scope, cancel_owed, end_all, end_generated, revoke};
 
-/// A verifier to store before its password is mailed.
+/// A verifier to be stored before its password is mailed.
 #[derive(Clone, Debug)]
 pub struct NewCredential {
-    /// Whose.
+    /// The user.
     pub user: Uuid,
-    /// The address the mail goes to, as identity.
+    /// The key of the address that the mail goes to.
     pub email_key: String,
-    /// The delivery whose mail carries the password,
+    /// The delivery that carries the password.
     pub delivery: Uuid,
-    /// its attempt,
+    /// Its attempt.
     pub attempt: i32,
-    /// its batch,
+    /// Its batch.
     pub batch: Uuid,
-    /// and the token of the claim, without which nothing is stored.
+    /// The token of the claim, without which nothing is stored.
     pub token: Uuid,
     /// The verifier, a PHC string.
     pub verifier: String,
-    /// How long it lives from now, unless settled otherwise.
+    /// How long it is valid, until the outcome is settled.
     pub lifetime: Duration,
 }
 
-/// Stores a group of verifiers; returns the deliveries for which it did. For the others no mail may
-/// be sent: the claim was lost, or the password was ended before it existed, because the batch was
-/// stopped, the mail was cancelled (see [`cancel_owed`]), the user was locked or has another address.
+/// Stores a group of verifiers and returns the deliveries for which it did. The mails of the others must not
+/// be sent: the claim was lost, or the password was ended before it existed, because the batch was stopped,
+/// the mail was cancelled (see [`cancel_owed`]), the user was locked or has another address.
 ///
 /// # No verifier outlives what ends it
 ///
-/// The statement locks the rows it checks until it commits: the user and the batch with `for key
-/// share`, the delivery with `for share`. Whatever ends passwords writes the same row first (`for
-/// update` on the user or the batch, an update of the delivery) and deletes verifiers in a *later*
-/// statement of its transaction. So either this statement has its lock first, and then the other side
-/// waits for its commit and its later statement sees and deletes what was stored here; or the other
-/// side writes first, and then this statement waits, reads the row anew and stores nothing. Both sides
-/// lock users or batches before deliveries, those by id, and deliveries before credentials, so they do
-/// not deadlock.
+/// The statement locks the rows it checks until it commits: the user and the batch with `for key share`, the
+/// delivery with `for share`. Every transaction that ends passwords writes the same row first (`for update`
+/// on the user or the batch, an update of the delivery) and deletes verifiers in a *later* statement. So
+/// either this statement locks first, and the other transaction waits for its commit and then sees and
+/// deletes what was stored here; or the other transaction writes first, and this statement waits, rereads the
+/// row and stores nothing. Both lock users or batches before deliveries, those by id, and deliveries before
+/// credentials, so they do not deadlock.
 pub async fn store(db: &Db, group: &[NewCredential]) -> StoreResult<Vec<Uuid>> {
     let users: Vec<Uuid> = group.iter().map(|one| one.user).collect();
     let email_keys: Vec<String> = group.iter().map(|one| one.email_key.clone()).collect();
@@ -99,25 +98,25 @@ pub async fn store(db: &Db, group: &[NewCredential]) -> StoreResult<Vec<Uuid>> {
 /// A verifier that may match.
 #[derive(Clone, Debug)]
 pub struct Candidate {
-    /// Its id.
+    /// The id.
     pub id: Uuid,
-    /// Whose.
+    /// The user.
     pub user: Uuid,
-    /// Whether Beckon made the password.
+    /// Whether Beckon generated the password.
     pub is_generated: bool,
     /// The PHC string.
     pub verifier: String,
-    /// When it stops working; none for a chosen one.
+    /// When it expires; `None` for a chosen one.
     pub expires_at: Option<OffsetDateTime>,
 }
 
-/// Verifiers that are compared for one person at most. Nobody has more: a chosen password, as many
-/// others as a batch allows less one, and one for each of a mail's twenty attempts, any of
-/// which may have arrived without our knowing, are 25.
+/// Maximum number of verifiers compared per user. No user has more than 25: a chosen password, the other
+/// passwords that a batch allows less one, and one for each of a mail's twenty attempts, any of which may
+/// have arrived without our knowing.
 const CANDIDATES_MOST: i64 = 30;
 
-/// The verifiers that work now for the person with this address: the chosen one first, then
-/// generated ones, newest first. A locked user has none.
+/// The valid verifiers of the user with this address: the chosen one first, then generated ones, newest
+/// first. A locked user has none.
 pub async fn live(db: &Db, email_key: &str) -> StoreResult<Vec<Candidate>> {
     let candidates = sqlx::query_as!(
         Candidate,
@@ -134,10 +133,10 @@ pub async fn live(db: &Db, email_key: &str) -> StoreResult<Vec<Candidate>> {
     Ok(candidates)
 }
 
-/// Records that a password was verified, and the user's first sign-in. Returns whether it still
-/// worked: not if the password was ended or replaced after `proof` was read.
+/// Records that a password was verified, and the user's first sign-in. Returns whether it was still valid:
+/// not if the password was ended or replaced after `proof` was read.
 ///
-/// Other mailed passwords of the user stay: they end when the user chooses their own.
+/// The user's other mailed passwords stay valid until the user chooses a password.
 pub async fn note_use(db: &Db, proof: &Candidate) -> StoreResult<bool> {
     let noting = || async {
         let row = sqlx::query!(
@@ -160,17 +159,16 @@ pub async fn note_use(db: &Db, proof: &Candidate) -> StoreResult<bool> {
     despite_deadlocks(noting).await
 }
 
-/// Sets the password a person chose, in the place of every other one they had, provided that the
-/// password they proved themselves with still works. Password mails still owed to them are
-/// cancelled: nobody should get a password for an account that has its own.
+/// Sets the password that a user chose in place of all others, provided that the one they signed in with is
+/// still valid. Password mails still owed to them are cancelled: a user with a chosen password needs none.
 ///
-/// Of two choices at once one wins: the first deletes or replaces the proof of the second. So the
-/// passwords that `proof` was read with are all there are to compare the new one with; what a worker
+/// Of two concurrent choices one wins: the first deletes or replaces the proof of the second. So the
+/// passwords read together with `proof` are all that the new one must be compared with; any that a worker
 /// stores meanwhile is random, and ends here.
 ///
-/// Nothing of it lasts until the transaction is committed; it is not to be when this is false.
+/// Takes effect when the transaction is committed, which must not happen if this returns false.
 pub async fn choose(transaction: &mut Transaction, proof: &Candidate, verifier: &str) -> StoreResult<bool> {
-    // Locking the user waits for this, so that it sees the new verifier and deletes it.
+    // A lock of the user waits for this, so that it sees the new verifier and deletes it.
     let user = sqlx::query!(
         "select id from users where id = $1 and locked_at is null for key share",
         proof.user
@@ -212,18 +210,18 @@ pub async fn choose(transaction: &mut Transaction, proof: &Candidate, verifier: 
     Ok(true)
 }
 
-/// What became of the passwords that a batch mailed.
+/// The passwords mailed by a batch, by what happened to them.
 #[derive(Clone, Copy, Debug)]
 pub struct OfBatch {
-    /// They work, and were not used yet.
+    /// Valid and not used yet.
     pub unused: i64,
-    /// They work, and were used.
+    /// Valid and used.
     pub used: i64,
-    /// Their users have chosen a password of their own since.
+    /// Replaced by a password that the user chose.
     pub replaced: i64,
 }
 
-/// What became of the passwords that a batch mailed.
+/// Counts the passwords mailed by a batch, by what happened to them.
 pub async fn of_batch(db: &Db, batch: Uuid) -> StoreResult<OfBatch> {
     let row = sqlx::query!(
         r#"select count(*) filter (where used_at is null) as "unused!",
@@ -241,7 +239,7 @@ pub async fn of_batch(db: &Db, batch: Uuid) -> StoreResult<OfBatch> {
     })
 }
 
-/// How many mailed passwords of a user work now.
+/// Number of valid mailed passwords of a user.
 pub async fn of_user(db: &Db, user: Uuid) -> StoreResult<i64> {
     let row = sqlx::query!(
         r#"select count(*) as "n!" from credentials where kind = 'generated' and user_id = $1 and expires_at > now()"#,

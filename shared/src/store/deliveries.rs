@@ -1,4 +1,4 @@
-//! The ledger's lines, for reading.
+//! Reads deliveries, the lines of the ledger.
 
 use super::ledger::Turn;
 use super::{Db, StoreResult, Transaction};
@@ -8,48 +8,48 @@ use crate::system_email::SystemEmailKind;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// One line of the ledger.
+/// A line of the ledger.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     /// Its id.
     pub id: Uuid,
-    /// Its batch,
+    /// Its batch.
     pub batch: Uuid,
-    /// where that one stands,
+    /// The state of the batch.
     pub batch_state: BatchState,
-    /// and which system email it sends.
+    /// The system email of the batch.
     pub kind: SystemEmailKind,
-    /// The person, as long as they exist.
+    /// The user, while they exist.
     pub user: Option<Uuid>,
-    /// The address as typed that it went to, or goes to.
+    /// The address, as typed, that it was or will be sent to.
     pub email: Option<String>,
-    /// The person's present address, where that is another one.
+    /// The user's current address, if it differs.
     pub corrected_to: Option<String>,
-    /// Their first name, or empty.
+    /// First name, or empty.
     pub first_name: Option<String>,
-    /// Their last name, or empty.
+    /// Last name, or empty.
     pub last_name: Option<String>,
-    /// Where it stands.
+    /// Its state.
     pub state: DeliveryState,
-    /// Why.
+    /// The reason for its state.
     pub reason: Option<String>,
-    /// How many attempts have begun.
+    /// Number of attempts that have begun.
     pub attempts: i32,
     /// When it is due, while it waits.
     pub due_at: Option<OffsetDateTime>,
-    /// Since when it is in this state.
+    /// When it entered this state.
     pub moved_at: OffsetDateTime,
-    /// When something last went wrong with it.
+    /// When it last had trouble.
     pub trouble_at: Option<OffsetDateTime>,
-    /// When the relay took it.
+    /// When the relay accepted it.
     pub sent_at: Option<OffsetDateTime>,
-    /// Whether the person may have it twice.
+    /// Whether it may have been received twice.
     pub unsure: bool,
-    /// Since when its address is blocked, where that is why it was not sent.
+    /// When its address was blocked, if that is why it was not sent.
     pub blocked_at: Option<OffsetDateTime>,
 }
 
-/// A statement that reads deliveries with what a person wants to know of them.
+/// A query on deliveries that includes their users.
 macro_rules! deliveries {
     ($($rest:literal)+; $($argument:expr),*) => {
         sqlx::query_as!(
@@ -98,25 +98,25 @@ pub async fn of_batch(
     Ok(found.fetch_all(db).await?)
 }
 
-/// One delivery.
+/// The delivery with this id.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<Delivery>> {
     Ok(deliveries!("where d.id = $1"; id).fetch_optional(db).await?)
 }
 
-/// Somebody who was chosen and got no delivery.
+/// A selected user without a delivery.
 #[derive(Clone, Debug)]
 pub struct LeftOut {
-    /// For paging.
+    /// Cursor for paging.
     pub id: i64,
-    /// The person, if we know one.
+    /// The user, if known.
     pub user: Option<Uuid>,
-    /// The address that they had then, or what was given.
+    /// Their address at that time, or the one given.
     pub email: Option<String>,
     /// Their first and last name.
     pub name: Option<String>,
-    /// Why.
+    /// The reason.
     pub reason: String,
-    /// Whether that was a blocked address, which is blocked still.
+    /// Whether the reason was a blocked address that is still blocked.
     pub is_blocked: bool,
 }
 
@@ -139,7 +139,7 @@ macro_rules! left_out {
     };
 }
 
-/// Who was left out of a batch, in the order they were chosen.
+/// The users left out of a batch, in the order of selection.
 pub async fn left_out(db: &Db, batch: Uuid, turn: Turn<i64>, limit: i64) -> StoreResult<Vec<LeftOut>> {
     if let Turn::Before(before) = turn {
         let found = left_out!("and l.id < $2 order by l.id desc limit $3"; batch, before, limit);
@@ -150,7 +150,7 @@ pub async fn left_out(db: &Db, batch: Uuid, turn: Turn<i64>, limit: i64) -> Stor
     Ok(found.fetch_all(db).await?)
 }
 
-/// Makes a mail due now that waits for its next try, and calls the dispatcher.
+/// Makes a mail that waits for a retry due now, and wakes the dispatcher.
 pub async fn hurry(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
     let row = sqlx::query!(
         r#"with hurried as (
@@ -165,8 +165,7 @@ pub async fn hurry(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool>
     Ok(row.n > 0)
 }
 
-/// Ends a mail that no worker holds, as a person wished. A job of it in the queue is dropped by the
-/// claim.
+/// Cancels a mail that no worker has claimed. The claim drops its queued job.
 pub async fn withdraw(transaction: &mut Transaction, id: Uuid) -> StoreResult<bool> {
     let withdrawing = sqlx::query!(
         "update deliveries set state = 'cancelled', reason = 'withdrawn', moved_at = now(), retry_at = null
@@ -176,7 +175,7 @@ pub async fn withdraw(transaction: &mut Transaction, id: Uuid) -> StoreResult<bo
     Ok(withdrawing.execute(&mut **transaction).await?.rows_affected() > 0)
 }
 
-/// The users of a batch's deliveries that ended (or not) in one of these states.
+/// The users of a batch's deliveries in any of these states.
 pub async fn users_in_states(db: &Db, batch: Uuid, states: &[DeliveryState]) -> StoreResult<Vec<Uuid>> {
     let states: Vec<String> = states.iter().map(|state| state.as_str().to_owned()).collect();
     let rows = sqlx::query!(

@@ -1,9 +1,9 @@
-//! What the dispatcher publishes: reading what is due, and noting what was published.
+//! What the dispatcher publishes: reading due deliveries and recording what was published.
 //!
-//! First attempts are published in the order of the deliveries' ids, and one row a batch says how far
-//! (`batch_progress.published_through`), so publishing writes no delivery. What was published and not
-//! yet claimed is a range of ids (`published_ranges`), which can be published again. Later attempts, and
-//! deliveries that were given back, have a time of their own (`deliveries.retry_at`).
+//! First attempts are published in the order of the deliveries' ids, and a cursor, one row per batch, records
+//! the position (`batch_progress.published_through`), so publishing writes no delivery. What was published
+//! but not claimed is a range of ids (`published_ranges`) that can be published again. Later attempts, and
+//! deliveries that were given back, have a due time of their own (`deliveries.retry_at`).
 
 use super::dispatcher_lease::Turn;
 use super::{Db, StoreError, StoreResult, Transaction, begin, commit, despite_deadlocks, seconds, silent, within};
@@ -14,43 +14,43 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// The channel on which Postgres says that there is new work.
+/// The channel on which Postgres notifies of new work.
 const WAKE: &str = "beckon_work";
 
-/// How long a listener may hear nothing before it checks that it still can.
+/// How long a listener may receive nothing before it checks its connection.
 const QUIET_MOST: Duration = Duration::from_secs(10);
 
-/// How long that check may take.
+/// Timeout for that check.
 const SILENCE_CHECKED_FOR: Duration = Duration::from_secs(5);
 
-/// Batches of one caller that are read in one round, at most. Those beyond wait until one of these has
+/// Maximum number of batches per caller that are read in one round. Further ones wait until one of these has
 /// nothing left to publish.
 const BATCHES_MOST: i64 = 100;
 
 /// A delivery that is due.
 #[derive(Clone, Debug)]
 pub struct Due {
-    /// Which.
+    /// The delivery.
     pub delivery: Uuid,
-    /// How many attempts have begun.
+    /// Number of attempts that have begun.
     pub attempt: i32,
-    /// Since when, if it has been tried or given back before. With it a delivery is known again, see
+    /// Since when it is due, if it was attempted or given back before. Identifies this publication, see
     /// [`mark_published`].
     pub retry_at: Option<OffsetDateTime>,
-    /// Whether it is too late to try it.
+    /// Whether it is too late for an attempt.
     pub is_late: bool,
-    /// Its batch,
+    /// Its batch.
     pub batch: Uuid,
-    /// who asked for that one,
+    /// The caller who created the batch.
     pub caller: String,
-    /// how far it had been published,
+    /// The position of the batch's cursor.
     pub published_through: Uuid,
-    /// and the trace it belongs to.
+    /// The trace that it belongs to.
     pub trace_id: String,
 }
 
 impl Due {
-    /// The job that asks for its next attempt.
+    /// The job for its next attempt.
     pub const fn job(&self) -> Job {
         Job {
             delivery: self.delivery,
@@ -59,31 +59,31 @@ impl Due {
     }
 }
 
-/// What a lane has due.
+/// What is due in a lane.
 #[derive(Debug, Default)]
 pub struct DueRound {
-    /// Deliveries, in the order in which they go.
+    /// Deliveries in publishing order.
     pub due: Vec<Due>,
-    /// Batches that were thought to have something due and have not.
+    /// Batches that were expected to have due deliveries but have none.
     pub idle: Vec<Uuid>,
 }
 
-/// Which batch of each caller was served last: the caller's next round goes on after it.
+/// The last batch served for each caller. The caller's next round continues after it.
 #[derive(Debug, Default)]
 pub struct LastServed {
-    /// Callers,
+    /// The callers.
     pub callers: Vec<String>,
-    /// and the batch of each.
+    /// The batch of each caller.
     pub batches: Vec<Uuid>,
-    /// The caller who was served last of all.
+    /// The last caller served.
     pub last: String,
 }
 
-/// Listens for notifications that there is work, on a connection of its own. A missed one costs a poll
-/// interval, never a mail.
+/// Listens for notifications of work, on a separate connection. A missed one costs a poll interval, never a
+/// mail.
 pub async fn listen(db: &Db) -> StoreResult<PgListener> {
-    // Not one of `db`'s: sqlx unsubscribes a dropped listener's connection before it returns it to its
-    // pool, which on a connection that went silent would take a place there for as long as TCP retries.
+    // Not a connection of `db`: sqlx unsubscribes a dropped listener's connection before it returns it to its
+    // pool. A silent connection would occupy a place there for as long as TCP retries.
     let options = db.connect_options().as_ref().clone();
     let own = PgPoolOptions::new()
         .max_connections(1)
@@ -95,13 +95,13 @@ pub async fn listen(db: &Db) -> StoreResult<PgListener> {
 
 /// Waits for the next notification.
 ///
-/// A listener that hears nothing for `QUIET_MOST` notifies itself. That finds a connection that a
-/// firewall has forgotten, which TCP alone does not notice while nothing is sent on it, and a pooler
-/// that passes no notifications on; it also keeps the firewall from forgetting it.
+/// A listener that receives nothing for `QUIET_MOST` notifies itself. That detects a connection dropped by a
+/// firewall, which TCP does not notice while nothing is sent, and a pooler that does not forward
+/// notifications. It also keeps the firewall from dropping the connection.
 ///
 /// # Errors
 ///
-/// When the listener is deaf: drop it and [`listen`] again.
+/// The listener receives nothing: drop it and [`listen`] again.
 pub async fn heard(listener: &mut PgListener) -> StoreResult<()> {
     if let Ok(received) = tokio::time::timeout(QUIET_MOST, listener.try_recv()).await {
         received?;
@@ -119,8 +119,8 @@ pub async fn heard(listener: &mut PgListener) -> StoreResult<()> {
     }
 }
 
-/// How many deliveries of a lane were published and have not been claimed. Reads about a second's work,
-/// which is what the dispatcher publishes ahead.
+/// Number of a lane's deliveries that were published but not claimed. Reads about one second's work, which is
+/// what the dispatcher publishes ahead.
 pub async fn queued(db: &Db, lane: Lane) -> StoreResult<i64> {
     let counting = sqlx::query!(
         r#"select (
@@ -143,9 +143,9 @@ pub async fn queued(db: &Db, lane: Lane) -> StoreResult<i64> {
     Ok(within(counting.fetch_one(db)).await?.n)
 }
 
-/// Up to `most` due deliveries of a lane. Callers take turns, and so do the batches of each, so that one
-/// email does not wait behind another caller's hundred thousand. Reads as much for ten thousand open
-/// batches as for one.
+/// Up to `most` due deliveries of a lane. Callers take turns, and so do each caller's batches, so that a
+/// single email does not wait behind another caller's hundred thousand. The cost is the same for ten thousand
+/// open batches as for one.
 pub async fn due(db: &Db, lane: Lane, most: i64, served: &LastServed) -> StoreResult<DueRound> {
     let reading = sqlx::query_file!(
         "src/store/due.sql",
@@ -176,22 +176,22 @@ pub async fn due(db: &Db, lane: Lane, most: i64, served: &LastServed) -> StoreRe
     Ok(round)
 }
 
-/// What became of a round.
+/// The result of a round.
 #[derive(Debug, Default)]
 pub struct Round<'a> {
     /// Published, in the order of [`due`].
     pub published: Vec<&'a Due>,
-    /// Not taken by the broker: due again at once.
+    /// Refused by the broker, and due again at once.
     pub refused: Vec<&'a Due>,
-    /// Batches of which something may have changed.
+    /// Batches whose state may have changed.
     pub batches: Vec<Uuid>,
 }
 
-/// Notes what was published.
+/// Records what was published.
 ///
-/// A first attempt moves its batch's cursor. A later one is marked as queued until `lease` from now;
-/// one that a worker has claimed meanwhile stays so, also when it has been given back already: then it
-/// is due at another time than it was published for, and its job is spent.
+/// A first attempt moves its batch's cursor. A later one is marked as queued until `lease` from now. One that
+/// a worker has claimed meanwhile keeps its state, even if it was already given back: its due time then
+/// differs from the published one, and its job is spent.
 pub async fn mark_published(db: &Db, turn: Turn, round: &Round<'_>, lease: Duration) -> StoreResult<()> {
     despite_deadlocks(|| mark_once(db, turn, round, lease)).await
 }
@@ -204,8 +204,8 @@ async fn mark_once(db: &Db, turn: Turn, round: &Round<'_>, lease: Duration) -> S
     }
     mark_retries(&mut transaction, round, lease).await?;
     put_off(&mut transaction, round).await?;
-    // An attempt that is put off at this moment is either seen by the last statement, or waits for
-    // this lock and is noted afterwards. Deliveries are locked before, as everywhere else.
+    // An attempt that is put off at this moment is either seen by the last statement, or waits for this lock
+    // and is recorded afterwards. Deliveries are locked first, as everywhere else.
     let locking = sqlx::query!(
         "select batch_id from batch_progress where batch_id = any($1) order by batch_id for no key update",
         &round.batches,
@@ -236,7 +236,7 @@ async fn mark_once(db: &Db, turn: Turn, round: &Round<'_>, lease: Duration) -> S
     commit(transaction).await
 }
 
-/// Moves the cursors of the batches of which first attempts were published.
+/// Moves the cursors of batches whose first attempts were published.
 async fn move_cursors(transaction: &mut Transaction, round: &Round<'_>) -> StoreResult<()> {
     let first = |due: &&&Due| due.retry_at.is_none();
     let all = || round.published.iter().chain(&round.refused).filter(first);
@@ -269,8 +269,7 @@ async fn move_cursors(transaction: &mut Transaction, round: &Round<'_>) -> Store
     Ok(())
 }
 
-/// Makes first attempts that the broker refused due at once with a time of their own, so that the
-/// cursor can pass them.
+/// Gives first attempts that the broker refused a due time of their own, so that the cursor can pass them.
 async fn put_off(transaction: &mut Transaction, round: &Round<'_>) -> StoreResult<()> {
     let first = round.refused.iter().filter(|due| due.retry_at.is_none());
     let refused: Vec<Uuid> = first.map(|due| due.delivery).collect();
@@ -310,7 +309,7 @@ async fn mark_retries(transaction: &mut Transaction, round: &Round<'_>, lease: D
     Ok(())
 }
 
-/// Ends deliveries that are due and too late to be tried.
+/// Ends deliveries that are due but too late for an attempt.
 pub async fn end_late(db: &Db, turn: Turn, late: &[Due]) -> StoreResult<u64> {
     let ids: Vec<Uuid> = late.iter().map(|due| due.delivery).collect();
     let attempts: Vec<i32> = late.iter().map(|due| due.attempt).collect();
@@ -332,8 +331,8 @@ pub async fn end_late(db: &Db, turn: Turn, late: &[Due]) -> StoreResult<u64> {
     Ok(despite_deadlocks(ending).await?.rows_affected())
 }
 
-/// Makes jobs due again that a worker received and could not claim for want of room. One whose
-/// delivery has moved on meanwhile changes nothing.
+/// Makes jobs due again that a worker received and could not claim for lack of room. Has no effect on a
+/// delivery that has changed meanwhile.
 pub async fn give_back(db: &Db, jobs: &[Job]) -> StoreResult<()> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.delivery).collect();
     let attempts: Vec<i32> = jobs.iter().map(|job| job.attempt).collect();

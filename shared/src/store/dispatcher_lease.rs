@@ -1,37 +1,36 @@
 //! The dispatcher's turn: a leased row with an epoch.
 //!
-//! Postgres's clock decides, so clocks of other machines don't matter, and a holder that is frozen,
-//! partitioned or black-holed loses its turn whatever TCP believes. It needs no session state, so it
-//! works through a connection pooler.
+//! Only Postgres's clock matters, and a holder that is frozen, partitioned or black-holed loses its turn
+//! whatever TCP reports. It needs no session state, so it works through a connection pooler.
 
 use super::{Db, StoreResult, seconds, within};
 use std::time::Duration;
 
-/// A holder that has not renewed its turn for this long has lost it.
+/// How long a turn lasts without renewal.
 pub const LEASE: Duration = Duration::from_secs(12);
 
 /// How often a holder renews its turn.
 pub const RENEW_EVERY: Duration = Duration::from_secs(3);
 
-/// A turn. Statements that name it change nothing once another process has taken over.
+/// A turn. Statements that include its epoch change nothing once another process has taken over.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Turn {
-    /// Counts the turns there have been.
+    /// Number of turns so far.
     pub epoch: i64,
 }
 
-/// A turn that was taken.
+/// A turn that was just taken.
 #[derive(Clone, Copy, Debug)]
 pub struct Taken {
     /// The turn.
     pub turn: Turn,
-    /// Whether the holder before had fallen silent, as it does when it dies or Postgres is away.
+    /// Whether the previous holder stopped renewing, because it died or Postgres was away.
     pub is_after_silence: bool,
 }
 
-/// Takes the turn if no process holds it. `holder` is this process's name.
+/// Takes the turn if no process holds it. `holder` is the name of this process.
 pub async fn take(db: &Db, holder: &str) -> StoreResult<Option<Taken>> {
-    // Read first, so that a process that stands by writes and locks nothing.
+    // Read first, so that a process on standby writes and locks nothing.
     let seen = sqlx::query!(
         r#"select epoch, seen_at < now() - make_interval(secs => $1) as "is_free!",
                   seen_at > '-infinity' as "is_after_silence!"
@@ -41,7 +40,7 @@ pub async fn take(db: &Db, holder: &str) -> StoreResult<Option<Taken>> {
     let (epoch, is_after_silence) = match within(seen.fetch_optional(db)).await? {
         Some(seen) if seen.is_free => (seen.epoch, seen.is_after_silence),
         Some(_) => return Ok(None),
-        // The first process on a new database makes the row.
+        // The first process on a new database creates the row.
         None => {
             within(sqlx::query!("insert into dispatcher default values on conflict do nothing").execute(db)).await?;
             (0, false)
@@ -60,13 +59,13 @@ pub async fn take(db: &Db, holder: &str) -> StoreResult<Option<Taken>> {
     Ok(taken.map(|turn| Taken { turn, is_after_silence }))
 }
 
-/// Renews a turn; `false` when another process has it.
+/// Renews a turn. Returns `false` if another process has it.
 pub async fn renew(db: &Db, turn: Turn) -> StoreResult<bool> {
     let renewing = sqlx::query!("update dispatcher set seen_at = now() where epoch = $1", turn.epoch);
     Ok(within(renewing.execute(db)).await?.rows_affected() > 0)
 }
 
-/// Gives the turn to whichever process asks next.
+/// Releases the turn, so that any process can take it.
 pub async fn release(db: &Db, turn: Turn) -> StoreResult<()> {
     let releasing = sqlx::query!(
         "update dispatcher set seen_at = '-infinity' where epoch = $1",

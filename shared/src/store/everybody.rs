@@ -1,8 +1,8 @@
-//! People as a set.
+//! Queries on all users as a set.
 //!
-//! A page of a list looks at one person after the other until it is full, which is quick where most
-//! match. How many match, who they are, and a page for which few match are questions about everybody:
-//! here the tables are read once as a whole and joined.
+//! A page of a list checks one user after the other until it is full, which is fast if most match. Counting
+//! the matching users, listing their ids, and pages with few matches concern all users: here the tables are
+//! read once as a whole and joined.
 
 use super::users::matching::users_matching;
 use super::{Db, StoreResult, Transaction, begin, commit, within};
@@ -11,7 +11,7 @@ use sqlx::{Acquire as _, PgConnection};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// How many match.
+/// Number of matching users.
 pub async fn count(db: &Db, filter: &UserFilter) -> StoreResult<i64> {
     let mut transaction = as_sets(db).await?;
     let counting = users_matching!(query() r#"select count(*) as "n!" from users u"#, "", "", filter);
@@ -20,9 +20,9 @@ pub async fn count(db: &Db, filter: &UserFilter) -> StoreResult<i64> {
     Ok(row.n)
 }
 
-/// Begins a reading of very many rows. Everywhere else a statement finds few rows by their ids, and
-/// connections are set up for that (see [`super::connect`]); here tables are read as a whole and
-/// joined by hashing, which is four times as fast for a hundred thousand people.
+/// Begins a transaction for reading very many rows. Elsewhere a statement finds few rows by their ids, and
+/// connections are configured for that (see [`super::connect`]); here tables are read as a whole and joined
+/// by hashing, which is four times as fast for a hundred thousand users.
 pub(super) async fn as_sets(db: &Db) -> StoreResult<Transaction> {
     let mut transaction = begin(db).await?;
     read_as_sets(&mut transaction).await?;
@@ -40,7 +40,7 @@ async fn read_as_sets(connection: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// The ids of all who match, as `transaction` sees them.
+/// The ids of all matching users, as `transaction` sees them.
 pub(super) async fn ids(transaction: &mut Transaction, filter: &UserFilter) -> StoreResult<Vec<Uuid>> {
     // The settings for reading whole tables end with the savepoint.
     let mut reading = transaction.begin().await?;
@@ -51,8 +51,8 @@ pub(super) async fn ids(transaction: &mut Transaction, filter: &UserFilter) -> S
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// How many match, if that can be told in `time`: a page does not wait for a number that it can do
-/// without.
+/// Number of matching users, or `None` if counting takes longer than `time`: a page does not wait for an
+/// optional number.
 pub async fn count_within(db: &Db, filter: &UserFilter, time: Duration) -> StoreResult<Option<i64>> {
     let mut transaction = as_sets(db).await?;
     until_a_timeout(&mut transaction, time).await?;
@@ -66,7 +66,7 @@ pub async fn count_within(db: &Db, filter: &UserFilter, time: Duration) -> Store
     Ok(Some(row.n))
 }
 
-/// Has each further statement of a transaction ended after a while.
+/// Sets a timeout for each further statement of a transaction.
 pub(super) async fn until_a_timeout(transaction: &mut Transaction, time: Duration) -> StoreResult<()> {
     let milliseconds = i64::try_from(time.as_millis()).unwrap_or(1_000).to_string();
     sqlx::query!("select set_config('statement_timeout', $1, true)", milliseconds)
@@ -75,7 +75,7 @@ pub(super) async fn until_a_timeout(transaction: &mut Transaction, time: Duratio
     Ok(())
 }
 
-/// What a statement found; nothing when it was ended for its time.
+/// The result of a statement, or `None` if it timed out.
 pub(super) fn unless_it_timed_out<T>(answer: sqlx::Result<T>) -> StoreResult<Option<T>> {
     match answer {
         Ok(found) => Ok(Some(found)),
@@ -85,7 +85,7 @@ pub(super) fn unless_it_timed_out<T>(answer: sqlx::Result<T>) -> StoreResult<Opt
     }
 }
 
-/// The ids of a page of those who match: before or after a user, the nearest first.
+/// The ids of a page of matching users: before or after a user, the nearest first.
 pub async fn page(
     db: &Db,
     filter: &UserFilter,

@@ -1,30 +1,30 @@
-//! Requests that came before: the same key with the same content gets the same answer.
+//! Idempotency keys: a repeated key with the same content gets the same response.
 
 use super::{Db, StoreResult, Transaction, within};
 use serde_json::Value;
 
-/// After this nobody is still unsure whether a request arrived.
+/// How long keys are kept. After this time no caller is still unsure whether a request arrived.
 pub const KEPT_DAYS: i32 = 7;
 
-/// What is known of a key.
+/// What is known about a key.
 #[derive(Debug)]
 pub enum Known {
-    /// It never came, and this transaction holds it: nobody else can use it meanwhile.
+    /// Unused. This transaction holds it until it ends.
     Fresh,
-    /// It came before with the same content; this was the answer.
+    /// Used before with the same content; holds the response.
     Answered {
         /// HTTP status.
         status: u16,
         /// The body.
         answer: Value,
     },
-    /// It came before with other content: a fault in the caller.
+    /// Used before with different content: an error of the caller.
     OtherContent,
 }
 
-/// Takes a key for the length of this transaction and says what is known of it.
+/// Locks a key for this transaction and returns what is known about it.
 pub async fn take(transaction: &mut Transaction, caller: &str, key: &str, digest: &[u8]) -> StoreResult<Known> {
-    // Two requests with one key at the same moment: the second waits here and finds the answer.
+    // Of two concurrent requests with one key, the second waits here and finds the response.
     sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended($1 || chr(10) || $2, 1))",
         caller,
@@ -49,7 +49,7 @@ pub async fn take(transaction: &mut Transaction, caller: &str, key: &str, digest
     })
 }
 
-/// Keeps the answer, in the transaction that did the work.
+/// Stores the response in the transaction that did the work.
 pub async fn keep(
     transaction: &mut Transaction,
     caller: &str,
@@ -71,9 +71,9 @@ pub async fn keep(
     Ok(())
 }
 
-/// Forgets up to `most` keys that came more than [`KEPT_DAYS`] ago, oldest first; returns how many.
+/// Deletes up to `most` keys older than [`KEPT_DAYS`], oldest first, and returns how many.
 ///
-/// A request that comes again after that is a new one.
+/// A request with a deleted key counts as a new one.
 pub async fn forget(db: &Db, most: i64) -> StoreResult<u64> {
     let forgetting = sqlx::query!(
         "delete from idempotency_keys

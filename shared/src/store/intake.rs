@@ -1,4 +1,5 @@
-//! Accepting a batch: who is chosen, and a delivery for each who is not left out (see [`left_out`]).
+//! Accepting a batch: resolving the selection and writing a delivery for each user who is not left out (see
+//! [`left_out`]).
 //!
 //! [`left_out`]: super::left_out
 
@@ -18,63 +19,63 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Which users a batch is for: one of these.
+/// The users of a batch, selected in one of these ways.
 #[derive(Clone, Debug, Default)]
 pub struct Selection {
     /// By id.
     pub users: Vec<Uuid>,
-    /// By address: identity and what was given, in the same order.
+    /// By address: the keys, in the same order as `emails_given`.
     pub email_keys: Vec<String>,
-    /// See `email_keys`.
+    /// The addresses as given.
     pub emails_given: Vec<String>,
-    /// Everybody a file brought in.
+    /// All users of an import.
     pub import: Option<Uuid>,
-    /// Everybody a filter matches.
+    /// All users that match a filter.
     pub filter: Option<UserFilter>,
-    /// Everybody an administrator chose, as it was written down.
+    /// All users in a stored selection.
     pub chosen: Option<Uuid>,
 }
 
 /// A batch to accept.
 #[derive(Clone, Debug)]
 pub struct NewBatch {
-    /// Which system email.
+    /// The system email.
     pub kind: SystemEmailKind,
-    /// Whom.
+    /// The selected users.
     pub selection: Selection,
-    /// Nothing leaves before this much time has passed,
+    /// How long the batch is held before any mail is sent.
     pub hold: Duration,
-    /// nor before this moment.
+    /// The earliest time at which mail is sent.
     pub start_at: Option<OffsetDateTime>,
-    /// Who is sent to although they are usually left out.
+    /// Which users are included although they are usually left out.
     pub including: Including,
-    /// After how long a mail not yet tried is of no use; none for invites.
+    /// How long after its start a mail that was never attempted expires; `None` for invites.
     pub stale_after: Option<Duration>,
-    /// Who asks.
+    /// Who creates it.
     pub created_by: Actor,
-    /// The request that asks.
+    /// The trace of the request.
     pub trace: TraceContext,
 }
 
-/// A batch as it was accepted.
+/// An accepted batch.
 #[derive(Clone, Debug)]
 pub struct Accepted {
     /// Its id.
     pub batch: Uuid,
-    /// How many were chosen.
+    /// Number of selected users.
     pub selected: i32,
-    /// How many deliveries were written.
+    /// Number of deliveries written.
     pub accepted: i32,
-    /// How many were left out, by reason.
+    /// Number of users left out, by reason.
     pub left_out: BTreeMap<String, i64>,
-    /// Held, running, or finished when nobody is left.
+    /// Held, running, or finished if all users were left out.
     pub state: BatchState,
 }
 
-/// Waits for the turn to accept a batch of this kind, which lasts as long as the transaction.
+/// Locks the intake of batches of this kind until the transaction ends.
 ///
-/// Intakes of one kind run one after the other, so that two requests at once cannot both find
-/// that a person has no mail waiting.
+/// Intakes of one kind are serialised, so that two concurrent requests cannot both find that a user has no
+/// mail waiting.
 pub(super) async fn take_turn(transaction: &mut Transaction, kind: SystemEmailKind) -> StoreResult<()> {
     sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended('intake ' || $1, 0))",
@@ -85,8 +86,8 @@ pub(super) async fn take_turn(transaction: &mut Transaction, kind: SystemEmailKi
     Ok(())
 }
 
-/// Writes a batch and its deliveries in one statement and wakes the dispatcher at commit. `mail_rate`
-/// is what is set for the relay, in mails a second; none is no limit.
+/// Writes a batch and its deliveries in one statement and wakes the dispatcher at commit. `mail_rate` is the
+/// configured limit in mails per second, or `None`.
 pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Option<f64>) -> StoreResult<Accepted> {
     take_turn(transaction, new.kind).await?;
     let chosen = &new.selection;
@@ -120,7 +121,7 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Op
     })
 }
 
-/// Writes a test mail: a batch of one to an address, on the interactive lane.
+/// Writes a test mail: a batch of one address in the interactive lane.
 pub async fn accept_test(
     transaction: &mut Transaction,
     kind: SystemEmailKind,

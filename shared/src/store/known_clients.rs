@@ -1,13 +1,13 @@
-//! Clients that have signed in for a person before.
+//! Clients with which a user or an administrator has signed in before.
 //!
-//! A person has at most ten; the one that was used longest ago is forgotten. Each is
-//! forgotten a year after its last sign-in, and all of them with the person.
+//! At most ten are remembered per person, and the least recently used is forgotten. Each is forgotten a year
+//! after its last sign-in, and all of them with the user or administrator.
 
 use super::{Db, StoreResult};
 use uuid::Uuid;
 
-/// Clients remembered for one person: a few browsers and phones. Each has tries of its own, so this
-/// also bounds how many more tries a person's former devices have.
+/// Maximum number of clients per person: a few browsers and phones. Each has sign-in attempts of its own, so
+/// this also limits how many extra ones former devices have.
 const CLIENTS_MAX: i32 = 10;
 
 /// Whether a client has signed in as the user with this address.

@@ -1,7 +1,7 @@
-//! The ledger as a person turns its pages: found by what became of a mail, and by whom it was for.
+//! Pages of the ledger, filtered by outcome and by user.
 //!
-//! Pages are found by key and not by number, so the thousandth costs what the first does, and a
-//! row that moves while somebody reads is not shown twice.
+//! Pages use a keyset cursor, so the thousandth costs as much as the first, and a row that moves between
+//! pages is not shown twice.
 
 use super::deliveries::{Delivery, deliveries};
 use super::users::matching::pattern;
@@ -11,18 +11,18 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Which deliveries of a batch to list. Parts that are absent or empty match everything.
+/// Which deliveries of a batch to list. Unset or empty parts match everything.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct DeliveryFilter {
-    /// In one of these states,
+    /// The states.
     pub states: Vec<DeliveryState>,
-    /// for one of these reasons,
+    /// The reasons.
     pub reasons: Vec<String>,
-    /// or those that the person may have twice, in whatever state.
+    /// Only mails that may have been received twice, in any state.
     pub only_unsure: bool,
-    /// Part of the person's name, or of an address that they have or had,
+    /// Part of the user's name, or of a current or former address.
     pub search: Option<String>,
-    /// or the identity of such an address, which is found without reading the whole batch.
+    /// The key of such an address, which is found without reading the whole batch.
     pub email_key: Option<String>,
 }
 
@@ -41,9 +41,9 @@ impl DeliveryFilter {
 pub enum Turn<K> {
     /// At the start of the list.
     Start,
-    /// With what follows this one.
+    /// After this row.
     After(K),
-    /// With what comes before this one. Its rows are read backwards: the nearest first.
+    /// Before this row. Rows are read backwards, the nearest first.
     Before(K),
 }
 
@@ -86,8 +86,8 @@ macro_rules! filtered {
     };
 }
 
-/// Who is meant by a search, unless there are too many to name. Looking for one person among all
-/// users and then for their mail is far quicker than looking up who each mail of a large batch is for.
+/// The users that match a search, unless there are too many. Finding a user among all and then their mail is
+/// far faster than looking up the user of each mail in a large batch.
 async fn people(db: &Db, filter: &DeliveryFilter) -> StoreResult<Option<Vec<Uuid>>> {
     let Some(pattern) = filter.pattern() else {
         return Ok(None);
@@ -106,8 +106,8 @@ async fn people(db: &Db, filter: &DeliveryFilter) -> StoreResult<Option<Vec<Uuid
     Ok(are_few.then_some(ids))
 }
 
-/// A transaction whose statements take the order of their rows from an index. A table that was filled
-/// a minute ago has no statistics, and Postgres would sort all of a batch for its first fifty.
+/// A transaction whose statements get the order of their rows from an index. A table filled a minute ago has
+/// no statistics, and Postgres would sort a whole batch for its first fifty rows.
 async fn in_order(db: &Db) -> StoreResult<Transaction> {
     let mut transaction = begin(db).await?;
     sqlx::query!("select set_config('enable_sort', 'off', true)")
@@ -116,8 +116,7 @@ async fn in_order(db: &Db) -> StoreResult<Transaction> {
     Ok(transaction)
 }
 
-/// Deliveries of a batch in the order in which their people were chosen. Call it only in a task that
-/// nobody drops.
+/// Deliveries of a batch in the order of selection. Call it only in a task that is never dropped.
 pub async fn list(
     db: &Db,
     batch: Uuid,
@@ -139,8 +138,8 @@ pub async fn list(
     Ok(found.fetch_all(&mut *in_order(db).await?).await?)
 }
 
-/// Deliveries of a batch in which something went wrong, the newest trouble first. Of the filter's
-/// states only those of trouble count.
+/// Deliveries of a batch that had trouble, the latest trouble first. Of the filter's states only those of
+/// trouble apply.
 pub async fn trouble(
     db: &Db,
     batch: Uuid,
@@ -149,7 +148,7 @@ pub async fn trouble(
     limit: i64,
 ) -> StoreResult<Vec<Delivery>> {
     let people = people(db, filter).await?;
-    // In both: the index `deliveries_trouble`, by which they are found.
+    // Both use the index `deliveries_trouble`.
     if let Turn::Before((trouble_at, id)) = turn {
         let found = filtered!(
             batch, filter, people;
@@ -175,7 +174,7 @@ pub async fn trouble(
     Ok(found.fetch_all(&mut *in_order(db).await?).await?)
 }
 
-/// All mails that were ever owed to somebody, newest first, older than the delivery `before`.
+/// All mails ever owed to a user, newest first, older than the delivery `before`.
 pub async fn of_user(db: &Db, user: Uuid, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<Delivery>> {
     let found = deliveries!(
         "where d.user_id = $1 and ($2::uuid is null or d.id < $2) order by d.id desc limit $3";
@@ -186,11 +185,11 @@ pub async fn of_user(db: &Db, user: Uuid, before: Option<Uuid>, limit: i64) -> S
     Ok(found.fetch_all(db).await?)
 }
 
-/// How many people a search for mails looks at; whoever finds more has typed too little.
+/// Maximum number of users in a search for mails. A search that matches more is too short.
 pub const PEOPLE_MOST: i64 = 200;
 
-/// Mails to people whose name, or an address that they have or had, has this in it, newest first, older than the delivery
-/// `before`.
+/// Mails to users whose name, or current or former address, contains `search`, newest first, older than the
+/// delivery `before`.
 pub async fn to_people(db: &Db, search: &str, before: Option<Uuid>, limit: i64) -> StoreResult<Vec<Delivery>> {
     let found = deliveries!(
         "where d.user_id in (
@@ -209,30 +208,30 @@ pub async fn to_people(db: &Db, search: &str, before: Option<Uuid>, limit: i64) 
     Ok(found.fetch_all(db).await?)
 }
 
-/// A line of a batch's report: what was imported of a person, and what became of their mail.
+/// A line of a batch's report: a user's imported data and the outcome of their mail.
 #[derive(Clone, Debug)]
 pub struct ReportLine {
-    /// The delivery, for paging.
+    /// The delivery, as cursor for paging.
     pub id: Uuid,
-    /// The address it went to, or goes to.
+    /// The address that it was or will be sent to.
     pub email: String,
     /// First name, or empty.
     pub first_name: String,
     /// Last name, or empty.
     pub last_name: String,
-    /// Their other merge fields: an object of strings.
+    /// The other merge fields: an object of strings.
     pub fields: Value,
-    /// Where their mail stands,
+    /// The state of the mail.
     pub state: DeliveryState,
-    /// why,
+    /// The reason for its state.
     pub reason: Option<String>,
-    /// and since when.
+    /// When it entered this state.
     pub moved_at: OffsetDateTime,
-    /// How many attempts have begun.
+    /// Number of attempts that have begun.
     pub attempts: i32,
-    /// Whether they may have it twice.
+    /// Whether it may have been received twice.
     pub unsure: bool,
-    /// The relay's words at the last attempt that was refused or put off.
+    /// The relay's words at the last attempt that was refused or deferred.
     pub reply: Option<String>,
 }
 

@@ -1,24 +1,24 @@
-//! The months in which mails lie, made ahead of time and dropped when their details are not kept any
-//! longer, as the rejected rows of imports are.
+//! Monthly partitions of mails: created ahead, and dropped once their details are no longer kept, like the
+//! rejected rows of imports.
 //!
-//! A month that is missing would refuse every batch, so there is room for two more than the present
-//! one, and a process that cannot make them has weeks to be heard. Both steps need locks that
-//! everybody who sends has an interest in: they wait a moment for them, no longer, and come again.
+//! A missing month would refuse every batch, so there are partitions for two months after the current one,
+//! and a process that cannot create them has weeks to raise an alert. Both steps need locks that affect all
+//! sending: they wait briefly for them and retry later.
 
 use super::{Db, StoreResult, Transaction, begin, commit, seconds, within};
 use std::time::Duration;
 use time::{Date, OffsetDateTime};
 
-/// For how many months after the present one there is room.
+/// Number of months after the current one with a partition.
 pub const AHEAD: i32 = 2;
 
-/// Rows that are forgotten at a time, so that none holds locks for long.
+/// Maximum number of rows cleared per statement, so that no statement holds locks for long.
 const GROUP: i64 = 10_000;
 
-/// Imports whose rejected rows are dropped at a time; each may have some ten thousand.
+/// Maximum number of imports per statement whose rejected rows are dropped; each may have some ten thousand.
 const IMPORTS: i64 = 10;
 
-/// Makes the months that are missing; returns for how many after the present one there is room.
+/// Creates missing partitions. Returns for how many months after the current one there are partitions.
 pub async fn make(db: &Db) -> StoreResult<i64> {
     let missing = sqlx::query_scalar!(
         r#"select month::date as "month!"
@@ -43,9 +43,9 @@ pub async fn make(db: &Db) -> StoreResult<i64> {
     within(ahead.fetch_one(db)).await
 }
 
-/// Drops the months that ended longer ago than `kept`, with the names of who was left out then and the
-/// passwords of then that nobody used; returns their first days. One with mails of a batch that has not
-/// finished stays as a whole: the batch's totals are counted from them.
+/// Drops the months that ended longer ago than `kept`, with the names of users left out then and the unused
+/// passwords of that time. Returns their first days. A month with mails of an unfinished batch is kept as a
+/// whole: the batch's totals are counted from them.
 pub async fn drop(db: &Db, kept: Duration) -> StoreResult<Vec<Date>> {
     let old = sqlx::query!(
         r#"select month as "month!", month::timestamp at time zone 'UTC' as "beginning!",
@@ -75,7 +75,8 @@ pub async fn drop(db: &Db, kept: Duration) -> StoreResult<Vec<Date>> {
     Ok(dropped)
 }
 
-/// Drops the rejected rows and the changed values of imports that were stored longer ago than `kept`; returns of how many imports.
+/// Drops the rejected rows and the changed values of imports that were stored longer ago than `kept`. Returns
+/// the number of imports.
 pub async fn drop_rejects(db: &Db, kept: Duration) -> StoreResult<u64> {
     let mut dropped = 0;
     loop {
@@ -101,8 +102,7 @@ pub async fn drop_rejects(db: &Db, kept: Duration) -> StoreResult<u64> {
     }
 }
 
-/// Whether a batch that has not finished has mails that were written in this time. One that owes none any
-/// more counts as well.
+/// Whether an unfinished batch has mails written in this period, even if none is still owed.
 async fn is_unfinished(db: &Db, from: OffsetDateTime, before: OffsetDateTime) -> StoreResult<bool> {
     let asked = sqlx::query_scalar!(
         r#"select exists (
@@ -117,7 +117,7 @@ async fn is_unfinished(db: &Db, from: OffsetDateTime, before: OffsetDateTime) ->
     within(asked.fetch_one(db)).await
 }
 
-/// Forgets who some of those were that were left out before a moment; the reasons stay.
+/// Clears the identities of some users who were left out before a given time; the reasons are kept.
 async fn forget_names(db: &Db, before: OffsetDateTime) -> StoreResult<u64> {
     let forgetting = sqlx::query!(
         "update left_out set user_id = null, given = null
@@ -132,7 +132,7 @@ async fn forget_names(db: &Db, before: OffsetDateTime) -> StoreResult<u64> {
     Ok(within(forgetting.execute(db)).await?.rows_affected())
 }
 
-/// Forgets some passwords that were made before a moment, have ended and were never used.
+/// Deletes some passwords that were created before a given time, have ended and were never used.
 async fn forget_passwords(db: &Db, before: OffsetDateTime) -> StoreResult<u64> {
     let forgetting = sqlx::query!(
         "delete from credentials
@@ -146,8 +146,8 @@ async fn forget_passwords(db: &Db, before: OffsetDateTime) -> StoreResult<u64> {
     Ok(within(forgetting.execute(db)).await?.rows_affected())
 }
 
-/// A transaction that waits a moment for a lock, because others queue up behind it meanwhile. Two
-/// processes that begin at the same time do so one after the other.
+/// A transaction with a short lock timeout, because other transactions queue behind it. Two processes that
+/// begin at the same time run one after the other.
 async fn impatient(db: &Db) -> StoreResult<Transaction> {
     let mut transaction = begin(db).await?;
     sqlx::query!("select set_config('lock_timeout', '1s', true), pg_advisory_xact_lock(hashtextextended('months', 0))")

@@ -1,40 +1,40 @@
-//! Refusals of the relay that are about our sender, login or account and not about a recipient.
+//! Refusals by the relay that are about our sender, login or account and not about a recipient.
 
 use super::{Db, StoreResult, despite_deadlocks, within};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Mails of a batch that met the same kind of refusal.
+/// Mails of a batch that met the same class of refusal.
 #[derive(Clone, Debug)]
 pub struct RelayRefusal {
-    /// Whose mails.
+    /// The batch.
     pub batch: Uuid,
     /// The class of the trouble.
     pub class: String,
-    /// How far the conversations came.
+    /// The phase of the conversation that was reached.
     pub phase: String,
-    /// The relay's code,
+    /// The relay's code.
     pub code: Option<i16>,
-    /// its enhanced code,
+    /// The relay's enhanced code.
     pub enhanced_code: Option<String>,
-    /// and its words, without addresses and names of recipients.
+    /// The relay's words, without addresses and names of recipients.
     pub words: String,
-    /// How many mails met it since the batch last went on.
+    /// Number of affected mails since the batch was last resumed.
     pub affected: i32,
     /// Whether nearly all recipients got the same words.
     pub is_everybodys: bool,
 }
 
-/// A batch that runs, with the refusal that it should pause for.
+/// A running batch, with the refusal that it should pause for.
 #[derive(Clone, Debug)]
 pub struct RefusedBatch {
-    /// When the batch last went on after a pause.
+    /// When the batch was last resumed.
     pub resumed_at: Option<OffsetDateTime>,
     /// The refusal.
     pub refusal: RelayRefusal,
 }
 
-/// Adds refusals to those that are known. After a resume the mails of a batch are counted afresh.
+/// Adds refusals to the recorded ones. After a resume the mails of a batch are counted from zero.
 pub async fn note(db: &Db, refusals: &[RelayRefusal]) -> StoreResult<()> {
     for refusal in refusals {
         let noting = || async {
@@ -54,7 +54,7 @@ pub async fn note(db: &Db, refusals: &[RelayRefusal]) -> StoreResult<()> {
                 refusal.phase,
                 refusal.code,
                 refusal.enhanced_code,
-                // Postgres stores no NUL, whatever a relay sends.
+                // Postgres cannot store NUL, whatever a relay sends.
                 refusal.words.replace('\0', "\u{fffd}"),
                 refusal.affected,
                 refusal.is_everybodys,
@@ -66,8 +66,8 @@ pub async fn note(db: &Db, refusals: &[RelayRefusal]) -> StoreResult<()> {
     Ok(())
 }
 
-/// The running batches of the bulk lane of which nearly all mails are refused alike, or at least so many for
-/// our account's sake, since they last went on.
+/// The running batches of the bulk lane of which, since they last resumed, nearly all mails are refused in
+/// the same words or at least `affected` are refused because of our account.
 pub async fn refused(db: &Db, affected: i32) -> StoreResult<Vec<RefusedBatch>> {
     let reading = sqlx::query!(
         "select distinct on (r.batch_id) b.resumed_at,

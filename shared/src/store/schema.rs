@@ -1,17 +1,17 @@
-//! The schema: bringing it up to this release, and knowing whether it is.
+//! The schema: migrating it to this release, and checking its version.
 //!
-//! During an upgrade two releases run side by side. The schema goes first, and what is there already
-//! goes on with it: migrations leave what the release before needs (`migrations/README.md`). So a
-//! database that knows more migrations than we do is as good as our own, also for a program that is
-//! started then. One that knows fewer is waited for.
+//! During an upgrade two releases run side by side. The schema is migrated first, and running processes
+//! continue with it: migrations keep what the previous release needs (`migrations/README.md`). So a database
+//! with more migrations than this release knows is fine, even for a program started then. A program waits for
+//! a database with fewer.
 
 use super::{Db, StoreError, StoreResult, months, within};
 use sqlx::migrate::Migrator;
 
-/// Why the schema could not be brought up to this release.
+/// Why the schema could not be migrated to this release.
 pub type MigrateError = sqlx::migrate::MigrateError;
 
-/// Postgres's code for a table that is not there.
+/// Postgres's error code for an undefined table.
 const NO_TABLE: &str = "42P01";
 
 fn migrator() -> Migrator {
@@ -20,12 +20,12 @@ fn migrator() -> Migrator {
     migrator
 }
 
-/// Brings the schema up to this release, with room for the mails of this month and the next.
+/// Migrates the schema to this release, and creates the partitions for the current month and the next.
 ///
 /// # Errors
 ///
-/// What stood in the way, in Postgres's words; also when a migration that was applied is not the one
-/// we know under its number.
+/// Postgres's error, or a migration that was applied differs from the one with the same number in this
+/// release.
 pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
     migrator().run(db).await?;
     match months::make(db).await {
@@ -34,13 +34,13 @@ pub async fn migrate(db: &Db) -> Result<(), MigrateError> {
     }
 }
 
-/// The numbers of the migrations that this release needs and the database does not have yet.
+/// The numbers of the migrations that this release needs and the database lacks.
 ///
 /// # Errors
 ///
-/// When Postgres does not answer.
+/// Postgres does not answer.
 pub async fn missing(db: &Db) -> StoreResult<Vec<i64>> {
-    // Not checked when compiled: the table is sqlx's, and in no migration of ours.
+    // Not checked at compile time: the table is sqlx's, and in no migration of ours.
     let asking = sqlx::query_scalar("select version from _sqlx_migrations where success");
     let applied: Vec<i64> = match within(asking.fetch_all(db)).await {
         Err(fault) if fault.code().as_deref() == Some(NO_TABLE) => Vec::new(),
@@ -51,7 +51,7 @@ pub async fn missing(db: &Db) -> StoreResult<Vec<i64>> {
     Ok(needed.filter(|version| !applied.contains(version)).collect())
 }
 
-/// What to tell whoever waits for these migrations.
+/// Describes the missing migrations in a message.
 pub fn told(missing: &[i64]) -> String {
     let numbers: Vec<String> = missing.iter().map(i64::to_string).collect();
     let (thing, numbers) = (

@@ -1,11 +1,11 @@
-//! Who is signed in to the console.
+//! Sessions of the console.
 //!
-//! A session ends when nobody used it for [`IDLE`], [`LONGEST`] after it began, when its owner
-//! signs out or is disabled, and when they get another password.
+//! A session ends when it was unused for [`IDLE`], [`LONGEST`] after it began, when its owner signs out or is
+//! disabled, and when their password changes.
 //!
-//! A session begins, and its password is confirmed, only while the verifier that was checked is still the
-//! owner's and the owner is enabled. Both are part of the statement that writes, because hashing takes long
-//! enough for a reset to come between.
+//! A session only begins, and its password is only confirmed, while the verifier that was checked is still
+//! current and its owner is enabled. The writing statement checks both, because hashing takes long enough for
+//! a reset to happen in between.
 
 use super::administrators::lock_access;
 use super::{Db, StoreResult, Transaction, seconds, within};
@@ -13,28 +13,28 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Unused for so long, a session ends: a lunch fits, an evening does not (NIST SP 800-63B-4,
-/// 2.2.3: an hour at most at AAL2).
+/// How long an unused session lasts: a lunch break, but not an evening (NIST SP 800-63B-4, 2.2.3: at most an
+/// hour at AAL2).
 pub const IDLE: Duration = Duration::from_hours(1);
 
-/// However much it is used, a session ends after a working day.
+/// Maximum length of a session: a working day, however much it is used.
 pub const LONGEST: Duration = Duration::from_hours(12);
 
-/// How long an entered password counts for what hands out access: creating a key or an administrator.
+/// How long an entered password is sufficient for granting access: creating a key or an administrator.
 pub const RECENT: Duration = Duration::from_mins(10);
 
-/// A session that has not ended, with its owner.
+/// A valid session, with its owner.
 #[derive(Clone, Debug)]
 pub struct Session {
-    /// Who is signed in.
+    /// The administrator's id.
     pub administrator: Uuid,
-    /// What they are called.
+    /// Their name.
     pub name: String,
     /// Their address as typed.
     pub email: String,
-    /// Whether they must choose a password of their own first.
+    /// Whether they must choose a password first.
     pub must_choose: bool,
-    /// Whether it was last seen more than a minute ago, so that its use is to be noted again.
+    /// Whether it was last seen more than a minute ago, so that its use has to be recorded again.
     pub is_use_due: bool,
     /// Whether the password was entered within [`RECENT`].
     pub is_recently_authenticated: bool,
@@ -42,7 +42,7 @@ pub struct Session {
 
 /// Begins a session for an administrator whose password was checked against `verifier`.
 ///
-/// Returns whether it began: it does not when they were disabled or got another password meanwhile.
+/// Returns whether it began: not if they were disabled or their password changed meanwhile.
 pub async fn begin(
     transaction: &mut Transaction,
     administrator: Uuid,
@@ -65,23 +65,23 @@ pub async fn begin(
     Ok(done.rows_affected() > 0)
 }
 
-/// A session whose owner enters their password again.
+/// A session whose owner confirms their password.
 #[derive(Clone, Copy, Debug)]
 pub struct Confirmation<'c> {
-    /// Whose session.
+    /// The administrator's id.
     pub administrator: Uuid,
-    /// What it is stored under.
+    /// The current digest of its token.
     pub digest: &'c [u8],
-    /// What it is stored under from now on.
+    /// The new digest of its token.
     pub new_digest: &'c [u8],
-    /// What the password was checked against.
+    /// The verifier that the password was checked against.
     pub verifier: &'c str,
 }
 
-/// Notes that the password was entered again, and gives the session another token (ASVS 5.0, 7.2.4).
+/// Records that the password was confirmed, and replaces the session's token (ASVS 5.0, 7.2.4).
 ///
-/// Returns whether the session goes on: it does not when it ended meanwhile, or its owner was disabled or
-/// got another password.
+/// Returns whether the session continues: not if it ended meanwhile, or its owner was disabled or their
+/// password changed.
 pub async fn confirm(transaction: &mut Transaction, confirmation: Confirmation<'_>) -> StoreResult<bool> {
     let done = sqlx::query!(
         "update sessions set digest = $3, authenticated_at = now(), seen_at = now()
@@ -97,7 +97,7 @@ pub async fn confirm(transaction: &mut Transaction, confirmation: Confirmation<'
     Ok(done.rows_affected() > 0)
 }
 
-/// The session of this token's digest, unless it has ended.
+/// The session with this token digest, unless it has ended.
 pub async fn find(db: &Db, digest: &[u8]) -> StoreResult<Option<Session>> {
     let session = sqlx::query_as!(
         Session,
@@ -119,8 +119,8 @@ pub async fn find(db: &Db, digest: &[u8]) -> StoreResult<Option<Session>> {
     Ok(session)
 }
 
-/// Whether a session may go on to hand out access. Nobody else changes who has access until the transaction
-/// ends, so the session does not end meanwhile because its owner is disabled or gets another password.
+/// Whether a session may grant access. Access is locked until the transaction ends, so the session does not
+/// end meanwhile because its owner is disabled or their password changes.
 pub async fn holds(transaction: &mut Transaction, digest: &[u8]) -> StoreResult<bool> {
     lock_access(transaction).await?;
     let row = sqlx::query!(
@@ -134,7 +134,7 @@ pub async fn holds(transaction: &mut Transaction, digest: &[u8]) -> StoreResult<
     Ok(row.holds)
 }
 
-/// Notes that a session is used.
+/// Records that a session is used.
 pub async fn note_use(db: &Db, digest: &[u8]) -> StoreResult<()> {
     sqlx::query!("update sessions set seen_at = now() where digest = $1", digest)
         .execute(db)
@@ -142,7 +142,7 @@ pub async fn note_use(db: &Db, digest: &[u8]) -> StoreResult<()> {
     Ok(())
 }
 
-/// Ends a session; returns whether there was one.
+/// Ends a session. Returns whether there was one.
 pub async fn end(transaction: &mut Transaction, digest: &[u8]) -> StoreResult<bool> {
     let done = sqlx::query!("delete from sessions where digest = $1", digest)
         .execute(&mut **transaction)
@@ -150,18 +150,18 @@ pub async fn end(transaction: &mut Transaction, digest: &[u8]) -> StoreResult<bo
     Ok(done.rows_affected() > 0)
 }
 
-/// A session of somebody's, as they see it.
+/// A session as shown to its administrator.
 #[derive(Clone, Debug)]
 pub struct Place {
-    /// When they signed in there.
+    /// When they signed in.
     pub created_at: OffsetDateTime,
     /// When it was last used, to the minute.
     pub seen_at: OffsetDateTime,
-    /// Whether it is the one that asks.
+    /// Whether it is the current session.
     pub is_this: bool,
 }
 
-/// Where somebody is signed in: the latest `most` of their sessions that have not ended.
+/// The latest `most` valid sessions of an administrator.
 pub async fn of(db: &Db, administrator: Uuid, digest: &[u8], most: i64) -> StoreResult<Vec<Place>> {
     let places = sqlx::query_as!(
         Place,
@@ -183,7 +183,7 @@ pub async fn of(db: &Db, administrator: Uuid, digest: &[u8], most: i64) -> Store
     Ok(places)
 }
 
-/// Ends all sessions of somebody's but this one; returns how many.
+/// Ends all sessions of an administrator except this one. Returns how many.
 pub async fn end_others(transaction: &mut Transaction, administrator: Uuid, digest: &[u8]) -> StoreResult<u64> {
     let done = sqlx::query!(
         "delete from sessions where administrator_id = $1 and digest <> $2",
@@ -195,7 +195,7 @@ pub async fn end_others(transaction: &mut Transaction, administrator: Uuid, dige
     Ok(done.rows_affected())
 }
 
-/// Forgets up to `most` sessions that have ended; returns how many.
+/// Deletes up to `most` ended sessions. Returns how many.
 pub async fn forget(db: &Db, most: i64) -> StoreResult<u64> {
     let forgetting = sqlx::query!(
         "delete from sessions

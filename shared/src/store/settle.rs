@@ -1,4 +1,4 @@
-//! What became of attempts, written once and for good.
+//! Settling the outcomes of attempts, each written once.
 
 use super::{Db, StoreResult, despite_deadlocks, within};
 use crate::delivery::DeliveryState;
@@ -7,74 +7,73 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// What an attempt came to.
+/// The outcome of an attempt.
 #[derive(Clone, Debug)]
 pub struct Outcome {
-    /// Which delivery,
+    /// The delivery.
     pub delivery: Uuid,
-    /// which attempt,
+    /// The attempt.
     pub attempt: i32,
-    /// and the token of the claim, without which nothing is written.
+    /// The token of the claim, without which nothing is written.
     pub token: Uuid,
     /// When the attempt began.
     pub began_at: OffsetDateTime,
-    /// What follows.
+    /// The consequence for the delivery.
     pub ending: Ending,
-    /// How far the conversation came.
+    /// The phase of the conversation that was reached.
     pub phase: &'static str,
     /// The relay's code.
     pub code: Option<u16>,
     /// Its enhanced code (RFC 3463).
     pub enhanced_code: Option<String>,
-    /// Its words, or ours when it said nothing.
+    /// The relay's words, or ours if it sent none.
     pub reply: String,
-    /// The address, where the relay is certain that nobody has it: no more mail goes there.
+    /// The address, if the relay is certain that it does not exist: no more mail is sent to it.
     pub unknown: Option<UnknownAddress>,
 }
 
 /// An address that does not exist.
 #[derive(Clone, Debug)]
 pub struct UnknownAddress {
-    /// As identity.
+    /// The key of the address.
     pub key: String,
-    /// As typed.
+    /// The address as typed.
     pub email: String,
 }
 
-/// What follows an attempt.
+/// The consequence of an attempt.
 #[derive(Clone, Debug)]
 pub enum Ending {
-    /// The relay took it. A password in it lives for `password_lifetime` from now.
+    /// The relay accepted it.
     Sent {
-        /// See above; absent for mails without one.
+        /// How long a password in it is valid from now; `None` for mails without one.
         password_lifetime: Option<Duration>,
     },
-    /// The relay refused it for good, or it could not be built.
+    /// The relay refused it permanently, or it could not be composed.
     Failed {
         /// The class of the trouble.
         reason: &'static str,
     },
-    /// Try again, or give up when that would be too late.
+    /// Retried, or abandoned if the retry would be too late.
     Retry {
         /// The class of the trouble.
         reason: &'static str,
-        /// After this long, unless that is past the time to give up.
+        /// Delay before the retry.
         after: Duration,
-        /// The relay may have taken it: the person may get it twice, and a password in it stays.
+        /// The relay may have accepted it: the user may get it twice, and a password in it remains valid.
         is_unsure: bool,
-        /// After this many attempts it has failed, whatever the time.
+        /// Number of attempts after which it fails, whatever the time.
         attempts_most: i32,
     },
-    /// It had not really begun: no attempt is spent, and it is due after `after`, unless that is
-    /// past the time to give up.
+    /// The attempt had not begun. None is spent, and the delivery is due again unless that would be too late.
     GivenBack {
-        /// See above.
+        /// Delay until it is due again.
         after: Duration,
     },
 }
 
 impl Ending {
-    /// The word for the attempt's record and for metrics.
+    /// Its name in the record of the attempt and in metrics.
     pub const fn verdict(&self) -> &'static str {
         match self {
             Self::Sent { .. } => "accepted",
@@ -85,7 +84,7 @@ impl Ending {
         }
     }
 
-    /// The class of the trouble, as it is recorded.
+    /// The class of the trouble, as recorded.
     pub const fn reason(&self) -> Option<&'static str> {
         match self {
             Self::Failed { reason } | Self::Retry { reason, .. } => Some(reason),
@@ -93,7 +92,7 @@ impl Ending {
         }
     }
 
-    /// The time that matters to it: a password's lifetime, or until the next try.
+    /// Its time parameter: the lifetime of the password, or the delay until the next attempt.
     fn time(&self) -> Option<f64> {
         match self {
             Self::Sent { password_lifetime } => password_lifetime.as_ref().map(Duration::as_secs_f64),
@@ -144,7 +143,7 @@ impl Columns {
                 .codes
                 .push(outcome.code.and_then(|code| i16::try_from(code).ok()));
             columns.enhanced_codes.push(outcome.enhanced_code.clone());
-            // Postgres stores no NUL, whatever a relay sends.
+            // Postgres cannot store NUL, whatever a relay sends.
             columns.replies.push(outcome.reply.replace('\0', "\u{fffd}"));
             let unknown = outcome.unknown.clone();
             let (key, email) = unknown.map(|address| (address.key, address.email)).unzip();
@@ -155,12 +154,12 @@ impl Columns {
     }
 }
 
-/// Where a delivery went.
+/// A settled delivery.
 #[derive(Clone, Debug)]
 pub struct Settled {
-    /// Which.
+    /// The delivery.
     pub delivery: Uuid,
-    /// Its state now.
+    /// Its new state.
     pub state: DeliveryState,
 }
 
@@ -171,18 +170,17 @@ pub struct Group<'a> {
     pub outcomes: &'a [Outcome],
     /// The worker's name.
     pub worker: &'a str,
-    /// Groups of claims that nothing is left of.
+    /// Tokens of claims whose deliveries are all recorded.
     pub let_go: &'a [Uuid],
-    /// Whether the same was asked for before and the answer was lost: what was recorded then is part of
-    /// this answer.
+    /// Whether this repeats a request whose answer was lost. The result then includes what was recorded
+    /// before.
     pub is_repeated: bool,
 }
 
-/// Settles a group of attempts. One that is missing from the answer was not ours any more: its claim had
-/// run out, and another attempt has begun or it has ended.
+/// Settles a group of attempts. A delivery is missing from the result if its lease had expired and another
+/// attempt has begun or it has ended.
 ///
-/// Mails that the relay has taken are recorded first, by a statement that can do nothing else; the rest by
-/// one that can do everything.
+/// Accepted mails are recorded first, by a statement for this case alone; the rest by the general one.
 pub async fn settle(db: &Db, group: Group<'_>) -> StoreResult<Vec<Settled>> {
     let is_sent = |outcome: &&Outcome| !group.is_repeated && matches!(outcome.ending, Ending::Sent { .. });
     let sent: Vec<&Outcome> = group.outcomes.iter().filter(is_sent).collect();
@@ -190,7 +188,7 @@ pub async fn settle(db: &Db, group: Group<'_>) -> StoreResult<Vec<Settled>> {
     let mut settled = if sent.is_empty() {
         Vec::new()
     } else {
-        // Claims are let go of when everything in them is recorded.
+        // Claims are released once everything in them is recorded.
         settle_sent(db, &sent, group.worker, if is_all { group.let_go } else { &[] }).await?
     };
     let done: HashSet<Uuid> = settled.iter().map(|one| one.delivery).collect();

@@ -1,62 +1,61 @@
-//! Whether mail is stalled: one cheap question for every page.
+//! Detects whether mail is stalled, cheaply enough for every page.
 //!
-//! The answer comes from what the processes say of themselves ([`super::workers`]), not from the
-//! deliveries: a batch that takes its time, a rate that is set low, and a batch that somebody holds
-//! or pauses look the same in those as an outage, and a page may ask at any moment. How many mails
-//! wait is counted only when something is wrong, and not beyond [`COUNTED_MOST`].
+//! The answer comes from the status reports of the processes ([`super::workers`]) and not from the deliveries:
+//! a slow batch, a low rate limit and a held or paused batch look the same there as an outage, and a page may
+//! ask at any moment. Waiting mails are only counted if something is wrong, and at most up to [`COUNTED_MOST`].
 
 use super::{Db, StoreResult, seconds, within};
 use crate::trouble::WorkerTrouble;
 use std::time::Duration;
 use time::OffsetDateTime;
 
-/// A process that has said nothing for this long is missed. Three times as long as a worker's
-/// pause between two words.
+/// A process that has not reported for this long counts as missing. Three times the interval of a worker's
+/// reports.
 pub const SILENCE: Duration = Duration::from_secs(30);
 
-/// A worker's trouble that has lasted less long is not worth a word: a relay that closes a
-/// connection is in trouble until the next one is open.
+/// Trouble of a worker that is more recent is ignored: a relay that closes a connection causes trouble until
+/// the next one is open.
 const PASSING: Duration = Duration::from_secs(5);
 
-/// How far mails that wait are counted.
+/// Limit for counting waiting mails.
 pub const COUNTED_MOST: i64 = 100_000;
 
-/// Mail waits that could go out.
+/// Mail that could be sent is waiting.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Stall {
-    /// Why.
+    /// The cause.
     pub cause: Cause,
-    /// Since when, where that is known.
+    /// Since when, if known.
     pub since: Option<OffsetDateTime>,
-    /// How many mails wait; [`COUNTED_MOST`] and one when there are more.
+    /// Number of waiting mails; [`COUNTED_MOST`] plus one if there are more.
     pub waiting: i64,
-    /// When this was asked.
+    /// When this was determined.
     pub asked_at: OffsetDateTime,
 }
 
-/// Why mail waits.
+/// Why mail is waiting.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Cause {
-    /// No worker runs.
+    /// No worker is running.
     NoWorker,
     /// Sending is held after a promotion of Postgres, until a person resumes.
     Held,
-    /// Workers run and get no jobs: the dispatcher does not come to the end of a round.
+    /// Workers are running but get no jobs: the dispatcher does not complete its rounds.
     NoDispatch,
-    /// Workers have trouble.
+    /// Workers are in trouble.
     Trouble {
-        /// What most of them have.
+        /// The most common trouble.
         trouble: WorkerTrouble,
-        /// What the relay or the line said to the first of those.
+        /// The words of the relay or the connection for the first worker with it.
         words: Option<String>,
-        /// How many have any trouble,
+        /// Number of workers in any trouble.
         troubled: i64,
-        /// of how many that run.
+        /// Number of running workers.
         live: i64,
     },
 }
 
-/// What the processes say of themselves.
+/// What the processes have reported.
 struct Said {
     asked_at: OffsetDateTime,
     live: i64,
@@ -92,7 +91,7 @@ impl Said {
     }
 }
 
-/// Asks whether mail is stalled; nothing when all is well or nothing waits.
+/// Checks whether mail is stalled. Returns `None` if all is well or no mail waits.
 pub async fn look(db: &Db) -> StoreResult<Option<Stall>> {
     let said = said(db).await?;
     let asked_at = said.asked_at;
@@ -143,7 +142,8 @@ async fn said(db: &Db) -> StoreResult<Said> {
     within(asked.fetch_one(db)).await
 }
 
-/// What could go out now or at its next try: of batches that are running, or should be.
+/// Number of mails of running batches that could be sent now or at their next attempt, including batches that
+/// should be running.
 async fn waiting(db: &Db) -> StoreResult<i64> {
     let counting = sqlx::query!(
         r#"with open as materialized (

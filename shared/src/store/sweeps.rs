@@ -1,7 +1,7 @@
-//! What the passage of time requires: lost jobs, vanished workers, mails of no use, finished batches.
+//! What becomes due with time: lost jobs, vanished workers, expired mails, finished batches.
 //!
-//! Each statement names the dispatcher's epoch, skips rows that are locked, and does a bounded part of
-//! its work, so that none holds up the others.
+//! Each statement names the dispatcher's epoch, skips locked rows and does a bounded amount of work, so that
+//! none holds up the others.
 
 use super::dispatcher_lease::Turn;
 use super::{Db, StoreResult, despite_deadlocks, seconds, within};
@@ -10,32 +10,32 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A published range whose first attempts have all been claimed is forgotten after this long. Jobs are
-/// usually claimed within a second.
+/// A published range whose first attempts are all claimed is deleted after this time. Jobs are usually
+/// claimed within a second.
 const RANGE_LOOKED_AT_AFTER: Duration = Duration::from_secs(2);
 
-/// Groups of claims that are ended at a time.
+/// Maximum number of groups of claims ended per statement.
 const CLAIMS_MOST: i64 = 50;
 
-/// Changes of counts that are added up in one statement.
+/// Maximum number of changes of counts added up per statement.
 const CHANGES_MOST: i64 = 1_000;
 
-/// Batches that are closed in one statement.
+/// Maximum number of batches closed per statement.
 const FINISHED_MOST: i64 = 200;
 
-/// Deliveries of a stopped batch that are looked at in one statement.
+/// Maximum number of deliveries of a stopped batch checked per statement.
 const CANCELLED_MOST: i64 = 5_000;
 
-/// What a sweep of [`end_useless`] came to.
+/// The result of [`end_useless`].
 #[derive(Clone, Copy, Debug)]
 pub struct Swept {
-    /// Deliveries that were looked at.
+    /// Number of deliveries checked.
     pub looked_at: i64,
-    /// Deliveries that it ended.
+    /// Number of deliveries ended.
     pub ended: i64,
 }
 
-/// Starts batches whose hold is over. One whose row is locked starts a moment later.
+/// Starts batches whose hold has ended. One whose row is locked starts a moment later.
 pub async fn start_held(db: &Db, turn: Turn) -> StoreResult<u64> {
     let starting = sqlx::query!(
         "with turn as materialized (select from dispatcher where epoch = $1 for share)
@@ -50,19 +50,19 @@ pub async fn start_held(db: &Db, turn: Turn) -> StoreResult<u64> {
     Ok(done.rows_affected())
 }
 
-/// Makes everything in the queues due again: after a new connection nothing proves that the
-/// broker still has it, and a copy too many is dropped by the claim.
+/// Makes all queued deliveries due again: a new connection does not prove that the broker still has their
+/// jobs, and the claim drops duplicates.
 pub async fn requeue_all(db: &Db, turn: Turn) -> StoreResult<u64> {
     take_back_from(db, Some(turn), false).await
 }
 
-/// Takes back what was published of batches that are paused. Its jobs are dropped by the workers. The
-/// dispatcher calls it too, for what it was publishing at the moment of the pause.
+/// Makes published deliveries of paused batches wait again. Workers drop their jobs. The dispatcher calls it
+/// too, for what it was publishing at the moment of the pause.
 pub async fn take_back(db: &Db) -> StoreResult<u64> {
     take_back_from(db, None, true).await
 }
 
-/// Sets cursors back to before what was published and not claimed, and makes later attempts due.
+/// Moves cursors back before everything published but not claimed, and makes later attempts due.
 async fn take_back_from(db: &Db, turn: Option<Turn>, only_paused: bool) -> StoreResult<u64> {
     let taking = || async {
         let epoch = turn.map(|turn| turn.epoch);
@@ -72,8 +72,8 @@ async fn take_back_from(db: &Db, turn: Option<Turn>, only_paused: bool) -> Store
     Ok(u64::try_from(despite_deadlocks(taking).await?.n).unwrap_or_default())
 }
 
-/// Makes first attempts due again whose jobs were published longer ago than `lease` and that no worker
-/// has claimed: their jobs are lost. Later attempts become due by themselves then.
+/// Makes first attempts due again that were published longer ago than `lease` and not claimed: their jobs are
+/// lost. Later attempts then become due by themselves.
 pub async fn requeue_lost(db: &Db, turn: Turn, lease: Duration) -> StoreResult<u64> {
     let requeueing = || async {
         let requeueing = sqlx::query!(
@@ -137,7 +137,7 @@ pub async fn requeue_unclaimed(
     Ok(u64::try_from(despite_deadlocks(requeueing).await?.n).unwrap_or_default())
 }
 
-/// Forgets published ranges of which every delivery has been claimed or has ended.
+/// Deletes published ranges whose deliveries have all been claimed or have ended.
 pub async fn forget_ranges(db: &Db, turn: Turn) -> StoreResult<u64> {
     let forgetting = sqlx::query!(
         "with turn as materialized (select from dispatcher where epoch = $1 for share)
@@ -153,8 +153,8 @@ pub async fn forget_ranges(db: &Db, turn: Turn) -> StoreResult<u64> {
     Ok(within(forgetting.execute(db)).await?.rows_affected())
 }
 
-/// Ends attempts whose worker vanished. How far they came is unknown, so they are unsure, and the
-/// delivery is due again at once. Past `attempts_most` attempts it has failed instead.
+/// Ends attempts whose worker vanished. It is unknown how far they came, so they are unsure, and the delivery
+/// is due again at once. After `attempts_most` attempts it fails instead.
 pub async fn end_vanished(db: &Db, turn: Turn, attempts_most: i32) -> StoreResult<u64> {
     let ending = || async {
         let ending = sqlx::query_file!("src/store/vanished.sql", attempts_most, turn.epoch, CLAIMS_MOST);
@@ -163,9 +163,9 @@ pub async fn end_vanished(db: &Db, turn: Turn, attempts_most: i32) -> StoreResul
     Ok(u64::try_from(despite_deadlocks(ending).await?.n).unwrap_or_default())
 }
 
-/// Ends what is of no use any more: mails too old to be worth their first try, and whatever is left of
-/// stopped batches. Looks at up to `most` deliveries of each such batch, or of `only` this one, and goes
-/// on there the next time. While a batch is held or paused its mails do not get older.
+/// Ends deliveries that are no longer needed: mails that expired before their first attempt, and the rest of
+/// stopped batches. Checks up to `most` deliveries of each such batch, or of `only` this one, and continues
+/// there the next time. Mails do not age while their batch is held or paused.
 pub async fn end_useless(db: &Db, only: Option<Uuid>, most: i64) -> StoreResult<Swept> {
     let ending = || async {
         let ending = sqlx::query_file_as!(Swept, "src/store/useless.sql", most, only);
@@ -174,8 +174,8 @@ pub async fn end_useless(db: &Db, only: Option<Uuid>, most: i64) -> StoreResult<
     despite_deadlocks(ending).await
 }
 
-/// Cancels what a stopped batch still owes; returns how many. What is locked at this moment the
-/// dispatcher cancels.
+/// Cancels what a stopped batch still owes and returns how many. The dispatcher cancels deliveries that are
+/// locked at this moment.
 pub async fn cancel_rest(db: &Db, batch: Uuid) -> StoreResult<i64> {
     let mut cancelled = 0;
     loop {
@@ -187,8 +187,8 @@ pub async fn cancel_rest(db: &Db, batch: Uuid) -> StoreResult<i64> {
     }
 }
 
-/// Adds what has changed to the counts of unfinished batches. What was sent waits for a minute, because
-/// that is how fast a batch goes. In short statements, because the publishers need the same rows.
+/// Adds pending changes to the counts of unfinished batches. Sent mails are kept for a minute first, because
+/// they give the batch's rate. Uses short statements, because the publishers need the same rows.
 pub async fn add_up(db: &Db, turn: Turn) -> StoreResult<u64> {
     let mut added = 0;
     loop {
@@ -235,19 +235,19 @@ async fn add_some(db: &Db, turn: Turn) -> StoreResult<u64> {
     Ok(u64::try_from(within(adding.fetch_one(db)).await?.n).unwrap_or_default())
 }
 
-/// A batch that has finished by its counts.
+/// A batch that has finished according to its counts.
 #[derive(Clone, Copy, Debug)]
 pub struct Finished {
-    /// Which.
+    /// The batch.
     pub batch: Uuid,
-    /// Whether it is closed; otherwise some of its deliveries have not ended, whatever its counts say.
+    /// Whether it is closed. Otherwise some of its deliveries have not ended, despite its counts.
     pub is_closed: bool,
-    /// Whether its counts were what its deliveries say. Anything else is a defect.
+    /// Whether its counts agreed with its deliveries. Anything else is a bug.
     pub is_consistent: bool,
 }
 
-/// Closes batches whose last delivery has ended, and counts their deliveries for good. A paused one too:
-/// there is nothing left to resume. One whose row is locked is closed a moment later.
+/// Closes batches whose last delivery has ended, and stores their final counts. That includes paused ones,
+/// which have nothing left to resume. One whose row is locked is closed a moment later.
 pub async fn finish(db: &Db) -> StoreResult<Vec<Finished>> {
     let mut finished = Vec::new();
     loop {

@@ -1,4 +1,4 @@
-//! The system emails' versions. A version never changes; saving makes the next one.
+//! Versions of system emails. A version never changes; saving creates the next one.
 
 use super::audit::{self, Act, Action, Actor};
 use super::{Db, StoreResult, begin, commit};
@@ -6,12 +6,12 @@ use crate::system_email::SystemEmailKind;
 use serde_json::json;
 use time::OffsetDateTime;
 
-/// A system email as it was at one time.
+/// A version of a system email.
 #[derive(Clone, Debug)]
 pub struct Version {
-    /// Which system email.
+    /// The system email.
     pub kind: SystemEmailKind,
-    /// Counted from 1, the shipped text.
+    /// Its number, counted from 1, which is the shipped text.
     pub version: i32,
     /// Template of the subject.
     pub subject: String,
@@ -23,7 +23,7 @@ pub struct Version {
     pub created_by: String,
 }
 
-/// Stores the shipped texts as version 1 where there is none.
+/// Stores the shipped text as version 1 if there is none.
 pub async fn ensure_shipped(db: &Db, kind: SystemEmailKind, subject: &str, body: &str) -> StoreResult<()> {
     sqlx::query!(
         "insert into system_email_versions (kind, version, subject, body, created_by)
@@ -37,7 +37,7 @@ pub async fn ensure_shipped(db: &Db, kind: SystemEmailKind, subject: &str, body:
     Ok(())
 }
 
-/// The version in use.
+/// The current version.
 pub async fn current(db: &Db, kind: SystemEmailKind) -> StoreResult<Option<Version>> {
     let version = sqlx::query_as!(
         Version,
@@ -50,7 +50,7 @@ pub async fn current(db: &Db, kind: SystemEmailKind) -> StoreResult<Option<Versi
     Ok(version)
 }
 
-/// A version by its number.
+/// The version with this number.
 pub async fn find(db: &Db, kind: SystemEmailKind, version: i32) -> StoreResult<Option<Version>> {
     let version = sqlx::query_as!(
         Version,
@@ -67,7 +67,7 @@ pub async fn find(db: &Db, kind: SystemEmailKind, version: i32) -> StoreResult<O
 /// A version in the history, without its body.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Counted from 1, the shipped text.
+    /// Its number, counted from 1, which is the shipped text.
     pub version: i32,
     /// Template of the subject.
     pub subject: String,
@@ -75,14 +75,14 @@ pub struct Entry {
     pub created_at: OffsetDateTime,
     /// Who saved it.
     pub created_by: String,
-    /// How many batches were sent with it, tests left out; counted to [`BATCHES_COUNTED`].
+    /// Number of batches sent with it, without test mails; counted up to [`BATCHES_COUNTED`].
     pub batches: i64,
 }
 
-/// More batches than this are "more than so many": the history must not count a million.
+/// Limit for counting batches, so that the history need not count a million. Pages show "more than" beyond it.
 pub const BATCHES_COUNTED: i64 = 1_000;
 
-/// A page of versions, the newest first, before the version `before`.
+/// A page of versions, newest first, before the version `before`.
 pub async fn versions(db: &Db, kind: SystemEmailKind, before: Option<i32>, limit: i64) -> StoreResult<Vec<Entry>> {
     let entries = sqlx::query_as!(
         Entry,
@@ -105,9 +105,9 @@ pub async fn versions(db: &Db, kind: SystemEmailKind, before: Option<i32>, limit
     Ok(entries)
 }
 
-/// Saves the next version and puts that on record, if nobody saved one after `based_on`.
+/// Saves the next version and records that, unless another one was saved after `based_on`.
 ///
-/// Returns the new number, or nothing when the text changed meanwhile.
+/// Returns the new number, or `None` if the text changed meanwhile.
 pub async fn save(
     db: &Db,
     kind: SystemEmailKind,
@@ -143,7 +143,7 @@ pub async fn save(
     Ok(Some(saved.version))
 }
 
-/// Postgres's clock, which previews and start times go by.
+/// The time in Postgres, which previews and start times use.
 pub async fn now(db: impl sqlx::PgExecutor<'_>) -> StoreResult<OffsetDateTime> {
     let row = sqlx::query!(r#"select now() as "now!""#).fetch_one(db).await?;
     Ok(row.now)

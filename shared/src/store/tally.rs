@@ -1,8 +1,8 @@
-//! How many of a batch's deliveries stand where, and why: the sums that everything else is made of.
+//! Number of a batch's deliveries by state and reason: the basis of all other totals.
 //!
-//! Postgres keeps the counts of unfinished batches (`batch_states`): each statement that moves deliveries
-//! counts what it moved, so that no reader counts a million rows. When a batch finishes, its rows are
-//! counted once and compared.
+//! Postgres maintains the counts of unfinished batches (`batch_states`): each statement that moves deliveries
+//! counts what it moved, so no reader counts a million rows. When a batch finishes, its rows are counted once
+//! and compared.
 
 use super::batches::Batch;
 use super::stall::SILENCE;
@@ -12,16 +12,16 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use time::OffsetDateTime;
 
-/// Deliveries of a batch that are in the same state for the same reason.
+/// Deliveries of a batch with the same state and reason.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Alike {
-    /// Where they stand.
+    /// Their state.
     pub state: DeliveryState,
-    /// Why: the class of the last trouble, or what ended them.
+    /// Their reason: the class of the last trouble, or what ended them.
     pub reason: Option<String>,
-    /// How many.
+    /// Number of deliveries.
     pub count: i64,
-    /// How many of them the person may have twice.
+    /// Number of them that may have been received twice.
     pub unsure: i64,
 }
 
@@ -30,50 +30,49 @@ pub struct Alike {
 pub struct RetryingDomain {
     /// The domain, in lower case.
     pub domain: String,
-    /// How many, among the [`RETRIES_COUNTED_MOST`] that are due first.
+    /// Number of emails, among the [`RETRIES_COUNTED_MOST`] that are due first.
     pub count: i64,
-    /// Why, for most of them.
+    /// The most common reason.
     pub reason: Option<String>,
-    /// When the first of them is due; in the past while it waits for its turn.
+    /// When the first of them is due; in the past while it waits to be published.
     pub next_at: OffsetDateTime,
 }
 
-/// How many retries are counted by domain.
+/// Maximum number of retries counted by domain.
 pub const RETRIES_COUNTED_MOST: i64 = 5_000;
 
-/// Domains that are listed, those with the most retries first.
+/// Maximum number of domains listed, those with the most retries first.
 const DOMAINS_MOST: i64 = 10;
 
-/// A batch, counted.
+/// The totals of a batch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Tally {
-    /// Every delivery is in exactly one of these.
+    /// Every delivery is in exactly one of these groups.
     pub alike: Vec<Alike>,
-    /// How many were sent within the time `lately`,
+    /// Number of mails sent during `lately`.
     pub sent_lately: i64,
-    /// which is the last minute, or the time since the start of a batch that has just begun.
+    /// The last minute, or the time since the start of a batch that has just begun.
     pub lately: Duration,
     /// Recipient domains with retries.
     pub domains: Vec<RetryingDomain>,
-    /// Emails a second that the mail server accepts, when it throttles every running worker.
+    /// Emails per second that the relay accepts, if it throttles every running worker.
     pub rate_limit: Option<f64>,
 }
 
 impl Tally {
-    /// How many are in a state, whatever for.
+    /// Number of deliveries in a state, for any reason.
     pub fn of(&self, state: DeliveryState) -> i64 {
         let alike = self.alike.iter().filter(|alike| alike.state == state);
         alike.map(|alike| alike.count).sum()
     }
 
-    /// How many the person may have twice, in whatever state they are.
+    /// Number of deliveries that may have been received twice, in any state.
     pub fn unsure(&self) -> i64 {
         self.alike.iter().map(|alike| alike.unsure).sum()
     }
 }
 
-/// Counts a batch: by what its statements have counted while it runs, by what was counted for good
-/// afterwards.
+/// Counts a batch: from its maintained counts while it runs, from its final counts afterwards.
 pub async fn of_batch(db: &Db, batch: &Batch) -> StoreResult<Tally> {
     if let Some(counted) = &batch.final_counts {
         return Ok(Tally {

@@ -1,27 +1,28 @@
-//! What workers and the dispatcher say of themselves.
+//! Status reports of workers and the dispatcher.
 //!
-//! A process that can reach Postgres says every few seconds that it is there, and at once when its
-//! trouble begins or ends. One that was killed, or is cut off from Postgres, is known by its silence.
+//! A process that can reach Postgres reports every few seconds, and at once when its trouble begins or ends. One that
+//! was killed or is cut off from Postgres stops reporting.
 
 use super::{Db, StoreResult, seconds, within};
 use crate::trouble::WorkerTrouble;
 use std::time::Duration;
 
-/// A trouble, as the worker that has it tells it.
+/// Trouble as reported by a worker.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Told {
-    /// What it is.
+    /// The trouble.
     pub trouble: WorkerTrouble,
-    /// How long it has lasted. Not a moment, because clocks differ and this is Postgres's to count from.
+    /// How long it has lasted. A duration instead of a time, because clocks differ and Postgres counts back from its
+    /// own.
     pub lasts: Duration,
-    /// The relay's or the line's own words; nothing that could name a person or hold a secret.
+    /// The words of the relay or the connection. Never names a recipient or contains a secret.
     pub words: Option<String>,
-    /// What the relay refuses of every mail, where that is our sender, login or account.
+    /// What the relay refuses for every mail, if it is our sender, login or account.
     pub refusal: Option<String>,
 }
 
-/// Says that a worker is there, how old it is, and how it is.
-/// `rate_limit` is how many mails a second it sends because the relay throttled it.
+/// Reports that a worker is running, its age and its trouble. `rate_limit` is its rate in mails per second if the
+/// relay throttles it.
 pub async fn say(db: &Db, name: &str, age: Duration, told: Option<&Told>, rate_limit: Option<f64>) -> StoreResult<()> {
     let saying = sqlx::query!(
         "insert into workers (name, started_at, trouble, trouble_since, trouble_told, refusal, rate_limit)
@@ -42,7 +43,7 @@ pub async fn say(db: &Db, name: &str, age: Duration, told: Option<&Told>, rate_l
     Ok(())
 }
 
-/// Says that a worker has stopped in good order.
+/// Reports that a worker has stopped in an orderly way.
 pub async fn leave(db: &Db, name: &str) -> StoreResult<()> {
     let leaving = sqlx::query!(
         "update workers
@@ -55,7 +56,7 @@ pub async fn leave(db: &Db, name: &str) -> StoreResult<()> {
     Ok(())
 }
 
-/// Says that the dispatcher has come to the end of a round.
+/// Reports that the dispatcher has completed a round.
 pub async fn dispatched(db: &Db) -> StoreResult<()> {
     let saying = sqlx::query!(
         "insert into dispatching (seen_at) values (now())
@@ -65,7 +66,7 @@ pub async fn dispatched(db: &Db) -> StoreResult<()> {
     Ok(())
 }
 
-/// Records that a beat has come from the dispatcher through the queue to a worker.
+/// Records that a heartbeat has arrived from the dispatcher through the queue.
 pub async fn record_beat(db: &Db) -> StoreResult<()> {
     let recording = sqlx::query!(
         "insert into heartbeat (recorded_at) values (now())
@@ -75,8 +76,7 @@ pub async fn record_beat(db: &Db) -> StoreResult<()> {
     Ok(())
 }
 
-/// Forgets workers not seen for a day, but not the last one that was: of it a page says since when
-/// there is none.
+/// Deletes workers not seen for a day, except the most recent one: pages use it to show since when no worker has run.
 pub async fn forget(db: &Db) -> StoreResult<u64> {
     let forgetting = sqlx::query!(
         "delete from workers

@@ -1,4 +1,4 @@
-//! A checked template, ready to be filled for one person after the other.
+//! A checked template, ready to be filled for each user.
 
 use super::content::Content;
 use super::source::Pieces;
@@ -24,12 +24,12 @@ impl Compiled {
         self.kind
     }
 
-    /// What it says, without the shell that every email has.
+    /// Its content, without the shell that every email has.
     pub(crate) fn content(&self) -> &Content {
         &self.content
     }
 
-    /// The fields that occur, each once, by name in alphabetical order of their kinds.
+    /// The fields it uses, each once, alphabetically within their kinds.
     pub fn fields(&self) -> Vec<Field> {
         let mut fields: Vec<Field> = self.content.slots().iter().map(|slot| slot.field.clone()).collect();
         fields.sort();
@@ -56,7 +56,7 @@ impl Compiled {
         self.fields().into_iter().filter(of_users).map(fallback).collect()
     }
 
-    /// The fields that occur somewhere without another text for those who have no value.
+    /// The fields that are used without a default at least once.
     pub fn bare_fields(&self) -> Vec<Field> {
         let bare = self.content.slots().iter().filter(|slot| slot.default.is_none());
         let mut fields: Vec<Field> = bare.map(|slot| slot.field.clone()).collect();

@@ -1,7 +1,7 @@
-//! What an email says, cut at everything that differs from recipient to recipient.
+//! The content of an email, split at everything that differs between recipients.
 //!
-//! The preview and the mail that is sent come from the same [`Content`]: [`Content::fill`] writes it
-//! as text, and the worker encodes its literals once and each recipient's values as they come.
+//! The preview and the sent mail come from the same [`Content`]: [`Content::fill`] writes it as text, while
+//! the worker encodes its literals once and the values for each recipient.
 
 use std::borrow::Cow;
 
@@ -11,35 +11,35 @@ use super::escaping::Escaping;
 use super::source::{Piece, Pieces, Place, Slot};
 use super::{Field, LetterValues, preheader};
 
-/// Around a value in a marked preview, and around the name of one that is missing.
+/// Start of the mark around a value in a preview, and around the name of a missing one.
 const MARK_START: &str = "<mark style=\"background:#fff0b3;color:#1f2430\">";
 const GAP_START: &str = "<mark style=\"background:#ffd9d4;color:#8a1c0f\">";
 const MARK_END: &str = "</mark>";
 
-/// Whether an email shows what was filled in.
+/// Whether filled-in values are marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Marking {
-    /// As the person gets it.
+    /// As the user receives it.
     Plain,
     /// For the preview: values are marked in the HTML, and missing ones are visible gaps.
     Marked,
 }
 
-/// A stretch of an email.
+/// A segment of an email.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Segment {
     /// The same in every email.
     Literal(String),
     /// The value of a slot.
     Value {
-        /// Index into what [`Content::resolve`] returns.
+        /// Index into the result of [`Content::resolve`].
         slot: usize,
-        /// How it is written here.
+        /// How it is escaped here.
         escaping: Escaping,
         /// Whether a preview marks it.
         is_marked: bool,
     },
-    /// The line beside the subject, in HTML: [`Content::preheader`], escaped.
+    /// The preview line in HTML: [`Content::preheader`], escaped.
     Preheader,
 }
 
@@ -72,12 +72,12 @@ impl Content {
         }
     }
 
-    /// The slots, each once for each default it has.
+    /// The slots, each once per default.
     pub(super) fn slots(&self) -> &[Slot] {
         &self.slots
     }
 
-    /// A segment for a field that the shell around an email shows. It is empty where the value is.
+    /// A segment for a field shown by the shell around an email. It is empty if the value is.
     pub(crate) fn shown_by_shell(&mut self, field: Field, escaping: Escaping) -> Segment {
         let default = Some(String::new());
         Segment::Value {
@@ -87,17 +87,17 @@ impl Content {
         }
     }
 
-    /// Whether there is a line to show beside the subject.
+    /// Whether there is a preview line.
     pub(crate) fn has_preheader(&self) -> bool {
         !self.preheader.is_empty()
     }
 
-    /// Whether a field occurs.
+    /// Whether the content uses a field.
     pub fn uses(&self, field: &Field) -> bool {
         self.slots.iter().any(|slot| slot.field == *field)
     }
 
-    /// The same content for one installation: what is the same in all its emails is literal.
+    /// The content for one installation: whatever is the same in all its emails becomes literal.
     #[must_use]
     pub fn for_installation(&self, organisation: &str, sign_in_url: &str) -> Self {
         let constant = |slot: &Slot| {
@@ -142,15 +142,14 @@ impl Content {
         missing
     }
 
-    /// The line beside the subject for one recipient: plain text, never the password.
+    /// The preview line for one recipient: plain text, never the password.
     pub fn preheader(&self, values: &[Cow<'_, str>]) -> String {
         preheader::cut(&self.fill(&self.preheader, values, Marking::Plain))
     }
 
-    /// Writes segments for one recipient. Never fails: what is missing is left empty.
+    /// Writes segments for one recipient. Never fails: missing values are left empty.
     ///
-    /// The buffer does not move while it is filled, because moving leaves a copy of the password
-    /// behind.
+    /// The buffer never moves while it is filled, because moving would leave a copy of the password behind.
     pub fn fill(&self, segments: &[Segment], values: &[Cow<'_, str>], marking: Marking) -> Zeroizing<String> {
         let most = segments.iter().map(|segment| self.bytes_most(segment, values)).sum();
         let mut out = Zeroizing::new(String::with_capacity(most));
@@ -190,7 +189,7 @@ impl Content {
         out.push_str(MARK_END);
     }
 
-    /// Bytes that a segment becomes at most in [`Content::fill`].
+    /// Maximum length of a segment written by [`Content::fill`], in bytes.
     fn bytes_most(&self, segment: &Segment, values: &[Cow<'_, str>]) -> usize {
         match segment {
             Segment::Literal(text) => text.len(),
@@ -204,12 +203,12 @@ impl Content {
     }
 }
 
-/// A slot's value in what [`Content::resolve`] returned.
+/// The value of a slot in the result of [`Content::resolve`].
 pub fn value_of<'v>(slot: usize, values: &'v [Cow<'_, str>]) -> &'v str {
     values.get(slot).map(Cow::as_ref).unwrap_or_default()
 }
 
-/// The index of a slot, which joins the others if it is not among them.
+/// The index of a slot, which is added if it is missing.
 fn number_of(slot: &Slot, slots: &mut Vec<Slot>) -> usize {
     slots.iter().position(|known| known == slot).unwrap_or_else(|| {
         slots.push(slot.clone());
@@ -217,12 +216,12 @@ fn number_of(slot: &Slot, slots: &mut Vec<Slot>) -> usize {
     })
 }
 
-/// Decides how each value of a part is written.
+/// Determines the escaping of each value in a part.
 fn segments(pieces: &Pieces, numbers: &[usize], of_words: Escaping, is_marked: bool) -> Vec<Segment> {
     let segment = |piece: &Piece| match piece {
         Piece::Literal(text) => Segment::Literal(text.clone()),
         Piece::Slot(n, place) => Segment::Value {
-            // A piece's slot is one of its part's.
+            // The slots of pieces belong to the same part.
             slot: numbers.get(*n).copied().unwrap_or(usize::MAX),
             escaping: match place {
                 Place::Words | Place::WholeLink => of_words,
@@ -234,7 +233,7 @@ fn segments(pieces: &Pieces, numbers: &[usize], of_words: Escaping, is_marked: b
     pieces.pieces.iter().map(segment).collect()
 }
 
-/// Appends a segment, joined with the one before where both are literal.
+/// Appends a segment, merging adjacent literals.
 pub(crate) fn push_segment(segments: &mut Vec<Segment>, segment: Segment) {
     match (segments.last_mut(), segment) {
         (_, Segment::Literal(text)) if text.is_empty() => {}
@@ -243,7 +242,7 @@ pub(crate) fn push_segment(segments: &mut Vec<Segment>, segment: Segment) {
     }
 }
 
-/// Puts constants in the place of their slots, and a constant preheader in its place.
+/// Replaces slots with constant values, and a constant preheader.
 fn fold(segments: &[Segment], constants: &[Option<String>], preheader: Option<&str>) -> Vec<Segment> {
     let mut folded = Vec::new();
     for segment in segments {

@@ -1,21 +1,21 @@
-//! How a value is written, so that it stays a value at its place.
+//! Escapes values according to their context.
 
-/// What a value needs at its place.
+/// The escaping that a context requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Escaping {
     /// Nothing: plain text.
     None,
-    /// References for the characters that mean something in HTML, in text and in attributes.
+    /// Character references for the characters that are special in HTML text and attributes.
     Html,
-    /// Percent-encoding, so that the value stays one part of a URL.
+    /// Percent-encoding, so that the value stays one component of a URL.
     Percent,
 }
 
 impl Escaping {
-    /// Bytes that one byte of a value becomes at most: `"` becomes `&quot;`.
+    /// Maximum number of bytes that one byte of a value becomes: `"` becomes `&quot;`.
     pub const GROWTH: usize = 6;
 
-    /// Hands the escaped value to `out`, piece by piece.
+    /// Passes the escaped value to `out`, piece by piece.
     pub fn write(self, value: &str, out: &mut impl FnMut(&str)) {
         match self {
             Self::None => out(value),

@@ -1,36 +1,36 @@
-//! What is wrong with a letter, and where.
+//! What is wrong with a system email, and where.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Which half of a letter a fault is in.
+/// The part of a system email that has a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Part {
     /// The subject line.
     Subject,
-    /// The text.
+    /// The body.
     Body,
 }
 
-/// One thing an administrator must change before a letter can be saved.
+/// Something that an administrator must change before the email can be saved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TemplateFault {
-    /// Which half.
+    /// The part.
     pub part: Part,
-    /// Line in that half, from 1; 1 also for what concerns the whole half.
+    /// Line in that part, from 1; also 1 for faults of the whole part.
     pub line: usize,
-    /// Character in that line, from 1; 1 also for what concerns the whole half.
+    /// Character in that line, from 1; also 1 for faults of the whole part.
     pub column: usize,
-    /// The word for programs.
+    /// The code for programs.
     pub code: &'static str,
-    /// The sentence for the administrator.
+    /// The message for the administrator.
     pub message: String,
 }
 
 impl TemplateFault {
-    /// A fault of the half as a whole.
+    /// A fault of the part as a whole.
     pub(super) fn of_whole(part: Part, code: &'static str, message: &str) -> Self {
         Self {
             part,
@@ -41,7 +41,7 @@ impl TemplateFault {
         }
     }
 
-    /// A fault at byte `offset` of the half's text.
+    /// A fault at byte `offset` of the part's text.
     pub(super) fn at(part: Part, text: &str, offset: usize, code: &'static str, message: impl Into<String>) -> Self {
         let before = text.get(..offset).unwrap_or(text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
@@ -69,7 +69,7 @@ impl fmt::Display for TemplateFault {
     }
 }
 
-/// What an administrator typed, fit to be repeated in a message: no controls, 80 characters.
+/// An administrator's input, fit for a message: no control characters, at most 80 characters.
 pub(super) fn echo(typed: &str) -> String {
     let mut shown: String = typed.chars().filter(|c| !c.is_control()).take(80).collect();
     if typed.chars().nth(80).is_some() {

@@ -1,36 +1,36 @@
-//! The merge fields: what they are called and what they mean.
+//! The merge fields: their names and meanings.
 
 use crate::address::slips_between;
 
 use super::{CustomFields, SystemEmailKind};
 
-/// A place in a letter that each person's own value fills.
+/// A field in an email that is filled with each user's value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Field {
-    /// The person's first name.
+    /// The user's first name.
     FirstName,
-    /// The person's last name.
+    /// The user's last name.
     LastName,
-    /// First and last name, or the one of them there is.
+    /// First and last name, or either one alone.
     FullName,
-    /// The person's email address as its owner writes it.
+    /// The user's email address as typed.
     Email,
-    /// The person's language, as imported.
+    /// The user's language, as imported.
     Language,
-    /// The organisation that sends.
+    /// The sending organisation.
     Organisation,
-    /// Where people sign in. The one field that may be the start of a link.
+    /// The sign-in page. The only field that may start a link.
     SignInUrl,
-    /// The generated password. In password mails only.
+    /// The generated password. Only in password mails.
     Password,
-    /// When the password stops working. In password mails only.
+    /// When the password expires. Only in password mails.
     PasswordExpires,
     /// A column of an import, by its name there.
     Custom(String),
 }
 
 impl Field {
-    /// Every field but the custom ones, in the order in which the editor offers them.
+    /// Every built-in field, in the order in which the editor offers them.
     const BUILT_IN: [Self; 9] = [
         Self::FirstName,
         Self::LastName,
@@ -43,7 +43,7 @@ impl Field {
         Self::PasswordExpires,
     ];
 
-    /// The fields a letter of this kind may have.
+    /// The fields that an email of this kind may use.
     pub fn offered(kind: SystemEmailKind, custom: CustomFields<'_>) -> Vec<Self> {
         let built_in = Self::BUILT_IN.into_iter().filter(|field| field.is_allowed_in(kind));
         let custom = match custom {
@@ -53,7 +53,7 @@ impl Field {
         built_in.chain(custom).collect()
     }
 
-    /// The name, as it is written between the braces.
+    /// The name, as written between the braces.
     pub fn name(&self) -> &str {
         match self {
             Self::FirstName => "first_name",
@@ -69,7 +69,7 @@ impl Field {
         }
     }
 
-    /// What it stands for, beside its button in the editor.
+    /// What it means, shown next to its button in the editor.
     pub fn meaning(&self) -> &'static str {
         match self {
             Self::FirstName => "The person's first name",
@@ -85,7 +85,7 @@ impl Field {
         }
     }
 
-    /// The field a name means, however it is spelled.
+    /// Finds the field with this name in any spelling.
     pub(super) fn find(name: &str, custom: CustomFields<'_>) -> Option<Self> {
         let built_in = Self::BUILT_IN.into_iter().find(|field| {
             is_same_name(field.name(), name) || field.other_names().iter().any(|n| is_same_name(n, name))
@@ -100,7 +100,7 @@ impl Field {
         })
     }
 
-    /// The field whose name is nearest to one that means none, if any is near.
+    /// The field whose name is closest to an unknown one, if any is close.
     pub(super) fn nearest(name: &str, kind: SystemEmailKind, custom: CustomFields<'_>) -> Option<Self> {
         let bare: String = bare_name(name).collect();
         let distance = |field: &Self| {
@@ -109,17 +109,17 @@ impl Field {
             if is_start { 1 } else { slips_between(&bare, &known) }
         };
         let nearest = Self::offered(kind, custom).into_iter().min_by_key(distance)?;
-        // Two slips in a name of four letters make it another name.
+        // Two typos in a name of four letters make it a different name.
         (distance(&nearest) <= if bare.len() < 6 { 1 } else { 2 }).then_some(nearest)
     }
 
-    /// False for what only password mails may say.
+    /// False for fields that are only allowed in password mails, in other mails.
     pub(super) fn is_allowed_in(&self, kind: SystemEmailKind) -> bool {
         let is_about_password = matches!(self, Self::Password | Self::PasswordExpires);
         !is_about_password || kind == SystemEmailKind::PasswordReset
     }
 
-    /// Spellings that people and import files use for the same thing.
+    /// Other spellings used by administrators and import files.
     fn other_names(&self) -> &'static [&'static str] {
         match self {
             Self::Organisation => &["organization"],
@@ -129,14 +129,14 @@ impl Field {
     }
 }
 
-/// True if two names mean one field: case, spaces, `_` and `-` do not count.
+/// Whether two names mean the same field: case, spaces, `_` and `-` are ignored.
 ///
-/// The rule for the headers of imports too.
+/// Also the rule for the headers of imports.
 pub fn is_same_name(a: &str, b: &str) -> bool {
     bare_name(a).eq(bare_name(b))
 }
 
-/// The letters of a name that count.
+/// The letters of a name that are compared.
 fn bare_name(name: &str) -> impl Iterator<Item = char> {
     name.chars()
         .filter(|c| !c.is_whitespace() && !matches!(c, '_' | '-'))

@@ -4,7 +4,7 @@
 //! {{ name }}      {{ name | default("text") }}
 //! ```
 //!
-//! Nothing else: no conditions, no loops, no other filters, no expressions.
+//! There is nothing else: no conditions, no loops, no other filters, no expressions.
 
 use std::fmt::Write;
 
@@ -13,16 +13,16 @@ use super::source::{Slot, Tokenised};
 use super::values::{breaks_line, turns_text};
 use super::{CustomFields, Field, Part, SystemEmailKind, TemplateFault};
 
-/// Fields a subject or body may have, repeated ones included.
+/// Maximum number of fields in a subject or body, including repeated ones.
 ///
 /// Together with the limit on values it bounds the size of a mail.
 const FIELDS: usize = 200;
-/// Faults that are told of one subject or body: more help nobody.
+/// Maximum number of faults reported per subject or body. More would not help.
 const FAULTS: usize = 100;
-/// Characters the text of a `default` may have.
+/// Maximum length of a default in characters.
 const DEFAULT_CHARACTERS: usize = 200;
 
-/// Replaces the fields of `source` with tokens and reports what is no field.
+/// Replaces the fields of `source` with tokens and reports invalid fields.
 pub(super) fn tokenise<'s>(
     source: &'s str,
     part: Part,
@@ -59,7 +59,7 @@ pub(super) fn tokenise<'s>(
     (all, reader.faults)
 }
 
-/// What reads one source and collects its faults.
+/// Reads one source and collects its faults.
 struct Reader<'s, 'c> {
     source: &'s str,
     part: Part,
@@ -76,7 +76,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Looks for what is no field but was probably meant to do something.
+    /// Looks for text that is not a field but was probably meant to be one.
     fn check_words(&mut self, start: usize, end: usize) {
         let words = self.source.get(start..end).unwrap_or_default();
         for (offset, _) in words.match_indices("}}") {
@@ -100,7 +100,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    /// Finds where the field that opens at `open` ends.
+    /// Finds the end of the field that opens at `open`.
     fn end_of_field(&mut self, open: usize) -> Option<usize> {
         let inside = self.source.get(open + 2..)?;
         let line = inside.split('\n').next()?;
@@ -113,7 +113,7 @@ impl Reader<'_, '_> {
         Some(open + 2 + close? + 2)
     }
 
-    /// Reads a field, braces included.
+    /// Reads a field including its braces.
     fn slot(&mut self, open: usize, end: usize) -> Option<Slot> {
         let inside = self.source.get(open + 2..end - 2)?;
         let (name, filter) = match inside.split_once('|') {
@@ -136,7 +136,7 @@ impl Reader<'_, '_> {
         Some(Slot { field, default })
     }
 
-    /// Finds the field that is meant, if this letter may have it here.
+    /// Finds the named field, if this email may use it here.
     fn field(&mut self, open: usize, name: &str) -> Option<Field> {
         let is_name = !name.is_empty() && !name.contains(|c: char| c.is_control() || "{}()\"'<>".contains(c));
         let found = is_name.then(|| Field::find(name, self.custom)).flatten();
@@ -162,8 +162,8 @@ impl Reader<'_, '_> {
         Some(field)
     }
 
-    /// Refuses in a filter what no value may have: the text of a default stands where a value
-    /// would, and is cleaned as little as the words around it.
+    /// Rejects in a default what no value may contain: it is inserted like a value and not cleaned any more
+    /// than the text around it.
     fn check_default(&mut self, open: usize, inside: &str) -> Option<()> {
         let from = inside.find('|')?;
         let fault = inside
@@ -185,7 +185,7 @@ impl Reader<'_, '_> {
             .and_then(|rest| rest.strip_suffix(')'))
             .map(str::trim)
             .and_then(|quoted| {
-                // Typing aids turn straight quotation marks into curly ones.
+                // Autocorrection turns straight quotation marks into curly ones.
                 [('"', '"'), ('\'', '\''), ('“', '”')]
                     .into_iter()
                     .find_map(|(left, right)| {

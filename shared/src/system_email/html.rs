@@ -1,8 +1,8 @@
-//! The HTML part: written by the Markdown library, cleaned, then dressed.
+//! The HTML part: written by the Markdown library, cleaned, then styled.
 //!
-//! Mail programs drop style sheets more often than not, so every element carries its style
-//! itself. The classes are for the shell's rules for dark mode. Dressing comes after
-//! cleaning: what it adds are constants, so cleaning can be as strict as possible.
+//! Mail programs often drop style sheets, so every element carries its own style. The classes are for the
+//! shell's dark mode rules. Styling comes after cleaning and adds only constants, so cleaning can be as
+//! strict as possible.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
@@ -13,7 +13,7 @@ use pulldown_cmark::{Event, html};
 use super::Field;
 use super::source::{Piece, Place, Tokenised};
 
-/// Elements a body may consist of: what our Markdown can produce.
+/// Elements that a body may contain: those that our Markdown can produce.
 const ELEMENTS: [&str; 24] = [
     "a",
     "blockquote",
@@ -41,7 +41,7 @@ const ELEMENTS: [&str; 24] = [
     "tr",
 ];
 
-/// The style of each element that has one, behind its class.
+/// The style of each element that has one, after its class.
 const STYLES: [(&str, &str); 17] = [
     ("p", "style=\"margin:0 0 16px\""),
     ("h1", "style=\"margin:0 0 16px;font-size:24px;line-height:1.3\""),
@@ -51,7 +51,7 @@ const STYLES: [(&str, &str); 17] = [
     ("h5", "style=\"margin:24px 0 8px;font-size:16px;line-height:1.4\""),
     ("h6", "style=\"margin:24px 0 8px;font-size:16px;line-height:1.4\""),
     ("a", "class=\"link\" style=\"color:#1a56b0;text-decoration:underline\""),
-    // The same room on both sides holds the marks in either direction of writing.
+    // The same padding on both sides leaves room for list markers in either writing direction.
     ("ul", "style=\"margin:0 0 16px;padding:0 24px;padding-inline:24px 0\""),
     ("ol", "style=\"margin:0 0 16px;padding:0 24px;padding-inline:24px 0\""),
     ("li", "style=\"margin:0 0 6px\""),
@@ -81,15 +81,14 @@ const STYLES: [(&str, &str); 17] = [
 const CELL: &str =
     "class=\"line\" style=\"padding:6px 10px;border:1px solid #c5ccd6;text-align:start;vertical-align:top\"";
 
-/// Around a link that is a paragraph of its own. The table is for Outlook, which gives a
-/// link no padding.
+/// Around a link that is a paragraph of its own. The table is for Outlook, which gives a link no padding.
 const BUTTON_START: &str = "<table role=\"presentation\" border=\"0\" cellpadding=\"0\" cellspacing=\"0\" \
     style=\"margin:8px 0 24px\"><tr><td class=\"button\" bgcolor=\"#1a56b0\" \
     style=\"border-radius:8px;background:#1a56b0\"><a class=\"button-text\" \
     style=\"display:inline-block;padding:13px 22px;border-radius:8px;color:#ffffff;font-weight:600;text-decoration:none\"";
 const BUTTON_END: &str = "</td></tr></table>";
 
-/// Around the password: signs that can be told apart, in one line.
+/// Around the password: distinguishable characters, on one line.
 const PASSWORD_START: &str = "<span class=\"panel\" dir=\"ltr\" style=\"display:inline-block;margin:4px 0;\
     padding:4px 8px;border-radius:6px;background:#eef1f5;\
     font-family:ui-monospace,Menlo,Consolas,'Courier New',monospace;font-size:16px;white-space:nowrap\">";
@@ -107,7 +106,7 @@ pub(super) fn write(events: &[Event<'_>], tokenised: &Tokenised<'_>) -> String {
     dressed
 }
 
-/// Removes what no mail of ours may carry, whatever the Markdown library may have let through.
+/// Removes everything that no mail may contain, whatever the Markdown library let through.
 fn clean(raw: &str, tokenised: &Tokenised<'_>) -> String {
     ammonia::Builder::empty()
         .tags(ELEMENTS.into_iter().chain(["ul"]).collect())
@@ -131,16 +130,16 @@ impl<'n> UrlRelativeEvaluate<'n> for StartsWithToken<'n> {
     }
 }
 
-/// Gives each element its style, and a link that is a whole paragraph the look of a button.
+/// Gives each element its style, and makes a link that is a whole paragraph a button.
 ///
-/// Relies on the form the cleaner writes: every `<` begins a tag, attributes hold no `>`.
+/// Relies on the cleaner's output: every `<` begins a tag, attributes contain no `>`.
 fn dress(clean: &str, tokenised: &Tokenised<'_>) -> String {
     let mut out = String::with_capacity(2 * clean.len());
     let mut rest = clean;
     while let Some((words, tag_on)) = rest.split_once('<') {
         out.push_str(words);
         if let Some((href, label, after)) = button(tag_on, tokenised) {
-            // No style within: the label is the button's colour.
+            // The label has no style of its own, so that it has the button's colour.
             out.extend([BUTTON_START, " href=\"", href, "\">", label, "</a>", BUTTON_END]);
             rest = after;
             continue;
@@ -169,17 +168,17 @@ fn style_of(element: &str) -> Option<&'static str> {
     }
 }
 
-/// Reads `p><a href="…">label</a></p>…`: the address, the label and what follows.
+/// Parses `p><a href="…">label</a></p>…` into the address, the label and the rest.
 fn button<'h>(tag_on: &'h str, tokenised: &Tokenised<'_>) -> Option<(&'h str, &'h str, &'h str)> {
     let (href, rest) = tag_on.strip_prefix("p><a href=\"")?.split_once("\">")?;
     let (label, rest) = rest.split_once("</a>")?;
     let rest = rest.strip_prefix("</p>")?;
-    // An address that is shown as such is there to be read.
+    // An address shown as such is meant to be read.
     let is_address = is_same_address(tokenised, label, href) || href.starts_with("mailto:");
     (!is_address).then_some((href, label, rest))
 }
 
-/// True if the words of a link are the address it leads to.
+/// Whether the text of a link is the address it leads to.
 pub(super) fn is_same_address(tokenised: &Tokenised<'_>, words: &str, address: &str) -> bool {
     let as_words = |text: &str| {
         let mut pieces = tokenised.split(text.strip_prefix("mailto:").unwrap_or(text));

@@ -1,13 +1,13 @@
-//! Where links may lead.
+//! Checks where links lead.
 //!
-//! To `https://`, to a mail address, or to the sign-in page. A value may stand behind the
-//! host only and is percent-encoded there: whoever could put a name into an import could
-//! otherwise send everybody to a host of their own.
+//! Allowed are `https://`, a mail address and the sign-in page. A value may only follow the host and is
+//! percent-encoded there: otherwise anyone able to put a name into an import could send every recipient to a
+//! host of their own.
 
 use super::Field;
 use super::source::{Piece, Place, Tokenised};
 
-/// Why a link can't stay: the word for programs and the sentence for the administrator.
+/// Why a link is rejected: the code for programs and the message for the administrator.
 pub(super) type LinkFault = (&'static str, &'static str);
 
 const SCHEME: LinkFault = ("link_scheme", "Links must start with https://");
@@ -19,14 +19,14 @@ const FIELD_TOO_EARLY: LinkFault = (
     "link_host",
     "In a link, put / or ? between {{ sign_in_url }} and what follows it",
 );
-/// What a link must not carry: links are logged by every server and proxy on their way.
+/// What a link must not contain: every server and proxy on the path logs links.
 pub(super) const PASSWORD: LinkFault = (
     "password_in_link",
     "A link must not contain {{ password }}, neither in its text nor in its address",
 );
 const MAILTO: LinkFault = ("link_field", "A mailto: link must not contain fields");
 
-/// Checks where a link leads and notes how the values in it must be written.
+/// Checks where a link leads and determines how the values in it are escaped.
 pub(super) fn destination(tokenised: &Tokenised<'_>, typed: &str) -> Result<String, LinkFault> {
     let mut pieces = tokenised.split(typed.trim());
     let field_of = |piece: &Piece| match piece {
@@ -69,13 +69,13 @@ fn check_start(text: &str, has_fields: bool) -> Result<(), LinkFault> {
     }
     let behind = text.get("https://".len()..).unwrap_or_default();
     let host = behind.split(['/', '?', '#']).next().unwrap_or_default();
-    // Browsers read a backslash as a slash; what is before an @ is no host.
+    // Browsers read a backslash as a slash, and what precedes an @ is not the host.
     let is_host = !host.is_empty() && !host.contains(|c: char| c.is_whitespace() || "@\\<>\"".contains(c));
     let is_complete = host.len() < behind.len() || !has_fields;
     if is_host && is_complete { Ok(()) } else { Err(HOST) }
 }
 
-/// Refuses what could make the sign-in address another host.
+/// Rejects what could change the host of the sign-in address.
 fn check_behind_sign_in_url(rest: &[Piece]) -> Result<(), LinkFault> {
     match rest.first() {
         None => Ok(()),
@@ -84,9 +84,9 @@ fn check_behind_sign_in_url(rest: &[Piece]) -> Result<(), LinkFault> {
     }
 }
 
-/// Finds the addresses in a run of words that readers expect to be links.
+/// Finds the addresses in text that readers expect to be links.
 ///
-/// Answers the byte ranges, in order. Punctuation at the end belongs to the sentence.
+/// Returns byte ranges, in order. Trailing punctuation belongs to the sentence.
 pub(super) fn find_bare(tokenised: &Tokenised<'_>, words: &str) -> Vec<std::ops::Range<usize>> {
     let mut found = Vec::new();
     let mut at = 0;
@@ -108,7 +108,7 @@ pub(super) fn find_bare(tokenised: &Tokenised<'_>, words: &str) -> Vec<std::ops:
     found
 }
 
-/// Finds where the next address starts, and how long its start is.
+/// Finds where the next address starts and how long its prefix is.
 fn first_start(tokenised: &Tokenised<'_>, words: &str) -> Option<(usize, usize)> {
     let typed = ["https://", "http://"]
         .into_iter()

@@ -1,4 +1,4 @@
-//! Reads the Markdown of a body and refuses what a mail must not carry.
+//! Reads the Markdown of a body and rejects what a mail must not contain.
 
 use std::ops::Range;
 
@@ -8,17 +8,17 @@ use super::links::{self, LinkFault};
 use super::source::{Piece, Tokenised};
 use super::{Field, TemplateFault};
 
-/// How deep lists and quotations may be nested: beyond this nobody can read it.
+/// Maximum nesting of lists and quotations. Anything deeper is unreadable.
 const DEPTH: usize = 12;
 
-/// Turns a body into Markdown events, the common source of the HTML and the text part.
+/// Parses a body into Markdown events, the common source of the HTML and the text part.
 ///
-/// Differs from plain `CommonMark`: a line break is one, because that is what people who
-/// write letters expect; a bare `https://` address is a link. HTML is refused and not
-/// escaped, so that nobody finds tags in 100,000 sent mails. Images are refused because
-/// mail programs do not load them unasked, and because loading one tells who reads when.
+/// Differs from plain `CommonMark`: a line break is kept, as people who write emails expect, and a bare
+/// `https://` address is a link. HTML is rejected and not escaped, so that tags do not show up in 100,000
+/// sent mails. Images are rejected because mail programs do not load them unasked, and because loading one
+/// reveals who reads when.
 ///
-/// Answers no events if there are faults.
+/// Returns no events if there are faults.
 pub(super) fn read<'t>(tokenised: &'t Tokenised<'_>) -> (Vec<Event<'t>>, Vec<TemplateFault>) {
     let options = Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH;
     let mut reader = Reader {
@@ -43,11 +43,11 @@ struct Reader<'t, 's> {
     tokenised: &'t Tokenised<'s>,
     events: Vec<Event<'t>>,
     faults: Vec<TemplateFault>,
-    /// Open lists, items and quotations.
+    /// Number of open lists, items and quotations.
     depth: usize,
-    /// Open links: 0 or 1.
+    /// Number of open links: 0 or 1.
     links: usize,
-    /// Open code blocks: 0 or 1.
+    /// Number of open code blocks: 0 or 1.
     code: usize,
 }
 
@@ -69,7 +69,7 @@ impl<'t> Reader<'t, '_> {
 
     fn start(&mut self, tag: Tag<'t>, range: &Range<usize>) {
         let tag = match tag {
-            // Its text follows as an event of its own.
+            // Its text follows as a separate event.
             Tag::HtmlBlock => return,
             Tag::Image { .. } => {
                 let message = "Images are not possible in these emails";
@@ -117,7 +117,7 @@ impl<'t> Reader<'t, '_> {
         self.events.push(Event::End(tag));
     }
 
-    /// Words, in which bare addresses become links.
+    /// Handles text, in which bare addresses become links.
     fn words(&mut self, text: CowStr<'t>, range: &Range<usize>) {
         self.check_link_text(&text, range);
         if self.links + self.code > 0 {
@@ -144,7 +144,7 @@ impl<'t> Reader<'t, '_> {
         }
     }
 
-    /// A link to a checked place, without the title that only mice can read.
+    /// A link to a checked address, without the title, which only mouse users can read.
     fn link(&mut self, typed: &str, id: CowStr<'t>, range: &Range<usize>) -> Tag<'t> {
         let dest_url = links::destination(self.tokenised, typed).unwrap_or_else(|fault| {
             self.fault(range.start, fault);
@@ -170,12 +170,12 @@ impl<'t> Reader<'t, '_> {
     }
 
     fn refuse_html(&mut self, html: &str, range: &Range<usize>) {
-        // A block of HTML is one event a line; one fault tells enough.
+        // A block of HTML has one event per line; one fault is enough.
         if self.faults.last().is_some_and(|fault| fault.code == "html_unsupported") {
             return;
         }
         let shown = super::fault::echo(html.split('\n').next().unwrap_or_default());
-        // Tokens mean nothing to who reads this.
+        // Tokens mean nothing to the administrator.
         let shown = if shown.contains(self.tokenised.nonce()) {
             "<…>".to_owned()
         } else {

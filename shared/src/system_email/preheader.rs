@@ -1,18 +1,18 @@
-//! The line that mail programs show beside the subject.
+//! The preheader: the line that mail programs show next to the subject.
 
 use super::Field;
 use super::content::Segment;
 use super::source::Slot;
 
-/// Characters of the line that mail programs show.
+/// Number of characters that mail programs show.
 const CHARACTERS: usize = 140;
-/// Characters a paragraph needs to say more than a greeting.
+/// Minimum length of a paragraph that is more than a greeting.
 const CHARACTERS_LEAST: usize = 25;
 
-/// Bytes that a [`cut`] text has at most: four a character, and an ellipsis.
+/// Maximum length of a [`cut`] text in bytes: four per character, and an ellipsis.
 pub(super) const BYTES: usize = 4 * CHARACTERS + '…'.len_utf8();
 
-/// The first paragraph of a text that says something and no secret; nothing if there is none.
+/// The first paragraph that is long enough and contains no secret, or nothing.
 pub(super) fn of_text(text: &[Segment], slots: &[Slot]) -> Vec<Segment> {
     let mut paragraphs: Vec<Vec<Segment>> = vec![Vec::new()];
     let mut push = |segment: Segment, is_new: bool| {

@@ -1,14 +1,14 @@
-//! Tokens that stand for merge fields until there are values.
+//! Tokens that replace merge fields until there are values.
 //!
-//! A token is made of ASCII letters and digits, which Markdown, HTML and URLs leave as they
-//! are. The finished text is cut at the tokens. A token ends with a letter that says how
-//! the value must be written at its place, see [`Place`].
+//! A token consists of ASCII letters and digits, which Markdown, HTML and URLs leave unchanged. The finished
+//! text is split at the tokens. The last letter of a token determines how the value is escaped there, see
+//! [`Place`].
 
 use std::borrow::Cow;
 
 use super::{Field, Part, TemplateFault};
 
-/// A field with what stands in for a missing value.
+/// A field with its default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Slot {
     pub(super) field: Field,
@@ -16,7 +16,7 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// A value, or the default where it is empty.
+    /// The value, or the default if it is empty.
     pub(super) fn or_default<'v>(&'v self, value: Cow<'v, str>) -> Cow<'v, str> {
         if value.is_empty() {
             Cow::Borrowed(self.default.as_deref().unwrap_or_default())
@@ -26,21 +26,21 @@ impl Slot {
     }
 }
 
-/// How a value is written where it stands.
+/// The context of a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// Among words.
+    /// Within text.
     Words,
-    /// Somewhere in a link: percent-encoded, so that it stays one part of it.
+    /// Inside a link: percent-encoded, so that it stays one component.
     InsideLink,
-    /// As the start of a link: the sign-in address, which is one itself.
+    /// At the start of a link: the sign-in address, which is a link itself.
     WholeLink,
 }
 
 impl Place {
     const ALL: [Self; 3] = [Self::Words, Self::InsideLink, Self::WholeLink];
 
-    /// The last letter of a token. None may occur elsewhere in a token.
+    /// The last letter of a token. It must not occur elsewhere in a token.
     fn letter(self) -> char {
         match self {
             Self::Words => 'y',
@@ -50,41 +50,41 @@ impl Place {
     }
 }
 
-/// A part of a text: as it is, or to be filled.
+/// A piece of a text: literal or to be filled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Piece {
     Literal(String),
-    /// The slot's number, and how its value is written here.
+    /// The number of the slot, and its context.
     Slot(usize, Place),
 }
 
-/// A text cut at its fields.
+/// A text split at its fields.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pieces {
     pub(super) pieces: Vec<Piece>,
     pub(super) slots: Vec<Slot>,
 }
 
-/// A text whose fields are tokens.
+/// A text with tokens instead of fields.
 pub(super) struct Tokenised<'s> {
-    /// As the administrator wrote it.
+    /// As written by the administrator.
     source: &'s str,
     part: Part,
     /// With tokens.
     pub(super) text: String,
-    /// Each field once for each default it has.
+    /// Each field once per default.
     slots: Vec<Slot>,
-    /// What every token starts with and the source does not contain.
+    /// The prefix of all tokens, which the source does not contain.
     nonce: String,
-    /// Where each token ends: in `text`, and the field it stands for in `source`.
+    /// The end of each token in `text`, and of its field in `source`.
     ends: Vec<(usize, usize)>,
 }
 
-/// A start for tokens that occurs nowhere in the source.
+/// A prefix for tokens that does not occur in the source.
 ///
-/// A source can't contain more different starts than it has bytes, so one is free.
-/// No end of it is also a beginning of it, and none of its letters but the `z` of the next
-/// token follows a token, so words beside a token cannot make it look different.
+/// A source cannot contain more different prefixes than it has bytes, so one is unused. No suffix of it is
+/// also a prefix of it, and none of its letters but the `z` of the next token follows a token, so adjacent
+/// text cannot make a token look different.
 fn unused_start(source: &str) -> String {
     (0..=source.len())
         .map(|n| format!("zq{n}v"))
@@ -93,7 +93,7 @@ fn unused_start(source: &str) -> String {
 }
 
 impl<'s> Tokenised<'s> {
-    /// The beginning: nothing read yet.
+    /// Starts with nothing read.
     pub(super) fn empty(source: &'s str, part: Part) -> Self {
         Self {
             source,
@@ -105,7 +105,7 @@ impl<'s> Tokenised<'s> {
         }
     }
 
-    /// How many fields were read, repeated ones included.
+    /// Number of fields read, including repeated ones.
     pub(super) fn fields(&self) -> usize {
         self.ends.len()
     }
@@ -120,12 +120,12 @@ impl<'s> Tokenised<'s> {
         self.ends.push((self.text.len(), end));
     }
 
-    /// The token of a slot at a place.
+    /// The token of a slot in a context.
     fn token(&self, slot: usize, place: Place) -> String {
         format!("{}{slot}{}", self.nonce, place.letter())
     }
 
-    /// The tokens that stand for a field among words.
+    /// The tokens of a field within text.
     pub(super) fn words_token_of(&self, field: &Field) -> impl Iterator<Item = String> {
         let slots = self
             .slots
@@ -135,29 +135,29 @@ impl<'s> Tokenised<'s> {
         slots.map(|(number, _)| self.token(number, Place::Words))
     }
 
-    /// The fields, each once for each default it has.
+    /// The fields, each once per default.
     pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
         self.slots.iter()
     }
 
-    /// The slot of that number.
+    /// The slot with this number.
     pub(super) fn slot(&self, number: usize) -> Option<&Slot> {
         self.slots.get(number)
     }
 
-    /// A fault at byte `offset` of the text with tokens, told at its place in the source.
+    /// A fault at byte `offset` of the text with tokens, reported at its position in the source.
     pub(super) fn fault(&self, offset: usize, code: &'static str, message: impl Into<String>) -> TemplateFault {
         let last = self.ends.iter().take_while(|(end, _)| *end <= offset).last();
         let (end, source_end) = last.copied().unwrap_or((0, 0));
         TemplateFault::at(self.part, self.source, source_end + (offset - end), code, message)
     }
 
-    /// What every token starts with.
+    /// The prefix of all tokens.
     pub(super) fn nonce(&self) -> &str {
         &self.nonce
     }
 
-    /// Cuts a text made from this one at its tokens.
+    /// Splits a text derived from this one at its tokens.
     pub(super) fn split(&self, text: &str) -> Vec<Piece> {
         let mut pieces = Vec::new();
         let mut literal = String::new();
@@ -181,7 +181,7 @@ impl<'s> Tokenised<'s> {
         pieces
     }
 
-    /// Puts pieces together again, tokens for slots.
+    /// Joins pieces again, with tokens for slots.
     pub(super) fn join(&self, pieces: &[Piece]) -> String {
         pieces
             .iter()
@@ -192,7 +192,7 @@ impl<'s> Tokenised<'s> {
             .collect()
     }
 
-    /// Cuts a finished text at its tokens and takes the slots along.
+    /// Splits a finished text at its tokens and includes the slots.
     pub(super) fn cut(&self, text: &str) -> Pieces {
         Pieces {
             pieces: self.split(text),
@@ -200,12 +200,12 @@ impl<'s> Tokenised<'s> {
         }
     }
 
-    /// Cuts the source itself at its fields.
+    /// Splits the source itself at its fields.
     pub(super) fn pieces(&self) -> Pieces {
         self.cut(&self.text)
     }
 
-    /// Reads what follows the nonce in a token.
+    /// Parses what follows the prefix of a token.
     fn read_token<'t>(&self, part: &'t str) -> Option<(usize, Place, &'t str)> {
         let end = part.find(|c: char| !c.is_ascii_digit())?;
         let (number, rest) = part.split_at_checked(end)?;

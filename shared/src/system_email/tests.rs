@@ -49,7 +49,7 @@ fn values(fields: &Map<String, Value>) -> LetterValues<'_> {
     }
 }
 
-/// What an email says to one person, without its shell.
+/// The content of an email for one user, without its shell.
 struct Filled {
     subject: String,
     html_body: Zeroizing<String>,

@@ -1,17 +1,16 @@
-//! The plain text part: the same Markdown for those who read mails as text.
+//! The plain text part: the same Markdown for users who read mails as text.
 //!
-//! Lines are as long as the administrator made them; mail programs wrap by themselves.
-//! Lines end with a single `\n`.
+//! Lines are as long as the administrator wrote them; mail programs wrap them. Lines end with `\n`.
 
 use pulldown_cmark::{Event, Tag, TagEnd};
 
 use super::html::is_same_address;
 use super::source::Tokenised;
 
-/// What stands for a horizontal line. Not `-- `, which begins a signature.
+/// A horizontal rule. Not `-- `, which begins a signature.
 const RULE: &str = "----------";
 
-/// What stands before each line of a quotation.
+/// The prefix of each line of a quotation.
 const QUOTE: &str = "> ";
 
 /// Writes the plain text of a body, with tokens.
@@ -43,7 +42,7 @@ pub(super) fn write(events: &[Event<'_>], tokenised: &Tokenised<'_>) -> String {
     writer.out
 }
 
-/// What must come before the next words.
+/// What must precede the next words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Gap {
     None,
@@ -53,11 +52,11 @@ enum Gap {
     Blank,
 }
 
-/// What stands before each line of a block.
+/// The prefix of each line of a block.
 enum Margin {
-    /// Of a quotation.
+    /// For a quotation.
     Quote,
-    /// Of a list item: the mark once, then as many spaces.
+    /// For a list item: the marker once, then as many spaces.
     Item { mark: String, is_shown: bool },
 }
 
@@ -65,12 +64,12 @@ struct Writer<'t, 's> {
     tokenised: &'t Tokenised<'s>,
     out: String,
     gap: Gap,
-    /// True where a quotation has begun and no words have followed: its first block needs no gap.
+    /// Whether a quotation has begun without any words: its first block needs no gap.
     is_block_start: bool,
     margins: Vec<Margin>,
-    /// Where the text of each open link starts in `out`, and where the link leads.
+    /// The start of each open link's text in `out`, and its destination.
     links: Vec<(usize, String)>,
-    /// For each open list the number of its next item, if it has numbers.
+    /// The number of the next item for each open list, if it is numbered.
     next_numbers: Vec<Option<u64>>,
 }
 
@@ -82,7 +81,7 @@ impl Writer<'_, '_> {
             }
             Tag::BlockQuote(_) => {
                 self.need(Gap::Blank);
-                // Now, because the blank line before a quotation is not part of it.
+                // Written now, because the blank line before a quotation is not part of it.
                 self.write_gap();
                 self.margins.push(Margin::Quote);
                 self.out.push_str(QUOTE);
@@ -150,7 +149,7 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// Completes a link as `words: address`, or as the address alone where that is all it says.
+    /// Completes a link as `words: address`, or as the address alone if that is its text.
     fn end_link(&mut self) {
         let Some((start, address)) = self.links.pop() else {
             return;
@@ -165,14 +164,14 @@ impl Writer<'_, '_> {
         }
     }
 
-    /// Asks for a gap before the next words; the wider of two holds.
+    /// Requires a gap before the next words. The wider of two gaps wins.
     fn need(&mut self, gap: Gap) {
         if !self.is_block_start {
             self.gap = self.gap.max(gap);
         }
     }
 
-    /// Words that may have line ends in them, as code blocks do.
+    /// Writes text that may contain line ends, such as a code block.
     fn lines(&mut self, text: &str) {
         for (n, line) in text.split('\n').enumerate() {
             if n > 0 {
@@ -207,7 +206,7 @@ impl Writer<'_, '_> {
         self.write_margins(true);
     }
 
-    /// Writes what stands before a line; the marks of items only where words follow.
+    /// Writes the prefix of a line; item markers only if words follow.
     fn write_margins(&mut self, shows_marks: bool) {
         for margin in &mut self.margins {
             match margin {

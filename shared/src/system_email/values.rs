@@ -1,4 +1,4 @@
-//! What the fields of a letter are filled with, for one person.
+//! The values of an email's fields for one user.
 
 use std::borrow::Cow;
 
@@ -8,46 +8,45 @@ use crate::password::Password;
 
 use super::{Field, is_same_name};
 
-/// What stands for a password wherever it is not the mail itself.
+/// Shown instead of a password everywhere but in the mail itself.
 pub const MASKED_PASSWORD: &str = "••••••••••••";
 
-/// Characters of a value that are used. Imports refuse longer values long before this, so
-/// only a fault elsewhere meets it, and it bounds the mail all the same.
+/// Maximum length of a value in characters. Imports reject longer values long before, so this only bounds the
+/// mail in case of a bug elsewhere.
 const CHARACTERS: usize = 1_000;
 
-/// The password as a letter shows it.
+/// The password as shown in an email.
 #[derive(Clone, Copy)]
 pub enum ShownPassword<'v> {
-    /// In the mail to its owner.
+    /// In the user's mail.
     Secret(&'v Password),
     /// In a preview.
     Masked,
 }
 
-/// What is known of one person when their letter is written.
+/// What is known about a user when their email is written.
 ///
-/// An empty text or one of spaces counts as unknown. All of it is data: nothing in a value
-/// can be read as HTML, as Markdown, as a link or as a field.
+/// An empty text or one of only spaces counts as unknown. All of it is data: no value is parsed as HTML,
+/// Markdown, a link or a field.
 #[derive(Clone, Copy)]
 pub struct LetterValues<'v> {
     /// As imported.
     pub first_name: &'v str,
     /// As imported.
     pub last_name: &'v str,
-    /// The address as its owner writes it: [`crate::address::EmailAddress::as_typed`].
+    /// The address as typed: [`crate::address::EmailAddress::as_typed`].
     pub email: &'v str,
     /// As imported.
     pub language: &'v str,
-    /// The other columns of the import, as Postgres keeps them: texts.
+    /// The other columns of the import, as Postgres stores them: strings.
     pub fields: &'v Map<String, Value>,
-    /// Who sends.
+    /// The sending organisation.
     pub organisation: &'v str,
-    /// Where people sign in. From the configuration, which has checked it: it is put into
-    /// links as it is.
+    /// The sign-in page. The configuration has validated it: it is inserted into links unchanged.
     pub sign_in_url: &'v str,
-    /// In password mails only.
+    /// Only in password mails.
     pub password: Option<ShownPassword<'v>>,
-    /// When the password stops working, for people: `26 November 2026, 14:00 UTC`.
+    /// When the password expires, in the form `26 November 2026, 14:00 UTC`.
     pub password_expires: Option<&'v str>,
 }
 
@@ -66,7 +65,7 @@ impl<'v> LetterValues<'v> {
             Field::Language => on_one_line(self.language),
             Field::Organisation => on_one_line(self.organisation),
             Field::SignInUrl => on_one_line(self.sign_in_url),
-            // Borrowed as it is: a copy would stay in memory.
+            // Borrowed unchanged: a copy would stay in memory.
             Field::Password => Cow::Borrowed(match self.password {
                 Some(ShownPassword::Secret(password)) => password.expose_for_mail(),
                 Some(ShownPassword::Masked) => MASKED_PASSWORD,
@@ -89,7 +88,7 @@ impl<'v> LetterValues<'v> {
     }
 }
 
-/// A value without what could break a line or turn the text around it.
+/// A value without characters that break lines or change the direction of text.
 pub(super) fn on_one_line(value: &str) -> Cow<'_, str> {
     let value = value.trim();
     // Most values are short and plain.
@@ -100,12 +99,12 @@ pub(super) fn on_one_line(value: &str) -> Cow<'_, str> {
     Cow::Owned(kept.map(|c| if breaks_line(c) { ' ' } else { c }).collect())
 }
 
-/// Controls, and the separators that some programs break lines at.
+/// Control characters, and the separators at which some programs break lines.
 pub(super) fn breaks_line(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}')
 }
 
-/// Marks that turn the direction of all that follows. Names in Arabic or Hebrew need none.
+/// Marks that change the direction of all following text. Names in Arabic or Hebrew need none.
 pub(super) fn turns_text(c: char) -> bool {
     matches!(c, '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

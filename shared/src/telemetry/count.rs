@@ -1,5 +1,4 @@
-//! A count beside each line of the log, so that a process that begins to complain is seen where
-//! nobody reads.
+//! Counts log lines, so that a process that begins to complain is noticed where logs are not read.
 
 use prometheus::{IntCounterVec, Opts};
 use std::sync::LazyLock;
@@ -7,7 +6,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
-/// The levels that are counted; what is finer is only written while somebody looks for something.
+/// The levels that are counted. Finer ones are only written while debugging.
 const LEVELS: [(Level, &str); 3] = [(Level::ERROR, "error"), (Level::WARN, "warn"), (Level::INFO, "info")];
 
 static LINES: LazyLock<IntCounterVec> = LazyLock::new(|| {
@@ -23,12 +22,12 @@ static LINES: LazyLock<IntCounterVec> = LazyLock::new(|| {
     lines
 });
 
-/// The count, for the page that Prometheus reads.
+/// The counter, for the metrics page.
 pub fn counter() -> IntCounterVec {
     LINES.clone()
 }
 
-/// Counts what the filter let through.
+/// Counts the events that pass the filter.
 pub(super) struct Counting;
 
 impl<S: Subscriber> Layer<S> for Counting {

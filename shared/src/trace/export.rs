@@ -1,11 +1,11 @@
-//! The way of spans to the collector, which nobody waits for.
+//! Exports spans to the collector in the background.
 //!
-//! Spans gather in memory and leave once a second. While the collector is away or slow they are
-//! lost, as many as do not fit are lost too, and once a minute a line says how many; mail goes on
-//! in either case. Stopping waits for the last of them, but not for long.
+//! Spans are buffered in memory and sent once a second. If the collector is away or slow, or the buffer is
+//! full, spans are lost, and once a minute a log line reports how many; mail continues in either case. A stop
+//! waits briefly for the last ones.
 //!
-//! The SDK's own queue is not used: it has a thread and waits for its exporter there, outside the
-//! runtime that the connection needs, and what it keeps it has to know when a span begins.
+//! The SDK's own queue is not used: it has a thread and waits for its exporter there, outside the runtime
+//! that the connection needs, and it must know at the start of a span whether to keep it.
 
 use super::span::Span;
 use crate::release::VERSION;
@@ -20,25 +20,25 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-/// Spans in memory at most, about a kilobyte each: a round of retries is two thousand.
+/// Maximum number of buffered spans, about a kilobyte each: a round of retries has two thousand.
 const WAITING_MOST: usize = 8_192;
 
-/// Spans in one request; the SDK's own default.
+/// Maximum number of spans per request, the SDK's own default.
 const REQUEST_MOST: usize = 512;
 
-/// Between two departures.
+/// Time between two exports.
 const PACE: Duration = Duration::from_secs(1);
 
-/// How long a collector may think about one request.
+/// Timeout for one request to the collector.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a stop may take for the last spans.
+/// How long a stop waits for the last spans.
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
-/// Between two lines about what was lost.
+/// Time between two reports of lost spans.
 const SAY: Duration = Duration::from_mins(1);
 
-/// The spans that wait; absent where no collector is named. One for the process, as its log is.
+/// The buffered spans, unset if no collector is configured. One per process, like the log.
 static WAITING: OnceLock<Mutex<Waiting>> = OnceLock::new();
 
 #[derive(Default)]
@@ -61,7 +61,7 @@ fn lock(waiting: &Mutex<Waiting>) -> std::sync::MutexGuard<'_, Waiting> {
     waiting.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Lets spans go to the collector, if there is one; only then they are made.
+/// Exports spans if a collector is configured. Otherwise they are not even created.
 pub fn export(make: impl FnOnce() -> Vec<Span>) {
     if let Some(waiting) = WAITING.get() {
         let spans = make();
@@ -69,10 +69,10 @@ pub fn export(make: impl FnOnce() -> Vec<Span>) {
     }
 }
 
-/// Spans on their way out, for as long as the process runs.
+/// The background export, for as long as the process runs.
 pub struct Exporting(Option<(JoinHandle<()>, CancellationToken)>);
 
-/// Begins to send spans to a collector. Without one nothing is made and nothing is sent.
+/// Starts the export to a collector. Without one, no spans are created or sent.
 pub fn start(program: &'static str, collector: Option<&str>) -> Exporting {
     let Some(address) = collector else {
         return Exporting(None);
@@ -100,7 +100,7 @@ pub fn start(program: &'static str, collector: Option<&str>) -> Exporting {
 }
 
 impl Exporting {
-    /// Sends what is left, and leaves.
+    /// Exports the remaining spans and ends.
     pub async fn end(self) {
         let Some((task, stopping)) = self.0 else { return };
         stopping.cancel();
@@ -121,7 +121,7 @@ async fn keep_sending(exporter: SpanExporter, waiting: &Mutex<Waiting>, stopping
             _ = pace.tick() => {}
             () = stopping.cancelled() => {}
         }
-        // Asked before the spans are taken: those of the last steps are there by then.
+        // Checked before the spans are taken, so that those of the last steps are included.
         let is_last = stopping.is_cancelled();
         let Waiting { spans, lost } = std::mem::take(&mut *lock(waiting));
         losses.add(lost, "they came faster than they could be sent");
@@ -145,12 +145,12 @@ async fn send(exporter: &SpanExporter, mut spans: Vec<SpanData>, losses: &mut Lo
             Ok(Err(fault)) => fault.to_string(),
             Err(_) => "it did not answer in time".to_owned(),
         };
-        // Those behind would wait for the same, and newer ones behind them.
+        // The next requests would wait for the same timeout, and newer spans behind them.
         return losses.add(count, &fault);
     }
 }
 
-/// What was lost since it was last said.
+/// Spans lost since the last report.
 #[derive(Default)]
 struct Losses {
     spans: usize,

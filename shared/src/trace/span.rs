@@ -1,4 +1,4 @@
-//! What is told about a step of a mail's way.
+//! The span of a step of a mail.
 
 pub use opentelemetry::trace::SpanKind;
 
@@ -13,7 +13,7 @@ use std::time::SystemTime;
 pub struct Span(pub(super) SpanData);
 
 impl Span {
-    /// A step within `parent`, from one moment to another.
+    /// A step within `parent`, with its start and end time.
     pub fn new(
         here: TraceContext,
         parent: TraceContext,
@@ -45,14 +45,14 @@ impl Span {
         span
     }
 
-    /// With this said about it.
+    /// Adds an attribute.
     #[must_use]
     pub fn with(mut self, name: &'static str, value: impl Into<Value>) -> Self {
         self.0.attributes.push(KeyValue::new(name, value));
         self
     }
 
-    /// With this said about it, where there is something to say.
+    /// Adds an attribute if it has a value.
     #[must_use]
     pub fn with_some(self, name: &'static str, value: Option<impl Into<Value>>) -> Self {
         match value {
@@ -61,14 +61,14 @@ impl Span {
         }
     }
 
-    /// With a link to a step that came before and is not its parent.
+    /// Adds a link to an earlier step that is not its parent.
     #[must_use]
     pub fn linked_to(mut self, before: TraceContext) -> Self {
         self.0.links.links.push(Link::with_context(place(before)));
         self
     }
 
-    /// It did not go well, and what kind of trouble it was.
+    /// Marks the step as failed with this class of trouble.
     #[must_use]
     pub fn failed(mut self, class: &'static str) -> Self {
         self.0.status = Status::error(class);
@@ -76,14 +76,14 @@ impl Span {
     }
 }
 
-/// Whoever builds a span has decided that it is kept, so the collector is told that it was sampled.
+/// A span is only built if it is kept, so it is reported as sampled.
 fn place(here: TraceContext) -> SpanContext {
     let state = TraceState::default();
     SpanContext::new(here.trace, here.span, TraceFlags::SAMPLED, false, state)
 }
 
-/// The time, for what is only looked at: spans, which are laid beside each other by the clocks of the
-/// machines they come from, and the moment of a beat. It decides nothing.
+/// The wall clock, only for times that are displayed: spans, which are compared by the clocks of their
+/// machines, and the time of a heartbeat. No decision depends on it.
 #[expect(clippy::disallowed_methods, reason = "see above")]
 pub fn now() -> SystemTime {
     SystemTime::now()

@@ -39,7 +39,7 @@ async fn a_panic_loses_its_own_answer_only() {
     assert_eq!(pool.waiting(), 0);
 }
 
-/// Occupies the pool's only thread until something is sent.
+/// Occupies the pool's only thread until a message is sent.
 async fn occupied(pool: &Arc<HashPool>) -> (std::sync::mpsc::Sender<()>, JoinHandle<Result<bool, HashFault>>) {
     let (go, gone) = std::sync::mpsc::channel::<()>();
     let busy = tokio::spawn({
@@ -71,7 +71,7 @@ async fn a_caller_that_goes_away_takes_its_job_along() {
     go.send(()).unwrap();
 
     assert!(busy.await.unwrap().unwrap());
-    // Their places are free once the thread has passed them over.
+    // Their places are free once the thread has skipped them.
     while pool.ask(Rank::FIRST, |_| true).await.is_err() {
         tokio::task::yield_now().await;
     }

@@ -1,19 +1,19 @@
-//! What can be on record.
+//! The actions of the audit log.
 
-/// Every act with the word that stands for it in the log. One list, so that none has two.
+/// Declares every action with its name in the log, in one list so that no action has two.
 macro_rules! actions {
     ($($(#[$meaning:meta])* $name:ident $word:literal,)+) => {
-        /// What somebody did.
+        /// An action.
         #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash)]
         pub enum Action {
             $($(#[$meaning])* $name,)+
         }
 
         impl Action {
-            /// All of them.
+            /// All actions.
             pub const ALL: &[Self] = &[$(Self::$name,)+];
 
-            /// The word in the log.
+            /// Its name in the log.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$name => $word,)+
@@ -26,13 +26,13 @@ macro_rules! actions {
 actions! {
     /// A batch was accepted: mails are owed.
     BatchAccepted "batch_accepted",
-    /// A batch was started before its hold was over.
+    /// A batch was started before the end of its hold.
     BatchStarted "batch_started",
-    /// A batch was stopped in its hold.
+    /// A batch was stopped during its hold.
     BatchUndone "batch_undone",
     /// A batch was paused.
     BatchPaused "batch_paused",
-    /// A paused batch goes on.
+    /// A paused batch was resumed.
     BatchResumed "batch_resumed",
     /// A batch paused itself.
     BatchBraked "batch_braked",
@@ -42,17 +42,17 @@ actions! {
     SendingResumed "sending_resumed",
     /// Emails found in the relay's log were marked as sent.
     MarkedSent "marked_sent",
-    /// One mail that waited for its next try was to be tried at once.
+    /// A mail that waited for a retry was made due at once.
     DeliveryHurried "delivery_hurried",
     /// One mail was stopped.
     DeliveryStopped "delivery_stopped",
     /// A test mail was accepted.
     TestMailSent "test_mail_sent",
-    /// Mailed passwords were ended.
+    /// Mailed passwords were revoked.
     PasswordsRevoked "passwords_revoked",
-    /// A file was uploaded, to be checked.
+    /// A file was uploaded to be checked.
     FileUploaded "file_uploaded",
-    /// The good rows of a file were stored.
+    /// The valid rows of a file were stored.
     FileImported "file_imported",
     /// A file was discarded before it was stored.
     FileDiscarded "file_discarded",
@@ -66,51 +66,51 @@ actions! {
     UserAdded "user_added",
     /// A user was changed.
     UserChanged "user_changed",
-    /// A user was locked: their passwords ended, and they are sent no other.
+    /// A user was locked: their passwords ended, and no further ones are sent.
     UserLocked "user_locked",
     /// A user was unlocked.
     UserUnlocked "user_unlocked",
-    /// Everything that is kept about a user was exported.
+    /// All data about a user was exported.
     UserExported "user_exported",
     /// A user was deleted.
     UserDeleted "user_deleted",
-    /// Mail may go to an address again.
+    /// An address was unblocked.
     AddressUnblocked "address_unblocked",
-    /// A system email has another version.
+    /// A new version of a system email was saved.
     SystemEmailSaved "system_email_saved",
     /// An administrator signed in.
     SignedIn "signed_in",
     /// A sign-in to the console failed.
     SignInFailed "sign_in_failed",
-    /// A sign-in to the console was refused unchecked, because too many had failed.
+    /// A sign-in to the console was refused without a check after too many failures.
     SignInThrottled "sign_in_throttled",
-    /// A request came with an API key that is not valid.
+    /// A request used an invalid API key.
     KeyRefused "key_refused",
-    /// The platform had a password checked, and it was right.
+    /// The platform checked a password, and it was correct.
     CredentialAccepted "credential_accepted",
-    /// The platform had a password checked, and it was wrong.
+    /// The platform checked a password, and it was wrong.
     CredentialRefused "credential_refused",
-    /// The platform had a password checked that was refused unchecked, because too many had been wrong.
+    /// The platform's check of a password was refused after too many wrong ones.
     CredentialThrottled "credential_throttled",
     /// An administrator signed out.
     SignedOut "signed_out",
-    /// An administrator has another password, of their own.
+    /// An administrator changed their own password.
     OwnPasswordChanged "own_password_changed",
-    /// An administrator entered their password again.
+    /// An administrator confirmed their password.
     PasswordConfirmed "password_confirmed",
-    /// An administrator chose a password with a link that works once.
+    /// An administrator chose a password with a one-time link.
     PasswordLinkUsed "password_link_used",
     /// An administrator ended their other sessions.
     SessionsEnded "sessions_ended",
-    /// Somebody became an administrator.
+    /// An administrator was added.
     AdministratorAdded "administrator_added",
-    /// An administrator may not sign in any more.
+    /// An administrator was disabled.
     AdministratorDisabled "administrator_disabled",
-    /// An administrator may sign in again.
+    /// An administrator was enabled again.
     AdministratorEnabled "administrator_enabled",
     /// An administrator's password was reset.
     AdministratorRenewed "administrator_renewed",
-    /// An API key was made.
+    /// An API key was created.
     KeyMade "key_made",
     /// An API key was revoked.
     KeyRevoked "key_revoked",

@@ -1,22 +1,22 @@
-//! Who acts.
+//! The actors of the audit log.
 
 use std::net::IpAddr;
 use uuid::Uuid;
 
-/// Who does something, and from where.
+/// An actor and the origin of its request.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Actor {
-    /// What they are.
+    /// The kind of actor.
     pub kind: ActorKind,
-    /// Their name at this moment: an administrator's name, `key <name>`, or that of a program.
+    /// The name at this time: an administrator's name, `key <name>`, or that of a program.
     pub name: String,
-    /// The client's address; none for what no client asked for.
+    /// The client's address; `None` if no client asked for the action.
     pub client: Option<IpAddr>,
-    /// The trace id of the request, which its log lines carry too.
+    /// The trace id of the request, which its log lines also contain.
     pub request: Option<String>,
 }
 
-/// What an actor is.
+/// The kind of an actor.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum ActorKind {
     /// An administrator of the console.
@@ -25,14 +25,14 @@ pub enum ActorKind {
     Key(Uuid),
     /// A command on the machine itself.
     CommandLine,
-    /// Beckon on its own, without a request.
+    /// Beckon itself, without a request.
     Beckon,
-    /// A client that has not proved who it is.
+    /// An unauthenticated client.
     Unknown,
 }
 
 impl ActorKind {
-    /// The word in the log.
+    /// Its name in the log.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Administrator(_) => "administrator",
@@ -58,13 +58,13 @@ impl Actor {
         Self::program(ActorKind::CommandLine, "the command line")
     }
 
-    /// Beckon on its own.
+    /// Beckon itself.
     pub fn beckon() -> Self {
         Self::program(ActorKind::Beckon, "beckon")
     }
 
-    /// A client that has not proved who it is. What it claims to be is not recorded: a password is easily typed
-    /// into the wrong field.
+    /// An unauthenticated client. The name it gave is not recorded, because passwords are easily typed into
+    /// the wrong field.
     pub fn unknown() -> Self {
         Self::program(ActorKind::Unknown, "unknown")
     }

@@ -1,29 +1,29 @@
 //! Ending passwords, and the password mails that would bring further ones.
 //!
-//! A transaction that ends passwords first writes the row that [`store`](super::store) locks, which is
-//! a user, a batch or a delivery, and then, in a later statement, deletes verifiers.
+//! A transaction that ends passwords first writes the row that [`store`](super::store) locks, which is a
+//! user, a batch or a delivery, and deletes verifiers in a later statement.
 
 use crate::store::{StoreResult, Transaction, batches};
 use uuid::Uuid;
 
-/// Why password mails that are owed to a user are cancelled.
+/// Why password mails owed to a user are cancelled.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum CancelReason {
-    /// The user chose a password of their own.
+    /// The user chose a password.
     Superseded,
     /// Their mailed passwords were revoked.
     Revoked,
     /// The user was locked.
     UserLocked,
-    /// The user has another address.
+    /// The user's address was changed.
     AddressChanged,
 }
 
 impl CancelReason {
-    /// All of them.
+    /// All reasons.
     pub const ALL: [Self; 4] = [Self::Superseded, Self::Revoked, Self::UserLocked, Self::AddressChanged];
 
-    /// The delivery's reason, as stored.
+    /// The reason as stored with the delivery.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Superseded => "superseded",
@@ -34,20 +34,20 @@ impl CancelReason {
     }
 }
 
-/// How many mails were cancelled.
+/// Number of cancelled mails.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Cancelled {
-    /// Those that no worker had.
+    /// Those that no worker had claimed.
     pub cancelled: i64,
-    /// Those that a worker had in hand. They are cancelled when the attempt ends; if the mail server
-    /// had taken the mail by then, it is sent and its password does not work.
+    /// Those that a worker had claimed. They are cancelled when the attempt ends. If the relay has accepted
+    /// the mail by then, it is sent and its password does not work.
     pub in_hand: i64,
 }
 
-/// Cancels the password mails that are owed to these users.
+/// Cancels the password mails owed to these users.
 ///
-/// A worker that has one in hand stores no verifier for it from now on. One that it stored before
-/// is visible to the next statement of this transaction.
+/// From now on a worker that has claimed one stores no verifier for it. One stored before is visible to the
+/// next statement of this transaction.
 pub async fn cancel_owed(
     transaction: &mut Transaction,
     users: &[Uuid],
@@ -87,7 +87,7 @@ pub async fn cancel_owed(
     Ok(cancelled)
 }
 
-/// Whose mailed passwords to end.
+/// The mailed passwords to end.
 #[derive(Clone, Copy, Debug)]
 pub enum Scope<'a> {
     /// Those mailed by this batch.
@@ -97,7 +97,7 @@ pub enum Scope<'a> {
 }
 
 impl Scope<'_> {
-    /// As a statement takes it: a batch, or users.
+    /// The parameters of a statement: a batch, or users.
     const fn parts(&self) -> (Option<Uuid>, &[Uuid]) {
         match self {
             Self::Batch(batch) => (Some(*batch), &[]),
@@ -106,23 +106,23 @@ impl Scope<'_> {
     }
 }
 
-/// How a revocation went.
+/// The result of a revocation.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Revoked {
-    /// Passwords that stop working now.
+    /// Passwords that were valid until now.
     pub revoked: i64,
-    /// Passwords that stay: mailed ones that were used before, and those that the users chose. Of a batch, the
+    /// Passwords that remain: mailed ones that were used before, and those that users chose. For a batch, the
     /// ones chosen since its mail.
     pub already_used: i64,
-    /// Mails to these users that were owed.
+    /// The mails owed to these users.
     pub mails: Cancelled,
     /// Whether this stopped the batch.
     pub has_stopped_batch: bool,
 }
 
-/// Ends mailed passwords, and what would bring further ones: a batch that has not finished is
-/// stopped, with `stop_reason` for people, and password mails owed to these users are cancelled.
-/// Mailed passwords that were used stay unless `include_used`.
+/// Ends mailed passwords and whatever would bring further ones: an unfinished batch is stopped, with
+/// `stop_reason` shown on pages, and password mails owed to these users are cancelled. Mailed passwords that
+/// were used remain unless `include_used`.
 pub async fn revoke(
     transaction: &mut Transaction,
     scope: Scope<'_>,
@@ -162,7 +162,7 @@ pub async fn revoke(
     })
 }
 
-/// How many users in this scope have a password of their own; of a batch, those who chose it after its mail.
+/// Number of users in this scope with a chosen password; for a batch, of those who chose it after its mail.
 pub(super) async fn chosen(db: impl sqlx::PgExecutor<'_>, scope: Scope<'_>) -> StoreResult<i64> {
     let (batch, users) = scope.parts();
     let row = sqlx::query!(
@@ -178,12 +178,12 @@ pub(super) async fn chosen(db: impl sqlx::PgExecutor<'_>, scope: Scope<'_>) -> S
     Ok(row.n)
 }
 
-/// Ends the mailed passwords of a user; returns how many worked until now.
+/// Ends the mailed passwords of a user. Returns how many were valid until now.
 pub async fn end_generated(transaction: &mut Transaction, user: Uuid) -> StoreResult<i64> {
     end(transaction, user, false).await
 }
 
-/// Ends all passwords of a user, the one they chose among them; returns how many worked until now.
+/// Ends all passwords of a user, including the chosen one. Returns how many were valid until now.
 pub async fn end_all(transaction: &mut Transaction, user: Uuid) -> StoreResult<i64> {
     end(transaction, user, true).await
 }

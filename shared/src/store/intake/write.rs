@@ -1,8 +1,8 @@
-//! The statement that writes a batch: its row, a delivery for each user who gets the email, and a line for
-//! each who is left out.
+//! The statement that writes a batch: its row, a delivery for each user who gets the email, and a row for
+//! each user who is left out.
 
-/// Writes a batch in one statement, given the batch, the users chosen by id or filter, the reasons by
-/// facts and the promised rate.
+/// Writes a batch in one statement. Takes the batch, the users selected by id or filter, the reason for each
+/// combination of facts and the promised rate.
 macro_rules! write_batch {
     ($new:expr, $users:expr, $reasons:expr, $rate:expr) => {{
         let chosen = &$new.selection;

@@ -1,4 +1,4 @@
-//! What is refused, and in which words.
+//! What is rejected, and with which messages.
 
 use super::*;
 

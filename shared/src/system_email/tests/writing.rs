@@ -1,8 +1,8 @@
-//! What a checked letter becomes.
+//! The output of a checked email.
 
 use super::*;
 
-/// Values that try to be more than words.
+/// Values that try to be more than text.
 const HOSTILE: [&str; 19] = [
     "<script>alert(1)</script>",
     "</p></div><a href=\"http://evil.example\">",
@@ -25,7 +25,7 @@ const HOSTILE: [&str; 19] = [
     "שלום مرحبا 你好 👩‍👩‍👧",
 ];
 
-/// The tags of a page with their attributes, without the words.
+/// The tags of a page with their attributes, without the text.
 fn structure_of(html: &str) -> Vec<String> {
     html.split('<')
         .skip(1)
