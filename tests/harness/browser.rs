@@ -1,20 +1,19 @@
-//! A person at a real browser: Chromium without a screen, driven as a hand drives it.
+//! Drives a real headless Chromium the way a person would.
 //!
-//! Each [`Browser`] is a private `chromedriver` with a private Chromium and a profile of its own,
-//! so that tests do not see each other's cookies. The driver is held on the leash of
-//! [`crate::program`]: dropped or orphaned, it is gone, and the browser with it.
+//! Each [`Browser`] is a private `chromedriver` with a private Chromium and its own profile, so tests do not share
+//! cookies. The driver is supervised by [`crate::program`]: if it is dropped or orphaned, the driver and its browser
+//! are killed.
 //!
-//! The verbs are those of somebody who reads and clicks: things are found by the name that
-//! Chromium computes for assistive technology, so what a verb cannot find, a screen reader cannot
-//! name either. Everything waits for its condition with a deadline, and a verb that cannot be
-//! carried out ends the test with the page in its text.
+//! Elements are found by the accessible name that Chromium computes for assistive technology, so an element that a
+//! method cannot find has no name for a screen reader either. Every method waits for its condition with a deadline. A
+//! method that fails ends the test and quotes the page.
 //!
-//! Scripting can be off ([`Setup::without_scripting`]). It is switched off in Chromium's renderer
-//! and not in its settings, because then the driver's own looks at the page still work: the verbs
-//! are the same, and the page's scripts do not run.
+//! Scripting can be turned off ([`Setup::without_scripting`]). It is disabled in Chromium's renderer, not in its
+//! settings, because then the driver can still inspect the page: the methods stay the same and the page's own scripts
+//! do not run.
 //!
-//! The driver is spoken to in `wire`, by `WebDriver`, which is JSON over HTTP. A client from
-//! elsewhere would bring a dozen packages for what is a dozen requests.
+//! `wire` talks to the driver over the `WebDriver` protocol, which is JSON over HTTP. A client crate would add a dozen
+//! dependencies for a dozen requests.
 #![expect(
     clippy::missing_panics_doc,
     reason = "every verb ends the test when the page does not do as asked"
@@ -51,18 +50,18 @@ use crate::error::{HarnessError, Result};
 use driver::Driver;
 use wire::Session;
 
-/// How long a page may take to show what is waited for, on a machine that compiles meanwhile.
+/// How long a page may take to show what a test waits for, on a machine that compiles meanwhile.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Between two looks at a page.
+/// Interval between two checks of a page.
 const PULSE: Duration = Duration::from_millis(50);
 
-/// A browser with one person at it.
+/// A browser and its open tabs.
 #[derive(Debug)]
 pub struct Browser {
     session: Session,
     setup: Mutex<Setup>,
-    /// Its tabs, in the order in which they were first seen.
+    /// The tabs, in the order in which they were first seen.
     tabs: Mutex<Vec<String>>,
     driver: Driver,
 }
@@ -72,7 +71,7 @@ impl Browser {
     ///
     /// # Panics
     ///
-    /// When it does not come up; the text says why and quotes the driver's log.
+    /// When it does not start; the message gives the reason and quotes the driver's log.
     pub async fn start(setup: Setup) -> Self {
         match Self::try_start(setup).await {
             Ok(browser) => browser,
@@ -96,32 +95,32 @@ impl Browser {
         Ok(browser)
     }
 
-    /// Where its profile is, and whatever it downloads.
+    /// The folder of its profile and downloads.
     pub fn folder(&self) -> &Path {
         self.driver.folder()
     }
 
-    /// How it is set up now.
+    /// The current setup.
     pub fn setup(&self) -> Setup {
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Becomes another browser, as far as a page can tell: another width, the dark, no scripting.
+    /// Changes the width, colour scheme, scripting or time zone, as a page sees them.
     ///
-    /// Whether scripts run is decided when a page is opened; what is open stays as it is.
+    /// Whether scripts run is decided when a page loads, so open pages keep their scripting.
     pub async fn become_like(&self, setup: Setup) {
         *self.setup.lock().unwrap_or_else(PoisonError::into_inner) = setup;
         let dressed = self.dress().await;
         self.done("change its looks", dressed).await;
     }
 
-    /// Makes the tab look as the setup says. Each tab has to be told.
+    /// Applies the setup to the current tab. Every tab needs this separately.
     async fn dress(&self) -> Result<()> {
         let setup = self.setup();
         let scheme = if setup.dark { "dark" } else { "light" };
         let features = json!([
             { "name": "prefers-color-scheme", "value": scheme },
-            // A page that moves is a page that is seldom twice the same.
+            // An animated page rarely looks the same twice.
             { "name": "prefers-reduced-motion", "value": "reduce" },
         ]);
         self.session
@@ -147,7 +146,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Opens an address and waits until the page is loaded.
+    /// Opens an address and waits until the page has loaded.
     pub async fn open(&self, url: &str) {
         let opened = self
             .session
@@ -162,17 +161,17 @@ impl Browser {
         self.done("go back", gone).await;
     }
 
-    /// Loads the page again; a form that was answered with it is sent again.
+    /// Reloads the page, which submits a form again if the page is the response to one.
     pub async fn reload(&self) {
         let loaded = self.session.ask(Method::POST, "/refresh", Some(json!({}))).await;
         self.done("load the page again", loaded).await;
     }
 
-    /// Waits until `look` finds something.
+    /// Waits until `look` returns a value.
     ///
     /// # Panics
     ///
-    /// When it does not within [`PATIENCE`]; `wish` names what was waited for.
+    /// When it returns none within [`PATIENCE`]; `wish` names the condition.
     pub async fn eventually<T, F: Future<Output = Option<T>>>(&self, wish: &str, look: impl Fn() -> F) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -188,7 +187,7 @@ impl Browser {
         }
     }
 
-    /// What a step of the driver brought.
+    /// Unwraps the outcome of a driver step, and ends the test on an error.
     async fn done<T>(&self, attempt: &str, outcome: Result<T>) -> T {
         match outcome {
             Ok(value) => value,
@@ -196,7 +195,7 @@ impl Browser {
         }
     }
 
-    /// The page, for the text of an error.
+    /// Describes the page for a panic message.
     async fn describe(&self) -> String {
         let page = self
             .session

@@ -1,15 +1,14 @@
-//! A clock of its own for a program, which can be put forward and back while it runs.
+//! A clock for one program that can be moved forward and back while it runs.
 //!
-//! libfaketime stands between the program and the system and reads from a file what time it is to
-//! tell. Only the wall clock is touched: the one that measures how long something took runs on, as
-//! it does on a machine whose clock is set.
+//! libfaketime intercepts the program's time calls and reads the offset from a file. It affects only the wall clock:
+//! the monotonic clock runs on, as on a machine whose clock is set.
 
 use std::path::PathBuf;
 
 use crate::error::{HarnessError, Result};
 use crate::installed::path_of;
 
-/// The clock of one or more programs.
+/// The wall clock of one or more programs.
 #[derive(Debug)]
 pub struct Clock {
     library: PathBuf,
@@ -17,11 +16,11 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that is right, kept in this folder.
+    /// Creates a clock without an offset, with its file in this folder.
     ///
     /// # Errors
     ///
-    /// When libfaketime is not installed; the text says how to come by it.
+    /// When libfaketime is not installed; the text explains how to install it.
     pub async fn in_folder(folder: &std::path::Path) -> Result<Self> {
         let clock = Self {
             library: path_of("FAKETIME").await?,
@@ -31,20 +30,20 @@ impl Clock {
         Ok(clock)
     }
 
-    /// Puts it forward or back against the system's: `+1h`, `-1h`.
+    /// Sets the offset from the system's clock: `+1h`, `-1h`.
     ///
     /// # Errors
     ///
-    /// When its file cannot be written.
+    /// When the file cannot be written.
     pub fn put(&self, difference: &str) -> Result<()> {
-        // In one step: a program may be looking.
+        // Replaced atomically, because a program may be reading it.
         let next = self.file.with_extension("next");
         std::fs::write(&next, format!("{difference}\n"))
             .and_then(|()| std::fs::rename(&next, &self.file))
             .map_err(|fault| HarnessError::because("could not set a clock", fault))
     }
 
-    /// The settings with which a program goes by it.
+    /// The environment variables that make a program use this clock.
     pub fn settings(&self) -> Vec<(&'static str, String)> {
         let is_macos = self.library.extension().is_some_and(|ending| ending == "dylib");
         let preload = if is_macos {

@@ -1,4 +1,4 @@
-//! A collector of traces: OTLP over HTTP, protobuf inside, read by OpenTelemetry's own types.
+//! A trace collector: OTLP over HTTP with protobuf, decoded with OpenTelemetry's own types.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -18,7 +18,7 @@ use tokio::task::JoinHandle;
 use crate::error::Result;
 use crate::ports::Port;
 
-/// A span as it came.
+/// A received span.
 #[derive(Clone, Debug)]
 pub struct Collected {
     /// Which program sent it.
@@ -28,39 +28,39 @@ pub struct Collected {
 }
 
 impl Collected {
-    /// Its trace, in hexadecimal.
+    /// The trace id in hexadecimal.
     pub fn trace(&self) -> String {
         hex(&self.span.trace_id)
     }
 
-    /// Its own id, in hexadecimal.
+    /// The span id in hexadecimal.
     pub fn id(&self) -> String {
         hex(&self.span.span_id)
     }
 
-    /// Its parent's id, in hexadecimal; empty for the first of a trace.
+    /// The parent span's id in hexadecimal; empty for a root span.
     pub fn parent(&self) -> String {
         hex(&self.span.parent_span_id)
     }
 
-    /// Trace and span of those it is linked to.
+    /// The trace id and span id of each linked span.
     pub fn links(&self) -> Vec<(String, String)> {
         let links = self.span.links.iter();
         links.map(|link| (hex(&link.trace_id), hex(&link.span_id))).collect()
     }
 
-    /// What part in a conversation it plays.
+    /// The span kind.
     pub fn kind(&self) -> SpanKind {
         self.span.kind()
     }
 
-    /// Whether it says that something went wrong.
+    /// Whether its status is an error.
     pub fn has_failed(&self) -> bool {
         let status = self.span.status.as_ref();
         status.is_some_and(|status| status.code() == SpanStatus::Error)
     }
 
-    /// What it says under this name, as text; empty when it says nothing.
+    /// The attribute with this name, as text; empty when there is none.
     pub fn said(&self, name: &str) -> String {
         let mut attributes = self.span.attributes.iter();
         let found = attributes.find(|attribute| attribute.key == name);
@@ -78,7 +78,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.concat()
 }
 
-/// Listens until it is dropped.
+/// Receives spans until it is dropped.
 pub struct Collector {
     port: Port,
     requests: Arc<Mutex<Vec<Bytes>>>,
@@ -86,11 +86,11 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// Starts one on a free port.
+    /// Starts a collector on a free port.
     ///
     /// # Errors
     ///
-    /// When there is none.
+    /// When no port is free.
     pub async fn start() -> Result<Self> {
         let port = Port::claim()?;
         let listener = port.listen().await?;
@@ -108,21 +108,21 @@ impl Collector {
         })
     }
 
-    /// What a program is told.
+    /// The endpoint setting for a program.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.port.address())
     }
 
-    /// Everything that came, as it came.
+    /// The bytes of all requests, as received.
     pub fn bytes(&self) -> Vec<u8> {
         lock(&self.requests).concat()
     }
 
-    /// The spans that came so far.
+    /// The spans received so far.
     ///
     /// # Panics
     ///
-    /// When what came is no OTLP.
+    /// When a request is not OTLP.
     pub fn spans(&self) -> Vec<Collected> {
         let mut all = Vec::new();
         for bytes in lock(&self.requests).iter() {

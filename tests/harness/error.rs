@@ -1,23 +1,23 @@
-//! What the harness says when it cannot do its part.
+//! Errors of the harness itself.
 
 use std::error::Error;
 use std::fmt;
 
-/// Something the harness was attempting, and what stood in the way.
+/// What the harness attempted and what went wrong.
 ///
-/// It speaks of the surroundings (a server that does not come up, a port that is taken), never
-/// of the system under test: a test that meets one ends with it.
+/// It describes the environment (a server that does not start, a port that is taken), never the system under test. A
+/// test that gets one fails.
 #[derive(Debug)]
 pub struct HarnessError {
     sentence: String,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
-/// What the harness's own steps return.
+/// Result of the harness's own steps.
 pub type Result<T> = std::result::Result<T, HarnessError>;
 
 impl HarnessError {
-    /// An error that has no deeper cause.
+    /// An error without a cause.
     pub fn new(sentence: impl Into<String>) -> Self {
         Self {
             sentence: sentence.into(),
@@ -25,7 +25,7 @@ impl HarnessError {
         }
     }
 
-    /// An error whose cause is another error.
+    /// An error caused by another error.
     pub fn because(sentence: impl Into<String>, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             sentence: sentence.into(),
@@ -34,7 +34,7 @@ impl HarnessError {
     }
 }
 
-// The cause is printed too: a failed test shows Display or Debug, and walks no sources.
+// The cause is printed too: a failed test prints Display or Debug and does not follow sources.
 impl fmt::Display for HarnessError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.cause {

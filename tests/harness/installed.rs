@@ -1,4 +1,4 @@
-//! Where this machine keeps the programs of others that the harness starts.
+//! Where third-party programs that the harness starts are installed on this machine.
 
 use std::path::PathBuf;
 
@@ -7,17 +7,17 @@ use tokio::sync::OnceCell;
 
 use crate::error::{HarnessError, Result};
 
-/// The script that knows where to look and how to install.
+/// The script that finds and installs them.
 const SETUP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/setup");
 
-/// What `deploy/setup --where` said. Nothing moves while tests run, so it is asked once.
+/// Output of `deploy/setup --where`. Nothing moves while tests run, so it is read once.
 static SAID: OnceCell<String> = OnceCell::const_new();
 
-/// Where the program is that `deploy/setup --where` knows by this name.
+/// The path of the program that `deploy/setup --where` lists under this name.
 ///
 /// # Errors
 ///
-/// When it is not installed; the text says how to come by it.
+/// When it is not installed; the text explains how to install it.
 pub async fn path_of(name: &str) -> Result<PathBuf> {
     let said = SAID.get_or_try_init(ask).await?;
     let found = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));

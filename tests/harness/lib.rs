@@ -1,4 +1,4 @@
-//! What the promises are tried out with: servers, a relay, faults, a browser, and the world they make up.
+//! Test harness: servers, an SMTP relay, faults, a browser, and the world that combines them.
 #![expect(clippy::panic, reason = "a promise that does not hold ends the test that asked")]
 
 pub mod broker_cluster;

@@ -1,13 +1,12 @@
-//! Ports that stay ours while nobody listens on them.
+//! Ports that stay reserved while no process listens on them.
 //!
-//! The system hands out ports from the ephemeral range to every outgoing connection. A server
-//! that stops and comes back may find its port taken that way, and a client that keeps knocking
-//! at a closed port of that range can even connect to itself. All ports here lie below it
-//! (32768 on Linux, 49152 on macOS), and are tried in an order drawn by lot.
+//! The system assigns ports of the ephemeral range to outgoing connections. A server that stops and restarts may find
+//! its port taken that way, and a client that keeps connecting to a closed port of that range can even connect to
+//! itself. All ports here are below that range (32768 on Linux, 49152 on macOS) and are tried in random order.
 //!
-//! Between the harnesses of a machine a port is claimed by its namesake in UDP, which nobody here
-//! uses: only one can hold it, it is free again when its process is gone, and the port itself is left
-//! to the server, before its start and between a stop and the next start too.
+//! Harnesses on the same machine reserve a TCP port by binding the UDP port of the same number, which is otherwise
+//! unused. Only one process can hold it, it is released when that process ends, and the TCP port itself stays free for
+//! the server, before its start and between a stop and the next start.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
@@ -16,11 +15,11 @@ use std::time::{Duration, Instant};
 
 use crate::error::{HarnessError, Result};
 
-/// Where ports are taken from.
+/// The range that ports are taken from.
 const RANGE: Range<u16> = 10_000..32_000;
 /// How many ports to try before concluding that something else is wrong.
 const TRIES: u16 = 500;
-/// How long a port that was given up may take to be free again.
+/// How long a released port may take to become free.
 const REOPEN: Duration = Duration::from_secs(5);
 
 /// A port of the loopback address that no other harness takes until this is dropped.
@@ -31,7 +30,7 @@ pub struct Port {
 }
 
 impl Port {
-    /// Claims a port on which nobody listens.
+    /// Claims a port that no process listens on.
     ///
     /// # Errors
     ///
@@ -48,10 +47,10 @@ impl Port {
         Err(HarnessError::new(format!("could not find a free port in {RANGE:?}")))
     }
 
-    /// Claims this one, unless somebody has it.
+    /// Claims this port unless it is in use.
     fn take(number: u16) -> Option<Self> {
         let claim = UdpSocket::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
-        // Whoever is not of us knows nothing of claims.
+        // Processes outside the harness do not know about claims.
         TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
         Some(Self { number, _claim: claim })
     }
@@ -61,12 +60,12 @@ impl Port {
         self.number
     }
 
-    /// It and the loopback address.
+    /// Its loopback socket address.
     pub fn address(&self) -> SocketAddr {
         (Ipv4Addr::LOCALHOST, self.number).into()
     }
 
-    /// Listens on it, also when that was given up a moment ago.
+    /// Listens on it, even if it was released a moment ago.
     pub(crate) async fn listen(&self) -> Result<tokio::net::TcpListener> {
         let deadline = Instant::now() + REOPEN;
         loop {
@@ -84,7 +83,7 @@ impl Port {
     }
 }
 
-/// A number below `end` that differs from process to process and call to call.
+/// A random number below `end`; differs between processes and calls.
 pub(crate) fn lot(end: usize) -> usize {
     let drawn = RandomState::new().build_hasher().finish();
     usize::try_from(drawn % end.max(1) as u64).unwrap_or(0)

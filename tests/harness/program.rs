@@ -12,9 +12,9 @@ use nix::unistd::Pid;
 
 use crate::error::{HarnessError, Result};
 
-/// Holds a program on a leash: when the pipe to the harness closes, for whatever reason, the
-/// program is killed, and then whatever it has started. `$1` is the file for its process id, `$2`
-/// for its exit code, `$3` its log, `$4` what kills it.
+/// Supervises a program: when the pipe to the harness closes, for whatever reason, it kills the program and then all
+/// its children. `$1` is the file for the process id, `$2` the file for the exit code, `$3` the log, `$4` the signal
+/// that kills it.
 const LEASH: &str = r#"
 trap '' INT TERM HUP PIPE QUIT
 pid_file=$1 exit_file=$2 log=$3 signal=$4
@@ -36,13 +36,13 @@ wait
 kill -s KILL -- "-$$"
 "#;
 
-/// How long a program may take to appear, or a dropped one to be gone.
+/// How long a program may take to start, or to end after it was dropped.
 const MOMENT: Duration = Duration::from_secs(20);
 
-/// Between two looks.
+/// Interval between two checks.
 const PULSE: Duration = Duration::from_millis(10);
 
-/// In the line of a request that was answered with 2xx.
+/// Occurs in the log line of a request that was answered with 2xx.
 const ANSWERED_WELL: &str = r#""message":"Answered a request","http.status":2"#;
 
 /// A running program.
@@ -60,7 +60,7 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// When it has not been built, or the system starts nothing.
+    /// When it has not been built or the system cannot start it.
     pub async fn start(
         binary: &str,
         folder: &Path,
@@ -71,11 +71,11 @@ impl Program {
         Self::start_at(&binary_path(binary)?, folder, name, arguments, settings).await
     }
 
-    /// Starts any program, with exactly these settings.
+    /// Starts any program with exactly these settings.
     ///
     /// # Errors
     ///
-    /// When the system starts nothing.
+    /// When the system cannot start it.
     pub async fn start_at(
         path: &Path,
         folder: &Path,
@@ -86,12 +86,12 @@ impl Program {
         Self::start_ended_by("KILL", path, (folder, name), arguments, settings).await
     }
 
-    /// Starts any program that a signal of this name ends at once. Postgres leaves memory behind after SIGKILL
-    /// and not after SIGQUIT.
+    /// Starts any program that this signal ends immediately. Postgres leaves shared memory behind after SIGKILL but not
+    /// after SIGQUIT.
     ///
     /// # Errors
     ///
-    /// When the system starts nothing.
+    /// When the system cannot start it.
     pub(crate) async fn start_ended_by(
         signal: &str,
         path: &Path,
@@ -114,7 +114,7 @@ impl Program {
             .env_clear()
             .env("PATH", "/usr/local/bin:/usr/bin:/bin")
             .env("RUST_BACKTRACE", "1")
-            // Where whoever looks for leftovers looks.
+            // Where checks for leftover files look.
             .env("TMPDIR", folder)
             .envs(settings.iter().map(|(name, value)| (name, value)))
             .process_group(0)
@@ -139,8 +139,7 @@ impl Program {
         self.pid
     }
 
-    /// The most memory it has had resident so far, in bytes; none where the system does not tell or
-    /// it has ended.
+    /// Its peak resident memory so far, in bytes; `None` where the system does not report it or the program has ended.
     pub fn memory_most(&self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
         let kibibytes = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
@@ -148,17 +147,17 @@ impl Program {
         Some(kibibytes * 1024)
     }
 
-    /// What it has logged so far.
+    /// Its log so far.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Sends a signal. A program that has ended does not mind.
+    /// Sends a signal; does nothing if the program has ended.
     pub fn signal(&self, signal: Signal) {
         let _ = kill(self.pid, signal);
     }
 
-    /// Its exit code, once it has ended; 128 and the signal's number when a signal ended it.
+    /// Its exit code once it has ended; 128 plus the signal's number when a signal ended it.
     pub fn exit_code(&self) -> Option<i32> {
         fs::read_to_string(&self.exit_file).ok()?.trim().parse().ok()
     }
@@ -167,7 +166,7 @@ impl Program {
     ///
     /// # Errors
     ///
-    /// When it is still there after `within`; the text quotes the end of its log.
+    /// When it is still running after `within`; the text quotes the end of its log.
     pub async fn ended(&self, within: Duration) -> Result<i32> {
         let deadline = Instant::now() + within;
         loop {
@@ -185,8 +184,7 @@ impl Program {
         }
     }
 
-    /// The end of its log, without the requests that were answered well: whoever waits for something asks
-    /// for it again and again.
+    /// The end of its log, without requests that were answered with 2xx: a test that polls would fill it with them.
     pub fn log_tail(&self) -> String {
         let log = self.log();
         let lines: Vec<&str> = log.lines().filter(|line| !line.contains(ANSWERED_WELL)).collect();
@@ -218,12 +216,11 @@ async fn read_pid(file: &Path, name: &str) -> Result<Pid> {
     }
 }
 
-/// Where cargo puts this workspace's binaries: beside the program that runs, or one folder up
-/// from a test.
+/// Where cargo puts this workspace's binaries: beside the running executable, or one folder above a test.
 ///
 /// # Errors
 ///
-/// When it is not there.
+/// When the binary does not exist.
 pub fn binary_path(name: &str) -> Result<PathBuf> {
     let here = std::env::current_exe()
         .map_err(|fault| HarnessError::because("could not find this program's own file", fault))?;

@@ -1,4 +1,4 @@
-//! A real Prometheus that looks at a world.
+//! A real Prometheus that scrapes a world.
 #![expect(
     clippy::indexing_slicing,
     reason = "a JSON value indexed by a name it lacks is null, and null finds nothing"
@@ -16,12 +16,12 @@ use crate::ports::Port;
 use crate::program::Program;
 use crate::world::{PATIENCE, Setup, World};
 
-/// What it looks at, by the names of the jobs that rules and dashboards know.
+/// Scrape targets, named like the jobs that rules and dashboards use.
 #[derive(Clone, Copy)]
 struct Targets {
-    /// The API's probes.
+    /// The API's metrics endpoint.
     api: SocketAddr,
-    /// The worker's.
+    /// The worker's metrics endpoint.
     worker: SocketAddr,
     broker: SocketAddr,
 }
@@ -30,23 +30,23 @@ struct Targets {
 #[derive(Debug)]
 pub struct Prometheus {
     program: Program,
-    /// Where the world's worker answers probes.
+    /// The port of the worker's metrics endpoint.
     _worker: Port,
     base: String,
     http: Client,
 }
 
 impl Prometheus {
-    /// A world with one worker, and a Prometheus that looks at all of it every second and evaluates
-    /// these rules as often; without any, `rules` is empty.
+    /// Starts a world with one worker, and a Prometheus that scrapes all of it and evaluates these rules every second.
+    /// `rules` is empty for none.
     ///
     /// # Errors
     ///
-    /// When one of them does not come up; the text quotes a log.
+    /// When one of them does not start; the text quotes a log.
     pub async fn over_a_world(rules: &str) -> Result<(World, Self)> {
         let worker = Port::claim()?;
         let setup = Setup::default().worker_setting("BECKON_PROBES_LISTEN", &worker.address().to_string());
-        // Of a broker that was given, nobody knows where it shows its figures.
+        // The metrics port of an external broker is unknown.
         let setup = match std::env::var_os("AMQP_URL") {
             Some(_) => setup.own_stack(),
             None => setup,
@@ -72,11 +72,11 @@ impl Prometheus {
         Ok((world, prometheus))
     }
 
-    /// What a query finds now.
+    /// The current result of a query.
     ///
     /// # Errors
     ///
-    /// When Prometheus does not answer, or cannot read the query.
+    /// When Prometheus does not answer or rejects the query.
     pub async fn query(&self, query: &str) -> Result<Vec<Value>> {
         let unheard = |fault| HarnessError::because(self.program.log_tail(), fault);
         let url = Url::parse_with_params(&format!("{}/api/v1/query", self.base), [("query", query)])
@@ -97,11 +97,11 @@ impl Prometheus {
         Ok(found.as_array().cloned().unwrap_or_default())
     }
 
-    /// Waits until a query finds something.
+    /// Waits until a query returns a result.
     ///
     /// # Panics
     ///
-    /// When it does not within [`PATIENCE`].
+    /// When it returns none within [`PATIENCE`].
     pub async fn eventually_finds(&self, world: &World, query: &str) -> Vec<Value> {
         let wish = format!("Prometheus to find {query} ({PATIENCE:?})");
         world
@@ -113,7 +113,7 @@ impl Prometheus {
     }
 }
 
-/// Starts one and says where it answers.
+/// Starts Prometheus and returns it with its base address.
 async fn start(world: &World, targets: Targets, rules: &str) -> Result<(Program, String)> {
     let failed = |fault| HarnessError::because("could not write the settings of Prometheus", fault);
     let folder = world.folder();
@@ -132,7 +132,7 @@ async fn start(world: &World, targets: Targets, rules: &str) -> Result<(Program,
     Ok((program, format!("http://{address}")))
 }
 
-/// Its settings: those of `deploy/prometheus/prometheus.yml`, with a second for fifteen.
+/// Its configuration: that of `deploy/prometheus/prometheus.yml` with an interval of 1 s instead of 15 s.
 fn config(targets: Targets, rules: &Path) -> String {
     let Targets { api, worker, broker } = targets;
     let rules = rules.display();

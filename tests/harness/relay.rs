@@ -1,10 +1,10 @@
-//! An SMTP server on a real socket that follows a script, and the mailbox behind it.
+//! A scripted SMTP server on a real socket, and the mailbox behind it.
 //!
-//! What it does is decided per recipient ([`Behaviour`]) and for the relay as a whole
-//! ([`Mode`]), and can be changed while it runs. What it saw is its log, which judges: a
-//! delivery that claims to be sent must be found here, and one that failed must not.
+//! Its behaviour is set per recipient ([`Behaviour`]) and for the relay as a whole ([`Mode`]), and can change while it
+//! runs. Its log is the ground truth: a delivery that is recorded as sent must be in the log, and a failed one must
+//! not.
 //!
-//! It is also the sink of the bench, so it does little per mail.
+//! The bench also uses it as its sink, so it does little work per mail.
 
 mod certificate;
 mod command;
@@ -37,7 +37,7 @@ use self::session::Session;
 use crate::error::Result;
 use crate::ports::Port;
 
-/// A running relay. It ends, with all its connections, when it is dropped.
+/// A running relay. Dropping it ends it and all its connections.
 #[derive(Debug)]
 pub struct Relay {
     shared: Arc<Shared>,
@@ -45,14 +45,14 @@ pub struct Relay {
     listening: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What all connections know.
+/// State that all connections share.
 #[derive(Debug)]
 struct Shared {
     script: Script,
     rules: Rules,
     ledger: Ledger,
     certificate: Option<Certificate>,
-    /// Ends all connections; replaced when used.
+    /// Cancels all connections; replaced after each use.
     hang_up: Mutex<CancellationToken>,
 }
 
@@ -80,48 +80,47 @@ impl Relay {
         })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.port.address()
     }
 
-    /// The certificate, in PEM, of the authority that vouches for it; only with TLS.
+    /// The PEM certificate of the authority that signed its certificate; only with TLS.
     pub fn authority_pem(&self) -> Option<&Path> {
         let certificate = self.shared.certificate.as_ref()?;
         Some(certificate.authority.path())
     }
 
-    /// From now on, recipients without a rule of their own meet this.
+    /// Sets the behaviour for recipients without a rule of their own.
     pub fn set_default(&self, behaviour: Behaviour) {
         self.shared.rules.set_default(behaviour);
     }
 
-    /// From now on, this address meets this.
+    /// Sets the behaviour for this address.
     pub fn set(&self, recipient: &str, behaviour: Behaviour) {
         self.shared.rules.set(recipient, behaviour);
     }
 
-    /// From now on, addresses for which the predicate holds meet this; of several predicates
-    /// the latest counts.
+    /// Sets the behaviour for all addresses that match the predicate. The latest matching predicate applies.
     pub fn set_where(&self, holds: impl Fn(&str) -> bool + Send + Sync + 'static, behaviour: Behaviour) {
         self.shared.rules.set_where(Box::new(holds), behaviour);
     }
 
-    /// From now on, the relay as a whole is like this.
+    /// Sets the mode of the relay as a whole.
     pub fn set_mode(&self, mode: Mode) {
         self.shared.rules.set_mode(mode);
     }
 
-    /// From now on, the relay takes so many mails in a time; any number where there is no limit.
+    /// Sets how many mails the relay takes in a time window; `None` removes the limit.
     pub fn set_limit(&self, limit: Option<Limit>) {
         self.shared.rules.set_limit(limit);
     }
 
-    /// Closes the port: connections are refused. Those already open go on.
+    /// Closes the port, so connections are refused. Open connections continue.
     pub async fn pause_listening(&self) {
         if let Some(listening) = self.listening.lock().await.take() {
             listening.abort();
-            // Its end is the moment the port is closed; how it ended says nothing.
+            // Once the task has ended the port is closed; its result does not matter.
             let _ = listening.await;
         }
     }
@@ -130,7 +129,7 @@ impl Relay {
     ///
     /// # Errors
     ///
-    /// When a stranger has taken it meanwhile.
+    /// When another process has taken it meanwhile.
     pub async fn resume_listening(&self) -> Result<()> {
         let mut listening = self.listening.lock().await;
         if listening.is_some() {
@@ -141,32 +140,32 @@ impl Relay {
         Ok(())
     }
 
-    /// Closes all open connections in the middle of whatever they do.
+    /// Closes all open connections, whatever their state.
     pub fn hang_up(&self) {
         self.shared.end_connections();
     }
 
-    /// Everything that came of every mail, in the order in which it was settled.
+    /// The outcome of every mail, in the order of completion.
     pub fn log(&self) -> Vec<Transaction> {
         self.shared.ledger.transactions()
     }
 
-    /// Every try to log in.
+    /// All login attempts.
     pub fn logins(&self) -> Vec<LoginAttempt> {
         self.shared.ledger.logins()
     }
 
-    /// How much has happened so far.
+    /// The counts so far.
     pub fn counts(&self) -> Counts {
         self.shared.ledger.counts()
     }
 
-    /// How many connections were taken.
+    /// Number of accepted connections.
     pub fn connections(&self) -> usize {
         self.counts().connections
     }
 
-    /// How many mails the relay took responsibility for, told or untold.
+    /// Number of mails the relay took responsibility for, whether or not the client got the reply.
     pub fn accepted_count(&self) -> usize {
         self.counts().accepted
     }
@@ -175,7 +174,7 @@ impl Relay {
     ///
     /// # Errors
     ///
-    /// When one of them cannot be read as a mail, or the relay keeps none.
+    /// When one of them cannot be parsed, or the relay keeps no mails.
     pub fn mails_to(&self, recipient: &str) -> Result<Vec<Mail>> {
         self.mails(|transaction| transaction.recipient.eq_ignore_ascii_case(recipient))
     }
@@ -195,11 +194,11 @@ impl Relay {
         kept.filter(|transaction| wanted(transaction)).map(Mail::read).collect()
     }
 
-    /// Waits until the relay has taken so many mails since its start.
+    /// Waits until the relay has accepted this many mails since its start.
     ///
     /// # Errors
     ///
-    /// When it hasn't within that time; the text says what it saw.
+    /// When it has not within that time; the text gives the counts.
     pub async fn wait_for(&self, accepted: usize, within: Duration) -> Result<Counts> {
         self.wait_until(&format!("{accepted} accepted mails"), within, |counts| {
             counts.accepted >= accepted
@@ -207,7 +206,7 @@ impl Relay {
         .await
     }
 
-    /// Waits until the counts are as wished; `wish` names that in the error.
+    /// Waits until the predicate holds for the counts; `wish` names it in the error.
     ///
     /// # Errors
     ///
@@ -241,7 +240,7 @@ impl Shared {
 async fn listen(shared: Arc<Shared>, listener: TcpListener) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // The system's trouble, such as too many open files, and it passes.
+            // A temporary problem of the system, such as too many open files.
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
@@ -252,12 +251,12 @@ async fn listen(shared: Arc<Shared>, listener: TcpListener) {
 async fn attend(shared: Arc<Shared>, stream: TcpStream) {
     let hang_up = shared.hang_up();
     let number = shared.ledger.opened();
-    // Small replies must not wait for more; without it each costs 40 ms.
+    // Small replies must not be delayed; otherwise each costs 40 ms.
     let _ = stream.set_nodelay(true);
     let mut session = Session::new(Arc::clone(&shared), number, stream);
     tokio::select! {
         () = hang_up.cancelled() => {}
-        // Whatever ended it, the client sees it as the end of the connection.
+        // The client sees any error as the end of the connection.
         _ = session.converse() => {}
     }
     session.end();

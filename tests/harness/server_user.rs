@@ -1,4 +1,4 @@
-//! Servers that refuse to run as root, as PostgreSQL and `PgBouncer` do, run as nobody then.
+//! Servers that refuse to run as root, such as PostgreSQL and `PgBouncer`, run as the user `nobody` instead.
 
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
@@ -7,15 +7,15 @@ use nix::unistd::{Uid, User};
 
 use crate::error::{HarnessError, Result};
 
-/// A program with its arguments, as it is started.
+/// A program with its arguments.
 pub(crate) struct Invocation {
-    /// What is started.
+    /// The program's path.
     pub(crate) path: PathBuf,
     /// Its arguments.
     pub(crate) arguments: Vec<String>,
 }
 
-/// Turns a program into one that does not run as root.
+/// Wraps a program so that it does not run as root.
 pub(crate) fn not_as_root(program: &Path, arguments: &[&str]) -> Result<Invocation> {
     let mut own: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
     let Some(nobody) = nobody()? else {
@@ -37,7 +37,7 @@ pub(crate) fn not_as_root(program: &Path, arguments: &[&str]) -> Result<Invocati
     })
 }
 
-/// Gives a folder to the user that servers run as.
+/// Makes the server user own a folder.
 pub(crate) fn give_to_servers(folder: &Path) -> Result<()> {
     let failed = |e| HarnessError::because(format!("could not open {} to servers", folder.display()), e);
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o755)).map_err(failed)?;
@@ -47,7 +47,7 @@ pub(crate) fn give_to_servers(folder: &Path) -> Result<()> {
     }
 }
 
-/// Who root's servers run as.
+/// The user for servers started by root; `None` when the harness does not run as root.
 fn nobody() -> Result<Option<User>> {
     if !Uid::current().is_root() {
         return Ok(None);

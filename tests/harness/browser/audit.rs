@@ -1,5 +1,5 @@
-//! What is asked of every page: no error in the browser's console, no sideways scrolling, and
-//! nothing that the accessibility checker finds.
+//! Checks that every page must pass: an empty browser console, no horizontal scrolling, and no findings of the
+//! accessibility checker.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +10,15 @@ use super::Browser;
 use crate::error::{HarnessError, Result};
 use crate::installed::path_of;
 
-/// Hands over what the checker found; null when it is not on the page yet.
+/// Returns the checker's findings, or null when the checker is not on the page yet.
 const ASK_CHECKER: &str = r"
 const [options, done] = arguments;
 if (!window.axe) done(null);
 else axe.run(document, options).then((found) => done(found.violations), (fault) => done(String(fault)));
 ";
 
-/// What hangs over the right edge, as the tag and classes of each element, unless the page is
-/// no wider than its window.
+/// Lists the tag and classes of each element that overflows the right edge; empty when the page is no wider than its
+/// window.
 const SIDEWAYS: &str = r"
 const page = document.scrollingElement, width = page.clientWidth;
 if (page.scrollWidth <= width) return [];
@@ -27,19 +27,19 @@ const named = over.map((e) => `${e.tagName.toLowerCase()}.${e.className}: ${e.te
 return [`* sideways: the page is ${page.scrollWidth} px wide in a window of ${width} px`, ...named.slice(0, 12).map((line) => `    ${line}`)];
 ";
 
-/// What of a page the accessibility checker looks at.
+/// Which rules of the accessibility checker apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
-    /// All that it knows of: WCAG 2.0, 2.1 and 2.2 at A and AA, and what is good practice beside them.
+    /// All rules: WCAG 2.0, 2.1 and 2.2 at A and AA, plus best practices.
     All,
-    /// What depends on colours.
+    /// Rules that depend on colours.
     Colours,
-    /// What depends on where things are and how large.
+    /// Rules that depend on the position and size of elements.
     Places,
 }
 
 impl Part {
-    /// Its rules, as the checker's `runOnly`.
+    /// The rules, as the checker's `runOnly`.
     fn rules(self) -> Value {
         let tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
         match self {
@@ -51,14 +51,14 @@ impl Part {
 }
 
 impl Browser {
-    /// The page is no wider than its window, the accessibility checker finds nothing, and the
-    /// browser's console is empty: what every page must stand.
+    /// Asserts that the page is no wider than its window, the accessibility checker finds nothing, and the browser's
+    /// console is empty. Every page must pass this.
     pub async fn assert_sound(&self) {
         self.assert_none(self.faults(Part::All).await).await;
     }
 
-    /// What [`Browser::assert_sound`] would say, for whoever looks at many pages first.
-    /// Of the accessibility checker's rules, only those of this part.
+    /// Returns the faults that [`Browser::assert_sound`] would report, for callers that collect them over many pages.
+    /// Of the accessibility rules, only those of `part` are checked.
     pub async fn faults(&self, part: Part) -> Vec<String> {
         let mut faults = self.done("measure the page", self.overhang().await).await;
         faults.extend(
@@ -69,28 +69,27 @@ impl Browser {
         faults
     }
 
-    /// Nothing was written to the browser's console since this was last asked: no error or warning
-    /// of a script, nothing that the page's content security policy forbids, nothing that could
-    /// not be loaded.
+    /// Asserts that the browser's console has no entry since the last call: no script error or warning, no violation of
+    /// the content security policy, and no resource that failed to load.
     ///
-    /// That a page itself was answered with an error is not among it: a form that came back with
-    /// its faults is a good page.
+    /// An error status of the page itself does not count: a form that is shown again with its validation errors is a
+    /// good page.
     pub async fn assert_no_console_errors(&self) {
         let written = self.console().await;
         self.assert_none(self.done("read the browser's console", written).await)
             .await;
     }
 
-    /// The page is no wider than its window.
+    /// Asserts that the page is no wider than its window.
     pub async fn assert_no_sideways_scroll(&self) {
         let over = self.overhang().await;
         self.assert_none(self.done("measure the page", over).await).await;
     }
 
-    /// The accessibility checker finds nothing: WCAG 2.0, 2.1 and 2.2 at A and AA, and what is
-    /// good practice beside them.
+    /// Asserts that the accessibility checker finds nothing under WCAG 2.0, 2.1 and 2.2 at A and AA and its best
+    /// practices.
     ///
-    /// The checker waits for promises, so where scripting is off it is on for that moment.
+    /// The checker awaits promises, so scripting is enabled while it runs.
     pub async fn assert_accessible(&self) {
         let found = self.violations(Part::All).await;
         self.assert_none(self.done("run the accessibility checker", found).await)
@@ -143,7 +142,7 @@ impl Browser {
         Ok(lines.map(str::to_owned).collect())
     }
 
-    /// Asks the checker, which stays on the page once it is there.
+    /// Runs the checker. Once injected, it stays on the page.
     async fn ask_checker(&self, options: &Value) -> Result<Value> {
         let options = std::slice::from_ref(options);
         let found = self.session.run_to_the_end(ASK_CHECKER, options).await?;
@@ -157,10 +156,10 @@ impl Browser {
     async fn violations(&self, part: Part) -> Result<Vec<String>> {
         let options = json!({
             "runOnly": part.rules(),
-            // Its authors leave it off until WCAG 2.2 is more widely asked for; here it is.
+            // Off by default in axe until WCAG 2.2 is more widely required.
             "rules": { "target-size": { "enabled": true } },
             "resultTypes": ["violations"],
-            // Another document's, such as a mail's, is asked for on its own.
+            // Frames hold other documents, such as emails, which are checked separately.
             "iframes": false,
         });
         let scripting = self.setup().scripting;
@@ -178,14 +177,14 @@ impl Browser {
     }
 }
 
-/// The checker's own source.
+/// The checker's source.
 async fn checker() -> Result<String> {
     let path = path_of("AXE").await?;
     std::fs::read_to_string(&path)
         .map_err(|fault| HarnessError::because(format!("could not read {}", path.display()), fault))
 }
 
-/// A violation in lines: the rule, what it asks, and each element that breaks it.
+/// Formats a violation: the rule, what it requires, and each element that breaks it.
 fn told(violation: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().replace('\n', " ");
     let head = format!(

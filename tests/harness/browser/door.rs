@@ -1,4 +1,4 @@
-//! Coming in to the console.
+//! Signing in to the console.
 
 use super::Browser;
 use crate::world::{Administrator, World};
@@ -9,14 +9,14 @@ impl Browser {
         self.sign_in_as(world, world.administrator().await).await;
     }
 
-    /// Signs in as this administrator, and is where the console begins.
+    /// Signs in as this administrator and waits for the console's start page.
     pub async fn sign_in_as(&self, world: &World, administrator: &Administrator) {
         self.open(&format!("{}/console/sign-in", world.base())).await;
         self.enter(&administrator.email, &administrator.password).await;
         self.finds(&format!("Your account: {}", administrator.name)).await;
     }
 
-    /// Fills in the form of the sign-in page and sends it, whatever comes of it.
+    /// Fills in the sign-in form and submits it, without checking the outcome.
     pub async fn enter(&self, email: &str, password: &str) {
         self.fill("Email address", email).await;
         self.fill("Password", password).await;

@@ -1,4 +1,4 @@
-//! Files that a page offers.
+//! Files that a page offers for download.
 
 use reqwest::{Client, Method, header};
 use serde_json::Value;
@@ -7,22 +7,21 @@ use super::Browser;
 use super::find::Sort;
 use crate::error::{HarnessError, Result};
 
-/// A file that was offered and taken.
+/// A downloaded file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Download {
     /// HTTP status.
     pub status: u16,
-    /// What it is said to be.
+    /// The `Content-Type` header.
     pub content_type: String,
-    /// Under what name it is to be kept, as the server writes it: `attachment; filename="…"`.
+    /// The `Content-Disposition` header as the server writes it: `attachment; filename="…"`.
     pub disposition: String,
-    /// What is in it.
+    /// The content.
     pub text: String,
 }
 
 impl Browser {
-    /// Takes the file that a link leads to, with the browser's cookies and without leaving the
-    /// page.
+    /// Downloads the file that a link points to, with the browser's cookies and without leaving the page.
     pub async fn download(&self, name: &str) -> Download {
         self.with(Sort::Pressable, name, async |element| {
             let address = self.session.of(element, Method::GET, "property/href", None).await?;

@@ -1,4 +1,4 @@
-//! The driver's process and the folder that it and its browser write to.
+//! The driver's process, and the folder that it and its browser write to.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,13 +11,13 @@ use crate::ports::Port;
 use crate::program::Program;
 use crate::stack::Stack;
 
-/// What the driver says when it listens.
+/// The driver logs this once it listens.
 const LISTENS: &str = "started successfully";
 
 /// A running `chromedriver`. Dropping it ends its browser too.
 #[derive(Debug)]
 pub(super) struct Driver {
-    // Before the folder, which must not go while Chromium writes to it.
+    // Declared before the folder: Chromium must be gone before its folder is deleted.
     program: Program,
     folder: Folder,
     port: Port,
@@ -31,16 +31,16 @@ impl Driver {
         let folder = Folder::make()?;
         let home = folder.0.display().to_string();
         let settings = [
-            // Chromium makes a socket there, whose path has a limit; hence the short name below.
+            // Chromium creates a socket there, and socket paths have a length limit; hence the short name below.
             ("TMPDIR", home.clone()),
             ("HOME", home),
             ("LANG", "C.UTF-8".to_owned()),
             ("TZ", "UTC".to_owned()),
-            // For the script that starts it.
+            // Read by the script that starts Chromium.
             ("CHROMIUM", chromium.display().to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value));
-        // Not a port of the system's choice: the driver wants the same one for IPv4 and IPv6.
+        // Not a port chosen by the system: the driver needs the same port for IPv4 and IPv6.
         let port = Port::claim()?;
         let listen = format!("--port={}", port.number());
         let program = Program::start_at(&path, &folder.0, "chromedriver", &[&listen], &settings).await?;
@@ -56,12 +56,12 @@ impl Driver {
         &self.folder.0
     }
 
-    /// The end of what it wrote.
+    /// The end of its log.
     pub(super) fn log_tail(&self) -> String {
         self.program.log_tail()
     }
 
-    /// The process group in which it and its browser are.
+    /// The process group of the driver and its browser.
     #[cfg(test)]
     pub(super) fn group(&self) -> nix::unistd::Pid {
         nix::unistd::getpgid(Some(self.program.pid())).unwrap()
@@ -85,13 +85,13 @@ async fn listens(driver: &Program) -> Result<()> {
     }
 }
 
-/// Everything a browser writes; gone when it is dropped.
+/// Everything a browser writes; deleted on drop.
 #[derive(Debug)]
 struct Folder(PathBuf);
 
 impl Folder {
     fn make() -> Result<Self> {
-        // Within the shared stack's folder, where there is one: that goes whatever happens to us.
+        // Inside the shared stack's folder if there is one: it is removed even if this process is killed.
         let place = Stack::shared_folder().map_or_else(std::env::temp_dir, Path::to_path_buf);
         let folder = tempfile::Builder::new()
             .prefix("web.")
@@ -103,7 +103,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A killed process may finish the write it was in.
+        // A killed process may still finish its last write.
         for _ in 0..50 {
             if fs::remove_dir_all(&self.0).is_ok() || !self.0.exists() {
                 return;

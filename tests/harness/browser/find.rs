@@ -1,4 +1,4 @@
-//! Finding what a person would find by its name.
+//! Finding elements by the names a person sees or hears.
 
 use std::time::Instant;
 
@@ -11,19 +11,19 @@ use crate::error::{HarnessError, Result};
 
 const FIND: &str = include_str!("find.js");
 
-/// What the driver says of an element that was replaced between the look and the hand.
+/// The driver's errors for an element that was replaced between finding it and using it.
 const REPLACED: [&str; 2] = ["stale element", "detached"];
 
-/// What can be done with a thing on a page.
+/// What can be done with an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sort {
-    /// It is clicked.
+    /// Can be clicked.
     Pressable,
-    /// Something is written into it, or picked from it.
+    /// Takes text, or is a list with options.
     Field,
-    /// It is ticked.
+    /// Can be ticked.
     Choice,
-    /// A file is given to it.
+    /// Takes a file.
     Attachment,
 }
 
@@ -53,20 +53,19 @@ impl Sort {
     }
 }
 
-/// A thing on the page, by both of its names.
+/// An element with its accessible name and its visible text.
 struct Candidate {
     element: Element,
-    /// What assistive technology calls it.
+    /// The name for assistive technology.
     name: String,
-    /// What is to be seen on it or beside it.
+    /// The text visible on it or beside it.
     seen: String,
 }
 
 impl Browser {
-    /// Finds the one thing of this sort with this name, and does something with it.
+    /// Finds the only element of this sort with this name, and calls `act` with it.
     ///
-    /// A page may replace what it shows at any moment, so what was replaced in between is looked
-    /// for again.
+    /// A page may replace an element at any moment. If that happens before `act` is done, the element is found again.
     ///
     /// # Panics
     ///
@@ -99,8 +98,8 @@ impl Browser {
         }
     }
 
-    /// The one thing with this name: its whole name, else all that is seen of it, else how its
-    /// name begins.
+    /// The only element that matches: first by its whole name, then by all its visible text, then by the beginning of
+    /// its name.
     async fn find(&self, sort: Sort, name: &str) -> Result<Option<Element>> {
         let name = squeezed(name);
         let candidates = self.candidates(sort, &name).await?;
@@ -140,14 +139,14 @@ impl Browser {
         Ok(candidates)
     }
 
-    /// What everything of a sort is called, for the text of an error.
+    /// The names of all elements of a sort, for a panic message.
     async fn all_named(&self, sort: Sort) -> Vec<String> {
         let there = self.candidates(sort, "").await.unwrap_or_default();
         there.into_iter().map(|it| it.name).collect()
     }
 }
 
-/// With every run of white space as one space, as a page shows it.
+/// Collapses every run of white space to one space, as a page does.
 pub(super) fn squeezed(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

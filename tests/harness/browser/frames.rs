@@ -1,4 +1,4 @@
-//! Looking into the frames of a page, also those that no script of the page may look into.
+//! Reading frames, including those that scripts of the page cannot access.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,16 +7,16 @@ use super::find::squeezed;
 use super::wire::Element;
 use super::{Browser, PATIENCE};
 
-/// The frame of this title on the page, or in the frame that is looked into.
+/// Finds the frame with this title on the page, or in the current frame.
 const FRAME: &str = "return [...document.querySelectorAll('iframe')].find((frame) => frame.title === arguments[0])";
 
 impl Browser {
-    /// Waits until a frame shows this text. Its title is the last of `titles`; those before are
-    /// the titles of the frames around it, from the outermost.
+    /// Waits until a frame shows this text. Its title is the last of `titles`; the titles before it are those of the
+    /// enclosing frames, outermost first.
     ///
     /// # Panics
     ///
-    /// When it does not within [`PATIENCE`]; what it shows instead is in the text.
+    /// When it does not within [`PATIENCE`]; the message quotes what it shows instead.
     pub async fn sees_within(&self, titles: &[&str], text: &str) {
         let wanted = squeezed(text);
         let wish = format!("the frame {titles:?} to show ‘{text}’ ({PATIENCE:?})");
@@ -27,7 +27,7 @@ impl Browser {
         .await;
     }
 
-    /// The text of a frame as it is seen; nothing when there is no such frame now.
+    /// The visible text of a frame, or `None` when there is no such frame now.
     pub async fn text_within(&self, titles: &[&str]) -> Option<String> {
         let text = self.look_within(titles).await;
         let top = self

@@ -1,4 +1,4 @@
-//! What a person's hand does: clicks, types, ticks, attaches.
+//! User actions: click, type, tick, attach.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -11,11 +11,11 @@ use super::wire::Element;
 use super::{Browser, PULSE};
 use crate::error::{HarnessError, Result};
 
-/// How long a click may take to begin loading the page it leads to. Only where a script takes the
-/// click for itself is all of it spent.
+/// How long a click may take to start loading the next page. Waited in full only where a script handles the click
+/// itself.
 const TURNING: Duration = Duration::from_secs(5);
 
-/// Whether a click on this leads to another page; if so, the page that it leaves is marked.
+/// Whether a click on this element leads to another page; if so, the current page is marked.
 const LEADS_ON: &str = r"
 const it = arguments[0], form = it.form;
 const link = it.closest('a[href]');
@@ -26,8 +26,8 @@ if (leads) window.beckonLeaves = true;
 return Boolean(leads);
 ";
 
-/// Gives a field the focus and selects what is in it; says whether it is written as a whole or in
-/// parts, or nothing when nobody could write there.
+/// Focuses a field and selects its content. Returns whether the field is written as a whole or in parts, or nothing
+/// when it is not editable.
 const MAKE_READY: &str = r"
 const it = arguments[0];
 if (it.matches(':disabled, :read-only')) return null;
@@ -39,7 +39,7 @@ it.select();
 return 'whole';
 ";
 
-/// Keys that have names, and what stands for them on the wire.
+/// Named keys and their code points in the `WebDriver` protocol.
 const KEYS: [(&str, char); 16] = [
     ("Backspace", '\u{E003}'),
     ("Tab", '\u{E004}'),
@@ -62,18 +62,18 @@ const KEYS: [(&str, char); 16] = [
 impl Browser {
     /// Clicks a button or link.
     ///
-    /// When that leads to another page, it is loaded on return.
+    /// If the click leads to another page, that page has loaded on return.
     pub async fn click(&self, name: &str) {
         self.with(Sort::Pressable, name, async |element| self.press_on(element).await)
             .await;
     }
 
-    /// Waits until there is a button or link of this name.
+    /// Waits until there is a button or link with this name.
     pub async fn finds(&self, name: &str) {
         self.with(Sort::Pressable, name, async |_| Ok(())).await;
     }
 
-    /// Clicks a button or link twice, as quickly as a hand does.
+    /// Double-clicks a button or link.
     pub async fn double_click(&self, name: &str) {
         self.with(Sort::Pressable, name, async |element| {
             let origin = json!({ "type": "pointerMove", "x": 0, "y": 0, "origin": element.write() });
@@ -88,9 +88,9 @@ impl Browser {
         .await;
     }
 
-    /// Writes into a field, in the place of what was there: in one go, as from the clipboard.
+    /// Replaces the content of a field in one step, as if pasted.
     ///
-    /// A field that is written in parts, such as a date's, is written key by key.
+    /// A field with several parts, such as a date, is typed key by key.
     pub async fn fill(&self, label: &str, value: &str) {
         self.with(Sort::Field, label, async |element| {
             let ready = self.session.run(MAKE_READY, &[element.write()]).await?;
@@ -112,7 +112,7 @@ impl Browser {
         .await;
     }
 
-    /// Picks one of a list's options by its text.
+    /// Selects an option of a list by its text.
     pub async fn pick(&self, label: &str, option: &str) {
         let wanted = squeezed(option);
         let script = "return [...arguments[0].options].find((option) => option.label.trim() === arguments[1])";
@@ -126,12 +126,12 @@ impl Browser {
         .await;
     }
 
-    /// Ticks a checkbox or radio button, unless it is ticked.
+    /// Ticks a checkbox or radio button unless it is already ticked.
     pub async fn choose(&self, label: &str) {
         self.tick(label, true).await;
     }
 
-    /// Takes the tick from a checkbox, if there is one.
+    /// Unticks a checkbox if it is ticked.
     pub async fn unchoose(&self, label: &str) {
         self.tick(label, false).await;
     }
@@ -153,14 +153,14 @@ impl Browser {
         self.with(Sort::Choice, label, selected).await == Value::Bool(true)
     }
 
-    /// What a field holds; of a list, the option's value.
+    /// The value of a field; for a list, the value of the selected option.
     pub async fn value(&self, label: &str) -> String {
         let held = async |element: &Element| self.session.of(element, Method::GET, "property/value", None).await;
         let value = self.with(Sort::Field, label, held).await;
         value.as_str().unwrap_or_default().to_owned()
     }
 
-    /// Gives a file to a field.
+    /// Attaches a file to a field.
     pub async fn attach(&self, label: &str, path: &Path) {
         let path = json!({ "text": path.display().to_string() });
         self.with(Sort::Attachment, label, async |element| {
@@ -171,7 +171,7 @@ impl Browser {
         .await;
     }
 
-    /// Presses keys wherever the focus is: `"Tab"`, `"Shift+Tab"`, `"Enter"`, `"a"`.
+    /// Presses keys in the focused element: `"Tab"`, `"Shift+Tab"`, `"Enter"`, `"a"`.
     pub async fn press(&self, keys: &str) {
         let keys: Vec<String> = keys.split('+').map(code).collect();
         let down = keys.iter().map(|key| json!({ "type": "keyDown", "value": key }));
@@ -183,7 +183,7 @@ impl Browser {
         self.done("press keys", pressed).await;
     }
 
-    /// Writes wherever the focus is, key by key.
+    /// Types into the focused element, key by key.
     pub async fn write(&self, text: &str) {
         let keys = text.chars().map(String::from);
         let strokes = keys.flat_map(|key| ["keyDown", "keyUp"].map(|kind| json!({ "type": kind, "value": key })));
@@ -194,7 +194,7 @@ impl Browser {
         self.done("write", written).await;
     }
 
-    /// What has the focus, by its name.
+    /// The name of the focused element.
     pub async fn focused(&self) -> String {
         let focused = self.session.ask(Method::GET, "/element/active", None).await;
         let focused = self.done("find the focus", focused).await;
@@ -220,17 +220,17 @@ impl Browser {
         Ok(())
     }
 
-    /// The driver waits for a page that is loading, but a click returns before it begins to.
+    /// Waits for the next page to start loading; the driver's click returns before loading starts.
     async fn wait_for_the_next_page(&self) {
         let deadline = Instant::now() + TURNING;
         let is_marked = async || self.session.run("return window.beckonLeaves === true", &[]).await;
-        // A fault is an answer too: it comes from between the pages.
+        // An error also means that the page is being replaced.
         while Instant::now() < deadline && is_marked().await.is_ok_and(|marked| marked == Value::Bool(true)) {
             tokio::time::sleep(PULSE).await;
         }
     }
 
-    /// To the middle of the window, where nothing that sticks to its edges covers it.
+    /// Scrolls the element to the middle of the window, where no sticky element covers it.
     async fn bring_into_view(&self, element: &Element) -> Result<()> {
         let script = "arguments[0].scrollIntoView({ block: 'center', inline: 'nearest', behavior: 'instant' })";
         self.session.run(script, &[element.write()]).await?;

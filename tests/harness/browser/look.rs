@@ -1,4 +1,4 @@
-//! What a person sees: text, headings, addresses, pictures.
+//! What a page shows: text, headings, addresses, screenshots.
 
 use std::path::Path;
 
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::find::squeezed;
 use super::{Browser, PATIENCE, Setup};
 
-/// The highest picture that Chromium draws.
+/// The largest height of a screenshot that Chromium draws, in pixels.
 const HIGHEST: u32 = 16_000;
 
 impl Browser {
-    /// The text of the page as it is seen, with every run of white space as one space.
+    /// The visible text of the page, with every run of white space collapsed to one space.
     pub async fn text(&self) -> String {
         self.told("return document.body?.innerText").await
     }
@@ -23,7 +23,7 @@ impl Browser {
         self.told("return document.title").await
     }
 
-    /// The page's first heading of the first rank.
+    /// The page's first `h1`.
     pub async fn heading(&self) -> String {
         self.told("return document.querySelector('h1')?.innerText").await
     }
@@ -33,12 +33,12 @@ impl Browser {
         self.told("return location.href").await
     }
 
-    /// The address without its beginning: path and query.
+    /// The path and query of the address.
     pub async fn path(&self) -> String {
         self.told("return location.pathname + location.search").await
     }
 
-    /// The HTTP status the page was answered with.
+    /// The HTTP status of the page.
     pub async fn status(&self) -> u64 {
         let status = self
             .run("return performance.getEntriesByType('navigation')[0]?.responseStatus")
@@ -50,12 +50,12 @@ impl Browser {
     ///
     /// # Panics
     ///
-    /// When it does not within [`PATIENCE`]; what it shows instead is in the text.
+    /// When it does not within [`PATIENCE`]; the message quotes what it shows instead.
     pub async fn sees(&self, text: &str) {
         self.until_it_shows(text, true).await;
     }
 
-    /// Waits until the page does not show this text.
+    /// Waits until the page no longer shows this text.
     ///
     /// # Panics
     ///
@@ -71,7 +71,7 @@ impl Browser {
             if shown { "show" } else { "lose" }
         );
         self.eventually(&wish, async || {
-            // Between two pages there is no text, and that is no answer.
+            // While one page replaces another there is no text, which proves nothing.
             let seen = self.session.run("return document.body?.innerText", &[]).await.ok()?;
             let seen = squeezed(seen.as_str()?);
             (seen.contains(&wanted) == shown).then_some(())
@@ -79,7 +79,7 @@ impl Browser {
         .await;
     }
 
-    /// Runs a function's body on the page, also where the page's own scripts do not run.
+    /// Runs a function body on the page, even where the page's own scripts are disabled.
     pub async fn run(&self, script: &str) -> Value {
         let outcome = self.session.run(script, &[]).await;
         self.done("run a script", outcome).await
@@ -90,8 +90,8 @@ impl Browser {
         squeezed(value.as_str().unwrap_or_default())
     }
 
-    /// Draws the whole page into a PNG file, as in a window that is high enough for all of it:
-    /// what sticks to the window's edge is at the page's.
+    /// Takes a PNG screenshot of the whole page in a window high enough for all of it, so sticky elements are drawn at
+    /// the page's edge.
     pub async fn screenshot(&self, path: &Path) {
         let setup = self.setup();
         let height = self.run("return document.documentElement.scrollHeight").await;

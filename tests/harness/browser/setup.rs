@@ -1,21 +1,21 @@
-//! How a browser is set up.
+//! Browser settings.
 
 use std::path::Path;
 
 use serde_json::{Value, json};
 
-/// What a page can tell of the browser it is in.
+/// The properties of a browser that a page can detect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Setup {
-    /// Of the window, in CSS pixels.
+    /// Window width in CSS pixels.
     pub width: u32,
-    /// Of the window, in CSS pixels.
+    /// Window height in CSS pixels.
     pub height: u32,
-    /// Whether a page's scripts run.
+    /// Whether scripts run.
     pub scripting: bool,
-    /// Whether the person prefers dark pages.
+    /// Whether the user prefers a dark colour scheme.
     pub dark: bool,
-    /// Where the person's clock is, by its IANA name.
+    /// The user's time zone, as an IANA name.
     pub zone: &'static str,
 }
 
@@ -32,28 +32,28 @@ impl Default for Setup {
 }
 
 impl Setup {
-    /// Of this width. 1280 is a desk's, 375 a telephone's, and 320 the least that WCAG asks for.
+    /// Sets the width. 1280 is a desktop, 375 a phone, and 320 the minimum that WCAG requires.
     #[must_use]
     pub const fn width(mut self, width: u32) -> Self {
         self.width = width;
         self
     }
 
-    /// With scripts that do not run.
+    /// Turns scripting off.
     #[must_use]
     pub const fn without_scripting(mut self) -> Self {
         self.scripting = false;
         self
     }
 
-    /// For a person who prefers dark pages.
+    /// Prefers a dark colour scheme.
     #[must_use]
     pub const fn dark(mut self) -> Self {
         self.dark = true;
         self
     }
 
-    /// For a person in this time zone.
+    /// Sets the user's time zone.
     #[must_use]
     pub const fn zone(mut self, zone: &'static str) -> Self {
         self.zone = zone;
@@ -61,15 +61,15 @@ impl Setup {
     }
 }
 
-/// What starts Chromium.
+/// The script that starts Chromium.
 const CHROMIUM: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/harness/browser/chromium.sh");
 
-/// What the driver needs to know to start Chromium.
+/// The capabilities that the driver needs to start Chromium.
 pub(super) fn capabilities(folder: &Path) -> Value {
     let profile = format!("--user-data-dir={}", folder.join("profile").display());
     let arguments = [
         "--headless=new",
-        // Root in a container has no sandbox to give, and the pages are our own.
+        // Root in a container cannot sandbox, and all pages are our own.
         "--no-sandbox",
         "--disable-gpu",
         // A container's shared memory may be too small for a page.
@@ -82,7 +82,7 @@ pub(super) fn capabilities(folder: &Path) -> Value {
         "--disable-background-networking",
         "--disable-component-update",
         "--disable-sync",
-        // Only this machine: a page that loads something from elsewhere shows it here.
+        // Only this machine resolves, so a page that loads something from elsewhere fails here.
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
         &profile,
     ];
@@ -93,7 +93,7 @@ pub(super) fn capabilities(folder: &Path) -> Value {
             "binary": CHROMIUM,
             "args": arguments,
             "prefs": {
-                // Nobody is there to answer its questions about passwords.
+                // No user is there to answer prompts about saved passwords.
                 "credentials_enable_service": false,
                 "profile.password_manager_leak_detection": false,
                 "download.default_directory": folder.join("downloads"),

@@ -9,7 +9,7 @@ use super::Browser;
 use crate::error::Result;
 
 impl Browser {
-    /// Opens an address in one more tab, and turns to it.
+    /// Opens an address in a new tab and switches to it.
     pub async fn open_in_new_tab(&self, url: &str) {
         let made = self
             .session
@@ -22,10 +22,10 @@ impl Browser {
         self.open(url).await;
     }
 
-    /// Turns to a tab, counted from 0 in the order in which they appeared.
+    /// Switches to a tab, counted from 0 in the order in which the tabs appeared.
     ///
-    /// A tab that a page has opened is waited for; with scripting off it is loaded again, because
-    /// its scripts may have run before it could be told.
+    /// Waits for a tab that a page is opening. With scripting off, the tab is reloaded, because its scripts may have
+    /// run before scripting was disabled in it.
     pub async fn turn_to(&self, place: usize) {
         let (handle, is_strange) = self
             .eventually(&format!("tab {place} to be there"), async || {
@@ -53,7 +53,7 @@ impl Browser {
         tabs.get(place).cloned()
     }
 
-    /// Adds the tabs not seen before, and says how many there are.
+    /// Adds the tabs not seen before and returns how many there are.
     pub(super) async fn learn_tabs(&self) -> Result<usize> {
         let there = self.session.ask(Method::GET, "/window/handles", None).await?;
         let mut tabs = self.tabs.lock().unwrap_or_else(PoisonError::into_inner);

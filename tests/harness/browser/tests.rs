@@ -1,4 +1,4 @@
-//! The harness's own promises: a fault that is there is found, and a hand does what it is told.
+//! Tests of the browser harness: existing faults are found, and actions have their effect.
 
 mod leaving;
 
@@ -14,10 +14,10 @@ use futures_util::FutureExt as _;
 use super::{Browser, Setup};
 use crate::ports::Port;
 
-/// Like that of our own pages, as far as it matters here.
+/// As strict as the policy of our own pages where it matters here.
 const POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'";
 
-/// One of the pages in `pages/`, under the policy it is to be shown with.
+/// One of the pages in `pages/`, served with this content security policy.
 fn page(content_type: &'static str, policy: &'static str, body: &'static str) -> impl IntoResponse + Clone {
     let headers = [
         (header::CONTENT_TYPE, content_type),
@@ -26,7 +26,7 @@ fn page(content_type: &'static str, policy: &'static str, body: &'static str) ->
     (headers, body)
 }
 
-/// Serves the pages, and returns where.
+/// Serves the pages and returns their base address.
 async fn serve() -> String {
     let (html, css, js) = ("text/html", "text/css", "text/javascript");
     let pages = Router::new()
@@ -58,7 +58,7 @@ async fn serve() -> String {
             "/faulty.js",
             get(async move || page(js, "", include_str!("pages/faulty.js"))),
         )
-        // Chromium asks for it where the policy lets it.
+        // Chromium requests it where the policy allows that.
         .route("/favicon.ico", get(async || StatusCode::NO_CONTENT))
         .fallback(async move || {
             (
@@ -72,7 +72,7 @@ async fn serve() -> String {
     format!("http://{}", port.address())
 }
 
-/// What a check of the page says as it ends the test.
+/// The panic message of a failed check.
 async fn complaint(check: impl Future<Output = ()>) -> String {
     let panic = AssertUnwindSafe(check)
         .catch_unwind()
@@ -186,7 +186,7 @@ async fn what_is_not_there_or_not_plain_ends_the_test() {
         (404, "text/html"),
         "{file:?}"
     );
-    // A page that was asked for and is answered with a fault is no fault of the page.
+    // An error status of a requested page is not a fault of that page.
     browser.click("Missing").await;
     browser.assert_no_console_errors().await;
 }

@@ -1,4 +1,4 @@
-//! The conversation with the driver: `WebDriver`'s requests, as the W3C wrote them down.
+//! Requests to the driver over the W3C `WebDriver` protocol.
 
 use std::time::Duration;
 
@@ -7,25 +7,25 @@ use serde_json::{Value, json};
 
 use crate::error::{HarnessError, Result};
 
-/// Longer than any step's own limit, below.
+/// Must exceed every step's own limit, below.
 const ANSWER: Duration = Duration::from_mins(2);
 
-/// The name under which the standard hands elements back and forth.
+/// The standard's key for element references.
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
-/// One browser, as its driver knows it.
+/// One browser session.
 #[derive(Debug)]
 pub(super) struct Session {
     http: Client,
     base: String,
 }
 
-/// Something on the page, as the driver knows it. It ends with its page.
+/// A reference to an element; valid until its page is replaced.
 #[derive(Debug, Clone)]
 pub(super) struct Element(String);
 
 impl Session {
-    /// Has the driver on this port start a browser.
+    /// Starts a browser through the driver on this port.
     pub(super) async fn open(port: u16, capabilities: &Value) -> Result<Self> {
         let http = Client::builder()
             .no_proxy()
@@ -44,11 +44,11 @@ impl Session {
         Ok(session)
     }
 
-    /// Puts one request to the driver.
+    /// Sends one request to the driver.
     ///
     /// # Errors
     ///
-    /// When it cannot be carried out; the text is the driver's own.
+    /// When the driver cannot carry it out; the text is the driver's own.
     pub(super) async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<Value> {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(body) = body {
@@ -62,43 +62,43 @@ impl Session {
         if succeeded {
             return Ok(value);
         }
-        // The driver's list of its own stack frames helps nobody here.
+        // The list of the driver's own stack frames does not help here.
         let message = value["message"].as_str().unwrap_or_default();
         let sentence = message.lines().next().unwrap_or_default();
         Err(HarnessError::new(sentence))
     }
 
-    /// Runs a function's body on the page. It gets `arguments`, and what it returns comes back.
+    /// Runs a function body on the page with `arguments` and returns its result.
     pub(super) async fn run(&self, script: &str, arguments: &[Value]) -> Result<Value> {
         let body = json!({ "script": script, "args": arguments });
         self.ask(Method::POST, "/execute/sync", Some(body)).await
     }
 
-    /// Runs a function's body whose last argument is to be called with what comes back.
+    /// Runs a function body whose last argument is a callback that receives the result.
     pub(super) async fn run_to_the_end(&self, script: &str, arguments: &[Value]) -> Result<Value> {
         let body = json!({ "script": script, "args": arguments });
         self.ask(Method::POST, "/execute/async", Some(body)).await
     }
 
-    /// Gives Chromium a command of its developer tools.
+    /// Sends a command of Chromium's developer tools.
     pub(super) async fn devtools(&self, command: &str, parameters: Value) -> Result<Value> {
         let body = json!({ "cmd": command, "params": parameters });
         self.ask(Method::POST, "/goog/cdp/execute", Some(body)).await
     }
 
-    /// Asks something of or about an element.
+    /// Sends a request about an element.
     pub(super) async fn of(&self, element: &Element, method: Method, what: &str, body: Option<Value>) -> Result<Value> {
         self.ask(method, &format!("/element/{}/{what}", element.0), body).await
     }
 }
 
 impl Element {
-    /// The element in a script's answer.
+    /// Reads an element reference from a script's result.
     pub(super) fn read(value: &Value) -> Option<Self> {
         Some(Self(value[ELEMENT].as_str()?.to_owned()))
     }
 
-    /// The element as a script's argument.
+    /// Converts the element reference to a script argument.
     pub(super) fn write(&self) -> Value {
         json!({ ELEMENT: self.0 })
     }

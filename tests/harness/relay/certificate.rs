@@ -11,15 +11,15 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::error::{HarnessError, Result};
 
-/// What the relay needs to speak TLS.
+/// What the relay needs to serve TLS.
 pub(super) struct Certificate {
     pub(super) acceptor: TlsAcceptor,
-    /// The authority's certificate in PEM; the file goes when this value does.
+    /// The authority's certificate in PEM; the file is deleted on drop.
     pub(super) authority: NamedTempFile,
 }
 
 impl Certificate {
-    /// Makes an authority and a certificate for these host names.
+    /// Creates an authority and a certificate for these host names.
     pub(super) fn for_names(names: &[String]) -> Result<Self> {
         let failed = |e: rcgen::Error| HarnessError::because("could not make a certificate for the relay", e);
         let authority_key = KeyPair::generate().map_err(failed)?;

@@ -1,13 +1,13 @@
-//! What a client says, read leniently.
+//! Lenient parsing of SMTP commands.
 
-/// One line of a client.
+/// One command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Command {
     Helo,
     Ehlo,
     Mail {
         sender: String,
-        /// What `SIZE=` announces.
+        /// The announced `SIZE=`.
         size: Option<usize>,
     },
     Rcpt {
@@ -19,15 +19,15 @@ pub(super) enum Command {
     Vrfy,
     Quit,
     StartTls,
-    /// `AUTH PLAIN`, with its answer when it came on the same line.
+    /// `AUTH PLAIN`, with its initial response if it is on the same line.
     AuthPlain(Option<String>),
-    /// `AUTH LOGIN`, with the user name when it came on the same line.
+    /// `AUTH LOGIN`, with the user name if it is on the same line.
     AuthLogin(Option<String>),
     Unknown,
 }
 
 impl Command {
-    /// Reads a line without its line end.
+    /// Parses a line without its line end.
     pub(super) fn read(line: &[u8]) -> Self {
         let (verb, rest) = line.split_at_checked(4).unwrap_or((line, b""));
         let verb: &[u8] = &verb.to_ascii_uppercase();
@@ -74,7 +74,7 @@ impl Command {
     }
 }
 
-/// The address between angle brackets, and what follows it.
+/// The address between angle brackets, and the rest of the line.
 fn bracketed(rest: &[u8]) -> Option<(String, String)> {
     let rest = String::from_utf8_lossy(rest);
     let (_, address) = rest.split_once('<')?;

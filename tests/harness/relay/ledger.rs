@@ -1,4 +1,4 @@
-//! What the relay saw and said: the judge of every promise about mails.
+//! What the relay received and replied: the ground truth for every promise about mails.
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,65 +11,64 @@ use super::mail::header_of;
 use super::script::{Keep, Step};
 use crate::error::{HarnessError, Result};
 
-/// What came of one recipient of one mail transaction.
+/// The outcome of one recipient of one mail transaction.
 #[derive(Debug, Clone)]
 pub struct Transaction {
-    /// Connections are numbered from 1, in the order they were taken.
+    /// Connections are numbered from 1 in the order they were accepted.
     pub connection: usize,
     /// From `MAIL FROM`.
     pub sender: String,
-    /// From `RCPT TO`; empty when the sender was already refused.
+    /// From `RCPT TO`; empty when the sender was refused.
     pub recipient: String,
-    /// The message as it was meant, with doubled dots made single; absent when it did not
-    /// arrive whole, or was not to be kept.
+    /// The message with dot-stuffing removed; `None` when it did not arrive in full or is not kept.
     pub message: Option<Arc<[u8]>>,
     /// The `Message-ID` header, angle brackets included.
     pub message_id: Option<String>,
     /// The `X-Beckon-Delivery` header.
     pub delivery: Option<String>,
-    /// How far it came.
+    /// The step it reached.
     pub step: Step,
-    /// The last line the relay had to say to it; empty when it said nothing.
+    /// The last line of the relay's last reply; empty when it sent none.
     pub reply: String,
-    /// Whether all of that reply was given to the system while the client was there.
+    /// Whether the whole reply was handed to the system while the client was connected.
     pub reply_written: bool,
-    /// Whether the relay took responsibility for the mail, told or untold.
+    /// Whether the relay took responsibility for the mail, whether or not the client got the reply.
     pub kept: bool,
     /// Time since the relay's start.
     pub after: Duration,
 }
 
-/// One try to log in.
+/// One login attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LoginAttempt {
     /// The connection's number.
     pub connection: usize,
-    /// The name given.
+    /// The user name.
     pub user: String,
-    /// Whether it came through TLS. A password that did not is a fault of the client.
+    /// Whether it came over TLS. A password without TLS is a fault of the client.
     pub is_encrypted: bool,
-    /// Whether it was let in.
+    /// Whether it succeeded.
     pub is_accepted: bool,
 }
 
-/// How much has happened so far.
+/// Totals so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Connections taken since the start.
+    /// Connections accepted since the start.
     pub connections: usize,
     /// Connections open now.
     pub open: usize,
-    /// The most connections open at one time.
+    /// The most connections open at the same time.
     pub most_open: usize,
-    /// Messages that arrived whole, up to their final dot, whatever came of them.
+    /// Messages that arrived in full, up to their final dot, whatever the outcome.
     pub dots: usize,
     /// Mails the relay took responsibility for.
     pub accepted: usize,
-    /// Recipients, senders and mails it did not take.
+    /// Recipients, senders and mails it refused.
     pub refused: usize,
 }
 
-/// What came of one mail, for all its recipients, as the session sees it.
+/// The outcome of one mail for all its recipients, as the session sees it.
 #[derive(Debug)]
 pub(super) struct Outcome {
     pub(super) connection: usize,
@@ -115,7 +114,7 @@ impl Ledger {
         }
     }
 
-    /// Numbers a connection; `closed` is owed once it ends.
+    /// Counts a connection and returns its number; call `closed` when it ends.
     pub(super) fn opened(&self) -> usize {
         let open = self.open.fetch_add(1, Ordering::Relaxed) + 1;
         self.most_open.fetch_max(open, Ordering::Relaxed);
@@ -134,7 +133,7 @@ impl Ledger {
         self.changed.notify_waiters();
     }
 
-    /// Records an outcome, once for each recipient, as `keep` wants it.
+    /// Records an outcome once for each recipient, with as much content as `keep` allows.
     pub(super) fn record(&self, outcome: Outcome, reply_written: bool) {
         let mails = outcome.recipients.len().max(1);
         let counter = if outcome.kept { &self.accepted } else { &self.refused };
@@ -145,7 +144,7 @@ impl Ledger {
                 .unwrap_or_else(PoisonError::into_inner)
                 .extend(transactions);
         }
-        // After the list, so that whoever waited for the count finds the mail.
+        // After the list, so that a caller waiting for the count finds the mail.
         counter.fetch_add(mails, Ordering::Relaxed);
         self.changed.notify_waiters();
     }
@@ -198,7 +197,7 @@ impl Ledger {
         }
     }
 
-    /// Waits until the counts are as wished; `wish` names that in the error.
+    /// Waits until the predicate holds for the counts; `wish` names it in the error.
     pub(super) async fn wait_until(
         &self,
         wish: &str,
@@ -209,7 +208,7 @@ impl Ledger {
             loop {
                 let change = self.changed.notified();
                 tokio::pin!(change);
-                // From here on a change is not missed, so the counts are read after it.
+                // From here on no change is missed, so the counts are read afterwards.
                 change.as_mut().enable();
                 let counts = self.counts();
                 if holds(&counts) {

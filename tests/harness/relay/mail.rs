@@ -1,11 +1,11 @@
-//! A caught mail, read as its recipient's program reads it.
+//! A received mail, parsed as the recipient's mail program parses it.
 
 use mail_parser::{Address, MessageParser, MessagePart};
 
 use super::ledger::Transaction;
 use crate::error::{HarnessError, Result};
 
-/// What stands before the password in the text part of an invitation or a reset.
+/// Precedes the password in the text part of an invitation or a reset.
 const PASSWORD_LABEL: &str = "Password:";
 
 /// One mail in a mailbox.
@@ -13,30 +13,30 @@ const PASSWORD_LABEL: &str = "Password:";
 pub struct Mail {
     /// The address it was delivered to, from the envelope.
     pub recipient: String,
-    /// Decoded.
+    /// The decoded subject.
     pub subject: String,
     /// The `From` header's address.
     pub from: String,
     /// The `To` header's addresses.
     pub to: Vec<String>,
-    /// The name before the first of them, decoded; empty when there is none.
+    /// The decoded display name of the first of them; empty when there is none.
     pub to_name: String,
     /// The plain text part, decoded; empty when there is none.
     pub text: String,
     /// The HTML part, decoded; empty when there is none.
     pub html: String,
-    /// All headers, in order, as they were sent.
+    /// All headers as they were sent, in order.
     pub headers: Vec<(String, String)>,
-    /// Every byte of it.
+    /// The raw message.
     pub raw: Vec<u8>,
 }
 
 impl Mail {
-    /// Reads the mail of one transaction.
+    /// Parses the mail of one transaction.
     ///
     /// # Errors
     ///
-    /// When it did not arrive, was not to be kept, or is no mail.
+    /// When it did not arrive, is not kept, or cannot be parsed.
     pub fn read(transaction: &Transaction) -> Result<Self> {
         let raw = transaction
             .message
@@ -69,7 +69,7 @@ impl Mail {
         })
     }
 
-    /// The first header of this name, in whatever case it was written.
+    /// The first header with this name, compared without case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -77,8 +77,7 @@ impl Mail {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The password in the text part: what follows `Password:` on its line, or else the next
-    /// line that is not empty.
+    /// The password in the text part: what follows `Password:` on its line, or else the next line that is not empty.
     pub fn password(&self) -> Option<&str> {
         let mut lines = self.text.lines().map(str::trim);
         let behind_label = lines.find_map(|line| line.strip_prefix(PASSWORD_LABEL))?;
@@ -108,7 +107,7 @@ fn contents(part: Option<&MessagePart<'_>>) -> String {
         .to_owned()
 }
 
-/// A header's value in a message that is not parsed whole; folded values by their first line.
+/// A header's value, without parsing the whole message; only the first line of a folded value.
 pub(super) fn header_of(message: &[u8], name: &str) -> Option<String> {
     let lines = message.split(|byte| *byte == b'\n');
     lines

@@ -1,4 +1,4 @@
-//! How a reply is given: at once and in order, or in one of the ways clients must survive.
+//! How a reply is sent: at once and in order, or in one of the abnormal ways that clients must survive.
 
 use std::borrow::Cow;
 use std::io;
@@ -8,32 +8,32 @@ use super::ledger::Outcome;
 use super::script::{Behaviour, HangUp, Step};
 use super::session::{Flow, Session};
 
-/// How long a line is that is far too long: clients must bound what they read.
+/// Length of an overlong line; clients must limit what they read.
 const LONG_LINE: usize = 64 * 1024;
 
-/// How one reply is given.
+/// How one reply is sent.
 pub(super) enum Manner {
     /// These bytes, with the next write.
     Say(Cow<'static, str>),
-    /// The usual reply, after this time.
+    /// The usual reply after this time.
     Slow(Duration),
-    /// Nothing, and the connection stays.
+    /// No reply; the connection stays open.
     Silence,
-    /// Line after line.
+    /// A multi-line reply that never ends.
     Endless,
     /// One line of 64 KiB.
     LongLine,
     /// The usual reply, one byte a second.
     Trickle,
-    /// Nothing, and the connection ends.
+    /// No reply; the connection is closed.
     HangUp {
-        /// Whether the mail was taken nevertheless.
+        /// Whether the mail was accepted nevertheless.
         kept: bool,
     },
 }
 
 impl Manner {
-    /// How this behaviour shows at this step.
+    /// The manner that this behaviour implies at this step.
     pub(super) fn of(behaviour: &Behaviour, step: Step) -> Self {
         match behaviour {
             Behaviour::Answer { at, reply } if *at == step => Self::Say(reply.clone()),
@@ -50,7 +50,7 @@ impl Manner {
         }
     }
 
-    /// Whether the client hears, sooner or later, that it may go on.
+    /// Whether the client eventually gets a positive reply.
     pub(super) fn is_positive(&self) -> bool {
         match self {
             Self::Say(reply) => reply.starts_with(['2', '3']),
@@ -59,7 +59,7 @@ impl Manner {
         }
     }
 
-    /// What the ledger calls the reply.
+    /// The reply as recorded in the ledger.
     pub(super) fn reply(&self, step: Step) -> Cow<'static, str> {
         match self {
             Self::Say(reply) => match reply {
@@ -73,7 +73,7 @@ impl Manner {
 }
 
 impl Session {
-    /// Gives the reply, in its manner; the outcome is recorded when it is given or has failed.
+    /// Sends the reply in its manner. The outcome is recorded once it is sent or has failed.
     pub(super) async fn answer(&mut self, manner: Manner, step: Step, outcome: Option<Outcome>) -> io::Result<Flow> {
         if let Manner::Say(reply) = manner {
             self.wire.output.extend_from_slice(reply.as_bytes());
@@ -87,7 +87,7 @@ impl Session {
                 Flow::Go
             });
         }
-        // What was said before is said before; only this mail's reply is in question.
+        // Earlier replies are already decided; only this mail's reply is in question.
         self.flush().await?;
         self.untold.extend(outcome);
         match manner {
@@ -123,16 +123,16 @@ impl Session {
         loop {
             self.wire.output.extend_from_slice(lines.as_bytes());
             self.wire.flush().await?;
-            // Slow enough not to take the processor from what is being tested.
+            // Slow enough to leave the processor to the system under test.
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
-    /// Waits this long; what the client says meanwhile is kept.
+    /// Waits this long; input that arrives meanwhile is buffered.
     ///
     /// # Errors
     ///
-    /// When it hangs up, so that the reply it did not wait for counts as not given.
+    /// When the client disconnects, so that the reply counts as not written.
     async fn wait(&mut self, wait: Duration) -> io::Result<()> {
         let end = tokio::time::sleep(wait);
         tokio::pin!(end);
@@ -147,7 +147,7 @@ impl Session {
     }
 }
 
-/// What a relay in good health answers.
+/// The reply of a healthy relay.
 fn usual(step: Step) -> &'static str {
     match step {
         Step::Mail => "250 2.1.0 sender ok",

@@ -1,4 +1,4 @@
-//! Which behaviour a recipient meets, as it can change while the relay runs.
+//! Which behaviour applies to a recipient; can change while the relay runs.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,10 +11,10 @@ use std::time::Instant;
 
 type Predicate = Box<dyn Fn(&str) -> bool + Send + Sync>;
 
-/// The relay's present instructions.
+/// The relay's current rules.
 pub(super) struct Rules {
     present: RwLock<Present>,
-    /// How often each recipient of [`Behaviour::AcceptAfter`] was put off.
+    /// How often each recipient of [`Behaviour::AcceptAfter`] was deferred.
     put_off: Mutex<HashMap<String, u32>>,
     limit: Mutex<Option<(Limit, VecDeque<Instant>)>>,
     local_parts_speak: bool,
@@ -45,8 +45,8 @@ impl Rules {
         }
     }
 
-    /// The behaviour for one recipient: a rule for the address, else the latest predicate
-    /// that holds, else what the local part names, else the default.
+    /// The behaviour for one recipient: a rule for the address, else the latest matching predicate, else the behaviour
+    /// named by the local part, else the default.
     pub(super) fn for_recipient(&self, recipient: &str) -> Behaviour {
         let present = self.read();
         let ruled = if present.recipients.is_empty() {
@@ -91,7 +91,7 @@ impl Rules {
         *present = limit.map(|limit| (limit, VecDeque::new()));
     }
 
-    /// Counts a mail that would be taken at this step; what is said where that is one too many.
+    /// Counts a mail that would be accepted at this step. Returns the reply to send instead if it exceeds the limit.
     pub(super) fn exceeds_limit(&self, step: Step) -> Option<Cow<'static, str>> {
         let mut present = self.limit.lock().unwrap_or_else(PoisonError::into_inner);
         let (limit, taken) = present.as_mut().filter(|(limit, _)| limit.at == step)?;
@@ -114,7 +114,7 @@ impl Rules {
         self.write().predicates.push((holds, behaviour));
     }
 
-    /// Whether this recipient is to be put off once more, out of so many times.
+    /// Whether to defer this recipient once more, up to `refusals` times.
     pub(super) fn puts_off(&self, recipient: &str, refusals: u32) -> bool {
         let mut put_off = self.put_off.lock().unwrap_or_else(PoisonError::into_inner);
         let times = put_off.entry(recipient.to_lowercase()).or_default();

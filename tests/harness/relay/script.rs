@@ -1,90 +1,90 @@
-//! What the relay is told to do.
+//! The relay's instructions.
 
 use std::borrow::Cow;
 use std::time::Duration;
 
-/// Moments of an SMTP conversation at which the relay can misbehave.
+/// Steps of an SMTP session at which the relay can misbehave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// Answering `MAIL FROM`. The recipient is not known yet: only the default behaviour counts.
+    /// The reply to `MAIL FROM`. The recipient is not known yet, so only the default behaviour applies.
     Mail,
-    /// Answering `RCPT TO`.
+    /// The reply to `RCPT TO`.
     Rcpt,
-    /// Answering `DATA`.
+    /// The reply to `DATA`.
     Data,
-    /// Answering the dot that ends the message.
+    /// The reply to the final dot.
     Dot,
 }
 
-/// Moments at which the relay can hang up without a word.
+/// Points at which the relay can close the connection without a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum HangUp {
-    /// On `DATA`, before answering it.
+    /// On `DATA`, before replying to it.
     BeforeData,
-    /// With the first bytes of the message, which is lost.
+    /// At the first bytes of the message; the mail is lost.
     InData,
     /// On the final dot; the mail is lost.
     AfterDotLost,
-    /// On the final dot; the mail was taken, but nobody is told.
+    /// On the final dot; the mail is accepted, but the client gets no reply.
     AfterDotKept,
 }
 
 /// How the relay treats one recipient.
 ///
-/// A recipient can name it: the local part `550`, or `550+ada` where many are needed, follows
-/// [`Behaviour::from_local_part`] unless a rule says otherwise.
+/// The recipient's address can choose it: the local part `550`, or `550+ada` to use it several times, is parsed by
+/// [`Behaviour::from_local_part`] unless a rule overrides it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Behaviour {
-    /// Takes the mail.
+    /// Accepts the mail.
     Accept,
-    /// Says `451 4.7.1` to the first `RCPT`s for a recipient, then takes the mail.
+    /// Replies `451 4.7.1` to the first `RCPT`s for a recipient, then accepts the mail.
     AcceptAfter {
-        /// How many tries are put off.
+        /// How many attempts are deferred.
         refusals: u32,
     },
-    /// Answers at this step with exactly this, line ends included; one that begins with `421`
-    /// also closes. The mail counts as kept only when the answer to the dot begins with `2`.
+    /// Sends exactly this reply at this step, line ends included; a reply that begins with `421` also closes the
+    /// connection. The mail counts as kept only when the reply to the dot begins with `2`.
     Answer {
-        /// When.
+        /// The step.
         at: Step,
-        /// What is written, byte by byte.
+        /// The bytes of the reply.
         reply: Cow<'static, str>,
     },
-    /// Closes the connection without an answer.
+    /// Closes the connection without a reply.
     HangUp(HangUp),
-    /// Takes the mail, and says so only after this time.
+    /// Accepts the mail and replies only after this time.
     SlowDot(Duration),
-    /// Answers as usual at this step, after this time.
+    /// Sends the usual reply at this step after this time.
     Slow {
-        /// When.
+        /// The step.
         at: Step,
-        /// How long it takes.
+        /// How long the reply takes.
         wait: Duration,
     },
-    /// Never answers at this step, and keeps the connection.
+    /// Never replies at this step and keeps the connection open.
     Silence {
-        /// When.
+        /// The step.
         at: Step,
     },
-    /// Answers with a reply of several lines that never ends.
+    /// Sends a multi-line reply that never ends.
     Endless {
-        /// When.
+        /// The step.
         at: Step,
     },
-    /// Answers kindly, in one line of 64 KiB.
+    /// Sends a positive reply in one line of 64 KiB.
     LongLine {
-        /// When.
+        /// The step.
         at: Step,
     },
-    /// Answers as usual, one byte a second.
+    /// Sends the usual reply, one byte a second.
     Trickle {
-        /// When.
+        /// The step.
         at: Step,
     },
 }
 
 impl Behaviour {
-    /// Answers at this step with one line.
+    /// Sends this line at this step.
     pub fn answer(at: Step, line: &str) -> Self {
         Self::Answer {
             at,
@@ -92,47 +92,47 @@ impl Behaviour {
         }
     }
 
-    /// Knows no such user: `550 5.1.1` at `RCPT`.
+    /// Refuses an unknown user: `550 5.1.1` at `RCPT`.
     pub fn no_such_user() -> Self {
         Self::answer(Step::Rcpt, "550 5.1.1 no such user")
     }
 
-    /// Asks to come back later: `451 4.7.1` at every `RCPT`.
+    /// Defers the mail: `451 4.7.1` at every `RCPT`.
     pub fn try_later() -> Self {
         Self::answer(Step::Rcpt, "451 4.7.1 greylisted, try again later")
     }
 
-    /// Finds the mailbox full once it has seen the message.
+    /// Reports a full mailbox after the dot.
     pub fn mailbox_full_after_dot() -> Self {
         Self::answer(Step::Dot, "552 5.2.2 mailbox full")
     }
 
-    /// Dislikes the message once it has seen it.
+    /// Refuses the content after the dot.
     pub fn refused_after_dot() -> Self {
         Self::answer(Step::Dot, "554 5.7.1 message refused as spam")
     }
 
-    /// Ends the session with a 421 at this step.
+    /// Closes the session with a 421 at this step.
     pub fn closing(at: Step) -> Self {
         Self::answer(at, "421 4.3.2 service not available, closing channel")
     }
 
-    /// Says something that is no SMTP.
+    /// Sends a line that is not SMTP.
     pub fn garbage(at: Step) -> Self {
         Self::answer(at, "\u{7}ok then?!")
     }
 
-    /// Accepts the mail with a code and no text at all.
+    /// Accepts the mail with a reply code and no text.
     pub fn bare_250() -> Self {
         Self::answer(Step::Dot, "250")
     }
 
-    /// The behaviour that a recipient's local part names, up to a `+`.
+    /// Parses the behaviour named by a recipient's local part, up to a `+`.
     ///
-    /// `accept`, `451-then-ok` (once) or `451-then-ok-3`, `451`, `550`, `552-after-dot`,
-    /// `554-after-dot`, `drop-before-data`, `drop-in-data`, `drop-before-dot` (the same),
-    /// `drop-after-dot` (kept), `drop-after-dot-lost`, `slow-dot-30s`, `slow-dot-200ms`, `421`,
-    /// `421-at-dot`, `354-never`, `garbage`, `bare250`, `multiline`, `huge-reply`, `trickle`.
+    /// `accept`, `451-then-ok` (once) or `451-then-ok-3`, `451`, `550`, `552-after-dot`, `554-after-dot`,
+    /// `drop-before-data`, `drop-in-data`, `drop-before-dot` (the same), `drop-after-dot` (kept),
+    /// `drop-after-dot-lost`, `slow-dot-30s`, `slow-dot-200ms`, `421`, `421-at-dot`, `354-never`, `garbage`, `bare250`,
+    /// `multiline`, `huge-reply`, `trickle`.
     pub fn from_local_part(local_part: &str) -> Option<Self> {
         let name = local_part.split('+').next().unwrap_or(local_part);
         Some(match name {
@@ -173,44 +173,44 @@ impl Behaviour {
     }
 }
 
-/// How the relay as a whole is, whoever the mail is for.
+/// How the relay behaves towards all recipients.
 ///
-/// A relay that refuses connections is a matter of its port: `Relay::pause_listening`.
+/// To refuse connections, close its port: `Relay::pause_listening`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
-    /// Works.
+    /// Works normally.
     Normal,
-    /// Takes connections and never says a word.
+    /// Accepts connections and never sends a greeting.
     NeverGreets,
-    /// Greets with this line instead of a 220, and closes.
+    /// Greets with this line instead of a 220 and closes.
     Greets(Cow<'static, str>),
-    /// Says `535 5.7.8` to every password.
+    /// Replies `535 5.7.8` to every password.
     RefusesLogin,
-    /// Says `550 5.7.1` to every sender.
+    /// Replies `550 5.7.1` to every sender.
     RefusesSender,
-    /// Says `451 4.3.2` to every sender.
+    /// Replies `451 4.3.2` to every sender.
     Busy,
-    /// Offers and knows no STARTTLS, as when somebody on the way removes it.
+    /// Neither offers nor knows STARTTLS, as if it had been stripped in transit.
     StripsStartTls,
-    /// Agrees to STARTTLS and then speaks no TLS.
+    /// Accepts STARTTLS and then does not speak TLS.
     BreaksTls,
 }
 
-/// How many mails the relay takes in a time, and what it says to the others.
+/// How many mails the relay takes in a time window, and its reply to the rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limit {
-    /// When it counts and refuses: [`Step::Rcpt`] or [`Step::Dot`].
+    /// Where it counts and refuses: [`Step::Rcpt`] or [`Step::Dot`].
     pub at: Step,
-    /// So many
+    /// The most mails it takes in one window.
     pub most: usize,
-    /// in any time as long as this.
+    /// Length of the sliding window.
     pub window: Duration,
-    /// What is said beyond it.
+    /// The reply once the limit is reached.
     pub reply: Cow<'static, str>,
 }
 
 impl Limit {
-    /// Takes `most` mails in a second, and answers 454 to the dot of the others.
+    /// Takes `most` mails per second and replies 454 to the dot of the others.
     pub fn per_second(most: usize) -> Self {
         Self {
             at: Step::Dot,
@@ -220,7 +220,7 @@ impl Limit {
         }
     }
 
-    /// Takes `most` mails in a day, and refuses the others at the dot.
+    /// Takes `most` mails per day and refuses the others at the dot.
     pub fn per_day(most: usize, reply: &'static str) -> Self {
         Self {
             at: Step::Dot,
@@ -234,74 +234,74 @@ impl Limit {
 /// How connections are protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tls {
-    /// Not at all.
+    /// No TLS.
     None,
-    /// By STARTTLS, which is offered and not demanded.
+    /// STARTTLS, offered but not required.
     StartTls,
-    /// From the first byte.
+    /// TLS from the first byte.
     Implicit,
 }
 
-/// An extension of SMTP that a relay may or may not offer.
+/// An SMTP extension that a relay may offer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
-    /// PIPELINING: commands may be sent ahead of the replies.
+    /// PIPELINING: commands may be sent before earlier replies arrive.
     Pipelining,
-    /// 8BITMIME: bodies may hold bytes beyond ASCII.
+    /// 8BITMIME: bodies may contain bytes beyond ASCII.
     EightBit,
-    /// SMTPUTF8: addresses may hold letters beyond ASCII.
+    /// SMTPUTF8: addresses may contain characters beyond ASCII.
     Utf8Addresses,
 }
 
-/// What the relay remembers of each mail.
+/// What the relay keeps of each mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keep {
-    /// All of it.
+    /// The whole mail.
     Mails,
-    /// Who, and by which ids; no content.
+    /// The recipient and the ids, without content.
     Ids,
-    /// Only how many, which is what a bench wants of its sink.
+    /// Only counts, which is all the bench needs from its sink.
     Counts,
 }
 
-/// Name and password the relay asks for.
+/// The user name and password the relay requires.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
-    /// Its name.
+    /// The user name.
     pub user: String,
-    /// Its password.
+    /// The password.
     pub password: String,
 }
 
-/// What a relay is and does from its start; the rest can be changed while it runs.
+/// The relay's initial behaviour; some of it can be changed while it runs.
 ///
 /// ```ignore
 /// Relay::start(Script { default: Behaviour::no_such_user(), ..Script::default() }).await?
 /// ```
 #[derive(Debug, Clone)]
 pub struct Script {
-    /// For recipients that neither a rule nor their own local part speaks for.
+    /// For recipients without a rule and without a behaviour in their local part.
     pub default: Behaviour,
     /// For these recipients (whole addresses).
     pub recipients: Vec<(String, Behaviour)>,
     /// Whether local parts such as `550` name a behaviour.
     pub local_parts_speak: bool,
-    /// How the relay as a whole is.
+    /// The mode of the relay as a whole.
     pub mode: Mode,
     /// How connections are protected.
     pub tls: Tls,
     /// The host names in its certificate.
     pub certificate_names: Vec<String>,
-    /// Who may send; everybody when absent.
+    /// Credentials required to send; none when absent.
     pub login: Option<Login>,
-    /// What it offers beyond plain SMTP, besides SIZE and ENHANCEDSTATUSCODES.
+    /// Extensions beyond SIZE and ENHANCEDSTATUSCODES.
     pub offers: Vec<Offer>,
-    /// The largest message it takes, and offers by SIZE.
+    /// The largest message it accepts, announced by SIZE.
     pub size: usize,
-    /// What it remembers of each mail.
+    /// What it keeps of each mail.
     pub keep: Keep,
-    /// Whether it answers slowly to clients whose recipients it refuses: after ten refusals on a connection without
-    /// a mail that it took each takes a second, after twenty it hangs up. Postfix's defaults
+    /// Whether it slows down clients that hit many refused recipients: after ten refusals on a connection without an
+    /// accepted mail, each reply takes a second; after twenty it closes the connection. These are Postfix's defaults
     /// (`smtpd_soft_error_limit` and `smtpd_hard_error_limit`, postconf(5)).
     pub punishes_errors: bool,
 }

@@ -1,8 +1,8 @@
-//! One connection's conversation, from the greeting to its end.
+//! One connection, from the greeting to its end.
 //!
-//! Replies gather until the client has nothing more under way, and then leave in one write, so
-//! pipelined commands cost one packet. What came of a mail is recorded only then: the ledger
-//! knows whether the client could have heard it.
+//! Replies are buffered until the client has no more commands in flight and then sent in one write, so pipelined
+//! commands cost one packet. The outcome of a mail is recorded only then, so the ledger knows whether the client could
+//! have received it.
 
 use std::borrow::Cow;
 use std::io;
@@ -18,14 +18,14 @@ use super::manner::Manner;
 use super::script::{Behaviour, HangUp, Keep, Mode, Offer, Step, Tls};
 use super::wire::{Wire, without_doubled_dots};
 
-/// Whether the conversation goes on.
+/// Whether the session continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Flow {
     Go,
     Close,
 }
 
-/// A connection and what is under way on it.
+/// A connection and its current mail transaction.
 pub(super) struct Session {
     pub(super) relay: Arc<Shared>,
     pub(super) number: usize,
@@ -35,9 +35,9 @@ pub(super) struct Session {
     refusals: usize,
     sender: Option<String>,
     recipients: Vec<String>,
-    /// Of the first recipient that does not simply accept.
+    /// The behaviour of the first recipient that is not plainly accepted.
     behaviour: Behaviour,
-    /// What came of mails whose reply is not yet written.
+    /// Outcomes of mails whose reply is not yet written.
     pub(super) untold: Vec<Outcome>,
 }
 
@@ -56,7 +56,7 @@ impl Session {
         }
     }
 
-    /// Talks until one side has had enough.
+    /// Runs the session until either side ends it.
     pub(super) async fn converse(&mut self) -> io::Result<()> {
         if let (Tls::Implicit, Some(certificate)) = (self.relay.script.tls, &self.relay.certificate) {
             self.wire.encrypt(&certificate.acceptor).await?;
@@ -73,7 +73,7 @@ impl Session {
         Ok(())
     }
 
-    /// Records what the client will never hear of. To be called once, when all is over.
+    /// Records outcomes the client never receives. Call once, when the session is over.
     pub(super) fn end(&mut self) {
         if !self.recipients.is_empty() {
             let outcome = self.outcome(Step::Data, Cow::Borrowed(""), false);
@@ -237,7 +237,7 @@ impl Session {
         self.answer(manner, Step::Dot, Some(outcome)).await
     }
 
-    /// The same manner, unless the relay takes no more in this time.
+    /// The same manner, unless the relay's limit is reached.
     fn limited(&self, manner: Manner, step: Step) -> Manner {
         if !manner.is_positive() {
             return manner;
@@ -245,7 +245,7 @@ impl Session {
         self.relay.rules.exceeds_limit(step).map_or(manner, Manner::Say)
     }
 
-    /// Makes a client wait that meets many refusals.
+    /// Delays a client that hits many refusals.
     async fn punish(&mut self) -> io::Result<Flow> {
         self.refusals += 1;
         if !self.relay.script.punishes_errors || self.refusals <= 10 {
@@ -260,7 +260,7 @@ impl Session {
         Ok(Flow::Go)
     }
 
-    /// The next line of the client; `None` when it is gone.
+    /// The client's next line; `None` when it has disconnected.
     pub(super) async fn next_line(&mut self) -> io::Result<Option<Range<usize>>> {
         loop {
             if let Some(line) = self.wire.take_line()? {
@@ -284,7 +284,7 @@ impl Session {
         Ok(())
     }
 
-    /// Records what the client could hear by now.
+    /// Records the outcomes whose replies have been written.
     pub(super) fn tell(&mut self) {
         for outcome in self.untold.drain(..) {
             let is_heard = !outcome.reply.is_empty();
@@ -292,7 +292,7 @@ impl Session {
         }
     }
 
-    /// What came of the mail under way.
+    /// The outcome of the current mail.
     fn outcome(&self, step: Step, reply: Cow<'static, str>, kept: bool) -> Outcome {
         Outcome {
             connection: self.number,
@@ -305,7 +305,7 @@ impl Session {
         }
     }
 
-    /// Begins anew after a mail, a RSET or a STARTTLS.
+    /// Resets the transaction after a mail, a RSET or a STARTTLS.
     pub(super) fn forget(&mut self) {
         self.sender = None;
         self.recipients.clear();

@@ -11,7 +11,7 @@ const MAIL: &str = "From: Beckon <noreply@beckon.example>\r\nTo: ada@example.org
     X-Beckon-Delivery: d1\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n\
     Welcome.\r\n\r\nPassword:\r\n  k7-pq9\r\n\r\n..A line with a dot.\r\n.\r\n";
 
-/// A client that says what it is told to.
+/// A client that sends the given lines.
 struct Client(BufReader<TcpStream>);
 
 impl Client {
@@ -19,7 +19,7 @@ impl Client {
         Self(BufReader::new(TcpStream::connect(relay.address()).await.unwrap()))
     }
 
-    /// Connects and says EHLO.
+    /// Connects and sends EHLO.
     async fn greet(relay: &Relay) -> Self {
         let mut client = Self::connect(relay).await;
         assert!(client.reply().await.starts_with("220 "));
@@ -31,12 +31,12 @@ impl Client {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
-    /// The last line of the next reply; empty when the relay hung up.
+    /// The last line of the next reply; empty when the relay closed the connection.
     async fn reply(&mut self) -> String {
         loop {
             let mut line = String::new();
             let read = self.0.read_line(&mut line);
-            // A reset is as much an end as an orderly close.
+            // A reset counts as an end, like an orderly close.
             let read = tokio::time::timeout(SOON, read).await.unwrap();
             if read.is_err() || line.is_empty() {
                 return String::new();
@@ -52,7 +52,7 @@ impl Client {
         self.reply().await
     }
 
-    /// Sends a mail, one command after the other; the reply to the last of them that it got to.
+    /// Sends a mail one command at a time and returns the last reply.
     async fn mail(&mut self, recipient: &str) -> String {
         self.ask("MAIL FROM:<noreply@beckon.example>").await;
         let reply = self.ask(&format!("RCPT TO:<{recipient}>")).await;
@@ -69,7 +69,7 @@ impl Client {
     }
 }
 
-/// Sends one mail on a connection of its own and returns the reply and what the log says of it.
+/// Sends one mail on a connection of its own and returns the reply and its transaction from the log.
 async fn send(relay: &Relay, recipient: &str) -> (String, Transaction) {
     let before = relay.log().len();
     let reply = Client::greet(relay).await.mail(recipient).await;

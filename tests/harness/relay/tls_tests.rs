@@ -23,7 +23,7 @@ async fn relay(tls: Tls) -> Relay {
     .unwrap()
 }
 
-/// A connector that trusts only the relay's authority.
+/// A TLS connector that trusts only the relay's authority.
 fn connector(relay: &Relay) -> TlsConnector {
     let mut roots = RootCertStore::empty();
     let authority = CertificateDer::from_pem_file(relay.authority_pem().unwrap()).unwrap();

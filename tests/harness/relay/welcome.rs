@@ -1,4 +1,4 @@
-//! The part of a conversation before any mail: what is offered, TLS, and who is there.
+//! The start of a session, before any mail: capabilities, TLS and login.
 
 use std::io;
 
@@ -9,7 +9,7 @@ use super::script::{Mode, Offer, Tls};
 use super::session::{Flow, Session};
 
 impl Session {
-    /// Says what the relay can do, as a client must know it before it sends.
+    /// Lists the relay's extensions, which a client must know before it sends.
     pub(super) fn ehlo(&mut self) {
         self.forget();
         let script = &self.relay.script;
@@ -51,7 +51,7 @@ impl Session {
         let Some(answer) = self.answer_to("334 ", initial).await? else {
             return Ok(Flow::Close);
         };
-        // Authorisation name, user name and password, each behind a zero.
+        // Authorisation identity, user name and password, separated by NUL.
         let mut parts = answer.split('\0').skip(1).map(str::to_owned);
         let user = parts.next().unwrap_or_default();
         let password = parts.next().unwrap_or_default();
@@ -91,8 +91,8 @@ impl Session {
         });
     }
 
-    /// What the client answers in base64, asked for unless it came with the command; `None`
-    /// when it is gone.
+    /// The client's base64 response, requested unless it came with the command; `None` when the client has
+    /// disconnected.
     async fn answer_to(&mut self, question: &str, initial: Option<String>) -> io::Result<Option<String>> {
         let encoded = if let Some(initial) = initial {
             initial.into_bytes()
@@ -113,7 +113,7 @@ impl Session {
             && self.relay.rules.mode() != Mode::StripsStartTls
     }
 
-    /// A relay with TLS wants no password before it.
+    /// A relay with TLS accepts no password before TLS is established.
     fn offers_auth(&self) -> bool {
         self.relay.script.login.is_some() && (self.wire.is_encrypted() || self.relay.script.tls == Tls::None)
     }

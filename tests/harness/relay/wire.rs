@@ -1,4 +1,4 @@
-//! The bytes of one connection: buffered both ways, with or without TLS.
+//! The bytes of one connection: buffered in both directions, with or without TLS.
 
 use std::io;
 use std::ops::Range;
@@ -8,16 +8,16 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-/// Room for each read; a mail of Beckon's and its commands fit in one.
+/// Size of each read; a mail from Beckon with its commands fits into one.
 const READ: usize = 16 * 1024;
-/// Longest line a client may send; SMTP's own limit is far below.
+/// Longest line a client may send, far above SMTP's own limit.
 const LONGEST_LINE: usize = 64 * 1024;
 
 #[derive(Debug)]
 enum Transport {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
-    /// Between plain and TLS.
+    /// Placeholder while switching from plain text to TLS.
     None,
 }
 
@@ -26,9 +26,9 @@ enum Transport {
 pub(super) struct Wire {
     transport: Transport,
     input: Vec<u8>,
-    /// Up to here the input is used.
+    /// The input is consumed up to here.
     used: usize,
-    /// Replies that wait for [`Wire::flush`].
+    /// Replies waiting for [`Wire::flush`].
     pub(super) output: Vec<u8>,
 }
 
@@ -46,11 +46,11 @@ impl Wire {
         matches!(self.transport, Transport::Tls(_))
     }
 
-    /// Takes the next whole line, if it has arrived; [`Wire::bytes`] shows it.
+    /// Consumes the next complete line, if it has arrived, and returns its range for [`Wire::bytes`].
     ///
     /// # Errors
     ///
-    /// When a line is longer than any that SMTP knows.
+    /// When a line is longer than SMTP allows.
     pub(super) fn take_line(&mut self) -> io::Result<Option<Range<usize>>> {
         let rest = self.input.get(self.used..).unwrap_or_default();
         let Some(length) = rest.iter().position(|byte| *byte == b'\n') else {
@@ -66,9 +66,9 @@ impl Wire {
         Ok(Some(range))
     }
 
-    /// Takes the message up to its final dot, if all of it has arrived.
+    /// Consumes the message up to its final dot, if all of it has arrived.
     ///
-    /// `searched` says how much of it holds no end, from one call to the next; it begins at 0.
+    /// `searched` is the length of input known not to contain the end. Pass it on between calls, starting at 0.
     pub(super) fn take_message(&mut self, searched: &mut usize) -> Option<Range<usize>> {
         let rest = self.input.get(self.used..).unwrap_or_default();
         let Some(end) = end_of_message(rest, *searched) else {
@@ -85,12 +85,12 @@ impl Wire {
         self.input.get(range).unwrap_or_default()
     }
 
-    /// How much input waits unused.
+    /// Number of unconsumed input bytes.
     pub(super) fn waiting(&self) -> usize {
         self.input.len() - self.used
     }
 
-    /// Waits for more input; `false` when the client is gone. Ranges taken before lose their meaning.
+    /// Waits for more input; `false` when the client has disconnected. Invalidates earlier ranges.
     pub(super) async fn fill(&mut self) -> io::Result<bool> {
         if self.used == self.input.len() {
             self.input.clear();
@@ -107,7 +107,7 @@ impl Wire {
         Ok(read > 0)
     }
 
-    /// Waits until the client is gone, whatever it says meanwhile.
+    /// Waits until the client disconnects and discards its input.
     pub(super) async fn wait_for_end(&mut self) {
         loop {
             self.used = self.input.len();
@@ -117,7 +117,7 @@ impl Wire {
         }
     }
 
-    /// Gives all waiting replies to the system, in one write.
+    /// Writes all waiting replies at once.
     pub(super) async fn flush(&mut self) -> io::Result<()> {
         if self.output.is_empty() {
             return Ok(());
@@ -134,7 +134,7 @@ impl Wire {
         Ok(())
     }
 
-    /// Goes on in TLS. What the client sent ahead in plain text is thrown away.
+    /// Switches to TLS. Discards what the client sent ahead in plain text.
     pub(super) async fn encrypt(&mut self, acceptor: &TlsAcceptor) -> io::Result<()> {
         self.input.clear();
         self.used = 0;
@@ -145,7 +145,7 @@ impl Wire {
     }
 }
 
-/// Where the final dot stands, at the beginning of a line that follows CR LF.
+/// Position of the final dot: at the beginning of a line, after CR LF.
 fn end_of_message(message: &[u8], searched: usize) -> Option<usize> {
     if searched == 0 && message.starts_with(b".\r\n") {
         return Some(0);
@@ -161,7 +161,7 @@ fn end_of_message(message: &[u8], searched: usize) -> Option<usize> {
     }
 }
 
-/// The message without the dots that were doubled on the way.
+/// Removes dot-stuffing from the message.
 pub(super) fn without_doubled_dots(message: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(message.len());
     for line in message.split_inclusive(|byte| *byte == b'\n') {

@@ -1,4 +1,4 @@
-//! What is left when a browser goes: nothing.
+//! A browser leaves nothing behind.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt as _;
@@ -24,7 +24,7 @@ async fn a_dropped_browser_leaves_nothing() {
 
 #[test]
 fn a_killed_harness_leaves_no_browser() {
-    // Killed without a word it cannot take its folder along, so that is to be within ours.
+    // A killed process cannot remove its own folder, so it is placed inside ours.
     let place = tempfile::tempdir().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "browser::tests::leaving::hold_a_browser_until_killed"])
