@@ -1,4 +1,4 @@
-//! A batch of which too much fails pauses itself, and a person lets it go on.
+//! A batch with too many failures pauses itself until an administrator resumes it.
 
 use crate::by_hand::{claim, due_in, run, settle, world_that_owes};
 use crate::json;
@@ -10,7 +10,7 @@ use shared::store::brake;
 use shared::store::settle::Ending;
 use uuid::Uuid;
 
-/// People in the order they are sent to; every one in so many has this local part.
+/// Imports `count` users in the order they are sent to; every `one_in`-th has this local part.
 async fn people(world: &World, count: usize, one_in: usize, local_part: &str) -> Value {
     let rows: String = (1..=count)
         .map(|n| {
@@ -66,7 +66,7 @@ async fn a_list_of_old_addresses_rests_until_a_person_resumes_it_and_again() {
 
     let first = paused(&world, batch).await;
     let taken = world.relay.accepted_count();
-    // Somebody's single mail goes on meanwhile, so the system is not what rests.
+    // A single mail still goes out, so only the batch is paused, not the system.
     world.person("fay@example.net").await;
     let single = world.invite(json!({ "emails": ["fay@example.net"] })).await;
     let at_once = world.finished(single).await;
@@ -104,7 +104,7 @@ async fn a_list_of_old_addresses_rests_until_a_person_resumes_it_and_again() {
         ended(&second) - ended(&first) >= 100,
         "what went wrong before the resume was counted again: {second}"
     );
-    // Two processes, and one act each time.
+    // Two API processes run, but each pause is recorded once.
     assert_eq!(two.len(), 2, "{two:?}");
     let (who, subject, details) = &two[0];
     assert_eq!((who.as_str(), subject), ("beckon", &format!("batch {batch}")));
@@ -123,7 +123,7 @@ async fn a_list_of_old_addresses_rests_until_a_person_resumes_it_and_again() {
 async fn a_few_old_addresses_and_a_few_people_are_no_reason_to_rest() {
     let world = World::start().await;
     let import = people(&world, 260, 13, "550").await;
-    // As many as may still take the lane of those that somebody waits for.
+    // The largest batch that may still use the interactive lane.
     let few = people(&world, 20, 1, "550+few").await;
 
     let large = world.invite(json!({ "import": import })).await;
@@ -197,7 +197,7 @@ async fn a_relay_that_refuses_our_sender_costs_no_attempt_and_large_batches_rest
         })
         .await;
     let waits = world.batch(single).await;
-    // It is left alone until the workers have found out how the relay is.
+    // It does not pause again until the workers have probed the relay.
     resume(&world, large).await;
     it_has_lasted_a_minute(&world).await;
     world.relay.set_default(Behaviour::Accept);
@@ -255,7 +255,7 @@ async fn a_batch_of_which_nothing_is_left_is_not_paused() {
     world.end().await;
 }
 
-/// As if the trouble that the workers tell of were a minute older.
+/// Ages the trouble that workers report by one minute.
 async fn it_has_lasted_a_minute(world: &World) {
     sqlx::query(
         "update workers set trouble_since = trouble_since - interval '1 minute'

@@ -1,11 +1,11 @@
-//! Server-sent events: a batch's sums as they change, until it has finished.
+//! Server-sent events: the counts of a batch as they change, until it has finished.
 
 use crate::json;
 use harness::world::PATIENCE;
 use harness::{Setup, World};
 use serde_json::Value;
 
-/// Somebody who listens to a batch.
+/// A client subscribed to a batch.
 struct Listener {
     answer: reqwest::Response,
     heard: String,
@@ -24,9 +24,9 @@ impl Listener {
         }
     }
 
-    /// The next event's batch; none when the stream has ended.
+    /// The next event's batch; `None` when the stream has ended.
     async fn next(&mut self) -> Option<Value> {
-        // Comments keep the line open, so a time for each of its pieces would bound nothing.
+        // Keep-alive comments arrive between events, so a timeout per chunk would never fire.
         tokio::time::timeout(PATIENCE, self.listen()).await.unwrap()
     }
 
@@ -45,7 +45,7 @@ impl Listener {
         }
     }
 
-    /// Listens until an event is as wished; those on the way go to `passed`.
+    /// Reads events until one matches; the ones before it are added to `passed`.
     async fn until(&mut self, passed: &mut Vec<Value>, holds: impl Fn(&Value) -> bool) {
         loop {
             let event = self.next().await.unwrap();
@@ -78,7 +78,7 @@ async fn a_listener_hears_the_sums_change_until_the_last_mail_has_ended() {
 
     let mut events = Vec::new();
     let mut listener = Listener::to(&world, batch).await;
-    // One mail waits for us, so the batch cannot be over before it was heard to run.
+    // One mail is held back, so the batch cannot finish before an event shows it running.
     listener
         .until(&mut events, |event| {
             event["counts"]["sent"] == 30 && event["counts"]["retrying"] == 1
@@ -156,7 +156,7 @@ async fn whoever_comes_when_it_is_over_hears_the_end_at_once() {
     world.end().await;
 }
 
-/// What a stream says until it ends.
+/// The content of a stream until it ends.
 async fn until_it_ends(mut answer: reqwest::Response) -> String {
     let mut heard = String::new();
     while let Some(chunk) = answer.chunk().await.unwrap() {
@@ -199,7 +199,7 @@ async fn a_stream_ends_soon_after_its_key_or_session_does() {
     world.end().await;
 }
 
-/// One of the API's figures.
+/// The value of an API metric.
 async fn figure(world: &World, name: &str) -> i64 {
     let page = world.probe("/metrics").await.text;
     let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -208,7 +208,7 @@ async fn figure(world: &World, name: &str) -> i64 {
 
 #[tokio::test]
 async fn two_hundred_listeners_cost_as_many_counts_as_one() {
-    // They come through a proxy, because one client may have only 128 connections.
+    // They come through a proxy, because one client address may hold only 128 connections.
     let behind_proxy = Setup::default().api_setting("BECKON_TRUSTED_PROXIES", "127.0.0.1/32");
     let world = World::with(behind_proxy.workers(0)).await;
     let import = world.people(30).await;
@@ -240,7 +240,7 @@ async fn two_hundred_listeners_cost_as_many_counts_as_one() {
             (figure(&world, "beckon_watched_batches").await == 0).then_some(())
         })
         .await;
-    // Whoever comes after that is not left without an answer.
+    // A client that subscribes after that still gets an answer.
     let mut late = Listener::to(&world, batch).await;
     assert_eq!(late.next().await.as_ref(), first.first());
     world.end().await;

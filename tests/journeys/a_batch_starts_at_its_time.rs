@@ -1,4 +1,4 @@
-//! A batch may be sent now and start later.
+//! A batch accepted now can start at a later time.
 
 use crate::json;
 use harness::World;

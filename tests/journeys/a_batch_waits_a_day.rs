@@ -1,13 +1,12 @@
-//! Nobody works for a day. What waits takes no room in the broker, and what is of no use any more is
-//! not sent afterwards.
+//! No worker runs for a day. Waiting deliveries take no room in the broker, and stale ones expire unsent.
 
 use crate::json;
 use harness::{Setup, World};
 
-/// Enough that a queue with all of them would be seen to grow.
+/// Enough that a queue holding all of them would visibly grow.
 const PEOPLE: usize = 20_000;
 
-/// What the API may take beyond what it took before, in bytes; as many jobs in memory take more.
+/// Memory the API may gain, in bytes; that many jobs held in memory would take more.
 const MEMORY: u64 = 24 * 1024 * 1024;
 
 #[tokio::test]
@@ -29,7 +28,7 @@ async fn queue_and_memory_stay_small_and_stale_passwords_expire() {
         .await;
     let queued = world.count(passwords, "queued").await;
     let (in_queue, most) = (world.message_count("beckon.bulk").await, api.memory_most());
-    // A day, for everything that counts it.
+    // Moves every clock column back by 25 hours.
     for change in [
         "update batches set start_at = start_at - interval '25 hours', stale_at = stale_at - interval '25 hours'",
         "update published_ranges set published_at = published_at - interval '25 hours'",

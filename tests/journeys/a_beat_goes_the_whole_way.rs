@@ -1,8 +1,8 @@
-//! A beat goes the way of the jobs, so that silence is told apart from nothing to do.
+//! A heartbeat takes the same path as jobs, so a broken path is distinguishable from having nothing to send.
 
 use harness::{Setup, World};
 
-/// When a beat last came so far, as the API shows it.
+/// When a heartbeat last reached this stage, from the API's metrics.
 async fn stage(world: &World, stage: &str) -> f64 {
     let page = world.probe("/metrics").await.text;
     let name = format!("beckon_heartbeat_timestamp_seconds{{stage=\"{stage}\"}} ");

@@ -1,4 +1,4 @@
-//! A person chooses a password, and the platform's request comes twice: its first answer may have been lost.
+//! A user chooses a password and the platform retries the request, because the first answer may have been lost.
 
 use crate::json;
 use harness::World;
@@ -9,7 +9,7 @@ const ADA: &str = "ada@example.org";
 const OWN: &str = "correct horse battery staple";
 const OTHER: &str = "a lantern in the orchard";
 
-/// A world whose Ada was mailed a password.
+/// A world in which Ada has been mailed a password.
 async fn mailed() -> (World, String) {
     let world = World::start().await;
     world.person(ADA).await;
@@ -57,7 +57,7 @@ async fn with_one_key_it_is_done_once_and_answered_alike() {
     assert_eq!(kind(&without), (422, "/problems/credentials_wrong"), "{}", without.text);
     assert!(!world.signs_in(ADA, &mailed).await);
     world.sign_in(ADA, OWN).await;
-    // What is kept under a key helps nobody to guess at a password.
+    // The digest stored under a key must not help to guess a password.
     let digest_is_of_the_address: bool = sqlx::query_scalar(
         "select digest = sha256(convert_to($1, 'utf8')) || convert_to('choose', 'utf8') from idempotency_keys",
     )

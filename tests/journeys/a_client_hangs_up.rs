@@ -1,7 +1,7 @@
-//! A client leaves in the middle of a write: what it asked for is done as a whole or not at all,
-//! and nobody after it notices.
+//! A client disconnects in the middle of a write: the request takes effect in full or not at all, and later requests
+//! are unharmed.
 //!
-//! Postgres is slow here, so that a request lasts long enough to be left at each of its steps.
+//! Postgres is slow here, so that a request lasts long enough to be abandoned at each of its steps.
 
 use crate::json;
 use harness::faults::FaultProxy;
@@ -12,18 +12,17 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-/// One way to Postgres or back. A request with a transaction goes there about fifteen times.
+/// Latency in each direction. A request with a transaction makes about fifteen round trips.
 const LATENCY: Duration = Duration::from_millis(15);
 
-/// How many moments of a batch's and an import's life are tried: closer to each other than
-/// Postgres's answers, so that every statement is left in its middle.
+/// How many moments of a batch's and an import's lifetime are tried: closer together than Postgres's answers, so that
+/// every statement is interrupted.
 const MOMENTS: u32 = 24;
 
-/// How many moments of a request about passwords are tried, which is one statement after another
-/// and costs hashes.
+/// How many moments of a password request are tried. Such a request is one statement after another and costs hashes.
 const FEWER_MOMENTS: u32 = 10;
 
-/// Sooner than Postgres itself would end a forgotten transaction, which is after 30 s.
+/// Shorter than the 30 s after which Postgres itself ends an idle transaction.
 const SOON: Duration = Duration::from_secs(15);
 
 /// A world whose calls go to an API with a slow database.
@@ -40,14 +39,14 @@ async fn slow_world(setup: Setup) -> (World, AnotherApi, FaultProxy) {
 /// How long a client stays that waits for its answer.
 const STAYS: Duration = Duration::from_mins(1);
 
-/// When to hang up at the `n`th of so `many` moments. At the first two the client stays; by then
-/// the statements are prepared, and a `whole` request lasts as long as the others would.
+/// When to disconnect at the `n`th of `many` moments. For the first two the client stays: then the statements are
+/// prepared, and `whole` is how long a request takes.
 fn moment(n: u32, many: u32, whole: Duration) -> Duration {
     if n < 2 { STAYS } else { whole * n / many }
 }
 
-/// Sends a whole request to the API at `base`, hangs up after so long or at the answer, and
-/// returns when that was.
+/// Sends a complete request to the API at `base`, disconnects after this time or at the answer, and returns the elapsed
+/// time.
 async fn leave(world: &World, base: &str, path: &str, headers: &str, body: &str, after: Duration) -> Duration {
     let host = base.trim_start_matches("http://");
     let mut stream = TcpStream::connect(host).await.unwrap();
@@ -73,8 +72,8 @@ async fn count(world: &World, sql: &'static str, with: &str) -> i64 {
     count.unwrap()
 }
 
-/// Waits until no session is in a transaction. One that is left open by mistake is healed by the
-/// next that uses its connection, so this is asked after every hang-up.
+/// Waits until no session is in a transaction. Checked after every disconnect, because the next user of a connection
+/// would clean up a transaction that was left open by mistake.
 async fn assert_nothing_left_open(world: &World) {
     let began = Instant::now();
     world
@@ -88,7 +87,7 @@ async fn assert_nothing_left_open(world: &World) {
     assert!(began.elapsed() < SOON, "{:?}", began.elapsed());
 }
 
-/// More requests than there are connections are answered.
+/// Asserts that the API answers more requests than it has connections.
 async fn assert_unharmed(world: &mut World, api: &AnotherApi) {
     world.turn_to(&api.base, &api.probes);
     let later = (0..30).map(|_| world.get("/v1/batches"));
@@ -145,7 +144,7 @@ async fn a_batch_or_an_import_is_whole_or_not_there() {
     world.end().await;
 }
 
-/// Mails passwords to `each` people of a `kind` at every moment, and returns the batches.
+/// Mails passwords to `each` users of a `kind` at every moment, and returns the batches.
 async fn passwords(world: &World, kind: &str, each: usize) -> Vec<uuid::Uuid> {
     let mut batches = Vec::new();
     for n in 0..FEWER_MOMENTS {
@@ -160,14 +159,14 @@ async fn passwords(world: &World, kind: &str, each: usize) -> Vec<uuid::Uuid> {
     batches
 }
 
-/// The newest password in somebody's mailbox.
+/// The newest password in this user's mailbox.
 fn newest(world: &World, person: &str) -> String {
     let mails = world.relay.mails_to(person).unwrap();
     mails.last().unwrap().password().unwrap().to_owned()
 }
 
-/// Checks at every moment that nothing was done by half, and returns how often the use of a
-/// password, the choice of one and the end of three were done.
+/// Asserts at every moment that no request took effect in part. Returns how often using a password, choosing one and
+/// revoking three took effect.
 async fn ends_of_passwords(world: &World) -> [u32; 3] {
     let of = "select count(*) from credentials c join users u on u.id = c.user_id where u.email like $1";
     let used = "select count(*) from credentials c join users u on u.id = c.user_id

@@ -1,4 +1,4 @@
-//! The broker has a job and its confirm is lost: the job is published again, and the copy does nothing.
+//! The broker has a job but its confirm is lost: the job is published again, and the copy has no effect.
 
 use crate::json;
 use harness::{Setup, World};
@@ -14,12 +14,12 @@ async fn what_was_not_confirmed_is_published_again_and_sent_once() {
     world.turn_to(&api.base, &api.probes);
     world
         .eventually("the API to dispatch, and to have sent its first beat", async || {
-            // Not by the queue, where a beat of the API before it may lie.
+            // Not read from the queue, which may still hold an earlier heartbeat of the API.
             (world.api_metric("beckon_heartbeat_timestamp_seconds").await > 0.0).then_some(())
         })
         .await;
 
-    // A confirm after the beat's: none is under way now, and the next beat is seconds off.
+    // Confirmed after the heartbeat: no confirm is outstanding now, and the next heartbeat is seconds away.
     let before = world.invite(json!({ "emails": ["ada@example.com"] })).await;
     world.until(before, "queued", 1).await;
 
@@ -31,7 +31,7 @@ async fn what_was_not_confirmed_is_published_again_and_sent_once() {
         })
         .await;
     let unconfirmed = world.batch(batch).await;
-    // The line that swallowed the confirms ends without having delivered them.
+    // The connection that swallowed the confirms ends without delivering them.
     proxy.reset();
     proxy.restore().await.unwrap();
     world.until(batch, "queued", 30).await;

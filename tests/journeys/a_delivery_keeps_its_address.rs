@@ -1,4 +1,4 @@
-//! A user's address is corrected, and what was mailed before still shows where it went.
+//! After a user's address is corrected, earlier mails still show the address they went to.
 
 use crate::console_session::ConsoleSession;
 use crate::json;
@@ -20,7 +20,7 @@ async fn correct(world: &World, user: Uuid, email: &str) {
     changed.expect(200);
 }
 
-/// The text of an answer to a program, such as a CSV file.
+/// The body of an answer for programs, such as a CSV file.
 async fn text(world: &World, path: &str) -> String {
     let answer = world.get(path).await;
     assert_eq!(answer.status, 200, "{}", answer.text);

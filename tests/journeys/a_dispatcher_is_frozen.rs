@@ -1,5 +1,5 @@
-//! A dispatcher may stop without dying. Another one takes over by the database's clock, and the first
-//! one changes nothing when it wakes. Settings are as shipped.
+//! A dispatcher freezes without dying. Another takes over by the database's clock, and the first changes nothing when
+//! it resumes. Settings are the defaults.
 
 use crate::json;
 use harness::World;

@@ -1,4 +1,4 @@
-//! A file waits between checking and storing, and whoever goes on with it does so once.
+//! A file waits between checking and storing, and is stored once, whichever process continues.
 
 use crate::json;
 use crate::staging::{import_state, priya, staged, upload};
@@ -34,7 +34,7 @@ async fn count(world: &World, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(&world.db).await.unwrap()
 }
 
-/// As if whoever works on it had died a while ago.
+/// Makes the import look abandoned by its worker for a while.
 async fn fall_silent(world: &World, import: Uuid) {
     let silent = "update imports set progress_at = now() - interval '31 seconds' where id = $1";
     sqlx::query(silent).bind(import).execute(&world.db).await.unwrap();
@@ -94,7 +94,7 @@ async fn checking_names_the_faulty_rows_and_storing_brings_the_others_in() {
     world.end().await;
 }
 
-/// Four people who exist, and a file in which each row does something else.
+/// Four existing users, and a file in which every row has a different effect.
 async fn people_and_a_file(world: &World) -> String {
     let now = "email,first_name,last_name,language,team,room\n\
         new-name@example.org,Ann,Lee,en,Engine,\n\
@@ -174,7 +174,7 @@ async fn checking_says_what_storing_does_to_whom() {
 async fn a_large_file_is_judged_alike_both_times() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
-    // Several parts, several groups, and people who come again far below.
+    // Several parts, several groups, and users that appear again far below.
     let rows = (0..30_000).map(|n| match n % 1_000 {
         7 => format!("person{}@example.org,{n},again\n", n / 2 + 1),
         8 => format!("nobody{n},{n},faulty\n"),
@@ -280,7 +280,7 @@ async fn work_whose_process_died_is_begun_again_and_only_then() {
     store(&staged, import).await;
     assert_eq!(import_state(&world, import).await.state, ImportState::Done);
 
-    // It was not dead, only slow, and comes to its last step.
+    // The worker was slow, not dead, and reaches its last step.
     let mut transaction = shared::store::begin(&world.db).await.unwrap();
     let file = File {
         header: Vec::new(),
@@ -324,7 +324,7 @@ async fn a_file_discarded_while_it_is_checked_stays_discarded() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
     let import = upload(&staged, FILE).await;
-    // Both come to the rejected rows and wait there.
+    // Both reach the rejected rows and wait there.
     let mut lock = world.db.begin().await.unwrap();
     sqlx::query("lock table import_rejects in access exclusive mode")
         .execute(&mut *lock)

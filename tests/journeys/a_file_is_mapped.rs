@@ -1,5 +1,4 @@
-//! A file whose columns are named otherwise comes in as its sender says, and so do its empty cells and the users who
-//! exist already.
+//! An import applies the caller's column mapping, and its choices for empty cells and for existing users.
 
 use crate::json;
 use crate::staging::{import_state, priya, staged, upload};
@@ -120,7 +119,7 @@ async fn an_empty_cell_clears_where_that_is_asked_and_undoing_brings_the_value_b
     let ana = user(&world, "ana@example.org").await;
     let again = world.import_as(&[("empty", "clear")], file).await.expect(201);
     let import: Uuid = cleared["id"].as_str().unwrap().parse().unwrap();
-    // Only what nothing was changed about since is brought back; importing the same again changed nothing.
+    // Only users unchanged since are restored; repeating the same import changed nothing.
     let undone = staged.undo(import, &priya()).await.unwrap();
     let back = user(&world, "ana@example.org").await;
 

@@ -1,4 +1,4 @@
-//! The seconds before a batch starts.
+//! The hold before a batch starts.
 
 use crate::json;
 use harness::{Setup, World};
@@ -89,7 +89,7 @@ async fn starting_a_batch_at_once_changes_one_row_and_undone_it_cannot_be_starte
         .post(&format!("/v1/batches/{undone}/stop"), json!({}))
         .await
         .expect(200);
-    // Which transaction wrote a row last.
+    // The transactions that last wrote the rows.
     let versions = "select distinct xmin::text from deliveries where batch_id = $1 and state = 'waiting'";
     let versions = async || -> Vec<String> {
         let versions = sqlx::query_scalar(versions).bind(started);

@@ -1,4 +1,4 @@
-//! What RabbitMQ drops under the policy that is shipped, for whatever reason, is published again and wakes nobody.
+//! A job that RabbitMQ drops under the shipped policy is published again, and no alert fires.
 
 use crate::json;
 use harness::stack::SHIPPED_POLICIES;
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 const PEOPLE: i64 = 30;
 
-/// The shipped policy of the jobs' queues, with further limits.
+/// The shipped policy of the job queues, with additional limits.
 fn shipped(with: &Value) -> Value {
     let definitions: Value = serde_json::from_str(SHIPPED_POLICIES).unwrap();
     let mut policy = definitions["policies"][0].clone();
@@ -20,7 +20,7 @@ fn shipped(with: &Value) -> Value {
     })
 }
 
-/// Has the broker drop jobs by this limit until so many are left, and lets them go out afterwards.
+/// Makes the broker drop jobs by this limit until `left` remain, and sends them afterwards.
 async fn dropped_by(limit: Value, left: u32) {
     let mut world = World::with(Setup::default().workers(0)).await;
     let import = world.people(usize::try_from(PEOPLE).unwrap()).await;
@@ -41,7 +41,7 @@ async fn dropped_by(limit: Value, left: u32) {
         .put_policy(world.vhost(), "limit", &unlimited)
         .await
         .unwrap();
-    // As long as a job may lie in its queue unclaimed.
+    // As long as a job may stay unclaimed in its queue.
     world.let_leases_end().await;
     world.start_worker().await.unwrap();
     let finished = world.finished(batch).await;

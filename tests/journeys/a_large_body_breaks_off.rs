@@ -1,5 +1,5 @@
-//! A client goes away in the middle of a very large request. What it asked for is done as a whole or
-//! not at all, and takes no memory with it.
+//! A client disconnects in the middle of a very large request. The request takes effect in full or not at all, and
+//! leaks no memory.
 
 use crate::json;
 use harness::{Setup, World};
@@ -8,14 +8,14 @@ use tokio::net::TcpStream;
 
 const ROWS: usize = 50_000;
 
-/// What the API may take beyond what it took before, in bytes.
+/// Memory the API may gain, in bytes.
 const MEMORY: u64 = 64 * 1024 * 1024;
 
 async fn count(world: &World, sql: &'static str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(&world.db).await.unwrap()
 }
 
-/// Sends so much of a request and hangs up.
+/// Sends this much of a request and disconnects.
 async fn break_off(world: &World, path: &str, kind: &str, body: &[u8], sent: usize) {
     let mut stream = TcpStream::connect(world.address()).await.unwrap();
     let head = format!(
@@ -59,7 +59,7 @@ async fn nothing_of_it_stays_but_the_whole() {
         })
         .await;
     let most = world.api.as_ref().unwrap().memory_most();
-    // A stop waits for whatever has begun nevertheless.
+    // The stop waits for work that a request has already started.
     assert_eq!(world.stop_api().await, 0);
 
     let new = count(&world, "select count(*) from users where email like 'new%'").await;

@@ -1,4 +1,4 @@
-//! Before anything is sent: the very mail a person would get, and a test mail to oneself.
+//! Before sending, an administrator previews the exact mail a user would get and sends a test mail to themselves.
 
 use crate::json;
 use harness::world::PATIENCE;

@@ -1,11 +1,11 @@
-//! Page after page, every row comes exactly once.
+//! Reading a list page by page returns every row exactly once.
 
 use crate::json;
 use harness::{Setup, World};
 use serde_json::Value;
 use std::collections::HashSet;
 
-/// The pages of a list, read to its end.
+/// All pages of a list.
 async fn pages(world: &World, list: &str, limit: usize) -> Vec<Vec<Value>> {
     let mut found = Vec::new();
     let mut cursor = String::new();
@@ -28,7 +28,7 @@ fn sizes(pages: &[Vec<Value>]) -> Vec<usize> {
     pages.iter().map(Vec::len).collect()
 }
 
-/// One field of every row, in the order in which they came.
+/// One field of every row, in the order returned.
 fn all(pages: &[Vec<Value>], field: &str) -> Vec<String> {
     let rows = pages.iter().flatten();
     rows.map(|row| row[field].as_str().unwrap().to_owned()).collect()
@@ -124,7 +124,7 @@ async fn deliveries_come_once_each_in_all_states_or_in_one() {
 #[tokio::test]
 async fn the_csv_has_a_line_for_everybody_chosen() {
     let world = World::with(Setup::default().workers(0)).await;
-    // More than two of the groups in which it is written.
+    // More than two of the groups in which the file is written.
     world.people(4_100).await;
     let strangers = ["nobody@example.org", "=1+1@example.org", "person7@example.org"].map(str::to_owned);
     let people = (1..=4_100).map(|n| format!("person{n}@example.org"));
@@ -134,7 +134,7 @@ async fn the_csv_has_a_line_for_everybody_chosen() {
     let file = world.get(&format!("/v1/batches/{batch}/deliveries.csv")).await;
 
     assert_eq!(file.status, 200, "{}", file.text);
-    // A spreadsheet reads the mark as UTF-8, and cells in quotation marks as nothing else.
+    // The byte order mark makes spreadsheets read the file as UTF-8, and every cell is quoted.
     let plain = file.text.strip_prefix('\u{feff}').unwrap().replace('"', "");
     assert_eq!(plain.len() + '\u{feff}'.len_utf8() + 2 * 10 * 4_104, file.text.len());
     let mut lines = plain.lines();
@@ -160,7 +160,7 @@ async fn the_csv_has_a_line_for_everybody_chosen() {
     assert_eq!(
         left_out,
         [
-            // A spreadsheet would take it for a formula.
+            // Escaped, because a spreadsheet would evaluate it as a formula.
             ("'=1+1@example.org", "unknown_user"),
             ("nobody@example.org", "unknown_user"),
             ("person7@example.org", "duplicate"),

@@ -1,6 +1,6 @@
-//! Whatever goes wrong, the log says for which delivery, and never for whom or with what words.
+//! Whatever fails, the logs name the delivery, and never the recipient or any content.
 //!
-//! Both programs log all they can here, and everybody in it has a name that is found again.
+//! Both programs log at the most verbose level here, and every user has a name that the test can search for.
 
 use crate::json;
 use harness::relay::{Behaviour, Step};
@@ -11,11 +11,11 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// Nothing is held back but what `telemetry` keeps quiet whatever is asked.
+/// Everything except what `telemetry` always suppresses.
 const EVERYTHING: &str = "trace";
 
-/// Whose mail goes well, is refused with the address in the answer, is put off, gets lost after the
-/// dot, meets a relay that hangs up, and cannot be recorded.
+/// Their mails succeed, are refused with the address in the reply, are deferred, are lost after the dot, meet a relay
+/// that disconnects, and cannot be recorded.
 const PEOPLE: [&str; 6] = [
     "accept+quillfeather@example.org",
     "refused+quillfeather@example.org",
@@ -25,7 +25,7 @@ const PEOPLE: [&str; 6] = [
     "unrecorded+quillfeather@example.org",
 ];
 
-/// What must not be found, in lower case: names, words of the letter, secrets that were typed.
+/// Strings that must not occur, in lower case: names, words of the system email, typed secrets.
 const WORDS: [&str; 8] = [
     "quillfeather",
     "zebedee",
@@ -66,7 +66,7 @@ async fn alter(world: &World, table: &str) {
     altered.execute(&world.db).await.unwrap();
 }
 
-/// Requests in which something is wrong, each with somebody's name in it.
+/// Invalid requests, each with a user's name in it.
 async fn ask_wrongly(world: &World) {
     let client = Client::new();
     let at = |method: Method, path: &str| client.request(method, format!("{}{path}", world.base()));
@@ -116,7 +116,7 @@ async fn import_what_is_refused(world: &World) {
     alter(world, "users drop constraint nobody").await;
 }
 
-/// Signs in to the console, with a slip first, and returns the session's secret.
+/// Signs in to the console after one failed attempt, and returns the session's secret.
 async fn sign_in(world: &World) -> String {
     let administrator = world.administrator().await;
     let client = Client::builder().redirect(Policy::none()).build().unwrap();
@@ -136,7 +136,7 @@ async fn sign_in(world: &World) -> String {
     session.unwrap()
 }
 
-/// What was said about attempts, by what it came to.
+/// The log lines about attempts, by verdict.
 fn outcomes(logs: &str) -> BTreeMap<String, Value> {
     let lines = logs.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let about = lines.filter_map(|line| Some((line["verdict"].as_str()?.to_owned(), line)));
@@ -163,8 +163,7 @@ fn assert_names_nobody(logs: &str, secrets: &[&str]) {
     let secrets: Vec<String> = WORDS.iter().chain(secrets).map(|word| word.to_lowercase()).collect();
     let names_somebody = |line: &&str| {
         let line = line.to_lowercase();
-        // Masked ones are all that looks like an address, so neither a Message-ID nor a login is
-        // there. What else has an @ is SQL.
+        // Masked addresses are the only ones, so no Message-ID and no login occurs. Any other @ is in SQL.
         let is_address = line.matches('@').count() > line.matches("***@").count() + line.matches("@>").count();
         is_address || secrets.iter().any(|word| line.contains(word))
     };
@@ -180,7 +179,7 @@ async fn whatever_goes_wrong_the_log_says_for_which_delivery_and_never_for_whom(
     let world = World::with(setup).await;
     a_letter_of_its_own(&world).await;
 
-    // Postgres refuses what it is told about the last of them, quoting the row.
+    // Postgres refuses the record of the last of them, quoting the row.
     alter(&world, "attempts add constraint full_up check (code <> 552)").await;
     let passwords = world.reset_passwords(json!({ "emails": [PEOPLE[0]] })).await;
     world.finished(passwords).await;
@@ -202,7 +201,7 @@ async fn whatever_goes_wrong_the_log_says_for_which_delivery_and_never_for_whom(
     let now = sqlx::query("update deliveries set retry_at = now() where state in ('waiting', 'retrying')");
     now.execute(&world.db).await.unwrap();
     let finished = world.finished(batch).await;
-    // Not all that ran in this world: the command that makes a key prints it.
+    // Not the logs of every program in this world: the command that creates a key prints it.
     let said = || [world.api.as_ref().unwrap().log(), world.workers[0].log()].concat();
     world
         .eventually("a line about each way an attempt can end", async || {

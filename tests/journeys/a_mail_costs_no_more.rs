@@ -1,4 +1,4 @@
-//! What a mail costs Postgres: counted, not timed, so that a slow machine finds the same.
+//! The cost of a mail in Postgres: counted instead of timed, so a slow machine gets the same result.
 
 use crate::json;
 use harness::World;
@@ -7,12 +7,12 @@ use harness::world::PATIENCE;
 /// Recipients: some hundred groups of claims and outcomes.
 const PEOPLE: usize = 4_000;
 
-/// Transactions for each mail, of API, dispatcher, worker and this test together, most of them a single statement. One by
-/// one each mail takes a dozen; in groups, as they come on
-/// a slow machine too, half of one, and on a fast one a twentieth.
+/// Transactions per mail of the API, dispatcher, worker and this test together; most are single statements. Sent one at
+/// a time, a mail takes a dozen. In groups, which form even on a slow machine, it takes half of one, and a twentieth on
+/// a fast machine.
 const COMMITS_MOST: f64 = 1.0;
 
-/// Rows that were written, as Postgres counts them for this test's own database.
+/// Rows written, as Postgres counts them for this test's own database.
 #[derive(Debug)]
 struct Written {
     updates: f64,
@@ -60,7 +60,7 @@ async fn a_delivery_is_written_twice_and_in_place_and_its_attempt_once() {
     world.relay.wait_for(PEOPLE, PATIENCE).await.unwrap();
     world.finished(batch).await;
 
-    // Postgres's counters lag behind by a second.
+    // Postgres's counters lag by a second.
     let after = world
         .eventually("all rows to be counted", async || {
             let now = written(&world).await;

@@ -1,4 +1,4 @@
-//! The dispatcher publishes first and marks afterwards; a worker may be faster than the mark.
+//! The dispatcher publishes first and marks afterwards; a worker may finish before the mark.
 
 use crate::by_hand::{claim, due, mark, settle, turn, world_that_owes};
 use crate::json;
@@ -19,7 +19,7 @@ async fn a_mail_claimed_and_given_back_before_its_mark_is_published_again() {
     let turn = turn(&world).await;
     mark(&world, turn, &found[0]).await;
 
-    // Its job is spent, and marking it would leave it to the sweep.
+    // Its job is used up, so marking the delivery as queued would leave it to the sweep.
     let again = due(&world, 10).await;
     assert_eq!(again.len(), 1);
     let over = Turn { epoch: turn.epoch - 1 };

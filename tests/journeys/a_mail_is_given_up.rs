@@ -1,4 +1,4 @@
-//! Trying again has an end: by age, by count, or before the first try.
+//! Retries end: by age, by count, or before the first attempt.
 
 use crate::json;
 use harness::{Setup, World};
@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 const LATER: &str = "451@example.org";
 
-/// Lets so many hours pass for what was begun.
+/// Lets this many hours pass for deliveries with attempts.
 async fn let_hours_pass(world: &World, hours: i32) {
     sqlx::query("update deliveries set give_up_at = give_up_at - make_interval(hours => $1) where state = 'retrying'")
         .bind(hours)
@@ -16,7 +16,7 @@ async fn let_hours_pass(world: &World, hours: i32) {
         .unwrap();
 }
 
-/// Waits until a batch's one mail has been tried so often and waits again.
+/// Waits until a batch's only mail has had this many attempts and waits again.
 async fn tried(world: &World, batch: Uuid, times: i64) -> Value {
     world
         .eventually(&format!("{times} attempts"), async || {
@@ -66,7 +66,7 @@ async fn a_password_mail_is_given_up_after_a_day_and_an_invite_after_two() {
 
 #[tokio::test]
 async fn the_settings_say_when_a_mail_is_given_up() {
-    // The pause after the first attempt is four minutes at least.
+    // The back-off after the first attempt is at least four minutes.
     let setup = Setup::default()
         .worker_setting("BECKON_INVITE_GIVE_UP", "3min")
         .worker_setting("BECKON_PASSWORD_GIVE_UP", "10min");
@@ -88,7 +88,7 @@ async fn after_twenty_attempts_a_mail_has_failed() {
     world.person(LATER).await;
     let batch = world.invite(json!({ "emails": [LATER] })).await;
     let line = tried(&world, batch, 1).await;
-    // Seventeen more of the same.
+    // Adds seventeen more attempts with the same outcome.
     for change in [
         "insert into attempts (delivery_id, n, worker, started_at, ended_at, verdict, phase, code)
          select delivery_id, n + further, worker, started_at, ended_at, verdict, phase, code
@@ -119,7 +119,7 @@ async fn a_password_mail_not_tried_in_time_expires_unsent() {
     let world = World::with(setup).await;
     let import = world.people(3).await;
     world.person("first@example.org").await;
-    // The one mail the rate allows in a quarter of an hour.
+    // The only mail that the rate allows in a quarter of an hour.
     let first = world.invite(json!({ "emails": ["first@example.org"] })).await;
     world.finished(first).await;
 

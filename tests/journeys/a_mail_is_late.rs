@@ -1,4 +1,4 @@
-//! A promise, kept and broken: the deadline of a batch, and who hears of it.
+//! The deadline of a batch: how it is computed, and how late deliveries are reported.
 
 use crate::json;
 use harness::{Setup, World};
@@ -14,7 +14,7 @@ async fn promised(world: &World, batch: Uuid) -> f64 {
         .unwrap()
 }
 
-/// Lets the deadline of a batch be over.
+/// Moves the deadline of a batch into the past.
 async fn let_it_be_late(world: &World, batch: Uuid) {
     sqlx::query("update batches set deadline_at = now() - interval '1 second' where id = $1")
         .bind(batch)
@@ -61,7 +61,7 @@ async fn whoever_shares_the_line_moves_the_deadline_and_a_pause_does_too() {
     let import = world.people(40).await;
     let hold = json!({ "import": import, "hold_seconds": 600 });
     let first = world.invite(hold.clone()).await;
-    // 5 min, and 40 mails at 10 a second one and a half times.
+    // 5 min, plus 1.5 times the 4 s that 40 mails take at 10 a second.
     assert!((promised(&world, first).await - 306.0).abs() < 0.01);
 
     let second = world.reset_passwords(hold).await;

@@ -1,4 +1,4 @@
-//! What has been tried for too long is not tried again, whatever kept it from being tried.
+//! A delivery past its age limit is not attempted again, whatever delayed it.
 
 use crate::by_hand::{claim, due, run, settle, turn, world_that_owes};
 use crate::json;

@@ -1,4 +1,4 @@
-//! Passwords: the one in any mail that arrived works, and the one before it does too.
+//! The password in every mail that arrived works, and so does the password before it.
 
 use crate::json;
 use harness::relay::Behaviour;
@@ -137,7 +137,7 @@ async fn signing_in_with_an_older_password_ends_no_newer_one() {
         let batch = world.reset_passwords(whom()).await;
         world.finished(batch).await;
     }
-    // A third is with the mail server while the first is used.
+    // A third mail is with the relay while the first password is used.
     world.relay.set(ADA, Behaviour::SlowDot(Duration::from_secs(1)));
     let third = world.reset_passwords(whom()).await;
     let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 3);
@@ -199,7 +199,7 @@ async fn a_password_that_works_already_cannot_be_chosen() {
             told.body["errors"][0]["message"],
             "Password must not be the current one or one that was mailed"
         );
-        // Without proof, nobody learns whether it works.
+        // Without proof, the answer does not reveal whether the password works.
         let stranger = choose("a guess that is wrong", new).await;
         assert_eq!(
             (stranger.status, &stranger.body["type"]),
@@ -251,7 +251,7 @@ async fn a_preview_says_when_the_password_would_end_for_this_person() {
             .await
             .expect(200);
 
-        // This minute or the one before.
+        // The current minute or the one before.
         let moments = "select to_char(now() at time zone 'utc' + make_interval(hours => $1, mins => -late),
                                       'FMDD FMMonth YYYY, HH24:MI \"UTC\"') from generate_series(0, 1) late";
         let moments: Vec<String> = sqlx::query_scalar(moments)

@@ -1,4 +1,4 @@
-//! A month goes with all of its batches or not at all, so that their counts stay.
+//! A month is dropped with all of its batches or not at all, so that their counts stay correct.
 
 use crate::by_hand::run;
 use crate::json;
@@ -9,13 +9,13 @@ use shared::store::{batches, months};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// How long details are kept here.
+/// How long details are kept in this test.
 const KEPT: Duration = Duration::from_hours(30 * 24);
 
-/// Mails of each batch.
+/// Mails in each batch.
 const EACH: i64 = 3;
 
-/// How many of a batch stand where, as its page counts it.
+/// The counts of a batch by state, as its page shows them.
 async fn counts(world: &World, batch: Uuid) -> Vec<Alike> {
     let batch = batches::find(&world.db, batch).await.unwrap().unwrap();
     let mut alike = tally::of_batch(&world.db, &batch).await.unwrap().alike;
@@ -27,8 +27,8 @@ async fn set(world: &World, statement: &'static str, batch: Uuid) {
     sqlx::query(statement).bind(batch).execute(&world.db).await.unwrap();
 }
 
-/// A batch in each state that one can have, once with all of its mails owed and once with nothing left, found
-/// before anybody has finished it; and one that is finished.
+/// A batch in each unfinished state, once with all its mails owed and once with none owed but not yet finished; and one
+/// finished batch.
 async fn every_state(world: &mut World) -> Vec<(String, Uuid)> {
     let states = ["held", "running", "paused", "stopped"];
     let cases: Vec<(&str, bool)> = states
@@ -83,7 +83,7 @@ async fn below_batches_of_every_state_it_takes_no_count_from_any() {
         assert_eq!(before.iter().map(|alike| alike.count).sum::<i64>(), EACH, "{name}");
     }
 
-    // Nothing is owed any more, and only those are unfinished of which nothing is left.
+    // Deletes what is owed; only batches with nothing left to send remain unfinished.
     run(&world, "delete from deliveries where state = 'waiting'").await;
     run(
         &world,
@@ -115,8 +115,8 @@ async fn below_batches_of_every_state_it_takes_no_count_from_any() {
     world.end().await;
 }
 
-/// Moves a batch, and each of its mails, to so many seconds before (below nought: after) the end of the month
-/// before last.
+/// Moves a batch, and each of its mails, to this many seconds before the end of the month before last; negative values
+/// are after it.
 async fn move_to(world: &World, batch: Uuid, accepted: f64, mails: &[f64]) {
     let ids: Vec<Uuid> = sqlx::query_scalar("select id from deliveries where batch_id = $1 order by id")
         .bind(batch)
@@ -140,7 +140,7 @@ async fn move_to(world: &World, batch: Uuid, accepted: f64, mails: &[f64]) {
     moving.execute(&world.db).await.unwrap();
 }
 
-/// As long as it takes for the month before last to be dropped, and not for the last.
+/// A retention that drops the month before last but not last month.
 async fn kept(world: &World) -> Duration {
     let seconds: f64 = sqlx::query_scalar(
         "select extract(epoch from now() at time zone 'UTC' - date_trunc('month', now() at time zone 'UTC') + interval '1 month')::float8 - 3600",
@@ -185,7 +185,7 @@ async fn a_batch_accepted_at_its_very_end_goes_with_it_and_one_that_is_not_finis
     move_to(&world, across, 1.0, &[0.5, -0.5]).await;
     move_to(&world, after, -1.0, &[-2.0]).await;
     move_to(&world, open, 1.0, &[0.5, -0.5]).await;
-    // Of this one the mail in that month is sent, and the next one waits.
+    // The mail in that month is sent, and the next one waits.
     let paused = "update batches set state = 'paused', paused_at = now() where id = $1";
     set(&world, paused, open).await;
     let sent = "update deliveries set state = 'sent', sent_at = now(), attempt = 1

@@ -1,4 +1,4 @@
-//! Mailed passwords end: with their time, with a word, and with the one a person chooses.
+//! Mailed passwords end when they expire, when they are revoked, and when the user chooses one.
 
 use crate::json;
 use harness::relay::Behaviour;
@@ -9,7 +9,7 @@ use uuid::Uuid;
 const ADA: &str = "ada@example.org";
 const OWN: &str = "correct horse battery staple";
 
-/// Mails passwords, waits for them, and returns the batch.
+/// Mails passwords, waits until the batch finishes, and returns it.
 async fn mailed(world: &World, emails: &[&str]) -> Uuid {
     let whom = json!({ "emails": emails, "include_recent": true, "include_signed_in": true });
     let batch = world.reset_passwords(whom).await;
@@ -17,7 +17,7 @@ async fn mailed(world: &World, emails: &[&str]) -> Uuid {
     batch
 }
 
-/// The passwords somebody was mailed, in order.
+/// The passwords mailed to this user, in order.
 fn passwords(world: &World, email: &str) -> Vec<String> {
     let mails = world.relay.mails_to(email).unwrap();
     mails.iter().map(|mail| mail.password().unwrap().to_owned()).collect()
@@ -32,7 +32,7 @@ async fn revoke(world: &World, whose: Value) -> Value {
     world.post("/v1/credentials/revoke", whose).await.expect(200)
 }
 
-/// How many passwords ended and how many were used and stay, and how many mails were cancelled.
+/// How many passwords were revoked, how many had been used and stay, and how many mails were cancelled.
 fn sums(revoked: &Value) -> [i64; 3] {
     ["revoked", "already_used", "mails_cancelled"].map(|name| revoked[name].as_i64().unwrap())
 }
@@ -204,9 +204,9 @@ async fn a_revocation_counts_those_who_chose_their_own() {
     let of_later = revoke(&world, json!({ "batch": later })).await;
     let of_ada = revoke(&world, json!({ "users": [ada] })).await;
 
-    // Bob used his, and Ada has replaced hers.
+    // Bob has used his, and Ada has replaced hers.
     assert_eq!(sums(&of_first), [1, 2, 0]);
-    // Ada chose before that mail came.
+    // Ada chose a password before that mail arrived.
     assert_eq!(sums(&of_later), [2, 0, 0]);
     assert_eq!(sums(&of_ada), [0, 1, 0]);
     world.sign_in(ADA, OWN).await;

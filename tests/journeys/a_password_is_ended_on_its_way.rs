@@ -1,9 +1,7 @@
-//! A password is ended while a worker has its mail in hand: none works afterwards, whichever of the
-//! two is first.
+//! A password is revoked while a worker handles its mail: afterwards it does not work, whichever happens first.
 //!
-//! Triggers in the database hold the worker's statement that stores the verifier, either before it has
-//! read what it checks or after it has inserted the verifier and before it commits. Meanwhile the
-//! password is ended over the API.
+//! Triggers in the database hold the worker's statement that stores the verifier, either before it has read what it
+//! checks, or between inserting the verifier and committing. Meanwhile the password is revoked through the API.
 
 use crate::json;
 use harness::relay::{Behaviour, Step};
@@ -17,12 +15,12 @@ use uuid::Uuid;
 
 const OWN: &str = "correct horse battery staple";
 
-/// Where the worker's statement is held.
+/// The moment at which the worker's statement is held.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Moment {
     /// Its snapshot is taken; nothing is read or locked yet.
     BeforeItReads,
-    /// The verifier is inserted and not committed.
+    /// The verifier is inserted but not committed.
     BeforeItCommits,
 }
 
@@ -35,7 +33,7 @@ impl Moment {
     }
 }
 
-/// How passwords are ended.
+/// How passwords are revoked.
 #[derive(Clone, Copy, Debug)]
 enum End {
     BatchStopped,
@@ -67,11 +65,11 @@ impl End {
     }
 }
 
-/// A person with a mail in a worker's hands.
+/// A user whose mail is with a worker.
 struct Person {
     id: Uuid,
     email: String,
-    /// The password they were mailed before.
+    /// The password mailed to them before.
     earlier: String,
     batch: Uuid,
 }
@@ -93,7 +91,7 @@ async fn set_traps(world: &World) {
     sqlx::raw_sql(AssertSqlSafe(traps)).execute(&world.db).await.unwrap();
 }
 
-/// Holds the next worker that comes to a moment, until [`release`].
+/// Holds the next worker that reaches a moment, until [`release`].
 async fn hold(world: &World, moment: Moment) -> PoolConnection<Postgres> {
     let mut held = world.db.acquire().await.unwrap();
     sqlx::query("select pg_advisory_lock($1)")
@@ -128,7 +126,7 @@ async fn waits(world: &World, advisory: bool) {
         .await;
 }
 
-/// Mails a person a password, then has a worker take another mail to them in hand, up to this moment.
+/// Mails a user a password, then lets a worker process another mail to them up to this moment.
 async fn in_hand(world: &World, email: String, moment: Moment) -> (Person, PoolConnection<Postgres>) {
     let id = world.person(&email).await;
     let first = world.reset_passwords(json!({ "users": [id] })).await;
@@ -148,7 +146,7 @@ async fn in_hand(world: &World, email: String, moment: Moment) -> (Person, PoolC
     (person, held)
 }
 
-/// Ends the password, and returns the answer.
+/// Revokes the password and returns the answer.
 async fn end(world: &World, person: &Person, how: End) -> Value {
     let (id, batch) = (person.id, person.batch);
     let answer = match how {
@@ -169,7 +167,7 @@ async fn end(world: &World, person: &Person, how: End) -> Value {
     answer.expect(200)
 }
 
-/// Verifiers of the mail that was in hand.
+/// Verifiers of the mail that the worker was processing.
 async fn live(world: &World, person: &Person) -> i64 {
     sqlx::query_scalar("select count(*) from credentials where batch_id = $1")
         .bind(person.batch)
@@ -225,7 +223,7 @@ async fn ended_while_the_verifier_is_being_stored_it_does_not_work() {
         let ((answer, live_then), ()) = tokio::join!(ending, releasing);
         world.finished(person.batch).await;
 
-        // Stopping a batch ends no password that a mail has already.
+        // Stopping a batch does not revoke the password of a mail that a worker already handles.
         let works = i64::from(matches!(how, End::BatchStopped));
         assert_eq!(live(&world, &person).await, works, "{how:?}: {answer}");
         if works == 0 {

@@ -1,9 +1,8 @@
-//! The one place where a password can be read is the mailbox it was sent to.
+//! The only place where a password can be read is the mailbox it was sent to.
 //!
-//! Everything Beckon writes is searched, in the forms in which a secret usually leaks: logs that
-//! hold back nothing, every column of every table, the servers' and temporary files, answers, pages of
-//! the console, metrics and traces; after a run in which mails are put off, lost and refused, and a
-//! worker is killed with a mail in its hands.
+//! The test searches everything Beckon writes, in the encodings in which a secret usually leaks: logs at the most
+//! verbose level, every column of every table, the servers' files and temporary files, answers, console pages, metrics
+//! and traces. Before that, mails are deferred, lost and refused, and a worker is killed while it handles a mail.
 
 mod needles;
 
@@ -17,13 +16,13 @@ use needles::Needles;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// What a person chooses in the place of a mailed password.
+/// The password a user chooses to replace a mailed one.
 const OWN: &str = "correct horse battery staple";
 
-/// A text with a password's form that is put wherever the search looks.
+/// A string in the format of a password, planted in every place that is searched.
 const PLANTED: &str = "hjkmn-pqrst-uvwxy-z2345";
 
-/// Those whose mails go well, are put off, get lost after the dot, and are refused after it.
+/// Their mails succeed, are deferred, are lost after the dot, and are refused after it.
 const PEOPLE: [&str; 4] = [
     "ada@example.org",
     "451-then-ok@example.org",
@@ -31,10 +30,10 @@ const PEOPLE: [&str; 4] = [
     "554-after-dot@example.org",
 ];
 
-/// Whose mail a worker dies over.
+/// A worker dies while it sends this user's mail.
 const LAST: &str = "last@example.org";
 
-/// The passwords in all mails that reached the relay, those it refused included.
+/// The passwords in all mails that reached the relay, including those it refused.
 fn passwords(world: &World) -> Vec<String> {
     let log = world.relay.log();
     let whole = log.iter().filter(|transaction| transaction.message.is_some());
@@ -65,7 +64,7 @@ async fn tables(world: &World) -> Vec<(String, Vec<u8>)> {
     tables
 }
 
-/// What the API answers about batches, deliveries, attempts and users, and both metrics pages.
+/// The API's answers about batches, deliveries, attempts and users, and both metrics pages.
 async fn answers(world: &World, probes: &str) -> Vec<(String, Vec<u8>)> {
     let mut paths = vec!["/v1/batches".to_owned(), "/v1/users".to_owned()];
     for list in ["/v1/batches", "/v1/users"] {
@@ -97,7 +96,7 @@ async fn answers(world: &World, probes: &str) -> Vec<(String, Vec<u8>)> {
     answers
 }
 
-/// The pages of the console about these mails and people, as the browser gets them.
+/// The console pages about these mails and users, as the browser gets them.
 async fn pages(world: &World) -> Vec<(String, Vec<u8>)> {
     let browser = Browser::start(browser::Setup::default()).await;
     browser.sign_in(world).await;
@@ -125,7 +124,7 @@ async fn pages(world: &World) -> Vec<(String, Vec<u8>)> {
     pages
 }
 
-/// A worker is killed when the relay has its mail and it has the reply; another one sends it again.
+/// A worker is killed after it has received the relay's reply; another one sends the mail again.
 async fn a_worker_dies(world: &mut World) {
     world.person(LAST).await;
     let sign = world.folder().join("died");
@@ -164,10 +163,11 @@ fn files(folder: &Path, found: &mut Vec<(String, Vec<u8>)>) {
     }
 }
 
-/// A program that crashes leaves no copy of its memory.
+/// Asserts that a crashing program leaves no copy of its memory.
 fn assert_a_crash_leaves_nothing(world: &World) {
     for program in world.api.iter().chain(&world.workers) {
-        // What the kernel does to the files of a process that is not dumpable; to root's it shows nothing.
+        // The kernel makes root own the files of a process that is not dumpable; a process run by root shows no
+        // difference.
         let environment = std::fs::metadata(format!("/proc/{}/environ", program.pid())).unwrap();
         assert_eq!(environment.uid(), 0, "a core collector is handed its memory");
         if let Ok(limits) = std::fs::read_to_string(format!("/proc/{}/limits", program.pid())) {
@@ -181,7 +181,7 @@ fn assert_a_crash_leaves_nothing(world: &World) {
     }
 }
 
-/// Everything there is to search.
+/// Everything to search.
 async fn everything(world: &World, probes: &str, collector: &Collector) -> Vec<(String, Vec<u8>)> {
     assert_a_crash_leaves_nothing(world);
     sqlx::query("checkpoint").execute(&world.db).await.unwrap();
@@ -194,7 +194,7 @@ async fn everything(world: &World, probes: &str, collector: &Collector) -> Vec<(
     all
 }
 
-/// What was planted is found wherever a password would be, and no log holds anything back.
+/// Asserts that the planted string is found wherever a password could be, and that logs are complete.
 fn assert_all_is_seen(all: &[(String, Vec<u8>)]) {
     let sees = |part: &str| {
         let planted = Needles::of(PLANTED);
@@ -263,7 +263,7 @@ async fn and_nowhere_else_in_any_form() {
         7,
         "one a mail, two for the one that got lost and for the worker's"
     );
-    // The search keeps the runtime for seconds, so everything that speaks to a server comes first.
+    // The search blocks the runtime for seconds, so all requests to servers come first.
     world.assert_promises_kept().await;
     let all = everything(&world, &probes, &collector).await;
     assert_all_is_seen(&all);

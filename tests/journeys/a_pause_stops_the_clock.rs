@@ -1,4 +1,4 @@
-//! However long a batch is paused, nothing of it becomes too old meanwhile.
+//! However long a batch is paused, none of its mails expire meanwhile.
 
 use crate::json;
 use harness::relay::Behaviour;
@@ -12,11 +12,11 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
-/// `BECKON_PASSWORD_STALE` as it is shipped, in hours and in seconds.
+/// The default of `BECKON_PASSWORD_STALE`, in hours and in seconds.
 const HOURS: i32 = 24;
 const SECONDS: i64 = 24 * 3_600;
 
-/// Their mails are refused for now and tried again.
+/// Their mails are deferred and retried.
 const PAUSED: &str = "451+paused@example.org";
 const OTHER: &str = "451+other@example.org";
 const FRESH: &str = "451+fresh@example.org";
@@ -28,7 +28,7 @@ async fn tell(world: &World, batch: Uuid, what: &str) -> Value {
         .expect(200)
 }
 
-/// A batch of passwords for five people of its own.
+/// A password batch for five users of its own.
 async fn passwords(world: &World, name: &str, hold_seconds: u32) -> Uuid {
     let emails: Vec<String> = (1..=5).map(|n| format!("{name}{n}@example.org")).collect();
     world
@@ -40,7 +40,7 @@ async fn passwords(world: &World, name: &str, hold_seconds: u32) -> Uuid {
         .await
 }
 
-/// As Beckon does when too much of a batch fails.
+/// Pauses the batch as Beckon does when too much of it fails.
 async fn brake(world: &World, batch: Uuid) {
     let seen = Running {
         batch,
@@ -78,7 +78,7 @@ async fn passwords_paused_for_days_by_anybody_all_go_out_after_the_resume() {
     let paused = [by_a_person, by_the_brake, in_its_hold];
 
     world.let_hours_pass(HOURS + 6).await;
-    // Its end shows that what has become too old has been ended.
+    // Once it finishes, everything too old has expired.
     let expired = world.finished(running).await;
     let mut resumed = Vec::new();
     for batch in paused {
@@ -129,7 +129,7 @@ async fn the_time_goes_on_after_each_pause_from_where_it_stood() {
     world.end().await;
 }
 
-/// Waits until a batch's one mail has been tried so often and waits again.
+/// Waits until a batch's only mail has had this many attempts and waits again.
 async fn tried(world: &World, batch: Uuid, times: i64) {
     world
         .eventually(&format!("{times} attempts"), async || {
@@ -165,7 +165,7 @@ async fn a_mail_that_is_tried_again_is_not_given_up_for_a_pause() {
     for batch in [invite, password] {
         tried(&world, batch, 2).await;
     }
-    // Its first attempt is after the pause, which gives it no more time than any other.
+    // Its first attempt is after the pause, so the pause gives it no extra time.
     tried(&world, fresh, 1).await;
     world.let_hours_pass(25).await;
     let after_a_day = [world.finished(password).await, world.finished(fresh).await];

@@ -1,4 +1,4 @@
-//! Between the decision to write to somebody and the mail, they may change or go.
+//! A user may change or be deleted between the decision to send and the mail.
 
 use crate::json;
 use harness::relay::{Behaviour, Step};

@@ -1,4 +1,4 @@
-//! A person asks what is kept about them, and then that it goes.
+//! A user asks which data is kept about them, and then to have it erased.
 
 use crate::json;
 use harness::World;
@@ -8,12 +8,12 @@ use serde_json::Value;
 use sqlx::{AssertSqlSafe, Row as _};
 use uuid::Uuid;
 
-/// Two addresses of one person, and a neighbour whose address has one of them in it.
+/// Two addresses of one user, and another user whose address contains one of them.
 const OLD: &str = "Nora.Field@Example.org";
 const NEW: &str = "nora@lerna.example";
 const NEIGHBOUR: &str = "elnora@lerna.example";
 
-/// Rows of every table that have this text in them, whatever its case.
+/// Rows of every table that contain this text, ignoring case.
 async fn rows_with(world: &World, text: &str) -> Vec<String> {
     let tables: Vec<String> = sqlx::query_scalar(
         "select c.relname::text from pg_class c
@@ -36,7 +36,7 @@ async fn rows_with(world: &World, text: &str) -> Vec<String> {
     found
 }
 
-/// Imports a file with the same person twice, and somebody beside them, under an idempotency key.
+/// Imports a file with the same user twice and one other user, under an idempotency key.
 async fn import(world: &World) -> Uuid {
     let csv = format!(
         "email,first_name,last_name,cost_centre\n{OLD},Nora,Quillfeather,K77-Q\n{OLD},Nora,Quillfeather,K77-Q\n\
@@ -61,7 +61,7 @@ async fn id_of(world: &World, email: &str) -> Uuid {
     users["items"][0]["id"].as_str().unwrap().parse().unwrap()
 }
 
-/// A world in which every table that can name a person does.
+/// A world in which every table that can name a user does.
 async fn a_life(world: &World) -> (Uuid, Uuid) {
     let words = format!("550 5.1.1 <{OLD}>: nobody of this name");
     world.relay.set(OLD, Behaviour::answer(Step::Rcpt, &words));

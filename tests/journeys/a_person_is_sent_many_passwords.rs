@@ -1,5 +1,5 @@
-//! However many password mails somebody is sent, and by whomever: what let them in before does, every
-//! mail's password does until they choose their own, and there are never many.
+//! However many password mails a user gets, and from whichever caller: their own password keeps working, every mailed
+//! password works until they choose a new one, and the number of working passwords stays small.
 
 use crate::json;
 use harness::World;
@@ -10,7 +10,7 @@ use std::time::Duration;
 const ADA: &str = "ada@example.org";
 const OWN: &str = "correct horse battery staple";
 
-/// Working mailed passwords that a person may have before the next batch leaves them out.
+/// Working mailed passwords that a user may have before the next batch leaves them out.
 const MOST: usize = 5;
 
 async fn live(world: &World) -> i64 {
@@ -23,12 +23,12 @@ fn mailed(world: &World) -> Vec<String> {
     mails.iter().map(|mail| mail.password().unwrap().to_owned()).collect()
 }
 
-/// Everybody is asked for again, whoever they are and however recent the last was.
+/// Requests a mail for Ada even if she was mailed recently or has signed in.
 fn anybody() -> serde_json::Value {
     json!({ "emails": [ADA], "include_recent": true, "include_signed_in": true })
 }
 
-/// Mails Ada a password, with which she chooses one of her own.
+/// Mails Ada a password, with which she chooses her own.
 async fn own(world: &World) {
     world.person(ADA).await;
     let batch = world.reset_passwords(anybody()).await;
@@ -41,7 +41,7 @@ async fn own(world: &World) {
 async fn fifty_requests_take_nothing_from_them() {
     let world = World::start().await;
     own(&world).await;
-    // Some of them reach nobody, or nobody knows whether they did.
+    // Some of them are refused, and some are unsure.
     let (mut accepted, mut left_out) = (0, 0);
 
     for n in 0..50 {
@@ -65,7 +65,7 @@ async fn fifty_requests_take_nothing_from_them() {
             left_out += 1;
             assert_eq!(told["left_out"], json!({ "too_many_passwords": 1 }), "{told}");
         }
-        // At each step, and so after each kind of ending.
+        // At each step, and so after each kind of outcome.
         if n < 8 {
             let right = world.sign_in(ADA, OWN).await;
             assert_eq!(right["must_set_password"], false, "{right}");
@@ -122,7 +122,7 @@ async fn one_that_is_used_before_its_mail_is_recorded_stays_used() {
     world.relay.set(ADA, Behaviour::SlowDot(Duration::from_secs(1)));
     let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
     dot.await.unwrap();
-    // The relay's yes waits for this before it is recorded.
+    // Recording the relay's 250 waits for this lock.
     sqlx::query("lock table attempts in exclusive mode")
         .execute(&mut *record)
         .await

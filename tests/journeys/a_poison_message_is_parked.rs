@@ -1,4 +1,4 @@
-//! What is no job of ours is set aside with the reason, and the rest goes on.
+//! A message that is not a valid job is parked with the reason, and the rest continues.
 
 use crate::json;
 use harness::World;

@@ -1,4 +1,4 @@
-//! A process that may open few files does what it can with them and stays.
+//! A process that may open few files does what it can with them and keeps running.
 
 use crate::json;
 use harness::program::binary_path;
@@ -7,10 +7,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use tempfile::TempDir;
 use tokio::net::TcpStream;
 
-/// Lets what is started from now on open at most so many files, for as long as the folder is kept.
+/// Limits the open files of programs started from now on, for as long as the folder is kept.
 #[must_use]
 fn allow(world: &mut World, files: usize) -> TempDir {
-    // Where programs may be run.
+    // A folder that allows execution.
     let folder = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     for program in ["beckon-api", "beckon-worker"] {
         let path = folder.path().join(program);
@@ -50,7 +50,7 @@ async fn a_worker_sends_over_the_connections_it_can_open() {
     world.end().await;
 }
 
-/// Asks whether it lives, over a connection of its own.
+/// Checks that the API answers, over a new connection.
 async fn a_newcomer(world: &World) -> reqwest::Result<reqwest::Response> {
     reqwest::get(format!("{}/openapi.json", world.base())).await
 }

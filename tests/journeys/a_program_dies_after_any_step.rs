@@ -1,4 +1,4 @@
-//! `kill -9` at the end of every step of a mail's way, one after the other, while mails go out.
+//! `kill -9` at the end of every step of a mail's path, one step at a time, while mails go out.
 
 use crate::json;
 use harness::{Setup, World};
@@ -6,11 +6,11 @@ use shared::failpoint::Point;
 use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
-/// Who is invited again after having chosen a password.
+/// Is invited again after having chosen a password.
 const REGULAR: &str = "regular@example.org";
 const OWN_PASSWORD: &str = "a lantern in the orchard";
 
-/// The steps of one part of the way.
+/// The steps of one part of the path.
 fn steps(part: char) -> Vec<&'static str> {
     let all = Point::ALL.iter().map(|(_, step)| *step);
     let steps: Vec<_> = all.filter(|step| step.starts_with(part)).collect();
@@ -18,7 +18,7 @@ fn steps(part: char) -> Vec<&'static str> {
     steps
 }
 
-/// The setting that stops a program after this step, and the file that tells.
+/// The setting that stops a program after this step, and the file that signals it.
 fn death(world: &World, step: &str, times: usize) -> (String, PathBuf) {
     let sign = world.folder().join(format!("died-after-{step}"));
     (format!("{step}:{times}:{}", sign.display()), sign)
@@ -56,7 +56,7 @@ async fn a_worker_dies_after_each_of_its_steps() {
     world.end().await;
 }
 
-/// Signs in with a mailed password and chooses one that no mail may take away.
+/// Signs in with a mailed password and chooses one that no mail may replace.
 async fn chooses_a_password(world: &World) {
     world.person(REGULAR).await;
     let first = world.reset_passwords(json!({ "emails": [REGULAR] })).await;
@@ -91,7 +91,7 @@ async fn the_api_dies_after_each_step_of_a_request() {
         let again = ask().await.expect(202);
         let once_more = ask().await.expect(202);
 
-        // The fifth is the commit.
+        // The fifth step is the commit.
         assert_eq!(written, if n < 4 { n } else { n + 1 }, "{step}");
         assert_eq!(batches(&world).await.len(), n + 1, "{step}");
         assert_eq!(again, once_more, "{step}");

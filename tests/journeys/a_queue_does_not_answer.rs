@@ -1,4 +1,4 @@
-//! A queue that has no leader answers nothing. It holds up its own lane, and not the other.
+//! A queue without a leader does not answer. It blocks its own lane, but not the other.
 
 use crate::json;
 use harness::faults::FaultProxy;
@@ -6,15 +6,14 @@ use harness::{Setup, World};
 use shared::queue::HEARTBEAT;
 use uuid::Uuid;
 
-/// Suspends a queue's process or wakes it: to everybody else a suspended one is one without a leader.
+/// Suspends or resumes a queue's process: to clients, a suspended queue looks like one without a leader.
 async fn let_answer(world: &World, queue: &str, does: bool) {
     let verb = if does { "resume" } else { "suspend" };
     let asked = format!("eval sys:{verb}('{}_{queue}').", world.vhost());
     world.stack().broker_ctl(&asked).await.unwrap();
 }
 
-/// A world in which a queue has stopped answering and the worker had to connect anew, with a batch and a
-/// single mail due.
+/// A world in which a queue has stopped answering and the worker had to reconnect, with a batch and a single mail due.
 struct Without {
     world: World,
     queue: &'static str,
@@ -43,7 +42,7 @@ impl Without {
         }
     }
 
-    /// All of a batch is sent.
+    /// Asserts that all of a batch is sent.
     async fn sends(&self, batch: Uuid) {
         let batch = self.world.finished(batch).await;
         assert_eq!(batch["counts"]["sent"], batch["counts"]["selected"], "{batch}");
@@ -86,7 +85,7 @@ async fn a_batch_does_not_wait_for_the_queue_of_single_mails() {
     without.end().await;
 }
 
-/// Beats are for whoever watches. Mail does not need them.
+/// Heartbeats are for monitoring. Mail does not need them.
 #[tokio::test]
 async fn mail_does_not_wait_for_the_queue_of_beats() {
     let without = Without::queue(HEARTBEAT).await;

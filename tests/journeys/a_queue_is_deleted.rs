@@ -1,4 +1,4 @@
-//! A queue holds nothing that Postgres does not have: deleted, it is declared again and filled.
+//! A queue holds nothing that Postgres does not have: if deleted, it is declared again and refilled.
 
 use crate::json;
 use harness::world::PATIENCE;
@@ -9,7 +9,7 @@ use shared::queue::{Brokers, Outgoing};
 use shared::trace::TraceContext;
 use uuid::Uuid;
 
-/// The API's count of jobs that no queue took.
+/// Whether the API has counted a job that no queue took.
 async fn returned(world: &World) -> bool {
     let page = world.probe("/metrics").await.text;
     let mut counts = page.lines().filter(|line| line.starts_with("beckon_publishes_total{"));
@@ -54,7 +54,7 @@ async fn a_job_that_no_queue_takes_is_published_again() {
     world.end().await;
 }
 
-/// How many rounds are published. The client library mixes up returned messages once in some thousand.
+/// How many rounds are published. The client library mixes up returned messages once in several thousand.
 const ROUNDS: usize = 40;
 
 #[tokio::test]

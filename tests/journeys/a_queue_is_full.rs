@@ -1,9 +1,9 @@
-//! A queue that takes no more says so, and what it did not take waits in Postgres.
+//! A full queue rejects jobs, and the rejected ones wait in Postgres.
 
 use crate::json;
 use harness::{Setup, World};
 
-/// As many jobs as the queue holds; it learns of a burst only afterwards.
+/// The queue's limit in jobs; it is enforced only after a burst.
 const ROOM: i64 = 5;
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The programs run with the rights that `deploy/postgres/roles.sql` gives, and no more.
+//! The programs run with only the rights that `deploy/postgres/roles.sql` grants.
 
 use crate::json;
 use harness::stack::Stack;
@@ -6,10 +6,10 @@ use harness::{Setup, World};
 use sqlx::{AssertSqlSafe, PgPool};
 use std::process::Command;
 
-/// Postgres's code for what a role may not do.
+/// Postgres's error code for insufficient privilege.
 const NOT_ALLOWED: &str = "42501";
 
-/// An address with another user and another database.
+/// The URL with another user and another database.
 fn url_as(url: &str, user: &str, database: &str) -> String {
     let host = url.split(['@', '/']).nth(3).unwrap();
     format!("postgres://{user}@{host}/{database}")
@@ -44,7 +44,7 @@ async fn refused(db: &PgPool, statement: &str) -> String {
     code.unwrap_or_default().into_owned()
 }
 
-/// What the programs' role may not do.
+/// Statements that the programs' role may not run.
 const FORBIDDEN: [&str; 13] = [
     "update audit set who = 'nobody'",
     "delete from audit",
@@ -61,7 +61,7 @@ const FORBIDDEN: [&str; 13] = [
     "alter table users add column mine text",
 ];
 
-/// A database with both roles, by their addresses.
+/// A database with both roles, by their URLs.
 struct Roles {
     database: String,
     superuser: String,
@@ -70,7 +70,7 @@ struct Roles {
 }
 
 impl Roles {
-    /// Makes them, migrates as the owner, and turns the world to the other. The world's key goes along.
+    /// Creates the roles, migrates as the owner, and switches the world to the runtime role, keeping its API key.
     async fn take_over(world: &mut World) -> Self {
         let url = world.setting("DATABASE_URL").to_owned();
         let database = format!("{}_roles", world.vhost());
@@ -117,7 +117,7 @@ async fn the_programs_work_as_a_role_that_owns_nothing_and_cannot_touch_the_audi
     let import = world.people(3).await;
     let batch = world.reset_passwords(json!({ "import": import })).await;
     let finished = world.finished(batch).await;
-    // Time is moved by a superuser; the month is dropped by the program.
+    // A superuser moves the time; the program drops the month.
     let as_superuser = PgPool::connect_lazy(&roles.superuser).unwrap();
     let as_runtime = std::mem::replace(&mut world.db, as_superuser);
     world.let_days_pass(70).await;
@@ -191,7 +191,7 @@ async fn a_database_migrated_by_another_role_is_handed_over_as_the_file_says() {
     world.end().await;
 }
 
-/// Roles belong to the whole server, which other tests go on with.
+/// Roles belong to the whole server, which other tests continue to use.
 async fn take_away(mut world: World, roles: Roles) {
     world.workers.clear();
     world.kill_api().await;

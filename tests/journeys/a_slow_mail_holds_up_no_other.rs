@@ -1,4 +1,4 @@
-//! A relay may take long about one mail. The others do not wait for it, with settings as shipped.
+//! The relay takes long over one mail. Other mails do not wait for it, with default settings.
 
 use crate::json;
 use harness::world::PATIENCE;

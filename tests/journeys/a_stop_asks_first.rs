@@ -1,4 +1,4 @@
-//! Stopping a batch at the console asks first, and pauses the batch while it asks.
+//! Stopping a batch at the console asks for confirmation and pauses the batch meanwhile.
 
 use crate::console_session::ConsoleSession;
 use crate::json;
@@ -14,7 +14,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// A batch that runs, of which nothing is sent, and two administrators.
+    /// A running batch with nothing sent yet, and two administrators.
     async fn start() -> Self {
         let world = World::with(Setup::default().workers(0)).await;
         let import = world.people(30).await;
@@ -62,7 +62,7 @@ impl Scene {
 async fn carrying_on_resumes_only_what_the_question_paused() {
     let mut scene = Scene::start().await;
 
-    // Her question paused it, and pressing twice asks once.
+    // Her question pauses it, and a second click has no further effect.
     scene.priya("/stop/ask").await;
     scene.priya("/stop/ask").await;
     scene.stands("paused", 30).await;
@@ -82,7 +82,7 @@ async fn carrying_on_resumes_only_what_the_question_paused() {
     scene.priya("/stop/carry-on").await;
     scene.stands("running", 30).await;
 
-    // Somebody else pauses it while she decides.
+    // Another caller pauses it while she decides.
     for by_program in [false, true] {
         scene.priya("/stop/ask").await;
         if by_program {
@@ -119,14 +119,14 @@ async fn carrying_on_resumes_only_what_the_question_paused() {
 async fn a_question_that_no_longer_holds_stops_nothing_unseen() {
     let mut scene = Scene::start().await;
 
-    // Resumed meanwhile: it is paused and asked about again.
+    // Resumed meanwhile: it is paused again and she must confirm again.
     scene.priya("/stop/ask").await;
     scene.ben("/resume").await;
     scene.priya("/stop").await;
     scene.stands("paused", 30).await;
     assert!(scene.question(&scene.priya).await.contains("Carry on sending"));
 
-    // The question of a batch that goes on leads back to the batch.
+    // The confirmation page of a running batch redirects to the batch.
     scene.priya("/stop/carry-on").await;
     assert_eq!(scene.priya.get(&scene.page("/stop")).await.status, 303);
     scene.stands("running", 30).await;
@@ -147,7 +147,7 @@ async fn a_question_that_no_longer_holds_stops_nothing_unseen() {
     .unwrap();
     assert_eq!(acts, ["Ben Ito batch_stopped"]);
 
-    // Finished meanwhile, or held: it is not paused, or goes back to its hold.
+    // A held batch goes back to its hold; a finished batch is not paused.
     let held = scene
         .world
         .invite(json!({ "emails": ["person1@example.org"], "hold_seconds": 600, "include_recent": true }))

@@ -1,4 +1,4 @@
-//! SIGTERM: what has begun is finished, the rest goes back, and no attempt is spent on it.
+//! On SIGTERM a worker finishes started mails and gives the rest back without spending an attempt.
 
 use crate::json;
 use harness::relay::Behaviour;

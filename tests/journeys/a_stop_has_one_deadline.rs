@@ -1,4 +1,4 @@
-//! A stop takes as long as it is given, however many parts of the process have to be waited for.
+//! Shutdown takes no longer than its grace period, however many parts of the process it waits for.
 
 use crate::json;
 use harness::world::PATIENCE;
@@ -17,7 +17,7 @@ async fn requests_and_their_work_are_waited_for_together() {
     world.person("ada@example.org").await;
     let held = json!({ "emails": ["ada@example.org"], "hold_seconds": 600 });
     let batch = world.invite(held).await;
-    // A lock that the request waits for, and the work that it has begun.
+    // Blocks the request and the work it has started.
     let mut lock = world.db.begin().await.unwrap();
     sqlx::query("select from batches where id = $1 for update")
         .bind(batch)

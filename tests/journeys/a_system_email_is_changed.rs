@@ -1,4 +1,4 @@
-//! A saved text is a version; every mail keeps to the one its batch was sent with.
+//! Saving a system email creates a version; every mail uses the version its batch was sent with.
 
 use crate::json;
 use harness::{Setup, World};
@@ -31,7 +31,7 @@ async fn each_mail_carries_the_version_its_batch_was_sent_with() {
     world.start_worker().await.unwrap();
     world.finished(before).await;
     world.finished(held).await;
-    // The same worker, which has the old text at hand by now.
+    // The same worker, which has cached the old text.
     let after = world.invite(json!({ "emails": ["bob@example.org"] })).await;
     world.finished(after).await;
 
@@ -61,7 +61,7 @@ async fn the_same_text_again_makes_no_version() {
     let world = World::with(Setup::default().workers(0)).await;
     let (_, first) = save(&world, "Come in", Some(1)).await;
 
-    // Also from a form that still shows version 1: what it wants is what there is.
+    // Accepted even from a form that shows version 1, because the requested text is the current one.
     let (status, again) = save(&world, "Come in", Some(1)).await;
 
     assert_eq!((status, &again), (200, &first));

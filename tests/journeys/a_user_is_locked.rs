@@ -1,5 +1,4 @@
-//! A user whose password was stolen is locked: nothing lets anybody in until they are unlocked and
-//! sent another password.
+//! A user whose password was stolen is locked: no password signs in until the user is unlocked and mailed a new one.
 
 use crate::json;
 use harness::{Setup, World};
@@ -90,7 +89,7 @@ async fn a_locked_user_cannot_sign_in_until_they_are_unlocked_and_sent_a_passwor
     world.end().await;
 }
 
-/// Unlocks the user: none of these passwords comes back, and another can be mailed.
+/// Unlocks the user: none of these passwords works again, and a new one can be mailed.
 async fn is_unlocked(world: &World, id: Uuid, before: &[&str]) {
     let user = format!("/v1/users/{id}");
     let unlocked = world.post(&format!("{user}/unlock"), json!({})).await.expect(200);

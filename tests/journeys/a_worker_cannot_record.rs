@@ -1,4 +1,4 @@
-//! A worker loses Postgres, and nothing else, between the relay's answer and its record.
+//! A worker loses only its connection to Postgres, between the relay's answer and recording it.
 
 use crate::json;
 use harness::relay::Behaviour;

@@ -1,4 +1,4 @@
-//! A worker that dies as soon as it holds jobs makes the broker throw them away. Postgres does not.
+//! A worker that crashes as soon as it holds jobs makes the broker drop them. Postgres still has them.
 
 use crate::json;
 use harness::relay::Mode;
@@ -7,7 +7,7 @@ use harness::{Setup, World};
 
 const PEOPLE: i64 = 150;
 
-/// Jobs that come back more often are thrown away: RabbitMQ 4 does so by itself, after 20 times.
+/// Jobs redelivered more often are dropped: RabbitMQ 4 does so by default, after 20 times.
 const LIMIT: usize = 2;
 
 #[tokio::test]
@@ -21,14 +21,14 @@ async fn jobs_the_broker_threw_away_are_published_again() {
         "priority": 20,
     });
     world.stack().put_policy(world.vhost(), "limit", &limit).await.unwrap();
-    // What is claimed waits for a greeting, so that the worker dies with all it holds.
+    // Claimed mails wait for the relay's greeting, so the worker dies holding all of them.
     world.relay.set_mode(Mode::NeverGreets);
     let batch = world.invite(json!({ "import": import })).await;
     world.until(batch, "queued", PEOPLE).await;
 
     let mut connections = 0;
     while world.message_count("beckon.bulk").await > 0 {
-        // It claims few of the jobs it holds, and nobody takes over from it meanwhile.
+        // It claims few of the jobs it holds, and no other worker takes over meanwhile.
         let own = [("BECKON_SMTP_CONNECTIONS", "2"), ("BECKON_LEASE", "10min")];
         world.start_worker_with(&own).await.unwrap();
         let begun = world
@@ -43,7 +43,7 @@ async fn jobs_the_broker_threw_away_are_published_again() {
             .await;
     }
     let thrown_away = world.count(batch, "queued").await;
-    // The time after which an unclaimed job, and a claim, is given up for lost.
+    // Ends the time after which an unclaimed job or a claim counts as lost.
     world.let_leases_end().await;
     world.relay.set_mode(Mode::Normal);
     world.start_worker().await.unwrap();

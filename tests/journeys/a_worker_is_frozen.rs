@@ -1,5 +1,4 @@
-//! A worker stands still for longer than its leases last, as a machine that is suspended does, and
-//! goes on as if nothing had happened.
+//! A worker is frozen for longer than its leases, as on a suspended machine, and then continues.
 
 use crate::json;
 use harness::relay::{Behaviour, Step};
@@ -8,24 +7,22 @@ use harness::{Setup, World};
 use nix::sys::signal::Signal;
 use std::time::Duration;
 
-/// Where its three mails are then: before the body, after the dot, and before their password is
-/// stored.
+/// The worker is frozen before one mail's body, after another's dot, and before the third's password is stored.
 const BEFORE: &str = "before@example.org";
 const AFTER: &str = "after@example.org";
 const STORING: &str = "storing@example.org";
 
-/// How long the relay thinks about two of them: time enough to freeze the worker meanwhile.
+/// How long the relay delays two of them, so that the worker can be frozen meanwhile.
 const SOME_TIME: Duration = Duration::from_secs(2);
 
-/// Whether somebody waits to store a verifier.
+/// Whether a session waits to store a verifier.
 async fn is_storing(world: &World) -> bool {
     let waiting = "select exists (select from pg_stat_activity where datname = current_database()
                    and wait_event_type = 'Lock' and query like '%with one as materialized%' and pid <> pg_backend_pid())";
     sqlx::query_scalar(waiting).fetch_one(&world.db).await.unwrap()
 }
 
-/// A world with a worker that begins three mails at once, and is missed as soon by the broker as by
-/// Postgres.
+/// A world with a worker that starts three mails at once, and that the broker and Postgres miss equally soon.
 async fn a_world() -> World {
     let mut world = World::with(Setup::default().workers(0)).await;
     let amqp = format!("{}?heartbeat=1", world.amqp_url());

@@ -1,4 +1,4 @@
-//! A worker dies without a word while it holds mails.
+//! A worker is killed while it holds mails.
 
 use crate::json;
 use harness::relay::Behaviour;
@@ -41,7 +41,7 @@ async fn nothing_is_lost_and_second_mails_are_recorded_as_unsure() {
     world.end().await;
 }
 
-/// The passwords in somebody's mailbox.
+/// The passwords in this user's mailbox.
 fn mailed(world: &World, person: &str) -> Vec<String> {
     let mails = world.relay.mails_to(person).unwrap();
     mails.iter().map(|mail| mail.password().unwrap().to_owned()).collect()
@@ -49,7 +49,7 @@ fn mailed(world: &World, person: &str) -> Vec<String> {
 
 #[tokio::test]
 async fn the_password_in_a_mail_the_relay_kept_works_before_anything_is_settled() {
-    // The lease outlasts the test, which ends it when it has seen enough.
+    // The lease outlasts the test, which ends it explicitly.
     let mut world = World::with(Setup::default().worker_setting("BECKON_LEASE", "10min")).await;
     let people = ["ada", "grace"].map(|name| format!("slow-dot-10min+{name}@example.org"));
     for person in &people {

@@ -1,4 +1,4 @@
-//! Keys and administrators are made, and passwords are chosen with links that work once.
+//! API keys and administrators are created, and administrators choose passwords through links that work once.
 
 use harness::world::Administrator;
 use harness::{Setup, World};
@@ -13,12 +13,12 @@ async fn a_quiet_world() -> World {
     World::with(Setup::default().workers(0)).await
 }
 
-/// A one-time token of a form.
+/// A one-time form token.
 fn token() -> String {
     Uuid::new_v4().to_string()
 }
 
-/// As eleven minutes do in which nobody enters a password.
+/// Lets eleven minutes pass since the last password entry.
 async fn let_minutes_pass(world: &World) {
     sqlx::query("update sessions set authenticated_at = authenticated_at - interval '11 minutes'")
         .execute(&world.db)
@@ -41,10 +41,10 @@ async fn id_of(world: &World, name: &str) -> Uuid {
         .unwrap()
 }
 
-/// Where a link leads: all of its address that a server sees.
+/// The path of a password link: the only part of it that a server sees.
 const LINK_PAGE: &str = "/console/choose-password";
 
-/// The code of a link that was shown, which is also shown by itself.
+/// The code of a displayed link; the page also shows it separately.
 fn code_in(page: &Page) -> String {
     let address = page.text.split(&format!("{LINK_PAGE}#")).nth(1);
     let code = address.and_then(|rest| rest.split('"').next()).unwrap_or_default();
@@ -58,12 +58,12 @@ fn choice<'f>(code: &'f str, password: &'f str) -> [(&'f str, &'f str); 3] {
 }
 
 impl ConsoleSession {
-    /// Sends the code of a link, as the script of its page does.
+    /// Submits the code of a link, as the script of its page does.
     async fn open_link(&mut self, code: &str) -> Page {
         self.send(LINK_PAGE, &[("code", code)]).await
     }
 
-    /// Sends a password with the code of a link.
+    /// Submits a password with the code of a link.
     async fn choose(&mut self, code: &str, password: &str) -> Page {
         self.send(LINK_PAGE, &choice(code, password)).await
     }
@@ -133,10 +133,10 @@ async fn handing_out_access_asks_for_the_password_again_and_keeps_what_was_fille
     assert_eq!(made.status, 200, "{}", made.text);
     assert!(made.text.contains("value=\"beckon_"), "{}", made.text);
     assert_eq!(keys(&world).await, 1);
-    // The session goes on with another token.
+    // The session continues with another token.
     assert!(session.token != before.token && session.is_signed_in().await);
     assert!(!before.is_signed_in().await);
-    // For ten minutes nobody is asked again.
+    // For ten minutes the password is not asked for again.
     let again = session
         .post("/console/keys", &[("name", "payroll"), ("token", &self::token())])
         .await;
@@ -188,7 +188,7 @@ async fn a_new_administrator_chooses_a_password_with_a_link_that_works_once() {
     let added = add_ana(&mut session).await;
     let code = code_in(&added);
     let mut ana = ConsoleSession::stranger(&world);
-    // A program that scans mail opens it before she does, and runs its script.
+    // A mail scanner opens the link before she does, and runs its script.
     for _ in 0..3 {
         assert_eq!(ana.get(LINK_PAGE).await.status, 200);
         let page = ana.open_link(&code).await;
@@ -228,7 +228,7 @@ async fn the_code_of_a_link_is_in_no_address_and_in_no_log() {
     let code = code_in(&add_ana(&mut session).await);
     let mut ana = ConsoleSession::stranger(&world);
 
-    // What a browser asks for that opens the link, and then the forms of the page.
+    // The requests of a browser that opens the link and submits the forms of the page.
     let opened = ana.get(LINK_PAGE).await;
     let asked = ana.open_link(&code).await;
 
@@ -239,7 +239,7 @@ async fn the_code_of_a_link_is_in_no_address_and_in_no_log() {
         asked.text
     );
     assert_eq!(asked.field("code"), code);
-    // An address that has the code in it is none of ours.
+    // There is no route with the code in the path or query.
     assert_ne!(ana.get(&format!("{LINK_PAGE}/{code}")).await.status, 200);
     let in_query = ana.get(&format!("{LINK_PAGE}?code={code}")).await;
     assert!(!in_query.text.contains("ana@lerna.example"), "{}", in_query.text);
@@ -391,7 +391,7 @@ async fn a_first_password_of_the_release_before_signs_in_and_cannot_be_kept() {
 }
 
 impl ConsoleSession {
-    /// Sends the form in which a password must be chosen before anything else.
+    /// Submits the form on which a password must be chosen before anything else.
     async fn send_own(&mut self, password: &str) -> Page {
         let proof = self.get("/console/password").await.field("proof");
         let [_, new, again] = choice("", password);

@@ -1,5 +1,4 @@
-//! Everything at once: workers are killed again and again while passwords are mailed, and the broker
-//! restarts in between.
+//! Combined faults: workers are killed repeatedly while passwords are mailed, and the broker restarts in between.
 
 use crate::json;
 use harness::stack::Stop;
@@ -7,7 +6,7 @@ use harness::world::PATIENCE;
 use harness::{Setup, World};
 use std::time::Duration;
 
-/// Between two deaths.
+/// Time between two kills.
 const LIFETIME: Duration = Duration::from_secs(2);
 
 async fn through(people: usize, single_sign_ins: usize) {

@@ -1,4 +1,4 @@
-//! Rows that name a person only by an address are found for that person, and for nobody else.
+//! Rows that identify a user only by address are found for that user and for no other.
 
 use crate::json;
 use harness::{Setup, World};
@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Texts with the address in them.
+/// Texts that contain the address.
 const FOUND: &[(&str, &str)] = &[
     ("nora@x.example", "nora@x.example"),
     ("Nora@X.Example", "nora@x.example"),
@@ -45,7 +45,7 @@ const FOUND: &[(&str, &str)] = &[
     ("elnora@x.example nora@x.example", "nora@x.example"),
 ];
 
-/// Texts in which it is only a part of another address.
+/// Texts in which it is only part of another address.
 const NOT_FOUND: &[(&str, &str)] = &[
     ("elnora@x.example", "nora@x.example"),
     ("1nora@x.example", "nora@x.example"),
@@ -87,7 +87,7 @@ async fn an_address_is_found_beside_every_separator_and_never_inside_another() {
     world.end().await;
 }
 
-/// Imports each address twice, so that its second row is rejected, under an idempotency key.
+/// Imports each address twice, so that the second row is rejected, under an idempotency key.
 async fn import_twice(world: &World, addresses: &[&str]) -> Vec<Uuid> {
     let rows: String = addresses.iter().flat_map(|one| [one, "\n", one, "\n"]).collect();
     let answer = reqwest::Client::new()
@@ -122,7 +122,7 @@ async fn erase(world: &World, id: Uuid) {
     assert_eq!(answer.status, 204, "{}", answer.text);
 }
 
-/// The cells of the rejected rows that are kept.
+/// The stored cells of the rejected rows.
 async fn rejected(world: &World) -> Vec<String> {
     sqlx::query_scalar("select cells[1] from import_rejects order by row_number")
         .fetch_all(&world.db)

@@ -1,4 +1,4 @@
-//! An address that does not exist gets one mail and no other, until a person says otherwise.
+//! An address that does not exist gets one mail and no more, until it is unblocked or corrected.
 
 use crate::by_hand::{claim, due, run, settle, world_that_owes};
 use crate::json;
@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 const GONE: &str = "Ada.550@Example.org";
 
-/// How often the relay was asked for somebody.
+/// How many transactions the relay saw for this address.
 fn asked(world: &World, address: &str) -> usize {
     let log = world.relay.log();
     log.iter()
@@ -33,7 +33,7 @@ async fn unblock(world: &World, address: &str) {
     assert_eq!(answer.status, 204, "{}", answer.text);
 }
 
-/// A batch that waits until [`go_on`].
+/// A batch that is paused until [`go_on`].
 async fn waits(world: &World, whom: Value) -> Uuid {
     let batch = world.reset_passwords(whom).await;
     world
@@ -43,7 +43,7 @@ async fn waits(world: &World, whom: Value) -> Uuid {
     batch
 }
 
-/// Lets a batch go on, and waits for its end.
+/// Resumes a batch and waits until it finishes.
 async fn go_on(world: &World, batch: Uuid) -> Value {
     sqlx::query("update batches set start_at = now() where id = $1")
         .bind(batch)
@@ -57,7 +57,7 @@ async fn go_on(world: &World, batch: Uuid) -> Value {
     world.finished(batch).await
 }
 
-/// A world in which a mail to [`GONE`] has failed, and who that is.
+/// A world in which a mail to [`GONE`] has failed, and the id of that user.
 async fn somebody_is_unknown() -> (World, Uuid) {
     let world = World::start().await;
     world
@@ -78,7 +78,7 @@ async fn an_unknown_address_gets_no_second_mail_wherever_it_waits() {
         .set(GONE, Behaviour::answer(Step::Rcpt, "550 5.1.1 User unknown"));
     let ada = world.person(GONE).await;
     world.person("fay@example.org").await;
-    // It waits in a batch that is paused, before anybody knows of the address.
+    // It waits in a paused batch before the address is known to be invalid.
     let both = json!({ "emails": [GONE, "fay@example.org"], "hold_seconds": 600 });
     let waiting = waits(&world, both).await;
 
@@ -128,7 +128,7 @@ async fn an_unknown_address_gets_no_second_mail_wherever_it_waits() {
     world.end().await;
 }
 
-/// No password was made for them, and no log names them.
+/// Asserts that no password was made for the user and that no log contains the address.
 async fn nobody_is_told_of(world: &World, user: Uuid) {
     let passwords: i64 = sqlx::query_scalar("select count(*) from credentials where user_id = $1")
         .bind(user)
@@ -158,14 +158,14 @@ async fn whoever_is_unblocked_gets_what_was_suppressed() {
         ..UserFilter::default()
     };
     let found = async || users::list(&world.db, &last_failed, None, 10).await.unwrap().len();
-    // Though their latest mail was not tried at all, they are among those to look after.
+    // They match the filter even though their latest mail was suppressed without an attempt.
     assert_eq!(
         (found().await, everybody::count(&world.db, &last_failed).await.unwrap()),
         (1, 1)
     );
     world.relay.set(GONE, Behaviour::Accept);
 
-    // Typed in another way it is the same address; the second time nothing is left to do.
+    // Case does not matter; unblocking a second time has no effect.
     unblock(&world, "ADA.550@example.org").await;
     unblock(&world, GONE).await;
     let again = world
@@ -249,7 +249,7 @@ async fn nothing_is_blocked_on_a_suspicion() {
 
     let batch = world.invite(json!({ "emails": emails })).await;
     let finished = world.finished(batch).await;
-    // An administrator who tries a letter out learns from its answer, and means nobody.
+    // A test mail reports its outcome to the administrator and blocks no address.
     world
         .post("/v1/system-emails/invite/test", json!({ "to": "550+me@example.org" }))
         .await
@@ -277,8 +277,8 @@ async fn what_is_with_the_relay_blocks_the_address_it_went_to() {
     let due = due(&world, 1).await;
     let first = claim(&world, &due, token).await;
 
-    // Somebody corrects the address meanwhile, and another mail blocks it; what was claimed stays so,
-    // also when its claim is asked again because the answer was lost.
+    // Meanwhile the address is corrected, and another mail blocks the old one. The claim keeps its address, even when
+    // it is requested again because the answer was lost.
     run(
         &world,
         "insert into blocked_addresses (email_key, email, reason, delivery_id, user_id)

@@ -1,4 +1,4 @@
-//! A user's address was wrong: what was mailed to it lets nobody in once it is corrected.
+//! Once a user's wrong address is corrected, passwords mailed to the old one no longer work.
 
 use crate::json;
 use harness::World;

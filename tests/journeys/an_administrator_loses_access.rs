@@ -1,5 +1,4 @@
-//! Administrators are disabled and their passwords reset while they sign in, change their password or hand out
-//! access.
+//! Administrators are disabled and their passwords reset while they sign in, change their password or hand out access.
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use uuid::Uuid;
 
 use crate::console_session::ConsoleSession;
 
-/// A password that nobody has.
+/// The verifier of a password that is never used.
 const OTHER_VERIFIER: &str = "$argon2id$v=19$m=19456,t=2,p=1$c29kaXVtIGNobG9yaWRlIQ$\
                               4d1qVYxrN8c0yT3gBkPjWm2sLzHf7uEoXaJtR4vQiKw";
 
@@ -18,7 +17,7 @@ async fn a_quiet_world() -> World {
     World::with(Setup::default().workers(0)).await
 }
 
-/// What is checked when Ana signs in, in a world where Priya could disable her.
+/// The state checked when Ana signs in, in a world where Priya could disable her.
 async fn ana(world: &World) -> Lock {
     world.administrator().await;
     world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
@@ -44,7 +43,7 @@ async fn is_disabled(world: &World, id: Uuid) -> bool {
         .unwrap()
 }
 
-/// A session that has begun.
+/// Starts a session.
 async fn session(world: &World, lock: &Lock, digest: &[u8]) {
     let mut transaction = begin(&world.db).await.unwrap();
     assert!(
@@ -55,7 +54,7 @@ async fn session(world: &World, lock: &Lock, digest: &[u8]) {
     commit(transaction).await.unwrap();
 }
 
-/// What ends somebody's access.
+/// What ends an administrator's access.
 #[derive(Clone, Copy, Debug)]
 enum Ending {
     Disable,
@@ -90,7 +89,7 @@ impl Ending {
     }
 }
 
-/// Waits until a transaction waits for another one.
+/// Waits until one transaction waits for another.
 async fn somebody_waits(world: &World) {
     world
         .eventually("a transaction waits for a lock", async || {
@@ -191,7 +190,7 @@ async fn a_request_that_was_checked_before_a_disabling_does_nothing_after_it() {
     };
     let session = ConsoleSession::of(&world, &ana).await;
 
-    // All three have checked who asks, and wait for the transaction that disables her.
+    // All three have checked the caller and wait for the transaction that disables her.
     let mut disabling = begin(&world.db).await.unwrap();
     Ending::Disable.apply(&mut disabling, &lock, b"").await;
     let own = [
@@ -271,7 +270,7 @@ async fn disabling_an_administrator_revokes_the_keys_they_made_but_those_unticke
         let made = hers.post("/console/keys", &[("name", name), ("token", token)]).await;
         assert_eq!(made.status, 200, "{}", made.text);
     }
-    // One that an earlier release made, which recorded her name alone.
+    // As created by an earlier release, which recorded only her name.
     sqlx::query("update api_keys set created_by_id = null where name = 'siem'")
         .execute(&world.db)
         .await

@@ -1,4 +1,4 @@
-//! Postgres has done what it was asked and its answer is lost, so it is asked again.
+//! Postgres has committed but its answer is lost, so the request is repeated.
 
 use crate::by_hand::{claim, due, settle, world_that_owes};
 use crate::json;

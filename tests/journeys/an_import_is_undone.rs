@@ -1,4 +1,4 @@
-//! An import can be taken back while nobody whom it created has heard of it.
+//! An import can be undone as long as no user it created has been emailed.
 
 use crate::json;
 use crate::staging::{import_state, priya, staged};
@@ -128,7 +128,7 @@ async fn whoever_got_a_mail_or_signed_in_is_not_removed() {
     world.end().await;
 }
 
-/// Everything that is known of somebody but for ids and moments.
+/// Everything known about a user except ids and times.
 async fn details(world: &World, email: &str) -> Value {
     let users = world.get(&format!("/v1/users?q={email}")).await.expect(200);
     let user = &users["items"][0];
@@ -149,7 +149,7 @@ async fn change(world: &World, email: &str, change: Value) {
 
 const PEOPLE: [&str; 3] = ["ann@", "bea@", "cyd@"];
 
-/// Five people as they are,
+/// Five users as they are,
 const NOW: [&str; 5] = [
     "ann@example.org,Ann,Lee,en,Engine,",
     "bea@example.org,Bea,,,,4",
@@ -158,7 +158,7 @@ const NOW: [&str; 5] = [
     "eve@example.org,Eve,,,,",
 ];
 
-/// and in a file that mixes up what it says about them.
+/// and in a file that mixes up their data.
 const WRONG: [&str; 5] = [
     "ann@example.org,Lee,Ann,fr,Sales,9",
     "bea@example.org,Bo,Bea,,,",
@@ -182,7 +182,7 @@ async fn whoever_was_not_changed_since_gets_the_former_values_back() {
     }
     let wrong = import(&world, &file(WRONG)).await;
 
-    // One of Cyd's values is changed again; of Dan, something that the import did not touch; Eve is deleted.
+    // Cyd changes in an imported value, Dan in a field that the import did not touch, and Eve is deleted.
     change(&world, "cyd@", json!({ "first_name": "Cydney" })).await;
     change(
         &world,
@@ -193,7 +193,7 @@ async fn whoever_was_not_changed_since_gets_the_former_values_back() {
     let eve = world.get("/v1/users?q=eve@").await.expect(200);
     let eve = format!("/v1/users/{}", eve["items"][0]["id"].as_str().unwrap());
     world.ask(Method::DELETE, &eve, None, None).await;
-    // They have been written to before and since; that takes nothing from them.
+    // Mails before and since do not prevent restoring the users.
     let batch = world.invite(json!({ "emails": ["ann@example.org"] })).await;
     world
         .post(&format!("/v1/batches/{batch}/pause"), json!({}))
@@ -255,7 +255,7 @@ async fn a_change_that_comes_while_the_file_is_stored_is_not_lost_by_undoing_it(
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
     import(&world, "email,first_name\nann@example.org,Ann\n").await;
-    // Somebody has begun to change her, and commits when the import has come to her row.
+    // Another transaction has started to change her, and commits when the import has reached her row.
     let mut other = world.db.begin().await.unwrap();
     sqlx::query("update users set first_name = 'Annika' where email_key = 'ann@example.org'")
         .execute(&mut *other)

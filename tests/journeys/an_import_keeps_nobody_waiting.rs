@@ -1,4 +1,4 @@
-//! While a file comes in, everybody else goes on.
+//! While a file is imported, other requests do not wait.
 
 use crate::json;
 use harness::{Setup, World};
@@ -71,7 +71,7 @@ fn row(number: i32, email: &str, first_name: &str) -> Row {
     }
 }
 
-/// Changes somebody, and waits for no lock.
+/// Changes a user without waiting for any lock.
 async fn change(world: &World, email: &str) -> Result<(), sqlx::Error> {
     let mut transaction = world.db.begin().await?;
     sqlx::query("set local lock_timeout = '300ms'")
@@ -145,7 +145,7 @@ async fn a_client_that_hangs_up_is_no_longer_in_flight() {
     world.end().await;
 }
 
-/// A connection that holds what an import holds.
+/// A connection that holds the locks of an import.
 async fn another_import(world: &World) -> PgConnection {
     let url = world
         .settings()

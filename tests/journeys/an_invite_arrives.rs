@@ -1,4 +1,4 @@
-//! The main job, on a good day.
+//! The main path: an invite batch without faults.
 
 use crate::json;
 use harness::world::PATIENCE;
@@ -59,7 +59,7 @@ async fn every_person_of_a_large_batch_gets_one_mail() {
     let import = world.people(PEOPLE).await;
 
     let batch = world.invite(json!({ "import": import })).await;
-    // As long as it goes on; the batch's own end is waited for below.
+    // As long as mails go out; the end of the batch is awaited below.
     let mut taken = 0;
     while taken < PEOPLE {
         taken = world.relay.wait_for(taken + 1, PATIENCE).await.unwrap().accepted;

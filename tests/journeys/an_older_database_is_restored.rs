@@ -1,5 +1,5 @@
-//! A database is restored that does not know of the last mails: with the runbook's own commands nobody
-//! is written to twice, and whose password is lost gets another.
+//! A restored database does not know the last mails. With the runbook's own commands no user is mailed twice, and users
+//! whose password is lost get another.
 
 use crate::json;
 use harness::stack::Stack;
@@ -16,13 +16,13 @@ const INVITED: usize = 400;
 const PASSWORDS: usize = 200;
 const RATE: &str = "50";
 
-/// A piece of the runbook, by what stands behind its fence.
+/// A block of the runbook, by the info string of its fence.
 fn piece(name: &str) -> &'static str {
     let (_, behind) = RUNBOOK.split_once(&format!("\n```{name}\n")).unwrap();
     behind.split("```").next().unwrap()
 }
 
-/// A person at a terminal, with the runbook open.
+/// An operator at a terminal who follows the runbook.
 struct Operator {
     settings: Vec<(String, String)>,
     folder: tempfile::TempDir,
@@ -52,7 +52,7 @@ impl Operator {
         self.folder.path().join(name)
     }
 
-    /// Runs a piece of shell and returns what it said.
+    /// Runs a shell script and returns its output.
     fn shell(&self, script: &str) -> String {
         let output = Command::new("sh")
             .args(["-euc", script])
@@ -67,7 +67,7 @@ impl Operator {
         said
     }
 
-    /// Runs a piece of SQL in the restored database and returns its rows.
+    /// Runs SQL in the restored database and returns its rows.
     fn sql(&self, script: &str) -> Vec<String> {
         self.sql_at("$RESTORED_URL", script)
     }
@@ -80,7 +80,7 @@ impl Operator {
     }
 }
 
-/// The log that a Postfix with our relay's memory would have written.
+/// Writes the log that Postfix would have written for our relay's mails.
 fn write_mail_log(world: &World, path: &Path) {
     let kept = world.relay.log().into_iter().filter(|transaction| transaction.kept);
     let ids = kept.map(|mail| mail.message_id.unwrap());
@@ -88,7 +88,7 @@ fn write_mail_log(world: &World, path: &Path) {
     std::fs::write(path, lines.collect::<Vec<_>>().join("\n")).unwrap();
 }
 
-/// How many mails each person has got, of the two kinds.
+/// How many mails each user has received, of both kinds.
 fn mails_of(world: &World, beginning: &str) -> BTreeMap<String, usize> {
     let mut mails = BTreeMap::new();
     for mail in world.relay.log().into_iter().filter(|transaction| transaction.kept) {
@@ -99,33 +99,33 @@ fn mails_of(world: &World, beginning: &str) -> BTreeMap<String, usize> {
     mails
 }
 
-/// The password in somebody's mail, the last one they got.
+/// The password in the last mail to this user.
 fn last_password(world: &World, email: &str) -> String {
     let mails = world.relay.mails_to(email).unwrap();
     mails.last().unwrap().password().unwrap().to_owned()
 }
 
-/// Everybody whose last mail's password is that of a verifier that survived, according to Postgres.
+/// The users whose last mailed password has a verifier that survived, according to Postgres.
 async fn with_a_password(world: &World) -> BTreeSet<String> {
     let asking = "select distinct u.email from credentials c join users u on u.id = c.user_id";
     let emails: Vec<String> = sqlx::query_scalar(asking).fetch_all(&world.db).await.unwrap();
     emails.into_iter().collect()
 }
 
-/// Brings in so many people of this name, and returns the import.
+/// Imports this many users with this name, and returns the import.
 async fn bring_in(world: &World, name: &str, count: usize) -> Value {
     let rows: Vec<String> = (1..=count).map(|n| format!("{name}{n}@example.org")).collect();
     let import = world.import(&format!("email\n{}", rows.join("\n"))).await;
     import.expect(201)["id"].clone()
 }
 
-/// The two batches that the backup was made in the middle of.
+/// The two batches that are running when the backup is made.
 struct Begun {
     invites: Uuid,
     passwords: Uuid,
 }
 
-/// Waits until so many of the invited and of those with passwords have their mail.
+/// Waits until this many of the invited and of the password users have their mail.
 async fn some_of_both(world: &World, least: [usize; 2]) {
     let least = [least[0].min(INVITED), least[1].min(PASSWORDS)];
     world
@@ -136,7 +136,7 @@ async fn some_of_both(world: &World, least: [usize; 2]) {
         .await;
 }
 
-/// A backup in the middle of two batches, more mails, a batch that the backup does not know, the end.
+/// Backs up in the middle of two batches, sends more mails, adds a batch unknown to the backup, and stops everything.
 async fn until_the_end(world: &mut World, operator: &Operator) -> Begun {
     let invited = bring_in(world, "invited", INVITED).await;
     let with_passwords = bring_in(world, "password", PASSWORDS).await;
@@ -159,7 +159,7 @@ async fn until_the_end(world: &mut World, operator: &Operator) -> Begun {
     begun
 }
 
-/// The runbook's steps 2 to 4.
+/// Steps 2 to 4 of the runbook.
 async fn restore(world: &mut World, operator: &Operator) {
     operator.shell(piece("sh restore"));
     world.turn_to_database(&operator.restored()).unwrap();
@@ -175,7 +175,7 @@ async fn restore(world: &mut World, operator: &Operator) {
     operator.sql(piece("sql mark"));
 }
 
-/// Who of these signs in with the last password that was mailed to them, and who does not.
+/// Which of these users sign in with the last password mailed to them, and which do not.
 async fn signing_in(world: &World, emails: impl Iterator<Item = &String>) -> [BTreeSet<String>; 2] {
     let mut found = [BTreeSet::new(), BTreeSet::new()];
     for email in emails {

@@ -1,7 +1,7 @@
-//! Two releases at work at once, as in an upgrade that nobody waits for, and back again.
+//! Two releases run at once, as in an upgrade without downtime, and then back again.
 //!
-//! The programs of the release before are built from git by `tests/upgrade`, which `make upgrade`
-//! runs; without them there is nothing to do here.
+//! The programs of the previous release are built from git by `tests/upgrade`, which `make upgrade` runs; without them
+//! the test does nothing.
 
 use crate::json;
 use harness::world::PATIENCE;
@@ -9,14 +9,14 @@ use harness::{Setup, World};
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// Enough that the batch runs through everything, at this many mails a second.
+/// Enough that the batch lasts for all phases, at this many mails a second.
 const PEOPLE: usize = 4_000;
 const RATE: &str = "200";
 
-/// What `migrate` answers while a worker of the release before is sending.
+/// The output of `migrate` while a worker of the previous release is sending.
 const REFUSED: &str = "workers of the release before are sending; stop all workers, then migrate";
 
-/// Password mails a phase.
+/// Password mails per phase.
 const PASSWORDS: usize = 20;
 
 async fn more(world: &World, mails: usize) {
@@ -24,7 +24,7 @@ async fn more(world: &World, mails: usize) {
     world.relay.wait_for(wanted, PATIENCE).await.unwrap();
 }
 
-/// Makes passwords for some people, by way of the API that the world turns to, and returns the batch.
+/// Mails passwords to some users through the API that the world points to, and returns the batch.
 async fn passwords(world: &World, phase: usize) -> uuid::Uuid {
     let first = phase * PASSWORDS + 1;
     let emails: Vec<String> = (first..first + PASSWORDS)
@@ -33,13 +33,13 @@ async fn passwords(world: &World, phase: usize) -> uuid::Uuid {
     world.reset_passwords(json!({ "emails": emails })).await
 }
 
-/// How many mails each worker sent, the first to begin first.
+/// How many mails each worker sent, in the order in which they started.
 async fn mails_by_worker(world: &World) -> Vec<i64> {
     let counting = "select count(*) from attempts where verdict = 'accepted' group by worker order by min(started_at)";
     sqlx::query_scalar(counting).fetch_all(&world.db).await.unwrap()
 }
 
-/// No attempt is unsure, and no program of either release logged an error, but for this one.
+/// Asserts that no attempt is unsure and that no program of either release logged an error, except this one.
 async fn assert_nobody_worried(world: &World, but_for: Option<&str>) {
     let unsure: i64 = sqlx::query_scalar("select count(*) from deliveries where unsure")
         .fetch_one(&world.db)
@@ -68,12 +68,12 @@ async fn two_releases_send_one_batch() {
     let batch = world.invite(json!({ "import": import })).await;
     more(&world, 100).await;
 
-    // The schema and an API of this release join; everything else is of the one before.
+    // The schema and an API of this release join; the rest is from the previous release.
     world.turn_to_programs(None);
     let new_api = world.another_api(&[]).await.unwrap();
     more(&world, 200).await;
     let mut batches = vec![passwords(&world, 0).await];
-    // A worker of this release beside the old one, both fed by the old dispatcher.
+    // A worker of this release joins the old one; the old dispatcher feeds both.
     world.start_worker().await.unwrap();
     more(&world, 300).await;
     world.turn_to(&new_api.base, &new_api.probes);
@@ -83,7 +83,7 @@ async fn two_releases_send_one_batch() {
     more(&world, 300).await;
     batches.push(passwords(&world, 2).await);
     let both = mails_by_worker(&world).await;
-    // And back: programs of the release before are started on the schema of this one.
+    // And back: programs of the previous release start on the schema of this one.
     world.turn_to_programs(Some(&old));
     codes.push(world.stop_worker(1).await);
     world.start_worker().await.unwrap();

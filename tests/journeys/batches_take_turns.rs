@@ -1,4 +1,4 @@
-//! Where there is room for fewer mails than there are batches, no batch is passed over.
+//! With more batches than sending capacity, every batch still makes progress.
 
 use crate::by_hand::world_that_owes;
 use crate::json;

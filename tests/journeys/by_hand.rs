@@ -10,10 +10,10 @@ use shared::store::settle::{self, Ending, Group, Outcome, Settled, UnknownAddres
 use std::time::Duration;
 use uuid::Uuid;
 
-/// How long claims and marks last here.
+/// How long claims and marks last in these tests.
 pub(crate) const LEASE: Duration = Duration::from_mins(1);
 
-/// Invites these people, each call a batch of its own, and ends the API before it dispatches.
+/// Invites these users, one batch per request, and stops the API before it dispatches.
 pub(crate) async fn world_that_owes(batches: &[Value]) -> World {
     let mut world = World::with(Setup::default().workers(0)).await;
     for whom in batches {
@@ -29,7 +29,7 @@ pub(crate) async fn world_that_owes(batches: &[Value]) -> World {
     world
 }
 
-/// Changes the world behind everybody's back.
+/// Runs a statement directly against the database.
 pub(crate) async fn run(world: &World, statement: &'static str) {
     sqlx::query(statement).execute(&world.db).await.unwrap();
 }
@@ -42,18 +42,18 @@ pub(crate) async fn turn(world: &World) -> Turn {
     }
 }
 
-/// What is due of those that somebody waits for.
+/// Due deliveries of the interactive lane.
 pub(crate) async fn due(world: &World, most: i64) -> Vec<Due> {
     due_in(world, Lane::Interactive, most).await
 }
 
-/// What is due of a lane.
+/// Due deliveries of a lane.
 pub(crate) async fn due_in(world: &World, lane: Lane, most: i64) -> Vec<Due> {
     let none = LastServed::default();
     dispatch::due(&world.db, lane, most, &none).await.unwrap().due
 }
 
-/// Notes that this was published.
+/// Marks this delivery as published.
 pub(crate) async fn mark(world: &World, turn: Turn, due: &Due) {
     let round = Round {
         published: vec![due],
@@ -63,7 +63,7 @@ pub(crate) async fn mark(world: &World, turn: Turn, due: &Due) {
     dispatch::mark_published(&world.db, turn, &round, LEASE).await.unwrap();
 }
 
-/// Claims what is due, as the worker that this token stands for.
+/// Claims due deliveries as the worker identified by this token.
 pub(crate) async fn claim(world: &World, due: &[Due], token: Uuid) -> Vec<Claim> {
     let jobs: Vec<_> = due.iter().map(Due::job).collect();
     let claimant = Claimant {

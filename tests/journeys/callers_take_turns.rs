@@ -1,21 +1,20 @@
-//! Callers take turns: one caller's email does not wait for everything that another one asked for.
+//! Callers take turns: one caller's email does not wait behind all the emails of another.
 
 use crate::json;
 use harness::World;
 use harness::world::PATIENCE;
 use std::time::{Duration, Instant};
 
-/// Batches of one person that a program asks for, one by one.
+/// Single-recipient batches that a program requests.
 const BATCHES: i32 = 20_000;
 
 /// Recipients of its large batch.
 const PEOPLE: usize = 3_000;
 
-/// A resend goes out within this time, on a machine that does much else; it would take a minute behind the
-/// program's mails.
+/// A resend goes out within this time on a busy machine; behind the program's mails it would take a minute.
 const SOON: Duration = Duration::from_secs(5);
 
-/// As if a program had asked for an invite for one person after the other.
+/// Inserts batches as if a program had requested invites for one user at a time.
 const ONE_BY_ONE: &str = "
     with asked as (
         insert into batches (kind, version, lane, state, created_by, start_at, selected_count, accepted_count, trace_id)
@@ -36,7 +35,7 @@ async fn a_resend_goes_out_beside_twenty_thousand_batches_of_one() {
     sqlx::query(ONE_BY_ONE).bind(BATCHES).execute(&world.db).await.unwrap();
     world.invite(json!({ "import": import })).await;
     world.relay.wait_for(500, PATIENCE).await.unwrap();
-    // A program asks for them over some time; here the dispatcher must count all of them first.
+    // A program requests them over some time; here the dispatcher must count all of them first.
     world
         .eventually("the batches to be counted", async || {
             let uncounted = "select count(*) from count_changes where state = 'waiting'";

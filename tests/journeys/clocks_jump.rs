@@ -1,5 +1,5 @@
-//! The clocks of our machines are put forward and back while mails are on their way. What is due,
-//! leased and expired goes by Postgres's clock.
+//! The clocks of our machines jump forward and back while mails are on their way. Due times, leases and expiry use
+//! Postgres's clock.
 
 use crate::json;
 use harness::clock::Clock;
@@ -10,7 +10,7 @@ use std::time::Duration;
 
 const ADA: &str = "ada@example.org";
 
-/// A question about times, answered by Postgres.
+/// A query about times, answered by Postgres.
 async fn seconds(world: &World, question: &'static str) -> f64 {
     sqlx::query_scalar(question).fetch_one(&world.db).await.unwrap()
 }

@@ -1,4 +1,4 @@
-//! An administrator at the console, one request at a time and without a browser.
+//! An administrator at the console, as plain HTTP requests without a browser.
 
 use harness::World;
 use harness::world::Administrator;
@@ -7,15 +7,15 @@ use reqwest::{Client, Response};
 
 const COOKIE: &str = "__Host-beckon";
 
-/// What the console answered.
+/// A response of the console.
 pub(crate) struct Page {
     pub(crate) status: u16,
     pub(crate) text: String,
-    /// The session's cookie, where the answer sets one.
+    /// The session cookie, if the response sets one.
     pub(crate) token: Option<String>,
-    /// Where the answer leads to, or empty.
+    /// The redirect target, or empty.
     pub(crate) location: String,
-    /// The name it gives a file, or empty.
+    /// The `Content-Disposition` header, or empty.
     pub(crate) disposition: String,
 }
 
@@ -40,7 +40,7 @@ impl Page {
         }
     }
 
-    /// The value of the first field of this name.
+    /// The value of the first field with this name.
     pub(crate) fn field(&self, name: &str) -> String {
         let field = self.text.split(&format!("name=\"{name}\" value=\"")).nth(1);
         let value = field.and_then(|rest| rest.split('"').next());
@@ -48,7 +48,7 @@ impl Page {
     }
 }
 
-/// A browser, with or without a session.
+/// A cookie-keeping client, with or without a session.
 #[derive(Clone)]
 pub(crate) struct ConsoleSession {
     client: Client,
@@ -57,7 +57,7 @@ pub(crate) struct ConsoleSession {
 }
 
 impl ConsoleSession {
-    /// Without a session.
+    /// A client without a session.
     pub(crate) fn stranger(world: &World) -> Self {
         Self {
             client: Client::builder().redirect(Policy::none()).build().unwrap(),
@@ -66,7 +66,7 @@ impl ConsoleSession {
         }
     }
 
-    /// Signed in as this administrator.
+    /// A client signed in as this administrator.
     pub(crate) async fn of(world: &World, who: &Administrator) -> Self {
         let mut session = Self::stranger(world);
         let page = session.sign_in(&who.email, &who.password).await;
@@ -74,19 +74,19 @@ impl ConsoleSession {
         session
     }
 
-    /// Sends the form of the sign-in page.
+    /// Submits the sign-in form.
     pub(crate) async fn sign_in(&mut self, email: &str, password: &str) -> Page {
         self.send("/console/sign-in", &[("email", email), ("password", password)])
             .await
     }
 
-    /// Opens a page.
+    /// Gets a page.
     pub(crate) async fn get(&self, path: &str) -> Page {
         let request = self.client.get(format!("{}{path}", self.base));
         Page::of(request.header("cookie", self.cookie()).send().await.unwrap()).await
     }
 
-    /// Sends a form of this session's.
+    /// Submits a form with this session's CSRF token.
     pub(crate) async fn post(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
         let proof = self.get("/console/account").await.field("proof");
         let mut fields = fields.to_vec();
@@ -94,7 +94,7 @@ impl ConsoleSession {
         self.send(path, &fields).await
     }
 
-    /// Sends a form as it is.
+    /// Submits a form as given.
     pub(crate) async fn send(&mut self, path: &str, fields: &[(&str, &str)]) -> Page {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(fields)
@@ -112,7 +112,7 @@ impl ConsoleSession {
         page
     }
 
-    /// Whether somebody is signed in.
+    /// Whether the session is signed in.
     pub(crate) async fn is_signed_in(&self) -> bool {
         self.get("/console/account").await.status == 200
     }

@@ -1,4 +1,4 @@
-//! Details of mails are kept for a while, totals and who was invited for good.
+//! Details of mails are kept for a while; totals and who was invited are kept permanently.
 
 use crate::json;
 use harness::{Setup, World};
@@ -6,7 +6,7 @@ use shared::store::imports::undo;
 use shared::store::months;
 use std::time::Duration;
 
-/// How long details are kept here.
+/// How long details are kept in this test.
 const KEPT: Duration = Duration::from_hours(30 * 24);
 
 async fn months_there(world: &World) -> i64 {

@@ -1,20 +1,19 @@
-//! A flood of passwords to check and a batch of passwords to make: each has its own threads, and
-//! memory is bounded by them.
+//! Many passwords to verify and a batch of passwords to generate: each has its own threads, which bound memory.
 
 use crate::json;
 use harness::world::PATIENCE;
 use harness::{Setup, World};
 use std::time::{Duration, Instant};
 
-/// Threads that hash, in each process.
+/// Hashing threads in each process.
 const THREADS: u64 = 2;
 
-/// What one of them needs while it hashes, with room for what the process takes besides: buffers of
-/// as many requests, and an allocator that keeps what it had.
+/// Memory that these threads need, with a margin for the rest of the process: request buffers, and an allocator that
+/// keeps freed memory.
 const MEMORY: u64 = THREADS * 19 * 1024 * 1024 + 48 * 1024 * 1024;
 
-/// People who come with a wrong password at the same moment. Did each take memory at once, it would
-/// be more than twice [`MEMORY`].
+/// Users who sign in with a wrong password at the same moment. If each allocated memory at once, the total would be
+/// more than twice [`MEMORY`].
 const STRANGERS: u64 = 12;
 
 #[tokio::test]

@@ -1,5 +1,4 @@
-//! A rolling restart while much is going on: nothing that was accepted is lost, and nothing goes out
-//! twice.
+//! A rolling restart under load: no accepted request is lost and no mail goes out twice.
 
 use crate::json;
 use harness::world::{AnotherApi, PATIENCE};
@@ -11,18 +10,18 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// A batch that takes longer than all restarts together, at this many mails a second.
+/// A batch that lasts longer than all restarts together, at this many mails a second.
 const PEOPLE: usize = 5_000;
 const RATE: &str = "250";
 
-/// How many people somebody writes to one by one meanwhile, and how often.
+/// How many single mails are requested meanwhile, and at what interval.
 const SINGLES: usize = 1_000;
 const PACE: Duration = Duration::from_millis(40);
 
-/// A caller behind a load balancer that knows nothing of restarts.
+/// A caller behind a load balancer that is unaware of restarts.
 struct Caller {
     key: String,
-    /// Where the two processes are, and which of them is being restarted.
+    /// The addresses of both processes, and which of them is being restarted.
     processes: Arc<Mutex<Processes>>,
     stop: CancellationToken,
 }
@@ -33,21 +32,20 @@ struct Processes {
     down: Option<usize>,
 }
 
-/// What became of the caller's requests.
+/// The outcomes of the caller's requests.
 #[derive(Default)]
 struct Calls {
     batches: BTreeSet<String>,
-    /// Requests that the process being restarted did not take.
+    /// Requests that the restarting process did not accept.
     turned_away: usize,
     /// Any other answer.
     wrong: Vec<String>,
 }
 
 impl Caller {
-    /// Invites one person after the other, asking the other process with the same key when one does
-    /// not answer.
+    /// Invites one user at a time; if a process does not answer, retries at the other with the same key.
     async fn run(self) -> Calls {
-        // A connection for each request, so that none is sent on one that was about to be closed.
+        // One connection per request, so that none uses a connection that is about to close.
         let http = reqwest::Client::builder().pool_max_idle_per_host(0).build().unwrap();
         let mut calls = Calls::default();
         let mut pace = tokio::time::interval(PACE);
@@ -85,7 +83,7 @@ impl Caller {
     }
 }
 
-/// Waits until so many more mails have gone out.
+/// Waits until this many more mails have gone out.
 async fn more(world: &World, mails: usize) {
     let wanted = world.relay.accepted_count() + mails;
     world.relay.wait_for(wanted, PATIENCE).await.unwrap();
@@ -95,8 +93,8 @@ async fn count(world: &World, query: &'static str) -> i64 {
     sqlx::query_scalar(query).fetch_one(&world.db).await.unwrap()
 }
 
-/// Stops and starts every process, one after the other, while mails go out; returns how each ended, and
-/// the second API as it is then.
+/// Stops and starts every process in turn while mails go out. Returns their exit codes and the second API as it is
+/// afterwards.
 async fn restart_in_turn(
     world: &mut World,
     second: AnotherApi,

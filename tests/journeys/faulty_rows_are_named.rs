@@ -1,4 +1,4 @@
-//! A file with faults: the good rows come in, the others are named, and can be mended.
+//! A file with faulty rows: the good rows are imported; the others are reported and can be fixed.
 
 use crate::json;
 use harness::World;

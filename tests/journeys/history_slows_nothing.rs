@@ -1,21 +1,21 @@
-//! What is done for one mail, one page or one round costs the same however much has been.
+//! The work for one mail, one page or one dispatcher round does not grow with history.
 //!
-//! Postgres itself tells: `auto_explain` sends the plan of each statement to whoever asked it, and
-//! API and worker log what Postgres tells them.
+//! Postgres itself reports it: `auto_explain` sends the plan of each statement to the client, and the API and the
+//! worker log these notices.
 
 use crate::json;
 use harness::{Setup, World};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Mails that have been, where there is a history.
+/// Number of past mails in the world with history.
 const HISTORY: usize = 100_000;
 
-/// A statement may touch so many pages more with a history than without: for each of the fifty people of
-/// a list, the top of an index and a row in each month. The mails themselves fill two thousand.
+/// How many more pages a statement may touch with history than without: for each of fifty users in a list, the top of
+/// an index and one row in each month. The mails themselves fill two thousand.
 const MORE: u64 = 1_000;
 
-/// Tables that grow with what has been.
+/// Tables that grow with history.
 const GROWING: [&str; 6] = [
     "deliveries",
     "attempts",
@@ -25,14 +25,14 @@ const GROWING: [&str; 6] = [
     "left_out",
 ];
 
-/// The most pages that a statement touched, and how.
+/// The most pages a statement touched, with its plan.
 #[derive(Default)]
 struct Touched {
     pages: u64,
     nodes: String,
 }
 
-/// What each statement touched during the usual work.
+/// The pages each statement touched under typical load.
 async fn pages_touched(with_history: bool) -> BTreeMap<String, Touched> {
     let log = "info,sqlx::postgres::notice=info";
     let setup = Setup::default()
@@ -93,7 +93,7 @@ async fn usual_work(world: &World) {
     }
 }
 
-/// The plans in a log, as the statement and the pages it touched.
+/// The plans in a log, by statement, with the pages touched.
 fn plans(logs: &str) -> BTreeMap<String, Touched> {
     let mut touched = BTreeMap::new();
     for line in logs.lines() {
@@ -121,14 +121,14 @@ fn plans(logs: &str) -> BTreeMap<String, Touched> {
     touched
 }
 
-/// The text of a statement and the nodes of its plan, which begin with the first line that has a cost.
+/// Splits off the nodes of a plan, which start at the first line with a cost.
 fn split(plan: &str) -> (&str, &str) {
     let cost = plan.find("(cost=").unwrap_or(plan.len());
     let start = plan[..cost].rfind('\n').unwrap_or(0);
     plan.split_at(start)
 }
 
-/// Pages that the scans of growing tables and their indexes touched.
+/// Pages touched by scans of growing tables and their indexes.
 fn pages_of_growing_tables(nodes: &str) -> u64 {
     let mut lines = nodes.lines();
     let mut sum = 0;
@@ -144,7 +144,7 @@ fn pages_of_growing_tables(nodes: &str) -> u64 {
     sum
 }
 
-/// What a line of buffers adds up to.
+/// The sum of a buffers line.
 fn pages(line: &str) -> u64 {
     let words: Vec<_> = line.split([' ', '=']).collect();
     let of = |what| {

@@ -1,4 +1,4 @@
-//! While mail waits for something a person may have to mend, it can be told what, and since when.
+//! When mail waits for a problem that an administrator may have to fix, Beckon reports the cause and its start.
 
 use crate::json;
 use harness::{Setup, World};
@@ -6,10 +6,10 @@ use shared::store::stall::{self, Cause, Stall};
 use shared::trouble::WorkerTrouble;
 use time::{Duration, OffsetDateTime};
 
-/// Nobody listens there.
+/// No server listens there.
 const NOWHERE: &str = "smtp://127.0.0.1:1?tls=none";
 
-/// So slow that a batch of some is long: it waits, and nothing is wrong with that.
+/// So slow that a small batch lasts long: it waits, but nothing is wrong.
 const SLOWLY: (&str, &str) = ("BECKON_MAIL_RATE", "2");
 
 async fn look(world: &World) -> Option<Stall> {
@@ -35,7 +35,7 @@ async fn now(world: &World) -> OffsetDateTime {
         .unwrap()
 }
 
-/// As if half a minute passed in which nobody said a word.
+/// Ages the last reports of workers and dispatcher by half a minute.
 async fn silence_passes(world: &World) {
     for table in ["workers", "dispatching"] {
         let passing = format!("update {table} set seen_at = seen_at - interval '30 seconds'");
@@ -82,7 +82,7 @@ async fn an_outage_of_the_relay_is_told_until_it_is_over() {
         "{before} {since} {after}"
     );
 
-    // A batch that somebody pauses waits for them, and for nothing else.
+    // A paused batch waits only for the administrator, so it is not stalled.
     world.post(&format!("/v1/batches/{batch}/pause"), json!({})).await;
     assert_eq!(look(&world).await, None);
     world.post(&format!("/v1/batches/{batch}/resume"), json!({})).await;
@@ -128,7 +128,7 @@ async fn that_no_worker_runs_is_told_until_one_does() {
     world.stop_worker(0).await;
     let stopped = now(&world).await;
     let batch = world.invite(json!({ "import": import })).await;
-    // One stopped a moment ago; the next one may be starting.
+    // The worker stopped a moment ago, so another may be starting.
     assert_eq!(look(&world).await, None);
 
     silence_passes(&world).await;
@@ -168,7 +168,7 @@ async fn one_worker_in_trouble_is_one_of_two() {
     );
     world.kill_worker(1).await;
     silence_passes(&world).await;
-    // The one that lives says so again by itself.
+    // The remaining worker reports again.
     let told = stalled(&world, "the other one to be missed", |told| {
         trouble(told).is_some_and(|(_, _, live)| live == 1)
     })
@@ -195,7 +195,7 @@ async fn a_broker_that_is_away_or_takes_nothing_is_told() {
         })
         .await;
     silence_passes(&world).await;
-    // The worker says that it is there; the dispatcher cannot.
+    // The worker reports that it is alive; the dispatcher cannot.
     let told = stalled(&world, "the alarm to be told", |told| told.cause != Cause::NoWorker).await;
     assert_eq!((told.cause, told.waiting), (Cause::NoDispatch, 50));
     world.stack().broker_alarm(false).await.unwrap();
@@ -204,7 +204,7 @@ async fn a_broker_that_is_away_or_takes_nothing_is_told() {
 
     world.stack().stop_broker(harness::stack::Stop::Kill).await.unwrap();
     let again = world.invite(json!({ "import": import, "include_recent": true })).await;
-    // The worker knows better than the dispatcher's silence, which may be ours from above.
+    // The worker's report takes precedence over the dispatcher's silence, which may be the one simulated above.
     let told = stalled(&world, "the broker to be missed", |told| trouble(told).is_some()).await;
     assert_eq!(trouble(&told), Some((WorkerTrouble::BrokerAway, 1, 1)), "{told:?}");
     world.stack().start_broker().await.unwrap();

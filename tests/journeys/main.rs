@@ -1,4 +1,4 @@
-//! One scenario a file, named by what happens.
+//! One scenario per file, named by what happens.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -124,5 +124,5 @@ mod what_is_done_is_on_record;
 mod what_runbooks_ask_is_answered;
 mod who_is_left_out_is_counted;
 
-/// The tests' way to write JSON.
+/// Re-exported for all tests.
 pub(crate) use serde_json::json;

@@ -1,10 +1,10 @@
-//! Whoever lacks a value that the email has a place for is counted before anything is sent.
+//! Users who lack a value that the system email uses are counted before anything is sent.
 
 use crate::json;
 use harness::{Setup, World};
 use serde_json::Value;
 
-/// What other people ran into: names and rooms for some only.
+/// Users of whom only some have names and rooms.
 const PEOPLE: &str = "email,first name,last name,room\n\
     ann@lerna.example,Ann,Lee,12\n\
     bob@lerna.example,,Stone,12\n\
@@ -49,7 +49,7 @@ async fn the_answer_says_how_many_lack_which_value() {
     .await;
 
     let bare = invite(&world, json!({ "import": import, "hold_seconds": 600 })).await;
-    // They wait for this one, and are not counted where they are left out.
+    // They wait for this batch, and are not counted where they are left out.
     let again = invite(&world, json!({ "import": import, "hold_seconds": 600 })).await;
     save(
         &world,

@@ -1,14 +1,14 @@
-//! Names, subjects and domains in any script reach their reader as they were written.
+//! Names, subjects and domains in any script reach the reader unchanged.
 
 use crate::json;
 use harness::World;
 use harness::relay::Mail;
 use reqwest::Method;
 
-/// What RFC 5322 allows on a line, without its end.
+/// Longest line that RFC 5322 allows, without its end.
 const LINE_OCTETS: usize = 998;
 
-/// What RFC 2047 allows in an encoded word.
+/// Longest encoded word that RFC 2047 allows.
 const WORD_OCTETS: usize = 75;
 
 struct Person {
@@ -63,7 +63,7 @@ fn csv(people: &[Person]) -> String {
         .collect()
 }
 
-/// Every line and every encoded word is short enough for any relay, and all of it is ASCII.
+/// Asserts that the mail is pure ASCII and that every line and every encoded word is short enough for any relay.
 fn assert_fit_for_any_relay(mail: &Mail) {
     let head = mail.raw.split(|byte| *byte == b'\n');
     let head = head.take_while(|line| !line.trim_ascii().is_empty());
@@ -116,7 +116,7 @@ async fn every_reader_sees_what_was_written() {
         let address = format!("Your address is {}.", person.typed);
         assert!(mail.text.contains(&address), "{}", mail.text);
         assert!(mail.html.contains(person.typed), "{}", mail.html);
-        // The letter runs from right to left where its first strong letter does.
+        // The text direction follows the first strong letter.
         assert!(mail.html.contains("dir=\"auto\""), "{}", mail.html);
         assert_fit_for_any_relay(&mail);
     }

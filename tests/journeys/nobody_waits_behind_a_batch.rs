@@ -1,4 +1,4 @@
-//! One person's mail overtakes a batch, and two batches share the line.
+//! A single mail overtakes a batch, and two batches share the rate fairly.
 
 use crate::json;
 use harness::relay::Behaviour;
@@ -21,7 +21,7 @@ async fn a_single_mail_goes_out_while_a_batch_runs() {
 
     let left = world.count(bulk, "sent").await;
     assert!(left < 4_000, "the batch was over before the test could tell");
-    // Ten seconds are what is promised for one person; the rest of the batch takes as long again.
+    // Ten seconds is the promise for a single mail; the rest of the batch takes as long again.
     assert!(waited < Duration::from_secs(10), "{waited:?}");
     world.end().await;
 }

@@ -1,8 +1,8 @@
-//! A listener whose connection a firewall has forgotten hears nothing and is told nothing, and notices all the same.
+//! A firewall drops a listener's connection silently: it gets no notification and no error, and still notices.
 
 use harness::{Setup, World};
 
-/// What the log says when one is found deaf, and when it listens again.
+/// Logged when the listener finds its connection dead, and when it listens again.
 const DEAF: &str = "Postgres sends no notifications";
 const AGAIN: &str = "Listening to Postgres again";
 

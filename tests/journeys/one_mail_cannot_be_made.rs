@@ -1,5 +1,4 @@
-//! A person whose data make no mail, as they may come from a restored or foreign database, fails
-//! alone.
+//! A user whose data produces no valid mail, as may come from a restored or foreign database, fails alone.
 
 use crate::json;
 use harness::World;

@@ -1,5 +1,5 @@
-//! From the caller's request to the relay's answer a mail leaves one trace, its second attempt
-//! linked to the first, and no trace says who it was for. A collector in trouble costs traces alone.
+//! A mail leaves one trace, from the caller's request to the relay's answer, with the second attempt linked to the
+//! first. Traces contain no recipient, and a failing collector affects only traces.
 
 use crate::json;
 use harness::collector::{Collected, Collector, SpanKind};
@@ -10,12 +10,12 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use uuid::Uuid;
 
-/// What the caller sends, and the two ids in it.
+/// The header that the caller sends, and the two ids in it.
 const TRACEPARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const CALLER: &str = "00f067aa0ba902b7";
 
-/// Longer than the two seconds that the last spans are given, and much shorter than a stop's grace.
+/// Longer than the two seconds allowed for the last spans, and much shorter than the shutdown grace period.
 const IN_TIME: Duration = Duration::from_secs(8);
 
 fn traced_to(endpoint: &str) -> Setup {
@@ -24,7 +24,7 @@ fn traced_to(endpoint: &str) -> Setup {
         .worker_setting("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
 }
 
-/// Ends both programs in good order, and with them the last spans are sent.
+/// Shuts down both programs, which sends the last spans.
 async fn stop(world: &mut World) {
     let began = Instant::now();
     assert_eq!(world.stop_worker(0).await, 0);
@@ -34,15 +34,15 @@ async fn stop(world: &mut World) {
     assert!(began.elapsed() < 2 * IN_TIME, "{:?}", began.elapsed());
 }
 
-/// The spans of this name, the earliest first.
+/// The spans with this name, earliest first.
 fn named<'a>(spans: &'a [Collected], name: &str) -> Vec<&'a Collected> {
     let mut found: Vec<_> = spans.iter().filter(|one| one.span.name == name).collect();
     found.sort_by_key(|one| one.span.start_time_unix_nano);
     found
 }
 
-/// A password mail to one person, told "later" and then accepted, in the caller's trace. Returns the
-/// batch and what the caller is told about its trace.
+/// A password mail to one user in the caller's trace, deferred and then accepted. Returns the batch and the trace
+/// header of the answer.
 async fn a_mail_at_the_second_try(world: &World, whom: &str) -> (Uuid, String) {
     let request = reqwest::Client::new()
         .post(format!("{}/v1/password-resets", world.base()))
@@ -59,7 +59,7 @@ async fn a_mail_at_the_second_try(world: &World, whom: &str) -> (Uuid, String) {
     (batch, told)
 }
 
-/// Each attempt is a child of its publishing, and that of the intake; each has its steps.
+/// Asserts that attempts are children of their publishes, publishes children of the intake, and that steps follow.
 fn assert_attempts_hang_together(spans: &[Collected], intake: &Collected, delivery: &str) {
     let published = named(spans, "publish beckon.interactive");
     let processed = named(spans, "process beckon.interactive");
@@ -153,14 +153,14 @@ async fn of_a_large_batch_what_went_wrong_is_traced_and_little_else() {
         parents.into_iter().all(|parent| known.contains(&parent)),
         "no span is its parent"
     );
-    // Three of 298 are expected; of a million such batches not one has twenty.
+    // Three of 298 are expected; not one in a million such batches has twenty.
     assert!(sent.len() < 20, "{} of 298", sent.len());
     world.end().await;
 }
 
 #[tokio::test]
 async fn a_collector_that_does_not_answer_delays_no_mail_and_no_stop() {
-    // It takes connections and never says a word.
+    // Accepts connections but never responds.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", silent.local_addr().unwrap());
     let mut world = World::with(traced_to(&endpoint)).await;
@@ -171,7 +171,7 @@ async fn a_collector_that_does_not_answer_delays_no_mail_and_no_stop() {
     world.person("ada@example.org").await;
     let one = world.invite(json!({ "emails": ["ada@example.org"] })).await;
     world.finished(one).await;
-    // By then a first request to the collector has been given up.
+    // By then the first request to the collector has timed out.
     let said = |logs: &str| logs.matches("Traces are lost").count();
     world
         .eventually("the API to say that traces are lost", async || {

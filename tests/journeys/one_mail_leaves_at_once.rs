@@ -1,17 +1,17 @@
-//! Postgres calls the dispatcher: a mail does not wait for the next look at what is due.
+//! Postgres notifies the dispatcher: a mail does not wait for the next poll for due deliveries.
 
 use crate::json;
 use harness::World;
 use harness::world::PATIENCE;
 use std::time::{Duration, Instant};
 
-/// Mails of each kind; enough for a median that slow moments of the machine do not move.
+/// Mails of each kind; enough for a median that slow moments of the machine do not shift.
 const MAILS: usize = 5;
 
-/// Half the pause between two looks.
+/// Half the polling interval.
 const HALF_A_POLL: Duration = Duration::from_millis(250);
 
-/// What noting a mail that was published and looking again take at most.
+/// The most time needed to mark a published mail and poll again.
 const A_LOOK: Duration = Duration::from_millis(100);
 
 /// The time until the relay has taken one more mail.
@@ -42,8 +42,8 @@ async fn long_before_the_next_look_would_find_it() {
 
     let (mut called, mut silent) = (Vec::new(), Vec::new());
     for (n, held) in (1..).zip(held_batches) {
-        // The dispatcher looks once more when it has published something. What nobody calls for after
-        // that waits for the next look, for most of a pause.
+        // The dispatcher polls once more after publishing. Without a notification, anything after that waits for most
+        // of a polling interval.
         tokio::time::sleep(A_LOOK).await;
         let began = Instant::now();
         let ((), waited) = tokio::join!(make_due(&world, held), until_taken(&world, began));
@@ -59,7 +59,7 @@ async fn long_before_the_next_look_would_find_it() {
     world.end().await;
 }
 
-/// Makes a held batch due behind the dispatcher's back, without the call that goes with it.
+/// Makes a held batch due directly in the database, without a notification.
 async fn make_due(world: &World, batch: uuid::Uuid) {
     let sql = "update batches set state = 'running', start_at = now() where id = $1";
     sqlx::query(sql).bind(batch).execute(&world.db).await.unwrap();

@@ -1,11 +1,11 @@
-//! One number from the check to the report, whoever is chosen and whatever changes in between.
+//! The number of recipients is the same from the check page to the report, whatever the selection and later changes.
 //!
-//! proptest draws people, what is true of them, how they are chosen, and what changes between the check
-//! and the button, and between the button and the first email. What the check says will be sent is what
-//! is accepted, and what the batch's page, its files and the API count. A number that changed is said
-//! and nothing is sent until it has been seen.
+//! proptest generates users, their state, how they are selected, and what changes between the check page and the
+//! button, and between the button and the first email. The number on the check page is the number accepted, and the
+//! batch's page, its files and the API show the same. A changed number is displayed, and nothing is sent until the
+//! administrator has seen it.
 //!
-//! `PROPTEST_CASES=200` tells more of these stories; each takes about a second.
+//! `PROPTEST_CASES=200` runs more cases; each takes about a second.
 
 mod numbers;
 mod people;
@@ -16,7 +16,7 @@ use proptest::test_runner::{Config, TestRunner};
 use story::Teller;
 use tokio::runtime::Runtime;
 
-/// Stories told.
+/// Number of cases.
 #[expect(
     clippy::disallowed_methods,
     reason = "it is proptest's own setting, read for our default"

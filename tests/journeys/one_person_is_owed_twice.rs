@@ -1,4 +1,4 @@
-//! Two mails of a kind to one person, however that came about, are recorded like any others.
+//! Two mails of a kind owed to one user, whatever the cause, are recorded like any others.
 
 use crate::by_hand::{claim, due, record, run, world_that_owes};
 use crate::json;

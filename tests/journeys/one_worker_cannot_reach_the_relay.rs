@@ -1,9 +1,9 @@
-//! A worker that cannot work keeps no jobs from one that can.
+//! A worker that cannot send does not keep jobs from one that can.
 
 use crate::json;
 use harness::{Setup, World};
 
-/// Nobody listens there.
+/// No server listens there.
 const NOWHERE: &str = "smtp://127.0.0.1:1?tls=none";
 
 #[tokio::test]

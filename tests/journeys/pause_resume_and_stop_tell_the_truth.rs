@@ -1,4 +1,4 @@
-//! A person's say over a batch that runs.
+//! An administrator pauses, resumes and stops a running batch.
 
 use crate::json;
 use harness::{Setup, World};
@@ -13,7 +13,7 @@ async fn running() -> (World, uuid::Uuid) {
     (world, batch)
 }
 
-/// Waits until what was in the relay's hands has been settled.
+/// Waits until mails at the relay have been settled.
 async fn settled(world: &World, batch: uuid::Uuid) -> Value {
     world.until(batch, "sending", 0).await
 }

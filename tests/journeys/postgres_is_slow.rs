@@ -1,4 +1,4 @@
-//! Every answer of Postgres takes seconds: requests hear that soon, and no claim is lost for it.
+//! Every answer of Postgres takes seconds: requests soon get an answer, and no claim is lost.
 
 use crate::json;
 use harness::World;
@@ -6,11 +6,11 @@ use harness::relay::Behaviour;
 use harness::{Setup, world::PATIENCE};
 use std::time::{Duration, Instant};
 
-/// To Postgres, and back again.
+/// Latency in each direction.
 const SLOW: Duration = Duration::from_millis(2_500);
 
-/// A caller hears something before this. Five seconds are waited for a connection, and a request that
-/// has one asks a few questions.
+/// A caller gets an answer within this time. Acquiring a connection takes up to five seconds, and a request runs a few
+/// queries.
 const HEARD: Duration = Duration::from_secs(45);
 
 #[tokio::test]
@@ -50,7 +50,7 @@ async fn more_callers_than_connections_are_told_to_come_back() {
     world.end().await;
 }
 
-/// A fifth of a lease, and longer than a mail takes otherwise.
+/// A fifth of a lease, and longer than a mail otherwise takes.
 const ANSWER: Duration = Duration::from_millis(400);
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Postgres answers and stores nothing, read-only or full: no mail leaves that could not be recorded.
+//! Postgres answers but cannot write, because it is read-only or full: no mail is sent that could not be recorded.
 
 use crate::json;
 use harness::world::PATIENCE;
@@ -7,10 +7,10 @@ use reqwest::Method;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Enough that it happens in the middle.
+/// Enough that the fault happens in the middle of the batch.
 const PEOPLE: i64 = 900;
 
-/// As if the disk were full: every write to the ledger ends with the code that Postgres has for it.
+/// Simulates a full disk: every write to the ledger fails with Postgres's error code for it.
 const FILL: &str = "
     create function disk_is_full() returns trigger language plpgsql as $$
     begin
@@ -27,7 +27,7 @@ async fn run(world: &World, statements: &'static str) {
     sqlx::raw_sql(statements).execute(&world.db).await.unwrap();
 }
 
-/// Sends while `begin` has been done, until `end` is.
+/// Sends while the fault that `begin` causes lasts, until `end` removes it.
 async fn through(begin: impl AsyncFnOnce(&World), end: impl AsyncFnOnce(&World)) {
     let setup = Setup::default()
         .own_stack()
@@ -46,14 +46,14 @@ async fn through(begin: impl AsyncFnOnce(&World), end: impl AsyncFnOnce(&World))
     };
     let (key, refused) = world
         .eventually("the API to say so", async || {
-            // A connection hears of it a moment later, and what it has taken by then is answered from
-            // what is on record: so each time another request.
+            // A connection sees the change a moment later, and a repeated key is answered from the record: so each
+            // request uses a new key.
             let key = Uuid::new_v4().to_string();
             let answer = ask(&key).await;
             (answer.status != 202).then_some((key, answer))
         })
         .await;
-    // What was with the relay at that moment is taken; nothing else is.
+    // Only mails already at the relay at that moment are accepted.
     let in_flight = world
         .eventually("the relay to be left alone", async || {
             let before = world.relay.counts();

@@ -1,4 +1,4 @@
-//! Requests that wait for Postgres take connections from requests, and from nobody's mail.
+//! Requests that wait for Postgres use up the connections of other requests, but not those that mail needs.
 
 use crate::json;
 use harness::world::PATIENCE;
@@ -6,7 +6,7 @@ use harness::{Setup, World};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-/// A world's API has so many connections for requests.
+/// Connections for requests in a world's API.
 const CONNECTIONS: usize = 6;
 const CALLERS: usize = 16;
 
@@ -22,7 +22,7 @@ async fn mail_goes_on_and_callers_hear_soon() {
         .await
         .unwrap();
 
-    // As many as have connections wait for the lock, the others for them.
+    // As many as there are connections wait for the lock; the others wait for a connection.
     let (began, told) = (Instant::now(), AtomicUsize::new(0));
     let asked = (0..CALLERS).map(|_| async {
         let status = world.get("/v1/batches").await.status;

@@ -1,4 +1,4 @@
-//! One mail in twenty is answered a byte a second. The others do not wait for it.
+//! The relay answers one mail in twenty at one byte a second. The others do not wait.
 
 use crate::json;
 use harness::World;
@@ -6,7 +6,7 @@ use harness::relay::{Behaviour, Step};
 
 const PEOPLE: i64 = 200;
 
-/// Those of them whose mail is answered so; fewer than there are connections.
+/// Number of mails answered so; fewer than there are connections.
 const SLOW: i64 = 10;
 
 #[tokio::test]

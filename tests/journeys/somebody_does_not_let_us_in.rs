@@ -1,4 +1,4 @@
-//! Wrong credentials are told in one line, harm nobody's mail, and are put right without us.
+//! Wrong credentials are logged in one line, fail no mail, and recovery needs no intervention in Beckon.
 
 use crate::json;
 use harness::program::Program;
@@ -7,7 +7,7 @@ use harness::world::PATIENCE;
 use harness::{Setup, World};
 use serde_json::Value;
 
-/// Starts a worker with this in the place of the world's setting.
+/// Starts a worker with this value instead of the world's setting.
 async fn misled(world: &World, name: &str, setting: &str, value: &str) -> (Program, String) {
     let probes = world.spare_address().unwrap().to_string();
     let mut settings = world.settings().to_vec();
@@ -22,7 +22,7 @@ async fn misled(world: &World, name: &str, setting: &str, value: &str) -> (Progr
     (program.unwrap(), probes)
 }
 
-/// What a log says at WARN and above.
+/// The log lines at WARN and above.
 fn complaints(log: &str) -> Vec<String> {
     let lines = log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     let loud = lines.filter(|line| line["level"] == "WARN" || line["level"] == "ERROR");
@@ -139,7 +139,7 @@ async fn a_worker_names_the_relay_that_refuses_its_login_and_not_rabbitmq() {
     let (worker, probes) = misled(&world, "refused", "SMTP_URL", &url).await;
 
     world.invite(json!({ "emails": ["ada@example.org"] })).await;
-    // With its jobs the worker gives up its connection to RabbitMQ.
+    // When it gives back its jobs, the worker closes its connection to RabbitMQ.
     world
         .eventually("the worker to give its jobs back", async || {
             worker.log().contains("Jobs went back to their queues").then_some(())

@@ -1,4 +1,4 @@
-//! An alert fires in a real Prometheus, says what the console says, and is quiet again afterwards.
+//! An alert fires in a real Prometheus, agrees with the console, and resolves afterwards.
 
 use crate::json;
 use harness::World;
@@ -6,7 +6,7 @@ use harness::prometheus::Prometheus;
 use shared::store::stall::{self, Cause};
 use shared::trouble::WorkerTrouble;
 
-/// The rules as they are shipped, but for their patience: nobody waits ten minutes in a test.
+/// The shipped rules with a shorter `for`: a test cannot wait ten minutes.
 fn rules_in_a_hurry() -> String {
     let shipped = concat!(
         env!("CARGO_MANIFEST_DIR"),

@@ -31,7 +31,7 @@ pub(crate) fn priya() -> Actor {
     }
 }
 
-/// A file as it comes with a form.
+/// A file as submitted with a form.
 pub(crate) async fn received(form_token: Uuid, file: &str, instead_of: Option<Uuid>) -> Received {
     let parts = [Ok::<_, std::io::Error>(file.to_owned().into())];
     let reservation = DiskBudget::new(UPLOADS_MOST_BYTES).reservation(Uuid::nil());
@@ -47,13 +47,13 @@ pub(crate) async fn received(form_token: Uuid, file: &str, instead_of: Option<Uu
     }
 }
 
-/// Uploads a file, and returns its import.
+/// Uploads a file and returns its import.
 pub(crate) async fn upload(staged: &StagedImports, file: &str) -> Uuid {
     let received = received(Uuid::new_v4(), file, None).await;
     staged.upload(received).await.unwrap()
 }
 
-/// An import as it is now.
+/// The current state of an import.
 pub(crate) async fn import_state(world: &World, import: Uuid) -> Import {
     imports::find(&world.db, import).await.unwrap().unwrap()
 }

@@ -1,4 +1,4 @@
-//! The broker carries work and holds no truth: restarted or wiped, every mail still goes out.
+//! The broker is disposable: whether it is restarted or wiped, every mail still goes out.
 
 use crate::json;
 use harness::stack::Stop;
@@ -6,10 +6,10 @@ use harness::{Setup, World};
 
 /// Enough that the broker goes away in the middle.
 const PEOPLE: i64 = 1_500;
-/// For the broker that forgets everything.
+/// For the broker that loses everything.
 const MANY: i64 = 10_000;
 
-/// How the API stands: its status and what it says.
+/// The API's readiness: status and body.
 async fn readiness(world: &World) -> (u16, String) {
     let answer = world.probe("/readyz").await;
     (answer.status, answer.text)

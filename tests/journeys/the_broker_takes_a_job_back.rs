@@ -1,6 +1,6 @@
-//! The broker takes a job away from a worker that holds it for too long.
+//! The broker takes back a job that a worker has held for too long.
 //!
-//! It closes the channel and gives the job to somebody else, while the mail is still with the relay.
+//! It closes the channel and redelivers the job to another worker while the mail is still with the relay.
 
 use crate::json;
 use harness::relay::Behaviour;
@@ -12,7 +12,7 @@ use std::time::Duration;
 async fn the_mail_goes_on_and_the_job_that_came_back_does_nothing() {
     let mut world = World::with(Setup::default().own_stack().workers(0)).await;
     world.person("ada@example.org").await;
-    // Of channels opened from now on.
+    // Applies to channels opened from now on.
     for setting in ["consumer_timeout,1500", "channel_tick_interval,300"] {
         let words = format!("eval application:set_env(rabbit,{setting}).");
         world.stack().broker_ctl(&words).await.unwrap();

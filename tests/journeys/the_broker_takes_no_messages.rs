@@ -1,5 +1,5 @@
-//! Under an alarm of memory or disk the broker lets publishers wait. Postgres takes the batches
-//! meanwhile, and what workers have done is acknowledged.
+//! Under a memory or disk alarm the broker blocks publishers. Postgres accepts batches meanwhile, and workers can still
+//! acknowledge jobs.
 
 use crate::json;
 use harness::relay::Behaviour;
@@ -19,8 +19,8 @@ async fn until_blocked(world: &World, is_blocked: bool) {
         .await;
 }
 
-/// Sends through an alarm about memory: a mail that a worker has in hand is settled and acknowledged, a batch is
-/// accepted and goes out when the alarm is over.
+/// Sends through a memory alarm: a mail that a worker has started is settled and acknowledged, and a batch is accepted
+/// and goes out when the alarm ends.
 async fn through_an_alarm(world: &mut World, import: Uuid) {
     let dots = world.relay.counts().dots;
     world.relay.set_default(Behaviour::SlowDot(Duration::from_secs(1)));
@@ -59,7 +59,7 @@ async fn batches_are_accepted_and_go_out_when_the_alarm_is_over() {
 
     through_an_alarm(&mut world, import).await;
 
-    // An alarm that ends with its broker is never called off; this one is about the disk.
+    // An alarm that ends with its broker is never cleared; this one is about the disk.
     world.stack().broker_disk_alarm(true).await.unwrap();
     let again = world.invite(json!({ "import": import, "include_recent": true })).await;
     until_blocked(&world, true).await;

@@ -1,5 +1,5 @@
-//! Postgres is the truth: while it is away nothing is accepted, and when it is back everything
-//! goes on by itself.
+//! Postgres is the source of truth: while it is down nothing is accepted, and when it is back everything continues
+//! without intervention.
 
 use crate::json;
 use harness::relay::Behaviour;
@@ -12,7 +12,7 @@ use std::time::Duration;
 /// Enough that Postgres goes away in the middle.
 const PEOPLE: i64 = 600;
 
-/// What a caller hears: the status, `Retry-After`, and the body.
+/// The response to the caller: status, `Retry-After` and body.
 async fn invited(world: &World, import: uuid::Uuid, key: &str) -> (u16, Option<String>, Value) {
     let asked = reqwest::Client::new()
         .post(format!("{}/v1/invites", world.base()))
@@ -80,7 +80,7 @@ async fn a_crash_in_the_middle_of_a_batch_loses_nothing() {
 
 #[tokio::test]
 async fn what_the_relay_took_meanwhile_is_recorded_when_it_is_back() {
-    // Longer than Postgres is away.
+    // Longer than Postgres is down.
     let setup = Setup::default().own_stack().worker_setting("BECKON_LEASE", "2min");
     let world = World::with(setup).await;
     let import = world.people(5).await;

@@ -1,4 +1,4 @@
-//! The network between a worker and the broker swallows everything and tells nobody.
+//! The network between a worker and the broker silently drops everything.
 
 use crate::json;
 use harness::relay::Behaviour;

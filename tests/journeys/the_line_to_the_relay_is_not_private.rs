@@ -1,11 +1,11 @@
-//! No mail and no password of ours goes over a line that others can read.
+//! No mail and no SMTP password is sent over an unencrypted connection.
 
 use crate::json;
 use harness::relay::{Login, Mode, Script, Tls};
 use harness::world::PATIENCE;
 use harness::{Setup, World};
 
-/// Waits until a worker's log tells of this.
+/// Waits until a worker's log contains this.
 async fn told(world: &World, worker: usize, word: &str) {
     world
         .eventually(&format!("{word} in the log"), async || {

@@ -1,4 +1,4 @@
-//! Postgres and RabbitMQ speak TLS with a certificate of a private authority, and the programs verify it.
+//! Postgres and RabbitMQ use TLS with a certificate of a private authority, and the programs verify it.
 
 use harness::program::Program;
 use harness::{Setup, World};
@@ -8,10 +8,10 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a program may take to see that it cannot start.
+/// How long a program may take to find that it cannot start.
 const SOON: Duration = Duration::from_secs(20);
 
-/// Files of an authority, and of a certificate for `localhost` alone.
+/// The authority's file, and the files of a certificate for `localhost` only.
 struct Files {
     authority: PathBuf,
     certificate: PathBuf,
@@ -19,7 +19,7 @@ struct Files {
 }
 
 impl Files {
-    /// Writes those of one server where it, which runs as the folder's owner, can read them.
+    /// Writes the files of one server with the folder's owner, which the server runs as.
     fn write(folder: &Path, server: &str) -> Self {
         let authority_key = KeyPair::generate().unwrap();
         let mut authority = CertificateParams::new(Vec::new()).unwrap();
@@ -46,7 +46,7 @@ impl Files {
     }
 }
 
-/// A world on servers of our own, which may be the ones that all share.
+/// A world on servers that we started, possibly the shared ones.
 async fn a_world(server: &str) -> (World, Files) {
     let mut world = World::with(Setup::default().workers(0)).await;
     if !world.stack().is_private() {
@@ -57,7 +57,7 @@ async fn a_world(server: &str) -> (World, Files) {
     (world, files)
 }
 
-/// The world's settings with these in their place.
+/// The world's settings with these replaced.
 fn with(world: &World, own: &[(&str, &str)]) -> Vec<(String, String)> {
     let own = own
         .iter()
@@ -117,7 +117,7 @@ async fn postgres_is_verified_against_a_private_authority_by_name() {
 async fn rabbitmq_is_verified_against_a_private_authority_by_name() {
     let (world, files) = a_world("rabbitmq").await;
     let listens = world.spare_address().unwrap();
-    // As `listeners.ssl` and `ssl_options` do in rabbitmq.conf; no word may hold a blank.
+    // Equivalent to `listeners.ssl` and `ssl_options` in rabbitmq.conf; no word may contain a space.
     let listener = format!(
         "eval rabbit_networking:start_ssl_listener({{\"127.0.0.1\",{}}},[{{certfile,\"{}\"}},{{keyfile,\"{}\"}}],1).",
         listens.port(),

@@ -1,4 +1,4 @@
-//! The relay's limit is one for all workers together.
+//! The rate limit applies to all workers together.
 
 use crate::json;
 use harness::{Setup, World};
@@ -6,17 +6,17 @@ use nix::sys::signal::Signal;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Mails a second.
+/// Mails per second.
 const RATE: usize = 50;
 
-/// Jobs that lie in a full queue: a second of them.
+/// Jobs in a full queue: one second's worth.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 const FULL: f64 = RATE as f64;
 
-/// Of each of two workers.
+/// Connections of each of two workers.
 const CONNECTIONS: usize = 4;
 
-/// Claimed mails at most, which neither lie in a queue nor are yet to come: a worker claims one for each
+/// The most mails that can be claimed, and so are neither in a queue nor still to be published: a worker claims one per
 /// connection and a tenth of a second's work ahead.
 const CLAIMED: usize = 2 * (CONNECTIONS + RATE / 10);
 
@@ -27,7 +27,7 @@ async fn whatever_the_number_of_workers() {
     is_held(world, batch).await;
 }
 
-/// What gathers meanwhile goes out with what the next second earns, and no more than that.
+/// The backlog goes out with what the next second allows, and no more.
 #[tokio::test]
 async fn after_all_workers_stood_still() {
     let (world, batch) = sending().await;

@@ -1,4 +1,4 @@
-//! A line that breaks: before the dot the mail was not delivered, after it nobody knows.
+//! A connection breaks: before the dot the mail was not delivered; after it the outcome is unknown.
 
 use crate::json;
 use harness::faults::FaultProxy;
@@ -37,7 +37,7 @@ async fn a_break_in_the_data_is_tried_again_and_one_mail_arrives() {
     let finished = world.finished(batch).await;
 
     assert_eq!(finished["counts"]["sent"], 1, "{finished}");
-    // Body and dot leave in one piece, so the dot may have arrived: unsure is the honest word.
+    // Body and dot leave in one write, so the dot may have arrived and the attempt must be unsure.
     assert_eq!(world.relay.accepted_count(), 1);
     world.assert_promises_kept().await;
     world.end().await;
@@ -50,7 +50,7 @@ async fn of_a_body_that_arrives_in_part_nothing_is_delivered() {
     let proxy = FaultProxy::start(world.relay.address()).await.unwrap();
     let smtp = format!("smtp://{}?tls=none", proxy.address());
     world.start_worker_with(&[("SMTP_URL", &smtp)]).await.unwrap();
-    // More than the conversation before a body has, and less than a mail.
+    // More than the commands before a body, and less than a mail.
     proxy.limit(1_000);
 
     let batch = world.invite(json!({ "emails": ["ada@example.org"] })).await;
@@ -71,7 +71,7 @@ async fn of_a_body_that_arrives_in_part_nothing_is_delivered() {
 #[tokio::test]
 async fn after_the_dot_it_is_unsure_and_the_passwords_of_both_mails_work() {
     let world = World::start().await;
-    // One of them uses the first password, the other the second: the first use ends the others.
+    // One user uses the first password, the other the second: the first use ends the others.
     let people = ["drop-after-dot+ada@example.org", "drop-after-dot+bob@example.org"];
     world
         .import(&format!("email\n{}\n", people.join("\n")))

@@ -1,4 +1,4 @@
-//! While the relay is down or does not let us in, nobody's attempts are spent.
+//! While the relay is down or refuses our login, no attempts are spent.
 
 use crate::json;
 use harness::World;

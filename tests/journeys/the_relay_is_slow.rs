@@ -1,4 +1,4 @@
-//! A relay may think about a mail for longer than a lease lasts.
+//! The relay may take longer over a mail than a lease lasts.
 
 use crate::json;
 use harness::{Setup, World};

@@ -1,4 +1,4 @@
-//! A refusal is final for one person and touches nobody else.
+//! A refusal is final for one recipient and affects no other.
 
 use crate::json;
 use harness::World;

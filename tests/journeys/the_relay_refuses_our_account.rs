@@ -1,5 +1,4 @@
-//! Refusals that are about our sender, our login or our account fail nobody: mail waits, and goes out when
-//! the cause is mended.
+//! Refusals of our sender, login or account fail no delivery: mail waits, and goes out once the cause is fixed.
 
 use crate::json;
 use harness::World;
@@ -7,7 +6,7 @@ use harness::relay::{Behaviour, Limit, Step};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// The batch once it has paused itself and nothing of it is under way.
+/// The batch once it has paused itself with no mail in flight.
 async fn paused(world: &World, batch: Uuid) -> Value {
     world
         .eventually("the batch to pause itself", async || {
@@ -19,7 +18,7 @@ async fn paused(world: &World, batch: Uuid) -> Value {
         .await
 }
 
-/// What was refused for 30 s is not passing; here the trouble that workers have is half a minute older.
+/// A refusal that lasts for 30 s counts as permanent; this ages the workers' trouble by half a minute.
 async fn it_has_lasted(world: &World) {
     sqlx::query(
         "update workers set trouble_since = trouble_since - interval '30 seconds'
@@ -36,7 +35,7 @@ async fn resume(world: &World, batch: Uuid) {
     make_due(world).await;
 }
 
-/// Mails that were given back are due at once.
+/// Makes mails that were given back due immediately.
 async fn make_due(world: &World) {
     sqlx::query("update deliveries set retry_at = now() where state in ('waiting', 'retrying')")
         .execute(&world.db)
@@ -97,7 +96,7 @@ async fn the_same_refusal_after_every_dot_fails_nobody_and_pauses_the_batch() {
     world.end().await;
 }
 
-/// Postfix refuses the sender, a missing login and relaying only when it hears the recipient.
+/// Postfix reports a refused sender, a missing login and refused relaying only in its reply to `RCPT`.
 #[tokio::test]
 async fn a_refusal_of_sender_login_or_relaying_at_the_recipient_fails_nobody_and_is_named() {
     let world = World::start().await;
@@ -144,7 +143,7 @@ async fn a_refusal_of_sender_login_or_relaying_at_the_recipient_fails_nobody_and
     world.end().await;
 }
 
-/// The account's allowance for the day is used up in the middle of a batch.
+/// The account's daily quota is used up in the middle of a batch.
 #[tokio::test]
 async fn a_daily_quota_fails_nobody_and_the_rest_goes_out_the_next_day() {
     let world = World::start().await;

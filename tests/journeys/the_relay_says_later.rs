@@ -1,4 +1,4 @@
-//! "Come back later" is an answer: one more attempt, one mail.
+//! A temporary refusal costs one more attempt and leads to one mail.
 
 use crate::json;
 use harness::World;

@@ -1,16 +1,15 @@
-//! Words that are no answer, an answer without end, a goodbye in the middle: each costs its own mail
-//! at most, and little memory.
+//! Invalid replies, an endless reply, and a 421 in mid-session each affect at most their own mail, and use little
+//! memory.
 
 use crate::json;
 use harness::World;
 use harness::relay::Behaviour;
 use serde_json::Value;
 
-/// The verdict and the step of an attempt.
+/// The verdict and the phase of an attempt.
 type Attempt = (&'static str, &'static str);
 
-/// Whom the relay answers how, and what is known of their mail then: the state, and the first attempt,
-/// if one was spent.
+/// Each recipient with the resulting state of the delivery and its first attempt, if one was spent.
 const ODD: [(&str, &str, Option<Attempt>); 7] = [
     ("garbage@example.org", "retrying", Some(("unsure", "dot"))),
     ("bare250@example.org", "sent", Some(("accepted", "dot"))),
@@ -21,7 +20,7 @@ const ODD: [(&str, &str, Option<Attempt>); 7] = [
     ("552-after-dot@example.org", "failed", Some(("refused", "dot"))),
 ];
 
-/// What a worker may take beyond what it took before, in bytes. Replies end at 32 KiB each.
+/// Memory a worker may gain, in bytes. Replies are cut off at 32 KiB each.
 const MEMORY: u64 = 48 * 1024 * 1024;
 
 async fn line_of(world: &World, batch: uuid::Uuid, email: &str) -> Value {

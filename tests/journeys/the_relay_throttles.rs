@@ -1,6 +1,6 @@
-//! A relay that takes so many mails in a time gets as many, and nobody pays for it.
+//! A relay with a rate limit gets no more than it takes, and no delivery fails for it.
 //!
-//! The numbers of people are a part of what was measured by hand; `FULL_SCALE=1` runs all of it.
+//! The default numbers of users are a fraction of a measurement made by hand; `FULL_SCALE=1` runs all of it.
 
 use crate::json;
 use harness::relay::{Behaviour, Limit, Script, Step};
@@ -12,7 +12,7 @@ fn is_full_scale() -> bool {
     std::env::var_os("FULL_SCALE").is_some()
 }
 
-/// What the relay was asked for each mail it took.
+/// Requests to the relay per accepted mail.
 fn tries_per_mail(world: &World) -> f64 {
     let counts = world.relay.counts();
     let [accepted, refused] = [counts.accepted, counts.refused].map(|n| f64::from(u32::try_from(n).unwrap()));
@@ -58,7 +58,7 @@ async fn a_rate_that_is_told_at_the_dot_is_found_out_and_kept() {
     world.end().await;
 }
 
-/// Postfix counts recipients in a time, and says so with the words and codes of greylisting.
+/// Postfix limits recipients per time unit, and reports it with the text and codes of greylisting.
 #[tokio::test]
 async fn a_rate_that_is_told_at_the_recipient_is_found_out_and_kept() {
     let world = World::start().await;

@@ -1,4 +1,4 @@
-//! The database commits and its reply is lost: nobody is told that nothing was stored.
+//! Postgres commits but its reply is lost: no caller gets an answer that nothing was stored.
 
 use crate::json;
 use harness::World;
@@ -7,7 +7,7 @@ use harness::program::Program;
 use serde_json::Value;
 use sqlx::Executor as _;
 
-/// Every commit of a batch takes this long, so that the connection can be lost in the middle.
+/// Delays every commit of a batch, so that the connection can be cut in the middle.
 const SLOW_COMMIT: &str = "
     create function commit_slowly() returns trigger language plpgsql as
         $$ begin perform pg_sleep(1); return null; end $$;
@@ -77,7 +77,7 @@ async fn an_api_behind_a_proxy(world: &World) -> (Program, String, FaultProxy) {
     (program, base, proxy)
 }
 
-/// Asks, and takes the database away while it commits.
+/// Sends the request, and cuts off the database during the commit.
 async fn lose_the_reply(
     world: &World,
     base: &str,

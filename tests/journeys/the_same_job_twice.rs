@@ -1,4 +1,4 @@
-//! The queue may give a job twice; the claim takes it once.
+//! The queue may deliver a job twice; only one claim succeeds.
 
 use crate::json;
 use harness::World;

@@ -1,4 +1,4 @@
-//! A double click, a retry after a lost answer: one batch.
+//! A double click, or a retry after a lost answer, creates one batch.
 
 use crate::json;
 use harness::World;

@@ -1,4 +1,4 @@
-//! During an upgrade programs meet a schema that is newer or older than they are.
+//! During an upgrade programs meet a schema that is newer or older than their own.
 
 use crate::json;
 use harness::program::Program;
@@ -8,7 +8,7 @@ use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use std::path::Path;
 
-/// Our migrations without the last one, applied to a database of its own; with its address.
+/// Applies our migrations except the last one to a new database, and returns its URL.
 async fn older_database(world: &World, name: &str) -> String {
     let ours = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/migrations");
     let mut older = Migrator::new(ours).await.unwrap();
@@ -22,7 +22,7 @@ async fn older_database(world: &World, name: &str) -> String {
     url
 }
 
-/// The world's settings with this in their place.
+/// The world's settings with these replaced.
 fn settings(world: &World, own: &[(&str, &str)]) -> Vec<(String, String)> {
     let own = own
         .iter()
@@ -53,7 +53,7 @@ async fn a_newer_schema_is_as_good_as_our_own() {
     world.end().await;
 }
 
-/// What a browser is answered.
+/// The response to a browser.
 async fn ask(address: &str, path: &str) -> Option<(u16, String)> {
     let asked = reqwest::Client::new().get(format!("http://{address}{path}"));
     let answer = asked.header("sec-fetch-mode", "navigate").send().await.ok()?;

@@ -1,11 +1,11 @@
-//! Several API processes take requests; one of them dispatches, and when it dies another does.
+//! Several API processes take requests; one of them dispatches, and when it dies another takes over.
 
 use crate::json;
 use harness::world::PATIENCE;
 use harness::{Setup, World};
 use std::time::{Duration, Instant};
 
-/// How many of the processes with these addresses say that they dispatch.
+/// How many of the processes with these addresses report that they dispatch.
 async fn dispatching(world: &mut World, addresses: [(&str, &str); 2]) -> f64 {
     let mut sum = 0.0;
     for (base, probes) in addresses {

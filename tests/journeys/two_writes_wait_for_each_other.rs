@@ -1,11 +1,11 @@
-//! Postgres ends a statement to undo a deadlock: it is asked again, and nobody hears of it.
+//! Postgres aborts a statement to resolve a deadlock: it is retried, and callers do not notice.
 
 use crate::json;
 use harness::World;
 use sqlx::Executor as _;
 
-/// Ends the first two statements that write to a table as a deadlock would. A sequence remembers
-/// what is undone.
+/// Aborts the first two statements that write to a table, as a deadlock would. A sequence counts them, because it
+/// survives rollbacks.
 const TRIP: &str = "
     create function trip() returns trigger language plpgsql as $$
         begin
@@ -23,7 +23,7 @@ const TRIP: &str = "
     create sequence trips_of_outcomes;
     create trigger trip after insert on attempts for each statement execute function trip('trips_of_outcomes')";
 
-/// The moments that are tripped.
+/// Where a deadlock is simulated.
 const MOMENTS: [&str; 4] = ["batches", "claims", "credentials", "outcomes"];
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Whatever is changed, who changed it is on record, and nothing is changed without.
+//! Every change is recorded with its author, and no change is made without a record.
 
 use crate::json;
 use harness::{Setup, World};
@@ -6,7 +6,7 @@ use reqwest::Method;
 use serde_json::Value;
 use uuid::Uuid;
 
-/// What is on record about a thing: by whom, what, and what was noted beside it.
+/// The audit records of a subject: author, action and details.
 async fn record(world: &World, subject: &str) -> Vec<(String, String, Value)> {
     sqlx::query_as("select who, action, details from audit where subject = $1 order by id")
         .bind(subject)
@@ -26,7 +26,7 @@ async fn lines(world: &World) -> i64 {
         .unwrap()
 }
 
-/// A world that sends nothing: what is asked for is only written down.
+/// A world that sends nothing: requests are only recorded.
 async fn a_quiet_world() -> World {
     World::with(Setup::default().workers(0)).await
 }
@@ -87,7 +87,7 @@ async fn mails_are_asked_for_and_worded_on_record() {
         .expect(202);
     let text = json!({ "subject": "Welcome", "body": "Hello {{ first_name }}, [come in]({{ sign_in_url }})." });
     for _ in 0..2 {
-        // The same text a second time is no other version, and no other line.
+        // Saving the same text again creates neither a version nor a record.
         let saved = world.ask(Method::PUT, "/v1/system-emails/invite", Some(text.clone()), None);
         saved.await.expect(200);
     }
@@ -142,7 +142,7 @@ async fn a_say_over_a_batch_is_on_record_when_it_moves_it() {
     world.end().await;
 }
 
-/// Nothing that belongs to a person or a letter gets on record.
+/// Asserts that the audit log contains no personal data and no content of a mail.
 async fn says_nothing_of(world: &World, words: &[&str]) {
     let all: String = sqlx::query_scalar("select string_agg(audit::text, ' ') from audit")
         .fetch_one(&world.db)

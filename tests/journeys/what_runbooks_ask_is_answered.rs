@@ -1,11 +1,11 @@
-//! The SQL of every runbook of an alert can be run, and only reads.
+//! The SQL of every alert's runbook runs, and only reads.
 
 use crate::json;
 use harness::{Setup, World};
 use sqlx::{AssertSqlSafe, Executor as _};
 use std::path::Path;
 
-/// The pieces of SQL in a runbook.
+/// The SQL blocks of a runbook.
 fn sql(text: &str) -> Vec<String> {
     let pieces = text.split("\n```sql\n").skip(1);
     pieces

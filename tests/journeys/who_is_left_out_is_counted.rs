@@ -1,4 +1,4 @@
-//! Nobody is written to twice without being asked for, and whoever is left out is counted.
+//! No user is mailed twice unless requested, and users left out are counted.
 
 use crate::json;
 use harness::{Setup, World};
@@ -110,7 +110,7 @@ async fn who_has_signed_in_is_left_out_of_either_email_unless_asked_for() {
     world.end().await;
 }
 
-/// A batch that went to three people, one of whom has signed in, is sent again.
+/// Sends a batch again that went to three users, one of whom has signed in.
 async fn sending_again_asks_too(world: &World, batch: Uuid) {
     let path = format!("/v1/batches/{batch}/send-again");
     let mut whom = json!({ "outcomes": ["sent"], "include_recent": true });
@@ -143,7 +143,7 @@ async fn who_has_five_unused_passwords_gets_no_sixth() {
     let batch = sixth["batch"].as_str().unwrap().parse().unwrap();
     world.finished(batch).await;
     let mails = world.relay.mails_to("ada@example.org").unwrap();
-    // The first of the five is as good as the last.
+    // The first of the five passwords works as well as the last.
     world.sign_in("ada@example.org", mails[0].password().unwrap()).await;
     let seventh = world.post("/v1/password-resets", whom).await.expect(202);
     let again = world

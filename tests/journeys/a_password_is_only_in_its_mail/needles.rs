@@ -1,13 +1,13 @@
-//! Forms in which a secret can lie about, and a search for all of them at once.
+//! The encodings in which a secret can leak, and a search for all of them at once.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use std::collections::HashMap;
 
-/// How much of an empty file is passed over at a time.
+/// How much of an empty stretch is skipped at a time.
 const CHUNK: usize = 4096;
 
-/// One secret in all its forms.
+/// One secret in all its encodings.
 pub(super) struct Needles {
     /// By the first two bytes.
     by_start: HashMap<[u8; 2], Vec<(&'static str, Vec<u8>)>>,
@@ -15,8 +15,8 @@ pub(super) struct Needles {
 }
 
 impl Needles {
-    /// The forms of a secret: as it is and without hyphens, in both cases, each of these also in
-    /// base64, hexadecimal and UTF-16.
+    /// The encodings of a secret: as it is and without hyphens, in both cases, each of these also in base64,
+    /// hexadecimal and UTF-16.
     pub(super) fn of(secret: &str) -> Self {
         let bare = secret.replace('-', "");
         let mut needles = Self {
@@ -44,11 +44,11 @@ impl Needles {
         self.by_start.entry(start).or_default().push((form, needle));
     }
 
-    /// The form in which the secret lies there, if it does.
+    /// The encoding in which the secret occurs, if it does.
     pub(super) fn find(&self, bytes: &[u8]) -> Option<&'static str> {
         let mut at = 0;
         while at + 1 < bytes.len() {
-            // Servers' files are mostly empty, and comparing is much faster than looking.
+            // Servers' files are mostly zeros, and comparing is much faster than searching.
             if bytes[at..].starts_with(&[0; CHUNK]) {
                 at += CHUNK - 1;
                 continue;
@@ -73,7 +73,7 @@ fn hex(text: &str) -> String {
     bytes.concat()
 }
 
-/// What is the same in the base64 of every text that holds this one behind `offset` other bytes.
+/// The part of the base64 that is the same for every input containing this text after `offset` other bytes.
 fn within_base64(engine: &impl base64::Engine, text: &str, offset: usize) -> Vec<u8> {
     let encoded = engine.encode([&vec![0; offset], text.as_bytes()].concat());
     let whole = (offset + text.len()) / 3 * 4;

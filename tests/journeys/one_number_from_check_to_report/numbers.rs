@@ -1,14 +1,14 @@
-//! The numbers on a page.
+//! Parsing numbers from a page.
 
 use api::status_words::left_out;
 use shared::store::left_out::LeftOutReason;
 use std::collections::BTreeMap;
 
-/// A page's ledger: each word with its number, in order.
+/// A page's ledger: each label with its number, in order.
 pub(super) struct Ledger(Vec<(String, i64)>);
 
 impl Ledger {
-    /// The ledger on a page.
+    /// Parses the ledger of a page.
     pub(super) fn of(page: &str) -> Self {
         let lines = page.split("<dt>").skip(1).filter_map(|line| {
             let (word, rest) = line.split_once("</dt>")?;
@@ -20,13 +20,13 @@ impl Ledger {
         Self(lines.collect())
     }
 
-    /// The number beside a word.
+    /// The number of a label.
     pub(super) fn get(&self, word: &str) -> Option<i64> {
         let found = self.0.iter().find(|(known, _)| known == word);
         found.map(|(_, number)| *number)
     }
 
-    /// The numbers of those lines that are about people who are left out.
+    /// The numbers of users who are left out, by label.
     pub(super) fn left_out(&self) -> BTreeMap<String, i64> {
         let words = LeftOutReason::ALL.map(|reason| left_out(reason.as_str()).to_lowercase());
         let lines = self.0.iter().filter(|(word, _)| words.contains(&word.to_lowercase()));
@@ -34,7 +34,7 @@ impl Ledger {
     }
 }
 
-/// The first number in a piece of HTML, outside its tags.
+/// The first number in a piece of HTML, outside tags.
 fn first_number(html: &str) -> Option<i64> {
     let mut text = String::new();
     let mut is_tag = false;

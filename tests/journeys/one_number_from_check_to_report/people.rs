@@ -1,4 +1,4 @@
-//! People, and what may be true of them.
+//! Users and their state.
 
 use harness::World;
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use reqwest::Method;
 use sqlx::AssertSqlSafe;
 use uuid::Uuid;
 
-/// What may be true of somebody, or become true.
+/// A condition that holds for a user from the start, or later.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) enum Fact {
     SignedIn,
@@ -50,26 +50,26 @@ const LATER: [Fact; 10] = [
     Fact::Deleted,
 ];
 
-/// What can become of somebody while an email to them waits to start.
+/// Conditions that can arise while a batch is held.
 const WHILE_HELD: [Fact; 4] = [Fact::SignedIn, Fact::Locked, Fact::Blocked, Fact::Deleted];
 
-/// What is true of one person.
+/// The conditions of one user.
 pub(super) fn facts() -> impl Strategy<Value = Vec<Fact>> {
-    // Most have several reasons against them at once: there the sums could disagree.
+    // Most users get several reasons to be left out, because there the sums could disagree.
     subsequence(AT_FIRST.to_vec(), 0..=4)
 }
 
-/// What becomes true of some, by their number.
+/// Conditions that arise for some users, by number.
 pub(super) fn later() -> impl Strategy<Value = Vec<(usize, Fact)>> {
     prop::collection::vec((0..12_usize, select(LATER.to_vec())), 0..3)
 }
 
-/// What becomes true of some while the batch is held.
+/// Conditions that arise for some users while the batch is held.
 pub(super) fn while_held() -> impl Strategy<Value = Vec<(usize, Fact)>> {
     prop::collection::vec((0..12_usize, select(WHILE_HELD.to_vec())), 0..4)
 }
 
-/// Makes it true.
+/// Makes the condition hold.
 pub(super) async fn make(world: &World, waiting: [Uuid; 2], user: Uuid, fact: Fact) {
     let [invites, passwords] = waiting;
     let owed = |batch: Uuid| {

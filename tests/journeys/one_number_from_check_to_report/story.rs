@@ -1,4 +1,4 @@
-//! A story: who is chosen how, what changes, and what every count says of it.
+//! One generated case: the selection, the changes, and the checks of every count.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -16,25 +16,25 @@ use super::numbers::{Ledger, legend};
 use super::people::{self, Fact};
 use crate::console_session::{ConsoleSession, Page};
 
-/// A story to tell.
+/// A generated case.
 #[derive(Clone, Debug)]
 pub(super) struct Story {
-    /// What is true of each person.
+    /// The conditions of each user.
     people: Vec<Vec<Fact>>,
     kind: SystemEmailKind,
-    /// Everybody whom this part of the list shows,
+    /// Selects all users with this status in the list,
     status: Option<&'static str>,
-    /// but for these who are ticked or not, by number.
+    /// except these, ticked or unticked by number.
     ticks: Vec<(usize, bool)>,
     include_signed_in: bool,
     include_recent: bool,
-    /// What changes between the check and the button.
+    /// Changes between the check page and the button.
     meanwhile: Vec<(usize, Fact)>,
-    /// What changes before the first email leaves.
+    /// Changes before the first email is sent.
     while_held: Vec<(usize, Fact)>,
 }
 
-/// All stories.
+/// All cases.
 pub(super) fn stories() -> impl Strategy<Value = Story> {
     let statuses = vec![
         Some(""),
@@ -72,17 +72,17 @@ pub(super) fn stories() -> impl Strategy<Value = Story> {
         )
 }
 
-/// Tells stories in one world, each with people of its own.
+/// Runs cases in one world, each with its own users.
 pub(super) struct Teller {
     world: World,
     session: ConsoleSession,
-    /// Batches that wait for a day, of each kind.
+    /// Batches that wait for a day, one of each kind.
     waiting: [Uuid; 2],
     told: AtomicUsize,
     last: Mutex<String>,
 }
 
-/// A story's people, and their import.
+/// The users of a case, and their import.
 struct Cast {
     users: Vec<Uuid>,
     import: Uuid,
@@ -114,7 +114,7 @@ impl Teller {
         self.world.end().await;
     }
 
-    /// What was on the last page.
+    /// The content of the last page.
     pub(super) fn last_words(&self) -> String {
         self.last.lock().unwrap().clone()
     }
@@ -134,7 +134,7 @@ impl Teller {
             return;
         }
         let mut pressed = press(&mut session, &path, story, &first).await;
-        // Whose address has been blocked since is not unblocked by a button that did not say so.
+        // An address blocked since is not unblocked by a button that did not announce it.
         let is_blocked_since = second.is_unblocking && !first.is_unblocking;
         if first.to_send != second.to_send || is_blocked_since {
             Self::assert_change_is_said(&pressed, &first, &second);
@@ -149,7 +149,7 @@ impl Teller {
         self.the_end_adds_up(&session, batch, &second).await;
     }
 
-    /// Brings people in and makes true of them what the story says.
+    /// Imports the users and makes their conditions hold.
     async fn cast(&self, story: &Story) -> Cast {
         let number = self.told.fetch_add(1, Ordering::Relaxed);
         let rows = (0..story.people.len()).map(|person| format!("s{number}p{person}@example.org\n"));
@@ -176,7 +176,7 @@ impl Teller {
         }
     }
 
-    /// Chooses in the console, and returns the address of the check; none when nobody is chosen.
+    /// Selects users in the console and returns the address of the check page; `None` when the selection is empty.
     async fn choose(&self, session: &mut ConsoleSession, story: &Story, cast: &Cast) -> Option<String> {
         let kind = story.kind.as_str();
         let import = cast.import.to_string();
@@ -191,7 +191,7 @@ impl Teller {
         ];
         session.post(&path, &all).await;
         let mut fields = vec![("do", "check".to_owned()), ("import", import)];
-        // The last word about somebody counts.
+        // The last tick for a user counts.
         let ticks: BTreeMap<Uuid, bool> = story.ticks.iter().map(|(n, tick)| (cast.user(*n), *tick)).collect();
         for (user, is_ticked) in ticks {
             fields.push(("shown", user.to_string()));
@@ -204,7 +204,7 @@ impl Teller {
         (page.status == 303).then_some(path)
     }
 
-    /// Reads the check, and holds that its numbers agree with each other.
+    /// Reads the check page and asserts that its numbers agree.
     async fn check(&self, session: &ConsoleSession, story: &Story, path: &str) -> Check {
         let (signed_in, recent) = (story.include_signed_in, story.include_recent);
         let page = session
@@ -248,7 +248,7 @@ impl Teller {
         check
     }
 
-    /// Another number than the one that was seen is said, and nothing is sent.
+    /// Asserts that a changed number is reported and nothing is sent.
     fn assert_change_is_said(pressed: &Page, first: &Check, second: &Check) {
         assert_eq!(pressed.status, 409, "{}", pressed.text);
         let said = format!("would have been sent; now it is {}.", second.sent);
@@ -260,7 +260,7 @@ impl Teller {
         assert_eq!(pressed.field("to_send"), second.to_send.to_string());
     }
 
-    /// What was accepted is what the check said, wherever it is counted.
+    /// Asserts that every view counts as many accepted deliveries as the check page announced.
     async fn the_batch_has_its_numbers(&self, session: &ConsoleSession, batch: Uuid, story: &Story, check: &Check) {
         let shown = self.world.batch(batch).await;
         let counts = |name: &str| shown["counts"][name].as_i64().unwrap();
@@ -309,7 +309,7 @@ impl Teller {
         assert!(report.disposition.contains(&name), "{}", report.disposition);
     }
 
-    /// At the end everybody who was to get it did, or the ledger says why not.
+    /// Asserts that every expected recipient got the mail, or that the ledger gives the reason.
     async fn the_end_adds_up(&self, session: &ConsoleSession, batch: Uuid, check: &Check) {
         let finished = self.world.finished(batch).await;
         let counts = |name: &str| finished["counts"][name].as_i64().unwrap();
@@ -331,20 +331,20 @@ impl Teller {
     }
 }
 
-/// What a check says.
+/// The content of a check page.
 struct Check {
     page: Page,
     chosen: i64,
     left_out: BTreeMap<String, i64>,
-    /// How many get the email as things are,
+    /// How many users get the email as things are,
     sent: i64,
     /// and how many the button sends.
     to_send: i64,
-    /// Whether the button also unblocks the one address.
+    /// Whether the button also unblocks the only address.
     is_unblocking: bool,
 }
 
-/// Presses the button of a check as it was shown.
+/// Submits the button of a check page as displayed.
 async fn press(session: &mut ConsoleSession, path: &str, story: &Story, check: &Check) -> Page {
     let mut fields = vec![
         ("do", "send".to_owned()),
@@ -363,7 +363,7 @@ async fn press(session: &mut ConsoleSession, path: &str, story: &Story, check: &
     session.post(&format!("{path}/send"), &fields).await
 }
 
-/// Counts by reason, in the words of the pages.
+/// Counts by reason, in the labels of the pages.
 fn in_words(counts: &Value) -> BTreeMap<String, i64> {
     let counts = counts.as_object().unwrap().iter();
     counts
