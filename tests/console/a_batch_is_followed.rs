@@ -1,4 +1,4 @@
-//! A page that changes while it is looked at.
+//! The batch page updates while it is open.
 
 use harness::browser::{self, Browser};
 use harness::{Setup, World};
@@ -24,7 +24,7 @@ async fn figures_change_and_nobody_is_disturbed() {
     go(&browser, &world, &page).await;
     browser.sees(&format!("of {PEOPLE} sent")).await;
 
-    // Somebody who types and has the page read to them.
+    // A user who is typing and has the page read aloud.
     browser.run("window.isTheSame = true").await;
     browser.fill("Search by name or email address", "pers").await;
     browser.sees(&format!("All {PEOPLE} were sent.")).await;
@@ -117,7 +117,7 @@ async fn retries_are_shown_by_recipient_domain() {
     let rows = "return [...document.querySelectorAll('[aria-labelledby=domains] tbody tr')]
         .map(row => [row.querySelector('th').firstChild.textContent, row.querySelector('td').firstChild.textContent])";
 
-    // A single recipient is no domain in trouble.
+    // A single recipient does not make a domain delayed.
     assert_eq!(browser.run(rows).await, json!([["slow.example", "2"]]));
     browser.assert_sound().await;
     world.end().await;

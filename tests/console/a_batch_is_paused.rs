@@ -1,4 +1,4 @@
-//! What the page of a paused batch says about time that does not pass.
+//! The page of a paused batch shows that its expiry clock is stopped.
 
 use harness::browser::{self, Browser};
 use harness::{Setup, World};

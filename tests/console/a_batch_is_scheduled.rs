@@ -1,4 +1,4 @@
-//! A batch is sent now and starts later, at a moment that the administrator reads on the button.
+//! A batch is submitted now and starts later, at a time that the button shows.
 
 use harness::browser::Browser;
 use harness::{Setup, World};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{desk, go, telephone};
 
-/// What the button of Check says.
+/// The label of the button on the Check page.
 const BUTTON: &str = "return document.querySelector('[data-later]').textContent";
 
 async fn at_check(browser: &Browser, world: &World, import: Uuid) {
@@ -18,7 +18,7 @@ async fn at_check(browser: &Browser, world: &World, import: Uuid) {
     browser.click("Start later").await;
 }
 
-/// Types a moment as a hand does into the browser's own field.
+/// Enters a time as a user does in the browser's own field.
 async fn type_start(browser: &Browser, local: &str) {
     let script = format!(
         "const field = document.getElementById('start_at');
@@ -97,7 +97,7 @@ async fn a_time_that_is_past_only_in_utc_is_not_past() {
         .run("document.querySelector('button[value=update]').click()")
         .await;
 
-    // The page again, for the same moment and in the same zone.
+    // Reloads the page for the same time and zone.
     browser
         .eventually("the page for this start", async || {
             browser.path().await.contains("start_at=").then_some(())

@@ -1,4 +1,4 @@
-//! A person's say over a batch that runs, with figures that are exact.
+//! An administrator pauses, resumes and stops a running batch, and the page shows exact counts.
 
 use harness::browser::{self, Browser};
 use harness::{Setup, World};
@@ -18,7 +18,7 @@ async fn running(browser: &Browser) -> (World, Uuid, String) {
     (world, batch, page)
 }
 
-/// The figures of the page's ledger.
+/// The counts in the page's ledger.
 async fn figures(browser: &Browser) -> Vec<i64> {
     let script = "return [...document.querySelectorAll('.ledger dd')].map((dd) => Number(dd.firstChild.textContent.replace(/\\D/g, '') || dd.textContent.replace(/\\D/g, '')))";
     let figures = browser.run(script).await;
@@ -57,7 +57,7 @@ async fn paused_it_waits_and_resumed_it_goes_on() {
     world.end().await;
 }
 
-/// How many emails the question says will be stopped.
+/// How many emails will be stopped according to the confirmation page.
 async fn promised(browser: &Browser) -> i64 {
     let script =
         "return Number(document.querySelector('.warning strong').textContent.match(/^[\\d,]+/)[0].replace(/,/g, ''))";
@@ -106,7 +106,7 @@ async fn it_pauses_while_it_asks_and_stops_as_many_as_it_said() {
     assert_eq!(shown, [400, sent.as_i64().unwrap(), stopped.as_i64().unwrap()]);
     assert_eq!(sent.as_u64(), u64::try_from(world.relay.accepted_count()).ok());
     browser.assert_sound().await;
-    // Whoever asks to stop it again is shown that it is.
+    // Asking to stop it again shows that it is stopped.
     go(&browser, &world, &format!("{page}/stop")).await;
     browser.sees("Stopped by Priya Nair.").await;
     assert_eq!(browser.path().await, page);

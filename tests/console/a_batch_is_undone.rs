@@ -1,4 +1,4 @@
-//! The seconds before a batch starts, at the page.
+//! The hold before a batch starts, on its page.
 
 use harness::World;
 use harness::browser::Browser;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use crate::{desk, go, windows};
 
-/// Chooses everybody of an import, and sends; the browser is at the batch then.
+/// Selects all users of an import and sends; the browser then shows the batch.
 async fn send_to(browser: &Browser, world: &World, import: Uuid) {
     go(
         browser,

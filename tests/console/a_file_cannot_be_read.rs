@@ -1,11 +1,11 @@
-//! Wrong files: each is told in words that say what to do, and nothing of it stays.
+//! Unreadable files: each error explains what to do, and nothing of the file is stored.
 
 use harness::browser::Browser;
 
 use crate::files::{ByWire, file};
 use crate::{a_quiet_world, desk, go};
 
-/// Files of which nothing can be read, and what is said of them.
+/// Unreadable files, each with its error.
 fn wrong_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
     let mut utf16 = b"\xFF\xFE".to_vec();
     utf16.extend("email\n".encode_utf16().flat_map(u16::to_le_bytes));

@@ -1,4 +1,4 @@
-//! From a spreadsheet to people who can be written to.
+//! From a CSV file to users who can be emailed.
 
 use harness::browser::Browser;
 
@@ -68,7 +68,7 @@ async fn faulty_rows_are_shown_and_the_others_come_in() {
     world.end().await;
 }
 
-/// What the page of a checked file says about it.
+/// Asserts the content of the page of a checked file.
 async fn sees_what_was_found(browser: &Browser) {
     for text in [
         "There is a problem with 2 rows",

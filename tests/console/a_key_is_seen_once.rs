@@ -1,11 +1,11 @@
-//! A key is made, copied, used and revoked.
+//! An API key is created, copied, used and revoked.
 
 use harness::World;
 use harness::browser::{self, Browser};
 
 use crate::{a_quiet_world, go, windows};
 
-/// What a program hears that calls with this key.
+/// The status of an API call with this key.
 async fn called_with(world: &World, key: &str) -> u16 {
     let call = reqwest::Client::new()
         .get(format!("{}/v1/batches", world.base()))
@@ -120,7 +120,7 @@ async fn the_same_form_twice_makes_one_key_and_shows_it_once() {
     let before = keys_there_are(&world).await;
 
     go(&browser, &world, "/console/keys/new").await;
-    // As a reload does: the very same fields once more.
+    // Like a reload: resubmits the same fields.
     let sent = "const form = document.querySelector('main form'); form.elements.name.value = 'intranet';
         window.fields = new URLSearchParams(new FormData(form)); window.action = form.action;";
     browser.run(sent).await;

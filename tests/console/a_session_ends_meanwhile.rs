@@ -1,4 +1,4 @@
-//! Somebody comes back from lunch to a page that was open.
+//! A session expires while a page is open.
 
 use harness::browser::Browser;
 

@@ -6,7 +6,7 @@ use rust_xlsxwriter::Workbook;
 use crate::files::{ByWire, file};
 use crate::{a_quiet_world, go, windows};
 
-/// A workbook with a title above the header, two sheets, and values that a program damaged.
+/// A workbook with a title above the header, two sheets, and values damaged by a program.
 fn staff(tag: usize) -> Vec<u8> {
     let mut book = Workbook::new();
     let sheet = book.add_worksheet().set_name("Notes").unwrap();

@@ -1,4 +1,4 @@
-//! While mail is stalled every page says so, and when it moves again none does.
+//! While mail is stalled every page shows it, and once it moves again none does.
 
 use harness::browser::{self, Browser};
 use harness::{Setup, World};
@@ -8,7 +8,7 @@ use crate::go;
 
 #[tokio::test]
 async fn an_outage_of_the_mail_server_is_told_with_its_time_and_the_number_that_wait() {
-    // Slowly, so that some still wait when the outage is over.
+    // Slowly, so that some mails still wait when the outage ends.
     let world = World::with(Setup::default().api_setting("BECKON_MAIL_RATE", "2")).await;
     let browser = Browser::start(browser::Setup::default()).await;
     browser.sign_in(&world).await;

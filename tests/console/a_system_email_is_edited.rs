@@ -1,4 +1,4 @@
-//! A letter is made one's own: typed, looked at, submitted, and found again.
+//! A system email is customised: edited, previewed, submitted, and found again.
 
 use harness::World;
 use harness::browser::{self, Browser};
@@ -16,7 +16,7 @@ async fn saved(world: &World) -> Value {
     world.get("/v1/system-emails/invite").await.expect(200)
 }
 
-/// Writes the body, and has it shown where no script does.
+/// Fills in the body, and requests the preview where no script does.
 async fn type_body(browser: &Browser, body: &str) {
     browser.fill("Body", body).await;
     if !browser.setup().scripting {
@@ -58,7 +58,7 @@ async fn what_is_typed_is_shown_as_it_would_arrive_and_submitted() {
         browser.assert_sound().await;
         browser.click("Submit").await;
         if version == 2 {
-            // Only the first brings other fields than there were.
+            // Only the first changes which fields are used.
             browser.click("Save changes").await;
         }
 
@@ -181,8 +181,8 @@ async fn what_is_pressed_just_before_the_preview_follows_is_done() {
     browser.sign_in(&world).await;
     go(&browser, &world, EDITOR).await;
 
-    // The page is busy while the press and the preview, 400 ms after the last letter, come due, so
-    // that the one follows the other before the browser has begun what was pressed.
+    // Keeps the page busy until both the click and the preview, 400 ms after the last keystroke, are due, so that the
+    // preview follows before the browser has started the submission.
     browser
         .run(
             "const wait = (until) => { while (performance.now() < until); };
@@ -211,7 +211,7 @@ async fn whoever_was_signed_out_loses_nothing_typed() {
         browser.fill("Subject", &subject).await;
         world.let_sessions_end().await;
         type_body(&browser, "Come in.\n\nAll of you.").await;
-        // Where a script asks for the preview it may have come before the end.
+        // Where a script requests the preview, it may have arrived before the session ended.
         if !window.scripting {
             browser.sees_within(&[FRAME], "You are signed out").await;
         }
@@ -257,12 +257,12 @@ async fn the_preview_shows_whoever_is_asked_for() {
     browser
         .sees_within(&[FRAME], "No user matches ‘nobody@example.org’")
         .await;
-    // Enter shows, and saves nothing.
+    // Enter previews and does not save.
     browser.fill("Whose values to show", "bob@example.org").await;
     browser.press("Enter").await;
     browser.sees_within(&MAIL, "Dear Bob.").await;
     assert_eq!(saved(&world).await["version"], 1);
-    // However often it was shown, one step back leads to the page before.
+    // However often the preview was loaded, one step back leads to the previous page.
     browser.back().await;
     assert_ne!(browser.path().await, EDITOR);
     world.end().await;

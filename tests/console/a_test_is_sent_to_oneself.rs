@@ -1,4 +1,4 @@
-//! An administrator sends the letter to themselves first.
+//! An administrator first sends the email to themselves.
 
 use harness::World;
 use harness::browser::Browser;
@@ -42,7 +42,7 @@ async fn a_test_arrives_and_says_what_was_in_it() {
         assert_eq!(browser.value("Body").await, "Not saved yet.");
         browser.assert_sound().await;
         browser.fill("Where to", "somebody@example.org").await;
-        // Pressed twice, it is sent once.
+        // Two clicks send it once.
         browser.double_click("Send a test").await;
         browser.sees("on its way to somebody@example.org.").await;
         browser.sees("What you changed here is not in it").await;

@@ -1,4 +1,4 @@
-//! A user is locked, and let in again, on their page; a corrected address ends what was mailed to it.
+//! A user is locked and unlocked on their page; correcting an address revokes what was mailed to it.
 
 use harness::World;
 use harness::browser::Browser;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{desk, go, telephone};
 
-/// Mails Ana a password, and returns her id and that.
+/// Mails Ana a password, and returns her id and the password.
 async fn mailed(world: &World) -> (uuid::Uuid, String) {
     let id = world.person("ana@example.org").await;
     let batch = world.reset_passwords(json!({ "users": [id] })).await;

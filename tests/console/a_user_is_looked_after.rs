@@ -1,4 +1,4 @@
-//! One person: added by hand, changed, written to, deleted.
+//! One user: added by hand, changed, emailed, deleted.
 
 use harness::World;
 use harness::browser::Browser;

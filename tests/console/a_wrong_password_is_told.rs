@@ -1,4 +1,4 @@
-//! Somebody mistypes, or guesses.
+//! A user mistypes or guesses a password.
 
 use harness::browser::Browser;
 
@@ -19,7 +19,7 @@ async fn a_wrong_password_is_told_and_an_unknown_address_in_the_same_words() {
             ("nobody at all@", "lantern"),
         ] {
             if !window.scripting || email.contains(' ') {
-                // Chromium itself would not let this address out.
+                // Chromium itself would not submit this address.
                 browser.run("document.forms[0].noValidate = true").await;
             }
             browser.enter(email, password).await;

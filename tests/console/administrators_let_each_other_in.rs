@@ -1,4 +1,4 @@
-//! Administrators let others in, and keep them out.
+//! Administrators give access to others and take it away.
 
 use harness::World;
 use harness::browser::{self, Browser};
@@ -12,19 +12,19 @@ async fn at_the_console(world: &World, who: &Administrator) -> Browser {
     browser
 }
 
-/// Opens somebody's page from the list.
+/// Opens an administrator's page from the list.
 async fn look_at(browser: &Browser, world: &World, name: &str) {
     go(browser, world, "/console/administrators").await;
     browser.click(name).await;
 }
 
-/// A link without the address of the console, which is another one here.
+/// The path of a link; the console has another origin in this test.
 fn path_of(link: &str) -> String {
     let path = link.find("/console/").map(|at| &link[at..]);
     path.unwrap_or_default().to_owned()
 }
 
-/// Opens a link and leaves it to the page's script to send its code.
+/// Opens a link and lets the page's script submit its code.
 async fn open_link(browser: &Browser, world: &World, link: &str) {
     go(browser, world, link).await;
     let wish = "the code of the link to be sent";
@@ -115,7 +115,7 @@ async fn a_link_becomes_too_old_and_another_one_is_made() {
     ana.sees("This link no longer works").await;
     priya.click("Reset password").await;
     let second = path_of(&priya.value("One-time link").await);
-    // In the same tab, where a browser loads no page for another fragment.
+    // In the same tab, where a browser does not reload for a changed fragment.
     open_link(&ana, &world, &second).await;
     ana.sees("You sign in to the Beckon console as ana@lerna.example").await;
     choose_with(&ana, "orchard lantern seven").await;
@@ -202,7 +202,7 @@ async fn nobody_disables_themselves_or_the_last_one() {
     look_at(&priya, &world, "Priya Nair").await;
     priya.sees("This is you").await;
     priya.loses("Disable").await;
-    // Both open each other's page, and press at the same moment.
+    // Both open each other's page and click at the same moment.
     look_at(&priya, &world, "Ana Ruiz").await;
     look_at(&at_work, &world, "Priya Nair").await;
     priya.click("Disable Ana Ruiz").await;

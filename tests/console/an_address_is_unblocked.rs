@@ -1,4 +1,4 @@
-//! A blocked address: it is told wherever one would send to it, and a person lets mail go there again.
+//! A blocked address is shown wherever it could be emailed, and an administrator unblocks it.
 
 use harness::World;
 use harness::browser::Browser;
@@ -15,7 +15,7 @@ async fn a_password_is_sent_to_somebody_whose_address_was_blocked() {
         browser.sign_in(&world).await;
         let people = "email,first name\n550+ada@example.org,Ada\n550+eve@example.org,=1+1\nfay@example.org,Fay\n";
         let import = world.import(people).await.expect(201);
-        // Accepted before two of the addresses are found not to exist.
+        // Accepted before two of the addresses turn out not to exist.
         let again = world
             .reset_passwords(json!({ "import": import["id"], "hold_seconds": 600 }))
             .await;

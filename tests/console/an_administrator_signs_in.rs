@@ -1,4 +1,4 @@
-//! In by the front door, and out again.
+//! Signing in and out.
 
 use harness::browser::{self, Browser};
 
@@ -29,7 +29,7 @@ async fn an_administrator_signs_in_and_out() {
         browser.click("Your account: Priya Nair").await;
         browser.click("Sign out").await;
         assert_eq!(browser.heading().await, "Sign in");
-        // What was seen before is not to be seen by whoever sits down next.
+        // The next person at this computer must not see the previous pages.
         browser.back().await;
         browser.sees("Email address").await;
         browser.loses("Priya Nair").await;
@@ -46,7 +46,7 @@ async fn one_comes_to_where_one_wanted_to_go() {
 
     go(&browser, &world, "/console/password?from=bookmark").await;
     assert_eq!(browser.heading().await, "Sign in");
-    // By keyboard alone, as password managers and many people do.
+    // By keyboard only, as password managers and many users do.
     browser.fill("Email address", &priya.email).await;
     browser.press("Tab").await;
     browser.write(&priya.password).await;
@@ -54,7 +54,7 @@ async fn one_comes_to_where_one_wanted_to_go() {
 
     browser.sees("Choose a password").await;
     assert_eq!(browser.path().await, "/console/password?from=bookmark");
-    // Another tab of the same browser is signed in as well.
+    // Another tab of the same browser is signed in too.
     browser
         .open_in_new_tab(&format!("{}/console/password", world.base()))
         .await;

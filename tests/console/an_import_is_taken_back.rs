@@ -1,4 +1,4 @@
-//! The wrong file was imported, and nobody has heard of it yet.
+//! The wrong file was imported, and no user has been emailed yet.
 
 use harness::World;
 use harness::browser::Browser;

@@ -1,5 +1,5 @@
-//! Checking and storing go on by themselves, on a page that follows them; and on another process,
-//! when theirs is gone.
+//! Checking and storing run in the background on a page that follows them, and move to another process when theirs is
+//! gone.
 
 use harness::World;
 use harness::browser::Browser;
@@ -8,7 +8,7 @@ use sqlx::{Connection as _, PgConnection};
 use crate::files::{ByWire, file, leads_to, people};
 use crate::{a_quiet_world, go, windows};
 
-/// A connection that holds what an import holds, so that others wait.
+/// A connection that holds the locks of an import, so that others wait.
 async fn another_import(world: &World) -> PgConnection {
     let mut connection = PgConnection::connect(world.setting("DATABASE_URL")).await.unwrap();
     sqlx::query("select pg_advisory_lock(hashtextextended('import', 0))")
@@ -77,7 +77,7 @@ async fn a_process_that_is_killed_leaves_nothing_half_done() {
         .fetch_one(&world.db)
         .await
         .unwrap();
-    // The silence that shows that it is not.
+    // The silence after which the import counts as abandoned.
     sqlx::query("update imports set progress_at = progress_at - interval '31 seconds'")
         .execute(&world.db)
         .await

@@ -1,4 +1,4 @@
-//! The versions of a letter: looked at, compared, and brought back.
+//! The versions of a system email: viewed, compared and restored.
 
 use harness::World;
 use harness::browser::{self, Browser};

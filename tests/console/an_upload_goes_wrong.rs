@@ -1,4 +1,4 @@
-//! Uploads that break off, come twice, or come from elsewhere.
+//! Uploads that break off, arrive twice, or come from another site.
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -31,7 +31,7 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
     let in_flight = async || (world.api_metric("beckon_http_requests_in_flight").await < 0.5).then_some(());
     world.eventually("nothing in flight", in_flight).await;
     assert_eq!(imports(&world).await, 0);
-    // A form whose last boundary is missing is no whole form, though its connection lasts.
+    // A form without its last boundary is incomplete, even while its connection lasts.
     let half = by_wire.half_a_request(0);
     let (head, body) = half.split_once("\r\n\r\n").unwrap();
     let head = head.replace("Content-Length: 0", &format!("Content-Length: {}", body.len()));
@@ -84,7 +84,7 @@ async fn a_form_without_its_proof_is_not_taken() {
     for form in [
         Form::default().file("people.csv", rows),
         Form::default().text("proof", "made up").file("people.csv", rows),
-        // The proof comes first, or nothing is read.
+        // The CSRF token comes first, or nothing is read.
         Form::default().file("people.csv", rows).text("proof", &by_wire.proof),
     ] {
         let answer = by_wire.send(form).await;

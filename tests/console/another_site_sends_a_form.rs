@@ -1,10 +1,10 @@
-//! A page of somebody else's tries to act for an administrator who is signed in.
+//! A page of another site tries to act for a signed-in administrator.
 
 use harness::browser::{self, Browser};
 
 use crate::{a_quiet_world, go};
 
-/// Their page. It is another site by any measure: it has no site at all.
+/// The other site's page. A file has an opaque origin, so it is cross-site by any measure.
 const FOREIGN: &str = concat!("file://", env!("CARGO_MANIFEST_DIR"), "/console/foreign.html");
 
 #[tokio::test]

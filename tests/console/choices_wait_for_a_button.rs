@@ -1,4 +1,4 @@
-//! Whoever looks through a list of choices with the arrow keys stays where they are (WCAG 2.2, 3.2.2).
+//! Browsing a list of options with the arrow keys does not leave the page (WCAG 2.2, 3.2.2).
 
 use harness::World;
 use harness::browser::Browser;
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{desk, go};
 
-/// Marks the page, gives this field the focus and presses a key in it; it is the same page afterwards.
+/// Marks the page, focuses this field and presses a key in it; asserts that the page is still the same.
 async fn press_in(browser: &Browser, field: &str, key: &str) -> String {
     let focus = format!("window.isTheSame = true; document.getElementById('{field}').focus();");
     browser.run(&focus).await;

@@ -1,4 +1,4 @@
-//! A file whose columns have names of its own: each is said what it is, once.
+//! A file with unknown column names: the administrator maps each column once.
 
 use harness::browser::Browser;
 use rust_xlsxwriter::Workbook;
@@ -6,8 +6,8 @@ use rust_xlsxwriter::Workbook;
 use crate::files::file;
 use crate::{a_quiet_world, desk, go, telephone, windows};
 
-/// A workbook as offices have them: a title, names of columns that no program knows, two of them the same, a column
-/// without a name, a faulty address and a damaged name.
+/// A typical office workbook: a title, unknown column names, two of them equal, a column without a name, a faulty
+/// address and a damaged name.
 fn staff(tag: usize) -> Vec<u8> {
     let mut book = Workbook::new();
     let sheet = book.add_worksheet().set_name("Staff").unwrap();
@@ -70,7 +70,7 @@ async fn columns_of_any_name_come_in_as_they_were_chosen_and_are_known_the_next_
         assert_eq!(browser.heading().await, format!("Columns of staff {n}.xlsx"));
         browser.sees("The names of the columns do not say enough.").await;
         browser.sees(&format!("ana@n{n}.example")).await;
-        // The column with the addresses is found by what is in it.
+        // The address column is recognised by its content.
         assert_eq!(browser.value("Import column A, Kontakt, as").await, "email");
         browser.assert_sound().await;
 
@@ -154,7 +154,7 @@ async fn a_file_only_updates_and_clears_what_is_empty_in_it_where_that_is_chosen
     world.end().await;
 }
 
-/// Moves the focus with the keyboard until it is on something of this name.
+/// Moves the focus with the keyboard until it reaches an element with this name.
 async fn tab_to(browser: &Browser, name: &str) {
     for _ in 0..80 {
         if browser.focused().await.contains(name) {

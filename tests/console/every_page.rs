@@ -1,10 +1,9 @@
-//! What holds for every page: it is accessible, in the light and in the dark, wide and narrow; it
-//! never scrolls sideways; it writes nothing to the browser's console.
+//! Rules for every page: it is accessible in light and dark, wide and narrow; it never scrolls horizontally; it writes
+//! nothing to the browser's console.
 //!
-//! The pages are those of the routes in `api/src/console`; one that [`pages`] does not list fails
-//! here by its name. Each is looked at in a world in which much has happened, and those that are
-//! not about a single thing also in one in which nothing has. With a folder in `BECKON_PICTURES`,
-//! pictures of all of them are left there.
+//! The pages are those of the routes in `api/src/console`; a page missing from [`pages`] fails by name. Each is visited
+//! in a world in which much has happened, and those that are not about a single thing also in an empty one. With a
+//! folder in `BECKON_PICTURES`, screenshots of all pages are stored there.
 
 mod pages;
 mod routes;
@@ -20,10 +19,10 @@ use crate::go;
 use pages::Visit;
 use scene::Scene;
 
-/// The windows in which every page is looked at with its scripts running, and at what of it.
+/// The windows in which every page is checked with scripts running, and which rules are checked.
 ///
-/// `console.css` changes nothing but colours in the dark, and has no step between a telephone's width
-/// and the narrowest, where only places differ; so all of it six times would tell the same twice.
+/// In the dark, `console.css` changes only colours, and it has no breakpoint between a phone's width and the narrowest,
+/// where only positions differ. Checking everything six times would find nothing more.
 const WINDOWS: [(u32, bool, Part); 5] = [
     (1280, false, Part::All),
     (1280, true, Part::Colours),
@@ -32,13 +31,13 @@ const WINDOWS: [(u32, bool, Part); 5] = [
     (320, false, Part::Places),
 ];
 
-/// A walk through all pages of one world.
+/// Visits all pages of one world.
 struct Walk<'w> {
     scene: &'w Scene,
     administrator: Browser,
     stranger: Browser,
     faults: Vec<String>,
-    /// A fault is told once, for the first page and window that shows it.
+    /// A fault is reported once, for the first page and window that shows it.
     told: BTreeSet<String>,
 }
 
@@ -139,7 +138,7 @@ impl Walk<'_> {
             .await;
     }
 
-    /// That it is not another page that was shown in its place.
+    /// Asserts that no other page was shown instead.
     async fn assert_is_the_page(&mut self, visit: &Visit) {
         let browser = self.browser(visit);
         let headings = browser.run("return document.querySelectorAll('h1').length").await;
@@ -174,7 +173,7 @@ impl Walk<'_> {
     }
 }
 
-/// A window in a word.
+/// The name of a window.
 fn looks(window: browser::Setup) -> String {
     let scheme = if window.dark { "-dark" } else { "-light" };
     let scripting = if window.scripting { "" } else { "-bare" };

@@ -1,18 +1,18 @@
-//! Files as administrators have them, and forms sent by wire instead of a browser.
+//! Typical files of administrators, and forms sent over HTTP without a browser.
 
 use harness::World;
 use reqwest::{Client, Response, header};
 use std::path::PathBuf;
 use uuid::Uuid;
 
-/// Writes a file that a browser can be given.
+/// Writes a file that a browser can attach.
 pub(crate) fn file(world: &World, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
     let path = world.folder().join(name);
     std::fs::write(&path, bytes).unwrap();
     path
 }
 
-/// So many good rows for people of `tag`, below a header.
+/// A header and this many good rows for users of `tag`.
 pub(crate) fn people(tag: &str, count: usize) -> String {
     let rows = (1..=count).map(|n| format!("person{n}@{tag}.example,Person {n},Sales\n"));
     std::iter::once("E-mail address,First name,Department\n".to_owned())
@@ -27,12 +27,12 @@ pub(crate) struct Form(Vec<u8>);
 impl Form {
     const BOUNDARY: &str = "a-line-that-is-in-no-part";
 
-    /// With a field.
+    /// Adds a field.
     pub(crate) fn text(self, name: &str, value: &str) -> Self {
         self.part(&format!("name=\"{name}\""), value.as_bytes())
     }
 
-    /// With a file.
+    /// Adds a file.
     pub(crate) fn file(self, name: &str, bytes: impl AsRef<[u8]>) -> Self {
         self.part(&format!("name=\"file\"; filename=\"{name}\""), bytes.as_ref())
     }
@@ -51,12 +51,12 @@ impl Form {
     }
 }
 
-/// Somebody who is signed in and sends forms without a browser.
+/// A signed-in administrator who sends forms without a browser.
 pub(crate) struct ByWire {
     client: Client,
     base: String,
     cookie: String,
-    /// What the session's forms carry.
+    /// The CSRF token of the session's forms.
     pub(crate) proof: String,
 }
 
@@ -95,7 +95,7 @@ impl ByWire {
         this
     }
 
-    /// Asks another API of the same database.
+    /// Switches to another API of the same database.
     pub(crate) fn turn_to(&mut self, base: &str) {
         base.clone_into(&mut self.base);
     }
@@ -106,7 +106,7 @@ impl ByWire {
         asked.header(header::COOKIE, &self.cookie).send().await.unwrap()
     }
 
-    /// Presses a button that has no fields.
+    /// Clicks a button that has no fields.
     pub(crate) async fn press(&self, path: &str) -> Response {
         let asked = self.client.post(format!("{}{path}", self.base));
         asked
@@ -118,7 +118,7 @@ impl ByWire {
             .unwrap()
     }
 
-    /// Sends the form for a file.
+    /// Submits the upload form.
     pub(crate) async fn send(&self, form: Form) -> Response {
         let asked = self.client.post(format!("{}/console/imports/new", self.base));
         asked
@@ -140,7 +140,7 @@ impl ByWire {
         leads_to(&answer)
     }
 
-    /// The form for a file as its page sends it.
+    /// The upload form as its page submits it.
     pub(crate) fn form(&self, token: Uuid, bytes: impl AsRef<[u8]>) -> Form {
         Form::default()
             .text("proof", &self.proof)
@@ -148,7 +148,7 @@ impl ByWire {
             .file("people.csv", bytes)
     }
 
-    /// The head and the beginning of a request that sends a file, as bytes.
+    /// The head and the beginning of an upload request, as bytes.
     pub(crate) fn half_a_request(&self, length: usize) -> String {
         let host = self.base.trim_start_matches("http://");
         format!(
@@ -161,7 +161,7 @@ impl ByWire {
     }
 }
 
-/// Where an answer leads.
+/// The redirect target of a response.
 pub(crate) fn leads_to(answer: &Response) -> String {
     let to = answer.headers().get(header::LOCATION).unwrap();
     to.to_str().unwrap().to_owned()

@@ -1,4 +1,4 @@
-//! Whoever is woken is three clicks away from the person and from what the relay said of them.
+//! From an alert it takes three clicks to the recipient and the relay's reply.
 
 use harness::World;
 use harness::browser::Browser;
@@ -7,7 +7,7 @@ use std::path::Path;
 
 use crate::{desk, go, telephone};
 
-/// The page of the console that a runbook sends its reader to first.
+/// The console page that a runbook links to first.
 fn page_of(runbook: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("../deploy/runbooks")
@@ -26,7 +26,7 @@ async fn walk(browser: Browser) {
     let batch = world.invite(json!({ "emails": emails })).await;
     world.finished(batch).await;
 
-    // The address in the runbook, then the batch, the person, and nothing more.
+    // The page from the runbook, then the batch, then the user.
     go(&browser, &world, &page_of("BeckonPermanentFailuresHigh.md")).await;
     browser.sees("1 failed").await;
     browser.click("3 invite emails").await;

@@ -1,4 +1,4 @@
-//! A mail cannot be recalled; an unused password in it can.
+//! A mail cannot be recalled, but the unused password in it can be revoked.
 
 use harness::World;
 use harness::browser::Browser;

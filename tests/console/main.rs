@@ -1,5 +1,5 @@
-//! Journeys through the pages, in a real browser against the real system. One a file, named by
-//! what happens; `every_page` looks at all of them.
+//! Journeys through the pages, in a real browser against the real system. One per file, named by what happens;
+//! `every_page` visits all pages.
 #![expect(
     clippy::indexing_slicing,
     clippy::panic,
@@ -54,28 +54,28 @@ mod what_was_sent_is_found;
 use harness::browser::{self, Browser};
 use harness::{Setup, World};
 
-/// A desk's window.
+/// A desktop window.
 pub(crate) fn desk() -> browser::Setup {
     browser::Setup::default()
 }
 
-/// A telephone's window.
+/// A phone window.
 pub(crate) fn telephone() -> browser::Setup {
     browser::Setup::default().width(375)
 }
 
-/// The windows in which every journey must go well: those that have least in common. In all four
-/// goes `the_whole_way`, and `every_page` looks at each page in them.
+/// The windows in which every journey must work: the two that differ most. `the_whole_way` runs in all four, and
+/// `every_page` checks each page in them.
 pub(crate) fn windows() -> [browser::Setup; 2] {
     [desk(), telephone().without_scripting()]
 }
 
-/// A world that sends nothing, for journeys that come to no mail.
+/// A world without workers, for journeys that send no mail.
 pub(crate) async fn a_quiet_world() -> World {
     World::with(Setup::default().workers(0)).await
 }
 
-/// A page of the console.
+/// Opens a page of the console.
 pub(crate) async fn go(browser: &Browser, world: &World, path: &str) {
     browser.open(&format!("{}{path}", world.base())).await;
 }

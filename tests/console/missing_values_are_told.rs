@@ -1,4 +1,4 @@
-//! Some of the chosen people have no value for a field of the email: that is told before it is sent.
+//! Some selected users have no value for a field of the email: the console reports it before sending.
 
 use harness::browser::Browser;
 use serde_json::json;

@@ -1,4 +1,4 @@
-//! One mail, from the request to the relay's words, and what can be done about it.
+//! One mail, from the request to the relay's reply, and the actions on it.
 
 use harness::browser::{self, Browser};
 use harness::relay::Behaviour;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::{desk, go, telephone};
 
-/// The one delivery of a batch, and its page.
+/// The only delivery of a batch, and its page.
 async fn the_mail_of(world: &World, batch: Uuid) -> (Value, String) {
     let delivery = world.deliveries(batch).await.swap_remove(0);
     let page = format!("/console/deliveries/{}", delivery["id"].as_str().unwrap());

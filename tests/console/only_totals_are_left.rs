@@ -1,4 +1,4 @@
-//! A batch whose details are not kept any longer: its totals are there, and say why there is no more.
+//! A batch whose details are no longer kept: the page shows its totals and explains why there is no more.
 
 use harness::browser::Browser;
 use harness::{Setup, World};

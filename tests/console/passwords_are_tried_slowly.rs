@@ -1,10 +1,10 @@
-//! Somebody tries one password after another.
+//! A stranger tries one password after another.
 
 use harness::browser::{self, Browser};
 
 use crate::{a_quiet_world, go};
 
-/// More than ten tries come at once only when this machine takes longer than ten seconds for one.
+/// More than ten attempts are admitted only when this machine takes longer than ten seconds for one.
 const TRIES_MOST: usize = 40;
 
 #[tokio::test]
@@ -14,7 +14,7 @@ async fn passwords_are_tried_slowly_and_nobody_else_is_kept_out() {
     let jonas = world.another_administrator("Jonas Weber", "jonas@lerna.example").await;
     let browser = Browser::start(browser::Setup::default()).await;
 
-    // All browsers of these tests have one address, which may try ten passwords; this one is known to be Jonas's.
+    // All browsers of these tests share one address, which may try ten passwords; this one becomes known as Jonas's.
     go(&browser, &world, "/console/sign-in").await;
     browser.enter(&jonas.email, &jonas.password).await;
     browser.click("Your account: Jonas Weber").await;

@@ -1,4 +1,4 @@
-//! Choosing people page by page, and sending to exactly those.
+//! Selecting users page by page, and sending to exactly those.
 
 use harness::browser::{self, Browser};
 use harness::{Setup, World};
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::{go, windows};
 
-/// A world whose batches start at once.
+/// A world whose batches start immediately.
 async fn a_hasty_world() -> World {
     World::with(Setup::default().api_setting("BECKON_HOLD", "0s")).await
 }
@@ -37,7 +37,7 @@ async fn a_choice_survives_paging_and_searching_and_is_sent_to_once() {
 
     for (turn, window) in windows().into_iter().enumerate() {
         let browser = at_users(&world, window).await;
-        // The last come first: 220 to 171, 170 to 121, 120 to 101.
+        // The latest come first: 220 to 171, 170 to 121, 120 to 101.
         let [first, second, third] = [219 - turn, 169 - turn, 119 - turn];
         browser
             .choose(&format!("Select Person {first} Example, person{first}@example.org"))
@@ -88,10 +88,9 @@ async fn a_choice_survives_paging_and_searching_and_is_sent_to_once() {
     world.end().await;
 }
 
-/// Back from the page of a batch, and sent once more: it is the page of the same batch, which
-/// then runs to its end and does not forget what it said.
+/// Goes back from a batch's page and sends again: the same batch is shown, runs to its end and keeps its page.
 ///
-/// A browser that kept the page shows it as it was; one that asks for it is led on at once.
+/// A browser that cached the page shows it unchanged; one that requests it again is redirected.
 async fn sending_again_finds_the_same_batch(browser: &Browser, world: &World, count: usize) {
     let of_batch = browser.path().await;
     let again = "This was sent already";
@@ -183,7 +182,7 @@ async fn the_sums_of_the_check_are_those_of_the_batch() {
     browser.choose("Send them a password too").await;
     browser.click("Update the numbers").await;
     browser.sees("Send 25 password emails").await;
-    // Who sends before the numbers are there sends nothing that they have not seen.
+    // Sending before the numbers are shown sends nothing that the administrator has not seen.
     browser.choose("Send it again").await;
     browser.click("Send 25 password emails").await;
     browser.sees("Nothing has been sent yet.").await;

@@ -1,4 +1,4 @@
-//! The description of the API, as a page.
+//! The API reference page.
 
 use harness::browser::{self, Browser};
 

@@ -1,11 +1,11 @@
-//! What was done can be read, found and taken away as a file, and not be changed.
+//! The audit log can be read, searched and downloaded, but not changed.
 
 use harness::World;
 use harness::browser::{self, Browser};
 
 use crate::{a_quiet_world, go, windows};
 
-/// Many lines of long ago, so that there are pages of them.
+/// Many old entries, so that the log has several pages.
 async fn much_was_done(world: &World) {
     let sql = "insert into audit (at, who, action, subject, details)
         select timestamptz '2026-01-01 00:00Z' + n * interval '1 hour', 'key intranet', 'file_imported',
@@ -128,7 +128,7 @@ async fn failed_sign_ins_are_counted_and_what_was_typed_is_not_recorded() {
     ] {
         assert_eq!(enter(email).await, 422);
     }
-    // The first of each kind is there at once.
+    // The first of each kind is written immediately.
     world
         .eventually("two lines", async || {
             let (lines, number) = failed_sign_ins(&world).await;
@@ -151,7 +151,7 @@ async fn failed_sign_ins_are_counted_and_what_was_typed_is_not_recorded() {
     world.end().await;
 }
 
-/// The lines about failed sign-ins (subject, who, client), and how many failures they stand for.
+/// The entries about failed sign-ins (subject, who, client), and how many failures they represent.
 async fn failed_sign_ins(world: &World) -> (Vec<(String, String, String)>, i64) {
     let failed = "select coalesce(subject, ''), who, client_address, (details->>'count')::bigint
                   from audit where action = 'sign_in_failed' order by id";

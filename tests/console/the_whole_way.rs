@@ -1,6 +1,5 @@
-//! The whole way of an administrator: from a spreadsheet to what the mail server said, and back to
-//! the one person who asks for a new password. In each of four windows, since this is what the
-//! console is for.
+//! An administrator's complete path: from a spreadsheet to the mail server's replies, and back to the one user who asks
+//! for a new password. It runs in each of four windows, because this is the console's main purpose.
 
 use harness::browser::{self, Browser};
 use harness::{Setup, World};
@@ -9,10 +8,10 @@ use serde_json::json;
 use crate::files::file;
 use crate::{desk, go, telephone};
 
-/// Whom the mail server does not know.
+/// An address that the mail server does not know.
 const UNKNOWN: &str = "550+gone@example.org";
 
-/// Who has chosen a password before the others come.
+/// Has chosen a password before the others do.
 const EARLY: &str = "early@example.org";
 
 #[tokio::test]
@@ -86,7 +85,7 @@ async fn a_file_is_brought_in(browser: &Browser, world: &World) {
     browser.assert_sound().await;
 }
 
-/// Everybody of the file but Person 12; who has signed in is not proposed.
+/// Selects everyone in the file except Person 12; users who have signed in are not preselected.
 async fn people_are_chosen(browser: &Browser) {
     browser.click("Invite Users").await;
     browser.click("Send Password Reset Email").await;

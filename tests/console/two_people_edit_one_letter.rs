@@ -1,4 +1,4 @@
-//! Two administrators change the same letter at the same time.
+//! Two administrators edit the same system email at the same time.
 
 use harness::World;
 use harness::browser::Browser;
@@ -13,7 +13,7 @@ async fn saved(world: &World) -> Value {
     world.get("/v1/system-emails/invite").await.expect(200)["body"].clone()
 }
 
-/// Opens the editor and writes a body, without submitting it.
+/// Opens the editor and fills in a body without submitting it.
 async fn at_the_editor(browser: &Browser, world: &World, who: &Administrator, body: &str) {
     browser.sign_in_as(world, who).await;
     go(browser, world, EDITOR).await;
@@ -25,7 +25,7 @@ async fn nobodys_text_is_overwritten_unseen() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
     let omar = world.another_administrator("Omar Haddad", "omar@lerna.example").await;
-    // The fields stay the same from here on.
+    // From here on the set of fields stays the same.
     let first = serde_json::json!({ "subject": "Come in", "body": "Come in, {{ first_name }}." });
     world
         .ask(reqwest::Method::PUT, "/v1/system-emails/invite", Some(first), None)
@@ -58,7 +58,7 @@ async fn nobodys_text_is_overwritten_unseen() {
         assert_eq!(his.value("Body").await, own);
         let both = "Come in, {{ first_name }}.\n\nThe gate is open.\n\nRing the bell.";
         his.fill("Body", both).await;
-        // He has seen what she did, so nothing is asked again.
+        // He has seen her changes, so he is not asked again.
         his.click("Submit").await;
         his.sees("Success Saved as version").await;
         assert_eq!(saved(&world).await, both);

@@ -1,4 +1,4 @@
-//! Users are found by any of the conditions that the API has, one by one or under a name.
+//! Users are filtered by any condition of the API, individually or as a named filter.
 
 use harness::World;
 use harness::browser::Browser;

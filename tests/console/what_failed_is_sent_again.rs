@@ -1,4 +1,4 @@
-//! From what went wrong to its next step.
+//! From failed deliveries to sending them again.
 
 use harness::browser::{self, Browser};
 use harness::{Setup, World};

@@ -1,4 +1,4 @@
-//! The list of everything that was sent.
+//! The list of all batches.
 
 use harness::World;
 use harness::browser::Browser;

@@ -1,16 +1,15 @@
-//! How each page is come by.
+//! How to reach each page.
 //!
-//! A route that answers GET has its lines in [`PAGES`]: the addresses at which to look at it, as
-//! many as it has looks worth checking. `{user}` and the like are things of the [`Scene`], which
-//! knows their ids; an address that names a thing the scene lacks is left out. What answers GET
-//! and is no page says what it is.
+//! A route that answers GET has its entry in [`PAGES`]: as many addresses as it has variants worth checking. `{user}`
+//! and the like are objects of the [`Scene`], which knows their ids; an address of an object that the scene lacks is
+//! left out. A route that answers GET without a page has a comment.
 
 use super::scene::Scene;
 use Come::{At, Faulty, Missing, NoPage, Outside};
 
-/// Every route of the console that a browser may get, as the alphabet has them.
+/// Every GET route of the console, in alphabetical order.
 const PAGES: &[(&str, Come)] = &[
-    // It leads to where one begins.
+    // Redirects to the start page.
     ("/console", NoPage),
     ("/console/account", At(&["/console/account"])),
     (
@@ -34,7 +33,7 @@ const PAGES: &[(&str, Come)] = &[
         "/console/administrators/{id}/disable",
         At(&["/console/administrators/{colleague}/disable"]),
     ),
-    // The style sheet, the script and the tab's picture.
+    // The style sheet, the script and the favicon.
     ("/console/assets/{file}", NoPage),
     (
         "/console/audit",
@@ -66,7 +65,7 @@ const PAGES: &[(&str, Come)] = &[
             "/console/batches/{ended_batch}/left-out",
         ]),
     ),
-    // A file, a stream of parts of the batch's page, and another file.
+    // A file, a stream of fragments of the batch's page, and another file.
     ("/console/batches/{id}/left-out.csv", NoPage),
     ("/console/batches/{id}/live", NoPage),
     ("/console/batches/{id}/report.csv", NoPage),
@@ -150,7 +149,7 @@ const PAGES: &[(&str, Come)] = &[
     ("/console/keys/new", At(&["/console/keys/new"])),
     ("/console/keys/{id}/revoke", At(&["/console/keys/{key}/revoke"])),
     ("/console/password", At(&["/console/password"])),
-    // It leads to the first step.
+    // Redirects to the first step.
     ("/console/selections/new", NoPage),
     (
         "/console/selections/{id}",
@@ -223,7 +222,7 @@ const PAGES: &[(&str, Come)] = &[
         "/console/system-emails/{key}/restore/{version}",
         At(&["/console/system-emails/invite/restore/{old_version}"]),
     ),
-    // It leads back to the editor.
+    // Redirects to the editor.
     ("/console/system-emails/{key}/test", NoPage),
     (
         "/console/users",
@@ -266,7 +265,7 @@ const PAGES: &[(&str, Come)] = &[
     ("/console/{*rest}", Missing(&["/console/nothing-of-the-kind"])),
 ];
 
-/// Pages that answer a form: the page that has the form, and a script that fills it in and sends it.
+/// Pages that answer a form: the page with the form, and a script that fills it in and submits it.
 const ANSWERS: &[Answer] = &[
     Answer {
         form: "/console/keys/new",
@@ -308,40 +307,40 @@ struct Answer {
     status: u64,
 }
 
-/// How a route is come by.
+/// How to reach a route.
 #[derive(Clone, Copy, Debug)]
 enum Come {
     /// Signed in, at these addresses.
     At(&'static [&'static str]),
-    /// By somebody who is not signed in.
+    /// Not signed in.
     Outside(&'static [&'static str]),
-    /// Signed in, and answered with 422: something in the address is wrong, and the page says what.
+    /// Signed in, with a 422: the address has a fault that the page explains.
     Faulty(&'static [&'static str]),
-    /// Signed in, and answered with 404.
+    /// Signed in, with a 404.
     Missing(&'static [&'static str]),
-    /// It is something else, which is said beside it.
+    /// Not a page; the comment beside it explains what it is.
     NoPage,
 }
 
-/// One look at a page.
+/// One visit to a page.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Visit {
-    /// The address behind that of the API, which must still be there once it is loaded.
+    /// The path and query, which must not have changed once the page is loaded.
     pub(super) path: String,
-    /// The page with the form that it answers, and the script that sends it.
+    /// The page with the form it answers, and the script that submits it.
     pub(super) form: Option<(&'static str, String)>,
-    /// Whether by somebody who is signed in.
+    /// Whether the visitor is signed in.
     pub(super) is_inside: bool,
-    /// What it is answered with.
+    /// The expected status.
     pub(super) status: u64,
 }
 
-/// The routes that are listed.
+/// The listed routes.
 pub(super) fn listed() -> impl Iterator<Item = &'static str> {
     PAGES.iter().map(|(route, _)| *route)
 }
 
-/// Where to look in this scene.
+/// The visits for this scene.
 pub(super) fn visits(scene: &Scene) -> Vec<Visit> {
     let mut visits = Vec::new();
     for (_, come) in PAGES {

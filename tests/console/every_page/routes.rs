@@ -1,9 +1,9 @@
-//! The pages that there are, read from the sources that serve them.
+//! The existing pages, read from the sources that serve them.
 
 use std::fs;
 use std::path::Path;
 
-/// What a browser may get from the console, as the router writes it: `/console/users/{id}`.
+/// The GET routes of the console, as the router writes them: `/console/users/{id}`.
 pub(super) fn of_the_console() -> Vec<String> {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../api/src");
     let mut found = in_text(&fs::read_to_string(sources.join("console.rs")).unwrap());
@@ -24,7 +24,7 @@ fn in_folder(folder: &Path, found: &mut Vec<String>) {
     }
 }
 
-/// The first argument of each `.route(…)` whose second one answers GET.
+/// The first argument of each `.route(…)` whose second one handles GET.
 fn in_text(text: &str) -> Vec<String> {
     let calls = text.split(".route(").skip(1).map(argument);
     let answered = calls.filter(|call| call.contains("get("));
@@ -33,7 +33,7 @@ fn in_text(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// What stands before the parenthesis that closes this call.
+/// The text before the parenthesis that closes this call.
 fn argument(call: &str) -> &str {
     let mut open = 1;
     let end = call.find(|c| {

@@ -1,4 +1,4 @@
-//! A world to look at pages in.
+//! The world in which pages are visited.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use crate::go;
 
-/// More than a page of a list holds.
+/// More than one page of a list.
 const PEOPLE: usize = 70;
 
-/// A world, and the ids of the things in it that have pages.
+/// A world, and the ids of the objects in it that have pages.
 pub(super) struct Scene {
     pub(super) name: &'static str,
     pub(super) world: World,
@@ -21,7 +21,7 @@ pub(super) struct Scene {
 }
 
 impl Scene {
-    /// Nobody was imported, nothing was sent.
+    /// A world without imported users and sent mail.
     pub(super) async fn in_which_nothing_has_happened(browser: &Browser) -> Self {
         let mut scene = Self {
             name: "empty",
@@ -36,7 +36,7 @@ impl Scene {
         scene
     }
 
-    /// As eleven minutes do in which nobody enters a password: access is handed out only after it was confirmed.
+    /// Lets eleven minutes pass since the last password entry: giving access requires confirming the password first.
     async fn minutes_pass(&self) {
         sqlx::query("update sessions set authenticated_at = authenticated_at - interval '11 minutes'")
             .execute(&self.world.db)
@@ -44,8 +44,8 @@ impl Scene {
             .unwrap();
     }
 
-    /// People with names of all lengths, rows that were refused; batches that have ended, well and
-    /// badly, that wait, are tried again, are paused and were stopped.
+    /// A world with users with names of all lengths, rejected rows, and batches that have ended well and badly, that
+    /// wait, are retried, are paused and were stopped.
     pub(super) async fn in_which_much_has_happened(browser: &Browser) -> Self {
         let mut scene = Self {
             name: "full",
@@ -78,7 +78,7 @@ impl Scene {
         self.is_chosen(browser, "one_blocked", &blocked).await;
     }
 
-    /// Begins a choice, and remembers its id.
+    /// Starts a selection and stores its id.
     async fn is_chosen(&mut self, browser: &Browser, name: &'static str, beginning: &str) {
         go(browser, &self.world, &format!("/console/selections/new?{beginning}")).await;
         let path = browser.path().await;
@@ -112,7 +112,7 @@ impl Scene {
             .expect(201);
         let trying = world.invite(json!({ "import": later["id"] })).await;
         world.until(trying, "retrying", 3).await;
-        // Whoever has just had the letter is left out.
+        // Users who have just had the email are left out.
         let again = world.invite(json!({ "import": import["id"] })).await;
         let of_ended = world.deliveries(ended).await;
         let of_trying = world.deliveries(trying).await;
@@ -190,7 +190,7 @@ impl Scene {
             ("braked_batch", Some("pause")),
         ];
         for (n, (name, step)) in (1..).zip(batches) {
-            // Nobody twice: whoever is owed one already is left out.
+            // Distinct users, because users already owed one are left out.
             let emails = [n, n + 10].map(|n| format!("person{n}@example.org"));
             let emails = if name == "braked_batch" {
                 &emails[..]
@@ -221,7 +221,7 @@ impl Scene {
             .unwrap();
     }
 
-    /// Remembers what a thing's id is.
+    /// Stores an object's id.
     pub(super) fn knows(&mut self, name: &'static str, id: Option<&Value>) {
         let id = id
             .and_then(Value::as_str)
@@ -229,7 +229,7 @@ impl Scene {
         self.things.insert(name, id.to_owned());
     }
 
-    /// An address with the ids of things in the place of their names; none when one is not here.
+    /// Replaces object names in an address by their ids; `None` when this scene lacks one.
     pub(super) fn fill(&self, address: &str) -> Option<String> {
         let mut filled = String::new();
         let mut parts = address.split(['{', '}']);
@@ -242,7 +242,7 @@ impl Scene {
     }
 }
 
-/// A file as administrators have them.
+/// A typical file of an administrator.
 fn people() -> String {
     let mut csv = "email,first name,last name,department\n".to_owned();
     csv.push_str(&rows(PEOPLE, |n| {
@@ -264,7 +264,7 @@ fn people() -> String {
     csv
 }
 
-/// So many addresses that the relay treats in this way.
+/// This many addresses that the relay treats this way.
 fn addresses(behaviour: &str, count: usize) -> String {
     rows(count, |n| format!("{behaviour}+{n}@example.org\n"))
 }

@@ -1,4 +1,4 @@
-//! Files in every state in which an import can be.
+//! Files in every state of an import.
 
 use harness::browser::Browser;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use super::scene::Scene;
 use crate::files::{file, people};
 use crate::go;
 
-/// Good rows, rows with one thing wrong, with several, and with more cells than the header has.
+/// Good rows, rows with one fault, with several, and with more cells than the header.
 fn faulty() -> String {
     let mut rows = people("faulty", 60);
     rows.push_str("pat@gmail,com,Pat\nno address,http://evil.example/x,A\n,Nobody,\n");
@@ -24,7 +24,7 @@ fn faulty() -> String {
 }
 
 impl Scene {
-    /// One import in each state.
+    /// Creates an import in each state.
     pub(super) async fn files_are_uploaded(&mut self, browser: &Browser) {
         for (name, file_name, rows) in [
             ("faulty_file", "staff-nov.csv", faulty()),
