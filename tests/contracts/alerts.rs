@@ -1,8 +1,7 @@
-//! What wakes somebody: alerts, the cases that prove them, their runbooks, and the figures all of
-//! these name belong together.
+//! Alerts, the cases that test them, their runbooks, and the metrics that all of these name belong together.
 //!
-//! The files are read line by line as they are written here; a line of another form is a line that
-//! none of these tests sees, so each of them also asks that there is something to see.
+//! The files are read line by line in the style in which they are written here. A line in another style is invisible to
+//! these tests, so each of them also asserts that it found something.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -14,7 +13,7 @@ const RULES: &str = "deploy/prometheus/rules/";
 const CASES: &str = "deploy/prometheus/tests/";
 const RUNBOOKS: &str = "deploy/runbooks/";
 
-/// What each runbook tells, in this order.
+/// The sections of each runbook, in this order.
 const PARTS: [&str; 4] = [
     "\n## What it means\n",
     "\n## What to look at\n",
@@ -22,7 +21,7 @@ const PARTS: [&str; 4] = [
     "\n## What not to do\n",
 ];
 
-/// The files below a folder whose names end so; there are some.
+/// The files below a folder with this ending; there is at least one.
 fn below(folder: &str, ending: &str) -> Vec<Source> {
     let found: Vec<Source> = files(ending)
         .into_iter()
@@ -32,14 +31,14 @@ fn below(folder: &str, ending: &str) -> Vec<Source> {
     found
 }
 
-/// What a line of YAML says under this key, be it the first of a list's entry or not.
+/// The value of a key on a line of YAML, whether or not it starts a list entry.
 fn said<'l>(line: &'l str, key: &str) -> Option<&'l str> {
     let line = line.trim_start();
     let entry = line.strip_prefix("- ").unwrap_or(line);
     entry.strip_prefix(key)?.strip_prefix(':').map(str::trim)
 }
 
-/// Everything the rules say under this key.
+/// All values of this key in the rules.
 fn in_rules(key: &str) -> BTreeSet<String> {
     let found: BTreeSet<String> = below(RULES, ".rules.yml")
         .iter()
@@ -51,7 +50,7 @@ fn in_rules(key: &str) -> BTreeSet<String> {
     found
 }
 
-/// For each alert that the cases name, whether it is expected to fire, to be silent, or both.
+/// For each alert in the cases, whether it is expected to fire, to be silent, or both.
 fn cases() -> BTreeMap<String, BTreeSet<bool>> {
     let mut cases: BTreeMap<String, BTreeSet<bool>> = BTreeMap::new();
     for source in below(CASES, ".test.yml") {
@@ -70,7 +69,7 @@ fn cases() -> BTreeMap<String, BTreeSet<bool>> {
     cases
 }
 
-/// The words of a text that name figures of ours, recorded ones (with colons) among them.
+/// The names of our metrics in a text, including those of recording rules (with colons).
 fn figures(text: &str) -> BTreeSet<&str> {
     text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != ':')
         .map(|word| word.trim_matches(':'))
@@ -78,7 +77,7 @@ fn figures(text: &str) -> BTreeSet<&str> {
         .collect()
 }
 
-/// The metric that a series is part of: a histogram has several.
+/// The metric that a series belongs to: a histogram has several series.
 fn metric_of<'s>(series: &'s str, shown: &BTreeSet<String>) -> &'s str {
     ["_bucket", "_sum", "_count"]
         .iter()
@@ -94,7 +93,7 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
     let runbooks: BTreeSet<String> = below(RUNBOOKS, ".md")
         .iter()
         .filter_map(|source| source.path.strip_prefix(RUNBOOKS)?.strip_suffix(".md"))
-        // Those without an alert are about what a person sets out to do.
+        // Runbooks without an alert are about planned work.
         .filter(|name| name.starts_with("Beckon"))
         .map(str::to_owned)
         .collect();
@@ -153,7 +152,7 @@ async fn every_figure_named_in_deploy_is_one_that_a_process_shows() {
     for ending in [".yml", ".yaml", ".json", ".md"] {
         let sources = files(ending).into_iter().filter(|one| one.path.starts_with("deploy/"));
         for source in sources {
-            // A role in Postgres, which looks like a figure.
+            // A role in Postgres, which looks like a metric.
             for figure in figures(&source.text).into_iter().filter(|one| *one != "beckon_owner") {
                 if recorded.contains(figure) || shown.contains(metric_of(figure, &shown)) {
                     known += 1;

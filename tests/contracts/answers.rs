@@ -1,6 +1,6 @@
-//! Real answers of every operation, compared with what `/openapi.json` says of them.
+//! Real answers of every operation, compared with their description in `/openapi.json`.
 //!
-//! The harness compares every answer (`harness/world/described.rs`). Here each operation is asked for a good answer.
+//! The harness compares every answer (`harness/world/described.rs`). Here each operation is called successfully.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ const REFUSED: &str = "550+ben@example.org";
 const MAILED: &str = "cleo@example.org";
 const OWN: &str = "correct horse battery staple";
 
-/// Every operation and good status of the description.
+/// Every operation and success status of the description.
 async fn described(world: &World) -> BTreeSet<(String, String)> {
     let openapi = world.get("/openapi.json").await.expect(200);
     let items = openapi["paths"].as_object().unwrap().values();
@@ -102,7 +102,7 @@ async fn ask_of_system_emails(world: &World, user: &Value) {
         .expect(202);
 }
 
-/// Sends invites, one of which is refused, and asks for everything that is told about them.
+/// Sends invites, one of which is refused, and requests everything about them.
 async fn ask_of_batches(world: &World) {
     let held = world.invite(json!({ "emails": [ADA], "hold_seconds": 600 })).await;
     let path = format!("/v1/batches/{held}");
@@ -134,7 +134,7 @@ async fn ask_of_batches(world: &World) {
     assert_eq!(blocked["items"][0]["email"], REFUSED, "{blocked}");
     let unblock = format!("/v1/blocked-addresses/{REFUSED}");
     world.ask(Method::DELETE, &unblock, None, None).await.expect(204);
-    // The stream does not end, so its first event stands for the others.
+    // The stream does not end, so its first event represents the others.
     let event = first_event(world, &format!("/v1/batches/{batch}/events")).await;
     let shown = Answer {
         status: 200,
@@ -203,7 +203,7 @@ async fn ask_of_the_audit_log(world: &mut World) {
     assert!(log.expect(200)["items"][0]["id"].is_string());
 }
 
-/// What is refused, each with a status of its own.
+/// Refused requests, each with a status of its own.
 async fn ask_in_vain(world: &World) {
     let nobody = "/v1/users/00000000-0000-7000-8000-000000000000";
     let wrong = [
@@ -246,7 +246,7 @@ async fn every_operation_answers_as_it_is_described() {
     for seen in world.described_answers() {
         unseen.remove(&seen);
     }
-    // Its events are compared by the answer that they are like.
+    // Its events are compared as if they were the answer of a batch.
     unseen.remove(&("batches_batch".to_owned(), "200".to_owned()));
     assert!(unseen.is_empty(), "no answer was asked of {unseen:?}");
     world.end().await;

@@ -1,16 +1,16 @@
-//! What keeps the code readable: short files, honest names, reasons beside dependencies.
+//! Rules that keep the code readable: short files, meaningful names, reasons beside dependencies.
 
 use std::fs;
 
 use crate::sources::{files, read, section, top};
 
-/// No file has more lines.
+/// The most lines of a file.
 const LINES: usize = 400;
 
-/// No `main.rs` has more.
+/// The most lines of a `main.rs`.
 const MAIN_LINES: usize = 60;
 
-/// Words that say nothing of what a thing is for.
+/// Words that do not describe a purpose.
 const EMPTY_WORDS: [&str; 13] = [
     "util",
     "utils",
@@ -27,10 +27,10 @@ const EMPTY_WORDS: [&str; 13] = [
     "info",
 ];
 
-/// Beginnings of function names that say nothing of what is done.
+/// Beginnings of function names that do not describe what is done.
 const EMPTY_BEGINNINGS: [&str; 4] = ["new_", "do_", "handle_", "process_"];
 
-/// What the top level holds, with conventional files at most.
+/// The allowed top-level entries, with at most conventional files.
 const TOP: [&str; 22] = [
     ".cargo",
     ".ci",
@@ -185,7 +185,7 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// The names of tests are facts in words, and may speak of data.
+/// Test names are sentences, and may contain the word `data`.
 fn is_a_sentence(name: &str) -> bool {
     name.matches('_').count() >= 4
 }

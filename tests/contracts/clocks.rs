@@ -1,11 +1,11 @@
-//! Moments that are kept are Postgres's: due, leased, expired, sent.
+//! Stored times are Postgres's: due, leased, expired, sent.
 //!
-//! A worker whose clock is an hour off must neither lose a claim nor keep a password alive, so no
-//! process reads its own wall clock but for the traces, which say when it itself did something.
+//! A worker whose clock is an hour off must neither lose a claim nor keep a password alive. So no process reads its own
+//! wall clock, except for traces, which record when the process itself did something.
 
 use crate::sources::files;
 
-/// Where the wall clock may be read.
+/// The only file that may read the wall clock.
 const TRACES: &str = "shared/src/trace/span.rs";
 
 #[test]
@@ -31,7 +31,7 @@ fn no_moment_that_is_kept_comes_from_our_own_clock() {
         .collect();
 
     assert_eq!(reading, [TRACES]);
-    // Nor does a statement take one as a parameter under that name.
+    // Nor does a statement take a time as a parameter under that name.
     let taken: Vec<&str> = sources
         .iter()
         .filter(|source| source.path.starts_with("shared/src/store") && source.code().contains("now: OffsetDateTime"))

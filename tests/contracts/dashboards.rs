@@ -1,5 +1,4 @@
-//! The dashboards show what there is: every panel explains itself, and every query finds something
-//! once a run has been looked at by a real Prometheus.
+//! Every dashboard panel has a description, and every query finds data once a real Prometheus has scraped a run.
 
 use harness::World;
 use harness::prometheus::Prometheus;
@@ -8,13 +7,13 @@ use serde_json::{Value, json};
 
 use crate::sources::top;
 
-/// What Grafana puts in the place of its variables, as it is here.
+/// What Grafana substitutes for its variables, with this test's values.
 const VARIABLES: [(&str, &str); 2] = [("$__rate_interval", "20s"), ("$instance", ".*")];
 
-/// Units that Grafana knows, of those we use.
+/// The units we use that Grafana knows.
 const UNITS: [&str; 6] = ["short", "percentunit", "s", "bytes", "reqps", "bool"];
 
-/// The dashboards, by the name of their file.
+/// The dashboards, by file name.
 fn dashboards() -> Vec<(String, Value)> {
     let folder = top().join("deploy/grafana/dashboards");
     let files = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
@@ -31,7 +30,7 @@ fn dashboards() -> Vec<(String, Value)> {
     read
 }
 
-/// The panels of a dashboard but for the headings between them.
+/// The panels of a dashboard, without the headings between them.
 fn panels(dashboard: &Value) -> impl Iterator<Item = &Value> {
     let panels = dashboard["panels"].as_array().unwrap().iter();
     panels.filter(|panel| panel["type"] != "row")
@@ -73,7 +72,7 @@ fn every_panel_explains_itself() {
     }
 }
 
-/// A world in which mail went out, was refused, and waits, while Prometheus looked.
+/// A world in which mail was sent, was refused, and waits, while Prometheus scraped it.
 async fn a_run() -> (World, Prometheus) {
     let (world, prometheus) = Prometheus::over_a_world("").await.unwrap();
     prometheus
@@ -113,7 +112,7 @@ async fn every_panel_shows_a_run() {
                     .iter()
                     .fold(query.clone(), |query, (variable, value)| query.replace(variable, value));
                 let found = prometheus.query(&asked).await.unwrap();
-                // Nothing fires in a run that goes well.
+                // No alert fires in a run without faults.
                 if found.is_empty() && !query.starts_with("ALERTS") {
                     empty.push(format!("{file}: {}: {asked}", panel["title"]));
                 }

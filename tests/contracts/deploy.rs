@@ -1,7 +1,7 @@
-//! What deploy/ says of the programs is true: their settings, commands, ports, pages and queues.
+//! The files in deploy/ agree with the programs: settings, commands, ports, pages and queues.
 //!
-//! Nobody starts these files here, so a name that is wrong in them would be found by whoever deploys.
-//! They are read as text; comments are held to the same names as what they explain.
+//! No test starts these files, so without this one a wrong name would surface only on deployment. They are read as
+//! text; comments must use the same names as what they explain.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +16,7 @@ use crate::sources::{Source, files, read};
 /// Settings without our prefix.
 const OTHERS: [&str; 3] = ["DATABASE_URL", "AMQP_URL", "SMTP_URL"];
 
-/// Everything in deploy/.
+/// All files in deploy/.
 fn deployed() -> Vec<Source> {
     let mut all = files("");
     all.retain(|source| source.path.starts_with("deploy/"));
@@ -28,7 +28,7 @@ fn help_of(program: &str) -> String {
     String::from_utf8(run(program, &["--help"], &[]).stdout).unwrap()
 }
 
-/// What help says is the default of a setting.
+/// The default of a setting according to the help.
 fn default_of(program: &str, setting: &str) -> String {
     let help = help_of(program);
     let (_, behind) = help.split_once(&format!("[env: {setting}=]")).unwrap();
@@ -40,7 +40,7 @@ fn port_of(program: &str, setting: &str) -> String {
     default_of(program, setting).rsplit(':').next().unwrap().to_owned()
 }
 
-/// Words in capitals, as settings are.
+/// Words in capitals, like settings.
 fn capitals(text: &str) -> impl Iterator<Item = &str> {
     text.split(|c: char| !c.is_ascii_uppercase() && !c.is_ascii_digit() && c != '_')
 }
@@ -54,7 +54,7 @@ fn numbers<'t>(text: &'t str, key: &'t str) -> impl Iterator<Item = &'t str> {
     })
 }
 
-/// Lines that somebody's machine obeys: no comments, and of a page only what stands between fences.
+/// Lines that a machine executes: no comments, and of a page only what is between fences.
 fn obeyed(source: &Source) -> Vec<&str> {
     let mut is_code = source.path.rsplit('.').next() != Some("md");
     let mut lines = Vec::new();
@@ -98,14 +98,14 @@ fn every_setting_that_deploy_names_is_one() {
     );
 }
 
-/// What a line tells one of our programs to do: `beckon-api serve`, `[CMD, beckon-api, healthcheck]`,
-/// and `args: [run]`, where the image says which program it is.
+/// The commands for our programs on a line: `beckon-api serve`, `[CMD, beckon-api, healthcheck]`, and `args: [run]`,
+/// where the image determines the program.
 fn commands(line: &str) -> Vec<(Option<&'static str>, &str)> {
     let mut found = Vec::new();
     for program in BOTH {
         for (at, _) in line.match_indices(program) {
             let (ahead, behind) = (&line[..at], &line[at + program.len()..]);
-            // `job="beckon-api"` in a query is the name of who is watched.
+            // `job="beckon-api"` in a query names a scrape target.
             if ahead.ends_with("=\"") || !behind.starts_with([' ', ',', '"']) {
                 continue;
             }
@@ -120,7 +120,7 @@ fn commands(line: &str) -> Vec<(Option<&'static str>, &str)> {
         let list = line.trim().strip_prefix(key).and_then(|list| list.strip_suffix(']'));
         found.extend(list.filter(|list| !list.contains(',')).map(|word| (None, word)));
     }
-    // A list of files is none of commands.
+    // A list of files is not a command.
     found.retain(|(_, word)| !word.is_empty() && !BOTH.contains(word) && !line.contains(&format!("{word}/")));
     found
 }
@@ -236,7 +236,7 @@ fn only_the_api_and_the_console_are_published() {
 
 #[test]
 fn the_volumes_for_uploads_hold_all_that_the_api_puts_there() {
-    // Beside what is received, one file is checked and one stored.
+    // Besides the uploads being received, one file is being checked and one stored.
     let needed = (api::disk_budget::UPLOADS_MOST_BYTES + 2 * api::spool::UPLOAD_MOST_BYTES) / (1024 * 1024);
     let volumes = [
         ("deploy/compose/compose.yaml", "/tmp:size=", 1),
@@ -300,7 +300,7 @@ fn whoever_stops_a_program_waits_longer_than_the_stop_takes() {
     for (program, text, key) in waits {
         let grace = default_of(program, "BECKON_STOP_GRACE");
         let grace: u64 = grace.strip_suffix('s').unwrap().parse().unwrap();
-        // Kubernetes counts from before this.
+        // Kubernetes starts counting before this.
         let before_the_signal: u64 = numbers(&text, "command: [sleep, \"")
             .map(|number| number.parse::<u64>().unwrap())
             .sum();
@@ -326,8 +326,8 @@ fn the_brokers_policies_are_about_our_queues() {
         .strip_prefix("^beckon\\.(")
         .and_then(|rest| rest.strip_suffix(")$"));
     assert_eq!(named.unwrap().split('|').collect::<BTreeSet<_>>(), names);
-    // A dead-letter exchange would get every job that expires because no worker runs. RabbitMQ 4 drops after 20
-    // returns what has no limit of its own.
+    // A dead-letter exchange would get every job that expires because no worker runs. RabbitMQ 4 drops a job after 20
+    // returns if its queue has no limit of its own.
     let limits: Vec<&String> = policy["definition"].as_object().unwrap().keys().collect();
     assert_eq!(limits, ["delivery-limit"]);
     assert_eq!(definitions["policies"].as_array().map(Vec::len), Some(1));

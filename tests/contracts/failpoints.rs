@@ -1,4 +1,4 @@
-//! The points at which the tests kill a program: one at the end of every step, and none in a release.
+//! The points at which tests kill a program: one at the end of every step, and none in a release build.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use shared::failpoint::Point;
 
 use crate::sources::{files, read, top};
 
-/// How many steps each part of a mail's way has: the request, the dispatcher, the worker.
+/// Number of steps in each part of a mail's path: request, dispatcher, worker.
 const STEPS: [(char, usize); 3] = [('A', 6), ('R', 4), ('W', 14)];
 
 #[test]
@@ -30,7 +30,7 @@ fn every_step_has_a_point_that_is_reached_at_one_place() {
             .iter()
             .flat_map(|code| code.split(|c: char| !c.is_alphanumeric() && c != ':'));
         let places = places.filter(|word| *word == reached).count();
-        // Half a body is written for its point only, so that one is asked for as well.
+        // Half a body is written only at its failpoint, so that one is queried as well.
         let most = if step == "W10" { 2 } else { 1 };
         assert_eq!(places, most, "{step} is {reached}");
     }

@@ -1,11 +1,11 @@
-//! What is compiled in, and what must not be.
+//! Which features are compiled in, and which must not be.
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
 use crate::sources::top;
 
-/// Every package in the programs and the tests, with the features that are on.
+/// Every package in the programs and the tests, with its enabled features.
 fn packages() -> BTreeMap<String, Vec<String>> {
     let tree = Command::new(env!("CARGO"))
         .args(["tree", "--workspace", "--offline", "--locked"])
@@ -79,7 +79,7 @@ fn prometheus_speaks_no_protobuf() {
 
     let prometheus = &packages["prometheus"];
 
-    // Its protobuf had RUSTSEC-2024-0437, and nobody asks for that form any more.
+    // Its protobuf had RUSTSEC-2024-0437, and the format is no longer requested.
     assert!(
         !prometheus.iter().any(|feature| feature == "protobuf"),
         "{prometheus:?}"

@@ -1,11 +1,10 @@
-//! What every page tells a browser: to load nothing from elsewhere, to be framed by nobody, to keep
-//! nothing and to tell nobody where it was.
+//! Headers of every page: load nothing from other origins, no framing, no caching, no referrer.
 
 use harness::{Setup, World};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 
-/// A header's text, or nothing.
+/// The value of a header, or empty.
 fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
     let value = answer.headers().get(name);
     value.and_then(|value| value.to_str().ok()).unwrap_or_default()

@@ -1,8 +1,8 @@
-//! Who may import whom: `api ──▶ dispatcher, import ──▶ shared ◀── worker`, and each large dependency in one place.
+//! Allowed dependencies: `api ──▶ dispatcher, import ──▶ shared ◀── worker`, and each large dependency in one place.
 
 use crate::sources::{Source, files, read, section};
 
-/// A crate, and the places whose sources may name it.
+/// A crate, and the paths whose sources may name it.
 const PLACES: &[(&str, &[&str])] = &[
     ("api", &["api/src/main.rs", "tests/"]),
     ("worker", &["worker/src/main.rs", "tests/"]),
@@ -13,8 +13,7 @@ const PLACES: &[(&str, &[&str])] = &[
     ("csv", &["api/import/src/"]),
     ("lapin", &["shared/src/queue", "tests/"]),
     ("sqlx", &["shared/src/", "tests/"]),
-    // The demo's inbox, the pages that try out the tests' browser and the tests' collector are no
-    // part of what runs in earnest.
+    // The demo's inbox, the pages for testing the browser and the tests' collector do not run in production.
     (
         "axum",
         &[
@@ -125,7 +124,7 @@ fn every_dependency_is_used() {
     );
 }
 
-/// What each member depends on, for itself, its tests and its build.
+/// What each member depends on, including for its tests and its build.
 fn dependencies() -> Vec<(&'static str, String)> {
     ["api", "api/dispatcher", "api/import", "shared", "tests", "worker"]
         .into_iter()
@@ -140,7 +139,7 @@ fn dependencies() -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// Whether code speaks of a crate: `name::…` where a path begins, or `use name;`.
+/// Whether code refers to a crate: `name::…` at the start of a path, or `use name;`.
 fn uses(code: &str, name: &str) -> bool {
     code.match_indices(name).any(|(at, _)| {
         let (before, after) = (&code[..at], &code[at + name.len()..]);
@@ -149,7 +148,7 @@ fn uses(code: &str, name: &str) -> bool {
     })
 }
 
-/// Whether what comes next is the first name of a path: `::csv` is, `a::csv` and `a_csv` are not.
+/// Whether the next name starts a path: `::csv` does, `a::csv` and `a_csv` do not.
 fn begins_a_path(before: &str) -> bool {
     let is_within = |text: &str| text.ends_with(|c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '>'));
     !is_within(before.strip_suffix("::").unwrap_or(before))

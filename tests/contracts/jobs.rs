@@ -1,4 +1,4 @@
-//! What travels in the queue: ids and a version.
+//! The content of a job: ids and a version.
 
 use harness::{Setup, World};
 use serde_json::json;
@@ -73,7 +73,7 @@ async fn the_queue_holds_no_name_no_address_and_no_secret() {
     for secret in ["grace", "hopper", "example.org", "lerna", "argon"] {
         assert!(!everything.contains(secret), "{secret} is in {everything}");
     }
-    // Her first name is also three digits of sixteen, which any id may have.
+    // Her first name is also three hexadecimal digits, which any id may contain.
     let mut words = everything.split(|c: char| !c.is_alphanumeric());
     assert!(!words.any(|word| word == "ada"), "ada is in {everything}");
     world.end().await;

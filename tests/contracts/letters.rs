@@ -1,11 +1,11 @@
-//! The shipped letters, for every kind of person there is.
+//! The shipped system emails, with every kind of user data.
 
 use serde_json::{Map, Value};
 use shared::letter::{Letter, LetterValues, MASKED_PASSWORD, ShownPassword, preview, write};
 use shared::password::{Password, os_randomness};
 use shared::system_email::{Compiled, CustomFields, SystemEmailKind, Template};
 
-/// What may stand in a name, if the imports let it through.
+/// Names that imports could let through.
 const HOSTILE: &[&str] = &[
     "",
     "   ",
@@ -36,7 +36,7 @@ fn shipped(kind: SystemEmailKind) -> Compiled {
         .unwrap()
 }
 
-/// Somebody all of whose values are this one.
+/// A user whose values are all this one.
 fn person<'v>(value: &'v str, fields: &'v Map<String, Value>, password: Option<&'v Password>) -> LetterValues<'v> {
     LetterValues {
         first_name: value,
@@ -51,7 +51,7 @@ fn person<'v>(value: &'v str, fields: &'v Map<String, Value>, password: Option<&
     }
 }
 
-/// What no letter may have, whoever it is for.
+/// Asserts what must hold for the email to any user.
 fn assert_harmless(letter: &Letter, value: &str) {
     let html = letter.html.to_lowercase();
     for forbidden in ["<script", "<img", "href=\"https://evil"] {
@@ -62,7 +62,7 @@ fn assert_harmless(letter: &Letter, value: &str) {
         !tags.any(|tag| tag.contains("onerror")),
         "{value:?} put a script into a tag"
     );
-    // What a value holds is shown as it is, and nothing else is left to be filled.
+    // Values appear literally, and no placeholder is left unfilled.
     for (sign, text) in [("{{", &*letter.html), ("{{", &*letter.text), ("{%", &*letter.text)] {
         assert!(
             value.contains(sign) || !text.contains(sign),

@@ -1,4 +1,4 @@
-//! Which addresses of servers and of pages are private enough.
+//! Which server and page URLs are private enough.
 
 use crate::settings::{BOTH, GOOD, complaint, run, with};
 
@@ -76,7 +76,7 @@ fn a_server_is_private_by_tls_by_its_place_or_because_the_settings_say_so() {
     fine(&others.chain(&elsewhere).copied().collect::<Vec<_>>());
 }
 
-/// What both programs say without the address of the sign-in page.
+/// The warning of both programs when the address of the sign-in page is missing.
 pub(crate) const NO_SIGN_IN_URL: &str = "BECKON_SIGN_IN_URL is not set; every email links to the page where people sign in, which \
                               is part of your platform and not of Beckon: write its address, like \
                               https://example.org/sign-in";

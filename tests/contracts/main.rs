@@ -1,6 +1,6 @@
-//! What others rely on, held by reading the sources, the schema and the programs themselves.
+//! Contracts that others rely on, checked by reading the sources, the schema and the programs themselves.
 //!
-//! One file a contract. Most need no server and take milliseconds.
+//! One contract per file. Most need no server and take milliseconds.
 
 #![expect(
     clippy::unwrap_used,

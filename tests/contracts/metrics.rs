@@ -1,4 +1,4 @@
-//! The figures that dashboards and alerts read.
+//! The metrics that dashboards and alerts read.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
@@ -15,7 +15,7 @@ struct Sample {
     labels: Vec<(String, String)>,
 }
 
-/// A page of metrics, read.
+/// A parsed metrics page.
 pub(crate) struct Page {
     text: String,
     helped: BTreeSet<String>,
@@ -49,12 +49,12 @@ impl Page {
         }
     }
 
-    /// The metrics it shows.
+    /// The names of its metrics.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.typed.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The metric that a sample is part of: a histogram has several.
+    /// The metric that a sample belongs to: a histogram has several samples.
     fn family(&self, sample: &Sample) -> Option<&(String, String)> {
         let parts = ["", "_bucket", "_sum", "_count"];
         self.typed.iter().find(|(name, kind)| {
@@ -87,7 +87,7 @@ async fn page_at(base: &str) -> Page {
     Page::read(answer.text().await.unwrap())
 }
 
-/// The pages of an API and a worker that have done some of everything.
+/// The metrics pages of an API and a worker that have done some of everything.
 pub(crate) async fn pages() -> [Page; 2] {
     let world = World::with(Setup::default().workers(0)).await;
     let probes = world.spare_address().unwrap();
@@ -184,7 +184,7 @@ async fn what_a_mail_came_to_is_counted() {
     }
 }
 
-/// Whether a label's value is a word of ours: no id, no address, nothing a caller made up.
+/// Whether a label value comes from a fixed set: no id, no address, nothing from a caller.
 fn is_one_of_few(value: &str) -> bool {
     let is_id = value
         .split(['-', '/'])
@@ -192,7 +192,7 @@ fn is_one_of_few(value: &str) -> bool {
     !is_id && !value.contains('@') && !value.contains("nowhere") && value.len() <= 60
 }
 
-/// Asks Prometheus's own tool, which `deploy/setup --tests` brings.
+/// Runs Prometheus's own linter, which `deploy/setup --tests` installs.
 fn linted(page: &str) {
     let mut tool = Command::new("promtool")
         .args(["check", "metrics"])

@@ -1,8 +1,8 @@
-//! What holds for the source of every console page.
+//! Rules for the source of every console page.
 
 use crate::sources::{Source, files, read};
 
-/// The script of all pages together has no more lines.
+/// The most lines of the script shared by all pages.
 const SCRIPT_LINES: usize = 300;
 
 /// The templates of the console's pages.
@@ -13,7 +13,7 @@ fn templates() -> Vec<Source> {
     templates
 }
 
-/// The places of a text in the templates.
+/// The occurrences of a text in the templates.
 fn places_of(wanted: &[&str]) -> Vec<String> {
     let mut places = Vec::new();
     for template in templates() {
@@ -33,7 +33,8 @@ fn the_script_stays_small() {
     assert!(lines <= SCRIPT_LINES, "{lines} lines");
 }
 
-/// What sends a form by itself: the preview of a letter, into a frame of the page, and the code of a one-time link.
+/// Forms that the script submits: the preview of a system email, into a frame of the page, and the code of a one-time
+/// link.
 const SENT_BY_THE_SCRIPT: [&str; 3] = [
     "code.form.submit()",
     "letter.requestSubmit(button)",
@@ -42,8 +43,8 @@ const SENT_BY_THE_SCRIPT: [&str; 3] = [
 
 #[test]
 fn a_choice_does_not_send_its_form() {
-    // WCAG 2.2, 3.2.2: changing a field changes no page. A person who looks through a list with the arrow keys would
-    // land on another page with each press.
+    // WCAG 2.2, 3.2.2: changing a field does not change the page, or each arrow key pressed in a list would load
+    // another.
     let script = read("api/assets/console.js");
     let words = script.split([' ', '\n', ';', ',']);
     let mut sent: Vec<&str> = words.filter(|word| word.contains("ubmit(")).collect();
@@ -55,7 +56,7 @@ fn a_choice_does_not_send_its_form() {
 
 #[test]
 fn no_page_has_a_style_or_a_script_within() {
-    // The content security policy would keep them from working.
+    // The content security policy would block them.
     let within = places_of(&[
         " style=",
         "<style",
@@ -87,7 +88,7 @@ fn no_page_loads_anything_from_elsewhere() {
 fn every_form_that_changes_something_proves_where_it_comes_from() {
     let mut without = Vec::new();
     for template in templates() {
-        // Before the sign-in there is no session that could prove anything. A link has its own proof, its token.
+        // Before sign-in no session can prove anything. A link has a proof of its own, its token.
         if ["/sign_in.html", "/choose_password.html"]
             .iter()
             .any(|page| template.path.ends_with(page))

@@ -1,7 +1,7 @@
-//! What every column of the schema holds of a person, and what becomes of it when they are exported or erased.
+//! Which personal data each column of the schema holds, and what happens to it on export and erasure.
 //!
-//! A column that is in no row here fails the test: whoever adds one decides. That the statements really do what
-//! stands here is shown by `journeys/a_person_is_erased.rs`.
+//! A column missing here fails the test, so the author of a new column must decide. That the statements really do what
+//! is stated here is tested by `journeys/a_person_is_erased.rs`.
 
 use harness::{Setup, World};
 use std::collections::BTreeMap;
@@ -12,11 +12,11 @@ use Column::{Exempt, Personal, Secret};
 /// What a column holds.
 #[derive(Clone, Copy)]
 enum Column {
-    /// Something about a person: it is in their export, and goes with them.
+    /// Personal data: it is exported, and erased with the user.
     Personal,
-    /// As personal, but no part of the export: for this reason.
+    /// Personal, but not exported, for this reason.
     Secret(&'static str),
-    /// Nothing that names a user of the platform, or nothing that may go: for this reason.
+    /// Does not identify a user of the platform, or must be kept, for this reason.
     Exempt(&'static str),
 }
 
@@ -28,7 +28,7 @@ const STAFF: Column = Exempt("an administrator or a key, who are no users; kept 
 const TEXT: Column = Exempt("written by an administrator for everybody");
 const WEEK: Column = Exempt("an administrator's choice in the making; forgotten after a week");
 
-/// Tables of which every column is the same.
+/// Tables whose columns are all of one kind.
 const TABLES: &[(&str, Column)] = &[
     ("_sqlx_migrations", STATE),
     ("administrators", STAFF),
@@ -70,7 +70,7 @@ const TABLES: &[(&str, Column)] = &[
     ),
 ];
 
-/// The others.
+/// The other columns.
 const COLUMNS: &[(&str, &str, Column)] = &[
     (
         "known_clients",
@@ -146,7 +146,7 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     ("credentials", "used_at", Personal),
     ("credentials", "user_id", LINK),
     ("credentials", "verifier", Secret("who has it can try passwords")),
-    // The ledger keeps its lines, with the person's id, so that its sums stay.
+    // The ledger keeps its rows, with the user's id, so that its sums stay correct.
     ("deliveries", "attempt", STATE),
     ("deliveries", "batch_id", Personal),
     ("deliveries", "cancel_reason", STATE),
@@ -259,7 +259,7 @@ const COLUMNS: &[(&str, &str, Column)] = &[
 #[tokio::test]
 async fn every_column_says_what_it_holds_of_a_person() {
     let world = World::with(Setup::default().workers(0)).await;
-    // The months are parts of their tables.
+    // Monthly partitions belong to their tables.
     let columns: Vec<(String, String)> = sqlx::query_as(
         "select c.table_name::text, c.column_name::text from information_schema.columns c
          where c.table_schema = current_schema()
@@ -315,7 +315,7 @@ fn what_is_personal_is_exported_and_its_table_erased() {
             Secret(reason) | Exempt(reason) => reason,
         };
         assert!(!reason.is_empty(), "{table}.{column}");
-        // The cascade takes passwords, clients and former addresses, and the audit log has ids only.
+        // The cascade removes passwords, clients and former addresses, and the audit log has only ids.
         let is_elsewhere = ["credentials", "known_clients", "former_addresses", "audit"].contains(table);
         assert!(
             matches!(what, Exempt(_)) || is_elsewhere || erased.iter().any(|word| word == table),

@@ -1,11 +1,11 @@
-//! `tests/README.md` and `SECURITY.md` name tests for what they say, and each is there.
+//! `tests/README.md` and `SECURITY.md` name tests as proofs, and each of these exists.
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::sources::{Source, read, top};
 
-/// The rows of the table below a heading: its cells, without the head.
+/// The rows of the table below a heading, without its header row.
 fn table<'a>(page: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
     let section = page.split("\n## ").find(|section| section.starts_with(heading));
     let lines = section.unwrap_or_default().lines().filter(|line| line.starts_with('|'));
@@ -13,13 +13,13 @@ fn table<'a>(page: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
     lines.skip(2).map(cells).collect()
 }
 
-/// What a cell names as proof: files, some with the name of a test.
+/// The proofs in a cell: files, some with the name of a test.
 fn proofs(cell: &str) -> Vec<&str> {
     let quoted = cell.split('`').skip(1).step_by(2);
     quoted.filter(|words| words.contains(".rs")).collect()
 }
 
-/// What of these proofs, seen from a folder, is not there.
+/// The proofs that do not exist, relative to a folder.
 fn missing(folder: &str, proofs: &[&str]) -> Vec<String> {
     let mut missing = Vec::new();
     for proof in proofs {
@@ -42,8 +42,7 @@ fn missing(folder: &str, proofs: &[&str]) -> Vec<String> {
     missing
 }
 
-/// Checks that a table has these rows in this order, and that each shows something that is there or
-/// says why it does not.
+/// Asserts that a table has these rows in this order, and that each names an existing proof or gives the excuse.
 fn hold(page: &str, heading: &str, folder: &str, rows: &[String], excuse: &str) {
     let table = table(page, heading);
 
@@ -134,8 +133,8 @@ fn what_was_not_run_is_named_where_an_operator_meets_it() {
     }
 }
 
-/// A journey that no table names may be about something else; one that a table names twice is fine.
-/// But a file of journeys that only lies there is not run at all.
+/// A journey may be missing from the tables, or occur twice. But a journey file that `main.rs` does not declare never
+/// runs.
 #[test]
 fn every_journey_is_run() {
     let main = read("tests/journeys/main.rs");

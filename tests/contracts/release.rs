@@ -1,4 +1,4 @@
-//! What a release says of itself, and where: one version in all places, and the commit it is made of.
+//! A release has one version in all places, and reports the commit it was built from.
 
 use std::path::Path;
 use std::process::Command;
@@ -8,7 +8,7 @@ use shared::release::{REVISION, VERSION, VERSION_AND_REVISION};
 use crate::settings::{BOTH, run};
 use crate::sources::{files, read, top};
 
-/// What `shared/build.rs` says is the revision, told these things.
+/// The revision that `shared/build.rs` determines from these inputs.
 fn built(told: &[(&str, &str)], script: &Path, folder: &Path) -> String {
     let output = Command::new(script)
         .current_dir(folder)
@@ -49,7 +49,7 @@ fn both_programs_say_version_and_revision() {
 
 #[test]
 fn the_revision_is_what_the_build_is_told_or_git_knows() {
-    // Where programs may be run; where files go that nobody chose a place for, they need not.
+    // A folder that allows execution; the default temporary folder may not.
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let script = place.path().join("build");
     let compiled = Command::new("rustc")

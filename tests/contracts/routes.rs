@@ -1,4 +1,4 @@
-//! The routes of the contract: there, described, and closed to strangers.
+//! The contract's routes exist, are described, and require a key.
 
 use harness::{Setup, World};
 use reqwest::{Client, Method};
@@ -43,20 +43,20 @@ const CONTRACT: &[(&str, &str)] = &[
     ("post", "/v1/credentials/revoke"),
 ];
 
-/// Routes beyond the contract that need a key all the same, and those that need none.
+/// Routes that need no key.
 const OPEN: &[&str] = &["/openapi.json", "/docs"];
 
-/// What machines ask, at a listener of its own.
+/// Probe routes, served by a listener of their own.
 pub(crate) const PROBES: &[&str] = &["/healthz", "/readyz", "/metrics"];
 
-/// An id that nobody has.
+/// An id that does not exist.
 const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
 
 async fn a_world() -> World {
     World::with(Setup::default().workers(0)).await
 }
 
-/// The methods and paths that the API says of itself.
+/// The methods and paths in the API's own description.
 async fn described(world: &World) -> Vec<(String, String)> {
     let openapi = world.get("/openapi.json").await.expect(200);
     let paths = openapi["paths"].as_object().cloned().unwrap_or_default();
@@ -76,12 +76,12 @@ async fn described(world: &World) -> Vec<(String, String)> {
         .collect()
 }
 
-/// A path with its variables filled by what nobody has.
+/// A path whose variables are filled with ids that do not exist.
 fn filled(path: &str) -> String {
     path.replace("{id}", NOBODY).replace("{key}", "invite")
 }
 
-/// Asks without a key, and returns status, content type and body.
+/// Calls without a key, and returns status, content type and body.
 async fn as_stranger(world: &World, method: &str, path: &str) -> (u16, String, Value) {
     let method: Method = method.to_uppercase().parse().unwrap();
     let answer = Client::new()
@@ -157,7 +157,7 @@ async fn what_is_described_is_served() {
     assert!(described.len() >= CONTRACT.len(), "{described:?}");
     for (method, path) in &described {
         let method: Method = method.to_uppercase().parse().unwrap();
-        // A stream that never ends is not waited for.
+        // A stream never ends, so it is not awaited.
         if path.ends_with("/events") {
             continue;
         }
@@ -187,7 +187,7 @@ async fn what_is_not_served_is_told_as_a_problem() {
         "/v1/users/%00",
     ] {
         let (status, content_type, body) = as_stranger(&world, "get", path).await;
-        // A path below a route with a key may be refused for want of a key instead.
+        // A path below a route with a key may be refused for the missing key instead.
         assert!(matches!(status, 401 | 404), "{path}: {status} {body}");
         assert_eq!(content_type, "application/problem+json", "{path}");
         let answer = world.get(path).await;

@@ -1,10 +1,10 @@
-//! Secrets among the settings: given as a file, and never repeated.
+//! Secret settings can be read from a file and are never printed.
 
 use std::fs;
 
 use crate::settings::{BOTH, complaint, run, with};
 
-/// Settings that may come from a file, and what they can be.
+/// Settings that may come from a file, the programs that have them, and a value.
 const SECRETS: &[(&str, &[&str], &str)] = &[
     ("DATABASE_URL", BOTH, "postgres://beckon:geheim@127.0.0.1/beckon"),
     ("AMQP_URL", BOTH, "amqp://beckon:geheim@127.0.0.1/beckon"),
@@ -16,7 +16,7 @@ fn a_secret_can_be_given_as_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret");
     for (name, programs, value) in SECRETS {
-        // As `echo` writes it, with a line end.
+        // As written by `echo`, with a line end.
         fs::write(&path, format!("{value}\n")).unwrap();
         let file = format!("{name}_FILE");
         let mut settings = with(name, "");

@@ -1,13 +1,13 @@
-//! The settings that scripts rely on, and what a wrong one is answered with.
+//! The settings that scripts rely on, and the errors for wrong ones.
 
 use std::process::{Command, Output};
 
 use harness::program::binary_path;
 
-/// What either program exits with when its settings cannot be used.
+/// The exit code of either program for invalid settings.
 const EXIT_CONFIG: i32 = 78;
 
-/// Every setting of the contract, and the programs it is a setting of.
+/// Every setting of the contract, and the programs that have it.
 const SETTINGS: &[(&str, &[&str])] = &[
     ("DATABASE_URL", BOTH),
     ("BECKON_ALLOW_PLAINTEXT_DATABASE", BOTH),
@@ -50,7 +50,7 @@ pub(crate) const GOOD: &[(&str, &str)] = &[
     ("BECKON_SIGN_IN_URL", "https://lerna.example/sign-in"),
 ];
 
-/// Runs one of our programs to its end.
+/// Runs one of our programs to completion.
 pub(crate) fn run(program: &str, arguments: &[&str], settings: &[(&str, &str)]) -> Output {
     Command::new(binary_path(program).unwrap())
         .args(arguments)
@@ -60,7 +60,7 @@ pub(crate) fn run(program: &str, arguments: &[&str], settings: &[(&str, &str)]) 
         .unwrap()
 }
 
-/// What it said on standard error, and nothing on standard output.
+/// The lines on standard error; standard output must be empty.
 pub(crate) fn complaint(program: &str, settings: &[(&str, &str)]) -> Vec<String> {
     let output = run(program, &["check-config"], settings);
     let said = String::from_utf8(output.stderr).unwrap();
@@ -69,7 +69,7 @@ pub(crate) fn complaint(program: &str, settings: &[(&str, &str)]) -> Vec<String>
     said.lines().map(str::to_owned).collect()
 }
 
-/// The good settings, with this one put in its place, or taken away when it is empty.
+/// The good settings with this one replaced, or removed when the value is empty.
 pub(crate) fn with<'v>(name: &'v str, value: &'v str) -> Vec<(&'v str, &'v str)> {
     let others = GOOD.iter().copied().filter(|(other, _)| *other != name);
     others.chain((!value.is_empty()).then_some((name, value))).collect()

@@ -1,4 +1,4 @@
-//! The shell around every mail: it fits a telephone, and it can be read in the dark.
+//! The HTML shell of every mail: it fits a phone and is readable in dark mode.
 
 use std::collections::BTreeSet;
 
@@ -6,13 +6,13 @@ use crate::sources::read;
 
 const SHELL: &str = "shared/templates/mail/layout.html";
 
-/// Where a mail's elements get their classes.
+/// The files in which a mail's elements get their classes.
 const DRESSED: [&str; 2] = [SHELL, "shared/src/system_email/html.rs"];
 
-/// Classes that look the same in the dark, each with the reason.
+/// Classes that look the same in dark mode, each with the reason.
 const UNCHANGED: [(&str, &str); 1] = [("button-text", "white on the button, which is blue in the dark too")];
 
-/// What stands between the braces behind this, braces within it included.
+/// The text between the braces after this head, including nested braces.
 fn block<'t>(text: &'t str, head: &str) -> &'t str {
     let (_, behind) = text.split_once(head).unwrap_or_else(|| panic!("there is no {head}"));
     let (_, inside) = behind.split_once('{').unwrap();
@@ -31,7 +31,7 @@ fn ruled(block: &str) -> BTreeSet<String> {
     classes.map(|class| class.trim().to_owned()).collect()
 }
 
-/// The classes that elements have.
+/// The classes that elements use.
 fn used(text: &str) -> BTreeSet<String> {
     let plain = text.replace("\\\"", "\"");
     let lists = plain.split("class=\"").skip(1);
@@ -46,7 +46,7 @@ fn the_shell_fits_a_narrow_screen() {
     assert!(shell.contains("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"));
     let narrow = block(&shell, "@media (max-width:480px)");
     assert!(ruled(narrow).contains("card"), "{narrow}");
-    // An element's own style is stronger than a sheet, unless the sheet insists.
+    // An element's inline style overrides a sheet, except for `!important`.
     assert_eq!(
         narrow.matches("!important").count(),
         narrow.matches(':').count(),

@@ -2,21 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-/// A file of ours.
+/// A file of the repository.
 pub(crate) struct Source {
     /// From the top of the repository, with `/`.
     pub(crate) path: String,
-    /// All of it.
+    /// The content.
     pub(crate) text: String,
 }
 
 impl Source {
-    /// What the compiler reads: comments are gone, and what stands in quotation marks is empty.
+    /// The code without comments and with empty string literals.
     pub(crate) fn code(&self) -> String {
         code_of(&self.text)
     }
 
-    /// The names it gives to things of these sorts: `fn`, `struct` and so on.
+    /// The names it defines for these kinds of items: `fn`, `struct` and so on.
     pub(crate) fn names_of(&self, sorts: &[&str]) -> Vec<String> {
         let code = self.code();
         let words: Vec<&str> = code.split_whitespace().collect();
@@ -37,12 +37,12 @@ pub(crate) fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// One file's text.
+/// Reads one file.
 pub(crate) fn read(path: &str) -> String {
     std::fs::read_to_string(top().join(path)).unwrap_or_else(|fault| panic!("{path}: {fault}"))
 }
 
-/// All our files whose name ends so, in order. Not what cargo made, nor hidden folders.
+/// All our files with this ending, in order, except build output and hidden folders.
 pub(crate) fn files(ending: &str) -> Vec<Source> {
     let mut found = Vec::new();
     for folder in ["api", "worker", "shared", "tests", "deploy"] {
@@ -60,7 +60,7 @@ fn gather(top: &Path, folder: &str, ending: &str, found: &mut Vec<Source>) {
         if kind.is_dir() && !name.starts_with('.') && name != "target" {
             gather(top, &path, ending, found);
         } else if kind.is_file() && name.ends_with(ending) {
-            // Somebody's editor may save a file in two steps; one that is gone is none of ours.
+            // An editor may save a file in two steps; a temporary file that is gone is not ours.
             if let Ok(text) = std::fs::read_to_string(entry.path()) {
                 found.push(Source { path, text });
             }
@@ -83,7 +83,7 @@ pub(crate) fn section(toml: &str, section: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Rust without its comments and without the contents of its texts.
+/// Rust code without comments and without the contents of string literals.
 pub(crate) fn code_of(text: &str) -> String {
     let (mut code, mut rest) = (String::with_capacity(text.len()), text);
     while let Some(c) = rest.chars().next() {
@@ -112,12 +112,12 @@ pub(crate) fn code_of(text: &str) -> String {
     code
 }
 
-/// Whether a raw text begins here: `r"` or `r#"`.
+/// Whether a raw string begins here: `r"` or `r#"`.
 fn is_raw(rest: &str) -> bool {
     rest[1..].trim_start_matches('#').starts_with('"')
 }
 
-/// Where the quotation mark is that closes a text.
+/// The position of the quotation mark that closes a string.
 fn end_of_text(rest: &str) -> Option<usize> {
     let mut escaped = false;
     rest.char_indices().find_map(|(at, c)| {

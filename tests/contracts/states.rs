@@ -1,4 +1,4 @@
-//! The words of the code are the words of the schema.
+//! Enum values in the code equal those of the schema.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Cursor;
@@ -12,7 +12,7 @@ use shared::trouble::WorkerTrouble;
 
 use crate::sources::{files, read};
 
-/// The enum types of the schema, as all migrations together make them.
+/// The enum types of the schema after all migrations.
 fn enums() -> BTreeMap<String, Vec<String>> {
     let mut enums = BTreeMap::new();
     for migration in files(".sql")
@@ -87,7 +87,7 @@ fn states_are_called_in_json_what_they_are_called_in_the_schema() {
     }
 }
 
-/// Different types in one closure.
+/// Makes different types usable in one closure.
 mod erased {
     pub(super) trait Json {
         fn written(&self) -> String;
@@ -129,7 +129,7 @@ fn an_import_can_fill_no_field_that_beckon_fills() {
             format!("({name})"),
         ];
         for header in spellings {
-            // The address has its column already, under another name.
+            // The address already has its column, under another name.
             let file = format!("e-mail address,\"{header}\"\na@b.co,x\n");
             let opened = Sheet::open_csv(Cursor::new(file.into_bytes()), Limits::default()).map(|(sheet, _)| sheet);
 
@@ -180,7 +180,7 @@ fn a_reserved_column_is_a_field_that_letters_know() {
 
     assert!(reserved.len() >= 5, "{reserved:?}");
     for name in reserved {
-        // Without custom fields, only a built-in one is known; a password must be in this letter.
+        // Without custom fields, only a built-in field is known; this system email must contain a password.
         let letter = Template {
             subject: "x".to_owned(),
             body: format!("{{{{ {name} }}}} {{{{ password }}}}"),

@@ -1,4 +1,4 @@
-//! Every reason that can be stored has words that an administrator understands.
+//! Every reason that can be stored has a label that an administrator understands.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +25,7 @@ fn quoted_after(text: &str, beginnings: &[&str], mark: char) -> BTreeSet<String>
     beginnings.iter().flat_map(after).collect()
 }
 
-/// What a worker settles a delivery for.
+/// The reasons with which a worker settles a delivery.
 fn reasons_of_workers() -> BTreeSet<String> {
     let classes = quoted_after(&read("worker/src/send/trouble.rs"), &["=> "], '"');
     let own = quoted_after(&read("worker/src/outcome.rs"), &["reason: ", "map_or("], '"');
@@ -33,7 +33,7 @@ fn reasons_of_workers() -> BTreeSet<String> {
     classes.union(&own).cloned().collect()
 }
 
-/// What a statement gives as the reason for moving a delivery.
+/// The reasons that statements set when they change a delivery's state.
 fn reasons_of_statements() -> BTreeSet<String> {
     let mut reasons = BTreeSet::new();
     for ending in [".rs", ".sql"] {

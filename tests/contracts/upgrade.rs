@@ -1,10 +1,9 @@
-//! The release before goes on working while the schema of this one is there already.
+//! The previous release keeps working on the schema of this one.
 //!
-//! `released.json` is what that release asks of the world: its migrations, its SQL with the types that
-//! Postgres gave it, and the jobs it reads and writes. `make snapshot` writes it when a release is cut.
-//! Until the next one is cut, every change is held against it; that a statement can still be prepared
-//! says nothing of constraints, so what a migration may do is told in `shared/migrations/README.md`
-//! and held here too.
+//! `released.json` records what that release needs: its migrations, its SQL with the types that Postgres gave it, and
+//! the jobs it reads and writes. `make snapshot` writes it when a release is cut. Until the next release, every change
+//! is checked against it. That a statement can still be prepared proves nothing about constraints, so
+//! `shared/migrations/README.md` states what a migration may do, and this checks it too.
 
 use std::collections::BTreeMap;
 
@@ -21,10 +20,10 @@ use crate::sources::{read, top};
 
 const SNAPSHOT: &str = "tests/contracts/released.json";
 
-/// Every form a job has had, each for the same delivery and attempt.
+/// Every format a job has had, each for the same delivery and attempt.
 const JOBS: [&str; 1] = [r#"{"v":1,"delivery":"0190b1f4-7d3a-7c21-9a55-0242ac120002","attempt":3}"#];
 
-/// What a release asks of Postgres and of the queue.
+/// What a release needs from Postgres and from the queue.
 #[derive(Deserialize, Serialize)]
 struct Released {
     version: String,
@@ -32,7 +31,7 @@ struct Released {
     writes: String,
     /// and those it reads.
     reads: Vec<String>,
-    /// Checksums by number, as a database remembers them.
+    /// Checksums by number, as stored in a database.
     migrations: BTreeMap<i64, String>,
     statements: Vec<Shape>,
 }
@@ -75,7 +74,7 @@ async fn shape_of(query: &str, connection: &mut PgConnection) -> sqlx::Result<Sh
     })
 }
 
-/// What the migrations' checksums are in a database that has them all.
+/// The checksums of the migrations in a fully migrated database.
 async fn applied(connection: &mut PgConnection) -> BTreeMap<i64, String> {
     let rows = sqlx::query("select version, encode(checksum, 'hex') from _sqlx_migrations")
         .fetch_all(connection)
@@ -84,7 +83,7 @@ async fn applied(connection: &mut PgConnection) -> BTreeMap<i64, String> {
     rows.iter().map(|row| (row.get(0), row.get(1))).collect()
 }
 
-/// The number at the beginning of each migration's name, and its text.
+/// The number, the name and the text of each migration.
 fn migrations() -> Vec<(i64, String, String)> {
     let found = crate::sources::files(".sql").into_iter().filter_map(|file| {
         let name = file.path.strip_prefix("shared/migrations/")?.to_owned();
@@ -96,7 +95,7 @@ fn migrations() -> Vec<(i64, String, String)> {
     found
 }
 
-/// Numbers that sort as versions do.
+/// Version numbers in sortable form.
 fn sortable(version: &str) -> Vec<u64> {
     version.split('.').map(|part| part.parse().unwrap()).collect()
 }
@@ -181,11 +180,11 @@ fn migrations_after_a_release_take_nothing_away_from_it() {
     }
 }
 
-/// The statements of a migration on one line each, without comments.
+/// The statements of a migration, one line each, without comments.
 fn statements(text: &str) -> Vec<String> {
     let lines = text.lines().map(|line| line.split("--").next().unwrap_or_default());
     let code = lines.collect::<Vec<_>>().join(" ");
-    // What stands between $$ is one piece, whatever is in it.
+    // Text between $$ is one piece, whatever it contains.
     let mut found = vec![String::new()];
     for (at, piece) in code.split("$$").enumerate() {
         let ends = if at % 2 == 0 { piece.matches(';').count() } else { 0 };
@@ -202,7 +201,7 @@ fn statements(text: &str) -> Vec<String> {
     tidy.filter(|one| !one.is_empty()).collect()
 }
 
-/// Whether a program that knows nothing of a statement can go on after it.
+/// Whether a program that does not know this statement keeps working after it.
 fn only_adds(statement: &str) -> bool {
     let creates = ["table", "type", "index", "function", "view"].map(|thing| format!("create {thing} "));
     if creates.iter().any(|creates| statement.starts_with(creates)) {
@@ -221,7 +220,7 @@ fn only_adds(statement: &str) -> bool {
         && columns.len() > 1
         && columns[0].split(' ').count() == 3
         && no_other.iter().all(|other| !statement.contains(other))
-        // An insert that does not name the column has to come through.
+        // An insert that omits the column must succeed.
         && columns[1..]
             .iter()
             .all(|one| !one.contains("not null") || one.contains(" default ") || one.contains(" generated "))
