@@ -1,9 +1,9 @@
-//! What is no address, in the lists of a request.
+//! Invalid addresses in the lists of a request.
 
 use crate::asking::{a_world, post, rows_in};
 use crate::json;
 
-/// What is no address: the word and the sentence for it.
+/// Invalid addresses, each with its error code and sentence.
 const NO_ADDRESSES: &[(&str, &str, &str)] = &[
     ("", "address_missing", "Enter an email address"),
     (
@@ -103,7 +103,7 @@ const NO_ADDRESSES: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// For a part before the @ that is longer than mail allows, and for a part after it.
+/// The sentences for a local part and for a domain that exceed the length limits of mail.
 const TOO_LONG: [&str; 2] = [
     "Email address is too long: the part before @ must be 64 characters or fewer",
     "Email address is too long: the part after @ is longer than a domain name can be",

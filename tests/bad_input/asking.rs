@@ -1,4 +1,4 @@
-//! Asking as nobody should: any header, any bytes, and a close look at the answer.
+//! Sends arbitrary requests, with any header and any bytes, and checks the answer closely.
 
 use std::sync::OnceLock;
 
@@ -7,17 +7,17 @@ use reqwest::header::HeaderMap;
 use reqwest::{Body, Client, Method};
 use serde_json::Value;
 
-/// A world whose mails nobody sends.
+/// A world without workers.
 pub(crate) async fn a_world() -> World {
     World::with(Setup::default().workers(0)).await
 }
 
-/// A request that may be wrong in any way.
+/// A request, possibly malformed.
 pub(crate) struct Asked {
     request: reqwest::RequestBuilder,
 }
 
-/// A request with the world's key.
+/// A request with the world's API key.
 pub(crate) fn ask(world: &World, method: Method, path: &str) -> Asked {
     let asked = as_stranger(world, method, path);
     Asked {
@@ -25,50 +25,50 @@ pub(crate) fn ask(world: &World, method: Method, path: &str) -> Asked {
     }
 }
 
-/// A POST of this text as JSON.
+/// Posts this text as JSON.
 pub(crate) fn post(world: &World, path: &str, body: impl Into<Body>) -> Asked {
     ask(world, Method::POST, path).json(body)
 }
 
-/// A POST of this text as CSV to the imports.
+/// Posts this text as CSV to the imports.
 pub(crate) fn upload(world: &World, body: impl Into<Body>) -> Asked {
     let asked = ask(world, Method::POST, "/v1/imports?file_name=people.csv");
     asked.header("Content-Type", "text/csv").body(body)
 }
 
-/// One client for all tests. It keeps no connection, for each belongs to the test that opened it.
+/// One client for all tests. It pools no connections, because each belongs to the test that opened it.
 fn client() -> &'static Client {
     static CLIENT: OnceLock<Client> = OnceLock::new();
     CLIENT.get_or_init(|| Client::builder().pool_max_idle_per_host(0).build().unwrap())
 }
 
-/// A request without a key.
+/// A request without an API key.
 pub(crate) fn as_stranger(world: &World, method: Method, path: &str) -> Asked {
     let request = client().request(method, format!("{}{path}", world.base()));
     Asked { request }
 }
 
 impl Asked {
-    /// With a header.
+    /// Adds a header.
     pub(crate) fn header(self, name: &str, value: &str) -> Self {
         Self {
             request: self.request.header(name, value),
         }
     }
 
-    /// With a body as it is.
+    /// Sets the body.
     pub(crate) fn body(self, body: impl Into<Body>) -> Self {
         Self {
             request: self.request.body(body),
         }
     }
 
-    /// With a body that says that it is JSON.
+    /// Sets a body with the content type JSON.
     pub(crate) fn json(self, body: impl Into<Body>) -> Self {
         self.header("Content-Type", "application/json").body(body)
     }
 
-    /// The answer.
+    /// Sends the request and returns the answer.
     pub(crate) async fn answer(self) -> Told {
         let answer = self.request.send().await.unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
@@ -82,12 +82,12 @@ impl Asked {
         }
     }
 
-    /// Sends it, and tells whether that went well.
+    /// Sends the request and returns only the status.
     pub(crate) async fn send_only(self) -> reqwest::Result<u16> {
         Ok(self.request.send().await?.status().as_u16())
     }
 
-    /// The answer, which is this problem: status, word, sentence.
+    /// Sends the request and asserts the problem in the answer: status, code, sentence.
     pub(crate) async fn must_tell(self, status: u16, word: &str, sentence: &str) -> Told {
         let told = self.answer().await;
         told.assert_problem(status, word);
@@ -96,17 +96,17 @@ impl Asked {
     }
 }
 
-/// An answer.
+/// An answer of the API.
 pub(crate) struct Told {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
-    /// JSON, or null.
+    /// The JSON body, or null.
     pub(crate) body: Value,
     pub(crate) text: String,
 }
 
 impl Told {
-    /// A header's text, or nothing.
+    /// The value of a header, or empty.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
@@ -114,7 +114,7 @@ impl Told {
             .unwrap_or_default()
     }
 
-    /// This is a problem of this status and word, fit to be shown.
+    /// Asserts that this is a problem with this status and code, and that it is fit to be displayed.
     pub(crate) fn assert_problem(&self, status: u16, word: &str) {
         let said = format!("{} {}", self.status, self.text);
         assert_eq!(self.status, status, "{said}");
@@ -134,19 +134,19 @@ impl Told {
         }
     }
 
-    /// This is the answer about a wrong password: whatever was wrong, and never about the key.
+    /// Asserts that this is the answer to a wrong password: the same whatever was wrong, and not a key error.
     pub(crate) fn assert_wrong_password(&self) {
         assert_eq!(self.status, 200, "{}", self.text);
         assert_eq!(self.text, "{\"valid\":false}");
         assert_eq!(self.header("www-authenticate"), "");
     }
 
-    /// The places at fault: row, column or field, word, sentence.
+    /// The faulty places: row, column or field, code, sentence.
     pub(crate) fn errors(&self) -> Vec<(u64, &str, &str, &str)> {
         places(self.body["errors"].as_array().map_or(&[][..], Vec::as_slice))
     }
 
-    /// The rows that an import did not take, likewise.
+    /// The rows that an import rejected, in the same form.
     pub(crate) fn problems(&self) -> Vec<(u64, &str, &str, &str)> {
         places(self.body["problems"].as_array().map_or(&[][..], Vec::as_slice))
     }

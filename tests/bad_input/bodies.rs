@@ -1,11 +1,11 @@
-//! Bodies that are no JSON, or JSON of another shape.
+//! Bodies that are not JSON, or JSON of another shape.
 
 use reqwest::Method;
 
 use crate::asking::{a_world, ask, post, rows_in};
 use crate::json;
 
-/// Routes that read JSON and know nothing of the person in it yet.
+/// Routes that read JSON and do not know the user yet.
 const ROUTES: [&str; 5] = [
     "/v1/invites",
     "/v1/password-resets",

@@ -1,4 +1,4 @@
-//! Files that cannot be read, each told in its own words; nothing of them stays.
+//! Files that cannot be read: each is refused with its own sentence, and nothing of it is stored.
 
 use futures_util::stream;
 use reqwest::{Body, Method};
@@ -7,7 +7,7 @@ use crate::asking::{Told, a_world, ask, rows_in, upload};
 
 type Fault = (&'static str, u16, u64, &'static str, &'static [u8], &'static str);
 
-/// Files that are refused: the word, the status, row and column, the file, the sentence.
+/// Refused files: code, status, row and column, content, sentence.
 const FAULTS: &[Fault] = &[
     ("empty_file", 422, 0, "", b"", "The selected file is empty"),
     (
@@ -228,7 +228,7 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
         .await;
 
     assert!(sent.is_err(), "{sent:?}");
-    // The server hears of the break a moment later than we do; its next answer comes after.
+    // The server notices the disconnect a moment later than the test; its next answer comes after that.
     world.import("email\nafter@example.org\n").await.expect(201);
     assert_eq!(
         (rows_in(&world, "imports").await, rows_in(&world, "users").await),

@@ -1,4 +1,4 @@
-//! Forms of the console that no page of ours sends.
+//! Console forms that no page of the console sends.
 
 use futures_util::future::join_all;
 use harness::World;
@@ -6,7 +6,7 @@ use reqwest::Method;
 
 use crate::asking::{Told, a_world, as_stranger};
 
-/// What the API may have resident at most, whatever strangers send.
+/// The most resident memory the API may use, whatever strangers send.
 const MEMORY_MOST: u64 = 150 * 1024 * 1024;
 
 async fn send(world: &World, path: &str, form: &str) -> Told {

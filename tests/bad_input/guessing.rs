@@ -1,4 +1,4 @@
-//! Strangers who guess at people's passwords, and people who sign in meanwhile.
+//! Strangers guess users' passwords while users sign in.
 
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ use crate::json;
 
 pub(crate) const OWN: &str = "correct horse battery staple";
 
-/// Gives a person a password of their own.
+/// Gives a user their own password.
 pub(crate) async fn set_password(world: &World, user: Uuid, password: &str) {
     let password = Password::chosen(password, &PersonalWords::default()).unwrap();
     let salt = Salt::generate(&mut os_randomness()).unwrap();
@@ -35,7 +35,7 @@ pub(crate) async fn verify(world: &World, email: &str, password: &str, client: V
     post(world, "/v1/credentials/verify", body.to_string()).answer().await
 }
 
-/// Wrong passwords until one is refused; how many were compared.
+/// Sends wrong passwords until one is refused; returns how many were compared.
 pub(crate) async fn guess(world: &World, email: &str, client: &str) -> usize {
     for n in 0..40 {
         let told = verify(world, email, "wrong", json!(client)).await;
@@ -48,7 +48,7 @@ pub(crate) async fn guess(world: &World, email: &str, client: &str) -> usize {
     panic!("40 passwords could be tried");
 }
 
-/// A world whose console believes what a proxy on this machine says about its clients.
+/// A world whose console trusts a proxy on this machine for client addresses.
 pub(crate) async fn a_world_behind_a_proxy() -> World {
     let setup = Setup::default()
         .workers(0)
@@ -56,7 +56,7 @@ pub(crate) async fn a_world_behind_a_proxy() -> World {
     World::with(setup).await
 }
 
-/// Browsers of the console, which do not follow redirects.
+/// Console clients that do not follow redirects.
 pub(crate) struct Console<'w> {
     world: &'w World,
     pub(crate) client: Client,
@@ -86,7 +86,7 @@ impl<'w> Console<'w> {
     }
 }
 
-/// The device cookie that an answer sets, as a browser sends it back.
+/// The device cookie that a response sets, as a browser sends it back.
 fn device_of(answer: &Response) -> String {
     let cookies = answer.headers().get_all(SET_COOKIE).iter();
     let mut cookies = cookies.filter_map(|cookie| cookie.to_str().ok());
@@ -109,7 +109,7 @@ async fn a_guesser_with_another_client_takes_no_try_from_a_person() {
         "{}",
         right.text
     );
-    // A platform that does not say who asks has a client of its own, too.
+    // A platform that does not name its client counts as a client of its own.
     let right = verify(&world, "ada@example.org", OWN, Value::Null).await;
     assert_eq!(right.body["valid"], true, "{}", right.text);
     world.end().await;
@@ -185,7 +185,7 @@ async fn a_guesser_at_another_address_keeps_no_administrator_out() {
     let right = console.sign_in(&priya.email, &priya.password, "203.0.113.1", "").await;
     assert_eq!(right.status(), 303);
     let device = device_of(&right);
-    // At the guesser's address, too, once the browser is known.
+    // Even from the guesser's address, once the browser is known.
     let refused = console.sign_in(&priya.email, &priya.password, "198.51.100.7", "").await;
     assert_eq!(refused.status(), 429);
     let known = console
@@ -229,7 +229,7 @@ async fn a_flood_from_200_addresses_stops_neither_the_console_nor_the_platform()
             assert_eq!(right.body["valid"], true, "{}", right.text);
             longest = longest.max(started.elapsed());
         }
-        // From a browser and an address that were never seen: first tries find room among further ones.
+        // From an unknown browser and address: first attempts are admitted among repeated ones.
         let new = console
             .sign_in(&priya.email, &priya.password, "203.0.113.200", "")
             .await;
@@ -309,7 +309,7 @@ async fn checked_passwords_and_throttled_ones_are_on_record_by_number() {
             .fetch_one(&world.db)
             .await
             .unwrap();
-        // A second one if a minute ended meanwhile.
+        // Two if a minute boundary passed meanwhile.
         assert!((1..=2).contains(&lines), "{action}: {lines} lines");
     }
     world.end().await;

@@ -1,4 +1,4 @@
-//! What guesses at a person's password can keep that person from, and what they cannot.
+//! What password guessing can lock a user out of, and what it cannot.
 
 use harness::World;
 use serde_json::Value;
@@ -26,7 +26,7 @@ async fn an_ipv6_network_is_one_client_however_many_networks_it_has() {
     world.end().await;
 }
 
-/// Gives a person a mailed password, as a worker stores it.
+/// Gives a user a mailed password, as a worker stores it.
 async fn mail_password(world: &World, user: Uuid) -> String {
     let password = Password::generate(&mut os_randomness()).unwrap();
     let salt = Salt::generate(&mut os_randomness()).unwrap();
@@ -48,7 +48,7 @@ async fn guesses_keep_nobody_out_who_has_a_mailed_password() {
     let world = a_world().await;
     let ada = world.person("ada@example.org").await;
     let mailed = mail_password(&world, ada).await;
-    // From the school that all sign in from, at passwords of both kinds.
+    // From the school that everyone signs in from, at passwords of both kinds.
     guess(&world, "ada@example.org", "the school").await;
     let mut like_mailed = Vec::new();
     while like_mailed.len() < 40 && !like_mailed.contains(&429) {
@@ -78,7 +78,7 @@ async fn guesses_keep_nobody_out_who_has_a_mailed_password() {
     });
     let chosen = post(&world, "/v1/credentials/choose", body.to_string()).answer().await;
     assert_eq!(chosen.status, 200, "{}", chosen.text);
-    // Its use made the school a known client, whose tries are apart.
+    // Its use made the school a known client, whose attempts are counted separately.
     let right = verify(&world, "ada@example.org", OWN, json!("the school")).await;
     assert_eq!(right.body["valid"], true, "{}", right.text);
     world.end().await;

@@ -1,4 +1,4 @@
-//! Callers without a key, or with one that is none.
+//! Requests without an API key, or with an invalid one.
 
 use reqwest::Method;
 
@@ -145,7 +145,7 @@ async fn names_of_keys_and_administrators_are_told_apart_by_eye() {
         .unwrap();
     assert_eq!(made, 1);
 
-    // A name is free again once its key does not work.
+    // A name can be reused once its key no longer works.
     for ending in ["revoked_at = now()", "revoked_at = null, expires_at = now()"] {
         let statement = format!("update api_keys set {ending} where name = 'tests'");
         sqlx::query(sqlx::AssertSqlSafe(statement))

@@ -1,12 +1,11 @@
-//! Letters that cannot be sent as they are, and callers who would write as somebody else.
+//! System emails that cannot be sent as they are, and callers who try to set another sender.
 
 use reqwest::Method;
 
 use crate::asking::{a_world, ask, post, rows_in};
 use crate::json;
 
-/// A letter with a fault: which letter, subject and body, and what is told: field, line and column,
-/// word, sentence.
+/// A faulty system email: which one, subject and body, and the expected error: field, line and column, code, sentence.
 type Fault = (
     &'static str,
     &'static str,

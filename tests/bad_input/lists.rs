@@ -1,4 +1,4 @@
-//! Paths and queries that cannot be meant.
+//! Invalid paths and queries.
 
 use reqwest::Method;
 

@@ -1,7 +1,7 @@
-//! What callers get wrong, and the very words they are answered with.
+//! Caller mistakes, and the exact sentences that answer them.
 //!
-//! Every answer is a problem (RFC 9457) whose type programs can tell apart and whose sentence a
-//! person can act on; nothing wrong is ever a 500, and nothing of it stays.
+//! Every answer is a problem (RFC 9457) with a type for programs and a sentence that a person can act on. No mistake
+//! causes a 500, and none is stored in part.
 
 #![expect(
     clippy::unwrap_used,
@@ -34,5 +34,5 @@ mod starting;
 mod texts;
 mod uploads;
 
-/// The tests' way to write JSON.
+/// Re-exported for all tests.
 pub(crate) use serde_json::json;

@@ -1,11 +1,11 @@
-//! What callers get wrong about what columns are read as.
+//! Invalid column mappings.
 
 use reqwest::Method;
 
 use crate::asking::{a_world, ask, rows_in};
 use url::form_urlencoded::byte_serialize;
 
-/// Mappings, the word for what is wrong, and how its sentence begins.
+/// Mappings with the error code and the beginning of its sentence.
 const WRONG: &[(&str, &str, &str)] = &[
     (
         "[]",

@@ -1,6 +1,6 @@
-//! Requests that almost say nothing: empty and blank texts, nulls, empty lists and empty parameters.
+//! Requests without content: empty and blank texts, nulls, empty lists and empty parameters.
 //!
-//! A script whose variable is empty sends them. None may select a user, start work or change anything.
+//! A script sends them when a variable is empty. None may select a user, start work or change anything.
 
 use harness::World;
 use reqwest::redirect::Policy;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::asking::{Told, a_world, as_stranger, ask, post};
 
-/// Everything that a request that says nothing could have changed, as one text.
+/// Everything that an empty request could have changed, as one text.
 async fn state_of(world: &World) -> String {
     let question = "select jsonb_build_object(
         'users', (select jsonb_agg(u order by id) from users u),
@@ -24,7 +24,7 @@ async fn state_of(world: &World) -> String {
     sqlx::query_scalar(question).fetch_one(&world.db).await.unwrap()
 }
 
-/// Three users, of whom one has an unused mailed password and a blocked address, and a batch that was stopped.
+/// Three users, one of them with an unused mailed password and a blocked address, and a stopped batch.
 async fn a_world_to_lose() -> (World, Uuid, Uuid) {
     let world = a_world().await;
     let import = world.people(3).await;
@@ -47,7 +47,7 @@ async fn a_world_to_lose() -> (World, Uuid, Uuid) {
     (world, import, batch)
 }
 
-/// Bodies that select nobody.
+/// Bodies that select no user.
 fn selectors() -> Vec<Value> {
     vec![
         json!({}),
@@ -113,7 +113,7 @@ fn assert_refused(told: &Told, what: &str) {
     }
 }
 
-/// Requests that name whom or what to act on in other ways.
+/// Requests that name their targets in other ways.
 fn choices_of(batch: Uuid) -> Vec<(String, Value)> {
     vec![
         ("/v1/credentials/revoke".to_owned(), json!({})),
@@ -272,13 +272,13 @@ async fn no_parameter_without_a_value_widens_a_list_or_stores_a_file() {
     world.end().await;
 }
 
-/// A signed-in administrator's cookie, and the proof that forms carry.
+/// The cookie of a signed-in administrator, and the CSRF token of the forms.
 async fn signed_in(world: &World) -> (String, String) {
     let priya = world.administrator().await;
     let form = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs([("email", &priya.email), ("password", &priya.password)])
         .finish();
-    // The cookie is on the redirect.
+    // The redirect sets the cookie.
     let client = Client::builder().redirect(Policy::none()).build().unwrap();
     let entered = client
         .post(format!("{}/console/sign-in", world.base()))

@@ -1,4 +1,4 @@
-//! Signing in with what is no password, or as nobody.
+//! Sign-ins with an invalid password, or with an unknown address.
 
 use std::time::{Duration, Instant};
 
@@ -52,12 +52,12 @@ async fn a_stranger_takes_as_long_as_anybody() {
     world.people(3 * ROUNDS_MOST).await;
     let megabyte = "x".repeat(1_000_000);
 
-    // Noise only ever adds time, so the quickest of several tells what the work itself takes.
+    // Noise only adds time, so the fastest of several runs measures the work itself.
     let mut short = [Duration::MAX; 4];
-    // What is sent takes its time to arrive and to be read, whoever it is for.
+    // A long body takes time to arrive and to be read, whether the address is known or not.
     let mut long = [Duration::MAX; 2];
     for round in 1..=ROUNDS_MOST {
-        // Others each time, for the tries at one address are few.
+        // Different addresses each time, because attempts per address are limited.
         let known = |n: usize| format!("person{}@example.org", 3 * round - n);
         let stranger = |n: usize| format!("nobody{round}.{n}@example.org");
         let cases = [
@@ -82,11 +82,11 @@ async fn a_stranger_takes_as_long_as_anybody() {
     world.end().await;
 }
 
-/// On a machine with other work, how often to measure until the noise is gone.
+/// How often to measure, on a busy machine, until the noise is gone.
 const ROUNDS_MOST: usize = 30;
 
-/// Whether nobody far away could tell these times apart. Without the hashes for strangers they
-/// would differ a hundredfold; twice is what a machine with other work makes of equal ones.
+/// Whether a remote observer cannot tell these times apart. Without the hashes for unknown addresses they would differ
+/// a hundredfold; a busy machine alone makes equal times differ by a factor of two.
 fn is_alike(times: &[Duration]) -> bool {
     let (least, most) = (times.iter().min().unwrap(), times.iter().max().unwrap());
     most.as_secs_f64() < least.as_secs_f64() * 2.5
@@ -102,7 +102,7 @@ async fn after_a_hundred_wrong_passwords_the_next_must_wait_whoever_it_is_for() 
             verify(&world, email, "wrong").await.assert_wrong_password();
         }
         let mut told = verify(&world, email, "wrong").await;
-        // On a machine so slow that a pause passed meanwhile, there were some more.
+        // On a machine so slow that a waiting period passed meanwhile, a few more were compared.
         for _ in 0..10 {
             if told.status == 200 {
                 told.assert_wrong_password();

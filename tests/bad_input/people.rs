@@ -1,4 +1,4 @@
-//! Batches for nobody, for strangers, for the same person twice.
+//! Batches for no users, for unknown users, and for the same user twice.
 
 use crate::asking::{a_world, ask, post, rows_in};
 use crate::json;
@@ -311,8 +311,7 @@ async fn a_request_that_is_sent_again_after_its_start_gets_its_answer() {
     world.end().await;
 }
 
-/// Moments that a calendar has, near the ends of what Postgres and Rust can tell, and what is wrong
-/// with them.
+/// Valid calendar times near the limits of what Postgres and Rust represent, with their error codes.
 const START_TIMES: [(&str, &str); 7] = [
     ("9999-12-30T00:00:00Z", "too_late"),
     ("9999-12-31T23:59:59Z", "too_late"),

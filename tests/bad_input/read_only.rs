@@ -1,4 +1,4 @@
-//! A database that can only be read, as a standby is until it takes over.
+//! A read-only database, such as a standby before promotion.
 
 use harness::World;
 use reqwest::Method;
@@ -37,8 +37,8 @@ async fn what_only_reads_is_answered_and_the_rest_is_told_to_come_back() {
     world.end().await;
 }
 
-/// Lets everybody's next connection only read, or write too, and ends those there are. A key that
-/// was not used for long would be noted as used.
+/// Makes all new connections read-only, or writable again, and ends the existing ones. Also clears when the key was
+/// last used, so that its next use is due to be recorded.
 async fn only_read(world: &World, only_read: bool) {
     let mut connection = world.db.acquire().await.unwrap();
     connection

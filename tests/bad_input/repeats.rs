@@ -1,4 +1,4 @@
-//! The same request twice, and keys that tell whether it is the same.
+//! Repeated requests, and the idempotency keys that identify them.
 
 use reqwest::Method;
 use serde_json::Value;

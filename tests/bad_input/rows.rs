@@ -1,4 +1,4 @@
-//! Rows that do not come in: each told with its row, its column and what to do.
+//! Rejected rows: each is reported with its row, its column and what to do.
 
 use reqwest::Method;
 
@@ -20,7 +20,7 @@ const FILE: &str = "E-Mail,First name,Last name,Language,Team\n\
         ADA@EXAMPLE.ORG,Again,,,\n\
         h@example.org,\"H \"x\" y\",,,\n";
 
-/// Row, column, word, sentence.
+/// Row, column, code, sentence.
 const PROBLEMS: [(u64, &str, &str, &str); 11] = [
     (3, "E-Mail", "address_missing", "Missing"),
     (

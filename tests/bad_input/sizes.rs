@@ -1,4 +1,4 @@
-//! Bodies larger than a route takes.
+//! Bodies larger than a route accepts.
 
 use futures_util::stream;
 use reqwest::{Body, Method};
@@ -9,7 +9,7 @@ const MIB: usize = 1024 * 1024;
 const TOO_LARGE: &str = "The body is larger than this route takes: 16 MiB for batches, 64 MiB for imports, 1 MiB elsewhere. \
     Split it, or import the people as CSV and choose them by import or filter.";
 
-/// A body of so many bytes, its length told in advance or not.
+/// A body of this many bytes, with or without a declared length.
 fn body(bytes: usize, is_told: bool) -> Body {
     let spaces = vec![b' '; bytes];
     if is_told {

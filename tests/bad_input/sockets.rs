@@ -1,4 +1,4 @@
-//! Clients that are no clients: half a request, a drop a second, nonsense.
+//! Abusive connections: half a request, one byte at a time, bytes that are not HTTP.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::asking::{a_world, rows_in};
 
-/// When the server has had enough at the latest.
+/// By then the server must have disconnected.
 const ENOUGH: Duration = Duration::from_secs(15);
 
 async fn connect(world: &World) -> TcpStream {
@@ -17,7 +17,7 @@ async fn connect(world: &World) -> TcpStream {
         .unwrap()
 }
 
-/// A connection from this source address, to a server that listens on 127.0.0.1.
+/// A connection from this source address to a server that listens on 127.0.0.1.
 async fn connect_from(world: &World, source: [u8; 4]) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((source, 0).into()).unwrap();
@@ -25,7 +25,7 @@ async fn connect_from(world: &World, source: [u8; 4]) -> TcpStream {
     socket.connect(server).await.unwrap()
 }
 
-/// Everything the server says until it closes, or what went wrong.
+/// Everything the server sends until it closes, or what went wrong.
 async fn rest(stream: &mut TcpStream, within: Duration) -> Result<String, &'static str> {
     let mut said = Vec::new();
     match tokio::time::timeout(within, stream.read_to_end(&mut said)).await {
@@ -34,7 +34,7 @@ async fn rest(stream: &mut TcpStream, within: Duration) -> Result<String, &'stat
     }
 }
 
-/// Sends these bytes and returns everything the server says until it closes.
+/// Sends these bytes and returns everything the server sends until it closes.
 async fn exchange(world: &World, bytes: &[u8]) -> String {
     let mut stream = connect(world).await;
     stream.write_all(bytes).await.unwrap();
@@ -54,7 +54,7 @@ async fn a_client_that_never_ends_its_headers_is_cut_off() {
     let drip = async {
         let began = Instant::now();
         let mut said = [0; 512];
-        // Reading with a deadline is the pause between two drops.
+        // The read timeout is the pause between two bytes.
         while began.elapsed() < ENOUGH {
             match tokio::time::timeout(Duration::from_millis(500), dripping.read(&mut said)).await {
                 Ok(Ok(0) | Err(_)) => return true,
@@ -73,7 +73,7 @@ async fn a_client_that_never_ends_its_headers_is_cut_off() {
     world.end().await;
 }
 
-/// Asks for something that has no body, and leaves the connection open.
+/// Sends a request without a body and leaves the connection open.
 async fn ask(stream: &mut TcpStream) -> String {
     stream
         .write_all(b"HEAD /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -249,8 +249,8 @@ async fn slow_bodies_on_every_connection_do_not_hide_how_the_api_is() {
                   Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nemail=";
     let mut slow = Vec::new();
     let opened = Instant::now();
-    // A few more than the API takes, because the harness may hold one of them, and from ten addresses, because one
-    // may have only 128.
+    // A few more than the API accepts, because the harness may hold one of them; from ten addresses, because one may
+    // hold only 128.
     for n in (1..=10).cycle().take(1_030) {
         let mut stream = connect_from(&world, [127, 0, 6, n]).await;
         stream.write_all(begun).await.unwrap();

@@ -1,4 +1,4 @@
-//! Spreadsheets, the headers of other programs, passwords in files and damaged values, through the API.
+//! Spreadsheets, headers of other programs, passwords in files and damaged values, through the API.
 
 use std::io::{Cursor, Write as _};
 use std::time::{Duration, Instant};
@@ -38,7 +38,7 @@ async fn send(world: &World, query: &str, file: Vec<u8>) -> Told {
     asked.header("Content-Type", XLSX).body(file).answer().await
 }
 
-/// What is downloaded there.
+/// Downloads the bytes at this path.
 async fn bytes_at(world: &World, path: &str) -> Vec<u8> {
     let asked = reqwest::Client::new().get(format!("{}{path}", world.base()));
     let answer = asked.bearer_auth(world.key()).send().await.unwrap();
@@ -124,7 +124,7 @@ async fn a_workbook_with_several_sheets_asks_which_one() {
     world.end().await;
 }
 
-/// What Google Workspace's own download of users looks like.
+/// The format of Google Workspace's own user export.
 const GOOGLE: &str = "First Name [Required],Last Name [Required],Email Address [Required],Password [Required],Password Hash Function [UPLOAD ONLY],Org Unit Path [Required],2sv Enrolled [READ ONLY],Change Password at Next Sign-In\n\
     Amara,Okoye,amara.okoye@lerna.example,****,,/Staff,True,False\n";
 
@@ -153,7 +153,7 @@ async fn passwords_in_a_file_never_come_in() {
     let saved = ask(&world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string());
     assert_eq!(saved.answer().await.status, 422);
     assert_eq!(rows_in(&world, "users").await, 0);
-    // Without the column the file comes in, names where emails find them.
+    // Without the column the file is imported, and the names are where emails use them.
     let without = GOOGLE.replace("Password [Required],", "").replace("****,", "");
     let told = upload(&world, without).answer().await;
     assert_eq!((told.status, &told.body["created"]), (201, &json!(1)), "{}", told.text);

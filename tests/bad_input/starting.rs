@@ -1,4 +1,4 @@
-//! Starting beside servers that do not let us in, or that hold something else than we left there.
+//! Starting with servers that refuse the login, or that contain unexpected objects.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use serde_json::Value;
 use crate::asking::a_world;
 use crate::json;
 
-/// How long a program may take to see that it cannot start.
+/// How long a program may take to find that it cannot start.
 const SOON: Duration = Duration::from_secs(20);
 
-/// The world's settings with this one in its place, and where probes are answered then.
+/// The world's settings with this one replaced, and the resulting probes address.
 fn settings(world: &World, name: &str, value: &str) -> (Vec<(String, String)>, String) {
     let probes = world.spare_address().unwrap().to_string();
     let mut settings = world.settings().to_vec();
@@ -28,7 +28,7 @@ fn settings(world: &World, name: &str, value: &str) -> (Vec<(String, String)>, S
     (settings, format!("http://{probes}"))
 }
 
-/// The lines of a log that tell of an error, as what they say.
+/// The messages of the error lines of a log.
 fn errors(log: &str) -> Vec<String> {
     let lines = log.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let errors = lines.filter(|line| line["level"] == "ERROR");
@@ -127,7 +127,7 @@ async fn a_broker_that_lets_us_not_in_is_named_and_everything_else_works() {
             for words in ["RabbitMQ is not connected", &server] {
                 assert!(ready.contains(words), "{what}: {words} is not in {ready}");
             }
-            // Nothing can be lost or interrupted that never was.
+            // Nothing that never existed is reported as lost or interrupted.
             for words in ["Lost RabbitMQ", "interrupted", "anew"] {
                 assert!(!running.log().contains(words), "{what}: {}", running.log());
             }
@@ -195,7 +195,7 @@ async fn a_database_that_lets_us_not_in_stops_the_start_in_words() {
     world.end().await;
 }
 
-/// Host and port of a server's address.
+/// Host and port of a server's URL.
 fn host_of(url: &str) -> String {
     let (_, place) = url.split_once("://").unwrap();
     let place = place.split('/').next().unwrap();
@@ -239,12 +239,12 @@ async fn a_database_that_is_not_there_is_named_with_the_cause() {
     world.end().await;
 }
 
-/// A page that is there.
+/// The URL of a page that exists.
 fn page_of(world: &World) -> String {
     format!("{}/docs", world.base())
 }
 
-/// Settings whose every server and page is there.
+/// Settings whose servers and pages all exist.
 fn reachable(world: &World) -> Vec<(String, String)> {
     let mut settings = world.settings().to_vec();
     let relay = format!("smtp://{}?tls=none", world.relay.address());

@@ -1,4 +1,4 @@
-//! Texts that cannot be stored or shown: NUL, controls, marks that turn the direction of reading.
+//! Texts that cannot be stored or displayed: NUL, control characters, marks that reverse the reading direction.
 
 use harness::World;
 use reqwest::Method;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use crate::asking::{Told, a_world, ask, post, rows_in, upload};
 use crate::json;
 
-/// What Postgres cannot hold, and what would break a line of a mail, a log or a page.
+/// What Postgres cannot store, and what would break a line of a mail, a log or a page.
 const CONTROLS: [&str; 4] = ["a\u{0}b", "a\nb", "a\u{1b}[31mb", "a\u{85}b"];
 
 #[tokio::test]
@@ -193,7 +193,7 @@ async fn a_mark_that_turns_the_text_is_its_writers_own_in_a_letter() {
     world.end().await;
 }
 
-/// The answers to saving this letter, and to looking at it first.
+/// The answers to saving this system email and to previewing it.
 async fn both_ways(world: &World, user: Uuid, subject: &str, body: &str) -> [Told; 2] {
     let letter = json!({ "subject": subject, "body": body });
     let look = json!({ "user": user, "subject": subject, "body": body });

@@ -1,4 +1,4 @@
-//! More and larger than one caller may send at once.
+//! More and larger uploads than one caller may send at once.
 
 use futures_util::future::join_all;
 use harness::World;
@@ -10,7 +10,7 @@ use crate::asking::{a_world, as_stranger, post, upload};
 
 const MIB: usize = 1024 * 1024;
 
-/// Begins an upload and leaves it unfinished.
+/// Starts an upload and leaves it unfinished.
 async fn slow_upload(world: &World) -> TcpStream {
     let mut stream = TcpStream::connect(world.address()).await.unwrap();
     let head = format!(
@@ -40,7 +40,7 @@ async fn one_key_sends_three_files_at_once_and_others_are_not_kept_waiting() {
     let theirs = as_stranger(&world, Method::POST, "/v1/imports")
         .header("Authorization", &format!("Bearer {other}"))
         .header("Content-Type", "text/csv");
-    // Until the three are being received, the fourth still finds a slot.
+    // Until the three are being received, the fourth still gets a slot.
     let refused = async || {
         let told = upload(&world, file).answer().await;
         (told.status != 201).then_some(told)
@@ -84,7 +84,7 @@ async fn a_body_in_pieces_of_one_byte_takes_no_more_memory_than_another() {
     let world = a_world().await;
     let api = world.api.as_ref().unwrap();
     let before = api.memory_most();
-    // What a million pieces weigh on the line.
+    // The size of a million items as sent.
     let head = format!(
         "POST /v1/invites HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Type: application/json\r\n\
          Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n",
