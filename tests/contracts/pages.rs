@@ -33,8 +33,7 @@ fn the_script_stays_small() {
     assert!(lines <= SCRIPT_LINES, "{lines} lines");
 }
 
-/// Forms that the script submits: the preview of a system email, into a frame of the page, and the code of a one-time
-/// link.
+/// Forms that the script submits: the preview of a system email, into a frame, and the code of a one-time link.
 const SENT_BY_THE_SCRIPT: [&str; 3] = [
     "code.form.submit()",
     "letter.requestSubmit(button)",

@@ -43,7 +43,7 @@ const CONTRACT: &[(&str, &str)] = &[
     ("post", "/v1/credentials/revoke"),
 ];
 
-/// Routes that need no key.
+/// Routes beyond the contract that need no key.
 const OPEN: &[&str] = &["/openapi.json", "/docs"];
 
 /// Probe routes, served by a listener of their own.
