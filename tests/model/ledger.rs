@@ -1,4 +1,4 @@
-//! The same steps, with the statements of the product on a real Postgres.
+//! Executes the same steps with Beckon's own statements on a real Postgres.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -19,13 +19,13 @@ use uuid::Uuid;
 use crate::life::{ATTEMPTS_MOST, BATCHES, DELIVERIES, Job, Lease, Life, batch_of};
 use crate::step::{Outcome, Step};
 
-/// How long claims, marks and pauses last; no test takes as long.
+/// How long claims, marks and back-offs last; longer than any test.
 const LONG: Duration = Duration::from_hours(1);
 
 /// The turn of a database in which no process has dispatched yet.
 const TURN: Turn = Turn { epoch: 0 };
 
-/// One server and one database for all stories, told one after the other.
+/// One server and one database for all cases, which run one after the other.
 static SERVER: LazyLock<(Runtime, Db)> = LazyLock::new(|| {
     let runtime = Runtime::new().unwrap();
     let db = runtime.block_on(async {
@@ -45,7 +45,7 @@ static SERVER: LazyLock<(Runtime, Db)> = LazyLock::new(|| {
     (runtime, db)
 });
 
-/// Where the counts of an unfinished batch differ from its deliveries.
+/// Finds unfinished batches whose counts differ from their deliveries.
 const UNEVEN: &str = "
     with told as (
         select s.batch_id, s.state, s.reason, s.count, s.unsure
@@ -64,9 +64,9 @@ const UNEVEN: &str = "
 pub(crate) struct Ledger {
     batches: Vec<Uuid>,
     deliveries: Vec<Uuid>,
-    /// What each round of the dispatcher read.
+    /// The deliveries that each dispatcher round read.
     rounds: Vec<Vec<Due>>,
-    /// A claim's token.
+    /// The token of each claim.
     tokens: Vec<Uuid>,
 }
 
@@ -195,13 +195,13 @@ impl Ledger {
         u64::from(moved.unwrap())
     }
 
-    /// Makes an hour pass for one delivery.
+    /// Lets an hour pass for one delivery.
     async fn pass_time(&self, delivery: usize, statement: &'static str) {
         let passed = sqlx::query(statement).bind(self.deliveries[delivery]).execute(db());
         passed.await.unwrap();
     }
 
-    /// Does a step, and tells how many rows it moved.
+    /// Executes a step and returns how many rows it changed.
     async fn take(&mut self, life: &Life, step: &Step) -> u64 {
         match step {
             Step::Publish => {
@@ -311,7 +311,7 @@ impl Ledger {
     }
 }
 
-/// Does what the dispatcher does now and then, and tells how many rows it moved.
+/// Executes one of the dispatcher's periodic tasks and returns how many rows it changed.
 async fn swept(step: &Step) -> u64 {
     match step {
         Step::RequeueLost => sweeps::requeue_lost(db(), TURN, LONG).await.unwrap(),

@@ -1,5 +1,5 @@
-//! What may happen to two batches of one mail each, and what each of it means. Few mails, so that
-//! a story of some dozen steps takes one of them through several attempts.
+//! The model: what can happen to two batches of one mail each, and the effect of each step. There are few mails, so
+//! that a case of some dozen steps takes one of them through several attempts.
 
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
@@ -9,11 +9,11 @@ use DeliveryState::{Cancelled, Failed, Queued, Retrying, Sending, Sent, Waiting}
 
 use crate::step::{Outcome, Step};
 
-/// Mails, the first half in the first batch.
+/// Number of mails; the first half belongs to the first batch.
 pub(crate) const DELIVERIES: usize = 2;
 pub(crate) const BATCHES: usize = 2;
 
-/// After so many attempts a mail has failed; few, so that stories come there.
+/// A mail fails after this many attempts; few, so that cases reach the limit.
 pub(crate) const ATTEMPTS_MOST: i32 = 2;
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -23,12 +23,12 @@ pub(crate) enum Lease {
     HasEnded,
 }
 
-/// When it is due.
+/// When a delivery is due.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Time {
-    /// Before its first attempt: the cursor finds it.
+    /// Before its first attempt: found by the cursor.
     ByCursor,
-    /// At a time of its own that is yet to come,
+    /// At a time of its own that has not come,
     Later,
     /// or has come.
     Now,
@@ -40,25 +40,25 @@ pub(crate) struct Delivery {
     pub(crate) attempt: i32,
     pub(crate) unsure: bool,
     pub(crate) lease: Lease,
-    /// The claim that holds it, or held it until it ran out.
+    /// The claim that holds it, or held it until its lease ended.
     pub(crate) holder: Option<usize>,
     /// The dispatcher's cursor has passed it.
     pub(crate) is_passed: bool,
     /// Published by the cursor, and not known to be claimed.
     pub(crate) range: Option<IsOld>,
     pub(crate) time: Time,
-    /// Grows whenever it becomes due at another moment.
+    /// Incremented whenever the time at which it is due changes.
     pub(crate) due: usize,
-    /// Verdicts by attempt, the first at 0; none while one is under way.
+    /// Verdicts by attempt, the first at 0; `None` while the attempt is running.
     pub(crate) record: Vec<Option<&'static str>>,
-    /// Mails the relay took.
+    /// Mails the relay accepted.
     pub(crate) mails: usize,
 }
 
-/// Whether that was longer ago than a job may take to be claimed.
+/// Whether it was published longer ago than a job may take to be claimed.
 pub(crate) type IsOld = bool;
 
-/// A job that was published.
+/// A published job.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Job {
     pub(crate) delivery: usize,
@@ -72,7 +72,7 @@ pub(crate) struct Job {
 pub(crate) struct Claim {
     pub(crate) job: Job,
     pub(crate) is_sent: bool,
-    /// What it recorded; a worker records one outcome, however often.
+    /// The outcome it recorded; a worker records only one, possibly several times.
     pub(crate) outcome: Option<Outcome>,
 }
 
@@ -83,7 +83,7 @@ pub(crate) struct Life {
     pub(crate) deliveries: Vec<Delivery>,
     pub(crate) rounds: Vec<Vec<Job>>,
     pub(crate) claims: Vec<Claim>,
-    /// What the last step answered: rows moved, or the states told.
+    /// The answer of the last step: rows changed, or the states returned.
     pub(crate) answer: Vec<DeliveryState>,
 }
 
@@ -97,7 +97,7 @@ impl Life {
         self.rounds.iter().flatten().copied().collect()
     }
 
-    /// What the dispatcher would publish now.
+    /// The jobs that the dispatcher would publish now.
     pub(crate) fn due(&self) -> Vec<Job> {
         let due = |(at, delivery): (usize, &Delivery)| {
             let is_first = delivery.time == Time::ByCursor && delivery.state == Waiting && !delivery.is_passed;
@@ -170,7 +170,7 @@ impl Life {
         let attempt = usize::try_from(job.attempt).unwrap();
         let is_late = delivery.holder == Some(claim) && is_owed(delivery);
         if is_late && matches!(outcome, Outcome::Accepted | Outcome::Refused) {
-            // It had been taken for unsure.
+            // It had been recorded as unsure.
             delivery.record[attempt - 1] = Some(outcome.verdict());
             delivery.unsure = delivery.record.contains(&Some("unsure"));
             let state = if outcome == Outcome::Accepted { Sent } else { Failed };
@@ -228,8 +228,8 @@ impl Life {
         }
     }
 
-    /// Makes due again what was published of the chosen batches. The cursor goes back, and a later attempt
-    /// is due at once.
+    /// Makes the published deliveries of the chosen batches due again. The cursor goes back, and a later attempt is due
+    /// immediately.
     fn take_back(&mut self, chosen: impl Fn(BatchState) -> bool) {
         for (at, delivery) in self.deliveries.iter_mut().enumerate() {
             let is_open = !self.is_finished[batch_of(at)] && chosen(self.batches[batch_of(at)]);
@@ -305,7 +305,7 @@ impl Life {
         }
     }
 
-    /// Lives through a step.
+    /// Applies a step.
     pub(crate) fn take(&mut self, step: &Step) {
         self.answer.clear();
         match step {
@@ -354,8 +354,8 @@ impl Life {
         }
     }
 
-    /// The promise of the whole: nobody has more mails than one, and one for each attempt that is
-    /// recorded as unsure; who is `sent` has one.
+    /// Asserts the overall promise: at most one mail per delivery, plus one for each attempt recorded as unsure; a
+    /// delivery that is `sent` has at least one.
     pub(crate) fn assert_promise(&self) {
         for delivery in &self.deliveries {
             let unsure = delivery
@@ -372,7 +372,7 @@ impl Life {
     }
 }
 
-/// What readers are told: a first attempt that was published and not claimed is queued.
+/// The state that readers see: a first attempt that was published and not claimed is queued.
 impl Delivery {
     pub(crate) const fn shown_state(&self) -> DeliveryState {
         match self.state {
@@ -393,7 +393,7 @@ fn leave(delivery: &mut Delivery, state: DeliveryState) {
     delivery.time = Time::ByCursor;
 }
 
-/// Gives it a time of its own: now, or later.
+/// Gives it a due time of its own: now, or later.
 fn put_off(delivery: &mut Delivery, is_due: bool) {
     delivery.time = if is_due { Time::Now } else { Time::Later };
     delivery.due += 1;

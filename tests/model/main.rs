@@ -1,10 +1,10 @@
-//! A delivery's life as a state machine, compared with the statements that move it in Postgres.
+//! A state machine of a delivery's life, compared with the statements that change it in Postgres.
 //!
-//! proptest draws what a dispatcher, several workers, a person and the clock may do, in any order:
-//! jobs that come late or twice, claims whose lease has ended and that settle all the same, answers
-//! asked for again, pauses and stops in between, sweeps at any moment. [`life`] says in plain Rust
-//! what each means; [`ledger`] does it with the functions of `shared::store` on a real Postgres;
-//! after every step both must agree to the letter. What fails is shrunk to the shortest such story.
+//! proptest generates any order of actions by a dispatcher, several workers, an administrator and the clock: jobs that
+//! arrive late or twice, claims that are settled after their lease has ended, repeated requests for an answer, pauses
+//! and stops in between, sweeps at any time. [`life`] defines the effect of each in plain Rust; [`ledger`] executes it
+//! with the functions of `shared::store` on a real Postgres. After every step both must agree exactly. A failing case
+//! is shrunk to the shortest one.
 //!
 //! `PROPTEST_CASES=1000` runs more of them.
 #![expect(
@@ -30,7 +30,7 @@ prop_state_machine! {
     fn postgres_does_what_the_model_says(sequential 1..80 => Ledger);
 }
 
-/// Stories told; each takes about a fifth of a second.
+/// Number of cases; each takes about a fifth of a second.
 #[expect(
     clippy::disallowed_methods,
     reason = "it is proptest's own setting, read for our default"

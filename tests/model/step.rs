@@ -1,47 +1,47 @@
-//! What somebody does to a delivery, or what time does.
+//! Steps in the life of a delivery.
 
-/// What somebody does, or what time does.
+/// An action, or the passing of time.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
-    /// The dispatcher reads what is due and publishes it.
+    /// The dispatcher reads due deliveries and publishes them.
     Publish,
-    /// It marks what it published in this round; also late, or once more.
+    /// It marks what it published in this round, possibly late or again.
     Mark(usize),
-    /// A job that was ever published reaches a worker; also late, or once more.
+    /// Any job that was ever published reaches a worker, possibly late or again.
     Claim(usize),
-    /// The answer to a claim was lost, and the worker asks again.
+    /// The answer to a claim was lost, and the worker repeats the request.
     ClaimAgain(usize),
-    /// The worker hands its mail to the relay, which takes it.
+    /// The worker hands its mail to the relay, which accepts it.
     Send(usize),
-    /// The worker records what it knows; also late, or once more.
+    /// The worker records the outcome, possibly late or again.
     Settle(usize, Outcome, bool),
     /// The worker renews its lease.
     Renew(usize),
     /// A claim's lease ends, or a published job has been in the queue for too long.
     LeaseEnds(usize),
-    /// The pause before an attempt ends, or the job of a later attempt has been in the queue for too long.
+    /// The back-off before an attempt ends, or the job of a later attempt has been in the queue for too long.
     FallsDue(usize),
-    /// The dispatcher takes what lay in the queue too long for lost,
+    /// The dispatcher treats jobs that were in the queue for too long as lost,
     RequeueLost,
-    /// forgets which of it has been claimed,
+    /// forgets which of them have been claimed,
     ForgetRanges,
-    /// or takes everything for lost, on a new connection to the broker.
+    /// or treats all jobs as lost, on a new connection to the broker.
     RequeueAll,
-    /// It ends attempts whose workers vanished,
+    /// It ends attempts whose workers have disappeared,
     EndVanished,
-    /// and what is left of stopped batches,
+    /// ends the remaining deliveries of stopped batches,
     EndUseless,
-    /// takes back what was queued of paused ones,
+    /// takes back queued deliveries of paused ones,
     TakeBack,
     /// and closes batches.
     Finish,
-    /// A person's say.
+    /// An administrator's action.
     Pause(usize),
     Resume(usize),
     Stop(usize),
 }
 
-/// What a worker records.
+/// The outcome that a worker records.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Outcome {
     Accepted,
@@ -52,7 +52,7 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// The word of the record.
+    /// The recorded verdict.
     pub(crate) const fn verdict(self) -> &'static str {
         match self {
             Self::Accepted => "accepted",

@@ -1,4 +1,4 @@
-//! How stories are drawn, and what cannot happen in any.
+//! How cases are generated, and which steps are impossible.
 
 use proptest::prelude::*;
 use proptest_state_machine::ReferenceStateMachine;
@@ -8,7 +8,7 @@ use shared::delivery::DeliveryState::Waiting;
 use crate::life::{BATCHES, DELIVERIES, Delivery, Lease, Life, Time};
 use crate::step::{Outcome, Step};
 
-/// One of so many, rather a late one: the present is more often meant than the past.
+/// An index below `many`, biased towards the latest, because steps usually concern the present.
 fn one_of(many: usize) -> BoxedStrategy<usize> {
     (0..many, 0..many).prop_map(|(one, other)| one.max(other)).boxed()
 }
@@ -87,9 +87,8 @@ impl ReferenceStateMachine for Life {
         proptest::strategy::Union::new_weighted(steps).boxed()
     }
 
-    /// What cannot happen: a job nobody published, a claim asked for again after its end was recorded,
-    /// a mail sent after the lease or twice by one claim, a worker that records something else than what
-    /// it saw.
+    /// Rejects impossible steps: a job that was never published, a claim requested again after its outcome was
+    /// recorded, a mail sent after the lease or twice by one claim, a worker that records another outcome than it saw.
     fn preconditions(state: &Self, step: &Step) -> bool {
         let claim = |at: usize| state.claims.get(at);
         match step {
