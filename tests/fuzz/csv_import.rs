@@ -36,7 +36,7 @@ const TARGET: Target = Target {
     ],
 };
 
-/// Small, so that inputs meet them.
+/// Small limits, so that inputs reach them.
 fn limits() -> Limits {
     Limits {
         rows: 20,
@@ -79,7 +79,7 @@ fn assert_line(sheet: &Sheet, line: &Line) {
     }
 }
 
-/// What a person is told has no controls in it and fits on a screen.
+/// Asserts that a message to the administrator has no control characters and fits on a screen.
 fn assert_plain(said: &str) {
     assert!(!said.is_empty() && said.chars().count() < 1_000, "{said:?}");
     assert!(!said.contains(char::is_control), "{said:?}");

@@ -1,4 +1,4 @@
-//! Inputs out of seeds, for a bounded time.
+//! Generates inputs from seeds for a limited time.
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -8,23 +8,23 @@ use std::time::{Duration, Instant};
 use rand::rngs::SmallRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-/// How long a target runs where nobody asks for more.
+/// How long a target runs by default.
 const USUAL: Duration = Duration::from_secs(3);
 
-/// No input is longer: what is wrong with a long one is wrong with a short one.
+/// Maximum input length: a fault of a long input also occurs in a short one.
 const LONGEST: usize = 4_096;
 
-/// A target and what its inputs are made of.
+/// A fuzz target and the material for its inputs.
 pub(crate) struct Target {
     pub(crate) name: &'static str,
-    /// Words that mean something to it.
+    /// Words that are significant to the target.
     pub(crate) words: &'static [&'static [u8]],
 }
 
 impl Target {
-    /// Runs `holds` with every seed, and then with inputs made of them until the time is over.
+    /// Runs `holds` with every seed, and then with inputs generated from them until the time is up.
     ///
-    /// The same inputs come in every run, only more or fewer of them.
+    /// Every run generates the same sequence of inputs, only longer or shorter.
     pub(crate) fn run(&self, mut holds: impl FnMut(&[u8])) {
         let seeds = self.seeds();
         let mut random = SmallRng::seed_from_u64(0xBEC0_0517);

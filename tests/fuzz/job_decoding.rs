@@ -1,4 +1,4 @@
-//! Messages in our queues, whoever put them there.
+//! Messages in our queues, from any publisher.
 
 use shared::job::Job;
 

@@ -1,7 +1,7 @@
-//! Mails as they leave, read again by a parser that is not ours.
+//! Composed mails, parsed again by a third-party parser.
 //!
-//! Whatever the template and the values are, the parts of the mail say what the preview says, and its
-//! lines are such that every relay carries them unchanged.
+//! Whatever the template and the values are, the parts of the mail equal the preview, and its lines are such that every
+//! relay carries them unchanged.
 
 use mail_parser::{MessageParser, MessagePart};
 use proptest::prelude::*;
@@ -56,10 +56,10 @@ const TARGET: Target = Target {
     ],
 };
 
-/// Between a template and the value that fills its fields.
+/// Separates a template from the value that fills its fields.
 const BEFORE_VALUE: &str = "\n====\n";
 
-/// What RFC 5322 (2.1.1) and RFC 2047 (2) allow on a line.
+/// Line length limits of RFC 5322 (2.1.1) and RFC 2047 (2).
 const LINE: usize = 78;
 const ENCODED_LINE: usize = 76;
 
@@ -76,7 +76,7 @@ fn whatever_is_sent_reads_as_it_was_previewed() {
     });
 }
 
-/// Values that mean something to a mail or to a mail server.
+/// Values that are significant in a mail or to a mail server.
 const NASTY: &[&str] = &[
     "",
     " ",
@@ -96,7 +96,7 @@ const NASTY: &[&str] = &[
     "e\u{301}\u{2028}x",
 ];
 
-/// What a body is put together from.
+/// The pieces that bodies are built from.
 const PIECES: &[&str] = &[
     "Hello {{ first_name }},",
     "{{ first_name }}",
@@ -121,7 +121,7 @@ const PIECES: &[&str] = &[
     "\\.",
 ];
 
-/// A value as somebody may have imported it.
+/// A value as an import may contain it.
 fn value() -> impl Strategy<Value = String> {
     prop_oneof![
         prop::sample::select(NASTY).prop_map(str::to_owned),
@@ -133,7 +133,7 @@ fn value() -> impl Strategy<Value = String> {
     ]
 }
 
-/// A body, mostly one that compiles.
+/// A body that usually compiles.
 fn body() -> impl Strategy<Value = String> {
     let between = prop::sample::select(&["", " ", "\n", "\n\n", "  \n"]);
     let pieces = prop::collection::vec((prop::sample::select(PIECES), between), 1..14);
@@ -162,7 +162,7 @@ fn settings() -> LetterSettings {
     }
 }
 
-/// Composes a mail of each kind that the template can be, and compares it with the preview's text.
+/// Composes a mail of each kind that the template allows, and compares it with the preview's text.
 fn assert_sound(subject: &str, body: &str, value: &str) {
     let (subject, body) = (subject.to_owned(), body.to_owned());
     let template = Template { subject, body };
@@ -212,7 +212,7 @@ fn assert_sound(subject: &str, body: &str, value: &str) {
     }
 }
 
-/// A part's text with the line ends of ours.
+/// A part's text with line ends normalised to ours.
 fn part(part: Option<&MessagePart<'_>>) -> String {
     let text = part.and_then(|part| part.text_contents()).unwrap();
     text.replace("\r\n", "\n")

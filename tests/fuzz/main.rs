@@ -1,11 +1,11 @@
-//! Everything that reads what others wrote, fed with rubbish.
+//! Fuzzing of everything that reads external input.
 //!
-//! A target takes bytes and asserts what holds for any bytes; [`engine`] makes them out of the
-//! target's seeds (`seeds/<target>/`, whole inputs that came from real programs or broke something
-//! once) by cutting, doubling, mixing and a list of words that mean something there. A few seconds
-//! each in `make test`; `FUZZ_SECONDS=600 cargo test --workspace --test fuzz` goes on for longer.
-//! An input that breaks a target is written to `target/fuzz/`; as a seed it is tried first from then
-//! on. The bytes are not guided by coverage: that takes a compiler other than ours.
+//! A target takes bytes and asserts what holds for any bytes. [`engine`] generates them from the target's seeds
+//! (`seeds/<target>/`, whole inputs from real programs or from past failures) by cutting, doubling, mixing and
+//! inserting words that are significant to the target. Each target runs for a few seconds in `make test`;
+//! `FUZZ_SECONDS=600 cargo test --workspace --test fuzz` runs longer. An input that breaks a target is written to
+//! `target/fuzz/`; added as a seed, it is tried first from then on. Inputs are not guided by coverage, which our
+//! compiler does not support.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,

@@ -1,4 +1,4 @@
-//! What a relay may answer.
+//! Replies of a relay.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ const TARGET: Target = Target {
     ],
 };
 
-/// Longer than an answer over the loopback address takes, and short enough for many of them.
+/// Longer than a reply over the loopback address takes, and short enough to try many.
 const DEADLINE: Duration = Duration::from_millis(150);
 
 const WIRE: &[u8] = b"Subject: Welcome\r\n\r\nHello Ada\r\n.\r\n";
@@ -58,7 +58,7 @@ fn a_mail_counts_as_sent_only_when_the_last_reply_says_so() {
     });
 }
 
-/// A mail whose answer is waited for.
+/// A mail that waits for its reply.
 struct OneMail {
     envelope: Envelope,
     answer: oneshot::Sender<Answer>,
@@ -98,14 +98,14 @@ impl Shipment for OneMail {
     }
 }
 
-/// Sends one mail to a relay that is sane up to the final dot, answers that with these bytes, and hangs
-/// up.
+/// Sends one mail to a relay that behaves normally up to the final dot, replies to it with these bytes, and
+/// disconnects.
 async fn sent_to_a_relay_that_ends_with(reply: Vec<u8>) -> Answer {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let url = format!("smtp://{}?tls=none", listener.local_addr().unwrap());
     let relay = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
-        // Whether the client is still there to hear it is its own affair.
+        // Whether the client is still connected does not matter here.
         let _ = converse(stream, &reply).await;
     });
     let lifecycle = Lifecycle::new();
@@ -135,7 +135,7 @@ async fn converse(mut stream: TcpStream, reply: &[u8]) -> std::io::Result<()> {
     heard(&mut stream, b"\r\n.\r\n").await?;
     stream.write_all(reply).await?;
     stream.shutdown().await?;
-    // What is unread when a socket closes would reset the line and take the reply back.
+    // Closing a socket with unread data resets the connection and discards the reply.
     stream.read_to_end(&mut Vec::new()).await.map(drop)
 }
 
@@ -147,8 +147,8 @@ async fn heard(stream: &mut TcpStream, end: &[u8]) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Whether the bytes begin with a whole reply all of whose lines begin with 2 (RFC 5321 4.2; any second
-/// digit, and lines that end with LF alone), read without any of the worker's own code.
+/// Whether the bytes start with a complete reply whose lines all start with 2 (RFC 5321 4.2; any second digit, and bare
+/// LF line ends allowed), parsed without the worker's code.
 fn is_completion(mut bytes: &[u8]) -> bool {
     while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
         let line = bytes[..end].strip_suffix(b"\r").unwrap_or(&bytes[..end]);

@@ -1,4 +1,4 @@
-//! Spreadsheets that administrators upload: the XML and the records in them, and the files around those.
+//! Spreadsheets that administrators upload: their XML and records, and the files around them.
 
 use std::fs::File;
 use std::io::{Cursor, Seek as _, Write as _};
@@ -90,7 +90,7 @@ const FILE: Target = Target {
     ],
 };
 
-/// What stands around a sheet.
+/// The other parts of a workbook.
 const WORKBOOK: [(&str, &str); 3] = [
     (
         "xl/workbook.xml",
@@ -112,7 +112,7 @@ fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// Opens a file and reads all of it: rows, or a fault that a person can do something about.
+/// Opens a file and reads all of it: rows, or a fault that the administrator can act on.
 fn hold(bytes: &[u8]) {
     let mut file: File = tempfile::tempfile().unwrap();
     file.write_all(bytes).unwrap();

@@ -1,4 +1,4 @@
-//! System emails that administrators write, filled with values that others brought in.
+//! System emails written by administrators, filled with imported values.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ const TARGET: Target = Target {
     ],
 };
 
-/// Stands for itself wherever a value comes out unescaped.
+/// Shows up literally wherever a value is not escaped.
 const EVIL: &str = "\"><script>evil</script>{{ password }}\r\nBcc: all";
 
 #[test]
@@ -85,7 +85,7 @@ fn values(fields: &Map<String, Value>) -> LetterValues<'_> {
     }
 }
 
-/// Elements of a letter and of the shell around it.
+/// Elements of a mail and of its HTML shell.
 const ELEMENTS: &[&str] = &[
     "!doctype",
     "!--[if",
@@ -134,7 +134,7 @@ fn assert_sound(letter: &shared::letter::Letter) {
         letter.subject
     );
     let html = letter.html.to_ascii_lowercase();
-    // In text and values every < is escaped, so each of these begins an element.
+    // In text and values every < is escaped, so each of these starts an element.
     for element in html.split('<').skip(1) {
         let element = element.split('>').next().unwrap_or_default();
         let name = element
