@@ -1,4 +1,4 @@
-//! What goes wrong, how it begins and how it ends.
+//! The faults, how each starts and how it ends.
 
 use std::time::Duration;
 
@@ -11,32 +11,32 @@ use rand::seq::IndexedRandom as _;
 
 use crate::scene::{Line, Scene};
 
-/// What can go wrong.
+/// A fault.
 #[derive(Clone, Debug)]
 pub(crate) enum Fault {
     /// `kill -9` of a worker.
     WorkerDies,
-    /// A worker is stopped in good order, as in a rollout.
+    /// A worker shuts down in an orderly way, as in a rollout.
     WorkerStops,
-    /// A worker stands still for longer than its leases.
+    /// A worker is frozen for longer than its leases.
     WorkerStalls,
     /// `kill -9` of the API.
     ApiDies,
-    /// The API is stopped in good order.
+    /// The API shuts down in an orderly way.
     ApiStops,
     /// The broker restarts.
     BrokerRestarts(Stop),
-    /// The broker forgets everything.
+    /// The broker loses everything.
     BrokerWiped,
-    /// The broker takes no messages.
+    /// The broker blocks publishers.
     BrokerAlarm,
     /// Postgres restarts.
     DatabaseRestarts(Stop),
-    /// Postgres takes no writes.
+    /// Postgres is read-only.
     DatabaseReadOnly,
-    /// A line between two processes is bad.
+    /// A connection between two processes is faulty.
     LineIs(Line, Bad),
-    /// The relay is like this.
+    /// The relay is in this mode.
     RelayIs(Mode),
     /// The relay refuses connections.
     RelayAway,
@@ -44,22 +44,22 @@ pub(crate) enum Fault {
     RelayHangsUp,
 }
 
-/// How a line can be bad.
+/// How a connection can be faulty.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Bad {
-    /// It is cut and cannot be had again.
+    /// Cut, and cannot be re-established.
     Cut,
-    /// Nothing passes and nobody is told.
+    /// Silently drops everything.
     Stalled,
-    /// Requests arrive and their answers do not.
+    /// Requests arrive, but their answers do not.
     Deaf,
     /// Everything takes this long.
     Slow(Duration),
-    /// It is reset once.
+    /// Reset once.
     Reset,
-    /// Everything comes in crumbs.
+    /// Everything arrives in tiny pieces.
     Sliced,
-    /// It ends after so many bytes.
+    /// Ends after this many bytes.
     Short(usize),
 }
 
@@ -76,7 +76,7 @@ impl Bad {
 }
 
 impl Fault {
-    /// Every fault there is.
+    /// Every possible fault.
     pub(crate) fn all() -> Vec<Self> {
         let mut all = vec![
             Self::WorkerDies,
@@ -106,21 +106,21 @@ impl Fault {
         all
     }
 
-    /// One of them.
+    /// Draws one of them at random.
     pub(crate) fn draw(random: &mut SmallRng) -> Result<Self> {
         let all = Self::all();
-        // A death is what happens most, in a place where machines come and go.
+        // Weighted towards deaths, which are most frequent where machines come and go.
         let often = [Self::WorkerDies, Self::WorkerDies, Self::WorkerDies, Self::ApiDies];
         let drawn = all.iter().chain(&often).cloned().collect::<Vec<_>>();
         let drawn = drawn.choose(random).cloned();
         drawn.ok_or_else(|| HarnessError::new("there is no fault to draw"))
     }
 
-    /// Makes it happen.
+    /// Starts the fault.
     ///
     /// # Errors
     ///
-    /// When it cannot be done.
+    /// When it cannot be started.
     pub(crate) async fn begin(&self, scene: &mut Scene) -> Result<()> {
         let world = &mut scene.world;
         match self {
@@ -149,11 +149,11 @@ impl Fault {
         Ok(())
     }
 
-    /// Makes it stop.
+    /// Ends the fault.
     ///
     /// # Errors
     ///
-    /// When it cannot be done, or a program does not come up again.
+    /// When it cannot be ended, or a program does not start again.
     pub(crate) async fn end(&self, scene: &mut Scene) -> Result<()> {
         let world = &mut scene.world;
         match self {

@@ -1,4 +1,4 @@
-//! What a run has seen.
+//! Statistics of a run.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,35 +9,35 @@ use harness::World;
 /// A mebibyte in the kibibytes of `/proc/<pid>/status`.
 const MIB: u64 = 1024;
 
-/// Sums over all rounds.
+/// Totals over all rounds.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Figures {
-    /// Rounds that ended well.
+    /// Rounds that passed.
     pub(crate) rounds: usize,
-    /// Deliveries that were owed.
+    /// Deliveries created.
     pub(crate) deliveries: usize,
-    /// Mails the relay took.
+    /// Mails the relay accepted.
     pub(crate) mails: usize,
-    /// Of these, further mails of a delivery.
+    /// Further mails of a delivery, included in `mails`.
     pub(crate) second_mails: usize,
     /// Attempts recorded as unsure.
     pub(crate) unsure: usize,
     /// Passwords that signed in.
     pub(crate) sign_ins: usize,
-    /// Requests that were asked again until they were answered.
+    /// Requests that were retried until they were answered.
     pub(crate) asked_again: usize,
-    /// The longest time until a request was answered, well or not.
+    /// The longest time until a request was answered, successfully or not.
     pub(crate) longest_answer: Duration,
-    /// The longest time from the last fault's end until nothing was owed.
+    /// The longest time from the end of the last fault until nothing was owed.
     pub(crate) longest_drain: Duration,
     /// How often each fault happened.
     pub(crate) faults: BTreeMap<String, usize>,
-    /// The most memory of a program, in MiB.
+    /// The peak memory of a program, in MiB.
     pub(crate) memory: BTreeMap<&'static str, u64>,
 }
 
 impl Figures {
-    /// Looks at how much memory the programs have used at most.
+    /// Updates the peak memory of the programs.
     pub(crate) fn look_at_memory(&mut self, world: &World) {
         let api = world.api.iter().map(|program| ("API", program));
         let workers = world.workers.iter().map(|program| ("worker", program));
@@ -48,7 +48,7 @@ impl Figures {
         }
     }
 
-    /// How it stands after a round.
+    /// Summary after a round.
     pub(crate) fn line(&self, round: usize, elapsed: Duration) -> String {
         format!(
             "{:>3} min, round {round}: {} mails for {} deliveries, {} faults, {} second mails, {} unsure attempts, {:?} MiB",

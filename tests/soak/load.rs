@@ -1,4 +1,4 @@
-//! Steady load, from a client that does as the manual says: with a key, and again until answered.
+//! Steady load from a client that follows the manual: with an idempotency key, retrying until answered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,19 +10,19 @@ use serde_json::json;
 
 use crate::round::of_round;
 
-/// Between two requests for mails.
+/// Interval between two requests for mails.
 const PACE: Duration = Duration::from_millis(500);
 
-/// People of a request; more than one of them has a relay with moods.
+/// Users per request; for more than one of them the relay misbehaves.
 const PEOPLE: usize = 10;
 
 /// How long a client waits for an answer.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// Before asking again.
+/// Pause before a retry.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Local parts that tell the relay how to treat the mail, beside all the people without moods.
+/// Local parts that select the relay's behaviour, beside all the users with normal delivery.
 const MOODS: [&str; 7] = [
     "451-then-ok",
     "drop-after-dot",
@@ -33,20 +33,20 @@ const MOODS: [&str; 7] = [
     "421-at-dot",
 ];
 
-/// What a round's load came to.
+/// Statistics of a round's load.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
-    /// Requests for mails that were accepted.
+    /// Accepted requests for mails.
     pub(crate) batches: usize,
-    /// People in them.
+    /// Users in them.
     pub(crate) people: usize,
-    /// Requests that had to be asked again.
+    /// Requests that had to be retried.
     pub(crate) again: usize,
     /// The longest time until an answer.
     pub(crate) longest: Duration,
 }
 
-/// A client that asks until it is told to stop.
+/// A client that sends requests until it is stopped.
 pub(crate) struct Load {
     client: Client,
     base: String,
@@ -56,7 +56,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// For this world and round.
+    /// A client for this world and round.
     pub(crate) fn new(world: &World, round: usize, ending: &Arc<AtomicBool>) -> Self {
         Self {
             client: Client::new(),
@@ -67,7 +67,7 @@ impl Load {
         }
     }
 
-    /// Asks until the end; the last request is asked until it is answered.
+    /// Sends requests until the end; the last one is retried until it is answered.
     ///
     /// # Errors
     ///

@@ -1,10 +1,10 @@
-//! The endurance run: steady load, one fault after the other drawn from a seed, and once a minute the
-//! promises compared with what the relay saw.
+//! The endurance test: steady load, one fault after the other drawn from a seed, and once a minute the promises
+//! compared with the relay's log.
 //!
-//! Everything is real and each part a process of its own: Postgres, RabbitMQ, one API, two workers,
-//! with a fault proxy on every line between them. A round lasts about a minute: faults while people
-//! are imported, invited and given passwords, then quiet until nothing is owed, then the check. The
-//! first promise that is broken ends the run, with the seed that brings the same faults again.
+//! Everything is real and each part is a process of its own: Postgres, RabbitMQ, one API, two workers, with a fault
+//! proxy on every connection between them. A round lasts about a minute: faults while users are imported, invited and
+//! mailed passwords, then quiet until nothing is owed, then the check. The first broken promise ends the run and prints
+//! the seed that reproduces the faults.
 //!
 //! ```text
 //! soak [--minutes N] [--seed N]

@@ -1,39 +1,39 @@
-//! How long to run, read from the command line.
+//! Command line options.
 
 use std::time::Duration;
 
 use harness::{HarnessError, Result};
 
-/// Said on `--help` and after a mistake.
+/// Printed on `--help` and after a mistake.
 pub(crate) const HELP: &str = "\
 Runs Beckon under one random fault after the other and checks every minute that nothing is lost.
 
   --minutes N   how long [10]
   --seed N      which faults; a run prints its seed [any]";
 
-/// What the command line asks for.
+/// The parsed command line.
 #[derive(Debug)]
 pub(crate) enum Asked {
-    /// A run.
+    /// Start a run.
     Run(Options),
-    /// What there is to ask for.
+    /// Print the help.
     Help,
 }
 
-/// How long, and which faults.
+/// How long to run, and which faults.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// No round begins after this long.
+    /// No round starts after this time.
     pub(crate) minutes: Duration,
-    /// What the faults are drawn from.
+    /// The seed of the faults.
     pub(crate) seed: u64,
 }
 
-/// Reads the command line's words.
+/// Parses the command line.
 ///
 /// # Errors
 ///
-/// With what cannot be understood.
+/// Names the argument that cannot be parsed.
 pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Asked> {
     let mut options = Options {
         minutes: Duration::from_mins(10),

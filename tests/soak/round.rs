@@ -15,23 +15,23 @@ use crate::figures::Figures;
 use crate::load::{Asked, Load};
 use crate::scene::Scene;
 
-/// How long faults come one after the other.
+/// How long faults follow one another.
 const UNDER_FAULTS: Duration = Duration::from_secs(40);
 
-/// How long a fault may last, in seconds; a stalled worker's lease has ended by the longest.
+/// Range of a fault's duration in seconds; the longest outlasts a stalled worker's lease.
 const LASTS: std::ops::Range<f64> = 0.5..8.0;
 
-/// How long after the last fault everything must have ended.
+/// How long after the last fault everything must have finished.
 const DRAIN: Duration = Duration::from_mins(2);
 
-/// Of people with one mail, how many sign in each round.
+/// How many of the users with one mail sign in each round.
 const SIGN_INS: usize = 20;
 
-/// Runs a round and adds to the figures what it saw.
+/// Runs a round and adds its statistics to the figures.
 ///
 /// # Errors
 ///
-/// When something cannot be done, or a backlog does not drain. A broken promise panics.
+/// When a step fails, or a backlog does not drain. A broken promise panics.
 pub(crate) async fn run(scene: &mut Scene, round: usize, random: &mut SmallRng, figures: &mut Figures) -> Result<()> {
     let ending = Arc::new(AtomicBool::new(false));
     let load = tokio::spawn(Load::new(&scene.world, round, &ending).run());
@@ -59,7 +59,7 @@ async fn faults(scene: &mut Scene, random: &mut SmallRng, figures: &mut Figures)
     Ok(())
 }
 
-/// Waits until nothing is owed. Moods are over, and the minutes before a retry are skipped.
+/// Waits until nothing is owed. The relay behaves normally by now, and retries are made due immediately.
 async fn drain(world: &World, round: usize, figures: &mut Figures) -> Result<()> {
     let ours = of_round(round);
     world
@@ -88,7 +88,7 @@ async fn drain(world: &World, round: usize, figures: &mut Figures) -> Result<()>
     Ok(())
 }
 
-/// What the addresses of a round have in them.
+/// The marker in the addresses of a round.
 pub(crate) fn of_round(round: usize) -> String {
     format!("r{round}-")
 }

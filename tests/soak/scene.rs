@@ -1,15 +1,15 @@
-//! The world under test, with a fault proxy on every line in it.
+//! The world under test, with a fault proxy on every connection.
 
 use harness::faults::FaultProxy;
 use harness::{Result, Setup, World};
 
-/// How many workers there are.
+/// Number of workers.
 pub(crate) const WORKERS: usize = 2;
 
-/// How long a claim lasts: short, so that what a dead worker held is due again within a round.
+/// Duration of a claim: short, so that deliveries held by a dead worker are due again within a round.
 const LEASE: &str = "5s";
 
-/// Lines between two processes.
+/// Connections between two processes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Line {
     /// The API and Postgres.
@@ -25,7 +25,7 @@ pub(crate) enum Line {
 }
 
 impl Line {
-    /// All of them.
+    /// All connections.
     pub(crate) const ALL: [Self; 5] = [
         Self::ApiDatabase,
         Self::ApiBroker,
@@ -35,7 +35,7 @@ impl Line {
     ];
 }
 
-/// A world whose programs speak to everything through proxies.
+/// A world whose programs connect to everything through proxies.
 pub(crate) struct Scene {
     pub(crate) world: World,
     proxies: Vec<FaultProxy>,
@@ -48,7 +48,7 @@ impl Scene {
     ///
     /// # Errors
     ///
-    /// When something does not come up.
+    /// When one does not start.
     pub(crate) async fn start() -> Result<Self> {
         let setup = Setup::default().own_stack().workers(0);
         let mut world = World::try_with(setup).await?;
@@ -86,16 +86,16 @@ impl Scene {
         Ok(scene)
     }
 
-    /// The proxy on a line.
+    /// The proxy on a connection.
     pub(crate) fn proxy(&self, line: Line) -> Option<&FaultProxy> {
         self.proxies.get(line as usize)
     }
 
-    /// Starts whatever program is missing.
+    /// Starts the programs that are not running.
     ///
     /// # Errors
     ///
-    /// When one does not come up.
+    /// When one does not start.
     pub(crate) async fn complete(&mut self) -> Result<()> {
         if self.world.api.is_none() {
             self.world.start_api_with(&borrowed(&self.api)).await?;
