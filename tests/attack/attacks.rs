@@ -1,4 +1,4 @@
-//! The attacks, each bounded in number and rate.
+//! The attacks, each limited in number and rate.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,30 +16,30 @@ use tokio_util::sync::CancellationToken;
 use crate::bystanders::client_at;
 use crate::figures::Figures;
 
-/// Clients that post forms of a million fields.
+/// Clients that post forms with a million fields.
 const FORM_POSTERS: u8 = 4;
 
 /// Source addresses that flood the sign-in,
 const FLOODERS: u8 = 200;
-/// and all their requests in a second.
+/// and their combined requests per second.
 const FLOOD_RATE: u32 = 110;
 
-/// Requests of a second that guess one administrator's password, and one user's.
+/// Guesses per second at one administrator's password, and at one user's.
 const GUESS_RATE: u32 = 20;
 
-/// Bodies that arrive a byte a second,
+/// Bodies sent at one byte per second,
 const SLOW_BODIES: usize = 1_000;
-/// from so many addresses,
+/// from this many addresses,
 const SLOW_ADDRESSES: usize = 20;
 /// to these pages in turn.
 const SLOW_PATHS: [&str; 2] = ["/console/sign-in", "/console/users"];
 
-/// Uploads at a time,
+/// Concurrent uploads,
 const UPLOADS: u8 = 8;
-/// of so many bytes each.
+/// and the size of each in bytes.
 const UPLOAD_BYTES: usize = 60 * 1024 * 1024;
 
-/// What all attacks share.
+/// State shared by all attacks.
 #[derive(Clone)]
 struct Attack {
     base: String,
@@ -49,11 +49,11 @@ struct Attack {
     end: CancellationToken,
 }
 
-/// Begins all of them.
+/// Starts all attacks.
 ///
 /// # Errors
 ///
-/// When no client can be made.
+/// When a client cannot be created.
 pub(crate) fn begin(
     world: &Arc<World>,
     tasks: &mut JoinSet<()>,
@@ -86,7 +86,7 @@ pub(crate) fn begin(
 }
 
 impl Attack {
-    /// Posts forms of a million fields, one after the other.
+    /// Posts forms with a million fields, one after the other.
     async fn post_forms(self, client: Client) {
         let form = "a&".repeat(1 << 20);
         while !self.end.is_cancelled() {
@@ -99,7 +99,7 @@ impl Attack {
         }
     }
 
-    /// Tries to sign in with ever new addresses from all clients in turn.
+    /// Tries to sign in with a different address each time, from all clients in turn.
     async fn flood(self, clients: Vec<Client>) {
         let mut in_flight = JoinSet::new();
         let mut ticks = tokio::time::interval(Duration::from_secs(1) / FLOOD_RATE);
@@ -163,7 +163,7 @@ impl Attack {
         }
     }
 
-    /// Holds a connection with a body that arrives a byte a second, again and again.
+    /// Holds a connection open with a body sent at one byte per second, repeatedly.
     async fn drip(self, to: SocketAddr, from: [u8; 4], path: &str) {
         while !self.end.is_cancelled() {
             let _ = self.drip_once(to, from, path).await;

@@ -1,4 +1,4 @@
-//! The people and programs that must not notice the attack.
+//! Users and programs that must not be affected by the attack.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::figures::Figures;
 
-/// Between two requests of a bystander.
+/// Pause between two requests of a bystander.
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// Who signs in, and with what.
+/// The credentials of the bystanders.
 pub(crate) struct Bystanders {
     base: String,
     probes: String,
@@ -35,7 +35,7 @@ pub(crate) fn client_at(address: [u8; 4]) -> Result<Client> {
 }
 
 impl Bystanders {
-    /// Makes an administrator, and a user with a mailed password.
+    /// Creates an administrator, and a user with a mailed password.
     pub(crate) async fn prepare(world: &World) -> Result<Self> {
         let email = "ada@example.com".to_owned();
         world.person(&email).await;
@@ -53,7 +53,7 @@ impl Bystanders {
         })
     }
 
-    /// Lets all of them go on until the end.
+    /// Runs all bystanders until the end.
     pub(crate) fn begin(self, tasks: &mut JoinSet<()>, figures: &Arc<Figures>, end: &CancellationToken) {
         let this = Arc::new(self);
         for (n, bystander) in [Bystander::Administrator, Bystander::Platform, Bystander::Probe]
@@ -119,7 +119,7 @@ enum Bystander {
     Probe,
 }
 
-/// Keeps the cookies of an answer as a browser does, all but the session's.
+/// Keeps the cookies of a response as a browser does, except the session cookie.
 fn remember_device(answer: Option<&reqwest::Response>, device: &mut String) {
     let cookies = answer
         .into_iter()

@@ -1,4 +1,4 @@
-//! What came of the requests.
+//! Outcomes of the requests.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,26 +8,26 @@ use std::time::{Duration, Instant};
 use harness::{HarnessError, Result};
 use reqwest::{RequestBuilder, Response};
 
-/// How long any client waits for an answer.
+/// How long a client waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The answers by what was asked.
+/// Answers by kind of request.
 #[derive(Debug, Default)]
 pub(crate) struct Figures(Mutex<BTreeMap<&'static str, Answers>>);
 
 #[derive(Debug, Default)]
 struct Answers {
-    /// How often each status came; 0 stands for no answer at all.
+    /// How often each status occurred; 0 means no answer.
     statuses: BTreeMap<u16, usize>,
     times: Vec<Duration>,
-    /// How many had the right status and not the right content.
+    /// How many had the right status but the wrong content.
     refused: usize,
-    /// The status that a request of a bystander must have; attackers may get any.
+    /// The status that a bystander's request must get; attackers may get any.
     expected: Option<u16>,
 }
 
 impl Figures {
-    /// Sends an attacker's request and counts its answer.
+    /// Sends an attacker's request and counts the answer.
     pub(crate) async fn attack(&self, what: &'static str, request: RequestBuilder) {
         self.sent(what, None, request).await;
     }
@@ -37,7 +37,7 @@ impl Figures {
         self.sent(what, Some(status), request).await
     }
 
-    /// Counts an answer of the right status whose content was not.
+    /// Counts an answer with the right status and the wrong content.
     pub(crate) fn refuse(&self, what: &'static str) {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.entry(what).or_default().refused += 1;
@@ -55,11 +55,11 @@ impl Figures {
         answer
     }
 
-    /// Whether every bystander was served, 99 of 100 within this time.
+    /// Checks that every bystander was served, 99 of 100 requests within this time.
     ///
     /// # Errors
     ///
-    /// Who was not.
+    /// When one was not; names it.
     pub(crate) fn check(&self, within: Duration) -> Result<()> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (what, answers) in all.iter_mut() {
@@ -89,11 +89,11 @@ impl Answers {
     }
 }
 
-/// An error unless something holds.
+/// Fails unless the condition holds.
 ///
 /// # Errors
 ///
-/// With the words given.
+/// With the given message.
 pub(crate) fn require(holds: bool, otherwise: impl FnOnce() -> String) -> Result<()> {
     if holds {
         Ok(())

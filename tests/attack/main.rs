@@ -1,10 +1,10 @@
-//! An attacker's hour: everything a stranger can throw at the API at once, while an administrator, a platform's
-//! sign-in page and a batch go on with their work.
+//! Attacks the API with everything a stranger can send, all at once, while an administrator, a platform's sign-in page
+//! and a batch keep working.
 //!
-//! Everything is real and runs on this machine only: one API and one worker with their shipped limits, Postgres,
-//! RabbitMQ, and clients with source addresses in 127.0.0.0/8. Each attack is bounded in number and rate, and all
-//! of them end with the run. It fails when a sign-in is slow or refused, a probe does not answer, the API restarts or
-//! takes more memory than it may, or a mail of the batch is missing.
+//! Everything is real and runs only on this machine: one API and one worker with their default limits, Postgres,
+//! RabbitMQ, and clients with source addresses in 127.0.0.0/8. Each attack is limited in number and rate, and all of
+//! them end with the run. The run fails when a sign-in is slow or refused, a probe does not answer, the API restarts or
+//! exceeds its memory limit, or a mail of the batch is missing.
 //!
 //! ```text
 //! attack [--seconds N]
@@ -24,16 +24,16 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// How long, unless the command line says otherwise.
+/// Duration unless the command line sets another.
 const USUAL: Duration = Duration::from_hours(1);
 
 /// Users in the batch that runs meanwhile.
 const BATCH: usize = 5_000;
 
-/// What the API may take at most.
+/// The API's memory limit.
 const MAX_MEMORY: u64 = 150 * 1024 * 1024;
 
-/// What 99 of 100 sign-ins must stay below.
+/// Upper limit for 99 of 100 sign-ins.
 const MAX_SIGN_IN: Duration = Duration::from_secs(2);
 
 #[tokio::main]
