@@ -1,4 +1,4 @@
-//! The demo as a caller of the API, with nothing but its address and a key.
+//! The demo as an API client, with only its address and a key.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,13 +11,13 @@ use uuid::Uuid;
 
 use crate::fault::{Fault, Result};
 
-/// Longer than any answer takes; whoever is silent for so long has stopped working.
+/// Longer than any answer takes; an API silent for this long has stopped working.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// How many lines of a ledger one page has.
+/// Ledger lines per page.
 const PAGE: usize = 1_000;
 
-/// The API, and the right to call it.
+/// The API with its credentials.
 #[derive(Clone, Debug)]
 pub(crate) struct Api {
     base: String,
@@ -25,13 +25,13 @@ pub(crate) struct Api {
     http: reqwest::Client,
 }
 
-/// Whether a password is right.
+/// The answer to a password check.
 #[derive(Debug, Deserialize)]
 struct Verified {
     valid: bool,
 }
 
-/// What came of an import.
+/// The outcome of an import.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Import {
     pub(crate) id: Uuid,
@@ -41,7 +41,7 @@ pub(crate) struct Import {
     pub(crate) problems: Vec<Problem>,
 }
 
-/// One thing wrong with one row.
+/// One fault in one row.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Problem {
     pub(crate) row: u32,
@@ -51,14 +51,14 @@ pub(crate) struct Problem {
     pub(crate) message: String,
 }
 
-/// A batch as it was accepted.
+/// An accepted batch.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Accepted {
     pub(crate) batch: Uuid,
     pub(crate) accepted: u64,
 }
 
-/// A batch as it stands.
+/// The current state of a batch.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Batch {
     pub(crate) state: String,
@@ -77,14 +77,14 @@ pub(crate) struct Delivery {
     pub(crate) unsure: bool,
 }
 
-/// What was tried for it.
+/// The attempts of a delivery.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Story {
     pub(crate) state: String,
     pub(crate) attempts: Vec<Attempt>,
 }
 
-/// One try.
+/// One attempt.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Attempt {
     pub(crate) n: u32,
@@ -100,19 +100,19 @@ struct Page {
 }
 
 impl Batch {
-    /// How many stand there.
+    /// The number of deliveries in this state.
     pub(crate) fn of(&self, state: &str) -> u64 {
         self.counts.get(state).copied().unwrap_or_default()
     }
 
-    /// How many of these states together.
+    /// The number of deliveries in these states together.
     pub(crate) fn sum(&self, states: &[&str]) -> u64 {
         states.iter().map(|state| self.of(state)).sum()
     }
 }
 
 impl Api {
-    /// The API that answers there.
+    /// A client for the API at this address.
     pub(crate) fn new(base: &str, key: &str) -> Self {
         Self {
             base: base.to_owned(),
@@ -121,17 +121,17 @@ impl Api {
         }
     }
 
-    /// Where it answers.
+    /// The address of the API.
     pub(crate) fn base(&self) -> &str {
         &self.base
     }
 
-    /// The key that opens it.
+    /// The API key.
     pub(crate) fn key(&self) -> &str {
         &self.key
     }
 
-    /// Brings people in from a CSV file.
+    /// Imports users from a CSV file.
     pub(crate) async fn import(&self, file_name: &str, csv: &str) -> Result<Import> {
         let request = self
             .request(Method::POST, &format!("/v1/imports?file_name={file_name}"))
@@ -140,13 +140,13 @@ impl Api {
         ask("import people", request).await
     }
 
-    /// Sends a system email to the chosen.
+    /// Sends a system email to the selected users.
     pub(crate) async fn send(&self, route: &str, whom: &Value) -> Result<Accepted> {
         let request = self.request(Method::POST, route).json(whom);
         ask("send to the chosen people", request).await
     }
 
-    /// A batch as it stands now.
+    /// The current state of a batch.
     pub(crate) async fn batch(&self, batch: Uuid) -> Result<Batch> {
         let request = self.request(Method::GET, &format!("/v1/batches/{batch}"));
         ask("ask how a batch stands", request).await
@@ -173,7 +173,7 @@ impl Api {
         ask("read what became of a mail", request).await
     }
 
-    /// Whether this password is this person's.
+    /// Whether this password signs in this user.
     pub(crate) async fn signs_in(&self, email: &str, password: &str) -> Result<bool> {
         let request = self
             .request(Method::POST, "/v1/credentials/verify")

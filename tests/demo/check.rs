@@ -1,4 +1,4 @@
-//! Whether the demo kept what Beckon promises: the ledger against what the relay saw.
+//! Checks that the demo kept Beckon's promises: the ledger against the relay's log.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -9,11 +9,11 @@ use crate::api::{Batch, Delivery, Import};
 use crate::ledger::{adds_up, has_ended};
 use crate::people::{Fate, Person, Sheet};
 
-/// What is wrong, one sentence each; empty when all is well.
+/// Faults found, one sentence each; empty when there are none.
 #[derive(Debug, Default)]
 pub(crate) struct Complaints(Vec<String>);
 
-/// What a batch should have come to.
+/// The expected counts of a batch.
 pub(crate) struct Expected {
     pub(crate) sent: u64,
     pub(crate) failed: u64,
@@ -22,7 +22,7 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
-    /// What invites to these people come to.
+    /// The expected counts of invites to these users.
     pub(crate) fn of_invites(people: &[Person]) -> Self {
         let of = |fate| people.iter().filter(|person| person.fate == fate).count() as u64;
         Self {
@@ -35,19 +35,19 @@ impl Expected {
 }
 
 impl Complaints {
-    /// All of them.
+    /// All faults.
     pub(crate) fn list(&self) -> &[String] {
         &self.0
     }
 
-    /// Unless it holds, this is wrong.
+    /// Adds the complaint unless the condition holds.
     pub(crate) fn unless(&mut self, holds: bool, complaint: impl FnOnce() -> String) {
         if !holds {
             self.0.push(complaint());
         }
     }
 
-    /// Every person came in, and every mistake was found in its place.
+    /// Checks that every user was imported and every mistake was reported in its place.
     pub(crate) fn check_import(&mut self, import: &Import, people: &[Person], sheet: &Sheet) {
         self.unless(
             import.created == people.len() && import.rejected == sheet.faults.len() && import.rows == sheet.rows,
@@ -73,7 +73,7 @@ impl Complaints {
         }
     }
 
-    /// The sums are as they should be.
+    /// Checks the counts.
     pub(crate) fn check_sums(&mut self, name: &str, batch: &Batch, expected: &Expected) {
         self.unless(adds_up(batch), || format!("the ledger of {name} does not add up"));
         self.unless(has_ended(batch), || format!("mails of {name} are still on their way"));
@@ -90,7 +90,7 @@ impl Complaints {
         }
     }
 
-    /// Whoever is `sent` has one mail, possibly two if an attempt was unsure; nobody else has any.
+    /// Checks that each `sent` delivery has one mail, or two if an attempt was unsure, and that others have none.
     pub(crate) fn check_mails(&mut self, deliveries: &[Delivery], log: &[Transaction]) {
         let mut caught: HashMap<Uuid, usize> = HashMap::new();
         for transaction in log.iter().filter(|transaction| transaction.kept) {

@@ -1,4 +1,4 @@
-//! What the demo says when it cannot go on: one sentence, what to do, and what was seen.
+//! Errors that end the demo: one sentence, what to do, and the evidence.
 
 use std::fmt;
 
@@ -7,13 +7,13 @@ use harness::HarnessError;
 /// Why the demo ends early.
 #[derive(Debug)]
 pub(crate) enum Fault {
-    /// Somebody pressed Ctrl-C or asked the process to end.
+    /// Ctrl-C or a termination signal.
     Stopped,
-    /// Something stood in the way.
+    /// A problem prevents it from continuing.
     Trouble(Trouble),
 }
 
-/// Something that stood in the way.
+/// A problem that prevents the demo from continuing.
 #[derive(Debug)]
 pub(crate) struct Trouble {
     what: String,
@@ -21,11 +21,11 @@ pub(crate) struct Trouble {
     seen: String,
 }
 
-/// What the demo's own steps return.
+/// Result of the demo's own steps.
 pub(crate) type Result<T> = std::result::Result<T, Fault>;
 
 impl Fault {
-    /// Something that stood in the way, and what to do about it.
+    /// A problem, and what to do about it.
     pub(crate) fn new(what: impl Into<String>, advice: impl Into<String>) -> Self {
         Self::Trouble(Trouble {
             what: what.into(),
@@ -34,7 +34,7 @@ impl Fault {
         })
     }
 
-    /// With what was seen, such as the end of a log, below the sentence.
+    /// Adds evidence, such as the end of a log, below the sentence.
     pub(crate) fn seen(self, seen: impl Into<String>) -> Self {
         match self {
             Self::Stopped => Self::Stopped,
@@ -45,7 +45,7 @@ impl Fault {
         }
     }
 
-    /// A fault of the surroundings while attempting this.
+    /// An environment error while attempting this.
     pub(crate) fn of_harness(attempt: &str, fault: &HarnessError) -> Self {
         let text = fault.to_string();
         let (sentence, seen) = text.split_once('\n').unwrap_or((&text, ""));

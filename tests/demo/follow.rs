@@ -1,4 +1,4 @@
-//! Watching a batch until its last delivery has ended.
+//! Follows a batch until its last delivery has ended.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
@@ -12,16 +12,16 @@ use crate::fault::{Fault, Result};
 use crate::system;
 use crate::voice::{Voice, counted};
 
-/// Between two looks.
+/// Polling interval.
 const PULSE: Duration = Duration::from_millis(100);
 
-/// Without any change for so long, something is wrong. Retries come after two seconds.
+/// Without any change for this long, something is wrong. Retries come after two seconds.
 const STANDSTILL: Duration = Duration::from_mins(1);
 
-/// Over how long the rate is measured.
+/// The window over which the rate is measured.
 const RATE_OVER: Duration = Duration::from_secs(3);
 
-/// States a delivery does not leave by itself.
+/// Final states of a delivery.
 pub(crate) const ENDED: [&str; 5] = ["sent", "failed", "suppressed", "cancelled", "expired"];
 
 /// How fast deliveries end.
@@ -33,7 +33,7 @@ struct Pace {
 
 /// Shows progress until the batch is finished, and returns it and how long it took.
 ///
-/// `broken` are addresses to which the relay breaks the line; it does so once for each.
+/// `broken` are addresses for which the relay breaks the connection, once for each.
 pub(crate) async fn to_the_end(
     world: &World,
     api: &Api,
@@ -66,7 +66,7 @@ pub(crate) async fn to_the_end(
     }
 }
 
-/// A line that broke once works from then on.
+/// A connection that broke once works from then on.
 fn mend_lines(world: &World, broken: &[String]) {
     if broken.is_empty() {
         return;
@@ -79,8 +79,8 @@ fn mend_lines(world: &World, broken: &[String]) {
 }
 
 impl Pace {
-    /// "640 of 1,000: 628 sent, 12 failed, 4 to retry, 310 a second, 2 s left": short enough for one
-    /// line of a terminal, for only that can be rewritten.
+    /// "640 of 1,000: 628 sent, 12 failed, 4 to retry, 310 a second, 2 s left": short enough for one line of a
+    /// terminal, because only one line can be rewritten.
     fn line(&mut self, batch: &Batch) -> String {
         self.total = batch.of("selected") - batch.of("left_out");
         let ended = batch.sum(&ENDED);
@@ -102,7 +102,7 @@ impl Pace {
         line
     }
 
-    /// Deliveries a second; `None` before the first.
+    /// Deliveries per second; `None` before the first.
     fn rate(&self) -> Option<u64> {
         let now = Instant::now();
         let first = self.looks.iter().find(|(at, _)| now - *at < RATE_OVER)?;

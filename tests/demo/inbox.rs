@@ -1,8 +1,8 @@
-//! The caught mails as a site on this machine: a list with search, each mail in four views, and a
-//! page that stands in for the platform's sign-in.
+//! A local web site with the received mails: a list with search, each mail in four views, and a page that replaces the
+//! platform's sign-in.
 //!
-//! What a mail holds is shown as text. Its HTML part is a page of its own in a sandbox, without
-//! scripts and without anything from elsewhere.
+//! The content of a mail is shown as text. Its HTML part is a page of its own in a sandbox, without scripts and without
+//! external resources.
 
 mod caught;
 mod pages;
@@ -27,24 +27,24 @@ use crate::api::Api;
 use crate::fault::{Fault, Result};
 use crate::people::Person;
 
-/// For our own pages.
+/// Policy for our own pages.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; frame-src 'self'; form-action 'self'; \
                       base-uri 'none'; frame-ancestors 'none'";
 
-/// For the HTML of a mail, which comes from outside as far as a page is concerned.
+/// Policy for the HTML of a mail, which is untrusted content.
 const MAIL_POLICY: &str = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; \
                            style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'";
 
-/// What all pages know.
+/// State shared by all pages.
 struct Inbox {
     mails: Mails,
     api: Api,
 }
 
-/// The running site. It ends when it is dropped.
+/// The running site; dropping it stops it.
 pub(crate) struct Site(JoinHandle<()>);
 
-/// Takes a free port for the site, whose address the mails carry.
+/// Claims a free port for the site, whose address the mails contain.
 pub(crate) async fn listen() -> Result<(TcpListener, SocketAddr)> {
     let no_port = |fault: std::io::Error| {
         Fault::new(
@@ -57,7 +57,7 @@ pub(crate) async fn listen() -> Result<(TcpListener, SocketAddr)> {
     Ok((listener, address))
 }
 
-/// Shows the mails that this world's relay has caught, and will.
+/// Serves the mails that this world's relay has received and will receive.
 pub(crate) fn open(listener: TcpListener, world: &Arc<World>, api: &Api, people: &[Person]) -> Site {
     let people: HashMap<String, Person> = people
         .iter()
@@ -78,13 +78,13 @@ pub(crate) fn open(listener: TcpListener, world: &Arc<World>, api: &Api, people:
         .layer(from_fn(with_policy))
         .with_state(inbox);
     Site(tokio::spawn(async move {
-        // Without an error by its contract; the site ends with the demo.
+        // Never returns an error; the site ends with the demo.
         let _ = axum::serve(listener, routes).await;
     }))
 }
 
 impl Site {
-    /// Ends it, and waits until it has let go of the world.
+    /// Stops the site, and waits until it has released the world.
     pub(crate) async fn close(mut self) {
         self.0.abort();
         let _ = (&mut self.0).await;
@@ -148,7 +148,7 @@ async fn style() -> Response {
     (kind, include_str!("pages/style.css")).into_response()
 }
 
-/// Adds the headers every answer has, unless the page has its own.
+/// Adds the common headers to every response, unless the page sets its own.
 async fn with_policy(request: Request, next: Next) -> Response {
     let mut answer = next.run(request).await;
     let usual: [(HeaderName, &'static str); 4] = [

@@ -4,7 +4,7 @@ use crate::api::Batch;
 use crate::follow::ENDED;
 use crate::voice::{counted, table};
 
-/// Where a chosen person can stand; exactly one of these.
+/// The categories of selected users; each is in exactly one.
 pub(crate) const PLACES: [&str; 10] = [
     "left_out",
     "waiting",
@@ -43,7 +43,7 @@ pub(crate) fn lines(batches: &[(&str, &Batch)]) -> Vec<String> {
     table(&rows, &[1, 2])
 }
 
-/// Why people were left out, in words.
+/// Why users were left out, in words.
 pub(crate) fn left_out(batch: &Batch) -> String {
     let reasons = batch.left_out.iter().map(|(reason, count)| {
         let words = match reason.as_str() {
@@ -60,12 +60,12 @@ pub(crate) fn left_out(batch: &Batch) -> String {
     reasons.collect::<Vec<_>>().join(", ")
 }
 
-/// Whether everybody who was chosen stands in one place.
+/// Whether every selected user is in exactly one category.
 pub(crate) fn adds_up(batch: &Batch) -> bool {
     batch.sum(&PLACES) == batch.of("selected")
 }
 
-/// Whether nothing is on its way any more.
+/// Whether every delivery has ended.
 pub(crate) fn has_ended(batch: &Batch) -> bool {
     batch.sum(&ENDED) + batch.of("left_out") == batch.of("selected")
 }

@@ -1,8 +1,8 @@
 //! `make demo`: the whole system on one machine, in one command.
 //!
-//! The demo is a caller like any other: it imports people, sends, and reads the ledger through the
-//! public API. Only the mail server is its own, one that keeps what it gets and sometimes says no.
-//! It shows what happens and checks it; `--once` makes the check the exit code.
+//! The demo is a normal caller: it imports users, sends, and reads the ledger through the public API. Only the mail
+//! server is its own, one that keeps what it receives and refuses some of it. The demo shows what happens and checks
+//! it; with `--once` the exit code is the result of the check.
 
 mod api;
 mod check;
@@ -72,7 +72,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Starts, shows, stays, ends. Whether everything was as it should be.
+/// Runs the demo from start to end. Returns whether every check passed.
 async fn demo(is_once: bool) -> Result<bool> {
     let stop = Stop::listen()?;
     let mut voice = Voice::new();
@@ -129,7 +129,7 @@ fn tell_end(voice: &mut Voice, complaints: &Complaints, people: &[Person]) -> Re
     voice.lines(&lines)
 }
 
-/// Says what there is to look at, and waits for Ctrl-C.
+/// Lists what there is to look at, and waits for Ctrl-C.
 async fn stay(voice: &mut Voice, world: &World, api: &Api, pages: &str, member: &Member, stop: &Stop) -> Result<()> {
     let base = api.base();
     let administrator = world.administrator().await;

@@ -1,16 +1,16 @@
-//! Twelve rows as people send them, each wrong in its own way.
+//! Twelve realistic rows, each with a different mistake.
 
-/// A row that does not come in.
+/// A rejected row.
 pub(crate) struct Mistake {
     /// Address, first name, last name, language.
     pub(crate) cells: fn() -> [String; 4],
-    /// The header of the cell at fault.
+    /// The header of the faulty cell.
     pub(crate) column: &'static str,
-    /// The API's word for the fault.
+    /// The API's error code.
     pub(crate) code: &'static str,
 }
 
-/// All of them, in the order of the file.
+/// All mistakes, in the order of the file.
 pub(crate) const MISTAKES: [Mistake; 12] = [
     Mistake {
         cells: || row("aylin.demir.example.org", "Aylin", "tr"),
@@ -23,7 +23,7 @@ pub(crate) const MISTAKES: [Mistake; 12] = [
         code: "address_missing",
     },
     Mistake {
-        // The first person of the file, in capitals.
+        // The first user of the file, in capitals.
         cells: || row("MOHAMMED.AL-HADDAD@EXAMPLE.ORG", "محمد", "ar"),
         column: "email",
         code: "duplicate_of_row",

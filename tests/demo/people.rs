@@ -1,32 +1,32 @@
-//! A thousand made-up people, the same in every run, and the file that brings them in.
+//! A thousand invented users, the same in every run, and the file that imports them.
 
 use std::collections::HashSet;
 
 use crate::mistakes::{MISTAKES, Mistake};
 
-/// How many people the file has.
+/// How many users the file has.
 pub(crate) const PEOPLE: usize = 1_000;
 
-/// The names they are made of.
+/// The names they are composed of.
 const NAMES: &str = include_str!("names.txt");
 
-/// Reserved for examples by RFC 2606, so no mail to them could ever arrive anywhere.
+/// Reserved for examples by RFC 2606, so that no mail to them could ever arrive.
 const DOMAINS: [&str; 3] = ["example.org", "example.com", "example.net"];
 
-/// What becomes of the first mail to somebody.
+/// The outcome of the first mail to a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fate {
-    /// The relay takes it.
+    /// The relay accepts it.
     Arrives,
-    /// The relay says 451 once, then takes it.
+    /// The relay replies 451 once, then accepts it.
     PutOff,
     /// The relay knows no such user.
     NoSuchUser,
-    /// The relay takes it, and the line breaks before it can say so.
+    /// The relay accepts it, and the connection breaks before its reply.
     LineBreaks,
 }
 
-/// Somebody who does not exist.
+/// An invented user.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
     pub(crate) email: String,
@@ -36,9 +36,9 @@ pub(crate) struct Person {
     pub(crate) fate: Fate,
 }
 
-/// A file to import, and what is wrong with it.
+/// A file to import, and its faults.
 pub(crate) struct Sheet {
-    /// As CSV.
+    /// The CSV text.
     pub(crate) csv: String,
     /// Rows below the header.
     pub(crate) rows: usize,
@@ -46,13 +46,13 @@ pub(crate) struct Sheet {
     pub(crate) faults: Vec<(u32, String, String)>,
 }
 
-/// A name as its bearer writes it, and as it stands in an address.
+/// A name as its owner writes it, and in the form used in an address.
 struct Name<'a> {
     written: &'a str,
     latin: String,
 }
 
-/// People who are named in one way.
+/// Users with names from one language.
 struct Block<'a> {
     language: &'a str,
     domain: Option<&'a str>,
@@ -60,7 +60,7 @@ struct Block<'a> {
     family: Vec<Name<'a>>,
 }
 
-/// All of them.
+/// All users.
 pub(crate) fn people() -> Vec<Person> {
     let blocks = blocks(NAMES);
     let mut addresses = HashSet::new();
@@ -74,7 +74,7 @@ pub(crate) fn people() -> Vec<Person> {
         .collect()
 }
 
-/// The file with all of them and every mistake, the mistakes spread evenly.
+/// The file with all users and all mistakes, the mistakes spread evenly.
 pub(crate) fn sheet(people: &[Person]) -> Sheet {
     let mut csv = "email,first name,last name,language\n".to_owned();
     let mut faults = Vec::new();
@@ -104,7 +104,7 @@ pub(crate) fn sheet(people: &[Person]) -> Sheet {
     }
 }
 
-/// Numbers without a common divisor, so that every language meets everything.
+/// The numbers have no common divisor, so every language gets every outcome.
 fn fate_at(place: usize) -> Fate {
     match place {
         111 | 444 | 777 => Fate::LineBreaks,
@@ -115,7 +115,7 @@ fn fate_at(place: usize) -> Fate {
 }
 
 impl Person {
-    /// The relay reads from an address what it is to do with it.
+    /// Sets an address that makes the relay behave accordingly.
     fn meeting(mut self, fate: Fate) -> Self {
         self.fate = fate;
         let told = match fate {
@@ -129,7 +129,7 @@ impl Person {
 }
 
 impl Block<'_> {
-    /// The person of this turn; nobody once all names have met.
+    /// The user of this turn; `None` once all names are combined.
     fn person(&self, turn: usize) -> Option<Person> {
         let (round, place) = (turn / self.given.len(), turn % self.given.len());
         if round >= self.family.len() {
@@ -178,7 +178,7 @@ fn names(list: &str) -> Vec<Name<'_>> {
                 written,
                 latin: latin.to_owned(),
             },
-            // Somebody with one name.
+            // A user with a single name.
             None if text.trim() == "-" => Name {
                 written: "",
                 latin: String::new(),

@@ -1,4 +1,4 @@
-//! What the demo shows, step by step.
+//! The steps of the demo.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,13 +15,13 @@ use crate::people::{Fate, Person, Sheet};
 use crate::voice::{Voice, counted, lasting, table};
 use crate::{follow, ledger};
 
-/// How many people get a password.
+/// How many users get a password.
 const PASSWORDS: usize = 50;
 
-/// Somebody nobody imported, to be left out.
+/// An address that was not imported, and so is left out.
 const STRANGER: &str = "nobody.we.know@example.org";
 
-/// The demo under way.
+/// The running demo.
 pub(crate) struct Show<'a> {
     pub(crate) world: &'a Arc<World>,
     pub(crate) api: &'a Api,
@@ -30,14 +30,14 @@ pub(crate) struct Show<'a> {
     pub(crate) complaints: Complaints,
 }
 
-/// Somebody who can sign in.
+/// A user who can sign in.
 pub(crate) struct Member {
     pub(crate) email: String,
     pub(crate) password: String,
 }
 
 impl Show<'_> {
-    /// All steps in their order. Returns who can sign in, and what was wrong.
+    /// Runs all steps in order. Returns a user who can sign in, and the faults found.
     pub(crate) async fn run(mut self, sheet: &Sheet) -> Result<(Member, Complaints)> {
         let import = self.import(sheet).await?;
         let (invites, invited) = self.invite(import).await?;
@@ -126,7 +126,7 @@ impl Show<'_> {
         Ok((accepted, batch))
     }
 
-    /// Sends, follows and tells how it went.
+    /// Sends, follows and reports the outcome.
     async fn batch(&mut self, route: &str, whom: &serde_json::Value, broken: &[String]) -> Result<(Accepted, Batch)> {
         let started = Instant::now();
         let accepted = self.api.send(route, whom).await?;
@@ -197,7 +197,7 @@ impl Show<'_> {
         Ok(member)
     }
 
-    /// The first of those chosen, with the password their mail has.
+    /// The first of the selected users, with the password from their mail.
     fn member(&self, chosen: &[&Person], passwords: &Accepted) -> Result<Member> {
         let lost = || {
             Fault::new(
@@ -225,7 +225,7 @@ impl Show<'_> {
     }
 }
 
-/// People of many languages whose mail arrives.
+/// Users of many languages whose mail arrives.
 fn chosen_for_passwords(people: &[Person]) -> Vec<&Person> {
     let arriving = people.iter().filter(|person| person.fate == Fate::Arrives);
     arriving.step_by(people.len() / PASSWORDS - 1).take(PASSWORDS).collect()

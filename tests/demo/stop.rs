@@ -1,19 +1,19 @@
-//! Ctrl-C, once to end in good order, twice to end at once.
+//! Ctrl-C: once to shut down in order, twice to exit immediately.
 
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::fault::{Fault, Result};
 
-/// What a shell expects of a program that was interrupted: 128 and the signal's number.
+/// The exit code that a shell expects of an interrupted program: 128 and the signal's number.
 pub(crate) const INTERRUPTED: u8 = 130;
 
-/// Whether somebody has asked the demo to end.
+/// Whether the demo has been asked to stop.
 #[derive(Clone, Debug)]
 pub(crate) struct Stop(CancellationToken);
 
 impl Stop {
-    /// Begins to listen for Ctrl-C, SIGTERM and a closed terminal.
+    /// Starts listening for Ctrl-C, SIGTERM and a closed terminal.
     pub(crate) fn listen() -> Result<Self> {
         let deaf = |fault| {
             Fault::new(
@@ -34,8 +34,7 @@ impl Stop {
                     _ = hang_up.recv() => {}
                 }
                 if asked.is_cancelled() {
-                    // The servers' keeper and the programs' leashes see this process go, and
-                    // clean up without it.
+                    // The servers' keeper and the programs' supervisors notice that this process ends, and clean up.
                     std::process::exit(INTERRUPTED.into());
                 }
                 asked.cancel();
@@ -44,12 +43,12 @@ impl Stop {
         Ok(Self(token))
     }
 
-    /// Waits until somebody asks.
+    /// Waits for a stop request.
     pub(crate) async fn asked(&self) {
         self.0.cancelled().await;
     }
 
-    /// Does some work, unless somebody asks before it is done.
+    /// Runs some work unless a stop is requested before it is done.
     pub(crate) async fn or<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
         tokio::select! {
             () = self.asked() => Err(Fault::Stopped),

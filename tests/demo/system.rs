@@ -1,4 +1,4 @@
-//! The whole system for the demo: started, watched, and ended in good order.
+//! The whole system for the demo: started, watched, and shut down in order.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,17 +12,16 @@ use nix::sys::signal::Signal;
 use crate::fault::{Fault, Result};
 use crate::voice::Voice;
 
-/// How long a program may take to end when asked to: its own grace, and a little more.
+/// How long a program may take to shut down: its grace period and a margin.
 const FAREWELL: Duration = Duration::from_secs(25);
 
-/// Lines of each log that a fault quotes.
+/// Lines of each log that an error quotes.
 const TAIL_LINES: usize = 12;
 
-/// What the servers' files take (50), twice over, and the 50 below which `RabbitMQ` takes no more
-/// messages.
+/// Twice the size of the servers' files (50), and the 50 below which `RabbitMQ` blocks publishers.
 const ROOM_MIB: u128 = 150;
 
-/// Starts servers, relay, API and a worker whose mails lead to the demo's own sign-in page.
+/// Starts servers, relay, API and a worker whose mails link to the demo's own sign-in page.
 pub(crate) async fn start(pages: SocketAddr) -> Result<World> {
     check_room()?;
     let attempt = "could not start the private PostgreSQL and RabbitMQ";
@@ -30,8 +29,8 @@ pub(crate) async fn start(pages: SocketAddr) -> Result<World> {
         .await
         .map_err(|fault| Fault::of_harness(attempt, &fault))?;
     if let Some(folder) = stack.folder() {
-        // The programs' files too lie where the servers' keeper removes them, even when this
-        // process is killed. It fails only when set before, and then everything is as it was.
+        // The programs' files are also placed where the servers' keeper removes them, even when this process is killed.
+        // It fails only if already set, which changes nothing.
         let _ = tempfile::env::override_temp_dir(folder);
     }
     let sign_in_url = format!("http://{pages}/sign-in");
@@ -45,7 +44,7 @@ pub(crate) async fn start(pages: SocketAddr) -> Result<World> {
         .map_err(|fault| Fault::of_harness("could not start the API and the worker", &fault))
 }
 
-/// The fault, if the disk is too full: servers then stop working in ways that are hard to see.
+/// Fails if the disk is too full: servers then stop working in ways that are hard to diagnose.
 fn check_room() -> Result<()> {
     let place = std::env::temp_dir();
     let Ok(disk) = nix::sys::statvfs::statvfs(&place) else {
@@ -61,7 +60,7 @@ fn check_room() -> Result<()> {
     ))
 }
 
-/// The fault, if the API or a worker has ended by itself.
+/// Fails if the API or a worker has ended by itself.
 pub(crate) fn check_programs(world: &World) -> Result<()> {
     for program in programs(world) {
         if let Some(code) = program.exit_code() {
@@ -72,12 +71,12 @@ pub(crate) fn check_programs(world: &World) -> Result<()> {
     Ok(())
 }
 
-/// The end of all logs, for a fault whose reason may stand there.
+/// The end of all logs, for an error whose reason may be there.
 pub(crate) fn log_tails(world: &World) -> String {
     programs(world).map(tail).collect::<Vec<_>>().join("\n")
 }
 
-/// The last that it said beside answering the demo's own questions.
+/// The end of its log, without answers to the demo's own requests.
 fn tail(program: &Program) -> String {
     let log = program.log();
     let said: Vec<&str> = log
@@ -88,7 +87,7 @@ fn tail(program: &Program) -> String {
     said.get(first..).unwrap_or_default().join("\n")
 }
 
-/// Ends worker and API as an operator would, then the servers, and removes the folder.
+/// Shuts down worker and API as an operator would, then the servers, and removes the folder.
 pub(crate) async fn end(world: Arc<World>, voice: &mut Voice) -> Result<()> {
     voice.say("")?;
     voice.say("Ending the worker, the API and the servers (Ctrl-C again ends at once) …")?;
@@ -99,7 +98,7 @@ pub(crate) async fn end(world: Arc<World>, voice: &mut Voice) -> Result<()> {
     }
     let folder = world.stack().folder().map(std::path::Path::to_path_buf);
     world.db.close().await;
-    // The last owner: what the world holds ends here, servers last.
+    // The last owner: dropping the world ends what it holds, servers last.
     drop(world);
     let left = folder.filter(|folder| folder.exists());
     match (left, in_good_order) {
@@ -114,7 +113,7 @@ pub(crate) async fn end(world: Arc<World>, voice: &mut Voice) -> Result<()> {
     }
 }
 
-/// The worker first, so that it can still tell what became of its mails.
+/// The worker first, so that it can still report the outcomes of its mails.
 fn programs(world: &World) -> impl Iterator<Item = &Program> {
     world.workers.iter().chain(&world.api)
 }

@@ -1,4 +1,4 @@
-//! The demo's words on the terminal.
+//! The demo's output on the terminal.
 
 use std::future::Future;
 use std::io::{self, IsTerminal as _, Write as _};
@@ -6,23 +6,23 @@ use std::time::{Duration, Instant};
 
 use crate::fault::{Fault, Result};
 
-/// Off a terminal, progress is a line of its own this often.
+/// How often progress gets a line of its own when the output is not a terminal.
 const PROGRESS_EVERY: Duration = Duration::from_secs(2);
 
-/// How often a line that waits shows the seconds.
+/// How often a waiting line updates its seconds.
 const TICK: Duration = Duration::from_millis(200);
 
-/// Says things on standard output, and rewrites a line of progress where that is possible.
+/// Prints to standard output, and rewrites the progress line where that is possible.
 pub(crate) struct Voice {
     is_terminal: bool,
-    /// Whether the cursor stands in a line that will be rewritten.
+    /// Whether the cursor is in a line that will be rewritten.
     is_line_open: bool,
     step: u32,
     progress_at: Option<Instant>,
 }
 
 impl Voice {
-    /// For this process's standard output.
+    /// Writes to this process's standard output.
     pub(crate) fn new() -> Self {
         Self {
             is_terminal: io::stdout().is_terminal(),
@@ -32,14 +32,14 @@ impl Voice {
         }
     }
 
-    /// One line.
+    /// Prints one line.
     pub(crate) fn say(&mut self, line: &str) -> Result<()> {
         let clear = self.clear();
         self.is_line_open = false;
         write(&format!("{clear}{line}\n"))
     }
 
-    /// The title of the next step.
+    /// Prints the title of the next step.
     pub(crate) fn step(&mut self, title: &str) -> Result<()> {
         self.step += 1;
         self.progress_at = None;
@@ -48,14 +48,14 @@ impl Voice {
         self.say(&line)
     }
 
-    /// Lines that belong to a step.
+    /// Prints the lines of a step.
     pub(crate) fn lines(&mut self, lines: &[String]) -> Result<()> {
         lines
             .iter()
             .try_for_each(|line| self.say(format!("   {line}").trim_end()))
     }
 
-    /// How far something has come, in place of what was said of it last.
+    /// Prints progress in place of the previous progress line.
     pub(crate) fn progress(&mut self, line: &str) -> Result<()> {
         if self.is_terminal {
             let clear = self.clear();
@@ -69,7 +69,7 @@ impl Voice {
         Ok(())
     }
 
-    /// Shows the seconds while something is under way.
+    /// Shows the elapsed seconds while some work is running.
     pub(crate) async fn while_waiting<T>(&mut self, line: &str, work: impl Future<Output = T>) -> Result<T> {
         let started = Instant::now();
         let mut ticks = tokio::time::interval(TICK);
@@ -118,7 +118,7 @@ pub(crate) fn counted(number: impl TryInto<u64>) -> String {
     text
 }
 
-/// A time as people say it.
+/// A duration in words.
 pub(crate) fn lasting(time: Duration) -> String {
     match time.as_millis() {
         short @ 0..1_000 => format!("{short} ms"),
@@ -127,7 +127,7 @@ pub(crate) fn lasting(time: Duration) -> String {
     }
 }
 
-/// Columns side by side, each as wide as its widest cell; those named by `right` end flush.
+/// Aligned columns, each as wide as its widest cell; those in `right` are right-aligned.
 pub(crate) fn table(rows: &[Vec<String>], right: &[usize]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or_default();
     let width = |column: usize| {

@@ -1,4 +1,4 @@
-//! The caught mails, each read once.
+//! The received mails, each parsed once.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +21,7 @@ pub(super) struct Mails {
     read: Mutex<Read>,
 }
 
-/// What has been read of the relay's log, which only grows.
+/// The part of the relay's log that has been parsed; the log only grows.
 #[derive(Default)]
 struct Read {
     transactions: usize,
@@ -29,30 +29,30 @@ struct Read {
     message_ids: HashSet<String>,
 }
 
-/// One caught mail.
+/// One received mail.
 pub(super) struct Caught {
     /// In order of arrival, from 1.
     pub(super) number: usize,
-    /// As it came.
+    /// The parsed mail.
     pub(super) mail: Mail,
-    /// Whom it is for.
+    /// The recipient's name.
     pub(super) name: String,
-    /// Their address as they write it.
+    /// The recipient's address as they write it.
     pub(super) address: String,
     /// `invite` or `password`.
     pub(super) kind: &'static str,
-    /// When it was written, by the clock, in UTC.
+    /// The time of its `Date` header, in UTC.
     pub(super) at: String,
-    /// Whether a mail with the same Message-ID came before.
+    /// Whether a mail with the same Message-ID arrived before.
     pub(super) is_copy: bool,
-    /// How it begins.
+    /// The beginning of its text.
     pub(super) snippet: String,
-    /// Everything a search looks through, in small letters.
+    /// All searchable text in lower case.
     found_by: String,
 }
 
 impl Mails {
-    /// Those that this world's relay catches, for these people by their addresses in SMTP.
+    /// The mails of this world's relay; `people` maps SMTP addresses to users.
     pub(super) fn new(world: Arc<World>, people: HashMap<String, Person>) -> Self {
         Self {
             world,
@@ -61,13 +61,13 @@ impl Mails {
         }
     }
 
-    /// All so far, in order of arrival.
+    /// All mails so far, in order of arrival.
     pub(super) fn all(&self) -> Vec<Arc<Caught>> {
         let log = self.world.relay.log();
         let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let unread = log.get(read.transactions..).unwrap_or_default();
         for transaction in unread.iter().filter(|transaction| transaction.kept) {
-            // What cannot be read as a mail is told by the demo's own checks.
+            // The demo's own checks report mails that cannot be parsed.
             let Ok(mail) = Mail::read(transaction) else { continue };
             let message_id = mail.header("Message-ID").unwrap_or_default().to_owned();
             let is_copy = !read.message_ids.insert(message_id);
@@ -79,7 +79,7 @@ impl Mails {
         read.mails.clone()
     }
 
-    /// The mail of this number.
+    /// The mail with this number.
     pub(super) fn one(&self, number: usize) -> Option<Arc<Caught>> {
         self.all().get(number.checked_sub(1)?).cloned()
     }
@@ -115,12 +115,12 @@ impl Caught {
         }
     }
 
-    /// Whether a search for these words, in small letters, finds it.
+    /// Whether it contains all these words, which must be in lower case.
     pub(super) fn matches(&self, words: &[String]) -> bool {
         words.iter().all(|word| self.found_by.contains(word))
     }
 
-    /// Its subject, or what stands for one.
+    /// Its subject, or a placeholder.
     pub(super) fn subject(&self) -> &str {
         match self.mail.subject.as_str() {
             "" => "(no subject)",
@@ -128,17 +128,17 @@ impl Caught {
         }
     }
 
-    /// Who sent it.
+    /// The sender.
     pub(super) fn sender(&self) -> String {
         self.mail.header("From").unwrap_or(&self.mail.from).replace('"', "")
     }
 
-    /// How many bytes it has.
+    /// Its size in bytes, formatted.
     pub(super) fn size(&self) -> String {
         counted(self.mail.raw.len())
     }
 
-    /// Every byte of it, as text.
+    /// The raw message as text.
     pub(super) fn source(&self) -> String {
         String::from_utf8_lossy(&self.mail.raw).replace("\r\n", "\n")
     }

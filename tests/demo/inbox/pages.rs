@@ -1,4 +1,4 @@
-//! What the pages hold.
+//! The content of the pages.
 
 use std::sync::Arc;
 
@@ -11,10 +11,10 @@ use serde::Deserialize;
 use super::caught::Caught;
 use crate::voice::counted;
 
-/// Mails on one page of the list.
+/// Mails per page of the list.
 const ON_PAGE: usize = 50;
 
-/// The views of a mail, by their name in the address and on the page.
+/// The views of a mail, by their name in the URL and on the page.
 const VIEWS: [(&str, &str); 4] = [
     ("mail", "Mail"),
     ("text", "Plain text"),
@@ -22,11 +22,11 @@ const VIEWS: [(&str, &str); 4] = [
     ("source", "Source"),
 ];
 
-/// What an address asks for.
+/// The query string.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Wanted {
-    /// Words that a mail has.
+    /// Words to search for.
     q: String,
     /// Kind of mail; empty for all.
     kind: String,
@@ -66,7 +66,7 @@ pub(super) struct MailPage {
     views: [(&'static str, &'static str); 4],
 }
 
-/// The platform's sign-in page, as far as the demo has one.
+/// The demo's version of the platform's sign-in page.
 #[derive(Template)]
 #[template(path = "sign_in.html", config = "demo/askama.toml")]
 pub(super) struct SignInPage {
@@ -81,7 +81,7 @@ struct MissingPage {
 }
 
 impl Wanted {
-    /// With every value one that the pages know.
+    /// Replaces unknown values by valid ones.
     pub(super) fn in_bounds(mut self) -> Self {
         self.q.truncate(self.q.floor_char_boundary(200));
         self.page = self.page.max(1);
@@ -94,7 +94,7 @@ impl Wanted {
         self
     }
 
-    /// This place in the list, as the end of an address, fit for an attribute.
+    /// This position in the list as a query string, escaped for an attribute.
     fn query(&self) -> String {
         self.on_page(self.page)
     }
@@ -104,7 +104,7 @@ impl Wanted {
         let parts = [("q", self.q.as_str()), ("kind", &self.kind), ("page", &page)];
         let url = Url::parse_with_params("http://demo/", parts);
         let query = url.ok().and_then(|url| url.query().map(str::to_owned));
-        // The encoding leaves nothing that HTML minds but this.
+        // After URL encoding, only this needs HTML escaping.
         query.unwrap_or_default().replace('&', "&amp;")
     }
 
@@ -170,7 +170,7 @@ impl SignInPage {
     }
 }
 
-/// Address and password as the form sends them.
+/// Address and password from the submitted form.
 pub(super) fn form(body: &str) -> (String, String) {
     let mut url = Url::parse("http://demo/").ok();
     if let Some(url) = &mut url {
@@ -184,7 +184,7 @@ pub(super) fn form(body: &str) -> (String, String) {
     (value("email"), value("password"))
 }
 
-/// Says that something is not there.
+/// The response for a missing mail or page.
 pub(super) fn missing(what: &'static str) -> Response {
     (StatusCode::NOT_FOUND, shown(&MissingPage { what })).into_response()
 }
