@@ -1,4 +1,4 @@
-//! Calls of the API, and waiting for what follows them.
+//! API calls, and waiting for their effects.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use uuid::Uuid;
 use crate::people;
 use crate::scene::Scene;
 
-/// Between two looks at a batch whose last mails the relay has taken.
+/// Polling interval for a batch whose last mails the relay has accepted.
 const PULSE: Duration = Duration::from_millis(5);
 
 /// How long any batch may take before the bench gives up.
 const PATIENCE: Duration = Duration::from_mins(30);
 
-/// A batch that was accepted.
+/// An accepted batch.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Accepted {
     /// Its id.
@@ -26,11 +26,11 @@ pub(crate) struct Accepted {
 }
 
 impl Scene {
-    /// Brings people in and returns the import's id and how long it took.
+    /// Imports users and returns the import's id and the time it took.
     ///
     /// # Errors
     ///
-    /// When a row was not taken.
+    /// When a row was rejected.
     pub(crate) async fn import(&self, tag: &str, count: usize) -> Result<(Uuid, Duration)> {
         let request = self
             .http
@@ -48,11 +48,11 @@ impl Scene {
         Ok((id(&import, "id")?, took))
     }
 
-    /// Sends invites or password mails, to exactly so many people.
+    /// Sends invites or password mails to exactly `count` users.
     ///
     /// # Errors
     ///
-    /// When somebody was left out.
+    /// When a user was left out.
     pub(crate) async fn send(&self, path: &str, whom: &Value, count: usize) -> Result<Accepted> {
         let request = self.http.post(format!("{}{path}", self.world.base())).json(whom);
         let batch = self.call(request, 202).await?;
@@ -68,7 +68,7 @@ impl Scene {
         })
     }
 
-    /// Waits until the relay has taken so many mails since the start.
+    /// Waits until the relay has accepted this many mails since the start.
     ///
     /// # Errors
     ///
@@ -77,10 +77,9 @@ impl Scene {
         self.world.relay.wait_for(mails, PATIENCE).await.map(drop)
     }
 
-    /// Waits until nobody works on a batch whose mails the relay has taken, and makes sure that
-    /// all of them are sent.
+    /// Waits until no delivery of a fully accepted batch is in progress, and checks that all of them are sent.
     ///
-    /// It looks at the index of what is under way, so looking costs nothing that counts.
+    /// It queries the index of deliveries in progress, so polling costs nothing measurable.
     ///
     /// # Errors
     ///
@@ -109,11 +108,11 @@ impl Scene {
         }
     }
 
-    /// Makes sure that the relay has taken so many mails since the start and not one more.
+    /// Checks that the relay has accepted exactly this many mails since the start.
     ///
     /// # Errors
     ///
-    /// When somebody got a second one.
+    /// When a recipient got a second one.
     pub(crate) fn took_exactly(&self, mails: usize) -> Result<()> {
         let taken = self.world.relay.accepted_count();
         if taken == mails {

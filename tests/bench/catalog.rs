@@ -1,21 +1,21 @@
-//! What is measured, in what unit, and what it is meant to reach.
+//! What is measured, in what unit, and with what goal.
 //!
-//! The goals are those of Beckon's design. A rate has none: machines differ, and one machine from hour to
-//! hour. It is compared with other programs that are measured in the same run (`peers.rs`).
+//! The goals come from Beckon's design. Rates have none: they differ between machines, and on one machine from hour to
+//! hour. They are compared with other programs measured in the same run (`peers.rs`).
 
-/// What a figure is meant to be.
+/// The goal of a measurement.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Goal {
     /// This or more.
     AtLeast(f64),
     /// This or less.
     AtMost(f64),
-    /// Nobody set one.
+    /// No goal.
     Open,
 }
 
 impl Goal {
-    /// Whether a figure meets it; nothing where there is no goal.
+    /// Whether a figure meets it; `None` where there is no goal.
     pub(crate) fn is_met_by(self, figure: f64) -> Option<bool> {
         match self {
             Self::AtLeast(least) => Some(figure >= least),
@@ -25,14 +25,14 @@ impl Goal {
     }
 }
 
-/// Something that is measured.
+/// A measurement.
 #[derive(Debug)]
 pub(crate) struct What {
-    /// The table's part it stands in.
+    /// The section of the table.
     pub(crate) part: &'static str,
-    /// What it is, with its unit.
+    /// The name with its unit.
     pub(crate) name: &'static str,
-    /// What it is meant to be.
+    /// The goal.
     pub(crate) goal: Goal,
 }
 

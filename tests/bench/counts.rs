@@ -1,4 +1,4 @@
-//! What a mail costs in other things than time.
+//! The cost of a mail in units other than time.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};
@@ -13,19 +13,18 @@ use crate::figures::Figures;
 use crate::number::figure;
 use crate::scene::Scene;
 
-/// Counters as they were before some mails.
+/// Counter values before some mails.
 pub(crate) struct Counts {
     wal: f64,
     switches: [f64; 2],
     calls: [Option<Calls>; 2],
 }
 
-/// System calls of a process, while `perf` counts them. Without `perf`, or without the right to use it,
-/// they are not measured.
+/// Counts a process's system calls with `perf`. Skipped where `perf` is missing or not permitted.
 struct Calls(Child);
 
 impl Counts {
-    /// Begins to count.
+    /// Starts counting.
     ///
     /// # Errors
     ///
@@ -39,7 +38,7 @@ impl Counts {
         })
     }
 
-    /// Notes what so many mails came to.
+    /// Records the cost per mail for this many mails.
     ///
     /// # Errors
     ///
@@ -64,7 +63,7 @@ impl Counts {
     }
 }
 
-/// How much Postgres has ever written ahead, in bytes.
+/// Total WAL that Postgres has written, in bytes.
 async fn wal(scene: &Scene) -> Result<f64> {
     let asked = sqlx::query("select (pg_current_wal_insert_lsn() - '0/0')::float8")
         .fetch_one(&scene.world.db)
@@ -74,7 +73,7 @@ async fn wal(scene: &Scene) -> Result<f64> {
         .map_err(|fault| HarnessError::because("could not ask Postgres for its log's length", fault))
 }
 
-/// How often a process's threads have waited for something.
+/// Number of voluntary context switches of a process's threads.
 fn switches(process: u32) -> Result<f64> {
     let gone = || HarnessError::new(format!("process {process} is gone"));
     let threads = fs::read_dir(format!("/proc/{process}/task")).map_err(|_| gone())?;

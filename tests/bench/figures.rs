@@ -1,21 +1,21 @@
-//! Figures of several runs.
+//! Results of several runs.
 
 use crate::catalog::What;
 
-/// Everything measured so far, in the order it was first noted.
+/// All measurements so far, in the order in which they were first recorded.
 #[derive(Debug, Default)]
 pub(crate) struct Figures(Vec<Figure>);
 
-/// One thing, measured once a run.
+/// One measurement with a sample per run.
 #[derive(Debug)]
 pub(crate) struct Figure {
-    /// What it is.
+    /// What is measured.
     pub(crate) what: &'static What,
     samples: Vec<f64>,
 }
 
 impl Figures {
-    /// Notes what a run came to.
+    /// Records a sample.
     pub(crate) fn note(&mut self, what: &'static What, sample: f64) {
         match self.0.iter_mut().find(|figure| std::ptr::eq(figure.what, what)) {
             Some(figure) => figure.samples.push(sample),
@@ -26,37 +26,37 @@ impl Figures {
         }
     }
 
-    /// What the last run came to.
+    /// The latest sample.
     pub(crate) fn last(&self, what: &'static What) -> Option<f64> {
         let figure = self.0.iter().find(|figure| std::ptr::eq(figure.what, what))?;
         figure.samples.last().copied()
     }
 
-    /// All of them.
+    /// All measurements.
     pub(crate) fn all(&self) -> &[Figure] {
         &self.0
     }
 }
 
 impl Figure {
-    /// The middle one.
+    /// The median.
     pub(crate) fn median(&self) -> f64 {
         quantile(&self.samples, 0.5)
     }
 
-    /// The smallest.
+    /// The minimum.
     pub(crate) fn least(&self) -> f64 {
         quantile(&self.samples, 0.0)
     }
 
-    /// The largest.
+    /// The maximum.
     pub(crate) fn most(&self) -> f64 {
         quantile(&self.samples, 1.0)
     }
 }
 
-/// The smallest sample that at least this part of all samples does not exceed; of an even number
-/// of samples the median is the mean of the two in the middle.
+/// The smallest sample that at least this fraction of all samples does not exceed; for an even number of samples the
+/// median is the mean of the two in the middle.
 pub(crate) fn quantile(samples: &[f64], part: f64) -> f64 {
     let mut sorted = samples.to_vec();
     sorted.sort_by(f64::total_cmp);

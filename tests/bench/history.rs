@@ -1,5 +1,5 @@
-//! A history before the run, so that the measures tell whether anything grows slower with what has
-//! been; and what it takes of the disk.
+//! Creates history before the run, so that the measurements show whether anything slows down with it, and measures its
+//! size on disk.
 
 use harness::{HarnessError, Result, World};
 
@@ -7,7 +7,7 @@ use crate::catalog;
 use crate::figures::Figures;
 use crate::number::figure;
 
-/// Writes about `mails` mails, and notes their size.
+/// Writes about `mails` past mails, and records their size.
 ///
 /// # Errors
 ///

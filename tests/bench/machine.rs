@@ -1,4 +1,4 @@
-//! Where the figures were measured.
+//! The machine that the figures were measured on.
 
 use std::fs;
 
@@ -8,7 +8,7 @@ use sqlx::Row as _;
 
 use crate::scene::Scene;
 
-/// A machine and the servers on it.
+/// A machine and its servers.
 #[derive(Debug)]
 pub(crate) struct Machine {
     processor: String,
@@ -20,11 +20,11 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Looks at this machine.
+    /// Reads the properties of this machine.
     ///
     /// # Errors
     ///
-    /// When it is no Linux.
+    /// When it does not run Linux.
     pub(crate) fn look() -> Result<Self> {
         Ok(Self {
             processor: field("/proc/cpuinfo", "model name")?,
@@ -36,7 +36,7 @@ impl Machine {
         })
     }
 
-    /// Asks the servers for their versions.
+    /// Adds the versions of the servers.
     ///
     /// # Errors
     ///
@@ -59,7 +59,7 @@ impl Machine {
         Ok(())
     }
 
-    /// As lines of name and value.
+    /// Lines of name and value.
     pub(crate) fn lines(&self) -> Vec<(&'static str, String)> {
         vec![
             (

@@ -1,9 +1,9 @@
-//! The load generator, and what it measures.
+//! The load generator and its measurements.
 //!
-//! Each run has servers of its own, set up to keep every promise (`Stack::start_durable`), one API
-//! process and one worker as shipped, and our own relay, inside this process, as a sink that only
-//! counts. Nothing but the sizes is chosen here: what is printed was measured in this run, on
-//! this machine, beside the goals of Beckon's design.
+//! Each run has servers of its own, configured to keep every promise (`Stack::start_durable`), one API process and one
+//! worker with default settings, and our own relay, inside this process, as a sink that only counts. Only the sizes are
+//! chosen here: everything printed was measured in this run, on this machine, and is shown beside the goals of Beckon's
+//! design.
 //!
 //! ```text
 //! bench [--quick] [--runs N] [--only import,idle,invites,behind,passwords] [--peers FOLDER] [--json FILE]

@@ -1,19 +1,19 @@
-//! Numbers as people read them.
+//! Number formatting.
 
 use std::time::Duration;
 
-/// A count as a figure. Counts here are far below 2^52, where a figure would lose a unit.
+/// A count as a float. Counts here are far below 2^52, so the conversion is exact.
 #[expect(clippy::cast_precision_loss, reason = "see above")]
 pub(crate) fn figure(count: usize) -> f64 {
     count as f64
 }
 
-/// How many a second.
+/// Rate per second.
 pub(crate) fn per_second(count: usize, took: Duration) -> f64 {
     figure(count) / took.as_secs_f64().max(f64::EPSILON)
 }
 
-/// Three digits that mean something: `52,341`, `812`, `41.3`, `3.14`, `0.071`.
+/// Three significant digits: `52,341`, `812`, `41.3`, `3.14`, `0.071`.
 pub(crate) fn shown(number: f64) -> String {
     let places = match number.abs() {
         size if size >= 100.0 => 0,

@@ -1,11 +1,11 @@
-//! How much to measure, read from the command line.
+//! Command line options.
 
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use harness::{HarnessError, Result};
 
-/// Said on `--help` and after a mistake.
+/// Printed on `--help` and after a mistake.
 pub(crate) const HELP: &str = "\
 Measures Beckon on this machine: the whole system, with durable servers of its own.
 
@@ -24,52 +24,52 @@ Measures Beckon on this machine: the whole system, with durable servers of its o
   --compare A B     prints two such files side by side and measures nothing
   --markdown        a table for the README instead of plain text";
 
-/// What the command line asks for.
+/// The parsed command line.
 #[derive(Debug)]
 pub(crate) enum Asked {
-    /// Figures.
+    /// Measure.
     Measure(Options),
-    /// Figures of two files.
+    /// Compare the figures of two files.
     Compare(PathBuf, PathBuf),
-    /// What there is to ask for.
+    /// Print the help.
     Help,
 }
 
-/// How much to measure.
+/// What to measure, and the sizes.
 #[derive(Clone, Debug)]
 pub(crate) struct Options {
-    /// How often.
+    /// Number of runs.
     pub(crate) runs: usize,
-    /// Which measures; all when empty.
+    /// Which measurements; all when empty.
     pub(crate) only: Vec<Measure>,
     /// Rows of the large import and recipients of the large batch.
     pub(crate) import: usize,
     /// Recipients of the batch whose throughput is measured.
     pub(crate) recipients: usize,
-    /// Password mails.
+    /// Number of password mails.
     pub(crate) passwords: usize,
-    /// Single invites with nothing else to do.
+    /// Number of single invites on an idle system.
     pub(crate) idle: usize,
-    /// Single invites behind the large batch.
+    /// Number of single invites behind the large batch.
     pub(crate) behind: usize,
-    /// Mails sent before anything is measured.
+    /// Number of past mails created before measuring.
     pub(crate) history: usize,
-    /// Settings beside the shipped ones.
+    /// Settings in addition to the defaults.
     pub(crate) settings: Vec<(String, String)>,
     /// A folder with other programs to measure.
     pub(crate) peers: Option<PathBuf>,
-    /// Where to write the figures.
+    /// The file to write the figures to.
     pub(crate) json: Option<PathBuf>,
-    /// A table for the README.
+    /// Whether to print a table for the README.
     pub(crate) markdown: bool,
 }
 
-/// One of the measures.
+/// A measurement.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Measure {
-    /// Rows a second of a CSV file, and memory.
+    /// Rows per second of a CSV import, and memory.
     Import,
-    /// Latency with nothing else to do.
+    /// Latency on an idle system.
     Idle,
     /// Throughput of a batch of invites.
     Invites,
@@ -77,7 +77,7 @@ pub(crate) enum Measure {
     Behind,
     /// Throughput of password mails.
     Passwords,
-    /// Second mails after a worker was killed.
+    /// Second mails after a worker is killed.
     Kills,
 }
 
@@ -117,7 +117,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Whether this measure is asked for.
+    /// Whether this measurement is requested.
     pub(crate) fn wants(&self, measure: Measure) -> bool {
         self.only.is_empty() || self.only.contains(&measure)
     }
@@ -132,11 +132,11 @@ impl Options {
     }
 }
 
-/// Reads the command line. What comes later counts, so `--quick --runs 2` makes two small runs.
+/// Parses the command line. Later options override earlier ones, so `--quick --runs 2` makes two small runs.
 ///
 /// # Errors
 ///
-/// What is wrong with it, for whoever typed it.
+/// What is wrong, as a message for the user.
 pub(crate) fn read(arguments: impl Iterator<Item = String>) -> Result<Asked> {
     let mut options = Options::default();
     let mut arguments = arguments;

@@ -1,9 +1,9 @@
 //! Other programs that do the same job, measured in the same run.
 //!
-//! A machine's speed changes from hour to hour, so only ratios within one run count. The peers are
-//! programs of their own with servers of their own, in a folder that has `setup`, which installs and
-//! starts what they need, `stop`, and `run NAME COUNT --mode e2e --queue quorum`, which prints
-//! `NAME-e2e invite COUNT SECONDS RATE` and appends a line of JSON to `$PERF/results/results.jsonl`.
+//! A machine's speed changes from hour to hour, so only ratios within one run count. The peers are separate programs
+//! with servers of their own, in a folder that contains `setup`, which installs and starts what they need, `stop`, and
+//! `run NAME COUNT --mode e2e --queue quorum`, which prints `NAME-e2e invite COUNT SECONDS RATE` and appends a line of
+//! JSON to `$PERF/results/results.jsonl`.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -18,10 +18,10 @@ use crate::figures::Figures;
 /// The same job with everything grouped and nothing checked: what the machine allows.
 const FLOOR: &str = "floor";
 
-/// The fastest program that somebody would use instead: Node with amqplib, nodemailer and pg.
+/// The fastest realistic alternative: Node with amqplib, nodemailer and pg.
 const BEST: &str = "node-tuned";
 
-/// The best peer is so much slower that a tenth of the mails gives it as long a run.
+/// The best peer is so much slower that a tenth of the mails takes it as long.
 const BEST_SHARE: usize = 10;
 
 /// A folder with peers whose servers are running.
@@ -30,7 +30,7 @@ pub(crate) struct Peers {
     folder: PathBuf,
 }
 
-/// What a peer came to.
+/// A peer's result.
 struct Peer {
     rate: f64,
     /// Processor seconds per 1,000 mails, without the sink.
@@ -53,11 +53,11 @@ impl Peers {
         Ok(Self { folder })
     }
 
-    /// Measures floor and best peer beside a rate and processor seconds of ours from this run.
+    /// Measures the floor and the best peer against our rate and processor seconds from this run.
     ///
     /// # Errors
     ///
-    /// When one of them loses a mail or does not come to an end.
+    /// When one of them loses a mail or does not finish.
     pub(crate) async fn measure(&self, mails: usize, ours: (f64, f64), figures: &mut Figures) -> Result<()> {
         let floor = self.run(FLOOR, mails).await?;
         let best = self.run(BEST, mails / BEST_SHARE).await?;
@@ -92,7 +92,7 @@ impl Peers {
 
 impl Drop for Peers {
     fn drop(&mut self) {
-        // Servers that go on running would be part of the next measurement.
+        // Servers left running would affect the next measurement.
         let _ = std::process::Command::new(self.folder.join("stop"))
             .stdout(Stdio::null())
             .status();

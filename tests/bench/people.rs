@@ -1,5 +1,5 @@
-//! People as a learning platform imports them: names of many countries, an address made of the
-//! name, a language, and three columns of the customer's own.
+//! Users as a learning platform imports them: names from many countries, an address derived from the name, a language,
+//! and three custom columns.
 
 use std::fmt::Write as _;
 
@@ -79,7 +79,7 @@ const COURSES: [&str; 5] = [
     "Leading conversations",
 ];
 
-/// A CSV file of `count` people whom no other file with another `tag` names.
+/// A CSV file of `count` users who occur in no file with another `tag`.
 pub(crate) fn csv(tag: &str, count: usize) -> String {
     let mut file = String::with_capacity(140 * count + 100);
     file.push_str("Email,First name,Last name,Language,Department,Course,Start date\n");
@@ -100,7 +100,7 @@ pub(crate) fn csv(tag: &str, count: usize) -> String {
     file
 }
 
-/// The address of one of them.
+/// The address of the `n`th user.
 pub(crate) fn address(tag: &str, n: usize) -> String {
     let (first, last) = (turn(&FIRST, n), turn(&LAST, n / FIRST.len()));
     format!("{}.{}.{tag}{n}@learners.example", plain(first), plain(last))

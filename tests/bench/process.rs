@@ -1,4 +1,4 @@
-//! What the kernel knows of a process: its processor time and its memory.
+//! A process's processor time and memory, as the kernel reports them.
 
 use std::fs;
 use std::io::ErrorKind;
@@ -6,18 +6,18 @@ use std::path::Path;
 
 use harness::{HarnessError, Result};
 
-/// Ticks a second in `/proc/<pid>/stat`; 100 on every Linux that Beckon runs on.
+/// Ticks per second in `/proc/<pid>/stat`; 100 on every Linux that Beckon runs on.
 const TICKS: f64 = 100.0;
 
 /// A mebibyte in the kibibytes of `/proc/<pid>/status`.
 const MIB: f64 = 1024.0;
 
-/// Fields of `/proc/<pid>/stat` after the name, which may hold spaces.
+/// Fields of `/proc/<pid>/stat` after the name, which may contain spaces.
 struct Stat {
     parent: u32,
-    /// Of the process itself.
+    /// Time of the process itself.
     own: f64,
-    /// Of its children that have ended and were waited for.
+    /// Time of its children that have ended and been waited for.
     ended_children: f64,
 }
 
@@ -45,7 +45,7 @@ pub(crate) fn cpu(process: u32) -> Result<f64> {
     Stat::of(process).map(|stat| stat.own).ok_or_else(|| gone(process))
 }
 
-/// Processor seconds of a process and all its children, those that have ended included.
+/// Processor seconds of a process and all its children, including ended ones.
 ///
 /// # Errors
 ///
@@ -61,7 +61,7 @@ fn numbers() -> impl Iterator<Item = u32> {
     folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok())
 }
 
-/// Memory a process holds now, in MiB.
+/// Resident memory of a process, in MiB.
 ///
 /// # Errors
 ///
@@ -70,7 +70,7 @@ pub(crate) fn memory(process: u32) -> Result<f64> {
     status(process, "VmRSS:")
 }
 
-/// The most it has held since its start, or since [`forget_peak`].
+/// Its peak since its start, or since [`forget_peak`].
 ///
 /// # Errors
 ///
@@ -79,10 +79,10 @@ pub(crate) fn peak_memory(process: u32) -> Result<f64> {
     status(process, "VmHWM:")
 }
 
-/// Has the kernel count the peak of a process's memory from here.
+/// Resets the kernel's record of a process's peak memory.
 ///
-/// Only root may: the programs are not dumpable, so their files in `/proc` are root's. For anybody else
-/// the peak stays the one since the start, which is never lower.
+/// Only root may: the programs are not dumpable, so root owns their files in `/proc`. For any other user the peak since
+/// the start remains, which is never lower.
 ///
 /// # Errors
 ///
@@ -102,7 +102,7 @@ fn status(process: u32, name: &str) -> Result<f64> {
     kibibytes.map(|size| size / MIB).ok_or_else(|| gone(process))
 }
 
-/// The process whose number is in the first line of a file.
+/// The process id in the first line of a file.
 ///
 /// # Errors
 ///

@@ -11,18 +11,18 @@ use crate::options::Options;
 /// What was measured, how and where.
 #[derive(Debug)]
 pub(crate) struct Report {
-    /// Where.
+    /// The machine.
     pub(crate) machine: Machine,
-    /// How.
+    /// The options of the run.
     pub(crate) options: Options,
-    /// What.
+    /// The results.
     pub(crate) figures: Figures,
 }
 
 const HEADINGS: [&str; 6] = ["", "median", "min", "max", "goal", "met"];
 
 impl Report {
-    /// For a terminal: columns that stand below one another.
+    /// The report for a terminal, in aligned columns.
     pub(crate) fn text(&self) -> String {
         let mut text = String::new();
         let lines = self.lines();
@@ -45,7 +45,7 @@ impl Report {
         text
     }
 
-    /// For the README.
+    /// The report for the README.
     pub(crate) fn markdown(&self) -> String {
         let mut text = String::new();
         for (name, value) in self.lines() {
@@ -114,7 +114,7 @@ fn row(figure: &Figure) -> [String; 6] {
     ]
 }
 
-/// A goal as it was set: `0.1`, `95`, `50,000`.
+/// A goal as it is defined: `0.1`, `95`, `50,000`.
 fn plain(goal: f64) -> String {
     let text = goal.to_string();
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
@@ -131,7 +131,7 @@ fn widths(rows: &[[String; 6]]) -> [usize; 6] {
     widths
 }
 
-/// One line: the name to the left, figures to the right.
+/// One line: the name aligned left, figures aligned right.
 fn aligned(cells: &[String; 6], widths: [usize; 6]) -> String {
     let mut line = String::new();
     for (at, (cell, width)) in cells.iter().zip(widths).enumerate() {

@@ -1,4 +1,4 @@
-//! Figures in a file, and two such files side by side.
+//! Figures in a file, and the comparison of two such files.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::number::shown;
 use crate::report::Report;
 
-/// A run of the bench as it is saved.
+/// The saved figures of a bench.
 #[derive(Deserialize, Serialize)]
 pub(crate) struct Saved {
     /// Where and how it was measured: names and values.
@@ -28,7 +28,7 @@ struct SavedFigure {
 }
 
 impl Saved {
-    /// What a report says.
+    /// Converts a report.
     pub(crate) fn of(report: &Report) -> Self {
         let figures = report.figures.all().iter().map(|figure| SavedFigure {
             part: figure.what.part.to_owned(),
@@ -47,7 +47,7 @@ impl Saved {
         }
     }
 
-    /// As JSON.
+    /// Writes the figures as JSON.
     ///
     /// # Errors
     ///
@@ -58,19 +58,19 @@ impl Saved {
         fs::write(file, text + "\n").map_err(failed)
     }
 
-    /// As [`Saved::write`] wrote it.
+    /// Reads a file written by [`Saved::write`].
     ///
     /// # Errors
     ///
-    /// When there is no such file, or it is another.
+    /// When the file does not exist or has another format.
     pub(crate) fn read(file: &Path) -> Result<Self> {
         let failed = |fault| HarnessError::because(format!("{} holds no figures", file.display()), fault);
         let text = fs::read_to_string(file).map_err(failed)?;
         serde_json::from_str(&text).map_err(|fault| failed(fault.into()))
     }
 
-    /// The figures that both have, with the ratio of the later to this one. Beside it stands whether it is
-    /// more than noise: whether the ranges that were seen are apart.
+    /// The figures in both files, with the ratio of the later one to this one, and whether the difference exceeds
+    /// noise: whether the observed ranges do not overlap.
     pub(crate) fn beside(&self, later: &Self) -> String {
         let mut text = String::new();
         let width = self

@@ -1,4 +1,4 @@
-//! One run's servers and programs, and what they use.
+//! The servers and programs of one run, and the resources they use.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,24 +11,24 @@ use harness::{HarnessError, Result, Setup, World};
 use crate::options::Options;
 use crate::process;
 
-/// Where the harness's settings for tests differ from what Beckon ships: a short lease, so that
-/// tests need not wait, and few connections, because many tests share a Postgres.
+/// Defaults that the harness overrides for tests: tests need a short lease to avoid waiting, and few connections,
+/// because many tests share a Postgres.
 const AS_SHIPPED: [(&str, &str); 2] = [("BECKON_LEASE", "60s"), ("BECKON_DATABASE_CONNECTIONS", "10")];
 
-/// One answer of the API; an import of a million rows takes its time.
+/// Timeout of one API call; an import of a million rows takes long.
 const ANSWER: Duration = Duration::from_mins(10);
 
-/// A running system with everything it stands on.
+/// A running system with everything it depends on.
 pub(crate) struct Scene {
-    /// It.
+    /// The system.
     pub(crate) world: World,
-    /// For calling its API.
+    /// The client for its API.
     pub(crate) http: reqwest::Client,
     /// Its processes.
     pub(crate) processes: Processes,
 }
 
-/// Process numbers.
+/// Process ids.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Processes {
     /// The API.
@@ -48,7 +48,7 @@ pub(crate) struct Cpu {
     pub(crate) worker: f64,
     /// All of Postgres's processes.
     pub(crate) postgres: f64,
-    /// The Erlang machine.
+    /// The Erlang VM.
     pub(crate) broker: f64,
     /// This process: relay and load generator.
     pub(crate) sink: f64,
@@ -59,7 +59,7 @@ impl Scene {
     ///
     /// # Errors
     ///
-    /// What did not come up.
+    /// What did not start.
     pub(crate) async fn start(options: &Options) -> Result<Self> {
         let relay = Script {
             keep: Keep::Counts,
@@ -83,7 +83,7 @@ impl Scene {
         Ok(Self { world, http, processes })
     }
 
-    /// What everything has used until now.
+    /// The processor time used so far.
     ///
     /// # Errors
     ///
@@ -124,7 +124,7 @@ impl Processes {
 }
 
 impl Cpu {
-    /// What was used since an earlier look.
+    /// The processor time used since an earlier reading.
     pub(crate) fn since(self, before: Self) -> Self {
         Self {
             api: self.api - before.api,
@@ -135,7 +135,7 @@ impl Cpu {
         }
     }
 
-    /// All together.
+    /// The total.
     pub(crate) fn sum(self) -> f64 {
         self.api + self.worker + self.postgres + self.broker + self.sink
     }

@@ -17,15 +17,15 @@ use crate::people;
 use crate::process::{forget_peak, memory, peak_memory};
 use crate::scene::Scene;
 
-/// Between two single invites: often enough for a hundred of them behind a batch that takes some
-/// ten seconds, and no load of its own.
+/// Interval between two single invites: short enough for a hundred of them behind a batch that takes some ten seconds,
+/// and too long to be a load.
 const PACE: Duration = Duration::from_millis(50);
 
-/// Accepts a batch for a large import, and sends single invites for as long as it runs.
+/// Sends a batch to a large import, and single invites for as long as it runs.
 ///
 /// # Errors
 ///
-/// When a delivery did not end as sent.
+/// When a delivery is not sent.
 pub(super) async fn measure(scene: &Scene, options: &Options, figures: &mut Figures, import: Uuid) -> Result<()> {
     let tag = "single";
     scene.import(tag, options.behind).await?;
@@ -35,7 +35,7 @@ pub(super) async fn measure(scene: &Scene, options: &Options, figures: &mut Figu
     let goal = taken + options.import;
     let mut singles = Vec::with_capacity(options.behind);
     for n in 0..options.behind {
-        // The last second of the batch is no batch to wait behind.
+        // In its last second the batch no longer competes with single invites.
         if scene.world.relay.accepted_count() + options.import / 10 > goal {
             break;
         }
@@ -73,10 +73,10 @@ async fn accept(scene: &Scene, count: usize, figures: &mut Figures, import: Uuid
     Ok(accepted)
 }
 
-/// From each 202 to the moment its outcome's transaction began, in milliseconds.
+/// Latency from each 202 to the start of the transaction that records the outcome, in milliseconds.
 ///
-/// The relay keeps no list while it counts, so Postgres is asked afterwards. The relay's 250 came
-/// some milliseconds before that moment, never after.
+/// The relay keeps no list while it counts, so this is read from Postgres afterwards. The relay's 250 precedes that
+/// moment by some milliseconds.
 async fn latencies(scene: &Scene, singles: &[Accepted]) -> Result<Vec<f64>> {
     let failed = |fault| HarnessError::because("could not read when invites were sent", fault);
     let before = Instant::now();

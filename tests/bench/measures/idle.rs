@@ -1,4 +1,4 @@
-//! How long one invite takes when there is nothing else to do.
+//! How long one invite takes on an idle system.
 
 use harness::Result;
 use serde_json::json;
@@ -10,8 +10,7 @@ use crate::options::Options;
 use crate::people;
 use crate::scene::Scene;
 
-/// Sends invites one after the other, each to one person, and notes the time from the API's 202
-/// to the relay's 250.
+/// Sends single invites one after the other, and records the time from the API's 202 to the relay's 250.
 ///
 /// # Errors
 ///

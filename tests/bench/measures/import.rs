@@ -1,4 +1,4 @@
-//! How fast people come in, and what that costs the API in memory.
+//! Import speed, and the memory it costs the API.
 
 use harness::Result;
 use uuid::Uuid;
@@ -10,14 +10,14 @@ use crate::options::Options;
 use crate::process::{forget_peak, memory, peak_memory};
 use crate::scene::Scene;
 
-/// The import whose memory the large one is compared with.
+/// Size of the import whose memory is the baseline for the large one.
 const SMALL: usize = 1_000;
 
 /// Imports a small file and a large one; returns the large one.
 ///
 /// # Errors
 ///
-/// When a row was not taken.
+/// When a row was rejected.
 pub(super) async fn measure(scene: &Scene, options: &Options, figures: &mut Figures) -> Result<Uuid> {
     let api = scene.processes.api;
     let before = begin(api)?;

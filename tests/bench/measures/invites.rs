@@ -1,4 +1,4 @@
-//! How many invites a second go the whole way, and what that costs.
+//! Invites per second end to end, and their cost.
 
 use std::time::Instant;
 
@@ -42,7 +42,7 @@ pub(super) async fn measure(scene: &Scene, options: &Options, figures: &mut Figu
     Ok(())
 }
 
-/// The rate and the processor seconds of the last run, as peers are compared with.
+/// The rate and the processor seconds of the last run, for comparison with peers.
 pub(crate) fn ours(figures: &Figures) -> Option<(f64, f64)> {
     figures.last(catalog::INVITES_RATE).zip(figures.last(catalog::CPU_OURS))
 }

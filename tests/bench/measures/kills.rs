@@ -1,4 +1,4 @@
-//! How many people get a second mail when a worker is killed at full speed.
+//! How many recipients get a second mail when a worker is killed at full speed.
 
 use std::time::Duration;
 
@@ -17,12 +17,12 @@ const KILLS: usize = 5;
 /// Long enough for a worker to reach its full speed again.
 const PACE: Duration = Duration::from_millis(1_500);
 
-/// Kills the worker with `kill -9` again and again while it sends a batch, and counts what the relay took
-/// beyond one mail for each recipient. What was under way counts as vanished when the claims run out.
+/// Kills the worker with `kill -9` repeatedly while it sends a batch, and counts the mails that the relay accepted
+/// beyond one per recipient. Mails in progress become unsure when their claims expire.
 ///
 /// # Errors
 ///
-/// When a delivery did not end as sent.
+/// When a delivery is not sent.
 pub(super) async fn measure(scene: &mut Scene, options: &Options, figures: &mut Figures) -> Result<()> {
     let count = options.import;
     let (import, _) = scene.import("killed", count).await?;

@@ -1,4 +1,4 @@
-//! The measures, in the order of a run.
+//! The measurements, in the order of a run.
 
 mod behind;
 mod idle;
@@ -16,14 +16,13 @@ use crate::figures::{Figures, quantile};
 use crate::options::{Measure, Options};
 use crate::scene::Scene;
 
-/// Takes every measure that is asked for, once.
+/// Takes every requested measurement once.
 ///
-/// The small ones come first: they find the servers as they are after a start, and the large ones
-/// leave tables behind.
+/// The small ones come first: they find the servers freshly started, whereas the large ones leave filled tables behind.
 ///
 /// # Errors
 ///
-/// When a mail went astray or a process ended: a figure of a broken run would mislead.
+/// When a mail was lost or a process ended: figures of a broken run would mislead.
 pub(crate) async fn all(scene: &mut Scene, options: &Options, figures: &mut Figures) -> Result<()> {
     if options.wants(Measure::Idle) {
         eprintln!("  one invite at a time");
@@ -45,7 +44,7 @@ pub(crate) async fn all(scene: &mut Scene, options: &Options, figures: &mut Figu
         eprintln!("  a batch of password mails");
         passwords::measure(scene, options, figures).await?;
     }
-    // Last, because the worker is another one afterwards; and only where it is asked for.
+    // Last, because it replaces the worker; and only if requested explicitly.
     if options.only.contains(&Measure::Kills) {
         eprintln!("  a batch whose worker is killed again and again");
         kills::measure(scene, options, figures).await?;
@@ -57,7 +56,7 @@ fn milliseconds(time: Duration) -> f64 {
     time.as_secs_f64() * 1000.0
 }
 
-/// Notes p50, p95 and p99 of some latencies.
+/// Records p50, p95 and p99 of the latencies.
 fn note_latencies(figures: &mut Figures, latencies: &[f64], whats: [&'static What; 3]) {
     for (what, part) in whats.into_iter().zip([0.5, 0.95, 0.99]) {
         figures.note(what, quantile(latencies, part));

@@ -1,4 +1,4 @@
-//! How many password mails a second go the whole way.
+//! Password mails per second end to end.
 
 use std::time::Instant;
 
@@ -11,11 +11,11 @@ use crate::number::per_second;
 use crate::options::Options;
 use crate::scene::Scene;
 
-/// Sends one batch of password mails, of which each has a password of its own.
+/// Sends one batch of password mails, each with a password of its own.
 ///
 /// # Errors
 ///
-/// When a delivery did not end as sent.
+/// When a delivery is not sent.
 pub(super) async fn measure(scene: &Scene, options: &Options, figures: &mut Figures) -> Result<()> {
     let count = options.passwords;
     let (import, _) = scene.import("password", count).await?;
