@@ -85,8 +85,8 @@ async fn a_stranger_takes_as_long_as_anybody() {
 /// How often to measure, on a busy machine, until the noise is gone.
 const ROUNDS_MOST: usize = 30;
 
-/// Whether a remote observer cannot tell these times apart. Without the hashes for unknown addresses they would differ
-/// a hundredfold; a busy machine alone makes equal times differ by a factor of two.
+/// Whether these times look alike to a remote observer. Without the hashes for unknown addresses they would differ a
+/// hundredfold; a busy machine alone makes equal times differ by a factor of two.
 fn is_alike(times: &[Duration]) -> bool {
     let (least, most) = (times.iter().min().unwrap(), times.iter().max().unwrap());
     most.as_secs_f64() < least.as_secs_f64() * 2.5
