@@ -1,30 +1,29 @@
 //! Splits the bytes of one row into cells.
 //!
-//! Two slips that no spreadsheet makes are treated by what they may cost. After a closed
-//! quotation mark only blanks may follow; where the quoted text ran over several lines,
-//! anything else means that the mark opened by mistake and swallowed rows, and the file is
-//! refused. Within one line no row is lost, and only that row is marked.
+//! Two mistakes that no spreadsheet makes are handled by the damage they can do. After a closing quotation mark only
+//! blanks may follow. If the quoted text spans several lines, anything else means that the mark was opened by mistake
+//! and swallowed rows, so the file is refused. Within one line no row is lost, so only that row is rejected.
 
 use super::text::{is_unseen, letter, shown};
 use super::{FileFault, Limits};
 
-/// One row, split. Used again for each row, so that reading allocates nothing.
+/// One row, split into cells. Reused for each row, so that reading does not allocate.
 #[derive(Default)]
 pub(super) struct Row {
     number: u32,
-    /// The cells, one behind the other. Empty until the row is sealed.
+    /// The cells, concatenated. Empty until the row is sealed.
     text: String,
     /// The same while the row is read.
     bytes: Vec<u8>,
-    /// Where in `text` each cell ends, up to the last that is not empty.
+    /// The end of each cell in `text`, up to the last non-empty cell.
     ends: Vec<usize>,
-    /// Cells, with the empty ones at the end.
+    /// Number of cells, including trailing empty ones.
     width: usize,
-    /// Where the cell being read starts.
+    /// Start of the current cell.
     cell_start: usize,
-    /// Where the reader is in the cell.
+    /// The parser's state within the cell.
     state: State,
-    /// The first cell with a quotation mark in the wrong place.
+    /// The first cell with a misplaced quotation mark.
     stray_quote: Option<usize>,
 }
 
@@ -35,13 +34,13 @@ enum State {
     Plain,
     /// Between quotation marks.
     Quoted,
-    /// Behind a mark that closes, or is the first of a doubled one.
+    /// After a mark that closes, or is the first of a doubled one.
     Closing,
-    /// In the blanks behind a closed mark.
+    /// In the blanks after a closed mark.
     Closed,
 }
 
-/// How much of a chunk was taken, and the CR or LF that ended the row, if one did.
+/// How much of a chunk was consumed, and the CR or LF that ended the row, if one did.
 pub(super) struct Fed {
     pub(super) used: usize,
     pub(super) ended_by: Option<u8>,
@@ -53,17 +52,17 @@ impl Row {
         self.number
     }
 
-    /// Cells, with the empty ones at the end.
+    /// Number of cells, including trailing empty ones.
     pub(super) fn width(&self) -> usize {
         self.width
     }
 
-    /// The cell that has a quotation mark in the wrong place.
+    /// The cell with a misplaced quotation mark.
     pub(super) fn stray_quote(&self) -> Option<usize> {
         self.stray_quote
     }
 
-    /// The cells up to the last that is not empty.
+    /// The cells up to the last non-empty one.
     pub(super) fn cells(&self) -> impl Iterator<Item = &str> {
         let mut start = 0;
         self.ends.iter().map(move |&end| {
@@ -73,12 +72,12 @@ impl Row {
         })
     }
 
-    /// True if nobody would see anything in the row.
+    /// Whether the row has no visible content.
     pub(super) fn is_blank(&self) -> bool {
         self.text.chars().all(is_unseen)
     }
 
-    /// Begins the row with this number.
+    /// Resets for the row with this number.
     pub(super) fn clear(&mut self, number: u32) {
         self.bytes = std::mem::take(&mut self.text).into_bytes();
         self.bytes.clear();
@@ -90,7 +89,7 @@ impl Row {
         self.stray_quote = None;
     }
 
-    /// Takes the row from a chunk of the file, or as much of it as the chunk has.
+    /// Consumes the row from a chunk of the file, or as much of it as the chunk contains.
     pub(super) fn feed(&mut self, chunk: &[u8], separator: u8, limits: &Limits) -> Result<Fed, FileFault> {
         let ends_cell = |byte: u8| byte == separator || byte == b'\n' || byte == b'\r';
         let mut rest = chunk;
@@ -136,7 +135,7 @@ impl Row {
         }
     }
 
-    /// Opens a quoted cell, also behind blanks; inside a text the mark is a letter like others.
+    /// Opens a quoted cell, possibly after blanks; inside text the mark is an ordinary character.
     fn quote_in_plain(&mut self, limits: &Limits) -> Result<(), FileFault> {
         if self.cell().iter().all(|&b| b == b' ') {
             self.bytes.truncate(self.cell_start);
@@ -146,7 +145,7 @@ impl Row {
         self.push(b"\"", limits)
     }
 
-    /// Something follows a closed quotation mark.
+    /// Handles text after a closing quotation mark.
     fn text_behind_quote(&mut self, limits: &Limits) -> Result<(), FileFault> {
         if self.cell().iter().any(|b| matches!(b, b'\n' | b'\r')) {
             return Err(self.quote_not_closed());
@@ -159,7 +158,7 @@ impl Row {
         self.push(closed, limits)
     }
 
-    /// Ends the row where the file ends.
+    /// Ends the row at the end of the file.
     pub(super) fn end_of_file(&mut self, limits: &Limits) -> Result<(), FileFault> {
         if self.state == State::Quoted {
             return Err(self.quote_not_closed());
@@ -168,8 +167,8 @@ impl Row {
     }
 
     fn end_cell(&mut self, limits: &Limits) -> Result<(), FileFault> {
-        // Empty cells are only written down when one follows that is not: spreadsheets may
-        // end each row with thousands of them.
+        // Empty cells are stored only when a non-empty one follows: spreadsheets may end each row with thousands of
+        // them.
         if self.bytes.len() > self.cell_start {
             if self.width >= limits.columns {
                 return Err(FileFault::TooManyColumns {
@@ -222,7 +221,7 @@ impl Row {
         }
     }
 
-    /// Checks that the row is text, cell by cell.
+    /// Checks cell by cell that the row is valid text.
     pub(super) fn seal(&mut self) -> Result<(), FileFault> {
         if let Some(at) = self.bytes.iter().position(|&b| b == 0) {
             return Err(FileFault::ZeroByte {
@@ -238,8 +237,7 @@ impl Row {
                 return Err(self.not_utf8(at));
             }
         }
-        // Half a letter at the end of a cell and the other half at the start of the next are
-        // a whole one in `text`.
+        // A character split across two cells would look valid in `text`.
         let split = self.ends.iter().find(|&&end| !self.text.is_char_boundary(end));
         if let Some(&at) = split {
             self.bytes = std::mem::take(&mut self.text).into_bytes();
@@ -260,7 +258,7 @@ impl Row {
         }
     }
 
-    /// The cell that has byte `at`.
+    /// The cell that contains byte `at`.
     fn cell_at(&self, at: usize) -> usize {
         self.ends.partition_point(|&end| end <= at)
     }

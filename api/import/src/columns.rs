@@ -1,7 +1,7 @@
-//! Header cells to columns.
+//! Maps header cells to columns.
 //!
-//! A column whose name Beckon knows fills the value of that name ([`super::header`] has the rules), every other one a
-//! merge field. A column that no email could use is left out with a reason; one of passwords refuses the file.
+//! A column with a known name fills the corresponding value ([`super::header`] has the rules); any other one fills a
+//! merge field. A column that no email could use is left out with a reason; a password column refuses the file.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,8 +13,8 @@ use super::header::{Known, Passwords, field_name, known_columns, passwords_in, s
 use super::mapping::Mapping;
 use super::text::{letter, shown};
 
-/// Merge fields that no import may fill, squeezed: Beckon knows them better. `organization` is read as `organisation`
-/// in an email, so a column of that name could never be seen.
+/// Merge fields that no import may fill, squeezed: Beckon fills them itself. `organization` is read as `organisation`
+/// in an email, so a column with that name would never be used.
 const RESERVED: [&str; 6] = [
     "password",
     "organisation",
@@ -24,21 +24,21 @@ const RESERVED: [&str; 6] = [
     "fullname",
 ];
 
-/// The header of our own file of rejected rows, squeezed. See [`super::FixFile`].
+/// The last header of our file of rejected rows, squeezed. See [`super::FixFile`].
 const PROBLEM: &str = "problem";
 
-/// What the cells of a column are for.
+/// What the cells of a column are used for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Role {
-    /// A value that has its own place.
+    /// A built-in value.
     Known(Known),
     /// Values of a merge field.
     Field(String),
-    /// Nothing: a column without a name, which is empty.
+    /// Not used: an empty column without a name.
     Nothing,
-    /// Nothing, for a reason.
+    /// Not used, for a reason.
     LeftOut(LeftOut),
-    /// What was wrong with the row last time, told by us.
+    /// The problems of the row, written by us in an earlier export.
     Problem,
 }
 
@@ -47,13 +47,13 @@ pub(super) enum Role {
 pub(super) enum LeftOut {
     /// Beckon fills the field itself.
     FilledByBeckon,
-    /// It says something about passwords.
+    /// It describes passwords.
     AboutPasswords,
-    /// No field can have its name.
+    /// Its name cannot be a field name.
     NotAName,
-    /// Whoever imports the file chose so.
+    /// The caller's mapping excludes it.
     ByChoice,
-    /// Another column was chosen to fill the same value.
+    /// The mapping assigns its value to another column.
     FilledByAnother,
 }
 
@@ -74,9 +74,9 @@ impl LeftOut {
 /// One column.
 #[derive(Debug, Clone)]
 pub(super) struct Column {
-    /// The header as written, without blanks around it.
+    /// The header as written, without surrounding blanks.
     pub(super) header: String,
-    /// What its cells are for.
+    /// What its cells are used for.
     pub(super) role: Role,
 }
 
@@ -108,9 +108,9 @@ impl From<&Column> for ReadColumn {
     }
 }
 
-/// Reads the header row, and what was chosen about its columns.
+/// Reads the header row and the mapping of its columns.
 ///
-/// `has_addresses` says whether a row below the header has an address.
+/// `has_addresses` is true if a row below the header contains an address.
 pub(super) fn read_header(
     names: &[String],
     mapping: Option<&Mapping>,
@@ -142,7 +142,7 @@ pub(super) fn read_header(
     }
 }
 
-/// Whether the row has a cell that names the addresses.
+/// Whether the row has a header cell for addresses.
 pub(super) fn is_header(row: &Row) -> bool {
     known_columns(&names_of(row)).contains(&Some(Known::Email))
 }
@@ -166,7 +166,7 @@ pub(super) fn own_names(names: &[String]) -> &[String] {
     }
 }
 
-/// The names in a row of headers.
+/// The names in a header row.
 pub(super) fn names_of(header: &Row) -> Vec<String> {
     header.cells().map(|cell| shown(as_written(cell))).collect()
 }
@@ -184,7 +184,7 @@ pub(super) fn own_field(role: &Role) -> &str {
     }
 }
 
-/// Says every column of passwords in one fault.
+/// Reports all password columns in one fault.
 fn password_columns(names: &[String]) -> Vec<FileFault> {
     let held = names.iter().enumerate();
     let columns: Vec<(String, String)> = held
@@ -211,7 +211,7 @@ fn columns_of(names: &[String], mapping: Option<&Mapping>) -> Vec<Column> {
             if place == last && squeezed(name) == PROBLEM {
                 return Role::Problem;
             }
-            // Two names that differ in their notes alone keep them.
+            // Two names that differ only in their notes keep them.
             let own = plain.get(place);
             let is_single = plain.iter().filter(|other| Some(*other) == own).count() == 1;
             role_of(&if is_single { without_notes(name) } else { name.into() })
@@ -225,7 +225,7 @@ fn columns_of(names: &[String], mapping: Option<&Mapping>) -> Vec<Column> {
     columns
 }
 
-/// Lets the chosen columns fill what was chosen. Others that would fill the same by their names give way.
+/// Applies the mapping. Columns that would fill the same value by their name are left out.
 fn apply(mapping: &Mapping, columns: &mut [Column]) {
     let keys = own_keys(columns);
     let mut filled_by_choice = Vec::new();
@@ -270,7 +270,7 @@ fn role_of(name: &str) -> Role {
     }
 }
 
-/// Columns that would fill the same value.
+/// Faults for columns that would fill the same value.
 fn doubles(columns: &[Column]) -> Vec<FileFault> {
     let mut faults = Vec::new();
     if columns.iter().filter(|column| is_email(column)).count() > 1 {
@@ -303,7 +303,7 @@ fn doubles(columns: &[Column]) -> Vec<FileFault> {
     faults
 }
 
-/// What a column fills, so that two columns never fill one value. Only letters and digits of a field's name count.
+/// What a column fills, for detecting two columns with the same value. Only letters and digits of a field name count.
 fn filled(column: &Column) -> Option<String> {
     match &column.role {
         Role::Known(_) => Some(own_field(&column.role).to_owned()),
@@ -312,12 +312,12 @@ fn filled(column: &Column) -> Option<String> {
     }
 }
 
-/// True for the squeezed name of a merge field that Beckon fills by itself.
+/// Whether this is the squeezed name of a merge field that Beckon fills itself.
 pub(super) fn is_reserved(squeezed: &str) -> bool {
     RESERVED.contains(&squeezed)
 }
 
-/// True for the squeezed name of a value that has its own place beside the merge fields.
+/// Whether this is the squeezed name of a built-in value.
 pub(super) fn is_own_field(squeezed: &str) -> bool {
     matches!(
         squeezed,

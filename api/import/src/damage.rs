@@ -1,7 +1,7 @@
-//! Values that were damaged on their way into the file: by spreadsheets, databases, directories and word processors.
+//! Detects values damaged before the import: by spreadsheets, databases, directories and word processors.
 //!
-//! Each is a problem that a person may accept, because what looks damaged may be meant. A value is never changed in
-//! silence; where it is plain what was meant, the problem says it.
+//! Each is a problem that the caller may accept, because what looks damaged may be intended. A value is never changed
+//! silently; where the intended value is clear, the problem suggests it.
 
 mod domains;
 mod encoding;
@@ -15,14 +15,14 @@ use std::borrow::Cow;
 use super::columns::Role;
 use super::header::Known;
 
-/// What is wrong with a value that could come in as it is.
+/// Damage in an otherwise valid value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Damage {
-    /// The word for programs.
+    /// The code for programs.
     pub(super) code: &'static str,
-    /// The words for the person who mends the file.
+    /// The sentence for the person who fixes the file.
     pub(super) message: Cow<'static, str>,
-    /// What was probably meant.
+    /// The value that was probably meant.
     pub(super) suggestion: Option<String>,
 }
 
@@ -42,7 +42,7 @@ impl Damage {
         }
     }
 
-    /// The words, with what was probably meant.
+    /// The sentence, with the value that was probably meant.
     pub(super) fn sentence(&self) -> String {
         match &self.suggestion {
             Some(meant) => format!("{} – did you mean {meant}?", self.message),
@@ -51,7 +51,7 @@ impl Damage {
     }
 }
 
-/// Finds damage in a value that is in order otherwise. `column` is the header over it.
+/// Finds damage in an otherwise valid value. `column` is its header.
 pub(super) fn find(role: &Role, column: Option<&str>, raw: &str) -> Option<Damage> {
     let text = raw.trim();
     if text.is_empty() {
@@ -66,7 +66,7 @@ pub(super) fn find(role: &Role, column: Option<&str>, raw: &str) -> Option<Damag
     }
 }
 
-/// Finds what was lost in any text: letters, and what a spreadsheet could not compute.
+/// Finds losses that any text can have: replacement characters and spreadsheet errors.
 pub(super) fn in_any_text(raw: &str) -> Option<Damage> {
     if raw.contains('\u{FFFD}') {
         return Some(Damage::new(

@@ -1,14 +1,13 @@
 //! Writes CSV that is safe to open in a spreadsheet.
 //!
-//! A cell that starts with `=`, `+`, `-`, `@` or certain controls is run as a formula by the
-//! spreadsheet of whoever opens our file, and its text came from a stranger. OWASP ASVS 5.0,
-//! requirement 1.2.10, asks for quoting by RFC 4180 (sections 2.6 and 2.7) and for a single
-//! quotation mark before `=`, `+`, `-`, `@`, tab and NUL at the start of a value; OWASP's page
-//! on CSV injection adds CR, and asks for quotation marks around every cell, so that a
-//! separator of another country cannot begin a cell within a cell.
+//! A spreadsheet runs a cell that starts with `=`, `+`, `-`, `@` or certain control characters as a formula, and the
+//! text comes from strangers. OWASP ASVS 5.0, requirement 1.2.10, asks for quoting by RFC 4180 (sections 2.6 and 2.7)
+//! and for a single quotation mark before `=`, `+`, `-`, `@`, tab and NUL at the start of a value. OWASP's page on CSV
+//! injection adds CR, and asks for quotation marks around every cell, so that a separator of another locale cannot
+//! start a cell within a cell.
 //!
-//! The mark must not stay when such a file comes back to us: `'+31 20…` is no phone number.
-//! So an import takes off exactly what [`safe_cell`] puts on.
+//! The mark must not stay when such a file is imported again: `'+31 20…` is no phone number. So an import removes
+//! exactly what [`safe_cell`] adds.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -16,10 +15,9 @@ use std::io::{self, Write};
 /// UTF-8's byte order mark, without which Excel reads a CSV as Windows-1252.
 const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
-/// Puts an apostrophe before a cell that a spreadsheet would run.
+/// Puts an apostrophe before a cell that a spreadsheet would run as a formula.
 ///
-/// A cell that only looks as if that had been done gets one more, so that reading can take
-/// one off without asking who put it there.
+/// A cell that already looks escaped gets another one, so that reading can always remove one.
 pub fn safe_cell(cell: &str) -> Cow<'_, str> {
     if starts_formula(cell.trim_start_matches('\'')) {
         return Cow::Owned(format!("'{cell}"));
@@ -38,25 +36,25 @@ pub(super) fn as_written(cell: &str) -> &str {
 fn starts_formula(cell: &str) -> bool {
     cell.starts_with([
         '=', '+', '-', '@', '\t', '\r', '\n', '\0',
-        // The same in full width, which spreadsheets of East Asia read alike.
+        // Their full-width forms, which East Asian spreadsheets treat the same.
         '＝', '＋', '－', '＠',
     ])
 }
 
-/// Writes rows of cells, each made safe. Every CSV that Beckon hands out goes through this.
+/// Writes rows of escaped cells. Every CSV that Beckon exports is written by this.
 pub struct SafeCsv<W: Write> {
     rows: csv::Writer<W>,
 }
 
 impl<W: Write> SafeCsv<W> {
-    /// Begins a file for people: with a byte order mark, columns divided by `separator`.
+    /// Starts a file for people: with a byte order mark, and columns separated by `separator`.
     pub fn new(mut sink: W, separator: u8) -> io::Result<Self> {
         sink.write_all(BYTE_ORDER_MARK)?;
         Ok(Self::continued(sink, separator))
     }
 
-    /// Goes on with a file that has begun. A long file can so be made piece by piece, each
-    /// written into a buffer of its own and sent before the next.
+    /// Continues a file that has been started. This allows writing a long file piece by piece, each into a buffer of
+    /// its own that is sent before the next.
     pub fn continued(sink: W, separator: u8) -> Self {
         let rows = csv::WriterBuilder::new()
             .delimiter(separator)
@@ -81,23 +79,23 @@ impl<W: Write> SafeCsv<W> {
         Ok(())
     }
 
-    /// Ends the file, or this piece of it, and gives back what it was written to.
+    /// Ends the file, or this piece of it, and returns the sink.
     pub fn finish(self) -> io::Result<W> {
         self.rows.into_inner().map_err(csv::IntoInnerError::into_error)
     }
 }
 
-/// The rejected rows of an import with what is wrong in each, ready to mend and upload again.
+/// The rejected rows of an import with their problems, ready to be fixed and uploaded again.
 ///
-/// It has the columns of the upload and, after them, "Problem", which an import takes no
-/// notice of when it is the last column. Cells beyond the header come after it.
+/// It has the columns of the upload followed by "Problem", which an import ignores if it is the last column. Cells
+/// beyond the header come after it.
 pub struct FixFile<W: Write> {
     rows: SafeCsv<W>,
     columns: usize,
 }
 
 impl<W: Write> FixFile<W> {
-    /// Begins with the header of the upload ([`super::Sheet::header`]).
+    /// Starts with the header of the upload ([`super::Sheet::header`]).
     pub fn new(sink: W, separator: u8, header: &[String]) -> io::Result<Self> {
         let mut rows = SafeCsv::new(sink, separator)?;
         rows.write(header.iter().map(String::as_str).chain(["Problem"]))?;
@@ -107,7 +105,7 @@ impl<W: Write> FixFile<W> {
         })
     }
 
-    /// Goes on with a file that has begun, as [`SafeCsv::continued`].
+    /// Continues a file that has been started, as [`SafeCsv::continued`].
     pub fn continued(sink: W, separator: u8, header: &[String]) -> Self {
         Self {
             rows: SafeCsv::continued(sink, separator),
@@ -115,9 +113,9 @@ impl<W: Write> FixFile<W> {
         }
     }
 
-    /// Writes one row: its cells as they were written, and the words of its problems.
+    /// Writes one row: its cells as they were written, and the sentences of its problems.
     ///
-    /// Words that speak of a column start with its header, as `(Some("team"), "Missing")`.
+    /// A sentence about a column starts with its header, as `(Some("team"), "Missing")`.
     pub fn write<'a>(
         &mut self,
         cells: &[String],
@@ -137,7 +135,7 @@ impl<W: Write> FixFile<W> {
         self.rows.write(row)
     }
 
-    /// Ends the file, or this piece of it, and gives back what it was written to.
+    /// Ends the file, or this piece of it, and returns the sink.
     pub fn finish(self) -> io::Result<W> {
         self.rows.finish()
     }

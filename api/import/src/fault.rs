@@ -1,55 +1,55 @@
-//! What makes a whole file unusable, in words for the person who uploaded it.
+//! Faults that make a whole file unusable, with sentences for the person who uploaded it.
 
 use std::io;
 
 use super::text::{counted, listed};
 
-/// Why nothing of a file can be read.
+/// Why a file cannot be read at all.
 ///
-/// `Display` is the sentence for the person, [`FileFault::code`] the word for programs. The
-/// sentences follow the console's: what was found, where, and what to do.
+/// `Display` is the sentence for the person, [`FileFault::code`] the code for programs. The sentences follow the
+/// console's style: what was found, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum FileFault {
     /// Another kind of file, recognised by its first bytes.
     #[error("The selected file must be a spreadsheet or a CSV – this is {kind}. {advice}")]
     NotCsv {
-        /// What it is, with its article.
+        /// The kind of file, with its article.
         kind: &'static str,
         /// What to do with such a file.
         advice: &'static str,
     },
-    /// A spreadsheet with a password.
+    /// A spreadsheet protected with a password.
     #[error("The selected file is protected with a password – remove the password in your spreadsheet and try again")]
     Encrypted,
-    /// A spreadsheet whose insides make no sense.
+    /// A spreadsheet with invalid content.
     #[error("The selected file is damaged – open it in a spreadsheet, save it again and try that file")]
     Damaged,
-    /// A spreadsheet that grows beyond bounds when it is unpacked.
+    /// A spreadsheet that unpacks to more than the limit.
     #[error(
         "The selected file is small, but far too large inside – copy the rows into a new file, or save it as CSV, and try again"
     )]
     TooLargeInside,
-    /// More than one sheet could be meant.
+    /// The file has several candidate sheets.
     #[error("Your file has {} sheets with something in them: {} – say which one to import", sheets.len(), listed(sheets))]
     SeveralSheets {
         /// Their names.
         sheets: Vec<String>,
     },
-    /// No sheet has the name that was asked for.
+    /// No sheet has the requested name.
     #[error("Your file has no sheet called ‘{wanted}’. It has {}", listed(sheets))]
     NoSuchSheet {
-        /// The name.
+        /// The requested name.
         wanted: String,
-        /// The names of those with something in them.
+        /// The names of sheets with content.
         sheets: Vec<String>,
     },
     /// No bytes, or only empty rows.
     #[error("The selected file is empty")]
     Empty,
-    /// A header and nothing below it.
+    /// A header without rows below it.
     #[error("Your file needs at least one row")]
     NoRows,
-    /// Two bytes or more for every letter.
+    /// UTF-16 or UTF-32 text.
     #[error("We cannot read this file – save it as CSV UTF-8 and try again. It looks like UTF-16")]
     Utf16,
     /// Bytes that are not UTF-8.
@@ -61,10 +61,10 @@ pub enum FileFault {
         row: u32,
         /// The letter of the column.
         column: String,
-        /// The cell, read as Latin-1.
+        /// The cell, decoded as Latin-1.
         guess: String,
     },
-    /// A zero byte, which no text has and Postgres refuses.
+    /// A zero byte, which no text contains and Postgres rejects.
     #[error(
         "We cannot read this file – save it as CSV UTF-8 and try again. Row {row}, column {column} has a zero byte, which text never has"
     )]
@@ -74,7 +74,7 @@ pub enum FileFault {
         /// The letter of the column.
         column: String,
     },
-    /// A quoted cell that runs on over the rows below it.
+    /// A quoted cell that swallows the rows below it.
     #[error(
         "Row {row}, column {column} opens a quotation mark that is not closed. Close it, or write \"\" for a quotation mark that belongs to the text"
     )]
@@ -117,37 +117,37 @@ pub enum FileFault {
     /// More columns than [`super::Limits::columns`].
     #[error("Your file has too many columns – we can take {limit}, row {row} has more")]
     TooManyColumns {
-        /// The first row that has.
+        /// The first row over the limit.
         row: u32,
         /// The limit.
         limit: usize,
     },
-    /// A `sep=` line with another separator than we take.
+    /// A `sep=` line with an unsupported separator.
     #[error(
         "Your file says that ‘{found}’ separates its columns. Save it with commas, semicolons or tabs and try again"
     )]
     SeparatorUnknown {
-        /// What follows `sep=`.
+        /// The text after `sep=`.
         found: String,
     },
-    /// No column has the addresses.
+    /// No column for addresses.
     #[error(
         "Your file needs a column called ‘email address’. Right now it has columns called {}{}",
         listed(columns),
         if *looks_like_rows { ". The first row must have the names of the columns" } else { "" }
     )]
     NoEmailColumn {
-        /// The header as it is.
+        /// The header of the file.
         columns: Vec<String>,
-        /// True if the header has an address in it, so that it is probably a row.
+        /// True if the header contains an address, so that it is probably a row.
         looks_like_rows: bool,
-        /// True if there are addresses below the header, so that a person can say which column has them.
+        /// True if there are addresses below the header, so that the user can choose their column.
         has_addresses: bool,
     },
-    /// Two columns could have the addresses.
+    /// Two columns could hold the addresses.
     #[error("We found more than one column called ‘email address’ – delete or rename one")]
     TwoEmailColumns,
-    /// Two columns have the same name, but for case, spaces, `_` and `-`.
+    /// Two columns have the same name, ignoring case, spaces, `_` and `-`.
     #[error("We found more than one column called ‘{name}’ (columns {first} and {second}) – delete or rename one")]
     DuplicateColumn {
         /// The name, as the second column has it.
@@ -157,10 +157,10 @@ pub enum FileFault {
         /// The letter of the second.
         second: String,
     },
-    /// One column has the whole name and another one a part of it.
+    /// One column has the full name and another one a part of it.
     #[error("Columns {whole} and {part} would both fill a name – import either the full name, or first and last name")]
     NameTwice {
-        /// The letter of the column with the whole name.
+        /// The letter of the column with the full name.
         whole: String,
         /// The letter of a column with the first or last name.
         part: String,
@@ -168,33 +168,33 @@ pub enum FileFault {
     /// A mapping names columns that the file does not have.
     #[error("Your file has no column called {}. It has {}", listed(unknown), listed(columns))]
     UnknownColumns {
-        /// As the mapping has them.
+        /// The names in the mapping.
         unknown: Vec<String>,
-        /// What a mapping can name.
+        /// The names that a mapping can use.
         columns: Vec<String>,
     },
-    /// A column without a name has something in it.
+    /// A column without a name has content.
     #[error("Column {column} has no name, but row {row} has something in it – name the column or delete it")]
     BlankHeader {
         /// The letter of the column.
         column: String,
-        /// The first row that has something in it.
+        /// The first row with content in it.
         row: u32,
     },
-    /// Columns of passwords.
+    /// Password columns.
     #[error("{} – Beckon never takes passwords in. Delete the {} and try again",
         password_columns(columns), if columns.len() == 1 { "column" } else { "columns" })]
     PasswordColumns {
         /// The letter and the name of each.
         columns: Vec<(String, String)>,
     },
-    /// Several things are wrong with the header.
+    /// Several faults in the header.
     #[error("{}", sentences(.0))]
     Header(
         /// At least two.
         Vec<FileFault>,
     ),
-    /// The text is not an array of JSON.
+    /// The text is not a JSON array.
     #[error("We cannot read this JSON: {what} (line {line}, column {column})")]
     Json {
         /// What is wrong there.
@@ -204,7 +204,7 @@ pub enum FileFault {
         /// Byte in the line, from 1.
         column: usize,
     },
-    /// The temporary file could not be read. Our fault.
+    /// The temporary file could not be read, which is our fault.
     #[error("The selected file could not be read – try again")]
     Unreadable(#[from] io::Error),
 }
@@ -227,7 +227,7 @@ fn sentences(faults: &[FileFault]) -> String {
 }
 
 impl FileFault {
-    /// One fault for several; none if there are none.
+    /// Combines several faults into one; `None` if there are none.
     pub(super) fn of_all(mut faults: Vec<Self>) -> Option<Self> {
         if faults.len() > 1 {
             return Some(Self::Header(faults));
@@ -243,7 +243,7 @@ impl FileFault {
         }
     }
 
-    /// Whether nothing stands in the way but what the columns are read as, which a person can say.
+    /// Whether only column mapping is at fault, which the user can fix by choosing columns.
     pub fn is_about_columns(&self) -> bool {
         self.each().iter().all(|fault| match fault {
             Self::NoEmailColumn {
@@ -260,7 +260,7 @@ impl FileFault {
         })
     }
 
-    /// The word for programs.
+    /// The code for programs.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NotCsv { .. } => "not_csv",
@@ -293,7 +293,7 @@ impl FileFault {
         }
     }
 
-    /// The HTTP status that says the same.
+    /// The corresponding HTTP status.
     pub fn status(&self) -> u16 {
         match self {
             Self::Json { .. } => 400,
@@ -304,7 +304,7 @@ impl FileFault {
         }
     }
 
-    /// The row at fault, where there is one.
+    /// The faulty row, if there is one.
     pub fn row(&self) -> Option<u32> {
         match self {
             Self::NotUtf8 { row, .. }
@@ -318,7 +318,7 @@ impl FileFault {
         }
     }
 
-    /// The letter of the column at fault, where there is one.
+    /// The letter of the faulty column, if there is one.
     pub fn column(&self) -> Option<&str> {
         match self {
             Self::NotUtf8 { column, .. }

@@ -1,4 +1,4 @@
-//! Where the names of the columns are, and what divides the columns.
+//! Finds the header row and the separator.
 
 use std::io::{Read, Seek};
 
@@ -10,15 +10,16 @@ use super::rows::Rows;
 use super::sniff::Start;
 use super::{FileFault, Limits};
 
-/// Separators, the likeliest first.
+/// Separators, most likely first.
 const SEPARATORS: [u8; 3] = *b",;\t";
 
-/// Rows among which the header is looked for. Exports have a title, a date and a filter above it.
+/// How many rows are searched for the header. Exports have a title, a date and a filter above it.
 const HEADER_WITHIN: u32 = 20;
 
-/// Finds what divides the columns, and the row of their names.
+/// Finds the separator and the header row.
 ///
-/// The separator is what the file says itself, or what makes a header with an address column, or the most columns.
+/// The separator is the one that the file declares, else the one that yields a header with an address column, else the
+/// one that yields the most columns.
 pub(super) fn find_header<R: Read + Seek>(
     source: &mut R,
     start: &Start,
@@ -44,22 +45,21 @@ struct Found {
     width: usize,
 }
 
-/// Looks for the names of the columns in the first rows: the first row with an address column, else the row above the
-/// first person, else the first row.
+/// Looks for the header in the first rows: the first row with an address column, else the row above the first person,
+/// else the first row.
 fn header_among<R: Read + Seek>(rows: &mut Rows<R>) -> Result<Found, FileFault> {
     let mut row = Row::default();
     let (mut first, mut above): (Option<Found>, Option<Found>) = (None, None);
     let mut seen = 0;
     while seen < HEADER_WITHIN {
-        // Blank rows count behind the first that is not.
+        // Blank rows count once a non-blank row has been seen.
         seen += u32::from(first.is_some());
         match rows.read(&mut row) {
             Ok(true) if row.is_blank() => continue,
             Ok(true) => {}
             Ok(false) => break,
             Err(fault @ FileFault::Unreadable(_)) => return Err(fault),
-            // Told by the survey, if this turns out to be the separator: the columns up to the fault, and the one
-            // that has it.
+            // The survey reports this if it is the separator. The faulty column counts as the last one.
             Err(_) => {
                 first = first.or(Some(Found {
                     is_header: false,
@@ -79,7 +79,7 @@ fn header_among<R: Read + Seek>(rows: &mut Rows<R>) -> Result<Found, FileFault> 
             return Ok(found);
         }
         if row.cells().any(|cell| EmailAddress::parse(cell).is_ok()) {
-            // The names of the columns are not below the first person.
+            // The header is never below the first person.
             return Ok(above.unwrap_or(found));
         }
         first = first.or(Some(found));
@@ -88,7 +88,7 @@ fn header_among<R: Read + Seek>(rows: &mut Rows<R>) -> Result<Found, FileFault> 
     first.ok_or(FileFault::Empty)
 }
 
-/// Whether one of the next rows has an address.
+/// Whether one of the next rows contains an address.
 pub(super) fn has_addresses<R: Read + Seek>(rows: &mut Rows<R>) -> bool {
     let mut row = Row::default();
     for _ in 0..HEADER_WITHIN {

@@ -1,21 +1,21 @@
 //! The rejected rows of an import as a spreadsheet.
 //!
-//! Every cell is text, so that a spreadsheet neither runs nor rounds what a stranger wrote. Rows go to disk as they are
-//! written.
+//! Every cell is text, so that a spreadsheet neither runs nor rounds what a stranger wrote. Rows are written to disk
+//! immediately.
 
 use std::fs::File;
 use std::io;
 
 use rust_xlsxwriter::{Color, Format, Workbook, XlsxError};
 
-/// Columns are as wide as this many letters.
+/// Column width in characters.
 const WIDTH: f64 = 24.0;
 
-/// The column of reasons is wider.
+/// The width of the column with the problems.
 const REASONS_WIDTH: f64 = 60.0;
 
-/// A spreadsheet with the columns of the upload and, after them, "Problem", which an import takes no notice of when it
-/// is the last column. Cells at fault are marked. Cells beyond the header come after it.
+/// A spreadsheet with the columns of the upload followed by "Problem", which an import ignores if it is the last
+/// column. Faulty cells are highlighted. Cells beyond the header come after it.
 pub struct FixWorkbook {
     book: Workbook,
     columns: usize,
@@ -24,11 +24,11 @@ pub struct FixWorkbook {
 }
 
 impl FixWorkbook {
-    /// Begins with the header of the upload ([`super::Sheet::header`]).
+    /// Starts with the header of the upload ([`super::Sheet::header`]).
     ///
     /// # Errors
     ///
-    /// When there is no room on the disk.
+    /// When the disk is full.
     pub fn new(header: &[String]) -> io::Result<Self> {
         let mut this = Self {
             book: Workbook::new(),
@@ -55,8 +55,8 @@ impl FixWorkbook {
         Ok(this)
     }
 
-    /// Writes one row: its cells as they were written, and its problems, each with the place of its cell, the header
-    /// over it, and its words.
+    /// Writes one row: its cells as they were written, and its problems, each with the position of its cell, the header
+    /// of that column, and the sentence.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl FixWorkbook {
         Ok(())
     }
 
-    /// Writes the whole.
+    /// Writes the workbook.
     ///
     /// # Errors
     ///

@@ -1,6 +1,6 @@
-//! A whole name in one cell, as first and last name.
+//! Splits a full name into first and last name.
 
-/// Splits a name: "Lovelace, Ada" at the comma, "Ada Lovelace" behind the first word, "山田 太郎" before it.
+/// Splits a name: "Lovelace, Ada" at the comma, "Ada Lovelace" after the first word, "山田 太郎" with family name first.
 ///
 /// Titles and initials stay with the first name: "Dr. Ada Lovelace" is "Dr. Ada" and "Lovelace".
 pub(super) fn split(name: &str) -> (Option<String>, Option<String>) {
@@ -26,7 +26,7 @@ fn some(part: &str) -> Option<String> {
     (!part.is_empty()).then(|| part.to_owned())
 }
 
-/// Whether it follows a whole name: "Sammy Davis, Jr.".
+/// Whether this is a suffix after a comma: "Sammy Davis, Jr.".
 fn is_suffix(text: &str) -> bool {
     let text = text.trim().trim_end_matches('.').to_ascii_lowercase();
     matches!(
@@ -48,7 +48,7 @@ fn is_suffix(text: &str) -> bool {
     )
 }
 
-/// Whether a name in this script begins with the family's: Chinese, Japanese and Korean.
+/// Whether names in this script start with the family name: Chinese, Japanese and Korean.
 fn has_family_first(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30FF}' | '\u{4E00}'..='\u{9FFF}' | '\u{AC00}'..='\u{D7A3}')
 }

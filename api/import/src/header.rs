@@ -1,7 +1,7 @@
-//! Names of columns as they are in the world.
+//! Recognises common column names.
 //!
-//! Notes are taken off a name, and what is left is looked up without regard to case, blanks, `_`, hyphens and signs
-//! without width, so that "E-Mail Address [Required]", `email_address` and "EMAIL *" all hold the addresses.
+//! Notes are removed from a name. The rest is looked up ignoring case, blanks, `_`, hyphens and zero-width characters,
+//! so that "E-Mail Address [Required]", `email_address` and "EMAIL *" all mean the address.
 
 mod names;
 mod passwords;
@@ -13,10 +13,10 @@ use super::text::is_invisible;
 pub(super) use names::Known;
 pub(super) use passwords::{Passwords, passwords_in};
 
-/// Characters the name of a merge field may have.
+/// Maximum length of a merge field's name.
 const NAME_CHARACTERS: usize = 64;
 
-/// Words in round brackets that say whether a cell must be filled.
+/// Words in round brackets that mark a cell as required or optional.
 const NOTES: [&str; 18] = [
     "required",
     "optional",
@@ -38,7 +38,7 @@ const NOTES: [&str; 18] = [
     "任意",
 ];
 
-/// A name without what matching disregards: only letters and digits count, as in the merge field it would become.
+/// A name reduced to what is matched: only letters and digits, as in the merge field it would become.
 pub(super) fn squeezed(name: &str) -> String {
     name.chars()
         .filter(|&c| c.is_alphanumeric() && !is_invisible(c))
@@ -46,9 +46,9 @@ pub(super) fn squeezed(name: &str) -> String {
         .collect()
 }
 
-/// A name without notes to whoever fills the file in: what stands in square brackets, and "(required)".
+/// A name without notes for the person who fills in the file: text in square brackets, and "(required)".
 ///
-/// A name that is nothing but a note stays.
+/// A name that consists only of a note is kept.
 pub(super) fn without_notes(name: &str) -> Cow<'_, str> {
     let Some(open) = name.find(['[', '(']) else {
         return Cow::Borrowed(name);
@@ -86,7 +86,7 @@ fn is_note(text: &str) -> bool {
     NOTES.contains(&squeezed(text).as_str())
 }
 
-/// The spellings under which a name may be known: without its notes, and what stands in square brackets.
+/// The spellings under which a name is looked up: without its notes, and the text in square brackets.
 fn spellings(header: &str) -> Vec<String> {
     let inside = header
         .split_once('[')
@@ -97,7 +97,7 @@ fn spellings(header: &str) -> Vec<String> {
     spellings
 }
 
-/// Which of a file's columns hold the values that Beckon knows, by their names alone.
+/// Which of a file's columns hold built-in values, judged by their names alone.
 pub(super) fn known_columns(headers: &[String]) -> Vec<Option<Known>> {
     let names: Vec<Vec<String>> = headers.iter().map(|header| spellings(header)).collect();
     let is_there = |wanted: &String| names.iter().flatten().any(|name| name == wanted);
@@ -125,7 +125,7 @@ pub(super) fn known_columns(headers: &[String]) -> Vec<Option<Known>> {
 
 /// The merge field of a header: "Start date (2026)" is `start_date_2026`.
 ///
-/// `None` if no letter starts it, or it is too long.
+/// `None` if it does not start with a letter or is too long.
 pub(super) fn field_name(header: &str) -> Option<String> {
     let mut name = String::with_capacity(header.len());
     for c in header

@@ -1,8 +1,7 @@
 //! Users in JSON: `[{"email": …, "first_name": …, "last_name": …, "language": …, "fields": {…}}]`.
 //!
-//! What is wrong with the text is a fault of the whole file, as in CSV; what is wrong with one
-//! user rejects that user. The rejected ones can be had as CSV too, so the survey collects the
-//! names in `fields` to make a header of them.
+//! A syntax error is a fault of the whole file, as in CSV; a fault in one user rejects that user. The rejected users
+//! can be downloaded as CSV too, so the survey collects the names in `fields` for its header.
 
 mod frames;
 mod nearest;
@@ -23,10 +22,10 @@ use super::sniff::after_byte_order_mark;
 use super::text::shown;
 use super::{FileFault, Limits, Line};
 
-/// What a user may have.
+/// The keys of a user.
 const KEYS: [&str; 5] = ["email", "first_name", "last_name", "language", "fields"];
 
-/// Users of an array, one after the other.
+/// Iterates over the users of an array.
 pub(super) struct Users<R> {
     frames: Frames<R>,
     text: Vec<u8>,
@@ -34,7 +33,7 @@ pub(super) struct Users<R> {
 }
 
 impl<R: Read + Seek> Users<R> {
-    /// Begins before the first user.
+    /// Starts before the first user.
     pub(super) fn open(mut source: R, limits: Limits) -> Result<Self, FileFault> {
         let start = after_byte_order_mark(&mut source)?;
         Ok(Self {
@@ -63,7 +62,7 @@ impl<R: Read + Seek> Users<R> {
     }
 }
 
-/// Reads every user for what concerns the whole file.
+/// Reads every user to find faults of the whole file.
 pub(super) fn survey<R: Read + Seek>(source: R, limits: Limits) -> Result<Survey, FileFault> {
     let mut users = Users::open(source, limits)?;
     let mut rows = 0_u32;
@@ -212,7 +211,7 @@ fn refuse_double_key(draft: &mut Draft, at: Place<'_>, key: &str) {
     draft.refuse(Some(at), "json_duplicate_key", message, key);
 }
 
-/// The merge field of a key in `fields`, or why it cannot be one.
+/// The merge field for a key in `fields`, or why it cannot be one.
 pub(super) fn own_name(key: &str) -> Result<String, (&'static str, String)> {
     let squeezed = squeezed(key);
     if passwords_in(key).is_some() {
@@ -239,7 +238,7 @@ pub(super) fn own_name(key: &str) -> Result<String, (&'static str, String)> {
     })
 }
 
-/// What stands in each column of the rejected rows.
+/// The cells of a rejected user, by column.
 fn cells_of(user: &Value<'_>, columns: &[Column]) -> Vec<String> {
     let mut own = HashMap::new();
     for (key, value) in user.entry("fields").and_then(Value::entries).unwrap_or_default() {

@@ -1,12 +1,12 @@
-//! Languages as files name them.
+//! Language names and tags in files.
 
 use super::header::squeezed;
 use super::text::{TextFault, tidied};
 
-/// Characters a language tag may have (RFC 5646, section 4.4.1).
+/// Maximum length of a language tag (RFC 5646, section 4.4.1).
 const LANGUAGE_CHARACTERS: usize = 35;
 
-/// Names of languages, in English and in themselves, squeezed.
+/// Language names, in English and in the language itself, squeezed.
 const NAMES: &[(&str, &[&str])] = &[
     ("ar", &["arabic", "العربية"]),
     ("bg", &["bulgarian", "български"]),
@@ -53,7 +53,7 @@ const NAMES: &[(&str, &[&str])] = &[
     ("zh", &["chinese", "中文"]),
 ];
 
-/// Takes a language tag and gives it its usual case: `pt_br` is `pt-BR`, and "German" is `de`.
+/// Parses a language tag and normalises its case: `pt_br` is `pt-BR`, and "German" is `de`.
 pub(super) fn language(raw: &str) -> Result<Option<String>, TextFault> {
     let text = tidied(raw);
     if text.is_empty() {
@@ -62,7 +62,7 @@ pub(super) fn language(raw: &str) -> Result<Option<String>, TextFault> {
     if let Some(tag) = tag_of(&squeezed(&text)) {
         return Ok(Some(tag.to_owned()));
     }
-    // A locale of Unix names its encoding as well: "de_DE.UTF-8".
+    // A Unix locale also names its encoding: "de_DE.UTF-8".
     let text = text.split_once('.').map_or(text.as_ref(), |(locale, _)| locale);
     let mut tag = String::with_capacity(text.len());
     for (place, part) in text.split(['-', '_']).enumerate() {
@@ -74,8 +74,7 @@ pub(super) fn language(raw: &str) -> Result<Option<String>, TextFault> {
         let mut part = part.to_ascii_lowercase();
         if place > 0 {
             tag.push('-');
-            // RFC 5646, section 2.1.1: a region of two letters in capitals, a script of four
-            // with a capital first.
+            // RFC 5646, section 2.1.1: two-letter regions in upper case, four-letter scripts in title case.
             match part.len() {
                 2 => part.make_ascii_uppercase(),
                 4 => part.get_mut(..1).into_iter().for_each(str::make_ascii_uppercase),

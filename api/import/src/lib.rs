@@ -1,36 +1,33 @@
 //! Reads an import file: bytes in, people and problems out.
 //!
-//! Nothing here knows of the database or of HTTP. The route lets the upload run into a
-//! temporary file and gives it to [`Sheet::open_csv`] or [`Sheet::open_json`], on a thread
-//! that may block. The file is read twice:
+//! This crate knows nothing of the database or of HTTP. The route writes the upload to a temporary file and passes it
+//! to [`Sheet::open_csv`] or [`Sheet::open_json`] on a thread that may block. The file is read twice:
 //!
-//! 1. **Opening** surveys the whole file for what concerns all of it: is it CSV at all, is it
-//!    UTF-8, are the quotation marks closed, which columns are there, how many rows. One
-//!    [`FileFault`] at a time is told, and until there is none, no row leaves this module. So
-//!    nothing of a file is stored that turns out to be unreadable at its end, and the number
-//!    of rows is known before the first is stored.
-//! 2. **[`Lines`]** then gives one [`Line`] for each row: a [`Person`], or a
-//!    [`Rejected`] row with everything that is wrong in it. Good rows come in whatever
-//!    their neighbours look like.
+//! 1. **Opening** surveys the whole file for faults that concern all of it: whether it is CSV and UTF-8, whether the
+//!    quotation marks are closed, which columns there are, how many rows. It reports one [`FileFault`] at a time, and
+//!    returns no row as long as there is one. So nothing is stored of a file that turns out to be unreadable at its
+//!    end, and the number of rows is known before the first is stored.
+//! 2. **[`Lines`]** then returns one [`Line`] per row: a [`Person`], or a [`Rejected`] row with everything that is
+//!    wrong in it. Good rows are imported whatever their neighbours look like.
 //!
-//! Both passes split rows with the same code, so they cannot disagree. Memory does not grow with
-//! the file: a reader holds one row, which has a limit ([`Limits::row_bytes`]), and of its problems
-//! a few; [`Lines::chunk`] ends by the bytes of its rows, too. That is also why a person who comes
-//! twice in a file is for the database to find: [`Problem::duplicate_of_row`] words it.
+//! Both passes split rows with the same code, so they cannot disagree. Memory does not grow with the file: a reader
+//! holds one row of limited size ([`Limits::row_bytes`]) and a limited number of its problems; [`Lines::chunk`] also
+//! limits the bytes of its rows. That is also why the database finds people who occur twice in a file;
+//! [`Problem::duplicate_of_row`] words the problem.
 //!
-//! Rows are numbered as a spreadsheet shows them: the header is row 1, an empty row counts, a
-//! cell with line breaks in it is still in one row. In JSON the first user is row 1.
+//! Rows are numbered as a spreadsheet shows them: the header is row 1, an empty row counts, and a cell with line breaks
+//! is still in one row. In JSON the first user is row 1.
 //!
 //! | File | Holds |
 //! |---|---|
-//! | `sniff` | what the first bytes say: another kind of file, encoding, `sep=` line |
+//! | `sniff` | detection by the first bytes: another kind of file, encoding, `sep=` line |
 //! | `rows`, `cells` | bytes to rows and cells |
-//! | `find_header` | where the names of the columns are |
-//! | `header` | what a column is called in the files of other programs, and what is a password |
-//! | `columns`, `mapping` | header cells to columns, and what was chosen about them |
+//! | `find_header` | the header row and the separator |
+//! | `header` | column names in the files of other programs, and password columns |
+//! | `columns`, `mapping` | header cells to columns, and the chosen mapping |
 //! | `preview` | the columns of a file with their first values |
 //! | `text`, `link`, `language`, `full_name`, `row` | cells to a person or problems |
-//! | `damage` | values that programs damaged on the way, which a person may accept |
+//! | `damage` | values damaged by other programs, which the caller may accept |
 //! | `sheet` | the two passes over a CSV file |
 //! | `json` | the same for an array of users |
 //! | `single` | one user's values outside a file |
@@ -84,16 +81,16 @@ pub use template::{EXAMPLE_ADDRESS, TemplateColumn, write_template};
 pub use text::letter;
 pub use workbook::{Format, HELP_SHEET, SheetRead, write_csv};
 
-/// How large a file and its parts may be.
+/// Size limits of a file and its parts.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Rows with something in them, without the header.
+    /// Non-empty rows, without the header.
     pub rows: u32,
-    /// Columns, and in JSON different names in `fields`.
+    /// Columns; in JSON, distinct names in `fields`.
     pub columns: usize,
     /// Bytes in one cell.
     pub cell_bytes: usize,
-    /// Bytes in one row. This bounds the memory a reader takes.
+    /// Bytes in one row. This limits the memory of a reader.
     pub row_bytes: usize,
 }
 
@@ -103,7 +100,7 @@ impl Default for Limits {
             rows: 1_000_000,
             columns: 200,
             cell_bytes: 10_000,
-            // Two hundred columns of a thousand letters, the longest value a field may have.
+            // Two hundred columns of a thousand characters, the longest value of a field.
             row_bytes: 256 * 1024,
         }
     }
@@ -112,22 +109,22 @@ impl Default for Limits {
 /// One row of the file.
 #[derive(Debug)]
 pub enum Line {
-    /// The row is in order.
+    /// The row is valid.
     Person(Person),
-    /// The row has at least one problem and does not come in.
+    /// The row has at least one problem and is not imported.
     Rejected(Rejected),
 }
 
-/// One user as the file has them.
+/// One user in the file.
 ///
-/// `None`, and a name missing from `fields`, mean that the column is absent or the cell
-/// empty. An import leaves such a value as it is. With [`RowRules::clears_empty`], an empty cell of a
-/// column that is there is an empty text, which clears the value.
+/// `None`, and a name missing from `fields`, mean that the column is absent or the cell empty; the import leaves that
+/// value unchanged. With [`RowRules::clears_empty`], an empty cell of an existing column is an empty text, which clears
+/// the value.
 #[derive(Debug, Clone)]
 pub struct Person {
-    /// Where the row is in the file.
+    /// The row's number in the file.
     pub row: u32,
-    /// Who the user is.
+    /// The user's address.
     pub email: EmailAddress,
     /// At most 200 characters, without control characters or links.
     pub first_name: Option<String>,
@@ -135,7 +132,7 @@ pub struct Person {
     pub last_name: Option<String>,
     /// A BCP 47 tag in its usual case, such as `pt-BR`.
     pub language: Option<String>,
-    /// Merge fields of the organisation's own, by name.
+    /// The organisation's own merge fields, by name.
     pub fields: BTreeMap<String, String>,
 }
 
@@ -147,43 +144,41 @@ impl Person {
     }
 }
 
-/// A row that does not come in.
+/// A row that is not imported.
 #[derive(Debug, Clone)]
 pub struct Rejected {
-    /// Where the row is in the file.
+    /// The row's number in the file.
     pub row: u32,
-    /// What is wrong with it, in the order of the columns, the first twenty things and how many
-    /// more there are. Never empty.
+    /// Its problems in the order of the columns: the first twenty, and the number of further ones. Never empty.
     pub problems: Vec<Problem>,
-    /// The cells as they were written, at least as many as [`Sheet::header`] has, for the
-    /// [`FixFile`].
+    /// The cells as written, at least as many as [`Sheet::header`] has, for the [`FixFile`].
     pub cells: Vec<String>,
 }
 
-/// One thing wrong with one row.
+/// One problem of one row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = RowProblem)]
 pub struct Problem {
-    /// Where the row is in the file.
+    /// The row's number in the file.
     pub row: u32,
-    /// The header of the cell at fault, at most 80 characters, without control characters.
+    /// The header of the faulty cell, at most 80 characters, without control characters.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
-    /// The cell at fault as spreadsheets name it, such as `C17`.
+    /// The faulty cell in spreadsheet notation, such as `C17`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cell: Option<String>,
     /// The field that the cell would fill, likewise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// The word for programs.
+    /// The code for programs.
     #[schema(value_type = String)]
     pub code: &'static str,
-    /// The words for the person who mends the file.
+    /// The sentence for the person who fixes the file.
     pub message: String,
-    /// What was probably meant.
+    /// The value that was probably meant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<String>,
-    /// Whether the value may come in as it is, if whoever imports it says so (`accept_doubtful`).
+    /// Whether the value can be imported as it is, if the caller sets `accept_doubtful`.
     #[serde(skip_serializing_if = "is_false")]
     pub acceptable: bool,
     /// The cell, at most 80 characters, without control characters.
@@ -191,7 +186,7 @@ pub struct Problem {
 }
 
 impl Line {
-    /// How much of a file it holds.
+    /// Size of the part of the file that it holds.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Person(person) => {
@@ -209,23 +204,23 @@ fn is_false(value: &bool) -> bool {
     !value
 }
 
-/// The code of a row whose address an earlier row has. Statements know it too (`store/imports`).
+/// The code of a row whose address occurs in an earlier row. SQL statements use it too (`store/imports`).
 const DUPLICATE: &str = "duplicate_of_row";
 
 impl Rejected {
-    /// Whether it is left out only because an earlier row has its address.
+    /// Whether its only problem is that an earlier row has the same address.
     pub fn is_duplicate(&self) -> bool {
         self.problems.iter().any(|problem| problem.code == DUPLICATE)
     }
 
-    /// Whether all that is wrong with it may be accepted.
+    /// Whether all its problems can be accepted.
     pub fn is_acceptable(&self) -> bool {
         self.problems.iter().all(|problem| problem.acceptable)
     }
 }
 
 impl Problem {
-    /// Says that `person` has the address of an earlier row.
+    /// Reports that `person` has the address of an earlier row.
     pub fn duplicate_of_row(person: &Person, first: u32, sheet: &Sheet) -> Self {
         let email = sheet.email_column();
         Self {

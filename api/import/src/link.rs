@@ -1,14 +1,14 @@
-//! Tells a web address in a name from a name with full stops.
+//! Distinguishes a web address in a name from a name with full stops.
 //!
-//! Whoever may invite people may have mail sent to strangers, and a link in the place of a
-//! name is how such forms are used for spam: "Hello win-a-phone.com, you are invited". Mail
-//! programs make links of bare domains, so `http://` cannot be the only sign.
+//! Anyone who can invite people can send mail to strangers, and a link in place of a name is how such forms are abused
+//! for spam: "Hello win-a-phone.com, you are invited". Mail programs turn bare domains into links, so `http://` cannot
+//! be the only indicator.
 //!
-//! Names with full stops must pass: "St. John", "J.R.", "Maria-J.Lopez", "M.Sc". The rule is
-//! therefore not "a dot between letters" but "ends as web addresses do".
+//! Names with full stops must be accepted: "St. John", "J.R.", "Maria-J.Lopez", "M.Sc". The rule is therefore not "a
+//! dot between letters" but "ends as web addresses do".
 
-/// Endings that mail programs make links of and that spam uses, without those that are also
-/// titles or ends of names (`.sc`, `.ing`, `.med`, `.phil`).
+/// Endings that mail programs turn into links and that spam uses, except those that are also titles or ends of names
+/// (`.sc`, `.ing`, `.med`, `.phil`).
 const ENDINGS: &[&str] = &[
     "com", "net", "org", "info", "biz", "edu", "gov", "xyz", "top", "online", "site", "shop", "store", "club", "app",
     "dev", "live", "link", "click", "icu", "vip", "win", "bid", "loan", "work", "space", "website", "tech", "cloud",
@@ -23,9 +23,9 @@ const TITLES: [&str; 13] = [
     "prof", "ing", "mag", "dipl", "dir", "präs", "vors", "min", "abg", "assist", "doz", "priv", "ass",
 ];
 
-/// True if mail programs would make a link of a part of `name`, or nearly.
+/// Whether mail programs would turn a part of `name` into a link, or nearly so.
 pub(super) fn looks_like_a_link(name: &str) -> bool {
-    // Without any of these there is nothing to follow; most names end here.
+    // Without any of these there is no link; most names end here.
     if !name.contains(['.', ':', '。', '．', '｡']) {
         return false;
     }
@@ -49,22 +49,21 @@ fn is_web_address(word: &str) -> bool {
     };
     let letters_of = |label: &str| label.chars().filter(|c| c.is_alphanumeric()).count();
     let letters = before.split('.').map(letters_of).max().unwrap_or_default();
-    // A path behind a host: "t.me/win". A name may have a stroke, but not behind a dot and
-    // two letters: "J.R./K.L." has only initials there.
+    // A path after a host: "t.me/win". A name may contain a slash, but not after a dot and two letters: "J.R./K.L." has
+    // only initials there.
     if rest.len() > 1 && letters > 0 && ending.chars().count() >= 2 {
         return true;
     }
     if is_ip_address(host) {
         return true;
     }
-    // An initial or a short title before the dot is a name: "M.de", "Mr.Page", "A.Dev". No
-    // family is called Com.
+    // An initial or a short title before the dot is a name: "M.de", "Mr.Page", "A.Dev". No family is called Com.
     let fewest = if matches!(ending, "com" | "net" | "org" | "info") {
         1
     } else {
         3
     };
-    // German titles of women end like domains of India: "Prof.in Anna".
+    // German female titles end like Indian domains: "Prof.in Anna".
     if ending == "in" && TITLES.contains(&before.rsplit(['.', '-']).next().unwrap_or(before)) {
         return false;
     }

@@ -1,4 +1,4 @@
-//! What columns are read as where whoever imports a file chose it.
+//! A caller's choice of what columns are read as.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,22 +11,22 @@ use super::text::letter;
 
 /// The field that each column fills, by the column's key ([`column_keys`]); null for a column that is not imported.
 ///
-/// A column that is not named is read by its header.
+/// A column without an entry is read by its header.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Mapping(BTreeMap<String, Option<String>>);
 
-/// A mapping that was used before, and the columns of the file it was for.
+/// An earlier mapping, and the columns of its file.
 #[derive(Clone, Debug)]
 pub struct RememberedMapping {
     /// The keys of all columns, sorted.
     pub columns: Vec<String>,
-    /// What they were read as.
+    /// The mapping of these columns.
     pub mapping: Mapping,
 }
 
 impl Mapping {
-    /// Takes a mapping as it was written: "E-mail" and `email` are the same field, and so are "Start date" and
+    /// Validates a mapping as written: "E-mail" and `email` are the same field, and so are "Start date" and
     /// `start_date`.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Mapping {
         }
     }
 
-    /// The mapping that says what these columns are read as.
+    /// The mapping that corresponds to how these columns are read.
     pub fn of_columns(columns: &[ReadColumn]) -> Self {
         let header: Vec<String> = columns.iter().map(|column| column.header.clone()).collect();
         let fields = columns.iter().map(|column| column.field.clone());
@@ -61,7 +61,7 @@ impl Mapping {
         self.0.keys()
     }
 
-    /// What a column was chosen to be read as.
+    /// The role chosen for a column.
     pub(super) fn role_of(&self, key: &str) -> Option<Role> {
         let field = self.0.get(key)?;
         Some(match field.as_deref() {
@@ -77,7 +77,7 @@ impl Mapping {
 }
 
 impl RememberedMapping {
-    /// Whether it was for a file with these columns, in any order.
+    /// Whether its file had these columns, in any order.
     pub(super) fn fits(&self, header: &[String]) -> bool {
         self.columns == sorted_keys(header)
     }
@@ -96,7 +96,7 @@ fn own_field_of(written: &str) -> Result<String, ValueFault> {
     Ok(known.to_owned())
 }
 
-/// What a mapping calls each column of a file: its header, or where that is blank or comes twice, its letter.
+/// The keys of a file's columns: the header, or the letter if the header is blank or repeated.
 pub fn column_keys(header: &[String]) -> Vec<String> {
     let (mut seen, mut repeated) = (BTreeSet::new(), BTreeSet::new());
     for name in header {
@@ -114,7 +114,7 @@ pub fn column_keys(header: &[String]) -> Vec<String> {
     header.iter().enumerate().map(key).collect()
 }
 
-/// The keys of a file's columns, sorted: the same for the same columns in another order.
+/// The keys of a file's columns, sorted, so that their order does not matter.
 pub fn sorted_keys(header: &[String]) -> Vec<String> {
     let mut keys = column_keys(header);
     keys.sort_unstable();

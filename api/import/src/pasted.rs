@@ -1,4 +1,4 @@
-//! Text that was pasted: cells of a spreadsheet, or a list of addresses from a mail program.
+//! Pasted text: cells of a spreadsheet, or a list of addresses from a mail program.
 
 use std::fmt::Write as _;
 use std::io::Cursor;
@@ -8,11 +8,10 @@ use shared::address::EmailAddress;
 use super::export::safe_cell;
 use super::{FileFault, Limits, Sheet};
 
-/// Turns a list of people without names of columns into a table; none where the text is a table already, or nothing
-/// that could be made one.
+/// Turns a list of people without a header into a table; `None` if the text is already a table, or cannot become one.
 ///
 /// A line, or a part between semicolons, is one person: `Ada Lovelace <ada@example.org>`, an address alone, or cells
-/// with tabs between them of which one is the address. Commas divide people where a line has several addresses.
+/// separated by tabs, one of which is the address. Commas separate people where a line has several addresses.
 pub fn table_of(text: &str) -> Option<String> {
     let opened = Sheet::open_csv(Cursor::new(text.as_bytes()), Limits::default());
     let has_header = match &opened {
@@ -39,7 +38,7 @@ pub fn table_of(text: &str) -> Option<String> {
     Some(table)
 }
 
-/// Splits at a sign that is not between quotation marks.
+/// Splits at a character outside quotation marks.
 fn split_outside(line: &str, at: char) -> Vec<&str> {
     let mut is_quoted = false;
     let is_end = |c: char| {
@@ -62,7 +61,7 @@ fn email_and_name(person: &str) -> (String, String) {
         let email = cells.iter().copied().find(is_address).unwrap_or_default();
         let names: Vec<&str> = cells.iter().copied().filter(|cell| *cell != email).collect();
         let name = match names.as_slice() {
-            // First and last name in cells of their own: told apart by a comma.
+            // First and last name in separate cells: joined with a comma.
             [first, last, ..] => format!("{last}, {first}"),
             [whole] => (*whole).to_owned(),
             [] => String::new(),

@@ -1,4 +1,4 @@
-//! The beginning of a file, for whoever says what its columns are read as.
+//! The beginning of a file, for choosing what its columns are read as.
 
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read, Seek, Write};
@@ -13,19 +13,19 @@ use super::text::shown;
 use super::workbook::{Format, write_csv};
 use super::{FileFault, Limits, full_name};
 
-/// Values shown of each column.
+/// Values shown per column.
 const SAMPLES: usize = 3;
 
-/// Rows among which they are looked for.
+/// Rows that are searched for them.
 const ROWS: usize = 50;
 
-/// Bytes of a spreadsheet's rows that are looked at: more than fifty rows of usual length.
+/// Bytes of a spreadsheet's rows that are read: more than fifty rows of usual length.
 const HEAD_BYTES: usize = 512 * 1024;
 
 /// The columns of a file and their first values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preview {
-    /// The header as written, as [`super::Sheet::header`] has it.
+    /// The header as written, as in [`super::Sheet::header`].
     pub header: Vec<String>,
     /// The row of the header.
     pub header_row: u32,
@@ -34,11 +34,11 @@ pub struct Preview {
 }
 
 impl Preview {
-    /// Reads the beginning of a CSV file or a spreadsheet; `sheet` names the sheet of one with several.
+    /// Reads the beginning of a CSV file or a spreadsheet; `sheet` selects one of several sheets.
     ///
     /// # Errors
     ///
-    /// What stands in the way of finding the header.
+    /// When the header cannot be found.
     pub fn of(mut file: File, sheet: Option<&str>, limits: Limits) -> Result<Self, FileFault> {
         let Some(format) = Format::of(&mut BufReader::new(&mut file))? else {
             let start = sniff(&mut file)?;
@@ -63,7 +63,7 @@ impl Preview {
         while rows.read(&mut row)? && row.number() < header_row {}
         let header = own_names(&names_of(&row)).to_vec();
         let mut samples = vec![Vec::new(); header.len()];
-        // A fault further down is told by the check, in its own words.
+        // The check reports faults further down, with their own sentences.
         for _ in 0..ROWS {
             if !matches!(rows.read(&mut row), Ok(true)) {
                 break;
@@ -83,13 +83,13 @@ impl Preview {
     }
 }
 
-/// First and last name of a whole name, as an import splits it.
+/// First and last name of a full name, as an import splits it.
 pub fn split_name(name: &str) -> (String, String) {
     let (first, last) = full_name::split(name);
     (first.unwrap_or_default(), last.unwrap_or_default())
 }
 
-/// Keeps the beginning of what is written and refuses the rest.
+/// A writer that keeps the beginning and refuses the rest.
 struct Head(Vec<u8>);
 
 impl Head {

@@ -1,4 +1,4 @@
-//! Cells to a person, or to everything that is wrong with them.
+//! Turns cells into a person, or into a list of everything that is wrong with them.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,31 +15,31 @@ use super::language::language;
 use super::text::{self, TextFault, cell_name, counted, is_unseen, letter, shown};
 use super::{Line, Person, Problem, Rejected};
 
-/// Problems of one row that are told one by one. More help nobody, and a row of a few hundred
-/// kilobytes can have tens of thousands.
+/// Problems of one row that are reported individually. More would not help, and a row of a few hundred kilobytes can
+/// have tens of thousands.
 pub(super) const PROBLEMS_MOST: usize = 20;
 
-/// Where a value comes from and what it is for.
+/// The origin of a value and the field it fills.
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
-    /// The header as written; none in JSON.
+    /// The header as written; `None` in JSON.
     pub(super) column: Option<&'a str>,
-    /// Which column that is, from nought.
+    /// The index of the column, from 0.
     pub(super) at: Option<usize>,
     /// The field that it fills.
     pub(super) field: &'a str,
 }
 
-/// What whoever imports a file says about all of its rows.
+/// The caller's options for all rows of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RowRules {
-    /// Values that look damaged come in as they are.
+    /// Values that look damaged are imported as they are.
     pub accepts_doubtful: bool,
     /// An empty cell clears the value. Otherwise it changes nothing.
     pub clears_empty: bool,
 }
 
-/// A person while the row is read: the good values, and the problems of the others.
+/// A person while the row is read: the valid values, and the problems of the others.
 pub(super) struct Draft {
     row: u32,
     rules: RowRules,
@@ -54,7 +54,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// Begins an empty row.
+    /// Starts an empty row.
     pub(super) fn new(row: u32, rules: RowRules) -> Self {
         Self {
             row,
@@ -69,7 +69,7 @@ impl Draft {
         }
     }
 
-    /// Takes one value, or the problem with it.
+    /// Takes one value, or records its problem.
     pub(super) fn put(&mut self, role: &Role, place: Place<'_>, raw: &str) {
         let clears_empty = self.rules.clears_empty;
         let kept = |text: Option<String>| text.or_else(|| clears_empty.then(String::new));
@@ -100,14 +100,14 @@ impl Draft {
             role => damage::find(role, place.column, raw),
         };
         match (taken, damage) {
-            // What garbles letters also leaves controls: it says more than they do.
+            // Garbled text also contains control characters, and the garbling explains more.
             (Err(TextFault::Control(_)) | Ok(()), Some(damage)) => self.doubt(place, damage, raw),
             (Err(fault), _) => self.refuse_text(place, &fault, raw),
             (Ok(()), None) => {}
         }
     }
 
-    /// Adds a problem that may be accepted.
+    /// Adds a problem that can be accepted.
     fn doubt(&mut self, place: Place<'_>, damage: Damage, raw: &str) {
         self.refuse(Some(place), damage.code, damage.sentence(), raw);
         if let (0, Some(problem)) = (self.more_problems, self.problems.last_mut()) {
@@ -135,17 +135,17 @@ impl Draft {
         });
     }
 
-    /// Whether one more problem would only be counted, and needs no words.
+    /// Whether a further problem would only be counted, and needs no sentence.
     pub(super) fn has_told_enough(&self) -> bool {
         self.problems.len() >= PROBLEMS_MOST
     }
 
-    /// Counts a problem that is not told.
+    /// Counts a problem that is not reported.
     pub(super) fn count_one_more(&mut self) {
         self.more_problems += 1;
     }
 
-    /// Ends the row. `cells` gives it as it was written, if it is rejected.
+    /// Ends the row. `cells` returns it as written, if it is rejected.
     pub(super) fn finish(mut self, cells: impl FnOnce() -> Vec<String>) -> Line {
         if self.more_problems > 0 {
             self.problems.push(Problem {
@@ -191,14 +191,13 @@ impl Draft {
                     self.suggest(meant);
                 }
             },
-            // In a form the sentence asks to enter an address; in a cell the console's word
-            // is shorter.
+            // In a form the sentence asks for an address; for a cell the console uses a shorter word.
             Err(fault @ AddressFault::Missing) => {
                 self.refuse(Some(place), fault.code(), "Missing".to_owned(), raw);
             }
             Err(fault) => {
                 let meant = match fault {
-                    // No slip, or no telling which one was meant.
+                    // Not a typo, or it is unclear which address was meant.
                     AddressFault::ControlCharacter | AddressFault::SeveralAddresses => None,
                     _ => probably_meant(raw),
                 };
@@ -212,7 +211,7 @@ impl Draft {
         }
     }
 
-    /// Adds what was probably meant to the problem that was added last.
+    /// Adds a suggestion to the problem that was added last.
     fn suggest(&mut self, meant: Option<String>) {
         if let (0, Some(problem)) = (self.more_problems, self.problems.last_mut()) {
             problem.suggestion = meant;
@@ -224,7 +223,7 @@ impl Draft {
     }
 }
 
-/// Why an address that is written as it should be is nobody's: the word for programs, and the sentence.
+/// Why a valid address cannot belong to a user: the code, and the sentence.
 fn never_anybodys(email: &EmailAddress) -> Option<(&'static str, &'static str)> {
     if email.local_part().starts_with('\'') {
         // The standard allows it. In files it is the mark that makes a cell text, or half of a pair of quotation marks.
@@ -239,9 +238,9 @@ fn never_anybodys(email: &EmailAddress) -> Option<(&'static str, &'static str)> 
     ))
 }
 
-/// The address that a wrong one was probably meant to be, where one slip explains it.
+/// The address that an invalid one was probably meant to be, if a single typo explains it.
 fn probably_meant(raw: &str) -> Option<String> {
-    // Longer ones are no slip of one key, and this is only a courtesy.
+    // Longer texts are not a single typo, and a suggestion is optional.
     if raw.len() > 254 {
         return None;
     }
@@ -265,12 +264,12 @@ fn probably_meant(raw: &str) -> Option<String> {
     })
 }
 
-/// Reads one row of a CSV file that is not blank.
+/// Reads one non-blank row of a CSV file.
 pub(super) fn read_row(row: &Row, columns: &[Column], rules: RowRules) -> Line {
     let mut draft = Draft::new(row.number(), rules);
     let mut cells = row.cells();
     for (place, column) in columns.iter().enumerate() {
-        // A row may end early: the cells it lacks are empty.
+        // A row may end early: missing cells are empty.
         let raw = as_written(cells.next().unwrap_or_default());
         draft.put(&column.role, place_of(place, column), raw);
     }
@@ -298,7 +297,7 @@ pub(super) fn read_row(row: &Row, columns: &[Column], rules: RowRules) -> Line {
     draft.finish(|| cells_of(row, columns))
 }
 
-/// The cells as they were written, without what we wrote about the row last time.
+/// The cells as written, without the problems that we wrote into the row.
 fn cells_of(row: &Row, columns: &[Column]) -> Vec<String> {
     let is_ours = |place: usize| columns.get(place).is_some_and(|column| column.role == Role::Problem);
     let width = row.cells().count().max(columns.len());
@@ -311,7 +310,7 @@ fn cells_of(row: &Row, columns: &[Column]) -> Vec<String> {
         .collect()
 }
 
-/// What the problems of a column's cells name.
+/// The place that problems in a column's cells refer to.
 pub(super) fn place_of(at: usize, column: &Column) -> Place<'_> {
     Place {
         at: Some(at),

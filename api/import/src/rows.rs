@@ -1,9 +1,8 @@
 //! Reads a file row by row.
 //!
-//! The dialect is that of RFC 4180 as spreadsheets write it, with any of CRLF, LF and CR at
-//! the end of a row. Why not `csv::Reader`, which the tests use as the yardstick: it takes a
-//! quotation mark that is never closed for a cell up to the end of the file, it grows a cell
-//! without bound, and it skips empty rows without counting them, so a row could not be named
+//! The dialect is that of RFC 4180 as spreadsheets write it, with CRLF, LF or CR at the end of a row. `csv::Reader`,
+//! which the tests use for comparison, is unsuitable: it treats an unclosed quotation mark as a cell up to the end of
+//! the file, does not limit the size of a cell, and skips empty rows without counting them, so a row could not be named
 //! by the number that people see.
 
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
@@ -11,22 +10,22 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use super::cells::Row;
 use super::{FileFault, Limits};
 
-/// Bytes fetched from the file at a time.
+/// Bytes read from the file at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// Rows of a file, one after the other.
+/// Iterates over the rows of a file.
 pub(super) struct Rows<R> {
     source: BufReader<R>,
     separator: u8,
     limits: Limits,
     /// Number of the row read last.
     number: u32,
-    /// The row before ended with a CR, so an LF now is the rest of that end.
+    /// The previous row ended with a CR, so an LF now belongs to that line end.
     after_cr: bool,
 }
 
 impl<R: Read + Seek> Rows<R> {
-    /// Begins at `offset`, where row 1 is.
+    /// Starts at `offset`, which is the beginning of row 1.
     pub(super) fn new(mut source: R, offset: u64, separator: u8, limits: Limits) -> Result<Self, FileFault> {
         source.seek(SeekFrom::Start(offset))?;
         Ok(Self {
@@ -38,7 +37,7 @@ impl<R: Read + Seek> Rows<R> {
         })
     }
 
-    /// Reads the next row into `row`; false at the end of the file.
+    /// Reads the next row into `row`; `false` at the end of the file.
     pub(super) fn read(&mut self, row: &mut Row) -> Result<bool, FileFault> {
         row.clear(self.number.saturating_add(1));
         let mut begun = false;

@@ -16,14 +16,14 @@ use super::text::{is_unseen, letter};
 use super::workbook::{Format, SheetRead, write_csv};
 use super::{FileFault, Limits, Line, Person};
 
-/// How a file is to be read, beyond what it says itself.
+/// How to read a file, beyond what the file itself declares.
 #[derive(Debug, Clone, Default)]
 pub struct Directions {
-    /// The sheet of a spreadsheet with several.
+    /// The sheet to read from a spreadsheet with several.
     pub sheet: Option<String>,
     /// What columns are read as.
     pub mapping: Option<Mapping>,
-    /// Mappings that were used before. Without `mapping`, one for the same columns is used again.
+    /// Earlier mappings. Without `mapping`, one for the same columns is used again.
     pub remembered: Vec<RememberedMapping>,
 }
 
@@ -34,36 +34,36 @@ impl Directions {
     }
 }
 
-/// What is known of a file once it is open.
+/// Properties of an open file.
 #[derive(Debug, Clone)]
 pub struct Sheet {
     /// The header as written, for [`super::FixFile`]. Without our own column "Problem".
     pub header: Vec<String>,
-    /// What divides the columns.
+    /// The separator of the columns.
     pub separator: u8,
     /// The merge fields that its columns fill.
     pub custom_fields: Vec<String>,
-    /// Rows to come: those with something in them.
+    /// Number of non-empty rows.
     pub rows: u32,
-    /// Rows with nothing in them, which are passed over.
+    /// Number of empty rows, which are skipped.
     pub blank_rows: u32,
-    /// What kind of file it came from: `csv`, `json`, `xlsx`, `xls` or `ods`.
+    /// The original format of the file: `csv`, `json`, `xlsx`, `xls` or `ods`.
     pub format: &'static str,
     /// The sheet of a spreadsheet.
     pub source: Option<SheetRead>,
-    /// The row of the header, as a spreadsheet counts. What stands above it is passed over.
+    /// The row of the header, counted as in a spreadsheet. Rows above it are skipped.
     pub header_row: u32,
-    /// What was chosen about the columns, now or for an earlier file with the same ones.
+    /// The mapping of the columns, chosen now or for an earlier file with the same ones.
     pub mapping: Option<Mapping>,
     columns: Vec<Column>,
 }
 
 impl Sheet {
-    /// Surveys a file that is a CSV or a spreadsheet, whichever its first bytes say, and readies it for reading.
+    /// Surveys a CSV file or a spreadsheet, detected by its first bytes, and prepares it for reading.
     ///
     /// # Errors
     ///
-    /// As [`Sheet::open_csv`], and what is wrong with a spreadsheet.
+    /// As [`Sheet::open_csv`], and the faults of a spreadsheet.
     pub fn open(mut file: File, directions: &Directions, limits: Limits) -> Result<(Self, Lines<File>), FileFault> {
         let Some(format) = Format::of(&mut BufReader::new(&mut file))? else {
             let start = sniff(&mut file)?;
@@ -85,11 +85,11 @@ impl Sheet {
         Ok((sheet, lines))
     }
 
-    /// Surveys a CSV file and readies it for reading.
+    /// Surveys a CSV file and prepares it for reading.
     ///
     /// # Errors
     ///
-    /// The first fault that concerns the whole file. Nothing was read from it.
+    /// The first fault that concerns the whole file. No row has been returned.
     pub fn open_csv<R: Read + Seek>(mut source: R, limits: Limits) -> Result<(Self, Lines<R>), FileFault> {
         let start = sniff(&mut source)?;
         Self::open_table(source, &start, &Directions::default(), limits)
@@ -112,7 +112,7 @@ impl Sheet {
         Ok((sheet, Lines::new(Reader::Csv { rows, row, columns })))
     }
 
-    /// Surveys an array of users in JSON and readies it for reading.
+    /// Surveys a JSON array of users and prepares it for reading.
     ///
     /// # Errors
     ///
@@ -151,8 +151,8 @@ impl Sheet {
         }
     }
 
-    /// The cells of a person that came from this sheet, for a row rejected after reading: the
-    /// database may find it to be the same as an earlier one.
+    /// The cells of a person from this sheet, for a row rejected after reading: the database may find that it
+    /// duplicates an earlier one.
     pub fn cells_of(&self, person: &Person) -> Vec<String> {
         let cell = |column: &Column| match &column.role {
             Role::Known(Known::Email) => person.email.as_typed().to_owned(),
@@ -173,7 +173,7 @@ impl Sheet {
         own.map(ReadColumn::from).collect()
     }
 
-    /// The place of the addresses and the header over them; none in JSON.
+    /// The index and the header of the address column; `None` in JSON.
     pub(super) fn email_column(&self) -> Option<(usize, &str)> {
         let mut columns = self.columns.iter().enumerate();
         let (place, column) = columns.find(|(_, column)| column.role == Role::Known(Known::Email))?;
@@ -181,9 +181,9 @@ impl Sheet {
     }
 }
 
-/// The rows of an open file that are not blank, in their order.
+/// The non-blank rows of an open file, in order.
 ///
-/// A fault here means that the temporary file changed or failed under the reader.
+/// A fault here means that the temporary file changed or failed during reading.
 pub struct Lines<R> {
     reader: Reader<R>,
     rules: RowRules,
@@ -209,14 +209,13 @@ impl<R: Read + Seek> Lines<R> {
         }
     }
 
-    /// With these rules for its rows.
+    /// Sets the rules for its rows.
     #[must_use]
     pub fn with_rules(self, rules: RowRules) -> Self {
         Self { rules, ..self }
     }
 
-    /// The next rows, `most` at most, and no more once they hold `bytes`; empty at the end of the
-    /// file.
+    /// The next rows: at most `most`, ending once they hold `bytes`; empty at the end of the file.
     pub fn chunk(&mut self, most: usize, bytes: usize) -> Result<Vec<Line>, FileFault> {
         let (mut lines, mut held) = (Vec::new(), 0);
         while lines.len() < most && held < bytes {
@@ -247,7 +246,7 @@ impl<R: Read + Seek> Iterator for Lines<R> {
     }
 }
 
-/// What the first pass found.
+/// The result of the first pass.
 pub(super) struct Survey {
     pub(super) columns: Vec<Column>,
     pub(super) rows: u32,
@@ -272,7 +271,7 @@ impl Survey {
     }
 }
 
-/// Reads every row from the header on for what concerns the whole file.
+/// Reads every row from the header on to find faults of the whole file.
 fn survey<R: Read + Seek>(
     rows: &mut Rows<R>,
     header_row: u32,
@@ -314,7 +313,7 @@ fn survey<R: Read + Seek>(
     survey.within(limits)
 }
 
-/// Reads the row of this number.
+/// Reads the row with this number.
 fn skip_to<R: Read + Seek>(rows: &mut Rows<R>, row: &mut Row, number: u32) -> Result<(), FileFault> {
     while rows.read(row)? {
         if row.number() == number {

@@ -1,4 +1,4 @@
-//! One user's values outside a file, judged as the values in a file are.
+//! One user's values outside a file, validated like the values in a file.
 
 use std::borrow::Cow;
 
@@ -6,12 +6,12 @@ use super::damage;
 use super::json::own_name;
 use super::text::{self, TextFault};
 
-/// Why a value cannot be taken.
+/// Why a value is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueFault {
-    /// The word for programs.
+    /// The code for programs.
     pub code: &'static str,
-    /// The words for the person who mends it.
+    /// The sentence for the person who fixes it.
     pub message: String,
 }
 
@@ -24,7 +24,7 @@ impl From<TextFault> for ValueFault {
     }
 }
 
-/// Refuses a text with a lost letter, or with what a spreadsheet shows for an error.
+/// Refuses text with a replacement character or a spreadsheet error.
 fn refuse_damage(raw: &str) -> Result<(), ValueFault> {
     match damage::in_any_text(raw) {
         Some(found) if matches!(found.code, "lost_letter" | "spreadsheet_error") => Err(ValueFault {
@@ -35,29 +35,29 @@ fn refuse_damage(raw: &str) -> Result<(), ValueFault> {
     }
 }
 
-/// Takes a first or last name; an empty text if nobody would see anything in it.
+/// Validates a first or last name; returns an empty text if nothing in it is visible.
 pub fn name(raw: &str) -> Result<String, ValueFault> {
     refuse_damage(raw)?;
     Ok(text::name(raw)?.map(Cow::into_owned).unwrap_or_default())
 }
 
-/// Takes a language tag in its usual case, or an empty text.
+/// Normalises a language tag; an empty text stays empty.
 pub fn language(raw: &str) -> Result<String, ValueFault> {
     Ok(super::language::language(raw)?.unwrap_or_default())
 }
 
-/// Takes a value of a merge field; none if nobody would see anything in it.
+/// Validates a value of a merge field; `None` if nothing in it is visible.
 pub fn value(raw: &str) -> Result<Option<String>, ValueFault> {
     refuse_damage(raw)?;
     Ok(text::value(raw)?.map(Cow::into_owned))
 }
 
-/// The merge field that a key means: "Start date" is `start_date`.
+/// The merge field for a key: "Start date" is `start_date`.
 pub fn field_name(key: &str) -> Result<String, ValueFault> {
     own_name(key).map_err(|(code, message)| ValueFault { code, message })
 }
 
-/// A text as it is shown back: without controls, and not the whole of a long one.
+/// A text for display: without control characters, and shortened if long.
 pub fn shown(raw: &str) -> String {
     text::shown(raw)
 }

@@ -1,23 +1,23 @@
-//! What the first bytes of an upload say.
+//! Detects the file type from the first bytes of an upload.
 
 use std::io::{Read, Seek, SeekFrom};
 
 use super::FileFault;
 use super::text::shown;
 
-/// Bytes looked at. Names inside a spreadsheet's zip archive come within the first few.
+/// Bytes examined. Names inside a spreadsheet's zip archive come within the first few.
 const HEAD: u64 = 4096;
 
-/// Where the text starts, and what its `sep=` line says.
+/// Where the text starts, and the separator of its `sep=` line.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Start {
     /// Offset of row 1.
     pub(super) offset: u64,
-    /// The separator that the file names itself.
+    /// The separator that the file declares.
     pub(super) separator: Option<u8>,
 }
 
-/// Kinds of file by their first bytes, with what to do about each.
+/// File types by their first bytes, with advice for each.
 const KINDS: [(&[u8], &str, &str); 9] = [
     (b"PK", "a zip archive", "Unpack it and choose the file in it"),
     (b"%PDF", "a PDF", EXPORT),
@@ -36,7 +36,7 @@ const KINDS: [(&[u8], &str, &str); 9] = [
 
 const EXPORT: &str = "Open it in a spreadsheet, save it as .xlsx or CSV UTF-8 and try again";
 
-/// Looks at the head of a file that should be CSV.
+/// Examines the head of a file that should be CSV.
 pub(super) fn sniff(source: &mut (impl Read + Seek)) -> Result<Start, FileFault> {
     let head = read_head(source)?;
     refuse_other_kinds(&head)?;
@@ -70,12 +70,12 @@ fn refuse_other_kinds(head: &[u8]) -> Result<(), FileFault> {
     let Some(&(magic, kind, advice)) = KINDS.iter().find(|(magic, ..)| head.starts_with(magic)) else {
         return Ok(());
     };
-    // "PK" alone may begin a header; what follows it in an archive never does.
+    // A header may start with "PK"; the bytes that follow it in an archive never occur in text.
     if magic == b"PK" {
         if !matches!(head.get(2..4), Some(b"\x03\x04" | b"\x05\x06" | b"\x07\x08")) {
             return Ok(());
         }
-        // One that is whole was recognised before.
+        // A complete one was recognised before.
         if has(b"[Content_Types].xml") || has(b"xl/") || has(b"application/vnd.oasis.opendocument") {
             return Err(FileFault::Damaged);
         }
@@ -83,7 +83,7 @@ fn refuse_other_kinds(head: &[u8]) -> Result<(), FileFault> {
     Err(FileFault::NotCsv { kind, advice })
 }
 
-/// UTF-16 and UTF-32, with their mark or recognised by the zero bytes beside Latin letters.
+/// UTF-16 and UTF-32, with their byte order mark or recognised by the zero bytes beside Latin letters.
 #[expect(clippy::naive_bytecount, reason = "four kilobytes, once a file")]
 fn refuse_utf16(head: &[u8]) -> Result<(), FileFault> {
     let zeros = head.iter().filter(|&&b| b == 0).count();
@@ -101,7 +101,7 @@ fn refuse_markup(text: &[u8]) -> Result<(), FileFault> {
             .is_some_and(|start| start.eq_ignore_ascii_case(with.as_bytes()))
     };
     if starts("<!doctype html") || starts("<html") || starts("<table") || starts("<head") {
-        // What many programs call an export to Excel.
+        // Many programs call this an export to Excel.
         return Err(FileFault::NotCsv {
             kind: "a web page",
             advice: EXPORT,
@@ -125,7 +125,7 @@ fn refuse_markup(text: &[u8]) -> Result<(), FileFault> {
     Ok(())
 }
 
-/// Reads the line `sep=;` that Excel writes and hides: its length and what it says.
+/// Parses the line `sep=;` that Excel writes and hides: its length and the separator.
 fn separator_line(text: &[u8]) -> Result<(usize, Option<u8>), FileFault> {
     let length = text
         .iter()
@@ -139,7 +139,7 @@ fn separator_line(text: &[u8]) -> Result<(usize, Option<u8>), FileFault> {
     let end = if end.starts_with(b"\r\n") { 2 } else { end.len().min(1) };
     match named {
         [] => Ok((length + end, None)),
-        // A program that takes the line for a row of the table fills it up with separators.
+        // A program that takes the line for a table row pads it with separators.
         [separator @ (b',' | b';' | b'\t'), rest @ ..] if rest.iter().all(|b| b == separator) => {
             Ok((length + end, Some(*separator)))
         }

@@ -1,4 +1,4 @@
-//! A spreadsheet to fill in.
+//! A spreadsheet template to fill in.
 
 use std::fs::File;
 use std::io;
@@ -8,13 +8,13 @@ use rust_xlsxwriter::{Format, Workbook};
 use super::fix_workbook::{column, failed};
 use super::workbook::HELP_SHEET;
 
-/// Columns are as wide as this many letters.
+/// Column width in characters.
 const WIDTH: f64 = 26.0;
 
-/// The address in the example row. It is told when it is imported.
+/// The address in the example row. Importing it is reported as a problem.
 pub const EXAMPLE_ADDRESS: &str = "first.last@example.com";
 
-/// A column of the template: its name, its value in the example row, and what is to be written there.
+/// A column of the template: its name, its value in the example row, and a description.
 pub struct TemplateColumn {
     /// The name.
     pub name: String,
@@ -28,7 +28,7 @@ pub struct TemplateColumn {
 ///
 /// # Errors
 ///
-/// When there is no room on the disk.
+/// When the disk is full.
 pub fn write_template(columns: &[TemplateColumn], sink: &mut File) -> io::Result<()> {
     let mut book = Workbook::new();
     let (bold, text) = (Format::new().set_bold(), Format::new().set_num_format("@"));
@@ -38,7 +38,7 @@ pub fn write_template(columns: &[TemplateColumn], sink: &mut File) -> io::Result
     for (place, one) in columns.iter().enumerate() {
         let at = column(place)?;
         people.set_column_width(at, WIDTH).map_err(failed)?;
-        // As text, so that a spreadsheet makes no dates and numbers of what is typed there.
+        // As text, so that a spreadsheet does not turn input into dates and numbers.
         people.set_column_format(at, &text).map_err(failed)?;
         people
             .write_string_with_format(0, at, &one.name, &bold)

@@ -1,4 +1,4 @@
-//! What the reader of imports promises, through its public face.
+//! Tests of the import reader through its public API.
 
 mod books;
 mod faults;
@@ -21,7 +21,7 @@ fn file(bytes: impl AsRef<[u8]>) -> Cursor<Vec<u8>> {
     Cursor::new(bytes.as_ref().to_vec())
 }
 
-/// Everything in a CSV file, or its fault.
+/// The sheet and all lines of a CSV file, or its fault.
 fn read(bytes: impl AsRef<[u8]>) -> Result<(Sheet, Vec<Line>), FileFault> {
     let (sheet, mut lines) = Sheet::open_csv(file(bytes), Limits::default())?;
     let rows = lines.chunk(usize::MAX, usize::MAX)?;
@@ -30,7 +30,7 @@ fn read(bytes: impl AsRef<[u8]>) -> Result<(Sheet, Vec<Line>), FileFault> {
     Ok((sheet, rows))
 }
 
-/// Everything in an array of users, or its fault.
+/// The sheet and all lines of a JSON array of users, or its fault.
 fn read_json(text: &str) -> Result<(Sheet, Vec<Line>), FileFault> {
     let (sheet, mut lines) = Sheet::open_json(file(text), Limits::default())?;
     let rows = lines.chunk(usize::MAX, usize::MAX)?;
@@ -39,7 +39,7 @@ fn read_json(text: &str) -> Result<(Sheet, Vec<Line>), FileFault> {
     Ok((sheet, rows))
 }
 
-/// The only people of a file without problems.
+/// All people of a file without problems.
 fn people(bytes: impl AsRef<[u8]>) -> Vec<Person> {
     all_people(read(bytes).unwrap().1)
 }

@@ -1,25 +1,25 @@
-//! What a text from a file may hold, and how it is shown back.
+//! Which characters a text from a file may contain, and how it is displayed.
 
 use std::borrow::Cow;
 
 use super::link::looks_like_a_link;
 
-/// Characters a first or last name may have.
+/// Maximum length of a first or last name, in characters.
 pub(super) const NAME_CHARACTERS: usize = 200;
-/// Characters any other value may have: room for a paragraph in a mail.
+/// Maximum length of any other value, in characters: room for a paragraph in a mail.
 pub(super) const VALUE_CHARACTERS: usize = 1_000;
-/// Characters of a wrong value that are shown back.
+/// Characters of a faulty value that are displayed.
 const SHOWN_CHARACTERS: usize = 80;
-/// Names listed in a sentence.
+/// Maximum number of names listed in a sentence.
 const LISTED: usize = 10;
 
-/// Why a text cannot be taken.
+/// Why a text is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum TextFault {
-    /// CR or LF: it would end a line of the mail's head, where it cannot be allowed.
+    /// CR or LF, which would end a header line of a mail.
     #[error("Has a line break – write it in one line")]
     LineBreak,
-    /// Another control, or a sign that changes the direction of the text around it.
+    /// Another control character, or one that changes the direction of the text around it.
     #[error("Has a character that cannot be printed (U+{:04X}) – remove it", u32::from(*.0))]
     Control(char),
     /// Over the limit.
@@ -28,13 +28,13 @@ pub(super) enum TextFault {
     /// A web address in a name.
     #[error("Looks like a web address – a name must not have one")]
     Link,
-    /// No BCP 47 tag.
+    /// Not a BCP 47 tag.
     #[error("Not a language code – write for example en, de or pt-BR")]
     Language,
 }
 
 impl TextFault {
-    /// The word for programs.
+    /// The code for programs.
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::LineBreak | Self::Control(_) => "control_character",
@@ -45,10 +45,10 @@ impl TextFault {
     }
 }
 
-/// Takes a value of a merge field; `None` if nobody would see anything in it.
+/// Validates a value of a merge field; `None` if nothing in it is visible.
 ///
-/// Blanks around it and signs without width are dropped. Formulas are values like others:
-/// only a spreadsheet runs them, so they are made harmless where we write one.
+/// Surrounding blanks and zero-width characters are removed. Formulas are ordinary values: only a spreadsheet runs
+/// them, so they are escaped where we write one.
 pub(super) fn value(raw: &str) -> Result<Option<Cow<'_, str>>, TextFault> {
     let text = tidied(raw);
     if text.is_empty() {
@@ -59,8 +59,8 @@ pub(super) fn value(raw: &str) -> Result<Option<Cow<'_, str>>, TextFault> {
     Ok(Some(text))
 }
 
-/// Takes a first or last name. Stricter than [`value`]: a name stands in the head of a mail,
-/// and links in names are how invitation forms are used to send spam.
+/// Validates a first or last name. Stricter than [`value`]: a name appears in a mail header, and links in names are how
+/// invitation forms are abused for spam.
 pub(super) fn name(raw: &str) -> Result<Option<Cow<'_, str>>, TextFault> {
     let text = tidied(raw);
     if text.is_empty() {
@@ -74,7 +74,7 @@ pub(super) fn name(raw: &str) -> Result<Option<Cow<'_, str>>, TextFault> {
     Ok(Some(text))
 }
 
-/// Drops what nobody sees: blanks around a text, and signs without width anywhere.
+/// Removes what is not visible: surrounding blanks, and zero-width characters anywhere.
 ///
 /// The two joiners stay inside a text, where Persian and Indian scripts need them.
 pub(super) fn tidied(raw: &str) -> Cow<'_, str> {
@@ -104,26 +104,26 @@ fn refuse_over(limit: usize, text: &str) -> Result<(), TextFault> {
     Ok(())
 }
 
-/// True for what leaves no trace on paper: blanks and signs without width.
+/// Whether a character is invisible: blanks and zero-width characters.
 pub(super) fn is_unseen(c: char) -> bool {
     c.is_whitespace() || is_invisible(c)
 }
 
-/// Signs without width: they come along when a text is copied from a page or another sheet.
+/// Zero-width characters, which are copied along with text from a page or another sheet.
 pub(super) fn is_invisible(c: char) -> bool {
     matches!(
         c,
         '\u{00AD}' // soft hyphen
         | '\u{180E}' // Mongolian vowel separator
         | '\u{200B}'
-            ..='\u{200F}' // zero-width space, joiners, marks of direction
-        | '\u{061C}' // Arabic mark of direction
+            ..='\u{200F}' // zero-width space, joiners, directional marks
+        | '\u{061C}' // Arabic letter mark
         | '\u{2060}' // word joiner
         | '\u{FEFF}' // byte order mark
     )
 }
 
-/// Controls, line and paragraph separators, and signs that turn the text behind them around.
+/// Control characters, line and paragraph separators, and characters that reverse the direction of text.
 fn is_control(c: char) -> bool {
     c.is_control()
         || matches!(
@@ -133,7 +133,7 @@ fn is_control(c: char) -> bool {
         )
 }
 
-/// A wrong value as it is shown back: without controls, and not the whole of a long one.
+/// A faulty value for display: without control characters, and shortened if long.
 pub(super) fn shown(raw: &str) -> String {
     let mut visible = raw
         .trim_matches(is_unseen)
@@ -147,7 +147,7 @@ pub(super) fn shown(raw: &str) -> String {
     text
 }
 
-/// The letter that spreadsheets put over a column, the first being 0: A, B, … Z, AA.
+/// The letters of a column in spreadsheet notation, the first being 0: A, B, … Z, AA.
 pub fn letter(column: usize) -> String {
     let mut letters = Vec::new();
     let mut left = column + 1;
@@ -159,7 +159,7 @@ pub fn letter(column: usize) -> String {
     letters.iter().rev().collect()
 }
 
-/// A cell as spreadsheets name it: the third of row 17 is C17.
+/// A cell in spreadsheet notation: the third of row 17 is C17.
 pub(super) fn cell_name(column: usize, row: u32) -> String {
     letter(column) + &row.to_string()
 }
@@ -177,8 +177,7 @@ pub(super) fn counted(number: usize) -> String {
     text
 }
 
-/// Names in a sentence: ‘a’, ‘b’ and ‘c’. Those without letters, and those after the tenth,
-/// are left out.
+/// Names in a sentence: ‘a’, ‘b’ and ‘c’. Names without letters, and those after the tenth, are left out.
 pub(super) fn listed(names: &[String]) -> String {
     let quoted: Vec<String> = names
         .iter()

@@ -1,11 +1,11 @@
-//! Spreadsheets: the cells of one sheet, written as a CSV file that goes the way of every other.
+//! Converts one sheet of a spreadsheet to a CSV file, which is then imported like any other.
 //!
-//! So rows, faults and limits are the same whatever kind of file came. Rows and columns keep their places: row 17 of
-//! the sheet is row 17 of that file.
+//! So rows, faults and limits are the same for every format. Rows and columns keep their positions: row 17 of the sheet
+//! is row 17 of the CSV file.
 //!
-//! The readers are our own, over a zip archive, a compound file and XML in pieces. Those to be had hold every string
-//! of a workbook and a whole sheet in memory, or reserve what a file declares, and both are chosen by its sender.
-//! Here memory is bounded by the shared texts ([`strings`]) and one row, and time by [`Budget`].
+//! The readers are our own, on top of a zip archive, a compound file and an XML tokenizer. Existing ones hold all
+//! strings of a workbook and a whole sheet in memory, or reserve what a file declares, and its sender controls both.
+//! Here memory is limited by the shared strings ([`strings`]) and one row, and time by [`Budget`].
 
 mod archive;
 mod budget;
@@ -25,10 +25,10 @@ use budget::Budget;
 use numbers::NumberFormat;
 use table::Table;
 
-/// Name of the sheet with explanations in our own templates, which is never meant.
+/// Name of the sheet with explanations in our own templates, which is never imported.
 pub const HELP_SHEET: &str = "How to fill this in";
 
-/// The kind of a spreadsheet file.
+/// The format of a spreadsheet file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Office Open XML: `.xlsx`, `.xlsm`.
@@ -40,7 +40,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The word for programs, and the ending of a file's name.
+    /// The code for programs, and the file extension.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Xlsx => "xlsx",
@@ -49,11 +49,11 @@ impl Format {
         }
     }
 
-    /// Recognises a spreadsheet by its first bytes; none for any other file.
+    /// Recognises a spreadsheet by its first bytes; `None` for any other file.
     ///
     /// # Errors
     ///
-    /// What stands in the way of reading the file.
+    /// When the file cannot be read.
     pub fn of<R: Read + Seek>(source: &mut R) -> Result<Option<Self>, FileFault> {
         let mut head = Vec::new();
         source.seek(SeekFrom::Start(0))?;
@@ -74,26 +74,26 @@ impl Format {
 struct SheetEntry {
     name: String,
     is_hidden: bool,
-    /// Where it is: a part of an archive, or an offset in a stream.
+    /// Its location: a part of an archive, or an offset in a stream.
     at: String,
 }
 
-/// What is known of a sheet once it is written as CSV.
+/// Properties of a sheet that was written as CSV.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SheetRead {
     /// Its name.
     pub name: String,
-    /// Rows with something in them that the spreadsheet does not show. They are read like the others.
+    /// Non-empty rows that the spreadsheet hides. They are read like the others.
     pub hidden_rows: u32,
 }
 
 /// Writes one sheet of a spreadsheet as CSV.
 ///
-/// `wanted` names the sheet; without it the only one that is shown and has something in it is meant.
+/// `wanted` names the sheet; without it, the only visible non-empty one is used.
 ///
 /// # Errors
 ///
-/// What makes the file unusable, and [`FileFault::SeveralSheets`] where it takes a choice.
+/// What makes the file unusable, and [`FileFault::SeveralSheets`] if a choice is required.
 pub fn write_csv<R: Read + Seek, W: Write>(
     mut source: R,
     format: Format,
@@ -131,7 +131,7 @@ pub fn write_csv<R: Read + Seek, W: Write>(
     }
 }
 
-/// The day that a spreadsheet keeps as this number of days, if the number is one of our time.
+/// The date that a spreadsheet stores as this serial number, if the date is plausible.
 pub(super) fn day_of_serial(text: &str) -> Option<String> {
     let is_day = text.len() == 5 && text.bytes().all(|b| b.is_ascii_digit());
     let days: f64 = text.parse().ok()?;

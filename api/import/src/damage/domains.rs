@@ -1,11 +1,11 @@
-//! Addresses that are written as they should be and reach nobody, or more than one person.
+//! Valid addresses that cannot receive mail, or that several people read.
 
 use shared::address::EmailAddress;
 
 use super::Damage;
 use crate::template::EXAMPLE_ADDRESS;
 
-/// Local parts that are read by several people.
+/// Local parts of shared mailboxes.
 const SHARED: [&str; 12] = [
     "info",
     "office",
@@ -21,7 +21,7 @@ const SHARED: [&str; 12] = [
     "postmaster",
 ];
 
-/// Local parts that are read by nobody.
+/// Local parts of unread mailboxes.
 const UNREAD: [&str; 7] = [
     "noreply",
     "no-reply",
@@ -32,8 +32,8 @@ const UNREAD: [&str; 7] = [
     "bounce",
 ];
 
-/// Endings that no registry has delegated and none will: slips, and names kept for networks without mail from outside
-/// (RFC 2606, RFC 6762).
+/// Top-level domains that are not delegated and never will be: typos, and names reserved for networks without external
+/// mail (RFC 2606, RFC 6762).
 const IMPOSSIBLE: [&str; 24] = [
     "con",
     "cmo",
@@ -61,7 +61,7 @@ const IMPOSSIBLE: [&str; 24] = [
     "onion",
 ];
 
-/// Whether no mailbox can be in this domain.
+/// Whether this domain cannot have a mailbox.
 pub(crate) fn is_impossible(domain: &str) -> bool {
     let ending = domain.rsplit('.').next().unwrap_or(domain);
     IMPOSSIBLE.contains(&ending)

@@ -1,18 +1,18 @@
-//! Text whose UTF-8 was once read as Windows-1252 and written as UTF-8 again: `JosÃ©`.
+//! UTF-8 text that was decoded as Windows-1252 and encoded as UTF-8 again: `JosÃ©`.
 
-/// The characters of Windows-1252 from 0x80 to 0x9F; those it does not define are controls.
+/// The characters of Windows-1252 from 0x80 to 0x9F; undefined ones are control characters.
 const HIGH: [char; 32] = [
     '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8D}', 'Ž', '\u{8F}', '\u{90}', '‘', '’',
     '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9D}', 'ž', 'Ÿ',
 ];
 
-/// How often a text may have been encoded once too often.
+/// Maximum number of superfluous encodings that are undone.
 const TIMES_MOST: usize = 3;
 
-/// What the text was before it was encoded once too often; none if it was not.
+/// The text before it was encoded once too often; `None` if it was not.
 ///
-/// Read as Windows-1252, a letter of UTF-8 becomes a sequence that no language has: two signs or more of which all but
-/// the first are from the upper half of that table ("Ã©", "â€™"). "JOÃO" and "Évora" are none.
+/// Decoded as Windows-1252, a UTF-8 letter becomes a sequence that occurs in no language: two or more characters, all
+/// but the first from the upper half of that table ("Ã©", "â€™"). "JOÃO" and "Évora" do not match.
 pub(super) fn encoded_twice(text: &str) -> Option<String> {
     if text.is_ascii() {
         return None;
@@ -44,7 +44,7 @@ fn decoded(text: &str) -> Option<String> {
     is_other.then_some(meant)
 }
 
-/// The letter beyond ASCII whose bytes stand at the start of `text` as characters, and how much of it they take.
+/// The non-ASCII letter whose bytes appear as characters at the start of `text`, and the length of that sequence.
 fn letter_at(text: &str) -> Option<(char, usize)> {
     let mut bytes = [0; 4];
     let mut taken = 0;
@@ -59,13 +59,13 @@ fn letter_at(text: &str) -> Option<(char, usize)> {
         taken += c.len_utf8();
     }
     let letter = std::str::from_utf8(bytes.get(..length)?).ok()?.chars().next()?;
-    // "Â " and "Ã‰" stand for real letters; a control is what nobody wrote.
+    // "Â " and "Ã‰" represent real letters; a control character was never typed.
     (!letter.is_control()).then_some((letter, taken))
 }
 
-/// The byte that a character is in Windows-1252.
+/// The byte of a character in Windows-1252.
 fn byte_of(c: char) -> Option<u8> {
-    // Programs that know only Latin-1 write 0x80 to 0x9F as controls.
+    // Programs that know only Latin-1 write 0x80 to 0x9F as control characters.
     if let Ok(byte) = u8::try_from(u32::from(c)) {
         return Some(byte);
     }

@@ -1,6 +1,6 @@
-//! What spreadsheets show in place of a value.
+//! Errors that spreadsheets show in place of a value.
 
-/// What spreadsheets show in a cell that they could not compute, in the languages they speak.
+/// Errors of cells that could not be computed, in the languages of spreadsheet programs.
 const SPREADSHEET_ERRORS: [&str; 74] = [
     // English
     "#N/A",
@@ -86,7 +86,7 @@ const SPREADSHEET_ERRORS: [&str; 74] = [
     "#PUUTTUU!",
 ];
 
-/// Whether a spreadsheet wrote this in place of a value: an error, or hashes where the column was too narrow.
+/// Whether a spreadsheet wrote this in place of a value: an error, or hashes for a column that was too narrow.
 pub(super) fn is_spreadsheet_error(text: &str) -> bool {
     let Some(behind) = text.strip_prefix('#') else {
         return text.starts_with("Err:") && text.len() > 4 && text.bytes().skip(4).all(|b| b.is_ascii_digit());

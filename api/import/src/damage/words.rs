@@ -1,8 +1,8 @@
-//! Words that programs leave in place of a value.
+//! Placeholders that programs write for a missing value.
 
 use super::Damage;
 
-/// What databases and programs write for a value that is not there.
+/// Placeholders that databases and programs write for a missing value.
 const NOTHINGS: [&str; 16] = [
     "NULL",
     "null",
@@ -22,12 +22,12 @@ const NOTHINGS: [&str; 16] = [
     "<NA>",
 ];
 
-/// What people and programs write for a name that is not known.
+/// Placeholders that people and programs write for an unknown name.
 const NO_NAMES: [&str; 17] = [
     "N/A", "n/a", "NA", "N.A.", "n.a.", "-", "--", "---", "—", "–", "?", "??", "???", ".", "..", "none", "unknown",
 ];
 
-/// Days that databases and spreadsheets give where there is none.
+/// Dates that databases and spreadsheets use for a missing one.
 const NO_DAYS: [&str; 12] = [
     "0000-00-00",
     "00/00/0000",
@@ -43,7 +43,7 @@ const NO_DAYS: [&str; 12] = [
     "1/0/1900",
 ];
 
-/// Entities of HTML that names have, and what they stand for.
+/// HTML entities that occur in names, and their characters.
 const ENTITIES: [(&str, &str); 26] = [
     ("&amp;", "&"),
     ("&lt;", "<"),
@@ -73,7 +73,7 @@ const ENTITIES: [(&str, &str); 26] = [
     ("&euml;", "ë"),
 ];
 
-/// Parts of the names of columns that hold days.
+/// Parts of the names of date columns.
 const DAY_COLUMNS: [&str; 9] = [
     "date",
     "datum",
@@ -86,7 +86,7 @@ const DAY_COLUMNS: [&str; 9] = [
     "dato",
 ];
 
-/// Beginnings of months as spreadsheets shorten them.
+/// Month abbreviations of spreadsheets.
 const MONTHS: [&str; 16] = [
     "jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec", "mrz", "mai", "okt", "dez",
 ];
@@ -179,7 +179,7 @@ pub(super) fn in_a_field(text: &str, column: &str) -> Option<Damage> {
     None
 }
 
-/// "4.91E+11", as spreadsheets show long numbers.
+/// Matches "4.91E+11", the format in which spreadsheets show long numbers.
 fn is_shortened(text: &str) -> bool {
     let Some((digits, exponent)) = text.split_once("E+") else {
         return false;
@@ -189,7 +189,7 @@ fn is_shortened(text: &str) -> bool {
     is_number(digits, b".,-") && digits.bytes().any(|b| b.is_ascii_digit()) && is_number(exponent, b"")
 }
 
-/// "Mar-01" or "1-Mar": what became of "March 1", and of people called May or June with a number.
+/// Matches "Mar-01" and "1-Mar": what spreadsheets make of "March 1", and of a name such as May or June with a number.
 fn is_month_and_number(text: &str) -> bool {
     let Some((one, other)) = text.split_once(['-', '.']) else {
         return false;

@@ -1,11 +1,11 @@
-//! The table of names that columns have in the files of other programs (`names.txt`).
+//! The table of column names in the files of other programs (`names.txt`).
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use super::squeezed;
 
-/// A value of a person that has its own place beside the merge fields.
+/// A built-in value of a user, as opposed to a merge field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Known {
     /// The address.
@@ -20,20 +20,19 @@ pub(crate) enum Known {
     Language,
 }
 
-/// A line of the table.
+/// An entry of the table.
 pub(super) struct Entry {
-    /// What a column of this name holds.
+    /// The value that a column with this name holds.
     pub(super) known: Known,
-    /// Nought for a name that is beyond doubt, one for a name that depends on another column; for one that counts only
-    /// otherwise, its line.
+    /// 0 for an unambiguous name, 1 for a name that depends on another column; for a fallback name, its line number.
     pub(super) rank: usize,
-    /// The name of a column, squeezed, that must be in the file as well.
+    /// The squeezed name of a column that must also be in the file.
     pub(super) beside: Option<String>,
 }
 
 static TABLE: LazyLock<HashMap<String, Vec<Entry>>> = LazyLock::new(|| parse(include_str!("names.txt")));
 
-/// What the table says of a squeezed name.
+/// The entries for a squeezed name.
 pub(super) fn entries(name: &str) -> &'static [Entry] {
     TABLE.get(name).map(Vec::as_slice).unwrap_or_default()
 }

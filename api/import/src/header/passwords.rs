@@ -1,12 +1,12 @@
-//! Recognises a column of passwords by its name.
+//! Recognises password columns by their names.
 //!
-//! Beckon exists so that passwords are in no file and no database, so such a column never comes in, whatever it is
-//! called. A column about passwords (when they were changed, how they are hashed) is left out, too: its name is too
-//! close to one that holds them.
+//! Beckon exists so that passwords are in no file and no database, so such a column is never imported, whatever its
+//! name. A column about passwords (when they were changed, how they are hashed) is left out too, because its name is
+//! too similar.
 
 use super::{squeezed, without_notes};
 
-/// Words that mean a password wherever they stand in a name, squeezed.
+/// Words that mean a password anywhere in a name, squeezed.
 const WORDS: [&str; 40] = [
     "password",
     "passwort",
@@ -50,13 +50,13 @@ const WORDS: [&str; 40] = [
     "รหัสผ่าน",
 ];
 
-/// Words that mean a password only as the whole name, or among [`BESIDE`]: "pass" does, "bus pass" does not.
+/// Words that mean a password only as the whole name, or together with [`BESIDE`]: "pass" does, "bus pass" does not.
 const ALONE: [&str; 16] = [
     "pass", "pw", "pwd", "psw", "pword", "mdp", "clave", "senha", "senhas", "heslo", "haslo", "parola", "parool",
     "geslo", "sifre", "şifre",
 ];
 
-/// Words that make a password of one of [`ALONE`].
+/// Words that turn one of [`ALONE`] into a password.
 const BESIDE: [&str; 29] = [
     "user",
     "login",
@@ -89,7 +89,7 @@ const BESIDE: [&str; 29] = [
     "hash",
 ];
 
-/// Beginnings of words beside a password that say the column holds none.
+/// Beginnings of words beside a password that mean that the column contains none.
 const ABOUT: [&str; 34] = [
     "function",
     "polic",
@@ -127,16 +127,16 @@ const ABOUT: [&str; 34] = [
     "wyga",
 ];
 
-/// What a name says of passwords.
+/// How a name relates to passwords.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Passwords {
     /// The cells are passwords.
     Held,
-    /// The cells say something about passwords.
+    /// The cells describe passwords.
     Spoken,
 }
 
-/// What the name of a column says of passwords; none where it speaks of something else.
+/// How a column name relates to passwords; `None` if it does not.
 pub(crate) fn passwords_in(header: &str) -> Option<Passwords> {
     let all_words = words(header);
     let whole = squeezed(header);
@@ -148,7 +148,7 @@ pub(crate) fn passwords_in(header: &str) -> Option<Passwords> {
     if !is_of_short_words && !WORDS.iter().any(|word| whole.contains(word)) {
         return None;
     }
-    // What stands in brackets may be an instruction: "Password (change at first sign-in)".
+    // Text in brackets may be an instruction: "Password (change at first sign-in)".
     let outside = words(&without_round_brackets(&without_notes(header)));
     let outside = if outside.is_empty() { all_words } else { outside };
     let is_about = outside
@@ -157,7 +157,7 @@ pub(crate) fn passwords_in(header: &str) -> Option<Passwords> {
     Some(if is_about { Passwords::Spoken } else { Passwords::Held })
 }
 
-/// The words of a name in lower case, also of one written like `initialPassword`.
+/// The words of a name in lower case, including those of `initialPassword`.
 fn words(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     let mut was_lower = false;

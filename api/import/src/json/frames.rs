@@ -1,22 +1,21 @@
-//! Cuts an array into the texts of its elements, one at a time.
+//! Splits an array into the texts of its elements, one at a time.
 //!
-//! `serde_json` reads a whole array or a whole value from a stream, and a value may be as long
-//! as the upload. Cutting first bounds memory by one element and lets the caller pull. Only
-//! brackets and quotation marks are looked at here; whether an element is JSON,
-//! `serde_json` says.
+//! `serde_json` reads a whole array or a whole value from a stream, and a value may be as long as the upload. Splitting
+//! first limits memory to one element and lets the caller pull. Only brackets and quotation marks are examined here;
+//! `serde_json` checks whether an element is valid JSON.
 
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 
 use super::super::{FileFault, Limits};
 
-/// Bytes fetched from the file at a time.
+/// Bytes read from the file at a time.
 const CHUNK: usize = 64 * 1024;
 
-/// Objects and lists within each other: `fields` makes two, and anything over this few is
-/// meant to exhaust a reader.
+/// Maximum nesting of objects and lists: `fields` needs two levels, and anything deeper than this is meant to exhaust a
+/// reader.
 const DEPTH: usize = 16;
 
-/// Where a byte is, as editors count: both from 1.
+/// The position of a byte as editors count: both from 1.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Position {
     line: usize,
@@ -24,7 +23,7 @@ pub(super) struct Position {
 }
 
 impl Position {
-    /// A fault of the text at this place.
+    /// A fault of the text at this position.
     pub(super) fn fault(self, what: impl Into<String>) -> FileFault {
         FileFault::Json {
             what: what.into(),
@@ -57,7 +56,7 @@ impl Position {
     }
 }
 
-/// Texts of the elements.
+/// The texts of the elements.
 pub(super) struct Frames<R> {
     source: BufReader<R>,
     at: Position,
@@ -67,15 +66,15 @@ pub(super) struct Frames<R> {
 
 #[derive(Clone, Copy, PartialEq)]
 enum State {
-    /// Before the bracket that opens the array.
+    /// Before the opening bracket of the array.
     Before,
-    /// Behind an element.
+    /// After an element.
     Within,
-    /// Behind the bracket that closes it.
+    /// After the closing bracket.
     Behind,
 }
 
-/// How far the reader is in an element.
+/// The parser's state within an element.
 #[derive(Default)]
 struct Nesting {
     depth: usize,
@@ -83,18 +82,18 @@ struct Nesting {
     escaped: bool,
 }
 
-/// What a chunk says of the element it belongs to.
+/// What a chunk means for the current element.
 enum Cut {
-    /// It goes on.
+    /// It continues.
     More,
     /// It ends before this byte of the chunk.
     At(usize),
-    /// Too many brackets open, at this byte.
+    /// Too many brackets are open at this byte.
     TooDeep(usize),
 }
 
 impl<R: Read + Seek> Frames<R> {
-    /// Begins at `offset`.
+    /// Starts at `offset`.
     pub(super) fn new(mut source: R, offset: u64, limits: Limits) -> Result<Self, FileFault> {
         source.seek(SeekFrom::Start(offset))?;
         Ok(Self {
@@ -105,7 +104,7 @@ impl<R: Read + Seek> Frames<R> {
         })
     }
 
-    /// Reads the next element, the `row`th, and says where it starts; `None` at the end.
+    /// Reads the next element, the `row`th, and returns its position; `None` at the end.
     pub(super) fn read(&mut self, text: &mut Vec<u8>, row: u32) -> Result<Option<Position>, FileFault> {
         if self.state == State::Behind {
             return Ok(None);
@@ -170,7 +169,7 @@ impl<R: Read + Seek> Frames<R> {
         }
     }
 
-    /// The next byte that is no blank, left where it is.
+    /// The next non-blank byte, not consumed.
     fn next_mark(&mut self) -> Result<Option<u8>, FileFault> {
         loop {
             let chunk = self.chunk()?;
@@ -203,7 +202,7 @@ impl<R: Read + Seek> Frames<R> {
 }
 
 impl Nesting {
-    /// Looks for the end of the element in the next chunk of it.
+    /// Looks for the end of the element in its next chunk.
     fn cut(&mut self, chunk: &[u8]) -> Cut {
         for (place, &byte) in chunk.iter().enumerate() {
             if self.in_text {
@@ -219,7 +218,7 @@ impl Nesting {
                 b'"' => self.in_text = true,
                 b'{' | b'[' if self.depth == DEPTH => return Cut::TooDeep(place),
                 b'{' | b'[' => self.depth += 1,
-                // Outside all brackets, these end an element that is no object.
+                // Outside all brackets, these end an element that is not an object.
                 b',' | b']' | b'}' if self.depth == 0 => return Cut::At(place),
                 b'}' | b']' => {
                     self.depth -= 1;

@@ -1,11 +1,11 @@
-//! Guesses the key that was meant by one that is not known.
+//! Guesses the intended key for an unknown one.
 
 use super::squeezed;
 
-/// The one of `known` that was probably meant by `key`.
+/// The entry of `known` that `key` probably means.
 pub(super) fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str> {
     let typed = squeezed(key);
-    // A key far longer than any of ours is no slip.
+    // A key far longer than any of ours is not a typo.
     if typed.len() > 16 {
         return None;
     }
@@ -16,7 +16,7 @@ pub(super) fn nearest(key: &str, known: &[&'static str]) -> Option<&'static str>
     known.iter().find(meant).copied()
 }
 
-/// Letters to change, add or leave out to make `a` of `b`.
+/// Number of letters to change, insert or delete to turn `b` into `a`.
 fn slips_between(a: &str, b: &str) -> usize {
     let mut last: Vec<usize> = (0..=b.len()).collect();
     for (place, x) in a.bytes().enumerate() {

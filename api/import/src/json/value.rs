@@ -1,22 +1,22 @@
-//! Any JSON value, with its keys in their order and as often as they come.
+//! Any JSON value, with its keys in order and including duplicates.
 //!
-//! `serde_json::Value` keeps only the last of two equal keys, and so could not say so.
+//! `serde_json::Value` keeps only the last of two equal keys, so duplicates could not be detected.
 
 use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Whole numbers up to here are exact in a double, which is what JSON's become.
+/// Integers up to this are exact in a double, which JSON numbers become.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// One value.
 pub(super) enum Value<'a> {
     Null,
     Bool(bool),
-    /// A number, written out.
+    /// A number as text.
     Number(String),
-    /// A number that lost digits when it was read.
+    /// A number that lost digits when it was parsed.
     InexactNumber,
     Text(Cow<'a, str>),
     List,
@@ -38,7 +38,7 @@ impl<'a> Value<'a> {
         found.map(|(_, value)| value)
     }
 
-    /// The value as a text, if it is a single one.
+    /// The value as text, if it is a scalar.
     pub(super) fn as_text(&self) -> Option<Cow<'_, str>> {
         match self {
             Self::Text(text) => Some(Cow::Borrowed(text)),
@@ -49,7 +49,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// What it is, in a sentence.
+    /// The kind of value, for a sentence.
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",
@@ -124,7 +124,7 @@ impl<'de> Visitor<'de> for AnyValue {
     }
 }
 
-/// A key. Unlike `Cow`'s own reading, this one borrows where the text has no escapes.
+/// An object key. Unlike `Cow`'s own deserialisation, this borrows text without escapes.
 struct Key<'a>(Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Key<'de> {

@@ -1,4 +1,4 @@
-//! Spreadsheets made for tests, byte by byte where no library writes what is wanted.
+//! Spreadsheets for tests, built byte by byte where no library writes what is needed.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -17,7 +17,7 @@ pub(super) fn on_disk(bytes: &[u8]) -> File {
     file
 }
 
-/// Everything in a file of any kind, or its fault.
+/// The sheet and all lines of a file of any kind, or its fault.
 pub(super) fn open(bytes: &[u8], sheet: Option<&str>) -> Result<(Sheet, Vec<Line>), FileFault> {
     let directions = Directions {
         sheet: sheet.map(str::to_owned),
@@ -39,7 +39,7 @@ pub(super) fn archive(parts: &[(&str, &[u8])]) -> Vec<u8> {
     zip.finish().unwrap().into_inner()
 }
 
-/// A workbook whose sheets have these names and this XML for their data.
+/// A workbook whose sheets have these names and this XML as data.
 pub(super) fn xlsx(sheets: &[(&str, &str, &str)], strings: &str) -> Vec<u8> {
     let mut index = String::from("<workbook xmlns:r=\"r\"><sheets>");
     let mut links = String::from("<Relationships>");
@@ -93,7 +93,7 @@ pub(super) fn compound(name: &str, stream: &[u8]) -> Vec<u8> {
     file.into_inner().into_inner()
 }
 
-/// An old Excel file: what stands before its sheets, and its sheets, each a name and its records.
+/// An old Excel file: the records before its sheets, and its sheets, each a name and its records.
 pub(super) fn xls(globals: &[u8], sheets: &[(&str, Vec<u8>)]) -> Vec<u8> {
     let bof = record(0x0809, &[0x00, 0x06, 0x05, 0x00, 0, 0, 0, 0]);
     let sheet_bof = record(0x0809, &[0x00, 0x06, 0x10, 0x00, 0, 0, 0, 0]);

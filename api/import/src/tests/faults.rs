@@ -1,11 +1,11 @@
-//! The exact words for each file that is refused as a whole.
+//! The exact sentence for each file that is refused as a whole.
 
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::super::{FileFault, Limits, Sheet};
 use super::{file, read};
 
-/// Files that are refused: the code, the status, the file, the words.
+/// Refused files: the code, the status, the content, the sentence.
 const FAULTS: &[(&str, u16, &[u8], &str)] = &[
     ("empty_file", 422, b"", "The selected file is empty"),
     ("empty_file", 422, b"\xEF\xBB\xBF", "The selected file is empty"),
@@ -268,7 +268,7 @@ fn limits_are_told_with_what_was_found() {
     assert_eq!((too_long.code(), too_long.row()), ("row_too_long", Some(4)));
 }
 
-/// Counts what is read of a file that never ends.
+/// A file that never ends; counts the bytes read.
 struct Endless {
     begin: &'static [u8],
     then: u8,

@@ -1,4 +1,4 @@
-//! CSV files: what they may look like, and what is read from them.
+//! CSV files: accepted variants, and what is read from them.
 
 use super::super::Line;
 use super::{people, problem, read};
@@ -84,7 +84,7 @@ fn rows_are_numbered_as_a_spreadsheet_shows_them() {
     assert_eq!(rows("email,note\n\na@b.co,\"x \"\"y\"\" z\"\n\n\nc@d.co,\n"), [3, 6]);
     assert_eq!(rows("\n\nemail,note\r\n\r\na@b.co,\r\n"), [5]);
     assert_eq!(rows("email\r\ra@b.co\r"), [3]);
-    // The line that Excel hides is not counted, as Excel does not.
+    // The `sep=` line that Excel hides is not counted, as in Excel.
     assert_eq!(rows("sep=,\r\nemail\r\na@b.co"), [2]);
     let (_, lines) = read("email,note\na@b.co,\"two\nlines\"\nc@d.co,x\n").unwrap();
     assert!(matches!(&lines[0], Line::Rejected(row) if row.row == 2));

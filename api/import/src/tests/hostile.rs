@@ -1,11 +1,11 @@
-//! Spreadsheets made to exhaust whoever reads them: given up early, with a word of what to do.
+//! Spreadsheets made to exhaust the reader: refused early, with advice.
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use super::books::{archive, ods, open, record, xls, xlsx};
 
-/// A debug build on a busy machine; a release takes a twentieth of it.
+/// For a debug build on a busy machine; a release build takes a twentieth of it.
 const LONG: Duration = Duration::from_secs(40);
 
 #[test]
@@ -86,7 +86,7 @@ fn what_an_old_file_declares_is_never_reserved() {
         .unwrap_or_else(|fault| panic!("{fault}"));
 
     assert_eq!(sheet.rows, 2);
-    // Sheets that all stand at the same place, and one beyond the end.
+    // Sheets that all have the same offset, and one beyond the end.
     let many: Vec<(&str, Vec<u8>)> = (0..300).map(|_| ("A", Vec::new())).collect();
     let fault = open(&xls(&[], &many), None).map(|_| ()).unwrap_err();
     assert_eq!(fault.code(), "empty_file");

@@ -1,4 +1,4 @@
-//! Arrays of users: the exact words for each fault.
+//! Arrays of users: the exact sentence for each fault.
 
 use super::super::{Limits, Problem, Sheet};
 use super::{all_people, file, read_json, the_rejected};
@@ -54,7 +54,7 @@ fn an_array_gives_its_people() {
     assert_eq!(sheet.cells_of(ada)[4..6], ["Blue [1], {2}", "12"]);
 }
 
-/// Texts that are refused: the code, the text, the words.
+/// Refused texts: the code, the text, the sentence.
 const FAULTS: &[(&str, &str, &str)] = &[
     ("empty_file", " \n", "The selected file is empty"),
     ("no_rows", "[ \n ]", "Your file needs at least one row"),
@@ -153,7 +153,7 @@ fn brackets_within_each_other_are_limited() {
     );
 }
 
-/// Users that are refused: the user, the field at fault, the code, the words.
+/// Refused users: the user, the faulty field, the code, the sentence.
 const PROBLEMS: &[(&str, Option<&str>, &str, &str)] = &[
     ("{}", Some("email"), "address_missing", "Missing"),
     ("{\"email\": null}", Some("email"), "address_missing", "Missing"),
@@ -312,7 +312,7 @@ fn names_in_fields_are_limited() {
     assert_eq!((fault.code(), fault.row()), ("too_many_columns", Some(2)));
 }
 
-/// As many keys as a row of the longest length can have, more or less.
+/// About as many keys as a row of the maximum size can have.
 const KEYS: usize = 30_000;
 
 #[test]

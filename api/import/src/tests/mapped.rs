@@ -1,4 +1,4 @@
-//! Columns that are read as somebody chose, and empty cells that clear.
+//! Column mappings, and empty cells that clear values.
 
 use serde_json::json;
 

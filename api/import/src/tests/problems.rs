@@ -1,9 +1,9 @@
-//! The exact words for each row that does not come in.
+//! The exact sentence for each row that is rejected.
 
 use super::super::{Limits, Line, Problem, Sheet};
 use super::{file, people, problem, rejected};
 
-/// Cells that are refused: the header, the cell, the code, the words.
+/// Refused cells: the header, the cell, the code, the sentence.
 const PROBLEMS: &[(&str, &str, &str, &str)] = &[
     ("email", "", "address_missing", "Missing"),
     (

@@ -1,4 +1,4 @@
-//! Random files: nothing panics, chunks make no difference, and `csv` reads the same.
+//! Random files: nothing panics, chunk boundaries do not matter, and `csv` reads the same.
 
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
@@ -7,7 +7,7 @@ use super::super::rows::Rows;
 use super::super::{FileFault, Limits, Line, Sheet};
 use super::file;
 
-/// Numbers that look random and are the same in every run (xorshift64*).
+/// Pseudo-random numbers, the same in every run (xorshift64*).
 struct Dice(u64);
 
 impl Dice {
@@ -23,13 +23,13 @@ impl Dice {
         from[self.below(from.len())]
     }
 
-    /// Up to `most` parts, one behind the other.
+    /// Up to `most` parts, concatenated.
     fn bytes(&mut self, parts: &[&[u8]], most: usize) -> Vec<u8> {
         (0..self.below(most)).flat_map(|_| self.pick(parts).to_vec()).collect()
     }
 }
 
-/// A file that gives one byte at a time.
+/// A file that returns one byte at a time.
 struct Trickle(Cursor<Vec<u8>>);
 
 impl Read for Trickle {
@@ -44,7 +44,7 @@ impl Seek for Trickle {
     }
 }
 
-/// Everything that came of a file, in words.
+/// The complete outcome of reading a file, as text.
 fn outcome<R: Read + Seek>(opened: Result<(Sheet, super::super::Lines<R>), FileFault>) -> String {
     match opened {
         Ok((sheet, lines)) => {
@@ -154,7 +154,7 @@ fn raw_bytes_make_no_panic_either() {
     }
 }
 
-/// Rows without the empty ones, as we split them. `None` if we refuse or mark one.
+/// The non-empty rows, as we split them. `None` if we refuse or reject one.
 fn our_rows(bytes: &[u8]) -> Option<Vec<Vec<String>>> {
     let mut rows = Rows::new(file(bytes), 0, b',', Limits::default()).ok()?;
     let mut row = Row::default();

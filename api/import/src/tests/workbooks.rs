@@ -1,4 +1,4 @@
-//! Spreadsheets: read as CSV is, with rows and cells where people see them.
+//! Spreadsheets: read like CSV, with rows and cells where people see them.
 
 use rust_xlsxwriter::{ExcelDateTime, Format, Formula, Workbook};
 
@@ -6,7 +6,7 @@ use super::super::{Directions, HELP_SHEET, Limits, Line, Sheet};
 use super::all_people;
 use super::books::{archive, compound, ods, open, record, xls, xlsx};
 
-/// A file as an administrator has it: a title above the header, a date, a number, a postcode, a formula and a hidden row.
+/// A typical administrator's file: a title above the header, a date, a number, a postcode, a formula and a hidden row.
 fn usual() -> Vec<u8> {
     let mut book = Workbook::new();
     let day = Format::new().set_num_format("dd/mm/yyyy");
@@ -187,7 +187,7 @@ fn label(row: u16, column: u16, string: u32) -> Vec<u8> {
 
 #[test]
 fn an_old_excel_file_gives_its_people() {
-    // Texts: one of wide letters, and one that goes on in the next record with letters of another width.
+    // Strings: one of wide characters, and one that continues in the next record with another width.
     let mut texts = vec![4, 0, 0, 0, 4, 0, 0, 0];
     texts.extend([5, 0, 0]);
     texts.extend(b"email");
@@ -207,7 +207,7 @@ fn an_old_excel_file_gives_its_people() {
     };
     let hidden = record(0x0208, &[1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x20, 0, 0, 0]);
     let error = record(0x0205, &[1, 0, 2, 0, 0, 0, 0x2A, 1]);
-    // The second row stands before the first.
+    // The second row is stored before the first.
     let cells = [
         hidden,
         label(1, 0, 3),
@@ -268,7 +268,7 @@ fn what_is_no_spreadsheet_is_told_with_what_it_is() {
     );
 }
 
-/// The same three people, written by other programs' libraries.
+/// The same three people, written by other libraries.
 const WRITTEN: [(&str, &[u8]); 4] = [
     ("openpyxl.xlsx", include_bytes!("files/openpyxl.xlsx")),
     ("xlsxwriter.xlsx", include_bytes!("files/xlsxwriter.xlsx")),

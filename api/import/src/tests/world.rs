@@ -1,9 +1,9 @@
-//! Files as other programs write them: their headers, what stands above them, and what became of values on the way.
+//! Files as other programs write them: their headers, the rows above them, and damaged values.
 
 use super::super::{Limits, Line, Person, RowRules, Sheet};
 use super::{all_people, file, read};
 
-/// Headers of programs, and what each column fills.
+/// Headers of other programs, and what each column fills.
 const HEADERS: &[(&str, &str, &[&str])] = &[
     (
         "Google Workspace",
@@ -170,7 +170,7 @@ fn lines_above_the_header_are_passed_over() {
         assert_eq!(all_people(lines)[0].email.as_typed(), "ada@example.org", "{text}");
         assert!(sheet.header_row > 1 && sheet.header.len() >= 2);
     }
-    // Not behind the first person, and not far below.
+    // Not after the first person, and not far below.
     for text in [
         "ada@example.org,Ada\nEmail,Name\nx@example.org,X\n".to_owned(),
         "x,y\n".repeat(30) + "email\na@b.co\n",
@@ -194,10 +194,10 @@ fn whole_names_are_split() {
     assert_eq!(names, [(Some("Ada"), Some("Lovelace")), (Some("Bob"), Some("Ray"))]);
 }
 
-/// The cell, the word and the suggestion of a problem.
+/// The cell, the code and the suggestion of a problem.
 type Found = (String, &'static str, Option<String>);
 
-/// The rows that come in, and the place, the word and the suggestion of what is wrong with the others.
+/// The valid rows, and the cell, the code and the suggestion of each problem in the others.
 fn sorted(text: &str) -> (Vec<Person>, Vec<Found>) {
     let (mut people, mut problems) = (Vec::new(), Vec::new());
     for line in read(text).unwrap().1 {
@@ -347,6 +347,6 @@ fn doubtful_values_come_in_as_they_are_where_they_are_accepted() {
         (ada.first_name.as_deref(), ada.fields["team"].as_str()),
         (Some("JosÃ©"), "NULL")
     );
-    // No mail can reach a domain that nobody can have.
+    // Mail cannot reach a domain that cannot exist, so this cannot be accepted.
     assert!(matches!(&lines[1], Line::Rejected(row) if !row.is_acceptable()));
 }

@@ -1,4 +1,4 @@
-//! The zip archive around a spreadsheet.
+//! The zip archive that contains a spreadsheet.
 
 use std::collections::HashMap;
 use std::io::{Read, Seek, SeekFrom};
@@ -12,13 +12,13 @@ use super::budget::Budget;
 use super::xml::Xml;
 use crate::FileFault;
 
-/// Parts an archive may have. Each takes memory when the archive is opened, and real ones have a few dozen.
+/// Maximum number of parts. Each takes memory when the archive is opened, and real archives have a few dozen.
 const PARTS_MOST: usize = 10_000;
 
-/// What an entry of an archive's directory begins with.
+/// Signature of an entry in an archive's directory.
 const ENTRY: &[u8] = b"PK\x01\x02";
 
-/// Bytes looked at a time for entries.
+/// Bytes searched at a time for entries.
 const CHUNK: usize = 256 * 1024;
 
 /// An open archive.
@@ -39,7 +39,7 @@ impl<R: Read + Seek> Archive<R> {
         Ok(Self { zip, places, budget })
     }
 
-    /// Opens a part as XML; none if there is no such part.
+    /// Opens a part as XML; `None` if there is no such part.
     pub(super) fn xml(&mut self, name: &str) -> Result<Option<Xml<ZipFile<'_, R>>>, FileFault> {
         let Some(&place) = self.places.get(&normal(name)) else {
             return Ok(None);
@@ -60,11 +60,11 @@ impl<R: Read + Seek> Archive<R> {
     }
 }
 
-/// Recognises what is in an archive.
+/// Recognises the content of an archive.
 pub(super) fn format_of<R: Read + Seek>(source: &mut R) -> Result<Option<Format>, FileFault> {
     let archive = match Archive::open(&mut *source, Budget::default()) {
         Ok(archive) => archive,
-        // Some other kind of file, or a damaged one: `sniff` says which by its first bytes.
+        // Some other kind of file, or a damaged one: `sniff` distinguishes them by the first bytes.
         Err(FileFault::Damaged) => return Ok(None),
         Err(fault) => return Err(fault),
     };
@@ -95,8 +95,8 @@ pub(super) fn format_of<R: Read + Seek>(source: &mut R) -> Result<Option<Format>
     Ok(None)
 }
 
-/// Counts the entries of the directory without reading it: an archive of a million parts is refused before any of them
-/// takes memory.
+/// Counts the entries of the directory without parsing it: an archive with a million parts is refused before any of
+/// them takes memory.
 fn refuse_many_parts<R: Read + Seek>(source: &mut R) -> Result<(), FileFault> {
     source.seek(SeekFrom::Start(0))?;
     let mut chunk = Vec::new();

@@ -1,16 +1,16 @@
-//! What reading a spreadsheet may cost, whatever the file says of itself.
+//! Limits on the cost of reading a spreadsheet, whatever the file declares.
 
 use std::cell::Cell;
 use std::io::{self, Read};
 use std::rc::Rc;
 
-/// Bytes that all parts of an archive may unpack to. A sheet of a million rows has half of it.
+/// Bytes that all parts of an archive may unpack to. A sheet of a million rows takes half of it.
 const UNPACKED_MOST: u64 = 768 * 1024 * 1024;
 
-/// Bytes of one piece of XML: a tag with its attributes, or the text between two.
+/// Bytes of one XML token: a tag with its attributes, or the text between two tags.
 const PIECE_MOST: u64 = 1024 * 1024;
 
-/// Counts what is unpacked, over all parts of a file.
+/// Counts the unpacked bytes of all parts of a file.
 #[derive(Clone, Default)]
 pub(super) struct Budget(Rc<Spent>);
 
@@ -22,12 +22,12 @@ struct Spent {
 }
 
 impl Budget {
-    /// Begins a piece of XML.
+    /// Starts an XML token.
     pub(super) fn begin_piece(&self) {
         self.0.piece.set(0);
     }
 
-    /// Whether reading ended because the file is too large inside.
+    /// Whether reading ended because the unpacked content is too large.
     pub(super) fn is_over(&self) -> bool {
         self.0.is_over.get()
     }

@@ -1,18 +1,18 @@
-//! Numbers as a spreadsheet shows them, as far as it matters: dates, leading zeros and fifteen digits.
+//! Formats numbers as a spreadsheet shows them, as far as it matters: dates, leading zeros and fifteen digits.
 
-/// How the numbers of a cell are meant.
+/// The meaning of a cell's number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum NumberFormat {
     /// A number.
     #[default]
     Number,
-    /// A day, a moment or a time of day.
+    /// A date, a date with a time, or a time of day.
     Moment,
-    /// Filled up with zeros in front to so many digits, as postcodes are.
+    /// Padded with leading zeros to this many digits, like postcodes.
     Digits(u8),
 }
 
-/// What the formats mean that every program knows by their number (ECMA-376, part 1, section 18.8.30).
+/// Built-in formats, known to every program by number (ECMA-376, part 1, section 18.8.30).
 pub(super) fn built_in(id: u16) -> NumberFormat {
     match id {
         14..=22 | 27..=36 | 45..=47 | 50..=58 => NumberFormat::Moment,
@@ -20,9 +20,9 @@ pub(super) fn built_in(id: u16) -> NumberFormat {
     }
 }
 
-/// What a format means that a person wrote, such as `dd/mm/yyyy` or `00000`.
+/// A custom format, such as `dd/mm/yyyy` or `00000`.
 pub(super) fn of_code(code: &str) -> NumberFormat {
-    // A format may have a part each for positive and negative numbers, nought and text.
+    // A format may have separate parts for positive and negative numbers, zero and text.
     let first = code.split(';').next().unwrap_or(code);
     let zeros = first.len();
     if zeros > 1 && first.bytes().all(|b| b == b'0') {
@@ -35,7 +35,7 @@ pub(super) fn of_code(code: &str) -> NumberFormat {
             '"' => drop(chars.by_ref().find(|&c| c == '"')),
             '[' => {
                 let inside: String = chars.by_ref().take_while(|&c| c != ']').collect();
-                // "[h]:mm" counts hours; "[Red]" and "[$-407]" are no part of the text.
+                // "[h]:mm" counts hours; "[Red]" and "[$-407]" are not part of the text.
                 if matches!(
                     inside.to_ascii_lowercase().as_str(),
                     "h" | "hh" | "m" | "mm" | "s" | "ss"
@@ -50,7 +50,7 @@ pub(super) fn of_code(code: &str) -> NumberFormat {
     NumberFormat::Number
 }
 
-/// A number in its format.
+/// Formats a number.
 pub(super) fn shown(number: f64, format: NumberFormat, is_1904: bool) -> String {
     match format {
         NumberFormat::Moment => moment(number, is_1904).unwrap_or_else(|| plain(number)),
@@ -70,12 +70,12 @@ fn plain(number: f64) -> String {
     rounded.to_string()
 }
 
-/// A count of days as an ISO date, with the time of day where it has one; none beyond the year 9999.
+/// A serial number as an ISO date, with the time of day if it has one; `None` beyond the year 9999.
 fn moment(days: f64, is_1904: bool) -> Option<String> {
     if !(0.0..2_958_466.0).contains(&days) {
         return None;
     }
-    // Half a second more, as spreadsheets round.
+    // Rounds to whole seconds, as spreadsheets do.
     let seconds = (days * 86_400.0).round();
     let whole = (seconds / 86_400.0).floor();
     let time = seconds - whole * 86_400.0;
@@ -83,7 +83,7 @@ fn moment(days: f64, is_1904: bool) -> Option<String> {
     if whole == 0.0 && !is_1904 {
         return Some(time.to_text());
     }
-    // Excel counts from 1900 and takes that year for a leap year: until its 29 February a day is lacking.
+    // Excel counts from 1900 and treats that year as a leap year: dates before its 29 February are off by one.
     let offset = match (is_1904, whole < 60.0) {
         (true, _) => 1_462.0,
         (false, true) => 1.0,
@@ -136,7 +136,7 @@ impl Time {
     }
 }
 
-/// Days since 30 December 1899 as year, month and day.
+/// Formats days since 30 December 1899 as year, month and day.
 #[expect(clippy::cast_possible_truncation, reason = "fewer than three million days")]
 fn date(days: f64) -> String {
     // Howard Hinnant's `civil_from_days`, with days counted from 1 March of the year 0.

@@ -1,8 +1,8 @@
 //! `OpenDocument` spreadsheets (ISO 26300): `.ods`.
 //!
-//! All sheets are in one part, and a cell or row may be repeated by a number alone. Repeated empty ones only move the
-//! place; a row with something in it may be repeated as often as a sheet has rows, and is written that often, within
-//! the limits of [`Table`].
+//! All sheets are in one part, and a cell or row may be repeated by a number alone. Repeated empty ones only advance
+//! the position. A non-empty row may be repeated as often as a sheet has rows, and is written that often, within the
+//! limits of [`Table`].
 
 use std::io::{Read, Seek, Write};
 
@@ -16,14 +16,14 @@ use crate::text::is_unseen;
 /// The part with the sheets.
 const CONTENT: &str = "content.xml";
 
-/// Bytes of one text that are kept; more than a cell may have, so that a longer one is found out.
+/// Bytes kept of one text; more than a cell may have, so that an overlong one is detected.
 const TEXT_MOST: usize = 64 * 1024;
 
-/// Cells and bytes of the row in hand.
+/// Limits on the cells and bytes of the current row.
 const ROW_CELLS_MOST: usize = 16_384;
 const ROW_BYTES_MOST: usize = 1024 * 1024;
 
-/// Sheets a workbook may have.
+/// Maximum number of sheets in a workbook.
 const SHEETS_MOST: usize = 1_000;
 
 /// The sheets, and whether each is empty.
@@ -139,7 +139,7 @@ fn write_rows<W: Write>(
     Ok(())
 }
 
-/// The cells of the row that has begun which have something in them: column, how often, text.
+/// The non-empty cells of the current row: column, repetitions, text.
 fn read_row<R: Read>(xml: &mut Xml<R>) -> Result<Vec<(usize, usize, String)>, FileFault> {
     let (mut cells, mut column, mut depth, mut bytes) = (Vec::new(), 0_usize, 1_u32, 0);
     while depth > 0 {
@@ -170,17 +170,17 @@ fn is_cell(element: &Element) -> bool {
     matches!(element.name.as_str(), "table-cell" | "covered-table-cell")
 }
 
-/// What a person sees in the cell that has begun; for numbers, dates and booleans what is behind it.
+/// The displayed text of the current cell; for numbers, dates and booleans the underlying value.
 fn cell<R: Read>(xml: &mut Xml<R>, element: &Element) -> Result<String, FileFault> {
     let text = paragraphs(xml)?;
     let value = |name: &str| element.attribute(name).map(str::to_owned);
-    // An error has the type of a string or a number, and says what it is in its text alone.
+    // An error has the type of a string or a number; only its text identifies it.
     if text.starts_with('#') || text.starts_with("Err:") {
         return Ok(text);
     }
     let behind = match element.attribute("value-type") {
         Some("float") => value("value").map(|value| match value.parse::<f64>() {
-            // "01234" is shown of a number that has lost its zero.
+            // "01234" is the displayed text of a number that has lost its leading zero.
             Ok(_) if text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit()) => text.clone(),
             Ok(number) => super::numbers::shown(number, super::numbers::NumberFormat::Number, false),
             Err(_) => value,
@@ -192,7 +192,7 @@ fn cell<R: Read>(xml: &mut Xml<R>, element: &Element) -> Result<String, FileFaul
     Ok(behind.unwrap_or(text))
 }
 
-/// The text of the cell that has begun, a line a paragraph. Comments are no part of it.
+/// The text of the current cell, one line per paragraph. Comments are excluded.
 fn paragraphs<R: Read>(xml: &mut Xml<R>) -> Result<String, FileFault> {
     let (mut text, mut depth, mut paragraphs) = (String::new(), 1_u32, 0_u32);
     while depth > 0 {
@@ -222,7 +222,7 @@ fn paragraphs<R: Read>(xml: &mut Xml<R>) -> Result<String, FileFault> {
                 _ => depth += 1,
             },
             Piece::End(_) => depth -= 1,
-            // Between paragraphs stands the layout of the XML.
+            // Text between paragraphs is only XML layout.
             Piece::Text(piece) if depth > 1 && text.len() <= TEXT_MOST => text.push_str(&piece),
             Piece::Text(_) => {}
             Piece::Eof => return Err(FileFault::Damaged),

@@ -1,14 +1,14 @@
-//! The texts that cells of a workbook share.
+//! The shared strings of a workbook.
 
 use crate::FileFault;
 
-/// Bytes of all of them. Cells refer to them in any order, so they are in memory.
+/// Bytes of all of them together. Cells refer to them in any order, so they are kept in memory.
 const BYTES_MOST: usize = 64 * 1024 * 1024;
 
-/// How many there may be.
+/// Maximum number of strings.
 const COUNT_MOST: usize = 4_000_000;
 
-/// Texts by their numbers, one behind the other.
+/// Strings by index, concatenated.
 #[derive(Default)]
 pub(super) struct Strings {
     text: String,
@@ -16,7 +16,7 @@ pub(super) struct Strings {
 }
 
 impl Strings {
-    /// Adds the next one.
+    /// Appends a string.
     pub(super) fn push(&mut self, text: &str) -> Result<(), FileFault> {
         if self.text.len() + text.len() > BYTES_MOST || self.ends.len() >= COUNT_MOST {
             return Err(FileFault::TooLargeInside);
@@ -26,7 +26,7 @@ impl Strings {
         Ok(())
     }
 
-    /// The one of this number.
+    /// The string with this index.
     pub(super) fn get(&self, number: usize) -> Option<&str> {
         let end = *self.ends.get(number)? as usize;
         let start = number.checked_sub(1).and_then(|before| self.ends.get(before));

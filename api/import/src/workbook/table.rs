@@ -1,4 +1,4 @@
-//! Cells of a sheet to a CSV file.
+//! Writes the cells of a sheet to a CSV file.
 
 use std::io::Write;
 
@@ -10,7 +10,7 @@ use crate::{FileFault, Limits};
 /// Rows a sheet may have, as in Excel and `LibreOffice`.
 const ROWS_MOST: u32 = 1_048_576;
 
-/// Bytes a sheet may become. Its cells may refer to one long text over and over.
+/// Maximum size of a sheet as CSV. Its cells may refer to one long text repeatedly.
 const BYTES_MOST: usize = 256 * 1024 * 1024;
 
 /// A sheet while it is written.
@@ -19,7 +19,7 @@ pub(super) struct Table<W: Write> {
     limits: Limits,
     /// Rows written.
     written: u32,
-    /// The row in hand, counted from nought, and its cells.
+    /// The current row, counted from 0, and its cells.
     row: u32,
     cells: Vec<String>,
     row_bytes: usize,
@@ -44,7 +44,7 @@ impl<W: Write> Table<W> {
         }
     }
 
-    /// Goes to a row, counted from nought: rows come in their order.
+    /// Advances to a row, counted from 0; rows must come in order.
     pub(super) fn go_to(&mut self, row: u32) -> Result<(), FileFault> {
         if row == self.row {
             return Ok(());
@@ -58,12 +58,12 @@ impl<W: Write> Table<W> {
         Ok(())
     }
 
-    /// Says that the spreadsheet does not show this row.
+    /// Marks this row as hidden in the spreadsheet.
     pub(super) fn hide_row(&mut self) {
         self.is_row_hidden = true;
     }
 
-    /// Puts a text into a column of the row, counted from nought.
+    /// Sets the text of a column in the current row, counted from 0.
     pub(super) fn cell(&mut self, column: usize, text: &str) -> Result<(), FileFault> {
         if text.chars().all(is_unseen) {
             return Ok(());

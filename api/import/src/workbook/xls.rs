@@ -1,7 +1,7 @@
-//! Spreadsheets of Excel 97 to 2003 (MS-XLS, "BIFF8"): `.xls`.
+//! Excel 97 to 2003 spreadsheets (MS-XLS, "BIFF8"): `.xls`.
 //!
-//! The stream with the workbook is in memory, and of its cells where they are: what a file declares about its own
-//! size is never reserved.
+//! Memory holds the stream with the workbook and the positions of its cells. Sizes declared by the file are never
+//! reserved.
 
 mod records;
 mod text;
@@ -16,16 +16,16 @@ use crate::FileFault;
 use records::{Record, Records, read_f64, read_u16, read_u32, type_of};
 use text::{Segments, unicode_string};
 
-/// What a compound file begins with.
+/// Signature of a compound file.
 pub(super) const MAGIC: &[u8] = b"\xD0\xCF\x11\xE0\xA1\xB1\x1A\xE1";
 
-/// Bytes of the workbook in a file. Its largest sheet has 65,536 rows.
+/// Maximum size of the workbook stream. Its largest possible sheet has 65,536 rows.
 const STREAM_MOST: usize = 32 * 1024 * 1024;
 
-/// Styles and formats a workbook may have.
+/// Maximum number of styles and formats in a workbook.
 const ENTRIES_MOST: usize = 70_000;
 
-/// Sheets it may have. Whether one is empty takes a look at all of its records.
+/// Maximum number of sheets. Finding out whether one is empty reads all of its records.
 const SHEETS_MOST: usize = 256;
 
 /// A workbook in memory.
@@ -38,7 +38,7 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// Reads a workbook, without its sheets.
+    /// Reads a workbook without its sheets.
     pub(super) fn open<R: Read + Seek>(source: &mut R) -> Result<Self, FileFault> {
         let mut book = Self {
             sheets: Vec::new(),
@@ -91,7 +91,7 @@ impl Book {
         Ok(())
     }
 
-    /// Whether a sheet has nothing in it.
+    /// Whether a sheet is empty.
     pub(super) fn is_empty(&self, sheet: &SheetEntry) -> Result<bool, FileFault> {
         let cells = self
             .records_of(sheet)
@@ -131,7 +131,7 @@ impl Book {
         Ok(())
     }
 
-    /// The records of a sheet, without those of charts in it.
+    /// The records of a sheet, without those of embedded charts.
     fn records_of(&self, sheet: &SheetEntry) -> impl Iterator<Item = Record<'_>> {
         let at = sheet.at.parse().unwrap_or(usize::MAX);
         let mut depth = 0_u32;
@@ -156,7 +156,7 @@ impl Book {
             .map(|(_, record)| record)
     }
 
-    /// Where the cells of a sheet are, by rows: few programs write them in another order.
+    /// The positions of a sheet's cell records, sorted by row: few programs write them in another order.
     fn cells_of(&self, sheet: &SheetEntry) -> Vec<usize> {
         let mut places: Vec<(u16, u32)> = self
             .records_of(sheet)
@@ -167,7 +167,7 @@ impl Book {
         places.into_iter().map(|(_, at)| at as usize).collect()
     }
 
-    /// The cells that the record at this place holds.
+    /// The cells in the record at this position.
     fn cells_at(&self, at: usize) -> Result<Vec<(usize, String)>, FileFault> {
         let mut records = Records::from(&self.stream, at);
         let Some(record) = records.next() else {
@@ -214,7 +214,7 @@ impl Book {
     }
 }
 
-/// Takes the workbook out of the compound file around it.
+/// Extracts the workbook stream from the compound file.
 fn stream<R: Read + Seek>(source: &mut R) -> Result<Vec<u8>, FileFault> {
     source.seek(SeekFrom::Start(0))?;
     let mut file = cfb::CompoundFile::open(source).map_err(|_| FileFault::Damaged)?;
@@ -259,7 +259,7 @@ fn bound_sheet(record: &Record<'_>) -> Option<SheetEntry> {
     })
 }
 
-/// The texts that cells share, which go on in the records behind (MS-XLS 2.4.265 and 2.5.293).
+/// The shared strings, which continue in the following records (MS-XLS 2.4.265 and 2.5.293).
 fn shared_strings(stream: &[u8], record: &Record<'_>) -> Result<Strings, FileFault> {
     let mut parts = vec![record.bytes.get(8..).unwrap_or_default()];
     let behind = Records::from(stream, record.at).skip(1);
@@ -286,7 +286,7 @@ fn rk_number(rk: u32) -> f64 {
     if rk & 1 != 0 { value / 100.0 } else { value }
 }
 
-/// A boolean, or the word for an error (MS-XLS 2.5.10).
+/// A boolean, or the name of an error (MS-XLS 2.5.10).
 fn bool_or_error(value: Option<&u8>, is_error: Option<&u8>) -> String {
     let value = value.copied().unwrap_or_default();
     if is_error == Some(&0) || is_error.is_none() {

@@ -1,5 +1,5 @@
-//! Office Open XML spreadsheets (ECMA-376): `.xlsx` and `.xlsm`. Macros and external links are not looked at; formulas
-//! come with the values that were saved with them.
+//! Office Open XML spreadsheets (ECMA-376): `.xlsx` and `.xlsm`. Macros and external links are ignored; formulas have
+//! the values that were saved with them.
 
 mod cell;
 mod parts;
@@ -15,7 +15,7 @@ use super::xml::{Element, Piece, Xml};
 use crate::FileFault;
 use cell::{Cell, CellKind, place_of};
 
-/// A workbook: what its sheets refer to.
+/// A workbook: its sheets and what they refer to.
 pub(super) struct Book {
     pub(super) sheets: Vec<SheetEntry>,
     strings: Strings,
@@ -24,7 +24,7 @@ pub(super) struct Book {
 }
 
 impl Book {
-    /// Reads what a workbook says of its sheets, and their shared texts.
+    /// Reads the list of sheets and the shared strings.
     pub(super) fn open<R: Read + Seek>(archive: &mut Archive<R>) -> Result<Self, FileFault> {
         let links = parts::links(archive, "_rels/.rels", "")?;
         let main = links.iter().find(|link| link.kind == "officeDocument");
@@ -46,7 +46,7 @@ impl Book {
         })
     }
 
-    /// Whether a sheet has nothing in it.
+    /// Whether a sheet is empty.
     pub(super) fn is_empty<R: Read + Seek>(
         &self,
         archive: &mut Archive<R>,
@@ -71,7 +71,7 @@ impl Book {
         table: &mut Table<W>,
     ) -> Result<(), FileFault> {
         let mut xml = archive.xml(&sheet.at)?.ok_or(FileFault::Damaged)?;
-        // A file may leave the places of rows and cells out: each then follows the one before.
+        // A file may omit the positions of rows and cells: each then follows the previous one.
         let (mut next_row, mut row, mut next_column) = (0, 0, 0);
         while let Some(step) = self.step(&mut xml)? {
             match step {
@@ -102,7 +102,7 @@ impl Book {
         Ok(())
     }
 
-    /// The next row or cell; none at the end of the cells.
+    /// The next row or cell; `None` at the end of the cells.
     fn step<R: Read>(&self, xml: &mut Xml<R>) -> Result<Option<Step>, FileFault> {
         loop {
             match xml.next()? {
@@ -136,7 +136,7 @@ impl Book {
     }
 }
 
-/// What comes next in a sheet.
+/// The next item of a sheet.
 enum Step {
     Row { number: Option<u32>, is_hidden: bool },
     Cell(Option<(u32, usize)>, String),

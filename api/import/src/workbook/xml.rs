@@ -1,4 +1,4 @@
-//! XML in pieces, each of bounded size.
+//! An XML tokenizer with tokens of limited size.
 
 use std::io::{BufReader, Read};
 
@@ -19,11 +19,11 @@ pub(super) struct Xml<R> {
     budget: Budget,
 }
 
-/// One piece of it. Names are without prefixes.
+/// One token. Names have no prefixes.
 pub(super) enum Piece {
-    /// An element begins. One without content ends at once.
+    /// An element starts. An empty element ends immediately.
     Start(Element),
-    /// The element of this name ends.
+    /// The element with this name ends.
     End(String),
     /// Text.
     Text(String),
@@ -38,13 +38,13 @@ pub(super) struct Element {
 }
 
 impl Element {
-    /// The value of an attribute, whose name is given without its prefix.
+    /// The value of an attribute; its name is given without prefix.
     pub(super) fn attribute(&self, name: &str) -> Option<&str> {
         let found = self.attributes.iter().find(|(key, _)| key == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The number that an attribute has.
+    /// The value of a numeric attribute.
     pub(super) fn number(&self, name: &str) -> Option<u32> {
         self.attribute(name)?.trim().parse().ok()
     }
@@ -65,7 +65,7 @@ impl<R: Read> Xml<R> {
         }
     }
 
-    /// The next piece, without comments, declarations and instructions.
+    /// The next token, except comments, declarations and instructions.
     pub(super) fn next(&mut self) -> Result<Piece, FileFault> {
         loop {
             self.budget.begin_piece();
@@ -91,7 +91,7 @@ impl<R: Read> Xml<R> {
         }
     }
 
-    /// Passes over what is left of the element that has begun last.
+    /// Skips the rest of the element that started last.
     pub(super) fn skip(&mut self) -> Result<(), FileFault> {
         let mut depth = 1_u32;
         while depth > 0 {
@@ -105,7 +105,7 @@ impl<R: Read> Xml<R> {
         Ok(())
     }
 
-    /// Appends the text up to the end of the element that has begun last, also of those in it.
+    /// Appends the text up to the end of the element that started last, including nested elements.
     pub(super) fn text(&mut self, into: &mut String, most: usize) -> Result<(), FileFault> {
         let mut depth = 1_u32;
         while depth > 0 {

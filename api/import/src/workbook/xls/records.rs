@@ -1,6 +1,6 @@
-//! The records of a stream: a type, a length, bytes.
+//! The records of a stream: type, length, bytes.
 
-/// Types of records (MS-XLS 2.3).
+/// Record types (MS-XLS 2.3).
 pub(super) mod type_of {
     pub(in super::super) const FORMULA: u16 = 0x0006;
     pub(in super::super) const EOF: u16 = 0x000A;
@@ -22,7 +22,7 @@ pub(super) mod type_of {
     pub(in super::super) const FORMAT: u16 = 0x041E;
     pub(in super::super) const BOF: u16 = 0x0809;
 
-    /// Those that hold cells.
+    /// Types that hold cells.
     pub(in super::super) const CELLS: [u16; 8] = [FORMULA, MUL_RK, RSTRING, LABEL_SST, NUMBER, LABEL, BOOL_ERR, RK];
 }
 
@@ -31,11 +31,11 @@ pub(super) mod type_of {
 pub(super) struct Record<'a> {
     pub(super) kind: u16,
     pub(super) bytes: &'a [u8],
-    /// Where it is in the stream.
+    /// Its position in the stream.
     pub(super) at: usize,
 }
 
-/// Records from a place on, until one is not whole.
+/// Iterates over records from a position, until one is incomplete.
 pub(super) struct Records<'a> {
     stream: &'a [u8],
     at: usize,

@@ -1,8 +1,8 @@
-//! Texts in records: one byte a letter (Latin-1) or two (UTF-16).
+//! Text in records: one byte per character (Latin-1) or two (UTF-16).
 
 use super::records::read_u16;
 
-/// A text with its length and its width in front (MS-XLS 2.5.294).
+/// A string preceded by its length and width (MS-XLS 2.5.294).
 pub(super) fn unicode_string(bytes: Option<&[u8]>) -> Option<String> {
     let bytes = bytes?;
     let length = usize::from(read_u16(bytes, 0)?);
@@ -10,7 +10,7 @@ pub(super) fn unicode_string(bytes: Option<&[u8]>) -> Option<String> {
     Some(decode(bytes.get(3..)?, length, is_wide))
 }
 
-/// So many letters, or as many as there are.
+/// Decodes this many characters, or as many as there are.
 pub(super) fn decode(bytes: &[u8], length: usize, is_wide: bool) -> String {
     if is_wide {
         let units = bytes.chunks_exact(2).take(length);
@@ -21,9 +21,9 @@ pub(super) fn decode(bytes: &[u8], length: usize, is_wide: bool) -> String {
     }
 }
 
-/// Texts that run over several records.
+/// Strings that span several records.
 pub(super) struct Segments<'a> {
-    /// What is left, the part in hand first.
+    /// What is left, the current part first.
     parts: std::vec::IntoIter<&'a [u8]>,
     part: &'a [u8],
 }
@@ -36,7 +36,7 @@ impl<'a> Segments<'a> {
         }
     }
 
-    /// The next text with what belongs to it (MS-XLS 2.5.293); none at the end.
+    /// The next string with its attributes (MS-XLS 2.5.293); `None` at the end.
     pub(super) fn rich_string(&mut self) -> Option<String> {
         let length = usize::from(self.u16()?);
         let flags = self.byte()?;
@@ -51,7 +51,7 @@ impl<'a> Segments<'a> {
         Some(text)
     }
 
-    /// Letters. Where they go on in another record, its first byte says anew how wide they are.
+    /// Reads characters. Where they continue in another record, its first byte gives their width again.
     fn letters(&mut self, length: usize, mut is_wide: bool) -> Option<String> {
         let mut units: Vec<u16> = Vec::new();
         while units.len() < length {

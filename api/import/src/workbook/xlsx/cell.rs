@@ -7,10 +7,10 @@ use crate::workbook::numbers::{NumberFormat, shown};
 use crate::workbook::strings::Strings;
 use crate::workbook::xml::{Piece, Xml};
 
-/// Bytes of one text that are kept; more than a cell may have, so that a longer one is found out.
+/// Bytes kept of one text; more than a cell may have, so that an overlong one is detected.
 const TEXT_MOST: usize = 64 * 1024;
 
-/// What a cell's value is (ECMA-376, part 1, section 18.18.11).
+/// The type of a cell's value (ECMA-376, part 1, section 18.18.11).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum CellKind {
     Number,
@@ -33,7 +33,7 @@ impl CellKind {
     }
 }
 
-/// What stands in a cell.
+/// The content of a cell.
 #[derive(Default)]
 pub(super) struct Cell {
     value: String,
@@ -41,7 +41,7 @@ pub(super) struct Cell {
 }
 
 impl Cell {
-    /// Reads up to the end of the cell that has begun.
+    /// Reads to the end of the current cell.
     pub(super) fn read<R: Read>(xml: &mut Xml<R>) -> Result<Self, FileFault> {
         let mut cell = Self::default();
         loop {
@@ -62,7 +62,7 @@ impl Cell {
         }
     }
 
-    /// What a person sees in it.
+    /// The displayed text.
     pub(super) fn shown(self, kind: CellKind, format: NumberFormat, is_1904: bool, strings: &Strings) -> String {
         if let Some(inline) = self.inline {
             return inline;
@@ -84,8 +84,7 @@ impl Cell {
     }
 }
 
-/// Appends a text that may have runs of their own looks, up to the end of the element that has begun. How it is
-/// pronounced (`rPh`) is no part of it.
+/// Appends text with formatting runs, up to the end of the current element. Phonetic text (`rPh`) is excluded.
 pub(super) fn rich_text<R: Read>(xml: &mut Xml<R>, into: &mut String) -> Result<(), FileFault> {
     let mut depth = 1_u32;
     let mut text = String::new();
@@ -127,7 +126,7 @@ fn unescaped(text: &str) -> String {
     whole
 }
 
-/// Row and column of a name such as "C17", both from nought.
+/// Row and column of a name such as "C17", both from 0.
 pub(super) fn place_of(name: &str) -> Option<(u32, usize)> {
     let letters = name.bytes().take_while(u8::is_ascii_alphabetic).count();
     let (letters, digits) = name.split_at(letters);

@@ -12,25 +12,25 @@ use crate::workbook::numbers::{NumberFormat, built_in, of_code};
 use crate::workbook::strings::Strings;
 use crate::workbook::xml::{Piece, Xml};
 
-/// Sheets, formats and links a workbook may have.
+/// Maximum number of sheets, formats and links in a workbook.
 const ENTRIES_MOST: usize = 70_000;
 
 /// A link from one part to another.
 pub(super) struct Link {
     id: String,
-    /// The last word of its type.
+    /// The last segment of its type.
     pub(super) kind: String,
-    /// The part it leads to, from the top.
+    /// The part it points to, from the root of the archive.
     pub(super) target: String,
 }
 
-/// What a workbook says of its sheets.
+/// The list of sheets in a workbook.
 pub(super) struct Index {
     pub(super) sheets: Vec<SheetEntry>,
     pub(super) is_1904: bool,
 }
 
-/// Calls `each` for the start of every element of a part, if there is such a part.
+/// Calls `each` for the start of every element of a part, if the part exists.
 fn for_each<R: Read + Seek>(
     archive: &mut Archive<R>,
     part: &str,
@@ -116,7 +116,7 @@ pub(super) fn index<R: Read + Seek>(archive: &mut Archive<R>, part: &str, links:
     Ok(Index { sheets, is_1904 })
 }
 
-/// Reads the texts that cells share.
+/// Reads the shared strings.
 pub(super) fn strings<R: Read + Seek>(archive: &mut Archive<R>, part: Option<String>) -> Result<Strings, FileFault> {
     let mut strings = Strings::default();
     let Some(part) = part else { return Ok(strings) };
@@ -132,7 +132,7 @@ pub(super) fn strings<R: Read + Seek>(archive: &mut Archive<R>, part: Option<Str
     Ok(strings)
 }
 
-/// Reads how numbers look, for each style a cell may have.
+/// Reads the number format of each cell style.
 pub(super) fn formats<R: Read + Seek>(
     archive: &mut Archive<R>,
     part: Option<String>,
