@@ -25,7 +25,7 @@ async fn invite(world: &World, body: Value) -> Value {
     let missing = world.post("/v1/invites", body).await.expect(202)["missing"].clone();
     let mut shown = missing.as_array().cloned().unwrap();
     for value in &mut shown {
-        // The people behind the number are those that the link lists.
+        // The link lists exactly the counted users.
         let url = value.as_object_mut().unwrap().remove("users_url").unwrap();
         let listed = world.get(url.as_str().unwrap()).await.expect(200);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Who has been written to and who has come in, asked in the list and chosen for a batch.
+//! Filters by mails sent and by sign-in, in the list and for a batch.
 
 use crate::console_session::ConsoleSession;
 use crate::json;
@@ -17,15 +17,14 @@ const PEOPLE: &str = "email,first name,last name\n\
     cleo@example.org,Cleo,Patra\n\
     550+dan@example.org,Dan,Builder\n";
 
-// In the order of the alphabet.
+// In alphabetical order.
 pub(crate) const DAN: &str = "550+dan@example.org";
 pub(crate) const ADA: &str = "ada@example.org";
 pub(crate) const BOB: &str = "bob@example.com";
 pub(crate) const CLEO: &str = "cleo@example.org";
 pub(crate) const ZED: &str = "zed@example.net";
 
-/// Ada is invited and has signed in, Bob has a password, Cleo an invite, Dan an invite that was
-/// refused.
+/// Ada is invited and has signed in, Bob has a password, Cleo an invite, Dan an invite that was refused.
 pub(crate) async fn a_world_on_its_way() -> (World, Value) {
     let world = World::start().await;
     let import = world.import(PEOPLE).await.expect(201)["id"].clone();
@@ -36,7 +35,7 @@ pub(crate) async fn a_world_on_its_way() -> (World, Value) {
     let mails = world.relay.mails_to(ADA).unwrap();
     let password = mails.iter().find_map(|mail| mail.password()).unwrap();
     world.sign_in(ADA, password).await;
-    // Somebody from elsewhere, whom no question about the import may find.
+    // A user outside the import, whom no filter on the import may find.
     world.person(ZED).await;
     (world, import)
 }
@@ -140,7 +139,7 @@ async fn a_batch_goes_to_those_its_filter_finds() {
         )
         .await;
 
-    // Both builders are chosen; Dan's address is blocked.
+    // Both builders are selected; Dan's address is blocked.
     assert_eq!(finished["counts"]["selected"], 2, "{finished}");
     assert_eq!(finished["left_out"], json!({ "address_blocked": 1 }), "{finished}");
     let addresses: Vec<Value> = world
@@ -155,7 +154,7 @@ async fn a_batch_goes_to_those_its_filter_finds() {
     world.end().await;
 }
 
-/// The conditions of a filter by themselves.
+/// Each condition of a filter on its own.
 fn conditions(import: Uuid) -> Vec<UserFilter> {
     let none = UserFilter::default;
     let mut all = vec![
@@ -202,8 +201,8 @@ fn conditions(import: Uuid) -> Vec<UserFilter> {
     all
 }
 
-/// People of whom everything is true that a filter asks for: besides those on their way, Eve with a password of
-/// her own, Fay whose password has expired, and Gil, who is locked.
+/// Users who satisfy every condition of a filter: besides the ones above, Eve with her own password, Fay with an
+/// expired one, and Gil, who is locked.
 async fn a_world_of_all_kinds() -> (World, Uuid) {
     let (world, import) = a_world_on_its_way().await;
     let more = "email,first name,last name\n\
@@ -282,7 +281,7 @@ async fn a_list_a_batch_and_a_selection_have_the_same_people_for_every_filter() 
             .map(|(name, value)| (name.as_str(), text(value)))
             .collect();
 
-        // As an address of the API has it,
+        // As in the query string of the API,
         let query = url::form_urlencoded::Serializer::new(String::new())
             .extend_pairs(&fields)
             .finish();
@@ -300,7 +299,7 @@ async fn a_list_a_batch_and_a_selection_have_the_same_people_for_every_filter() 
                 "{page}"
             );
         }
-        // as the JSON of a batch has it,
+        // as in the JSON of a batch,
         let whom = json!({ "filter": conditions, "hold_seconds": 600 });
         let accepted = world.post("/v1/invites", whom).await;
         assert_eq!(
@@ -318,7 +317,7 @@ async fn a_list_a_batch_and_a_selection_have_the_same_people_for_every_filter() 
         .await
         .unwrap();
         assert_eq!(sorted(chosen), listed, "{filter:?}");
-        // and as a form of the console has it.
+        // and as in a form of the console.
         let mut form: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
         form.push(("do", "all"));
         let pressed = session.post("/console/users", &form).await;

@@ -1,4 +1,4 @@
-//! People are asked for by what they have in any field, and a question is kept under a name.
+//! Users are filtered by the value of any field, and a filter is saved under a name.
 
 use crate::json;
 use crate::people_are_found::{ADA, BOB, CLEO, DAN, ZED, a_world_on_its_way, found};
@@ -6,7 +6,7 @@ use serde_json::Value;
 use shared::user_filter::{Comparison, FieldCondition, Negatable, UserFilter};
 use uuid::Uuid;
 
-/// Conditions on fields, on why an email failed, and one that is turned around.
+/// Conditions on fields, on why an email failed, and a negated one.
 pub(crate) fn conditions_on_fields(import: Uuid) -> Vec<UserFilter> {
     let none = UserFilter::default;
     let mut all = Vec::new();
