@@ -134,7 +134,7 @@ impl Told {
         }
     }
 
-    /// Asserts that this is the answer to a wrong password: the same whatever was wrong, and not a key error.
+    /// Asserts the answer to a wrong password: the same for any cause, and never an API key error.
     pub(crate) fn assert_wrong_password(&self) {
         assert_eq!(self.status, 200, "{}", self.text);
         assert_eq!(self.text, "{\"valid\":false}");

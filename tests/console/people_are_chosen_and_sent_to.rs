@@ -88,7 +88,8 @@ async fn a_choice_survives_paging_and_searching_and_is_sent_to_once() {
     world.end().await;
 }
 
-/// Goes back from a batch's page and sends again: the same batch is shown, runs to its end and keeps its page.
+/// Goes back from a batch's page and sends again: this leads to the same batch, still marked as sent already at its
+/// end.
 ///
 /// A browser that cached the page shows it unchanged; one that requests it again is redirected.
 async fn sending_again_finds_the_same_batch(browser: &Browser, world: &World, count: usize) {

@@ -50,7 +50,7 @@ use crate::error::{HarnessError, Result};
 use driver::Driver;
 use wire::Session;
 
-/// How long a page may take to show what a test waits for, on a machine that compiles meanwhile.
+/// How long a page may take to show what a test waits for, on a machine that is also compiling.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Interval between two checks of a page.

@@ -1,4 +1,4 @@
-//! A job that RabbitMQ drops under the shipped policy is published again, and no alert fires.
+//! A job that RabbitMQ drops under the shipped policy is published again and not parked, so no alert fires.
 
 use crate::json;
 use harness::stack::SHIPPED_POLICIES;

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 const LATER: &str = "451@example.org";
 
-/// Lets this many hours pass for deliveries with attempts.
+/// Lets this many hours pass for retrying deliveries.
 async fn let_hours_pass(world: &World, hours: i32) {
     sqlx::query("update deliveries set give_up_at = give_up_at - make_interval(hours => $1) where state = 'retrying'")
         .bind(hours)

@@ -22,7 +22,7 @@ async fn is_storing(world: &World) -> bool {
     sqlx::query_scalar(waiting).fetch_one(&world.db).await.unwrap()
 }
 
-/// A world with a worker that starts three mails at once, and that the broker and Postgres miss equally soon.
+/// A world whose worker starts three mails at once; the broker and Postgres notice its absence equally soon.
 async fn a_world() -> World {
     let mut world = World::with(Setup::default().workers(0)).await;
     let amqp = format!("{}?heartbeat=1", world.amqp_url());

@@ -136,7 +136,7 @@ async fn some_of_both(world: &World, least: [usize; 2]) {
         .await;
 }
 
-/// Backs up in the middle of two batches, sends more mails, adds a batch unknown to the backup, and stops everything.
+/// Backs up in the middle of two batches, sends more mails and a batch unknown to the backup, and kills all programs.
 async fn until_the_end(world: &mut World, operator: &Operator) -> Begun {
     let invited = bring_in(world, "invited", INVITED).await;
     let with_passwords = bring_in(world, "password", PASSWORDS).await;

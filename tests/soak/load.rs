@@ -13,7 +13,7 @@ use crate::round::of_round;
 /// Interval between two requests for mails.
 const PACE: Duration = Duration::from_millis(500);
 
-/// Users per request; for more than one of them the relay misbehaves.
+/// Users per request; for the first of them the relay may misbehave.
 const PEOPLE: usize = 10;
 
 /// How long a client waits for an answer.
@@ -22,7 +22,7 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// Pause before a retry.
 const AGAIN: Duration = Duration::from_millis(500);
 
-/// Local parts that select the relay's behaviour, beside all the users with normal delivery.
+/// Behaviours of the relay for the first user of a request, by local part; all others are accepted normally.
 const MOODS: [&str; 7] = [
     "451-then-ok",
     "drop-after-dot",
