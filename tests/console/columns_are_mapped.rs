@@ -33,12 +33,12 @@ async fn upload(browser: &Browser, name: &str, world: &harness::World, bytes: im
     browser.click("Upload and check").await;
 }
 
-/// From the Import Summary to the check page, with those of one department.
+/// Goes from the Import Summary to the check page with the users of one department.
 async fn go_on_to_a_filtered_selection(browser: &Browser) {
     browser.click("Invite Users").await;
     browser.click("Send Invite Email").await;
     assert_eq!(browser.heading().await, "Send Invite Email: choose people");
-    // The import is one of the filters, so they are open.
+    // The import is one of the filters, so their panel is already open.
     browser.pick("Field 1", "abt").await;
     browser.fill("Value 1", "finance").await;
     browser.click("Apply these filters").await;
