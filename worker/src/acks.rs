@@ -24,7 +24,7 @@ const PACE: Duration = Duration::from_millis(500);
 enum Ended {
     Done(u64),
     GivenBack(u64),
-    /// Not a job: everything before it is to be told at once, and the sender is dropped then.
+    /// Requests acknowledgement of everything before it. The sender is dropped afterwards.
     Flush(oneshot::Sender<()>),
 }
 
@@ -86,11 +86,11 @@ impl Acks {
         let _ = self.ended.send(Ended::Done(tag));
     }
 
-    /// Resolves once the broker was told of everything that had ended before.
+    /// Resolves once everything that ended before is reported to the broker.
     pub async fn flushed(&self) {
         let (told, is_told) = oneshot::channel();
         let _ = self.ended.send(Ended::Flush(told));
-        // It never gets a word: the sender is dropped, also when the channel is gone.
+        // The sender is dropped without a message, also if the channel is gone.
         let _ = is_told.await;
     }
 

@@ -67,11 +67,10 @@ impl Claims {
         self.works.subscribe()
     }
 
-    /// Claims the deliveries that a group of jobs points at.
-    ///
-    /// Jobs that are not for this worker are acknowledged: another worker was faster, the batch was paused or
-    /// stopped, the address is blocked, or the delivery has ended. If Postgres does not answer before the
-    /// worker stops, no job is acknowledged, and all of them go to another worker.
+    /// Claims the deliveries that a group of jobs points at. Jobs that are not for this worker are
+    /// acknowledged: another worker was faster, the batch was paused or stopped, the address is blocked, or
+    /// the delivery has ended. If Postgres does not answer before the worker stops, no job is acknowledged,
+    /// and all of them go to another worker.
     pub async fn claim(&self, group: Vec<Work>) -> Vec<Held> {
         let jobs: Vec<Job> = group.iter().map(|work| work.job).collect();
         // The same token for every retry: Postgres may have committed a claim whose answer was lost.

@@ -1,11 +1,10 @@
 //! Sessions with the broker.
 //!
-//! In a session both lanes' jobs are taken (`crate::lane`). When relay or Postgres are in trouble
-//! for a while, what is not claimed is given back and the session is closed.
+//! A session consumes the jobs of both lanes (`crate::lane`). If the relay or Postgres has been failing for a
+//! while, unclaimed jobs are given back and the session is closed.
 //!
-//! Any trouble ends the session with the broker, and a new one is built after a pause. Jobs in
-//! progress go on meanwhile; their acknowledgement comes to nothing, the broker gives the job to
-//! a worker again, and the claim drops it.
+//! Any error ends the session, and a new one is opened after a pause. Jobs in progress continue. They can no
+//! longer be acknowledged, so the broker redelivers them, and the claim drops them.
 
 use crate::acks::Acks;
 use crate::lane::LaneConsumer;
@@ -24,18 +23,17 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-/// A session that lasted this long counts as healthy: after the next error the backoff starts again from its
-/// shortest delay.
+/// A session that lasted this long is healthy: the next backoff starts from its shortest delay.
 const LASTED: Duration = Duration::from_secs(30);
 
 /// How long the relay or Postgres must fail before unclaimed jobs are returned. Too short for a user to notice,
 /// and longer than reopening a connection takes.
 const TROUBLE_LASTS: Duration = Duration::from_secs(1);
 
-/// How long both lanes have to give back what they did not claim.
+/// How long both lanes have to give back unclaimed jobs.
 const LEAVING_MOST: Duration = Duration::from_secs(5);
 
-/// How often the broker is asked whether it can still move messages.
+/// How often to check that the broker still routes messages.
 const ASK_EVERY: Duration = Duration::from_secs(5);
 
 /// How long a session continues without heartbeats before it is reopened for their sake. Jobs do not need them.
@@ -135,7 +133,7 @@ impl Consumer {
         let (beats, pulse) = (open.session.beat_inbox().await?, open.session.pulse().await?);
         let (interactive_acks, mut interactive_told) = Acks::start(&self.lifecycle, interactive.acknowledger());
         let (bulk_acks, mut bulk_told) = Acks::start(&self.lifecycle, bulk.acknowledger());
-        // Acknowledging goes on until both lanes have left, whichever is first.
+        // Acknowledging continues until both lanes have left, in either order.
         let until_both_left = (interactive_acks.clone(), bulk_acks.clone());
         let opening = Opening::of(2);
         let leave = self.lifecycle.stopping().child_token();
@@ -174,8 +172,8 @@ impl Consumer {
         }
     }
 
-    /// Has the session left once jobs could not be worked on for [`TROUBLE_LASTS`]. Resolves when that takes
-    /// too long.
+    /// Cancels `leave` once processing has been blocked for [`TROUBLE_LASTS`]. Resolves if leaving takes too
+    /// long.
     async fn leave_when_in_trouble(&self, leave: &CancellationToken) {
         loop {
             self.pipeline.in_trouble().await;
@@ -188,7 +186,7 @@ impl Consumer {
         tokio::time::sleep(LEAVING_MOST).await;
     }
 
-    /// Records beats: they have come the way that a job comes. Asks meanwhile whether that way is still open.
+    /// Records heartbeats, which take the same path as the jobs, and checks that the path is still open.
     async fn take_beats(&self, inbox: BeatInbox, pulse: Pulse) -> Result<(), QueueError> {
         let mut beats = match inbox.open().await {
             Ok(beats) => beats,
@@ -247,10 +245,8 @@ impl Consumer {
         lane.run(inbox, || self.note(opening)).await
     }
 
-    /// Sets aside a message that is not a job.
-    ///
-    /// It never returns to its queue, where it would be redelivered endlessly: it is parked, or kept
-    /// unacknowledged until it can be.
+    /// Sets aside a message that is not a job: it is parked, or kept unacknowledged until it can be. It never
+    /// returns to its queue, where it would be redelivered endlessly.
     fn park(&self, received: Received, queue: &'static str, acks: &Acks) {
         let Err(fault) = received.job else { return };
         let (this, acks) = (self.clone(), acks.clone());

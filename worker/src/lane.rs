@@ -1,12 +1,11 @@
-//! Taking a lane's jobs from the broker and into the pipeline.
+//! Consumes a lane's jobs and feeds them into the pipeline.
 //!
-//! What lies in the broker's queue can still be stopped, counted and given to another worker; what
-//! is claimed cannot. So a job is claimed only when its mail can be sent at once
-//! ([`crate::send::Mailer::admit`]). A few more lie here unclaimed, so that a fast relay never waits
-//! for the broker. When those find no room for a while, because mails hang at the relay, they are
-//! given back through Postgres, and no more are taken until there is room: another worker may be
-//! idle. The same happens when the session is left. Given back to the broker they would count as delivered
-//! once more, and RabbitMQ 4 throws a job away that was delivered twenty times.
+//! A queued job can still be stopped, counted and given to another worker; a claimed one cannot. So a job is
+//! claimed only when its mail can be sent at once ([`crate::send::Mailer::admit`]). A few more are buffered
+//! unclaimed, so that a fast relay never waits for the broker. If these find no room for a while because
+//! mails hang at the relay, they are given back through Postgres, where an idle worker may get them, and
+//! consuming stops until there is room. The same happens before the session is closed. Returning them to the
+//! broker would count as another delivery, and RabbitMQ 4 drops a job after twenty.
 
 use crate::acks::Acks;
 use crate::pipeline::Pipeline;
@@ -27,10 +26,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-/// Prefetch of a lane.
-///
-/// Enough for a fast relay while groups are claimed and recorded, and for the broker to deliver in few large
-/// writes. The dispatcher leaves jobs for other workers by publishing at most one second's work ahead.
+/// Prefetch of a lane: enough for a fast relay while groups are claimed and recorded, and for the broker to
+/// deliver in few large writes. The dispatcher leaves jobs for other workers by publishing at most one
+/// second's work ahead.
 const fn prefetch(lane: Lane) -> u16 {
     match lane {
         Lane::Interactive => 256,
@@ -47,7 +45,7 @@ const LINGER: Duration = Duration::from_millis(25);
 /// Jobs that find no room for this long are released.
 const STUCK_AFTER: Duration = Duration::from_secs(2);
 
-/// How long giving jobs back may take when the session is left. The broker gives them to another worker otherwise.
+/// Timeout for giving jobs back before the session is closed. Any left then are redelivered by the broker.
 const LEAVING_TAKES: Duration = Duration::from_secs(3);
 
 /// The consumer of one lane in a session.
@@ -57,7 +55,7 @@ pub(crate) struct LaneConsumer<P> {
     pub(crate) db: Db,
     pub(crate) lifecycle: Lifecycle,
     pub(crate) acks: Acks,
-    /// Cancelled when the session is to be left: jobs cannot be worked on, or the process stops.
+    /// Cancelled when the session is to be closed: processing is blocked, or the process stops.
     pub(crate) leave: CancellationToken,
     /// Sets aside a message that is not a job.
     pub(crate) park: P,
@@ -73,9 +71,9 @@ struct Unclaimed {
 }
 
 impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
-    /// Takes jobs until the session ends or is to be left; then what was not claimed has been given back.
-    /// `opened` is called once the queue has answered. A job dropped here, because the session ends, is
-    /// unacknowledged and goes to another worker.
+    /// Consumes jobs until the session ends or is to be closed; in the latter case unclaimed jobs are given
+    /// back first. `opened` is called once the queue has answered. Jobs dropped because the session ends are
+    /// unacknowledged and go to another worker.
     pub(crate) async fn run(self, mut inbox: Inbox, opened: impl FnOnce()) -> Result<(), QueueError> {
         let room = self.pipeline.mailer.room_notice(self.lane);
         let mut opened = Some(opened);
@@ -98,8 +96,8 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
         }
     }
 
-    /// Claims jobs as they come, until they are stuck. The inbox no longer receives then. There is none when
-    /// the session is to be left.
+    /// Claims jobs as they arrive, until they are stuck. The returned inbox no longer receives; `None` means
+    /// that the session is to be closed.
     async fn consume(&self, mut jobs: Jobs, room: &Notify) -> Result<Option<Inbox>, QueueError> {
         let mut unclaimed = Unclaimed {
             jobs: VecDeque::new(),
@@ -138,7 +136,7 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
         }
     }
 
-    /// Gives back what was not claimed, before the session is left.
+    /// Gives back unclaimed jobs before the session is closed.
     async fn leave_behind(&self, jobs: Jobs, unclaimed: Unclaimed) {
         let count = unclaimed.jobs.len();
         let leaving = async {

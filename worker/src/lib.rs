@@ -51,7 +51,7 @@ pub enum StartError {
     /// The relay settings cannot be used.
     #[error("could not prepare the relay: {0}")]
     Mailer(#[from] send::MailerError),
-    /// Postgres cannot be used through what is in front of it.
+    /// Postgres is behind an unsuitable connection pooler.
     #[error(transparent)]
     Pooler(#[from] store::SharedSessions),
     /// A port could not be opened or a thread could not be started.
@@ -60,7 +60,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// What the process exits with. [`EXIT_CONFIG`] is for what only a person can put right.
+    /// The exit code of the process. [`EXIT_CONFIG`] means that an operator has to fix the settings.
     pub const fn exit_code(&self) -> u8 {
         if matches!(self, Self::Pooler(_)) {
             EXIT_CONFIG
@@ -151,13 +151,12 @@ pub async fn check_connections(settings: Settings) -> Findings {
     findings
 }
 
-/// Waits until Postgres accepts connections and has the schema of this release.
-///
-/// Until then the worker takes no jobs: it could not claim them, and other workers could.
+/// Waits until Postgres accepts connections and has the schema of this release. Until then the worker takes
+/// no jobs: it could not claim them, and other workers could.
 ///
 /// # Errors
 ///
-/// When a pooler shares sessions: waiting cannot help.
+/// A pooler shares sessions: waiting cannot help.
 async fn until_postgres_is_ready(
     db: &Db,
     lifecycle: &Lifecycle,

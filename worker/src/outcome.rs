@@ -87,9 +87,8 @@ fn given_back_after(answer: &Answer) -> Duration {
     }
 }
 
-/// Returns the address if the relay is certain that it does not exist.
-///
-/// Test mails do not count: an administrator typed their address and sees the answer at once.
+/// Returns the address if the relay is certain that it does not exist. Test mails do not count: an
+/// administrator typed their address and sees the answer at once.
 fn unknown(claim: &Claim, answer: &Answer) -> Option<UnknownAddress> {
     let is_unknown = matches!(
         answer.verdict,
@@ -147,10 +146,8 @@ pub fn tell_suppressed(suppressed: &Suppressed) {
     );
 }
 
-/// Logs the outcome of an attempt in one line.
-///
-/// The relay's words may name the recipient, so they are in Postgres and not in the log. The ids of delivery,
-/// attempt and trace are fields of the span.
+/// Logs the outcome of an attempt in one line. The relay's words may name the recipient, so they are in
+/// Postgres and not in the log. The ids of delivery, attempt and trace are fields of the span.
 pub fn tell(claim: &Claim, lane: Lane, outcome: &Outcome, recorded: Recorded, at_the_relay: Option<Duration>) {
     let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let state = match recorded {

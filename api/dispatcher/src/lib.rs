@@ -1,18 +1,17 @@
-//! Publishes due deliveries: every job goes to the broker through here.
+//! Publishes due deliveries: the only path by which jobs reach the broker.
 //!
-//! Hold, schedule, retry, rate, fairness, pause and stop are conditions on rows in Postgres, and
-//! this is the one place that reads them. Among all API processes one dispatches at a time, the one
-//! that holds the turn (`turn`). The others stand by: connected to the broker and to Postgres,
-//! asking for the turn every few seconds.
+//! Hold, schedule, retry, rate, fairness, pause and stop are conditions on rows in Postgres, and only the
+//! dispatcher evaluates them. One API process at a time dispatches: the holder of the turn (`turn`). The
+//! others are on standby: they stay connected to the broker and to Postgres and ask for the turn every few
+//! seconds.
 //!
-//! Under one turn run separate tasks, so that a locked row or a failing statement of one delays none
-//! of the others: a publisher for each lane (`publisher`), the sweeper (`sweeper`), auto-pause
-//! (`auto_pause`), housekeeping (`housekeeping`), the heartbeat (`heartbeat`) and a look for jobs that
-//! are lost on their way (`lost_jobs`).
+//! The holder runs separate tasks, so that a locked row or a failing statement of one does not delay the
+//! others: a publisher for each lane (`publisher`), the sweeper (`sweeper`), auto-pause (`auto_pause`),
+//! housekeeping (`housekeeping`), the heartbeat (`heartbeat`) and a check for lost jobs (`lost_jobs`).
 //!
-//! The broker is disposable. A new connection to it proves nothing about old jobs, so everything
-//! that lay in a queue is due again; copies are dropped by the claim. What lies in a queue too
-//! long without a claim is published again as well.
+//! The broker is disposable. A new connection proves nothing about old jobs, so all queued deliveries become
+//! due again; the claim drops duplicates. A job that stays queued too long without a claim is published again
+//! as well.
 
 mod auto_pause;
 mod heartbeat;

@@ -1,9 +1,9 @@
-//! Publishes jobs again that the broker has dropped, or that a worker holds that is cut off.
+//! Republishes jobs that the broker has dropped, or that an unreachable worker holds.
 //!
-//! RabbitMQ 4 drops a job that was delivered twenty times, as happens when workers die with the same jobs again and
-//! again, and so does RabbitMQ 3 with a policy that says so. It reports that to no process. A worker that is cut off
-//! keeps its jobs until RabbitMQ misses its heartbeats. But when a queue is empty, every job published before is in a
-//! worker's hands or gone, and a worker claims what it has within seconds or gives it back.
+//! RabbitMQ 4 drops a job after twenty deliveries, which happens when workers repeatedly die with the same
+//! jobs, and so does RabbitMQ 3 with a matching policy. It notifies no process. An unreachable worker keeps
+//! its jobs until RabbitMQ misses its heartbeats. But once a queue is empty, every job published before is
+//! either at a worker or lost, and a worker claims or gives back its jobs within seconds.
 
 use crate::metrics::DispatcherMetrics;
 use crate::publisher::QUEUE_LEASE;
@@ -17,22 +17,22 @@ use time::OffsetDateTime;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::warn;
 
-/// How often to look.
+/// How often to check.
 const PACE: Duration = Duration::from_secs(2);
 
-/// Jobs still unclaimed this long after their queue was empty are gone. A worker gives back after two seconds what it
-/// has no room for, and within five what it cannot work on.
+/// Time after which a job is lost if it is still unclaimed since its queue was empty. A worker gives back
+/// jobs without room after two seconds, and jobs that it cannot process within five.
 const LOST_AFTER: Duration = Duration::from_secs(8);
 
 /// When a lane's queue was found empty.
 #[derive(Clone, Copy)]
 struct Emptied {
-    /// By Postgres's clock, for comparing.
+    /// By the clock of Postgres, for comparison with rows.
     at: OffsetDateTime,
     seen: Instant,
 }
 
-/// Looks for lost jobs while a turn lasts.
+/// Checks for lost jobs for as long as the turn lasts.
 pub(super) struct LostJobs {
     pub(super) db: Db,
     pub(super) turn: Turn,
@@ -41,11 +41,11 @@ pub(super) struct LostJobs {
 }
 
 impl LostJobs {
-    /// Looks until dropped.
+    /// Checks until dropped.
     ///
     /// # Errors
     ///
-    /// When the broker does not answer; the session is over.
+    /// The broker does not answer. The session is over.
     pub(super) async fn run(self) -> Result<(), QueueError> {
         let mut emptied: [Option<Emptied>; 2] = [None; 2];
         let mut pace = interval(PACE);
@@ -55,7 +55,7 @@ impl LostJobs {
             for (lane, emptied) in Lane::ALL.into_iter().zip(&mut emptied) {
                 match self.look(lane, emptied).await {
                     Ok(()) => {}
-                    // A lane without a leader must not end the other one's session.
+                    // A lane whose queue has no leader must not end the other lane's session.
                     Err(Fault::Queue(fault @ QueueError::Mute { .. })) => {
                         warn!(error = %fault, "Could not look for lost jobs; trying again");
                     }

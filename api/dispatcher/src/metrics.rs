@@ -27,7 +27,7 @@ pub struct DispatcherMetrics {
     pub amqp_connected: IntGauge,
     /// Whether the broker blocks publishing.
     pub amqp_blocked: IntGauge,
-    /// When another timeline of Postgres was last found.
+    /// When Postgres was last found on a different timeline.
     promoted: IntGauge,
     /// Whether sending is held.
     pub held: IntGauge,
@@ -92,7 +92,7 @@ impl DispatcherMetrics {
         }
     }
 
-    /// Where Postgres stands.
+    /// Updates the gauges after a check of Postgres's timeline.
     pub fn show_history(&self, look: &Look) {
         self.promoted
             .set(look.changed_at.map_or(0, OffsetDateTime::unix_timestamp));

@@ -87,7 +87,7 @@ impl Sweeper {
             }
         }
         self.count("taken_back", rows::take_back(db).await);
-        // While sending is held, no email gets older.
+        // Mails do not age while sending is held.
         if !is_held {
             let swept = rows::end_useless(db, None, GROUP).await;
             self.count(
@@ -100,7 +100,7 @@ impl Sweeper {
         self.finish().await;
     }
 
-    /// Whether sending is held, or it is unknown whether it is.
+    /// Returns whether sending is held, or may be because the check failed.
     async fn look_at_history(&self) -> bool {
         let look = match history::look(&self.db, self.turn, self.holds_after_promotion).await {
             Ok(look) => look,

@@ -65,10 +65,8 @@ impl TokenBucket {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds what a lane has earned since its last round.
-    ///
-    /// `queued` is the number of jobs in its queue. The saved tokens are limited to what the queues leave of one
-    /// second.
+    /// Adds what a lane, whose queue holds `queued` jobs, has earned since its last round. The saved tokens
+    /// are limited to what the queues leave of one second.
     pub(super) fn look(&self, lane: Lane, queued: i64, now: Instant) {
         let Some(rate) = self.rate else { return };
         let mut state = self.state();

@@ -7,7 +7,7 @@ use std::str::FromStr as _;
 /// Names of sqlx's parameter for the file of a private certificate authority.
 const ROOT_CERTIFICATE: [&str; 3] = ["sslrootcert", "ssl-root-cert", "ssl-ca"];
 
-/// What is wrong with an address for several hosts.
+/// The error for a URL with several hosts.
 const SEVERAL_HOSTS: &str = "names several hosts or target_session_attrs, and Beckon connects to one host; name the \
      address that follows the primary, such as a virtual IP, a DNS name or a proxy. No connection to a server that \
      takes no writes is kept";
@@ -61,7 +61,7 @@ pub fn check_address(url: &str, allow_plaintext: bool) -> Result<(), String> {
     ))
 }
 
-/// Whether an address names several hosts, as libpq takes them: `host1,host2`, or `?host=host1,host2`.
+/// Whether a URL names several hosts in libpq's syntax: `host1,host2`, or `?host=host1,host2`.
 fn names_several_hosts(url: &str) -> bool {
     let (_, rest) = url.split_once("://").unwrap_or_default();
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());

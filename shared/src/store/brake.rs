@@ -61,7 +61,7 @@ pub async fn failing(db: &Db, unknown: i64, policy: i64) -> StoreResult<Vec<Runn
     within(looking.fetch_all(db)).await
 }
 
-/// Number of a batch's mails that have ended at the relay since it last started or resumed. Reads the batch's
+/// Number of a batch's mails that have ended at the relay since it last started or resumed. Reads its
 /// deliveries.
 pub async fn ended(db: &Db, running: &Running) -> StoreResult<i64> {
     let counting = sqlx::query!(
@@ -83,8 +83,8 @@ pub struct RefusedEverywhere {
     pub refusal: Option<String>,
 }
 
-/// Returns the trouble that every running worker has had for this long, if the relay refuses our sender, our
-/// account or our connections.
+/// The trouble that every running worker has had for this long, if the relay refuses our sender, account or
+/// connections.
 pub async fn refused_everywhere(db: &Db, lasting: Duration) -> StoreResult<Option<RefusedEverywhere>> {
     let asking = sqlx::query!(
         r#"select (array_agg(trouble order by trouble_since))[1] as "trouble: WorkerTrouble",

@@ -110,9 +110,9 @@ pub struct Candidate {
     pub expires_at: Option<OffsetDateTime>,
 }
 
-/// Maximum number of verifiers compared per user. No user has more than 25: a chosen password, the other
-/// passwords that a batch allows less one, and one for each of a mail's twenty attempts, any of which may
-/// have arrived without our knowing.
+/// Maximum number of verifiers compared per user. No user has more than 25: a chosen password, one less
+/// than a batch allows, and one for each of a mail's twenty attempts, any of which may have arrived without
+/// our knowing.
 const CANDIDATES_MOST: i64 = 30;
 
 /// The valid verifiers of the user with this address: the chosen one first, then generated ones, newest

@@ -1,8 +1,8 @@
-//! Noticing that another server, with another history, answers in Postgres's place.
+//! Detects that Postgres was replaced by a server with a different history.
 //!
-//! A standby that is promoted begins another timeline. Behind asynchronous replication it lacks the last moments
-//! before, and emails sent in them count as not sent. Nothing is published and nothing is claimed until the
-//! dispatcher has looked (`sending_is_open` in the schema), and then either sending goes on or it is held.
+//! A standby that is promoted begins a new timeline. With asynchronous replication it lacks the last moments
+//! before, so emails sent then count as not sent. Nothing is published or claimed until the dispatcher has
+//! checked the timeline (`sending_is_open` in the schema); then sending continues or is held.
 
 use super::audit::{self, Act, Action, Actor};
 use super::dispatcher_lease::Turn;
@@ -10,27 +10,27 @@ use super::{Db, StoreResult, begin, commit, within};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// What a look found.
+/// The result of a check.
 #[derive(Clone, Copy, Debug)]
 pub struct Look {
     /// The timeline on which the server writes.
     pub timeline: i32,
-    /// The one before, if this look found it changed.
+    /// The previous timeline, if this check found a change.
     pub changed_from: Option<i32>,
-    /// When it was last found changed.
+    /// When a change was last found.
     pub changed_at: Option<OffsetDateTime>,
     /// Since when sending is held.
     pub held_at: Option<OffsetDateTime>,
 }
 
-/// Looks, and notes a change. With `holds`, a change holds sending.
+/// Checks the timeline and records a change. With `holds`, a change holds sending.
 pub async fn look(db: &Db, turn: Turn, holds: bool) -> StoreResult<Look> {
     let looking = sqlx::query_file_as!(Look, "src/store/database_history.sql", turn.epoch, holds);
     within(looking.fetch_one(db)).await
 }
 
-/// Lets sending go on. The time it was held does not count as age of an email. Returns since when it was held;
-/// nothing when it was not.
+/// Resumes sending. The time on hold does not count towards the age of an email. Returns since when sending
+/// was held, or `None` if it was not.
 pub async fn resume(db: &Db) -> StoreResult<Option<OffsetDateTime>> {
     let mut transaction = begin(db).await?;
     let asking = sqlx::query_scalar!(
@@ -40,7 +40,7 @@ pub async fn resume(db: &Db) -> StoreResult<Option<OffsetDateTime>> {
         return Ok(None);
     };
     let ageing = sqlx::query!(
-        // In seconds, because a day that an interval has may be one of 23 hours.
+        // In seconds, because a day in an interval may have 23 hours.
         "update batches b
          set stale_at = b.stale_at + held.lasted, deadline_at = b.deadline_at + held.lasted,
              paused_for = b.paused_for + held.lasted
@@ -65,21 +65,21 @@ pub async fn resume(db: &Db) -> StoreResult<Option<OffsetDateTime>> {
     Ok(Some(held_at))
 }
 
-/// What became of deliveries that a person says were sent.
+/// The result of marking deliveries as sent.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Marked {
-    /// Invites that count as sent now.
+    /// Invites that are now marked as sent.
     pub marked: i64,
-    /// Had ended before.
+    /// Deliveries that had already ended.
     pub ended: i64,
-    /// Password emails, which are sent again: the password in the one that was sent is lost.
+    /// Password emails, which are sent again, because the verifier of the mailed password is lost.
     pub passwords: i64,
-    /// Are not in the database: their batch was lost.
+    /// Deliveries missing from the database, because their batch is lost.
     pub unknown: i64,
 }
 
-/// Marks invites as sent that are in the relay's log. Password emails stay due, because the verifier of the password
-/// that was mailed was lost together with the record of the email.
+/// Marks invites found in the relay's log as sent. Password emails remain due, because the verifier of the
+/// mailed password was lost together with the record of the email.
 pub async fn mark_sent(db: &Db, deliveries: &[Uuid]) -> StoreResult<Marked> {
     let mut transaction = begin(db).await?;
     let marking = sqlx::query_file_as!(Marked, "src/store/mark_sent.sql", deliveries);

@@ -72,10 +72,8 @@ pub struct Accepted {
     pub state: BatchState,
 }
 
-/// Locks the intake of batches of this kind until the transaction ends.
-///
-/// Intakes of one kind are serialised, so that two concurrent requests cannot both find that a user has no
-/// mail waiting.
+/// Serialises the intake of batches of this kind until the transaction ends, so that two concurrent requests
+/// cannot both find that a user has no mail waiting.
 pub(super) async fn take_turn(transaction: &mut Transaction, kind: SystemEmailKind) -> StoreResult<()> {
     sqlx::query!(
         "select pg_advisory_xact_lock(hashtextextended('intake ' || $1, 0))",

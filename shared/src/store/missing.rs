@@ -1,6 +1,6 @@
 //! Merge fields for which users have no value, counted before their email is sent.
 //!
-//! Only users who get the email count: those who are left out of the batch would not read it.
+//! Only users who get the email count. Those left out of the batch would not read it.
 
 use super::left_out::{Including, reasons, with_facts};
 use super::{Db, StoreResult, Transaction, within};
@@ -8,23 +8,23 @@ use crate::system_email::SystemEmailKind;
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// A written choice of users, and what they are to be sent.
+/// A stored selection of users and the email that it is for.
 #[derive(Clone, Copy, Debug)]
 pub struct ChosenUsers {
     /// The selection.
     pub selection: Uuid,
-    /// Which system email.
+    /// The system email.
     pub kind: SystemEmailKind,
-    /// Who is sent to although they are usually left out.
+    /// Which users are included although they are usually left out.
     pub including: Including,
 }
 
-/// A user who lacks a value.
+/// A user without a value for a merge field.
 #[derive(Clone, Debug)]
 pub struct LackingUser {
-    /// Their id.
+    /// The id.
     pub id: Uuid,
-    /// Address as typed.
+    /// The address as typed.
     pub email: String,
     /// First and last name; empty if they have none.
     pub name: String,
@@ -52,7 +52,7 @@ macro_rules! of_selection {
     };
 }
 
-/// How many of those who get the email have no value for each of these merge fields.
+/// For each of these merge fields, the number of users without a value who get the email.
 pub async fn count(db: &Db, chosen: ChosenUsers, fields: &[String]) -> StoreResult<BTreeMap<String, i64>> {
     let counting = of_selection!(
         r#"select f.name as "name!", count(*) as "n!"
@@ -66,7 +66,7 @@ pub async fn count(db: &Db, chosen: ChosenUsers, fields: &[String]) -> StoreResu
     Ok(rows.into_iter().map(|row| (row.name, row.n)).collect())
 }
 
-/// Those who get the email and have no value for a merge field, in the order in which they were chosen.
+/// The users without a value for a merge field who get the email, in the order of selection.
 pub async fn users(db: &Db, chosen: ChosenUsers, field: &str, limit: i64) -> StoreResult<Vec<LackingUser>> {
     let listing = of_selection!(
         r#"select u.id as "id!", u.email as "email!", trim(u.first_name || ' ' || u.last_name) as "name!"
@@ -86,8 +86,8 @@ pub async fn users(db: &Db, chosen: ChosenUsers, field: &str, limit: i64) -> Sto
     Ok(user.collect())
 }
 
-/// Takes those who get the email and have no value for a merge field out of a choice that was not sent to; returns how
-/// many.
+/// Removes the users without a value for a merge field who get the email from a selection that was not sent.
+/// Returns how many.
 pub async fn leave_out(db: &Db, chosen: ChosenUsers, field: &str) -> StoreResult<i64> {
     let leaving = of_selection!(
         r#", lacking as materialized (
@@ -113,7 +113,7 @@ pub async fn leave_out(db: &Db, chosen: ChosenUsers, field: &str) -> StoreResult
     Ok(within(leaving.fetch_one(db)).await?.n)
 }
 
-/// How many of those to whom a batch owes an email have no value for each of these merge fields.
+/// For each of these merge fields, the number of users without a value among those whom a batch owes an email.
 pub async fn in_batch(
     transaction: &mut Transaction,
     batch: Uuid,

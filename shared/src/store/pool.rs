@@ -1,4 +1,4 @@
-//! Connections to Postgres, and which of them are kept.
+//! The pool of connections to Postgres.
 
 use super::{Db, PATIENCE, StoreResult, diagnosis, silent};
 use crate::config::DatabaseSettings;
@@ -9,30 +9,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tracing::warn;
 
-/// How often the log says that a server takes no writes.
+/// How often to log that a server is read-only.
 const WARN_EVERY: Duration = Duration::from_secs(30);
 
 /// Settings of every session.
 ///
-/// They are set once connected and not in the startup message, where a connection pooler refuses them.
+/// They are set after connecting and not in the startup message, where connection poolers reject them.
 const SETTINGS: [(&str, &str); 5] = [
     ("idle_in_transaction_session_timeout", "30s"),
     ("lock_timeout", "30s"),
-    // Rows are found by id in what lies in memory. Postgres's usual 4, and its guesses about a
-    // table that was filled a minute ago, would have it read whole batches instead.
+    // Rows are found by id and are in memory. With the default of 4, and without statistics for a table that
+    // was filled a minute ago, Postgres would read whole batches instead.
     ("random_page_cost", "1.1"),
     ("enable_seqscan", "off"),
     ("jit", "off"),
 ];
 
-/// How Postgres plans a process's statements.
+/// How Postgres plans the statements of a process.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Planning {
-    /// Anew each time. A plan kept from when a table was empty may read all of it once it is full. Costs
-    /// some milliseconds for a statement over all months.
+    /// Each time. A plan cached while a table was empty may read all of it once it is full. Costs some
+    /// milliseconds for a statement over all months.
     Anew,
-    /// Once, for a process whose statements all find rows by their ids, in groups: then there is one good
-    /// plan, and planning a group would cost more than carrying it out.
+    /// Once, for a process whose statements all find groups of rows by id: there is one good plan, and
+    /// planning would cost more than executing it.
     ById,
 }
 
@@ -45,7 +45,7 @@ impl Planning {
                 ("enable_hashjoin", "on"),
                 ("enable_mergejoin", "on"),
             ],
-            // Either join would read the whole table, which is a good plan only while it is empty.
+            // Either join would read the whole table, which is only good while it is empty.
             Self::ById => [
                 ("plan_cache_mode", "force_generic_plan"),
                 ("enable_hashjoin", "off"),
@@ -54,7 +54,7 @@ impl Planning {
         }
     }
 
-    /// The statement that sets up a session.
+    /// The statement that configures a session.
     fn set_up(self) -> String {
         let settings = SETTINGS.into_iter().chain(self.settings());
         let statements: Vec<String> = settings
@@ -64,18 +64,18 @@ impl Planning {
     }
 }
 
-/// Prepares connections; the first is made when it is needed.
+/// Creates the pool. Connections are opened when they are needed.
 ///
-/// A connection to a server that takes no writes is closed after its first use, and so are all that were open
-/// before: after a failover the address soon leads to another server, and only new connections find it.
+/// A connection to a read-only server is closed after its first use, and so are all that were opened before:
+/// after a failover the address soon leads to another server, which only new connections reach.
 ///
 /// # Errors
 ///
-/// When the address cannot be read.
+/// The URL cannot be parsed.
 pub fn connect(settings: &DatabaseSettings, name: &str, planning: Planning) -> StoreResult<Db> {
     let options = PgConnectOptions::from_str(&settings.url)?
         .application_name(name)
-        // A pooler refuses it in the startup message; values are sent in binary anyway.
+        // Poolers reject it in the startup message; values are sent in binary anyway.
         .extra_float_digits(None);
     let set_up: Arc<str> = planning.set_up().into();
     let read_only = ReadOnly::at(diagnosis::server_of(&options));
@@ -97,7 +97,7 @@ pub fn connect(settings: &DatabaseSettings, name: &str, planning: Planning) -> S
         .after_release(move |connection, _| {
             let found = found.clone();
             Box::pin(async move {
-                // A connection whose statement was given up is closed, not waited for.
+                // A connection whose statement was abandoned is closed instead of waiting for it.
                 let asked = tokio::time::timeout(PATIENCE, Released::ask(connection)).await;
                 let released = asked.map_err(|_| silent())??;
                 if released.is_read_only() {
@@ -110,7 +110,7 @@ pub fn connect(settings: &DatabaseSettings, name: &str, planning: Planning) -> S
     Ok(pool)
 }
 
-/// What a connection is like that comes back to the pool.
+/// The state of a connection that is returned to the pool.
 struct Released {
     is_in_transaction: bool,
     takes_no_writes: bool,
@@ -118,8 +118,8 @@ struct Released {
 
 impl Released {
     async fn ask(connection: &mut PgConnection) -> sqlx::Result<Self> {
-        // Outside a transaction both times are the moment this statement began; asked in one message, for
-        // Parse, Bind and Execute would each move the second.
+        // Outside a transaction both times are the start of this statement. Sent as one message, because
+        // Parse, Bind and Execute would each advance the second.
         let asked = "select now() <> statement_timestamp(), current_setting('transaction_read_only')::boolean";
         let row = sqlx::raw_sql(asked).fetch_one(connection).await?;
         Ok(Self {
@@ -128,7 +128,7 @@ impl Released {
         })
     }
 
-    /// Whether the server is, and not only a transaction that was left open.
+    /// Whether the server is read-only, and not only a transaction that was left open.
     const fn is_read_only(&self) -> bool {
         self.takes_no_writes && !self.is_in_transaction
     }
@@ -138,7 +138,7 @@ impl Released {
     }
 }
 
-/// When a server that takes no writes was last found at the address.
+/// When a read-only server was last found at the address.
 #[derive(Clone)]
 struct ReadOnly {
     server: Arc<str>,

@@ -1,14 +1,14 @@
-//! Whether a connection pooler shares sessions of Postgres between connections.
+//! Detects connection poolers that share Postgres sessions between connections.
 //!
-//! A pooler in transaction or statement mode gives each transaction another session. Settings of a session, prepared
-//! statements and notifications are lost there or meet another program's, so Beckon needs session mode, in which a
-//! connection keeps its session.
+//! A pooler in transaction or statement mode gives each transaction another session. Session settings,
+//! prepared statements and notifications are then lost or reach another program, so Beckon needs session
+//! mode, in which a connection keeps its session.
 
 use super::{Db, PATIENCE, StoreError, StoreResult, silent};
 use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions as _, Connection as _, Row as _};
 
-/// The words with which poolers refuse to begin a transaction (statement mode).
+/// The error with which poolers refuse to begin a transaction (statement mode).
 const NO_TRANSACTIONS: &str = "transaction blocks not allowed";
 
 const ASK: &str = "select pg_backend_pid()";
@@ -24,18 +24,18 @@ pub struct SharedSessions {
     server: String,
 }
 
-/// How often the first connection is asked for its session. What else goes through the pooler may give it the same
-/// one again by chance.
+/// How often the first connection's session is checked. With other traffic, the pooler may by chance assign
+/// the same session again.
 const ROUNDS: usize = 5;
 
-/// Finds out whether a pooler shares sessions, with two connections of its own.
+/// Finds out whether a pooler shares sessions, with two separate connections.
 ///
-/// While the second holds a transaction open, the first is asked for its session again: where sessions are shared,
-/// the second took the one that the first had, and the first is given another, or waits.
+/// While the second connection holds a transaction open, the first one's session is checked again: if
+/// sessions are shared, the second has taken it, and the first gets another one or waits.
 ///
 /// # Errors
 ///
-/// When Postgres cannot be reached, or gives out only one connection; nothing is known then.
+/// Postgres is unreachable, or accepts only one connection. The result is then unknown.
 pub async fn shares_sessions(db: &Db) -> StoreResult<Option<SharedSessions>> {
     let options = db.connect_options();
     let (mut one, mut other) = (soon(options.connect()).await?, soon(options.connect()).await?);
@@ -52,14 +52,14 @@ pub async fn shares_sessions(db: &Db) -> StoreResult<Option<SharedSessions>> {
         }
         soon(sqlx::raw_sql("rollback").execute(&mut other)).await?;
     }
-    // Postgres notices the end of both by itself where this fails.
+    // If this fails, Postgres detects the end of both by itself.
     let _ = soon(async { futures_util::future::try_join(one.close(), other.close()).await }).await;
     Ok(is_shared.then(|| SharedSessions {
         server: super::server(db),
     }))
 }
 
-/// The process of Postgres that answers, asked without a prepared statement, which some poolers cannot pass on.
+/// The id of the Postgres process. Queried without a prepared statement, which some poolers cannot forward.
 async fn session_of(connection: &mut PgConnection, asked: &'static str) -> StoreResult<i32> {
     let row = soon(sqlx::raw_sql(asked).fetch_one(connection)).await?;
     Ok(row.try_get(0)?)

@@ -1,4 +1,4 @@
-//! Filters that are saved under a name, for everybody who uses the console or the API.
+//! Named filters, shared by all users of the console and the API.
 
 use super::audit::{self, Act, Action, Actor};
 use super::{Db, StoreResult, begin, commit};
@@ -7,30 +7,30 @@ use serde_json::json;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// Filters that are kept.
+/// Maximum number of saved filters.
 pub const KEPT_MOST: i64 = 200;
 
 /// A saved filter.
 #[derive(Clone, Debug)]
 pub struct SavedFilter {
-    /// Its id.
+    /// The id.
     pub id: Uuid,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// The conditions; none when they cannot be read, because a later release wrote them.
+    /// The conditions; `None` if they are unreadable because a later release wrote them.
     pub filter: Option<UserFilter>,
     /// When it was saved.
     pub created_at: OffsetDateTime,
-    /// By whom.
+    /// Who saved it.
     pub created_by: String,
 }
 
-/// How saving went.
+/// The result of saving a filter.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Saved {
-    /// It is saved under this id.
+    /// Saved with this id.
     New(Uuid),
-    /// Another filter has the name.
+    /// Another filter has this name.
     NameTaken,
     /// There are [`KEPT_MOST`] already.
     TooMany,
@@ -52,19 +52,19 @@ macro_rules! saved_filters {
     };
 }
 
-/// All of them, by name.
+/// All saved filters, by name.
 pub async fn list(db: &Db) -> StoreResult<Vec<SavedFilter>> {
     Ok(saved_filters!("order by name_key limit $1", KEPT_MOST)
         .fetch_all(db)
         .await?)
 }
 
-/// One of them.
+/// The filter with this id.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<SavedFilter>> {
     Ok(saved_filters!("where id = $1", id).fetch_optional(db).await?)
 }
 
-/// Saves a filter under a name, and puts on record that `actor` did.
+/// Saves a filter under a name, and records that `actor` did.
 pub async fn save(db: &Db, name: &str, filter: &UserFilter, actor: &Actor) -> StoreResult<Saved> {
     let mut transaction = begin(db).await?;
     let row = sqlx::query!(
@@ -90,7 +90,7 @@ pub async fn save(db: &Db, name: &str, filter: &UserFilter, actor: &Actor) -> St
     Ok(Saved::New(id))
 }
 
-/// Deletes one; false if there is none.
+/// Deletes a filter. Returns `false` if there is none.
 pub async fn delete(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     let mut transaction = begin(db).await?;
     let row = sqlx::query!("delete from saved_filters where id = $1 returning name", id)

@@ -38,7 +38,7 @@ pub struct Stall {
 pub enum Cause {
     /// No worker is running.
     NoWorker,
-    /// Sending is held after a promotion of Postgres, until a person resumes.
+    /// Sending is held after a promotion of Postgres, until an administrator resumes it.
     Held,
     /// Workers are running but get no jobs: the dispatcher does not complete its rounds.
     NoDispatch,

@@ -96,7 +96,7 @@ pub async fn requeue_lost(db: &Db, turn: Turn, lease: Duration) -> StoreResult<u
     Ok(despite_deadlocks(requeueing).await?.rows_affected())
 }
 
-/// Postgres's clock, where a lane has anything published that no worker is known to have claimed.
+/// The time in Postgres, if a lane has published deliveries that are not known to be claimed.
 pub async fn now_if_unclaimed(db: &Db, lane: Lane) -> StoreResult<Option<OffsetDateTime>> {
     let asking = sqlx::query_scalar!(
         r#"select now() as "now!"
@@ -115,7 +115,7 @@ pub async fn now_if_unclaimed(db: &Db, lane: Lane) -> StoreResult<Option<OffsetD
     within(asking.fetch_optional(db)).await
 }
 
-/// Makes deliveries of a lane due again that were published before and that no worker has claimed: their jobs
+/// Makes a lane's deliveries due again that were published before the given time and not claimed: their jobs
 /// are lost. `lease` is how long a later attempt counts as queued.
 pub async fn requeue_unclaimed(
     db: &Db,

@@ -37,8 +37,8 @@ impl Compiled {
         fields
     }
 
-    /// The fields of each user that may lack a value, and what their email says then: the text of the first place, or
-    /// nothing where a place has none.
+    /// The user fields that may lack a value, with the text used instead: the default where the field first
+    /// occurs, or `None` if any occurrence has no default.
     pub fn fallbacks(&self) -> Vec<(Field, Option<String>)> {
         let of_users = |field: &Field| {
             matches!(

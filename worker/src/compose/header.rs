@@ -20,10 +20,8 @@ const WORD_END: &str = "?=";
 /// Bytes of text in an encoded word on a line of its own: 60 characters of base64.
 const WORD_BYTES: usize = 45;
 
-/// Maximum length of a field whose words and address have `bytes` bytes together.
-///
-/// An encoded word of 45 bytes takes 72 and a fold of three. A word holds only 42 bytes if the next character
-/// of four bytes does not fit.
+/// Maximum length of a field whose words and address have `bytes` bytes together. An encoded word of 45 bytes
+/// takes 72 and a fold of three; one holds only 42 bytes if the next character of four bytes does not fit.
 pub(super) const fn field_most(bytes: usize) -> usize {
     2 * bytes + 3 * 76
 }
@@ -116,9 +114,8 @@ impl<'o> Line<'o> {
         self.push(" ");
     }
 
-    /// Whether the text can be written with folds between its words.
-    ///
-    /// This requires single spaces: some readers take a line of only spaces for the end of the header.
+    /// Whether the text can be written with folds between its words. This requires single spaces: some
+    /// readers take a line of only spaces for the end of the header.
     fn can_fold(&self, text: &str) -> bool {
         self.has_room(text.len())
             || text.split(' ').enumerate().all(|(n, word)| {

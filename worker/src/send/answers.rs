@@ -201,17 +201,15 @@ impl<S: Shipment> State<S> {
     }
 }
 
-/// Whether an idle connection was closed before the relay processed the mail.
-///
-/// Many relays end a connection with a 421 to the first command, after some time or a number of mails.
+/// Whether an idle connection was closed before the relay processed the mail. Many relays end a connection
+/// with a 421 to the first command, after some time or a number of mails.
 fn had_died(answer: &Answer) -> bool {
     let is_trouble = matches!(answer.verdict, Verdict::TryLater { .. } | Verdict::RelayTrouble { .. });
     answer.phase == Phase::Mail && is_trouble && matches!(answer.code, None | Some(421))
 }
 
-/// Whether the answer is about the relay and not the mail.
-///
-/// Silence is, in every phase. If this mail is what the relay fails on, good answers to the others outweigh it.
+/// Whether the answer is about the relay and not the mail. Silence is, in every phase. If this mail is what
+/// the relay fails on, good answers to the others outweigh it.
 fn is_relays_own(answer: &Answer) -> bool {
     match answer.verdict {
         Verdict::RelayTrouble { .. } | Verdict::Unsure => true,

@@ -131,10 +131,8 @@ async fn exchange(dialogue: &mut Dialogue, mechanism: Mechanism, login: &Login) 
     }
 }
 
-/// Removes the relay's words if they contain the password.
-///
-/// A relay that does not support AUTH may repeat the whole line that it did not understand, and its words go
-/// to logs and pages.
+/// Removes the relay's words if they contain the password. A relay that does not support AUTH may repeat the
+/// whole line that it did not understand, and its words go to logs and pages.
 fn withhold(mut answer: Answer, login: &Login) -> Answer {
     if login.appears_in(&answer.reply) {
         answer.withhold_words();

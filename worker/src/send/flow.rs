@@ -204,9 +204,8 @@ impl Flow {
         false
     }
 
-    /// Resolves a doubt whose time is over. Returns whether that opened the circuit.
-    ///
-    /// `none_free` means that no further connection can be tried.
+    /// Resolves a doubt whose time is over. `none_free` means that no further connection can be tried.
+    /// Returns whether it opened the circuit.
     pub(super) fn end_doubt(&mut self, none_free: bool, now: Instant) -> bool {
         let Some(doubt) = self.doubt.take_if(|doubt| doubt.ends <= now) else {
             return false;
@@ -219,10 +218,8 @@ impl Flow {
         is_outage
     }
 
-    /// Records trouble with a mail. Returns whether it opened the circuit.
-    ///
-    /// It counts as trouble of the relay itself if no mail has been answered yet, or after [`PATIENCE`] times
-    /// in a row.
+    /// Records trouble with a mail. It is the relay's own if no mail has been answered yet, or after
+    /// [`PATIENCE`] times in a row. Returns whether it opened the circuit.
     pub(super) fn trouble(&mut self, answer: &Answer, now: Instant) -> bool {
         // The mail was sent before the circuit opened.
         if matches!(self.circuit, Circuit::Open { .. } | Circuit::Probing) {
@@ -236,11 +233,9 @@ impl Flow {
         is_the_relays
     }
 
-    /// Records trouble with mail to one domain before the relay has answered about any mail. Returns whether
-    /// it opened the circuit.
-    ///
-    /// It may be trouble of the domain, so the circuit stays closed and mails are tried one by one, until
-    /// [`PATIENCE`] domains are affected.
+    /// Records trouble with mail to one domain before the relay has answered about any mail. It may be the
+    /// domain's own, so the circuit stays closed and mails are tried one by one, until [`PATIENCE`] domains
+    /// are affected. Returns whether it opened the circuit.
     pub(super) fn suspect(&mut self, answer: &Answer, now: Instant) -> bool {
         if self.troubles + 1 >= PATIENCE || !self.may_connect() {
             return self.trouble(answer, now);
@@ -256,9 +251,8 @@ impl Flow {
         false
     }
 
-    /// Records an answer about a mail, whatever it was. Returns whether the relay had been in trouble.
-    ///
-    /// A mail sent before the circuit opened counts too: it is the best probe.
+    /// Records an answer about a mail, whatever it was. A mail sent before the circuit opened counts too: it
+    /// is the best probe. Returns whether the relay had been in trouble.
     pub(super) fn answered(&mut self, now: Instant) -> bool {
         self.troubles = 0;
         self.failed_connects = 0;

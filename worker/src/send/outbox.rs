@@ -213,10 +213,8 @@ impl<S: Shipment> Outbox<S> {
         }
     }
 
-    /// Gives back the waiting mails and ends idle connections, because nothing is sent for now.
-    ///
-    /// The mails get the answer of their failed connect if there is one. Idle connections date from before the
-    /// trouble.
+    /// Gives back the waiting mails, with the answer of their failed connect if there is one, and ends idle
+    /// connections, which date from before the trouble.
     pub(super) fn circuit_opened(&self, mut state: MutexGuard<'_, State<S>>, connect: Option<&Answer>) {
         let answer = connect.cloned().or_else(|| state.held_back());
         let mails = state.take_waiting(None);
@@ -233,7 +231,7 @@ impl<S: Shipment> Outbox<S> {
             .send_if_modified(|before| std::mem::replace(before, health) != health);
     }
 
-    /// Gives back waiting mails: those that wait longer than `limit`, or all without one.
+    /// Gives back waiting mails: all of them, or those that have waited longer than `limit`.
     pub(super) fn give_back_waiting(&self, limit: Option<Duration>, answer: &Answer) {
         let mails = self.state().take_waiting(limit);
         finish_all(mails, answer);

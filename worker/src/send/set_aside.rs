@@ -43,10 +43,9 @@ struct Entry {
 }
 
 impl SetAside {
-    /// Records trouble with mail of this part. Returns whether the part had already been set aside since its
-    /// last accepted mail.
-    ///
-    /// Sets it aside after repeated trouble, or at once if `is_sole`: no other mail has been accepted yet.
+    /// Records trouble with mail of this part, which is set aside after repeated trouble, or at once if
+    /// `is_sole`: no other mail has been accepted yet. Returns whether it was set aside before, with no
+    /// accepted mail since.
     pub(super) fn trouble(&mut self, part: &Part, is_sole: bool, now: Instant) -> bool {
         if self.entries.len() >= MOST && !self.entries.contains_key(part) {
             self.entries.clear();

@@ -73,9 +73,8 @@ pub(super) fn trouble(answer: &Answer) -> WorkerTrouble {
     }
 }
 
-/// The class of refusals of our sender, login or account that affect every mail.
-///
-/// A login refused at AUTH is not among them: no mail has met it.
+/// The class of refusals of our sender, login or account that affect every mail. A login refused at AUTH is
+/// not among them: no mail has met it.
 pub(super) fn refusal(answer: &Answer) -> Option<&'static str> {
     let class = answer.class().filter(|_| answer.scope == Scope::Account)?;
     (answer.phase >= Phase::Mail).then(|| class.as_str())

@@ -38,7 +38,7 @@ actions! {
     BatchBraked "batch_braked",
     /// A batch was stopped.
     BatchStopped "batch_stopped",
-    /// Sending, which was held after a promotion of Postgres, goes on.
+    /// Sending was resumed after a promotion of Postgres.
     SendingResumed "sending_resumed",
     /// Emails found in the relay's log were marked as sent.
     MarkedSent "marked_sent",
