@@ -98,7 +98,7 @@ impl Lifecycle {
         *self.stop_began.get_or_init(Instant::now) + grace
     }
 
-    /// Exits the process if a stop takes longer than `grace`.
+    /// Cancels [`ending`](Self::ending) if a stop takes longer than `grace`.
     pub fn limit_stop(&self, grace: Duration) {
         let this = self.clone();
         tokio::spawn(async move {
@@ -142,9 +142,9 @@ mod tests {
         let began = Instant::now();
 
         lifecycle.stopping().cancel();
-        // Requests that do not end,
+        // The deadline passes while requests are unfinished.
         lifecycle.ending().cancelled().await;
-        // and then tasks that do not.
+        // Unfinished tasks get no further time.
         let finished = lifecycle.finished(grace).await;
 
         assert!(!finished);

@@ -16,8 +16,8 @@
 //! mails of the interactive lane, all retries and every attempt that did not succeed are kept; of bulk mails
 //! that succeed at once, one in a hundred. The dispatcher decides what it can know and puts it into the job's
 //! header; the worker adds failures. The sampling flag of a caller's own trace is ignored, because an
-//! operator who investigates a mail has no control over it. A batch of a hundred thousand leaves some thousand spans, and
-//! without a collector none is built at all.
+//! operator who investigates a mail has no control over it. A batch of a hundred thousand leaves some
+//! thousand spans, and without a collector none is built at all.
 //!
 //! Spans are not derived from log spans: a mail would then be traced only at a fitting log level, and kept or
 //! not before its outcome is known. They contain ids, counts, codes and our own words, and never what a user

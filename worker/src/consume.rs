@@ -245,8 +245,8 @@ impl Consumer {
         lane.run(inbox, || self.note(opening)).await
     }
 
-    /// Sets aside a message that is not a job: it is parked, or kept unacknowledged until it can be. It never
-    /// returns to its queue, where it would be redelivered endlessly.
+    /// Parks a message that is not a job, which would otherwise be redelivered endlessly. If that fails, the
+    /// message returns to its queue after 5 s, to be parked by the worker that receives it next.
     fn park(&self, received: Received, queue: &'static str, acks: &Acks) {
         let Err(fault) = received.job else { return };
         let (this, acks) = (self.clone(), acks.clone());

@@ -66,7 +66,7 @@ struct Unclaimed {
     jobs: VecDeque<Work>,
     /// When one of them was last claimed, or when the first arrived.
     moved_at: Instant,
-    /// How long they wait for more jobs.
+    /// Until when they wait for more jobs.
     lingers_until: Instant,
 }
 

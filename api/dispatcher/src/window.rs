@@ -32,7 +32,7 @@ pub(super) struct Window {
     most: i64,
     /// Jobs per second that left the queue, smoothed.
     rate: f64,
-    /// Length and time of the last check, and the jobs published since.
+    /// Length of the queue at the last check, and the time of that check.
     before: Option<(i64, Instant)>,
     published: i64,
 }

@@ -132,7 +132,7 @@ async fn forget_names(db: &Db, before: OffsetDateTime) -> StoreResult<u64> {
     Ok(within(forgetting.execute(db)).await?.rows_affected())
 }
 
-/// Deletes some passwords that were created before a given time, have ended and were never used.
+/// Deletes some passwords that were created before a given time, have expired and were never used.
 async fn forget_passwords(db: &Db, before: OffsetDateTime) -> StoreResult<u64> {
     let forgetting = sqlx::query!(
         "delete from credentials

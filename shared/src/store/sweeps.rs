@@ -1,7 +1,7 @@
 //! What becomes due with time: lost jobs, vanished workers, expired mails, finished batches.
 //!
-//! Each statement names the dispatcher's epoch, skips locked rows and does a bounded amount of work, so that
-//! none holds up the others.
+//! Each statement skips locked rows and does a bounded amount of work, so that none holds up the others. Those
+//! that only the holder of the turn may run name its epoch.
 
 use super::dispatcher_lease::Turn;
 use super::{Db, StoreResult, despite_deadlocks, seconds, within};

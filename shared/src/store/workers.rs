@@ -1,7 +1,7 @@
 //! Status reports of workers and the dispatcher.
 //!
-//! A process that can reach Postgres reports every few seconds, and at once when its trouble begins or ends. One that
-//! was killed or is cut off from Postgres stops reporting.
+//! A process that can reach Postgres reports every few seconds, and at once when its trouble begins or ends.
+//! A killed or isolated one stops reporting.
 
 use super::{Db, StoreResult, seconds, within};
 use crate::trouble::WorkerTrouble;
@@ -12,8 +12,7 @@ use std::time::Duration;
 pub struct Told {
     /// The trouble.
     pub trouble: WorkerTrouble,
-    /// How long it has lasted. A duration instead of a time, because clocks differ and Postgres counts back from its
-    /// own.
+    /// How long it has lasted. Not a time, because clocks differ and Postgres counts back from its own.
     pub lasts: Duration,
     /// The words of the relay or the connection. Never names a recipient or contains a secret.
     pub words: Option<String>,
@@ -21,8 +20,8 @@ pub struct Told {
     pub refusal: Option<String>,
 }
 
-/// Reports that a worker is running, its age and its trouble. `rate_limit` is its rate in mails per second if the
-/// relay throttles it.
+/// Reports that a worker is running, its age and its trouble. `rate_limit` is its rate in mails per second if
+/// the relay throttles it.
 pub async fn say(db: &Db, name: &str, age: Duration, told: Option<&Told>, rate_limit: Option<f64>) -> StoreResult<()> {
     let saying = sqlx::query!(
         "insert into workers (name, started_at, trouble, trouble_since, trouble_told, refusal, rate_limit)
@@ -76,7 +75,7 @@ pub async fn record_beat(db: &Db) -> StoreResult<()> {
     Ok(())
 }
 
-/// Deletes workers not seen for a day, except the most recent one: pages use it to show since when no worker has run.
+/// Deletes workers not seen for a day, except the last one, which shows since when no worker has run.
 pub async fn forget(db: &Db) -> StoreResult<u64> {
     let forgetting = sqlx::query!(
         "delete from workers

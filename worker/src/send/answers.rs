@@ -1,8 +1,8 @@
 //! Decides what an answer means for later mails, and when its own mail is finished.
 //!
-//! Most answers finish their mail at once. A refusal with an unclear scope is held for a moment, until the answers
-//! to other mails show its scope ([`super::evidence`]): either the recipient, or the account, which costs no mail
-//! an attempt. A 4xx that many mails get in a row, for domains that accepted mail before, is a rate limit.
+//! Most answers finish their mail at once. A refusal of unclear scope is held for a moment, until answers to
+//! other mails show its scope ([`super::evidence`]): the recipient, or the account, which costs no attempt. A
+//! 4xx that many mails get in a row, for domains that accepted mail before, is a rate limit.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,7 +1,7 @@
 //! One connection to the relay: opening it, and the SMTP dialogue.
 //!
-//! Each step has a deadline. A step that misses it, is cancelled or reads something unexpected leaves the
-//! connection marked unclean. An unclean connection is closed, so a late reply is never taken for the next mail's.
+//! Each step has a deadline. A step that misses it, is cancelled or reads something unexpected marks the
+//! connection as unclean. It is then closed, so a late reply is never taken for the next mail's.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -185,9 +185,9 @@ pub(super) fn expect(phase: Phase, heard: Heard) -> Result<Reply, Answer> {
     }
 }
 
-/// Lifetime of the connection with this number: between two thirds of the limit and the whole limit, so that
-/// connections opened together do not end together. Multiples of the golden ratio modulo one are evenly spread for
-/// any count.
+/// Lifetime of the connection with this number: between two thirds of the limit and all of it, so that
+/// connections opened together do not end together. Multiples of the golden ratio modulo one are evenly
+/// spread for any count.
 fn lifetime(limit: Duration, number: u64) -> Duration {
     let spread = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     let spread = f64::from(u32::try_from(spread).unwrap_or(u32::MAX)) / f64::from(u32::MAX);

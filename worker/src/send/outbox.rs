@@ -1,9 +1,10 @@
 //! Mails that are ready to be sent, and the connections that send them.
 //!
-//! Every connection is a task ([`super::sender`]) that takes the next mail when it has finished one: interactive mail
-//! first, and bulk mail only while it leaves some connections to the other lane. A mail that waits longer than
-//! [`Settings::queue_limit`] is finished as not begun, so that another worker gets it. Connections are opened when
-//! mails wait and none is idle. The most recently used idle connection goes first, so the others age and are closed.
+//! Every connection is a task ([`super::sender`]) that takes the next mail when it is free: interactive mail
+//! first, and bulk mail only while it leaves connections to the other lane. A mail that waits longer than
+//! [`Settings::queue_limit`] is finished as not begun, and another worker gets it. Connections are opened
+//! when mails wait and none is idle. The most recently used idle one goes first, so the others age and are
+//! closed.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -184,8 +185,8 @@ impl<S: Shipment> Outbox<S> {
         is_circuit_open || state.connections.open > state.flow.limit() || self.lifecycle.is_stopping()
     }
 
-    /// A bulk mail whose envelope may be sent behind another mail's body. Interactive mail never waits for another
-    /// mail's dot.
+    /// A bulk mail whose envelope may be sent behind another mail's body. Interactive mail never waits for
+    /// another dot.
     pub(super) fn pop_ahead(&self) -> Option<Queued<S>> {
         let mut state = self.state();
         if !state.interactive.is_empty() || state.flow.pace.is_limited() {

@@ -160,8 +160,8 @@ impl<S: Shipment> Sender<S> {
         answer
     }
 
-    /// Whether there is enough time left to wait for the answer to the dot. A wait cut short after the dot is
-    /// how recipients get a mail twice.
+    /// Whether the body may start. There must be time to wait for the answer to the dot: a wait cut short
+    /// after the dot is how recipients get a mail twice.
     fn may_start_body(&self, mail: &S, ends: Instant) -> bool {
         let has_time = Instant::now() + self.outbox.settings.deadlines.dot <= ends;
         has_time && !self.outbox.lifecycle.is_stopping() && mail.may_start_body()

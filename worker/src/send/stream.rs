@@ -61,7 +61,7 @@ impl RelayStream {
         }
     }
 
-    /// Starts TLS. Anything the relay sent before it is discarded (RFC 3207, 4.2).
+    /// Starts TLS. Fails if plain text is unread, so that none is taken for encrypted (RFC 3207, 4.2).
     pub(super) async fn encrypt(self, config: Arc<ClientConfig>, name: ServerName<'static>) -> io::Result<Self> {
         if !self.unread.is_empty() {
             return Err(io::Error::other(

@@ -34,7 +34,7 @@ pub enum TrustError {
     Library(#[from] rustls::Error),
 }
 
-/// TLS settings for every connection of a mailer. Trusts the machine's authorities and the one named in `SMTP_URL`.
+/// TLS settings of a mailer. Trusts the machine's authorities and the one named in `SMTP_URL`.
 pub(super) fn trust(extra_root: Option<&Path>) -> Result<Arc<ClientConfig>, TrustError> {
     let mut roots = RootCertStore::empty();
     // Single unreadable certificates are common and harmless. Having none is an error.
