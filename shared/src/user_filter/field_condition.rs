@@ -1,8 +1,8 @@
-//! Conditions on what users have in a field: their names, language and address, and whatever was imported.
+//! Conditions on the fields of users: names, language, address and all imported fields.
 
 use serde::{Deserialize, Serialize};
 
-/// Conditions of this kind that a filter may have.
+/// Maximum number of these conditions per filter.
 pub const CONDITIONS_MOST: usize = 20;
 
 /// A condition on one field.
@@ -11,9 +11,9 @@ pub const CONDITIONS_MOST: usize = 20;
 pub struct FieldCondition {
     /// `email`, `first_name`, `last_name`, `language`, or the name of an imported field.
     pub field: String,
-    /// How its value is compared. Capital letters make no difference.
+    /// How its value is compared. Case is ignored.
     pub op: Comparison,
-    /// What it is compared with; none for `empty` and `not_empty`.
+    /// The value to compare with; `None` for `empty` and `not_empty`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub value: Option<String>,
 }
@@ -22,26 +22,26 @@ pub struct FieldCondition {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Comparison {
-    /// It is this text.
+    /// Equal to this text.
     Is,
-    /// It is another text, or there is none.
+    /// Not equal to this text, or empty.
     IsNot,
-    /// It has this text in it.
+    /// Contains this text.
     Contains,
-    /// It does not have this text in it.
+    /// Does not contain this text.
     NotContains,
-    /// There is no value.
+    /// Empty.
     Empty,
-    /// There is a value.
+    /// Not empty.
     NotEmpty,
-    /// It is a date before this one.
+    /// A date before this one.
     Before,
-    /// It is a date after this one.
+    /// A date after this one.
     After,
 }
 
 impl Comparison {
-    /// All of them, in the order of forms.
+    /// All comparisons, in the order of forms.
     pub const ALL: [Self; 8] = [
         Self::Is,
         Self::IsNot,
@@ -53,7 +53,7 @@ impl Comparison {
         Self::After,
     ];
 
-    /// The word used in SQL, JSON and forms.
+    /// Its name in SQL, JSON and forms.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Is => "is",
@@ -67,18 +67,18 @@ impl Comparison {
         }
     }
 
-    /// Whether it compares with a value.
+    /// Whether it requires a value.
     pub const fn needs_value(self) -> bool {
         !matches!(self, Self::Empty | Self::NotEmpty)
     }
 
-    /// Whether it compares with a date.
+    /// Whether its value is a date.
     pub const fn needs_date(self) -> bool {
         matches!(self, Self::Before | Self::After)
     }
 }
 
-/// The fields that every user has beside the imported ones.
+/// The fields that every user has besides the imported ones.
 pub const OWN_FIELDS: [&str; 4] = ["email", "first_name", "last_name", "language"];
 
 #[cfg(test)]
