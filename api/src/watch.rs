@@ -9,6 +9,7 @@ use crate::batches::{self, BatchView};
 use crate::problem::Problem;
 use crate::state::Api;
 use shared::store::batches::{Batch, LeftOutCounts};
+use shared::store::slowdowns::{self, Slowdowns};
 use shared::store::tally::{self, Tally};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -31,6 +32,8 @@ pub struct Seen {
     pub view: BatchView,
     /// The counts it is based on.
     pub tally: Tally,
+    /// What slows it down.
+    pub slowdowns: Slowdowns,
     /// Postgres's clock at that moment.
     pub at: OffsetDateTime,
 }
@@ -43,13 +46,21 @@ impl Seen {
     /// If Postgres is unavailable.
     pub async fn of(api: &Api, batch: Batch, left_out: LeftOutCounts) -> Result<Self, Problem> {
         let (at, tally) = (batch.read_at, tally::of_batch(&api.db, &batch).await?);
+        let slowdowns = slowdowns::of_batch(&api.db, &batch).await?;
         let view = batches::view_of(batch, &tally, left_out);
-        Ok(Self { view, tally, at })
+        Ok(Self {
+            view,
+            tally,
+            slowdowns,
+            at,
+        })
     }
 
     /// Whether this equals an earlier count, apart from the rate.
     fn is_same(&self, before: &Self) -> bool {
-        self.view == before.view && self.tally.alike == before.tally.alike && self.tally.domains == before.tally.domains
+        self.view == before.view
+            && self.tally.alike == before.tally.alike
+            && self.slowdowns.domains == before.slowdowns.domains
     }
 }
 

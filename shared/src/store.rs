@@ -44,6 +44,7 @@ pub mod schema;
 pub mod selections;
 pub mod sessions;
 pub mod settle;
+pub mod slowdowns;
 pub mod stall;
 pub mod sweeps;
 pub mod system_emails;

@@ -131,7 +131,7 @@ async fn a_parameter_nobody_knows_is_named_with_those_there_are() {
     let batch = world.invite(json!({ "import": world.people(1).await })).await;
 
     let sentence = "There is no parameter signedin; there are q, import, effect, invited, signed_in, access, last_email_failed, \
-                    blocked, locked, limit, cursor.";
+                    blocked, locked, last_email_reason, batch, where, not, limit, cursor.";
     ask(&world, Method::GET, "/v1/users?signedin=true")
         .must_tell(400, "unknown_parameter", sentence)
         .await;

@@ -91,7 +91,7 @@ impl Credentials {
             .iter()
             .map(|(held, _)| {
                 let made = needs_password(held).then(|| made.next());
-                made.map_or(Ok(None), |made| made.transpose())
+                made.map_or(Ok(None), Option::transpose)
             })
             .collect();
         self.note(group, Step::Hash, Times::since(began));

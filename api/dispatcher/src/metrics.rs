@@ -7,6 +7,7 @@ use shared::queue::Published;
 use shared::store::database_history::Look;
 use time::OffsetDateTime;
 
+/// The dispatcher's metrics.
 pub struct DispatcherMetrics {
     queued: IntGaugeVec,
     /// Jobs handed to the broker, by outcome.

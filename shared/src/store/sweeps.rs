@@ -143,10 +143,12 @@ pub async fn forget_ranges(db: &Db, turn: Turn) -> StoreResult<u64> {
         "with turn as materialized (select from dispatcher where epoch = $1 for share)
          delete from published_ranges r
          where exists (select from turn) and published_at < now() - make_interval(secs => $2)
-           and not exists (
-               select from deliveries
-               where batch_id = r.batch_id and id between r.first_id and r.through_id
-                 and state = 'waiting' and retry_at is null)",
+           -- As in due.sql: any other plan reads every delivery there is.
+           and (
+               select id from deliveries
+               where (batch_id, id) >= (r.batch_id, r.first_id) and batch_id <= r.batch_id
+                 and id between r.first_id and r.through_id and state = 'waiting' and retry_at is null
+               order by batch_id, id limit 1) is null",
         turn.epoch,
         seconds(RANGE_LOOKED_AT_AFTER),
     );

@@ -4,7 +4,7 @@ use crate::console::words::{Moment, clock, counted};
 use crate::status_words::status;
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
-use shared::store::tally::Tally;
+use shared::store::slowdowns::Slowdowns;
 use time::OffsetDateTime;
 
 /// A recipient domain with retries.
@@ -20,8 +20,8 @@ pub(super) struct Domain {
 }
 
 /// Domains with at least two retries. A single retry concerns one recipient, whom the list shows.
-pub(super) fn domains(tally: &Tally, batch: BatchState, now: OffsetDateTime) -> Vec<Domain> {
-    let several = tally.domains.iter().filter(|domain| domain.count > 1);
+pub(super) fn domains(slowdowns: &Slowdowns, batch: BatchState, now: OffsetDateTime) -> Vec<Domain> {
+    let several = slowdowns.domains.iter().filter(|domain| domain.count > 1);
     several
         .map(|domain| Domain {
             name: domain.domain.clone(),

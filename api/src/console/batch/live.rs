@@ -103,9 +103,10 @@ impl Live {
             shown: look.show.clone().unwrap_or_default(),
             query: look.query(&[("at", view.state.as_str())]),
             bar: stripes(&sums),
-            pace: pace(&sums, &seen.tally).filter(|_| view.state == BatchState::Running && !is_over),
+            pace: pace(&sums, &seen.tally, seen.slowdowns.rate_limit)
+                .filter(|_| view.state == BatchState::Running && !is_over),
             troubles: troubles(&seen.tally, view.state),
-            domains: domains(&seen.tally, view.state, now),
+            domains: domains(&seen.slowdowns, view.state, now),
             reason: view.reason.as_deref().map(reason),
             time_left: view
                 .expires_after_resume_seconds
