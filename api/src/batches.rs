@@ -11,7 +11,6 @@ use crate::page::{Page, PageRequest};
 use crate::problem::{FieldError, Problem};
 use crate::query::{Path, Query, shown};
 use crate::state::Api;
-use crate::watch::Seen;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
@@ -21,7 +20,7 @@ use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
 use shared::store::intake::{NewBatch, Selection};
 use shared::store::left_out::Including;
-use shared::store::tally::Tally;
+use shared::store::tally::{self, Tally};
 use shared::store::{batches, deliveries};
 use shared::system_email::SystemEmailKind;
 use shared::trace::TraceContext;
@@ -100,7 +99,8 @@ pub struct BatchView {
 /// A batch with its current counts.
 pub async fn view(api: &Api, batch: batches::Batch) -> Result<BatchView, Problem> {
     let left_out = batches::left_out(&api.db, batch.id).await?;
-    Ok(Seen::of(api, batch, left_out).await?.view)
+    let tally = tally::of_batch(&api.db, &batch).await?;
+    Ok(view_of(batch, &tally, left_out))
 }
 
 /// A batch with the given counts.

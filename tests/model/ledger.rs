@@ -157,7 +157,7 @@ impl Ledger {
             delivery: self.deliveries[job.delivery],
             attempt: job.attempt,
             token: self.tokens[claim],
-            began_at: time::OffsetDateTime::now_utc(),
+            began_at: time::OffsetDateTime::UNIX_EPOCH,
             ending: match outcome {
                 Outcome::Accepted => Ending::Sent {
                     password_lifetime: None,
