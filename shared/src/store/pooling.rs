@@ -24,36 +24,39 @@ pub struct SharedSessions {
     server: String,
 }
 
-/// How often the first connection's session is checked. With other traffic, the pooler may by chance assign
-/// the same session again.
-const ROUNDS: usize = 5;
+/// How many connections hold a transaction at most. With other traffic, the pooler may by chance give the first ones
+/// other sessions.
+const HELD_MOST: usize = 6;
 
-/// Finds out whether a pooler shares sessions, with two separate connections.
+/// Finds out whether a pooler shares sessions, with connections of its own.
 ///
-/// While the second connection holds a transaction open, the first one's session is checked again: if
-/// sessions are shared, the second has taken it, and the first gets another one or waits.
+/// One connection has a session. If sessions are shared, it has it no longer between its statements, and one of the
+/// others, which hold their transactions open, soon has the same.
 ///
 /// # Errors
 ///
 /// Postgres is unreachable, or accepts only one connection. The result is then unknown.
 pub async fn shares_sessions(db: &Db) -> StoreResult<Option<SharedSessions>> {
     let options = db.connect_options();
-    let (mut one, mut other) = (soon(options.connect()).await?, soon(options.connect()).await?);
+    let mut one = soon(options.connect()).await?;
     let before = session_of(&mut one, ASK).await?;
+    let mut holding = Vec::with_capacity(HELD_MOST);
     let mut is_shared = false;
-    for _ in 0..ROUNDS {
+    while !is_shared && holding.len() < HELD_MOST {
+        let mut other = soon(options.connect()).await?;
         is_shared = match session_of(&mut other, BEGIN_AND_ASK).await {
             Ok(held) => held == before || session_of(&mut one, ASK).await.ok() != Some(before),
             Err(fault) if fault.cause().to_string().contains(NO_TRANSACTIONS) => true,
             Err(fault) => return Err(fault),
         };
-        if is_shared {
-            break;
-        }
-        soon(sqlx::raw_sql("rollback").execute(&mut other)).await?;
+        holding.push(other);
     }
-    // If this fails, Postgres detects the end of both by itself.
-    let _ = soon(async { futures_util::future::try_join(one.close(), other.close()).await }).await;
+    holding.push(one);
+    // If this fails, Postgres detects the end of them by itself.
+    let _ = soon(futures_util::future::try_join_all(
+        holding.into_iter().map(PgConnection::close),
+    ))
+    .await;
     Ok(is_shared.then(|| SharedSessions {
         server: super::server(db),
     }))
