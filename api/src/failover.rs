@@ -1,5 +1,5 @@
 //! What a person does after a standby of Postgres was promoted: marks what the relay has taken as sent, and lets
-//! sending go on. `deploy/runbooks/failover.md` says when and why.
+//! resumes sending. `deploy/runbooks/failover.md` describes when and why.
 
 use crate::StartError;
 use crate::config::{FailoverStep, Settings};
@@ -12,11 +12,11 @@ use uuid::Uuid;
 /// Ids in one statement.
 const GROUP: usize = 10_000;
 
-/// Takes a step, and says what was done.
+/// Takes a step and describes the result.
 ///
 /// # Errors
 ///
-/// [`StartError::Failover`] with what to do; else what Postgres says.
+/// [`StartError::Failover`] with the remedy, or the error from Postgres.
 pub async fn take(step: FailoverStep, settings: &Settings) -> Result<String, StartError> {
     match step {
         FailoverStep::ResumeSending => resume(settings).await,
@@ -50,7 +50,7 @@ async fn mark_sent(settings: &Settings) -> Result<String, StartError> {
         all.passwords += some.passwords;
         all.unknown += some.unknown;
     }
-    Ok(told(all))
+    Ok(summary(all))
 }
 
 /// The deliveries that lines name, each once. A Message-ID is a delivery's id, @, and the sender's domain.
@@ -75,7 +75,7 @@ fn deliveries(lines: &[String]) -> Result<Vec<Uuid>, String> {
     Ok(ids.into_iter().collect())
 }
 
-fn told(all: Marked) -> String {
+fn summary(all: Marked) -> String {
     format!(
         "{} marked as sent, {} had ended before, {} are password emails and stay due, {} are not in this database",
         all.marked, all.ended, all.passwords, all.unknown

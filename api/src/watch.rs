@@ -46,7 +46,7 @@ impl Seen {
     /// If Postgres is unavailable.
     pub async fn of(api: &Api, batch: Batch, left_out: LeftOutCounts) -> Result<Self, Problem> {
         let (at, tally) = (batch.read_at, tally::of_batch(&api.db, &batch).await?);
-        let slowdowns = slowdowns::of_batch(&api.db, &batch).await?;
+        let slowdowns = slowdowns::of_batch(&api.db, &batch, &tally).await?;
         let view = batches::view_of(batch, &tally, left_out);
         Ok(Self {
             view,

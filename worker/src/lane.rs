@@ -189,6 +189,7 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
                 return;
             }
             unclaimed.moved_at = Instant::now();
+            unclaimed.lingers_until = unclaimed.moved_at + LINGER;
             self.start(unclaimed.jobs.drain(..permits.len()).collect(), permits);
         }
     }

@@ -14,6 +14,7 @@
 //! as well.
 
 mod auto_pause;
+mod fault;
 mod heartbeat;
 mod housekeeping;
 mod lost_jobs;

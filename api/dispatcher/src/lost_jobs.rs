@@ -5,12 +5,13 @@
 //! its jobs until RabbitMQ misses its heartbeats. But once a queue is empty, every job published before is
 //! either at a worker or lost, and a worker claims or gives back its jobs within seconds.
 
+use crate::fault::Fault;
 use crate::metrics::DispatcherMetrics;
 use crate::publisher::QUEUE_LEASE;
 use shared::batch::Lane;
 use shared::queue::{QueueDepth, QueueError, queue_of};
 use shared::store::dispatcher_lease::Turn;
-use shared::store::{Db, StoreError, StoreResult, sweeps};
+use shared::store::{Db, StoreResult, sweeps};
 use std::sync::Arc;
 use std::time::Duration;
 use time::OffsetDateTime;
@@ -100,22 +101,5 @@ impl LostJobs {
             );
         }
         Ok(())
-    }
-}
-
-enum Fault {
-    Queue(QueueError),
-    Store(StoreError),
-}
-
-impl From<QueueError> for Fault {
-    fn from(fault: QueueError) -> Self {
-        Self::Queue(fault)
-    }
-}
-
-impl From<StoreError> for Fault {
-    fn from(fault: StoreError) -> Self {
-        Self::Store(fault)
     }
 }

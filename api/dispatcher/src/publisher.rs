@@ -5,6 +5,7 @@
 //! first, so a worker may receive a job before the cursor has moved past it; the claim accepts it anyway. A
 //! crash between the two publishes some jobs twice, and the claim drops the duplicates.
 
+use crate::fault::Fault;
 use crate::heartbeat::Rounds;
 use crate::metrics::DispatcherMetrics;
 use crate::spans;
@@ -54,26 +55,6 @@ enum Pace {
     Refused,
     /// No delivery is due.
     Idle,
-}
-
-/// Why a round did not complete.
-enum Fault {
-    /// The session is over.
-    Queue(QueueError),
-    /// Postgres failed. The round is retried.
-    Store(StoreError),
-}
-
-impl From<QueueError> for Fault {
-    fn from(fault: QueueError) -> Self {
-        Self::Queue(fault)
-    }
-}
-
-impl From<StoreError> for Fault {
-    fn from(fault: StoreError) -> Self {
-        Self::Store(fault)
-    }
 }
 
 /// Shared state of both publishers.

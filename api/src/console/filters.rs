@@ -70,6 +70,6 @@ async fn remove(
     }
     Ok(redirect_saying(
         "/console/filters",
-        "The filter is deleted. Nobody was changed.",
+        "The filter is deleted. No user was changed.",
     ))
 }

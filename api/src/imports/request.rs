@@ -1,4 +1,4 @@
-//! What a request to import says beside its file.
+//! The parameters of an import request beside its file.
 
 use crate::problem::{FieldError, Problem};
 use axum::http::{HeaderMap, StatusCode, header};

@@ -21,8 +21,8 @@ use tokio::time::Instant;
 /// Kept on disk by the broker.
 const PERSISTENT: u8 = 2;
 
-/// Jobs handed to the connection together. It says of each when it was written, and waiting for one after the
-/// other would make each a write of its own.
+/// Jobs handed to the connection together. Awaiting each one before handing over the next would make every job a
+/// write of its own.
 const BURST: usize = 256;
 
 /// A job on its way to a queue.

@@ -3,7 +3,8 @@
 -- the index of all that is due. In one order for all, so that nobody waits in a circle.
 with found as materialized (
     select job.id, job.attempt, d.batch_id, d.due_at, d.test_address,
-           b.kind, b.version, b.start_at, b.deadline_at, b.paused_for, b.state = 'running' and (select sending_is_open()) as is_running,
+           b.kind, b.version, b.start_at, b.deadline_at, b.paused_for,
+           b.state = 'running' and (select sending_is_open()) as is_running,
            u.id as user_id, u.email, u.email_key, u.first_name, u.last_name, u.language, u.fields,
            u.signed_in_at is not null as has_signed_in,
            case when u.id is null and d.test_address is null then 'user_deleted'

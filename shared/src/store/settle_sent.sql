@@ -1,5 +1,5 @@
--- Mails that the relay has taken, while their claims last: what nearly all outcomes are, for half of what settle.sql
--- costs. What is missing from the answer is for settle.sql. The caller sorts the ids, so that nobody waits in a circle.
+-- Records accepted mails whose claims are still held: nearly all outcomes, at half the cost of settle.sql. Outcomes that
+-- are missing from the result are left to settle.sql. The caller sorts the ids so that statements cannot deadlock.
 with outcome as (
     select * from unnest(
         $1::uuid[], $2::integer[], $3::uuid[], $4::timestamptz[], $5::float8[], $6::text[], $7::smallint[], $8::text[],
@@ -28,7 +28,7 @@ got as (
 ended as (
     insert into attempts (delivery_id, n, worker, started_at, ended_at, verdict, phase, code, enhanced_code, reply)
     select id, attempt, $10, began_at, now(), 'accepted', phase, code, enhanced_code,
-           -- Of somebody who was erased meanwhile nothing is recorded that the relay said.
+           -- The reply is not recorded if the recipient has been erased since.
            case when known_user is not null or test_address is not null then reply end
     from known
 ),

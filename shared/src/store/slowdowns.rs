@@ -4,7 +4,9 @@
 
 use super::batches::Batch;
 use super::stall::SILENCE;
+use super::tally::Tally;
 use super::{Db, StoreResult, seconds, within};
+use crate::delivery::DeliveryState;
 use time::OffsetDateTime;
 
 /// Emails of a batch to one recipient domain that are being retried.
@@ -35,13 +37,18 @@ pub struct Slowdowns {
     pub rate_limit: Option<f64>,
 }
 
-/// Reads what slows a batch down; nothing once it has finished.
-pub async fn of_batch(db: &Db, batch: &Batch) -> StoreResult<Slowdowns> {
+/// Reads what slows a batch down, given its totals; nothing once it has finished.
+pub async fn of_batch(db: &Db, batch: &Batch, tally: &Tally) -> StoreResult<Slowdowns> {
     if batch.final_counts.is_some() {
         return Ok(Slowdowns::default());
     }
+    let domains = if tally.of(DeliveryState::Retrying) > 0 {
+        retrying_domains(db, batch).await?
+    } else {
+        Vec::new()
+    };
     Ok(Slowdowns {
-        domains: retrying_domains(db, batch).await?,
+        domains,
         rate_limit: rate_limit(db).await?,
     })
 }
