@@ -1,6 +1,6 @@
 //! Batches: their counts, and the actions that control them.
 
-pub mod say;
+pub mod control;
 
 use crate::body::JsonBody;
 use crate::caller::Caller;
@@ -14,7 +14,7 @@ use crate::state::Api;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::{Extension, Json};
-use say::Wish;
+use control::BatchCommand;
 use serde::{Deserialize, Serialize};
 use shared::batch::BatchState;
 use shared::delivery::DeliveryState;
@@ -180,13 +180,13 @@ pub async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<B
 /// Pauses a batch: nothing of it leaves until it is resumed.
 #[utoipa::path(post, path = "/v1/batches/{id}/pause", tag = "batches", responses((status = 200, body = BatchView), (status = 409, body = Problem)))]
 pub async fn pause(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<BatchView>, Problem> {
-    answer(&api, id, &caller, Wish::Pause, BatchState::Paused).await
+    answer(&api, id, &caller, BatchCommand::Pause, BatchState::Paused).await
 }
 
 /// Lets a paused batch go on.
 #[utoipa::path(post, path = "/v1/batches/{id}/resume", tag = "batches", responses((status = 200, body = BatchView), (status = 409, body = Problem)))]
 pub async fn resume(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<BatchView>, Problem> {
-    answer(&api, id, &caller, Wish::Resume, BatchState::Running).await
+    answer(&api, id, &caller, BatchCommand::Resume, BatchState::Running).await
 }
 
 /// Stops a batch for good: what has not begun is cancelled.
@@ -195,7 +195,7 @@ pub async fn resume(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>
 /// `sending`.
 #[utoipa::path(post, path = "/v1/batches/{id}/stop", tag = "batches", responses((status = 200, body = BatchView), (status = 409, body = Problem)))]
 pub async fn stop(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<BatchView>, Problem> {
-    answer(&api, id, &caller, Wish::Stop, BatchState::Stopped).await
+    answer(&api, id, &caller, BatchCommand::Stop, BatchState::Stopped).await
 }
 
 /// Performs an action and returns the batch. A repeated request finds the batch already changed.
@@ -203,10 +203,10 @@ async fn answer(
     api: &Api,
     id: Uuid,
     caller: &Caller,
-    wish: Wish,
+    command: BatchCommand,
     wanted: BatchState,
 ) -> Result<Json<BatchView>, Problem> {
-    let moved = say::say(api, id, &caller.actor, wish).await?;
+    let moved = control::control(api, id, &caller.actor, command).await?;
     let batch = get(api, id).await?;
     let is_there = batch.state == wanted || (wanted == BatchState::Running && batch.state == BatchState::Held);
     if !moved && !is_there {

@@ -61,8 +61,12 @@ async fn whole(request: Request, api: &Api) -> Result<(Zeroizing<Vec<u8>>, Optio
     let caller = request.extensions().get::<Caller>().map(Caller::id);
     let large = || api.room.for_large_body(caller.unwrap_or_default());
     let body = request.with_limited_body().into_body();
-    let told = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    let mut slot = if told > SMALL_BYTES { Some(large().await?) } else { None };
+    let declared = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    let mut slot = if declared > SMALL_BYTES {
+        Some(large().await?)
+    } else {
+        None
+    };
     let mut bytes: Zeroizing<Vec<u8>> = Zeroizing::default();
     let mut pieces = body.into_data_stream();
     while let Some(piece) = pieces.next().await {
@@ -141,24 +145,24 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
             StatusCode::BAD_REQUEST
         };
         let place = format!("line {}, column {}", fault.line(), fault.column());
-        let said = repeatable(text.rsplit_once(" at line ").map_or(&*text, |(said, _)| said));
-        Problem::new(status, code, format!("The body cannot be read at {place}: {said}."))
+        let cause = repeatable(text.rsplit_once(" at line ").map_or(&*text, |(cause, _)| cause));
+        Problem::new(status, code, format!("The body cannot be read at {place}: {cause}."))
     })
 }
 
 /// serde's message without the values it repeats: one may be a password or a megabyte long.
-fn repeatable(said: &str) -> String {
-    let said = match (said.starts_with("invalid "), said.split_once(", expected ")) {
+fn repeatable(cause: &str) -> String {
+    let cause = match (cause.starts_with("invalid "), cause.split_once(", expected ")) {
         (true, Some((found, expected))) => {
             let found = found.split(['`', '"']).next().unwrap_or_default().trim_end();
             format!("{found}, expected {expected}")
         }
-        _ => said.to_owned(),
+        _ => cause.to_owned(),
     };
-    let mut parts = said.splitn(3, '`');
+    let mut parts = cause.splitn(3, '`');
     match (parts.next(), parts.next(), parts.next()) {
         (Some(before), Some(name), Some(after)) => format!("{before}`{}`{}", shown(name), shown_long(after)),
-        _ => shown_long(&said),
+        _ => shown_long(&cause),
     }
 }
 

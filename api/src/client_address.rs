@@ -308,8 +308,8 @@ mod tests {
     #[test]
     fn only_the_two_forwarding_headers_can_be_named() {
         for wrong in ["", "x-real-ip", "forwarded,x-forwarded-for"] {
-            let told = ForwardedHeader::parse(wrong).unwrap_err();
-            assert_eq!(told, format!("is {wrong:?}; write x-forwarded-for or forwarded"));
+            let message = ForwardedHeader::parse(wrong).unwrap_err();
+            assert_eq!(message, format!("is {wrong:?}; write x-forwarded-for or forwarded"));
         }
     }
 

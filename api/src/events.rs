@@ -34,12 +34,12 @@ pub async fn batch(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Event, Infallible>>>, Problem> {
     batches::get(&api, id).await?;
-    let told = stream::unfold(api.watches.listen(&api, id), |mut listener| async move {
+    let counts = stream::unfold(api.watches.listen(&api, id), |mut listener| async move {
         let seen = listener.next().await?;
         Some((serde_json::to_string(&seen.view).unwrap_or_default(), listener))
     });
     // The watch also reports changed reasons, which can leave the view unchanged.
-    let changed = told.scan(String::new(), |before, now| {
+    let changed = counts.scan(String::new(), |before, now| {
         let is_news = *before != now;
         before.clone_from(&now);
         ready(Some(is_news.then_some(now)))

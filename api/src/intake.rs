@@ -213,7 +213,7 @@ pub async fn accept_confirmed(
         once.commit(&this.db, transaction, StatusCode::ACCEPTED, &answer).await?;
         reach(Point::BatchCommitted);
         this.metrics.count_accepted(new.kind, &accepted);
-        spans::tell_intake(new.trace, answer.batch, new.kind, answer.accepted, began);
+        spans::emit_intake(new.trace, answer.batch, new.kind, answer.accepted, began);
         info!(batch.id = %answer.batch, mail = new.kind.as_str(), selected = answer.selected, accepted = answer.accepted, "Accepted a batch");
         Ok(Some(answer))
     })

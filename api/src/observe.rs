@@ -138,7 +138,7 @@ impl Asked {
             status,
             began: self.began_at,
         };
-        request.tell();
+        request.emit();
     }
 }
 
@@ -162,11 +162,11 @@ impl Drop for Asked {
 /// The response if a handler panicked.
 #[expect(clippy::needless_pass_by_value, reason = "the layer hands over the box")]
 pub fn panicked(panic: Box<dyn Any + Send + 'static>) -> Response {
-    let said = panic
+    let message = panic
         .downcast_ref::<&str>()
         .copied()
         .or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    tracing::error!(panic = said.unwrap_or("(not text)"), "A request panicked");
+    tracing::error!(panic = message.unwrap_or("(not text)"), "A request panicked");
     Problem::internal().into_response()
 }
 

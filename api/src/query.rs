@@ -115,10 +115,10 @@ fn decoded(part: &str) -> (String, String) {
 /// the route accepts.
 fn blame<T: DeserializeOwned>(filled: &[&str], also: &[&str]) -> Problem {
     for part in filled {
-        let Err(said) = parse::<T>(part) else { continue };
+        let Err(fault) = parse::<T>(part) else { continue };
         let (name, value) = decoded(part);
-        if said.contains("unknown field") {
-            let known = said
+        if fault.contains("unknown field") {
+            let known = fault
                 .rsplit_once("expected ")
                 .map_or("none", |(_, known)| known)
                 .replace("one of ", "");
@@ -132,7 +132,7 @@ fn blame<T: DeserializeOwned>(filled: &[&str], also: &[&str]) -> Problem {
             );
             return wrong(&name, "unknown_parameter", message);
         }
-        let message = format!("{} cannot be ‘{}’: {}.", shown(&name), shown(&value), reason(&said));
+        let message = format!("{} cannot be ‘{}’: {}.", shown(&name), shown(&value), reason(&fault));
         return wrong(&name, "parameter_invalid", message);
     }
     let names: Vec<String> = filled.iter().map(|part| decoded(part).0).collect();
@@ -149,12 +149,12 @@ fn blame<T: DeserializeOwned>(filled: &[&str], also: &[&str]) -> Problem {
 }
 
 /// What a value must be, derived from the parser's message.
-fn reason(said: &str) -> &'static str {
-    if said.contains("`true` or `false`") {
+fn reason(fault: &str) -> &'static str {
+    if fault.contains("`true` or `false`") {
         "write true or false"
-    } else if said.contains("UUID") {
+    } else if fault.contains("UUID") {
         "it is an id, a UUID as Beckon gave it"
-    } else if said.contains("digit") || said.contains("number") {
+    } else if fault.contains("digit") || fault.contains("number") {
         "write a whole number"
     } else {
         "it is not one of the values this parameter takes"
@@ -223,7 +223,7 @@ mod tests {
         limit: Option<i64>,
     }
 
-    fn said(query: &str) -> (String, u16, String, Option<String>) {
+    fn refusal(query: &str) -> (String, u16, String, Option<String>) {
         let problem = read::<Example>(query, &[]).unwrap_err();
         (
             problem.kind,
@@ -245,7 +245,7 @@ mod tests {
             "invited",
             "nobody_knows=",
         ] {
-            let (kind, status, detail, field) = said(query);
+            let (kind, status, detail, field) = refusal(query);
             assert_eq!((kind.as_str(), status), ("/problems/parameter_empty", 400), "{query}");
             let field = field.unwrap();
             assert_eq!(detail, format!("{field} is empty. Give it a value, or leave it out."));
@@ -271,7 +271,7 @@ mod tests {
             )
         };
         assert_eq!(
-            said("q=a&invited=maybe"),
+            refusal("q=a&invited=maybe"),
             expected(
                 "parameter_invalid",
                 "invited cannot be ‘maybe’: write true or false.",
@@ -279,7 +279,7 @@ mod tests {
             )
         );
         assert_eq!(
-            said("import=7"),
+            refusal("import=7"),
             expected(
                 "parameter_invalid",
                 "import cannot be ‘7’: it is an id, a UUID as Beckon gave it.",
@@ -287,7 +287,7 @@ mod tests {
             )
         );
         assert_eq!(
-            said("limit=many"),
+            refusal("limit=many"),
             expected(
                 "parameter_invalid",
                 "limit cannot be ‘many’: write a whole number.",
@@ -295,7 +295,7 @@ mod tests {
             )
         );
         assert_eq!(
-            said("signedin=true"),
+            refusal("signedin=true"),
             expected(
                 "unknown_parameter",
                 "There is no parameter signedin; there are q, import, invited, limit.",
@@ -303,13 +303,13 @@ mod tests {
             )
         );
         assert_eq!(
-            said("limit=1&q=a&limit=2"),
+            refusal("limit=1&q=a&limit=2"),
             expected("duplicate_parameter", "limit comes twice; send it once.", "limit")
         );
         assert_eq!(
-            said("q=a%00b"),
+            refusal("q=a%00b"),
             expected("control_character", "q has a control character; remove it.", "q")
         );
-        assert_eq!(said(&format!("invited={}", "x".repeat(500))).2.chars().count(), 123);
+        assert_eq!(refusal(&format!("invited={}", "x".repeat(500))).2.chars().count(), 123);
     }
 }

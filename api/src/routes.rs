@@ -153,13 +153,13 @@ pub fn probes(api: &Api, metrics: Metrics) -> Router {
                 stands.obstacles.push(fault.to_string());
             }
             if let Some(obstacle) = api.broker.obstacle() {
-                let told = format!("{obstacle}; requests are accepted, and their emails wait");
+                let impairment = format!("{obstacle}; requests are accepted, and their emails wait");
                 // The address of a process that has never connected may be wrong. Such a process must not replace one
                 // whose address is right.
                 if api.broker.has_connected() {
-                    stands.impairments.push(told);
+                    stands.impairments.push(impairment);
                 } else {
-                    stands.obstacles.push(told);
+                    stands.obstacles.push(impairment);
                 }
             }
             stands

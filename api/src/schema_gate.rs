@@ -52,12 +52,12 @@ impl SchemaGate {
                 true
             }
             Ok(missing) => {
-                let told = schema::told(&missing);
+                let missing_migrations = schema::describe(&missing);
                 warn!(
-                    error = told,
+                    error = missing_migrations,
                     "Could not use the database (DATABASE_URL); serving nothing until that is put right"
                 );
-                self.0.send_replace(Some(told));
+                self.0.send_replace(Some(missing_migrations));
                 false
             }
             Err(fault) => {

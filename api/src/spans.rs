@@ -25,7 +25,7 @@ pub struct Request<'a> {
 
 impl Request<'_> {
     /// Exports the span. A client that disconnects and a 5xx response are errors; a 4xx response is not.
-    pub fn tell(self) {
+    pub fn emit(self) {
         export(|| {
             let name = format!("{} {}", self.method, self.route);
             let when = (self.began, now());
@@ -47,7 +47,7 @@ impl Request<'_> {
 }
 
 /// Exports the span of an accepted batch.
-pub fn tell_intake(request: TraceContext, batch: Uuid, kind: SystemEmailKind, mails: i32, began: SystemTime) {
+pub fn emit_intake(request: TraceContext, batch: Uuid, kind: SystemEmailKind, mails: i32, began: SystemTime) {
     export(|| {
         let (here, when) = (request.intake(batch), (began, now()));
         vec![

@@ -134,7 +134,7 @@ mod tests {
         });
 
         let budget = DiskBudget::new(2 * MIB);
-        let told = [
+        let answer = [
             spool_stream(budget.reservation(Uuid::nil()), Box::pin(silent))
                 .await
                 .err(),
@@ -143,10 +143,13 @@ mod tests {
                 .err(),
         ];
 
-        for told in told.map(Option::unwrap) {
-            assert_eq!((told.status, told.kind.as_str()), (408, "/problems/upload_too_slow"));
+        for answer in answer.map(Option::unwrap) {
             assert_eq!(
-                told.detail,
+                (answer.status, answer.kind.as_str()),
+                (408, "/problems/upload_too_slow")
+            );
+            assert_eq!(
+                answer.detail,
                 "The file did not arrive in time. Nothing was stored; send it again."
             );
         }

@@ -33,7 +33,7 @@ pub struct Found {
 }
 
 /// Stores a file's rows as `import` within a transaction, in which it has the turn to store.
-/// `gone_through` follows the rows; of what is wrong with them, `told_most` things are returned.
+/// `gone_through` follows the rows; of what is wrong with them, at most `problems_most` problems are returned.
 ///
 /// # Errors
 ///
@@ -45,7 +45,7 @@ pub async fn store_sheet<R: Read + Seek + Send + 'static>(
     import: Uuid,
     mode: ImportMode,
     gone_through: &AtomicI32,
-    told_most: usize,
+    problems_most: usize,
 ) -> Result<Found, Problem> {
     let file = file_of(&sheet);
     rows::note_fields(transaction, &file).await?;
@@ -57,7 +57,7 @@ pub async fn store_sheet<R: Read + Seek + Send + 'static>(
         ignored: HashMap::new(),
         totals: Totals::default(),
         problems: Vec::new(),
-        told_most,
+        problems_most,
     };
     let mut groups = Groups::read(lines);
     while let Some(group) = groups.next().await {
@@ -83,7 +83,7 @@ struct Storing<'t> {
     ignored: HashMap<Identity, u32>,
     totals: Totals,
     problems: Vec<Value>,
-    told_most: usize,
+    problems_most: usize,
 }
 
 impl Storing<'_> {
@@ -152,10 +152,10 @@ impl Storing<'_> {
         rejects.sort_by_key(|reject| reject.row);
         self.totals.rejected += i32::try_from(rejects.len()).unwrap_or(i32::MAX);
         self.totals.doubtful += doubtful(&rejects);
-        let room = self.told_most.saturating_sub(self.problems.len());
-        let told = rejects.iter().flat_map(|reject| &reject.problems).take(room);
+        let room = self.problems_most.saturating_sub(self.problems.len());
+        let named = rejects.iter().flat_map(|reject| &reject.problems).take(room);
         self.problems
-            .extend(told.filter_map(|problem| serde_json::to_value(problem).ok()));
+            .extend(named.filter_map(|problem| serde_json::to_value(problem).ok()));
         Ok(rows::keep_rejects(self.transaction, self.import, &keepable(rejects)).await?)
     }
 }

@@ -360,9 +360,9 @@ mod tests {
         let mut faults = Faults::default();
         faults.required("DATABASE_URL", None);
         faults.read("BECKON_HOLD", "soon", duration);
-        let told = faults.into_result::<()>(Some(())).unwrap_err().to_string();
+        let shown = faults.into_result::<()>(Some(())).unwrap_err().to_string();
         assert_eq!(
-            told,
+            shown,
             "DATABASE_URL is not set\nBECKON_HOLD is \"soon\"; write a time with its unit, like 30s, 5min, 4h or 3d, up to 365d"
         );
     }
@@ -373,9 +373,12 @@ mod tests {
         let path = Path::new("/nowhere/at/all");
         assert_eq!(faults.secret("SMTP_URL", None, Some(path)), None);
         assert_eq!(faults.secret("AMQP_URL", Some("amqp://x".into()), Some(path)), None);
-        let told = faults.to_string();
-        assert!(told.contains("SMTP_URL cannot be read from /nowhere/at/all"), "{told}");
-        assert!(told.contains("AMQP_URL and AMQP_URL_FILE are both set"), "{told}");
-        assert!(!told.contains("amqp://x"), "{told}");
+        let shown = faults.to_string();
+        assert!(
+            shown.contains("SMTP_URL cannot be read from /nowhere/at/all"),
+            "{shown}"
+        );
+        assert!(shown.contains("AMQP_URL and AMQP_URL_FILE are both set"), "{shown}");
+        assert!(!shown.contains("amqp://x"), "{shown}");
     }
 }

@@ -113,13 +113,13 @@ mod tests {
     async fn what_stands_in_the_way_is_told_in_one_line() {
         let address = process(vec!["Postgres does not answer".to_owned()]).await;
 
-        let told = ask(address, DEADLINE).await.unwrap_err();
+        let refusal = ask(address, DEADLINE).await.unwrap_err();
 
         assert!(
-            told.starts_with("not ready: ") && told.contains("Postgres does not answer"),
-            "{told}"
+            refusal.starts_with("not ready: ") && refusal.contains("Postgres does not answer"),
+            "{refusal}"
         );
-        assert_eq!(told.lines().count(), 1, "{told}");
+        assert_eq!(refusal.lines().count(), 1, "{refusal}");
     }
 
     #[tokio::test]
@@ -133,18 +133,18 @@ mod tests {
             connection.write_all(b"220 mail.example ESMTP\r\n").await.unwrap();
         });
 
-        let told = [
+        let refusal = [
             ask(gone, DEADLINE).await.unwrap_err(),
             ask(silent, Duration::from_millis(50)).await.unwrap_err(),
             ask(other, DEADLINE).await.unwrap_err(),
         ];
 
-        assert!(told[0].starts_with("could not ask 127.0.0.1:"), "{told:?}");
-        assert!(told[1].ends_with("within 50ms"), "{told:?}");
+        assert!(refusal[0].starts_with("could not ask 127.0.0.1:"), "{refusal:?}");
+        assert!(refusal[1].ends_with("within 50ms"), "{refusal:?}");
         // A connection closed with an unread request may be reset before its greeting is read.
         assert!(
-            told[2].contains("220 mail.example") || told[2].contains("could not ask"),
-            "{told:?}"
+            refusal[2].contains("220 mail.example") || refusal[2].contains("could not ask"),
+            "{refusal:?}"
         );
     }
 

@@ -78,7 +78,7 @@ impl Job {
         if body.len() > LONGEST_BYTES {
             return Err(JobFault::TooLong(body.len()));
         }
-        let form: Form = serde_json::from_slice(body).map_err(|fault| JobFault::Malformed(said(&fault)))?;
+        let form: Form = serde_json::from_slice(body).map_err(|fault| JobFault::Malformed(reason(&fault)))?;
         if form.v != VERSION {
             return Err(JobFault::UnknownVersion(form.v));
         }
@@ -98,7 +98,7 @@ impl Job {
 }
 
 /// Describes the fault without quoting the message, which may be a mail that went astray.
-fn said(fault: &serde_json::Error) -> &'static str {
+fn reason(fault: &serde_json::Error) -> &'static str {
     match fault.classify() {
         Category::Data => "its fields are others than a job's",
         Category::Eof => "it ends too early",

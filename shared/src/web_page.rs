@@ -127,10 +127,10 @@ mod tests {
         assert_eq!(status(&base).await.unwrap_err(), "what answers is not a web server");
 
         let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let told = status(&format!("http://{closed}/")).await.unwrap_err();
-        assert!(told.contains("refused"), "{told}");
+        let refusal = status(&format!("http://{closed}/")).await.unwrap_err();
+        assert!(refusal.contains("refused"), "{refusal}");
         let (base, _serving) = server("HTTP/1.1 200 OK\r\n\r\n").await;
-        let told = status(&base.replace("http://", "https://")).await.unwrap_err();
-        assert!(!told.is_empty(), "{told}");
+        let refusal = status(&base.replace("http://", "https://")).await.unwrap_err();
+        assert!(!refusal.is_empty(), "{refusal}");
     }
 }

@@ -118,22 +118,30 @@ async fn what_is_no_address_is_told_with_its_place_and_nobody_is_written_to() {
 
     let mut emails: Vec<&str> = NO_ADDRESSES.iter().map(|(email, ..)| *email).collect();
     emails.extend([long.as_str(), domain.as_str(), "ada@example.org"]);
-    let told = post(&world, "/v1/invites", json!({ "emails": emails }).to_string())
+    let response = post(&world, "/v1/invites", json!({ "emails": emails }).to_string())
         .answer()
         .await;
 
-    told.assert_problem(422, "invalid_request");
-    assert_eq!(told.body["detail"], "Some of the request cannot be used; see errors.");
-    let found = told.errors();
+    response.assert_problem(422, "invalid_request");
+    assert_eq!(
+        response.body["detail"],
+        "Some of the request cannot be used; see errors."
+    );
+    let found = response.errors();
     for ((row, (email, code, sentence)), found) in (1..).zip(NO_ADDRESSES).zip(&found) {
         assert_eq!(*found, (row, "emails", *code, *sentence), "{email}");
     }
-    assert_eq!(found.len(), NO_ADDRESSES.len() + 2, "{}", told.text);
+    assert_eq!(found.len(), NO_ADDRESSES.len() + 2, "{}", response.text);
     for ((row, sentence), found) in (NO_ADDRESSES.len() as u64 + 1..)
         .zip(TOO_LONG)
         .zip(&found[NO_ADDRESSES.len()..])
     {
-        assert_eq!(*found, (row, "emails", "address_too_long", sentence), "{}", told.text);
+        assert_eq!(
+            *found,
+            (row, "emails", "address_too_long", sentence),
+            "{}",
+            response.text
+        );
     }
     assert_eq!(rows_in(&world, "batches").await, 0);
     world.end().await;
@@ -143,11 +151,11 @@ async fn what_is_no_address_is_told_with_its_place_and_nobody_is_written_to() {
 async fn of_many_faults_the_first_hundred_are_told() {
     let world = a_world().await;
 
-    let told = post(&world, "/v1/invites", json!({ "emails": vec!["x"; 5_000] }).to_string())
+    let response = post(&world, "/v1/invites", json!({ "emails": vec!["x"; 5_000] }).to_string())
         .answer()
         .await;
 
-    told.assert_problem(422, "invalid_request");
-    assert_eq!(told.errors().len(), 100);
+    response.assert_problem(422, "invalid_request");
+    assert_eq!(response.errors().len(), 100);
     world.end().await;
 }

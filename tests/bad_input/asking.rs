@@ -69,12 +69,12 @@ impl Asked {
     }
 
     /// Sends the request and returns the answer.
-    pub(crate) async fn answer(self) -> Told {
+    pub(crate) async fn answer(self) -> ApiResponse {
         let answer = self.request.send().await.unwrap();
         let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
         let text = answer.text().await.unwrap();
         let body = serde_json::from_str(&text).unwrap_or_default();
-        Told {
+        ApiResponse {
             status,
             headers,
             body,
@@ -88,16 +88,16 @@ impl Asked {
     }
 
     /// Sends the request and asserts the problem in the answer: status, code, sentence.
-    pub(crate) async fn must_tell(self, status: u16, word: &str, sentence: &str) -> Told {
-        let told = self.answer().await;
-        told.assert_problem(status, word);
-        assert_eq!(told.body["detail"], sentence, "{}", told.text);
-        told
+    pub(crate) async fn must_be_refused(self, status: u16, word: &str, sentence: &str) -> ApiResponse {
+        let response = self.answer().await;
+        response.assert_problem(status, word);
+        assert_eq!(response.body["detail"], sentence, "{}", response.text);
+        response
     }
 }
 
 /// An answer of the API.
-pub(crate) struct Told {
+pub(crate) struct ApiResponse {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     /// The JSON body, or null.
@@ -105,7 +105,7 @@ pub(crate) struct Told {
     pub(crate) text: String,
 }
 
-impl Told {
+impl ApiResponse {
     /// The value of a header, or empty.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
@@ -116,21 +116,21 @@ impl Told {
 
     /// Asserts that this is a problem with this status and code, and that it is fit to be displayed.
     pub(crate) fn assert_problem(&self, status: u16, word: &str) {
-        let said = format!("{} {}", self.status, self.text);
-        assert_eq!(self.status, status, "{said}");
-        assert_eq!(self.header("content-type"), "application/problem+json", "{said}");
-        assert_eq!(self.body["type"], format!("/problems/{word}"), "{said}");
-        assert_eq!(self.body["status"], status, "{said}");
-        assert!(!self.body["title"].as_str().unwrap_or_default().is_empty(), "{said}");
+        let context = format!("{} {}", self.status, self.text);
+        assert_eq!(self.status, status, "{context}");
+        assert_eq!(self.header("content-type"), "application/problem+json", "{context}");
+        assert_eq!(self.body["type"], format!("/problems/{word}"), "{context}");
+        assert_eq!(self.body["status"], status, "{context}");
+        assert!(!self.body["title"].as_str().unwrap_or_default().is_empty(), "{context}");
         let detail = self.body["detail"].as_str().unwrap_or_default();
-        assert!(!detail.is_empty(), "{said}");
+        assert!(!detail.is_empty(), "{context}");
         assert!(self.text.len() < 30_000, "{} bytes of problem", self.text.len());
         let has_control = |text: &str| text.chars().any(|c| c.is_control() || c == '\u{202E}');
-        assert!(!has_control(detail), "{said}");
+        assert!(!has_control(detail), "{context}");
         let errors = self.body["errors"].as_array().cloned().unwrap_or_default();
         for error in &errors {
-            assert!(!has_control(error["message"].as_str().unwrap_or("\0")), "{said}");
-            assert!(error["code"].as_str().is_some_and(|code| !code.is_empty()), "{said}");
+            assert!(!has_control(error["message"].as_str().unwrap_or("\0")), "{context}");
+            assert!(error["code"].as_str().is_some_and(|code| !code.is_empty()), "{context}");
         }
     }
 

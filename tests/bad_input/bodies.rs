@@ -40,7 +40,7 @@ async fn a_slip_in_json_is_told_with_its_place() {
     for (body, place) in slips {
         let sentence = format!("The body cannot be read at {place}.");
         post(&world, "/v1/invites", body)
-            .must_tell(400, "json_invalid", &sentence)
+            .must_be_refused(400, "json_invalid", &sentence)
             .await;
     }
     let bytes = b"{\"emails\":[\"\xff\xfe\"]}".to_vec();
@@ -64,12 +64,14 @@ async fn a_body_nested_without_end_is_refused_at_every_route() {
             "{\"users\":".repeat(200),
             deep("{\"emails\":[", "]}"),
         ] {
-            let told = post(&world, route, body).answer().await;
-            assert!(matches!(told.status, 400 | 422), "{route}: {}", told.text);
+            let response = post(&world, route, body).answer().await;
+            assert!(matches!(response.status, 400 | 422), "{route}: {}", response.text);
             assert!(
-                told.body["detail"].as_str().is_some_and(|detail| detail.len() < 400),
+                response.body["detail"]
+                    .as_str()
+                    .is_some_and(|detail| detail.len() < 400),
                 "{}",
-                told.text
+                response.text
             );
         }
     }
@@ -80,9 +82,9 @@ async fn a_body_nested_without_end_is_refused_at_every_route() {
 async fn a_field_nobody_knows_is_named_with_those_there_are() {
     let world = a_world().await;
 
-    let told = post(&world, "/v1/invites", "{\"email\":[\"a@b.co\"]}").answer().await;
-    told.assert_problem(400, "unknown_field");
-    let detail = told.body["detail"].as_str().unwrap();
+    let response = post(&world, "/v1/invites", "{\"email\":[\"a@b.co\"]}").answer().await;
+    response.assert_problem(400, "unknown_field");
+    let detail = response.body["detail"].as_str().unwrap();
     assert!(
         detail.starts_with("The body cannot be read at line 1, column 8: unknown field `email`"),
         "{detail}"
@@ -108,9 +110,9 @@ async fn what_is_repeated_of_a_body_is_short_and_printable() {
         "{\"a\\u0007\\u202eb\":1}".to_owned(),
         "{\"import\":\"a\\u0007\\u202eb\"}".to_owned(),
     ] {
-        let told = post(&world, "/v1/invites", body).answer().await;
-        let detail = told.body["detail"].as_str().unwrap();
-        assert!(matches!(told.status, 400 | 422), "{}", told.status);
+        let response = post(&world, "/v1/invites", body).answer().await;
+        let detail = response.body["detail"].as_str().unwrap();
+        assert!(matches!(response.status, 400 | 422), "{}", response.status);
         assert!(
             detail.chars().count() < 400,
             "{} characters are repeated",
@@ -127,7 +129,7 @@ async fn a_key_that_comes_twice_is_refused() {
 
     let twice = post(&world, "/v1/invites", "{\"emails\":[\"a@b.co\"],\"emails\":[]}");
     twice
-        .must_tell(
+        .must_be_refused(
             400,
             "json_duplicate_key",
             "The body cannot be read at line 1, column 29: duplicate field `emails`.",
@@ -168,9 +170,9 @@ async fn a_value_of_another_type_is_refused() {
     ];
 
     for body in wrong {
-        let told = post(&world, "/v1/invites", body.to_string()).answer().await;
-        told.assert_problem(422, "json_wrong_type");
-        let detail = told.body["detail"].as_str().unwrap();
+        let response = post(&world, "/v1/invites", body.to_string()).answer().await;
+        response.assert_problem(422, "json_wrong_type");
+        let detail = response.body["detail"].as_str().unwrap();
         assert!(
             detail.starts_with("The body cannot be read at line 1, column "),
             "{detail}"
@@ -220,13 +222,13 @@ async fn a_password_of_another_type_is_not_repeated() {
         "{\"email\":\"ada@example.org\",\"password\":true,\"31337313\"",
     ] {
         for route in ["/v1/credentials/verify", "/v1/credentials/choose"] {
-            let told = post(&world, route, body).answer().await;
-            assert!(matches!(told.status, 400 | 422), "{}", told.text);
+            let response = post(&world, route, body).answer().await;
+            assert!(matches!(response.status, 400 | 422), "{}", response.text);
             let is_a_name = body.contains("\"31337313\":");
             assert!(
-                is_a_name || !told.text.contains("31337313"),
+                is_a_name || !response.text.contains("31337313"),
                 "{route} {body}: {}",
-                told.text
+                response.text
             );
         }
     }
@@ -242,7 +244,7 @@ async fn only_json_that_says_so_and_is_not_compressed_is_read() {
     for route in ROUTES {
         ask(&world, Method::POST, route)
             .body(body)
-            .must_tell(415, "not_json", sentence)
+            .must_be_refused(415, "not_json", sentence)
             .await;
         for wrong in [
             "text/plain",
@@ -255,18 +257,18 @@ async fn only_json_that_says_so_and_is_not_compressed_is_read() {
             let asked = ask(&world, Method::POST, route)
                 .header("Content-Type", wrong)
                 .body(body);
-            asked.must_tell(415, "not_json", sentence).await;
+            asked.must_be_refused(415, "not_json", sentence).await;
         }
         let gzip = vec![
             0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0xab, 0xae, 5, 0, 0x43, 0xbf, 0xa6, 0xa3, 2, 0, 0, 0,
         ];
         let asked = post(&world, route, gzip).header("Content-Encoding", "gzip");
-        asked.must_tell(415, "not_json", sentence).await;
+        asked.must_be_refused(415, "not_json", sentence).await;
     }
-    let said = ask(&world, Method::POST, "/v1/invites")
+    let request = ask(&world, Method::POST, "/v1/invites")
         .header("Content-Type", "Application/JSON; charset=utf-8")
         .body(body);
-    assert_eq!(said.answer().await.status, 202);
+    assert_eq!(request.answer().await.status, 202);
     world.end().await;
 }
 
@@ -284,12 +286,14 @@ async fn an_import_says_in_which_form_it_comes() {
         let asked = ask(&world, Method::POST, "/v1/imports")
             .header("Content-Type", wrong)
             .body("email\na@b.co\n");
-        asked.must_tell(415, "not_csv", sentence).await;
+        asked.must_be_refused(415, "not_csv", sentence).await;
     }
     let gzip = ask(&world, Method::POST, "/v1/imports")
         .header("Content-Type", "text/csv")
         .header("Content-Encoding", "gzip");
-    gzip.body("email\na@b.co\n").must_tell(415, "not_csv", sentence).await;
+    gzip.body("email\na@b.co\n")
+        .must_be_refused(415, "not_csv", sentence)
+        .await;
     assert_eq!(rows_in(&world, "imports").await, 0);
     world.end().await;
 }

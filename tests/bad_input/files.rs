@@ -3,7 +3,7 @@
 use futures_util::stream;
 use reqwest::{Body, Method};
 
-use crate::asking::{Told, a_world, ask, rows_in, upload};
+use crate::asking::{ApiResponse, a_world, ask, rows_in, upload};
 
 type Fault = (&'static str, u16, u64, &'static str, &'static [u8], &'static str);
 
@@ -153,8 +153,10 @@ async fn a_file_that_cannot_be_read_is_told_in_these_words() {
     let world = a_world().await;
 
     for &(code, status, row, column, file, sentence) in FAULTS {
-        let told = upload(&world, file.to_vec()).must_tell(status, code, sentence).await;
-        assert_eq!(told.errors(), [(row, column, code, sentence)], "{}", told.text);
+        let response = upload(&world, file.to_vec())
+            .must_be_refused(status, code, sentence)
+            .await;
+        assert_eq!(response.errors(), [(row, column, code, sentence)], "{}", response.text);
     }
     assert_eq!(
         (rows_in(&world, "imports").await, rows_in(&world, "users").await),
@@ -170,16 +172,16 @@ async fn a_file_over_a_limit_is_told_the_limit() {
     let cell = format!("email,note\na@b.co,{}\n", "x".repeat(1_000_000));
     let swallowed = format!("email,note\na@b.co,\"{}\n", "c@d.co,x\n".repeat(50_000));
 
-    let told = upload(&world, wide).must_tell(
+    let response = upload(&world, wide).must_be_refused(
         422,
         "too_many_columns",
         "Your file has too many columns – we can take 200, row 1 has more",
     );
-    assert_eq!(told.await.errors()[0].0, 1);
-    let told = upload(&world, cell)
-        .must_tell(422, "cell_too_long", "Row 2, column B is too long (limit 10,000 bytes)")
+    assert_eq!(response.await.errors()[0].0, 1);
+    let response = upload(&world, cell)
+        .must_be_refused(422, "cell_too_long", "Row 2, column B is too long (limit 10,000 bytes)")
         .await;
-    assert_eq!((told.errors()[0].0, told.errors()[0].1), (2, "B"));
+    assert_eq!((response.errors()[0].0, response.errors()[0].1), (2, "B"));
     upload(&world, swallowed)
         .answer()
         .await
@@ -198,20 +200,20 @@ async fn json_that_is_no_array_of_users_is_told_with_its_place() {
         ("[{\"email\":\"a@b.co\"}] x", (1, 22)),
         ("[{\"email\":\"a@b.co\"}", (1, 20)),
     ] {
-        let told = import(body).answer().await;
-        told.assert_problem(400, "json_invalid");
-        let detail = told.body["detail"].as_str().unwrap();
+        let response = import(body).answer().await;
+        response.assert_problem(400, "json_invalid");
+        let detail = response.body["detail"].as_str().unwrap();
         assert!(
             detail.ends_with(&format!("(line {}, column {})", place.0, place.1)),
             "{body}: {detail}"
         );
     }
     import("[]")
-        .must_tell(422, "no_rows", "Your file needs at least one row")
+        .must_be_refused(422, "no_rows", "Your file needs at least one row")
         .await;
     let deep = format!("[{{\"email\":{}", "[".repeat(100_000));
-    let told = ask(&world, Method::POST, "/v1/imports").json(deep).answer().await;
-    assert!(matches!(told.status, 400 | 422), "{}", told.text);
+    let response = ask(&world, Method::POST, "/v1/imports").json(deep).answer().await;
+    assert!(matches!(response.status, 400 | 422), "{}", response.text);
     assert_eq!(rows_in(&world, "imports").await, 0);
     world.end().await;
 }
@@ -245,8 +247,8 @@ async fn the_same_file_again_changes_and_doubles_nothing() {
     let first = upload(&world, file).answer().await;
     let second = upload(&world, file).answer().await;
 
-    let sums = |told: &Told| {
-        ["rows", "created", "updated", "unchanged", "rejected"].map(|name| told.body[name].as_i64().unwrap())
+    let sums = |response: &ApiResponse| {
+        ["rows", "created", "updated", "unchanged", "rejected"].map(|name| response.body[name].as_i64().unwrap())
     };
     assert_eq!(sums(&first), [2, 2, 0, 0, 0], "{}", first.text);
     assert_eq!(sums(&second), [2, 0, 0, 2, 0], "{}", second.text);
@@ -288,14 +290,14 @@ async fn a_parameter_of_an_import_that_is_wrong_is_told_before_the_file_is_read(
     };
 
     import("dry_run=maybe")
-        .must_tell(
+        .must_be_refused(
             400,
             "parameter_invalid",
             "dry_run cannot be ‘maybe’: write true or false.",
         )
         .await;
     import("dryrun=true")
-        .must_tell(
+        .must_be_refused(
             400,
             "unknown_parameter",
             "There is no parameter dryrun; there are file_name, dry_run, sheet, accept_doubtful, mapping, mode, empty.",

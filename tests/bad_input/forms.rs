@@ -4,12 +4,12 @@ use futures_util::future::join_all;
 use harness::World;
 use reqwest::Method;
 
-use crate::asking::{Told, a_world, as_stranger};
+use crate::asking::{ApiResponse, a_world, as_stranger};
 
 /// The most resident memory the API may use, whatever strangers send.
 const MEMORY_MOST: u64 = 150 * 1024 * 1024;
 
-async fn send(world: &World, path: &str, form: &str) -> Told {
+async fn send(world: &World, path: &str, form: &str) -> ApiResponse {
     let asked = as_stranger(world, Method::POST, path);
     let asked = asked.header("Content-Type", "application/x-www-form-urlencoded");
     asked.body(form.to_owned()).answer().await
@@ -33,8 +33,8 @@ async fn a_million_fields_of_strangers_take_little_memory() {
     ];
 
     for (path, status) in pages {
-        for told in join_all((0..4).map(|_| send(&world, path, &form))).await {
-            assert_eq!(told.status, status, "{path}: {}", told.text);
+        for response in join_all((0..4).map(|_| send(&world, path, &form))).await {
+            assert_eq!(response.status, status, "{path}: {}", response.text);
         }
     }
 
@@ -48,10 +48,10 @@ async fn a_form_with_many_fields_that_fits_is_refused_too() {
     let world = a_world().await;
     let form = "a&".repeat(8_000);
 
-    let told = send(&world, "/console/sign-in", &form).await;
+    let response = send(&world, "/console/sign-in", &form).await;
 
-    assert_eq!(told.status, 413, "{}", told.text);
-    assert!(told.text.contains("too many fields"), "{}", told.text);
+    assert_eq!(response.status, 413, "{}", response.text);
+    assert!(response.text.contains("too many fields"), "{}", response.text);
     world.end().await;
 }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use shared::password::{Hasher, Password, PersonalWords, Salt, os_randomness};
 use uuid::Uuid;
 
-use crate::asking::{Told, a_world, post};
+use crate::asking::{ApiResponse, a_world, post};
 use crate::json;
 
 pub(crate) const OWN: &str = "correct horse battery staple";
@@ -30,7 +30,7 @@ pub(crate) async fn set_password(world: &World, user: Uuid, password: &str) {
         .unwrap();
 }
 
-pub(crate) async fn verify(world: &World, email: &str, password: &str, client: Value) -> Told {
+pub(crate) async fn verify(world: &World, email: &str, password: &str, client: Value) -> ApiResponse {
     let body = json!({ "email": email, "password": password, "client": client });
     post(world, "/v1/credentials/verify", body.to_string()).answer().await
 }
@@ -38,12 +38,12 @@ pub(crate) async fn verify(world: &World, email: &str, password: &str, client: V
 /// Sends wrong passwords until one is refused; returns how many were compared.
 pub(crate) async fn guess(world: &World, email: &str, client: &str) -> usize {
     for n in 0..40 {
-        let told = verify(world, email, "wrong", json!(client)).await;
-        if told.status == 429 {
-            told.assert_problem(429, "too_many_tries");
+        let response = verify(world, email, "wrong", json!(client)).await;
+        if response.status == 429 {
+            response.assert_problem(429, "too_many_tries");
             return n;
         }
-        told.assert_wrong_password();
+        response.assert_wrong_password();
     }
     panic!("40 passwords could be tried");
 }
@@ -142,11 +142,11 @@ async fn a_client_has_1_to_128_bytes() {
     let world = a_world().await;
 
     for client in [String::new(), "x".repeat(129)] {
-        let told = verify(&world, "ada@example.org", "wrong", json!(client)).await;
-        told.assert_problem(422, "client_unfit");
+        let response = verify(&world, "ada@example.org", "wrong", json!(client)).await;
+        response.assert_problem(422, "client_unfit");
     }
-    let told = verify(&world, "ada@example.org", "wrong", json!("x".repeat(128))).await;
-    told.assert_wrong_password();
+    let response = verify(&world, "ada@example.org", "wrong", json!("x".repeat(128))).await;
+    response.assert_wrong_password();
     world.end().await;
 }
 
@@ -240,7 +240,9 @@ async fn a_flood_from_200_addresses_stops_neither_the_console_nor_the_platform()
     let refused = flood.iter().filter(|(status, _)| matches!(status, 429 | 503)).count();
     assert!(refused > 0, "the flood was no flood");
     assert!(
-        flood.iter().all(|(status, tells_when)| *status == 422 || *tells_when),
+        flood
+            .iter()
+            .all(|(status, has_retry_after)| *status == 422 || *has_retry_after),
         "{flood:?}"
     );
     assert!(longest < PATIENCE, "{longest:?}");
@@ -270,12 +272,12 @@ async fn a_persons_own_name_and_address_cannot_be_their_password() {
         "adaaugustakingnoelbyroncountessoflovelace",
         "1qaz2wsx3edc4rfv",
     ] {
-        let told = choose(new)
-            .must_tell(422, "password_unfit", "This password cannot be used; see errors.")
+        let response = choose(new)
+            .must_be_refused(422, "password_unfit", "This password cannot be used; see errors.")
             .await;
         let sentence = "Password is too easy to guess: use several unrelated words, and not your name or address";
         assert_eq!(
-            told.errors(),
+            response.errors(),
             [(0, "new_password", "password_obvious", sentence)],
             "{new}"
         );

@@ -11,17 +11,17 @@ const INVALID: &str = "This API key is not known or was revoked. `beckon-api cre
 async fn a_caller_without_a_key_is_told_how_to_send_one() {
     let world = a_world().await;
 
-    let told = as_stranger(&world, Method::GET, "/v1/batches")
-        .must_tell(401, "key_missing", MISSING)
+    let response = as_stranger(&world, Method::GET, "/v1/batches")
+        .must_be_refused(401, "key_missing", MISSING)
         .await;
-    assert_eq!(told.header("www-authenticate"), "Bearer");
+    assert_eq!(response.header("www-authenticate"), "Bearer");
     for header in ["", "Bearer", "Basic YmVja29uOng=", "Digest x", world.key()] {
         let asked = as_stranger(&world, Method::GET, "/v1/batches").header("Authorization", header);
-        asked.must_tell(401, "key_missing", MISSING).await;
+        asked.must_be_refused(401, "key_missing", MISSING).await;
     }
     let in_url = format!("/v1/batches?key={0}&access_token={0}", world.key());
     as_stranger(&world, Method::GET, &in_url)
-        .must_tell(401, "key_missing", MISSING)
+        .must_be_refused(401, "key_missing", MISSING)
         .await;
     world.end().await;
 }
@@ -44,12 +44,12 @@ async fn a_key_nobody_made_is_refused() {
         "sk_live_1234567890",
     ] {
         let asked = as_stranger(&world, Method::GET, "/v1/batches").header("Authorization", &format!("Bearer {key}"));
-        let told = asked.must_tell(401, "key_invalid", INVALID).await;
-        assert_eq!(told.header("www-authenticate"), "Bearer");
+        let response = asked.must_be_refused(401, "key_invalid", INVALID).await;
+        assert_eq!(response.header("www-authenticate"), "Bearer");
         assert!(
-            !told.text.contains(&key[..key.len().min(12)]) || key.len() < 9,
+            !response.text.contains(&key[..key.len().min(12)]) || key.len() < 9,
             "{}",
-            told.text
+            response.text
         );
     }
     for scheme in ["bearer", "BEARER"] {
@@ -72,11 +72,11 @@ async fn a_revoked_key_ends_at_once() {
 
     assert_eq!(revoked.rows_affected(), 1);
     ask(&world, Method::GET, "/v1/batches")
-        .must_tell(401, "key_invalid", INVALID)
+        .must_be_refused(401, "key_invalid", INVALID)
         .await;
     ask(&world, Method::POST, "/v1/invites")
         .json("{")
-        .must_tell(401, "key_invalid", INVALID)
+        .must_be_refused(401, "key_invalid", INVALID)
         .await;
     world.end().await;
 }
@@ -97,14 +97,14 @@ async fn an_expired_key_is_refused_with_its_day() {
         .await
         .unwrap();
 
-    let told = ask(&world, Method::GET, "/v1/batches")
-        .must_tell(
+    let response = ask(&world, Method::GET, "/v1/batches")
+        .must_be_refused(
             401,
             "key_expired",
             "This API key expired on 2026-01-31. Make another one in the console, or with `beckon-api create-key`.",
         )
         .await;
-    assert_eq!(told.header("www-authenticate"), "Bearer");
+    assert_eq!(response.header("www-authenticate"), "Bearer");
     world.end().await;
 }
 
@@ -125,7 +125,7 @@ async fn names_of_keys_and_administrators_are_told_apart_by_eye() {
         ];
         words.map(str::to_owned).to_vec()
     };
-    for (arguments, told) in [
+    for (arguments, expected) in [
         (key("Tests"), "a key that works is called tests"),
         (key("tеsts"), "a key that works is called tests"),
         (key("  TESTS "), "a key that works is called tests"),
@@ -136,8 +136,8 @@ async fn names_of_keys_and_administrators_are_told_apart_by_eye() {
         (administrator("Кey tests"), "must not begin like those of keys"),
     ] {
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let (code, said) = world.run("beckon-api", &arguments, &settings).await.unwrap();
-        assert!(code == 1 && said.contains(told), "{arguments:?}: {code} {said}");
+        let (code, output) = world.run("beckon-api", &arguments, &settings).await.unwrap();
+        assert!(code == 1 && output.contains(expected), "{arguments:?}: {code} {output}");
     }
     let made: i64 = sqlx::query_scalar("select count(*) from api_keys")
         .fetch_one(&world.db)
@@ -160,8 +160,8 @@ async fn names_of_keys_and_administrators_are_told_apart_by_eye() {
             "never",
             "--read-audit-log",
         ];
-        let (code, said) = world.run("beckon-api", &again, &settings).await.unwrap();
-        assert_eq!(code, 0, "{said}");
+        let (code, output) = world.run("beckon-api", &again, &settings).await.unwrap();
+        assert_eq!(code, 0, "{output}");
     }
     let newest: (bool, bool) =
         sqlx::query_as("select expires_at is null, may_read_audit_log from api_keys order by id desc limit 1")

@@ -161,9 +161,9 @@ async fn a_fault_in_a_letter_is_told_with_its_place() {
             post(&world, &format!("/v1/system-emails/{kind}/preview"), look.to_string()),
         ] {
             let sentence = "This text cannot be sent as it is; see errors.";
-            let told = asked.must_tell(422, "template_invalid", sentence).await;
-            let errors = told.body["errors"].as_array().unwrap();
-            assert_eq!(errors.len(), 1, "{subject:?} {body:?}: {}", told.text);
+            let response = asked.must_be_refused(422, "template_invalid", sentence).await;
+            let errors = response.body["errors"].as_array().unwrap();
+            assert_eq!(errors.len(), 1, "{subject:?} {body:?}: {}", response.text);
             let text = |name: &str| errors[0][name].as_str().unwrap();
             let found = (
                 text("field"),
@@ -172,7 +172,7 @@ async fn a_fault_in_a_letter_is_told_with_its_place() {
                 text("code"),
                 text("message"),
             );
-            assert_eq!(found, *expected, "{}", told.text);
+            assert_eq!(found, *expected, "{}", response.text);
         }
         let saved = world.get(&format!("/v1/system-emails/{kind}")).await.expect(200);
         assert_eq!(saved["version"], 1, "{saved}");
@@ -185,11 +185,11 @@ async fn a_subject_ends_with_its_line() {
     let world = a_world().await;
 
     let letter = json!({ "subject": "Hello\r\nBcc: all@example.org", "body": "Hello" });
-    let told = ask(&world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string());
-    let told = told.answer().await;
+    let response = ask(&world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string());
+    let response = response.answer().await;
 
-    told.assert_problem(422, "template_invalid");
-    let first = &told.body["errors"][0];
+    response.assert_problem(422, "template_invalid");
+    let first = &response.body["errors"][0];
     assert_eq!(
         (&first["field"], &first["code"], &first["message"]),
         (
@@ -198,7 +198,7 @@ async fn a_subject_ends_with_its_line() {
             &json!("Subject must be one line")
         ),
         "{}",
-        told.text
+        response.text
     );
     world.end().await;
 }
@@ -218,9 +218,9 @@ async fn nobody_but_the_settings_says_who_writes() {
             post(&world, "/v1/password-resets", batch.to_string()),
             ask(&world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string()),
         ] {
-            let told = asked.answer().await;
-            told.assert_problem(400, "unknown_field");
-            assert!(!told.text.contains(evil), "{}", told.text);
+            let response = asked.answer().await;
+            response.assert_problem(400, "unknown_field");
+            assert!(!response.text.contains(evil), "{}", response.text);
         }
     }
     assert_eq!(rows_in(&world, "batches").await, 0);

@@ -37,19 +37,19 @@ async fn an_id_that_is_none_is_the_id_of_nothing() {
             &"1".repeat(2_000),
         ] {
             let asked = ask(&world, method.clone(), &route.replace("{}", id));
-            asked.must_tell(404, "not_found", NOTHING).await;
+            asked.must_be_refused(404, "not_found", NOTHING).await;
         }
-        let told = ask(&world, method.clone(), &route.replace("{}", NOBODY)).answer().await;
-        told.assert_problem(404, "not_found");
+        let response = ask(&world, method.clone(), &route.replace("{}", NOBODY)).answer().await;
+        response.assert_problem(404, "not_found");
     }
     for address in ["7", "nobody", "a@b", "%00@example.org", &"1".repeat(2_000)] {
         ask(&world, Method::DELETE, &format!("/v1/blocked-addresses/{address}"))
-            .must_tell(404, "not_found", "This cannot be an email address.")
+            .must_be_refused(404, "not_found", "This cannot be an email address.")
             .await;
     }
     let sentence = "There is no such system email; there are invite and password_reset.";
     ask(&world, Method::GET, "/v1/system-emails/welcome")
-        .must_tell(404, "not_found", sentence)
+        .must_be_refused(404, "not_found", sentence)
         .await;
     world.end().await;
 }
@@ -70,13 +70,13 @@ async fn a_limit_out_of_bounds_is_refused() {
         for limit in ["0", "-1", "1001", "9223372036854775807"] {
             let asked = ask(&world, Method::GET, &format!("{list}?limit={limit}"));
             asked
-                .must_tell(400, "limit_invalid", "limit is a number from 1 to 1000.")
+                .must_be_refused(400, "limit_invalid", "limit is a number from 1 to 1000.")
                 .await;
         }
         for limit in ["many", "1e3", "9223372036854775808", "1.5", "0x10"] {
             let sentence = format!("limit cannot be ‘{limit}’: write a whole number.");
             ask(&world, Method::GET, &format!("{list}?limit={limit}"))
-                .must_tell(400, "parameter_invalid", &sentence)
+                .must_be_refused(400, "parameter_invalid", &sentence)
                 .await;
         }
         for limit in ["1", "1000"] {
@@ -108,7 +108,7 @@ async fn a_cursor_of_another_list_shows_a_page_or_is_refused_and_breaks_nothing(
         for cursor in ["x", "1", "eyJpZCI6MX0", "%27", "../..", &"a".repeat(3_000)] {
             let asked = ask(&world, Method::GET, &format!("{list}?cursor={cursor}"));
             asked
-                .must_tell(
+                .must_be_refused(
                     400,
                     "cursor_invalid",
                     "Use the next_cursor of a page as the cursor of the next.",
@@ -116,10 +116,10 @@ async fn a_cursor_of_another_list_shows_a_page_or_is_refused_and_breaks_nothing(
                 .await;
         }
         for foreign in [user.to_string(), batch.to_string(), NOBODY.to_owned()] {
-            let told = ask(&world, Method::GET, &format!("{list}?cursor={foreign}"))
+            let response = ask(&world, Method::GET, &format!("{list}?cursor={foreign}"))
                 .answer()
                 .await;
-            assert_eq!(told.status, 200, "{}", told.text);
+            assert_eq!(response.status, 200, "{}", response.text);
         }
     }
     world.end().await;
@@ -133,7 +133,7 @@ async fn a_parameter_nobody_knows_is_named_with_those_there_are() {
     let sentence = "There is no parameter signedin; there are q, import, effect, invited, signed_in, access, last_email_failed, \
                     blocked, locked, last_email_reason, batch, where, not, limit, cursor.";
     ask(&world, Method::GET, "/v1/users?signedin=true")
-        .must_tell(400, "unknown_parameter", sentence)
+        .must_be_refused(400, "unknown_parameter", sentence)
         .await;
     for path in [
         "/v1/batches?state=running".to_owned(),
@@ -148,9 +148,9 @@ async fn a_parameter_nobody_knows_is_named_with_those_there_are() {
     }
     for list in ["deliveries", "deliveries.csv"] {
         let state = format!("/v1/batches/{batch}/{list}?state={}", "done".repeat(4_000));
-        let told = ask(&world, Method::GET, &state).answer().await;
-        told.assert_problem(400, "unknown_state");
-        assert!(told.text.len() < 500, "{}", told.text);
+        let response = ask(&world, Method::GET, &state).answer().await;
+        response.assert_problem(400, "unknown_state");
+        assert!(response.text.len() < 500, "{}", response.text);
     }
     world.end().await;
 }
@@ -228,12 +228,12 @@ async fn a_parameter_that_cannot_be_meant_is_told() {
 
     for (query, code, sentence) in wrong {
         ask(&world, Method::GET, &format!("/v1/users?{query}"))
-            .must_tell(400, code, sentence)
+            .must_be_refused(400, code, sentence)
             .await;
     }
     for strange in ["q=%ff", "q=%zz", "q=%", "&&&", "=", "q=%F0%9F%A6%80", "q=%25", "%71=x"] {
-        let told = ask(&world, Method::GET, &format!("/v1/users?{strange}")).answer().await;
-        assert!(matches!(told.status, 200 | 400), "{strange}: {}", told.text);
+        let response = ask(&world, Method::GET, &format!("/v1/users?{strange}")).answer().await;
+        assert!(matches!(response.status, 200 | 400), "{strange}: {}", response.text);
     }
     let long = ask(&world, Method::GET, &format!("/v1/users?q={}", "x".repeat(20_000)))
         .answer()
@@ -247,23 +247,23 @@ async fn a_batch_that_has_ended_cannot_be_moved() {
     let world = a_world().await;
     let batch = world.invite(json!({ "emails": ["stranger@example.org"] })).await;
 
-    let told = |what: &str| ask(&world, Method::POST, &format!("/v1/batches/{batch}/{what}"));
+    let act = |what: &str| ask(&world, Method::POST, &format!("/v1/batches/{batch}/{what}"));
     for (what, state) in [("pause", "paused"), ("resume", "running"), ("stop", "stopped")] {
         let sentence = format!("The batch is finished and cannot become {state} any more.");
-        told(what).must_tell(409, "batch_state", &sentence).await;
+        act(what).must_be_refused(409, "batch_state", &sentence).await;
     }
-    let again = told("send-again").json("{\"outcomes\":[]}").answer().await;
+    let again = act("send-again").json("{\"outcomes\":[]}").answer().await;
     again.assert_problem(422, "invalid_request");
     let sentence = "Name at least one of failed, expired, cancelled, suppressed, sent.";
     assert_eq!(again.errors(), [(0, "outcomes", "unknown_outcome", sentence)]);
-    let none = told("send-again").json("{\"outcomes\":[\"failed\"]}");
-    none.must_tell(
+    let none = act("send-again").json("{\"outcomes\":[\"failed\"]}");
+    none.must_be_refused(
         422,
         "empty_batch",
         "No delivery of this batch ended in one of these ways.",
     )
     .await;
-    let moving = told("send-again").json("{\"outcomes\":[\"queued\"]}").answer().await;
+    let moving = act("send-again").json("{\"outcomes\":[\"queued\"]}").answer().await;
     moving.assert_problem(422, "invalid_request");
     world.end().await;
 }

@@ -56,15 +56,15 @@ async fn a_mapping_that_cannot_be_used_is_told_by_column() {
         let encoded: String = byte_serialize(mapping.as_bytes()).collect();
         let path = format!("/v1/imports?file_name=x.csv&mapping={encoded}");
         let asked = ask(&world, Method::POST, &path);
-        let told = asked
+        let response = asked
             .header("Content-Type", "text/csv")
             .body("email,Team\nada@example.org,Blue\n")
             .answer()
             .await;
 
-        assert_eq!(told.status, 422, "{mapping}: {}", told.body);
-        let error = &told.body["errors"][0];
-        assert_eq!(error["code"], *code, "{mapping}: {}", told.body);
+        assert_eq!(response.status, 422, "{mapping}: {}", response.body);
+        let error = &response.body["errors"][0];
+        assert_eq!(error["code"], *code, "{mapping}: {}", response.body);
         let message = error["message"].as_str().unwrap();
         assert!(message.starts_with(sentence), "{mapping}: {message}");
     }
@@ -79,7 +79,7 @@ async fn a_mapping_that_cannot_be_used_is_told_by_column() {
 async fn what_only_a_table_has_is_refused_for_json_and_unknown_words_are_named() {
     let world = a_world().await;
 
-    for (query, content_type, told) in [
+    for (query, content_type, expected) in [
         (
             "mapping=%7B%22a%22%3Anull%7D",
             "application/json",
@@ -96,7 +96,7 @@ async fn what_only_a_table_has_is_refused_for_json_and_unknown_words_are_named()
             .await;
 
         assert!((400..=422).contains(&answer.status), "{query}: {}", answer.body);
-        assert!(answer.body.to_string().contains(told), "{query}: {}", answer.body);
+        assert!(answer.body.to_string().contains(expected), "{query}: {}", answer.body);
     }
     assert_eq!(rows_in(&world, "users").await, 0);
     world.end().await;

@@ -8,7 +8,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::asking::{Told, a_world, as_stranger, ask, post};
+use crate::asking::{ApiResponse, a_world, as_stranger, ask, post};
 
 /// Everything that an empty request could have changed, as one text.
 async fn state_of(world: &World) -> String {
@@ -100,16 +100,16 @@ fn selectors() -> Vec<Value> {
     ]
 }
 
-fn assert_refused(told: &Told, what: &str) {
+fn assert_refused(response: &ApiResponse, what: &str) {
     assert!(
-        matches!(told.status, 400 | 404 | 405 | 422),
+        matches!(response.status, 400 | 404 | 405 | 422),
         "{what}: {} {}",
-        told.status,
-        told.text
+        response.status,
+        response.text
     );
-    if told.header("content-type") == "application/problem+json" {
-        let detail = told.body["detail"].as_str().unwrap_or_default();
-        assert!(!detail.is_empty(), "{what}: {}", told.text);
+    if response.header("content-type") == "application/problem+json" {
+        let detail = response.body["detail"].as_str().unwrap_or_default();
+        assert!(!detail.is_empty(), "{what}: {}", response.text);
     }
 }
 
@@ -153,23 +153,23 @@ async fn no_request_that_says_almost_nothing_chooses_anybody_or_starts_anything(
 
     for route in ["/v1/invites", "/v1/password-resets"] {
         for body in selectors() {
-            let told = post(&world, route, body.to_string()).answer().await;
-            assert_refused(&told, &format!("{route} {body}"));
+            let response = post(&world, route, body.to_string()).answer().await;
+            assert_refused(&response, &format!("{route} {body}"));
         }
         for body in ["", " ", "null", "[]", "\"\"", "{\"\":\"\"}"] {
-            let told = post(&world, route, body).answer().await;
-            assert_refused(&told, &format!("{route} {body:?}"));
+            let response = post(&world, route, body).answer().await;
+            assert_refused(&response, &format!("{route} {body:?}"));
         }
     }
     for (route, body) in choices_of(batch) {
-        let told = post(&world, &route, body.to_string()).answer().await;
-        assert_refused(&told, &format!("{route} {body}"));
+        let response = post(&world, &route, body.to_string()).answer().await;
+        assert_refused(&response, &format!("{route} {body}"));
     }
     for what in ["pause", "resume", "stop", "send-again"] {
         for id in ["", "%20", "null"] {
             let path = format!("/v1/batches/{id}/{what}");
-            let told = post(&world, &path, "{\"outcomes\":[\"cancelled\"]}").answer().await;
-            assert_refused(&told, &path);
+            let response = post(&world, &path, "{\"outcomes\":[\"cancelled\"]}").answer().await;
+            assert_refused(&response, &path);
         }
     }
     for path in [
@@ -229,9 +229,9 @@ async fn no_parameter_without_a_value_widens_a_list_or_stores_a_file() {
                 format!("{parameter}=%20"),
                 format!("{parameter}=+"),
             ] {
-                let told = ask(&world, Method::GET, &format!("{list}?{query}"));
-                let told = told.must_tell(400, "parameter_empty", &sentence).await;
-                assert_eq!(told.errors(), [(0, *parameter, "parameter_empty", &*sentence)]);
+                let response = ask(&world, Method::GET, &format!("{list}?{query}"));
+                let response = response.must_be_refused(400, "parameter_empty", &sentence).await;
+                assert_eq!(response.errors(), [(0, *parameter, "parameter_empty", &*sentence)]);
             }
         }
     }
@@ -339,24 +339,24 @@ async fn no_link_or_form_of_the_console_that_lost_its_selector_is_about_everyone
 
     for link in links {
         let asked = as_stranger(&world, Method::GET, link).header("Cookie", &cookie);
-        let told = asked.answer().await;
+        let response = asked.answer().await;
         assert!(
-            matches!(told.status, 400 | 404 | 422),
+            matches!(response.status, 400 | 404 | 422),
             "{link}: {} {}",
-            told.status,
-            told.text
+            response.status,
+            response.text
         );
     }
     for (path, form) in forms {
         let asked = as_stranger(&world, Method::POST, path)
             .header("Cookie", &cookie)
             .header("Content-Type", "application/x-www-form-urlencoded");
-        let told = asked.body(format!("proof={proof}&{form}")).answer().await;
+        let response = asked.body(format!("proof={proof}&{form}")).answer().await;
         assert!(
-            matches!(told.status, 200 | 303 | 400 | 422),
+            matches!(response.status, 200 | 303 | 400 | 422),
             "{path} {form}: {} {}",
-            told.status,
-            told.text
+            response.status,
+            response.text
         );
     }
 

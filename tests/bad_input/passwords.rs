@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use harness::World;
 
-use crate::asking::{Told, a_world, post};
+use crate::asking::{ApiResponse, a_world, post};
 use crate::json;
 
 const WRONG: &str = "The email address or password is incorrect.";
 
-async fn verify(world: &World, email: &str, password: &str) -> Told {
+async fn verify(world: &World, email: &str, password: &str) -> ApiResponse {
     let body = json!({ "email": email, "password": password });
     post(world, "/v1/credentials/verify", body.to_string()).answer().await
 }
@@ -35,9 +35,9 @@ async fn whatever_is_wrong_the_words_are_the_same() {
         (megabyte.as_str(), "wrong"),
         ("ada@example.org' or 1=1 --", "wrong"),
     ] {
-        let told = verify(&world, email, password).await;
+        let response = verify(&world, email, password).await;
         assert_eq!(
-            (told.status, &told.text),
+            (response.status, &response.text),
             (known.status, &known.text),
             "{} bytes",
             email.len() + password.len()
@@ -101,26 +101,26 @@ async fn after_a_hundred_wrong_passwords_the_next_must_wait_whoever_it_is_for() 
         for _ in 0..100 {
             verify(&world, email, "wrong").await.assert_wrong_password();
         }
-        let mut told = verify(&world, email, "wrong").await;
+        let mut response = verify(&world, email, "wrong").await;
         // On a machine so slow that a waiting period passed meanwhile, a few more were compared.
         for _ in 0..10 {
-            if told.status == 200 {
-                told.assert_wrong_password();
-                told = verify(&world, email, "wrong").await;
+            if response.status == 200 {
+                response.assert_wrong_password();
+                response = verify(&world, email, "wrong").await;
             }
         }
-        told.assert_problem(429, "too_many_tries");
-        let wait: u32 = told.header("retry-after").parse().unwrap();
+        response.assert_problem(429, "too_many_tries");
+        let wait: u32 = response.header("retry-after").parse().unwrap();
         assert!((1..=30).contains(&wait), "{wait}");
         let sentence = format!("Too many passwords were tried for this address. Try again in {wait} seconds.");
-        assert_eq!(told.body["detail"], sentence);
+        assert_eq!(response.body["detail"], sentence);
         let choose =
             json!({ "email": email.to_uppercase(), "password": "wrong", "new_password": "correct horse battery" });
-        let told = post(&world, "/v1/credentials/choose", choose.to_string())
+        let response = post(&world, "/v1/credentials/choose", choose.to_string())
             .answer()
             .await;
         if email.contains('@') {
-            told.assert_problem(429, "too_many_tries");
+            response.assert_problem(429, "too_many_tries");
         }
     }
     verify(&world, "bob@example.org", "wrong").await.assert_wrong_password();
@@ -137,18 +137,18 @@ async fn a_request_without_its_parts_is_told_which() {
         ("{\"email\":\"ada@example.org\"}", "password"),
         ("{\"password\":\"x\"}", "email"),
     ] {
-        let told = post(&world, "/v1/credentials/verify", body).answer().await;
-        told.assert_problem(422, "json_wrong_type");
+        let response = post(&world, "/v1/credentials/verify", body).answer().await;
+        response.assert_problem(422, "json_wrong_type");
         assert!(
-            told.text.contains(&format!("missing field `{missing}`")),
+            response.text.contains(&format!("missing field `{missing}`")),
             "{}",
-            told.text
+            response.text
         );
     }
     let revoke = "Say whose passwords to end: a batch, or at least one user.";
     for body in ["{}", "{\"users\":[]}"] {
         post(&world, "/v1/credentials/revoke", body)
-            .must_tell(422, "nothing_to_revoke", revoke)
+            .must_be_refused(422, "nothing_to_revoke", revoke)
             .await;
     }
     world.end().await;
@@ -200,14 +200,14 @@ async fn a_password_that_nobody_should_have_cannot_be_chosen() {
     ];
 
     for (new, code, sentence) in unfit {
-        let told = choose(&new)
-            .must_tell(422, "password_unfit", "This password cannot be used; see errors.")
+        let response = choose(&new)
+            .must_be_refused(422, "password_unfit", "This password cannot be used; see errors.")
             .await;
-        assert_eq!(told.errors(), [(0, "new_password", code, sentence)]);
-        assert!(new.is_empty() || !told.text.contains(&new), "{}", told.text);
+        assert_eq!(response.errors(), [(0, "new_password", code, sentence)]);
+        assert!(new.is_empty() || !response.text.contains(&new), "{}", response.text);
     }
     choose("correct horse battery staple")
-        .must_tell(422, "credentials_wrong", WRONG)
+        .must_be_refused(422, "credentials_wrong", WRONG)
         .await;
     world.end().await;
 }

@@ -16,7 +16,7 @@ async fn a_batch_for_nobody_is_refused() {
     for route in ["/v1/invites", "/v1/password-resets"] {
         for body in ["", "{}", "{\"hold_seconds\":60}"] {
             post(&world, route, body)
-                .must_tell(422, "empty_batch", NO_SELECTOR)
+                .must_be_refused(422, "empty_batch", NO_SELECTOR)
                 .await;
         }
         for (body, field, sentence) in [
@@ -37,10 +37,10 @@ async fn a_batch_for_nobody_is_refused() {
             ),
         ] {
             let asked = post(&world, route, body.to_string());
-            let told = asked
-                .must_tell(422, "empty_batch", "No user is selected; see errors.")
+            let response = asked
+                .must_be_refused(422, "empty_batch", "No user is selected; see errors.")
                 .await;
-            assert_eq!(told.errors(), [(0, field, "empty", sentence)]);
+            assert_eq!(response.errors(), [(0, field, "empty", sentence)]);
         }
         let sentence = "No user is selected. Name at least one user, or widen the filter.";
         for body in [
@@ -50,12 +50,12 @@ async fn a_batch_for_nobody_is_refused() {
             json!({ "import": rejected["id"] }),
         ] {
             post(&world, route, body.to_string())
-                .must_tell(422, "empty_batch", sentence)
+                .must_be_refused(422, "empty_batch", sentence)
                 .await;
         }
         let unknown = json!({ "import": SOMEBODY }).to_string();
         post(&world, route, unknown)
-            .must_tell(404, "not_found", "There is no such import.")
+            .must_be_refused(404, "not_found", "There is no such import.")
             .await;
     }
     assert_eq!(rows_in(&world, "batches").await, 0);
@@ -83,9 +83,9 @@ async fn a_search_takes_its_signs_as_they_are() {
             "/v1/invites",
             json!({ "filter": { "q": search }, "include_recent": true }).to_string(),
         );
-        let told = batch.answer().await;
-        let selected = told.body["selected"].as_i64().unwrap_or_default();
-        assert_eq!(selected, found, "{search:?}: {}", told.text);
+        let response = batch.answer().await;
+        let selected = response.body["selected"].as_i64().unwrap_or_default();
+        assert_eq!(selected, found, "{search:?}: {}", response.text);
     }
     assert_eq!(rows_in(&world, "users").await, 2);
     world.end().await;
@@ -112,7 +112,7 @@ async fn two_selectors_in_one_request_are_refused() {
             );
             for route in ["/v1/invites", "/v1/password-resets"] {
                 post(&world, route, body.clone())
-                    .must_tell(422, "several_selectors", &sentence)
+                    .must_be_refused(422, "several_selectors", &sentence)
                     .await;
             }
         }
@@ -231,14 +231,14 @@ async fn a_batch_of_strangers_alone_is_finished_at_once() {
 async fn more_people_than_a_request_may_list_are_refused() {
     let world = a_world().await;
 
-    let told = post(
+    let response = post(
         &world,
         "/v1/invites",
         json!({ "emails": vec!["a"; 400_001] }).to_string(),
     );
 
     let sentence = "400001 people are listed, and one request takes 400000. Choose them by import or filter instead.";
-    told.must_tell(422, "too_many_recipients", sentence).await;
+    response.must_be_refused(422, "too_many_recipients", sentence).await;
     world.end().await;
 }
 
@@ -267,10 +267,10 @@ async fn a_start_in_the_past_or_beyond_a_year_is_told() {
     for (start, word) in START_TIMES {
         let request = json!({ "users": [ada], "start_at": start }).to_string();
         for route in ["/v1/invites", "/v1/password-resets"] {
-            let told = post(&world, route, request.clone()).answer().await;
-            told.assert_problem(422, "invalid_request");
-            let (_, field, code, message) = told.errors()[0];
-            assert_eq!((field, code), ("start_at", word), "{start}: {}", told.text);
+            let response = post(&world, route, request.clone()).answer().await;
+            response.assert_problem(422, "invalid_request");
+            let (_, field, code, message) = response.errors()[0];
+            assert_eq!((field, code), ("start_at", word), "{start}: {}", response.text);
             assert!(
                 message.contains("; it is 20") && message.contains("Z now. Choose "),
                 "{message}"
@@ -281,8 +281,8 @@ async fn a_start_in_the_past_or_beyond_a_year_is_told() {
     let moment = |question: &'static str| sqlx::query_scalar::<_, String>(question).fetch_one(&world.db);
     let utc = "select to_char(now() at time zone 'UTC' + interval '367 days', 'YYYY-MM-DD\"T\"HH24:MI:SS\"Z\"')";
     let too_late = json!({ "users": [ada], "start_at": moment(utc).await.unwrap() });
-    let told = post(&world, "/v1/invites", too_late.to_string()).answer().await;
-    assert_eq!(told.errors()[0].2, "too_late", "{}", told.text);
+    let response = post(&world, "/v1/invites", too_late.to_string()).answer().await;
+    assert_eq!(response.errors()[0].2, "too_late", "{}", response.text);
     world.end().await;
 }
 

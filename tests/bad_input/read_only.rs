@@ -23,14 +23,14 @@ async fn what_only_reads_is_answered_and_the_rest_is_told_to_come_back() {
     only_read(&world, true).await;
 
     for path in ["/v1/users", "/v1/batches", "/v1/system-emails"] {
-        let told = ask(&world, Method::GET, path).answer().await;
-        assert_eq!(told.status, 200, "{path}: {}", told.text);
+        let response = ask(&world, Method::GET, path).answer().await;
+        assert_eq!(response.status, 200, "{path}: {}", response.text);
     }
     let invite = post(&world, "/v1/invites", json!({ "users": [user] }).to_string());
     for asked in [sign_in(), invite] {
-        let told = asked.answer().await;
-        told.assert_problem(503, "unavailable");
-        assert_eq!(told.header("retry-after"), "2");
+        let response = asked.answer().await;
+        response.assert_problem(503, "unavailable");
+        assert_eq!(response.header("retry-after"), "2");
     }
     only_read(&world, false).await;
     assert_eq!(sign_in().answer().await.body["valid"], true);

@@ -21,10 +21,10 @@ async fn a_key_that_is_none_is_refused() {
 
     for key in ["", &"x".repeat(201), "a\tb", "schlüssel"] {
         with_key(post(&world, "/v1/invites", body), key)
-            .must_tell(400, "idempotency_key_invalid", sentence)
+            .must_be_refused(400, "idempotency_key_invalid", sentence)
             .await;
         with_key(upload(&world, "email\na@b.co\n"), key)
-            .must_tell(400, "idempotency_key_invalid", sentence)
+            .must_be_refused(400, "idempotency_key_invalid", sentence)
             .await;
     }
     assert_eq!(rows_in(&world, "batches").await, 0);
@@ -88,8 +88,8 @@ async fn two_at_once_are_one() {
     let (upload, again) = tokio::join!(file(), file());
 
     let all = [&first, &second, &third, &fourth];
-    let answers: Vec<&Value> = all.map(|told| &told.body).into();
-    assert!(all.iter().all(|told| told.status == 202), "{answers:?}");
+    let answers: Vec<&Value> = all.map(|response| &response.body).into();
+    assert!(all.iter().all(|response| response.status == 202), "{answers:?}");
     assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
     assert_eq!(
         (rows_in(&world, "batches").await, rows_in(&world, "deliveries").await),
@@ -119,20 +119,20 @@ async fn a_key_with_other_content_is_refused() {
 
     let held = json!({ "import": import, "hold_seconds": 60 }).to_string();
     with_key(post(&world, "/v1/invites", held), "k")
-        .must_tell(422, "idempotency_mismatch", OTHER)
+        .must_be_refused(422, "idempotency_mismatch", OTHER)
         .await;
     with_key(post(&world, "/v1/password-resets", body), "k")
-        .must_tell(422, "idempotency_mismatch", OTHER)
+        .must_be_refused(422, "idempotency_mismatch", OTHER)
         .await;
     with_key(upload(&world, "email\nc@d.co\n"), "f")
-        .must_tell(422, "idempotency_mismatch", OTHER)
+        .must_be_refused(422, "idempotency_mismatch", OTHER)
         .await;
     with_key(upload(&world, "email\nc@d.co\n"), "k")
-        .must_tell(422, "idempotency_mismatch", OTHER)
+        .must_be_refused(422, "idempotency_mismatch", OTHER)
         .await;
     let renamed = ask(&world, Method::POST, "/v1/imports?file_name=other.csv").header("Content-Type", "text/csv");
     with_key(renamed.body("email\na@b.co\n"), "f")
-        .must_tell(422, "idempotency_mismatch", OTHER)
+        .must_be_refused(422, "idempotency_mismatch", OTHER)
         .await;
 
     assert_eq!(

@@ -84,13 +84,13 @@ const PROBLEMS: [(u64, &str, &str, &str); 11] = [
 async fn every_row_at_fault_is_told_with_its_place_and_the_others_come_in() {
     let world = a_world().await;
 
-    let told = upload(&world, FILE).answer().await;
+    let response = upload(&world, FILE).answer().await;
 
-    assert_eq!(told.status, 201, "{}", told.text);
-    assert_eq!(told.problems(), PROBLEMS);
-    let sums = ["rows", "created", "rejected", "blank"].map(|name| told.body[name].as_i64().unwrap());
-    assert_eq!(sums, [12, 1, 11, 1], "{}", told.text);
-    let file = ask(&world, Method::GET, told.body["problems_url"].as_str().unwrap())
+    assert_eq!(response.status, 201, "{}", response.text);
+    assert_eq!(response.problems(), PROBLEMS);
+    let sums = ["rows", "created", "rejected", "blank"].map(|name| response.body[name].as_i64().unwrap());
+    assert_eq!(sums, [12, 1, 11, 1], "{}", response.text);
+    let file = ask(&world, Method::GET, response.body["problems_url"].as_str().unwrap())
         .answer()
         .await;
     assert_eq!(
@@ -109,9 +109,9 @@ async fn every_row_at_fault_is_told_with_its_place_and_the_others_come_in() {
 #[tokio::test]
 async fn what_was_rejected_comes_back_as_a_file_that_can_be_mended_and_sent() {
     let world = a_world().await;
-    let told = upload(&world, "email;note\na@b;=cmd()\nc@d;\"x;y\"\n").answer().await;
+    let response = upload(&world, "email;note\na@b;=cmd()\nc@d;\"x;y\"\n").answer().await;
 
-    let file = ask(&world, Method::GET, told.body["problems_url"].as_str().unwrap())
+    let file = ask(&world, Method::GET, response.body["problems_url"].as_str().unwrap())
         .answer()
         .await;
     let mended = file.text.replace("a@b", "a@b.co").replace("c@d", "c@d.co");
@@ -146,13 +146,13 @@ async fn users_in_json_are_judged_one_by_one() {
         { "email": "ADA@example.org" },
     ]);
 
-    let told = ask(&world, Method::POST, "/v1/imports")
+    let response = ask(&world, Method::POST, "/v1/imports")
         .json(users.to_string())
         .answer()
         .await;
 
-    assert_eq!(told.status, 201, "{}", told.text);
-    let found: Vec<(u64, &str, &str)> = told
+    assert_eq!(response.status, 201, "{}", response.text);
+    let found: Vec<(u64, &str, &str)> = response
         .problems()
         .iter()
         .map(|(row, field, code, _)| (*row, *field, *code))
@@ -169,8 +169,11 @@ async fn users_in_json_are_judged_one_by_one() {
         (9, "fields", "wrong_type"),
         (10, "email", "duplicate_of_row"),
     ];
-    assert_eq!(found, expected, "{}", told.text);
-    assert_eq!((&told.body["created"], &told.body["rejected"]), (&json!(1), &json!(9)));
+    assert_eq!(found, expected, "{}", response.text);
+    assert_eq!(
+        (&response.body["created"], &response.body["rejected"]),
+        (&json!(1), &json!(9))
+    );
     world.end().await;
 }
 
@@ -180,21 +183,26 @@ async fn of_many_problems_a_hundred_are_told_and_all_are_in_the_file() {
     let rows: Vec<String> = (0..3_000).map(|n| format!("not an address {n}\n")).collect();
     let rows = rows.concat();
 
-    let told = upload(&world, format!("email\n{rows}")).answer().await;
+    let response = upload(&world, format!("email\n{rows}")).answer().await;
 
-    assert_eq!((told.status, told.problems().len()), (201, 100), "{}", told.text.len());
-    let file = ask(&world, Method::GET, told.body["problems_url"].as_str().unwrap())
+    assert_eq!(
+        (response.status, response.problems().len()),
+        (201, 100),
+        "{}",
+        response.text.len()
+    );
+    let file = ask(&world, Method::GET, response.body["problems_url"].as_str().unwrap())
         .answer()
         .await;
     assert_eq!(file.text.lines().count(), 3_001);
     let shown = ask(
         &world,
         Method::GET,
-        &format!("/v1/imports/{}", told.body["id"].as_str().unwrap()),
+        &format!("/v1/imports/{}", response.body["id"].as_str().unwrap()),
     )
     .answer()
     .await;
-    assert_eq!(shown.body, told.body);
+    assert_eq!(shown.body, response.body);
     assert_eq!(rows_in(&world, "users").await, 0);
     world.end().await;
 }
@@ -209,12 +217,17 @@ async fn values_made_to_be_read_as_something_else_stay_what_they_are() {
         "fields": { "note": "=HYPERLINK(\"x\")", "sql": "'); drop table users; --" },
     }]);
 
-    let told = ask(&world, Method::POST, "/v1/imports")
+    let response = ask(&world, Method::POST, "/v1/imports")
         .json(users.to_string())
         .answer()
         .await;
 
-    assert_eq!((told.status, &told.body["created"]), (201, &json!(1)), "{}", told.text);
+    assert_eq!(
+        (response.status, &response.body["created"]),
+        (201, &json!(1)),
+        "{}",
+        response.text
+    );
     let eve = world.get("/v1/users?q=eve@").await.expect(200)["items"][0].clone();
     assert_eq!(eve["first_name"], users[0]["first_name"], "{eve}");
     assert_eq!(eve["last_name"], users[0]["last_name"], "{eve}");

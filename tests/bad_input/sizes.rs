@@ -10,9 +10,9 @@ const TOO_LARGE: &str = "The body is larger than this route takes: 16 MiB for ba
     Split it, or import the people as CSV and choose them by import or filter.";
 
 /// A body of this many bytes, with or without a declared length.
-fn body(bytes: usize, is_told: bool) -> Body {
+fn body(bytes: usize, is_declared: bool) -> Body {
     let spaces = vec![b' '; bytes];
-    if is_told {
+    if is_declared {
         return Body::from(spaces);
     }
     let parts: Vec<_> = spaces
@@ -34,12 +34,12 @@ async fn a_body_larger_than_its_route_takes_is_told_the_limit() {
     ];
 
     for (route, limit) in limits {
-        for is_told in [true, false] {
-            let asked = ask(&world, Method::POST, route).json(body(limit + 1, is_told));
-            asked.must_tell(413, "body_too_large", TOO_LARGE).await;
+        for is_declared in [true, false] {
+            let asked = ask(&world, Method::POST, route).json(body(limit + 1, is_declared));
+            asked.must_be_refused(413, "body_too_large", TOO_LARGE).await;
         }
-        let told = ask(&world, Method::POST, route).json(body(limit, true)).answer().await;
-        assert_eq!(told.status, 400, "{route} takes {limit} bytes: {}", told.text);
+        let response = ask(&world, Method::POST, route).json(body(limit, true)).answer().await;
+        assert_eq!(response.status, 400, "{route} takes {limit} bytes: {}", response.text);
     }
     world.end().await;
 }
@@ -49,11 +49,11 @@ async fn an_upload_larger_than_64_mib_is_told_the_limit() {
     let world = a_world().await;
     let sentence = "The file is larger than 64 MiB. Split it and import the parts one after the other.";
 
-    for is_told in [true, false] {
+    for is_declared in [true, false] {
         let asked = ask(&world, Method::POST, "/v1/imports")
             .header("Content-Type", "text/csv")
-            .body(body(64 * MIB + 1, is_told));
-        asked.must_tell(413, "body_too_large", sentence).await;
+            .body(body(64 * MIB + 1, is_declared));
+        asked.must_be_refused(413, "body_too_large", sentence).await;
     }
     assert_eq!(rows_in(&world, "imports").await, 0);
     world.end().await;

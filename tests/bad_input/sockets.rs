@@ -27,9 +27,9 @@ async fn connect_from(world: &World, source: [u8; 4]) -> TcpStream {
 
 /// Everything the server sends until it closes, or what went wrong.
 async fn rest(stream: &mut TcpStream, within: Duration) -> Result<String, &'static str> {
-    let mut said = Vec::new();
-    match tokio::time::timeout(within, stream.read_to_end(&mut said)).await {
-        Ok(_) => Ok(String::from_utf8_lossy(&said).into_owned()),
+    let mut received = Vec::new();
+    match tokio::time::timeout(within, stream.read_to_end(&mut received)).await {
+        Ok(_) => Ok(String::from_utf8_lossy(&received).into_owned()),
         Err(_) => Err("the connection is still open"),
     }
 }
@@ -53,10 +53,10 @@ async fn a_client_that_never_ends_its_headers_is_cut_off() {
     dripping.write_all(half.as_bytes()).await.unwrap();
     let drip = async {
         let began = Instant::now();
-        let mut said = [0; 512];
+        let mut received = [0; 512];
         // The read timeout is the pause between two bytes.
         while began.elapsed() < ENOUGH {
-            match tokio::time::timeout(Duration::from_millis(500), dripping.read(&mut said)).await {
+            match tokio::time::timeout(Duration::from_millis(500), dripping.read(&mut received)).await {
                 Ok(Ok(0) | Err(_)) => return true,
                 Err(_) if dripping.write_all(b"X-A: b\r\n").await.is_err() => return true,
                 _ => {}
@@ -79,15 +79,15 @@ async fn ask(stream: &mut TcpStream) -> String {
         .write_all(b"HEAD /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
         .await
         .unwrap();
-    let mut said = Vec::new();
-    while !said.ends_with(b"\r\n\r\n") {
+    let mut received = Vec::new();
+    while !received.ends_with(b"\r\n\r\n") {
         assert_ne!(
-            stream.read_buf(&mut said).await.unwrap(),
+            stream.read_buf(&mut received).await.unwrap(),
             0,
             "closed instead of answered"
         );
     }
-    String::from_utf8(said).unwrap()
+    String::from_utf8(received).unwrap()
 }
 
 #[tokio::test]
@@ -125,8 +125,11 @@ async fn a_client_that_leaves_in_the_middle_leaves_nothing() {
         stream.write_all(head(path, kind).as_bytes()).await.unwrap();
         stream.write_all(begun.as_bytes()).await.unwrap();
         stream.shutdown().await.unwrap();
-        let said = rest(&mut stream, ENOUGH).await.unwrap();
-        assert!(said.is_empty() || said.starts_with("HTTP/1.1 400"), "{said}");
+        let received = rest(&mut stream, ENOUGH).await.unwrap();
+        assert!(
+            received.is_empty() || received.starts_with("HTTP/1.1 400"),
+            "{received}"
+        );
     }
 
     assert_eq!(
@@ -181,8 +184,8 @@ async fn what_is_no_http_is_refused() {
     ];
 
     for (what, bytes, expected) in refused {
-        let said = exchange(&world, bytes.as_bytes()).await;
-        assert!(said.starts_with(expected), "{what}: {said}");
+        let received = exchange(&world, bytes.as_bytes()).await;
+        assert!(received.starts_with(expected), "{what}: {received}");
     }
     world.end().await;
 }
@@ -225,19 +228,19 @@ async fn unusual_http_is_answered() {
     ];
 
     for (what, bytes, expected) in answered {
-        let said = exchange(&world, bytes.as_bytes()).await;
-        assert!(said.starts_with(expected), "{what}: {said}");
-        assert!(!said.contains("evil.example"), "{what}: {said}");
+        let received = exchange(&world, bytes.as_bytes()).await;
+        assert!(received.starts_with(expected), "{what}: {received}");
+        assert!(!received.contains("evil.example"), "{what}: {received}");
     }
     let twice = format!("GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\nGET /v1/batches HTTP/1.1\r\nHost: x\r\n{close}");
-    let said = exchange(&world, twice.as_bytes()).await;
+    let received = exchange(&world, twice.as_bytes()).await;
     assert_eq!(
         (
-            said.matches("HTTP/1.1 200").count(),
-            said.matches("HTTP/1.1 401").count()
+            received.matches("HTTP/1.1 200").count(),
+            received.matches("HTTP/1.1 401").count()
         ),
         (1, 1),
-        "{said}"
+        "{received}"
     );
     world.end().await;
 }
@@ -271,10 +274,10 @@ async fn slow_bodies_on_every_connection_do_not_hide_how_the_api_is() {
     assert!(newcomer.is_err(), "the API has connections left: {newcomer:?}");
     assert_eq!((ready.status, alive.status), (200, 200), "{}", ready.text);
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
-    let told = rest(&mut slow[0], ENOUGH.saturating_sub(opened.elapsed())).await;
+    let reply = rest(&mut slow[0], ENOUGH.saturating_sub(opened.elapsed())).await;
     assert!(
-        told.as_deref().is_ok_and(|told| told.starts_with("HTTP/1.1 408")),
-        "a stranger's form may take long although connections are scarce: {told:?}"
+        reply.as_deref().is_ok_and(|reply| reply.starts_with("HTTP/1.1 408")),
+        "a stranger's form may take long although connections are scarce: {reply:?}"
     );
     drop(slow);
     world.end().await;

@@ -9,7 +9,7 @@ use rust_xlsxwriter::Workbook;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::asking::{Told, a_world, ask, rows_in, upload};
+use crate::asking::{ApiResponse, a_world, ask, rows_in, upload};
 use crate::json;
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
@@ -29,7 +29,7 @@ fn book(sheets: &[(&str, &[&[&str]])]) -> Vec<u8> {
     book.save_to_buffer().unwrap()
 }
 
-async fn send(world: &World, query: &str, file: Vec<u8>) -> Told {
+async fn send(world: &World, query: &str, file: Vec<u8>) -> ApiResponse {
     let asked = ask(
         world,
         Method::POST,
@@ -60,20 +60,20 @@ async fn a_spreadsheet_is_imported_and_its_faulty_rows_come_back_as_one() {
         ],
     )]);
 
-    let told = send(&world, "", file).await;
+    let response = send(&world, "", file).await;
 
-    assert_eq!(told.status, 201, "{}", told.text);
-    let sums = ["rows", "created", "rejected", "header_row"].map(|name| told.body[name].as_i64().unwrap());
-    assert_eq!(sums, [3, 2, 1, 2], "{}", told.text);
+    assert_eq!(response.status, 201, "{}", response.text);
+    let sums = ["rows", "created", "rejected", "header_row"].map(|name| response.body[name].as_i64().unwrap());
+    assert_eq!(sums, [3, 2, 1, 2], "{}", response.text);
     assert_eq!(
-        (&told.body["format"], &told.body["sheet"]),
+        (&response.body["format"], &response.body["sheet"]),
         (&json!("xlsx"), &json!("Staff"))
     );
-    assert_eq!(told.body["problems"][0]["cell"], "A4", "{}", told.text);
-    let url = told.body["problems_url"].as_str().unwrap();
+    assert_eq!(response.body["problems"][0]["cell"], "A4", "{}", response.text);
+    let url = response.body["problems_url"].as_str().unwrap();
     assert!(url.ends_with("/problems.xlsx"), "{url}");
     let shown = world.get(url.trim_end_matches("/problems.xlsx")).await.expect(200);
-    assert_eq!(shown, told.body);
+    assert_eq!(shown, response.body);
     let bytes = bytes_at(&world, url).await;
     let again = send(&world, "", bytes).await;
     assert_eq!(
@@ -86,7 +86,7 @@ async fn a_spreadsheet_is_imported_and_its_faulty_rows_come_back_as_one() {
         again.body["problems"],
         json!([
             { "row": 2, "column": "E-Mail *", "cell": "A2", "field": "email", "code": "domain_not_public",
-              "message": told.body["problems"][0]["message"], "value": "bob@example" }
+              "message": response.body["problems"][0]["message"], "value": "bob@example" }
         ])
     );
     assert_eq!(
@@ -106,20 +106,20 @@ async fn a_workbook_with_several_sheets_asks_which_one() {
         ("Two", &[&["email"], &["two@example.org"]]),
     ]);
 
-    let told = send(&world, "", file.clone()).await;
+    let response = send(&world, "", file.clone()).await;
 
-    told.assert_problem(422, "several_sheets");
-    assert!(told.text.contains("‘One’ and ‘Two’"), "{}", told.text);
+    response.assert_problem(422, "several_sheets");
+    assert!(response.text.contains("‘One’ and ‘Two’"), "{}", response.text);
     send(&world, "&sheet=Three", file.clone())
         .await
         .assert_problem(422, "no_such_sheet");
     assert_eq!(rows_in(&world, "imports").await, 0);
-    let told = send(&world, "&sheet=Two", file).await;
+    let response = send(&world, "&sheet=Two", file).await;
     assert_eq!(
-        (told.status, &told.body["sheet"]),
+        (response.status, &response.body["sheet"]),
         (201, &json!("Two")),
         "{}",
-        told.text
+        response.text
     );
     world.end().await;
 }
@@ -132,43 +132,48 @@ const GOOGLE: &str = "First Name [Required],Last Name [Required],Email Address [
 async fn passwords_in_a_file_never_come_in() {
     let world = a_world().await;
 
-    let told = upload(&world, GOOGLE).must_tell(
+    let response = upload(&world, GOOGLE).must_be_refused(
         422,
         "password_column",
         "Column D (‘Password [Required]’) holds passwords – Beckon never takes passwords in. Delete the column and try again",
     );
-    assert_eq!(told.await.errors()[0].1, "D");
+    assert_eq!(response.await.errors()[0].1, "D");
     let initial = "email,First name,Initial password\nmina.park@lerna.example,Mina,Kestrel-4471\n";
     upload(&world, initial)
         .answer()
         .await
         .assert_problem(422, "password_column");
     let users = json!([{ "email": "a@lerna.example", "fields": { "initialPassword": "Kestrel-4471" } }]);
-    let told = ask(&world, Method::POST, "/v1/imports")
+    let response = ask(&world, Method::POST, "/v1/imports")
         .json(users.to_string())
         .answer()
         .await;
-    assert_eq!(told.problems()[0].2, "reserved_field", "{}", told.text);
+    assert_eq!(response.problems()[0].2, "reserved_field", "{}", response.text);
     let letter = json!({ "subject": "Welcome {{ first_name }}", "body": "{{ initial_password }}\n\n[Sign in]({{ sign_in_url }})" });
     let saved = ask(&world, Method::PUT, "/v1/system-emails/invite").json(letter.to_string());
     assert_eq!(saved.answer().await.status, 422);
     assert_eq!(rows_in(&world, "users").await, 0);
     // Without the column the file is imported, and the names are where emails use them.
     let without = GOOGLE.replace("Password [Required],", "").replace("****,", "");
-    let told = upload(&world, without).answer().await;
-    assert_eq!((told.status, &told.body["created"]), (201, &json!(1)), "{}", told.text);
+    let response = upload(&world, without).answer().await;
+    assert_eq!(
+        (response.status, &response.body["created"]),
+        (201, &json!(1)),
+        "{}",
+        response.text
+    );
     let amara = world.get("/v1/users?q=amara").await.expect(200)["items"][0].clone();
     assert_eq!(
         (&amara["first_name"], &amara["last_name"]),
         (&json!("Amara"), &json!("Okoye"))
     );
     assert_eq!(amara["fields"], json!({ "org_unit_path": "/Staff" }));
-    let left_out = told.body["columns"]
+    let left_out = response.body["columns"]
         .as_array()
         .unwrap()
         .iter()
         .filter(|column| column["note"].is_string());
-    assert_eq!(left_out.count(), 3, "{}", told.text);
+    assert_eq!(left_out.count(), 3, "{}", response.text);
     world.end().await;
 }
 
@@ -177,17 +182,18 @@ async fn damaged_values_are_told_and_come_in_where_they_are_accepted() {
     let world = a_world().await;
     let file = "email,first name\njose@example.org,JosÃ©\nnull@example.org,NULL\nada@example.org,Ada\n";
 
-    let told = upload(&world, file).answer().await;
+    let response = upload(&world, file).answer().await;
     let accepted = ask(&world, Method::POST, "/v1/imports?accept_doubtful=true")
         .header("Content-Type", "text/csv")
         .body(file)
         .answer()
         .await;
 
-    let sums =
-        |told: &Told| ["created", "unchanged", "rejected", "doubtful"].map(|name| told.body[name].as_i64().unwrap());
-    assert_eq!(sums(&told), [1, 0, 2, 2], "{}", told.text);
-    let problem = &told.body["problems"][0];
+    let sums = |response: &ApiResponse| {
+        ["created", "unchanged", "rejected", "doubtful"].map(|name| response.body[name].as_i64().unwrap())
+    };
+    assert_eq!(sums(&response), [1, 0, 2, 2], "{}", response.text);
+    let problem = &response.body["problems"][0];
     assert_eq!(
         (&problem["code"], &problem["suggestion"], &problem["acceptable"]),
         (&json!("double_encoded"), &json!("José"), &json!(true))

@@ -98,13 +98,13 @@ async fn a_broker_that_lets_us_not_in_is_named_and_everything_else_works() {
             let running = Program::start(program, world.folder(), &name, &[], &settings)
                 .await
                 .unwrap();
-            let told = world.eventually("a word about RabbitMQ in the log", async || {
+            let log_line = world.eventually("a word about RabbitMQ in the log", async || {
                 let log = running.log();
                 log.lines()
                     .find(|line| line.contains("could not connect to RabbitMQ at 127.0.0.1:"))
                     .map(str::to_owned)
             });
-            let told = told.await;
+            let log_line = log_line.await;
 
             assert!(
                 !running.log().contains("geheim") && !running.log().contains("guest:"),
@@ -117,7 +117,7 @@ async fn a_broker_that_lets_us_not_in_is_named_and_everything_else_works() {
                 .collect();
             assert!(noise.is_empty(), "one failure is told once, by us: {noise:#?}");
             let refusal = ["ACCESS_REFUSED", "NOT_ALLOWED", "not found", "refused"];
-            assert!(refusal.iter().any(|word| told.contains(word)), "{what}: {told}");
+            assert!(refusal.iter().any(|word| log_line.contains(word)), "{what}: {log_line}");
             let alive = reqwest::get(format!("{base}/healthz")).await.unwrap();
             assert_eq!(alive.status(), StatusCode::OK, "{what}");
             let ready = reqwest::get(format!("{base}/readyz")).await.unwrap();
@@ -179,17 +179,17 @@ async fn a_database_that_lets_us_not_in_stops_the_start_in_words() {
         let errors = errors(&api.log());
         assert_ne!(code, 0, "{what}");
         assert!(!api.log().contains("geheim"), "{what}: {}", api.log());
-        let told = errors.first().cloned().unwrap_or_else(|| api.log());
+        let log_line = errors.first().cloned().unwrap_or_else(|| api.log());
         assert!(
-            errors.len() <= 1 && told.lines().count() == 1,
+            errors.len() <= 1 && log_line.lines().count() == 1,
             "{what}: one line tells it: {}",
             api.log()
         );
-        assert!(told.contains(word), "{what}: {word} is not in {told}");
-        assert!(told.contains("DATABASE_URL"), "{what}: {told}");
+        assert!(log_line.contains(word), "{what}: {word} is not in {log_line}");
+        assert!(log_line.contains("DATABASE_URL"), "{what}: {log_line}");
         if *what != "a URL" {
             let server = format!("could not use Postgres at {} (DATABASE_URL): ", host_of(url));
-            assert!(told.contains(&server), "{what}: {server} is not in {told}");
+            assert!(log_line.contains(&server), "{what}: {server} is not in {log_line}");
         }
     }
     world.end().await;
@@ -224,8 +224,8 @@ async fn a_database_that_is_not_there_is_named_with_the_cause() {
 
         assert!(!log.contains("geheim"), "{program}: {log}");
         assert_eq!(ready.status(), StatusCode::SERVICE_UNAVAILABLE, "{program}");
-        let told = ready.text().await.unwrap();
-        assert!(told.contains(&cause), "{program}: {told}");
+        let body = ready.text().await.unwrap();
+        assert!(body.contains(&cause), "{program}: {body}");
         // The pool itself waits five seconds, and a health check three.
         assert!(
             began.elapsed() < Duration::from_secs(5),
@@ -233,8 +233,8 @@ async fn a_database_that_is_not_there_is_named_with_the_cause() {
             began.elapsed()
         );
         assert_eq!(running.exit_code(), None, "{program}: {}", running.log_tail());
-        let (code, said) = world.run(program, &["check-config", "--connect"], &own).await.unwrap();
-        assert!(code == 1 && said.contains(&cause), "{program}: {code} {said}");
+        let (code, output) = world.run(program, &["check-config", "--connect"], &own).await.unwrap();
+        assert!(code == 1 && output.contains(&cause), "{program}: {code} {output}");
     }
     world.end().await;
 }
@@ -267,10 +267,10 @@ async fn check_config_asks_every_server_once() {
         "The settings can be used.".to_owned(),
     ];
     for program in ["beckon-api", "beckon-worker"] {
-        let (code, said) = world.run(program, &["check-config", "--connect"], &good).await.unwrap();
-        let missing: Vec<&String> = answers.iter().filter(|line| !said.contains(*line)).collect();
+        let (code, output) = world.run(program, &["check-config", "--connect"], &good).await.unwrap();
+        let missing: Vec<&String> = answers.iter().filter(|line| !output.contains(*line)).collect();
         let is_api = program == "beckon-api";
-        assert!(code == 0 && missing.len() == usize::from(is_api), "{program}: {said}");
+        assert!(code == 0 && missing.len() == usize::from(is_api), "{program}: {output}");
     }
     world.end().await;
 }
@@ -304,23 +304,26 @@ async fn check_config_names_the_server_or_page_that_is_not_there() {
             "which this machine could not fetch (Connection refused".to_owned(),
         ),
     ];
-    for (name, value, told) in wrong {
+    for (name, value, expected) in wrong {
         let mut settings = good.clone();
         settings.push((name.to_owned(), value));
-        let (code, said) = world
+        let (code, output) = world
             .run("beckon-worker", &["check-config", "--connect"], &settings)
             .await
             .unwrap();
-        assert!(code == 1 && said.contains(&told), "{name}: {told} is not in {said}");
         assert!(
-            !said.contains("geheim") && !said.contains("can be used"),
-            "{name}: {said}"
+            code == 1 && output.contains(&expected),
+            "{name}: {expected} is not in {output}"
+        );
+        assert!(
+            !output.contains("geheim") && !output.contains("can be used"),
+            "{name}: {output}"
         );
         let others = ["DATABASE_URL: ", "AMQP_URL: ", "BECKON_SIGN_IN_URL: ", "SMTP_URL: "];
         assert_eq!(
-            others.iter().filter(|other| said.contains(*other)).count(),
+            others.iter().filter(|other| output.contains(*other)).count(),
             3,
-            "{name}: {said}"
+            "{name}: {output}"
         );
     }
     world.end().await;

@@ -4,7 +4,7 @@ use harness::World;
 use reqwest::Method;
 use uuid::Uuid;
 
-use crate::asking::{Told, a_world, ask, post, rows_in, upload};
+use crate::asking::{ApiResponse, a_world, ask, post, rows_in, upload};
 use crate::json;
 
 /// What Postgres cannot store, and what would break a line of a mail, a log or a page.
@@ -17,30 +17,30 @@ async fn a_control_in_a_request_is_named_with_its_field() {
 
     for text in CONTROLS {
         let address = json!({ "emails": ["ada@example.org", format!("{text}@example.org")] });
-        let told = post(&world, "/v1/invites", address.to_string()).answer().await;
-        told.assert_problem(422, "invalid_request");
+        let response = post(&world, "/v1/invites", address.to_string()).answer().await;
+        response.assert_problem(422, "invalid_request");
         let sentence = "Not a valid email address: it contains a control character or an invisible one";
         assert_eq!(
-            told.errors(),
+            response.errors(),
             [(2, "emails", "control_character", sentence)],
             "{text:?}"
         );
         let search = json!({ "filter": { "q": text } });
-        let told = post(&world, "/v1/invites", search.to_string()).answer().await;
-        told.assert_problem(422, "invalid_request");
-        let found = told.errors();
+        let response = post(&world, "/v1/invites", search.to_string()).answer().await;
+        response.assert_problem(422, "invalid_request");
+        let found = response.errors();
         assert_eq!(
             (found[0].1, found[0].2),
             ("filter.q", "control_character"),
             "{}",
-            told.text
+            response.text
         );
         let outcome = json!({ "outcomes": [text] });
         let id = "00000000-0000-7000-8000-000000000000";
-        let told = post(&world, &format!("/v1/batches/{id}/send-again"), outcome.to_string())
+        let response = post(&world, &format!("/v1/batches/{id}/send-again"), outcome.to_string())
             .answer()
             .await;
-        told.assert_problem(422, "invalid_request");
+        response.assert_problem(422, "invalid_request");
     }
     assert_eq!(rows_in(&world, "batches").await, 0);
     world.end().await;
@@ -62,16 +62,16 @@ async fn a_control_in_a_url_is_named_with_its_parameter() {
         for (path, parameter) in paths {
             let sentence = format!("{parameter} has a control character; remove it.");
             ask(&world, Method::GET, &path)
-                .must_tell(400, "control_character", &sentence)
+                .must_be_refused(400, "control_character", &sentence)
                 .await;
         }
         let import = ask(&world, Method::POST, &format!("/v1/imports?file_name=a{control}b"));
         let import = import.header("Content-Type", "text/csv").body("email\na@b.co\n");
-        let told = import.answer().await;
+        let response = import.answer().await;
         assert!(
-            matches!(told.status, 400 | 422) && told.text.contains("control_character"),
+            matches!(response.status, 400 | 422) && response.text.contains("control_character"),
             "{}",
-            told.text
+            response.text
         );
         for path in [
             "/v1/users/",
@@ -101,9 +101,13 @@ async fn a_file_whose_name_has_an_invisible_character_is_not_imported() {
             &format!("/v1/imports?file_name=a{invisible}b.csv"),
         );
         let import = import.header("Content-Type", "text/csv").body("email\na@b.co\n");
-        let told = import.answer().await;
-        told.assert_problem(422, "invalid_request");
-        assert_eq!(told.body["errors"][0]["code"], "invisible_character", "{}", told.text);
+        let response = import.answer().await;
+        response.assert_problem(422, "invalid_request");
+        assert_eq!(
+            response.body["errors"][0]["code"], "invisible_character",
+            "{}",
+            response.text
+        );
     }
 
     assert_eq!(rows_in(&world, "imports").await, 0);
@@ -123,22 +127,27 @@ async fn a_control_in_a_person_is_named_and_nobody_is_changed() {
             ("last_name", json!({ "last_name": text })),
             ("fields.team", json!({ "fields": { "team": text } })),
         ] {
-            let told = ask(&world, Method::PATCH, &format!("/v1/users/{user}"))
+            let response = ask(&world, Method::PATCH, &format!("/v1/users/{user}"))
                 .json(change.to_string())
                 .answer()
                 .await;
-            told.assert_problem(422, "invalid_request");
-            let found = told.errors();
-            assert_eq!((found[0].1, found[0].2), (field, "control_character"), "{}", told.text);
+            response.assert_problem(422, "invalid_request");
+            let found = response.errors();
+            assert_eq!(
+                (found[0].1, found[0].2),
+                (field, "control_character"),
+                "{}",
+                response.text
+            );
         }
     }
     let key = ask(&world, Method::PATCH, &format!("/v1/users/{user}")).json("{\"fields\":{\"te\\u0000am\":\"x\"}}");
-    let told = key.answer().await;
+    let response = key.answer().await;
     assert_eq!(
-        (told.status, &told.body["fields"]),
+        (response.status, &response.body["fields"]),
         (200, &json!({ "te_am": "x" })),
         "{}",
-        told.text
+        response.text
     );
     assert_eq!(
         world.get(&format!("/v1/users/{user}")).await.expect(200)["email"],
@@ -160,23 +169,27 @@ async fn a_control_in_a_letter_is_refused_with_its_place() {
         "{{ first_name | default('\u{202e}') }}",
     ] {
         for (field, subject, body) in [("subject", text, "Hello"), ("body", "Hello", text)] {
-            for told in both_ways(&world, user, subject, body).await {
-                told.assert_problem(422, "template_invalid");
-                let found = told.errors();
+            for response in both_ways(&world, user, subject, body).await {
+                response.assert_problem(422, "template_invalid");
+                let found = response.errors();
                 assert_eq!(
                     (found.len(), found[0].2),
                     (1, "control_character"),
                     "{text:?}: {}",
-                    told.text
+                    response.text
                 );
-                assert_eq!(told.body["errors"][0]["field"], field, "{text:?}: {}", told.text);
+                assert_eq!(
+                    response.body["errors"][0]["field"], field,
+                    "{text:?}: {}",
+                    response.text
+                );
             }
         }
         let test = json!({ "to": format!("{text}@example.org") });
-        let told = post(&world, "/v1/system-emails/invite/test", test.to_string())
+        let response = post(&world, "/v1/system-emails/invite/test", test.to_string())
             .answer()
             .await;
-        told.assert_problem(422, "invalid_request");
+        response.assert_problem(422, "invalid_request");
     }
     assert_eq!(rows_in(&world, "batches").await, 0);
     world.end().await;
@@ -187,14 +200,14 @@ async fn a_mark_that_turns_the_text_is_its_writers_own_in_a_letter() {
     let world = a_world().await;
     let user = world.person("ada@example.org").await;
 
-    for told in both_ways(&world, user, "a\u{202e}b", "a\u{202e}b").await {
-        assert_eq!(told.status, 200, "{}", told.text);
+    for response in both_ways(&world, user, "a\u{202e}b", "a\u{202e}b").await {
+        assert_eq!(response.status, 200, "{}", response.text);
     }
     world.end().await;
 }
 
 /// The answers to saving this system email and to previewing it.
-async fn both_ways(world: &World, user: Uuid, subject: &str, body: &str) -> [Told; 2] {
+async fn both_ways(world: &World, user: Uuid, subject: &str, body: &str) -> [ApiResponse; 2] {
     let letter = json!({ "subject": subject, "body": body });
     let look = json!({ "user": user, "subject": subject, "body": body });
     let look = post(world, "/v1/system-emails/invite/preview", look.to_string());
@@ -209,17 +222,21 @@ async fn a_control_in_an_import_stays_out_and_is_told() {
                   {\"email\":\"e@f.co\",\"fields\":{\"te\\u0000am\":\"x\"}},\
                   {\"email\":\"g@h.co\",\"fields\":{\"team\":\"x\\u0000\"}},{\"email\":\"i@j.co\",\"a\\u0000\":1}]";
 
-    let told = ask(&world, Method::POST, "/v1/imports").json(users).answer().await;
+    let response = ask(&world, Method::POST, "/v1/imports").json(users).answer().await;
 
-    assert_eq!(told.status, 201, "{}", told.text);
+    assert_eq!(response.status, 201, "{}", response.text);
     assert_eq!(
-        (&told.body["rows"], &told.body["created"], &told.body["rejected"]),
+        (
+            &response.body["rows"],
+            &response.body["created"],
+            &response.body["rejected"]
+        ),
         (&json!(5), &json!(1), &json!(4)),
         "{}",
-        told.text
+        response.text
     );
-    assert!(!told.text.contains("\\u0000"), "{}", told.text);
-    let file = ask(&world, Method::GET, told.body["problems_url"].as_str().unwrap())
+    assert!(!response.text.contains("\\u0000"), "{}", response.text);
+    let file = ask(&world, Method::GET, response.body["problems_url"].as_str().unwrap())
         .answer()
         .await;
     assert_eq!(file.status, 200, "{}", file.text);
@@ -240,12 +257,16 @@ async fn a_header_of_nonsense_harms_nobody() {
         "00-00000000000000000000000000000000-0000000000000000-00",
         &"f".repeat(4_000),
     ] {
-        let told = ask(&world, Method::GET, "/v1/batches")
+        let response = ask(&world, Method::GET, "/v1/batches")
             .header("traceparent", trace)
             .answer()
             .await;
-        assert_eq!(told.status, 200, "{trace}: {}", told.text);
-        assert!(told.header("traceparent").starts_with("00-"), "{:?}", told.headers);
+        assert_eq!(response.status, 200, "{trace}: {}", response.text);
+        assert!(
+            response.header("traceparent").starts_with("00-"),
+            "{:?}",
+            response.headers
+        );
     }
     world.end().await;
 }

@@ -25,9 +25,9 @@ async fn slow_upload(world: &World) -> TcpStream {
 async fn another_key(world: &mut World) -> String {
     let settings = world.settings().to_vec();
     let made = world.run("beckon-api", &["create-key", "--name", "other"], &settings);
-    let (code, said) = made.await.unwrap();
-    assert_eq!(code, 0, "{said}");
-    said.lines().last().unwrap().trim().to_owned()
+    let (code, output) = made.await.unwrap();
+    assert_eq!(code, 0, "{output}");
+    output.lines().last().unwrap().trim().to_owned()
 }
 
 #[tokio::test]
@@ -42,16 +42,16 @@ async fn one_key_sends_three_files_at_once_and_others_are_not_kept_waiting() {
         .header("Content-Type", "text/csv");
     // Until the three are being received, the fourth still gets a slot.
     let refused = async || {
-        let told = upload(&world, file).answer().await;
-        (told.status != 201).then_some(told)
+        let response = upload(&world, file).answer().await;
+        (response.status != 201).then_some(response)
     };
-    let (told, theirs) = tokio::join!(
+    let (response, theirs) = tokio::join!(
         world.eventually("an upload to be refused", refused),
         theirs.body(file).answer()
     );
 
-    told.assert_problem(429, "too_many_at_once");
-    assert_eq!(told.header("retry-after"), "15");
+    response.assert_problem(429, "too_many_at_once");
+    assert_eq!(response.header("retry-after"), "15");
     assert_eq!(theirs.status, 201, "{}", theirs.text);
     drop(slow);
     let again = upload(&world, file).answer().await;
@@ -67,11 +67,11 @@ async fn a_list_of_millions_is_counted_and_not_kept() {
     let api = world.api.as_ref().unwrap();
     let before = api.memory_most();
 
-    let told = post(&world, "/v1/invites", body);
+    let response = post(&world, "/v1/invites", body);
 
     let sentence =
         format!("{entries} people are listed, and one request takes 400000. Choose them by import or filter instead.");
-    told.must_tell(422, "too_many_recipients", &sentence).await;
+    response.must_be_refused(422, "too_many_recipients", &sentence).await;
     if let (Some(before), Some(most)) = (before, api.memory_most()) {
         let grown = (most - before) / MIB as u64;
         assert!(grown < 90, "it grew by {grown} MiB");
@@ -135,19 +135,28 @@ async fn an_administrator_sends_three_files_at_once() {
     };
     let slow = [begin().await, begin().await, begin().await];
     let refused = async || {
-        let told = as_stranger(&world, Method::POST, "/console/imports/new")
+        let response = as_stranger(&world, Method::POST, "/console/imports/new")
             .header("Cookie", &cookie)
             .header("Content-Type", "multipart/form-data; boundary=b")
             .body(format!("{form}ada@example.org\r\n--b--\r\n"))
             .answer()
             .await;
-        (told.status != 200).then_some(told)
+        (response.status != 200).then_some(response)
     };
 
-    let told = world.eventually("an upload to be refused", refused).await;
+    let response = world.eventually("an upload to be refused", refused).await;
 
-    assert_eq!((told.status, told.header("retry-after")), (429, "15"), "{}", told.text);
-    assert!(told.text.contains("sending several files already"), "{}", told.text);
+    assert_eq!(
+        (response.status, response.header("retry-after")),
+        (429, "15"),
+        "{}",
+        response.text
+    );
+    assert!(
+        response.text.contains("sending several files already"),
+        "{}",
+        response.text
+    );
     drop(slow);
     world.end().await;
 }

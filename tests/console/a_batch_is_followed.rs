@@ -38,8 +38,8 @@ async fn figures_change_and_nobody_is_disturbed() {
     assert_eq!(browser.focused().await, "Search by name or email address");
     browser
         .eventually("the end to be read out", async || {
-            let said = browser.run("return document.getElementById('said').textContent").await;
-            (said == format!("Finished. {PEOPLE} sent")).then_some(())
+            let announced = browser.run("return document.getElementById('said').textContent").await;
+            (announced == format!("Finished. {PEOPLE} sent")).then_some(())
         })
         .await;
     assert_eq!(

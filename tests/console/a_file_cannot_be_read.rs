@@ -91,10 +91,10 @@ async fn a_file_that_is_too_large_is_told_before_and_after_it_is_sent() {
 
     go(&browser, &world, "/console/imports/new").await;
     browser.attach("File", &large).await;
-    let said = browser
+    let message = browser
         .run("return document.getElementById('file').validationMessage")
         .await;
-    assert_eq!(said, "The selected file must be smaller than 64 MB");
+    assert_eq!(message, "The selected file must be smaller than 64 MB");
 
     browser.become_like(desk().without_scripting()).await;
     go(&browser, &world, "/console/imports/new").await;

@@ -17,11 +17,11 @@ async fn an_outage_of_the_mail_server_is_told_with_its_time_and_the_number_that_
     world.relay.hang_up();
     let batch = world.invite(json!({ "import": import })).await;
 
-    let told = "Email is delayed. Your mail server has been out of reach since";
+    let banner = "Email is delayed. Your mail server has been out of reach since";
     world
         .eventually("a page to say so", async || {
             go(&browser, &world, "/console/account").await;
-            browser.text().await.contains(told).then_some(())
+            browser.text().await.contains(banner).then_some(())
         })
         .await;
     for page in [
@@ -31,7 +31,7 @@ async fn an_outage_of_the_mail_server_is_told_with_its_time_and_the_number_that_
         "/console/no-such-page",
     ] {
         go(&browser, &world, page).await;
-        browser.sees(told).await;
+        browser.sees(banner).await;
         browser.sees("1,204 emails are waiting; none is lost.").await;
     }
     browser.become_like(browser::Setup::default().width(375).dark()).await;

@@ -38,7 +38,7 @@ struct Walk<'w> {
     stranger: Browser,
     faults: Vec<String>,
     /// A fault is reported once, for the first page and window that shows it.
-    told: BTreeSet<String>,
+    reported: BTreeSet<String>,
 }
 
 #[tokio::test]
@@ -89,7 +89,7 @@ async fn walk_through(scene: &Scene, administrator: Browser) -> Vec<String> {
         administrator,
         stranger: Browser::start(browser::Setup::default()).await,
         faults: Vec::new(),
-        told: BTreeSet::new(),
+        reported: BTreeSet::new(),
     };
     for visit in pages::visits(scene) {
         walk.look_at(&visit).await;
@@ -166,7 +166,7 @@ impl Walk<'_> {
             browser.screenshot(&folder.join(self.scene.name).join(name)).await;
         }
         for fault in found {
-            if self.told.insert(fault.clone()) {
+            if self.reported.insert(fault.clone()) {
                 self.faults.push(format!("{} {}:\n{fault}", visit.path, looks(window)));
             }
         }

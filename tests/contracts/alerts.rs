@@ -32,7 +32,7 @@ fn below(folder: &str, ending: &str) -> Vec<Source> {
 }
 
 /// The value of a key on a line of YAML, whether or not it starts a list entry.
-fn said<'l>(line: &'l str, key: &str) -> Option<&'l str> {
+fn value_of<'l>(line: &'l str, key: &str) -> Option<&'l str> {
     let line = line.trim_start();
     let entry = line.strip_prefix("- ").unwrap_or(line);
     entry.strip_prefix(key)?.strip_prefix(':').map(str::trim)
@@ -43,7 +43,7 @@ fn in_rules(key: &str) -> BTreeSet<String> {
     let found: BTreeSet<String> = below(RULES, ".rules.yml")
         .iter()
         .flat_map(|source| source.text.lines())
-        .filter_map(|line| said(line, key))
+        .filter_map(|line| value_of(line, key))
         .map(str::to_owned)
         .collect();
     assert!(!found.is_empty(), "no rule has a {key}");
@@ -56,9 +56,9 @@ fn cases() -> BTreeMap<String, BTreeSet<bool>> {
     for source in below(CASES, ".test.yml") {
         let mut alert = None;
         for line in source.text.lines() {
-            if let Some(name) = said(line, "alertname") {
+            if let Some(name) = value_of(line, "alertname") {
                 alert = Some(name);
-            } else if let Some(expected) = said(line, "exp_alerts") {
+            } else if let Some(expected) = value_of(line, "exp_alerts") {
                 let name = alert
                     .take()
                     .unwrap_or_else(|| panic!("{}: exp_alerts without an alertname above it", source.path));

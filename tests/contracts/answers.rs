@@ -154,11 +154,11 @@ async fn first_event(world: &World, path: &str) -> Value {
         .bearer_auth(world.key());
     let mut stream = asked.send().await.unwrap();
     assert_eq!(stream.headers()["content-type"], "text/event-stream");
-    let mut said = String::new();
-    while !said.contains("\n\n") {
-        said.push_str(&String::from_utf8_lossy(&stream.chunk().await.unwrap().unwrap()));
+    let mut received = String::new();
+    while !received.contains("\n\n") {
+        received.push_str(&String::from_utf8_lossy(&stream.chunk().await.unwrap().unwrap()));
     }
-    let data = said.lines().find_map(|line| line.strip_prefix("data:")).unwrap();
+    let data = received.lines().find_map(|line| line.strip_prefix("data:")).unwrap();
     serde_json::from_str(data.trim()).unwrap()
 }
 
@@ -197,8 +197,8 @@ async fn ask_of_credentials(world: &World) {
 async fn ask_of_the_audit_log(world: &mut World) {
     let settings = world.settings().to_vec();
     let arguments = ["create-key", "--name", "siem", "--read-audit-log"];
-    let (_, said) = world.run("beckon-api", &arguments, &settings).await.unwrap();
-    let key = said.lines().last().unwrap_or_default();
+    let (_, output) = world.run("beckon-api", &arguments, &settings).await.unwrap();
+    let key = output.lines().last().unwrap_or_default();
     let log = world.ask_as(key, Method::GET, "/v1/audit-log", None, None).await;
     assert!(log.expect(200)["items"][0]["id"].is_string());
 }

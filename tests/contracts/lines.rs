@@ -20,9 +20,9 @@ fn every_server_on_another_machine_is_told_at_once_what_to_write() {
     ];
 
     for program in BOTH {
-        let told = complaint(program, &settings);
+        let lines = complaint(program, &settings);
 
-        let is_told = |line: &str| told.iter().any(|told| told.contains(line));
+        let is_listed = |line: &str| lines.iter().any(|found| found.contains(line));
         for line in [
             "DATABASE_URL reaches Postgres on another machine with sslmode=require, ",
             "write sslmode=verify-full",
@@ -32,13 +32,13 @@ fn every_server_on_another_machine_is_told_at_once_what_to_write() {
             "BECKON_PUBLIC_URL is \"http://lerna.example\"; it must start with https://",
             "BECKON_SIGN_IN_URL is \"http://lerna.example/in?next=/a#b\"; it must start with https://",
         ] {
-            assert!(is_told(line), "{program}: {line} is not in {told:#?}");
+            assert!(is_listed(line), "{program}: {line} is not in {lines:#?}");
         }
-        assert!(!is_told("geheim"), "{program}: {told:#?}");
+        assert!(!is_listed("geheim"), "{program}: {lines:#?}");
         assert_eq!(
-            told.len(),
+            lines.len(),
             if *program == BOTH[0] { 4 } else { 5 },
-            "{program}: {told:#?}"
+            "{program}: {lines:#?}"
         );
     }
 }
@@ -48,8 +48,8 @@ fn a_server_is_private_by_tls_by_its_place_or_because_the_settings_say_so() {
     let fine = |settings: &[(&str, &str)]| {
         for program in BOTH {
             let output = run(program, &["check-config"], settings);
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert_eq!(output.status.code(), Some(0), "{program} {settings:?}: {said}");
+            let printed = String::from_utf8_lossy(&output.stderr);
+            assert_eq!(output.status.code(), Some(0), "{program} {settings:?}: {printed}");
         }
     };
     for (name, value) in [

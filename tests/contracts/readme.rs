@@ -126,10 +126,10 @@ fn every_requirement_of_security_is_shown_or_said_not_to_be_met() {
 #[test]
 fn what_was_not_run_is_named_where_an_operator_meets_it() {
     let deploy = read("deploy/README.md");
-    let told: String = deploy.split("**Not run**").skip(1).collect();
+    let not_run: String = deploy.split("**Not run**").skip(1).collect();
 
     for word in ["RabbitMQ 3.13", "Patroni", "clock", "out-of-memory", "million"] {
-        assert!(told.contains(word), "{word} is not among what was not run");
+        assert!(not_run.contains(word), "{word} is not among what was not run");
     }
 }
 

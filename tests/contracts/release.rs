@@ -9,16 +9,16 @@ use crate::settings::{BOTH, run};
 use crate::sources::{files, read, top};
 
 /// The revision that `shared/build.rs` determines from these inputs.
-fn built(told: &[(&str, &str)], script: &Path, folder: &Path) -> String {
+fn built(environment: &[(&str, &str)], script: &Path, folder: &Path) -> String {
     let output = Command::new(script)
         .current_dir(folder)
         .env_remove("BUILD_REVISION")
-        .envs(told.iter().copied())
+        .envs(environment.iter().copied())
         .output()
         .unwrap();
     assert!(output.status.success(), "{output:?}");
-    let said = String::from_utf8(output.stdout).unwrap();
-    let revision = said
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let revision = printed
         .lines()
         .find_map(|line| line.strip_prefix("cargo:rustc-env=BUILD_REVISION="));
     revision.unwrap().to_owned()
@@ -41,9 +41,9 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 fn both_programs_say_version_and_revision() {
     assert_eq!(VERSION_AND_REVISION, format!("{VERSION} ({REVISION})"));
     for program in BOTH {
-        let said = String::from_utf8(run(program, &["--version"], &[]).stdout).unwrap();
+        let printed = String::from_utf8(run(program, &["--version"], &[]).stdout).unwrap();
 
-        assert_eq!(said, format!("{program} {VERSION_AND_REVISION}\n"));
+        assert_eq!(printed, format!("{program} {VERSION_AND_REVISION}\n"));
     }
 }
 
@@ -101,8 +101,8 @@ fn deploy_names_the_version_that_is_built() {
         for key in ["--build-arg VERSION=", "newTag: "] {
             for version in source.text.split(key).skip(1) {
                 named += 1;
-                let said = version.split_whitespace().next().unwrap_or_default();
-                assert_eq!(said, VERSION, "{}: {key}", source.path);
+                let written = version.split_whitespace().next().unwrap_or_default();
+                assert_eq!(written, VERSION, "{}: {key}", source.path);
             }
         }
     }

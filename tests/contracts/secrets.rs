@@ -52,10 +52,10 @@ fn a_secret_given_twice_or_not_readable_is_told_without_being_repeated() {
 
             let mut nowhere = with(name, "");
             nowhere.push((&file, "/nowhere/at/all"));
-            let told = complaint(program, &nowhere);
+            let lines = complaint(program, &nowhere);
             assert!(
-                told[0].starts_with(&format!("{name} cannot be read from /nowhere/at/all: ")),
-                "{told:?}"
+                lines[0].starts_with(&format!("{name} cannot be read from /nowhere/at/all: ")),
+                "{lines:?}"
             );
 
             let mut blank = with(name, "");
@@ -75,12 +75,12 @@ fn a_secret_with_a_line_break_inside_is_refused() {
         let mut settings = with(name, "");
         settings.push((&file, path.to_str().unwrap()));
         for program in *programs {
-            let told = complaint(program, &settings);
+            let lines = complaint(program, &settings);
 
-            assert_eq!(told.len(), 1, "{program}: {told:?}");
+            assert_eq!(lines.len(), 1, "{program}: {lines:?}");
             assert!(
-                told[0].starts_with(name) && !told[0].contains("geheim"),
-                "{program}: {told:?}"
+                lines[0].starts_with(name) && !lines[0].contains("geheim"),
+                "{program}: {lines:?}"
             );
         }
     }
@@ -88,12 +88,12 @@ fn a_secret_with_a_line_break_inside_is_refused() {
 
 #[test]
 fn a_collector_that_traces_cannot_go_to_is_told_and_not_repeated() {
-    let told = "OTEL_EXPORTER_OTLP_ENDPOINT cannot be used; write an address like http://127.0.0.1:4318, of a \
+    let lines = "OTEL_EXPORTER_OTLP_ENDPOINT cannot be used; write an address like http://127.0.0.1:4318, of a \
                 collector near by that speaks OTLP over HTTP";
     for value in ["https://otel.example", "otel:4317", "http://beckon:geheim@otel.example"] {
         for program in BOTH {
             let settings = with("OTEL_EXPORTER_OTLP_ENDPOINT", value);
-            assert_eq!(complaint(program, &settings), [told], "{program}");
+            assert_eq!(complaint(program, &settings), [lines], "{program}");
         }
     }
 }

@@ -63,10 +63,10 @@ pub(crate) fn run(program: &str, arguments: &[&str], settings: &[(&str, &str)]) 
 /// The lines on standard error; standard output must be empty.
 pub(crate) fn complaint(program: &str, settings: &[(&str, &str)]) -> Vec<String> {
     let output = run(program, &["check-config"], settings);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(output.status.code(), Some(EXIT_CONFIG), "{program}: {said}");
+    let printed = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(EXIT_CONFIG), "{program}: {printed}");
     assert!(output.stdout.is_empty(), "{program} wrote to standard output");
-    said.lines().map(str::to_owned).collect()
+    printed.lines().map(str::to_owned).collect()
 }
 
 /// The good settings with this one replaced, or removed when the value is empty.
@@ -133,8 +133,8 @@ fn help_shows_no_secret_that_is_set() {
     for program in BOTH {
         let help = run(program, &["--help"], GOOD);
 
-        let said = String::from_utf8(help.stdout).unwrap();
-        assert!(!said.contains("geheim"), "{program}: {said}");
+        let printed = String::from_utf8(help.stdout).unwrap();
+        assert!(!printed.contains("geheim"), "{program}: {printed}");
     }
 }
 
@@ -222,9 +222,9 @@ fn each_wrong_setting_is_told_in_one_line_that_names_it() {
         ),
     ];
 
-    for (name, value, told) in wrong {
+    for (name, value, expected) in wrong {
         for program in BOTH {
-            assert_eq!(complaint(program, &with(name, value)), [told], "{program}");
+            assert_eq!(complaint(program, &with(name, value)), [expected], "{program}");
         }
     }
 }
@@ -288,8 +288,8 @@ fn settings_of_one_program_are_checked_by_it() {
         ),
     ];
 
-    for (program, name, value, told) in wrong {
-        assert_eq!(complaint(program, &with(name, value)), [told], "{name}={value}");
+    for (program, name, value, expected) in wrong {
+        assert_eq!(complaint(program, &with(name, value)), [expected], "{name}={value}");
     }
 }
 
@@ -303,12 +303,12 @@ fn an_address_of_a_server_that_cannot_be_read_is_told_and_not_repeated() {
         ("AMQP_URL", "amqp://beckon:geheim@127.0.0.1/beckon,"),
     ] {
         for program in BOTH {
-            let told = complaint(program, &with(name, value));
+            let lines = complaint(program, &with(name, value));
 
-            assert_eq!(told.len(), 1, "{program}: {told:?}");
+            assert_eq!(lines.len(), 1, "{program}: {lines:?}");
             assert!(
-                told[0].starts_with(name) && !told[0].contains("geheim"),
-                "{program}: {told:?}"
+                lines[0].starts_with(name) && !lines[0].contains("geheim"),
+                "{program}: {lines:?}"
             );
         }
     }
@@ -316,10 +316,10 @@ fn an_address_of_a_server_that_cannot_be_read_is_told_and_not_repeated() {
 
 #[test]
 fn an_address_without_a_port_to_listen_on_is_refused() {
-    let told = complaint("beckon-api", &with("BECKON_LISTEN", "127.0.0.1:0"));
+    let lines = complaint("beckon-api", &with("BECKON_LISTEN", "127.0.0.1:0"));
 
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].starts_with("BECKON_LISTEN "), "{told:?}");
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].starts_with("BECKON_LISTEN "), "{lines:?}");
 }
 
 #[test]
@@ -335,31 +335,31 @@ fn every_fault_is_told_at_once_and_no_secret_is_repeated() {
         ("BECKON_LOG", "beckon=loud,,=,"),
     ];
 
-    let told = complaint("beckon-worker", &settings);
+    let lines = complaint("beckon-worker", &settings);
 
-    let names: Vec<&str> = told.iter().filter_map(|line| line.split(' ').next()).collect();
+    let names: Vec<&str> = lines.iter().filter_map(|line| line.split(' ').next()).collect();
     for (name, _) in settings {
         assert_eq!(
-            names.iter().filter(|told| **told == name).count(),
+            names.iter().filter(|found| **found == name).count(),
             1,
-            "{name} in {told:#?}"
+            "{name} in {lines:#?}"
         );
     }
-    assert_eq!(told.len(), settings.len(), "{told:#?}");
-    assert!(!told.join("\n").contains("heim"), "{told:#?}");
+    assert_eq!(lines.len(), settings.len(), "{lines:#?}");
+    assert!(!lines.join("\n").contains("heim"), "{lines:#?}");
 }
 
 #[test]
 fn a_relay_that_others_could_listen_to_is_refused() {
-    let told = |url: &str| complaint("beckon-worker", &with("SMTP_URL", url)).join("\n");
+    let complaint_about = |url: &str| complaint("beckon-worker", &with("SMTP_URL", url)).join("\n");
 
-    let elsewhere = told("smtp://relay.example:25?tls=none");
+    let elsewhere = complaint_about("smtp://relay.example:25?tls=none");
     assert!(
         elsewhere.contains("tls=none for a relay on another machine"),
         "{elsewhere}"
     );
     assert_eq!(elsewhere.lines().count(), 1, "{elsewhere}");
-    let private = told("smtp://user:geheim@192.168.1.5:25?tls=none");
+    let private = complaint_about("smtp://user:geheim@192.168.1.5:25?tls=none");
     assert!(
         private.contains("BECKON_ALLOW_PLAINTEXT_SMTP=true") && !private.contains("geheim"),
         "{private}"
@@ -387,11 +387,11 @@ fn a_command_nobody_knows_is_told_what_there_is() {
     for program in BOTH {
         let output = run(program, &["lauch"], GOOD);
 
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(output.status.code(), Some(2), "{program}: {said}");
+        let printed = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{program}: {printed}");
         assert!(
-            said.contains("unrecognized subcommand 'lauch'") && said.contains("Usage:"),
-            "{program}: {said}"
+            printed.contains("unrecognized subcommand 'lauch'") && printed.contains("Usage:"),
+            "{program}: {printed}"
         );
     }
 }

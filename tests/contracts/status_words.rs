@@ -97,9 +97,12 @@ fn every_reason_that_can_be_stored_has_words() {
 fn no_word_claims_that_a_mail_was_delivered_or_lost() {
     for state in DeliveryState::ALL {
         for reason in reasons_of_workers().iter().chain(&reasons_of_statements()) {
-            let told = status(state, Some(reason), BatchState::Running);
-            let said = format!("{} {}", told.word, told.help).to_lowercase();
-            assert!(!said.contains("delivered") && !said.contains("lost"), "{said}");
+            let shown = status(state, Some(reason), BatchState::Running);
+            let shown_text = format!("{} {}", shown.word, shown.help).to_lowercase();
+            assert!(
+                !shown_text.contains("delivered") && !shown_text.contains("lost"),
+                "{shown_text}"
+            );
         }
     }
 }

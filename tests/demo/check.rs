@@ -62,13 +62,13 @@ impl Complaints {
                 )
             },
         );
-        let told: BTreeSet<_> = import
+        let listed: BTreeSet<_> = import
             .problems
             .iter()
             .map(|problem| (problem.row, problem.column.clone(), problem.code.clone()))
             .collect();
         for (row, column, code) in &sheet.faults {
-            let found = told.contains(&(*row, column.clone(), code.clone()));
+            let found = listed.contains(&(*row, column.clone(), code.clone()));
             self.unless(found, || format!("row {row}, column {column}: {code} was not told"));
         }
     }

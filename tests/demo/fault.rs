@@ -59,7 +59,7 @@ impl Fault {
             None if sentence.contains("has not been built") => {
                 (sentence, "run `make demo`, which builds everything first")
             }
-            None if says_full(&text) => (
+            None if reports_full_disk(&text) => (
                 sentence,
                 "make room on the disk that holds the temporary folder, and try again",
             ),
@@ -76,7 +76,7 @@ impl Fault {
     }
 }
 
-fn says_full(text: &str) -> bool {
+fn reports_full_disk(text: &str) -> bool {
     text.contains("No space left") || text.contains("could not make a folder")
 }
 

@@ -77,13 +77,13 @@ async fn demo(is_once: bool) -> Result<bool> {
     let stop = Stop::listen()?;
     let mut voice = Voice::new();
     let people = people::people();
-    voice.say("Beckon, the whole of it on this machine, with made-up people. No mail leaves it.")?;
+    voice.print("Beckon, the whole of it on this machine, with made-up people. No mail leaves it.")?;
     voice.step("Starting a private PostgreSQL and RabbitMQ, a mail catcher, the API and a worker")?;
     let (listener, pages) = inbox::listen().await?;
     let started = Instant::now();
     let start = Box::pin(voice.while_waiting("Starting", system::start(pages)));
     let world = Arc::new(stop.or(async { start.await? }).await?);
-    voice.say(&format!("   Ready in {}.", lasting(started.elapsed())))?;
+    voice.print(&format!("   Ready in {}.", lasting(started.elapsed())))?;
     let api = Api::new(world.base(), world.key());
     let site = inbox::open(listener, &world, &api, &people);
     let show = Show {
@@ -95,7 +95,7 @@ async fn demo(is_once: bool) -> Result<bool> {
     };
     let mut outcome = stop.or(show.run(&people::sheet(&people))).await;
     if let Ok((member, complaints)) = &outcome {
-        outcome = match tell_end(&mut voice, complaints, &people) {
+        outcome = match print_end(&mut voice, complaints, &people) {
             Ok(()) if is_once => outcome,
             Ok(()) => match stay(&mut voice, &world, &api, &format!("http://{pages}"), member, &stop).await {
                 Ok(()) => outcome,
@@ -110,7 +110,7 @@ async fn demo(is_once: bool) -> Result<bool> {
     ended.map(|()| complaints.list().is_empty())
 }
 
-fn tell_end(voice: &mut Voice, complaints: &Complaints, people: &[Person]) -> Result<()> {
+fn print_end(voice: &mut Voice, complaints: &Complaints, people: &[Person]) -> Result<()> {
     voice.step("Checking the ledger against the mail catcher")?;
     if complaints.list().is_empty() {
         let line = format!(
@@ -133,8 +133,8 @@ fn tell_end(voice: &mut Voice, complaints: &Complaints, people: &[Person]) -> Re
 async fn stay(voice: &mut Voice, world: &World, api: &Api, pages: &str, member: &Member, stop: &Stop) -> Result<()> {
     let base = api.base();
     let administrator = world.administrator().await;
-    voice.say("")?;
-    voice.say("Have a look around:")?;
+    voice.print("")?;
+    voice.print("Have a look around:")?;
     voice.lines(&[
         format!("Console        {base}/"),
         format!(
@@ -151,8 +151,8 @@ async fn stay(voice: &mut Voice, world: &World, api: &Api, pages: &str, member: 
             api.key()
         ),
     ])?;
-    voice.say("")?;
-    voice.say("Ctrl-C ends everything.")?;
+    voice.print("")?;
+    voice.print("Ctrl-C ends everything.")?;
     stop.asked().await;
     Ok(())
 }

@@ -118,12 +118,12 @@ impl Person {
     /// Sets an address that makes the relay behave accordingly.
     fn meeting(mut self, fate: Fate) -> Self {
         self.fate = fate;
-        let told = match fate {
+        let prefix = match fate {
             Fate::PutOff => "451-then-ok+",
             Fate::NoSuchUser => "550+",
             Fate::Arrives | Fate::LineBreaks => "",
         };
-        self.email.insert_str(0, told);
+        self.email.insert_str(0, prefix);
         self
     }
 }

@@ -43,9 +43,9 @@ impl Show<'_> {
         let (invites, invited) = self.invite(import).await?;
         let chosen = chosen_for_passwords(self.people);
         let (passwords, mailed) = self.send_passwords(&chosen).await?;
-        self.tell_ledger(&invited, &mailed)?;
+        self.print_ledger(&invited, &mailed)?;
         let invite_lines = self.api.deliveries(invites.batch).await?;
-        self.tell_stories(&invite_lines).await?;
+        self.print_stories(&invite_lines).await?;
         let password_lines = self.api.deliveries(passwords.batch).await?;
         let all: Vec<Delivery> = [invite_lines, password_lines].concat();
         self.complaints.check_mails(&all, &self.world.relay.log());
@@ -146,7 +146,7 @@ impl Show<'_> {
         Ok((accepted, batch))
     }
 
-    fn tell_ledger(&mut self, invites: &Batch, passwords: &Batch) -> Result<()> {
+    fn print_ledger(&mut self, invites: &Batch, passwords: &Batch) -> Result<()> {
         self.voice
             .step("The ledger: everybody who was chosen stands in one line")?;
         self.voice
@@ -155,7 +155,7 @@ impl Show<'_> {
         self.voice.lines(&[format!("Left out of the passwords: {left_out}.")])
     }
 
-    async fn tell_stories(&mut self, deliveries: &[Delivery]) -> Result<()> {
+    async fn print_stories(&mut self, deliveries: &[Delivery]) -> Result<()> {
         self.voice
             .step("From the ledger to a person: three mails, with the mail server's own words")?;
         for fate in [Fate::PutOff, Fate::NoSuchUser, Fate::LineBreaks] {
@@ -189,10 +189,10 @@ impl Show<'_> {
         });
         self.complaints
             .unless(!wrong, || format!("a password never mailed signs {} in", member.email));
-        let said = |signed_in| if signed_in { "signed in" } else { "refused" };
+        let outcome = |signed_in| if signed_in { "signed in" } else { "refused" };
         self.voice.lines(&[
-            format!("{} with the password from the mail: {}.", member.email, said(right)),
-            format!("{} with another one: {}.", member.email, said(wrong)),
+            format!("{} with the password from the mail: {}.", member.email, outcome(right)),
+            format!("{} with another one: {}.", member.email, outcome(wrong)),
         ])?;
         Ok(member)
     }

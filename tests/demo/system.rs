@@ -79,18 +79,18 @@ pub(crate) fn log_tails(world: &World) -> String {
 /// The end of its log, without answers to the demo's own requests.
 fn tail(program: &Program) -> String {
     let log = program.log();
-    let said: Vec<&str> = log
+    let written: Vec<&str> = log
         .lines()
         .filter(|line| !line.contains("Answered a request"))
         .collect();
-    let first = said.len().saturating_sub(TAIL_LINES);
-    said.get(first..).unwrap_or_default().join("\n")
+    let first = written.len().saturating_sub(TAIL_LINES);
+    written.get(first..).unwrap_or_default().join("\n")
 }
 
 /// Shuts down worker and API as an operator would, then the servers, and removes the folder.
 pub(crate) async fn end(world: Arc<World>, voice: &mut Voice) -> Result<()> {
-    voice.say("")?;
-    voice.say("Ending the worker, the API and the servers (Ctrl-C again ends at once) …")?;
+    voice.print("")?;
+    voice.print("Ending the worker, the API and the servers (Ctrl-C again ends at once) …")?;
     let mut in_good_order = true;
     for program in programs(&world) {
         program.signal(Signal::SIGTERM);
@@ -106,9 +106,9 @@ pub(crate) async fn end(world: Arc<World>, voice: &mut Voice) -> Result<()> {
             format!("the folder {} could not be removed", folder.display()),
             "remove it by hand",
         )),
-        (None, true) => voice.say("Ended in good order. No process and no folder is left behind."),
+        (None, true) => voice.print("Ended in good order. No process and no folder is left behind."),
         (None, false) => {
-            voice.say("Ended; a program had to be killed, for it did not stop in good order. Nothing is left behind.")
+            voice.print("Ended; a program had to be killed, for it did not stop in good order. Nothing is left behind.")
         }
     }
 }

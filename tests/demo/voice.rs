@@ -33,7 +33,7 @@ impl Voice {
     }
 
     /// Prints one line.
-    pub(crate) fn say(&mut self, line: &str) -> Result<()> {
+    pub(crate) fn print(&mut self, line: &str) -> Result<()> {
         let clear = self.clear();
         self.is_line_open = false;
         write(&format!("{clear}{line}\n"))
@@ -44,15 +44,15 @@ impl Voice {
         self.step += 1;
         self.progress_at = None;
         let line = format!("{}. {title}", self.step);
-        self.say("")?;
-        self.say(&line)
+        self.print("")?;
+        self.print(&line)
     }
 
     /// Prints the lines of a step.
     pub(crate) fn lines(&mut self, lines: &[String]) -> Result<()> {
         lines
             .iter()
-            .try_for_each(|line| self.say(format!("   {line}").trim_end()))
+            .try_for_each(|line| self.print(format!("   {line}").trim_end()))
     }
 
     /// Prints progress in place of the previous progress line.

@@ -75,24 +75,27 @@ async fn the_log_has_the_reason_of_every_address() {
         let running = Program::start(program, world.folder(), program, &[], &settings)
             .await
             .unwrap();
-        let told = world.eventually("all reasons in the log", async || {
+        let reasons = world.eventually("all reasons in the log", async || {
             let log = running.log();
-            let told = log
+            let reasons = log
                 .lines()
                 .find(|line| line.contains("could not connect to any RabbitMQ node"));
-            told.map(str::to_owned)
+            reasons.map(str::to_owned)
         });
-        let told = told.await;
+        let reasons = reasons.await;
 
         assert!(
-            told.contains(&format!("{}: no answer within 5 s", silent.address())),
-            "{told}"
+            reasons.contains(&format!("{}: no answer within 5 s", silent.address())),
+            "{reasons}"
         );
         assert!(
-            told.contains(&format!("{closed}: IO error: Connection refused")),
-            "{told}"
+            reasons.contains(&format!("{closed}: IO error: Connection refused")),
+            "{reasons}"
         );
-        assert!(told.contains("ACCESS_REFUSED") && !told.contains("geheim"), "{told}");
+        assert!(
+            reasons.contains("ACCESS_REFUSED") && !reasons.contains("geheim"),
+            "{reasons}"
+        );
     }
     world.end().await;
 }

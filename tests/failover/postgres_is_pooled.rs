@@ -97,16 +97,16 @@ async fn a_pooler_whose_server_is_away_is_told_in_words() {
     let own = [("DATABASE_URL", format!("postgres://postgres@{address}/beckon"))];
     let own = own.each_ref().map(|(name, value)| (*name, value.as_str()));
     world.start_worker_unready(&own).await.unwrap();
-    let told = world
+    let error = world
         .eventually("a word about it", async || {
             let log = world.workers[0].log();
-            let told = log.lines().find(|line| line.contains(&address.to_string()));
-            told.map(str::to_owned)
+            let error = log.lines().find(|line| line.contains(&address.to_string()));
+            error.map(str::to_owned)
         })
         .await;
 
-    assert!(told.contains("closed before Postgres answered"), "{told}");
-    assert!(!world.workers[0].log().contains("SSLRequest"), "{told}");
+    assert!(error.contains("closed before Postgres answered"), "{error}");
+    assert!(!world.workers[0].log().contains("SSLRequest"), "{error}");
     closing.abort();
     world.end().await;
 }

@@ -80,8 +80,8 @@ async fn after_a_switchover_no_connection_stays_with_the_old_server() {
     let not_ready = moving
         .world
         .eventually("the API not to be ready", async || {
-            let (status, told) = moving.readiness().await;
-            (status == 503 && told.contains("standby")).then_some(told)
+            let (status, body) = moving.readiness().await;
+            (status == 503 && body.contains("standby")).then_some(body)
         })
         .await;
     tokio::time::sleep(Duration::from_secs(12)).await;

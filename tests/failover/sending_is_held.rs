@@ -61,8 +61,8 @@ async fn command(world: &World, name: &str, input: &str) -> (bool, String) {
     pipe.write_all(input.as_bytes()).await.unwrap();
     drop(pipe);
     let output = running.wait_with_output().await.unwrap();
-    let said = [output.stdout, output.stderr].concat();
-    (output.status.success(), String::from_utf8(said).unwrap())
+    let both = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8(both).unwrap())
 }
 
 #[tokio::test]
@@ -73,11 +73,11 @@ async fn nothing_is_sent_until_a_person_resumes_and_what_is_marked_is_not_sent_a
 
     fail_over(&mut moving).await;
     let world = &moving.world;
-    let told = world
+    let error = world
         .eventually("the hold to be logged", async || {
             let logs = world.logs();
-            let told = logs.lines().find(|line| line.contains("sending is held"));
-            told.map(str::to_owned)
+            let error = logs.lines().find(|line| line.contains("sending is held"));
+            error.map(str::to_owned)
         })
         .await;
     let (sent_before, _) = in_the_relays_log(world);
@@ -94,8 +94,8 @@ async fn nothing_is_sent_until_a_person_resumes_and_what_is_marked_is_not_sent_a
 
     assert!(!refused.0 && refused.1.contains("sending is not held"), "{}", refused.1);
     assert!(
-        told.contains("failover.md") && told.contains("resume-sending"),
-        "{told}"
+        error.contains("failover.md") && error.contains("resume-sending"),
+        "{error}"
     );
     assert_eq!((sent_meanwhile.len(), second_meanwhile), (sent_before.len(), 0));
     assert!(is_marked && marked.contains("marked as sent"), "{marked}");

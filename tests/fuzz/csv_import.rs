@@ -80,7 +80,7 @@ fn assert_line(sheet: &Sheet, line: &Line) {
 }
 
 /// Asserts that a message to the administrator has no control characters and fits on a screen.
-fn assert_plain(said: &str) {
-    assert!(!said.is_empty() && said.chars().count() < 1_000, "{said:?}");
-    assert!(!said.contains(char::is_control), "{said:?}");
+fn assert_plain(text: &str) {
+    assert!(!text.is_empty() && text.chars().count() < 1_000, "{text:?}");
+    assert!(!text.contains(char::is_control), "{text:?}");
 }

@@ -39,8 +39,8 @@ fn whatever_lies_in_a_queue_is_a_job_or_says_why_not() {
         }
         Err(fault) => {
             assert!(!fault.code().is_empty());
-            let said = fault.to_string();
-            assert!(said.len() < 200 && !said.contains(char::is_control), "{said:?}");
+            let text = fault.to_string();
+            assert!(text.len() < 200 && !text.contains(char::is_control), "{text:?}");
         }
     });
 }

@@ -140,9 +140,9 @@ async fn converse(mut stream: TcpStream, reply: &[u8]) -> std::io::Result<()> {
 }
 
 async fn heard(stream: &mut TcpStream, end: &[u8]) -> std::io::Result<()> {
-    let mut said = Vec::new();
-    while !said.ends_with(end) {
-        said.push(stream.read_u8().await?);
+    let mut received = Vec::new();
+    while !received.ends_with(end) {
+        received.push(stream.read_u8().await?);
     }
     Ok(())
 }

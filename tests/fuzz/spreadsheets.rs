@@ -130,8 +130,8 @@ fn hold(bytes: &[u8]) {
         }
         Err(fault) => {
             assert!((400..500).contains(&fault.status()), "{fault}");
-            let said = fault.to_string();
-            assert!(!said.contains(char::is_control), "{said:?}");
+            let message = fault.to_string();
+            assert!(!message.contains(char::is_control), "{message:?}");
         }
     }
 }

@@ -58,8 +58,8 @@ fn whatever_is_written_is_refused_with_a_place_or_can_be_sent() {
                 Ok(compiled) => assert_sound(&preview(&compiled, &values(&fields()))),
                 Err(faults) => {
                     for fault in faults {
-                        let said = format!("{} {}", fault.code, fault.message);
-                        assert!(said.len() < 1_000 && !said.contains(char::is_control), "{said:?}");
+                        let shown = format!("{} {}", fault.code, fault.message);
+                        assert!(shown.len() < 1_000 && !shown.contains(char::is_control), "{shown:?}");
                     }
                 }
             }

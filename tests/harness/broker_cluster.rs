@@ -253,10 +253,10 @@ impl BrokerCluster {
     ///
     /// When the node does not answer.
     pub async fn members(&self, at: usize) -> Result<Vec<(String, usize)>> {
-        let said = self
+        let printed = self
             .command(at, "rabbitmqctl", &["--silent", "list_queues", "name", "members"])
             .await?;
-        Ok(said
+        Ok(printed
             .lines()
             .filter(|line| line.starts_with("beckon."))
             .filter_map(|line| line.split_once('\t'))
@@ -270,10 +270,10 @@ impl BrokerCluster {
     ///
     /// When the node does not answer, or the queue has no leader.
     pub async fn leader_of(&self, at: usize, queue: &str) -> Result<usize> {
-        let said = self
+        let printed = self
             .command(at, "rabbitmqctl", &["--silent", "list_queues", "name", "leader"])
             .await?;
-        let leader = said
+        let leader = printed
             .lines()
             .find_map(|line| line.strip_prefix(queue)?.strip_prefix('\t'));
         leader
@@ -282,7 +282,7 @@ impl BrokerCluster {
                     .iter()
                     .position(|node| leader.trim().trim_matches('\'') == node.name)
             })
-            .ok_or_else(|| HarnessError::new(format!("{queue} has no leader:\n{said}")))
+            .ok_or_else(|| HarnessError::new(format!("{queue} has no leader:\n{printed}")))
     }
 
     /// Runs one of RabbitMQ's commands for a node, and returns what it wrote.
@@ -305,13 +305,13 @@ impl BrokerCluster {
             .await
             .map_err(|e| HarnessError::because(format!("{program} {words:?} did not end"), e))?
             .map_err(|e| HarnessError::because(format!("could not run {program}"), e))?;
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         if output.status.success() {
-            return Ok(said);
+            return Ok(printed);
         }
         let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
         Err(HarnessError::new(format!(
-            "{program} {words:?} failed: {said}{complaint}"
+            "{program} {words:?} failed: {printed}{complaint}"
         )))
     }
 

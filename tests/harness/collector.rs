@@ -61,7 +61,7 @@ impl Collected {
     }
 
     /// The attribute with this name, as text; empty when there is none.
-    pub fn said(&self, name: &str) -> String {
+    pub fn attribute(&self, name: &str) -> String {
         let mut attributes = self.span.attributes.iter();
         let found = attributes.find(|attribute| attribute.key == name);
         match found.and_then(|attribute| attribute.value.clone()?.value) {
@@ -137,7 +137,7 @@ impl Collector {
                         ..Span::default()
                     },
                 };
-                let program = resource.said("service.name");
+                let program = resource.attribute("service.name");
                 let spans = part.scope_spans.into_iter().flat_map(|scope| scope.spans);
                 all.extend(spans.map(|span| Collected {
                     program: program.clone(),

@@ -11,7 +11,7 @@ use crate::error::{HarnessError, Result};
 const SETUP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/setup");
 
 /// Output of `deploy/setup --where`. Nothing moves while tests run, so it is read once.
-static SAID: OnceCell<String> = OnceCell::const_new();
+static LISTED: OnceCell<String> = OnceCell::const_new();
 
 /// The path of the program that `deploy/setup --where` lists under this name.
 ///
@@ -19,8 +19,10 @@ static SAID: OnceCell<String> = OnceCell::const_new();
 ///
 /// When it is not installed; the text explains how to install it.
 pub async fn path_of(name: &str) -> Result<PathBuf> {
-    let said = SAID.get_or_try_init(ask).await?;
-    let found = said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    let answer = LISTED.get_or_try_init(ask).await?;
+    let found = answer
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
     found
         .map(PathBuf::from)
         .ok_or_else(|| HarnessError::new(format!("not found: {name}; run deploy/setup --tests")))

@@ -314,8 +314,8 @@ impl Replicated {
         if output.status.success() {
             return Ok(());
         }
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        Err(HarnessError::new(format!("{program} failed: {said}")))
+        let printed = String::from_utf8_lossy(&output.stderr).into_owned();
+        Err(HarnessError::new(format!("{program} failed: {printed}")))
     }
 }
 

@@ -320,15 +320,15 @@ impl World {
 
     async fn make_key(&mut self) -> Result<String> {
         let settings = self.settings.clone();
-        let (code, said) = self
+        let (code, output) = self
             .run("beckon-api", &["create-key", "--name", "tests"], &settings)
             .await?;
-        let key = said.lines().last().unwrap_or_default().trim().to_owned();
+        let key = output.lines().last().unwrap_or_default().trim().to_owned();
         if code == 0 && key.starts_with("beckon_") {
             Ok(key)
         } else {
             Err(HarnessError::new(format!(
-                "could not make an API key: exit {code}\n{said}"
+                "could not make an API key: exit {code}\n{output}"
             )))
         }
     }

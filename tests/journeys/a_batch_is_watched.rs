@@ -35,10 +35,10 @@ impl Listener {
             if let Some((event, rest)) = self.heard.split_once("\n\n") {
                 let (event, rest) = (event.to_owned(), rest.to_owned());
                 self.heard = rest;
-                let told = event.lines().find_map(|line| line.strip_prefix("data:"));
-                let Some(told) = told else { continue };
+                let content = event.lines().find_map(|line| line.strip_prefix("data:"));
+                let Some(content) = content else { continue };
                 assert!(event.contains("event: batch"), "{event}");
-                return Some(serde_json::from_str(told).unwrap());
+                return Some(serde_json::from_str(content).unwrap());
             }
             let chunk = self.answer.chunk().await.unwrap()?;
             self.heard.push_str(std::str::from_utf8(&chunk).unwrap());

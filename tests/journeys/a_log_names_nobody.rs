@@ -71,19 +71,19 @@ async fn ask_wrongly(world: &World) {
     let client = Client::new();
     let at = |method: Method, path: &str| client.request(method, format!("{}{path}", world.base()));
     let with_key = |method, path: &str| at(method, path).bearer_auth(world.key());
-    let say = |path: &str, json: &'static str| {
+    let bad_body = |path: &str, json: &'static str| {
         let request = with_key(Method::POST, path).header("Content-Type", "application/json");
         request.body(json)
     };
     let wrong = [
-        say("/v1/invites", r#"{"emails":["zebedee@quillfeather.example"#),
-        say("/v1/invites", r#"{"zebedee@quillfeather.example":1}"#),
-        say("/v1/invites", r#"{"emails":["Zebedee Quillfeather"]}"#),
-        say(
+        bad_body("/v1/invites", r#"{"emails":["zebedee@quillfeather.example"#),
+        bad_body("/v1/invites", r#"{"zebedee@quillfeather.example":1}"#),
+        bad_body("/v1/invites", r#"{"emails":["Zebedee Quillfeather"]}"#),
+        bad_body(
             "/v1/imports",
             r#"[{"email":"zebedee@quillfeather.example","first_name":"#,
         ),
-        say(
+        bad_body(
             "/v1/credentials/choose",
             r#"{"email":"zebedee@quillfeather.example","password":"sesame-street","new_password":"open-sesame-42"}"#,
         ),
@@ -190,8 +190,8 @@ async fn whatever_goes_wrong_the_log_says_for_which_delivery_and_never_for_whom(
     world
         .eventually("an attempt of each kind", async || {
             let logs = world.logs();
-            let said = ["\"try_later\"", "\"unsure\"", "Gave a mail back", "is not recorded"];
-            said.iter().all(|said| logs.contains(said)).then_some(())
+            let lines = ["\"try_later\"", "\"unsure\"", "Gave a mail back", "is not recorded"];
+            lines.iter().all(|lines| logs.contains(lines)).then_some(())
         })
         .await;
     alter(&world, "attempts drop constraint full_up").await;
@@ -202,15 +202,15 @@ async fn whatever_goes_wrong_the_log_says_for_which_delivery_and_never_for_whom(
     now.execute(&world.db).await.unwrap();
     let finished = world.finished(batch).await;
     // Not the logs of every program in this world: the command that creates a key prints it.
-    let said = || [world.api.as_ref().unwrap().log(), world.workers[0].log()].concat();
+    let both_logs = || [world.api.as_ref().unwrap().log(), world.workers[0].log()].concat();
     world
         .eventually("a line about each way an attempt can end", async || {
-            (outcomes(&said()).len() == 5).then_some(())
+            (outcomes(&both_logs()).len() == 5).then_some(())
         })
         .await;
 
     assert_eq!(finished["counts"]["sent"], 4, "{finished}");
-    let logs = said();
+    let logs = both_logs();
     let outcomes = outcomes(&logs);
     let verdicts: Vec<&str> = outcomes.keys().map(String::as_str).collect();
     assert_eq!(verdicts, ["accepted", "given_back", "refused", "try_later", "unsure"]);
@@ -218,12 +218,12 @@ async fn whatever_goes_wrong_the_log_says_for_which_delivery_and_never_for_whom(
         assert_says_all(verdict, line);
     }
     assert_eq!(outcomes["try_later"]["enhanced_code"], "4.7.1");
-    for said in [
+    for event in [
         "Parked a message",
         "Postgres refused a statement",
         "Could not record outcomes",
     ] {
-        assert!(logs.contains(said), "nothing is said of it: {said}");
+        assert!(logs.contains(event), "nothing is said of it: {event}");
     }
     let mails = world.relay.all_mails().unwrap();
     let mailed = mails.iter().find_map(|mail| mail.password()).unwrap();

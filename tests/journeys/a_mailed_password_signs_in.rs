@@ -187,16 +187,16 @@ async fn a_password_that_works_already_cannot_be_chosen() {
     ];
 
     for new in &forms {
-        let told = choose(&proof, new).await;
+        let refused = choose(&proof, new).await;
         assert_eq!(
-            (told.status, &told.body["type"]),
+            (refused.status, &refused.body["type"]),
             (422, &json!("/problems/password_unfit")),
             "{}",
-            told.text
+            refused.text
         );
-        assert_eq!(told.body["errors"][0]["code"], "password_reused", "{}", told.text);
+        assert_eq!(refused.body["errors"][0]["code"], "password_reused", "{}", refused.text);
         assert_eq!(
-            told.body["errors"][0]["message"],
+            refused.body["errors"][0]["message"],
             "Password must not be the current one or one that was mailed"
         );
         // Without proof, the answer does not reveal whether the password works.

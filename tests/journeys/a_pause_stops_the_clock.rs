@@ -21,7 +21,7 @@ const PAUSED: &str = "451+paused@example.org";
 const OTHER: &str = "451+other@example.org";
 const FRESH: &str = "451+fresh@example.org";
 
-async fn tell(world: &World, batch: Uuid, what: &str) -> Value {
+async fn control(world: &World, batch: Uuid, what: &str) -> Value {
     world
         .post(&format!("/v1/batches/{batch}/{what}"), json!({}))
         .await
@@ -72,9 +72,9 @@ async fn passwords_paused_for_days_by_anybody_all_go_out_after_the_resume() {
     let by_a_person = passwords(&world, "person", 0).await;
     let by_the_brake = passwords(&world, "brake", 0).await;
     let in_its_hold = passwords(&world, "hold", 3_600).await;
-    tell(&world, by_a_person, "pause").await;
+    control(&world, by_a_person, "pause").await;
     brake(&world, by_the_brake).await;
-    tell(&world, in_its_hold, "pause").await;
+    control(&world, in_its_hold, "pause").await;
     let paused = [by_a_person, by_the_brake, in_its_hold];
 
     world.let_hours_pass(HOURS + 6).await;
@@ -87,7 +87,7 @@ async fn passwords_paused_for_days_by_anybody_all_go_out_after_the_resume() {
         assert_eq!(rests["expires_at"], Value::Null, "{rests}");
         let left = rests["expires_after_resume_seconds"].as_i64().unwrap();
         assert!(is_about(left, SECONDS), "{rests}");
-        resumed.push(tell(&world, batch, "resume").await);
+        resumed.push(control(&world, batch, "resume").await);
     }
     world.start_worker().await.unwrap();
 
@@ -112,9 +112,9 @@ async fn the_time_goes_on_after_each_pause_from_where_it_stood() {
 
     for _ in 0..2 {
         world.let_hours_pass(9).await;
-        tell(&world, batch, "pause").await;
+        control(&world, batch, "pause").await;
         world.let_hours_pass(40).await;
-        tell(&world, batch, "resume").await;
+        control(&world, batch, "resume").await;
     }
     let after_18_hours = world.batch(batch).await;
     let never_paused = world.finished(other).await;
@@ -154,13 +154,13 @@ async fn a_mail_that_is_tried_again_is_not_given_up_for_a_pause() {
         tried(&world, batch, 1).await;
     }
     for batch in [invite, password, fresh] {
-        tell(&world, batch, "pause").await;
+        control(&world, batch, "pause").await;
     }
 
     world.let_hours_pass(60).await;
     let given_up = world.finished(never_paused).await;
     for batch in [invite, password, fresh] {
-        tell(&world, batch, "resume").await;
+        control(&world, batch, "resume").await;
     }
     for batch in [invite, password] {
         tried(&world, batch, 2).await;
@@ -192,7 +192,7 @@ async fn a_paused_batch_of_which_nothing_is_left_finishes() {
     let dot = world.relay.wait_until("its dot", PATIENCE, |counts| counts.dots == 1);
     dot.await.unwrap();
 
-    let paused = tell(&world, batch, "pause").await;
+    let paused = control(&world, batch, "pause").await;
     let finished = world.finished(batch).await;
     let resumed = world.post(&format!("/v1/batches/{batch}/resume"), json!({})).await;
 

@@ -51,10 +51,10 @@ async fn fifty_requests_take_nothing_from_them() {
             _ => Behaviour::Accept,
         };
         world.relay.set(ADA, behaviour);
-        let told = world.post("/v1/password-resets", anybody()).await.expect(202);
-        if told["accepted"] == 1 {
+        let answer = world.post("/v1/password-resets", anybody()).await.expect(202);
+        if answer["accepted"] == 1 {
             accepted += 1;
-            let batch = told["batch"].as_str().unwrap().parse().unwrap();
+            let batch = answer["batch"].as_str().unwrap().parse().unwrap();
             if n == 2 {
                 world.until(batch, "retrying", 1).await;
                 world.let_pauses_pass().await;
@@ -63,7 +63,7 @@ async fn fifty_requests_take_nothing_from_them() {
             world.finished(batch).await;
         } else {
             left_out += 1;
-            assert_eq!(told["left_out"], json!({ "too_many_passwords": 1 }), "{told}");
+            assert_eq!(answer["left_out"], json!({ "too_many_passwords": 1 }), "{answer}");
         }
         // At each step, and so after each kind of outcome.
         if n < 8 {

@@ -96,8 +96,8 @@ async fn mail_does_not_wait_for_the_queue_of_beats() {
     without
         .world
         .eventually("the worker to say that beats have no way", async || {
-            let said = "queue beckon.heartbeat did not answer";
-            worker.log().contains(said).then_some(())
+            let line = "queue beckon.heartbeat did not answer";
+            worker.log().contains(line).then_some(())
         })
         .await;
     let at_work = without.world.probe("/readyz").await.text;

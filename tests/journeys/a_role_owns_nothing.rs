@@ -87,8 +87,8 @@ impl Roles {
 
         let mut settings = world.settings().to_vec();
         settings.push(("DATABASE_URL".to_owned(), owner.clone()));
-        let (code, said) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
-        assert_eq!(code, 0, "{said}");
+        let (code, printed) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
+        assert_eq!(code, 0, "{printed}");
         world.turn_to_database(&runtime).unwrap();
         sqlx::query("insert into api_keys (name, digest) values ($1, $2)")
             .bind(key.0)
@@ -157,8 +157,8 @@ async fn a_database_migrated_by_another_role_is_handed_over_as_the_file_says() {
     let mut migrate = async |role: &str| {
         let mut settings = world.settings().to_vec();
         settings.push(("DATABASE_URL".to_owned(), url_as(&url, role, &database)));
-        let (code, said) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
-        assert_eq!(code, 0, "{said}");
+        let (code, printed) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
+        assert_eq!(code, 0, "{printed}");
     };
     let run = async |statement: String| sqlx::raw_sql(AssertSqlSafe(statement)).execute(&db).await.unwrap();
     run(format!(

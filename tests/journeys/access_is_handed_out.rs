@@ -254,7 +254,7 @@ async fn an_administrator_whose_name_looks_like_another_is_not_added() {
     let priya = world.administrator().await.clone();
     let mut session = ConsoleSession::of(&world, &priya).await;
 
-    for (status, name, told) in [
+    for (status, name, expected) in [
         (409, "priya  nair", "Another administrator is called Priya Nair"),
         // The first letter is Cyrillic.
         (409, "\u{420}riya Nair", "Another administrator is called Priya Nair"),
@@ -274,7 +274,7 @@ async fn an_administrator_whose_name_looks_like_another_is_not_added() {
         ];
         let page = session.post("/console/administrators", &fields).await;
         assert_eq!(page.status, status, "{name:?}");
-        assert!(page.text.contains(told), "{name:?}: {}", page.text);
+        assert!(page.text.contains(expected), "{name:?}: {}", page.text);
     }
     let token = token();
     let taken = session

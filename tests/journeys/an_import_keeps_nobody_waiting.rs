@@ -31,7 +31,7 @@ async fn whoever_a_file_does_not_change_is_not_locked() {
     assert_eq!((stored.created, stored.updated, stored.unchanged), (0, 1, 1));
     assert!(change(&world, "ada@example.org").await.is_ok());
     assert!(change(&world, "bob@example.org").await.is_err());
-    let (file, totals) = (nothing_said(), Totals::default());
+    let (file, totals) = (without_name(), Totals::default());
     assert!(
         rows::finish(&mut transaction, import, 0, &file, &totals, "a test")
             .await
@@ -46,7 +46,7 @@ async fn whoever_a_file_does_not_change_is_not_locked() {
     world.end().await;
 }
 
-fn nothing_said() -> File {
+fn without_name() -> File {
     File {
         header: Vec::new(),
         separator: ',',

@@ -61,10 +61,10 @@ impl Operator {
             .envs(self.settings.iter().cloned())
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         let complained = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{script}\n{said}\n{complained}");
-        said
+        assert!(output.status.success(), "{script}\n{printed}\n{complained}");
+        printed
     }
 
     /// Runs SQL in the restored database and returns its rows.
@@ -75,8 +75,8 @@ impl Operator {
     fn sql_at(&self, database: &str, script: &str) -> Vec<String> {
         std::fs::write(self.file("piece.sql"), script).unwrap();
         let psql = "psql --no-psqlrc --set=ON_ERROR_STOP=1 --tuples-only --no-align --quiet --file=piece.sql";
-        let said = self.shell(&format!("{psql} --set=began=yesterday \"{database}\""));
-        said.lines().map(str::to_owned).collect()
+        let output = self.shell(&format!("{psql} --set=began=yesterday \"{database}\""));
+        output.lines().map(str::to_owned).collect()
     }
 }
 

@@ -135,7 +135,7 @@ async fn a_release_that_needs_a_stop_sends_the_rest() {
 
     world.turn_to_programs(None);
     let settings = world.settings().to_vec();
-    let (refused, told) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
+    let (refused, output) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
     let old_worker = world.stop_worker(0).await;
     let (migrated, answer) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
     let new_api = world.another_api(&[]).await.unwrap();
@@ -145,7 +145,7 @@ async fn a_release_that_needs_a_stop_sends_the_rest() {
     let passwords = passwords(&world, 0).await;
     let finished = [world.finished(batch).await, world.finished(passwords).await];
 
-    assert!(refused != 0 && told.contains(REFUSED), "{refused}: {told}");
+    assert!(refused != 0 && output.contains(REFUSED), "{refused}: {output}");
     assert_eq!((old_worker, migrated), (0, 0), "{answer}");
     assert_eq!(finished[0]["counts"]["sent"], PEOPLE, "{finished:?}");
     assert_eq!(finished[1]["counts"]["sent"], PASSWORDS, "{finished:?}");

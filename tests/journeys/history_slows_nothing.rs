@@ -102,7 +102,7 @@ fn plans(logs: &str) -> BTreeMap<String, Touched> {
         };
         let Some((_, plan)) = line["message"]
             .as_str()
-            .and_then(|said| said.split_once("plan:\nQuery Text: "))
+            .and_then(|logged| logged.split_once("plan:\nQuery Text: "))
         else {
             continue;
         };

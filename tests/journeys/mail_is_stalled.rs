@@ -67,16 +67,16 @@ async fn an_outage_of_the_relay_is_told_until_it_is_over() {
     let before = now(&world).await;
 
     let batch = world.invite(json!({ "import": import })).await;
-    let told = stalled(&world, "the outage to be told", |_| true).await;
+    let found = stalled(&world, "the outage to be told", |_| true).await;
     let after = now(&world).await;
 
     assert_eq!(
-        trouble(&told),
+        trouble(&found),
         Some((WorkerTrouble::RelayUnreachable, 1, 1)),
-        "{told:?}"
+        "{found:?}"
     );
-    assert_eq!(told.waiting, 200, "{told:?}");
-    let since = told.since.unwrap();
+    assert_eq!(found.waiting, 200, "{found:?}");
+    let since = found.since.unwrap();
     assert!(
         before < since && since + Duration::seconds(5) <= after,
         "{before} {since} {after}"
@@ -132,11 +132,11 @@ async fn that_no_worker_runs_is_told_until_one_does() {
     assert_eq!(look(&world).await, None);
 
     silence_passes(&world).await;
-    let told = stalled(&world, "the missing workers to be told", |_| true).await;
+    let found = stalled(&world, "the missing workers to be told", |_| true).await;
 
-    assert_eq!(told.cause, Cause::NoWorker);
-    assert_eq!(told.waiting, 30);
-    let since = told.since.unwrap() + Duration::seconds(30);
+    assert_eq!(found.cause, Cause::NoWorker);
+    assert_eq!(found.waiting, 30);
+    let since = found.since.unwrap() + Duration::seconds(30);
     assert!(
         (stopped - since).abs() < Duration::seconds(5),
         "{since}, and stopped {stopped}"
@@ -159,24 +159,24 @@ async fn one_worker_in_trouble_is_one_of_two() {
     let import = world.people(200).await;
 
     let batch = world.invite(json!({ "import": import })).await;
-    let told = stalled(&world, "one of two to be told", |_| true).await;
+    let found = stalled(&world, "one of two to be told", |_| true).await;
 
     assert_eq!(
-        trouble(&told),
+        trouble(&found),
         Some((WorkerTrouble::RelayUnreachable, 1, 2)),
-        "{told:?}"
+        "{found:?}"
     );
     world.kill_worker(1).await;
     silence_passes(&world).await;
     // The remaining worker reports again.
-    let told = stalled(&world, "the other one to be missed", |told| {
-        trouble(told).is_some_and(|(_, _, live)| live == 1)
+    let found = stalled(&world, "the other one to be missed", |found| {
+        trouble(found).is_some_and(|(_, _, live)| live == 1)
     })
     .await;
     assert_eq!(
-        trouble(&told),
+        trouble(&found),
         Some((WorkerTrouble::RelayUnreachable, 1, 1)),
-        "{told:?}"
+        "{found:?}"
     );
     world.post(&format!("/v1/batches/{batch}/stop"), json!({})).await;
     world.end().await;
@@ -196,8 +196,8 @@ async fn a_broker_that_is_away_or_takes_nothing_is_told() {
         .await;
     silence_passes(&world).await;
     // The worker reports that it is alive; the dispatcher cannot.
-    let told = stalled(&world, "the alarm to be told", |told| told.cause != Cause::NoWorker).await;
-    assert_eq!((told.cause, told.waiting), (Cause::NoDispatch, 50));
+    let found = stalled(&world, "the alarm to be told", |found| found.cause != Cause::NoWorker).await;
+    assert_eq!((found.cause, found.waiting), (Cause::NoDispatch, 50));
     world.stack().broker_alarm(false).await.unwrap();
     world.finished(batch).await;
     assert_eq!(look(&world).await, None);
@@ -205,8 +205,8 @@ async fn a_broker_that_is_away_or_takes_nothing_is_told() {
     world.stack().stop_broker(harness::stack::Stop::Kill).await.unwrap();
     let again = world.invite(json!({ "import": import, "include_recent": true })).await;
     // The worker's report takes precedence over the dispatcher's silence, which may be the one simulated above.
-    let told = stalled(&world, "the broker to be missed", |told| trouble(told).is_some()).await;
-    assert_eq!(trouble(&told), Some((WorkerTrouble::BrokerAway, 1, 1)), "{told:?}");
+    let found = stalled(&world, "the broker to be missed", |found| trouble(found).is_some()).await;
+    assert_eq!(trouble(&found), Some((WorkerTrouble::BrokerAway, 1, 1)), "{found:?}");
     world.stack().start_broker().await.unwrap();
     moves_again(&world).await;
     world.finished(again).await;

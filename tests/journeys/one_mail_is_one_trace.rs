@@ -50,13 +50,13 @@ async fn a_mail_at_the_second_try(world: &World, whom: &str) -> (Uuid, String) {
         .header("traceparent", TRACEPARENT)
         .json(&json!({ "emails": [whom] }));
     let answer = request.send().await.unwrap();
-    let told = answer.headers()["traceparent"].to_str().unwrap().to_owned();
+    let traceparent = answer.headers()["traceparent"].to_str().unwrap().to_owned();
     let accepted: serde_json::Value = answer.json().await.unwrap();
     let batch = accepted["batch"].as_str().unwrap().parse().unwrap();
     world.until(batch, "retrying", 1).await;
     world.let_pauses_pass().await;
     world.finished(batch).await;
-    (batch, told)
+    (batch, traceparent)
 }
 
 /// Asserts that attempts are children of their publishes, publishes children of the intake, and that steps follow.
@@ -69,8 +69,8 @@ fn assert_attempts_hang_together(spans: &[Collected], intake: &Collected, delive
         assert_eq!(publish.program, "beckon-api");
         assert_eq!((process.kind(), process.parent()), (SpanKind::Consumer, publish.id()));
         assert_eq!(process.program, "beckon-worker");
-        assert_eq!(process.said("beckon.delivery.id"), delivery);
-        assert_eq!(process.said("beckon.attempt"), format!("{attempt}"));
+        assert_eq!(process.attribute("beckon.delivery.id"), delivery);
+        assert_eq!(process.attribute("beckon.attempt"), format!("{attempt}"));
         let steps = spans.iter().filter(|one| one.parent() == process.id());
         let mut steps: Vec<_> = steps.map(|step| step.span.name.as_str()).collect();
         steps.sort_unstable();
@@ -79,7 +79,7 @@ fn assert_attempts_hang_together(spans: &[Collected], intake: &Collected, delive
     assert_eq!(processed[0].links(), []);
     assert_eq!(processed[1].links(), [(TRACE.to_owned(), processed[0].id())]);
     assert!(processed[0].has_failed() && !processed[1].has_failed());
-    assert_eq!(processed[0].said("error.type"), "throttled");
+    assert_eq!(processed[0].attribute("error.type"), "throttled");
 }
 
 #[tokio::test]
@@ -90,7 +90,7 @@ async fn from_the_request_to_the_second_answer_and_nobody_is_named() {
     let row = format!("email,first_name,last_name\n{whom},Zebedee,Quillfeather\n");
     world.import(&row).await.expect(201);
 
-    let (batch, told) = a_mail_at_the_second_try(&world, whom).await;
+    let (batch, traceparent) = a_mail_at_the_second_try(&world, whom).await;
     let delivery = world.deliveries(batch).await[0]["id"].as_str().unwrap().to_owned();
     stop(&mut world).await;
 
@@ -100,21 +100,27 @@ async fn from_the_request_to_the_second_answer_and_nobody_is_named() {
         panic!("{spans:#?}")
     };
     assert_eq!((asked.kind(), asked.parent().as_str()), (SpanKind::Server, CALLER));
-    assert_eq!(asked.said("http.response.status_code"), "202");
-    assert_eq!(told, format!("00-{TRACE}-{}-01", asked.id()));
+    assert_eq!(asked.attribute("http.response.status_code"), "202");
+    assert_eq!(traceparent, format!("00-{TRACE}-{}-01", asked.id()));
     let [intake] = named(&spans, "intake")[..] else {
         panic!("{spans:#?}")
     };
     assert_eq!(intake.parent(), asked.id());
-    assert_eq!(intake.said("beckon.batch.id"), batch.to_string());
+    assert_eq!(intake.attribute("beckon.batch.id"), batch.to_string());
     assert_attempts_hang_together(&spans, intake, &delivery);
     let answers: Vec<_> = named(&spans, "send")
         .iter()
-        .map(|send| (send.kind(), send.said("smtp.code"), send.said("beckon.verdict")))
+        .map(|send| {
+            (
+                send.kind(),
+                send.attribute("smtp.code"),
+                send.attribute("beckon.verdict"),
+            )
+        })
         .collect();
     let answer = |code: &str, verdict: &str| (SpanKind::Client, code.to_owned(), verdict.to_owned());
     assert_eq!(answers, [answer("451", "try_later"), answer("250", "accepted")]);
-    assert_eq!(named(&spans, "send")[0].said("smtp.enhanced_code"), "4.7.1");
+    assert_eq!(named(&spans, "send")[0].attribute("smtp.enhanced_code"), "4.7.1");
 
     let bytes = String::from_utf8_lossy(&collector.bytes()).into_owned();
     let mail = world.relay.mails_to(whom).unwrap().remove(0);
@@ -172,10 +178,10 @@ async fn a_collector_that_does_not_answer_delays_no_mail_and_no_stop() {
     let one = world.invite(json!({ "emails": ["ada@example.org"] })).await;
     world.finished(one).await;
     // By then the first request to the collector has timed out.
-    let said = |logs: &str| logs.matches("Traces are lost").count();
+    let losses = |logs: &str| logs.matches("Traces are lost").count();
     world
         .eventually("the API to say that traces are lost", async || {
-            (said(&world.logs()) > 0).then_some(())
+            (losses(&world.logs()) > 0).then_some(())
         })
         .await;
     world.assert_promises_kept().await;
@@ -184,6 +190,6 @@ async fn a_collector_that_does_not_answer_delays_no_mail_and_no_stop() {
     assert_eq!(finished["counts"]["sent"], 200, "{finished}");
     assert_eq!(world.relay.accepted_count(), 201);
     let logs = world.logs();
-    assert!(said(&logs) <= 2, "once a minute and program:\n{logs}");
+    assert!(losses(&logs) <= 2, "once a minute and program:\n{logs}");
     world.end().await;
 }

@@ -39,12 +39,12 @@ fn what_the_check_says_is_what_is_accepted_and_what_every_count_has() {
         ..Config::with_cases(cases())
     });
 
-    let told = runner.run(&story::stories(), |story| {
-        runtime.block_on(teller.tell(&story));
+    let result = runner.run(&story::stories(), |story| {
+        runtime.block_on(teller.run(&story));
         Ok(())
     });
 
-    if let Err(fault) = told {
+    if let Err(fault) = result {
         panic!("{fault}\n{}", teller.last_words());
     }
     runtime.block_on(teller.end());

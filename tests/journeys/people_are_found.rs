@@ -101,7 +101,7 @@ async fn the_list_tells_how_far_everybody_has_come() {
         .await
         .expect(200);
 
-    let mut told: Vec<[&str; 3]> = page["items"]
+    let mut shown: Vec<[&str; 3]> = page["items"]
         .as_array()
         .unwrap()
         .iter()
@@ -110,9 +110,9 @@ async fn the_list_tells_how_far_everybody_has_come() {
             [&user["email"], &user["invite"]["state"], &user["access"]["state"]].map(|text| text.as_str().unwrap())
         })
         .collect();
-    told.sort_unstable();
+    shown.sort_unstable();
     assert_eq!(
-        told,
+        shown,
         [
             [DAN, "failed", "none"],
             [ADA, "sent", "signed_in"],

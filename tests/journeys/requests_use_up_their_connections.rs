@@ -23,11 +23,11 @@ async fn mail_goes_on_and_callers_hear_soon() {
         .unwrap();
 
     // As many as there are connections wait for the lock; the others wait for a connection.
-    let (began, told) = (Instant::now(), AtomicUsize::new(0));
+    let (began, refused) = (Instant::now(), AtomicUsize::new(0));
     let asked = (0..CALLERS).map(|_| async {
         let status = world.get("/v1/batches").await.status;
         if status == 503 {
-            told.fetch_add(1, Ordering::Relaxed);
+            refused.fetch_add(1, Ordering::Relaxed);
         }
         (status, began.elapsed())
     });
@@ -35,7 +35,7 @@ async fn mail_goes_on_and_callers_hear_soon() {
         world.relay.wait_for(120, PATIENCE).await.unwrap();
         world
             .eventually("all but those with a connection to be told", async || {
-                (told.load(Ordering::Relaxed) >= CALLERS - CONNECTIONS).then_some(())
+                (refused.load(Ordering::Relaxed) >= CALLERS - CONNECTIONS).then_some(())
             })
             .await;
         lock.rollback().await.unwrap();

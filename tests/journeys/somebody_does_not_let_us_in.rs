@@ -43,7 +43,7 @@ async fn a_worker_that_postgres_refuses_says_so_and_takes_no_jobs() {
 
     for (what, url, word) in &wrong {
         let (worker, probes) = misled(&world, what, "DATABASE_URL", url).await;
-        let told = world
+        let complaint = world
             .eventually("a word about Postgres in the log", async || {
                 complaints(&worker.log()).into_iter().next()
             })
@@ -53,7 +53,7 @@ async fn a_worker_that_postgres_refuses_says_so_and_takes_no_jobs() {
 
         let server = url.split(['@', '/']).nth(3).unwrap();
         for word in [format!("Postgres at {server} (DATABASE_URL)").as_str(), word] {
-            assert!(told.contains(word), "{what}: {word} is not in {told}");
+            assert!(complaint.contains(word), "{what}: {word} is not in {complaint}");
         }
 
         assert!(!worker.log().contains("geheim"), "{what}: {}", worker.log());
@@ -99,14 +99,14 @@ async fn a_relay_that_refuses_our_login_spends_nobodys_attempts() {
         .fetch_one(&world.db)
         .await
         .unwrap();
-    let told = world.workers[0].log();
+    let logged = world.workers[0].log();
     world.relay.set_mode(Mode::Normal);
     world.relay.wait_for(40, PATIENCE).await.unwrap();
     let finished = world.finished(batch).await;
 
     assert_eq!(refused["counts"]["failed"], 0, "{refused}");
     assert_eq!(attempts, 0, "a refused login spent an attempt");
-    let lines = complaints(&told);
+    let lines = complaints(&logged);
     assert!(lines.iter().any(|line| line.contains("535")), "{lines:#?}");
     assert!(!world.logs().contains("geheim"), "{}", world.logs());
     assert_eq!(finished["counts"]["sent"], 40, "{finished}");
@@ -148,9 +148,9 @@ async fn a_worker_names_the_relay_that_refuses_its_login_and_not_rabbitmq() {
     let ready = reqwest::get(format!("http://{probes}/readyz")).await.unwrap();
 
     assert_eq!(ready.status().as_u16(), 503);
-    let told = ready.text().await.unwrap();
+    let body = ready.text().await.unwrap();
     let relay = format!("the relay at {} (SMTP_URL) takes no mail: 535", world.relay.address());
-    assert!(told.contains(&relay), "{relay} is not in {told}");
-    assert!(!told.contains("RabbitMQ") && !told.contains("geheim"), "{told}");
+    assert!(body.contains(&relay), "{relay} is not in {body}");
+    assert!(!body.contains("RabbitMQ") && !body.contains("geheim"), "{body}");
     world.end().await;
 }

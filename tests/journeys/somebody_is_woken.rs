@@ -56,18 +56,18 @@ async fn the_relay_is_down_and_whoever_is_woken_reads_the_same_everywhere() {
     for alert in ["BeckonRelayUnreachable", "BeckonLateDeliveries", "BeckonStalled"] {
         fires(&world, &prometheus, alert).await;
     }
-    let told = stall::look(&world.db).await.unwrap().unwrap();
+    let found = stall::look(&world.db).await.unwrap().unwrap();
     assert!(
         matches!(
-            told.cause,
+            found.cause,
             Cause::Trouble {
                 trouble: WorkerTrouble::RelayUnreachable,
                 ..
             }
         ),
-        "{told:?}"
+        "{found:?}"
     );
-    assert_eq!(told.waiting, 30, "{told:?}");
+    assert_eq!(found.waiting, 30, "{found:?}");
 
     world.relay.resume_listening().await.unwrap();
     world.finished(batch).await;

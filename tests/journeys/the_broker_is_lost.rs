@@ -61,20 +61,20 @@ async fn while_it_is_away_the_api_stays_and_takes_requests() {
     let import = world.people(10).await;
 
     world.stack().stop_broker(Stop::Graceful).await.unwrap();
-    let (status, told) = world
+    let (status, body) = world
         .eventually("the API to miss RabbitMQ", async || {
-            let (status, told) = readiness(&world).await;
-            told.contains("impairments").then_some((status, told))
+            let (status, body) = readiness(&world).await;
+            body.contains("impairments").then_some((status, body))
         })
         .await;
     let batch = world.invite(json!({ "import": import })).await;
     world.stack().start_broker().await.unwrap();
     let finished = world.finished(batch).await;
 
-    assert_eq!(status, 200, "{told}");
-    assert!(told.contains("RabbitMQ is not connected"), "{told}");
+    assert_eq!(status, 200, "{body}");
+    assert!(body.contains("RabbitMQ is not connected"), "{body}");
     assert_eq!(finished["counts"]["sent"], 10, "{finished}");
-    let (status, told) = readiness(&world).await;
-    assert_eq!((status, told.as_str()), (200, r#"{"status":"ready"}"#));
+    let (status, body) = readiness(&world).await;
+    assert_eq!((status, body.as_str()), (200, r#"{"status":"ready"}"#));
     world.assert_promises_kept().await;
 }

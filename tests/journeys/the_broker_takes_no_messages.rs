@@ -13,8 +13,8 @@ async fn until_blocked(world: &World, is_blocked: bool) {
     let wish = format!("beckon_amqp_blocked to say {is_blocked}");
     world
         .eventually(&wish, async || {
-            let says = world.api_metric("beckon_amqp_blocked").await > 0.5;
-            (says == is_blocked).then_some(())
+            let reported = world.api_metric("beckon_amqp_blocked").await > 0.5;
+            (reported == is_blocked).then_some(())
         })
         .await;
 }

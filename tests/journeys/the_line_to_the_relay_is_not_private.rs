@@ -6,7 +6,7 @@ use harness::world::PATIENCE;
 use harness::{Setup, World};
 
 /// Waits until a worker's log contains this.
-async fn told(world: &World, worker: usize, word: &str) {
+async fn assert_logged(world: &World, worker: usize, word: &str) {
     world
         .eventually(&format!("{word} in the log"), async || {
             world.workers[worker].log().contains(word).then_some(())
@@ -37,7 +37,7 @@ async fn nothing_is_said_on_it_and_everything_goes_out_when_it_is() {
 
     let batch = world.reset_passwords(json!({ "import": import })).await;
     world.start_worker_unready(&[("SMTP_URL", &trusting)]).await.unwrap();
-    told(&world, 0, "does not offer STARTTLS, which SMTP_URL requires").await;
+    assert_logged(&world, 0, "does not offer STARTTLS, which SMTP_URL requires").await;
     world.relay.set_mode(Mode::BreaksTls);
     let connections = world.relay.connections();
     let again = world
@@ -48,7 +48,7 @@ async fn nothing_is_said_on_it_and_everything_goes_out_when_it_is() {
     world.relay.set_mode(Mode::Normal);
     let (logins, mails) = (world.relay.logins(), world.relay.log());
     world.start_worker_unready(&[("SMTP_URL", &url)]).await.unwrap();
-    told(&world, 0, "certificate").await;
+    assert_logged(&world, 0, "certificate").await;
     let (untrusted_logins, untrusted_mails) = (world.relay.logins(), world.relay.log());
     let meanwhile = world.batch(batch).await;
     world.start_worker_with(&[("SMTP_URL", &trusting)]).await.unwrap();

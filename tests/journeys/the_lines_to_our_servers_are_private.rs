@@ -102,9 +102,9 @@ async fn postgres_is_verified_against_a_private_authority_by_name() {
     ];
     for (what, url, word) in cases {
         let settings = with(&world, &[("DATABASE_URL", &url)]);
-        let (code, said) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
-        assert_eq!(code == 0, word.is_empty(), "{what}: {said}");
-        assert!(said.contains(word) && said.lines().count() <= 2, "{what}: {said}");
+        let (code, output) = world.run("beckon-api", &["migrate"], &settings).await.unwrap();
+        assert_eq!(code == 0, word.is_empty(), "{what}: {output}");
+        assert!(output.contains(word) && output.lines().count() <= 2, "{what}: {output}");
     }
     for statement in ["alter system reset ssl", "select pg_reload_conf()"] {
         cluster.execute(statement).await.unwrap();
@@ -159,8 +159,8 @@ async fn rabbitmq_is_verified_against_a_private_authority_by_name() {
         world
             .eventually(what, async || {
                 let ready = reqwest::get(format!("http://{probes}/readyz")).await.ok()?;
-                let told = worker.log().contains("could not connect to RabbitMQ");
-                (told || ready.status().is_success()).then_some(())
+                let is_logged = worker.log().contains("could not connect to RabbitMQ");
+                (is_logged || ready.status().is_success()).then_some(())
             })
             .await;
         let log = worker.log();

@@ -49,8 +49,8 @@ async fn everybody_else_is_unharmed() {
             .await;
         let story = world.story(&line).await;
         let first = &story["attempts"][0];
-        let said = attempt.map(|_| (first["verdict"].as_str().unwrap(), first["phase"].as_str().unwrap()));
-        assert_eq!(said, attempt, "{email}: {story}");
+        let recorded = attempt.map(|_| (first["verdict"].as_str().unwrap(), first["phase"].as_str().unwrap()));
+        assert_eq!(recorded, attempt, "{email}: {story}");
         assert!(
             first["reply"].as_str().unwrap_or_default().chars().count() <= 500,
             "{story}"

@@ -21,22 +21,22 @@ async fn with_a_key_the_answer_is_found_and_without_one_it_is_called_unknown() {
     world.db.execute(SLOW_COMMIT).await.unwrap();
     let (program, base, proxy) = an_api_behind_a_proxy(&world).await;
 
-    let (status, told) = lose_the_reply(&world, &base, &proxy, json!({ "users": [user] }), Some("click-1")).await;
+    let (status, first) = lose_the_reply(&world, &base, &proxy, json!({ "users": [user] }), Some("click-1")).await;
     let (again, same) = ask(&world, &base, json!({ "users": [user] }), Some("click-1")).await;
 
-    assert_eq!((status, again), (202, 202), "{told} {same}");
-    assert_eq!(told, same);
+    assert_eq!((status, again), (202, 202), "{first} {same}");
+    assert_eq!(first, same);
     assert_eq!(batches(&world).await, 1);
 
     let request = json!({ "users": [user], "include_recent": true });
-    let (status, told) = lose_the_reply(&world, &base, &proxy, request, None).await;
+    let (status, first) = lose_the_reply(&world, &base, &proxy, request, None).await;
 
     assert_eq!(
-        (status, &told["type"]),
+        (status, &first["type"]),
         (503, &json!("/problems/outcome_unknown")),
-        "{told}"
+        "{first}"
     );
-    let detail = told["detail"].as_str().unwrap();
+    let detail = first["detail"].as_str().unwrap();
     assert!(
         detail.contains("GET /v1/batches") && !detail.contains("Nothing was stored"),
         "{detail}"

@@ -93,13 +93,13 @@ async fn an_older_schema_is_named_and_waited_for() {
     let probes = [&worker_probes, &api_probes];
     let mut early = Vec::new();
     for address in probes {
-        let told = async || ask(address, "/readyz").await;
-        early.push(world.eventually("a program to say how it stands", told).await);
+        let readiness = async || ask(address, "/readyz").await;
+        early.push(world.eventually("a program to say how it stands", readiness).await);
     }
     let alive = ask(&api_probes, "/healthz").await.unwrap();
     let request = ask(&listen, "/v1/batches").await.unwrap();
     let page = ask(&listen, "/console/sign-in").await.unwrap();
-    let (migrated, said) = world.run("beckon-api", &["migrate"], &own).await.unwrap();
+    let (migrated, output) = world.run("beckon-api", &["migrate"], &own).await.unwrap();
     for address in probes {
         let is_ready = async || ask(address, "/readyz").await.filter(|(status, _)| *status == 200);
         world.eventually("a program to be ready", is_ready).await;
@@ -107,15 +107,15 @@ async fn an_older_schema_is_named_and_waited_for() {
     let served = ask(&listen, "/console/sign-in").await.unwrap();
 
     let lacks = "the database lacks migration ";
-    for (status, told) in early {
-        assert!(status == 503 && told.contains(lacks), "{status}: {told}");
+    for (status, body) in early {
+        assert!(status == 503 && body.contains(lacks), "{status}: {body}");
     }
     assert_eq!(alive.0, 200, "{alive:?}");
     for (status, text) in [&request, &page] {
         assert!(*status == 503 && text.contains("is being upgraded"), "{status}: {text}");
     }
     assert!(page.1.trim_start().starts_with("<!doctype html>"), "{}", page.1);
-    assert_eq!(migrated, 0, "{said}");
+    assert_eq!(migrated, 0, "{output}");
     assert_eq!(served.0, 200, "{}", served.1);
     for program in [worker, api] {
         assert!(program.log().contains(lacks), "{}", program.log());

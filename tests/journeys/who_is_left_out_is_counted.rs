@@ -36,10 +36,10 @@ async fn who_waits_for_the_same_mail_is_left_out() {
     assert_eq!(shown["left_out"], json!({ "already_waiting": 2 }), "{shown}");
     assert_eq!(shown["counts"]["left_out"], 2, "{shown}");
     let file = world.get(&format!("/v1/batches/{batch}/deliveries.csv")).await.text;
-    let told = file
+    let listed = file
         .lines()
         .filter(|line| line.contains(",\"left_out\",\"already_waiting\","));
-    assert_eq!(told.count(), 2, "{file}");
+    assert_eq!(listed.count(), 2, "{file}");
     world.assert_sums().await;
     world.end().await;
 }

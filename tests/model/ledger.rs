@@ -47,7 +47,7 @@ static SERVER: LazyLock<(Runtime, Db)> = LazyLock::new(|| {
 
 /// Finds unfinished batches whose counts differ from their deliveries.
 const UNEVEN: &str = "
-    with told as (
+    with counted as (
         select s.batch_id, s.state, s.reason, s.count, s.unsure
         from batch_states s join batches b on b.id = s.batch_id where b.finished_at is null
     ),
@@ -57,9 +57,9 @@ const UNEVEN: &str = "
         from deliveries d join batches b on b.id = d.batch_id
         where b.finished_at is null group by 1, 2, 3
     )
-    (select 'told ' || told::text from (table told except table real) told)
+    (select 'counted ' || counted::text from (table counted except table real) counted)
     union all
-    (select 'real ' || real::text from (table real except table told) real)";
+    (select 'real ' || real::text from (table real except table counted) real)";
 
 pub(crate) struct Ledger {
     batches: Vec<Uuid>,
@@ -183,7 +183,7 @@ impl Ledger {
         settled.into_iter().map(|one| one.state).collect()
     }
 
-    async fn say(&self, step: &Step) -> u64 {
+    async fn control(&self, step: &Step) -> u64 {
         let mut transaction = begin(db()).await.unwrap();
         let moved = match step {
             Step::Pause(batch) => batches::pause(&mut transaction, self.batches[*batch], "the model").await,
@@ -248,7 +248,7 @@ impl Ledger {
                 self.pass_time(*at, falls_due).await;
                 0
             }
-            Step::Pause(_) | Step::Resume(_) | Step::Stop(_) => self.say(step).await,
+            Step::Pause(_) | Step::Resume(_) | Step::Stop(_) => self.control(step).await,
             sweep => swept(sweep).await,
         }
     }
@@ -285,7 +285,7 @@ impl Ledger {
                     .unwrap();
             let lease = lease.map_or(Lease::None, |holds| if holds { Lease::Holds } else { Lease::HasEnded });
             let record: Vec<Option<&str>> = record.iter().map(Option::as_deref).collect();
-            let told = (state, attempt, unsure, lease, token, record);
+            let stored = (state, attempt, unsure, lease, token, record);
             let holder = expected.holder.map(|claim| self.tokens[claim]);
             let ended = expected.record.iter().copied().flatten().map(Some);
             let expected = (
@@ -296,7 +296,7 @@ impl Ledger {
                 holder,
                 ended.collect(),
             );
-            assert_eq!(told, expected, "delivery {at}");
+            assert_eq!(stored, expected, "delivery {at}");
         }
         let differ: Vec<String> = sqlx::query_scalar(UNEVEN).fetch_all(db()).await.unwrap();
         assert!(
@@ -305,8 +305,8 @@ impl Ledger {
         );
         for (batch, id) in self.batches.iter().enumerate() {
             let found = batches::find(db(), *id).await.unwrap().unwrap();
-            let told = (found.state, found.finished_at.is_some());
-            assert_eq!(told, (life.batches[batch], life.is_finished[batch]), "batch {batch}");
+            let stored = (found.state, found.finished_at.is_some());
+            assert_eq!(stored, (life.batches[batch], life.is_finished[batch]), "batch {batch}");
         }
     }
 }

@@ -123,8 +123,8 @@ impl Load {
             match sent {
                 Ok(answer) if answer.status().is_success() => return Ok(()),
                 Ok(answer) if answer.status() != StatusCode::SERVICE_UNAVAILABLE => {
-                    let (status, said) = (answer.status(), answer.text().await.unwrap_or_default());
-                    return Err(HarnessError::new(format!("the API answered {status} {said}")));
+                    let (status, text) = (answer.status(), answer.text().await.unwrap_or_default());
+                    return Err(HarnessError::new(format!("the API answered {status} {text}")));
                 }
                 Ok(_) | Err(_) => {}
             }

@@ -68,12 +68,12 @@ impl Acks {
                     _ = pace.tick() => Waits::ForOneTick,
                 };
                 let is_over = matches!(waits, Waits::NoLonger);
-                let told = tell(&acknowledger, &mut ledger, &mut group, waits).await;
-                if let Err(fault) = &told {
+                let reported = report(&acknowledger, &mut ledger, &mut group, waits).await;
+                if let Err(fault) = &reported {
                     debug!(error = %fault, "Jobs stay unacknowledged and come again");
                 }
-                if is_over || told.is_err() {
-                    return told;
+                if is_over || reported.is_err() {
+                    return reported;
                 }
             }
         });
@@ -88,10 +88,10 @@ impl Acks {
 
     /// Resolves once everything that ended before is reported to the broker.
     pub async fn flushed(&self) {
-        let (told, is_told) = oneshot::channel();
-        let _ = self.ended.send(Ended::Flush(told));
+        let (flushed, is_flushed) = oneshot::channel();
+        let _ = self.ended.send(Ended::Flush(flushed));
         // The sender is dropped without a message, also if the channel is gone.
-        let _ = is_told.await;
+        let _ = is_flushed.await;
     }
 
     /// Returns the job with this delivery tag to its queue.
@@ -100,7 +100,7 @@ impl Acks {
     }
 }
 
-async fn tell(
+async fn report(
     acknowledger: &Acknowledger,
     ledger: &mut Ledger,
     group: &mut Vec<Ended>,
@@ -114,9 +114,9 @@ async fn tell(
                 acknowledger.give_back(tag).await?;
                 ledger.is_settled(tag);
             }
-            Ended::Flush(told) => {
+            Ended::Flush(flushed) => {
                 waits = Waits::NoLonger;
-                waiting.push(told);
+                waiting.push(flushed);
             }
         }
     }

@@ -116,7 +116,7 @@ impl Claims {
             match asked {
                 Ok(claims) => {
                     self.metrics.count_claims(jobs.len(), &claims);
-                    claims.suppressed.iter().for_each(outcome::tell_suppressed);
+                    claims.suppressed.iter().for_each(outcome::log_suppressed);
                     return Some((claims.taken, asked_at));
                 }
                 Err(fault @ StoreError::Refused(_)) => {

@@ -131,8 +131,8 @@ impl Consumer {
         let interactive = open.session.inbox(Lane::Interactive).await?;
         let bulk = open.session.inbox(Lane::Bulk).await?;
         let (beats, pulse) = (open.session.beat_inbox().await?, open.session.pulse().await?);
-        let (interactive_acks, mut interactive_told) = Acks::start(&self.lifecycle, interactive.acknowledger());
-        let (bulk_acks, mut bulk_told) = Acks::start(&self.lifecycle, bulk.acknowledger());
+        let (interactive_acks, mut interactive_reports) = Acks::start(&self.lifecycle, interactive.acknowledger());
+        let (bulk_acks, mut bulk_reports) = Acks::start(&self.lifecycle, bulk.acknowledger());
         // Acknowledging continues until both lanes have left, in either order.
         let until_both_left = (interactive_acks.clone(), bulk_acks.clone());
         let opening = Opening::of(2);
@@ -152,14 +152,14 @@ impl Consumer {
         };
         let ended = tokio::select! {
             taken = taking => taken.map(|_| left()),
-            told = interactive_told.ended() => told.map(|()| left()),
-            told = bulk_told.ended() => told.map(|()| left()),
+            reported = interactive_reports.ended() => reported.map(|()| left()),
+            reported = bulk_reports.ended() => reported.map(|()| left()),
             lost = watch(&mut open.session) => Err(lost),
             lost = self.take_beats(beats, pulse) => lost.map(|()| left()),
             () = self.leave_when_in_trouble(&leave) => Ok(Ended::InTrouble),
         };
         drop(until_both_left);
-        open.acknowledging.extend([interactive_told, bulk_told]);
+        open.acknowledging.extend([interactive_reports, bulk_reports]);
         ended
     }
 

@@ -109,7 +109,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         mailer: pipeline.mailer.clone(),
         broker: broker.clone(),
     };
-    let telling = tokio::spawn(presence.clone().keep_telling());
+    let telling = tokio::spawn(presence.clone().keep_reporting());
     info!(worker = name, "Worker is running");
     until_postgres_is_ready(&db, &lifecycle, &presence).await?;
 
@@ -170,7 +170,7 @@ async fn until_postgres_is_ready(
         }
         let obstacle = match schema::missing(db).await {
             Ok(missing) if missing.is_empty() => return Ok(()),
-            Ok(missing) => schema::told(&missing),
+            Ok(missing) => schema::describe(&missing),
             Err(fault) => fault.explained(db).await.to_string(),
         };
         let delay = delays.next_delay();
@@ -261,7 +261,7 @@ impl Obstacles {
                     obstacles.push(fault.to_string());
                 }
             }
-            Ok(missing) => obstacles.push(schema::told(&missing)),
+            Ok(missing) => obstacles.push(schema::describe(&missing)),
             Err(fault) => obstacles.push(fault.to_string()),
         }
         // While the relay or Postgres is failing, the connection to RabbitMQ is closed on purpose.

@@ -136,7 +136,7 @@ fn before_the_relay(claim: &Claim, token: Uuid, ending: Ending, why: String) -> 
 }
 
 /// Logs a delivery that ended before the relay was contacted.
-pub fn tell_suppressed(suppressed: &Suppressed) {
+pub fn log_suppressed(suppressed: &Suppressed) {
     info!(
         delivery.id = %suppressed.delivery,
         batch.id = %suppressed.batch,
@@ -148,7 +148,7 @@ pub fn tell_suppressed(suppressed: &Suppressed) {
 
 /// Logs the outcome of an attempt in one line. The relay's words may name the recipient, so they are in
 /// Postgres and not in the log. The ids of delivery, attempt and trace are fields of the span.
-pub fn tell(claim: &Claim, lane: Lane, outcome: &Outcome, recorded: Recorded, at_the_relay: Option<Duration>) {
+pub fn log(claim: &Claim, lane: Lane, outcome: &Outcome, recorded: Recorded, at_the_relay: Option<Duration>) {
     let milliseconds = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
     let state = match recorded {
         Recorded::Moved(state) => Some(state.as_str()),
@@ -159,7 +159,7 @@ pub fn tell(claim: &Claim, lane: Lane, outcome: &Outcome, recorded: Recorded, at
         Ending::Sent { .. } | Ending::Failed { .. } => None,
     };
     macro_rules! line {
-        ($level:ident, $said:literal) => {
+        ($level:ident, $message:literal) => {
             $level!(
                 batch.id = %claim.batch,
                 mail = claim.kind.as_str(),
@@ -173,7 +173,7 @@ pub fn tell(claim: &Claim, lane: Lane, outcome: &Outcome, recorded: Recorded, at
                 retry_seconds,
                 wait_ms = milliseconds(Duration::try_from_secs_f64(claim.waited_seconds).unwrap_or_default()),
                 smtp_ms = at_the_relay.map(milliseconds),
-                $said
+                $message
             )
         };
     }

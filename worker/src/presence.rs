@@ -7,7 +7,7 @@
 use crate::send::{Mailer, RelayState};
 use crate::sending::Sending;
 use shared::queue::{BrokerStatus, Missing};
-use shared::store::workers::Told;
+use shared::store::workers::TroubleReport;
 use shared::store::{Db, workers};
 use shared::trouble::WorkerTrouble;
 use std::time::Duration;
@@ -41,13 +41,14 @@ pub struct Presence {
 
 impl Presence {
     /// Reports for as long as the process lives.
-    pub async fn keep_telling(self) {
+    pub async fn keep_reporting(self) {
         loop {
             let relay = self.mailer.relay_state();
             let missing = self.broker.missing();
-            let told = trouble(&relay, missing.as_ref());
+            let report = trouble(&relay, missing.as_ref());
             let rate = self.mailer.rate_limit();
-            if let Err(fault) = workers::say(&self.db, &self.name, self.began.elapsed(), told.as_ref(), rate).await {
+            let age = self.began.elapsed();
+            if let Err(fault) = workers::report(&self.db, &self.name, age, report.as_ref(), rate).await {
                 debug!(error = %fault, "Could not say how this worker is");
             }
             sleep(REST).await;
@@ -70,20 +71,20 @@ impl Presence {
 }
 
 /// Trouble with the relay comes first: the broker connection is closed on purpose while it lasts.
-fn trouble(relay: &RelayState, broker: Option<&Missing>) -> Option<Told> {
+fn trouble(relay: &RelayState, broker: Option<&Missing>) -> Option<TroubleReport> {
     match relay {
         RelayState::Down {
             since,
             trouble,
             refusal,
             reason,
-        } => Some(Told {
+        } => Some(TroubleReport {
             trouble: *trouble,
             lasts: since.elapsed(),
             words: Some(reason.clone()),
             refusal: refusal.map(str::to_owned),
         }),
-        RelayState::Up => broker.map(|missing| Told {
+        RelayState::Up => broker.map(|missing| TroubleReport {
             trouble: WorkerTrouble::BrokerAway,
             lasts: missing.since.elapsed(),
             words: None,
@@ -110,7 +111,7 @@ mod tests {
         };
         let now = Some(&missing);
 
-        let of = |relay, missing| trouble(relay, missing).map(|told| told.trouble);
+        let of = |relay, missing| trouble(relay, missing).map(|report| report.trouble);
 
         assert_eq!(of(&RelayState::Up, None), None);
         assert_eq!(of(&RelayState::Up, now), Some(WorkerTrouble::BrokerAway));

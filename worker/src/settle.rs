@@ -188,8 +188,8 @@ impl Recorder {
             attempt = claim.attempt,
             trace.id = %work.trace.trace_id(),
         );
-        span.in_scope(|| outcome::tell(claim, work.lane, outcome, recorded, steps.at_the_relay()));
-        steps.tell(work.trace, work.lane, claim, outcome);
+        span.in_scope(|| outcome::log(claim, work.lane, outcome, recorded, steps.at_the_relay()));
+        steps.emit(work.trace, work.lane, claim, outcome);
         if let Recorded::Moved(state) = recorded {
             self.count(held, outcome, state);
         }

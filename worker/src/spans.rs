@@ -96,7 +96,7 @@ impl Steps {
     }
 
     /// Exports the spans of an ended attempt, if its trace is kept.
-    pub fn tell(self, job: TraceContext, lane: Lane, claim: &Claim, outcome: &Outcome) {
+    pub fn emit(self, job: TraceContext, lane: Lane, claim: &Claim, outcome: &Outcome) {
         let has_ended_well = matches!(outcome.ending, Ending::Sent { .. });
         if has_ended_well && !job.is_sampled() {
             return;

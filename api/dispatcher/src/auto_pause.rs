@@ -248,7 +248,7 @@ fn words_of(refusal: &RelayRefusal) -> String {
     let codes = [refusal.code.map(|code| code.to_string()), refusal.enhanced_code.clone()];
     let codes = codes.into_iter().flatten().collect::<Vec<_>>().join(" ");
     // The words may already begin with the enhanced code.
-    let said = match &refusal.enhanced_code {
+    let reply = match &refusal.enhanced_code {
         Some(enhanced) => refusal.words.trim_start_matches(enhanced.as_str()).trim(),
         None => refusal.words.trim(),
     };
@@ -256,7 +256,7 @@ fn words_of(refusal: &RelayRefusal) -> String {
         class @ ("sender_refused" | "auth" | "relaying_denied" | "quota") => words_of_class(class),
         _ => "your mail server gives nearly every recipient the same refusal",
     };
-    format!("{cause}. It says “{codes} {said}”")
+    format!("{cause}. It says “{codes} {reply}”")
 }
 
 #[cfg(test)]

@@ -219,7 +219,7 @@ impl Publisher {
         match published {
             Ok(published) => {
                 metrics.count_published(&published);
-                spans::tell_round(lane, due, &round, &published, began);
+                spans::emit_round(lane, due, &round, &published, began);
                 Ok(published)
             }
             Err(fault) => {

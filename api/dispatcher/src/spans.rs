@@ -10,7 +10,7 @@ use std::collections::HashSet;
 use std::time::SystemTime;
 
 /// Exports the spans of a round's traced jobs.
-pub(crate) fn tell_round(lane: Lane, due: &[Due], round: &[Outgoing], published: &Published, began: SystemTime) {
+pub(crate) fn emit_round(lane: Lane, due: &[Due], round: &[Outgoing], published: &Published, began: SystemTime) {
     export(|| {
         let ended = now();
         let taken: HashSet<_> = published.confirmed.iter().collect();

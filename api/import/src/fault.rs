@@ -222,8 +222,8 @@ fn password_columns(columns: &[(String, String)]) -> String {
 }
 
 fn sentences(faults: &[FileFault]) -> String {
-    let said: Vec<String> = faults.iter().map(FileFault::to_string).collect();
-    said.join(". ")
+    let texts: Vec<String> = faults.iter().map(FileFault::to_string).collect();
+    texts.join(". ")
 }
 
 impl FileFault {

@@ -173,6 +173,6 @@ async fn require_known(db: &Db, whose: &Whose) -> Result<(), Problem> {
     if unknown.is_empty() {
         return Ok(());
     }
-    let told = |id: Uuid| FieldError::in_field("users", "unknown_user", format!("No user has the id {id}."));
-    Err(Problem::not_found("user").with_errors(unknown.into_iter().map(told).collect()))
+    let unknown_user = |id: Uuid| FieldError::in_field("users", "unknown_user", format!("No user has the id {id}."));
+    Err(Problem::not_found("user").with_errors(unknown.into_iter().map(unknown_user).collect()))
 }

@@ -52,14 +52,14 @@ fn written(import: &Import, rejects: &[Reject], is_first: bool) -> std::io::Resu
         FixFile::continued(Vec::new(), separator, &import.header)
     };
     for reject in rejects {
-        let told: Vec<(Option<&str>, &str)> = reject
+        let listed: Vec<(Option<&str>, &str)> = reject
             .problems
             .as_array()
             .into_iter()
             .flatten()
             .filter_map(|problem| Some((problem["column"].as_str(), problem["message"].as_str()?)))
             .collect();
-        file.write(&reject.cells, told)?;
+        file.write(&reject.cells, listed)?;
     }
     Ok(Bytes::from(file.finish()?))
 }
@@ -79,11 +79,11 @@ pub async fn problems_xlsx(State(api): State<Api>, Path(id): Path<Uuid>) -> Resu
         after = last.number;
         for reject in &rejects {
             let problems = reject.problems.as_array().into_iter().flatten();
-            let told = problems.filter_map(|problem| {
+            let listed = problems.filter_map(|problem| {
                 let place = place_of(problem, &import.header);
                 Some((place, problem["column"].as_str(), problem["message"].as_str()?))
             });
-            book.write(&reject.cells, told).map_err(|fault| disk(&fault))?;
+            book.write(&reject.cells, listed).map_err(|fault| disk(&fault))?;
         }
     }
     let written = tokio::task::spawn_blocking(move || {

@@ -198,11 +198,11 @@ pub(super) fn file_name(given: &str) -> Result<String, Problem> {
     let name = given.trim();
     let seen = crate::body::without_controls("file_name", name).and_then(|()| {
         if name.chars().any(shared::name::is_invisible) {
-            let told = "file_name has an invisible character; remove it.";
+            let hidden = "file_name has an invisible character; remove it.";
             return Err(FieldError::in_field(
                 "file_name",
                 "invisible_character",
-                told.to_owned(),
+                hidden.to_owned(),
             ));
         }
         Ok(())

@@ -124,13 +124,13 @@ fn describe_id(parameter: &mut Parameter) {
 }
 
 fn idempotency_key() -> Parameter {
-    let said = "1 to 200 characters, for example a UUID. The same request with the same key is done once and answered \
+    let text = "1 to 200 characters, for example a UUID. The same request with the same key is done once and answered \
                 alike, so asking again is safe.";
     ParameterBuilder::new()
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
-        .description(Some(said))
+        .description(Some(text))
         .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
         .build()
 }
@@ -138,18 +138,18 @@ fn idempotency_key() -> Parameter {
 /// Adds JSON as a content type wherever CSV is accepted.
 fn also_as_json(body: &mut RequestBody) {
     if body.content.contains_key("text/csv") {
-        let said = "A CSV file with a header row, UTF-8, up to 64 MiB; or a list of objects with `email`, \
+        let text = "A CSV file with a header row, UTF-8, up to 64 MiB; or a list of objects with `email`, \
                     `first_name`, `last_name`, `language` and `fields`.";
-        body.description = Some(said.to_owned());
+        body.description = Some(text.to_owned());
         let users = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::Object));
         body.content
             .insert("application/json".to_owned(), RefOr::T(Content::new(Some(users))));
     }
 }
 
-fn problem(said: &str) -> Response {
+fn problem(text: &str) -> Response {
     let shape = Content::new(Some(Ref::from_schema_name("Problem")));
-    ResponseBuilder::new().description(said).content(PROBLEM, shape).build()
+    ResponseBuilder::new().description(text).content(PROBLEM, shape).build()
 }
 
 /// The 401 response. It always concerns the API key, never a user's password.

@@ -16,11 +16,11 @@ pub(super) struct Line {
     /// Whether it is required.
     pub(super) is_needed: bool,
     /// Its description.
-    pub(super) about: Said,
+    pub(super) about: RichText,
 }
 
 /// A text with inline code.
-pub(super) struct Said(pub(super) Vec<Span>);
+pub(super) struct RichText(pub(super) Vec<Span>);
 
 /// A part of a text.
 pub(super) struct Span {
@@ -29,7 +29,7 @@ pub(super) struct Span {
     pub(super) is_code: bool,
 }
 
-impl Said {
+impl RichText {
     /// Parses Markdown, of which our descriptions use only backticks.
     pub(super) fn read(markdown: &str) -> Self {
         let spans = markdown.split('`').enumerate().filter(|(_, text)| !text.is_empty());
@@ -60,7 +60,7 @@ fn add_lines(described: &OpenApi, schema: &RefOr<Schema>, depth: usize, lines: &
                     name: name.clone(),
                     kind: kind(described, inner),
                     is_needed: object.required.contains(name),
-                    about: Said::read(&about(described, inner)),
+                    about: RichText::read(&about(described, inner)),
                 });
                 add_lines(described, inner, depth + 1, lines);
             }
@@ -151,7 +151,7 @@ fn plural(kind: &str) -> String {
 }
 
 fn about(described: &OpenApi, schema: &RefOr<Schema>) -> String {
-    let said = match schema {
+    let text = match schema {
         // The description beside a reference is about the field, the one in the schema about the type.
         RefOr::Ref(name) if !name.description.is_empty() => Some(name.description.clone()),
         RefOr::T(Schema::OneOf(either)) => either.items.first().map(|item| about(described, item)),
@@ -161,7 +161,7 @@ fn about(described: &OpenApi, schema: &RefOr<Schema>) -> String {
             _ => None,
         },
     };
-    said.unwrap_or_default()
+    text.unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -170,8 +170,8 @@ mod tests {
 
     #[test]
     fn code_in_a_text_is_told_apart() {
-        let said = Said::read("`a` or <b>, as in `c`.");
-        let spans: Vec<_> = said.0.iter().map(|span| (span.text.as_str(), span.is_code)).collect();
+        let rich = RichText::read("`a` or <b>, as in `c`.");
+        let spans: Vec<_> = rich.0.iter().map(|span| (span.text.as_str(), span.is_code)).collect();
         assert_eq!(
             spans,
             [("a", true), (" or <b>, as in ", false), ("c", true), (".", false)]

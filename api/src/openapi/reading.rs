@@ -1,6 +1,6 @@
 //! The documentation page, rendered from the API description.
 
-use super::fields::{Line, Said, kind, lines};
+use super::fields::{Line, RichText, kind, lines};
 use axum::http::StatusCode;
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Required, Response};
@@ -21,7 +21,7 @@ pub(super) struct DocsPage {
 struct Group {
     anchor: String,
     name: String,
-    about: Said,
+    about: RichText,
     operations: Vec<Asked>,
 }
 
@@ -30,8 +30,8 @@ struct Asked {
     anchor: String,
     method: &'static str,
     path: Vec<PathPart>,
-    title: Said,
-    about: Said,
+    title: RichText,
+    about: RichText,
     parameters: Vec<Parameters>,
     request: Option<Body>,
     answers: Vec<Body>,
@@ -53,7 +53,7 @@ struct Parameters {
 /// The body of a request or a response.
 struct Body {
     status: String,
-    said: Said,
+    said: RichText,
     media: String,
     kind: String,
     lines: Vec<Line>,
@@ -72,7 +72,7 @@ impl DocsPage {
         let groups = described.tags.iter().flatten().map(|tag| Group {
             anchor: tag.name.replace(' ', "-"),
             name: tag.name.clone(),
-            about: Said::read(tag.description.as_deref().unwrap_or_default()),
+            about: RichText::read(tag.description.as_deref().unwrap_or_default()),
             operations: operations(described, &tag.name),
         });
         Self {
@@ -122,8 +122,8 @@ fn asked(described: &OpenApi, method: &'static str, path: &str, operation: &Oper
         anchor: operation.operation_id.clone().unwrap_or_default(),
         method,
         path: path_parts(path),
-        title: Said::read(title),
-        about: Said::read(&rest),
+        title: RichText::read(title),
+        about: RichText::read(&rest),
         parameters: parameters(described, operation),
         request: request(described, operation),
         answers,
@@ -187,7 +187,7 @@ fn line(described: &OpenApi, parameter: &Parameter) -> Line {
             .map(|schema| kind(described, schema))
             .unwrap_or_default(),
         is_needed: parameter.required == Required::True,
-        about: Said::read(parameter.description.as_deref().unwrap_or_default()),
+        about: RichText::read(parameter.description.as_deref().unwrap_or_default()),
     }
 }
 
@@ -197,7 +197,7 @@ fn request(described: &OpenApi, operation: &Operation) -> Option<Body> {
     };
     let media: Vec<&str> = request.content.keys().rev().map(String::as_str).collect();
     let body = body(described, request.content.values().next());
-    let said = Said::read(request.description.as_deref().unwrap_or_default());
+    let said = RichText::read(request.description.as_deref().unwrap_or_default());
     Some(Body {
         said,
         media: media.join(" or "),
@@ -211,7 +211,7 @@ fn answer(described: &OpenApi, status: &str, response: &Response) -> Body {
     let body = body(described, content);
     Body {
         status: status.to_owned(),
-        said: Said::read(&response.description),
+        said: RichText::read(&response.description),
         media: media.cloned().unwrap_or_default(),
         is_open: body.lines.len() <= OPEN_MOST,
         ..body
@@ -225,7 +225,7 @@ fn body(described: &OpenApi, content: Option<&RefOr<Content>>) -> Body {
     };
     Body {
         status: String::new(),
-        said: Said(Vec::new()),
+        said: RichText(Vec::new()),
         media: String::new(),
         kind: schema.map(|schema| kind(described, schema)).unwrap_or_default(),
         lines: schema.map(|schema| lines(described, schema)).unwrap_or_default(),

@@ -134,9 +134,9 @@ mod tests {
             theirs.write_all(&[7]).await
         };
 
-        let (read, said) = tokio::join!(ours.read_u8(), silence);
+        let (read, ended) = tokio::join!(ours.read_u8(), silence);
 
-        assert_eq!((read.unwrap(), said.is_ok()), (7, true));
+        assert_eq!((read.unwrap(), ended.is_ok()), (7, true));
         assert!(ours.write_all(&[7]).await.is_ok());
     }
 }

@@ -145,10 +145,10 @@ mod tests {
 
     async fn ask(theirs: &mut DuplexStream) {
         theirs.write_all(REQUEST).await.unwrap();
-        let mut said = Vec::new();
-        while !said.ends_with(b"here") {
+        let mut received = Vec::new();
+        while !received.ends_with(b"here") {
             assert_ne!(
-                theirs.read_buf(&mut said).await.unwrap(),
+                theirs.read_buf(&mut received).await.unwrap(),
                 0,
                 "closed instead of answered"
             );
@@ -158,7 +158,11 @@ mod tests {
     /// How long a silent connection stays open, to the second.
     async fn end(theirs: &mut DuplexStream) -> Duration {
         let began = Instant::now();
-        assert_eq!(theirs.read(&mut [0; 64]).await.unwrap(), 0, "something is said");
+        assert_eq!(
+            theirs.read(&mut [0; 64]).await.unwrap(),
+            0,
+            "the server sends something"
+        );
         Duration::from_secs(began.elapsed().as_secs())
     }
 

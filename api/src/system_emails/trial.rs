@@ -81,7 +81,7 @@ pub async fn send_test(
         let answer = TestView { batch };
         once.commit(&this.db, transaction, StatusCode::ACCEPTED, &answer)
             .await?;
-        spans::tell_intake(trace, batch, kind, 1, began);
+        spans::emit_intake(trace, batch, kind, 1, began);
         info!(batch.id = %batch, mail = kind.as_str(), to = %address, "Accepted a test mail");
         Ok(answer)
     })

@@ -199,13 +199,13 @@ mod tests {
         )
         .unwrap_err();
 
-        let told: Vec<_> = problem
+        let listed: Vec<_> = problem
             .errors
             .iter()
             .map(|error| (error.field.as_deref().unwrap(), error.code.as_str()))
             .collect();
         assert_eq!(
-            told,
+            listed,
             [
                 ("first_name", "looks_like_a_link"),
                 ("last_name", "control_character"),

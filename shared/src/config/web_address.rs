@@ -66,8 +66,8 @@ mod tests {
             assert!(base(here).is_ok() && whole(here).is_ok(), "{here}");
         }
         for plain in ["http://lerna.example", "http://10.0.0.1/in", "http://localhost.example"] {
-            let told = format!("is {plain:?}; it must start with https://");
-            assert_eq!((base(plain), whole(plain)), (Err(told.clone()), Err(told)), "{plain}");
+            let fault = format!("is {plain:?}; it must start with https://");
+            assert_eq!((base(plain), whole(plain)), (Err(fault.clone()), Err(fault)), "{plain}");
         }
     }
 

@@ -119,10 +119,10 @@ mod tests {
 
     #[test]
     fn a_broker_on_another_machine_is_spoken_to_over_tls() {
-        let told = check_address("amqp://beckon:geheim@mq.example:5672/beckon", false).unwrap_err();
+        let fault = check_address("amqp://beckon:geheim@mq.example:5672/beckon", false).unwrap_err();
         assert!(
-            told.contains("without TLS; write amqps://") && !told.contains("geheim"),
-            "{told}"
+            fault.contains("without TLS; write amqps://") && !fault.contains("geheim"),
+            "{fault}"
         );
         for good in [
             "amqps://beckon:geheim@mq.example/beckon",
@@ -137,9 +137,10 @@ mod tests {
 
     #[test]
     fn a_file_of_an_authority_that_cannot_be_used_is_told_at_the_start() {
-        let told = check_address("amqps://beckon:geheim@mq.example/beckon?cacertfile=/nowhere.pem", false).unwrap_err();
-        assert!(told.contains("/nowhere.pem") && !told.contains("geheim"), "{told}");
-        let told = check_address("amqp://127.0.0.1/beckon?cacertfile=/nowhere.pem", false).unwrap_err();
-        assert!(told.contains("/nowhere.pem"), "{told}");
+        let fault =
+            check_address("amqps://beckon:geheim@mq.example/beckon?cacertfile=/nowhere.pem", false).unwrap_err();
+        assert!(fault.contains("/nowhere.pem") && !fault.contains("geheim"), "{fault}");
+        let fault = check_address("amqp://127.0.0.1/beckon?cacertfile=/nowhere.pem", false).unwrap_err();
+        assert!(fault.contains("/nowhere.pem"), "{fault}");
     }
 }

@@ -87,10 +87,10 @@ mod tests {
             "postgres://beckon:geheim@db.example/beckon?port=5432,5433",
             "postgres://beckon:geheim@db.example/beckon?target_session_attrs=read-write",
         ] {
-            let told = check_address(several, true).unwrap_err();
+            let refusal = check_address(several, true).unwrap_err();
             assert!(
-                told.contains("one host") && !told.contains("geheim"),
-                "{several}: {told}"
+                refusal.contains("one host") && !refusal.contains("geheim"),
+                "{several}: {refusal}"
             );
         }
         assert_eq!(
@@ -103,12 +103,12 @@ mod tests {
     fn postgres_on_another_machine_is_verified() {
         let fault = |url: &str| check_address(url, false).unwrap_err();
         for mode in ["disable", "allow", "prefer", "require", "verify-ca"] {
-            let told = fault(&format!("postgres://beckon:geheim@db.example/beckon?sslmode={mode}"));
+            let refusal = fault(&format!("postgres://beckon:geheim@db.example/beckon?sslmode={mode}"));
             assert!(
-                told.contains(&format!("sslmode={mode},")) && told.contains("write sslmode=verify-full"),
-                "{told}"
+                refusal.contains(&format!("sslmode={mode},")) && refusal.contains("write sslmode=verify-full"),
+                "{refusal}"
             );
-            assert!(!told.contains("geheim"), "{told}");
+            assert!(!refusal.contains("geheim"), "{refusal}");
         }
         assert!(fault("postgres://beckon@db.example/beckon").contains("sslmode=prefer,"));
         assert!(fault("postgres://beckon@localhost/beckon?host=db.example").contains("sslmode=prefer,"));

@@ -152,7 +152,7 @@ const CLOSED: &str = "unexpected response from SSLRequest: 0x00";
 /// A fault of sqlx that says what happened.
 pub(super) fn in_words(fault: sqlx::Error) -> sqlx::Error {
     match fault {
-        sqlx::Error::Protocol(said) if said.starts_with(CLOSED) => sqlx::Error::Io(std::io::Error::new(
+        sqlx::Error::Protocol(text) if text.starts_with(CLOSED) => sqlx::Error::Io(std::io::Error::new(
             std::io::ErrorKind::ConnectionReset,
             "the connection was closed before Postgres answered; behind a proxy or pooler its server is away, \
              otherwise something else than Postgres listens there",

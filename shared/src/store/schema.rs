@@ -52,7 +52,7 @@ pub async fn missing(db: &Db) -> StoreResult<Vec<i64>> {
 }
 
 /// Describes the missing migrations in a message.
-pub fn told(missing: &[i64]) -> String {
+pub fn describe(missing: &[i64]) -> String {
     let numbers: Vec<String> = missing.iter().map(i64::to_string).collect();
     let (thing, numbers) = (
         if missing.len() == 1 { "migration" } else { "migrations" },

@@ -56,7 +56,7 @@ pub enum Cause {
 }
 
 /// What the processes have reported.
-struct Said {
+struct Observation {
     asked_at: OffsetDateTime,
     live: i64,
     troubled: i64,
@@ -70,7 +70,7 @@ struct Said {
     held_at: Option<OffsetDateTime>,
 }
 
-impl Said {
+impl Observation {
     fn cause(self) -> Option<(Cause, Option<OffsetDateTime>)> {
         if self.held_at.is_some() {
             return Some((Cause::Held, self.held_at));
@@ -93,9 +93,9 @@ impl Said {
 
 /// Checks whether mail is stalled. Returns `None` if all is well or no mail waits.
 pub async fn look(db: &Db) -> StoreResult<Option<Stall>> {
-    let said = said(db).await?;
-    let asked_at = said.asked_at;
-    let Some((cause, since)) = said.cause() else {
+    let observed = observe(db).await?;
+    let asked_at = observed.asked_at;
+    let Some((cause, since)) = observed.cause() else {
         return Ok(None);
     };
     let waiting = waiting(db).await?;
@@ -107,9 +107,9 @@ pub async fn look(db: &Db) -> StoreResult<Option<Stall>> {
     }))
 }
 
-async fn said(db: &Db) -> StoreResult<Said> {
+async fn observe(db: &Db) -> StoreResult<Observation> {
     let asked = sqlx::query_as!(
-        Said,
+        Observation,
         r#"with live as materialized (
                select started_at, trouble, trouble_since, trouble_told, trouble_since < now() - make_interval(secs => $2) as lasts
                from workers
@@ -166,8 +166,8 @@ async fn waiting(db: &Db) -> StoreResult<i64> {
 mod tests {
     use super::*;
 
-    fn said() -> Said {
-        Said {
+    fn well() -> Observation {
+        Observation {
             asked_at: OffsetDateTime::UNIX_EPOCH,
             live: 3,
             troubled: 0,
@@ -182,8 +182,8 @@ mod tests {
         }
     }
 
-    fn cause(said: Said) -> Option<Cause> {
-        said.cause().map(|(cause, _)| cause)
+    fn cause(observed: Observation) -> Option<Cause> {
+        observed.cause().map(|(cause, _)| cause)
     }
 
     fn trouble(troubled: i64) -> Cause {
@@ -196,44 +196,44 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_those_who_are_well() {
-        assert_eq!(cause(said()), None);
+    fn no_stall_is_reported_when_all_is_well() {
+        assert_eq!(cause(well()), None);
     }
 
     #[test]
     fn a_change_of_workers_is_no_outage() {
-        let between = Said { live: 0, ..said() };
+        let between = Observation { live: 0, ..well() };
         assert_eq!(cause(between), None);
-        let over = Said {
+        let over = Observation {
             live: 0,
             is_missed: true,
-            ..said()
+            ..well()
         };
         assert_eq!(cause(over), Some(Cause::NoWorker));
     }
 
     #[test]
     fn a_hold_explains_everything_else() {
-        let held = Said {
+        let held = Observation {
             live: 0,
             is_missed: true,
             held_at: Some(OffsetDateTime::UNIX_EPOCH),
-            ..said()
+            ..well()
         };
         assert_eq!(cause(held), Some(Cause::Held));
     }
 
     #[test]
     fn what_all_workers_have_explains_why_nothing_is_dispatched() {
-        let said = |troubled, is_dispatch_missed| Said {
+        let observed = |troubled, is_dispatch_missed| Observation {
             troubled,
             is_dispatch_missed,
             trouble: (troubled > 0).then_some(WorkerTrouble::RelaySilent),
-            ..said()
+            ..well()
         };
-        assert_eq!(cause(said(3, true)), Some(trouble(3)));
-        assert_eq!(cause(said(1, true)), Some(Cause::NoDispatch));
-        assert_eq!(cause(said(0, true)), Some(Cause::NoDispatch));
-        assert_eq!(cause(said(1, false)), Some(trouble(1)));
+        assert_eq!(cause(observed(3, true)), Some(trouble(3)));
+        assert_eq!(cause(observed(1, true)), Some(Cause::NoDispatch));
+        assert_eq!(cause(observed(0, true)), Some(Cause::NoDispatch));
+        assert_eq!(cause(observed(1, false)), Some(trouble(1)));
     }
 }

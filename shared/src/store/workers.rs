@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// Trouble as reported by a worker.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Told {
+pub struct TroubleReport {
     /// The trouble.
     pub trouble: WorkerTrouble,
     /// How long it has lasted. Not a time, because clocks differ and Postgres counts back from its own.
@@ -22,8 +22,14 @@ pub struct Told {
 
 /// Reports that a worker is running, its age and its trouble. `rate_limit` is its rate in mails per second if
 /// the relay throttles it.
-pub async fn say(db: &Db, name: &str, age: Duration, told: Option<&Told>, rate_limit: Option<f64>) -> StoreResult<()> {
-    let saying = sqlx::query!(
+pub async fn report(
+    db: &Db,
+    name: &str,
+    age: Duration,
+    trouble: Option<&TroubleReport>,
+    rate_limit: Option<f64>,
+) -> StoreResult<()> {
+    let reporting = sqlx::query!(
         "insert into workers (name, started_at, trouble, trouble_since, trouble_told, refusal, rate_limit)
          values ($1, now() - make_interval(secs => $2), $3, now() - make_interval(secs => $4), $5, $6, $7)
          on conflict (name) do update
@@ -32,13 +38,13 @@ pub async fn say(db: &Db, name: &str, age: Duration, told: Option<&Told>, rate_l
              trouble_told = excluded.trouble_told, refusal = excluded.refusal, rate_limit = excluded.rate_limit",
         name,
         seconds(age),
-        told.map(|told| told.trouble) as _,
-        told.map(|told| seconds(told.lasts)),
-        told.and_then(|told| told.words.as_deref()),
-        told.and_then(|told| told.refusal.as_deref()),
+        trouble.map(|report| report.trouble) as _,
+        trouble.map(|report| seconds(report.lasts)),
+        trouble.and_then(|report| report.words.as_deref()),
+        trouble.and_then(|report| report.refusal.as_deref()),
         rate_limit,
     );
-    within(saying.execute(db)).await?;
+    within(reporting.execute(db)).await?;
     Ok(())
 }
 
@@ -57,11 +63,11 @@ pub async fn leave(db: &Db, name: &str) -> StoreResult<()> {
 
 /// Reports that the dispatcher has completed a round.
 pub async fn dispatched(db: &Db) -> StoreResult<()> {
-    let saying = sqlx::query!(
+    let reporting = sqlx::query!(
         "insert into dispatching (seen_at) values (now())
          on conflict (is_the_one) do update set seen_at = now()",
     );
-    within(saying.execute(db)).await?;
+    within(reporting.execute(db)).await?;
     Ok(())
 }
 

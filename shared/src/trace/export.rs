@@ -36,7 +36,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const LAST_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Time between two reports of lost spans.
-const SAY: Duration = Duration::from_mins(1);
+const REPORT_EVERY: Duration = Duration::from_mins(1);
 
 /// The buffered spans, unset if no collector is configured. One per process, like the log.
 static WAITING: OnceLock<Mutex<Waiting>> = OnceLock::new();
@@ -126,7 +126,7 @@ async fn keep_sending(exporter: SpanExporter, waiting: &Mutex<Waiting>, stopping
         let Waiting { spans, lost } = std::mem::take(&mut *lock(waiting));
         losses.add(lost, "they came faster than they could be sent");
         send(&exporter, spans, &mut losses).await;
-        losses.say(Instant::now());
+        losses.report(Instant::now());
         if is_last {
             return;
         }
@@ -155,7 +155,7 @@ async fn send(exporter: &SpanExporter, mut spans: Vec<SpanData>, losses: &mut Lo
 struct Losses {
     spans: usize,
     why: String,
-    said_at: Option<Instant>,
+    reported_at: Option<Instant>,
 }
 
 impl Losses {
@@ -166,15 +166,15 @@ impl Losses {
         }
     }
 
-    fn say(&mut self, now: Instant) {
-        if self.spans > 0 && self.said_at.is_none_or(|at| now - at >= SAY) {
+    fn report(&mut self, now: Instant) {
+        if self.spans > 0 && self.reported_at.is_none_or(|at| now - at >= REPORT_EVERY) {
             warn!(
                 spans = self.spans,
                 error = self.why,
                 "Traces are lost on their way to the collector (OTEL_EXPORTER_OTLP_ENDPOINT); mail goes on"
             );
             self.spans = 0;
-            self.said_at = Some(now);
+            self.reported_at = Some(now);
         }
     }
 }
@@ -210,11 +210,11 @@ mod tests {
     fn what_is_lost_is_said_once_a_minute() {
         let (mut losses, start) = (Losses::default(), Instant::now());
         losses.add(1, "away");
-        losses.say(start);
+        losses.report(start);
         losses.add(2, "away");
-        losses.say(start + SAY / 2);
+        losses.report(start + REPORT_EVERY / 2);
         assert_eq!(losses.spans, 2, "said again at once");
-        losses.say(start + SAY);
+        losses.report(start + REPORT_EVERY);
         assert_eq!(losses.spans, 0);
     }
 }

@@ -171,7 +171,7 @@ impl Browser {
             self.let_scripts_run(false).await?;
         }
         match found? {
-            Value::Array(violations) => Ok(violations.iter().map(told).collect()),
+            Value::Array(violations) => Ok(violations.iter().map(description).collect()),
             fault => Err(HarnessError::new(format!("it failed: {fault}"))),
         }
     }
@@ -185,7 +185,7 @@ async fn checker() -> Result<String> {
 }
 
 /// Formats a violation: the rule, what it requires, and each element that breaks it.
-fn told(violation: &Value) -> String {
+fn description(violation: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or_default().replace('\n', " ");
     let head = format!(
         "* {} ({}): {}",

@@ -44,7 +44,7 @@ impl Browser {
         let client = Client::builder().no_proxy().build().map_err(failed)?;
         let request = client.get(address).header(header::COOKIE, pairs.join("; "));
         let answer = request.send().await.map_err(failed)?;
-        let said = |name| {
+        let value_of = |name| {
             let value = answer.headers().get(name);
             value
                 .and_then(|value| value.to_str().ok())
@@ -53,8 +53,8 @@ impl Browser {
         };
         Ok(Download {
             status: answer.status().as_u16(),
-            content_type: said(header::CONTENT_TYPE),
-            disposition: said(header::CONTENT_DISPOSITION),
+            content_type: value_of(header::CONTENT_TYPE),
+            disposition: value_of(header::CONTENT_DISPOSITION),
             text: answer.text().await.map_err(failed)?,
         })
     }

@@ -15,27 +15,27 @@ const HIGHEST: u32 = 16_000;
 impl Browser {
     /// The visible text of the page, with every run of white space collapsed to one space.
     pub async fn text(&self) -> String {
-        self.told("return document.body?.innerText").await
+        self.text_from("return document.body?.innerText").await
     }
 
     /// The page's title.
     pub async fn title(&self) -> String {
-        self.told("return document.title").await
+        self.text_from("return document.title").await
     }
 
     /// The page's first `h1`.
     pub async fn heading(&self) -> String {
-        self.told("return document.querySelector('h1')?.innerText").await
+        self.text_from("return document.querySelector('h1')?.innerText").await
     }
 
     /// The page's address.
     pub async fn url(&self) -> String {
-        self.told("return location.href").await
+        self.text_from("return location.href").await
     }
 
     /// The path and query of the address.
     pub async fn path(&self) -> String {
-        self.told("return location.pathname + location.search").await
+        self.text_from("return location.pathname + location.search").await
     }
 
     /// The HTTP status of the page.
@@ -85,7 +85,7 @@ impl Browser {
         self.done("run a script", outcome).await
     }
 
-    async fn told(&self, script: &str) -> String {
+    async fn text_from(&self, script: &str) -> String {
         let value = self.run(script).await;
         squeezed(value.as_str().unwrap_or_default())
     }

@@ -14,7 +14,7 @@ const LONG_LINE: usize = 64 * 1024;
 /// How one reply is sent.
 pub(super) enum Manner {
     /// These bytes, with the next write.
-    Say(Cow<'static, str>),
+    Reply(Cow<'static, str>),
     /// The usual reply after this time.
     Slow(Duration),
     /// No reply; the connection stays open.
@@ -36,7 +36,7 @@ impl Manner {
     /// The manner that this behaviour implies at this step.
     pub(super) fn of(behaviour: &Behaviour, step: Step) -> Self {
         match behaviour {
-            Behaviour::Answer { at, reply } if *at == step => Self::Say(reply.clone()),
+            Behaviour::Answer { at, reply } if *at == step => Self::Reply(reply.clone()),
             Behaviour::Silence { at } if *at == step => Self::Silence,
             Behaviour::Endless { at } if *at == step => Self::Endless,
             Behaviour::LongLine { at } if *at == step => Self::LongLine,
@@ -46,14 +46,14 @@ impl Manner {
             Behaviour::HangUp(HangUp::BeforeData) if step == Step::Data => Self::HangUp { kept: false },
             Behaviour::HangUp(HangUp::AfterDotLost) if step == Step::Dot => Self::HangUp { kept: false },
             Behaviour::HangUp(HangUp::AfterDotKept) if step == Step::Dot => Self::HangUp { kept: true },
-            _ => Self::Say(Cow::Borrowed(usual(step))),
+            _ => Self::Reply(Cow::Borrowed(usual(step))),
         }
     }
 
     /// Whether the client eventually gets a positive reply.
     pub(super) fn is_positive(&self) -> bool {
         match self {
-            Self::Say(reply) => reply.starts_with(['2', '3']),
+            Self::Reply(reply) => reply.starts_with(['2', '3']),
             Self::Slow(_) | Self::LongLine | Self::Trickle => true,
             Self::Silence | Self::Endless | Self::HangUp { .. } => false,
         }
@@ -62,7 +62,7 @@ impl Manner {
     /// The reply as recorded in the ledger.
     pub(super) fn reply(&self, step: Step) -> Cow<'static, str> {
         match self {
-            Self::Say(reply) => match reply {
+            Self::Reply(reply) => match reply {
                 Cow::Borrowed(reply) => Cow::Borrowed(reply.trim_end()),
                 Cow::Owned(reply) => Cow::Owned(reply.trim_end().to_owned()),
             },
@@ -75,7 +75,7 @@ impl Manner {
 impl Session {
     /// Sends the reply in its manner. The outcome is recorded once it is sent or has failed.
     pub(super) async fn answer(&mut self, manner: Manner, step: Step, outcome: Option<Outcome>) -> io::Result<Flow> {
-        if let Manner::Say(reply) = manner {
+        if let Manner::Reply(reply) = manner {
             self.wire.output.extend_from_slice(reply.as_bytes());
             if !reply.ends_with('\n') {
                 self.wire.output.extend_from_slice(b"\r\n");
@@ -91,7 +91,7 @@ impl Session {
         self.flush().await?;
         self.untold.extend(outcome);
         match manner {
-            Manner::HangUp { .. } | Manner::Say(_) => return Ok(Flow::Close),
+            Manner::HangUp { .. } | Manner::Reply(_) => return Ok(Flow::Close),
             Manner::Silence => {
                 self.wire.wait_for_end().await;
                 return Ok(Flow::Close);
@@ -99,11 +99,11 @@ impl Session {
             Manner::Endless => return self.talk_without_end(step).await,
             Manner::Slow(wait) => {
                 self.wait(wait).await?;
-                self.say(usual(step));
+                self.send_line(usual(step));
             }
             Manner::LongLine => {
                 let (code, _) = usual(step).split_at(4);
-                self.say(&format!("{code}{}", "x".repeat(LONG_LINE)));
+                self.send_line(&format!("{code}{}", "x".repeat(LONG_LINE)));
             }
             Manner::Trickle => {
                 for byte in format!("{}\r\n", usual(step)).bytes() {
@@ -111,7 +111,7 @@ impl Session {
                     self.wire.output.push(byte);
                     self.wire.flush().await?;
                 }
-                self.tell();
+                self.publish();
             }
         }
         Ok(Flow::Go)

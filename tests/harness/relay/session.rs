@@ -91,11 +91,11 @@ impl Session {
                 Ok(Flow::Close)
             }
             Mode::Greets(line) => {
-                self.say(&line);
+                self.send_line(&line);
                 Ok(Flow::Close)
             }
             _ => {
-                self.say("220 relay.test ESMTP");
+                self.send_line("220 relay.test ESMTP");
                 Ok(Flow::Go)
             }
         }
@@ -110,18 +110,18 @@ impl Session {
             Command::AuthPlain(initial) => return self.auth_plain(initial).await,
             Command::AuthLogin(initial) => return self.auth_login(initial).await,
             Command::Quit => {
-                self.say("221 2.0.0 bye");
+                self.send_line("221 2.0.0 bye");
                 return Ok(Flow::Close);
             }
             Command::Ehlo => self.ehlo(),
-            Command::Helo => self.say("250 relay.test"),
+            Command::Helo => self.send_line("250 relay.test"),
             Command::Rset => {
                 self.forget();
-                self.say("250 2.0.0 forgotten");
+                self.send_line("250 2.0.0 forgotten");
             }
-            Command::Noop => self.say("250 2.0.0 ok"),
-            Command::Vrfy => self.say("252 2.1.5 send and see"),
-            Command::Unknown => self.say("500 5.5.2 not understood"),
+            Command::Noop => self.send_line("250 2.0.0 ok"),
+            Command::Vrfy => self.send_line("252 2.1.5 send and see"),
+            Command::Unknown => self.send_line("500 5.5.2 not understood"),
         }
         Ok(Flow::Go)
     }
@@ -139,7 +139,7 @@ impl Session {
         if let Some(refusal) = refusal {
             let mut outcome = self.outcome(Step::Mail, Cow::Borrowed(refusal), false);
             outcome.sender = sender;
-            self.say(refusal);
+            self.send_line(refusal);
             self.untold.push(outcome);
             return Ok(Flow::Go);
         }
@@ -155,14 +155,14 @@ impl Session {
 
     async fn rcpt(&mut self, recipient: String) -> io::Result<Flow> {
         if self.sender.is_none() {
-            self.say("503 5.5.1 who is it from?");
+            self.send_line("503 5.5.1 who is it from?");
             return Ok(Flow::Go);
         }
         let behaviour = self.relay.rules.for_recipient(&recipient);
         let manner = match (&behaviour, self.foreign(&recipient)) {
-            (_, Some(refusal)) => Manner::Say(Cow::Borrowed(refusal)),
+            (_, Some(refusal)) => Manner::Reply(Cow::Borrowed(refusal)),
             (Behaviour::AcceptAfter { refusals }, None) if self.relay.rules.puts_off(&recipient, *refusals) => {
-                Manner::Say(Cow::Borrowed("451 4.7.1 greylisted, try again later"))
+                Manner::Reply(Cow::Borrowed("451 4.7.1 greylisted, try again later"))
             }
             _ => Manner::of(&behaviour, Step::Rcpt),
         };
@@ -185,7 +185,7 @@ impl Session {
 
     async fn message(&mut self) -> io::Result<Flow> {
         if self.recipients.is_empty() {
-            self.say("554 5.5.1 no valid recipients");
+            self.send_line("554 5.5.1 no valid recipients");
             return Ok(Flow::Go);
         }
         let manner = Manner::of(&self.behaviour, Step::Data);
@@ -220,7 +220,7 @@ impl Session {
     async fn dot(&mut self, message: Range<usize>) -> io::Result<Flow> {
         self.relay.ledger.dot();
         let manner = if message.len() > self.relay.script.size {
-            Manner::Say(Cow::Borrowed("552 5.3.4 message too big"))
+            Manner::Reply(Cow::Borrowed("552 5.3.4 message too big"))
         } else {
             let manner = Manner::of(&self.behaviour, Step::Dot);
             self.limited(manner, Step::Dot)
@@ -242,7 +242,7 @@ impl Session {
         if !manner.is_positive() {
             return manner;
         }
-        self.relay.rules.exceeds_limit(step).map_or(manner, Manner::Say)
+        self.relay.rules.exceeds_limit(step).map_or(manner, Manner::Reply)
     }
 
     /// Delays a client that hits many refusals.
@@ -253,7 +253,7 @@ impl Session {
         }
         self.flush().await?;
         if self.refusals > 20 {
-            self.say("421 4.7.0 too many errors");
+            self.send_line("421 4.7.0 too many errors");
             return Ok(Flow::Close);
         }
         tokio::time::sleep(std::time::Duration::from_secs(1)).await;
@@ -273,19 +273,19 @@ impl Session {
         }
     }
 
-    pub(super) fn say(&mut self, line: &str) {
+    pub(super) fn send_line(&mut self, line: &str) {
         self.wire.output.extend_from_slice(line.as_bytes());
         self.wire.output.extend_from_slice(b"\r\n");
     }
 
     pub(super) async fn flush(&mut self) -> io::Result<()> {
         self.wire.flush().await?;
-        self.tell();
+        self.publish();
         Ok(())
     }
 
     /// Records the outcomes whose replies have been written.
-    pub(super) fn tell(&mut self) {
+    pub(super) fn publish(&mut self) {
         for outcome in self.untold.drain(..) {
             let is_heard = !outcome.reply.is_empty();
             self.relay.ledger.record(outcome, is_heard);

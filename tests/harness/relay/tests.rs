@@ -27,7 +27,7 @@ impl Client {
         client
     }
 
-    async fn say(&mut self, text: &str) {
+    async fn write(&mut self, text: &str) {
         self.0.write_all(text.as_bytes()).await.unwrap();
     }
 
@@ -48,7 +48,7 @@ impl Client {
     }
 
     async fn ask(&mut self, line: &str) -> String {
-        self.say(&format!("{line}\r\n")).await;
+        self.write(&format!("{line}\r\n")).await;
         self.reply().await
     }
 
@@ -64,7 +64,7 @@ impl Client {
         if !reply.starts_with("354") {
             return reply;
         }
-        self.say(MAIL).await;
+        self.write(MAIL).await;
         self.reply().await
     }
 }
@@ -185,14 +185,14 @@ async fn pipelined_commands_are_answered_in_one_write() {
     let envelope = "MAIL FROM:<a@b.example>\r\nRCPT TO:<550@c.example>\r\n\
         RCPT TO:<ok@c.example>\r\nRCPT TO:<too@c.example>\r\nDATA\r\n";
 
-    client.say(envelope).await;
+    client.write(envelope).await;
 
     let mut replies = [0; 512];
     let length = client.0.get_mut().read(&mut replies).await.unwrap();
     let replies = std::str::from_utf8(&replies[..length]).unwrap();
     let codes: Vec<&str> = replies.lines().map(|line| &line[..3]).collect();
     assert_eq!(codes, ["250", "550", "250", "250", "354"]);
-    client.say(&format!("{MAIL}QUIT\r\n")).await;
+    client.write(&format!("{MAIL}QUIT\r\n")).await;
     assert!(client.reply().await.starts_with("250"));
     assert!(client.reply().await.starts_with("221"));
     let counts = relay.wait_for(2, SOON).await.unwrap();

@@ -25,21 +25,21 @@ impl Session {
             (true, "ENHANCEDSTATUSCODES"),
         ];
         for (_, line) in lines.iter().filter(|(is_offered, _)| *is_offered) {
-            self.say(&format!("250-{line}"));
+            self.send_line(&format!("250-{line}"));
         }
-        self.say(&format!("250 {size}"));
+        self.send_line(&format!("250 {size}"));
     }
 
     pub(super) async fn start_tls(&mut self) -> io::Result<Flow> {
         let relay = std::sync::Arc::clone(&self.relay);
         let Some(certificate) = relay.certificate.as_ref().filter(|_| self.offers_start_tls()) else {
-            self.say("502 5.5.1 no TLS here");
+            self.send_line("502 5.5.1 no TLS here");
             return Ok(Flow::Go);
         };
-        self.say("220 2.0.0 go ahead");
+        self.send_line("220 2.0.0 go ahead");
         self.flush().await?;
         if relay.rules.mode() == Mode::BreaksTls {
-            self.say("this is no TLS");
+            self.send_line("this is no TLS");
             return Ok(Flow::Close);
         }
         self.wire.encrypt(&certificate.acceptor).await?;
@@ -84,7 +84,7 @@ impl Session {
             is_encrypted: self.wire.is_encrypted(),
             is_accepted: self.is_logged_in,
         });
-        self.say(if self.is_logged_in {
+        self.send_line(if self.is_logged_in {
             "235 2.7.0 welcome"
         } else {
             "535 5.7.8 authentication failed"
@@ -97,7 +97,7 @@ impl Session {
         let encoded = if let Some(initial) = initial {
             initial.into_bytes()
         } else {
-            self.say(question);
+            self.send_line(question);
             match self.next_line().await? {
                 Some(line) => self.wire.bytes(line).to_vec(),
                 None => return Ok(None),

@@ -124,12 +124,12 @@ async fn hold_a_stack_until_killed() {
     let stack = Stack::begin(super::database::FAST, super::broker::FAST).await.unwrap();
     let keeper = &stack.own().unwrap().keeper;
     let start = async { tokio::try_join!(stack.start_postgres(), stack.start_broker()) };
-    let say = async {
+    let announce = async {
         // Late enough for both servers to be under way, early enough that neither is ready.
         tokio::time::sleep(Duration::from_millis(300)).await;
         println!("starting\t{}\t{}", keeper.id(), keeper.folder().display());
     };
-    let (started, ()) = tokio::join!(start, say);
+    let (started, ()) = tokio::join!(start, announce);
     started.unwrap();
     println!("ready\t{}\t{}", keeper.id(), keeper.folder().display());
     std::future::pending::<()>().await;

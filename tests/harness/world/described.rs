@@ -254,8 +254,8 @@ mod tests {
             (201, json, whole.clone(), "status"),
             (204, json, whole.clone(), "no body"),
         ] {
-            let told = fault(status, media_type, &body).unwrap_err();
-            assert!(told.contains(named), "{body}: {told}");
+            let described_fault = fault(status, media_type, &body).unwrap_err();
+            assert!(described_fault.contains(named), "{body}: {described_fault}");
         }
     }
 

@@ -78,7 +78,7 @@ pub(super) struct Teller {
     session: ConsoleSession,
     /// Batches that wait for a day, one of each kind.
     waiting: [Uuid; 2],
-    told: AtomicUsize,
+    stories_run: AtomicUsize,
     last: Mutex<String>,
 }
 
@@ -105,7 +105,7 @@ impl Teller {
             world,
             session,
             waiting,
-            told: AtomicUsize::new(0),
+            stories_run: AtomicUsize::new(0),
             last: Mutex::new(String::new()),
         }
     }
@@ -119,7 +119,7 @@ impl Teller {
         self.last.lock().unwrap().clone()
     }
 
-    pub(super) async fn tell(&self, story: &Story) {
+    pub(super) async fn run(&self, story: &Story) {
         let cast = self.cast(story).await;
         let mut session = self.session.clone();
         let Some(path) = self.choose(&mut session, story, &cast).await else {
@@ -151,7 +151,7 @@ impl Teller {
 
     /// Imports the users and makes their conditions hold.
     async fn cast(&self, story: &Story) -> Cast {
-        let number = self.told.fetch_add(1, Ordering::Relaxed);
+        let number = self.stories_run.fetch_add(1, Ordering::Relaxed);
         let rows = (0..story.people.len()).map(|person| format!("s{number}p{person}@example.org\n"));
         let file: String = std::iter::once("email\n".to_owned()).chain(rows).collect();
         let answer = self.world.import(&file).await.expect(201);
@@ -251,10 +251,10 @@ impl Teller {
     /// Asserts that a changed number is reported and nothing is sent.
     fn assert_change_is_said(pressed: &Page, first: &Check, second: &Check) {
         assert_eq!(pressed.status, 409, "{}", pressed.text);
-        let said = format!("would have been sent; now it is {}.", second.sent);
+        let sentence = format!("would have been sent; now it is {}.", second.sent);
         assert!(
-            pressed.text.contains(&said) && pressed.text.contains(&format!("When you checked, {} ", first.to_send)),
-            "{said}\n{}",
+            pressed.text.contains(&sentence) && pressed.text.contains(&format!("When you checked, {} ", first.to_send)),
+            "{sentence}\n{}",
             pressed.text
         );
         assert_eq!(pressed.field("to_send"), second.to_send.to_string());

@@ -93,7 +93,7 @@ impl Dialogue {
         self.terms.metrics.heard(heard);
     }
 
-    async fn say_hello(&mut self, ends: Instant) -> Result<Capabilities, Answer> {
+    async fn send_ehlo(&mut self, ends: Instant) -> Result<Capabilities, Answer> {
         let hello = format!("EHLO {}\r\n", self.terms.hello);
         let reply = expect(Phase::Ehlo, self.ask(Phase::Ehlo, &hello, ends).await)?;
         Ok(Capabilities::from_ehlo(&reply))
@@ -119,11 +119,11 @@ impl Connection {
             terms: Arc::clone(terms),
         };
         expect(Phase::Greeting, dialogue.hear(Phase::Greeting, ends).await)?;
-        let mut capabilities = dialogue.say_hello(ends).await?;
+        let mut capabilities = dialogue.send_ehlo(ends).await?;
         if terms.relay.security() == Security::StartTls {
             dialogue = start_tls(dialogue, &capabilities, ends).await?;
             // Capabilities received before TLS must be discarded (RFC 3207, 4.2).
-            capabilities = dialogue.say_hello(ends).await?;
+            capabilities = dialogue.send_ehlo(ends).await?;
         }
         if let Some(login) = terms.relay.login() {
             auth::log_in(&mut dialogue, login, capabilities.mechanism_for(login), ends).await?;

@@ -17,8 +17,8 @@ use prometheus::IntGauge;
 use shared::reconnect::Delays;
 
 use super::pace::Pace;
+use super::redaction::warn_of;
 use super::settings::Settings;
-use super::told::warn_of;
 use super::verdict::Answer;
 
 /// Consecutive failures, without a good answer in between, that count as trouble of the relay itself.

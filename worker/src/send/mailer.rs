@@ -16,10 +16,10 @@ use super::connection::{Connection, Terms};
 use super::evidence::AccountRefusal;
 use super::metrics::SmtpMetrics;
 use super::outbox::{Health, Outbox};
+use super::redaction::{describe, describe_for_pages, refusal, trouble};
 use super::relay::{RelayUrl, Security};
 use super::settings::Settings;
 use super::tls::{TrustError, trust};
-use super::told::{refusal, told, told_on_pages, trouble};
 use super::transaction::Shipment;
 use super::upkeep;
 
@@ -158,7 +158,7 @@ impl<S: Shipment> Mailer<S> {
                 since: *since,
                 trouble: trouble(answer),
                 refusal: refusal(answer),
-                reason: told_on_pages(answer),
+                reason: describe_for_pages(answer),
             },
         }
     }
@@ -179,7 +179,7 @@ pub async fn check(relay: RelayUrl, settings: &Settings) -> Result<(), String> {
             connection.quit().await;
             Ok(())
         }
-        Ok(Err(answer)) => Err(told(&answer)),
+        Ok(Err(answer)) => Err(describe(&answer)),
         Err(_) => Err(format!("no answer within {} s", CHECK_TAKES.as_secs())),
     }
 }

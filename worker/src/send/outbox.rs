@@ -20,10 +20,10 @@ use super::evidence::Answers;
 use super::flow::{Circuit, Flow};
 use super::pace::Pace;
 use super::phase::Phase;
+use super::redaction::describe;
 use super::sender;
 use super::settings::Settings;
 use super::slot::Slot;
-use super::told::told;
 use super::transaction::Shipment;
 use super::trouble::TroubleClass;
 use super::verdict::Answer;
@@ -352,7 +352,7 @@ impl<S: Shipment> State<S> {
             Circuit::Closed | Circuit::HalfOpen => return None,
         };
         let class = answer.class().unwrap_or(TroubleClass::Throttled);
-        let words = format!("not asked, because the relay is in trouble: {}", told(answer));
+        let words = format!("not asked, because the relay is in trouble: {}", describe(answer));
         Some(Answer::relay_is_down(class, words))
     }
 }

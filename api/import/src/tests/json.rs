@@ -347,9 +347,9 @@ fn of_a_users_thousand_problems_twenty_are_told_and_the_rest_is_counted() {
         let (_, mut lines) = Sheet::open_json(file(text), limits).unwrap();
         let rejected = the_rejected(lines.chunk(1, 1).unwrap());
 
-        let (last, told) = rejected.problems.split_last().unwrap();
-        assert_eq!(told.len(), 20);
-        assert!(told.iter().all(|problem| problem.code == code), "{told:?}");
+        let (last, listed) = rejected.problems.split_last().unwrap();
+        assert_eq!(listed.len(), 20);
+        assert!(listed.iter().all(|problem| problem.code == code), "{listed:?}");
         let more = super::super::text::counted(wrong - 20);
         assert_eq!(
             (last.code, &last.message),

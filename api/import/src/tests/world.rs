@@ -224,12 +224,12 @@ fn names_that_were_encoded_twice_are_doubted_and_others_are_not() {
     );
 
     assert_eq!(people.len(), 2);
-    let told: Vec<_> = problems
+    let found: Vec<_> = problems
         .iter()
         .map(|(cell, code, meant)| (cell.as_str(), *code, meant.as_deref().unwrap()))
         .collect();
     assert_eq!(
-        told,
+        found,
         [
             ("B2", "double_encoded", "José"),
             ("C2", "double_encoded", "Núñez"),
@@ -273,12 +273,12 @@ fn an_apostrophe_in_front_of_an_address_is_told_and_one_within_stays() {
     );
 
     assert_eq!(people.iter().map(|person| person.row).collect::<Vec<_>>(), [3, 6, 7]);
-    let told: Vec<_> = problems
+    let found: Vec<_> = problems
         .iter()
         .map(|(cell, _, meant)| (cell.as_str(), meant.as_deref().unwrap()))
         .collect();
     assert_eq!(
-        told,
+        found,
         [
             ("A2", "ada.kahn@lerna.example"),
             ("A4", "ben.ross@lerna.example"),
@@ -304,12 +304,12 @@ fn other_damage_is_doubted_with_what_was_meant() {
     );
 
     assert_eq!(people.iter().map(|person| person.row).collect::<Vec<_>>(), [10]);
-    let told: Vec<_> = problems
+    let found: Vec<_> = problems
         .iter()
         .map(|(cell, code, meant)| (cell.as_str(), *code, meant.as_deref()))
         .collect();
     assert_eq!(
-        told,
+        found,
         [
             ("A2", "mistyped_domain", Some("ada@gmail.com")),
             ("B3", "placeholder", None),

@@ -4,7 +4,7 @@
 //! the batch's current state.
 
 use super::address;
-use crate::batches::say::{Wish, say};
+use crate::batches::control::{BatchCommand, control};
 use crate::console::respond::redirect;
 use crate::console::session::Administrator;
 use crate::problem::Problem;
@@ -25,7 +25,7 @@ pub(in crate::console) async fn undo(
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
-    fulfil(state, who, id, Wish::Undo).await
+    fulfil(state, who, id, BatchCommand::Undo).await
 }
 
 /// Ends the hold now.
@@ -34,7 +34,7 @@ pub(in crate::console) async fn start(
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
-    fulfil(state, who, id, Wish::Start).await
+    fulfil(state, who, id, BatchCommand::Start).await
 }
 
 /// Pauses a batch.
@@ -43,7 +43,7 @@ pub(in crate::console) async fn pause(
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
-    fulfil(state, who, id, Wish::Pause).await
+    fulfil(state, who, id, BatchCommand::Pause).await
 }
 
 /// Resumes a batch.
@@ -52,23 +52,28 @@ pub(in crate::console) async fn resume(
     who: Administrator,
     id: Path<Uuid>,
 ) -> Result<Response, Problem> {
-    fulfil(state, who, id, Wish::Resume).await
+    fulfil(state, who, id, BatchCommand::Resume).await
 }
 
 async fn fulfil(
     State(api): State<Api>,
     administrator: Administrator,
     Path(id): Path<Uuid>,
-    wish: Wish,
+    command: BatchCommand,
 ) -> Result<Response, Problem> {
-    press(&api, &administrator, id, wish).await?;
+    press(&api, &administrator, id, command).await?;
     Ok(redirect(&address(id)))
 }
 
 /// Performs the action and waits up to [`PATIENCE`] for its effects.
-pub(super) async fn press(api: &Api, administrator: &Administrator, id: Uuid, wish: Wish) -> Result<(), Problem> {
-    if let Ok(said) = tokio::time::timeout(PATIENCE, say(api, id, &administrator.actor, wish)).await {
-        said?;
+pub(super) async fn press(
+    api: &Api,
+    administrator: &Administrator,
+    id: Uuid,
+    command: BatchCommand,
+) -> Result<(), Problem> {
+    if let Ok(result) = tokio::time::timeout(PATIENCE, control(api, id, &administrator.actor, command)).await {
+        result?;
     }
     Ok(())
 }

@@ -8,7 +8,7 @@ use super::acts::press;
 use super::sums::Sums;
 use super::{address, mails};
 use crate::batches;
-use crate::batches::say::Wish;
+use crate::batches::control::BatchCommand;
 use crate::console::batch::live::reason;
 use crate::console::frame::{Frame, Place};
 use crate::console::respond::{page, redirect, redirect_noting};
@@ -54,7 +54,7 @@ pub(in crate::console) async fn ask(
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    press(&api, &administrator, id, Wish::AskToStop).await?;
+    press(&api, &administrator, id, BatchCommand::AskToStop).await?;
     let batch = batches::get(&api, id).await?;
     Ok(match batch.state {
         BatchState::Paused => redirect(&question(id)),
@@ -109,11 +109,11 @@ pub(in crate::console) async fn stop(
 ) -> Result<Response, Problem> {
     let batch = batches::get(&api, id).await?;
     if matches!(batch.state, BatchState::Held | BatchState::Running) {
-        press(&api, &administrator, id, Wish::AskToStop).await?;
+        press(&api, &administrator, id, BatchCommand::AskToStop).await?;
         let note = "The batch had been resumed meanwhile, so it was paused again. These are its figures now.";
         return Ok(redirect_noting(&question(id), note));
     }
-    press(&api, &administrator, id, Wish::Stop).await?;
+    press(&api, &administrator, id, BatchCommand::Stop).await?;
     Ok(redirect(&address(id)))
 }
 
@@ -123,7 +123,7 @@ pub(in crate::console) async fn carry_on(
     administrator: Administrator,
     Path(id): Path<Uuid>,
 ) -> Result<Response, Problem> {
-    press(&api, &administrator, id, Wish::CarryOn).await?;
+    press(&api, &administrator, id, BatchCommand::CarryOn).await?;
     let batch = batches::get(&api, id).await?;
     if batch.state == BatchState::Paused && !is_over(&batch) {
         let why = batch.reason.as_deref().map(reason).unwrap_or_default();

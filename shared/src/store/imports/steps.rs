@@ -140,7 +140,7 @@ pub async fn begin_store(db: &Db, import: Uuid, accepts_doubtful: bool) -> Store
 
 /// Says that the work goes on and how far it is. False when it has passed to somebody else.
 pub async fn progress(db: &Db, work: Work, rows: i32, of_rows: i32) -> StoreResult<bool> {
-    let told = sqlx::query!(
+    let reporting = sqlx::query!(
         "update imports set progress_at = now(), progress_rows = $3, row_count = $4
          where id = $1 and run = $2 and state in ('checking', 'storing')",
         work.import,
@@ -148,7 +148,7 @@ pub async fn progress(db: &Db, work: Work, rows: i32, of_rows: i32) -> StoreResu
         rows,
         of_rows,
     );
-    Ok(within(told.execute(db)).await?.rows_affected() > 0)
+    Ok(within(reporting.execute(db)).await?.rows_affected() > 0)
 }
 
 /// Ends the checking of an import, in the transaction that keeps its rejected rows. False when the

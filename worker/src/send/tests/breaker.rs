@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::super::RelayState;
-use super::script::say;
+use super::script::reply_line;
 use super::*;
 
 fn is_up(mailer: &Mailer) -> bool {
@@ -76,7 +76,7 @@ async fn mails_are_held_back_until_the_relay_is_well() {
 
 #[tokio::test]
 async fn one_probe_at_a_time_with_growing_pauses() {
-    let (relay, _) = switched("AUTH", say("535 5.7.8 bad password")).await;
+    let (relay, _) = switched("AUTH", reply_line("535 5.7.8 bad password")).await;
     let url = format!("smtp://ada:wrong@127.0.0.1:{}?tls=none", relay.port);
     let settings = Settings {
         connections: 10,
@@ -107,7 +107,7 @@ async fn one_probe_at_a_time_with_growing_pauses() {
 
 #[tokio::test]
 async fn one_mail_goes_first_and_the_others_wait_for_its_answer() {
-    let (relay, is_well) = switched("MAIL", say("550 5.7.1 sender not allowed")).await;
+    let (relay, is_well) = switched("MAIL", reply_line("550 5.7.1 sender not allowed")).await;
     let mailer = mailer_with(
         &relay.plain_url(),
         Settings {

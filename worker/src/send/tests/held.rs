@@ -1,6 +1,6 @@
 //! Refusals of unclear scope are held until answers to other mails show their scope.
 
-use super::script::say;
+use super::script::reply_line;
 use super::*;
 
 fn bulk(mailer: &Mailer, recipient: &str) -> oneshot::Receiver<Answer> {
@@ -26,7 +26,7 @@ fn with_hold(relay: &Relay) -> Mailer {
 #[tokio::test]
 async fn the_same_words_to_everybody_fail_nobody_and_set_the_batch_aside() {
     let relay = Relay::following(|moment| match moment.verb {
-        "DOT" => say("554 not verified"),
+        "DOT" => reply_line("554 not verified"),
         _ => usual(moment),
     })
     .await;
@@ -56,7 +56,7 @@ async fn the_same_words_to_everybody_fail_nobody_and_set_the_batch_aside() {
 #[tokio::test]
 async fn a_lone_refusal_is_its_recipients_after_a_moment() {
     let relay = Relay::following(|moment| match moment.verb {
-        "RCPT" if moment.line.contains("eve") => say("550 no"),
+        "RCPT" if moment.line.contains("eve") => reply_line("550 no"),
         _ => usual(moment),
     })
     .await;
@@ -82,7 +82,7 @@ async fn a_lone_refusal_is_its_recipients_after_a_moment() {
 #[tokio::test]
 async fn a_stop_gives_kept_mails_back() {
     let relay = Relay::following(|moment| match moment.verb {
-        "RCPT" => say("550 no"),
+        "RCPT" => reply_line("550 no"),
         _ => usual(moment),
     })
     .await;
@@ -115,7 +115,7 @@ async fn a_rate_at_the_dot_costs_few_tries_and_no_attempt() {
             .filter(|at| now.duration_since(**at) < Duration::from_secs(1))
             .count();
         if recent >= 20 {
-            return say("454 throttled");
+            return reply_line("454 throttled");
         }
         taken.push(now);
         usual(moment)

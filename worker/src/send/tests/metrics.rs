@@ -1,12 +1,12 @@
 //! The metrics of a conversation.
 
-use super::script::say;
+use super::script::reply_line;
 use super::*;
 
 #[tokio::test]
 async fn metrics_tell_what_happened() {
     let relay = Relay::following(|moment| match moment.verb {
-        "RCPT" if moment.line.contains("nobody") => say("550 5.1.1 no"),
+        "RCPT" if moment.line.contains("nobody") => reply_line("550 5.1.1 no"),
         _ => usual(moment),
     })
     .await;
@@ -57,10 +57,10 @@ async fn after_one_mail(plot: impl Fn(&Moment<'_>) -> Act + Send + Sync + 'stati
 async fn each_step_is_timed_by_itself_and_each_reply_is_counted() {
     let registry = after_one_mail(|moment| match moment.verb {
         "GREETING" => Act::SayLater(Duration::from_millis(1200), "220 at last\r\n".to_owned()),
-        "EHLO" => Act::Say("250-relay\r\n250 AUTH LOGIN\r\n".to_owned()),
-        "AUTH" => say("334 VXNlcm5hbWU6"),
-        "YWRH" => say("334 UGFzc3dvcmQ6"),
-        "C2VJCMV0" => say("235 welcome"),
+        "EHLO" => Act::Line("250-relay\r\n250 AUTH LOGIN\r\n".to_owned()),
+        "AUTH" => reply_line("334 VXNlcm5hbWU6"),
+        "YWRH" => reply_line("334 UGFzc3dvcmQ6"),
+        "C2VJCMV0" => reply_line("235 welcome"),
         _ => usual(moment),
     })
     .await;

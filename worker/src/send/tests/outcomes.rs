@@ -1,6 +1,6 @@
 //! The outcome of a mail, from MAIL to the reply to the final dot.
 
-use super::script::{plain, say};
+use super::script::{plain, reply_line};
 use super::*;
 
 /// The answer to one mail from a relay that runs `act` at `verb` and otherwise works normally.
@@ -46,9 +46,9 @@ async fn silence_before_the_dot_means_not_delivered() {
         for (act, class) in [
             (Act::Freeze, Timeout),
             (Act::Close, LineBroken),
-            (say("good morning"), Protocol),
-            (Act::Say("250-one\r\n550 two\r\n".to_owned()), Protocol),
-            (Act::Say(format!("250 {}\r\n", "x".repeat(64 * 1024))), Protocol),
+            (reply_line("good morning"), Protocol),
+            (Act::Line("250-one\r\n550 two\r\n".to_owned()), Protocol),
+            (Act::Line(format!("250 {}\r\n", "x".repeat(64 * 1024))), Protocol),
             (Act::Forever("250-more\r\n".to_owned()), Protocol),
             (Act::Forever("250 a line without end ".to_owned()), Protocol),
         ] {
@@ -64,13 +64,13 @@ async fn silence_after_the_dot_is_unsure_whatever_its_kind() {
     for act in [
         Act::Freeze,
         Act::Close,
-        say("354 more please"),
-        say("334 challenge"),
-        say("yes"),
-        Act::Say("25".to_owned()),
-        Act::Say("250-first\r\n".to_owned()),
+        reply_line("354 more please"),
+        reply_line("334 challenge"),
+        reply_line("yes"),
+        Act::Line("25".to_owned()),
+        Act::Line("250-first\r\n".to_owned()),
         Act::SayAndClose("250 cut off".to_owned()),
-        Act::Say(format!("250 {}\r\n", "x".repeat(64 * 1024))),
+        Act::Line(format!("250 {}\r\n", "x".repeat(64 * 1024))),
         Act::Forever("250-more\r\n".to_owned()),
         Act::Forever("250 a line without end ".to_owned()),
     ] {
@@ -86,15 +86,15 @@ async fn silence_after_the_dot_is_unsure_whatever_its_kind() {
 
 #[tokio::test]
 async fn a_code_alone_is_an_answer() {
-    for (verb, said, verdict) in [
+    for (verb, text, verdict) in [
         ("DOT", "250\r\n", Verdict::Accepted),
         ("DOT", "250-\r\n250\r\n", Verdict::Accepted),
         ("DOT", "451\r\n", later(TroubleClass::Throttled)),
         ("RCPT", "250\r\n", Verdict::Accepted),
         ("RCPT", "550\r\n", refused(TroubleClass::Refused)),
     ] {
-        let (answer, _) = answer_when(verb, Act::Say(said.to_owned())).await;
-        assert_eq!(answer.verdict, verdict, "{said:?} to {verb}");
+        let (answer, _) = answer_when(verb, Act::Line(text.to_owned())).await;
+        assert_eq!(answer.verdict, verdict, "{text:?} to {verb}");
     }
 }
 
@@ -157,7 +157,7 @@ async fn a_relay_that_takes_no_more_of_the_body_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_relay_that_speaks_before_the_body_is_not_believed() {
-    let (answer, relay) = answer_when("DATA", Act::Say("354 go\r\n250 2.0.0 queued\r\n".to_owned())).await;
+    let (answer, relay) = answer_when("DATA", Act::Line("354 go\r\n250 2.0.0 queued\r\n".to_owned())).await;
     assert_eq!(at(&answer), (later(TroubleClass::Protocol), Phase::Data));
     assert_eq!(relay.mails().len(), 0);
 }
@@ -166,9 +166,9 @@ async fn a_relay_that_speaks_before_the_body_is_not_believed() {
 async fn a_refused_recipient_costs_no_connection() {
     for script in [usual as fn(&Moment<'_>) -> Act, plain] {
         let relay = Relay::following(move |moment| match moment.verb {
-            "RCPT" if moment.line.contains("nobody") => say("550 5.1.1 no such user"),
+            "RCPT" if moment.line.contains("nobody") => reply_line("550 5.1.1 no such user"),
             // Such a relay also refuses DATA.
-            "DATA" if moment.mail == 0 => say("554 5.5.1 no valid recipients"),
+            "DATA" if moment.mail == 0 => reply_line("554 5.5.1 no valid recipients"),
             _ => script(moment),
         })
         .await;
@@ -190,7 +190,7 @@ async fn a_refused_recipient_costs_no_connection() {
 #[tokio::test]
 async fn a_relay_that_wants_a_body_for_nobody_gets_an_empty_one_and_nothing_counts_as_sent() {
     let relay = Relay::following(|moment| match moment.verb {
-        "RCPT" if moment.line.contains("nobody") => say("550 5.1.1 no such user"),
+        "RCPT" if moment.line.contains("nobody") => reply_line("550 5.1.1 no such user"),
         _ => usual(moment),
     })
     .await;
@@ -207,7 +207,7 @@ async fn a_relay_that_wants_a_body_for_nobody_gets_an_empty_one_and_nothing_coun
 
 #[tokio::test]
 async fn nobody_gets_an_empty_mail_because_the_sender_was_refused() {
-    let (answer, relay) = answer_when("MAIL", say("550 5.1.8 sender unknown")).await;
+    let (answer, relay) = answer_when("MAIL", reply_line("550 5.1.8 sender unknown")).await;
     assert_eq!(at(&answer), (trouble(TroubleClass::SenderRefused), Phase::Mail));
     until("the connection is closed", || relay.open() == 0).await;
     assert_eq!(relay.mails(), Vec::<String>::new());
@@ -216,8 +216,8 @@ async fn nobody_gets_an_empty_mail_because_the_sender_was_refused() {
 #[tokio::test]
 async fn a_refusal_after_the_dot_keeps_the_connection() {
     let relay = Relay::following(|moment| match moment.verb {
-        "DOT" if moment.mail == 0 => say("554 5.7.1 looks like spam"),
-        "DOT" if moment.mail == 1 => say("451 4.3.0 later"),
+        "DOT" if moment.mail == 0 => reply_line("554 5.7.1 looks like spam"),
+        "DOT" if moment.mail == 1 => reply_line("451 4.3.0 later"),
         _ => usual(moment),
     })
     .await;
@@ -258,7 +258,7 @@ async fn a_withdrawn_mail_has_no_body_and_ends_its_connection() {
 #[tokio::test]
 async fn what_the_relay_cannot_carry_is_refused_without_asking() {
     let relay = Relay::following(|moment| match moment.verb {
-        "EHLO" => Act::Say("250-relay\r\n250 SIZE 40\r\n".to_owned()),
+        "EHLO" => Act::Line("250-relay\r\n250 SIZE 40\r\n".to_owned()),
         _ => usual(moment),
     })
     .await;
@@ -285,11 +285,11 @@ async fn what_the_relay_cannot_carry_is_refused_without_asking() {
 #[tokio::test]
 async fn the_relays_words_are_cut_and_cleaned() {
     let words = format!("550 5.7.1 \u{1b}[31mno\u{202e} {}\r\n", "é".repeat(480));
-    let (answer, _) = answer_when("RCPT", Act::Say(words)).await;
+    let (answer, _) = answer_when("RCPT", Act::Line(words)).await;
     assert!(answer.reply.starts_with("5.7.1 [31mno é"), "{}", answer.reply);
     assert_eq!(answer.reply.chars().count(), 493);
 
     let many = "550-5.7.1 much to say about this\r\n".repeat(30) + "550 5.7.1 end\r\n";
-    let (answer, _) = answer_when("RCPT", Act::Say(many)).await;
+    let (answer, _) = answer_when("RCPT", Act::Line(many)).await;
     assert_eq!(answer.reply.chars().count(), 500);
 }

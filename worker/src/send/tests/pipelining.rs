@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::script::say;
+use super::script::reply_line;
 use super::*;
 
 fn bulk(mailer: &Mailer, recipient: &str) -> oneshot::Receiver<Answer> {
@@ -162,8 +162,8 @@ async fn a_mail_of_the_interactive_lane_is_not_put_behind_a_dot() {
 #[tokio::test]
 async fn a_refused_mail_resets_what_it_began() {
     let relay = Relay::following(|moment| match moment.verb {
-        "RCPT" if moment.line.contains("nobody") => say("550 5.1.1 no such user"),
-        "DATA" if moment.mail % 2 == 1 => say("554 5.5.1 no valid recipients"),
+        "RCPT" if moment.line.contains("nobody") => reply_line("550 5.1.1 no such user"),
+        "DATA" if moment.mail % 2 == 1 => reply_line("554 5.5.1 no valid recipients"),
         _ => usual(moment),
     })
     .await;

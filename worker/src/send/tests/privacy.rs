@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_rustls::TlsAcceptor;
 
-use super::script::say;
+use super::script::reply_line;
 use super::*;
 
 /// A certificate for this name: for the relay, and as a file to trust.
@@ -25,7 +25,7 @@ fn certificate(name: &str) -> (TlsAcceptor, tempfile::NamedTempFile) {
 
 fn offering_starttls(moment: &Moment<'_>) -> Act {
     match moment.verb {
-        "EHLO" => Act::Say("250-relay\r\n250-STARTTLS\r\n250-PIPELINING\r\n250 AUTH PLAIN\r\n".to_owned()),
+        "EHLO" => Act::Line("250-relay\r\n250-STARTTLS\r\n250-PIPELINING\r\n250 AUTH PLAIN\r\n".to_owned()),
         _ => usual(moment),
     }
 }
@@ -101,7 +101,7 @@ async fn what_is_said_in_clear_does_not_count_after_starttls() {
     let (acceptor, file) = certificate("localhost");
     let relay = Relay::start(
         |moment| match moment.verb {
-            "STARTTLS" => Act::Say("220 go\r\n250-relay\r\n250 AUTH PLAIN\r\n".to_owned()),
+            "STARTTLS" => Act::Line("220 go\r\n250-relay\r\n250 AUTH PLAIN\r\n".to_owned()),
             _ => offering_starttls(moment),
         },
         Some(acceptor),
@@ -123,10 +123,10 @@ async fn a_handshake_that_hangs_or_is_refused_ends() {
     for (act, class) in [
         (Act::Freeze, TroubleClass::Timeout),
         (Act::SayAndFreeze("220 go\r\n".to_owned()), TroubleClass::Timeout),
-        (say("454 4.7.0 not now"), TroubleClass::Tls),
+        (reply_line("454 4.7.0 not now"), TroubleClass::Tls),
         (Act::SayAndClose("220 go\r\n".to_owned()), TroubleClass::Tls),
     ] {
-        let told = format!("{act:?}");
+        let context = format!("{act:?}");
         let settings = waiting_for("STARTTLS", &act);
         let relay = Relay::following(move |moment| match moment.verb {
             "STARTTLS" => act.clone(),
@@ -134,7 +134,11 @@ async fn a_handshake_that_hangs_or_is_refused_ends() {
         })
         .await;
         let answer = send(&mailer_with(&url("smtp", &relay, None), settings), "ada@example.com").await;
-        assert_eq!(at(&answer), (trouble(class), Phase::StartTls), "{told} gave {answer:?}");
+        assert_eq!(
+            at(&answer),
+            (trouble(class), Phase::StartTls),
+            "{context} gave {answer:?}"
+        );
         assert_eq!(relay.count("AUTH"), 0);
     }
 }

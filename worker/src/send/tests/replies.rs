@@ -19,10 +19,10 @@ enum Then {
 }
 use Then::{Fail, HoldBack, Retry, Sent, SlowDown};
 
-type Said = (&'static str, Phase, &'static str, Scope, Then);
+type Case = (&'static str, Phase, &'static str, Scope, Then);
 
 #[rustfmt::skip]
-const SAID: &[Said] = &[
+const CASES: &[Case] = &[
     // Amazon SES
     ("Amazon SES", Dot, "250 Ok 0102018a", Recipient, Sent),
     ("Amazon SES", Dot, "454 Throttling failure: maximum sending rate exceeded", Account, SlowDown(T::Throttled)),
@@ -260,10 +260,10 @@ const SAID: &[Said] = &[
 
 #[test]
 fn replies_of_real_servers_are_read_as_a_mail_engineer_reads_them() {
-    assert!(SAID.len() >= 150, "{}", SAID.len());
+    assert!(CASES.len() >= 150, "{}", CASES.len());
     let envelope = to("ada@example.org");
-    for (server, phase, said, scope, then) in SAID {
-        let (code, words) = said.split_at(3);
+    for (server, phase, line, scope, then) in CASES {
+        let (code, words) = line.split_at(3);
         let words = words.trim_start_matches(['-', ' ']);
         // Whole words only.
         let words = words
@@ -284,7 +284,7 @@ fn replies_of_real_servers_are_read_as_a_mail_engineer_reads_them() {
         assert_eq!(
             (answer.scope, answer.verdict),
             (*scope, expected),
-            "{server} at {phase}: {said}"
+            "{server} at {phase}: {line}"
         );
     }
 }
@@ -295,7 +295,7 @@ fn no_address_is_called_unknown_unless_the_relay_says_that_there_is_none() {
         for detail in 0..8 {
             for subject in 0..8 {
                 let enhanced = format!("{}.{subject}.{detail}", code / 100);
-                let says_so = code >= 500 && subject == 1 && [1, 2, 3, 6].contains(&detail);
+                let is_explicit = code >= 500 && subject == 1 && [1, 2, 3, 6].contains(&detail);
                 for phase in Phase::ALL {
                     let reply = Reply {
                         code,
@@ -303,7 +303,7 @@ fn no_address_is_called_unknown_unless_the_relay_says_that_there_is_none() {
                     };
                     let class = Answer::from_reply(phase, &reply).class();
                     let is_unknown = class == Some(T::AddressUnknown);
-                    assert!(!is_unknown || says_so, "{phase}: {code} {enhanced}");
+                    assert!(!is_unknown || is_explicit, "{phase}: {code} {enhanced}");
                 }
             }
         }

@@ -23,7 +23,7 @@ pub(super) struct Moment<'a> {
 /// What the relay does.
 #[derive(Debug, Clone)]
 pub(super) enum Act {
-    Say(String),
+    Line(String),
     SayLater(Duration, String),
     SayAndClose(String),
     SayAndCloseLater(Duration, String),
@@ -43,36 +43,38 @@ impl Act {
         match self {
             Self::Freeze | Self::SayAndFreeze(_) => true,
             // An incomplete reply.
-            Self::Say(text) => !text.lines().any(|line| line.as_bytes().get(3) != Some(&b'-')) || !text.ends_with('\n'),
+            Self::Line(text) => {
+                !text.lines().any(|line| line.as_bytes().get(3) != Some(&b'-')) || !text.ends_with('\n')
+            }
             _ => false,
         }
     }
 }
 
-pub(super) fn say(text: &str) -> Act {
-    Act::Say(format!("{text}\r\n"))
+pub(super) fn reply_line(text: &str) -> Act {
+    Act::Line(format!("{text}\r\n"))
 }
 
 /// The behaviour of a healthy relay.
 pub(super) fn usual(moment: &Moment<'_>) -> Act {
     match moment.verb {
-        "GREETING" => say("220 relay.example.net ready"),
-        "EHLO" => Act::Say(
+        "GREETING" => reply_line("220 relay.example.net ready"),
+        "EHLO" => Act::Line(
             "250-relay.example.net\r\n250-PIPELINING\r\n250-AUTH PLAIN LOGIN\r\n250 SIZE 52428800\r\n".to_owned(),
         ),
-        "DATA" => say("354 go on"),
-        "DOT" => say("250 2.0.0 queued as 4711"),
+        "DATA" => reply_line("354 go on"),
+        "DOT" => reply_line("250 2.0.0 queued as 4711"),
         "QUIT" => Act::SayAndClose("221 bye\r\n".to_owned()),
-        "AUTH" => say("235 2.7.0 welcome"),
-        "STARTTLS" => say("220 go"),
-        _ => say("250 2.1.0 ok"),
+        "AUTH" => reply_line("235 2.7.0 welcome"),
+        "STARTTLS" => reply_line("220 go"),
+        _ => reply_line("250 2.1.0 ok"),
     }
 }
 
 /// The same without PIPELINING.
 pub(super) fn plain(moment: &Moment<'_>) -> Act {
     match moment.verb {
-        "EHLO" => say("250 relay.example.net"),
+        "EHLO" => reply_line("250 relay.example.net"),
         _ => usual(moment),
     }
 }
@@ -255,28 +257,28 @@ impl Session {
             line,
         });
         match act {
-            Act::Say(text) => self.say(stream, verb, &text).await,
+            Act::Line(text) => self.send_reply(stream, verb, &text).await,
             Act::SayLater(pause, text) => {
                 tokio::time::sleep(pause).await;
-                self.say(stream, verb, &text).await
+                self.send_reply(stream, verb, &text).await
             }
             Act::SayAndCloseLater(pause, text) => {
                 tokio::time::sleep(pause).await;
-                self.say(stream, verb, &text).await;
+                self.send_reply(stream, verb, &text).await;
                 let _ = stream.shutdown().await;
                 Next::End
             }
             Act::SayAndClose(text) => {
-                self.say(stream, verb, &text).await;
+                self.send_reply(stream, verb, &text).await;
                 let _ = stream.shutdown().await;
                 Next::End
             }
             Act::SayAndFreeze(text) => {
-                self.say(stream, verb, &text).await;
+                self.send_reply(stream, verb, &text).await;
                 std::future::pending().await
             }
             Act::SayReadAndClose(text, length) => {
-                self.say(stream, verb, &text).await;
+                self.send_reply(stream, verb, &text).await;
                 let mut bytes = vec![0; length];
                 let _ = stream.read_exact(&mut bytes).await;
                 Next::End
@@ -290,7 +292,7 @@ impl Session {
         }
     }
 
-    async fn say(&self, stream: &mut BufReader<Box<dyn Stream>>, verb: &str, text: &str) -> Next {
+    async fn send_reply(&self, stream: &mut BufReader<Box<dyn Stream>>, verb: &str, text: &str) -> Next {
         if stream.write_all(text.as_bytes()).await.is_err() || stream.flush().await.is_err() {
             return Next::End;
         }

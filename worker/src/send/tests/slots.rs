@@ -1,6 +1,6 @@
 //! The number, choice and lifetime of connections.
 
-use super::script::say;
+use super::script::reply_line;
 use super::*;
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn a_connection_past_its_age_carries_no_further_mail() {
     tokio::time::sleep(Duration::from_millis(60)).await;
     send(&mailer, "ada@example.com").await;
     assert_eq!(relay.connections(), 2);
-    until("the old one said goodbye", || relay.count("QUIT") >= 1).await;
+    until("the old connection sent QUIT", || relay.count("QUIT") >= 1).await;
 }
 
 #[tokio::test]
@@ -176,9 +176,9 @@ async fn an_idle_connection_that_died_costs_no_attempt() {
             "MAIL",
             Act::SayAndClose("421 4.7.0 enough mails on this connection\r\n".to_owned()),
         ),
-        ("MAIL", say("what?")),
+        ("MAIL", reply_line("what?")),
     ] {
-        let told = format!("{act:?} at {verb}");
+        let context = format!("{act:?} at {verb}");
         let relay = Relay::following(move |moment| match (moment.connection, moment.verb, moment.mail) {
             (0, "DOT", 0) if verb == "DOT" => act.clone(),
             (0, "MAIL", 1) if verb == "MAIL" => act.clone(),
@@ -193,9 +193,9 @@ async fn an_idle_connection_that_died_costs_no_attempt() {
         assert_eq!(
             (first.verdict, second.verdict),
             (Verdict::Accepted, Verdict::Accepted),
-            "{told}: {second:?}"
+            "{context}: {second:?}"
         );
-        assert_eq!((relay.connections(), relay.mails().len()), (2, 2), "{told}");
+        assert_eq!((relay.connections(), relay.mails().len()), (2, 2), "{context}");
         assert_eq!(mailer.relay_state(), super::super::RelayState::Up);
     }
 }
@@ -217,7 +217,7 @@ async fn a_late_reply_at(verb: &'static str) {
             };
             Act::SayLater(Duration::from_millis(3500), reply.to_owned())
         }
-        (_, "DOT") => say("550 5.7.1 rejected"),
+        (_, "DOT") => reply_line("550 5.7.1 rejected"),
         _ => usual(moment),
     })
     .await;
@@ -287,7 +287,7 @@ async fn no_mail_begins_without_time_to_hear_what_became_of_it() {
 #[tokio::test]
 async fn a_connection_that_meets_five_refusals_is_ended() {
     let relay = Relay::following(|moment| match moment.verb {
-        "RCPT" if moment.line.contains("unknown") => say("550 5.1.1 no such user"),
+        "RCPT" if moment.line.contains("unknown") => reply_line("550 5.1.1 no such user"),
         _ => usual(moment),
     })
     .await;
@@ -306,5 +306,5 @@ async fn a_connection_that_meets_five_refusals_is_ended() {
     }
 
     assert_eq!((before, relay.connections()), (1, 2));
-    until("the first one said goodbye", || relay.count("QUIT") == 1).await;
+    until("the first connection sent QUIT", || relay.count("QUIT") == 1).await;
 }

@@ -70,11 +70,11 @@ async fn measure(connections: usize, mails: usize, lane: Lane, offers: &'static 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement, not a promise"]
 async fn speed_of_one_connection_and_of_ten() {
-    for (told, offers) in [
+    for (what, offers) in [
         ("pipelined", "250-sink\r\n250 PIPELINING\r\n"),
         ("one by one", "250 sink\r\n"),
     ] {
-        println!("{told}:");
+        println!("{what}:");
         for lane in [Lane::Interactive, Lane::Bulk] {
             measure(1, 20_000, lane, offers).await;
             measure(10, 40_000, lane, offers).await;

@@ -1,6 +1,6 @@
 //! Opening a connection: each step can hang, break or be refused without costing a mail an attempt.
 
-use super::script::say;
+use super::script::reply_line;
 use super::*;
 
 async fn opening_when(verb: &'static str, act: Act, url: impl Fn(&Relay) -> String) -> (Answer, Relay) {
@@ -27,7 +27,7 @@ async fn no_step_before_mail_spends_an_attempt() {
         for (act, class) in [
             (Act::Freeze, Timeout),
             (Act::Close, LineBroken),
-            (say("hello"), Protocol),
+            (reply_line("hello"), Protocol),
             (Act::Forever("220-wait\r\n".to_owned()), Protocol),
             (
                 Act::SayAndClose("421 too many connections\r\n".to_owned()),
@@ -70,10 +70,10 @@ async fn both_ways_of_signing_in_are_spoken() {
     let login = |relay: &Relay| format!("smtp://ada:s%40crt@127.0.0.1:{}?tls=none", relay.port);
     let by_plain = Relay::following(usual).await;
     let by_login = Relay::following(|moment| match moment.verb {
-        "EHLO" => Act::Say("250-relay\r\n250 AUTH LOGIN\r\n".to_owned()),
-        "AUTH" => say("334 VXNlcm5hbWU6"),
-        "YWRH" => say("334 UGFzc3dvcmQ6"),
-        "C0BJCNQ=" => say("235 welcome"),
+        "EHLO" => Act::Line("250-relay\r\n250 AUTH LOGIN\r\n".to_owned()),
+        "AUTH" => reply_line("334 VXNlcm5hbWU6"),
+        "YWRH" => reply_line("334 UGFzc3dvcmQ6"),
+        "C0BJCNQ=" => reply_line("235 welcome"),
         _ => usual(moment),
     })
     .await;
@@ -101,7 +101,7 @@ async fn both_ways_of_signing_in_are_spoken() {
 
 #[tokio::test]
 async fn a_relay_without_a_login_we_know_is_told_no_password() {
-    let (answer, relay) = opening_when("EHLO", say("250 relay"), |relay| {
+    let (answer, relay) = opening_when("EHLO", reply_line("250 relay"), |relay| {
         format!("smtp://ada:secret@127.0.0.1:{}?tls=none", relay.port)
     })
     .await;
@@ -112,7 +112,7 @@ async fn a_relay_without_a_login_we_know_is_told_no_password() {
 #[tokio::test]
 async fn a_relay_that_repeats_the_password_is_not_quoted() {
     let echo = |moment: &Moment<'_>| match moment.verb {
-        "AUTH" => say(&format!("500 5.5.2 unrecognized command: {}", moment.line)),
+        "AUTH" => reply_line(&format!("500 5.5.2 unrecognized command: {}", moment.line)),
         _ => usual(moment),
     };
     let relay = Relay::following(echo).await;
@@ -130,10 +130,10 @@ async fn a_relay_that_repeats_the_password_is_not_quoted() {
 #[tokio::test]
 async fn the_words_of_challenges_do_not_matter() {
     let relay = Relay::following(|moment| match moment.verb {
-        "EHLO" => Act::Say("250-relay\r\n250 AUTH LOGIN\r\n".to_owned()),
-        "AUTH" => say("334 QmVudXR6ZXI/"),
-        "YWRH" => say("334"),
-        "C2VJCMV0" => say("235 welcome"),
+        "EHLO" => Act::Line("250-relay\r\n250 AUTH LOGIN\r\n".to_owned()),
+        "AUTH" => reply_line("334 QmVudXR6ZXI/"),
+        "YWRH" => reply_line("334"),
+        "C2VJCMV0" => reply_line("235 welcome"),
         _ => usual(moment),
     })
     .await;
@@ -162,7 +162,7 @@ async fn an_access_token_is_sent_by_the_mechanism_that_the_url_asks_for() {
     ] {
         let ehlo = format!("250-relay\r\n250 AUTH PLAIN LOGIN {offered}\r\n");
         let relay = Relay::following(move |moment| match moment.verb {
-            "EHLO" => Act::Say(ehlo.clone()),
+            "EHLO" => Act::Line(ehlo.clone()),
             _ => usual(moment),
         })
         .await;
@@ -183,9 +183,9 @@ async fn an_access_token_is_sent_by_the_mechanism_that_the_url_asks_for() {
 async fn a_token_that_is_refused_is_told_with_the_reply_after_the_challenge() {
     for (name, response) in [("xoauth2", ""), ("oauthbearer", "AQ==")] {
         let relay = Relay::following(|moment| match moment.verb {
-            "EHLO" => Act::Say("250-relay\r\n250 AUTH XOAUTH2 OAUTHBEARER\r\n".to_owned()),
-            "AUTH" => say("334 eyJzdGF0dXMiOiI0MDEifQ=="),
-            "" | "AQ==" => say("535 5.7.8 no longer valid"),
+            "EHLO" => Act::Line("250-relay\r\n250 AUTH XOAUTH2 OAUTHBEARER\r\n".to_owned()),
+            "AUTH" => reply_line("334 eyJzdGF0dXMiOiI0MDEifQ=="),
+            "" | "AQ==" => reply_line("535 5.7.8 no longer valid"),
             _ => usual(moment),
         })
         .await;

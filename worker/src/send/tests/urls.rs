@@ -87,12 +87,12 @@ fn each_fault_has_its_sentence_and_none_tells_the_password() {
         ("smtp://10.0.0.1?tls=none", E::Plaintext),
         ("smtp://localhost.example.net?tls=none", E::Plaintext),
     ] {
-        let told = RelayUrl::parse(text, false).map(|url| url.to_string()).unwrap_err();
-        assert_eq!(told, fault, "{text}");
-        let told = told.to_string();
+        let shown = RelayUrl::parse(text, false).map(|url| url.to_string()).unwrap_err();
+        assert_eq!(shown, fault, "{text}");
+        let shown = shown.to_string();
         assert!(
-            told.starts_with("SMTP_URL ") && !told.contains("secret") && !told.contains('\n'),
-            "{told}"
+            shown.starts_with("SMTP_URL ") && !shown.contains("secret") && !shown.contains('\n'),
+            "{shown}"
         );
     }
     let url = RelayUrl::parse("smtps://u:secret@relay", false).unwrap();

@@ -15,7 +15,7 @@ use super::trouble::TroubleClass;
 use super::verdict::{Answer, Verdict};
 
 /// Describes the trouble in words that may be shown and logged.
-pub(super) fn told(answer: &Answer) -> String {
+pub(super) fn describe(answer: &Answer) -> String {
     let phase = answer.phase;
     if phase.is_before_mail() {
         return match answer.code {
@@ -27,11 +27,11 @@ pub(super) fn told(answer: &Answer) -> String {
 }
 
 /// Describes the trouble in words that every administrator may read.
-pub(super) fn told_on_pages(answer: &Answer) -> String {
+pub(super) fn describe_for_pages(answer: &Answer) -> String {
     if answer.phase == Phase::Auth {
         codes(answer)
     } else {
-        told(answer)
+        describe(answer)
     }
 }
 
@@ -82,14 +82,14 @@ pub(super) fn refusal(answer: &Answer) -> Option<&'static str> {
 
 /// Logs that the circuit has opened.
 pub(super) fn warn_of(answer: &Answer, pause: Duration) {
-    let told = told(answer);
+    let description = describe(answer);
     tracing::warn!(
         smtp.phase = answer.phase.as_str(),
         smtp.code = answer.code,
         smtp.enhanced_code = answer.enhanced_code,
         smtp.class = class_of(answer),
         next_probe_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
-        "The relay is in trouble: {told}. Mails are held back, which spends nobody's attempt; one connection at a time tries again until it is well"
+        "The relay is in trouble: {description}. Mails are held back, which spends nobody's attempt; one connection at a time tries again until it is well"
     );
 }
 
@@ -100,7 +100,7 @@ mod tests {
 
     fn reply(phase: Phase, code: u16, words: &str) -> String {
         let text = words.to_owned();
-        told(&Answer::from_reply(phase, &Reply { code, text }))
+        describe(&Answer::from_reply(phase, &Reply { code, text }))
     }
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
         );
         assert_eq!(reply(Phase::Auth, 535, "5.7.8 no"), "535 5.7.8 no (at auth)");
         let refused = Answer::from_lost(Phase::Connect, &Lost::Broken("Connection refused".to_owned()));
-        assert_eq!(told(&refused), "Connection refused (at connect)");
+        assert_eq!(describe(&refused), "Connection refused (at connect)");
     }
 
     #[test]
@@ -124,11 +124,11 @@ mod tests {
                 text: words.to_owned(),
             },
         );
-        assert_eq!(told_on_pages(&refused), "535 5.7.8 (auth, at auth)");
+        assert_eq!(describe_for_pages(&refused), "535 5.7.8 (auth, at auth)");
         let garbled = Answer::from_lost(Phase::Auth, &Lost::Garbled("secret".to_owned()));
-        assert_eq!(told_on_pages(&garbled), "no usable answer (protocol, at auth)");
+        assert_eq!(describe_for_pages(&garbled), "no usable answer (protocol, at auth)");
         let away = Answer::from_lost(Phase::Connect, &Lost::Broken("Connection refused".to_owned()));
-        assert_eq!(told_on_pages(&away), "Connection refused (at connect)");
+        assert_eq!(describe_for_pages(&away), "Connection refused (at connect)");
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
             (Phase::Dot, "unsure"),
         ] {
             let garbled = Answer::from_lost(phase, &Lost::Garbled(bare.to_owned()));
-            assert_eq!(told(&garbled), format!("no usable answer ({class}, at {phase})"));
+            assert_eq!(describe(&garbled), format!("no usable answer ({class}, at {phase})"));
         }
     }
 }

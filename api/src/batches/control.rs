@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 /// An action on a batch.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Wish {
+pub enum BatchCommand {
     /// Pauses it: nothing is sent until it is resumed.
     Pause,
     /// Pauses it while an administrator is asked to confirm the stop.
@@ -31,7 +31,7 @@ pub enum Wish {
     Stop,
 }
 
-impl Wish {
+impl BatchCommand {
     /// The action in the audit log.
     const fn action(self) -> Action {
         match self {
@@ -50,46 +50,46 @@ impl Wish {
 /// # Errors
 ///
 /// If there is no such batch, or Postgres is unavailable.
-pub async fn say(api: &Api, id: Uuid, actor: &Actor, wish: Wish) -> Result<bool, Problem> {
+pub async fn control(api: &Api, id: Uuid, actor: &Actor, command: BatchCommand) -> Result<bool, Problem> {
     get(api, id).await?;
     let (this, actor) = (api.clone(), actor.clone());
     api.to_the_end(async move {
-        if matches!(wish, Wish::Resume | Wish::CarryOn) {
+        if matches!(command, BatchCommand::Resume | BatchCommand::CarryOn) {
             sweeps::take_back(&this.db).await?;
         }
-        let is_moved = moved(&this, id, &actor, wish).await?;
+        let is_moved = moved(&this, id, &actor, command).await?;
         if is_moved {
-            info!(batch.id = %id, action = wish.action().as_str(), "A batch was told what to do");
-            follow(&this, id, wish).await?;
+            info!(batch.id = %id, action = command.action().as_str(), "A batch was told what to do");
+            follow(&this, id, command).await?;
         }
         Ok(is_moved)
     })
     .await
 }
 
-async fn moved(api: &Api, id: Uuid, actor: &Actor, wish: Wish) -> Result<bool, Problem> {
+async fn moved(api: &Api, id: Uuid, actor: &Actor, command: BatchCommand) -> Result<bool, Problem> {
     let mut transaction = begin(&api.db).await?;
-    let is_moved = match wish {
-        Wish::Pause => batches::pause(&mut transaction, id, &format!("Paused by {}", actor.name)).await?,
-        Wish::AskToStop => {
+    let is_moved = match command {
+        BatchCommand::Pause => batches::pause(&mut transaction, id, &format!("Paused by {}", actor.name)).await?,
+        BatchCommand::AskToStop => {
             let reason = format!("Paused by {} to decide whether to stop it", actor.name);
             batches::pause_to_ask(&mut transaction, id, actor.kind.id(), &reason).await?
         }
-        Wish::Resume => batches::resume(&mut transaction, id, None).await?,
-        Wish::CarryOn => match actor.kind.id() {
+        BatchCommand::Resume => batches::resume(&mut transaction, id, None).await?,
+        BatchCommand::CarryOn => match actor.kind.id() {
             Some(asked_by) => batches::resume(&mut transaction, id, Some(asked_by)).await?,
             None => false,
         },
-        Wish::Start => batches::start_now(&mut transaction, id).await?,
-        Wish::Undo => batches::undo(&mut transaction, id, &format!("Undone by {}", actor.name)).await?,
-        Wish::Stop => batches::stop(&mut transaction, id, &format!("Stopped by {}", actor.name)).await?,
+        BatchCommand::Start => batches::start_now(&mut transaction, id).await?,
+        BatchCommand::Undo => batches::undo(&mut transaction, id, &format!("Undone by {}", actor.name)).await?,
+        BatchCommand::Stop => batches::stop(&mut transaction, id, &format!("Stopped by {}", actor.name)).await?,
     };
     if is_moved {
         let act = Act {
             actor,
-            action: wish.action(),
+            action: command.action(),
             subject: Some(format!("batch {id}")),
-            details: if wish == Wish::AskToStop {
+            details: if command == BatchCommand::AskToStop {
                 serde_json::json!({ "asked_to_stop": true })
             } else {
                 serde_json::json!({})
@@ -102,16 +102,16 @@ async fn moved(api: &Api, id: Uuid, actor: &Actor, wish: Wish) -> Result<bool, P
 }
 
 /// Applies the action to the deliveries.
-async fn follow(api: &Api, id: Uuid, wish: Wish) -> Result<(), Problem> {
-    match wish {
-        Wish::Pause | Wish::AskToStop => {
+async fn follow(api: &Api, id: Uuid, command: BatchCommand) -> Result<(), Problem> {
+    match command {
+        BatchCommand::Pause | BatchCommand::AskToStop => {
             // If this fails, the batch is paused all the same, and the dispatcher withdraws the rest.
             let _ = sweeps::take_back(&api.db).await;
         }
-        Wish::Undo | Wish::Stop => {
+        BatchCommand::Undo | BatchCommand::Stop => {
             sweeps::cancel_rest(&api.db, id).await?;
         }
-        Wish::Resume | Wish::CarryOn | Wish::Start => {}
+        BatchCommand::Resume | BatchCommand::CarryOn | BatchCommand::Start => {}
     }
     Ok(())
 }
