@@ -1,9 +1,9 @@
-//! Builds again when a migration is added, because `sqlx::migrate!` embeds the folder, and finds the
-//! revision that a program says it was built from.
+//! Rebuilds when a migration is added, because `sqlx::migrate!` embeds the folder, and embeds the revision
+//! that `--version` prints.
 //!
-//! Whoever builds from sources without a repository names the revision in `BUILD_REVISION`, as the
-//! Dockerfile does. Otherwise git is asked, but only for what is optimised: a debug build is made of
-//! whatever lies in the folder, and would be made again in all its parts after every commit.
+//! A build without a repository takes the revision from `BUILD_REVISION`, as the Dockerfile does. Otherwise
+//! it comes from git, in optimised builds only: a debug build may contain uncommitted changes, and would be
+//! rebuilt completely after every commit.
 
 #![expect(
     clippy::disallowed_methods,
@@ -31,13 +31,12 @@ fn is_optimised() -> bool {
     std::env::var("PROFILE").is_ok_and(|profile| profile == "release")
 }
 
-/// What is checked out, if it is this repository and not one around it.
+/// The commit that is checked out, unless the repository is one that contains this one.
 fn committed() -> Option<String> {
     if git(&["rev-parse", "--show-prefix"])? != "shared/" {
         return None;
     }
-    // Written with every commit and every change of branch. Cargo would build again each time
-    // because of a file that is not there.
+    // Written by every commit and every change of branch. Without this file Cargo would rebuild every time.
     let log = git(&["rev-parse", "--git-path", "logs/HEAD"])?;
     if std::path::Path::new(&log).exists() {
         println!("cargo:rerun-if-changed={log}");

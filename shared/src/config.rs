@@ -1,8 +1,8 @@
-//! Settings: from flags and the environment, read once, all faults told together.
+//! Settings, read once from flags and the environment. All errors are reported together.
 //!
-//! `clap` knows each setting's name, default and explanation, so `--help` is the reference. It
-//! hands over plain text; the values are read here, because a person who mistyped three settings
-//! should hear of three, in one line each, and never see a secret repeated.
+//! `clap` holds each setting's name, default and explanation, so `--help` is the reference. It returns plain
+//! text, and the values are parsed here: three mistyped settings give three lines, and no line repeats a
+//! secret.
 
 mod collector;
 mod lifetimes;
@@ -24,26 +24,26 @@ use std::time::Duration;
 /// The exit code for a configuration that cannot be used (`EX_CONFIG` of sysexits.h).
 pub const EXIT_CONFIG: u8 = 78;
 
-/// What is wrong with the settings, one line each.
+/// Errors in the settings, one line each.
 #[derive(Debug, Default)]
 pub struct Faults(Vec<String>);
 
 impl Faults {
-    /// Notes that `name` cannot be used; `problem` continues the sentence "NAME …".
+    /// Adds an error in `name`; `problem` continues the sentence "NAME …".
     pub fn add(&mut self, name: &str, problem: impl Display) {
         self.0.push(format!("{name} {problem}"));
     }
 
-    /// Whether any was found.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// `value`, if nothing is wrong.
+    /// Returns `value` if there are no errors.
     ///
     /// # Errors
     ///
-    /// Every fault found so far; the process prints them and exits with [`EXIT_CONFIG`].
+    /// Every error found so far; the process prints them and exits with [`EXIT_CONFIG`].
     pub fn into_result<T>(self, value: Option<T>) -> Result<T, Self> {
         match value {
             Some(value) if self.0.is_empty() => Ok(value),
@@ -51,7 +51,7 @@ impl Faults {
         }
     }
 
-    /// A setting that must be there.
+    /// Reads a required setting.
     pub fn required(&mut self, name: &str, value: Option<String>) -> Option<String> {
         let value = value.filter(|text| !text.trim().is_empty());
         if value.is_none() {
@@ -60,7 +60,7 @@ impl Faults {
         value
     }
 
-    /// A secret, given as itself or as the path of a file that holds it.
+    /// Reads a secret, given directly or as the path of a file that contains it.
     pub fn secret(&mut self, name: &str, value: Option<String>, file: Option<&Path>) -> Option<String> {
         match (value.filter(|text| !text.trim().is_empty()), file) {
             (Some(_), Some(_)) => {
@@ -83,7 +83,7 @@ impl Faults {
         }
     }
 
-    /// A value with a reader of its own; the reader's error continues the sentence "NAME …".
+    /// Reads a value with a parser whose error continues the sentence "NAME …".
     pub fn read<T, E: Display>(
         &mut self,
         name: &str,
@@ -106,7 +106,7 @@ impl Display for Faults {
     }
 }
 
-/// No time that is set here is longer; Postgres's own end at some point beyond.
+/// Maximum of every duration. Intervals in Postgres are limited as well.
 const LONGEST: Duration = Duration::from_hours(365 * 24);
 
 /// Reads `30s`, `5min`, `4h`, `3d`, `250ms`; a bare `0` needs no unit.
@@ -158,7 +158,7 @@ pub fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// Reads mails per second; empty or `unlimited` is no limit.
+/// Reads a rate in mails per second; empty or `unlimited` means no limit.
 ///
 /// # Errors
 ///
@@ -175,7 +175,7 @@ pub fn rate(text: &str) -> Result<Option<f64>, String> {
     }
 }
 
-/// Reads `host:port` to listen on.
+/// Reads the address to listen on, `host:port`.
 ///
 /// # Errors
 ///
@@ -187,7 +187,7 @@ pub fn listen_address(text: &str) -> Result<std::net::SocketAddr, String> {
         .ok_or_else(|| format!("is {text:?}; write an IP address and a port, like 127.0.0.1:8080"))
 }
 
-/// What `check-config` is to check.
+/// What `check-config` checks.
 #[derive(clap::Args, Clone, Copy, Debug, Eq, PartialEq)]
 pub struct CheckRequest {
     /// Also connect to every server that the settings name, and fetch the page at `BECKON_SIGN_IN_URL` once; exit 1
@@ -196,13 +196,13 @@ pub struct CheckRequest {
     pub connect: bool,
 }
 
-/// Settings both processes have.
+/// The settings of both processes.
 #[derive(clap::Args, Debug)]
 pub struct SharedArgs {
-    /// Where Postgres is: `postgres://user:password@host/database?sslmode=verify-full`
+    /// Address of Postgres: `postgres://user:password@host/database?sslmode=verify-full`
     #[arg(long, env = "DATABASE_URL", global = true, hide_env_values = true)]
     pub database_url: Option<String>,
-    /// A file that holds `DATABASE_URL`
+    /// File that contains `DATABASE_URL`
     #[arg(long, env = "DATABASE_URL_FILE", global = true)]
     pub database_url_file: Option<std::path::PathBuf>,
     /// Allow connections to Postgres on another machine without sslmode=verify-full
@@ -213,19 +213,19 @@ pub struct SharedArgs {
         default_value = "false"
     )]
     pub beckon_allow_plaintext_database: String,
-    /// Where RabbitMQ is: `amqps://user:password@host/vhost`; several, separated by commas, are tried in turn
+    /// Address of RabbitMQ: `amqps://user:password@host/vhost`; several, separated by commas, are tried in turn
     #[arg(long, env = "AMQP_URL", global = true, hide_env_values = true)]
     pub amqp_url: Option<String>,
-    /// A file that holds `AMQP_URL`
+    /// File that contains `AMQP_URL`
     #[arg(long, env = "AMQP_URL_FILE", global = true)]
     pub amqp_url_file: Option<std::path::PathBuf>,
     /// Allow connections to RabbitMQ on another machine without TLS
     #[arg(long, env = "BECKON_ALLOW_PLAINTEXT_AMQP", global = true, default_value = "false")]
     pub beckon_allow_plaintext_amqp: String,
-    /// Who mails come from: `Name <address>`
+    /// Sender of all emails: `Name <address>`
     #[arg(long, env = "BECKON_MAIL_FROM", global = true)]
     pub beckon_mail_from: Option<String>,
-    /// Base of every link in a mail: `https://invite.example.org`
+    /// Base of every link in an email: `https://invite.example.org`
     #[arg(long, env = "BECKON_PUBLIC_URL", global = true)]
     pub beckon_public_url: Option<String>,
     /// The organisation's name, merge field `organisation`
@@ -234,31 +234,31 @@ pub struct SharedArgs {
     /// The page where people sign in, merge field `sign_in_url`: `https://example.org/sign-in`
     #[arg(long, env = "BECKON_SIGN_IN_URL", global = true)]
     pub beckon_sign_in_url: Option<String>,
-    /// How long a person's first password works after its mail was taken
+    /// How long a user's first password works, counted from the relay's acceptance of the email
     #[arg(long, env = "BECKON_FIRST_PASSWORD_LIFETIME", global = true, default_value = "72h")]
     pub beckon_first_password_lifetime: String,
-    /// How long a password works that was mailed to somebody who has signed in before
+    /// The same for users who have signed in before
     #[arg(long, env = "BECKON_RESET_PASSWORD_LIFETIME", global = true, default_value = "24h")]
     pub beckon_reset_password_lifetime: String,
-    /// What the verifier of a mailed password costs: light, or owasp for as much as a chosen one's. The API has to know
-    /// it, so that the time of a check tells nothing
+    /// Hashing cost of a mailed password: light, or owasp for the cost of a chosen one. The API needs the same value as
+    /// the workers, so that the time of a check does not reveal whether a user exists
     #[arg(long, env = "BECKON_MAILED_PASSWORD_COST", global = true, default_value = "light")]
     pub beckon_mailed_password_cost: String,
-    /// Connections to Postgres at most
+    /// Maximum number of connections to Postgres
     #[arg(long, env = "BECKON_DATABASE_CONNECTIONS", global = true, default_value = "10")]
     pub beckon_database_connections: String,
-    /// What to log, a tracing filter
+    /// Which events to log: a tracing filter
     #[arg(long, env = "BECKON_LOG", global = true, default_value = "info")]
     pub beckon_log: String,
-    /// json, or text [default: text on a terminal, json elsewhere]
+    /// Format of the log: json or text [default: text on a terminal, json elsewhere]
     #[arg(long, env = "BECKON_LOG_FORMAT", global = true)]
     pub beckon_log_format: Option<String>,
-    /// Where traces go: a collector near by that speaks OTLP over HTTP, like `http://127.0.0.1:4318` [default: nowhere]
+    /// Collector for traces, OTLP over HTTP on a trusted network: `http://127.0.0.1:4318` [default: no traces]
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT", global = true)]
     pub otel_exporter_otlp_endpoint: Option<String>,
 }
 
-/// What a mail says about its sender and the password in it.
+/// Settings that appear in emails: the sender, links, and how long a password works.
 #[derive(Clone, Debug)]
 pub struct LetterSettings {
     /// `Name <address>`, as configured.
@@ -274,7 +274,7 @@ pub struct LetterSettings {
 }
 
 impl SharedArgs {
-    /// What mails say about their sender and the password in them.
+    /// Reads the settings that appear in emails.
     pub fn letters(&self, faults: &mut Faults) -> Option<LetterSettings> {
         let from = faults.required("BECKON_MAIL_FROM", self.beckon_mail_from.clone());
         let from = from.and_then(|text| faults.read("BECKON_MAIL_FROM", &text, Sender::parse));
@@ -291,7 +291,7 @@ impl SharedArgs {
         })
     }
 
-    /// There is no default: Beckon serves no page where people sign in.
+    /// Reads `BECKON_SIGN_IN_URL`. It has no default, because Beckon serves no sign-in page for users.
     fn sign_in_url(&self, faults: &mut Faults) -> Option<String> {
         let text = self
             .beckon_sign_in_url
@@ -308,7 +308,7 @@ impl SharedArgs {
         faults.read("BECKON_SIGN_IN_URL", text, web_address::whole)
     }
 
-    /// What the verifier of a mailed password costs.
+    /// Reads the hashing cost of a mailed password.
     pub fn mailed_password_cost(&self, faults: &mut Faults) -> Option<Cost> {
         faults.read(
             "BECKON_MAILED_PASSWORD_COST",
@@ -317,7 +317,7 @@ impl SharedArgs {
         )
     }
 
-    /// What to log and how.
+    /// Reads the log settings.
     pub fn logging(&self, faults: &mut Faults) -> Option<crate::telemetry::LogSettings> {
         let filter = faults.read("BECKON_LOG", &self.beckon_log, crate::telemetry::filter);
         let format = match self.beckon_log_format.as_deref() {

@@ -1,12 +1,11 @@
-//! The queues, and how to speak to them.
+//! Publishing to and consuming from RabbitMQ.
 //!
-//! RabbitMQ carries work and holds no truth: everything in it can be published again from
-//! Postgres. That makes the rules here simple. Any trouble on a connection ends the connection,
-//! and its owner builds everything anew after a pause: lapin's own recovery can stay dead after a
-//! broker's restart. Every wait has an end, because a broker with a memory or disk alarm lets a
-//! publisher wait for ever. Publishing and consuming never share a connection, because that alarm
-//! would hold up acknowledgements too. A queue that has no leader answers nothing while the broker
-//! does, so the lanes and the beats share no channel, and none is opened only after another.
+//! RabbitMQ holds nothing that is not in Postgres: everything in it can be published again. That keeps the rules
+//! simple. Any error on a connection ends the connection, and its owner opens a new one after a pause, because
+//! lapin's recovery can hang after a restart of the broker. Every wait has a timeout, because a broker with a
+//! memory or disk alarm blocks a publisher for ever. Publishers and consumers have separate connections, because
+//! that alarm would delay acknowledgements as well. A queue without a leader does not answer although the broker
+//! does, so each lane and the heartbeats have their own channel, and opening one never waits for another.
 
 mod address;
 mod heartbeat;
@@ -26,14 +25,14 @@ pub use topology::{PARKED, QueueDepth, queue_of};
 
 use std::time::Duration;
 
-/// How long any answer of the broker may take.
+/// Timeout for every reply of the broker.
 ///
-/// A confirm takes milliseconds, and seconds on a disk that is busy; a broker silent for longer
-/// is treated as gone, which costs at most some jobs published twice.
+/// A confirm takes milliseconds, or seconds on a busy disk. A broker that takes longer is treated as gone. The
+/// cost of a wrong guess is that some jobs are published twice.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long a job may lie in a queue before the broker drops it.
+/// How long a job stays in a queue before the broker drops it.
 ///
-/// The dispatcher publishes a job again when nobody claimed it for a little longer than this, so
-/// the queues never hold more than one round of copies, however long the workers are away.
+/// The dispatcher publishes a job again if no worker claims it for slightly longer than this. So the queues never
+/// hold more than one copy of a job, however long all workers are down.
 pub const JOB_LIFETIME: Duration = Duration::from_mins(5);

@@ -1,14 +1,12 @@
-//! Postgres, the truth: every statement Beckon runs is in this folder.
+//! Access to Postgres, the source of truth. This folder contains every SQL statement.
 //!
-//! A change of state is one guarded statement that says which rows it moved; a late or double
-//! caller moves none, and that is an answer, not an error. Moments are Postgres's `now()`, so
-//! that processes on machines with different clocks agree on leases and expiry. No transaction
-//! stays open while anybody waits for SMTP, the broker or a hash.
+//! A change of state is one guarded statement that returns the rows it changed. For a late or repeated call these
+//! are none, which is not an error. Times are Postgres's `now()`, so that processes on machines with different
+//! clocks agree on leases and expiry. No transaction is open during a wait for SMTP, the broker or a hash.
 //!
-//! Callers that may be dropped in the middle, as a web request is when its client hangs up, run
-//! what writes in a task of its own: a cancelled `begin` would leave the connection inside a
-//! transaction (sqlx 0.9.0). As a net below that, [`connect`] has every connection asked on its
-//! way back whether it is still in one, and throws it away if so.
+//! Futures that may be dropped halfway, such as a web request whose client disconnects, write in a spawned task:
+//! a cancelled `begin` would leave the connection inside a transaction (sqlx 0.9.0). As a second safeguard,
+//! [`connect`] checks every connection that returns to the pool and closes it if it is inside a transaction.
 
 pub mod activity;
 mod address;
@@ -27,7 +25,6 @@ pub mod deliveries;
 mod diagnosis;
 pub mod dispatch;
 pub mod dispatcher_lease;
-pub mod everybody;
 pub mod idempotency;
 pub mod imports;
 pub mod intake;
@@ -50,6 +47,7 @@ pub mod sweeps;
 pub mod system_emails;
 pub mod tally;
 pub mod users;
+pub mod users_in_bulk;
 pub mod workers;
 
 pub use address::check_address;
@@ -65,30 +63,29 @@ use std::time::Duration;
 /// Connections to Postgres.
 pub type Db = sqlx::PgPool;
 
-/// A transaction that several statements share.
+/// A transaction for several statements.
 pub type Transaction = sqlx::Transaction<'static, sqlx::Postgres>;
 
-/// How long a caller waits for a free connection before it hears that Postgres is busy.
+/// Timeout for a free connection of the pool. After it, Postgres counts as busy.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How long a statement may take that no request waits for, or that a request must not end early.
-/// The longest of them take a second; one that waits for a lock ends after as long.
+/// Timeout of statements outside requests, or that must not end with a request. The longest take a second; a wait
+/// for a lock ends after this time.
 const ANSWER: Duration = Duration::from_secs(30);
 
-/// How often a statement is asked again that Postgres ended to undo a deadlock.
+/// Maximum number of attempts for a statement that Postgres cancels because of a deadlock.
 const DEADLOCKS: usize = 3;
 
-/// Why a statement gave no answer, by what the caller does about it.
+/// Why a statement failed. Variants are named for what the caller does about it.
 ///
-/// Logs have it in its `Debug` form, which leaves out what Postgres says in detail: there it quotes
-/// the row at fault, with whom it is about.
+/// The log contains its `Debug` form, without Postgres's `DETAIL`, which may quote a row with personal data.
 #[derive(thiserror::Error)]
 pub enum StoreError {
-    /// Postgres is away, busy, full or read-only. Nothing was stored, unless it was the answer that
-    /// was lost; asking again later is safe where the statement is guarded or has a key.
+    /// Postgres is unreachable, busy, full or read-only. Nothing was stored, unless only the reply was lost. Retrying
+    /// later is safe if the statement is guarded or has a key.
     #[error("Postgres is not available")]
     Unavailable(#[source] sqlx::Error),
-    /// Postgres refused the statement: a fault in Beckon. Asking again gives the same answer.
+    /// Postgres refused the statement, which is a bug in Beckon. Retrying fails as well.
     #[error("Postgres refused a statement")]
     Refused(#[source] sqlx::Error),
 }
@@ -121,33 +118,33 @@ impl fmt::Debug for StoreError {
 }
 
 impl StoreError {
-    /// What sqlx says.
+    /// The error from sqlx.
     pub const fn cause(&self) -> &sqlx::Error {
         let (Self::Unavailable(cause) | Self::Refused(cause)) = self;
         cause
     }
 
-    /// Whether Postgres ended it because two waited for each other (40P01) or because of a
-    /// serialisation (40001). Nothing was changed, and asking again at once can help.
+    /// Whether Postgres cancelled the statement because of a deadlock (40P01) or a serialisation failure (40001).
+    /// Nothing was changed, and an immediate retry can succeed.
     fn is_deadlock(&self) -> bool {
         matches!(self.code().as_deref(), Some("40P01" | "40001"))
     }
 
-    /// Postgres's code for it, where Postgres said anything.
+    /// The SQLSTATE, if Postgres replied.
     fn code(&self) -> Option<Cow<'_, str>> {
         self.cause()
             .as_database_error()
             .and_then(sqlx::error::DatabaseError::code)
     }
 
-    /// Whether a fault is the server's or the connection's, and not that of a statement.
+    /// Whether an error concerns the server or the connection instead of the statement.
     pub fn is_of_the_server(fault: &sqlx::Error) -> bool {
         let code = fault.as_database_error().and_then(sqlx::error::DatabaseError::code);
         // 28 invalid authorisation, 3D000 no such database.
         is_passing_fault(fault) || code.is_some_and(|code| code.starts_with("28") || code == "3D000")
     }
 
-    /// Whether asking again can help.
+    /// Whether a retry can succeed.
     pub const fn is_passing(&self) -> bool {
         matches!(self, Self::Unavailable(_))
     }
@@ -166,7 +163,7 @@ fn is_passing_fault(fault: &sqlx::Error) -> bool {
     }
 }
 
-/// Error codes of Postgres (appendix A of its manual) that say "not now".
+/// Whether an error code of Postgres (appendix A of its manual) is temporary.
 fn is_passing(code: &str) -> bool {
     // 08 connection, 53 resources (full disk, too many connections), 57 shutdown and restart,
     // 58 system, 40 serialisation and deadlock, 25006 read-only, 55P03 lock not available.
@@ -176,11 +173,11 @@ fn is_passing(code: &str) -> bool {
         || matches!(code, "25006" | "55P03" | "25P02")
 }
 
-/// What a store function returns.
+/// The result of a store function.
 pub type StoreResult<T> = Result<T, StoreError>;
 
-/// Waits for a statement, but not for ever: sqlx would, for a server that vanished without a word.
-/// The connection is closed then, and what became of the statement is unknown.
+/// Awaits a statement with a timeout, which sqlx lacks for a server that disappears silently. After the timeout the
+/// connection is closed, and the outcome of the statement is unknown.
 async fn within<T>(asked: impl Future<Output = sqlx::Result<T>>) -> StoreResult<T> {
     match tokio::time::timeout(ANSWER, asked).await {
         Ok(answer) => Ok(answer?),
@@ -195,11 +192,11 @@ fn silent() -> sqlx::Error {
     ))
 }
 
-/// Asks again when Postgres ended the statement to undo a deadlock. Nothing was changed then.
+/// Retries a statement that Postgres cancelled because of a deadlock, which changed nothing.
 ///
 /// # Errors
 ///
-/// The last answer's: after the third deadlock, or any other.
+/// The error of the last attempt: the third deadlock, or any other error.
 pub async fn despite_deadlocks<T, F: Future<Output = StoreResult<T>>>(ask: impl Fn() -> F) -> StoreResult<T> {
     let mut left = DEADLOCKS;
     loop {
@@ -210,25 +207,25 @@ pub async fn despite_deadlocks<T, F: Future<Output = StoreResult<T>>>(ask: impl 
     }
 }
 
-/// Begins a transaction. Call it only in a task that nobody drops.
+/// Begins a transaction. Call it only in a task that cannot be cancelled.
 ///
 /// # Errors
 ///
-/// When Postgres is away.
+/// Postgres is unreachable.
 pub async fn begin(db: &Db) -> StoreResult<Transaction> {
     Ok(db.begin().await?)
 }
 
-/// Makes a transaction's work last.
+/// Commits a transaction.
 ///
 /// # Errors
 ///
-/// Unknown outcome when the connection broke: ask by idempotency key.
+/// The outcome is unknown if the connection broke: look the request up by its idempotency key.
 pub async fn commit(transaction: Transaction) -> StoreResult<()> {
     Ok(transaction.commit().await?)
 }
 
-/// A duration as Postgres takes it, in seconds.
+/// A duration in seconds, for Postgres.
 fn seconds(duration: Duration) -> f64 {
     duration.as_secs_f64()
 }

@@ -1,7 +1,7 @@
-//! Conditions on users: the one definition that lists, selections and batches share.
+//! Conditions on users, shared by lists, selections and batches.
 //!
-//! A request, an address of the console and a stored selection all become a [`UserFilter`], and Postgres is asked
-//! about one in a single place (`store/users/matching.rs`).
+//! Requests, URLs of the console and stored selections all become a [`UserFilter`], which only
+//! `store/users/matching.rs` translates to SQL.
 
 use crate::store::imports::ImportEffect;
 use serde::{Deserialize, Serialize};
@@ -13,17 +13,17 @@ mod field_condition;
 
 pub use field_condition::{CONDITIONS_MOST, Comparison, FieldCondition, OWN_FIELDS};
 
-/// Which users match: those who meet all conditions that are set.
+/// A filter. A user matches who meets all conditions that are set.
 #[derive(Clone, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UserFilter {
     /// Part of the address or the name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub q: Option<String>,
-    /// This import had them in its file.
+    /// The import that contains them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub import: Option<Uuid>,
-    /// What an import did to them; this one, with `import`.
+    /// The effect of an import on them; of the given one if `import` is set.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effect: Option<ImportEffect>,
     /// Whether an invite to them was sent.
@@ -32,7 +32,7 @@ pub struct UserFilter {
     /// Whether they have signed in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub signed_in: Option<bool>,
-    /// How far they have come in.
+    /// How far they have come with signing in.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub access: Option<Access>,
     /// Whether their latest email failed or expired, or their address is blocked.
@@ -44,21 +44,21 @@ pub struct UserFilter {
     /// Whether they are locked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub locked: Option<bool>,
-    /// Why their latest email failed: the reason as deliveries have it.
+    /// Why their latest email failed, as the reason of a delivery.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_email_reason: Option<String>,
-    /// This batch is for them.
+    /// The batch that contains them.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<Uuid>,
-    /// What they have in fields.
+    /// Conditions on their fields.
     #[serde(rename = "where", default, skip_serializing_if = "Vec::is_empty")]
     pub fields: Vec<FieldCondition>,
-    /// Which of these conditions must not be met.
+    /// The conditions that are negated.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub not: BTreeSet<Negatable>,
 }
 
-/// A condition that can be turned around. The others have an opposite of their own.
+/// A condition that can be negated. The others have an explicit opposite.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Negatable {
@@ -90,16 +90,16 @@ impl Negatable {
     }
 }
 
-/// How far a user has come in. The furthest step counts: a user who has signed in once has come in, whatever was
-/// mailed to them since.
+/// How far a user has come with signing in. The furthest step counts: for a user who has signed in once, later mails
+/// change nothing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
     /// They have no password.
     None,
-    /// A password was mailed and works, and they have not used it.
+    /// They were mailed a password that works and that they have not used.
     PasswordMailed,
-    /// The passwords that were mailed have expired unused.
+    /// Their mailed passwords have expired unused.
     PasswordExpired,
     /// They have signed in with a mailed password.
     SignedIn,
@@ -129,22 +129,22 @@ impl Access {
     }
 }
 
-/// How every user is written down, where a filter without a condition would look like one that was lost.
+/// The stored form of a filter that matches all users. An empty filter could be one that was lost.
 const EVERYONE: &str = "everyone";
 
 impl UserFilter {
-    /// Whether it has no condition, so that it matches everyone.
+    /// Whether it has no conditions, so that it matches all users.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The conditions by name, as requests, addresses and Postgres have them.
+    /// The conditions by name, as in requests, URLs and Postgres.
     pub fn conditions(&self) -> Value {
-        // Texts, booleans and ids can always be written.
+        // Texts, booleans and ids can always be serialised.
         serde_json::to_value(self).unwrap_or_default()
     }
 
-    /// As a selection keeps it.
+    /// Its form in a stored selection.
     pub fn stored(&self) -> Value {
         if self.is_empty() {
             serde_json::json!({ EVERYONE: true })
@@ -153,7 +153,7 @@ impl UserFilter {
         }
     }
 
-    /// The filter that a selection kept; none when it cannot be read, or does not say whom it matches.
+    /// Reads the filter of a stored selection. Returns `None` if it is unreadable or has no conditions.
     pub fn from_stored(stored: &Value) -> Option<Self> {
         if *stored == Self::default().stored() {
             return Some(Self::default());
@@ -161,7 +161,7 @@ impl UserFilter {
         Self::deserialize(stored).ok().filter(|filter| !filter.is_empty())
     }
 
-    /// The users who meet the conditions of both; none when the two contradict each other.
+    /// Combines the conditions of both; `None` if they contradict each other.
     #[must_use]
     pub fn and(self, other: Self) -> Option<Self> {
         let mut not = BTreeSet::new();
@@ -223,8 +223,8 @@ fn both<T: PartialEq>(one: Option<T>, other: Option<T>) -> Option<Option<T>> {
     }
 }
 
-/// As [`both`], for conditions that may be turned around. What one requires and the other rules out is a contradiction;
-/// of a value that is required and another one that is ruled out, the first says all.
+/// Like [`both`], for conditions that may be negated. Requiring and excluding the same value is a contradiction. If
+/// one value is required and another one excluded, the required one suffices.
 #[expect(
     clippy::option_option,
     reason = "the outer one is a contradiction, the inner one no condition"

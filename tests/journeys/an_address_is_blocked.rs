@@ -6,9 +6,9 @@ use harness::World;
 use harness::relay::{Behaviour, Step};
 use reqwest::Method;
 use serde_json::Value;
-use shared::store::everybody;
 use shared::store::settle::Ending;
 use shared::store::users;
+use shared::store::users_in_bulk;
 use shared::user_filter::UserFilter;
 use uuid::Uuid;
 
@@ -160,7 +160,10 @@ async fn whoever_is_unblocked_gets_what_was_suppressed() {
     let found = async || users::list(&world.db, &last_failed, None, 10).await.unwrap().len();
     // They match the filter even though their latest mail was suppressed without an attempt.
     assert_eq!(
-        (found().await, everybody::count(&world.db, &last_failed).await.unwrap()),
+        (
+            found().await,
+            users_in_bulk::count(&world.db, &last_failed).await.unwrap()
+        ),
         (1, 1)
     );
     world.relay.set(GONE, Behaviour::Accept);
@@ -180,7 +183,10 @@ async fn whoever_is_unblocked_gets_what_was_suppressed() {
     assert_eq!(sent["counts"]["sent"], 1, "{sent}");
     assert!(blocked(&world, "").await.is_empty());
     assert_eq!(
-        (found().await, everybody::count(&world.db, &last_failed).await.unwrap()),
+        (
+            found().await,
+            users_in_bulk::count(&world.db, &last_failed).await.unwrap()
+        ),
         (0, 0)
     );
     let acts: Vec<(String, String)> =

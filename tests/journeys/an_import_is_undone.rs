@@ -75,15 +75,15 @@ async fn whoever_was_emailed_or_is_about_to_be_is_not_removed() {
     let staged = staged(&world);
     let people = world.people(3).await;
 
-    assert!(!undo::is_anybody_emailed(&world.db, people).await.unwrap());
+    assert!(!undo::is_any_user_emailed(&world.db, people).await.unwrap());
     let batch = world.invite(json!({ "import": people, "hold_seconds": 300 })).await;
     let held = staged.undo(people, &priya()).await.unwrap();
-    assert!(undo::is_anybody_emailed(&world.db, people).await.unwrap());
+    assert!(undo::is_any_user_emailed(&world.db, people).await.unwrap());
     world
         .post(&format!("/v1/batches/{batch}/stop"), json!({}))
         .await
         .expect(200);
-    assert!(!undo::is_anybody_emailed(&world.db, people).await.unwrap());
+    assert!(!undo::is_any_user_emailed(&world.db, people).await.unwrap());
     let undone = staged.undo(people, &priya()).await.unwrap();
 
     let expected = Outlook {

@@ -68,7 +68,7 @@ async fn totals_and_who_was_invited_outlive_them() {
     );
     let invited = world.get("/v1/users?invited=true").await.expect(200);
     assert_eq!(invited["items"][0]["invite"]["state"], "sent", "{invited}");
-    let is_emailed = undo::is_anybody_emailed(&world.db, import).await.unwrap();
+    let is_emailed = undo::is_any_user_emailed(&world.db, import).await.unwrap();
     assert!(is_emailed, "an import is not undone under people who were invited");
     assert_eq!(months_there(&world).await, i64::from(months::AHEAD) + 1);
     world.end().await;

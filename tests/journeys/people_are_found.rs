@@ -7,7 +7,7 @@ use harness::World;
 use serde_json::Value;
 use shared::store::imports::ImportEffect;
 use shared::store::users;
-use shared::store::{everybody, selections};
+use shared::store::{selections, users_in_bulk};
 use shared::user_filter::{Access, UserFilter};
 use uuid::Uuid;
 
@@ -244,7 +244,7 @@ async fn a_page_is_the_same_whether_people_are_looked_at_one_by_one_or_all_at_on
             for (before, after) in [(None, None), (cleo, None), (None, cleo)] {
                 let one_by_one = users::page(&world.db, &filter, before, after, 2).await.unwrap();
                 let one_by_one: Vec<_> = one_by_one.into_iter().map(|user| user.id).collect();
-                let at_once = everybody::page(&world.db, &filter, before, after, 2).await.unwrap();
+                let at_once = users_in_bulk::page(&world.db, &filter, before, after, 2).await.unwrap();
                 assert_eq!(one_by_one, at_once, "{filter:?} before {before:?} after {after:?}");
             }
         }

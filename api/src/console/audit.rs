@@ -166,7 +166,7 @@ pub(super) async fn show(
     let leaf = Leaf::of(found, wish.turn(), |entry| entry.id, PATH, &pairs);
     let has_faults = faults != Faults::default();
     let frame = reader.frame(&api, Place::Manage, leaf.title("Audit log")).await;
-    let mut names = audit::everybody(&api.db).await?;
+    let mut names = audit::actor_names(&api.db).await?;
     if let Some(who) = wish.who.as_ref().filter(|who| !names.contains(who)) {
         names.push(who.clone());
     }

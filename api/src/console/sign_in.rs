@@ -106,7 +106,7 @@ pub(super) async fn show(
         carried: String::new(),
         fault: None,
         form_notice: None,
-        has_administrators: administrators::is_anybody(&api.db).await?,
+        has_administrators: administrators::can_any_sign_in(&api.db).await?,
         is_cookie_missing: wish.came.is_some(),
     })
 }
@@ -124,7 +124,7 @@ pub(super) async fn again(api: &Api, to: &str, carried: Carried) -> Result<Respo
             form_notice,
             carried: carried.into_text(),
             fault: None,
-            has_administrators: administrators::is_anybody(&api.db).await?,
+            has_administrators: administrators::can_any_sign_in(&api.db).await?,
             is_cookie_missing: false,
         },
     )

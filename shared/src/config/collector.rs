@@ -1,19 +1,19 @@
-//! Where traces go.
+//! The collector that receives traces.
 //!
-//! The collector is near by and asked in plain HTTP: it is what speaks TLS, and knows the keys, to
-//! whoever keeps traces. An address with a login in it is therefore a mistake, and not repeated.
+//! It runs close by and is reached over plain HTTP. TLS and credentials for the trace store are the collector's
+//! task, so an address with a login is an error. The error does not repeat it.
 
 use super::{Faults, SharedArgs};
 
 impl SharedArgs {
-    /// Where traces go: the whole address, or nowhere.
+    /// Reads the full address of the collector; `None` disables traces.
     pub fn collector(&self, faults: &mut Faults) -> Option<Option<String>> {
         let text = self.otel_exporter_otlp_endpoint.as_deref().unwrap_or_default();
         faults.read("OTEL_EXPORTER_OTLP_ENDPOINT", text, read)
     }
 }
 
-/// The full address its spans go to; empty is nowhere.
+/// Parses the base address and appends the path for spans. Empty disables traces.
 fn read(text: &str) -> Result<Option<String>, &'static str> {
     if text.is_empty() {
         return Ok(None);

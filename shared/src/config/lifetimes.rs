@@ -1,19 +1,19 @@
-//! How long mailed passwords work: the workers set it, and a preview says it.
+//! How long mailed passwords work. Workers apply it, previews show it.
 
 use super::{Faults, SharedArgs, duration};
 use std::time::Duration;
 
-/// How long mailed passwords work, from the relay's 250.
+/// How long mailed passwords work, counted from the relay's 250.
 #[derive(Clone, Copy, Debug)]
 pub struct Lifetimes {
-    /// Somebody's first.
+    /// The first password of a user.
     pub first: Duration,
-    /// For somebody who has signed in before.
+    /// The password of a user who has signed in before.
     pub reset: Duration,
 }
 
 impl Lifetimes {
-    /// For this person.
+    /// The lifetime for a user.
     pub const fn of(&self, has_signed_in: bool) -> Duration {
         if has_signed_in { self.reset } else { self.first }
     }
@@ -38,7 +38,7 @@ impl SharedArgs {
     }
 }
 
-/// ASVS 5.0 6.4.1 wants initial passwords short-lived; seven days is the most we call that.
+/// ASVS 5.0 section 6.4.1 requires initial passwords to be short-lived; we allow at most seven days.
 fn lifetime(text: &str) -> Result<Duration, String> {
     let lifetime = duration(text)?;
     if (Duration::from_mins(1)..=Duration::from_hours(168)).contains(&lifetime) {

@@ -1,9 +1,8 @@
-//! Which hosts are this machine.
+//! Detection of loopback hosts.
 
 use std::net::IpAddr;
 
-/// Whether a host is this machine, so that nobody between could read what is sent to it. An IPv6 address
-/// may have its brackets.
+/// Whether a host is this machine, so that traffic to it crosses no network. An IPv6 address may be in brackets.
 pub fn is_loopback(host: &str) -> bool {
     let host = host
         .strip_prefix('[')

@@ -1,9 +1,9 @@
-//! Who mails come from.
+//! The sender of emails.
 
-/// Who a mail comes from.
+/// The sender of an email.
 #[derive(Clone, Debug)]
 pub struct Sender {
-    /// The name shown; may be empty.
+    /// The display name; may be empty.
     pub name: String,
     /// The address.
     pub address: crate::address::EmailAddress,
@@ -31,7 +31,7 @@ impl Sender {
         })
     }
 
-    /// The part after the @, in the form SMTP carries; Message-IDs end in it.
+    /// The domain in the form used in SMTP. Message-IDs end with it.
     pub fn domain(&self) -> &str {
         self.address.as_wire().rsplit_once('@').map_or("", |(_, domain)| domain)
     }

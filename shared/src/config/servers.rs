@@ -1,22 +1,22 @@
-//! Where Postgres and RabbitMQ are.
+//! Addresses of Postgres and RabbitMQ.
 //!
-//! Verifiers, addresses and jobs travel on these connections, so one that leaves this machine has to be
-//! verified TLS, unless a setting says that the network is trusted.
+//! These connections carry verifiers, addresses and jobs. One that leaves this machine needs verified TLS,
+//! unless a setting declares the network as trusted.
 
 use super::{Faults, SharedArgs, switch, whole_number};
 use std::collections::BTreeSet;
 
-/// Where to find Postgres.
+/// How to connect to Postgres.
 #[derive(Clone)]
 pub struct DatabaseSettings {
     /// `postgres://…`, with its password.
     pub url: String,
-    /// Connections at most.
+    /// Maximum number of connections.
     pub connections: u32,
 }
 
 impl SharedArgs {
-    /// Postgres.
+    /// Reads the settings of Postgres.
     pub fn database(&self, faults: &mut Faults) -> Option<DatabaseSettings> {
         let url = faults.secret(
             "DATABASE_URL",
@@ -44,13 +44,13 @@ impl SharedArgs {
         })
     }
 
-    /// The brokers to try, in turn.
+    /// Reads the addresses of the brokers, which are tried in turn.
     pub fn brokers(&self, faults: &mut Faults) -> Option<Vec<String>> {
         let text = faults.secret("AMQP_URL", self.amqp_url.clone(), self.amqp_url_file.as_deref());
         let allow_plaintext = faults.read("BECKON_ALLOW_PLAINTEXT_AMQP", &self.beckon_allow_plaintext_amqp, switch);
         let (text, allow_plaintext) = (text?, allow_plaintext?);
         let urls: Vec<String> = text.split(',').map(|url| url.trim().to_owned()).collect();
-        // Each once, however many entries have it.
+        // Report each problem once, even if several entries have it.
         let problems: BTreeSet<String> = urls
             .iter()
             .filter_map(|url| crate::queue::check_address(url, allow_plaintext).err())

@@ -1,14 +1,14 @@
-//! Web addresses that stand in mails.
+//! Web addresses that appear in emails.
 //!
-//! A link in a mail leads to where a password is typed, so it has to be https, except on this machine.
+//! These links lead to pages where passwords are typed, so they must be https, except on this machine.
 
 use super::is_loopback;
 use url::Url;
 
-/// Longest address: what a merge field may hold (see `system_email/values.rs`). A longer one would be cut.
+/// Maximum length, that of a merge field's value (see `system_email/values.rs`). A longer address would be cut.
 const CHARACTERS: usize = 1_000;
 
-/// Reads the base of every link: `https://host/path`, without a slash at the end.
+/// Reads the base of every link: `https://host/path`. A slash at the end is removed.
 ///
 /// # Errors
 ///
@@ -21,7 +21,7 @@ pub(super) fn base(text: &str) -> Result<String, String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-/// Reads a whole address, kept exactly as it is written, with its query and fragment.
+/// Reads a full address and keeps it exactly as written, with its query and fragment.
 ///
 /// # Errors
 ///
@@ -41,7 +41,7 @@ fn secure(text: &str, example: &str) -> Result<Url, String> {
     if !is_secure {
         return Err(wrong(text, "it must start with https://"));
     }
-    // A reader of URLs would leave these out or encode them; in a mail they end the link.
+    // A URL parser would drop or encode these; in an email they end the link.
     if text.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err(wrong(text, "write %20 for a space"));
     }

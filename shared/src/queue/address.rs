@@ -1,15 +1,15 @@
-//! What an address of a broker has to say.
+//! Validation of broker URLs.
 
 use crate::certificates;
 use crate::config::is_loopback;
 use std::path::PathBuf;
 use url::Url;
 
-/// The query parameter with a private authority's file, named as in RabbitMQ's own URIs.
+/// The query parameter for the file of a private certificate authority, named as in RabbitMQ's URIs.
 const AUTHORITY: &str = "cacertfile";
 
-/// Checks an address of a broker. What is wrong continues the sentence "NAME …" and never repeats the
-/// address, which holds a password.
+/// Checks the URL of a broker. The error continues the sentence "NAME …" and never repeats the URL, which contains
+/// a password.
 ///
 /// # Errors
 ///
@@ -30,14 +30,14 @@ pub fn check_address(url: &str, allow_plaintext: bool) -> Result<(), String> {
     if is_tls || allow_plaintext || read.host_str().is_some_and(is_loopback) {
         return Ok(());
     }
-    // The host is not repeated: of a mistyped address any part may be the password.
+    // The host is not repeated: any part of a mistyped URL may be the password.
     Err(format!(
         "has an entry that reaches RabbitMQ on another machine without TLS; write amqps:// (and {AUTHORITY}=/path.pem \
          for a private authority), or set BECKON_ALLOW_PLAINTEXT_AMQP=true"
     ))
 }
 
-/// The certificates of the address's own authority, in PEM; none where it names no file.
+/// Reads the PEM certificates of the authority that the URL names; `None` if it names none.
 ///
 /// # Errors
 ///
@@ -52,14 +52,14 @@ fn authority_of(url: &Url) -> Option<PathBuf> {
     named.map(|(_, path)| PathBuf::from(path.as_ref()))
 }
 
-/// What is asked of a connection unless the address asks for something else.
+/// Connection parameters that apply unless the URL sets them.
 ///
-/// lapin notices a dead peer after two heartbeats; the server's default of 60 s is too long. And it keeps two
-/// buffers of 32 frames: 8 MiB with the server's frames of 128 KiB, 1 MiB with these, of which a job fills
-/// a fiftieth.
+/// lapin detects a dead peer after two heartbeats, and the server's default of 60 s is too long. lapin keeps two
+/// buffers of 32 frames: 8 MiB with the server's default of 128 KiB per frame, 1 MiB with this one. A job fills a
+/// fiftieth of a frame.
 const ASKED: [(&str, &str); 2] = [("heartbeat", "10"), ("frame_max", "16384")];
 
-/// The address with what is [`ASKED`].
+/// Adds the [`ASKED`] parameters to a URL.
 pub(super) fn with_defaults(mut url: String) -> String {
     for (name, value) in ASKED {
         if !url.contains(&format!("{name}=")) {
@@ -70,7 +70,7 @@ pub(super) fn with_defaults(mut url: String) -> String {
     url
 }
 
-/// Host and port, without the login.
+/// The host and port of a URL, without the login.
 pub(super) fn host_of(url: &str) -> String {
     let Ok(url) = Url::parse(url) else {
         return "(an address that cannot be read)".to_owned();

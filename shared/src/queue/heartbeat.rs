@@ -1,7 +1,7 @@
-//! A beat that goes the way of the jobs, so that silence is told apart from nothing to do.
+//! Heartbeats from the dispatcher to the workers, which distinguish an idle queue from a broken path.
 //!
-//! It has a queue of its own: to whoever takes jobs it would be a message that is no job. Whichever
-//! worker gets a beat records it; a beat that is late is of no use and dies in its queue.
+//! They have their own queue, because a consumer of jobs would park them as invalid. The worker that receives a
+//! heartbeat records it. A late one is useless and expires in the queue.
 
 use super::session::{QueueError, Session, confirm_select, consume, within};
 use super::topology;
@@ -10,22 +10,22 @@ use lapin::options::{BasicAckOptions, BasicGetOptions, BasicPublishOptions};
 use lapin::{BasicProperties, Channel, Consumer};
 use std::time::Duration;
 
-/// Its queue.
+/// The queue of the heartbeats.
 pub const HEARTBEAT: &str = "beckon.heartbeat";
 
-/// Between two beats.
+/// Interval between two heartbeats.
 pub const BEAT: Duration = Duration::from_secs(30);
 
-/// Sends beats, on a channel of its own: when they stay away, jobs must not.
+/// Publishes heartbeats on a separate channel, so that trouble with them does not affect jobs.
 #[derive(Clone)]
 pub struct Heart(Channel);
 
 impl Heart {
-    /// Publishes a beat and waits until the broker has it.
+    /// Publishes a heartbeat and waits for the broker's confirm.
     ///
     /// # Errors
     ///
-    /// [`QueueError::Mute`] when the broker does not answer; anything else ends the connection.
+    /// [`QueueError::Mute`] if the broker does not answer; any other error ends the connection.
     pub async fn beat(&self) -> Result<(), QueueError> {
         let properties = BasicProperties::default().with_expiration(BEAT.as_millis().to_string().into());
         let options = BasicPublishOptions::default();
@@ -40,18 +40,18 @@ impl Heart {
     }
 }
 
-/// Asks whether the broker can still move messages, on a channel of its own.
+/// Checks on a separate channel whether the broker can still deliver messages.
 ///
-/// A node that is cut off from the others keeps its connections and answers what it can answer alone; a consumer
-/// there waits for jobs that never come. Taking a message takes the agreement of most members of the queue.
+/// A node that is cut off from the others keeps its connections and answers what needs no other node, but its
+/// consumers wait for jobs that never come. Getting a message needs a majority of the queue's members.
 pub struct Pulse(Channel);
 
 impl Pulse {
-    /// Asks once. Whether a beat came with the answer: it has come the way that a job comes.
+    /// Checks once. Returns whether a heartbeat was received, which took the same path as a job.
     ///
     /// # Errors
     ///
-    /// [`QueueError::Mute`] when the queue does not answer: connect to another node.
+    /// [`QueueError::Mute`] if the queue does not answer: connect to another node.
     pub async fn ask(&self) -> Result<bool, QueueError> {
         let asking = self.0.basic_get(HEARTBEAT.into(), BasicGetOptions::default());
         let answer = within("ask for a beat", asking).await;
@@ -68,11 +68,11 @@ impl Pulse {
 }
 
 impl Session {
-    /// A way to send beats.
+    /// Opens a channel to publish heartbeats.
     ///
     /// # Errors
     ///
-    /// When the connection broke or the broker fell silent.
+    /// The connection broke or the broker does not answer.
     pub async fn heart(&mut self) -> Result<Heart, QueueError> {
         let channel = self.channel().await?;
         confirm_select(&channel).await?;
@@ -83,16 +83,16 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// When the connection broke or the broker fell silent.
+    /// The connection broke or the broker does not answer.
     pub async fn beat_inbox(&mut self) -> Result<BeatInbox, QueueError> {
         Ok(BeatInbox(self.channel().await?))
     }
 
-    /// A way to ask whether the broker can still move messages.
+    /// Opens a channel to check whether the broker can still deliver messages.
     ///
     /// # Errors
     ///
-    /// When the connection broke or the broker fell silent.
+    /// The connection broke or the broker does not answer.
     pub async fn pulse(&mut self) -> Result<Pulse, QueueError> {
         Ok(Pulse(self.channel().await?))
     }
@@ -102,26 +102,26 @@ impl Session {
 pub struct BeatInbox(Channel);
 
 impl BeatInbox {
-    /// Takes beats. The queue is made where it is missing, for a release that knows no beats makes none.
+    /// Starts consuming. Creates the queue if it is missing, because an older release of the API does not.
     ///
     /// # Errors
     ///
-    /// When the connection broke, or a queue of this name is not ours in form.
+    /// The connection broke, or the queue exists with other arguments.
     pub async fn open(self) -> Result<Beats, QueueError> {
         topology::declare_one(&self.0, HEARTBEAT).await?;
         Ok(Beats(consume(&self.0, HEARTBEAT, 1).await?))
     }
 }
 
-/// The beats that come to this process.
+/// The heartbeats that this process receives.
 pub struct Beats(Consumer);
 
 impl Beats {
-    /// Waits for the next one. Safe to drop while waiting.
+    /// Waits for the next heartbeat. Cancel-safe.
     ///
     /// # Errors
     ///
-    /// There will be no more; never ask again.
+    /// The stream has ended; do not call this again.
     pub async fn next(&mut self) -> Result<(), QueueError> {
         match self.0.next().await {
             Some(Ok(delivery)) => within("acknowledge a beat", delivery.acker.ack(BasicAckOptions::default()))

@@ -1,9 +1,8 @@
-//! Publishing with certainty: what counts as published is what the broker confirmed.
+//! Publishing with publisher confirms: a job counts as published once the broker has confirmed it.
 //!
-//! Messages are `mandatory`, so the broker hands back one that no queue takes, and it does so
-//! before its confirm. lapin gives that returned message to some confirm of the same round, not
-//! always to its own (its bookkeeping walks a hash map). So a round is waited for as a whole, and
-//! a returned message is matched with its job by the message id that we chose.
+//! Messages are `mandatory`, so the broker returns one that no queue accepts, before its confirm. lapin attaches
+//! a returned message to some confirm of the same round, not always to its own, because it iterates over a hash
+//! map. So we wait for a whole round and match returned messages with jobs by our message id.
 
 use super::session::{Brokers, QueueError, within};
 use super::{JOB_LIFETIME, PARKED, PATIENCE, queue_of};
@@ -18,32 +17,31 @@ use lapin::{BasicProperties, Channel, Confirmation, PublisherConfirm};
 use std::collections::HashSet;
 use tokio::time::Instant;
 
-/// Kept on disk by the broker.
+/// Delivery mode of messages that the broker writes to disk.
 const PERSISTENT: u8 = 2;
 
-/// Jobs handed to the connection together. Awaiting each one before handing over the next would make every job a
-/// write of its own.
+/// Number of jobs handed to the connection together. Awaiting each one first would cause one write per job.
 const BURST: usize = 256;
 
-/// A job on its way to a queue.
+/// A job to publish.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     /// The job.
     pub job: Job,
-    /// Whose queue.
+    /// The lane whose queue it goes to.
     pub lane: Lane,
     /// The span in which it is published.
     pub trace: TraceContext,
 }
 
-/// What became of a round of jobs.
+/// The outcome of a round of jobs.
 #[derive(Debug, Default)]
 pub struct Published {
-    /// The broker has these.
+    /// Confirmed by the broker.
     pub confirmed: Vec<Job>,
-    /// No queue took these; the queue is gone.
+    /// Returned, because the queue does not exist.
     pub returned: Vec<Job>,
-    /// The broker refused these, as a full queue does.
+    /// Refused, for example because the queue is full.
     pub refused: Vec<Job>,
 }
 
@@ -57,12 +55,12 @@ impl Publisher {
         Self { channel }
     }
 
-    /// Publishes a round and waits until the broker has answered for each of its jobs.
+    /// Publishes a round and waits for the outcome of each job.
     ///
     /// # Errors
     ///
-    /// When the connection broke or the broker fell silent. Some of the jobs may be in the queue
-    /// all the same: publish them again on a new session, a claim sorts out copies.
+    /// The connection broke or the broker does not answer. Some of the jobs may be in the queue all the same: publish
+    /// all of them again in a new session. Duplicates have no effect, because a delivery is claimed once.
     pub async fn publish(&mut self, round: &[Outgoing]) -> Result<Published, QueueError> {
         let deadline = Instant::now() + PATIENCE;
         let mut confirms = Vec::with_capacity(round.len());
@@ -83,7 +81,7 @@ impl Publisher {
                     .and_then(|message| message_id(&message.delivery.properties)),
             );
         }
-        // What no confirm of this round was given must not be found by the next one.
+        // Returned messages left over from this round must not be attributed to the next one.
         for message in until(deadline, "collect returned jobs", self.channel.wait_for_confirms()).await? {
             returned.extend(message_id(&message.delivery.properties));
         }
@@ -144,14 +142,14 @@ async fn until<T>(
     }
 }
 
-/// Sets a message aside that is no job of ours, with the reason in its headers.
+/// Parks a message that is not a valid job, with the reason in its headers.
 ///
-/// It opens a connection of its own: parking is rare, and a publisher on the consumer's
-/// connection would let a memory alarm hold up acknowledgements.
+/// Opens a separate connection: parking is rare, and a publisher on the consumer's connection would let a memory
+/// alarm delay acknowledgements.
 ///
 /// # Errors
 ///
-/// When the broker did not confirm. The message is still where it was; try again later.
+/// The broker did not confirm. The message is still in its queue; try again later.
 pub async fn park(brokers: &Brokers, from: &str, body: &[u8], fault: &JobFault) -> Result<(), QueueError> {
     let mut session = brokers.connect("beckon: parking a message").await?;
     let publisher = session.publisher().await?;

@@ -1,4 +1,4 @@
-//! Taking jobs, and saying which are done with.
+//! Consuming and acknowledging jobs.
 
 use super::session::{QueueError, consume, within};
 use super::topology;
@@ -10,34 +10,34 @@ use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicNackOptions};
 use lapin::types::AMQPValue;
 use lapin::{Channel, Consumer};
 
-/// A message as it came.
+/// A received message.
 #[derive(Debug)]
 pub struct Received {
-    /// What it asks for, or why it is no job.
+    /// The job, or why the message is not one.
     pub job: Result<Job, JobFault>,
-    /// Its number on this channel, for acknowledging it.
+    /// The delivery tag, used to acknowledge it.
     pub tag: u64,
-    /// Whether the broker gave it to somebody before.
+    /// Whether the broker has delivered it before.
     pub redelivered: bool,
-    /// The span in which it was published.
+    /// The span that published it.
     pub trace: TraceContext,
-    /// Its bytes, kept only of a message that has to be parked.
+    /// The body, kept only if the message must be parked.
     pub body: Vec<u8>,
 }
 
-/// Where the jobs of one lane will come in.
+/// A channel on which the jobs of one lane can be consumed.
 pub struct Inbox {
     channel: Channel,
     queue: &'static str,
 }
 
-/// The jobs of one lane, as the broker hands them out.
+/// The stream of jobs of one lane.
 pub struct Jobs {
     inbox: Inbox,
     consumer: Consumer,
 }
 
-/// Acknowledges what an inbox handed out. Cheap to clone.
+/// Acknowledges jobs. Cheap to clone.
 #[derive(Clone)]
 pub struct Acknowledger {
     channel: Channel,
@@ -48,24 +48,24 @@ impl Inbox {
         Self { channel, queue }
     }
 
-    /// The queue it is for.
+    /// The name of its queue.
     pub const fn queue(&self) -> &'static str {
         self.queue
     }
 
-    /// For acknowledging from another task.
+    /// Returns a handle to acknowledge jobs from another task.
     pub fn acknowledger(&self) -> Acknowledger {
         Acknowledger {
             channel: self.channel.clone(),
         }
     }
 
-    /// Has the broker hand out jobs, never more than `prefetch` unacknowledged.
+    /// Starts consuming, with at most `prefetch` unacknowledged jobs.
     ///
     /// # Errors
     ///
-    /// [`QueueError::Missing`] until the API has created the queue, [`QueueError::Mute`] when the queue
-    /// has no leader; connect again.
+    /// [`QueueError::Missing`] until the API has created the queue, [`QueueError::Mute`] if the queue has no leader.
+    /// Connect again.
     pub async fn open(self, prefetch: u16) -> Result<Jobs, QueueError> {
         topology::look(&self.channel, self.queue).await?;
         let consumer = consume(&self.channel, self.queue, prefetch).await?;
@@ -74,23 +74,23 @@ impl Inbox {
 }
 
 impl Jobs {
-    /// The queue they come from.
+    /// The name of the queue.
     pub const fn queue(&self) -> &'static str {
         self.inbox.queue
     }
 
-    /// Has the broker hand out no more. Returns what had been handed out already.
+    /// Stops consuming. Returns the jobs that were already received.
     ///
     /// # Errors
     ///
-    /// The channel is gone; everything unacknowledged goes to another worker.
+    /// The channel is closed; unacknowledged jobs are redelivered to another worker.
     pub async fn cancel(mut self) -> Result<(Inbox, Vec<Received>), QueueError> {
         let tag = self.consumer.tag();
         let cancel = self.inbox.channel.basic_cancel(tag, BasicCancelOptions::default());
         within("stop consuming", cancel).await?;
         let mut received = Vec::new();
         loop {
-            // lapin ends the stream behind what had come before the cancellation.
+            // lapin ends the stream after the messages that arrived before the cancellation.
             match within("stop consuming", async { Ok(self.next().await) }).await? {
                 Ok(message) => received.push(message),
                 Err(QueueError::Ended { .. }) => return Ok((self.inbox, received)),
@@ -99,12 +99,12 @@ impl Jobs {
         }
     }
 
-    /// The next message. Safe to drop while waiting: nothing is lost.
+    /// Waits for the next message. Cancel-safe.
     ///
     /// # Errors
     ///
-    /// They are over, and everything unacknowledged goes to somebody else. Never ask
-    /// again: lapin's stream would wait for ever.
+    /// The stream has ended, and unacknowledged jobs are redelivered. Do not call this again: lapin's stream would
+    /// wait for ever.
     pub async fn next(&mut self) -> Result<Received, QueueError> {
         match self.consumer.next().await {
             Some(Ok(delivery)) => Ok(received(delivery)),
@@ -138,21 +138,21 @@ fn trace_of(delivery: &Delivery) -> Option<TraceContext> {
 }
 
 impl Acknowledger {
-    /// Done with `tag`, and with all before it when `and_before`.
+    /// Acknowledges `tag`, and with `and_before` all earlier ones.
     ///
     /// # Errors
     ///
-    /// The channel is gone; the broker gives the message to somebody else.
+    /// The channel is closed; the broker redelivers the message.
     pub async fn done(&self, tag: u64, and_before: bool) -> Result<(), QueueError> {
         let options = BasicAckOptions { multiple: and_before };
         within("acknowledge a job", self.channel.basic_ack(tag, options)).await
     }
 
-    /// Gives `tag` back to the queue.
+    /// Returns `tag` to the queue.
     ///
     /// # Errors
     ///
-    /// The channel is gone, and with it our hold on the message.
+    /// The channel is closed; the broker redelivers the message.
     pub async fn give_back(&self, tag: u64) -> Result<(), QueueError> {
         let options = BasicNackOptions {
             requeue: true,

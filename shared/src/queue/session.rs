@@ -1,4 +1,4 @@
-//! One connection to a broker, from its start to its first trouble.
+//! One connection to a broker, from opening it to its first error.
 
 use super::publish::Publisher;
 use super::receive::Inbox;
@@ -18,21 +18,21 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 use tracing::warn;
 
-/// Why there is no working connection. Whatever the variant, the session is over.
+/// Why a connection does not work. After any of these the session has ended.
 #[derive(Debug, thiserror::Error)]
 pub enum QueueError {
-    /// No broker of the list could be reached, or none let us in.
+    /// The broker could not be reached or refused the login.
     #[error("could not connect to RabbitMQ at {host} (AMQP_URL): {why}")]
     Unreachable {
         /// Host and port, without credentials.
         host: String,
-        /// What stood in the way.
+        /// The cause.
         why: String,
     },
-    /// None of several brokers could be reached, or none let us in.
+    /// No broker of several could be reached, or each refused the login.
     #[error("could not connect to any RabbitMQ node (AMQP_URL): {reasons}")]
     NoneReachable {
-        /// Each host and port with what stood in the way.
+        /// Each host and port with the cause.
         reasons: String,
     },
     /// The connection ended.
@@ -43,7 +43,7 @@ pub enum QueueError {
         /// What lapin says.
         why: String,
     },
-    /// A queue of ours exists with other arguments; asking again cannot help.
+    /// A queue exists with other arguments. Retrying cannot help.
     #[error(
         "queue {queue} exists with other arguments than Beckon's ({why}); Beckon declares durable quorum \
          queues with no further argument. Delete the queue (its jobs are published again from Postgres) \
@@ -55,7 +55,7 @@ pub enum QueueError {
         /// The broker's words.
         why: String,
     },
-    /// The queue is not there; the API creates it when it starts.
+    /// The queue does not exist; the API creates it at startup.
     #[error("queue {queue} does not exist; beckon-api creates it when it connects")]
     Missing {
         /// The queue.
@@ -93,7 +93,7 @@ pub enum QueueError {
 }
 
 impl QueueError {
-    /// Says which queue was meant, for the two answers that are about a queue, and for none.
+    /// Adds the name of the queue to the two errors that concern one.
     #[must_use]
     pub fn about_queue(self, queue: &'static str) -> Self {
         if matches!(self, Self::Silent { .. }) {
@@ -116,7 +116,7 @@ impl QueueError {
     }
 }
 
-/// Waits for lapin, but not for ever.
+/// Awaits lapin with a timeout.
 pub(crate) async fn within<T>(
     what: &'static str,
     asked: impl Future<Output = lapin::Result<T>>,
@@ -130,8 +130,8 @@ pub(crate) async fn within<T>(
 
 /// The brokers of a cluster, tried in turn.
 ///
-/// Each connection begins with the address after the one that answered last: whatever ended the connection before,
-/// a node that is cut off from the others still answers, and its queues do not. Clones share the turn.
+/// Each attempt begins with the address after the one that answered last: a node that is cut off from the others
+/// still answers, although its queues do not. Clones share the position.
 #[derive(Clone)]
 pub struct Brokers {
     urls: Arc<[String]>,
@@ -139,7 +139,7 @@ pub struct Brokers {
 }
 
 impl Brokers {
-    /// Brokers at these `amqp://` or `amqps://` addresses.
+    /// Creates the list from `amqp://` or `amqps://` URLs.
     pub fn new(urls: Vec<String>) -> Self {
         Self {
             urls: urls.into_iter().map(address::with_defaults).collect(),
@@ -153,7 +153,7 @@ impl Brokers {
         hosts.join(", ")
     }
 
-    /// Host and port of the one that answered last.
+    /// The host and port of the broker that answered last.
     pub fn last_host(&self) -> String {
         let last = self.next.load(Ordering::Relaxed).saturating_sub(1);
         self.urls
@@ -161,11 +161,11 @@ impl Brokers {
             .map_or_else(String::new, |url| address::host_of(url))
     }
 
-    /// Connects to the first that answers; `name` is what the broker's own pages call us.
+    /// Connects to the first broker that answers; `name` is shown on the broker's management pages.
     ///
     /// # Errors
     ///
-    /// [`QueueError::Unreachable`], or [`QueueError::NoneReachable`] with the reason of each of several.
+    /// [`QueueError::Unreachable`], or [`QueueError::NoneReachable`] with the cause for each of several brokers.
     pub async fn connect(&self, name: &str) -> Result<Session, QueueError> {
         let mut failed: Vec<(String, String)> = Vec::new();
         let first = self.next.load(Ordering::Relaxed);
@@ -192,7 +192,7 @@ impl Brokers {
         Err(none_reachable(failed))
     }
 
-    /// How long one of them has to answer. Another one may be well meanwhile.
+    /// Timeout for one broker. It is shorter if others can be tried.
     fn patience(&self) -> Duration {
         if self.urls.len() > 1 { PATIENCE / 2 } else { PATIENCE }
     }
@@ -211,7 +211,7 @@ fn none_reachable(mut failed: Vec<(String, String)>) -> QueueError {
     QueueError::Unreachable { host, why }
 }
 
-/// Opens one connection; reads the file of its authority each time, because certificates are renewed.
+/// Opens one connection. Reads the certificate file each time, because certificates are renewed.
 async fn open(url: &str, properties: ConnectionProperties, patience: Duration) -> Result<Connection, String> {
     let config = OwnedTLSConfig {
         cert_chain: address::authority(url)?,
@@ -225,7 +225,7 @@ async fn open(url: &str, properties: ConnectionProperties, patience: Duration) -
     }
 }
 
-/// A connection that works until something goes wrong.
+/// A connection, which ends with its first error.
 pub struct Session {
     connection: Connection,
     host: String,
@@ -242,12 +242,12 @@ impl Session {
         }
     }
 
-    /// Host and port of the broker it is with.
+    /// The host and port of the broker.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// What ends a session whose connection is lost.
+    /// The error for a lost connection.
     pub fn lost(&self, why: impl Into<String>) -> QueueError {
         QueueError::Lost {
             host: self.host.clone(),
@@ -263,41 +263,41 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`QueueError::DeclaredOtherwise`] when a person must decide; otherwise connect again.
+    /// [`QueueError::DeclaredOtherwise`] if an operator must decide; otherwise connect again.
     pub async fn declare(&mut self) -> Result<(), QueueError> {
         topology::declare(&self.channel().await?).await
     }
 
-    /// A way to publish jobs. The queues are there, or their jobs come back.
+    /// Opens a channel to publish jobs. Jobs for a missing queue are returned.
     ///
     /// # Errors
     ///
-    /// When the connection broke or the broker fell silent.
+    /// The connection broke or the broker does not answer.
     pub async fn publisher(&mut self) -> Result<Publisher, QueueError> {
         let channel = self.channel().await?;
         confirm_select(&channel).await?;
         Ok(Publisher::new(channel))
     }
 
-    /// Where the jobs of a lane will come in.
+    /// Opens a channel to consume the jobs of a lane.
     ///
     /// # Errors
     ///
-    /// When the connection broke or the broker fell silent.
+    /// The connection broke or the broker does not answer.
     pub async fn inbox(&mut self, lane: Lane) -> Result<Inbox, QueueError> {
         Ok(Inbox::new(self.channel().await?, topology::queue_of(lane)))
     }
 
-    /// A way to ask how many jobs lie in a queue.
+    /// Opens a channel to query the length of a queue.
     ///
     /// # Errors
     ///
-    /// When the connection broke or the broker fell silent.
+    /// The connection broke or the broker does not answer.
     pub async fn depth(&mut self) -> Result<QueueDepth, QueueError> {
         Ok(QueueDepth::new(self.channel().await?))
     }
 
-    /// The next thing the broker says about the connection; `None` when it is over.
+    /// Waits for the next event of the connection; `None` once it is closed.
     pub async fn next_event(&mut self) -> Option<SessionEvent> {
         loop {
             match self.events.next().await? {
@@ -309,33 +309,33 @@ impl Session {
         }
     }
 
-    /// Says goodbye, if the broker listens.
+    /// Closes the connection, if the broker answers in time.
     pub async fn close(self) {
-        // A broker that does not hear it notices the missing heartbeats.
+        // Otherwise the broker detects the missing heartbeats.
         let _ = within("close the connection", self.connection.close(200, "done".into())).await;
     }
 }
 
-/// What a broker says about a connection while it lasts.
+/// An event of an open connection.
 #[derive(Debug)]
 pub enum SessionEvent {
-    /// The broker takes no messages: its memory or disk is short.
+    /// The broker accepts no messages, because it is short of memory or disk.
     Blocked(String),
-    /// It takes them again.
+    /// The broker accepts messages again.
     Unblocked,
-    /// The connection is gone.
+    /// The connection is lost.
     Lost(String),
 }
 
-/// Has the broker say of each message that it has it.
+/// Enables publisher confirms.
 pub(super) async fn confirm_select(channel: &Channel) -> Result<(), QueueError> {
     let asked = channel.confirm_select(ConfirmSelectOptions::default());
     within("ask for confirms", asked).await
 }
 
-/// Has the broker hand out what lies in a queue, never more than `prefetch` unacknowledged.
+/// Starts a consumer with at most `prefetch` unacknowledged messages.
 pub(super) async fn consume(channel: &Channel, queue: &'static str, prefetch: u16) -> Result<Consumer, QueueError> {
-    // lapin buffers without bound, so the bound must be the broker's.
+    // lapin's buffer is unbounded, so the broker must limit it.
     within(
         "set the prefetch",
         channel.basic_qos(prefetch, BasicQosOptions::default()),

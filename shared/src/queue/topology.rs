@@ -1,9 +1,9 @@
-//! Which queues there are.
+//! The queues.
 //!
-//! Durable quorum queues, declared with their type and nothing else: limits and dead-lettering
-//! belong into policies, because a changed argument would make every declaration fail with 406.
-//! Jobs go through the default exchange straight to their queue, so no binding can be lost. The API
-//! declares; so does whoever parks a message or listens for beats. Workers that take jobs only look.
+//! They are durable quorum queues, declared with their type alone: limits and dead-lettering belong in policies,
+//! because after a changed argument every declaration would fail with 406. Jobs reach their queue through the
+//! default exchange, so no binding can be lost. The API declares all queues, and a worker those for parked messages
+//! and heartbeats. For jobs, a worker only checks that the queue exists.
 
 use super::heartbeat::HEARTBEAT;
 use super::session::{QueueError, within};
@@ -12,7 +12,7 @@ use lapin::Channel;
 use lapin::options::QueueDeclareOptions;
 use lapin::types::{AMQPValue, FieldTable};
 
-/// Where messages wait that nobody could read, for a person to look at.
+/// The queue of unreadable messages, which wait for an operator.
 pub const PARKED: &str = "beckon.parked";
 
 /// The queue that carries a lane's jobs.
@@ -27,7 +27,7 @@ pub const fn queue_of(lane: Lane) -> &'static str {
 ///
 /// # Errors
 ///
-/// [`QueueError::DeclaredOtherwise`] when one exists with other arguments: a person must decide.
+/// [`QueueError::DeclaredOtherwise`] if one exists with other arguments: an operator must decide.
 pub(crate) async fn declare(channel: &Channel) -> Result<(), QueueError> {
     let [interactive, bulk] = Lane::ALL.map(queue_of);
     for queue in [interactive, bulk, PARKED, HEARTBEAT] {
@@ -57,7 +57,7 @@ pub(crate) async fn declare_one(channel: &Channel, queue: &'static str) -> Resul
     Ok(())
 }
 
-/// Asks how many jobs lie in a queue, on a channel of its own.
+/// Queries the length of a queue on a separate channel.
 pub struct QueueDepth(Channel);
 
 impl QueueDepth {
@@ -65,17 +65,17 @@ impl QueueDepth {
         Self(channel)
     }
 
-    /// Jobs of a lane that no worker has been given.
+    /// Number of jobs of a lane that wait for a worker.
     ///
     /// # Errors
     ///
-    /// When the connection broke, the broker fell silent or the queue is gone.
+    /// The connection broke, the broker does not answer, or the queue does not exist.
     pub async fn of(&self, lane: Lane) -> Result<u32, QueueError> {
         look(&self.0, queue_of(lane)).await
     }
 }
 
-/// Checks that `queue` is there, and returns how many messages lie in it that nobody holds.
+/// Checks that `queue` exists and returns how many messages in it are ready.
 pub(crate) async fn look(channel: &Channel, queue: &'static str) -> Result<u32, QueueError> {
     let options = QueueDeclareOptions {
         passive: true,

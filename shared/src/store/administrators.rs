@@ -190,7 +190,7 @@ pub async fn find_by_key(db: &Db, email_key: &str) -> StoreResult<Option<Adminis
 }
 
 /// Whether any administrator could sign in.
-pub async fn is_anybody(db: &Db) -> StoreResult<bool> {
+pub async fn can_any_sign_in(db: &Db) -> StoreResult<bool> {
     let row = sqlx::query!(r#"select exists (select from administrators where disabled_at is null) as "is!""#)
         .fetch_one(db)
         .await?;

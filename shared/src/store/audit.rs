@@ -168,7 +168,7 @@ pub async fn list(
 }
 
 /// The names of all actors. Reads one entry for each, however long the log is.
-pub async fn everybody(db: &Db) -> StoreResult<Vec<String>> {
+pub async fn actor_names(db: &Db) -> StoreResult<Vec<String>> {
     let rows = sqlx::query!(
         r#"with recursive names as (
                (select who from audit order by who limit 1)

@@ -146,10 +146,10 @@ fn timed_out(db: &Db) -> String {
     }
 }
 
-/// What sqlx says when the server closed the connection instead of answering its first message.
+/// The message of sqlx when the server closes the connection instead of answering the first message.
 const CLOSED: &str = "unexpected response from SSLRequest: 0x00";
 
-/// A fault of sqlx that says what happened.
+/// Replaces an error of sqlx by one that describes what happened.
 pub(super) fn in_words(fault: sqlx::Error) -> sqlx::Error {
     match fault {
         sqlx::Error::Protocol(text) if text.starts_with(CLOSED) => sqlx::Error::Io(std::io::Error::new(

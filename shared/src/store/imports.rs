@@ -1,8 +1,7 @@
-//! Imports: people brought in, row by row, all of a file or none of it.
+//! Imports of users. A file is stored as a whole or not at all.
 //!
-//! An import that a person looks at in between lives through [`steps`]; its file lies in
-//! [`parts`] meanwhile. One by API is created and done in the same transaction. Both store their
-//! rows with [`rows`].
+//! In the console, an administrator reviews a file between [`steps`], and the file is kept in [`parts`] meanwhile.
+//! An import by API is created and stored in one transaction. Both store their rows with [`rows`].
 
 pub mod mappings;
 mod mode;
@@ -19,7 +18,7 @@ use uuid::Uuid;
 
 pub use mode::ImportMode;
 
-/// Where an import stands.
+/// The state of an import.
 ///
 /// ```text
 /// checking ─┬─▶ checked ──▶ storing ──▶ done ──▶ undone
@@ -29,25 +28,25 @@ pub use mode::ImportMode;
 ///            discarded
 /// ```
 ///
-/// `checking` and `storing` are work in hand. When the process that does it dies, the state stays
-/// and `progress_at` grows old; anybody may then begin the work again.
+/// In `checking` and `storing` a process is at work. If it dies, the state remains and `progress_at` gets old, and
+/// another process may begin the work again.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(type_name = "import_state", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum ImportState {
-    /// The file is here; its rows are being judged.
+    /// The file is uploaded, and its rows are being checked.
     Checking,
-    /// Its faulty rows are known; a person decides whether the good ones come in.
+    /// Its faulty rows are known, and the administrator decides whether to store the good ones.
     Checked,
     /// Its good rows are being stored, in one transaction.
     Storing,
-    /// They are users.
+    /// Its rows are users.
     Done,
-    /// Nothing of the file can be read. `trouble` says why.
+    /// The file cannot be read; `trouble` contains the cause.
     Unreadable,
-    /// Nobody wanted it any more before it was stored, or for a week.
+    /// Discarded by an administrator before it was stored, or expired after a week.
     Discarded,
-    /// It was done, and what it did was taken back.
+    /// Undone after it was stored.
     Undone,
 }
 
@@ -77,16 +76,16 @@ impl ImportState {
     }
 }
 
-/// What a row did to its person.
+/// The effect of a row on its user.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Hash, Serialize, Deserialize, sqlx::Type)]
 #[sqlx(type_name = "import_effect", rename_all = "snake_case")]
 #[serde(rename_all = "snake_case")]
 pub enum ImportEffect {
-    /// They are a user since.
+    /// The user was created.
     Created,
-    /// They were one, and something about them changed.
+    /// The user existed and was changed.
     Updated,
-    /// They were one, just so.
+    /// The user existed with the same values.
     Unchanged,
 }
 
@@ -104,24 +103,24 @@ impl ImportEffect {
     }
 }
 
-/// An import's totals. While it is only checked, the three in the middle say what storing it would do.
+/// The totals of an import. Until it is stored, `created`, `updated` and `unchanged` are a forecast.
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
-    /// Data rows in the file, blank ones not counted.
+    /// Data rows in the file, without blank ones.
     pub rows: i32,
-    /// New people.
+    /// Users created.
     pub created: i32,
-    /// Changed people.
+    /// Users changed.
     pub updated: i32,
-    /// Unchanged people.
+    /// Users left unchanged.
     pub unchanged: i32,
-    /// Rows that the mode leaves out.
+    /// Rows ignored because of the mode.
     pub ignored: i32,
-    /// Rows not taken.
+    /// Rows rejected.
     pub rejected: i32,
-    /// Of those, rows whose address an earlier row has.
+    /// Rejected rows with the address of an earlier row.
     pub duplicates: i32,
-    /// Of the rejected, rows whose every problem may be accepted.
+    /// Rejected rows that the administrator may accept.
     pub doubtful: i32,
     /// Blank rows, which are skipped.
     pub blank: i32,
@@ -130,97 +129,97 @@ pub struct Totals {
 /// What undoing an import did.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct UndoneTotals {
-    /// Users it had created, who were removed.
+    /// Number of users that the import created and that were removed.
     pub removed: i32,
-    /// Users it had updated, who got their former values back.
+    /// Number of users that the import updated and that got their former values back.
     pub restored: i32,
-    /// Users it had updated, who kept the new values because they were changed since.
+    /// Number of users that the import updated and that kept the new values, because they were changed since.
     pub kept: i32,
 }
 
-/// What stood in the way of an import, for programs and for people.
+/// Why an import failed.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct Trouble {
-    /// The word for programs.
+    /// The error code.
     pub code: String,
-    /// The sentence for people.
+    /// The message for the administrator.
     pub message: String,
-    /// What there is to choose from, if a choice is all that is missing.
+    /// The options, if the administrator only has to choose one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub choices: Vec<String>,
-    /// Whether all that is missing is what the columns are read as.
+    /// Whether only the mapping of columns is missing.
     #[serde(default)]
     pub is_about_columns: bool,
 }
 
-/// How many rows have one kind of problem.
+/// How often a problem occurs.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize)]
 pub struct ProblemCount {
-    /// The word for the problem.
+    /// The code of the problem.
     pub code: String,
-    /// The field it is in; none when it is in the whole row.
+    /// The affected field; `None` if it concerns the whole row.
     pub field: Option<String>,
-    /// How often.
+    /// Number of rows.
     pub count: u32,
 }
 
-/// An import as it is.
+/// An import.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
 pub struct Import {
     /// Its id.
     pub id: Uuid,
-    /// The file's name as the caller gave it.
+    /// The name of the file as given by the caller.
     pub file_name: String,
-    /// When it came.
+    /// When it was uploaded.
     pub created_at: OffsetDateTime,
-    /// From whom.
+    /// Who uploaded it.
     pub created_by: String,
-    /// Where it stands.
+    /// The state.
     pub state: ImportState,
     /// The header row as written.
     pub header: Vec<String>,
-    /// What stood between the cells.
+    /// The separator of cells.
     pub separator: char,
     /// The kind of the file: `csv`, `json`, `xlsx`, `xls` or `ods`.
     pub format: String,
-    /// The sheet of a spreadsheet that was asked for, or read.
+    /// The sheet of a spreadsheet that was requested or read.
     pub sheet: Option<String>,
     /// The row of the header.
     pub header_row: i32,
-    /// Rows that the spreadsheet does not show.
+    /// Number of rows that the spreadsheet hides.
     pub hidden_rows: i32,
-    /// Whether rows whose every problem may be accepted come in.
+    /// Whether rows with acceptable problems are imported.
     pub accepts_doubtful: bool,
-    /// What was chosen about its columns.
+    /// The chosen mapping of columns.
     pub mapping: Option<Value>,
-    /// Whether that was chosen for an earlier file with the same columns.
+    /// Whether the mapping was chosen for an earlier file with the same columns.
     pub mapping_is_remembered: bool,
-    /// What becomes of users who exist, and of those who do not.
+    /// Whether users are created, updated or both.
     pub mode: ImportMode,
     /// Whether an empty cell clears the value.
     pub clears_empty: bool,
-    /// What came of it.
+    /// The totals.
     pub totals: Totals,
-    /// Rows that the work in hand has gone through.
+    /// Number of rows processed so far.
     pub progress_rows: i32,
-    /// Whether work is in hand that nobody does any more.
+    /// Whether the process that checked or stored it has stopped.
     pub is_interrupted: bool,
-    /// What stood in the way.
+    /// Why it failed.
     pub trouble: Option<Trouble>,
-    /// Which problems its rows have, most frequent first.
+    /// The problems of its rows, most frequent first.
     pub problem_counts: Vec<ProblemCount>,
-    /// When it was stored,
+    /// When it was stored.
     pub done_at: Option<OffsetDateTime>,
-    /// and by whom.
+    /// Who stored it.
     pub done_by: Option<String>,
-    /// When it was discarded or undone,
+    /// When it was discarded or undone.
     pub ended_at: Option<OffsetDateTime>,
-    /// and by whom; none if for its age.
+    /// Who discarded or undid it; `None` if it expired.
     pub ended_by: Option<String>,
-    /// What undoing it did.
+    /// The totals of undoing it.
     pub undone: UndoneTotals,
-    /// Since when its rejected rows are not kept any longer.
+    /// When its rejected rows were deleted.
     pub details_dropped_at: Option<OffsetDateTime>,
 }
 
@@ -336,14 +335,14 @@ macro_rules! imports {
     };
 }
 
-/// One import.
+/// The import with this id.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<Import>> {
     let found = imports!("where id = $2", id).fetch_optional(db).await?;
     Ok(found.map(Import::from))
 }
 
-/// Up to `limit` imports, newest first, before or after the one of these ids. Those that were
-/// discarded are no part of what happened.
+/// A page of imports: up to `limit`, newest first, before or after the one with the given id. Discarded imports are
+/// not listed.
 pub async fn list(db: &Db, before: Option<Uuid>, after: Option<Uuid>, limit: i64) -> StoreResult<Vec<Import>> {
     let found = imports!(
         "where state <> 'discarded' and ($2::uuid is null or id < $2) and ($3::uuid is null or id > $3)
@@ -358,20 +357,20 @@ pub async fn list(db: &Db, before: Option<Uuid>, after: Option<Uuid>, limit: i64
     Ok(found)
 }
 
-/// An import that brought somebody in, or found them there.
+/// An import that created, updated or confirmed a user.
 #[derive(Clone, Debug)]
 pub struct Appearance {
     /// The import.
     pub import: Uuid,
-    /// Its file's name.
+    /// The name of its file.
     pub file_name: String,
-    /// What it did to them.
+    /// Its effect on the user.
     pub effect: ImportEffect,
     /// When it was stored.
     pub done_at: Option<OffsetDateTime>,
 }
 
-/// The imports somebody was in, newest first, `limit` at most.
+/// The imports that contain a user, newest first, at most `limit`.
 pub async fn of_user(db: &Db, user: Uuid, limit: i64) -> StoreResult<Vec<Appearance>> {
     let found = sqlx::query_as!(
         Appearance,

@@ -7,7 +7,7 @@ mod write;
 
 use super::audit::{self, Act, Action, Actor};
 use super::left_out::{Including, reasons};
-use super::{StoreResult, Transaction, everybody, seconds};
+use super::{StoreResult, Transaction, seconds, users_in_bulk};
 use crate::batch::{BatchState, INTERACTIVE_MOST, PROMISED_BULK, PROMISED_INTERACTIVE, PROMISED_RATE, PROMISED_SHARE};
 use crate::system_email::SystemEmailKind;
 use crate::trace::TraceContext;
@@ -90,7 +90,7 @@ pub async fn accept(transaction: &mut Transaction, new: &NewBatch, mail_rate: Op
     take_turn(transaction, new.kind).await?;
     let chosen = &new.selection;
     let users = match &chosen.filter {
-        Some(filter) => Cow::Owned(everybody::ids(transaction, filter).await?),
+        Some(filter) => Cow::Owned(users_in_bulk::ids(transaction, filter).await?),
         None => Cow::Borrowed(&chosen.users),
     };
     let rate = mail_rate.unwrap_or(PROMISED_RATE).min(PROMISED_RATE);

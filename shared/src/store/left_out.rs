@@ -81,7 +81,7 @@ pub struct Including {
 }
 
 impl Including {
-    /// Everybody who may be included.
+    /// All users who may be included.
     pub const ALL: Self = Self {
         signed_in: true,
         recent: true,

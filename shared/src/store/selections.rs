@@ -1,48 +1,47 @@
-//! Whom an administrator is choosing, from the first tick to the batch.
+//! Selections of users by an administrator, from the first tick to the batch.
 //!
-//! A choice is everybody who matches a filter, but for those taken out again, and those ticked one
-//! by one. Half a million people are chosen without their ids ever leaving Postgres. When the
-//! choice is made it is written down id by id, and the mail goes to exactly these: whoever is
-//! imported meanwhile does not join unseen.
+//! A selection consists of all users who match a filter, except those unticked, and of those ticked one by one. The
+//! ids of half a million users never leave Postgres. Before sending, the selection is stored id by id, and the mail
+//! goes to exactly these users: those imported later are not added.
 
-use super::everybody::as_sets;
 use super::users::matching::{pattern, users_matching};
+use super::users_in_bulk::as_sets;
 use super::{Db, StoreResult, Transaction, commit, within};
 use crate::delivery::DeliveryState;
 use crate::system_email::SystemEmailKind;
 use crate::user_filter::UserFilter;
 use uuid::Uuid;
 
-/// After this an unfinished choice is forgotten.
+/// After this many days an unfinished selection is deleted.
 pub const KEPT_DAYS: i32 = 7;
 
-/// Whoever is chosen by what became of their mail is also ticked one by one, as long as they are no
-/// more than these: every page of a list reads all ticks.
+/// Users selected by the outcome of their mail are also ticked one by one, up to this number, because every page of
+/// a list reads all ticks.
 const PICKED_MOST: i32 = 5_000;
 
-/// A choice.
+/// A selection.
 #[derive(Clone, Debug)]
 pub struct Selection {
-    /// Its id, which is also the one-time token of what is sent to it.
+    /// The id, which is also the idempotency key of the batch.
     pub id: Uuid,
-    /// Which system email they are to get; open on the page of all users.
+    /// The system email to send; not yet chosen on the page of all users.
     pub kind: Option<SystemEmailKind>,
-    /// Whom of all.
+    /// The filter.
     pub filter: Option<UserFilter>,
-    /// How many matched that when it was chosen.
+    /// How many users matched the filter when it was chosen.
     pub matching: i32,
-    /// Of these, those taken out again.
+    /// Matching users that were unticked.
     pub dropped: Vec<Uuid>,
-    /// Ticked one by one.
+    /// Users ticked one by one.
     pub picked: Vec<Uuid>,
-    /// How many that is, once it is written down.
+    /// Number of users, once the selection is stored id by id.
     pub chosen: Option<i32>,
-    /// The batch that was sent to them.
+    /// The batch that was sent to the selection.
     pub batch: Option<Uuid>,
 }
 
 impl Selection {
-    /// How many are chosen.
+    /// Number of selected users.
     pub fn count(&self) -> i64 {
         let some = |ids: &[Uuid]| i64::try_from(ids.len()).unwrap_or(i64::MAX);
         match self.chosen {
@@ -52,7 +51,7 @@ impl Selection {
     }
 }
 
-/// Begins a choice.
+/// Creates a selection.
 pub async fn create(db: &Db, administrator: Uuid, kind: Option<SystemEmailKind>) -> StoreResult<Uuid> {
     let row = sqlx::query!(
         "insert into selections (administrator_id, kind) values ($1, $2) returning id",
@@ -64,7 +63,7 @@ pub async fn create(db: &Db, administrator: Uuid, kind: Option<SystemEmailKind>)
     Ok(row.id)
 }
 
-/// Begins a choice with what another one chose, written down as it is.
+/// Creates a selection as a copy of the stored ids of another one.
 pub async fn copy(db: &Db, administrator: Uuid, other: Uuid) -> StoreResult<Option<Uuid>> {
     let row = sqlx::query!(
         "insert into selections (administrator_id, kind, user_filter, matching, dropped, picked, chosen)
@@ -80,9 +79,9 @@ pub async fn copy(db: &Db, administrator: Uuid, other: Uuid) -> StoreResult<Opti
     Ok(row.map(|row| row.id))
 }
 
-/// Begins a choice with those of a batch whose mail came to such an end, for the same mail again;
-/// for all reasons when none is named. It is written down as it is, with users who have been deleted since, so
-/// that the check counts whom the batch counted. None when all have been deleted.
+/// Creates a selection of the users of a batch whose mail had this outcome, to send the same mail again; for all
+/// reasons if none is given. Its ids are stored, including users deleted since, so that the check page counts the
+/// same users as the batch. Returns `None` if all have been deleted.
 pub async fn of_outcome(
     db: &Db,
     administrator: Uuid,
@@ -113,7 +112,7 @@ pub async fn of_outcome(
     Ok(row.map(|row| row.id))
 }
 
-/// The choice that a batch was sent to, if this administrator made it.
+/// The selection that a batch was sent to, if it belongs to this administrator.
 pub async fn of_batch(db: &Db, administrator: Uuid, batch: Uuid) -> StoreResult<Option<Uuid>> {
     let row = sqlx::query!(
         "select id from selections where batch_id = $1 and administrator_id = $2",
@@ -125,7 +124,7 @@ pub async fn of_batch(db: &Db, administrator: Uuid, batch: Uuid) -> StoreResult<
     Ok(row.map(|row| row.id))
 }
 
-/// Somebody's own choice.
+/// A selection of this administrator.
 pub async fn find(db: &Db, administrator: Uuid, id: Uuid) -> StoreResult<Option<Selection>> {
     let row = sqlx::query!(
         r#"select id, kind as "kind: SystemEmailKind", user_filter, matching, dropped, picked,
@@ -151,7 +150,7 @@ pub async fn find(db: &Db, administrator: Uuid, id: Uuid) -> StoreResult<Option<
     }))
 }
 
-/// Changes a choice that was not sent to. What was written down of it is void.
+/// Changes a selection that was not sent to, and clears its stored ids.
 pub async fn change(db: &Db, selection: &Selection) -> StoreResult<bool> {
     let done = sqlx::query!(
         "update selections set kind = $2, filter = null, user_filter = $3, matching = $4, dropped = $5, picked = $6, chosen = null
@@ -168,7 +167,7 @@ pub async fn change(db: &Db, selection: &Selection) -> StoreResult<bool> {
     Ok(done.rows_affected() > 0)
 }
 
-/// Notes which batch was sent to a choice, in that batch's own transaction.
+/// Records the batch that was sent to a selection, in the transaction of the batch.
 pub async fn note_batch(transaction: &mut Transaction, id: Uuid, batch: Uuid) -> StoreResult<()> {
     sqlx::query!("update selections set batch_id = $2 where id = $1", id, batch)
         .execute(&mut **transaction)
@@ -176,8 +175,8 @@ pub async fn note_batch(transaction: &mut Transaction, id: Uuid, batch: Uuid) ->
     Ok(())
 }
 
-/// Writes a choice down, id by id in the order they came, and says how many they are; nothing when
-/// something was sent to it meanwhile.
+/// Stores a selection id by id, in the order in which the users were created. Returns their number, or `None` if a
+/// batch was sent to it meanwhile.
 pub async fn write_down(db: &Db, selection: &Selection) -> StoreResult<Option<i32>> {
     let everyone = UserFilter::default();
     let writing = users_matching!(
@@ -203,7 +202,7 @@ pub async fn write_down(db: &Db, selection: &Selection) -> StoreResult<Option<i3
     Ok(row.map(|row| row.n.unwrap_or_default()))
 }
 
-/// The user who stands at a place of a written choice, counted from 1.
+/// The user at a position of the stored ids, counted from 1.
 pub async fn at(db: &Db, id: Uuid, place: i32) -> StoreResult<Option<Uuid>> {
     let row = sqlx::query!("select chosen[$2] as one from selections where id = $1", id, place)
         .fetch_optional(db)
@@ -211,7 +210,7 @@ pub async fn at(db: &Db, id: Uuid, place: i32) -> StoreResult<Option<Uuid>> {
     Ok(row.and_then(|row| row.one))
 }
 
-/// The first of a written choice whose name or address has this in it, by their place.
+/// The position of the first stored user whose name or address contains a text.
 pub async fn place_of(db: &Db, id: Uuid, search: &str) -> StoreResult<Option<i32>> {
     let row = sqlx::query!(
         r#"select c.place::integer as "place!"
@@ -229,7 +228,7 @@ pub async fn place_of(db: &Db, id: Uuid, search: &str) -> StoreResult<Option<i32
     Ok(row.map(|row| row.place))
 }
 
-/// Forgets up to `most` choices that are a week old; returns how many.
+/// Deletes up to `most` selections that are a week old. Returns how many.
 pub async fn forget(db: &Db, most: i64) -> StoreResult<u64> {
     let forgetting = sqlx::query!(
         "delete from selections

@@ -1,4 +1,4 @@
-//! The people.
+//! Users.
 
 pub mod added;
 mod changed;
@@ -10,7 +10,7 @@ pub(crate) mod matching;
 pub use export::export;
 
 use super::audit::{self, Act, Action, Actor};
-use super::everybody::{self, unless_it_timed_out, until_a_timeout};
+use super::users_in_bulk::{self, unless_it_timed_out, until_a_timeout};
 use super::{Db, StoreResult, begin, commit, despite_deadlocks};
 use crate::batch::BatchState;
 use crate::user_filter::UserFilter;
@@ -22,10 +22,10 @@ use uuid::Uuid;
 pub use changed::{Change, Changed, Ended, change};
 use matching::users_matching;
 
-/// A user, with what mails they got.
+/// A user, with their latest invite and password.
 #[derive(Clone, Debug)]
 pub struct User {
-    /// Their id.
+    /// The id.
     pub id: Uuid,
     /// Address as typed.
     pub email: String,
@@ -37,46 +37,46 @@ pub struct User {
     pub language: String,
     /// Other merge fields: an object of strings.
     pub fields: Value,
-    /// When they were first brought in.
+    /// When they were first imported.
     pub created_at: OffsetDateTime,
-    /// When a password of theirs was first verified.
+    /// When they first signed in.
     pub signed_in_at: Option<OffsetDateTime>,
     /// The state of the latest invite.
     pub invite_state: Option<crate::delivery::DeliveryState>,
-    /// Why it is so.
+    /// The reason for it.
     pub invite_reason: Option<String>,
     /// The state of its batch.
     pub invite_batch_state: Option<BatchState>,
     /// Its delivery.
     pub invite: Option<Uuid>,
-    /// The address it went to, where that is not their present one.
+    /// The address it was sent to, if it is not their current one.
     pub invite_former_email: Option<String>,
     /// When it was sent.
     pub invite_sent_at: Option<OffsetDateTime>,
-    /// Whether they chose a password of their own.
+    /// Whether they have chosen a password.
     pub has_chosen: bool,
-    /// When the latest mailed password stops or stopped working.
+    /// When the latest mailed password expires or expired.
     pub password_expires_at: Option<OffsetDateTime>,
-    /// Whether it has stopped by now.
+    /// Whether it has expired.
     pub password_has_expired: bool,
-    /// Since when no mail goes to their address.
+    /// Since when their address is blocked.
     pub blocked_at: Option<OffsetDateTime>,
     /// Since when they can neither sign in nor be sent a password.
     pub locked_at: Option<OffsetDateTime>,
 }
 
 impl User {
-    /// What they are called: by name, or else by address.
+    /// Their name, or their address if they have none.
     pub fn called(&self) -> String {
         let name = format!("{} {}", self.first_name, self.last_name).trim().to_owned();
         if name.is_empty() { self.email.clone() } else { name }
     }
 }
 
-/// A statement about the users who match a filter, with what follows the condition.
+/// A statement about the users who match a filter, continued after the condition.
 ///
-/// `offset 0` has what is a person's found by the person. Left to itself, Postgres may read all of a
-/// batch or an import for each of fifty people, while it has not looked at one that is minutes old.
+/// `offset 0` makes Postgres look up related rows by user. Otherwise it may read a whole batch or import for each
+/// of fifty users, as long as it has no statistics of a table that is minutes old.
 macro_rules! matching {
     ($filter:expr, $rest:literal $(, $argument:expr)*) => {
         users_matching!(
@@ -121,7 +121,7 @@ macro_rules! matching {
     };
 }
 
-/// A page of users, in the order they came (to the millisecond), after the user `after`.
+/// A page of users in order of creation (to the millisecond), after the user `after`.
 pub async fn list(db: &Db, filter: &UserFilter, after: Option<Uuid>, limit: i64) -> StoreResult<Vec<User>> {
     let rows = matching!(
         filter,
@@ -132,11 +132,11 @@ pub async fn list(db: &Db, filter: &UserFilter, after: Option<Uuid>, limit: i64)
     Ok(rows.fetch_all(db).await?)
 }
 
-/// How long a page looks at one person after the other before it reads everybody.
+/// How long a page checks users one by one before it reads whole tables.
 const LOOKING: Duration = Duration::from_millis(100);
 
-/// A page of users, the nearest first: before or after a user, or the newest of all. Where few match
-/// among very many, so that looking at one after the other takes too long, everybody is read at once.
+/// A page of users, nearest first: before or after a user, or the newest. If few of very many users match, so that
+/// checking them one by one takes too long, whole tables are read instead.
 pub async fn page(
     db: &Db,
     filter: &UserFilter,
@@ -163,7 +163,7 @@ pub async fn page(
         return Ok(found);
     }
     drop(transaction);
-    let ids = everybody::page(db, filter, before, after, limit).await?;
+    let ids = users_in_bulk::page(db, filter, before, after, limit).await?;
     let mut found = matching!(&UserFilter::default(), "and u.id = any($2)", &ids[..])
         .fetch_all(db)
         .await?;
@@ -171,13 +171,13 @@ pub async fn page(
     Ok(found)
 }
 
-/// One user.
+/// The user with this id.
 pub async fn find(db: &Db, id: Uuid) -> StoreResult<Option<User>> {
     let row = matching!(&UserFilter::default(), "and u.id = $2", id);
     Ok(row.fetch_optional(db).await?)
 }
 
-/// Who has this address, by its form as identity.
+/// The user with this normalised address.
 pub async fn by_address(db: impl sqlx::PgExecutor<'_>, email_key: &str) -> StoreResult<Option<Uuid>> {
     let row = sqlx::query!("select id from users where email_key = $1", email_key)
         .fetch_optional(db)
@@ -185,7 +185,7 @@ pub async fn by_address(db: impl sqlx::PgExecutor<'_>, email_key: &str) -> Store
     Ok(row.map(|row| row.id))
 }
 
-/// Those of these ids that no user has, in their order; up to `most`.
+/// Up to `most` of these ids that belong to no user, in the given order.
 pub async fn unknown(db: impl sqlx::PgExecutor<'_>, ids: &[Uuid], most: i64) -> StoreResult<Vec<Uuid>> {
     let rows = sqlx::query!(
         r#"select given.id as "id!"
@@ -201,13 +201,13 @@ pub async fn unknown(db: impl sqlx::PgExecutor<'_>, ids: &[Uuid], most: i64) -> 
     Ok(rows.into_iter().map(|row| row.id).collect())
 }
 
-/// Which of these users match.
+/// The users among these who match.
 pub async fn those_matching(db: &Db, filter: &UserFilter, ids: &[Uuid]) -> StoreResult<Vec<Uuid>> {
     let rows = matching!(filter, "and u.id = any($2)", ids);
     Ok(rows.fetch_all(db).await?.into_iter().map(|user| user.id).collect())
 }
 
-/// The user with this address, given as identity.
+/// The user with this normalised address.
 pub async fn find_by_key(db: &Db, email_key: &str) -> StoreResult<Option<User>> {
     match by_address(db, email_key).await? {
         Some(id) => find(db, id).await,
@@ -215,15 +215,14 @@ pub async fn find_by_key(db: &Db, email_key: &str) -> StoreResult<Option<User>> 
     }
 }
 
-/// Removes a user and everything that names them, and puts on record that `actor` did.
+/// Deletes a user and everything that identifies them, and records that `actor` did.
 ///
-/// Mails owed to them are cancelled. The ledger keeps its lines with an id that leads nowhere, so that its
-/// sums stay. Rejected rows and answers are found by the address, also by a former one, unless somebody else
-/// has that one now. A blocked address of theirs is forgotten: whoever imports them again risks one more mail
-/// that fails.
+/// Their pending mails are cancelled. The ledger keeps their lines with an id that leads nowhere, so that its totals
+/// stay. Rejected rows and stored responses are found by the address, and by a former one unless another user has it
+/// now. The block of their address is deleted as well: after another import, one more mail to it may fail.
 ///
-/// A file that was uploaded and not stored yet is not searched. It is discarded after a week; whoever stores
-/// it before that adds the people in it again, this one too.
+/// A file that is uploaded and not stored yet is not searched. It is discarded after a week. If it is stored before
+/// that, it adds the user again.
 pub async fn delete(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     despite_deadlocks(|| erase(db, id, actor)).await
 }
@@ -244,8 +243,8 @@ async fn erase(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     };
     audit::note(&mut transaction, &act).await?;
     commit(transaction).await?;
-    // A worker that was recording an outcome meanwhile waited for the rows above, and has written the
-    // relay's words after them. One that begins now finds nobody and writes none.
+    // A worker that was recording an outcome waited for the rows above and has written the relay's reply after that.
+    // A worker that begins now finds no user and writes none.
     sqlx::query!(
         "update attempts a set reply = null
          from deliveries d
@@ -257,7 +256,7 @@ async fn erase(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<bool> {
     Ok(true)
 }
 
-/// The names of all custom merge fields.
+/// The names of all imported merge fields.
 pub async fn field_names(db: &Db) -> StoreResult<Vec<String>> {
     let rows = sqlx::query!("select name from merge_fields order by name")
         .fetch_all(db)
@@ -265,7 +264,7 @@ pub async fn field_names(db: &Db) -> StoreResult<Vec<String>> {
     Ok(rows.into_iter().map(|row| row.name).collect())
 }
 
-/// Notes that these merge fields exist.
+/// Records that these merge fields exist.
 pub async fn note_fields(db: &Db, names: &[String]) -> StoreResult<()> {
     sqlx::query!(
         "insert into merge_fields (name) select unnest($1::text[]) on conflict do nothing",

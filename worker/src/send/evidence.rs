@@ -198,11 +198,11 @@ impl<S: Shipment> Answers<S> {
         match self.refusals.refused(subject, signature, now) {
             Finding::Recipient => finished.push((mail, answer)),
             Finding::Open => self.hold(mail, answer, subject, signature, now, finished),
-            Finding::Everybody => {
+            Finding::AllRecipients => {
                 self.account_refused(mail, answer, now, finished);
                 let refusals = &mut self.refusals;
                 let is_everybodys = |held: &mut Held<S>| {
-                    held.signature == signature && refusals.look(held.subject, signature, now) == Finding::Everybody
+                    held.signature == signature && refusals.look(held.subject, signature, now) == Finding::AllRecipients
                 };
                 let everybodys: Vec<_> = self.held.extract_if(.., is_everybodys).collect();
                 for held in everybodys {

@@ -54,7 +54,7 @@ pub(super) enum Finding {
     /// Undecided until more answers arrive.
     Open,
     /// All recipients.
-    Everybody,
+    AllRecipients,
 }
 
 /// Recent answers.
@@ -80,14 +80,14 @@ impl Signature {
     pub(super) fn of(answer: &Answer, envelope: &Envelope) -> Self {
         let mut hasher = DefaultHasher::new();
         (answer.phase, answer.code, answer.enhanced_code.as_deref()).hash(&mut hasher);
-        words_for_everybody(&answer.reply, envelope).hash(&mut hasher);
+        words_for_all_recipients(&answer.reply, envelope).hash(&mut hasher);
         Self(hasher.finish())
     }
 }
 
 /// The words of a reply that do not name this recipient, in lower case. Words with digits are left out too:
 /// most are ids of mails.
-fn words_for_everybody(reply: &str, envelope: &Envelope) -> Vec<String> {
+fn words_for_all_recipients(reply: &str, envelope: &Envelope) -> Vec<String> {
     let names = [envelope.recipient().user(), envelope.recipient().domain()].map(str::to_lowercase);
     let words = reply.split(|c: char| c.is_whitespace() || matches!(c, ',' | ';' | ':' | '(' | ')'));
     let words = words.map(str::to_lowercase);
@@ -155,7 +155,7 @@ impl Refusals {
                 self.met.clear();
             }
             self.met.insert(subject.recipient, now);
-            return Finding::Everybody;
+            return Finding::AllRecipients;
         }
         Finding::Open
     }
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_words_to_ten_recipients_are_about_everybody() {
+    fn the_same_words_to_ten_recipients_concern_them_all() {
         let mut story = Story::begin();
         let findings: Vec<_> = (0..12)
             .map(|n| {
@@ -271,7 +271,7 @@ mod tests {
             })
             .collect();
         assert_eq!(findings[..9], [Finding::Open; 9]);
-        assert_eq!(findings[9..], [Finding::Everybody; 3]);
+        assert_eq!(findings[9..], [Finding::AllRecipients; 3]);
     }
 
     #[test]
@@ -313,7 +313,7 @@ mod tests {
             story.batch = Uuid::from_u128(2);
             (0..5).for_each(|other| story.accepted(1_000 + n * 5 + other));
             story.batch = Uuid::from_u128(1);
-            let expected = if n < 9 { Finding::Open } else { Finding::Everybody };
+            let expected = if n < 9 { Finding::Open } else { Finding::AllRecipients };
             assert_eq!(story.refused(n, "we do not like this letter"), expected);
         }
     }
@@ -324,12 +324,12 @@ mod tests {
         (0..10).for_each(|n| {
             story.refused(n, "no");
         });
-        assert_eq!(story.refused(9, "no"), Finding::Everybody);
+        assert_eq!(story.refused(9, "no"), Finding::AllRecipients);
         story.accepted(50);
         assert_eq!(story.refused(9, "no"), Finding::Recipient);
         assert_eq!(
             story.refused(60, "no"),
-            Finding::Everybody,
+            Finding::AllRecipients,
             "this one was not asked before"
         );
     }

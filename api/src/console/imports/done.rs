@@ -116,7 +116,7 @@ pub(super) async fn show(api: &Api, administrator: &Administrator, import: &Impo
         at: moment(import.done_at.unwrap_or(import.created_at)),
         figures: figures_of_done(import.id, &import.totals, import.state == ImportState::Undone),
         totals: import.totals.clone(),
-        is_anybody_emailed: store::is_anybody_emailed(&api.db, import.id).await?,
+        is_anybody_emailed: store::is_any_user_emailed(&api.db, import.id).await?,
         faulty: faults::of(api, import, Rejects::Faulty).await?,
         repeated: faults::of(api, import, Rejects::Duplicates).await?,
         changes: changes::of(api, import).await?,

@@ -10,10 +10,10 @@ use crate::status_words::status;
 use crate::user_filter::require_known_fields;
 use axum::http::StatusCode;
 use shared::delivery::DeliveryState;
-use shared::store::everybody;
 use shared::store::imports;
 use shared::store::selections::Selection;
 use shared::store::users::{self, User};
+use shared::store::users_in_bulk;
 use shared::user_filter::{Access, UserFilter};
 use std::collections::HashSet;
 use std::time::Duration;
@@ -133,7 +133,7 @@ pub(in crate::console) async fn list(
             None => Ok(None),
         }
     };
-    let count = Box::pin(everybody::count_within(&api.db, &filter, COUNT));
+    let count = Box::pin(users_in_bulk::count_within(&api.db, &filter, COUNT));
     let (mut found, import, counted_rows) = tokio::try_join!(page, import, count)?;
     let has_more = found.len() > ROWS;
     found.truncate(ROWS);

@@ -5,9 +5,9 @@ use crate::console::fields::Fields;
 use crate::problem::Problem;
 use crate::state::Api;
 use axum::http::StatusCode;
-use shared::store::everybody;
 use shared::store::selections::{self, Selection};
 use shared::store::users;
+use shared::store::users_in_bulk;
 use shared::system_email::SystemEmailKind;
 use std::collections::HashSet;
 use uuid::Uuid;
@@ -77,7 +77,7 @@ pub(in crate::console) async fn take(
     match pressed {
         Pressed::All => {
             let filter = view.who().ok_or_else(contradiction)?;
-            let counted = everybody::count(&api.db, &filter).await?;
+            let counted = users_in_bulk::count(&api.db, &filter).await?;
             selection.matching = i32::try_from(counted).unwrap_or(i32::MAX);
             selection.filter = Some(filter);
             selection.dropped.clear();

@@ -14,7 +14,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use serde::Deserialize;
-use shared::store::{everybody, selections};
+use shared::store::{selections, users_in_bulk};
 use shared::system_email::SystemEmailKind;
 use shared::user_filter::UserFilter;
 use uuid::Uuid;
@@ -75,7 +75,7 @@ pub(in crate::console) async fn begin(
             import: beginning.import,
             ..preset.filter()
         };
-        let matching = everybody::count(&this.db, &filter).await?;
+        let matching = users_in_bulk::count(&this.db, &filter).await?;
         selection.matching = i32::try_from(matching).unwrap_or(i32::MAX);
         selection.filter = Some(filter);
         selections::change(&this.db, &selection).await?;

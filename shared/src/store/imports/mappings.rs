@@ -1,23 +1,23 @@
-//! What columns are read as: chosen for a file, and remembered for the next one with the same columns.
+//! Column mappings, chosen for a file and remembered for the next one with the same columns.
 
 use super::ImportMode;
 use crate::store::{Db, StoreResult, Transaction, seconds};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Mappings that are looked at for a file: the latest.
+/// Number of recent mappings that are considered for a file.
 const LOOKED_AT: i64 = 500;
 
-/// A mapping that was chosen before.
+/// A mapping chosen for an earlier file.
 #[derive(Clone, Debug)]
 pub struct Remembered {
     /// The names or letters of all columns, sorted.
     pub columns: Vec<String>,
-    /// The field that each fills.
+    /// The field that each column fills.
     pub mapping: Value,
 }
 
-/// The mappings that were chosen last, the latest first.
+/// The most recently chosen mappings, latest first.
 pub async fn latest(db: &Db) -> StoreResult<Vec<Remembered>> {
     let found = sqlx::query_as!(
         Remembered,
@@ -29,7 +29,7 @@ pub async fn latest(db: &Db) -> StoreResult<Vec<Remembered>> {
     Ok(found)
 }
 
-/// Remembers a mapping for files with the same columns. `digest` is that of the columns.
+/// Remembers a mapping for files with the same columns, whose digest is `digest`.
 pub async fn remember(
     transaction: &mut Transaction,
     digest: &[u8],
@@ -50,8 +50,8 @@ pub async fn remember(
     Ok(())
 }
 
-/// Sets what an import's columns are read as and how it is imported; it is to be checked again. False when it is being
-/// checked or stored, or was.
+/// Sets the mapping and the mode of an import, which must then be checked again. Returns `false` if it is being
+/// checked or stored, or has been stored.
 pub async fn choose(
     transaction: &mut Transaction,
     import: Uuid,

@@ -1,4 +1,4 @@
-//! What an import does with users who exist, and with those who do not.
+//! Import modes: whether users are created, updated or both.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ImportMode {
-    /// It creates users and updates those who exist.
+    /// Creates users and updates existing ones.
     #[default]
     CreateAndUpdate,
-    /// It creates users. Rows of those who exist are ignored.
+    /// Creates users. Rows of existing users are ignored.
     CreateOnly,
-    /// It updates users who exist. The other rows are ignored.
+    /// Updates existing users. All other rows are ignored.
     UpdateOnly,
 }
 
@@ -28,7 +28,7 @@ impl ImportMode {
         }
     }
 
-    /// The mode of this name; the usual one for any other.
+    /// The mode with this name; the default for an unknown name.
     pub fn of(name: &str) -> Self {
         let named = Self::ALL.into_iter().find(|mode| mode.as_str() == name);
         named.unwrap_or_default()

@@ -1,12 +1,12 @@
-//! An uploaded file, in parts that each fit into memory.
+//! Uploaded files, stored in parts that fit into memory.
 
 use crate::store::{Db, StoreResult, Transaction, within};
 use uuid::Uuid;
 
-/// Bytes in a part, the last of a file excepted.
+/// Size of a part; the last one may be smaller.
 pub const PART_BYTES: usize = 1024 * 1024;
 
-/// Keeps part `n` of a file, from 0.
+/// Stores part `n` of a file, counted from 0.
 pub async fn keep(transaction: &mut Transaction, import: Uuid, n: i32, bytes: &[u8]) -> StoreResult<()> {
     sqlx::query!(
         "insert into import_parts (import_id, n, bytes) values ($1, $2, $3)",
@@ -19,7 +19,7 @@ pub async fn keep(transaction: &mut Transaction, import: Uuid, n: i32, bytes: &[
     Ok(())
 }
 
-/// Part `n` of a file, or none behind its last.
+/// Part `n` of a file, or `None` after the last one.
 pub async fn read(db: &Db, import: Uuid, n: i32) -> StoreResult<Option<Vec<u8>>> {
     let part = sqlx::query!(
         "select bytes from import_parts where import_id = $1 and n = $2",

@@ -1,16 +1,16 @@
-//! The rows of a file: stored group by group, or kept with what is wrong in them.
+//! The rows of a file, stored group by group, and the rejected ones with their problems.
 
 use super::{ImportMode, Totals};
 use crate::store::{Db, StoreResult, Transaction};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// What a file says about its rows.
+/// Properties of a file.
 #[derive(Clone, Debug)]
 pub struct File {
-    /// Its header row as written.
+    /// The header row as written.
     pub header: Vec<String>,
-    /// What stands between its cells.
+    /// The separator of cells.
     pub separator: char,
     /// The kind of the file: `csv`, `json`, `xlsx`, `xls` or `ods`.
     pub format: String,
@@ -18,33 +18,33 @@ pub struct File {
     pub sheet: Option<String>,
     /// The row of the header.
     pub header_row: i32,
-    /// Rows that the spreadsheet does not show.
+    /// Number of rows that the spreadsheet hides.
     pub hidden_rows: i32,
-    /// The merge fields it brings.
+    /// The merge fields in it.
     pub custom_fields: Vec<String>,
-    /// What was chosen about its columns.
+    /// The chosen mapping of columns.
     pub mapping: Option<Value>,
 }
 
-/// How an import treats all of its rows.
+/// Options of an import for all its rows.
 #[derive(Clone, Debug, Default)]
 pub struct Manner {
-    /// Whether rows whose every problem may be accepted come in.
+    /// Whether rows with acceptable problems are imported.
     pub accepts_doubtful: bool,
-    /// What becomes of users who exist, and of those who do not.
+    /// Whether users are created, updated or both.
     pub mode: ImportMode,
     /// Whether an empty cell clears the value.
     pub clears_empty: bool,
 }
 
-/// A person to bring in. What is absent leaves what is there, and an empty text clears it.
+/// A row to import. A missing value keeps the existing one, and an empty text clears it.
 #[derive(Clone, Debug)]
 pub struct Row {
     /// Where it stands in the file.
     pub number: i32,
     /// Address as typed.
     pub email: String,
-    /// Address as identity.
+    /// The normalised address, which identifies the user.
     pub email_key: String,
     /// First name.
     pub first_name: Option<String>,
@@ -56,36 +56,36 @@ pub struct Row {
     pub fields: Value,
 }
 
-/// A row that was not taken.
+/// A rejected row.
 #[derive(Clone, Debug)]
 pub struct Reject {
     /// Where it stands in the file.
     pub number: i32,
     /// Its cells as written.
     pub cells: Vec<String>,
-    /// What is wrong: an array of problems.
+    /// An array of problems.
     pub problems: Value,
 }
 
-/// What a group of rows came to.
+/// The result of storing a group of rows.
 #[derive(Debug, Default)]
 pub struct Stored {
-    /// New people.
+    /// Users created.
     pub created: i32,
-    /// People whose details changed.
+    /// Users changed.
     pub updated: i32,
-    /// People who were there already, just so.
+    /// Users left unchanged.
     pub unchanged: i32,
-    /// Rows for somebody who stood in an earlier row: row, earlier row.
+    /// Rows with the user of an earlier row: the row and the earlier row.
     pub duplicates: Vec<(i32, i32)>,
-    /// Rows that the mode leaves out.
+    /// Rows ignored because of the mode.
     pub ignored: Vec<i32>,
 }
 
-/// Waits for the turn to store, which lasts as long as the transaction.
+/// Takes the lock for storing, which is held until the transaction ends.
 ///
-/// Imports store one after the other, so that two files with the same people cannot wait for each
-/// other in a circle; one that another process stores may take minutes.
+/// Imports are stored one at a time, so that two files with the same users cannot deadlock. Waiting for an import of
+/// another process may take minutes.
 pub async fn take_turn(transaction: &mut Transaction) -> StoreResult<()> {
     sqlx::query!("set local lock_timeout = '5min'")
         .execute(&mut **transaction)
@@ -99,7 +99,7 @@ pub async fn take_turn(transaction: &mut Transaction) -> StoreResult<()> {
     Ok(())
 }
 
-/// Writes down an import that is stored in the same transaction.
+/// Creates an import that is stored in the same transaction.
 pub async fn create(
     transaction: &mut Transaction,
     file_name: &str,
@@ -120,7 +120,7 @@ pub async fn create(
     Ok(row.id)
 }
 
-/// Notes the merge fields that a file brings.
+/// Records the merge fields of a file.
 pub async fn note_fields(transaction: &mut Transaction, file: &File) -> StoreResult<()> {
     sqlx::query!(
         "insert into merge_fields (name) select unnest($1::text[]) on conflict do nothing",
@@ -131,7 +131,7 @@ pub async fn note_fields(transaction: &mut Transaction, file: &File) -> StoreRes
     Ok(())
 }
 
-/// The columns of a group of rows, as statements take them.
+/// The columns of a group of rows, as arguments of a statement.
 struct Columns {
     numbers: Vec<i32>,
     keys: Vec<String>,
@@ -154,7 +154,7 @@ impl Columns {
     }
 }
 
-/// Stores a group of rows. Within the group every person must stand once.
+/// Stores a group of rows. Each user may occur once in the group.
 pub async fn store(transaction: &mut Transaction, import: Uuid, rows: &[Row], mode: ImportMode) -> StoreResult<Stored> {
     let emails: Vec<String> = rows.iter().map(|row| row.email.clone()).collect();
     let columns = Columns::of(rows);
@@ -185,21 +185,21 @@ pub async fn store(transaction: &mut Transaction, import: Uuid, rows: &[Row], mo
     Ok(stored)
 }
 
-/// What storing a group of rows would do.
+/// The expected result of storing a group of rows.
 #[derive(Clone, Copy, Debug)]
 pub struct Forecast {
-    /// New people.
+    /// Users created.
     pub created: i32,
-    /// People whose details would change.
+    /// Users to change.
     pub updated: i32,
-    /// People who are there already, just so.
+    /// Users to leave unchanged.
     pub unchanged: i32,
-    /// Rows that the mode leaves out.
+    /// Rows ignored because of the mode.
     pub ignored: i32,
 }
 
-/// Says what storing a group of rows would do, and keeps up to `sample` of the changes. Within the file every person
-/// must stand once.
+/// Computes the expected result of storing a group of rows, and stores up to `sample` of the changes. Each user may
+/// occur once in the file.
 pub async fn forecast(
     transaction: &mut Transaction,
     import: Uuid,
@@ -226,22 +226,22 @@ pub async fn forecast(
     Ok(forecast)
 }
 
-/// What an import changes about a user.
+/// A change of a user by an import.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// The row in the file.
     pub number: i32,
-    /// The user,
+    /// The user.
     pub user: Uuid,
-    /// and their present address.
+    /// Their current address.
     pub email: String,
-    /// The values that differ, by field. Null is a field that the user did not have.
+    /// The former values of the changed fields. Null stands for a field that the user did not have.
     pub before: Value,
-    /// The same fields with the values from the file.
+    /// The same fields with their new values.
     pub after: Value,
 }
 
-/// The first changes of an import: those that it made, or a sample of those that it would make.
+/// The first changes that an import made, or a sample of those that it would make.
 pub async fn changes(db: impl sqlx::PgExecutor<'_>, import: Uuid, limit: i64) -> StoreResult<Vec<Change>> {
     let changes = sqlx::query_as!(
         Change,
@@ -256,7 +256,7 @@ pub async fn changes(db: impl sqlx::PgExecutor<'_>, import: Uuid, limit: i64) ->
     Ok(changes)
 }
 
-/// Keeps rows that were not taken, so that a file of them can be downloaded and mended.
+/// Stores rejected rows, so that they can be downloaded and corrected.
 pub async fn keep_rejects(transaction: &mut Transaction, import: Uuid, rejects: &[Reject]) -> StoreResult<()> {
     let numbers: Vec<i32> = rejects.iter().map(|reject| reject.number).collect();
     // Rows differ in length, so their cells travel as JSON; Postgres's arrays are rectangular.
@@ -288,9 +288,9 @@ pub async fn forget_details(transaction: &mut Transaction, import: Uuid) -> Stor
     Ok(())
 }
 
-/// Ends the storing of an import: its totals stand, and its file is needed no longer.
+/// Completes the storing of an import: sets its totals and deletes its file.
 ///
-/// False when the work has passed to somebody else, and everything in the transaction must go.
+/// Returns `false` if another process has taken over. The transaction must then be rolled back.
 pub async fn finish(
     transaction: &mut Transaction,
     import: Uuid,
@@ -335,14 +335,14 @@ pub async fn finish(
     Ok(done.rows_affected() > 0)
 }
 
-/// Which of the rows that were not taken.
+/// A subset of the rejected rows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Rejects {
     /// All of them.
     All,
-    /// Those with something to correct.
+    /// Those that need a correction.
     Faulty,
-    /// Those whose address an earlier row has.
+    /// Those with the address of an earlier row.
     Duplicates,
 }
 
@@ -356,7 +356,7 @@ impl Rejects {
     }
 }
 
-/// Rows of an import that were not taken, after row `after`.
+/// Rejected rows of an import, after row `after`.
 pub async fn rejects(db: &Db, import: Uuid, which: Rejects, after: i32, limit: i64) -> StoreResult<Vec<Reject>> {
     let rejects = sqlx::query_as!(
         Reject,

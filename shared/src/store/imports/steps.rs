@@ -1,9 +1,9 @@
-//! An import that a person looks at between checking and storing.
+//! Imports in steps: an administrator reviews the file between checking and storing.
 //!
-//! Each step is one guarded statement. Work begins by raising `run`, and says with that number
-//! that it goes on and how it ended; whoever begins it again raises the number once more, and
-//! what the first one still says moves nothing. So two clicks, two tabs and two processes begin it
-//! once, and a process that was only slow cannot end what has passed to another.
+//! Each step is one guarded statement. Work begins by increasing `run`, and reports its progress and its end with
+//! that number. A process that takes over increases the number again, and further reports with the old number have
+//! no effect. So two clicks, two tabs or two processes begin the work once, and a slow process cannot end work that
+//! another one has taken over.
 
 use super::rows::File;
 use super::{ImportMode, ProblemCount, Totals, Trouble};
@@ -12,50 +12,50 @@ use serde_json::Value;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Work that has said nothing for so long is done by nobody any more. It speaks every second;
-/// what it waits for in between, a busy Postgres, ends a statement after as long.
+/// Work without a progress report for this long counts as interrupted. Reports come every second; in between, work
+/// waits at most this long for a busy Postgres, which is the timeout of a statement.
 pub const SILENCE_MOST: Duration = Duration::from_secs(30);
 
-/// A file that nobody stores within so many days is discarded.
+/// A file that is not stored within this many days is discarded.
 pub const KEPT_DAYS: i32 = 7;
 
 /// An upload.
 #[derive(Clone, Debug)]
 pub struct Upload {
-    /// Names the form it came with.
+    /// Identifies the submitted form.
     pub form_token: Uuid,
-    /// What the file is called.
+    /// The name of the file.
     pub file_name: String,
     /// SHA-256 of the file.
     pub digest: Vec<u8>,
-    /// Who sent it.
+    /// Who uploaded it.
     pub created_by: String,
-    /// What becomes of users who exist, and of those who do not.
+    /// Whether users are created, updated or both.
     pub mode: ImportMode,
     /// Whether an empty cell clears the value.
     pub clears_empty: bool,
 }
 
-/// What an upload came to.
+/// The result of an upload.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Uploaded {
-    /// A new import, which waits for its parts in this transaction.
+    /// A new import, whose parts are stored in the same transaction.
     New(Uuid),
-    /// The form came before with the same file, as this import.
+    /// The form was submitted before with the same file, which is this import.
     Again(Uuid),
 }
 
-/// Work to do on an import, and the number to do it under.
+/// Work on an import, with its number.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Work {
     /// The import.
     pub import: Uuid,
-    /// Counts how often work on it was begun.
+    /// How often work on it has begun.
     pub run: i32,
 }
 
-/// Writes down an upload. A form that came before with another file makes a new import, for that is
-/// what a person means who goes back and chooses again.
+/// Records an upload. A form that is submitted again with another file creates a new import: the administrator has
+/// gone back and chosen another file.
 pub async fn upload(transaction: &mut Transaction, upload: &Upload) -> StoreResult<Uploaded> {
     let created = sqlx::query!(
         "insert into imports (file_name, created_by, state, form_token, digest, progress_at, mode, clears_empty)
@@ -99,10 +99,10 @@ pub async fn upload(transaction: &mut Transaction, upload: &Upload) -> StoreResu
     })
 }
 
-/// Begins to check an import, or begins again after an interruption. None when somebody else does,
-/// or there is nothing to check.
+/// Begins to check an import, or begins again after an interruption. Returns `None` if another process checks it or
+/// there is nothing to check.
 ///
-/// `sheet` names the sheet to read of a spreadsheet with several.
+/// `sheet` is the sheet to read, for a spreadsheet with several.
 pub async fn begin_check(db: &Db, import: Uuid, sheet: Option<&str>) -> StoreResult<Option<Work>> {
     let begun = sqlx::query!(
         "update imports set run = run + 1, progress_at = now(), progress_rows = 0, trouble = null,
@@ -117,10 +117,10 @@ pub async fn begin_check(db: &Db, import: Uuid, sheet: Option<&str>) -> StoreRes
     Ok(begun.map(|row| Work { import, run: row.run }))
 }
 
-/// Begins to store an import that is checked and has a good row, or begins again after an
-/// interruption. None as for [`begin_check`].
+/// Begins to store a checked import with at least one good row, or begins again after an interruption. Returns
+/// `None` as [`begin_check`] does.
 ///
-/// `accepts_doubtful`: rows whose every problem may be accepted are good, too.
+/// With `accepts_doubtful`, rows with acceptable problems are good as well.
 pub async fn begin_store(db: &Db, import: Uuid, accepts_doubtful: bool) -> StoreResult<Option<Work>> {
     let begun = sqlx::query!(
         "update imports
@@ -138,7 +138,7 @@ pub async fn begin_store(db: &Db, import: Uuid, accepts_doubtful: bool) -> Store
     Ok(begun.map(|row| Work { import, run: row.run }))
 }
 
-/// Says that the work goes on and how far it is. False when it has passed to somebody else.
+/// Reports progress. Returns `false` if another process has taken over.
 pub async fn progress(db: &Db, work: Work, rows: i32, of_rows: i32) -> StoreResult<bool> {
     let reporting = sqlx::query!(
         "update imports set progress_at = now(), progress_rows = $3, row_count = $4
@@ -151,8 +151,8 @@ pub async fn progress(db: &Db, work: Work, rows: i32, of_rows: i32) -> StoreResu
     Ok(within(reporting.execute(db)).await?.rows_affected() > 0)
 }
 
-/// Ends the checking of an import, in the transaction that keeps its rejected rows. False when the
-/// work has passed to somebody else, and everything in the transaction must go.
+/// Completes the check of an import, in the transaction that stores its rejected rows. Returns `false` if another
+/// process has taken over; the transaction must then be rolled back.
 pub async fn checked(
     transaction: &mut Transaction,
     work: Work,
@@ -194,7 +194,7 @@ pub async fn checked(
     Ok(checked.rows_affected() > 0)
 }
 
-/// Ends the checking of a file of which nothing can be read; it is needed no longer.
+/// Ends the check of an unreadable file and deletes the file.
 pub async fn unreadable(db: &Db, work: Work, trouble: &Trouble) -> StoreResult<bool> {
     let done = sqlx::query!(
         "with unneeded as (
@@ -210,7 +210,7 @@ pub async fn unreadable(db: &Db, work: Work, trouble: &Trouble) -> StoreResult<b
     Ok(within(done.execute(db)).await?.rows_affected() > 0)
 }
 
-/// Says that the work came to no end, and why; it can be begun again at once.
+/// Reports that the work failed, with the cause. It can be begun again immediately.
 pub async fn interrupt(db: &Db, work: Work, trouble: &Trouble) -> StoreResult<bool> {
     let done = sqlx::query!(
         "update imports set progress_at = '-infinity', trouble = $3
@@ -222,7 +222,7 @@ pub async fn interrupt(db: &Db, work: Work, trouble: &Trouble) -> StoreResult<bo
     Ok(within(done.execute(db)).await?.rows_affected() > 0)
 }
 
-/// Discards an import that is not stored. Work in hand on it loses its number and comes to nothing.
+/// Discards an import that is not stored. Work in progress loses its number and has no effect.
 pub async fn discard(transaction: &mut Transaction, import: Uuid, ended_by: &str) -> StoreResult<bool> {
     let discarded = sqlx::query!(
         "update imports set state = 'discarded', run = run + 1, ended_at = now(), ended_by = $2
@@ -238,7 +238,7 @@ pub async fn discard(transaction: &mut Transaction, import: Uuid, ended_by: &str
     if discarded.rows_affected() == 0 {
         return Ok(false);
     }
-    // A statement of its own, so that it sees the rows of a check that ended a moment ago.
+    // A separate statement, so that it sees the rows of a check that has just ended.
     sqlx::query!(
         "with unneeded as (delete from import_parts where import_id = $1),
               changes as (delete from import_changes where import_id = $1)
@@ -250,7 +250,7 @@ pub async fn discard(transaction: &mut Transaction, import: Uuid, ended_by: &str
     Ok(true)
 }
 
-/// Discards up to `most` imports that nobody has stored for [`KEPT_DAYS`] days; returns how many.
+/// Discards up to `most` imports that were not stored within [`KEPT_DAYS`] days. Returns how many.
 pub async fn discard_forgotten(db: &Db, most: i64) -> StoreResult<i64> {
     let row = sqlx::query!(
         r#"with forgotten as (

@@ -1,52 +1,52 @@
-//! Taking an import back.
+//! Undoing an import.
 //!
-//! The users that it created are removed, but for those that a later import names as well, as long as none of them was
-//! emailed or has signed in. The users that it updated get their former values back, unless somebody has changed one of
-//! those values since. Their former values are kept as long as the rejected rows of the import.
+//! The users that it created are removed, except those in a later import, as long as none of them was emailed or has
+//! signed in. The users that it updated get their former values back, unless one of these values was changed since.
+//! The former values are kept as long as the rejected rows of the import.
 
 use super::{ImportState, UndoneTotals};
 use crate::store::{Db, StoreResult, Transaction, begin};
 use crate::system_email::SystemEmailKind;
 use uuid::Uuid;
 
-/// What undoing an import would do, and what stands in its way.
+/// The expected result of undoing an import, and what prevents it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Outlook {
-    /// Users it created that would be removed.
+    /// Created users that would be removed.
     pub removed: i64,
-    /// Users it created that would stay, because a later import names them as well.
+    /// Created users that would be kept, because a later import contains them as well.
     pub kept: i64,
-    /// How many of those to be removed were emailed, or are about to be.
+    /// Number of users to be removed who were emailed or are about to be.
     pub emailed: i64,
-    /// How many of them have signed in.
+    /// Number of users to be removed who have signed in.
     pub signed_in: i64,
-    /// Users it updated who would get their former values back.
+    /// Updated users who would get their former values back.
     pub restored: i64,
-    /// Users it updated who would keep the new values, because they were changed since.
+    /// Updated users who would keep the new values, because they were changed since.
     pub changed_since: i64,
 }
 
 impl Outlook {
-    /// Whether nothing stands in the way of removing the users that it created.
+    /// Whether the created users can be removed.
     pub const fn is_clear(&self) -> bool {
         self.emailed == 0 && self.signed_in == 0
     }
 }
 
-/// How undoing went.
+/// The result of undoing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Undone {
-    /// It is done.
+    /// The import is undone.
     Done(UndoneTotals),
-    /// The import is not there, or not done, or undone already: this is its state.
+    /// The import does not exist, is not stored, or is already undone; with its state.
     NotNow(Option<ImportState>),
-    /// Nothing is taken back: users that it created were emailed or have signed in, and no updated user can be restored.
+    /// Nothing can be undone: created users were emailed or have signed in, and no updated user can be restored.
     Known(Outlook),
 }
 
-/// Whether anybody whom an import created or changed was emailed since: the first one found ends
-/// the search. A mail that waits counts, one that was cancelled before its first attempt does not.
-pub async fn is_anybody_emailed(db: &Db, import: Uuid) -> StoreResult<bool> {
+/// Whether any user whom an import created or changed was emailed since. Stops at the first one. A waiting mail
+/// counts, one that was cancelled before its first attempt does not.
+pub async fn is_any_user_emailed(db: &Db, import: Uuid) -> StoreResult<bool> {
     let row = sqlx::query!(
         r#"select exists (
                select from import_users i
@@ -94,8 +94,8 @@ macro_rules! created {
     };
 }
 
-/// The updated users of an import, and whether all that it changed about them still is as it left it: making the
-/// changes once more would change nothing.
+/// The updated users of an import, and whether all their changed values are still as the import set them: applying the
+/// changes again would have no effect.
 macro_rules! updated {
     ($import:expr) => {
         sqlx::query!(
@@ -115,7 +115,7 @@ macro_rules! updated {
     };
 }
 
-/// What undoing an import would do now.
+/// The expected result of undoing an import now.
 pub async fn outlook(db: &Db, import: Uuid) -> StoreResult<Outlook> {
     let mut transaction = begin(db).await?;
     outlook_of(&mut transaction, import).await
@@ -134,10 +134,10 @@ async fn outlook_of(transaction: &mut Transaction, import: Uuid) -> StoreResult<
     })
 }
 
-/// Undoes an import. When somebody whom it created was emailed or has signed in, all whom it created stay.
+/// Undoes an import. If a created user was emailed or has signed in, all created users are kept.
 ///
-/// Meanwhile no batch is accepted and nothing is imported, so that what it finds about created users holds until the
-/// transaction ends.
+/// No batch is accepted and nothing is imported during the transaction, so that its findings about created users stay
+/// true.
 pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -> StoreResult<Undone> {
     super::rows::take_turn(transaction).await?;
     for kind in SystemEmailKind::ALL {
@@ -191,8 +191,8 @@ pub async fn undo(transaction: &mut Transaction, import: Uuid, ended_by: &str) -
     }))
 }
 
-/// Gives updated users their former values back, but for those changed since; returns how many got them and how many
-/// did not. The former values are needed no longer.
+/// Restores the former values of updated users, except those changed since, and deletes the stored values. Returns how
+/// many users were restored and how many were not.
 async fn restore(transaction: &mut Transaction, import: Uuid) -> StoreResult<(i32, i32)> {
     let row = sqlx::query!(
         r#"with updated as materialized (

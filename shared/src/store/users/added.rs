@@ -1,14 +1,14 @@
-//! Users who are added one by one, by hand.
+//! Adding users one by one.
 
 use crate::store::audit::{self, Act, Action, Actor};
 use crate::store::{Db, StoreResult, begin, commit};
 use serde_json::Value;
 use uuid::Uuid;
 
-/// Somebody to add.
+/// A user to add.
 #[derive(Clone, Debug)]
 pub struct NewUser {
-    /// Address as typed and as identity.
+    /// The address as typed and normalised.
     pub email: (String, String),
     /// First name, or empty.
     pub first_name: String,
@@ -20,16 +20,16 @@ pub struct NewUser {
     pub fields: Value,
 }
 
-/// How adding somebody went.
+/// The result of adding a user.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Added {
-    /// They are a user since; this is their id.
+    /// Added, with this id.
     Done(Uuid),
     /// The address belongs to this user.
     AddressTaken(Uuid),
 }
 
-/// Adds a user, and puts on record that `actor` did.
+/// Adds a user, and records that `actor` did.
 pub async fn add(db: &Db, new: &NewUser, actor: &Actor) -> StoreResult<Added> {
     let mut transaction = begin(db).await?;
     let added = sqlx::query!(

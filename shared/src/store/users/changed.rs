@@ -1,4 +1,4 @@
-//! Changes to a user, and what another address ends.
+//! Changes to a user, and the passwords and mails that end with a change of address.
 
 use crate::store::audit::{self, Act, Action, Actor};
 use crate::store::credentials::{CancelReason, Cancelled, cancel_owed, end_generated};
@@ -6,10 +6,10 @@ use crate::store::{Db, StoreResult, Transaction, begin, commit, despite_deadlock
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-/// What to change of a user; what is absent stays.
+/// A change of a user. Absent values stay.
 #[derive(Clone, Debug, Default)]
 pub struct Change {
-    /// Address as typed and as identity.
+    /// The address as typed and normalised.
     pub email: Option<(String, String)>,
     /// First name.
     pub first_name: Option<String>,
@@ -17,11 +17,11 @@ pub struct Change {
     pub last_name: Option<String>,
     /// Language tag.
     pub language: Option<String>,
-    /// Merge fields to set; one set to null is removed.
+    /// Merge fields to set. Null removes a field.
     pub fields: Option<Value>,
 }
 
-/// What ended for a user: passwords that worked, and password mails that were owed.
+/// Numbers of working passwords and pending password mails of a user that were ended.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Ended {
     /// Passwords.
@@ -30,19 +30,19 @@ pub struct Ended {
     pub mails: Cancelled,
 }
 
-/// How a change went.
+/// The result of a change.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Changed {
-    /// It is done, and ended this.
+    /// Changed; with what ended.
     Done(Ended),
     /// There is no such user.
     Unknown,
-    /// The address belongs to somebody else.
+    /// The address belongs to another user.
     AddressTaken,
 }
 
 impl Change {
-    /// The names of what it changes, for the record; the values are the person's.
+    /// The names of the changed values, for the audit log. The values are personal data.
     fn names(&self) -> Vec<&str> {
         let own = [
             ("email", self.email.is_some()),
@@ -59,10 +59,10 @@ impl Change {
     }
 }
 
-/// Changes a user, and puts on record that `actor` did.
+/// Changes a user, and records that `actor` did.
 ///
-/// Another address ends the passwords that were mailed to the one before, and cancels password mails
-/// that are owed to it: the mailbox may be somebody else's. A password that the user chose stays.
+/// A new address ends the passwords mailed to the old one and cancels pending password mails to it, because the old
+/// mailbox may belong to another person. A password that the user chose stays.
 pub async fn change(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> StoreResult<Changed> {
     despite_deadlocks(|| change_once(db, id, change, actor)).await
 }
@@ -128,13 +128,14 @@ async fn change_once(db: &Db, id: Uuid, change: &Change, actor: &Actor) -> Store
     Ok(Changed::Done(ended))
 }
 
-/// An address as typed and as identity.
+/// An address as typed and normalised.
 struct Address {
     email: String,
     email_key: String,
 }
 
-/// The user's present address. The user stays locked for the transaction: no verifier is stored for a mail to it.
+/// The current address of a user. The row stays locked for the transaction, so that no verifier is stored for a mail
+/// to it.
 async fn lock_address(transaction: &mut Transaction, id: Uuid) -> StoreResult<Option<Address>> {
     let address = sqlx::query_as!(
         Address,
@@ -146,10 +147,10 @@ async fn lock_address(transaction: &mut Transaction, id: Uuid) -> StoreResult<Op
     Ok(address)
 }
 
-/// Remembers the address that a user has until now: rows written under it are still about them, and a mail shows
-/// the address that was theirs when its attempt began.
+/// Records the former address of a user: rows with it still concern them, and a mail shows the address that they had
+/// when its attempt began.
 ///
-/// Called last, because an attempt that begins between this moment and the commit still reads this address and
+/// Called last, because an attempt that begins between this moment and the commit still reads the former address and
 /// is shown with the new one.
 async fn remember_address(transaction: &mut Transaction, id: Uuid, address: &Address) -> StoreResult<()> {
     sqlx::query!(

@@ -19,8 +19,8 @@ pub struct Locked {
     pub ended: Ended,
 }
 
-/// Locks a user, and puts on record that `actor` did: ends all their passwords and cancels the password
-/// mails that are owed to them. Returns nothing if there is no such user.
+/// Locks a user, ends their passwords, cancels their pending password mails, and records that `actor` did. Returns
+/// `None` if there is no such user.
 pub async fn lock(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<Locked>> {
     despite_deadlocks(|| lock_once(db, id, actor)).await
 }
@@ -64,9 +64,8 @@ async fn lock_once(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<Locke
     }))
 }
 
-/// Unlocks a user, and puts on record that `actor` did: they can be sent passwords again. The ones that
-/// ended with the lock stay ended. Returns whether they were locked, or nothing if there is no such
-/// user.
+/// Unlocks a user, who can then be sent passwords again, and records that `actor` did. Passwords that ended with the
+/// lock stay ended. Returns whether the user was locked, or `None` if there is no such user.
 pub async fn unlock(db: &Db, id: Uuid, actor: &Actor) -> StoreResult<Option<bool>> {
     let mut transaction = begin(db).await?;
     let found = sqlx::query!("select locked_at from users where id = $1 for update", id)

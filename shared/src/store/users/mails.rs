@@ -1,4 +1,4 @@
-//! The mails one person was owed.
+//! The mails of one user.
 
 use crate::batch::BatchState;
 use crate::delivery::DeliveryState;
@@ -14,30 +14,30 @@ pub struct Mail {
     pub delivery: Uuid,
     /// Which system email.
     pub kind: SystemEmailKind,
-    /// Where it stands,
+    /// Its state.
     pub state: DeliveryState,
-    /// why,
+    /// The reason for its state.
     pub reason: Option<String>,
-    /// and where its batch stands.
+    /// The state of its batch.
     pub batch_state: BatchState,
-    /// The address it went to, where that is not their present one.
+    /// The address it was sent to, if it is not the user's current one.
     pub former_email: Option<String>,
-    /// When it was asked for,
+    /// When it was requested.
     pub created_at: OffsetDateTime,
-    /// and by whom.
+    /// Who requested it.
     pub created_by: String,
-    /// When the relay took it.
+    /// When the relay accepted it.
     pub sent_at: Option<OffsetDateTime>,
 }
 
 impl Mail {
-    /// Whether it is a password mail that has not ended.
+    /// Whether it is a pending password mail.
     pub fn is_owed_password(&self) -> bool {
         self.kind == SystemEmailKind::PasswordReset && !self.state.has_ended()
     }
 }
 
-/// Somebody's mails, newest first, `limit` at most.
+/// The mails of a user, newest first, at most `limit`.
 pub async fn of_user(db: &Db, user: Uuid, limit: i64) -> StoreResult<Vec<Mail>> {
     let mails = sqlx::query_as!(
         Mail,

@@ -1,4 +1,4 @@
-//! The one statement about the users who match a filter.
+//! The only statement that matches users with a filter.
 
 use crate::user_filter::UserFilter;
 use serde_json::Value;
@@ -6,8 +6,8 @@ use serde_json::Value;
 /// A statement about the users who match a filter: `$before`, which ends with users as `u` and joins that leave
 /// each user once, the conditions, and `$after`. `$1` is the filter; further arguments begin with `$2`.
 ///
-/// `$each` says how the tables beside `users` are read. With `"offset 0"` each user is looked up, which is quick
-/// for a page. With `""` Postgres may read each table once and hash it, which is quick for everyone.
+/// `$each` controls how the tables other than `users` are read. With `"offset 0"` each user is looked up, which is
+/// fast for a page. With `""` Postgres may read each table once and hash it, which is fast for all users.
 macro_rules! users_matching {
     ($query:ident($($row:ident,)?) $before:literal, $each:literal, $after:literal, $filter:expr $(, $argument:expr)*) => {
         sqlx::$query!(
@@ -106,11 +106,11 @@ macro_rules! users_matching {
 }
 pub(crate) use users_matching;
 
-/// A filter as the statement takes it: its conditions, with the search as a pattern.
+/// Converts a filter to the argument of the statement: its conditions, with the search as a pattern.
 pub(crate) fn asked(filter: &UserFilter) -> Value {
     let mut conditions = filter.conditions();
     if let Some(asked) = conditions.as_object_mut() {
-        // Always there, so that nothing is compared with null.
+        // Always present, because a comparison with null would be null.
         asked.insert("not".to_owned(), filter.not.iter().map(|name| name.as_str()).collect());
         if let Some(pattern) = filter.q.as_deref().and_then(pattern) {
             asked.insert("pattern".to_owned(), Value::String(pattern));
@@ -119,8 +119,8 @@ pub(crate) fn asked(filter: &UserFilter) -> Value {
     conditions
 }
 
-/// A search as a pattern for `like`, to be folded as `users.search` is: the text anywhere, none of its signs
-/// special.
+/// Converts a search to a pattern for `like` that matches the literal text anywhere. It must be folded in the same way
+/// as `users.search`.
 pub(in crate::store) fn pattern(search: &str) -> Option<String> {
     let search = search.trim();
     let escaped = search.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
