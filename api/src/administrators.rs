@@ -64,14 +64,14 @@ async fn add(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
         Added::Done(id) => id,
         Added::AddressTaken => {
             return refused(format!(
-                "{} is an administrator already; with --renew they get this password",
+                "{} is already an administrator; use --renew to set this password",
                 new.email
             ));
         }
         Added::NameTaken(taken) => {
             return refused(format!(
-                "another administrator is called {taken}, which is the same or looks the same; names tell people apart \
-                 in the audit log, so give another --name"
+                "another administrator has the name {taken}, which is the same or looks the same; names must be \
+                 distinguishable in the audit log, so give another --name"
             ));
         }
     };
@@ -88,7 +88,7 @@ async fn add(db: &Db, new: &NewAdministrator) -> Result<(), StartError> {
 async fn renew(db: &Db, new: &NewAdministrator, verifier: &str) -> Result<(), StartError> {
     let Some(known) = administrators::find_by_key(db, &new.email_key).await? else {
         return Err(StartError::Administrator(format!(
-            "{} is no administrator; without --renew they become one",
+            "{} is not an administrator; leave out --renew to add them",
             new.email
         )));
     };

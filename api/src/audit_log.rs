@@ -42,9 +42,9 @@ pub struct AuditEntryView {
     pub action: String,
     /// What it was done to: a kind and an id, such as `user 0190b1f4-…`.
     pub subject: Option<String>,
-    /// Counts and ids. `count` tells how many events of this kind an entry stands for.
+    /// Counts and ids. `count` is the number of events that the entry stands for.
     pub details: serde_json::Value,
-    /// The trace id of the request, which its log lines carry too.
+    /// The trace id of the request, as in its log lines.
     pub request_id: Option<String>,
 }
 
@@ -67,26 +67,26 @@ impl From<Entry> for AuditEntryView {
     }
 }
 
-/// Which entries, and which page of them.
+/// Filter and page.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct AuditLogRequest {
     /// Only this action.
     pub action: Option<String>,
-    /// Only what the administrator or the key of this id did.
+    /// Only actions of the administrator or key with this id.
     pub actor: Option<Uuid>,
-    /// Not before this moment.
+    /// Only entries at or after this time.
     #[serde(default, with = "time::serde::rfc3339::option")]
     #[param(value_type = Option<String>, format = DateTime)]
     pub from: Option<OffsetDateTime>,
-    /// Before this moment.
+    /// Only entries before this time.
     #[serde(default, with = "time::serde::rfc3339::option")]
     #[param(value_type = Option<String>, format = DateTime)]
     pub until: Option<OffsetDateTime>,
-    /// How many items at most: 1 to 1000, 50 by default.
+    /// Maximum number of items: 1 to 1000, default 50.
     pub limit: Option<i64>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     pub cursor: Option<String>,
 }
 

@@ -46,37 +46,37 @@ impl BacklogGauges {
         Self {
             open: metrics.gauges_of(
                 "beckon_open_deliveries",
-                "Deliveries that have not ended, by kind of mail and state; the same from every process.",
+                "Deliveries that have not ended, by system email and state; every process reports the same.",
                 &["kind", "state"],
                 &kind_state,
             ),
             resting: metrics.gauges(
                 "beckon_resting_deliveries",
-                "Open deliveries that wait for a person or a chosen moment: those of batches that are held or paused.",
+                "Open deliveries of held or paused batches, which wait for an administrator or their start time.",
                 "batch_state",
                 &[BatchState::Held.as_str(), BatchState::Paused.as_str()],
             ),
             due: metrics.gauges(
                 "beckon_due_deliveries",
-                "Open deliveries that could go out now and that no worker has.",
+                "Open deliveries that are due and not claimed by a worker.",
                 "lane",
                 &lanes,
             ),
             late: metrics.gauges(
                 "beckon_late_deliveries",
-                "Open deliveries past the deadline of their batch that were never tried.",
+                "Open deliveries past the deadline of their batch that were never attempted.",
                 "lane",
                 &lanes,
             ),
             due_since: metrics.moments(
                 "beckon_oldest_due_timestamp_seconds",
-                "Since when the first of the due deliveries could go out; 0 when none is due.",
+                "Since when the oldest due delivery has been due; 0 if none is due.",
                 "lane",
                 &lanes,
             ),
             next_due: metrics.moment(
                 "beckon_next_due_timestamp_seconds",
-                "When the next delivery falls due, mostly a retry; 0 when none will.",
+                "When the next delivery becomes due, usually a retry; 0 if none will.",
             ),
             counted_at: metrics.moment(
                 "beckon_backlog_counted_timestamp_seconds",
@@ -85,12 +85,12 @@ impl BacklogGauges {
             beat_at,
             took: metrics.histogram(
                 "beckon_backlog_count_duration_seconds",
-                "Time it took to count the open deliveries.",
+                "Time taken to count the open deliveries.",
                 WORK_SECONDS,
             ),
             failures: metrics.counter(
                 "beckon_backlog_count_failures_total",
-                "Times the open deliveries could not be counted.",
+                "Failed attempts to count the open deliveries.",
             ),
         }
     }

@@ -29,7 +29,7 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// How many stand where. All but `unsure` add up to `selected`.
+/// Numbers of emails by state. All except `unsure` add up to `selected`.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 #[expect(missing_docs, reason = "the delivery states, described there")]
 pub struct Counts {
@@ -44,24 +44,24 @@ pub struct Counts {
     pub suppressed: i64,
     pub cancelled: i64,
     pub expired: i64,
-    /// Deliveries with an attempt whose outcome nobody knows, beside their state.
+    /// Deliveries with an attempt whose outcome is unknown. They are also counted under their state.
     pub unsure: i64,
 }
 
-/// A batch as it is answered.
+/// A batch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct BatchView {
-    /// Its id.
+    /// The id.
     pub id: Uuid,
-    /// Which system email.
+    /// The system email.
     #[schema(value_type = String)]
     pub kind: SystemEmailKind,
-    /// In which version.
+    /// The version of the system email.
     pub version: i32,
     /// `held`, `running`, `paused`, `stopped` or `finished`.
     #[schema(value_type = String)]
     pub state: BatchState,
-    /// Who asked for it.
+    /// Who created it.
     pub created_by: String,
     /// When it was accepted.
     #[serde(with = "time::serde::rfc3339")]
@@ -72,26 +72,24 @@ pub struct BatchView {
     /// When its last delivery ended.
     #[serde(with = "time::serde::rfc3339::option")]
     pub finished_at: Option<OffsetDateTime>,
-    /// Since when its deliveries and the names of those left out are not kept any longer
-    /// (`BECKON_DETAILS_KEPT`); its counts stay.
+    /// When its deliveries and the list of users left out were deleted (`BECKON_DETAILS_KEPT`). Its counts are kept.
     #[serde(with = "time::serde::rfc3339::option")]
     pub details_dropped_at: Option<OffsetDateTime>,
-    /// When emails that have not been tried yet expire (`BECKON_PASSWORD_STALE`). Absent for invites, which never
-    /// do, and while the batch is paused, because the time stands still then.
+    /// When emails that have not been attempted expire (`BECKON_PASSWORD_STALE`). Absent for invites, which never
+    /// expire, and while the batch is paused, because the time on pause does not count.
     #[serde(with = "time::serde::rfc3339::option")]
     pub expires_at: Option<OffsetDateTime>,
-    /// While the batch is paused: the seconds until emails that have not been tried yet expire, counted from its
-    /// resume.
+    /// While the batch is paused: seconds from its resume until emails that have not been attempted expire.
     pub expires_after_resume_seconds: Option<i64>,
-    /// Why it is paused or stopped, in words for people.
+    /// Why it is paused or stopped, as a sentence.
     pub reason: Option<String>,
-    /// Why it has paused itself, until somebody resumes or stops it: `bounces` (too many addresses do
-    /// not exist), `policy` (too many mails are refused as spam or by policy) or `relay` (the mail
-    /// server takes no mail from us).
+    /// Why it was paused automatically, until it is resumed or stopped: `bounces` (too many addresses do not exist),
+    /// `policy` (too many emails are refused as spam or by policy) or `relay` (the mail server refuses all emails
+    /// from this sender or account).
     pub brake: Option<String>,
-    /// How many stand where.
+    /// Numbers of emails by state.
     pub counts: Counts,
-    /// Why how many were left out.
+    /// Numbers of users left out, by reason.
     #[schema(value_type = std::collections::BTreeMap<String, i64>)]
     pub left_out: batches::LeftOutCounts,
 }
@@ -177,22 +175,22 @@ pub async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<B
     Ok(Json(view(&api, batch).await?))
 }
 
-/// Pauses a batch: nothing of it leaves until it is resumed.
+/// Pauses a batch. Nothing more is sent until it is resumed.
 #[utoipa::path(post, path = "/v1/batches/{id}/pause", tag = "batches", responses((status = 200, body = BatchView), (status = 409, body = Problem)))]
 pub async fn pause(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<BatchView>, Problem> {
     answer(&api, id, &caller, BatchCommand::Pause, BatchState::Paused).await
 }
 
-/// Lets a paused batch go on.
+/// Resumes a paused batch.
 #[utoipa::path(post, path = "/v1/batches/{id}/resume", tag = "batches", responses((status = 200, body = BatchView), (status = 409, body = Problem)))]
 pub async fn resume(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<BatchView>, Problem> {
     answer(&api, id, &caller, BatchCommand::Resume, BatchState::Running).await
 }
 
-/// Stops a batch for good: what has not begun is cancelled.
+/// Stops a batch permanently. Emails that have not been started are cancelled.
 ///
-/// When it is answered, nothing more leaves but what is in the relay's hands, counted as
-/// `sending`.
+/// After the response nothing more is sent, except emails that the mail server is already receiving, which are
+/// counted as `sending`.
 #[utoipa::path(post, path = "/v1/batches/{id}/stop", tag = "batches", responses((status = 200, body = BatchView), (status = 409, body = Problem)))]
 pub async fn stop(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<BatchView>, Problem> {
     answer(&api, id, &caller, BatchCommand::Stop, BatchState::Stopped).await
@@ -225,22 +223,22 @@ async fn answer(
 /// Maximum length of the list. There are only five outcomes, but a list may repeat them.
 const OUTCOMES_MOST: usize = 100;
 
-/// Whom of a batch to send to again.
+/// Users of a batch to send to again.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendAgainRequest {
-    /// States their deliveries are in: of `failed`, `expired`, `cancelled`, `suppressed`, `sent`.
+    /// States of their deliveries: `failed`, `expired`, `cancelled`, `suppressed`, `sent`.
     #[schema(value_type = Vec<String>)]
     pub outcomes: Listed<String, OUTCOMES_MOST>,
-    /// Also those who have signed in since.
+    /// Include users who have signed in.
     #[serde(default)]
     pub include_signed_in: bool,
-    /// Also those who got this kind of mail in the last 24 hours.
+    /// Include users who were sent this email in the last 24 hours.
     #[serde(default)]
     pub include_recent: bool,
 }
 
-/// Sends the same system email again to those of a batch whose mail ended in one of these ways.
+/// Sends the same system email again to users of a batch whose email ended in one of these states.
 #[utoipa::path(post, path = "/v1/batches/{id}/send-again", tag = "batches", request_body = SendAgainRequest,
     responses((status = 202, body = AcceptedBatch), (status = 422, body = Problem)))]
 pub async fn send_again(
@@ -262,7 +260,7 @@ pub async fn send_again(
     if batch.details_dropped_at.is_some() {
         return Err(Problem::unprocessable(
             "details_dropped",
-            "The details of this batch are not kept any longer, so whom it was for is not known. Choose the people anew.",
+            "The details of this batch have been deleted, so its recipients are unknown. Select the users again.",
         ));
     }
     let users = deliveries::users_in_states(&api.db, id, &states).await?;
@@ -310,7 +308,7 @@ const OUTCOMES: &str = "failed, expired, cancelled, suppressed, sent";
 
 fn outcome_fault(code: &str, message: String) -> Problem {
     let error = FieldError::in_field("outcomes", code, message);
-    Problem::unprocessable("invalid_request", "Say which outcomes to send again; see errors.").with_errors(vec![error])
+    Problem::unprocessable("invalid_request", "List the outcomes to send again; see errors.").with_errors(vec![error])
 }
 
 fn outcomes(names: &[String]) -> Result<Vec<DeliveryState>, Problem> {
@@ -323,7 +321,12 @@ fn outcomes(names: &[String]) -> Result<Vec<DeliveryState>, Problem> {
         .map(|name| {
             DeliveryState::from_name(name)
                 .filter(|state| state.has_ended())
-                .ok_or_else(|| fault(format!("‘{}’ is no outcome; there are {OUTCOMES}.", shown(name))))
+                .ok_or_else(|| {
+                    fault(format!(
+                        "‘{}’ is not an outcome; the outcomes are {OUTCOMES}.",
+                        shown(name)
+                    ))
+                })
         })
         .collect()
 }

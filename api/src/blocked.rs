@@ -19,28 +19,28 @@ use tracing::info;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-/// A blocked address as it is answered.
+/// A blocked address.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct BlockedView {
-    /// For paging.
+    /// The id, for pagination.
     #[serde(skip)]
     id: Uuid,
     /// The address as it was typed.
     pub email: String,
-    /// Since when no mail goes to it.
+    /// Since when no email is sent to it.
     #[serde(with = "time::serde::rfc3339")]
     pub blocked_at: OffsetDateTime,
-    /// Why: the class of the trouble, as in a delivery's `reason`.
+    /// Why it is blocked, as in the `reason` of a delivery.
     pub reason: String,
-    /// The relay's code.
+    /// The SMTP reply code.
     pub code: Option<i16>,
-    /// Its enhanced code (RFC 3463).
+    /// The enhanced status code (RFC 3463).
     pub enhanced_code: Option<String>,
-    /// Its words. Written by a stranger: show them as text.
+    /// The text of the mail server's reply. It is untrusted input: display it as plain text.
     pub reply: Option<String>,
     /// The delivery that failed.
     pub delivery: Uuid,
-    /// Who has the address now; absent when nobody does.
+    /// The user who has the address now, if any.
     pub user: Option<Uuid>,
 }
 
@@ -72,24 +72,24 @@ impl FromStr for Key {
 }
 
 impl InPath for Key {
-    const OTHERWISE: &'static str = "This cannot be an email address.";
+    const OTHERWISE: &'static str = "This is not an email address.";
 }
 
-/// Which addresses, and which page of them.
+/// Filter and page.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(deny_unknown_fields)]
 pub struct BlockedRequest {
-    /// Part of the address, or of the name of whoever has it.
+    /// Part of the address, or of the name of its user.
     pub q: Option<String>,
-    /// How many items at most: 1 to 1000, 50 unless said.
+    /// Maximum number of items: 1 to 1000, default 50.
     pub limit: Option<i64>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     pub cursor: Option<String>,
 }
 
-/// Lists blocked addresses, newest first. Their users are left out of new batches
-/// (`address_blocked`); a mail that waits already ends as `suppressed`.
+/// Lists blocked addresses, newest first. Their users are left out of new batches (`address_blocked`), and emails
+/// that are already waiting end as `suppressed`.
 #[utoipa::path(get, path = "/v1/blocked-addresses", tag = "blocked addresses", params(BlockedRequest),
     responses((status = 200, body = Page<BlockedView>), (status = 400, body = Problem)))]
 pub async fn list(
@@ -110,9 +110,9 @@ pub async fn list(
     Ok(Json(Page::of(items, limit, |blocked: &BlockedView| blocked.id)))
 }
 
-/// Unblocks an address: mail may go to it again. One that is not blocked is left as it is.
+/// Unblocks an address, so that emails can be sent to it again. Has no effect on an address that is not blocked.
 #[utoipa::path(delete, path = "/v1/blocked-addresses/{address}", tag = "blocked addresses",
-    params(("address" = String, Path, description = "The address, in any way it may be typed.")),
+    params(("address" = String, Path, description = "The address; case and spelling are normalised.")),
     responses((status = 204), (status = 404, body = Problem)))]
 pub async fn unblock(State(api): State<Api>, caller: Caller, Path(Key(key)): Path<Key>) -> Result<StatusCode, Problem> {
     let filter = BlockedFilter {

@@ -109,8 +109,8 @@ pub fn unreadable(status: StatusCode) -> Problem {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "body_too_large",
-            "The body is larger than this route takes: 16 MiB for batches, 64 MiB for imports, 1 MiB elsewhere. \
-             Split it, or import the people as CSV and choose them by import or filter.",
+            "The body is larger than this route accepts: 16 MiB for batches, 64 MiB for imports, 1 MiB elsewhere. \
+             Split it, or import the users as CSV and select them by import or filter.",
         )
     } else {
         Problem::new(
@@ -128,7 +128,7 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
         // serde would read an array as the fields of the type in order.
         return Err(Problem::unprocessable(
             "json_wrong_type",
-            "The body is a JSON array, and this route takes an object.",
+            "The body is a JSON array, and this route expects an object.",
         ));
     }
     serde_json::from_slice(bytes).map_err(|fault| {
@@ -189,7 +189,7 @@ fn visible(text: &str, most: usize) -> String {
 pub fn not_null<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
     match Option::deserialize(deserializer)? {
         None => Err(D::Error::custom(
-            "null is not a value; give one, or leave the field out",
+            "null is not allowed; give a value, or leave the field out",
         )),
         some => Ok(some),
     }
@@ -253,7 +253,7 @@ mod tests {
             "{detail}"
         );
         assert!(
-            detail.ends_with(": null is not a value; give one, or leave the field out."),
+            detail.ends_with(": null is not allowed; give a value, or leave the field out."),
             "{detail}"
         );
         assert_eq!(fault(r#"{"users":[],"users":[]}"#).0, "/problems/json_duplicate_key");

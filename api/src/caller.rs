@@ -111,7 +111,7 @@ async fn identify(api: &Api, headers: &HeaderMap, extensions: &Extensions) -> Re
     let invalid = || {
         refused(
             "key_invalid",
-            "This API key is not known or was revoked. `beckon-api create-key` makes one.",
+            "This API key is unknown or was revoked. `beckon-api create-key` creates one.",
         )
     };
     if !key.starts_with(PREFIX) || key.len() > 100 {
@@ -120,7 +120,7 @@ async fn identify(api: &Api, headers: &HeaderMap, extensions: &Extensions) -> Re
     let found = api_keys::find(&api.db, &digest(key)).await?.ok_or_else(invalid)?;
     if let Some(at) = found.expires_at.filter(|_| found.is_expired) {
         let detail = format!(
-            "This API key expired on {}. Make another one in the console, or with `beckon-api create-key`.",
+            "This API key expired on {}. Create another one in the console, or with `beckon-api create-key`.",
             at.date()
         );
         return Err(refused("key_expired", &detail));
@@ -168,7 +168,7 @@ async fn note_use(api: &Api, key: &ApiKey) -> Result<(), Problem> {
         .await?
     {
         Err(fault) if fault.is_passing() => {
-            debug!(error = ?fault, key = key.name, "Could not note that a key was used");
+            debug!(error = ?fault, key = key.name, "Could not record that a key was used");
             Ok(())
         }
         noted => Ok(noted?),

@@ -1,4 +1,4 @@
-//! An API process's settings.
+//! Settings of an API process.
 
 use crate::client_address::{ForwardedHeader, TrustedProxies};
 use shared::config::{
@@ -11,7 +11,7 @@ use shared::telemetry::LogSettings;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-/// Takes requests in, puts jobs out, shows what became of them.
+/// Accepts requests, publishes jobs, and serves the console.
 #[derive(clap::Parser, Debug)]
 #[command(name = "beckon-api", version = VERSION_AND_REVISION)]
 pub struct Args {
@@ -26,60 +26,60 @@ pub struct Args {
     pub api: ApiArgs,
 }
 
-/// What the program can be told to do.
+/// The commands.
 #[derive(clap::Subcommand, Clone, Debug, Eq, PartialEq)]
 pub enum Command {
-    /// Answer requests and dispatch until stopped (the default)
+    /// Serve the API and the console and dispatch jobs until stopped (the default)
     Serve,
-    /// Bring the database's schema up to this release, and leave
+    /// Migrate the database schema to this release, then exit
     Migrate,
-    /// Check the settings, say every fault, and leave
+    /// Check the settings, print every error, then exit
     CheckConfig(CheckRequest),
-    /// Ask the API whose probes listen at `BECKON_PROBES_LISTEN` whether it is ready, and leave
+    /// Check whether the API whose probes listen at `BECKON_PROBES_LISTEN` is ready, then exit
     Healthcheck,
-    /// Create an API key and print it, once and alone, on standard output
+    /// Create an API key and print it to standard output; it cannot be shown again
     CreateKey(KeyRequest),
-    /// Let somebody use the console
+    /// Add an administrator, who can then sign in to the console
     AddAdministrator(Admission),
-    /// What a failover of Postgres asks of a person
+    /// Steps for an operator after a failover of Postgres
     #[command(flatten)]
     Failover(FailoverStep),
 }
 
-/// What a person does after a failover of Postgres.
+/// A step after a failover of Postgres.
 #[derive(clap::Subcommand, Clone, Copy, Debug, Eq, PartialEq)]
 pub enum FailoverStep {
-    /// Let sending go on that is held after a promotion of Postgres (`BECKON_HOLD_AFTER_PROMOTION`)
+    /// Resume sending that is on hold after a promotion of Postgres (`BECKON_HOLD_AFTER_PROMOTION`)
     ResumeSending,
-    /// Mark invites as sent: one Message-ID or delivery id a line on standard input
+    /// Mark invites as sent; reads one Message-ID or delivery id per line from standard input
     MarkSent,
 }
 
-/// A key to make.
+/// A key to create.
 #[derive(clap::Args, Clone, Debug, Eq, PartialEq)]
 pub struct KeyRequest {
-    /// What the key is for; shown wherever its use is recorded. No other key that works has this name
+    /// Purpose of the key, shown wherever its use is recorded; must be unique among valid keys
     #[arg(long)]
     pub name: String,
-    /// How long it works, from 1h to 365d, or never to make one that does not expire
+    /// How long the key is valid: 1h to 365d, or never for a key that does not expire
     #[arg(long, default_value = "365d", value_parser = key_lifetime)]
     pub expires: KeyLifetime,
-    /// Let it read the audit log
+    /// Allow the key to read the audit log
     #[arg(long)]
     pub read_audit_log: bool,
 }
 
-/// How long a key works.
+/// How long a key is valid.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum KeyLifetime {
-    /// So long.
+    /// For this time.
     For(Duration),
     /// Until it is revoked.
     Endless,
 }
 
 impl KeyLifetime {
-    /// Until it expires; none when it does not.
+    /// The time until it expires, if it does.
     pub const fn duration(self) -> Option<Duration> {
         match self {
             Self::For(duration) => Some(duration),
@@ -88,37 +88,37 @@ impl KeyLifetime {
     }
 }
 
-/// Somebody to let into the console. Their password comes in on standard input.
+/// An administrator to add. The password is read from standard input.
 #[derive(clap::Args, Clone, Debug, Eq, PartialEq)]
 pub struct Admission {
-    /// Their email address, with which they sign in
+    /// Email address for signing in
     #[arg(long)]
     pub email: String,
-    /// What they are called on pages and in the audit log [default: their address]
+    /// Name shown on pages and in the audit log [default: the address]
     #[arg(long)]
     pub name: Option<String>,
-    /// Read their password from standard input: one line of 15 characters or more
+    /// Read the password from standard input: one line of at least 15 characters
     #[arg(long, required = true)]
     pub password_stdin: bool,
-    /// Give somebody who is an administrator already this password, and let them in again
+    /// Set a new password for an existing administrator, and enable them if they are disabled
     #[arg(long)]
     pub renew: bool,
 }
 
-/// Settings only the API has.
+/// The settings that only the API has.
 #[derive(clap::Args, Debug)]
 pub struct ApiArgs {
-    /// Where the API and the console listen
+    /// Address on which the API and the console listen
     #[arg(long, env = "BECKON_LISTEN", default_value = "127.0.0.1:8080", global = true)]
     pub beckon_listen: String,
-    /// Where /healthz, /readyz and /metrics listen
+    /// Address on which /healthz, /readyz and /metrics listen
     #[arg(long, env = "BECKON_PROBES_LISTEN", default_value = "127.0.0.1:8082", global = true)]
     pub beckon_probes_listen: String,
-    /// Reverse proxies that may name the client in `BECKON_FORWARDED_HEADER`: addresses or networks such as
-    /// 10.0.0.0/8, separated by commas
+    /// Reverse proxies whose `BECKON_FORWARDED_HEADER` is trusted to contain the client's address: addresses or
+    /// networks such as 10.0.0.0/8, separated by commas
     #[arg(long, env = "BECKON_TRUSTED_PROXIES", default_value = "", global = true)]
     pub beckon_trusted_proxies: String,
-    /// The one header in which they name it, x-forwarded-for or forwarded; the other is not read
+    /// Header in which trusted proxies report the client: x-forwarded-for or forwarded; the other one is ignored
     #[arg(
         long,
         env = "BECKON_FORWARDED_HEADER",
@@ -126,76 +126,76 @@ pub struct ApiArgs {
         global = true
     )]
     pub beckon_forwarded_header: String,
-    /// Mails per second over all workers, or unlimited
+    /// Emails per second over all workers, or unlimited
     #[arg(long, env = "BECKON_MAIL_RATE", default_value = "unlimited", global = true)]
     pub beckon_mail_rate: String,
-    /// How many unknown addresses of 100 make a batch pause itself, or 0 for any number
+    /// Number of unknown addresses in 100 at which a batch is paused automatically, or 0 for no limit
     #[arg(long, env = "BECKON_BRAKE_BOUNCES", default_value = "10", global = true)]
     pub beckon_brake_bounces: String,
-    /// Bring the schema up to this release before serving
+    /// Migrate the schema to this release before serving
     #[arg(long, env = "BECKON_MIGRATE", default_value = "true", global = true)]
     pub beckon_migrate: String,
-    /// A password mail not tried within this time of its batch's start expires unsent
+    /// A password email that is not attempted within this time after the start of its batch expires unsent
     #[arg(long, env = "BECKON_PASSWORD_STALE", default_value = "24h", global = true)]
     pub beckon_password_stale: String,
     /// How long a batch sent from the console can be undone before it starts, up to 10min
     #[arg(long, env = "BECKON_HOLD", default_value = "30s", global = true)]
     pub beckon_hold: String,
-    /// Hold sending after a standby of Postgres was promoted, until `beckon-api resume-sending`; recommended where
-    /// replication is asynchronous
+    /// Put sending on hold after a standby of Postgres was promoted, until `beckon-api resume-sending`; recommended
+    /// with asynchronous replication
     #[arg(long, env = "BECKON_HOLD_AFTER_PROMOTION", default_value = "false", global = true)]
     pub beckon_hold_after_promotion: String,
-    /// How long the details of mails are kept, 7d or more; dropped by the month, totals stay
+    /// How long the details of emails are kept, at least 7d; deleted month by month, totals are kept
     #[arg(long, env = "BECKON_DETAILS_KEPT", default_value = "90d", global = true)]
     pub beckon_details_kept: String,
     /// Threads that check passwords [default: number of cores]
     #[arg(long, env = "BECKON_HASH_THREADS", global = true)]
     pub beckon_hash_threads: Option<String>,
-    /// How long a stop waits for requests that have begun
+    /// How long a shutdown waits for requests in progress
     #[arg(long, env = "BECKON_STOP_GRACE", default_value = "30s", global = true)]
     pub beckon_stop_grace: String,
 }
 
-/// What an API process runs with.
+/// The parsed settings of an API process.
 pub struct Settings {
     /// Postgres.
     pub database: DatabaseSettings,
     /// RabbitMQ.
     pub brokers: Vec<String>,
-    /// Where traces go.
+    /// The collector for traces.
     pub collector: Option<String>,
-    /// What mails say about their sender, for previews.
+    /// Settings that appear in emails, for previews.
     pub letters: LetterSettings,
-    /// Where to listen.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// Where to answer probes.
+    /// The address on which probes are answered.
     pub probes_listen: SocketAddr,
-    /// The reverse proxies whose forwarding header is believed.
+    /// The reverse proxies whose forwarding header is trusted.
     pub trusted_proxies: TrustedProxies,
-    /// Mails a second.
+    /// Emails per second.
     pub mail_rate: Option<f64>,
-    /// How many unknown addresses of a hundred make a batch pause itself; none is any number.
+    /// Percentage of unknown addresses at which a batch is paused automatically; `None` for no limit.
     pub brake_bounces: Option<i64>,
-    /// Whether to migrate first.
+    /// Whether to migrate at startup.
     pub migrate: bool,
-    /// When an untried password mail expires.
+    /// When a password email that has not been attempted expires.
     pub password_stale: Duration,
     /// How long a batch sent from the console can be undone.
     pub hold: Duration,
-    /// Whether sending is held after a promotion of Postgres.
+    /// Whether sending is put on hold after a promotion of Postgres.
     pub hold_after_promotion: bool,
-    /// How long the details of mails are kept.
+    /// How long the details of emails are kept.
     pub details_kept: Duration,
     /// Threads that check passwords.
     pub hash_threads: usize,
-    /// What the verifiers of mailed passwords cost.
+    /// The hashing cost of mailed passwords.
     pub mailed_password_cost: Cost,
-    /// How long a stop may take.
+    /// How long a shutdown may take.
     pub stop_grace: Duration,
 }
 
 impl Args {
-    /// Reads what to log, first of all, so that the rest can be told there.
+    /// Reads the log settings first, so that everything else can be logged.
     pub fn logging(&self, faults: &mut Faults) -> Option<LogSettings> {
         self.shared.logging(faults)
     }
@@ -254,14 +254,14 @@ impl Args {
     }
 }
 
-/// A mail that failed is still in its details when somebody comes back from a holiday; and passwords,
-/// which live up to a week, end before their details do.
+/// Minimum retention: an administrator still finds a failed email after a holiday, and passwords, which are valid up
+/// to a week, expire before their details are deleted.
 const DETAILS_KEPT_LEAST: Duration = Duration::from_hours(7 * 24);
 
-/// Twenty times the default, so that nobody has to hurry; a mail for later has a start time instead.
+/// Maximum hold, twenty times the default. To send later, a batch has a start time instead.
 const HOLD_MOST: Duration = Duration::from_mins(10);
 
-/// Less is a slip of the unit.
+/// Minimum lifetime of a key. A shorter one is a mistyped unit.
 const KEY_LIFETIME_LEAST: Duration = Duration::from_hours(1);
 
 fn key_lifetime(text: &str) -> Result<KeyLifetime, String> {
@@ -281,7 +281,7 @@ fn details_kept(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| format!("is {text:?}; write a time of 7d or more"))
 }
 
-/// A share; none for nought.
+/// Reads a percentage; `None` for 0.
 fn percent(text: &str) -> Result<Option<i64>, String> {
     let number = whole_number(0, 100)(text)?;
     Ok(i64::try_from(number).ok().filter(|percent| *percent > 0))

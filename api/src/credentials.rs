@@ -30,36 +30,36 @@ use zeroize::Zeroizing;
 
 pub use tries::Tries;
 
-/// Somebody who wants to sign in.
+/// A sign-in to check.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct VerifyRequest {
-    /// Their address, in any case.
+    /// The user's address, in upper or lower case.
     pub email: String,
-    /// What they typed. A mailed password may be typed with or without its hyphens.
+    /// The password as typed. A mailed password may be typed with or without its hyphens.
     #[schema(value_type = String, format = Password)]
     pub password: Zeroizing<String>,
-    /// What the platform calls the device or network that asks, such as its device cookie or IP address, in 1 to 128
-    /// bytes. Tries are counted for each (of an IPv6 address, for its /64, /56 and /48), and one that has signed in as
-    /// the person before has its own. Without it, strangers who guess at a person can use up that person's tries.
+    /// Identifies the device or network of the user, such as a device cookie or an IP address, in 1 to 128 bytes.
+    /// Attempts are counted for each client (for an IPv6 address also for its /64, /56 and /48), and a client that has
+    /// signed in as the user before has its own limit. Without `client`, an attacker can use up the attempts of a user.
     #[schema(min_length = 1, max_length = 128)]
     pub client: Option<String>,
 }
 
-/// Whether somebody may sign in.
+/// The result of a check.
 #[derive(Debug, Default, Serialize, ToSchema)]
 pub struct Verified {
-    /// Whether the address and the password belong together and the password works now. If not, this is the only field.
+    /// Whether the password is correct for this address and currently valid. If `false`, this is the only field.
     pub valid: bool,
-    /// Who.
+    /// The id of the user.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Uuid, required = false)]
     pub user: Option<Uuid>,
-    /// Let them do nothing but choose a password of their own: this one was mailed.
+    /// The password was mailed. The platform must let the user do nothing but choose a password.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = bool, required = false)]
     pub must_set_password: Option<bool>,
-    /// When it stops working; null if it does not expire.
+    /// When the password expires; null if it does not.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub expires_at: Option<Expiry>,
@@ -70,7 +70,7 @@ pub struct Verified {
 #[serde(transparent)]
 pub struct Expiry(#[serde(with = "time::serde::rfc3339::option")] Option<OffsetDateTime>);
 
-/// Checks a password. A wrong one is an answer like a right one: look at `valid`, and not at the status alone.
+/// Checks a password. The status is 200 for a wrong password as well: check `valid`.
 #[utoipa::path(post, path = "/v1/credentials/verify", tag = "credentials", request_body = VerifyRequest,
     responses((status = 200, body = Verified), (status = 422, body = Problem), (status = 429, body = Problem),
         (status = 503, body = Problem)))]

@@ -22,34 +22,34 @@ use time::OffsetDateTime;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-/// What lists and the answer about a single delivery have in common.
+/// The fields of a delivery in lists and in single responses.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct DeliveryFields {
-    /// Its id, also in the mail's Message-ID.
+    /// The id, which is also part of the email's Message-ID.
     pub id: Uuid,
-    /// Its batch.
+    /// The batch.
     pub batch: Uuid,
-    /// Whom it is for; absent for a test mail and for somebody who was deleted.
+    /// The user; absent for a test email and if the user was deleted.
     pub user: Option<Uuid>,
-    /// The address it went to, or goes to. It stays when the user's address is corrected later.
+    /// The address it was or will be sent to. A later correction of the user's address does not change it.
     pub email: Option<String>,
-    /// Where it stands.
+    /// The state.
     #[schema(value_type = String)]
     pub state: DeliveryState,
-    /// Why.
+    /// The reason for the state.
     pub reason: Option<String>,
-    /// Both in words, as the console shows them.
+    /// State and reason in words, as shown in the console.
     #[schema(value_type = String)]
     pub status: &'static str,
     /// Number of attempts that have begun.
     pub attempt_count: i32,
-    /// When it is tried next.
+    /// When the next attempt is due.
     #[serde(with = "time::serde::rfc3339::option")]
     pub due_at: Option<OffsetDateTime>,
-    /// When the relay took it.
+    /// When the mail server accepted it.
     #[serde(with = "time::serde::rfc3339::option")]
     pub sent_at: Option<OffsetDateTime>,
-    /// Whether the person may have it twice.
+    /// Whether the user may have received it twice.
     pub unsure: bool,
 }
 
@@ -92,12 +92,12 @@ impl From<deliveries::Delivery> for DeliveryFields {
     }
 }
 
-/// A try as it is answered.
+/// An attempt.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AttemptView {
-    /// Counted from 1.
+    /// The number of the attempt, counted from 1.
     pub n: i32,
-    /// The address it went to. A further attempt goes to a corrected address.
+    /// The address it was sent to. The next attempt uses a corrected address.
     pub email: Option<String>,
     /// When it began.
     #[serde(with = "time::serde::rfc3339")]
@@ -107,28 +107,28 @@ pub struct AttemptView {
     pub ended_at: Option<OffsetDateTime>,
     /// `accepted`, `try_later`, `refused` or `unsure`; absent while it runs.
     pub verdict: Option<String>,
-    /// How far the conversation with the relay came.
+    /// The phase of the SMTP dialogue that was reached.
     pub phase: Option<String>,
-    /// The relay's code.
+    /// The SMTP reply code.
     pub code: Option<i16>,
-    /// Its enhanced code (RFC 3463).
+    /// The enhanced status code (RFC 3463).
     pub enhanced_code: Option<String>,
-    /// Its words. Written by a stranger: show them as text.
+    /// The text of the mail server's reply. It is untrusted input: display it as plain text.
     pub reply: Option<String>,
-    /// Which worker.
+    /// The worker that made the attempt.
     pub worker: String,
 }
 
-/// Which deliveries.
+/// Filter and page.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct DeliveriesRequest {
-    /// Only those in this state.
+    /// Only deliveries in this state.
     pub state: Option<String>,
-    /// How many items at most: 1 to 1000, 50 unless said.
+    /// Maximum number of items: 1 to 1000, default 50.
     pub limit: Option<i64>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     pub cursor: Option<String>,
 }
 
@@ -168,21 +168,23 @@ fn unknown_state(name: &str) -> Problem {
     Problem::new(
         StatusCode::BAD_REQUEST,
         "unknown_state",
-        format!("‘{}’ is no state of a delivery; there are {known}.", shown(name)),
+        format!(
+            "‘{}’ is not a state of a delivery; the states are {known}.",
+            shown(name)
+        ),
     )
 }
 
-/// Which lines of a ledger.
+/// Filter of a ledger.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct LedgerRequest {
-    /// Only deliveries in this state; without it also those who were left out.
+    /// Only deliveries in this state. Without it, users who were left out are included.
     pub state: Option<String>,
 }
 
-/// The whole ledger of a batch as CSV, one line for everybody who was chosen; or only the
-/// deliveries in one state.
+/// Downloads the ledger of a batch as CSV, with one line per selected user; or only the deliveries in one state.
 #[utoipa::path(get, path = "/v1/batches/{id}/deliveries.csv", tag = "deliveries", params(LedgerRequest),
     responses((status = 200, content_type = "text/csv", body = String)))]
 pub async fn csv(
@@ -195,7 +197,7 @@ pub async fn csv(
     Ok(ledger::as_csv(api, batch.id, state))
 }
 
-/// Tells one mail's story.
+/// Shows a delivery with all its attempts.
 #[utoipa::path(get, path = "/v1/deliveries/{id}", tag = "deliveries", responses((status = 200, body = DeliveryWithAttempts), (status = 404, body = Problem)))]
 pub async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<DeliveryWithAttempts>, Problem> {
     let delivery = get(&api, id).await?;
@@ -234,8 +236,8 @@ pub async fn get(api: &Api, id: Uuid) -> Result<deliveries::Delivery, Problem> {
         .ok_or_else(|| Problem::not_found("delivery"))
 }
 
-/// Sends the same system email to the same person again, as a batch of one. They get it although they have
-/// signed in or got one a moment ago, but not while their address is blocked.
+/// Sends the same system email to the same user again, as a batch of one. Users who have signed in or were emailed
+/// recently are not left out, but a user whose address is blocked is.
 #[utoipa::path(post, path = "/v1/deliveries/{id}/send-again", tag = "deliveries", responses((status = 202, body = AcceptedBatch), (status = 409, body = Problem)))]
 pub async fn send_again(
     State(api): State<Api>,
@@ -248,7 +250,7 @@ pub async fn send_again(
     let user = delivery.user.ok_or_else(|| {
         Problem::conflict(
             "user_gone",
-            "The person was deleted, or this was a test mail; there is nobody to send it to again.",
+            "The user was deleted, or this was a test email, so it cannot be sent again.",
         )
     })?;
     let batch = batches::get(&api, delivery.batch).await?;

@@ -78,8 +78,8 @@ fn own_full() -> Problem {
         ..Problem::new(
             StatusCode::TOO_MANY_REQUESTS,
             "too_many_at_once",
-            "Your uploads take half of the disk that is set aside for them, which is as much as one caller may take. \
-             Nothing of this one was stored; send it again when one of them is imported.",
+            "Your uploads use half of the disk space reserved for uploads, the maximum for one caller. Nothing of \
+             this one was stored; send it again when one of them is imported.",
         )
     }
 }
@@ -87,7 +87,7 @@ fn own_full() -> Problem {
 fn full() -> Problem {
     Problem::unavailable(
         "uploads_full",
-        "Other uploads take all the disk that is set aside for them. Nothing was stored; send the file again in a minute.",
+        "Other uploads use all the disk space reserved for uploads. Nothing was stored; send the file again in a minute.",
         60,
     )
 }

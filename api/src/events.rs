@@ -26,7 +26,7 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Interval between checks of an open stream's key or session. A check costs one lookup by an index.
 const CHECK_EVERY: Duration = Duration::from_secs(5);
 
-/// Tells a batch's sums whenever they change, until it has finished.
+/// Streams the counts of a batch whenever they change, until it has finished.
 #[utoipa::path(get, path = "/v1/batches/{id}/events", tag = "batches", responses((status = 200, content_type = "text/event-stream", body = batches::BatchView)))]
 pub async fn batch(
     State(api): State<Api>,
@@ -92,7 +92,7 @@ where
         Body::from_stream(stream::try_unfold(begun, |(mut pieces, mut end)| async move {
             tokio::select! {
                 biased;
-                () = &mut end => Err(axum::Error::new("the caller is no longer let in")),
+                () = &mut end => Err(axum::Error::new("the caller's access has ended")),
                 piece = pieces.next() => Ok(piece.transpose()?.map(|piece| (piece, (pieces, end)))),
             }
         }))

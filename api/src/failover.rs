@@ -1,4 +1,4 @@
-//! What a person does after a standby of Postgres was promoted: marks what the relay has taken as sent, and lets
+//! Steps for an operator after a standby of Postgres was promoted: marks emails that the relay accepted as sent, and
 //! resumes sending. `deploy/runbooks/failover.md` describes when and why.
 
 use crate::StartError;
@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::io::BufRead as _;
 use uuid::Uuid;
 
-/// Ids in one statement.
+/// Number of ids per statement.
 const GROUP: usize = 10_000;
 
 /// Takes a step and describes the result.
@@ -27,14 +27,14 @@ pub async fn take(step: FailoverStep, settings: &Settings) -> Result<String, Sta
 async fn resume(settings: &Settings) -> Result<String, StartError> {
     let db = store::connect(&settings.database, "beckon-api: resume-sending", Planning::Anew)?;
     match history::resume(&db).await? {
-        Some(held_at) => Ok(format!("Sending goes on. It was held since {held_at}.")),
+        Some(held_at) => Ok(format!("Sending is resumed. It was on hold since {held_at}.")),
         None => Err(StartError::Failover(
-            "sending is not held; nothing was changed".to_owned(),
+            "sending is not on hold; nothing was changed".to_owned(),
         )),
     }
 }
 
-/// Marks the deliveries that standard input names. A line that names none ends it before anything is changed.
+/// Marks the deliveries listed on standard input. An invalid line aborts before anything is changed.
 async fn mark_sent(settings: &Settings) -> Result<String, StartError> {
     let mut lines = Vec::new();
     for line in std::io::stdin().lock().lines() {
@@ -53,7 +53,7 @@ async fn mark_sent(settings: &Settings) -> Result<String, StartError> {
     Ok(summary(all))
 }
 
-/// The deliveries that lines name, each once. A Message-ID is a delivery's id, @, and the sender's domain.
+/// Parses lines to deliveries, each once. A Message-ID is a delivery's id, @, and the sender's domain.
 fn deliveries(lines: &[String]) -> Result<Vec<Uuid>, String> {
     let mut ids = BTreeSet::new();
     for (number, line) in (1..).zip(lines) {
@@ -64,13 +64,13 @@ fn deliveries(lines: &[String]) -> Result<Vec<Uuid>, String> {
         let id = text.split('@').next().unwrap_or_default();
         let id = Uuid::try_parse(id).map_err(|_| {
             format!(
-                "line {number} of standard input is no Message-ID of Beckon and no delivery id; nothing was changed"
+                "line {number} of standard input is neither a Message-ID of Beckon nor a delivery id; nothing was changed"
             )
         })?;
         ids.insert(id);
     }
     if ids.is_empty() {
-        return Err("standard input names no delivery; write one Message-ID or delivery id a line".to_owned());
+        return Err("standard input contains no delivery; write one Message-ID or delivery id per line".to_owned());
     }
     Ok(ids.into_iter().collect())
 }
@@ -101,6 +101,6 @@ mod tests {
     fn a_line_that_is_neither_is_named() {
         let refusal = read("00000000-0000-0000-0000-000000000007\nsomething@else\n").unwrap_err();
         assert!(refusal.starts_with("line 2 of standard input"), "{refusal}");
-        assert!(read("\n").unwrap_err().contains("names no delivery"));
+        assert!(read("\n").unwrap_err().contains("contains no delivery"));
     }
 }

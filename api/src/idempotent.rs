@@ -89,7 +89,7 @@ impl Once {
                 .map_err(|_| Problem::internal()),
             Known::OtherContent => Err(Problem::unprocessable(
                 "idempotency_mismatch",
-                "This Idempotency-Key came before with another request. Use a new key for a new request.",
+                "This Idempotency-Key was used for another request. Use a new key for a new request.",
             )),
         }
     }
@@ -124,7 +124,7 @@ impl Once {
         let Err(fault) = commit(transaction).await else {
             return Ok(());
         };
-        warn!(error = ?fault, "Postgres did not say whether it committed");
+        warn!(error = ?fault, "The reply to a commit was lost");
         let Some(key) = &self.key else {
             return Err(unknown(WITHOUT_KEY));
         };
@@ -132,7 +132,7 @@ impl Once {
             Ok(true) => Ok(()),
             Ok(false) => Err(fault.into()),
             Err(still) => {
-                warn!(error = ?still, "Postgres did not say either what became of a request by its key");
+                warn!(error = ?still, "Could not look up by its key whether a request was committed");
                 Err(unknown(WITH_KEY))
             }
         }
@@ -147,11 +147,12 @@ impl Once {
     }
 }
 
-const WITH_KEY: &str = "The database went away before it said whether this was stored. Ask again with the same \
-                        Idempotency-Key: what was done is not done twice, and you get its answer.";
-const WITHOUT_KEY: &str = "The database went away before it said whether this was stored. Look for it first: \
-                           GET /v1/batches lists the newest batches. An import can be sent again; it changes nothing \
-                           twice. POST /v1/credentials/verify tells whether a new password works.";
+const WITH_KEY: &str = "The connection to the database broke, so it is unknown whether this was stored. Repeat the \
+                        request with the same Idempotency-Key: nothing is done twice, and you get the original \
+                        response.";
+const WITHOUT_KEY: &str = "The connection to the database broke, so it is unknown whether this was stored. Look for \
+                           it first: GET /v1/batches lists the newest batches. An import can be repeated; it \
+                           changes nothing twice. POST /v1/credentials/verify shows whether a new password works.";
 
 fn unknown(detail: &str) -> Problem {
     Problem::unavailable("outcome_unknown", detail, 2)

@@ -1,9 +1,8 @@
-//! Imports: `POST /v1/imports`, and what came of one.
+//! Imports: `POST /v1/imports`, and the result of one.
 //!
-//! The upload runs into a temporary file first, so that memory stays flat and no transaction
-//! waits for a slow client. Then everything is one transaction: a file comes in with all its good
-//! rows or not at all, and rows with faults are named and kept for mending. Importing sends
-//! nothing to anybody.
+//! The upload goes to a temporary file first, so that memory use is constant and no transaction waits for a slow
+//! client. Then everything is one transaction: all good rows of a file are imported, or none. Faulty rows are reported
+//! and kept, to be corrected and imported again. Importing sends no email.
 
 mod changes;
 mod problems;
@@ -38,14 +37,14 @@ pub use request::{EmptyCells, ImportRequest};
 use request::{Form, How, file_name, named};
 pub use view::ImportView;
 
-/// Problems told in the answer; the rest is in the file to mend.
+/// Maximum number of problems in the response. The rest is in the file of rejected rows.
 const TOLD_MOST: usize = 100;
 
-/// Brings people in, from CSV, a spreadsheet (`.xlsx`, `.xls`, `.ods`) or a JSON array of users.
+/// Imports users from CSV, a spreadsheet (`.xlsx`, `.xls`, `.ods`) or a JSON array of users.
 #[utoipa::path(post, path = "/v1/imports", tag = "imports", params(ImportRequest),
     request_body(content = String, content_type = "text/csv"),
-    responses((status = 200, body = ImportView, description = "What would happen: a dry run, of which nothing is stored."),
-        (status = 201, body = ImportView, description = "What happened."), (status = 422, body = Problem)))]
+    responses((status = 200, body = ImportView, description = "The expected result: a dry run stores nothing."),
+        (status = 201, body = ImportView, description = "The result."), (status = 422, body = Problem)))]
 pub async fn create(
     State(api): State<Api>,
     caller: Caller,
@@ -74,7 +73,7 @@ pub async fn create(
     Ok((status, Json(answer)))
 }
 
-/// Opens the file. Spreadsheets are unpacked one at a time, for that takes time and room.
+/// Opens the file. Spreadsheets are unpacked one at a time, because that takes time and memory.
 async fn open(
     api: &Api,
     file: std::fs::File,
@@ -128,7 +127,7 @@ async fn bring_in(
         ..ImportView::new(id, ImportState::Done, file_name, &file, how, &totals, problems)
     };
     if request.dry_run {
-        // Nothing of it stays: the transaction is dropped.
+        // The transaction is dropped, so nothing is stored.
         return Ok(answer);
     }
     if !rows::finish(&mut transaction, import, 0, &file, &totals, by).await? {
@@ -156,7 +155,7 @@ pub fn count(metrics: &ApiMetrics, totals: &Totals) {
     }
 }
 
-/// What is wrong with a whole file.
+/// The response for a file that cannot be imported.
 #[expect(clippy::needless_pass_by_value, reason = "an error is turned into another")]
 pub fn file_problem(fault: FileFault) -> Problem {
     let status = StatusCode::from_u16(fault.status()).unwrap_or(StatusCode::UNPROCESSABLE_ENTITY);
@@ -175,7 +174,7 @@ pub fn file_problem(fault: FileFault) -> Problem {
     Problem::new(status, fault.code(), fault.to_string()).with_errors(errors)
 }
 
-/// Shows what came of an import.
+/// Shows the result of an import.
 #[utoipa::path(get, path = "/v1/imports/{id}", tag = "imports", responses((status = 200, body = ImportView), (status = 404, body = Problem)))]
 pub async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<ImportView>, Problem> {
     let import = get(&api, id).await?;

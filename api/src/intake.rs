@@ -42,8 +42,8 @@ const LISTED_MOST: usize = 400_000;
 /// Maximum hold. A hold is for undoing a batch; `start_at` is for starting it later.
 const HOLD_MOST_SECONDS: u32 = 86_400;
 
-/// Whom to send to, and when. Exactly one of `users`, `emails`, `import`, `filter`, `saved_filter` and `everyone` is
-/// needed.
+/// Recipients and start of a batch. Exactly one of `users`, `emails`, `import`, `filter`, `saved_filter` and `everyone`
+/// is required.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SendRequest {
@@ -55,11 +55,11 @@ pub struct SendRequest {
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Vec<String>, required = false, min_items = 1)]
     pub emails: Option<Listed<String, LISTED_MOST>>,
-    /// The users that this import brought in.
+    /// The users in this import.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Uuid, required = false)]
     pub import: Option<Uuid>,
-    /// The users who match; at least one condition.
+    /// The users who match these conditions; at least one condition.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = FilterRequest, required = false)]
     pub filter: Option<FilterRequest>,
@@ -67,50 +67,49 @@ pub struct SendRequest {
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Uuid, required = false)]
     pub saved_filter: Option<Uuid>,
-    /// `true`: every user. Nothing else selects every user.
+    /// `true` selects all users. There is no other way to select all users.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = bool, required = false)]
     pub everyone: Option<bool>,
-    /// Seconds in which the batch can be undone before it starts.
+    /// Seconds before the start in which the batch can be undone.
     #[serde(default)]
     pub hold_seconds: u32,
-    /// Start no earlier than this: from now on, and within a year.
+    /// The earliest start: not in the past, and within a year.
     #[serde(default, deserialize_with = "start_time::given")]
     #[schema(value_type = String, format = DateTime, required = false)]
     pub start_at: Option<OffsetDateTime>,
-    /// Also to people who have signed in already.
+    /// Include users who have signed in.
     #[serde(default)]
     pub include_signed_in: bool,
-    /// Also to people who got this kind of mail in the last 24 hours.
+    /// Include users who were sent this email in the last 24 hours.
     #[serde(default)]
     pub include_recent: bool,
 }
 
-/// A batch as it was accepted. `selected` = `accepted` + the sum of `left_out`.
+/// An accepted batch. `selected` = `accepted` + the sum of `left_out`.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AcceptedBatch {
-    /// Its id.
+    /// The id of the batch.
     pub batch: Uuid,
-    /// Which system email.
+    /// The system email.
     #[schema(value_type = String)]
     pub kind: SystemEmailKind,
-    /// How many were chosen.
+    /// Number of selected users.
     pub selected: i32,
-    /// How many mails are owed.
+    /// Number of emails that will be sent.
     pub accepted: i32,
-    /// How many were left out, by reason: `unknown_user`, `duplicate`, `address_blocked`, `user_locked`,
-    /// `already_waiting`, `too_many_passwords`, `signed_in`, `mailed_recently`. Somebody to whom several
-    /// apply is counted once, under the first of them.
+    /// Numbers of users left out, by reason: `unknown_user`, `duplicate`, `address_blocked`, `user_locked`,
+    /// `already_waiting`, `too_many_passwords`, `signed_in`, `mailed_recently`. A user with several reasons is counted
+    /// once, under the first of them.
     pub left_out: BTreeMap<String, i64>,
-    /// Merge fields of the email for which some of the accepted people have no value; those without another text in
-    /// the email come first. They are sent all the same.
+    /// Merge fields of the email for which some accepted users have no value. Fields without a default text come first.
+    /// The emails are sent all the same.
     #[serde(default)]
     pub missing: Vec<MissingValue>,
 }
 
-/// Sends an invite to each of the chosen users. Those who have signed in are left out unless
-/// `include_signed_in` is set, and those whose address is blocked always. An invite to an address that is
-/// blocked later, while it waits, ends as `suppressed`.
+/// Sends an invite to each selected user. Users who have signed in are left out unless `include_signed_in` is set, and
+/// users whose address is blocked always. A waiting invite whose address is blocked later ends as `suppressed`.
 #[utoipa::path(post, path = "/v1/invites", tag = "sending", request_body = SendRequest,
     responses((status = 202, body = AcceptedBatch), (status = 422, body = Problem)))]
 pub async fn invites(
@@ -123,9 +122,9 @@ pub async fn invites(
     take_in(api, SystemEmailKind::Invite, caller, key, trace, body).await
 }
 
-/// Makes a password for each of the chosen users and mails it to them. Those who have signed in are left
-/// out unless `include_signed_in` is set, and those whose address is blocked always. A mail to an address
-/// that is blocked later, while it waits, ends as `suppressed`, and no password is made for it.
+/// Generates a password for each selected user and sends it by email. Users who have signed in are left out unless
+/// `include_signed_in` is set, and users whose address is blocked always. A waiting email whose address is blocked
+/// later ends as `suppressed`, and no password is generated for it.
 #[utoipa::path(post, path = "/v1/password-resets", tag = "sending", request_body = SendRequest,
     responses((status = 202, body = AcceptedBatch), (status = 422, body = Problem)))]
 pub async fn password_resets(

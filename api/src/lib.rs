@@ -1,7 +1,7 @@
-//! Takes requests in, puts jobs out, shows what became of them.
+//! The API process: accepts requests, publishes jobs, and serves the console.
 //!
-//! [`run`] starts the process and is what `main` calls. [`routes`] lists everything that can be
-//! asked; [`intake`] accepts batches; the crate `dispatcher` publishes what is due.
+//! [`run`], called by `main`, starts the process. [`routes`] lists all routes, [`intake`] accepts batches, and the
+//! crate `dispatcher` publishes due deliveries.
 
 pub mod access_events;
 pub mod administrators;
@@ -77,56 +77,56 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tracing::{info, warn};
 
-/// Connections to Postgres that dispatching has for itself, however many requests wait for one: one for
-/// each of its tasks (two publishers, the turn, sweeps, auto-pause, housekeeping, heartbeat, lost jobs). The
-/// one it is notified on comes beside them.
+/// Connections to Postgres reserved for the dispatcher, however many requests wait for one: one for each of its tasks
+/// (two publishers, the turn, sweeps, auto-pause, housekeeping, heartbeat, lost jobs). The connection for
+/// notifications is additional.
 const DISPATCHER_CONNECTIONS: u32 = 8;
 
-/// Passwords that wait for each thread that hashes, of the platform and of the console each. The last of
-/// them waits for 24 hashes of its own line and as many of the other, 48 × 19 ms, which leaves a sign-in below 2 s
-/// on a machine that is twice as slow; more callers are told to come back.
+/// Maximum number of passwords waiting per hashing thread, for the platform and the console separately. The last one
+/// waits for 24 hashes of its own queue and as many of the other, 48 × 19 ms, so a sign-in takes less than 2 s on a
+/// machine of half the speed. Further callers get 503.
 const HASHES_WAITING_MAX: usize = 24;
 
-/// Light checks that wait for their thread, which does 3,000 a second.
+/// Maximum number of waiting light checks. Their thread completes 3,000 a second.
 const LIGHT_CHECKS_WAITING_MAX: usize = 64;
 
-/// Why an API process could not start.
+/// Why an API process cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Postgres cannot be used.
+    /// Postgres refused a statement or is unavailable.
     #[error("could not use Postgres (DATABASE_URL): {}: {}", .0, .0.cause())]
     Store(#[from] store::StoreError),
-    /// Postgres cannot be reached, or lets nobody in.
+    /// Postgres cannot be reached, or refuses the login.
     #[error(transparent)]
     Postgres(#[from] store::Unusable),
-    /// Postgres cannot be used through what is in front of it.
+    /// A connection pooler in front of Postgres cannot be used.
     #[error(transparent)]
     Pooler(#[from] store::SharedSessions),
-    /// The schema could not be brought up to this release.
-    #[error("could not bring the database (DATABASE_URL) up to this release: {0}")]
+    /// The schema could not be migrated to this release.
+    #[error("could not migrate the database (DATABASE_URL) to this release: {0}")]
     Migrate(#[from] schema::MigrateError),
-    /// A port or a thread is not to be had.
+    /// A port or a thread is not available.
     #[error("could not {0}: {1}")]
     System(&'static str, #[source] std::io::Error),
-    /// A queue exists with other arguments than ours.
+    /// A queue exists with other arguments.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// The operating system gave no randomness.
-    #[error("could not make a secret: {0}")]
+    /// The operating system provides no randomness.
+    #[error("could not generate a secret: {0}")]
     Randomness(String),
-    /// No key was made, and why.
+    /// No key was created, with the reason.
     #[error("could not create the API key: {0}")]
     Key(String),
-    /// Nothing was resumed or marked, and why.
+    /// Nothing was resumed or marked, with the reason.
     #[error("{0}")]
     Failover(String),
-    /// Nobody was added, and why.
+    /// No administrator was added, with the reason.
     #[error("could not add the administrator: {0}")]
     Administrator(String),
 }
 
 impl StartError {
-    /// What the process exits with. [`EXIT_CONFIG`] is for what only a person can put right.
+    /// The exit code. [`EXIT_CONFIG`] means that an operator must fix the cause.
     pub const fn exit_code(&self) -> u8 {
         if matches!(self, Self::Queue(_) | Self::Pooler(_)) {
             EXIT_CONFIG
@@ -135,7 +135,7 @@ impl StartError {
         }
     }
 
-    /// Names the server and the cause when Postgres could not be used.
+    /// Adds the server and the cause if Postgres cannot be used.
     pub async fn explained(self, database: &DatabaseSettings) -> Self {
         let Ok(db) = store::connect(database, "beckon-api: diagnosis", Planning::Anew) else {
             return self;
@@ -150,16 +150,16 @@ impl StartError {
     }
 }
 
-/// Brings the schema up to this release and stores the shipped system emails.
+/// Migrates the schema to this release and stores the shipped system emails.
 ///
 /// # Errors
 ///
-/// What Postgres says.
+/// The error from Postgres.
 pub async fn migrate(database: &DatabaseSettings) -> Result<(), StartError> {
     bring_up(&store::connect(database, "beckon-api: migrate", Planning::Anew)?).await
 }
 
-/// Refuses a pooler that shares sessions. A database that does not answer is another matter.
+/// Refuses a pooler that shares sessions. An unavailable database is not an error here.
 async fn check_pooler(db: &Db) -> Result<(), StartError> {
     match store::shares_sessions(db).await {
         Ok(Some(shared)) => Err(shared.into()),
@@ -177,22 +177,21 @@ async fn bring_up(db: &Db) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Says that the settings can be used, or asks every server that they name once.
+/// Reports that the settings are valid, or connects once to each configured server.
 pub async fn check_config(settings: &Settings, request: CheckRequest) -> ExitCode {
     if request.connect {
         let found = connections::check(&settings.database, &settings.brokers, &settings.letters.sign_in_url);
         return found.await.report();
     }
-    println!("The settings can be used.");
+    println!("The settings are valid.");
     ExitCode::SUCCESS
 }
 
-/// Creates an API key and returns it, the only time it can be seen.
+/// Creates an API key and returns it. It cannot be shown again.
 ///
 /// # Errors
 ///
-/// [`StartError::Key`] with what to do when the name cannot be used; else what Postgres or the operating
-/// system says.
+/// [`StartError::Key`] with advice if the name is not acceptable, or the error from Postgres or the operating system.
 pub async fn create_key(settings: &Settings, request: KeyRequest) -> Result<String, StartError> {
     check_name(&request.name).map_err(|fault| StartError::Key(format!("--name: {fault}")))?;
     let db = store::connect(&settings.database, "beckon-api: create-key", Planning::Anew)?;
@@ -211,7 +210,7 @@ pub async fn create_key(settings: &Settings, request: KeyRequest) -> Result<Stri
         Created::Done(id) => id,
         Created::NameTaken(taken) => {
             return Err(StartError::Key(format!(
-                "a key that works is called {taken}, which is the same or looks the same; give another --name, or \
+                "a valid key has the name {taken}, which is the same or looks the same; give another --name, or \
                  revoke that key first"
             )));
         }
@@ -227,13 +226,12 @@ pub async fn create_key(settings: &Settings, request: KeyRequest) -> Result<Stri
     Ok(key)
 }
 
-/// Runs an API process until the lifecycle stops it, and tells whether everything in hand was
-/// finished.
+/// Runs an API process until the lifecycle stops it. Returns whether all work in progress was completed.
 ///
 /// # Errors
 ///
-/// [`StartError`]; once it runs, it goes on through any trouble of its neighbours but a queue that
-/// only a person can put right.
+/// [`StartError`] at startup. Later, only a queue that an operator must fix ends the process; it survives all other
+/// failures of Postgres and RabbitMQ.
 pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, StartError> {
     let traces = trace::start("beckon-api", settings.collector.as_deref());
     let listener = listen(settings.listen, "listen (BECKON_LISTEN)").await?;
@@ -281,7 +279,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     };
     tokio::select! {
         _ = async { tokio::join!(serving, looking, working) } => {}
-        // Something waits for an answer that does not come.
+        // A task waits for a reply that does not come.
         () = lifecycle.ending().cancelled() => {}
     }
     let finished = finish(&lifecycle, settings.stop_grace).await;
@@ -296,7 +294,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     Ok(finished)
 }
 
-/// What every request may need.
+/// Creates the state shared by all requests.
 fn shared_state(
     settings: &Settings,
     db: Db,
@@ -331,7 +329,7 @@ fn hash_pool(threads: usize, waiting_max: usize) -> Result<HashPool, StartError>
     HashPool::start(threads, waiting_max).map_err(|fault| StartError::System("start threads for hashing", fault))
 }
 
-/// Answers probes until the process has stopped, also while it finishes what it has begun.
+/// Answers probes until the process has stopped, including while it completes requests.
 async fn serve_probes(listener: TcpListener, routes: axum::Router) {
     if let Err(fault) = shared::probes::serve(listener, routes).await {
         tracing::error!(error = %fault, "The probes stopped answering");
@@ -343,16 +341,16 @@ async fn listen(address: SocketAddr, what: &'static str) -> Result<TcpListener, 
     listening.map_err(|fault| StartError::System(what, fault))
 }
 
-/// Whether everything in hand was finished within the grace of a stop.
+/// Waits for work in progress. Returns whether it ended within the grace period of a shutdown.
 async fn finish(lifecycle: &Lifecycle, grace: Duration) -> bool {
     let finished = lifecycle.finished(grace).await;
     if !finished {
-        warn!("Some requests were ended before their work was done; asking again with their key is safe");
+        warn!("Some requests were ended before they were complete; repeating them with their key is safe");
     }
     finished
 }
 
-/// The part that publishes due deliveries, with connections of its own.
+/// Creates the dispatcher, with its own connections.
 fn dispatcher(settings: &Settings, metrics: DispatcherMetrics, api: &Api) -> StoreResult<Dispatcher> {
     let database = DatabaseSettings {
         connections: DISPATCHER_CONNECTIONS,

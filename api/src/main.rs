@@ -1,4 +1,4 @@
-//! `beckon-api`: serve, migrate, check the settings or the process, create a key.
+//! The `beckon-api` program.
 
 use api::StartError;
 use api::config::{Args, Command, Settings};

@@ -44,54 +44,54 @@ impl ApiMetrics {
         Self {
             requests: metrics.counters_of(
                 "beckon_http_requests_total",
-                "Requests that ended, by method, route and status; gone when the client hung up before its answer.",
+                "Completed requests, by method, route and status; gone if the client disconnected before the response.",
                 &["method", "route", "status"],
                 &[],
             ),
             request_seconds: metrics.histograms(
                 "beckon_http_request_duration_seconds",
-                "Time from a request's headers to the answer's.",
+                "Time from the headers of a request to those of the response.",
                 WORK_SECONDS,
                 &["method", "route"],
                 &[],
             ),
             accepted: metrics.counters(
                 "beckon_deliveries_accepted_total",
-                "Deliveries committed with their batch, by kind of mail.",
+                "Deliveries of accepted batches, by system email.",
                 "kind",
                 &kinds,
             ),
             left_out: metrics.counters_of(
                 "beckon_left_out_total",
-                "Chosen people who got no delivery, by kind of mail and why.",
+                "Selected users who were left out of a batch, by system email and reason.",
                 &["kind", "reason"],
                 &kind_reason,
             ),
             beats: metrics.beats(&["published", "recorded"]),
             batch_counts: metrics.counter(
                 "beckon_batch_counts_total",
-                "Times a watched batch was counted, once for all who watch it.",
+                "Counts of watched batches, each shared by all viewers.",
             ),
-            watched_batches: metrics.gauge("beckon_watched_batches", "Batches that somebody watches."),
+            watched_batches: metrics.gauge("beckon_watched_batches", "Batches with at least one viewer."),
             import_rows: metrics.counters(
                 "beckon_import_rows_total",
-                "Rows of imports that were committed, by what became of them.",
+                "Rows of committed imports, by outcome.",
                 "result",
                 &["created", "updated", "unchanged", "ignored", "rejected", "blank"],
             ),
             verifications: metrics.counters(
                 "beckon_credential_verifications_total",
-                "Passwords to check, by outcome: right, wrong, throttled (no try was left), busy (too many waited).",
+                "Password checks, by outcome: right, wrong, throttled (no attempt left), busy (queue full).",
                 "outcome",
                 &["right", "wrong", "throttled", "busy"],
             ),
             sign_ins: metrics.counters(
                 "beckon_console_sign_ins_total",
-                "Sign-ins at the console, by outcome: right, wrong, throttled (no try was left), busy (too many waited).",
+                "Sign-ins to the console, by outcome: right, wrong, throttled (no attempt left), busy (queue full).",
                 "outcome",
                 &["right", "wrong", "throttled", "busy"],
             ),
-            in_flight: metrics.gauge("beckon_http_requests_in_flight", "Requests being answered now."),
+            in_flight: metrics.gauge("beckon_http_requests_in_flight", "Requests in progress."),
         }
     }
 

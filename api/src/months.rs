@@ -23,7 +23,7 @@ pub async fn keep(db: &Db, kept: Duration, ahead: &IntGauge, lifecycle: &Lifecyc
             Ok(()) => PACE,
             Err(fault) => {
                 let fault = fault.explained(db).await;
-                warn!(error = %fault, "Could not make or drop a month of mails; trying again soon");
+                warn!(error = %fault, "Could not create or drop a monthly partition; retrying soon");
                 SOON
             }
         };
@@ -35,14 +35,14 @@ pub async fn keep(db: &Db, kept: Duration, ahead: &IntGauge, lifecycle: &Lifecyc
 pub fn declare(metrics: &Metrics) -> IntGauge {
     metrics.gauge(
         "beckon_months_ahead",
-        "For how many months after the present one Postgres has room for mails.",
+        "Number of months after the current one for which Postgres has a partition.",
     )
 }
 
 async fn once(db: &Db, kept: Duration, ahead: &IntGauge) -> StoreResult<()> {
     ahead.set(months::make(db).await?);
     for month in months::drop(db, kept).await? {
-        info!(%month, "Dropped the details of a month's mails");
+        info!(%month, "Dropped the details of the emails of one month");
     }
     let imports = months::drop_rejects(db, kept).await?;
     if imports > 0 {

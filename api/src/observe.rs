@@ -152,7 +152,7 @@ impl Drop for Asked {
         self.span.in_scope(|| {
             info!(
                 duration_ms = self.began.elapsed().as_secs_f64() * 1e3,
-                "A client hung up before its answer; what it began to store goes on to its end"
+                "A client disconnected before the response; writes that have begun are completed"
             );
         });
         self.trace(None);

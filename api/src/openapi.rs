@@ -23,8 +23,8 @@ use utoipa::OpenApi;
 #[openapi(
     info(
         title = "Beckon",
-        description = "Invites people into a platform in bulk, gives them their first password, and tells what became \
-                       of every single mail.",
+        description = "Invites users to a platform in bulk, gives them their first password, and records the \
+                       outcome of every email.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
     ),
     paths(
@@ -68,19 +68,19 @@ use utoipa::OpenApi;
         audit_log::list
     ),
     tags(
-        (name = "imports", description = "Bring people in. Importing sends nothing to anybody."),
-        (name = "users", description = "Who is there, who was invited, and who has come in."),
-        (name = "filters", description = "Questions about users that are kept under a name."),
-        (name = "blocked addresses", description = "Addresses that a mail server has called unknown. Until one is \
-                                                    unblocked, its user is left out of new batches, and a mail that \
-                                                    waits already ends as `suppressed`."),
-        (name = "system emails", description = "The two letters that Beckon sends, and their merge fields."),
-        (name = "sending", description = "Decide to send one letter to many people. 202 means that every mail is owed \
-                                          and will leave, each on its own, whatever happens to us."),
-        (name = "batches", description = "What became of a decision, in sums that add up, and a say over the rest of it."),
-        (name = "deliveries", description = "One mail to one person, down to the relay's own words."),
-        (name = "credentials", description = "For your sign-in page: check passwords, let people choose their own, end \
-                                              mailed ones."),
+        (name = "imports", description = "Import users. Importing sends no email."),
+        (name = "users", description = "List users, with their latest invite and whether they have signed in, and change them."),
+        (name = "filters", description = "Saved conditions on users."),
+        (name = "blocked addresses", description = "Addresses that do not exist according to a mail server. Until \
+                                                    an address is unblocked, its user is left out of new batches, \
+                                                    and waiting emails end as `suppressed`."),
+        (name = "system emails", description = "The two emails that Beckon sends, and their merge fields."),
+        (name = "sending", description = "Send one email to many users. 202 means that the batch is stored and each \
+                                          email will be sent individually, even if a process of Beckon fails."),
+        (name = "batches", description = "The progress of a batch, with counts that add up, and actions to pause, resume and stop it."),
+        (name = "deliveries", description = "One email to one user, with every attempt and the mail server's replies."),
+        (name = "credentials", description = "For your sign-in page: check passwords, let users choose their own, \
+                                              and revoke mailed ones."),
         (name = "audit log", description = "Who did what, when and from where. Entries are added and never changed."),
     ),
     security(("key" = [])),

@@ -13,14 +13,14 @@ const USUAL: i64 = 50;
 /// Maximum limit.
 const MOST: i64 = 1_000;
 
-/// Which page.
+/// The requested page.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct PageRequest {
-    /// How many items at most: 1 to 1000, 50 unless said.
+    /// Maximum number of items: 1 to 1000, default 50.
     pub limit: Option<i64>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     pub cursor: Option<String>,
 }
 
@@ -63,9 +63,9 @@ impl PageRequest {
 /// A page.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Page<T> {
-    /// What is on it.
+    /// The items on the page.
     pub items: Vec<T>,
-    /// Where the next one begins; absent on the last.
+    /// The cursor of the next page; absent on the last page.
     pub next_cursor: Option<String>,
 }
 

@@ -12,21 +12,21 @@ use shared::store::StoreError;
 use tracing::{error, warn};
 use utoipa::ToSchema;
 
-/// One fault at one place.
+/// One error at one place.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FieldError {
-    /// Row of a file, as people count: the header is row 1. Index of an array from 1.
+    /// The row of a file, where the header is row 1, or the index in an array, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub row: Option<u32>,
-    /// Column of a file, as its header has it; column of a line in a template.
+    /// The column of a file as named in its header, or the column of a line in a template.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
-    /// Field of a request.
+    /// The field of the request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
-    /// A word for programs.
+    /// A code for programs.
     pub code: String,
-    /// A sentence for people.
+    /// A sentence for users.
     pub message: String,
 }
 
@@ -43,22 +43,22 @@ impl FieldError {
     }
 }
 
-/// An error as it is answered.
+/// An error response (RFC 9457).
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Problem {
-    /// A word for programs, as a relative reference.
+    /// A code for programs, as a relative reference.
     #[serde(rename = "type")]
     pub kind: String,
-    /// What kind of problem, in a few words.
+    /// The kind of problem, in a few words.
     pub title: String,
     /// The HTTP status.
     pub status: u16,
-    /// What was wrong this time and what to do.
+    /// What was wrong with this request and what to do.
     pub detail: String,
-    /// The places at fault, if there are any.
+    /// The errors in single fields, if any.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
-    /// Seconds to wait before asking again.
+    /// Seconds to wait before a retry.
     #[serde(skip)]
     pub retry_after: Option<u32>,
 }
@@ -111,8 +111,8 @@ impl Problem {
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
-            "Beckon could not do this; the fault is ours and has been logged. Asking again with the same \
-             Idempotency-Key is safe.",
+            "An internal error occurred and has been logged. Repeating the request with the same Idempotency-Key is \
+             safe.",
         )
     }
 }
@@ -133,14 +133,14 @@ impl From<StoreError> for Problem {
         if answer.is_some_and(|answer| answer.code().as_deref() == Some(LOCK_NOT_AVAILABLE)) {
             return Self::unavailable(
                 "busy",
-                "Another request holds what this one needs. Ask again in a moment; with the same Idempotency-Key, \
-                 nothing is done twice.",
+                "Another request holds a lock that this one needs. Retry in a moment; with the same \
+                 Idempotency-Key, nothing is done twice.",
                 10,
             );
         }
         Self::unavailable(
             "unavailable",
-            "The database does not answer. Ask again in a moment; with the same Idempotency-Key, nothing is done twice.",
+            "The database does not answer. Retry in a moment; with the same Idempotency-Key, nothing is done twice.",
             2,
         )
     }

@@ -144,7 +144,7 @@ fn blame<T: DeserializeOwned>(filled: &[&str], also: &[&str]) -> Problem {
     wrong(
         &name,
         "duplicate_parameter",
-        format!("{} comes twice; send it once.", shown(&name)),
+        format!("{} occurs twice; send it once.", shown(&name)),
     )
 }
 
@@ -153,11 +153,11 @@ fn reason(fault: &str) -> &'static str {
     if fault.contains("`true` or `false`") {
         "write true or false"
     } else if fault.contains("UUID") {
-        "it is an id, a UUID as Beckon gave it"
+        "it must be an id, which is a UUID"
     } else if fault.contains("digit") || fault.contains("number") {
         "write a whole number"
     } else {
-        "it is not one of the values this parameter takes"
+        "it is not an allowed value"
     }
 }
 
@@ -183,7 +183,7 @@ pub trait InPath: FromStr + Send {
 }
 
 impl InPath for Uuid {
-    const OTHERWISE: &'static str = "There is nothing with this id. An id is a UUID, as Beckon gave it.";
+    const OTHERWISE: &'static str = "There is nothing with this id. Ids are UUIDs.";
 }
 
 impl InPath for SystemEmailKind {
@@ -282,7 +282,7 @@ mod tests {
             refusal("import=7"),
             expected(
                 "parameter_invalid",
-                "import cannot be ‘7’: it is an id, a UUID as Beckon gave it.",
+                "import cannot be ‘7’: it must be an id, which is a UUID.",
                 "import"
             )
         );
@@ -304,7 +304,7 @@ mod tests {
         );
         assert_eq!(
             refusal("limit=1&q=a&limit=2"),
-            expected("duplicate_parameter", "limit comes twice; send it once.", "limit")
+            expected("duplicate_parameter", "limit occurs twice; send it once.", "limit")
         );
         assert_eq!(
             refusal("q=a%00b"),

@@ -36,7 +36,7 @@ pub fn routes(api: &Api) -> Router {
             Problem::new(
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
-                "This address does not take this method; see /docs.",
+                "This route does not support this method; see /docs.",
             )
         })
         .with_state(api.clone())
@@ -56,7 +56,7 @@ fn always(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<Heade
     SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
 }
 
-/// Routes without authentication, which describe the API.
+/// Public routes, which describe the API.
 fn for_anybody() -> Router<Api> {
     Router::new()
         .route("/openapi.json", get(openapi::json))
@@ -126,7 +126,7 @@ pub(crate) async fn within(request: axum::extract::Request, next: axum::middlewa
         Problem::new(
             StatusCode::REQUEST_TIMEOUT,
             "too_slow",
-            "The request took longer than a minute. Ask again with the same Idempotency-Key to learn what became of it.",
+            "The request took longer than a minute. Repeat it with the same Idempotency-Key to get its response.",
         )
     };
     tokio::time::timeout(WITHIN, next.run(request))
@@ -189,7 +189,7 @@ mod tests {
         assert_eq!(problem["type"], "/problems/too_slow");
         assert_eq!(
             problem["detail"],
-            "The request took longer than a minute. Ask again with the same Idempotency-Key to learn what became of it."
+            "The request took longer than a minute. Repeat it with the same Idempotency-Key to get its response."
         );
     }
 }

@@ -23,19 +23,19 @@ pub(crate) const NAME_MOST: usize = 100;
 /// A saved filter.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SavedFilterView {
-    /// Its id, for `saved_filter` in a batch.
+    /// The id, for `saved_filter` in a batch.
     pub id: Uuid,
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// Its conditions, as a `filter` takes them; absent when a later release wrote them.
+    /// The conditions, as in `filter`; absent if a later release wrote them.
     #[schema(value_type = Option<Object>)]
     pub filter: Option<serde_json::Value>,
-    /// The same in words.
+    /// The conditions in words.
     pub words: Vec<String>,
     /// When it was saved.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// By whom.
+    /// Who saved it.
     pub created_by: String,
 }
 
@@ -59,7 +59,7 @@ impl From<SavedFilter> for SavedFilterView {
 /// All saved filters.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SavedFilters {
-    /// By name; there are 200 at most.
+    /// The filters by name, at most 200.
     pub items: Vec<SavedFilterView>,
 }
 
@@ -67,13 +67,13 @@ pub struct SavedFilters {
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SaveFilterRequest {
-    /// A name of its own, whatever its capital letters; at most 100 characters.
+    /// A unique name, compared without case; at most 100 characters.
     pub name: String,
-    /// The conditions, as `GET /v1/users` takes them; at least one.
+    /// The conditions, as in `GET /v1/users`; at least one.
     pub filter: FilterRequest,
 }
 
-/// Lists the filters that were saved under a name, here or in the console.
+/// Lists the saved filters, from the API and the console.
 #[utoipa::path(get, path = "/v1/filters", tag = "filters", responses((status = 200, body = SavedFilters)))]
 pub async fn list(State(api): State<Api>) -> Result<Json<SavedFilters>, Problem> {
     let found = saved_filters::list(&api.db).await?;
@@ -82,7 +82,8 @@ pub async fn list(State(api): State<Api>) -> Result<Json<SavedFilters>, Problem>
     }))
 }
 
-/// Saves a filter under a name, for everybody. It is a question and no list: whoever matches later is among its people.
+/// Saves a filter under a name, shared by all administrators and API keys. It is evaluated on each use, so it also
+/// matches users imported later.
 #[utoipa::path(post, path = "/v1/filters", tag = "filters", request_body = SaveFilterRequest,
     responses((status = 201, body = SavedFilterView), (status = 409, body = Problem), (status = 422, body = Problem)))]
 pub async fn create(
@@ -99,7 +100,7 @@ pub async fn create(
     Ok((StatusCode::CREATED, Json(saved.into())))
 }
 
-/// Deletes a saved filter. Nobody is changed by it, and no batch.
+/// Deletes a saved filter. Users and batches do not change.
 #[utoipa::path(delete, path = "/v1/filters/{id}", tag = "filters",
     responses((status = 204), (status = 404, body = Problem)))]
 pub async fn remove(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<StatusCode, Problem> {
@@ -126,7 +127,7 @@ pub(crate) async fn save(api: &Api, name: &str, filter: &UserFilter, actor: &Act
         return fault("too_long", format!("name has more than {NAME_MOST} characters."));
     }
     if filter.is_empty() {
-        let message = "The filter has no condition, so it would be everyone. Add one.";
+        let message = "The filter has no condition, so it would match all users. Add one.";
         return Err(unusable(FieldError::in_field("filter", "empty", message)));
     }
     require_known_fields(api, filter, StatusCode::UNPROCESSABLE_ENTITY).await?;
@@ -135,13 +136,13 @@ pub(crate) async fn save(api: &Api, name: &str, filter: &UserFilter, actor: &Act
         Saved::NameTaken => Err(Problem::new(
             StatusCode::CONFLICT,
             "name_taken",
-            format!("There is a filter called ‘{name}’ already. Give this one another name."),
+            format!("A filter with the name ‘{name}’ already exists. Choose another name."),
         )),
         Saved::TooMany => Err(Problem::new(
             StatusCode::CONFLICT,
             "too_many_filters",
             format!(
-                "{} filters are saved, which is as many as there may be. Delete one first.",
+                "{} filters are saved, which is the maximum. Delete one first.",
                 saved_filters::KEPT_MOST
             ),
         )),

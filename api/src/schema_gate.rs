@@ -40,7 +40,7 @@ impl SchemaGate {
     /// Checks once, before any request is served. Returns whether the result is final.
     pub async fn look(&self, db: &Db) -> bool {
         if let Ok(Some(shared)) = store::shares_sessions(db).await {
-            warn!(error = %shared, "Could not use the database; serving nothing until that is put right");
+            warn!(error = %shared, "Could not use the database; rejecting requests until that is fixed");
             self.0.send_replace(Some(shared.to_string()));
             return false;
         }
@@ -55,14 +55,14 @@ impl SchemaGate {
                 let missing_migrations = schema::describe(&missing);
                 warn!(
                     error = missing_migrations,
-                    "Could not use the database (DATABASE_URL); serving nothing until that is put right"
+                    "Could not use the database (DATABASE_URL); rejecting requests until that is fixed"
                 );
                 self.0.send_replace(Some(missing_migrations));
                 false
             }
             Err(fault) => {
                 let fault = fault.explained(db).await;
-                warn!(error = %fault, "Could not read which migrations were applied; serving as if all were");
+                warn!(error = %fault, "Could not read which migrations are applied; assuming that all are");
                 false
             }
         }
@@ -85,7 +85,7 @@ pub(crate) async fn pass(State(api): State<Api>, request: Request, next: Next) -
     if api.schema.obstacle().is_some() {
         return Problem::unavailable(
             "unavailable",
-            "Beckon is being upgraded: its database does not have the schema of this release yet. Ask again in a \
+            "Beckon is being upgraded: its database does not have the schema of this release yet. Retry in a \
              moment.",
             5,
         )

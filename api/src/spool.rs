@@ -102,17 +102,17 @@ fn too_slow() -> Problem {
     Problem::new(
         StatusCode::REQUEST_TIMEOUT,
         "upload_too_slow",
-        "The file did not arrive in time. Nothing was stored; send it again.",
+        "The upload took too long. Nothing was stored; send the file again.",
     )
 }
 
 /// The response if the disk fails.
 pub(crate) fn disk(fault: &std::io::Error) -> Problem {
-    tracing::error!(error = %fault, "An upload could not be kept on disk");
+    tracing::error!(error = %fault, "An upload could not be written to disk");
     Problem::new(
         StatusCode::INSUFFICIENT_STORAGE,
         "disk_full",
-        "The server has no room on disk for this upload. Nothing was stored; tell whoever runs Beckon.",
+        "The server has no disk space for this upload. Nothing was stored; contact the operator of Beckon.",
     )
 }
 
@@ -150,7 +150,7 @@ mod tests {
             );
             assert_eq!(
                 answer.detail,
-                "The file did not arrive in time. Nothing was stored; send it again."
+                "The upload took too long. Nothing was stored; send the file again."
             );
         }
     }

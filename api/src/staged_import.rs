@@ -1,18 +1,17 @@
-//! Imports with a person between checking and storing.
+//! Imports in steps, with a review by an administrator between checking and storing.
 //!
 //! ```text
-//! upload ──▶ check ──▶ a person looks at the faulty rows ──▶ store ──▶ undo, while nobody knows
+//! upload ──▶ check ──▶ review of the faulty rows ──▶ store ──▶ undo, until a user is emailed or signs in
 //! ```
 //!
-//! The uploaded file lies in Postgres until it is stored, so any process of the API can do the next
-//! step, also after a restart. Checking and storing are work in the background that says once a
-//! second how far it is. When its process dies, what it did in its transaction is gone, it falls
-//! silent, and anybody can begin it again; [`shared::store::imports::steps`] sees to it that it is
-//! done once.
+//! The uploaded file is kept in Postgres until it is stored, so any API process can perform the next step, also after a
+//! restart. Checking and storing run in the background and report their progress every second. If the process dies,
+//! its transaction is rolled back, the reports stop, and any process can begin the work again;
+//! [`shared::store::imports::steps`] ensures that it is done once.
 //!
-//! Checking changes no users. What is wrong in a row depends on the file alone, so storing finds
-//! the same rows good that checking found. Whom it would create, update and leave unchanged is as of the check; what
-//! storing does is counted anew.
+//! Checking changes no users. Whether a row is faulty depends on the file alone, so checking and storing accept the
+//! same rows. The numbers of users to create, update and leave unchanged are those at the time of the check; storing
+//! counts them again.
 
 mod check;
 mod file;
@@ -40,63 +39,62 @@ use tokio::task::JoinHandle;
 use tracing::info;
 use uuid::Uuid;
 
-/// What the steps need; cheap to clone.
+/// Performs the steps; cheap to clone.
 #[derive(Clone)]
 pub struct StagedImports {
     /// Postgres.
     pub db: Db,
-    /// Who may check or store at length now.
+    /// Limits concurrent checks and imports.
     pub room: Arc<Room>,
-    /// What is counted.
+    /// Metrics.
     pub metrics: Arc<ApiMetrics>,
-    /// When the process stops.
+    /// Signals that the process stops.
     pub lifecycle: Lifecycle,
 }
 
-/// Work that goes on by itself.
+/// Work in the background.
 pub struct InHand(JoinHandle<()>);
 
 impl InHand {
-    /// Waits for its end, but not for long: a small file is done before anybody needs a page that
-    /// says "wait".
+    /// Waits for its end for a limited time, so that a small file needs no progress page.
     pub async fn ended_within(self, patience: Duration) {
         let _ = tokio::time::timeout(patience, self.0).await;
     }
 }
 
-/// A file, the form it came with, and whose it is.
+/// An uploaded file with the fields of its form.
 pub struct Received {
-    /// Names the form, so that sending it twice is one import.
+    /// Identifies the form, so that submitting it twice creates one import.
     pub form_token: Uuid,
-    /// What the file is called.
+    /// The name of the file.
     pub file_name: String,
     /// The file.
     pub spooled: Spooled,
-    /// Who sent it.
+    /// Who uploaded it.
     pub by: Actor,
-    /// The import of a file that this one corrects; it is discarded, if it is not stored.
+    /// The import of a file that this one corrects. It is discarded unless it was stored.
     pub instead_of: Option<Uuid>,
-    /// What becomes of users who exist, and of those who do not.
+    /// Whether users are created, updated or both.
     pub mode: ImportMode,
     /// Whether an empty cell clears the value.
     pub clears_empty: bool,
 }
 
-/// What a person chose about a file whose columns they saw.
+/// The administrator's choices for a file.
 #[derive(Clone, Debug)]
 pub struct Chosen {
-    /// What all of its columns are read as.
+    /// The mapping of all columns.
     pub mapping: Mapping,
-    /// Its columns, to remember the mapping for the next file that has them.
+    /// The columns, to remember the mapping for the next file with the same columns.
     pub header: Vec<String>,
-    /// What becomes of users who exist, and of those who do not.
+    /// Whether users are created, updated or both.
     pub mode: ImportMode,
     /// Whether an empty cell clears the value.
     pub clears_empty: bool,
 }
 
 impl StagedImports {
-    /// From what requests share.
+    /// Created from the shared state of requests.
     pub fn of(api: &Api) -> Self {
         Self {
             db: api.db.clone(),
@@ -106,12 +104,11 @@ impl StagedImports {
         }
     }
 
-    /// Takes a file in. It is to be checked next.
+    /// Stores an uploaded file, which must be checked next.
     ///
     /// # Errors
     ///
-    /// Nothing of the file is kept, unless it was the answer that was lost: the same form again
-    /// finds it.
+    /// Nothing of the file is stored, unless only the reply was lost. Submitting the form again then finds the import.
     pub async fn upload(&self, received: Received) -> Result<Uuid, Problem> {
         let this = self.clone();
         whole(&self.lifecycle, async move { this.keep(received).await }).await
@@ -141,12 +138,12 @@ impl StagedImports {
         Ok(import)
     }
 
-    /// Begins to check a file, or begins again after an interruption. None when somebody does
-    /// already, or it is checked. `sheet` names the sheet of a spreadsheet with several.
+    /// Begins to check a file, or begins again after an interruption. Returns `None` if it is being checked or was
+    /// checked. `sheet` is the sheet to read, for a spreadsheet with several.
     ///
     /// # Errors
     ///
-    /// When Postgres is away.
+    /// If Postgres is unavailable.
     pub async fn check(&self, import: Uuid, sheet: Option<String>) -> Result<Option<InHand>, Problem> {
         let this = self.clone();
         whole(&self.lifecycle, async move {
@@ -156,11 +153,11 @@ impl StagedImports {
         .await
     }
 
-    /// The columns of a file that is not stored yet, with their first values.
+    /// The columns of a file that is not stored yet, with sample values.
     ///
     /// # Errors
     ///
-    /// When the file cannot be read, or Postgres is away.
+    /// If the file cannot be read, or Postgres is unavailable.
     pub async fn preview(&self, import: &Import) -> Result<Preview, Problem> {
         let _room = self.room.for_check().await?;
         let (file, sheet) = (file::fetch(&self.db, import.id).await?, import.sheet.clone());
@@ -168,12 +165,12 @@ impl StagedImports {
         read.await.map_err(|_| Problem::internal())?.map_err(file_problem)
     }
 
-    /// Sets what the columns of a file are read as and how it is imported, and remembers the columns for the next file
-    /// that has them. It is to be checked again. False when it is being checked or stored, or was.
+    /// Sets the mapping and the mode of a file, which must then be checked again, and remembers the mapping for the
+    /// next file with the same columns. Returns `false` if the file is being checked or stored, or was stored.
     ///
     /// # Errors
     ///
-    /// When Postgres is away.
+    /// If Postgres is unavailable.
     pub async fn choose(&self, import: Uuid, chosen: Chosen, by: &Actor) -> Result<bool, Problem> {
         let (this, by) = (self.clone(), by.clone());
         whole(&self.lifecycle, async move {
@@ -192,13 +189,13 @@ impl StagedImports {
         .await
     }
 
-    /// Begins to store the good rows of a checked file, or begins again after an interruption. None
-    /// when somebody does already, or it is not checked, or no row is good. With `accepts_doubtful`, rows are good
-    /// whose every problem may be accepted.
+    /// Begins to store the good rows of a checked file, or begins again after an interruption. Returns `None` if it is
+    /// being stored, is not checked, or has no good row. With `accepts_doubtful`, rows with acceptable problems are
+    /// good.
     ///
     /// # Errors
     ///
-    /// When Postgres is away.
+    /// If Postgres is unavailable.
     pub async fn store(&self, import: Uuid, by: &Actor, accepts_doubtful: bool) -> Result<Option<InHand>, Problem> {
         let (this, by) = (self.clone(), by.clone());
         whole(&self.lifecycle, async move {
@@ -208,11 +205,11 @@ impl StagedImports {
         .await
     }
 
-    /// Discards a file that is not stored; false if it is, or is being stored.
+    /// Discards a file. Returns `false` if it was stored or is being stored.
     ///
     /// # Errors
     ///
-    /// When Postgres is away.
+    /// If Postgres is unavailable.
     pub async fn discard(&self, import: Uuid, by: &Actor) -> Result<bool, Problem> {
         let (this, by) = (self.clone(), by.clone());
         whole(&self.lifecycle, async move {
@@ -227,12 +224,12 @@ impl StagedImports {
         .await
     }
 
-    /// Undoes an import: removes whom it created, unless one of them was emailed or has signed in, and gives those
-    /// it updated their former values back.
+    /// Undoes an import: removes the users it created, unless one of them was emailed or has signed in, and restores
+    /// the former values of the users it updated.
     ///
     /// # Errors
     ///
-    /// When Postgres is away, or an import that is being stored keeps this one waiting too long.
+    /// If Postgres is unavailable, or another import is being stored for too long.
     pub async fn undo(&self, import: Uuid, by: &Actor) -> Result<Undone, Problem> {
         let (this, by) = (self.clone(), by.clone());
         whole(&self.lifecycle, async move {
@@ -262,11 +259,11 @@ impl StagedImports {
     }
 }
 
-/// Puts on record that a file was imported, and what came of its rows.
+/// Records in the audit log that a file was imported, with its totals.
 ///
 /// # Errors
 ///
-/// When Postgres is away.
+/// If Postgres is unavailable.
 pub async fn note_imported(
     transaction: &mut Transaction,
     actor: &Actor,
@@ -278,7 +275,7 @@ pub async fn note_imported(
     note(transaction, actor, Action::FileImported, import, details).await
 }
 
-/// Puts on record what was done with an import.
+/// Records an action on an import in the audit log.
 async fn note(
     transaction: &mut Transaction,
     actor: &Actor,

@@ -106,12 +106,12 @@ pub async fn whole<T: Send + 'static>(
         Ok(Err(_)) => {
             tracing::error!(
                 seconds = WORK_MOST.as_secs(),
-                "The work of a request was ended after its time"
+                "The work of a request was ended after its time limit"
             );
             Err(Problem::internal())
         }
         Err(fault) => {
-            tracing::error!(error = %fault, "The work of a request came to no end");
+            tracing::error!(error = %fault, "The work of a request did not finish");
             Err(Problem::internal())
         }
     }

@@ -1,7 +1,7 @@
-//! From the rows of a file to people in Postgres, group by group.
+//! Stores the rows of a file as users in Postgres, group by group.
 //!
-//! Reading blocks and storing waits, so each has a task of its own and groups pass between them;
-//! memory holds a few groups whatever the file's size and however long its rows are.
+//! Reading blocks and storing waits for Postgres, so each has its own task, and groups pass between them. Memory
+//! contains a few groups, whatever the size of the file and its rows.
 
 mod groups;
 mod room;
@@ -22,22 +22,22 @@ use uuid::Uuid;
 pub use groups::{Groups, file_of, keepable, number};
 pub use room::Room;
 
-/// What a file held.
+/// The result of storing a file.
 pub struct Found {
-    /// What it says about its rows.
+    /// Properties of the file.
     pub file: File,
-    /// Its sums.
+    /// The totals.
     pub totals: Totals,
-    /// The first things wrong with its rows.
+    /// The first problems in its rows.
     pub problems: Vec<Value>,
 }
 
-/// Stores a file's rows as `import` within a transaction, in which it has the turn to store.
-/// `gone_through` follows the rows; of what is wrong with them, at most `problems_most` problems are returned.
+/// Stores the rows of a file as `import` within a transaction that holds the lock for storing. `gone_through` is the
+/// progress. At most `problems_most` problems are returned.
 ///
 /// # Errors
 ///
-/// The transaction is then to be dropped: nothing of the file stays.
+/// The transaction must then be rolled back, so that nothing is stored.
 pub async fn store_sheet<R: Read + Seek + Send + 'static>(
     transaction: &mut Transaction,
     sheet: Sheet,
@@ -78,8 +78,8 @@ struct Storing<'t> {
     sheet: Sheet,
     import: Uuid,
     mode: ImportMode,
-    /// The first row of each person whom the mode leaves out. They are not linked to the import, where those who stand
-    /// in it twice are found.
+    /// The first row of each user ignored because of the mode. These users are not linked to the import, which is where
+    /// duplicates of the others are found.
     ignored: HashMap<Identity, u32>,
     totals: Totals,
     problems: Vec<Value>,
@@ -125,7 +125,7 @@ impl Storing<'_> {
         self.reject(rejects).await
     }
 
-    /// People by identity, the first row of each, and rows that are not taken.
+    /// Splits rows into the first row of each user, by identity, and rejected rows.
     fn sort(&self, lines: Vec<Line>) -> (HashMap<String, Person>, Vec<Rejected>) {
         let (mut people, mut rejects) = (HashMap::<String, Person>::new(), Vec::new());
         for line in lines {
@@ -160,13 +160,13 @@ impl Storing<'_> {
     }
 }
 
-/// How many of these rows could come in as they are.
+/// Number of these rows that the administrator may accept.
 pub fn doubtful(rejects: &[Rejected]) -> i32 {
     let acceptable = rejects.iter().filter(|reject| reject.is_acceptable());
     i32::try_from(acceptable.count()).unwrap_or(i32::MAX)
 }
 
-/// The row of somebody who stood in an earlier one.
+/// The rejection of a row with the user of an earlier row.
 pub fn duplicate(person: &Person, earlier: u32, sheet: &Sheet) -> Rejected {
     Rejected {
         row: person.row,
@@ -175,17 +175,17 @@ pub fn duplicate(person: &Person, earlier: u32, sheet: &Sheet) -> Rejected {
     }
 }
 
-/// Who somebody is, in sixteen bytes: where the people of a file are all in memory to find those who stand in it twice,
-/// they take 3 MiB for a hundred thousand and 44 for a million.
+/// Identifies a user in sixteen bytes. All users of a file are in memory to find duplicates, which takes 3 MiB for a
+/// hundred thousand and 44 MiB for a million.
 pub type Identity = [u8; 16];
 
-/// The beginning of a digest of an address: what two people share with a likelihood that no file can reach.
+/// The beginning of a digest of the address. A collision is practically impossible, whatever the size of the file.
 pub fn identity(key: &str) -> Identity {
     let digest = Sha256::digest(key.as_bytes());
     std::array::from_fn(|place| digest.get(place).copied().unwrap_or_default())
 }
 
-/// A person as Postgres takes them: a field without a value is removed.
+/// Converts a person to a row for Postgres. A field without a value is removed.
 pub fn row(person: &Person) -> Row {
     let field = |(name, value): (&String, &String)| {
         let value = if value.is_empty() {

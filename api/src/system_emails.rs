@@ -35,35 +35,35 @@ pub type KindPath = Path<SystemEmailKind>;
 /// How often saving is retried when another save happens at the same moment.
 const SAVE_TRIES: usize = 5;
 
-/// A system email as it is answered.
+/// A system email.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SystemEmailView {
     /// `invite` or `password_reset`.
     #[schema(value_type = String)]
     pub key: SystemEmailKind,
-    /// Its name on the pages.
+    /// The name shown in the console.
     pub name: &'static str,
     /// The subject, with merge fields.
     pub subject: String,
     /// The text, Markdown with merge fields.
     pub body: String,
-    /// Counted from 1, the text that Beckon comes with.
+    /// The version. Version 1 is the text shipped with Beckon.
     pub version: i32,
     /// When this version was saved.
     #[serde(with = "time::serde::rfc3339")]
     pub changed_at: OffsetDateTime,
     /// Who saved it.
     pub changed_by: String,
-    /// The merge fields it may have.
+    /// The merge fields that it may contain.
     pub fields: Vec<FieldView>,
 }
 
 /// A merge field.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct FieldView {
-    /// What to write between the braces: `{{ name }}`.
+    /// The name between the braces: `{{ name }}`.
     pub name: String,
-    /// What it stands for.
+    /// The meaning of the field.
     pub meaning: &'static str,
 }
 
@@ -126,7 +126,7 @@ pub async fn list(
     Ok(Json(Page::of(items, limit, |email| email.key)))
 }
 
-/// Shows a system email as it is sent now.
+/// Shows the current version of a system email.
 #[utoipa::path(get, path = "/v1/system-emails/{key}", tag = "system emails",
     params(("key" = String, Path, description = "`invite` or `password_reset`.")),
     responses((status = 200, body = SystemEmailView), (status = 404, body = Problem)))]
@@ -142,14 +142,13 @@ pub struct SaveRequest {
     pub subject: String,
     /// The text: Markdown of up to 20,000 characters, with merge fields.
     pub body: String,
-    /// The version that was edited. When somebody saved another one since, nothing is saved.
+    /// The version that was edited. If another version was saved since, nothing is saved.
     pub based_on_version: Option<i32>,
 }
 
-/// Saves a text as the next version; batches accepted from now on are sent with it.
+/// Saves a text as the next version, which is used for batches accepted from now on.
 ///
-/// A text equal to the one in use makes no new version, so a caller unsure whether its request
-/// arrived may send it again.
+/// A text equal to the current version creates no new one, so repeating the request is safe.
 #[utoipa::path(put, path = "/v1/system-emails/{key}", tag = "system emails", request_body = SaveRequest,
     params(("key" = String, Path, description = "`invite` or `password_reset`.")),
     responses((status = 200, body = SystemEmailView), (status = 404, body = Problem), (status = 409, body = Problem),

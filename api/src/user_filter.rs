@@ -22,7 +22,7 @@ pub use words::{reason_words, words};
 
 use conditions::list_or_text;
 
-/// Which users match: those who meet all conditions.
+/// Conditions on users. A user matches who meets all of them.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -32,12 +32,12 @@ pub struct FilterRequest {
     #[schema(value_type = String, required = false, min_length = 1)]
     #[param(value_type = String, required = false, min_length = 1)]
     pub q: Option<String>,
-    /// This import had them in its file.
+    /// Users in this import.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Uuid, required = false)]
     #[param(value_type = Uuid, required = false)]
     pub import: Option<Uuid>,
-    /// `created`, `updated` or left `unchanged` by an import; by this one, with `import`.
+    /// Users `created`, `updated` or left `unchanged` by an import; by the given one if `import` is set.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = String, required = false)]
     #[param(value_type = String, required = false)]
@@ -52,8 +52,8 @@ pub struct FilterRequest {
     #[schema(value_type = bool, required = false)]
     #[param(value_type = bool, required = false)]
     pub signed_in: Option<bool>,
-    /// Their `access.state`: `none`, `password_mailed` and not used yet, `password_expired`, `signed_in` with a
-    /// mailed password, or `own_password`.
+    /// Their `access.state`: `none`, `password_mailed` (not used yet), `password_expired`, `signed_in` (with a mailed
+    /// password) or `own_password`.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = String, required = false)]
     #[param(value_type = String, required = false)]
@@ -78,19 +78,19 @@ pub struct FilterRequest {
     #[schema(value_type = String, required = false, min_length = 1)]
     #[param(value_type = String, required = false, min_length = 1)]
     pub last_email_reason: Option<String>,
-    /// This batch is for them.
+    /// Users in this batch.
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Uuid, required = false)]
     #[param(value_type = Uuid, required = false)]
     pub batch: Option<Uuid>,
-    /// What they have in fields; all of these conditions are to be met. In an address it is the list as JSON:
+    /// Conditions on fields, all of which must be met. In a query string, the list as JSON:
     /// `where=[{"field":"department","op":"is","value":"HR"}]`.
     #[serde(rename = "where", default, deserialize_with = "list_or_text")]
     #[schema(value_type = Vec<FieldConditionRequest>, required = false)]
     #[param(rename = "where", value_type = String, required = false)]
     pub fields: Option<Vec<FieldConditionRequest>>,
-    /// Names of conditions that must not be met: `q`, `import`, `access`, `last_email_reason`, `batch`. In an address
-    /// with commas between them.
+    /// Names of conditions to negate: `q`, `import`, `access`, `last_email_reason`, `batch`. In a query string,
+    /// separated by commas.
     #[serde(default, deserialize_with = "list_or_text")]
     #[schema(value_type = Vec<String>, required = false)]
     #[param(value_type = String, required = false)]

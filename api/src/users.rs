@@ -1,4 +1,4 @@
-//! The people: who they are, what mails they got, and whether they have come in.
+//! Users in the API: their details, latest invite and access.
 
 mod change;
 pub mod lock;
@@ -29,56 +29,56 @@ pub use change::ChangeRequest;
 pub(crate) use change::{FieldChanges, read_change};
 use lock::EndedView;
 
-/// A user as they are answered.
+/// A user.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UserView {
-    /// Their id.
+    /// The id.
     pub id: Uuid,
-    /// Their address, as typed.
+    /// The address as typed.
     pub email: String,
-    /// First name, or an empty text.
+    /// The first name; may be empty.
     pub first_name: String,
-    /// Last name, or an empty text.
+    /// The last name; may be empty.
     pub last_name: String,
-    /// Language tag, such as `pt-BR`, or an empty text.
+    /// The language tag, such as `pt-BR`; may be empty.
     pub language: String,
-    /// Their values of your own merge fields, by name.
+    /// The values of imported merge fields, by name.
     pub fields: BTreeMap<String, String>,
     /// The latest invite.
     pub invite: InviteView,
-    /// Whether they can sign in, and have.
+    /// Whether the user can sign in and has signed in.
     pub access: AccessView,
-    /// Since when no mail goes to their address, because a relay has said that nobody has it.
+    /// Since when the address is blocked, because a mail server reported that it does not exist.
     #[serde(with = "time::serde::rfc3339::option")]
     pub blocked_at: Option<OffsetDateTime>,
-    /// Since when they can neither sign in nor be sent a password, because somebody locked them.
+    /// Since when the user is locked: they can neither sign in nor be sent a password.
     #[serde(with = "time::serde::rfc3339::option")]
     pub locked_at: Option<OffsetDateTime>,
-    /// When they were first brought in.
+    /// When the user was first imported.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
 }
 
-/// What became of somebody's latest invite.
+/// The latest invite of a user.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct InviteView {
     /// `not_invited`, or the state of its delivery.
     pub state: &'static str,
-    /// When the relay took it.
+    /// When the mail server accepted it.
     #[serde(with = "time::serde::rfc3339::option")]
     pub sent_at: Option<OffsetDateTime>,
 }
 
-/// How far somebody has come in.
+/// The access of a user.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct AccessView {
     /// `none`, `password_mailed`, `password_expired`, `signed_in` with a mailed password, or
     /// `own_password`.
     pub state: &'static str,
-    /// When the latest mailed password stops or stopped working.
+    /// When the latest mailed password expires or expired.
     #[serde(with = "time::serde::rfc3339::option")]
     pub password_expires_at: Option<OffsetDateTime>,
-    /// When a password of theirs was first verified.
+    /// When the user first signed in.
     #[serde(with = "time::serde::rfc3339::option")]
     pub signed_in_at: Option<OffsetDateTime>,
 }
@@ -127,7 +127,7 @@ pub fn access_state(user: &User) -> Access {
     }
 }
 
-/// Lists users in the order they came.
+/// Lists users in order of creation.
 #[utoipa::path(get, path = "/v1/users", tag = "users", params(FilterRequest, PageRequest),
     responses((status = 200, body = Page<UserView>), (status = 400, body = Problem)))]
 pub async fn list(State(api): State<Api>, asked: FilteredPage) -> Result<Json<Page<UserView>>, Problem> {
@@ -145,32 +145,32 @@ pub async fn show(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Json<U
     Ok(Json(get(&api, id).await?.try_into()?))
 }
 
-/// The user of this id, or 404.
+/// The user with this id.
 ///
 /// # Errors
 ///
-/// 404 when there is none.
+/// 404 if there is no such user.
 pub async fn get(api: &Api, id: Uuid) -> Result<User, Problem> {
     users::find(&api.db, id)
         .await?
         .ok_or_else(|| Problem::not_found("user"))
 }
 
-/// A user as they are after a change, and what it ended.
+/// A user after a change, and what the change ended.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ChangedView {
     /// The user.
     #[serde(flatten)]
     pub user: UserView,
-    /// What ended because the address is another; all 0 otherwise.
+    /// What a change of address ended; all 0 if the address is the same.
     #[serde(flatten)]
     pub ended: EndedView,
 }
 
-/// Changes a user. What the request leaves out stays as it is.
+/// Changes a user. Fields that are absent from the request stay the same.
 ///
-/// Mails that wait carry the new values; those sent are not touched. Another address ends the passwords
-/// mailed to the one before and cancels password mails owed to it; invites that wait go to the new one.
+/// Waiting emails are sent with the new values. A new address ends the passwords mailed to the old one and cancels
+/// waiting password emails to it; waiting invites go to the new address.
 #[utoipa::path(patch, path = "/v1/users/{id}", tag = "users", request_body = ChangeRequest,
     responses((status = 200, body = ChangedView), (status = 404, body = Problem), (status = 409, body = Problem),
         (status = 422, body = Problem)))]
@@ -184,8 +184,8 @@ pub async fn change(
     let this = api.clone();
     api.to_the_end(async move {
         get(&this, id).await?;
-        // Before the values: a name without a value is harmless, a value under a name that no
-        // system email may use is lost.
+        // Before the values: a name without a value is harmless, but a value whose name no system email may use is
+        // lost.
         users::note_fields(&this.db, &names).await?;
         let ended = match users::change(&this.db, id, &change, &caller.actor).await? {
             Changed::Done(ended) => ended,
@@ -206,21 +206,21 @@ pub async fn change(
     .await
 }
 
-/// Everything that is kept about a user, but for secrets, to hand to the person.
+/// Exports everything stored about a user, except secrets, to hand to that person.
 ///
-/// Besides the user this is what the tables say about them elsewhere: imports they were in, rows of files
-/// that were rejected, mails with what the mail server said, and what was done to them.
+/// The export contains the user, the imports that include them, rejected rows of files, emails with the replies of
+/// the mail server, and actions that concern them.
 #[utoipa::path(get, path = "/v1/users/{id}/export", tag = "users",
     responses((status = 200, body = Object), (status = 404, body = Problem)))]
 pub async fn export(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<Value>, Problem> {
     Ok(Json(exported(&api, id, &caller.actor).await?))
 }
 
-/// Everything that is kept about the user of this id, or 404. The audit log says who exported it.
+/// Exports everything stored about the user with this id. The audit log records who exported it.
 ///
 /// # Errors
 ///
-/// 404 when there is none.
+/// 404 if there is no such user.
 pub async fn exported(api: &Api, id: Uuid, actor: &Actor) -> Result<Value, Problem> {
     let exported = users::export(&api.db, id, actor)
         .await?
@@ -229,8 +229,8 @@ pub async fn exported(api: &Api, id: Uuid, actor: &Actor) -> Result<Value, Probl
     Ok(exported)
 }
 
-/// Deletes a user and everything that names them. Mails owed to them are cancelled; the ledgers
-/// keep their lines without a name.
+/// Deletes a user and everything that identifies them. Waiting emails are cancelled. The ledgers keep their lines
+/// without a name.
 #[utoipa::path(delete, path = "/v1/users/{id}", tag = "users",
     responses((status = 204), (status = 404, body = Problem)))]
 pub async fn delete(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<StatusCode, Problem> {

@@ -32,7 +32,7 @@ impl Findings {
             }
         }
         if code == ExitCode::SUCCESS {
-            println!("The settings can be used.");
+            println!("The settings are valid.");
         }
         code
     }

@@ -49,14 +49,14 @@ async fn ask(address: SocketAddr, deadline: Duration) -> Result<(), String> {
     let answer = tokio::time::timeout(deadline, answer_of(address))
         .await
         .map_err(|_| format!("no answer from {address} within {deadline:?}"))?
-        .map_err(|fault| format!("could not ask {address}: {fault}"))?;
+        .map_err(|fault| format!("could not connect to {address}: {fault}"))?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let status = head.lines().next().unwrap_or_default();
     match status.split(' ').nth(1) {
         Some("200") => Ok(()),
         Some("503") => Err(format!("not ready: {}", one_line(body))),
         _ => Err(format!(
-            "{address} answered what is no answer of ours: {}",
+            "{address} answered with something other than a readiness report: {}",
             one_line(status)
         )),
     }
@@ -139,11 +139,11 @@ mod tests {
             ask(other, DEADLINE).await.unwrap_err(),
         ];
 
-        assert!(refusal[0].starts_with("could not ask 127.0.0.1:"), "{refusal:?}");
+        assert!(refusal[0].starts_with("could not connect to 127.0.0.1:"), "{refusal:?}");
         assert!(refusal[1].ends_with("within 50ms"), "{refusal:?}");
         // A connection closed with an unread request may be reset before its greeting is read.
         assert!(
-            refusal[2].contains("220 mail.example") || refusal[2].contains("could not ask"),
+            refusal[2].contains("220 mail.example") || refusal[2].contains("could not connect to"),
             "{refusal:?}"
         );
     }

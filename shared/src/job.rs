@@ -24,16 +24,16 @@ pub struct Job {
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 pub enum JobFault {
     /// Larger than any job.
-    #[error("the message has {0} bytes, and no job has more than 1024")]
+    #[error("the message has {0} bytes; a job has at most 1024")]
     TooLong(usize),
     /// Not JSON, or JSON of another structure.
     #[error("the message is not a job: {0}")]
     Malformed(&'static str),
     /// Written by a newer release.
-    #[error("the job has version {0}, and this release reads up to version 1")]
+    #[error("the job has version {0}; this release reads versions up to 1")]
     UnknownVersion(u32),
     /// Attempts count from 1.
-    #[error("the job asks for attempt {0}, and attempts count from 1")]
+    #[error("the job requests attempt {0}; attempts count from 1")]
     NoSuchAttempt(i32),
 }
 
@@ -100,9 +100,9 @@ impl Job {
 /// Describes the fault without quoting the message, which may be a mail that went astray.
 fn reason(fault: &serde_json::Error) -> &'static str {
     match fault.classify() {
-        Category::Data => "its fields are others than a job's",
+        Category::Data => "its fields are not those of a job",
         Category::Eof => "it ends too early",
-        Category::Syntax | Category::Io => "it is no JSON",
+        Category::Syntax | Category::Io => "it is not JSON",
     }
 }
 

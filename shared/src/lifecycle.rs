@@ -83,11 +83,11 @@ impl Lifecycle {
                 }
             };
             let name = next().await;
-            info!("Stopping after {name}: finishing what has begun; a second signal ends at once");
+            info!("Stopping after {name}: completing work in progress; a second signal ends immediately");
             this.stop_deadline(Duration::ZERO);
             this.stopping.cancel();
             let name = next().await;
-            warn!("Ending at once after a second signal, {name}");
+            warn!("Ending immediately after a second signal, {name}");
             this.ending.cancel();
         });
         Ok(())
@@ -120,10 +120,7 @@ impl Lifecycle {
         };
         self.ending.cancel();
         if !finished {
-            warn!(
-                unfinished = self.tracker.len(),
-                "Stopped before everything was finished"
-            );
+            warn!(unfinished = self.tracker.len(), "Stopped before all work was complete");
         }
         finished
     }

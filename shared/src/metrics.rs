@@ -55,7 +55,7 @@ impl Metrics {
         let build = [VERSION, REVISION];
         let info = metrics.gauges_of(
             "beckon_build_info",
-            "The release that runs and the commit it was built from, as labels; always 1.",
+            "Version and commit of the running program, as labels; always 1.",
             &["version", "revision"],
             &[&build],
         );
@@ -124,7 +124,7 @@ impl Metrics {
     pub fn beats(&self, stages: &[&str]) -> GaugeVec {
         self.moments(
             "beckon_heartbeat_timestamp_seconds",
-            "When a beat, which goes the way of the jobs every 30 seconds, was last published, consumed and recorded; 0 before the first.",
+            "When a heartbeat, sent every 30 seconds on the path of the jobs, was last published, consumed and recorded; 0 before the first.",
             "stage",
             stages,
         )

@@ -72,7 +72,7 @@ const FAULTS: &[Fault] = &[
         0,
         "B",
         b"email,Password\na@b.co,x\n",
-        "Column B (‘Password’) holds passwords – Beckon never takes passwords in. Delete the column and try again",
+        "Column B (‘Password’) holds passwords – Beckon never imports passwords. Delete the column and try again",
     ),
     (
         "utf16",
@@ -112,7 +112,7 @@ const FAULTS: &[Fault] = &[
         0,
         "",
         b"sep=|\nemail|x\n",
-        "Your file says that ‘|’ separates its columns. Save it with commas, semicolons or tabs and try again",
+        "Your file declares ‘|’ as the separator of its columns. Save it with commas, semicolons or tabs and try again",
     ),
     (
         "damaged_file",

@@ -5,7 +5,7 @@ use reqwest::Method;
 use crate::asking::{a_world, as_stranger, ask};
 
 const MISSING: &str = "Send your API key as `Authorization: Bearer <key>`.";
-const INVALID: &str = "This API key is not known or was revoked. `beckon-api create-key` makes one.";
+const INVALID: &str = "This API key is unknown or was revoked. `beckon-api create-key` creates one.";
 
 #[tokio::test]
 async fn a_caller_without_a_key_is_told_how_to_send_one() {
@@ -101,7 +101,7 @@ async fn an_expired_key_is_refused_with_its_day() {
         .must_be_refused(
             401,
             "key_expired",
-            "This API key expired on 2026-01-31. Make another one in the console, or with `beckon-api create-key`.",
+            "This API key expired on 2026-01-31. Create another one in the console, or with `beckon-api create-key`.",
         )
         .await;
     assert_eq!(response.header("www-authenticate"), "Bearer");
@@ -126,9 +126,9 @@ async fn names_of_keys_and_administrators_are_told_apart_by_eye() {
         words.map(str::to_owned).to_vec()
     };
     for (arguments, expected) in [
-        (key("Tests"), "a key that works is called tests"),
-        (key("tеsts"), "a key that works is called tests"),
-        (key("  TESTS "), "a key that works is called tests"),
+        (key("Tests"), "a valid key has the name tests"),
+        (key("tеsts"), "a valid key has the name tests"),
+        (key("  TESTS "), "a valid key has the name tests"),
         (key("in\u{200b}tranet"), "invisible characters"),
         (key("intra\u{202e}ten"), "invisible characters"),
         (key(" "), "Enter a name"),

@@ -5,7 +5,7 @@ use reqwest::Method;
 use crate::asking::{a_world, ask};
 use crate::json;
 
-const NOTHING: &str = "There is nothing with this id. An id is a UUID, as Beckon gave it.";
+const NOTHING: &str = "There is nothing with this id. Ids are UUIDs.";
 const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
 
 #[tokio::test]
@@ -44,7 +44,7 @@ async fn an_id_that_is_none_is_the_id_of_nothing() {
     }
     for address in ["7", "nobody", "a@b", "%00@example.org", &"1".repeat(2_000)] {
         ask(&world, Method::DELETE, &format!("/v1/blocked-addresses/{address}"))
-            .must_be_refused(404, "not_found", "This cannot be an email address.")
+            .must_be_refused(404, "not_found", "This is not an email address.")
             .await;
     }
     let sentence = "There is no such system email; there are invite and password_reset.";
@@ -216,14 +216,14 @@ async fn a_parameter_that_cannot_be_meant_is_told() {
         (
             "import=7",
             "parameter_invalid",
-            "import cannot be ‘7’: it is an id, a UUID as Beckon gave it.",
+            "import cannot be ‘7’: it must be an id, which is a UUID.",
         ),
         (
             "limit=1&limit=2",
             "duplicate_parameter",
-            "limit comes twice; send it once.",
+            "limit occurs twice; send it once.",
         ),
-        ("q=a&q=b", "duplicate_parameter", "q comes twice; send it once."),
+        ("q=a&q=b", "duplicate_parameter", "q occurs twice; send it once."),
     ];
 
     for (query, code, sentence) in wrong {

@@ -20,7 +20,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "{\"Team\": \"password\"}",
         "reserved_field",
-        "‘password’ is about passwords, which Beckon never takes in – leave it out",
+        "‘password’ is about passwords, which Beckon never imports – leave it out",
     ),
     (
         "{\"Team\": \"organisation\"}",

@@ -112,7 +112,7 @@ async fn after_a_hundred_wrong_passwords_the_next_must_wait_whoever_it_is_for() 
         response.assert_problem(429, "too_many_tries");
         let wait: u32 = response.header("retry-after").parse().unwrap();
         assert!((1..=30).contains(&wait), "{wait}");
-        let sentence = format!("Too many passwords were tried for this address. Try again in {wait} seconds.");
+        let sentence = format!("Too many sign-in attempts for this address. Try again in {wait} seconds.");
         assert_eq!(response.body["detail"], sentence);
         let choose =
             json!({ "email": email.to_uppercase(), "password": "wrong", "new_password": "correct horse battery" });
@@ -145,7 +145,7 @@ async fn a_request_without_its_parts_is_told_which() {
             response.text
         );
     }
-    let revoke = "Say whose passwords to end: a batch, or at least one user.";
+    let revoke = "Send the batch or the users whose passwords to revoke.";
     for body in ["{}", "{\"users\":[]}"] {
         post(&world, "/v1/credentials/revoke", body)
             .must_be_refused(422, "nothing_to_revoke", revoke)

@@ -237,7 +237,8 @@ async fn more_people_than_a_request_may_list_are_refused() {
         json!({ "emails": vec!["a"; 400_001] }).to_string(),
     );
 
-    let sentence = "400001 people are listed, and one request takes 400000. Choose them by import or filter instead.";
+    let sentence =
+        "400001 users are listed; the maximum per request is 400000. Select them by import or filter instead.";
     response.must_be_refused(422, "too_many_recipients", sentence).await;
     world.end().await;
 }

@@ -7,7 +7,7 @@ use crate::asking::{Asked, a_world, ask, post, rows_in, upload};
 use crate::json;
 
 const HEADER: &str = "Idempotency-Key";
-const OTHER: &str = "This Idempotency-Key came before with another request. Use a new key for a new request.";
+const OTHER: &str = "This Idempotency-Key was used for another request. Use a new key for a new request.";
 
 fn with_key(asked: Asked, key: &str) -> Asked {
     asked.header(HEADER, key)

@@ -6,8 +6,8 @@ use reqwest::{Body, Method};
 use crate::asking::{a_world, ask, rows_in};
 
 const MIB: usize = 1024 * 1024;
-const TOO_LARGE: &str = "The body is larger than this route takes: 16 MiB for batches, 64 MiB for imports, 1 MiB elsewhere. \
-    Split it, or import the people as CSV and choose them by import or filter.";
+const TOO_LARGE: &str = "The body is larger than this route accepts: 16 MiB for batches, 64 MiB for imports, 1 MiB \
+    elsewhere. Split it, or import the users as CSV and select them by import or filter.";
 
 /// A body of this many bytes, with or without a declared length.
 fn body(bytes: usize, is_declared: bool) -> Body {

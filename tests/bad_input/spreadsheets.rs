@@ -135,7 +135,7 @@ async fn passwords_in_a_file_never_come_in() {
     let response = upload(&world, GOOGLE).must_be_refused(
         422,
         "password_column",
-        "Column D (‘Password [Required]’) holds passwords – Beckon never takes passwords in. Delete the column and try again",
+        "Column D (‘Password [Required]’) holds passwords – Beckon never imports passwords. Delete the column and try again",
     );
     assert_eq!(response.await.errors()[0].1, "D");
     let initial = "email,First name,Initial password\nmina.park@lerna.example,Mina,Kestrel-4471\n";

@@ -128,7 +128,7 @@ async fn a_broker_that_lets_us_not_in_is_named_and_everything_else_works() {
                 assert!(ready.contains(words), "{what}: {words} is not in {ready}");
             }
             // Nothing that never existed is reported as lost or interrupted.
-            for words in ["Lost RabbitMQ", "interrupted", "anew"] {
+            for words in ["Lost the connection to RabbitMQ", "interrupted", "reconnecting"] {
                 assert!(!running.log().contains(words), "{what}: {}", running.log());
             }
             assert_eq!(running.exit_code(), None, "{what}: {}", running.log_tail());
@@ -264,7 +264,7 @@ async fn check_config_asks_every_server_once() {
         format!("AMQP_URL: RabbitMQ at {rabbitmq} answers"),
         format!("BECKON_SIGN_IN_URL: {page} answers 200"),
         format!("SMTP_URL: the relay at {relay} answers"),
-        "The settings can be used.".to_owned(),
+        "The settings are valid.".to_owned(),
     ];
     for program in ["beckon-api", "beckon-worker"] {
         let (code, output) = world.run(program, &["check-config", "--connect"], &good).await.unwrap();
@@ -316,7 +316,7 @@ async fn check_config_names_the_server_or_page_that_is_not_there() {
             "{name}: {expected} is not in {output}"
         );
         assert!(
-            !output.contains("geheim") && !output.contains("can be used"),
+            !output.contains("geheim") && !output.contains("settings are valid"),
             "{name}: {output}"
         );
         let others = ["DATABASE_URL: ", "AMQP_URL: ", "BECKON_SIGN_IN_URL: ", "SMTP_URL: "];

@@ -69,8 +69,9 @@ async fn a_list_of_millions_is_counted_and_not_kept() {
 
     let response = post(&world, "/v1/invites", body);
 
-    let sentence =
-        format!("{entries} people are listed, and one request takes 400000. Choose them by import or filter instead.");
+    let sentence = format!(
+        "{entries} users are listed; the maximum per request is 400000. Select them by import or filter instead."
+    );
     response.must_be_refused(422, "too_many_recipients", &sentence).await;
     if let (Some(before), Some(most)) = (before, api.memory_most()) {
         let grown = (most - before) / MIB as u64;

@@ -29,7 +29,7 @@ async fn passwords_are_tried_slowly_and_nobody_else_is_kept_out() {
 
     assert!(tries > 10, "only {tries} passwords could be tried");
     browser
-        .sees("Too many passwords were tried for this address. Try again in ")
+        .sees("Too many sign-in attempts for this address. Try again in ")
         .await;
     assert_eq!(browser.value("Email address").await, priya.email);
     browser.assert_sound().await;

@@ -88,8 +88,8 @@ fn a_secret_with_a_line_break_inside_is_refused() {
 
 #[test]
 fn a_collector_that_traces_cannot_go_to_is_told_and_not_repeated() {
-    let lines = "OTEL_EXPORTER_OTLP_ENDPOINT cannot be used; write an address like http://127.0.0.1:4318, of a \
-                collector near by that speaks OTLP over HTTP";
+    let lines = "OTEL_EXPORTER_OTLP_ENDPOINT cannot be used; write the address of a collector for OTLP over HTTP, \
+                like http://127.0.0.1:4318";
     for value in ["https://otel.example", "otel:4317", "http://beckon:geheim@otel.example"] {
         for program in BOTH {
             let settings = with("OTEL_EXPORTER_OTLP_ENDPOINT", value);

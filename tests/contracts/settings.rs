@@ -163,7 +163,7 @@ fn good_settings_are_called_good() {
             "{program}: {}",
             String::from_utf8_lossy(&output.stderr)
         );
-        assert_eq!(String::from_utf8_lossy(&output.stdout), "The settings can be used.\n");
+        assert_eq!(String::from_utf8_lossy(&output.stdout), "The settings are valid.\n");
     }
 }
 

@@ -95,11 +95,11 @@ async fn workers_that_cannot_reach_the_relay_use_up_no_deliveries() {
 
     let logs = world.logs();
     assert!(
-        logs.contains("Gave back jobs that were not begun"),
+        logs.contains("Gave back deliveries that were not begun"),
         "no worker had jobs in hand"
     );
     assert!(
-        !logs.contains("Could not give jobs back"),
+        !logs.contains("Could not give deliveries back"),
         "jobs went back to the broker"
     );
     assert_eq!(finished["counts"]["sent"], MANY, "{finished}");

@@ -98,7 +98,7 @@ async fn after_a_switchover_no_connection_stays_with_the_old_server() {
     assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
     assert_counted(&moving.world, &finished);
     assert!(
-        moving.world.logs().contains("takes no writes there"),
+        moving.world.logs().contains("accepts no writes there"),
         "the log does not name the server that takes no writes"
     );
     moving.world.assert_promises_kept().await;

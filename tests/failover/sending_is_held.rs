@@ -92,14 +92,18 @@ async fn nothing_is_sent_until_a_person_resumes_and_what_is_marked_is_not_sent_a
     world.finished(held).await;
     let (_, second) = in_the_relays_log(world);
 
-    assert!(!refused.0 && refused.1.contains("sending is not held"), "{}", refused.1);
+    assert!(
+        !refused.0 && refused.1.contains("sending is not on hold"),
+        "{}",
+        refused.1
+    );
     assert!(
         error.contains("failover.md") && error.contains("resume-sending"),
         "{error}"
     );
     assert_eq!((sent_meanwhile.len(), second_meanwhile), (sent_before.len(), 0));
     assert!(is_marked && marked.contains("marked as sent"), "{marked}");
-    assert!(is_resumed && resumed.contains("Sending goes on"), "{resumed}");
+    assert!(is_resumed && resumed.contains("Sending is resumed"), "{resumed}");
     println!(
         "figure: held: {} had been sent; {}; second mails {second}",
         sent_before.len(),

@@ -190,7 +190,7 @@ async fn whatever_goes_wrong_the_log_says_for_which_delivery_and_never_for_whom(
     world
         .eventually("an attempt of each kind", async || {
             let logs = world.logs();
-            let lines = ["\"try_later\"", "\"unsure\"", "Gave a mail back", "is not recorded"];
+            let lines = ["\"try_later\"", "\"unsure\"", "Gave an email back", "is not recorded"];
             lines.iter().all(|lines| logs.contains(lines)).then_some(())
         })
         .await;

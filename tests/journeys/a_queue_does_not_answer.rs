@@ -104,7 +104,7 @@ async fn mail_does_not_wait_for_the_queue_of_beats() {
     without.let_answer_again().await;
 
     assert_eq!(at_work, r#"{"status":"ready"}"#);
-    let lost = worker.log().matches("Lost RabbitMQ").count();
+    let lost = worker.log().matches("Lost the connection to RabbitMQ").count();
     assert_eq!(lost, 1, "more sessions ended than the one that was cut");
     without.end().await;
 }

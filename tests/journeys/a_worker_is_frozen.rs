@@ -74,7 +74,7 @@ async fn it_begins_no_mail_that_another_has_and_records_nothing_over_it() {
     world
         .eventually("the frozen worker to be done with its three mails", async || {
             let log = world.workers[0].log();
-            let ends = ["Dropped an outcome", "Gave a mail back that", "Sent a mail"];
+            let ends = ["Dropped an outcome", "Gave an email back that", "Sent an email"];
             let done: usize = ends.iter().map(|end| log.matches(end).count()).sum();
             (done == 3).then_some(())
         })

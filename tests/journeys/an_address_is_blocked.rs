@@ -137,7 +137,7 @@ async fn nobody_is_told_of(world: &World, user: Uuid) {
         .unwrap();
     assert_eq!(passwords, 0, "a password was made for a mail that is not sent");
     let logs = world.logs();
-    assert!(logs.contains("Did not send a mail: its address is blocked"), "{logs}");
+    assert!(logs.contains("Did not send an email: its address is blocked"), "{logs}");
     assert!(!logs.to_lowercase().contains("ada.550"), "a log names somebody");
 }
 

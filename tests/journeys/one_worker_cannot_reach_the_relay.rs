@@ -14,7 +14,7 @@ async fn its_jobs_go_to_a_worker_that_can() {
     let batch = world.invite(json!({ "import": import })).await;
     world
         .eventually("the worker to give its jobs back", async || {
-            world.logs().contains("Jobs went back to their queues").then_some(())
+            world.logs().contains("Returned jobs to their queues").then_some(())
         })
         .await;
 

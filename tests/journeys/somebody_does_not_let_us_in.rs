@@ -142,14 +142,14 @@ async fn a_worker_names_the_relay_that_refuses_its_login_and_not_rabbitmq() {
     // When it gives back its jobs, the worker closes its connection to RabbitMQ.
     world
         .eventually("the worker to give its jobs back", async || {
-            worker.log().contains("Jobs went back to their queues").then_some(())
+            worker.log().contains("Returned jobs to their queues").then_some(())
         })
         .await;
     let ready = reqwest::get(format!("http://{probes}/readyz")).await.unwrap();
 
     assert_eq!(ready.status().as_u16(), 503);
     let body = ready.text().await.unwrap();
-    let relay = format!("the relay at {} (SMTP_URL) takes no mail: 535", world.relay.address());
+    let relay = format!("the relay at {} (SMTP_URL) accepts no mail: 535", world.relay.address());
     assert!(body.contains(&relay), "{relay} is not in {body}");
     assert!(!body.contains("RabbitMQ") && !body.contains("geheim"), "{body}");
     world.end().await;

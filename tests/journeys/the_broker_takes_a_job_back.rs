@@ -27,7 +27,7 @@ async fn the_mail_goes_on_and_the_job_that_came_back_does_nothing() {
     held.await.unwrap();
     world
         .eventually("the broker to close the channel", async || {
-            world.logs().contains("Lost RabbitMQ").then_some(())
+            world.logs().contains("Lost the connection to RabbitMQ").then_some(())
         })
         .await;
     world

@@ -26,7 +26,7 @@ async fn both_sides_notice_by_their_heartbeats_and_another_worker_takes_the_jobs
     let cut_off = &world.workers[0];
     world
         .eventually("the worker to miss the broker's heartbeats", async || {
-            cut_off.log().contains("Lost RabbitMQ").then_some(())
+            cut_off.log().contains("Lost the connection to RabbitMQ").then_some(())
         })
         .await;
     let then = world.relay.accepted_count();

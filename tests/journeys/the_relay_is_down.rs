@@ -19,7 +19,7 @@ async fn an_outage_spends_nobodys_attempts() {
         .await;
     world
         .eventually("the outage to last", async || {
-            world.logs().contains("Jobs went back to their queues").then_some(())
+            world.logs().contains("Returned jobs to their queues").then_some(())
         })
         .await;
     let down = world.batch(batch).await;

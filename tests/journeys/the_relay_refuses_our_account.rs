@@ -80,7 +80,7 @@ async fn the_same_refusal_after_every_dot_fails_nobody_and_pauses_the_batch() {
     );
     let reason = seen["reason"].as_str().unwrap();
     assert!(
-        reason.contains("the same refusal") && reason.contains("address is not verified"),
+        reason.contains("with the same reply") && reason.contains("address is not verified"),
         "{reason}"
     );
     assert!(refused <= 100, "{refused} people met the refusal");
@@ -106,9 +106,9 @@ async fn a_refusal_of_sender_login_or_relaying_at_the_recipient_fails_nobody_and
             "553 5.7.1 <invites@lerna.example>: Sender address rejected: not owned by user beckon",
             "refuses our sender address",
         ),
-        ("530 5.7.0 Authentication required", "wants a login"),
-        ("454 4.7.1 <whoever>: Relay access denied", "does not pass our mail on"),
-        ("554 5.7.1 <whoever>: Relay access denied", "the same refusal"),
+        ("530 5.7.0 Authentication required", "requires a login"),
+        ("454 4.7.1 <recipient>: Relay access denied", "does not relay our mail"),
+        ("554 5.7.1 <recipient>: Relay access denied", "with the same reply"),
     ]
     .into_iter()
     .enumerate()

@@ -146,7 +146,7 @@ async fn an_api_that_waits_for_its_schema_stops_when_asked() {
         .unwrap();
     world
         .eventually("the API to wait", async || {
-            api.log().contains("serving nothing").then_some(())
+            api.log().contains("rejecting requests").then_some(())
         })
         .await;
 

@@ -70,7 +70,7 @@ impl Acks {
                 let is_over = matches!(waits, Waits::NoLonger);
                 let reported = report(&acknowledger, &mut ledger, &mut group, waits).await;
                 if let Err(fault) = &reported {
-                    debug!(error = %fault, "Jobs stay unacknowledged and come again");
+                    debug!(error = %fault, "Jobs stay unacknowledged and will be redelivered");
                 }
                 if is_over || reported.is_err() {
                     return reported;

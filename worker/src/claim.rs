@@ -90,7 +90,7 @@ impl Claims {
                     _counted: self.metrics.hold_delivery(),
                 });
             } else {
-                debug!(delivery.id = %work.job.delivery, "Dropped a job that is not for this worker");
+                debug!(delivery.id = %work.job.delivery, "Dropped a job whose delivery this worker cannot claim");
                 work.acks.done(work.tag);
             }
         }
@@ -122,7 +122,7 @@ impl Claims {
                 Err(fault @ StoreError::Refused(_)) => {
                     error!(error = ?fault, count = jobs.len(), "Could not claim deliveries: Postgres refused the statement");
                 }
-                Err(fault) => warn!(error = ?fault, count = jobs.len(), "Could not claim deliveries; trying again"),
+                Err(fault) => warn!(error = ?fault, count = jobs.len(), "Could not claim deliveries; retrying"),
             }
             tokio::select! {
                 () = tokio::time::sleep(delays.next_delay()) => {}

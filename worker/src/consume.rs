@@ -81,7 +81,7 @@ impl Consumer {
                 Ended::Stopping => break,
                 Ended::InTrouble => {
                     self.broker.released();
-                    info!("Jobs went back to their queues; taking some again when this worker can work on them");
+                    info!("Returned jobs to their queues; consuming again when this worker can process them");
                     tokio::select! {
                         () = self.pipeline.ready() => {}
                         () = self.lifecycle.stopping().cancelled() => break,
@@ -89,9 +89,9 @@ impl Consumer {
                 }
                 Ended::Lost(fault) => {
                     let what = if self.broker.has_connected() {
-                        "Lost RabbitMQ; connecting again"
+                        "Lost the connection to RabbitMQ; reconnecting"
                     } else {
-                        "Could not take jobs from RabbitMQ; trying again"
+                        "Could not consume jobs from RabbitMQ; retrying"
                     };
                     self.broker.failed(&fault);
                     if began.elapsed() > LASTED {
@@ -168,7 +168,7 @@ impl Consumer {
         if opening.was_last() {
             self.pipeline.metrics.amqp_connected.set(1);
             self.broker.connected();
-            info!("Connected to RabbitMQ; taking jobs");
+            info!("Connected to RabbitMQ; consuming jobs");
         }
     }
 
@@ -191,7 +191,7 @@ impl Consumer {
         let mut beats = match inbox.open().await {
             Ok(beats) => beats,
             Err(fault @ QueueError::Mute { .. }) => {
-                warn!(error = %fault, "Takes jobs and no beats");
+                warn!(error = %fault, "Consuming jobs without heartbeats");
                 tokio::time::sleep(WITHOUT_BEATS).await;
                 return Err(fault);
             }
@@ -221,7 +221,7 @@ impl Consumer {
         note_beat(&self.pipeline.metrics.beats, "consumed");
         if let Err(fault) = workers::record_beat(&self.db).await {
             let fault = fault.explained(&self.db).await;
-            warn!(error = %fault, "Could not record a beat");
+            warn!(error = %fault, "Could not record a heartbeat");
         }
     }
 
@@ -255,7 +255,7 @@ impl Consumer {
             match park(&this.brokers, queue, &received.body, &fault).await {
                 Ok(()) => {
                     this.pipeline.metrics.count_parked(&fault);
-                    warn!(queue, reason = %fault, "Parked a message that is no job of ours");
+                    warn!(queue, reason = %fault, "Parked a message that is not a valid job");
                     acks.done(received.tag);
                 }
                 Err(trouble) => {

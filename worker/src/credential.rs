@@ -32,7 +32,7 @@ const TASK: usize = 16;
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialError {
     /// The operating system provided no randomness, or no memory for hashing.
-    #[error("no password could be made: {0}")]
+    #[error("no password could be generated: {0}")]
     NotMade(String),
     /// The verifier is not stored: the claim is lost, the mail was cancelled, or Postgres is unavailable.
     #[error("the verifier could not be stored, so no mail may carry its password")]
@@ -158,7 +158,7 @@ impl Credentials {
             Ok(stored) => stored.into_iter().collect(),
             Err(fault) => {
                 let count = credentials.len();
-                warn!(error = ?fault, count, "Could not store verifiers; their mails are given back");
+                warn!(error = ?fault, count, "Could not store verifiers; their emails are given back");
                 HashSet::new()
             }
         }

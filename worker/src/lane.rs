@@ -154,7 +154,7 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
             lane = self.lane.as_str(),
             count,
             error = why,
-            "Could not give jobs back; RabbitMQ delivers them once more"
+            "Could not return jobs; RabbitMQ redelivers them"
         );
     }
 
@@ -216,11 +216,11 @@ impl<P: Fn(Received, &'static str)> LaneConsumer<P> {
                 info!(
                     lane = self.lane.as_str(),
                     count = given_back.len(),
-                    "Gave back jobs that were not begun; they are due again for any worker"
+                    "Gave back deliveries that were not begun; they are due again for any worker"
                 );
             }
             // They stay unacknowledged and go to another worker when the session ends.
-            Err(fault) => warn!(error = %fault, cause = %fault.cause(), "Could not give jobs back"),
+            Err(fault) => warn!(error = %fault, cause = %fault.cause(), "Could not give deliveries back"),
         }
         Ok(inbox)
     }

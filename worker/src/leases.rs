@@ -120,7 +120,7 @@ impl Leases {
             let tokens: Vec<Uuid> = ageing.iter().map(|lease| lease.token).collect();
             match claims::renew(&db, &tokens, self.lease).await {
                 Ok(_) => ageing.iter().for_each(|lease| lease.renew(asked_at, self.lease)),
-                Err(fault) => warn!(error = %fault, count = tokens.len(), "Could not renew leases; trying again"),
+                Err(fault) => warn!(error = %fault, count = tokens.len(), "Could not renew leases; retrying"),
             }
         }
     }

@@ -177,7 +177,7 @@ async fn until_postgres_is_ready(
         warn!(
             error = obstacle,
             retry_seconds = delay.as_secs_f32(),
-            "Taking no jobs until Postgres can be used"
+            "Consuming no jobs until Postgres can be used"
         );
         lifecycle.pause(delay).await;
     }
@@ -267,7 +267,7 @@ impl Obstacles {
         // While the relay or Postgres is failing, the connection to RabbitMQ is closed on purpose.
         if let send::RelayState::Down { reason, .. } = self.mailer.relay_state() {
             obstacles.push(format!(
-                "the relay at {} (SMTP_URL) takes no mail: {reason}",
+                "the relay at {} (SMTP_URL) accepts no mail: {reason}",
                 self.relay
             ));
         }

@@ -33,7 +33,7 @@ async fn main() -> ExitCode {
         if check.connect {
             return worker::check_connections(settings).await.report();
         }
-        println!("The settings can be used.");
+        println!("The settings are valid.");
         return ExitCode::SUCCESS;
     }
     let lifecycle = Lifecycle::new();

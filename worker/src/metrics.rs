@@ -15,7 +15,7 @@ use std::time::Duration;
 /// Verdicts of an attempt, as in the `attempts` table, and `given_back` for an attempt that had not begun.
 const VERDICTS: [&str; 5] = ["accepted", "try_later", "refused", "unsure", "given_back"];
 
-/// Values of the label that tells whether a mail was on time.
+/// Values of the label for whether a mail was on time.
 const ON_TIME: [&str; 3] = ["true", "false", "retried"];
 
 /// The worker's metrics.
@@ -61,23 +61,23 @@ impl WorkerMetrics {
             .collect();
         let lane_kind = pairs(&lanes, &kinds);
         Self {
-            received: metrics.counters_of("beckon_jobs_received_total", "Jobs taken from RabbitMQ, by lane and by whether somebody had them before.", &["lane", "redelivered"], &slices(&pairs(&lanes, &["false", "true"]))),
-            claims: metrics.counters("beckon_claims_total", "Deliveries asked for by a job, by what came of it: taken, not_ours (somebody was faster, or the batch does not run), orphaned (the user is gone), locked (the user is locked and gets no password), suppressed (the address is blocked).", "outcome", &["taken", "not_ours", "orphaned", "locked", "suppressed"]),
-            parked: metrics.counters("beckon_jobs_parked_total", "Messages set aside because they are no jobs of ours, by what is wrong with them.", "reason", &JobFault::CODES),
-            attempts: metrics.counters_of("beckon_attempts_total", "Attempts settled, by kind of mail and by what the relay said.", &["kind", "verdict"], &slices(&by_kind(&VERDICTS))),
-            ended: metrics.counters_of("beckon_deliveries_ended_total", "Deliveries a worker brought to their end, by kind of mail and final state.", &["kind", "state"], &slices(&by_kind(&ended))),
-            stages: stage_histograms(&metrics.histograms("beckon_stage_duration_seconds", "Time one mail spent in a stage of a worker, waiting for its turn there included.", WORK_SECONDS, &["stage"], &Step::ALL.map(Step::as_str).each_ref().map(std::slice::from_ref))),
-            waits: metrics.histograms("beckon_queue_wait_seconds", "Time from the moment a delivery fell due to its claim.", SEND_SECONDS, &["lane"], &lanes.each_ref().map(std::slice::from_ref)),
-            sends: metrics.histograms("beckon_send_seconds", "Time from the start of a mail's batch to the relay's 250, first attempts only.", SEND_SECONDS, &["lane", "kind"], &slices(&lane_kind)),
-            sent: metrics.counters_of("beckon_sends_total", "Mails the relay took, by lane, kind and whether that was before the deadline of their batch: true, false, or retried for those an earlier attempt of which was put off, so that their time is not ours alone.", &["lane", "kind", "on_time"], &slices(&triples(&lanes, &kinds, &ON_TIME))),
-            failures: metrics.counters("beckon_attempt_failures_total", "Attempts that ended without the relay's yes, by the class of the trouble; unsure ones had no answer, unbuildable ones no mail.", "class", &failure_classes()),
+            received: metrics.counters_of("beckon_jobs_received_total", "Jobs received from RabbitMQ, by lane and by whether they were redelivered.", &["lane", "redelivered"], &slices(&pairs(&lanes, &["false", "true"]))),
+            claims: metrics.counters("beckon_claims_total", "Claims of deliveries, by outcome: taken, not_ours (another worker was faster, or the batch does not run), orphaned (the user was deleted), locked (the user is locked and gets no password), suppressed (the address is blocked).", "outcome", &["taken", "not_ours", "orphaned", "locked", "suppressed"]),
+            parked: metrics.counters("beckon_jobs_parked_total", "Messages parked because they are not valid jobs, by fault.", "reason", &JobFault::CODES),
+            attempts: metrics.counters_of("beckon_attempts_total", "Settled attempts, by system email and verdict.", &["kind", "verdict"], &slices(&by_kind(&VERDICTS))),
+            ended: metrics.counters_of("beckon_deliveries_ended_total", "Deliveries ended by a worker, by system email and final state.", &["kind", "state"], &slices(&by_kind(&ended))),
+            stages: stage_histograms(&metrics.histograms("beckon_stage_duration_seconds", "Time of one email in a stage of the worker, including the wait for that stage.", WORK_SECONDS, &["stage"], &Step::ALL.map(Step::as_str).each_ref().map(std::slice::from_ref))),
+            waits: metrics.histograms("beckon_queue_wait_seconds", "Time from a delivery becoming due to its claim.", SEND_SECONDS, &["lane"], &lanes.each_ref().map(std::slice::from_ref)),
+            sends: metrics.histograms("beckon_send_seconds", "Time from the start of a batch to the relay's 250 for an email, first attempts only.", SEND_SECONDS, &["lane", "kind"], &slices(&lane_kind)),
+            sent: metrics.counters_of("beckon_sends_total", "Emails accepted by the relay, by lane, system email and whether that was before the deadline of their batch: true, false, or retried for those with an earlier attempt, whose time depends on the relay as well.", &["lane", "kind", "on_time"], &slices(&triples(&lanes, &kinds, &ON_TIME))),
+            failures: metrics.counters("beckon_attempt_failures_total", "Attempts that the relay did not accept, by class of trouble; unsure ones had no reply, unbuildable ones no email.", "class", &failure_classes()),
             in_progress: metrics.gauges("beckon_jobs_in_progress", "Jobs between their arrival and their acknowledgement.", "lane", &lanes),
-            record_failures: metrics.counter("beckon_record_failures_total", "Times a group of outcomes could not be recorded and had to be tried again."),
-            amqp_connected: metrics.gauge("beckon_amqp_connected", "1 while the connection to RabbitMQ stands."),
-            attempts_each: metrics.histogram("beckon_attempts_per_delivery", "Attempts that a delivery took until a worker brought it to its end.", &[1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0]),
+            record_failures: metrics.counter("beckon_record_failures_total", "Failed attempts to record a group of outcomes, which were retried."),
+            amqp_connected: metrics.gauge("beckon_amqp_connected", "1 while the process is connected to RabbitMQ."),
+            attempts_each: metrics.histogram("beckon_attempts_per_delivery", "Number of attempts per delivery that a worker ended.", &[1.0, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0]),
             beats: metrics.beats(&["consumed"]),
-            amqp_reconnects: metrics.counter("beckon_amqp_reconnects_total", "Attempts to connect to RabbitMQ again after a connection was lost or not to be had."),
-            leases: metrics.gauge("beckon_leases", "Deliveries this worker holds."),
+            amqp_reconnects: metrics.counter("beckon_amqp_reconnects_total", "Attempts to reconnect to RabbitMQ after a connection was lost or failed."),
+            leases: metrics.gauge("beckon_leases", "Deliveries claimed by this worker."),
         }
     }
 

@@ -142,7 +142,7 @@ pub fn log_suppressed(suppressed: &Suppressed) {
         batch.id = %suppressed.batch,
         mail = suppressed.kind.as_str(),
         state = DeliveryState::Suppressed.as_str(),
-        "Did not send a mail: its address is blocked"
+        "Did not send an email: its address is blocked"
     );
 }
 
@@ -181,27 +181,27 @@ pub fn log(claim: &Claim, lane: Lane, outcome: &Outcome, recorded: Recorded, at_
         (_, Recorded::Unknown) => {
             line!(
                 warn,
-                "An outcome is not recorded; when its lease ends the attempt counts as unsure"
+                "An outcome is not recorded; when its lease expires, the attempt counts as unsure"
             );
         }
         (Ending::GivenBack { .. }, Recorded::NotOurs) => {
             line!(
                 info,
-                "Gave a mail back that is no longer claimed by this worker; nothing is lost"
+                "Gave an email back that is no longer claimed by this worker; nothing is lost"
             );
         }
         (_, Recorded::NotOurs) => {
             line!(
                 warn,
-                "Dropped an outcome: the claim had run out and another attempt has begun, or the delivery has ended; \
-                 what that attempt comes to counts"
+                "Dropped an outcome: the claim had expired and another attempt has begun, or the delivery has \
+                 ended; the outcome of the other attempt counts"
             );
         }
-        (Ending::Sent { .. }, _) => line!(info, "Sent a mail"),
-        (Ending::Failed { .. }, _) => line!(warn, "The mail failed for good"),
-        (Ending::Retry { .. }, _) => line!(warn, "The mail was not sent this time"),
+        (Ending::Sent { .. }, _) => line!(info, "Sent an email"),
+        (Ending::Failed { .. }, _) => line!(warn, "An email failed permanently"),
+        (Ending::Retry { .. }, _) => line!(warn, "An email was not sent in this attempt"),
         (Ending::GivenBack { .. }, _) => {
-            line!(info, "Gave a mail back: its attempt had not begun and is not spent");
+            line!(info, "Gave an email back: its attempt had not begun and does not count");
         }
     }
 }

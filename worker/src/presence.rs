@@ -49,7 +49,7 @@ impl Presence {
             let rate = self.mailer.rate_limit();
             let age = self.began.elapsed();
             if let Err(fault) = workers::report(&self.db, &self.name, age, report.as_ref(), rate).await {
-                debug!(error = %fault, "Could not say how this worker is");
+                debug!(error = %fault, "Could not report the status of this worker");
             }
             sleep(REST).await;
             tokio::select! {
@@ -64,8 +64,8 @@ impl Presence {
     pub async fn leave(&self) {
         match timeout(FAREWELL, workers::leave(&self.db, &self.name)).await {
             Ok(Ok(())) => {}
-            Ok(Err(fault)) => debug!(error = %fault, "Could not say that this worker has stopped"),
-            Err(_) => debug!("Could not say in time that this worker has stopped"),
+            Ok(Err(fault)) => debug!(error = %fault, "Could not report that this worker has stopped"),
+            Err(_) => debug!("Could not report in time that this worker has stopped"),
         }
     }
 }

@@ -28,7 +28,7 @@ pub(crate) async fn record(db: Db, mailer: Mailer<Sending>, lifecycle: Lifecycle
                 code = refusal.code,
                 enhanced_code = refusal.enhanced_code,
                 affected = refusal.affected,
-                "The relay refuses our sender, login or account, or this batch's letter; its mails wait and spend no attempt"
+                "The relay refuses our sender, login or account, or the content of this batch; its emails wait and use no attempt"
             );
         }
         let rows: Vec<RelayRefusal> = refusals.into_iter().map(row).collect();
@@ -39,7 +39,7 @@ pub(crate) async fn record(db: Db, mailer: Mailer<Sending>, lifecycle: Lifecycle
                     error!(error = ?fault, "Could not record refusals of the relay: Postgres refused the statement");
                     break;
                 }
-                Err(fault) => warn!(error = ?fault, "Could not record refusals of the relay; trying again"),
+                Err(fault) => warn!(error = ?fault, "Could not record refusals of the relay; retrying"),
             }
             if lifecycle.is_stopping() {
                 return;

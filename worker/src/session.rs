@@ -46,8 +46,8 @@ pub(crate) async fn watch(session: &mut Session) -> QueueError {
     loop {
         match session.next_event().await {
             Some(SessionEvent::Lost(why)) => return session.lost(why),
-            Some(SessionEvent::Blocked(reason)) => warn!(reason, "RabbitMQ takes no messages for now"),
-            Some(SessionEvent::Unblocked) => info!("RabbitMQ takes messages again"),
+            Some(SessionEvent::Blocked(reason)) => warn!(reason, "RabbitMQ accepts no messages for now"),
+            Some(SessionEvent::Unblocked) => info!("RabbitMQ accepts messages again"),
             None => std::future::pending().await,
         }
     }

@@ -166,7 +166,7 @@ impl Recorder {
                     return None;
                 }
                 Err(fault) => {
-                    warn!(error = ?fault, count = outcomes.len(), "Could not record outcomes; trying again");
+                    warn!(error = ?fault, count = outcomes.len(), "Could not record outcomes; retrying");
                 }
             }
             self.metrics.record_failures.inc();

@@ -2,7 +2,7 @@
 //!
 //! Mail providers rate a sender by the mail they refuse. An outdated list, or an email that a spam filter
 //! rejects, damages the reputation that all mail depends on, so the batch waits until an administrator has
-//! looked at it. No figure can tell whether a list is worth sending to. Mails to one user or to a few are
+//! looked at it. No number shows whether a list is worth sending to. Mails to one user or to a few are
 //! never held up.
 //!
 //! The counts live in Postgres, so killed workers and other processes do not change them. This module only
@@ -121,7 +121,7 @@ impl AutoPause {
         loop {
             pace.tick().await;
             if let Err(fault) = self.look().await {
-                warn!(error = %fault, cause = %fault.cause(), "Could not see whether a batch should pause itself; trying again");
+                warn!(error = %fault, cause = %fault.cause(), "Could not check whether a batch should be paused automatically; retrying");
             }
         }
     }
@@ -225,7 +225,7 @@ impl AutoPause {
             warn!(
                 batch.id = %running.batch,
                 brake = brake.as_str(),
-                "A batch has paused itself; a person decides whether it goes on"
+                "A batch was paused automatically; an administrator decides whether it resumes"
             );
         }
         Ok(())
@@ -236,10 +236,10 @@ impl AutoPause {
 fn words_of_class(class: &str) -> &'static str {
     match class {
         "sender_refused" => "your mail server refuses our sender address",
-        "auth" => "your mail server wants a login, or another one than Beckon has",
-        "relaying_denied" => "your mail server does not pass our mail on to other domains",
-        "quota" => "your mail server takes no more mail from this account for now",
-        _ => "your mail server turns us away",
+        "auth" => "your mail server requires a login, or another one than Beckon has",
+        "relaying_denied" => "your mail server does not relay our mail to other domains",
+        "quota" => "your mail server accepts no more mail from this account for now",
+        _ => "your mail server rejects our connections",
     }
 }
 
@@ -254,9 +254,9 @@ fn words_of(refusal: &RelayRefusal) -> String {
     };
     let cause = match refusal.class.as_str() {
         class @ ("sender_refused" | "auth" | "relaying_denied" | "quota") => words_of_class(class),
-        _ => "your mail server gives nearly every recipient the same refusal",
+        _ => "your mail server refuses nearly all recipients with the same reply",
     };
-    format!("{cause}. It says “{codes} {reply}”")
+    format!("{cause}. Its reply: “{codes} {reply}”")
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ impl Heartbeat {
         loop {
             self.rounds.both_completed().await;
             if let Err(fault) = workers::dispatched(&self.db).await {
-                warn!(error = %fault, cause = %fault.cause(), "Could not record that jobs are published");
+                warn!(error = %fault, cause = %fault.cause(), "Could not record that the dispatcher is running");
             }
             if beat_at.is_none_or(|at| at.elapsed() > BEAT) {
                 beat_at = Some(Instant::now());

@@ -38,6 +38,6 @@ pub(super) async fn run(db: &Db) {
 
 fn note(fault: Option<StoreError>) {
     if let Some(fault) = fault {
-        warn!(error = %fault, cause = %fault.cause(), "Housekeeping was interrupted; trying again");
+        warn!(error = %fault, cause = %fault.cause(), "Housekeeping failed; retrying");
     }
 }

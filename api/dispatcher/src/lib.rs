@@ -67,7 +67,7 @@ pub struct Dispatcher {
     pub db: Db,
     /// The brokers that jobs are published to.
     pub brokers: Brokers,
-    /// Name of this process, which tells operators which process dispatches.
+    /// Name of this process, which shows operators which process dispatches.
     pub name: String,
     /// Limit in mails per second over all workers; `None` for no limit.
     pub rate: Option<f64>,
@@ -163,12 +163,12 @@ impl Dispatcher {
                     turn.release().await;
                     match ended {
                         // Losing the turn does not affect the connection.
-                        Err(Trouble::TurnLost) => warn!("Another process may dispatch; standing by"),
+                        Err(Trouble::TurnLost) => warn!("This process no longer dispatches; standing by"),
                         ended => return ended,
                     }
                 }
                 Ok(None) => {}
-                Err(fault) => warn!(error = %fault, cause = %fault.cause(), "Could not ask for the dispatcher's turn"),
+                Err(fault) => warn!(error = %fault, cause = %fault.cause(), "Could not request the dispatcher's turn"),
             }
             tokio::select! {
                 event = session.next_event() => self.note_event(session, event)?,
@@ -276,9 +276,9 @@ impl Dispatcher {
             Trouble::TurnLost => trouble.to_string(),
         };
         let what = if self.broker.has_connected() {
-            "Dispatching was interrupted; trying again"
+            "Dispatching was interrupted; retrying"
         } else {
-            "Could not start dispatching; trying again"
+            "Could not start dispatching; retrying"
         };
         let node = self.brokers.last_host();
         warn!(error = cause, node, retry_seconds = delay.as_secs_f32(), "{what}");
@@ -302,12 +302,12 @@ impl Dispatcher {
                 self.metrics.amqp_blocked.set(1);
                 warn!(
                     reason,
-                    "RabbitMQ takes no messages for now; deliveries wait in Postgres"
+                    "RabbitMQ accepts no messages for now; deliveries wait in Postgres"
                 );
             }
             Some(SessionEvent::Unblocked) => {
                 self.metrics.amqp_blocked.set(0);
-                info!("RabbitMQ takes messages again");
+                info!("RabbitMQ accepts messages again");
             }
         }
         Ok(())

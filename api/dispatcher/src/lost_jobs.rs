@@ -58,11 +58,11 @@ impl LostJobs {
                     Ok(()) => {}
                     // A lane whose queue has no leader must not end the other lane's session.
                     Err(Fault::Queue(fault @ QueueError::Mute { .. })) => {
-                        warn!(error = %fault, "Could not look for lost jobs; trying again");
+                        warn!(error = %fault, "Could not look for lost jobs; retrying");
                     }
                     Err(Fault::Queue(fault)) => return Err(fault),
                     Err(Fault::Store(fault)) => {
-                        warn!(error = %fault, cause = %fault.cause(), "Could not look for lost jobs; trying again");
+                        warn!(error = %fault, cause = %fault.cause(), "Could not look for lost jobs; retrying");
                     }
                 }
             }

@@ -43,7 +43,7 @@ impl DispatcherMetrics {
         Self {
             queued: metrics.gauges(
                 "beckon_queued_deliveries",
-                "Deliveries whose job lies in a queue unclaimed; set by the process that dispatches.",
+                "Deliveries whose job is in a queue and not claimed; set by the dispatching process.",
                 "lane",
                 &Lane::ALL.map(Lane::as_str),
             ),
@@ -60,30 +60,30 @@ impl DispatcherMetrics {
             ),
             sweeps: metrics.counters(
                 "beckon_swept_deliveries_total",
-                "Deliveries put right: lost_in_queue and worker_vanished are tried again, taken_back wait with their paused batch, useless and given_up ones ended.",
+                "Deliveries corrected by a sweep: lost_in_queue and worker_vanished are retried, taken_back wait with their paused batch, useless and given_up have ended.",
                 "sweep",
                 &["lost_in_queue", "worker_vanished", "taken_back", "useless", "given_up"],
             ),
             batches_braked: metrics.counters(
                 "beckon_batches_braked_total",
-                "Batches that paused themselves, by why: bounces (addresses that do not exist), policy (refused as spam or by policy), relay (it takes no mail from us).",
+                "Batches paused automatically, by reason: bounces (addresses that do not exist), policy (refused as spam or by policy), relay (it accepts no mail from us).",
                 "reason",
                 &Brake::ALL.map(Brake::as_str),
             ),
             batches_finished: metrics.counter("beckon_batches_finished_total", "Batches whose last delivery ended."),
             amqp_reconnects: metrics.counter(
                 "beckon_amqp_reconnects_total",
-                "Attempts to connect to RabbitMQ again after a connection was lost or not to be had.",
+                "Attempts to reconnect to RabbitMQ after a connection was lost or failed.",
             ),
-            dispatching: metrics.gauge("beckon_dispatching", "1 in the one API process that dispatches."),
-            amqp_connected: metrics.gauge("beckon_amqp_connected", "1 while the connection to RabbitMQ stands."),
+            dispatching: metrics.gauge("beckon_dispatching", "1 in the API process that dispatches."),
+            amqp_connected: metrics.gauge("beckon_amqp_connected", "1 while the process is connected to RabbitMQ."),
             amqp_blocked: metrics.gauge(
                 "beckon_amqp_blocked",
-                "1 while RabbitMQ takes no messages because its memory or disk is short.",
+                "1 while RabbitMQ accepts no messages because it is short of memory or disk.",
             ),
             promoted: metrics.gauge(
                 "beckon_database_promoted_timestamp_seconds",
-                "When Postgres was last found on another timeline, as after the promotion of a standby; 0 for never.",
+                "When Postgres was last found on another timeline, for example after the promotion of a standby; 0 for never.",
             ),
             held: metrics.gauge(
                 "beckon_sending_held",

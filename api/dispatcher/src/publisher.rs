@@ -118,7 +118,7 @@ impl Publisher {
                         error = %fault,
                         cause = %fault.cause(),
                         retry_seconds = delay.as_secs_f32(),
-                        "Could not read what is due; trying again"
+                        "Could not read due deliveries; retrying"
                     );
                     delay
                 }
@@ -244,7 +244,7 @@ impl Publisher {
             due = due.len(),
             published = published.len(),
             batches = batches.len(),
-            "Published what was due"
+            "Published due deliveries"
         );
         let round = Round {
             published,
@@ -265,8 +265,8 @@ impl Publisher {
                 lane = lane.as_str(),
                 refused = published.refused.len(),
                 queue = queue_of(lane),
-                "RabbitMQ did not take jobs, and they stay due: a policy limits the queue, or most of its members are \
-                 away (see rabbitmq-queues quorum_status)"
+                "RabbitMQ did not accept jobs, and they stay due: a policy limits the queue, or most of its members \
+                 are down (see rabbitmq-queues quorum_status)"
             );
             return Ok(Pace::Refused);
         }

@@ -67,7 +67,7 @@ impl Sweeper {
         let is_held = self.look_at_history().await;
         let started = self.count("", rows::start_held(db, *turn).await);
         if started > 0 {
-            info!(batches = started, "Started batches whose hold is over");
+            info!(batches = started, "Started batches whose hold has ended");
         }
         let lost = self.count("lost_in_queue", rows::requeue_lost(db, *turn, QUEUE_LEASE).await);
         if lost > 0 {
@@ -82,7 +82,7 @@ impl Sweeper {
             if vanished > 0 {
                 warn!(
                     deliveries = vanished,
-                    "Workers vanished in the middle of attempts; these count as unsure and are tried again"
+                    "Workers vanished during attempts; these count as unsure and are retried"
                 );
             }
         }
@@ -105,7 +105,7 @@ impl Sweeper {
         let look = match history::look(&self.db, self.turn, self.holds_after_promotion).await {
             Ok(look) => look,
             Err(fault) => {
-                warn!(error = %fault, cause = %fault.cause(), "Could not read the timeline of Postgres; trying again");
+                warn!(error = %fault, cause = %fault.cause(), "Could not read the timeline of Postgres; retrying");
                 return true;
             }
         };
@@ -139,16 +139,16 @@ impl Sweeper {
                 } in finished
                 {
                     if !is_consistent {
-                        error!(batch.id = %batch, "The counts of a batch differ from its deliveries; the deliveries are right");
+                        error!(batch.id = %batch, "The counts of a batch differ from its deliveries; the deliveries are correct");
                     }
                     if !is_closed {
                         continue;
                     }
-                    info!(batch.id = %batch, "Batch has finished");
+                    info!(batch.id = %batch, "A batch has finished");
                     self.metrics.batches_finished.inc();
                 }
             }
-            Err(fault) => warn!(error = %fault, cause = %fault.cause(), "Could not finish batches; trying again"),
+            Err(fault) => warn!(error = %fault, cause = %fault.cause(), "Could not finish batches; retrying"),
         }
     }
 
@@ -162,7 +162,7 @@ impl Sweeper {
                 rows
             }
             Err(fault) => {
-                warn!(error = %fault, cause = %fault.cause(), sweep, "A sweep was interrupted; trying again");
+                warn!(error = %fault, cause = %fault.cause(), sweep, "A sweep was interrupted; retrying");
                 0
             }
         }

@@ -71,8 +71,10 @@ impl HeldTurn {
         }
         match timeout(RELEASE_TAKES, lease::release(&self.db, self.turn)).await {
             Ok(Ok(())) => {}
-            Ok(Err(fault)) => warn!(error = %fault, "Could not give the dispatcher's turn away; it ends by itself"),
-            Err(_) => warn!("Could not give the dispatcher's turn away in time; it ends by itself"),
+            Ok(Err(fault)) => {
+                warn!(error = %fault, "Could not release the dispatcher's turn; it expires automatically")
+            }
+            Err(_) => warn!("Could not release the dispatcher's turn in time; it expires automatically"),
         }
     }
 }
@@ -95,7 +97,7 @@ async fn keep_renewing(db: Db, turn: Turn, taken_at: Instant, lost: watch::Sende
             Ok(Ok(true)) => renewed_at = asked_at,
             Ok(Ok(false)) | Err(_) => break,
             Ok(Err(fault)) => {
-                warn!(error = %fault, cause = %fault.cause(), "Could not renew the dispatcher's turn; trying again");
+                warn!(error = %fault, cause = %fault.cause(), "Could not renew the dispatcher's turn; retrying");
             }
         }
         if Instant::now() >= ends && renewed_at < asked_at {

@@ -26,11 +26,11 @@ pub enum FileFault {
     Damaged,
     /// A spreadsheet that unpacks to more than the limit.
     #[error(
-        "The selected file is small, but far too large inside – copy the rows into a new file, or save it as CSV, and try again"
+        "The selected file is far too large when unpacked – copy the rows into a new file, or save it as CSV, and try again"
     )]
     TooLargeInside,
     /// The file has several candidate sheets.
-    #[error("Your file has {} sheets with something in them: {} – say which one to import", sheets.len(), listed(sheets))]
+    #[error("Your file has {} sheets with content: {} – choose the one to import", sheets.len(), listed(sheets))]
     SeveralSheets {
         /// Their names.
         sheets: Vec<String>,
@@ -124,7 +124,7 @@ pub enum FileFault {
     },
     /// A `sep=` line with an unsupported separator.
     #[error(
-        "Your file says that ‘{found}’ separates its columns. Save it with commas, semicolons or tabs and try again"
+        "Your file declares ‘{found}’ as the separator of its columns. Save it with commas, semicolons or tabs and try again"
     )]
     SeparatorUnknown {
         /// The text after `sep=`.
@@ -182,7 +182,7 @@ pub enum FileFault {
         row: u32,
     },
     /// Password columns.
-    #[error("{} – Beckon never takes passwords in. Delete the {} and try again",
+    #[error("{} – Beckon never imports passwords. Delete the {} and try again",
         password_columns(columns), if columns.len() == 1 { "column" } else { "columns" })]
     PasswordColumns {
         /// The letter and the name of each.

@@ -149,7 +149,7 @@ fn read_entries(draft: &mut Draft, entries: &[(Cow<'_, str>, Value<'_>)]) {
             _ => {
                 let advice = match nearest(key, &KEYS) {
                     Some(meant) => format!("did you mean ‘{meant}’?"),
-                    None => "values of your own go into ‘fields’".to_owned(),
+                    None => "your own values go into ‘fields’".to_owned(),
                 };
                 let message = format!("A user has no ‘{}’ – {advice}", shown(key));
                 draft.refuse(Some(at), "unknown_field", message, key);
@@ -207,7 +207,7 @@ fn read_fields(draft: &mut Draft, at: Place<'_>, value: &Value<'_>) {
 }
 
 fn refuse_double_key(draft: &mut Draft, at: Place<'_>, key: &str) {
-    let message = format!("‘{}’ comes twice – delete one", shown(key));
+    let message = format!("‘{}’ occurs twice – delete one", shown(key));
     draft.refuse(Some(at), "json_duplicate_key", message, key);
 }
 
@@ -216,7 +216,7 @@ pub(super) fn own_name(key: &str) -> Result<String, (&'static str, String)> {
     let squeezed = squeezed(key);
     if passwords_in(key).is_some() {
         let message = format!(
-            "‘{}’ is about passwords, which Beckon never takes in – leave it out",
+            "‘{}’ is about passwords, which Beckon never imports – leave it out",
             shown(key)
         );
         return Err(("reserved_field", message));

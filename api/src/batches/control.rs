@@ -59,7 +59,7 @@ pub async fn control(api: &Api, id: Uuid, actor: &Actor, command: BatchCommand) 
         }
         let is_moved = moved(&this, id, &actor, command).await?;
         if is_moved {
-            info!(batch.id = %id, action = command.action().as_str(), "A batch was told what to do");
+            info!(batch.id = %id, action = command.action().as_str(), "A batch was controlled");
             follow(&this, id, command).await?;
         }
         Ok(is_moved)

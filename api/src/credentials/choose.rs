@@ -23,17 +23,17 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// Somebody who chooses a password of their own.
+/// A new password for a user.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChooseRequest {
-    /// Their address.
+    /// The user's address.
     pub email: String,
-    /// The password they have: a mailed one, or the one they chose before.
+    /// The current password: a mailed one, or one chosen before.
     #[schema(value_type = String, format = Password)]
     pub password: Zeroizing<String>,
-    /// The one they want: 15 characters or more, at most 1,024 bytes, not easy to guess, not their address or name, and
-    /// none that works for them now, mailed or chosen.
+    /// The new password: at least 15 characters, at most 1,024 bytes, not easy to guess, not the user's address or
+    /// name, and not one of their current passwords, mailed or chosen.
     #[schema(value_type = String, format = Password)]
     pub new_password: Zeroizing<String>,
     /// As in `POST /v1/credentials/verify`.
@@ -41,17 +41,16 @@ pub struct ChooseRequest {
     pub client: Option<String>,
 }
 
-/// Who has a password of their own now.
+/// The user whose password was set.
 #[derive(Debug, Deserialize, Serialize, ToSchema)]
 pub struct Chosen {
-    /// Who.
+    /// The id of the user.
     pub user: Uuid,
 }
 
-/// Sets the password a person chose. Every mailed password of theirs stops working, and password
-/// mails still owed to them are cancelled. A new password that is easy to guess can cost a try, as a
-/// wrong password does, even with the right present one. A wrong present password answers 422
-/// `credentials_wrong`.
+/// Sets a password that the user chose. All mailed passwords of the user stop working, and waiting password emails to
+/// them are cancelled. A new password that is easy to guess can count as an attempt, like a wrong password, even if
+/// the current password is correct. A wrong current password is answered with 422 `credentials_wrong`.
 #[utoipa::path(post, path = "/v1/credentials/choose", tag = "credentials", request_body = ChooseRequest,
     responses((status = 200, body = Chosen), (status = 422, body = Problem), (status = 429, body = Problem),
         (status = 503, body = Problem)))]
@@ -173,8 +172,8 @@ fn repeated(before: Chosen, found: Option<&Candidate>) -> Result<Json<Chosen>, P
     }
     Err(Problem::unprocessable(
         "idempotency_mismatch",
-        "This Idempotency-Key came before. It set another password, or the password has ended or changed since. Use a \
-         new key for a new request.",
+        "This Idempotency-Key was used before. It set another password, or the password has ended or changed since. \
+         Use a new key for a new request.",
     ))
 }
 

@@ -20,7 +20,7 @@ const USERS_MOST: usize = 20_000;
 /// Maximum number of unknown ids that the error lists.
 const UNKNOWN_MOST: i64 = 100;
 
-/// Whose mailed passwords to end: exactly one of `batch` and `users`.
+/// Whose mailed passwords to revoke: exactly one of `batch` and `users`.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RevokeRequest {
@@ -32,30 +32,30 @@ pub struct RevokeRequest {
     #[serde(default, deserialize_with = "not_null")]
     #[schema(value_type = Vec<Uuid>, required = false, min_items = 1, max_items = 20_000)]
     pub users: Option<Listed<Uuid, USERS_MOST>>,
-    /// Also those that were used. A password that a user chose is not revoked; lock the user instead.
+    /// Also revoke passwords that were used. A password that a user chose is never revoked; lock the user instead.
     #[serde(default)]
     pub include_used: bool,
 }
 
-/// How it went.
+/// The result of a revocation.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Revoked {
-    /// Passwords that stop working now.
+    /// Number of passwords that were revoked.
     pub revoked: i64,
-    /// Passwords that still work: mailed ones that had been used (none with `include_used`), and those that
-    /// the users have chosen; of a batch, the ones chosen since its mail.
+    /// Number of passwords that still work: mailed passwords that were used (0 with `include_used`), and passwords that
+    /// the users chose; for a batch, those chosen after its email.
     pub already_used: i64,
-    /// Password mails that were owed and are cancelled: the rest of the batch, or those to the users.
+    /// Number of waiting password emails that were cancelled: the rest of the batch, or those to the users.
     pub mails_cancelled: i64,
-    /// Password mails to the users that a worker had in hand. They are cancelled when their attempt
-    /// ends; one that the mail server had taken by then is sent, and its password does not work.
+    /// Number of password emails that a worker was sending. They are cancelled when their attempt ends. One that the
+    /// mail server accepts before is sent, but its password does not work.
     pub mails_in_hand: i64,
 }
 
-/// Ends mailed passwords, and stops those that are on their way.
+/// Revokes mailed passwords and cancels password emails that are on their way.
 ///
-/// A batch that is still sending is stopped, and password mails owed to the users are cancelled, so
-/// that no password of theirs starts to work afterwards. When a user is unknown, nothing is done.
+/// A batch that is still sending is stopped, and waiting password emails to the users are cancelled, so that none of
+/// their passwords becomes valid afterwards. If a user is unknown, nothing is revoked.
 #[utoipa::path(post, path = "/v1/credentials/revoke", tag = "credentials", request_body = RevokeRequest,
     responses((status = 200, body = Revoked), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub async fn revoke(
@@ -91,7 +91,10 @@ fn whose(request: RevokeRequest) -> Result<Whose, Problem> {
         (Some(batch), None) => Ok(Whose::Batch(batch)),
         (None, Some(users)) if users.is_too_long() => Err(Problem::unprocessable(
             "too_many_users",
-            format!("{} users are listed, and one request takes {USERS_MOST}.", users.len()),
+            format!(
+                "{} users are listed; the maximum per request is {USERS_MOST}.",
+                users.len()
+            ),
         )),
         (None, Some(users)) if !users.is_empty() => Ok(Whose::Users(users.into_kept())),
         (Some(_), Some(_)) => Err(Problem::unprocessable(
@@ -100,7 +103,7 @@ fn whose(request: RevokeRequest) -> Result<Whose, Problem> {
         )),
         (None, _) => Err(Problem::unprocessable(
             "nothing_to_revoke",
-            "Say whose passwords to end: a batch, or at least one user.",
+            "Send the batch or the users whose passwords to revoke.",
         )),
     }
 }

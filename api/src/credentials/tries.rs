@@ -161,10 +161,10 @@ impl Refusal {
     /// A sentence for the person who tried.
     pub fn sentence(self) -> String {
         let why = match self.used_up {
-            UsedUp::Person => "Too many passwords were tried for this address.",
-            UsedUp::Client => "Too many passwords were tried from this device or network.",
-            UsedUp::Key => "Too many wrong passwords were checked with this API key.",
-            UsedUp::Everybody => "Too many people are signing in at the moment.",
+            UsedUp::Person => "Too many sign-in attempts for this address.",
+            UsedUp::Client => "Too many sign-in attempts from this device or network.",
+            UsedUp::Key => "Too many failed password checks with this API key.",
+            UsedUp::Everybody => "Too many sign-ins at the moment.",
         };
         let seconds = self.seconds();
         let unit = if seconds == 1 { "second" } else { "seconds" };

@@ -1,4 +1,4 @@
-//! What an import changes about people who were there already, value by value.
+//! Changes by an import to existing users, value by value.
 
 use crate::problem::Problem;
 use serde::{Deserialize, Serialize};
@@ -8,22 +8,22 @@ use shared::store::imports::rows::{self, Change};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A value of somebody that an import changes.
+/// A value of a user that an import changes.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ChangeView {
     /// The row in the file.
     pub row: i32,
-    /// Whose it is.
+    /// The address of the user.
     pub email: String,
     /// The field.
     pub field: String,
-    /// What it was; absent for a field that they did not have.
+    /// The former value; absent if the user did not have the field.
     pub from: Option<String>,
-    /// What it becomes.
+    /// The new value.
     pub to: String,
 }
 
-/// What one row changes, a field at a time.
+/// The changes by one row, field by field.
 pub fn changed_fields(change: &Change) -> impl Iterator<Item = ChangeView> {
     let after = change.after.as_object().into_iter().flatten();
     after.map(|(field, value)| ChangeView {
@@ -35,11 +35,11 @@ pub fn changed_fields(change: &Change) -> impl Iterator<Item = ChangeView> {
     })
 }
 
-/// The first values that an import changes, or has changed.
+/// The first changes that an import would make or has made.
 ///
 /// # Errors
 ///
-/// When Postgres is away.
+/// If Postgres is unavailable.
 pub(super) async fn first_changes(transaction: &mut Transaction, import: Uuid) -> Result<Vec<ChangeView>, Problem> {
     let changes = rows::changes(
         &mut **transaction,

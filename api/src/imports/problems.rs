@@ -21,8 +21,8 @@ use uuid::Uuid;
 /// Rows read from Postgres at a time.
 const GROUP: i64 = 1_000;
 
-/// The rejected rows as a CSV file to mend and import again. Rows whose address an earlier row has are not in it:
-/// imported by themselves, they would overwrite what that row said.
+/// Downloads the rejected rows as a CSV file to correct and import again. Rows with the address of an earlier row are
+/// not included: imported again, they would overwrite the values of that row.
 #[utoipa::path(get, path = "/v1/imports/{id}/problems.csv", tag = "imports",
     responses((status = 200, content_type = "text/csv", body = String), (status = 404, body = Problem), (status = 422, body = Problem)))]
 pub async fn problems_csv(State(api): State<Api>, Path(id): Path<Uuid>) -> Result<Response, Problem> {
@@ -64,8 +64,8 @@ fn written(import: &Import, rejects: &[Reject], is_first: bool) -> std::io::Resu
     Ok(Bytes::from(file.finish()?))
 }
 
-/// The rejected rows as a spreadsheet to correct and import again, with the faulty cells marked and the reasons in a
-/// column of their own.
+/// Downloads the rejected rows as a spreadsheet to correct and import again, with the faulty cells marked and the
+/// reasons in a separate column.
 #[utoipa::path(get, path = "/v1/imports/{id}/problems.xlsx", tag = "imports",
     responses((status = 200, content_type = "application/octet-stream",
         body = String), (status = 404, body = Problem), (status = 422, body = Problem)))]
@@ -111,7 +111,7 @@ async fn with_details(api: &Api, id: Uuid) -> Result<Import, Problem> {
     if import.details_dropped_at.is_some() {
         return Err(Problem::unprocessable(
             "details_dropped",
-            "The rejected rows of this import are not kept any longer. Import the file again to see what is wrong in it.",
+            "The rejected rows of this import have been deleted. Import the file again to see its problems.",
         ));
     }
     Ok(import)

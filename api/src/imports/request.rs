@@ -1,4 +1,4 @@
-//! The parameters of an import request beside its file.
+//! The parameters of an import request, apart from the file.
 
 use crate::problem::{FieldError, Problem};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -10,45 +10,46 @@ use shared::store::imports::rows::Manner;
 use std::collections::BTreeMap;
 use utoipa::IntoParams;
 
-/// How to import.
+/// Options of an import.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct ImportRequest {
-    /// What the file is called, to know it again.
+    /// The name of the file, shown in lists.
     #[serde(default)]
     pub file_name: String,
-    /// Only say what would happen.
+    /// Return the expected result without storing anything.
     #[serde(default)]
     pub dry_run: bool,
-    /// The sheet to read of a spreadsheet with several that have something in them.
+    /// The sheet to read, for a spreadsheet with several sheets that are not empty.
     pub sheet: Option<String>,
-    /// Take values that look damaged (`problems` with `acceptable`) as they are.
+    /// Import values that look damaged (`problems` with `acceptable`) as they are.
     #[serde(default)]
     pub accept_doubtful: bool,
-    /// What columns are read as: a JSON object with the field of each, such as
-    /// `{"Dept.": "department", "Name": "full_name", "Notes": null}`. The key is the column's name, or its letter where
-    /// the name is blank or comes twice. Null: not imported. Columns that are not named are read by their names.
+    /// The mapping of columns to fields, as a JSON object such as
+    /// `{"Dept.": "department", "Name": "full_name", "Notes": null}`. The key is the name of the column, or its
+    /// letter if the name is blank or occurs twice. Null means that the column is not imported. All other columns are
+    /// mapped by their names.
     pub mapping: Option<String>,
-    /// Which people to create or update: `create_and_update` (default), `create_only` or `update_only`. Rows of the
-    /// others are counted as `ignored`.
+    /// Which users to create or update: `create_and_update` (default), `create_only` or `update_only`. All other rows
+    /// are counted as `ignored`.
     #[serde(default)]
     #[param(value_type = String, required = false)]
     pub mode: ImportMode,
-    /// What an empty cell does: `keep` (default) leaves the value as it is, `clear` removes it.
+    /// Effect of an empty cell: `keep` (default) keeps the existing value, `clear` removes it.
     #[serde(default)]
     #[param(value_type = String, required = false)]
     pub empty: EmptyCells,
 }
 
-/// What an empty cell does.
+/// Effect of an empty cell.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EmptyCells {
-    /// It leaves the value as it is.
+    /// Keeps the existing value.
     #[default]
     Keep,
-    /// It removes the value.
+    /// Removes the value.
     Clear,
 }
 
@@ -58,17 +59,17 @@ impl From<bool> for EmptyCells {
     }
 }
 
-/// How all rows of a file are imported.
+/// Options for all rows of a file.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct How {
-    /// Which people it creates or updates.
+    /// Whether users are created, updated or both.
     pub mode: ImportMode,
-    /// What an empty cell does.
+    /// Effect of an empty cell.
     pub empty: EmptyCells,
 }
 
 impl ImportRequest {
-    /// What it says about all rows.
+    /// The options for all rows.
     pub(super) const fn how(&self) -> How {
         How {
             mode: self.mode,
@@ -76,7 +77,7 @@ impl ImportRequest {
         }
     }
 
-    /// What it says about all rows, as the store and the reader take it.
+    /// The options for all rows, for the store and the parser.
     pub(super) fn manner(&self) -> (Manner, RowRules) {
         let clears_empty = self.empty == EmptyCells::Clear;
         let manner = Manner {
@@ -91,11 +92,11 @@ impl ImportRequest {
         (manner, rules)
     }
 
-    /// How its file is to be read.
+    /// How to parse the file.
     ///
     /// # Errors
     ///
-    /// 422 with what is wrong with the mapping.
+    /// 422 with the errors in the mapping.
     pub(super) fn directions(&self, form: Form) -> Result<Directions, Problem> {
         let mapping = self.mapping.as_deref().map(read_mapping).transpose()?;
         if mapping.is_some() && matches!(form, Form::Json) {
@@ -133,7 +134,7 @@ fn mapping_faults(errors: Vec<FieldError>) -> Problem {
     Problem::unprocessable("mapping_invalid", "The mapping cannot be used; see errors.").with_errors(errors)
 }
 
-/// What a request asks for beside its file, to know it again.
+/// The parameters of a request as text, to recognise a repeated request.
 pub(super) fn named(request: &ImportRequest) -> String {
     let mut name = format!("import {} {}", request.file_name, request.dry_run);
     if let Some(sheet) = &request.sheet {
@@ -157,15 +158,15 @@ pub(super) fn named(request: &ImportRequest) -> String {
     name
 }
 
-/// In what form the people come.
+/// The form of the body.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Form {
-    /// CSV or a spreadsheet; the first bytes say which.
+    /// CSV or a spreadsheet, distinguished by the first bytes.
     Table,
     Json,
 }
 
-/// What CSV files and spreadsheets are sent as. Windows calls a CSV by the name of Excel's files.
+/// Content types of CSV files and spreadsheets. Windows sends CSV files with the content type of Excel files.
 const TABLES: [&str; 6] = [
     "text/csv",
     "text/tab-separated-values",

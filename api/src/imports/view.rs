@@ -1,4 +1,4 @@
-//! What came of an import, as the API shows it.
+//! The result of an import in the API.
 
 use super::changes::ChangeView;
 use super::request::{EmptyCells, How};
@@ -10,77 +10,77 @@ use time::OffsetDateTime;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// What came of an import. `rows` = created + updated + unchanged + ignored + rejected.
+/// The result of an import. `rows` = created + updated + unchanged + ignored + rejected.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ImportView {
-    /// Its id; absent for a dry run.
+    /// The id; absent for a dry run.
     pub id: Option<Uuid>,
-    /// The file's name.
+    /// The name of the file.
     pub file_name: String,
-    /// Where it stands. What came by API is `done`, or `undone` later; a file from the console is
-    /// `checking`, `checked` and `storing` before, or `unreadable`, or `discarded`.
+    /// The state. An import by API is `done`, and later possibly `undone`. A file uploaded in the console is
+    /// `checking`,
+    /// `checked` and `storing` before that, or ends as `unreadable` or `discarded`.
     #[schema(value_type = String)]
     pub state: ImportState,
-    /// Rows with something in them.
+    /// Number of rows that are not blank.
     pub rows: i32,
-    /// New people.
+    /// Number of users created.
     pub created: i32,
-    /// People whose details changed.
+    /// Number of users updated.
     pub updated: i32,
-    /// People who were there already, just so.
+    /// Number of users who already had the same values.
     pub unchanged: i32,
-    /// Rows that the mode leaves out: of people who were there already with `create_only`, of others with `update_only`.
+    /// Number of rows ignored because of `mode`: existing users with `create_only`, unknown users with `update_only`.
     #[serde(default)]
     pub ignored: i32,
-    /// Rows that were not taken.
+    /// Number of rejected rows.
     pub rejected: i32,
-    /// Of the rejected rows, those whose address an earlier row has. They are no faults and not in the file of rows
-    /// to mend.
+    /// Number of rejected rows with the address of an earlier row. They need no correction and are not in the file of
+    /// rejected rows.
     #[serde(default)]
     pub duplicates: i32,
-    /// Of the rejected rows, those whose every problem is `acceptable`: the same request with `accept_doubtful=true`
-    /// takes them as they are.
+    /// Number of rejected rows whose problems are all `acceptable`: the same request with `accept_doubtful=true`
+    /// imports them as they are.
     #[serde(default)]
     pub doubtful: i32,
-    /// Blank rows, which are skipped.
+    /// Number of blank rows, which are skipped.
     pub blank: i32,
-    /// The kind of the file: `csv`, `json`, `xlsx`, `xls` or `ods`.
+    /// The format of the file: `csv`, `json`, `xlsx`, `xls` or `ods`.
     #[serde(default)]
     pub format: String,
-    /// The sheet of a spreadsheet that was read.
+    /// The sheet that was read, for a spreadsheet.
     #[serde(default)]
     pub sheet: Option<String>,
-    /// The row with the names of the columns. What stands above it is passed over.
+    /// The row with the names of the columns. Rows above it are skipped.
     #[serde(default)]
     pub header_row: i32,
-    /// Rows that the spreadsheet does not show. They are read like the others.
+    /// Number of rows that the spreadsheet hides. They are imported like the others.
     #[serde(default)]
     pub hidden_rows: i32,
-    /// Which people it creates or updates: `create_and_update`, `create_only` or `update_only`.
+    /// Which users it creates or updates: `create_and_update`, `create_only` or `update_only`.
     #[serde(default)]
     #[schema(value_type = String)]
     pub mode: ImportMode,
-    /// What an empty cell does: `keep` leaves the value as it is, `clear` removes it.
+    /// Effect of an empty cell: `keep` keeps the existing value, `clear` removes it.
     #[serde(default)]
     #[schema(value_type = String)]
     pub empty: EmptyCells,
-    /// How each column of the file is read; empty before it is checked.
+    /// How each column of the file is read; empty until the file is checked.
     #[serde(default)]
     pub columns: Vec<ReadColumn>,
-    /// The same as a `mapping` that can be sent with the next file: the field of each column, or null.
+    /// The same as a `mapping` for the next file: the field of each column, or null.
     #[serde(default)]
     #[schema(value_type = std::collections::BTreeMap<String, Option<String>>)]
     pub mapping: Mapping,
-    /// The first hundred things wrong with rows.
+    /// The first hundred problems in rows.
     #[schema(value_type = Vec<import::Problem>)]
     pub problems: Vec<serde_json::Value>,
-    /// The first hundred values that change, or have changed, for people who were there already. Empty once they are
-    /// not kept any longer.
+    /// The first hundred changes to values of existing users, made or expected. Empty once the details are deleted.
     #[serde(default)]
     pub changes: Vec<ChangeView>,
-    /// Where all rejected rows but duplicates can be downloaded, each with its problems, ready to mend.
+    /// The URL of a file with all rejected rows except duplicates, each with its problems, to correct and import again.
     pub problems_url: Option<String>,
-    /// Since when its rejected rows are not kept any longer (`BECKON_DETAILS_KEPT`); its numbers stay.
+    /// When its rejected rows were deleted (`BECKON_DETAILS_KEPT`). Its numbers are kept.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub details_dropped_at: Option<OffsetDateTime>,
 }

@@ -13,17 +13,17 @@ use url::form_urlencoded::Serializer;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-/// A merge field of the email for which some of the people have no value.
+/// A merge field of the email for which some users have no value.
 #[derive(Clone, Debug, Eq, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MissingValue {
     /// The field.
     pub field: String,
-    /// How many people have no value for it.
+    /// Number of users without a value.
     pub people: i64,
-    /// What their email says instead; absent where it says nothing.
+    /// The default text in their email; absent if there is none.
     #[serde(default)]
     pub default: Option<String>,
-    /// Where these people are listed.
+    /// The URL of a list of these users.
     #[serde(default)]
     pub users_url: String,
 }

@@ -94,7 +94,7 @@ fn require_some(field: &str, listed: usize) -> Result<(), Problem> {
         return Err(Problem::unprocessable(
             "too_many_recipients",
             format!(
-                "{listed} people are listed, and one request takes {LISTED_MOST}. Choose them by import or filter instead."
+                "{listed} users are listed; the maximum per request is {LISTED_MOST}. Select them by import or filter instead."
             ),
         ));
     }

@@ -57,7 +57,7 @@ pub(super) fn problem(fault: StartFault, now: OffsetDateTime) -> Problem {
         ),
     };
     let error = FieldError::in_field("start_at", code, message);
-    Problem::unprocessable("invalid_request", "The batch cannot start then; see errors.").with_errors(vec![error])
+    Problem::unprocessable("invalid_request", "The start time cannot be used; see errors.").with_errors(vec![error])
 }
 
 #[cfg(test)]

@@ -32,8 +32,8 @@ pub(super) struct Everywhere;
 impl Modify for Everywhere {
     fn modify(&self, described: &mut OpenApi) {
         let key = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(
-            "An API key. `beckon-api create-key --name N` makes one and shows it once; it works for a year unless \
-             `--expires` says otherwise.",
+            "An API key. `beckon-api create-key --name N` creates one and prints it once. It is valid for a year, \
+             unless `--expires` sets another time.",
         ));
         let components = described.components.get_or_insert_default();
         components
@@ -107,7 +107,7 @@ fn complete(operation: &mut Operation) {
         .or_insert_with(|| RefOr::T(unauthorized()));
     responses
         .entry("default".to_owned())
-        .or_insert_with(|| RefOr::T(problem("Anything else that went wrong.")));
+        .or_insert_with(|| RefOr::T(problem("Any other error.")));
     for (status, response) in responses.iter_mut() {
         if let RefOr::T(response) = response {
             complete_response(status, response);
@@ -117,15 +117,13 @@ fn complete(operation: &mut Operation) {
 
 fn describe_id(parameter: &mut Parameter) {
     if parameter.parameter_in == ParameterIn::Path && parameter.name == "id" {
-        parameter
-            .description
-            .get_or_insert_with(|| "The id, as Beckon gave it.".to_owned());
+        parameter.description.get_or_insert_with(|| "The id.".to_owned());
     }
 }
 
 fn idempotency_key() -> Parameter {
-    let text = "1 to 200 characters, for example a UUID. The same request with the same key is done once and answered \
-                alike, so asking again is safe.";
+    let text = "1 to 200 characters, for example a UUID. Requests with the same key are processed once and get the \
+                same response, so retrying is safe.";
     ParameterBuilder::new()
         .name("Idempotency-Key")
         .parameter_in(ParameterIn::Header)
@@ -138,7 +136,7 @@ fn idempotency_key() -> Parameter {
 /// Adds JSON as a content type wherever CSV is accepted.
 fn also_as_json(body: &mut RequestBody) {
     if body.content.contains_key("text/csv") {
-        let text = "A CSV file with a header row, UTF-8, up to 64 MiB; or a list of objects with `email`, \
+        let text = "A CSV file in UTF-8 with a header row, up to 64 MiB; or an array of objects with `email`, \
                     `first_name`, `last_name`, `language` and `fields`.";
         body.description = Some(text.to_owned());
         let users = ArrayBuilder::new().items(ObjectBuilder::new().schema_type(Type::Object));

@@ -61,7 +61,7 @@ impl Admission {
             self.warned_at = Some(Instant::now());
             warn!(
                 client = %client,
-                "Closed a connection because its client has as many open as one client may have. If it is your \
+                "Closed a connection because its client has reached the limit of open connections. If it is your \
                  reverse proxy, list it in BECKON_TRUSTED_PROXIES"
             );
         }

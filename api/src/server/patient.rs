@@ -47,7 +47,7 @@ impl<S: Unpin> Patient<S> {
         ready!(over.as_mut().poll(cx));
         Poll::Ready(Err(io::Error::new(
             io::ErrorKind::TimedOut,
-            "the client took nothing of its answer for too long",
+            "the client read nothing of its response for too long",
         )))
     }
 }

@@ -1,4 +1,4 @@
-//! Judging every row of a file, and comparing the good ones with the users there are, without changing a user.
+//! Checks every row of a file and compares the good ones with existing users, without changing a user.
 
 use crate::imports::file_problem;
 use crate::problem::Problem;
@@ -12,20 +12,20 @@ use std::io::{Read, Seek};
 use std::sync::atomic::{AtomicI32, Ordering};
 use uuid::Uuid;
 
-/// Changes that are kept to be shown before the file is stored.
+/// Number of changes kept to be shown before the file is stored.
 const SAMPLE: i64 = 20;
 
-/// What is in a file.
+/// The result of a check.
 pub(super) struct Checked {
-    /// What it says about its rows.
+    /// Properties of the file.
     pub(super) file: File,
-    /// Its sums, as far as checking can tell.
+    /// The expected totals.
     pub(super) totals: Totals,
     counts: HashMap<(&'static str, Option<String>), u32>,
 }
 
 impl Checked {
-    /// How many rows have which problem, the most frequent first.
+    /// Counts the problems, most frequent first.
     pub(super) fn problem_counts(&self) -> Vec<ProblemCount> {
         let mut counts: Vec<ProblemCount> = self
             .counts
@@ -41,11 +41,11 @@ impl Checked {
     }
 }
 
-/// Judges a file's rows and keeps the rejected ones within a transaction; `gone_through` follows.
+/// Checks the rows of a file and stores the rejected ones within a transaction. `gone_through` is the progress.
 ///
 /// # Errors
 ///
-/// The transaction is then to be dropped.
+/// The transaction must then be rolled back.
 pub(super) async fn check_sheet<R: Read + Seek + Send + 'static>(
     transaction: &mut Transaction,
     sheet: Sheet,
@@ -80,7 +80,7 @@ pub(super) async fn check_sheet<R: Read + Seek + Send + 'static>(
 }
 
 impl Checked {
-    /// Adds what storing a group would do.
+    /// Adds the expected result of storing a group.
     const fn expect(&mut self, forecast: Forecast) {
         self.totals.created += forecast.created;
         self.totals.updated += forecast.updated;
@@ -88,7 +88,7 @@ impl Checked {
         self.totals.ignored += forecast.ignored;
     }
 
-    /// Sorts the rows of a group: people of whom this is the first row, and rows that do not come in.
+    /// Splits a group into the first row of each user and rejected rows.
     fn judge(
         &mut self,
         lines: Vec<Line>,

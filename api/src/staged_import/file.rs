@@ -1,4 +1,4 @@
-//! A file's way into Postgres and out of it, a part at a time.
+//! Writes files to Postgres and reads them back, part by part.
 
 use crate::problem::Problem;
 use crate::spool::disk;
@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, Read as _, Seek as _, Write as _};
 use uuid::Uuid;
 
-/// Keeps a file, from its start.
+/// Stores a file from its beginning.
 pub(super) async fn keep(transaction: &mut Transaction, import: Uuid, mut file: File) -> Result<(), Problem> {
     for n in 0.. {
         let (read, bytes) = blocking(move || {
@@ -26,7 +26,7 @@ pub(super) async fn keep(transaction: &mut Transaction, import: Uuid, mut file: 
     Ok(())
 }
 
-/// Puts a file on disk again, without a name, as it was uploaded.
+/// Writes a stored file to an unnamed file on disk.
 pub(super) async fn fetch(db: &Db, import: Uuid) -> Result<File, Problem> {
     let mut file = blocking(tempfile::tempfile).await?;
     for n in 0.. {

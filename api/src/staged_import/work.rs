@@ -1,4 +1,4 @@
-//! The work on a file: what is done in the background, told while it goes on, and ended well.
+//! Background work on a file, with progress reports.
 
 use super::check::check_sheet;
 use super::file::fetch;
@@ -20,28 +20,28 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
 
-/// Between two words about how far it is.
+/// Interval between progress reports.
 const PULSE: Duration = Duration::from_secs(1);
 
-/// Two files may be stored before this one, each of a million rows.
+/// Time limit. Two files of a million rows each may be stored first.
 const WORK_MOST: Duration = Duration::from_mins(15);
 
-/// How far the work is.
+/// The progress of the work.
 #[derive(Default)]
 pub(super) struct Progress {
-    /// Rows gone through,
+    /// Number of rows processed.
     pub(super) rows: AtomicI32,
-    /// of so many.
+    /// Number of rows in the file.
     of_rows: AtomicI32,
 }
 
-/// Why work came to no end.
+/// Why work failed.
 enum Obstacle {
-    /// Nothing of the file can be read, now or later.
+    /// The file cannot be read, and a retry cannot help.
     File(FileFault),
-    /// Something of ours stood in the way.
+    /// An internal error.
     Ours(Problem),
-    /// Somebody else does it, or has ended it.
+    /// Another process has taken over the work or ended it.
     Lost,
 }
 
@@ -57,7 +57,7 @@ impl From<StoreError> for Obstacle {
     }
 }
 
-/// Checks a file, to the end or to its trouble.
+/// Checks a file and records the result or the error.
 pub(super) async fn check(this: StagedImports, work: Work) {
     let progress = Arc::new(Progress::default());
     let checking = watched(&this, work, &progress, checked(&this, work, &progress));
@@ -66,7 +66,7 @@ pub(super) async fn check(this: StagedImports, work: Work) {
     }
 }
 
-/// Stores a file's good rows, to the end or to its trouble.
+/// Stores the good rows of a file and records the result or the error.
 pub(super) async fn store(this: StagedImports, work: Work, by: Actor) {
     let progress = Arc::new(Progress::default());
     let storing = watched(&this, work, &progress, stored(&this, work, &progress, &by));
@@ -144,7 +144,7 @@ async fn open(this: &StagedImports, import: &Import, progress: &Progress) -> Res
     let file = fetch(&this.db, import.id).await?;
     let opened = tokio::task::spawn_blocking(move || Sheet::open(file, &directions, Limits::default()));
     let (sheet, lines) = opened.await.map_err(|_| Problem::internal())?.map_err(Obstacle::File)?;
-    // Checking tells every doubt; whether they are accepted is for a person to say then.
+    // The check reports all doubtful values. The administrator decides afterwards whether to accept them.
     let is_storing = import.state == ImportState::Storing;
     let lines = lines.with_rules(RowRules {
         accepts_doubtful: is_storing && import.accepts_doubtful,
@@ -154,7 +154,7 @@ async fn open(this: &StagedImports, import: &Import, progress: &Progress) -> Res
     Ok((sheet, lines))
 }
 
-/// What columns were read as before.
+/// The mappings chosen for earlier files.
 async fn remembered(this: &StagedImports) -> Result<Vec<RememberedMapping>, Obstacle> {
     let latest = mappings::latest(&this.db).await?;
     let read = |one: mappings::Remembered| {
@@ -166,8 +166,8 @@ async fn remembered(this: &StagedImports) -> Result<Vec<RememberedMapping>, Obst
     Ok(latest.into_iter().filter_map(read).collect())
 }
 
-/// Lets work go on and says how far it is, through another connection. When it has passed to
-/// somebody else it is not broken off: its own last step finds out and drops its transaction.
+/// Runs the work and reports its progress on another connection. If another process has taken over, the work is not
+/// aborted: its last step detects that and rolls back its transaction.
 async fn watched(
     this: &StagedImports,
     work: Work,
@@ -176,7 +176,7 @@ async fn watched(
 ) -> Result<(), Obstacle> {
     let (ended, mut end) = oneshot::channel::<()>();
     let (db, watched) = (this.db.clone(), Arc::clone(progress));
-    let telling = this.lifecycle.spawn(async move {
+    let reporting = this.lifecycle.spawn(async move {
         while tokio::time::timeout(PULSE, &mut end).await.is_err() {
             let rows = watched.rows.load(Ordering::Relaxed);
             let of_rows = watched.of_rows.load(Ordering::Relaxed);
@@ -189,23 +189,23 @@ async fn watched(
         .await
         .unwrap_or_else(|_| Err(Problem::internal().into()));
     drop(ended);
-    let _ = telling.await;
+    let _ = reporting.await;
     done
 }
 
 async fn end(this: &StagedImports, work: Work, obstacle: Obstacle) {
     let ended = match obstacle {
         Obstacle::Lost => {
-            warn!(import.id = %work.import, "The work on a file passed to somebody else; nothing of it stays here");
+            warn!(import.id = %work.import, "Another process has taken over the work on a file; nothing was stored here");
             return;
         }
         Obstacle::File(fault) if fault.is_about_columns() || matches!(fault, FileFault::SeveralSheets { .. }) => {
-            // The file waits for a choice.
+            // The file waits for a choice of the administrator.
             steps::interrupt(&this.db, work, &trouble_of(fault)).await
         }
         Obstacle::File(fault) if fault.status() < 500 => {
             let trouble = trouble_of(fault);
-            info!(import.id = %work.import, fault = trouble.code, "Nothing of a file can be read");
+            info!(import.id = %work.import, fault = trouble.code, "A file cannot be read");
             steps::unreadable(&this.db, work, &trouble).await
         }
         Obstacle::File(fault) => interrupt(this, work, &crate::imports::file_problem(fault)).await,
@@ -213,7 +213,7 @@ async fn end(this: &StagedImports, work: Work, obstacle: Obstacle) {
     };
     if let Err(fault) = ended {
         warn!(import.id = %work.import, error = ?fault,
-              "Could not say that the work on a file ended; it can be begun again after its silence");
+              "Could not record that the work on a file ended; it can be begun again in half a minute");
     }
 }
 
@@ -233,12 +233,12 @@ async fn interrupt(this: &StagedImports, work: Work, problem: &Problem) -> Resul
     let code = problem.kind.trim_start_matches("/problems/").to_owned();
     warn!(import.id = %work.import, problem = code, "The work on a file was interrupted; nothing of it was stored");
     let message = match (code.as_str(), StatusCode::from_u16(problem.status)) {
-        ("busy", _) => "Other files were being imported, and this one has waited long enough.",
+        ("busy", _) => "Other files were being imported, and this one waited too long.",
         (_, Ok(StatusCode::SERVICE_UNAVAILABLE)) => "The database did not answer.",
         (_, Ok(StatusCode::INSUFFICIENT_STORAGE)) => {
-            "The server has no room on disk for this file; tell whoever runs Beckon."
+            "The server has no disk space for this file; contact the operator of Beckon."
         }
-        _ => "Beckon could not do this; the fault is ours and has been logged.",
+        _ => "An internal error occurred and has been logged.",
     };
     let trouble = Trouble {
         code,

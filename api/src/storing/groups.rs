@@ -1,22 +1,21 @@
-//! The rows of a file in groups, and what Postgres keeps of those that do not come in.
+//! Reads the rows of a file in groups, and converts rejected rows for Postgres.
 
 use import::{FileFault, Line, Lines, Rejected, Sheet};
 use shared::store::imports::rows::{File, Reject};
 use std::io::{Read, Seek};
 use tokio::sync::mpsc;
 
-/// Rows stored with one statement. Larger groups are no faster.
+/// Rows per statement. Larger groups are no faster.
 const GROUP: usize = 2_000;
 
-/// A group of long rows ends earlier: four groups are in memory at a time, as they are read and as
-/// they are sent.
+/// Maximum size of a group with long rows. Four groups are in memory at a time, in their read and their sent form.
 const GROUP_BYTES: usize = 4 * 1024 * 1024;
 
-/// A file's rows while they are read.
+/// The stream of groups while a file is read.
 pub struct Groups(mpsc::Receiver<Result<Vec<Line>, FileFault>>);
 
 impl Groups {
-    /// Begins to read, on a thread that may block; dropping the groups ends it.
+    /// Starts reading on a blocking thread. Dropping the groups ends it.
     pub fn read<R: Read + Seek + Send + 'static>(mut lines: Lines<R>) -> Self {
         let (sender, receiver) = mpsc::channel(2);
         tokio::task::spawn_blocking(move || {
@@ -31,13 +30,13 @@ impl Groups {
         Self(receiver)
     }
 
-    /// The next rows; none behind the last.
+    /// The next group, or `None` after the last one.
     pub async fn next(&mut self) -> Option<Result<Vec<Line>, FileFault>> {
         self.0.recv().await
     }
 }
 
-/// What a sheet says about its rows, as Postgres takes it: it stores no NUL.
+/// Converts the properties of a sheet for Postgres, which cannot store NUL.
 pub fn file_of(sheet: &Sheet) -> File {
     File {
         header: sheet.header.iter().map(|name| without_nul(name)).collect(),
@@ -59,7 +58,7 @@ pub fn file_of(sheet: &Sheet) -> File {
     }
 }
 
-/// Rows that do not come in, as Postgres keeps them.
+/// Converts rejected rows for Postgres.
 pub fn keepable(rejects: Vec<Rejected>) -> Vec<Reject> {
     let keep = |reject: Rejected| Reject {
         number: number(reject.row),
@@ -69,7 +68,7 @@ pub fn keepable(rejects: Vec<Rejected>) -> Vec<Reject> {
     rejects.into_iter().map(keep).collect()
 }
 
-/// A row's number as Postgres counts.
+/// The number of a row as an integer of Postgres.
 pub fn number(row: u32) -> i32 {
     i32::try_from(row).unwrap_or(i32::MAX)
 }

@@ -1,9 +1,9 @@
-//! Who may store at length now.
+//! Limits concurrent imports, batches and uploads.
 //!
-//! Imports store one after the other, and batches of one kind are accepted one after the other; in
-//! Postgres a lock sees to that, and whoever waits for it holds a connection. So few of them wait
-//! there, and the others here, without one: else a handful of imports would hold every connection
-//! of the process, and sign-ins and the dispatcher would go without.
+//! Imports are stored one at a time, and batches of one kind are accepted one at a time. A lock in Postgres ensures
+//! that, and a task that waits for the lock holds a connection. So only a few tasks wait there and the others here,
+//! without a connection. Otherwise a few imports would use all connections of the process, and sign-ins and the
+//! dispatcher would get none.
 
 use crate::concurrency_limit::{ConcurrencyLimit, Full, Slot};
 use crate::disk_budget::{DiskBudget, UPLOADS_MOST_BYTES};
@@ -14,50 +14,50 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use uuid::Uuid;
 
-/// An import stores from its first row to its commit, so a second could only wait.
+/// Concurrent imports. An import holds the lock from its first row to its commit, so a second one could only wait.
 const IMPORTS: usize = 1;
 
-/// A check has everybody of its file in memory.
+/// Concurrent checks. A check has all users of its file in memory.
 const CHECKS: usize = 1;
 
-/// One batch is written while the next asks for its key and for the lock.
+/// Concurrent batches of a kind: one is written while the next looks up its key and waits for the lock.
 const INTAKES: usize = 2;
 
-/// A million rows take a minute or two. Waiting longer than a few imports is no use to a caller
-/// whose connection may not last.
+/// How long an import waits. A million rows take a minute or two, and a caller's connection may not last longer than a
+/// few imports.
 const IMPORTS_WAIT: Duration = Duration::from_mins(5);
 
-/// Well within the minute that a request may take, so that the answer says what to do.
+/// How long a batch waits: well below the time limit of a request, so that the response can explain what to do.
 const INTAKES_WAIT: Duration = Duration::from_secs(40);
 
-/// Files received at once. A slow upload occupies its slot for up to ten minutes, so there are more
-/// slots than files of full size fit on the disk.
+/// Concurrent uploads. A slow upload occupies its slot for up to ten minutes, so there are more slots than files of
+/// maximum size fit on the disk.
 const UPLOADS: usize = 8;
 
-/// Files received at once from one key or administrator.
+/// Concurrent uploads per key or administrator.
 const UPLOADS_PER_CALLER: usize = 3;
 
-/// Large JSON bodies in memory at once, from reading to the answer. One takes up to 60 MiB: 16 MiB of
-/// text, and as much again for each form in which 400,000 addresses are kept.
+/// Concurrent large JSON bodies, from reading to the response. One takes up to 60 MiB: 16 MiB of text, and about as
+/// much for each form in which 400,000 addresses are kept.
 const LARGE_BODIES: usize = 2;
 
-/// Large JSON bodies at once from one key.
+/// Concurrent large JSON bodies per key.
 const LARGE_BODIES_PER_CALLER: usize = 1;
 
-/// Large forms of the console in memory at once, of up to 2 MiB each.
+/// Concurrent large forms of the console, of up to 2 MiB each.
 const LARGE_FORMS: usize = 4;
 
-/// Large forms at once from one administrator.
+/// Concurrent large forms per administrator.
 const LARGE_FORMS_PER_CALLER: usize = 2;
 
-/// How long a request waits for one of these slots: long enough for most to get one, short enough
-/// that clients still listen to the answer.
+/// How long a request waits for one of these slots: long enough that most get one, short enough that clients still wait
+/// for the response.
 const SLOT_WAIT: Duration = Duration::from_secs(5);
 
-/// What a request that found no slot should wait before it is sent again, in seconds.
+/// Seconds after which a client should retry a request that got no slot.
 const SLOT_RETRY_AFTER: u32 = 15;
 
-/// Room for those who store at length; the others wait here, in their order.
+/// The limits. Waiting tasks are served in order.
 #[derive(Debug)]
 pub struct Room {
     imports: Semaphore,
@@ -67,7 +67,7 @@ pub struct Room {
     uploads: ConcurrencyLimit,
     large_bodies: ConcurrencyLimit,
     large_forms: ConcurrencyLimit,
-    /// Disk for files that are received, until they are stored.
+    /// Disk space for uploaded files until they are stored.
     pub disk: DiskBudget,
 }
 
@@ -87,7 +87,7 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Waits until an import may begin to store.
+    /// Waits until an import may be stored.
     ///
     /// # Errors
     ///
@@ -124,17 +124,16 @@ impl Room {
             .ok_or_else(|| busy("Other batches are being accepted", 10))
     }
 
-    /// Waits until this caller may send a file. Nothing of it is read before.
+    /// Waits until this caller may upload a file, before any of it is read.
     ///
     /// # Errors
     ///
-    /// 429 `too_many_at_once` when the caller is sending as many as one may, 503 `busy` when all
-    /// callers together are.
+    /// 429 `too_many_at_once` at the limit per caller, 503 `busy` at the limit for all callers together.
     pub async fn for_upload(&self, caller: Uuid) -> Result<Slot, Problem> {
         slot(&self.uploads, caller, "files").await
     }
 
-    /// Waits until this caller may send a large JSON body. Nothing of it is read before.
+    /// Waits until this caller may send a large JSON body, before any of it is read.
     ///
     /// # Errors
     ///
@@ -143,7 +142,7 @@ impl Room {
         slot(&self.large_bodies, caller, "large requests").await
     }
 
-    /// Waits until this administrator may send a large form. Nothing of it is read before.
+    /// Waits until this administrator may send a large form, before any of it is read.
     ///
     /// # Errors
     ///
@@ -163,13 +162,13 @@ fn no_slot(full: Full, what: &str) -> Problem {
             StatusCode::TOO_MANY_REQUESTS,
             "too_many_at_once",
             format!(
-                "You are sending several {what} already. Nothing of this one was read; send it again when one of them is done."
+                "You are already sending several {what}. Nothing of this one was read; send it again when one of them is done."
             ),
         ),
         Full::Overall => (
             StatusCode::SERVICE_UNAVAILABLE,
             "busy",
-            format!("Others are sending {what} now. Nothing of this one was read; send it again in a moment."),
+            format!("Other callers are sending {what} now. Nothing of this one was read; send it again in a moment."),
         ),
     };
     Problem {
@@ -183,7 +182,7 @@ async fn within(patience: Duration, places: &Semaphore) -> Option<SemaphorePermi
 }
 
 fn busy(why: &str, retry_after: u32) -> Problem {
-    let detail = format!("{why}, and this one has waited long enough. Nothing of it was stored; ask again in a while.");
+    let detail = format!("{why}, and this one waited too long. Nothing of it was stored; try again later.");
     Problem::unavailable("busy", detail, retry_after)
 }
 

@@ -19,37 +19,36 @@ use uuid::Uuid;
 /// Recipient address in a preview without a user.
 const EXAMPLE_ADDRESS: &str = "ada@example.org";
 
-/// Whose mail to show, and with which text.
+/// The user and the text of a preview.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PreviewRequest {
-    /// The user whose values fill the fields.
+    /// The user whose values are merged.
     pub user: Uuid,
-    /// A subject that is not saved yet, in the place of the one in use.
+    /// An unsaved subject to use instead of the current one.
     pub subject: Option<String>,
-    /// A text that is not saved yet, in the place of the one in use.
+    /// An unsaved text to use instead of the current one.
     pub body: Option<String>,
 }
 
-/// A mail as its reader would see it.
+/// A rendered email.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PreviewView {
-    /// Who it comes from.
+    /// The sender.
     pub from: String,
-    /// Who it goes to.
+    /// The recipient.
     pub to: String,
-    /// The subject, filled.
+    /// The subject with merged values.
     pub subject: String,
-    /// The HTML part, a whole document. The values are in `<mark>`, a password is masked.
+    /// The HTML part, as a complete document. Merged values are in `<mark>`, and a password is masked.
     pub html: String,
     /// The text part.
     pub text: String,
-    /// The merge fields that are left empty, because this user has no value for them and the text
-    /// names no other.
+    /// The merge fields that stay empty, because the user has no value for them and the text has no default.
     pub missing: Vec<String>,
 }
 
-/// Shows the mail a user would get. Nothing is sent and no password is made.
+/// Renders the email that a user would get. Nothing is sent, and no password is generated.
 #[utoipa::path(post, path = "/v1/system-emails/{key}/preview", tag = "system emails", request_body = PreviewRequest,
     params(("key" = String, Path, description = "`invite` or `password_reset`.")),
     responses((status = 200, body = PreviewView), (status = 404, body = Problem), (status = 422, body = Problem)))]

@@ -24,18 +24,18 @@ use uuid::Uuid;
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TestRequest {
-    /// An address; it need not be a user's.
+    /// The recipient, who need not be a user.
     pub to: String,
 }
 
-/// A test mail that was accepted.
+/// An accepted test email.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct TestView {
-    /// Its batch, of one delivery.
+    /// The batch, which has one delivery.
     pub batch: Uuid,
 }
 
-/// Sends the text in use to one address, as a test that changes nobody's password.
+/// Sends the current version to one address as a test, which changes no password.
 #[utoipa::path(post, path = "/v1/system-emails/{key}/test", tag = "system emails", request_body = TestRequest,
     params(("key" = String, Path, description = "`invite` or `password_reset`.")),
     responses((status = 202, body = TestView), (status = 404, body = Problem), (status = 422, body = Problem)))]
@@ -50,8 +50,7 @@ pub async fn test(
     let once = Once::new(&caller, &format!("test {}", kind.as_str()), key, body.digest);
     let address = EmailAddress::parse(&body.value.to).map_err(|fault| {
         let error = FieldError::in_field("to", fault.code(), fault.to_string());
-        Problem::unprocessable("invalid_request", "This address cannot get a mail; see errors.")
-            .with_errors(vec![error])
+        Problem::unprocessable("invalid_request", "This address cannot be used; see errors.").with_errors(vec![error])
     })?;
     let accepted = send_test(&api, once, kind, address, &caller, trace).await?;
     Ok((StatusCode::ACCEPTED, Json(accepted)))
@@ -82,7 +81,7 @@ pub async fn send_test(
         once.commit(&this.db, transaction, StatusCode::ACCEPTED, &answer)
             .await?;
         spans::emit_intake(trace, batch, kind, 1, began);
-        info!(batch.id = %batch, mail = kind.as_str(), to = %address, "Accepted a test mail");
+        info!(batch.id = %batch, mail = kind.as_str(), to = %address, "Accepted a test email");
         Ok(answer)
     })
     .await

@@ -14,17 +14,16 @@ use time::Date;
 use time::macros::format_description;
 use utoipa::ToSchema;
 
-/// A condition on what users have in one field.
+/// A condition on one field.
 #[derive(Clone, Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FieldConditionRequest {
     /// `email`, `first_name`, `last_name`, `language`, or an imported field.
     pub field: String,
-    /// `is`, `is_not`, `contains`, `not_contains`, `empty`, `not_empty`, `before` or `after`. Capital letters make no
-    /// difference.
+    /// `is`, `is_not`, `contains`, `not_contains`, `empty`, `not_empty`, `before` or `after`. Case is ignored.
     #[schema(value_type = String)]
     pub op: Comparison,
-    /// What the value is compared with: a text, or a date such as 2026-12-31 for `before` and `after`, which only match
+    /// The value to compare with: a text, or for `before` and `after` a date such as 2026-12-31; these match only
     /// values in that form. Not for `empty` and `not_empty`.
     pub value: Option<String>,
 }

@@ -12,20 +12,19 @@ use utoipa::ToSchema;
 /// Maximum number of merge fields, the same as for the columns of an import.
 const FIELDS_MOST: usize = 200;
 
-/// What to change. What is absent or null stays; an empty text empties.
+/// A change of a user. Absent and null values stay the same, and an empty text clears a value.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ChangeRequest {
-    /// Their address. It stays the same person with the password they chose; passwords that were mailed
-    /// to the address before end.
+    /// The new address. The user keeps the password they chose. Passwords mailed to the old address stop working.
     pub email: Option<String>,
-    /// First name, up to 200 characters, without links.
+    /// The first name, up to 200 characters, without links.
     pub first_name: Option<String>,
-    /// Last name, likewise.
+    /// The last name, up to 200 characters, without links.
     pub last_name: Option<String>,
-    /// Language tag, such as `pt-BR`.
+    /// The language tag, such as `pt-BR`.
     pub language: Option<String>,
-    /// Merge fields to set, up to 1000 characters each; one set to null or an empty text is removed.
+    /// Merge fields to set, up to 1000 characters each. Null or an empty text removes a field.
     #[schema(value_type = Option<std::collections::BTreeMap<String, Option<String>>>)]
     pub fields: Option<FieldChanges>,
 }
@@ -137,7 +136,7 @@ fn read_fields(changes: &FieldChanges, errors: &mut Vec<FieldError>) -> serde_js
         match judged {
             Err(fault) => errors.push(error(&place, fault)),
             Ok((name, _)) if fields.contains_key(&name) => {
-                let message = format!("‘{name}’ comes twice – delete one");
+                let message = format!("‘{name}’ occurs twice – delete one");
                 errors.push(FieldError::in_field(&place, "json_duplicate_key", message));
             }
             Ok((name, value)) => {

@@ -18,12 +18,12 @@ use uuid::Uuid;
 /// What ended with a change or a lock.
 #[derive(Clone, Copy, Debug, Serialize, ToSchema)]
 pub struct EndedView {
-    /// Passwords that stop working now.
+    /// Number of passwords that were ended.
     pub passwords_ended: i64,
-    /// Password mails that were owed and are cancelled.
+    /// Number of waiting password emails that were cancelled.
     pub mails_cancelled: i64,
-    /// Password mails that a worker had in hand. They are cancelled when their attempt ends; one that
-    /// the mail server had taken by then is sent, and its password does not work.
+    /// Number of password emails that a worker was sending. They are cancelled when their attempt ends. One that the
+    /// mail server accepts before is sent, but its password does not work.
     pub mails_in_hand: i64,
 }
 
@@ -37,7 +37,7 @@ impl From<Ended> for EndedView {
     }
 }
 
-/// A user who is locked.
+/// A locked user.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct LockedView {
     /// Who.
@@ -45,12 +45,12 @@ pub struct LockedView {
     /// Since when.
     #[serde(with = "time::serde::rfc3339")]
     pub locked_at: OffsetDateTime,
-    /// What ended; all 0 if the user was locked before.
+    /// What the lock ended; all 0 if the user was already locked.
     #[serde(flatten)]
     pub ended: EndedView,
 }
 
-/// A user who is not locked.
+/// An unlocked user.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct UnlockedView {
     /// Who.
@@ -59,9 +59,8 @@ pub struct UnlockedView {
     pub was_locked: bool,
 }
 
-/// Locks a user. All their passwords end, the one they chose among them, password mails owed to them
-/// are cancelled, and they are left out of further ones (`user_locked`) until they are unlocked.
-/// Locking a user who is locked changes nothing.
+/// Locks a user. All their passwords end, including the one they chose, and waiting password emails are cancelled.
+/// Until they are unlocked, they are left out of password emails (`user_locked`). Has no effect on a locked user.
 #[utoipa::path(post, path = "/v1/users/{id}/lock", tag = "users",
     responses((status = 200, body = LockedView), (status = 404, body = Problem)))]
 pub async fn lock(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) -> Result<Json<LockedView>, Problem> {
@@ -73,8 +72,8 @@ pub async fn lock(State(api): State<Api>, caller: Caller, Path(id): Path<Uuid>) 
     }))
 }
 
-/// Unlocks a user. No password comes back: send them a password mail. Unlocking a user who is not
-/// locked changes nothing.
+/// Unlocks a user. Their passwords are not restored: send them a password email. Has no effect on a user who is not
+/// locked.
 #[utoipa::path(post, path = "/v1/users/{id}/unlock", tag = "users",
     responses((status = 200, body = UnlockedView), (status = 404, body = Problem)))]
 pub async fn unlock(

@@ -22,9 +22,8 @@ fn read(text: &str) -> Result<Option<String>, &'static str> {
         let is_bare = url.username().is_empty() && url.password().is_none();
         url.scheme() == "http" && url.has_host() && is_bare && url.query().is_none() && url.fragment().is_none()
     });
-    let url = url.ok_or(
-        "cannot be used; write an address like http://127.0.0.1:4318, of a collector near by that speaks OTLP over HTTP",
-    )?;
+    let url =
+        url.ok_or("cannot be used; write the address of a collector for OTLP over HTTP, like http://127.0.0.1:4318")?;
     Ok(Some(format!("{}/v1/traces", url.as_str().trim_end_matches('/'))))
 }
 

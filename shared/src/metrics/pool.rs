@@ -28,7 +28,7 @@ impl PoolGauges {
         )?;
         let most = IntGauge::new(
             "beckon_database_connections_max",
-            "Connections to Postgres this process may have (BECKON_DATABASE_CONNECTIONS).",
+            "Maximum number of connections to Postgres of this process (BECKON_DATABASE_CONNECTIONS).",
         )?;
         Ok(Self { db, connections, most })
     }

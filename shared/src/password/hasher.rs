@@ -68,14 +68,14 @@ impl Cost {
 #[derive(Debug, thiserror::Error)]
 pub enum HashFault {
     /// The operating system provided no randomness for a salt. Retry later.
-    #[error("could not make a salt: the operating system gave no randomness")]
+    #[error("could not generate a salt: the operating system provided no randomness")]
     Randomness(#[from] rand::rngs::SysError),
     /// Argon2 rejected its parameters: a bug in this file.
     #[error("could not hash a password: argon2 refused its parameters")]
     Parameters,
     /// Too many callers wait already, or one with a better [`Rank`](super::Rank) took the place. Retry in a
     /// second.
-    #[error("could not hash a password: too many others wait")]
+    #[error("could not hash a password: the queue is full")]
     Busy,
     /// The pool's threads have ended, or one of them lost the job. It is safe to retry.
     #[error("could not hash a password: the hashing thread did not answer")]

@@ -32,8 +32,8 @@ impl Heart {
         let publishing = self
             .0
             .basic_publish("".into(), HEARTBEAT.into(), options, &[], properties);
-        let confirm = within("publish a beat", publishing).await?;
-        within("get a beat confirmed", confirm)
+        let confirm = within("publish a heartbeat", publishing).await?;
+        within("get a heartbeat confirmed", confirm)
             .await
             .map_err(|fault| fault.about_queue(HEARTBEAT))?;
         Ok(())
@@ -54,12 +54,12 @@ impl Pulse {
     /// [`QueueError::Mute`] if the queue does not answer: connect to another node.
     pub async fn ask(&self) -> Result<bool, QueueError> {
         let asking = self.0.basic_get(HEARTBEAT.into(), BasicGetOptions::default());
-        let answer = within("ask for a beat", asking).await;
+        let answer = within("request a heartbeat", asking).await;
         let Some(beat) = answer.map_err(|fault| fault.about_queue(HEARTBEAT))? else {
             return Ok(false);
         };
         within(
-            "acknowledge a beat",
+            "acknowledge a heartbeat",
             beat.delivery.acker.ack(BasicAckOptions::default()),
         )
         .await?;
@@ -124,11 +124,14 @@ impl Beats {
     /// The stream has ended; do not call this again.
     pub async fn next(&mut self) -> Result<(), QueueError> {
         match self.0.next().await {
-            Some(Ok(delivery)) => within("acknowledge a beat", delivery.acker.ack(BasicAckOptions::default()))
-                .await
-                .map(|_| ()),
+            Some(Ok(delivery)) => within(
+                "acknowledge a heartbeat",
+                delivery.acker.ack(BasicAckOptions::default()),
+            )
+            .await
+            .map(|_| ()),
             Some(Err(source)) => Err(QueueError::Broken {
-                what: "take a beat",
+                what: "receive a heartbeat",
                 source,
             }),
             None => Err(QueueError::Ended { queue: HEARTBEAT }),

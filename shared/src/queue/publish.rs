@@ -155,7 +155,7 @@ pub async fn park(brokers: &Brokers, from: &str, body: &[u8], fault: &JobFault) 
     let publisher = session.publisher().await?;
     let channel = &publisher.channel;
     within(
-        "ask for confirms",
+        "enable publisher confirms",
         channel.confirm_select(ConfirmSelectOptions::default()),
     )
     .await?;

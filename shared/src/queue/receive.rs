@@ -109,7 +109,7 @@ impl Jobs {
         match self.consumer.next().await {
             Some(Ok(delivery)) => Ok(received(delivery)),
             Some(Err(source)) => Err(QueueError::Broken {
-                what: "take a job",
+                what: "receive a job",
                 source,
             }),
             None => Err(QueueError::Ended { queue: self.queue() }),
@@ -158,6 +158,6 @@ impl Acknowledger {
             requeue: true,
             multiple: false,
         };
-        within("give a job back", self.channel.basic_nack(tag, options)).await
+        within("return a job", self.channel.basic_nack(tag, options)).await
     }
 }

@@ -40,14 +40,14 @@ pub enum QueueError {
     Lost {
         /// Host and port, without credentials.
         host: String,
-        /// What lapin says.
+        /// The error from lapin.
         why: String,
     },
     /// A queue exists with other arguments. Retrying cannot help.
     #[error(
-        "queue {queue} exists with other arguments than Beckon's ({why}); Beckon declares durable quorum \
-         queues with no further argument. Delete the queue (its jobs are published again from Postgres) \
-         or move its settings into a policy"
+        "queue {queue} exists with arguments other than Beckon's ({why}); Beckon declares durable quorum queues \
+         without further arguments. Delete the queue (its jobs are published again from Postgres) or move its \
+         settings into a policy"
     )]
     DeclaredOtherwise {
         /// The queue.
@@ -69,7 +69,7 @@ pub enum QueueError {
     },
     /// A queue did not answer in time: it has no leader, or the whole broker is silent.
     #[error(
-        "queue {queue} did not answer within {} s; whether it has a leader says rabbitmq-queues quorum_status {queue}",
+        "queue {queue} did not answer within {} s; check whether it has a leader with rabbitmq-queues quorum_status {queue}",
         PATIENCE.as_secs()
     )]
     Mute {
@@ -77,11 +77,11 @@ pub enum QueueError {
         queue: &'static str,
     },
     /// The connection or channel broke.
-    #[error("could not {what}: RabbitMQ (AMQP_URL) says {source}")]
+    #[error("could not {what}: RabbitMQ (AMQP_URL) answered: {source}")]
     Broken {
         /// What was attempted.
         what: &'static str,
-        /// What lapin says.
+        /// The error from lapin.
         source: lapin::Error,
     },
     /// The consumer was cancelled, as happens when its queue is deleted.
@@ -181,7 +181,7 @@ impl Brokers {
                         warn!(
                             host,
                             error = why,
-                            "Could not connect to a RabbitMQ node (AMQP_URL); took the next"
+                            "Could not connect to a RabbitMQ node (AMQP_URL); connected to the next one"
                         );
                     }
                     return Ok(Session::new(connection, host));
@@ -330,7 +330,7 @@ pub enum SessionEvent {
 /// Enables publisher confirms.
 pub(super) async fn confirm_select(channel: &Channel) -> Result<(), QueueError> {
     let asked = channel.confirm_select(ConfirmSelectOptions::default());
-    within("ask for confirms", asked).await
+    within("enable publisher confirms", asked).await
 }
 
 /// Starts a consumer with at most `prefetch` unacknowledged messages.

@@ -8,9 +8,9 @@ use std::str::FromStr as _;
 const ROOT_CERTIFICATE: [&str; 3] = ["sslrootcert", "ssl-root-cert", "ssl-ca"];
 
 /// The error for a URL with several hosts.
-const SEVERAL_HOSTS: &str = "names several hosts or target_session_attrs, and Beckon connects to one host; name the \
-     address that follows the primary, such as a virtual IP, a DNS name or a proxy. No connection to a server that \
-     takes no writes is kept";
+const SEVERAL_HOSTS: &str = "names several hosts or target_session_attrs, but Beckon connects to one host; use an \
+     address that follows the primary, such as a virtual IP, a DNS name or a proxy. Beckon keeps no connection to a \
+     server that accepts no writes";
 
 /// Checks a Postgres URL. The error continues the sentence "NAME …" and never repeats the URL, which contains
 /// a password.

@@ -75,8 +75,8 @@ pub async fn takes_writes(db: &Db) -> Result<(), Unusable> {
         Ok((is_standby, is_read_only))
     };
     let cause = match answer_or_cause(db, asked).await? {
-        (true, _) => "it is a standby, which takes no writes",
-        (false, true) => "it takes no writes: default_transaction_read_only is on",
+        (true, _) => "it is a standby, which accepts no writes",
+        (false, true) => "it accepts no writes: default_transaction_read_only is on",
         (false, false) => return Ok(()),
     };
     Err(unusable(db, cause.to_owned()))
@@ -154,8 +154,8 @@ pub(super) fn in_words(fault: sqlx::Error) -> sqlx::Error {
     match fault {
         sqlx::Error::Protocol(text) if text.starts_with(CLOSED) => sqlx::Error::Io(std::io::Error::new(
             std::io::ErrorKind::ConnectionReset,
-            "the connection was closed before Postgres answered; behind a proxy or pooler its server is away, \
-             otherwise something else than Postgres listens there",
+            "the connection was closed before Postgres answered; behind a proxy or pooler the server is down, \
+             otherwise something other than Postgres listens there",
         )),
         other => other,
     }

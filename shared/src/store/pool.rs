@@ -167,8 +167,8 @@ impl ReadOnly {
             found.warned = Some(now);
             warn!(
                 server = &*self.server,
-                "Postgres (DATABASE_URL) takes no writes there; connecting anew for every statement until a server \
-                 answers that does"
+                "Postgres (DATABASE_URL) accepts no writes there; opening a new connection for every statement \
+                 until a server does"
             );
         }
     }

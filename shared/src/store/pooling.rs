@@ -17,8 +17,8 @@ const BEGIN_AND_ASK: &str = "begin; select pg_backend_pid()";
 /// Sessions are shared.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error(
-    "DATABASE_URL leads to a connection pooler in transaction or statement mode at {server}; Beckon needs session mode: \
-     set pool_mode = session for this database (in pgbouncer.ini), or connect to Postgres directly"
+    "DATABASE_URL points to a connection pooler in transaction or statement mode at {server}; Beckon needs session \
+     mode: set pool_mode = session for this database (in pgbouncer.ini), or connect to Postgres directly"
 )]
 pub struct SharedSessions {
     server: String,

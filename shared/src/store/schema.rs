@@ -58,5 +58,5 @@ pub fn describe(missing: &[i64]) -> String {
         if missing.len() == 1 { "migration" } else { "migrations" },
         numbers.join(", "),
     );
-    format!("the database lacks {thing} {numbers} of this release; `beckon-api migrate` brings it up")
+    format!("the database lacks {thing} {numbers} of this release; run `beckon-api migrate`")
 }

@@ -85,7 +85,7 @@ pub fn start(program: &'static str, collector: Option<&str>) -> Exporting {
     let mut exporter = match exporter {
         Ok(exporter) => exporter,
         Err(fault) => {
-            error!(error = %fault, "Could not prepare the export of traces (OTEL_EXPORTER_OTLP_ENDPOINT); going on without");
+            error!(error = %fault, "Could not prepare the export of traces (OTEL_EXPORTER_OTLP_ENDPOINT); continuing without");
             return Exporting(None);
         }
     };
@@ -107,7 +107,7 @@ impl Exporting {
         let ending = task.abort_handle();
         if timeout(LAST_PATIENCE, task).await.is_err() {
             ending.abort();
-            warn!("Left without the last traces: the collector did not take them in time");
+            warn!("Exited without exporting the last traces: the collector did not accept them in time");
         }
     }
 }
@@ -124,7 +124,7 @@ async fn keep_sending(exporter: SpanExporter, waiting: &Mutex<Waiting>, stopping
         // Checked before the spans are taken, so that those of the last steps are included.
         let is_last = stopping.is_cancelled();
         let Waiting { spans, lost } = std::mem::take(&mut *lock(waiting));
-        losses.add(lost, "they came faster than they could be sent");
+        losses.add(lost, "they were produced faster than they could be exported");
         send(&exporter, spans, &mut losses).await;
         losses.report(Instant::now());
         if is_last {
@@ -171,7 +171,7 @@ impl Losses {
             warn!(
                 spans = self.spans,
                 error = self.why,
-                "Traces are lost on their way to the collector (OTEL_EXPORTER_OTLP_ENDPOINT); mail goes on"
+                "Traces are lost on their way to the collector (OTEL_EXPORTER_OTLP_ENDPOINT); mail is not affected"
             );
             self.spans = 0;
             self.reported_at = Some(now);

@@ -94,7 +94,7 @@ fn not_offered(login: &Login) -> String {
         || "the relay offers neither AUTH PLAIN nor AUTH LOGIN, and SMTP_URL names a user".to_owned(),
         |wanted| {
             format!(
-                "the relay does not offer AUTH {}, which SMTP_URL asks for",
+                "the relay does not offer AUTH {}, which SMTP_URL requests",
                 wanted.as_str()
             )
         },

@@ -66,7 +66,9 @@ pub(super) async fn encrypt(
     terms.metrics.took(Phase::StartTls, started.elapsed());
     match handshake {
         Ok(Ok(stream)) => Ok(stream),
-        Ok(Err(fault)) => Err(not_private(format!("no encrypted connection to the relay: {fault}"))),
+        Ok(Err(fault)) => Err(not_private(format!(
+            "could not encrypt the connection to the relay: {fault}"
+        ))),
         Err(_) => Err(Answer::from_lost(phase, &Lost::TimedOut)),
     }
 }

@@ -124,11 +124,11 @@ impl<S: Shipment> Answers<S> {
         let (remaining, words) = match of_domain {
             Some(remaining) => (
                 remaining,
-                "not asked, because the relay breaks off at mail to this domain",
+                "not attempted, because the relay closes the connection for emails to this domain",
             ),
             None => (
                 self.set_aside.remaining(&Part::Batch(mail.batch()), now)?,
-                "not asked, because the relay refuses mail of this batch",
+                "not attempted, because the relay refuses the emails of this batch",
             ),
         };
         let mut answer = Answer::not_begun(Phase::Connect, words);

@@ -268,7 +268,7 @@ impl Flow {
         let seconds = now.duration_since(since).as_secs();
         tracing::info!(
             down_seconds = seconds,
-            "The relay takes mails again after {seconds} s; those held back go out now"
+            "The relay accepts emails again after {seconds} s; those held back are sent now"
         );
         true
     }

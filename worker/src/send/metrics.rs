@@ -61,36 +61,36 @@ impl SmtpMetrics {
         let add = Declare(registry);
         let connections = add.gauges(
             "beckon_smtp_connections",
-            "Connections to the relay that are ready for mails: idle, or in_use by a mail.",
+            "Connections to the relay: idle, or in_use by an email.",
             "state",
         )?;
         let connects = add.counters(
             "beckon_smtp_connects_total",
-            "Connections begun, counted when they were ready for a mail (ok) or when they failed, by the kind of trouble.",
+            "Connections opened, counted when they were ready for an email (ok) or when they failed, by class of trouble.",
             "outcome",
         )?;
         let phases = add.histograms(
             "beckon_smtp_phase_duration_seconds",
-            "Time the relay took for one step of the conversation, observed when the step ended, well or not; a connection that starts TLS has two ehlo, and dot is the time from the end of the body to the reply.",
+            "Time of one step of the SMTP dialogue, observed when the step ended or failed; a connection that starts TLS has two ehlo, and dot is the time from the end of the body to the reply.",
             &["phase"],
         )?;
         let wait = add.histograms(
             "beckon_smtp_connection_wait_seconds",
-            "Time a mail waited until one of this worker's connections took it.",
+            "Time an email waited for one of this worker's connections.",
             &[],
         )?;
         let replies = add.counters(
             "beckon_smtp_replies_total",
-            "Replies of the relay by their first digit, to all but QUIT, counted when read; none counts a deadline, a broken line or an unreadable reply instead of one.",
+            "Replies of the relay by first digit, except to QUIT; none counts a timeout, a lost connection or an unreadable reply.",
             "class",
         )?;
         let allowed = add.gauge(
             "beckon_smtp_connections_max",
-            "Connections this worker may have open; below its setting while the relay takes no more.",
+            "Maximum number of open connections of this worker; below its setting while the relay accepts no more.",
         )?;
         let relay_up = add.gauge(
             "beckon_relay_up",
-            "1 while this worker hands mails to the relay, 0 from the moment it holds them back because of trouble until a mail has passed again.",
+            "1 while this worker sends emails to the relay, 0 while it holds them back because of trouble, until an email has passed again.",
         )?;
         let (rate, throttled) = rate(&add)?;
         let set_aside = set_aside(&add)?;
@@ -156,11 +156,11 @@ impl SmtpMetrics {
 fn rate(add: &Declare<'_>) -> Result<(Gauge, IntCounter), prometheus::Error> {
     let rate = add.rate(
         "beckon_smtp_rate_limit",
-        "Mails a second that this worker sends because the relay throttled it; 0 while nothing is limited.",
+        "Emails per second to which the relay has throttled this worker; 0 for no limit.",
     )?;
     let throttled = add.counter(
         "beckon_smtp_throttled_total",
-        "Mails that the relay refused because more were sent than it takes in that time; they are sent seconds later and spend no attempt.",
+        "Emails refused because of the relay's rate limit; they are sent seconds later and use no attempt.",
     )?;
     Ok((rate, throttled))
 }
@@ -168,14 +168,14 @@ fn rate(add: &Declare<'_>) -> Result<(Gauge, IntCounter), prometheus::Error> {
 fn set_aside(add: &Declare<'_>) -> Result<IntGauge, prometheus::Error> {
     add.gauge(
         "beckon_smtp_domains_set_aside",
-        "Recipient domains whose mail this worker does not offer for a while, because the relay hung up on it or answered 421.",
+        "Recipient domains that this worker has set aside for a while, because the relay closed the connection or answered 421.",
     )
 }
 
 fn account_refusals(add: &Declare<'_>) -> Result<IntCounterVec, prometheus::Error> {
     let refusals = add.counters(
         "beckon_smtp_account_refusals_total",
-        "Mails that the relay refused because of our sender, login or account and not because of their recipient, by the kind of trouble; they wait and spend no attempt.",
+        "Emails refused because of our sender, login or account instead of their recipient, by class of trouble; they wait and use no attempt.",
         "class",
     )?;
     for class in ACCOUNT_TROUBLES {

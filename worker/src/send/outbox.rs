@@ -352,14 +352,14 @@ impl<S: Shipment> State<S> {
             Circuit::Closed | Circuit::HalfOpen => return None,
         };
         let class = answer.class().unwrap_or(TroubleClass::Throttled);
-        let words = format!("not asked, because the relay is in trouble: {}", describe(answer));
+        let words = format!("not attempted, because the relay is in trouble: {}", describe(answer));
         Some(Answer::relay_is_down(class, words))
     }
 }
 
 /// The answer for mails that are given back because of a stop.
 pub(super) fn stopping() -> Answer {
-    Answer::not_begun(Phase::Connect, "the worker stops, and the body had not begun")
+    Answer::not_begun(Phase::Connect, "the worker stopped before the body was begun")
 }
 
 fn finish_all<S: Shipment>(mails: Vec<S>, answer: &Answer) {

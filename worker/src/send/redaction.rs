@@ -89,7 +89,7 @@ pub(super) fn warn_of(answer: &Answer, pause: Duration) {
         smtp.enhanced_code = answer.enhanced_code,
         smtp.class = class_of(answer),
         next_probe_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX),
-        "The relay is in trouble: {description}. Mails are held back, which spends nobody's attempt; one connection at a time tries again until it is well"
+        "The relay is in trouble: {description}. Emails are held back and use no attempt; one connection at a time probes the relay until it recovers"
     );
 }
 

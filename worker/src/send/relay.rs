@@ -77,20 +77,20 @@ pub enum RelayUrlError {
     #[error("SMTP_URL has a query parameter other than tls, ca and auth, or one of them twice")]
     Parameter,
     /// Not one of the two mechanisms that use a token.
-    #[error("SMTP_URL must say auth=xoauth2 or auth=oauthbearer, or leave auth out for a user and a password")]
+    #[error("SMTP_URL must have auth=xoauth2 or auth=oauthbearer, or no auth for a user and a password")]
     Mechanism,
     /// A mechanism without a login.
     #[error("SMTP_URL names a mechanism with auth=, and neither a user nor an access token")]
     MechanismAlone,
     /// Not one of the two values.
-    #[error("SMTP_URL must say tls=required or tls=none")]
+    #[error("SMTP_URL must have tls=required or tls=none")]
     Tls,
     /// `smtps` with `tls=none`.
-    #[error("SMTP_URL begins with smtps:// and says tls=none, which contradict each other")]
+    #[error("SMTP_URL has both smtps:// and tls=none, which contradict each other")]
     Contradiction,
     /// The passwords of all invited users would cross the network in plain text.
     #[error(
-        "SMTP_URL says tls=none for a relay on another machine, which anyone between could read; use tls=required, or set BECKON_ALLOW_PLAINTEXT_SMTP=true"
+        "SMTP_URL has tls=none for a relay on another machine, so the network in between can read emails; use tls=required, or set BECKON_ALLOW_PLAINTEXT_SMTP=true"
     )]
     Plaintext,
 }

@@ -65,7 +65,7 @@ impl RelayStream {
     pub(super) async fn encrypt(self, config: Arc<ClientConfig>, name: ServerName<'static>) -> io::Result<Self> {
         if !self.unread.is_empty() {
             return Err(io::Error::other(
-                "the relay kept talking in clear after agreeing to STARTTLS",
+                "the relay continued in plain text after agreeing to STARTTLS",
             ));
         }
         match self.transport {

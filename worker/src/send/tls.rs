@@ -26,7 +26,7 @@ pub enum TrustError {
     },
     /// A minimal container without `ca-certificates`.
     #[error(
-        "this machine has no certificate authorities to check the relay with; install ca-certificates or name a file with ca= in SMTP_URL"
+        "this machine has no certificate authorities to verify the relay; install ca-certificates or name a file with ca= in SMTP_URL"
     )]
     NoRoots,
     /// The TLS library rejected its own defaults.

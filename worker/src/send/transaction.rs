@@ -127,7 +127,7 @@ impl Connection {
         }
         let (size, largest) = (mail.size(), self.capabilities.largest?);
         if size > largest {
-            let words = format!("the mail has {size} bytes and the relay takes {largest}");
+            let words = format!("the mail has {size} bytes and the relay accepts {largest}");
             return refuse(TroubleClass::ContentTooLarge, words);
         }
         None

@@ -62,19 +62,19 @@ const FAULTS: &[(&str, u16, &[u8], &str)] = &[
         "password_column",
         422,
         b"PASSWORD,email\nx,a@b.co\n",
-        "Column A (‘PASSWORD’) holds passwords – Beckon never takes passwords in. Delete the column and try again",
+        "Column A (‘PASSWORD’) holds passwords – Beckon never imports passwords. Delete the column and try again",
     ),
     (
         "password_column",
         422,
         "email,Initial password,Mot de passe\na@b.co,x,y\n".as_bytes(),
-        "Columns B (‘Initial password’) and C (‘Mot de passe’) hold passwords – Beckon never takes passwords in. Delete the columns and try again",
+        "Columns B (‘Initial password’) and C (‘Mot de passe’) hold passwords – Beckon never imports passwords. Delete the columns and try again",
     ),
     (
         "header_invalid",
         422,
         b"Name,pwd,Team,team\nx,y,z,z\n",
-        "Column B (‘pwd’) holds passwords – Beckon never takes passwords in. Delete the column and try again. Your file needs a column called ‘email address’. Right now it has columns called ‘Name’, ‘pwd’, ‘Team’ and ‘team’. We found more than one column called ‘team’ (columns C and D) – delete or rename one",
+        "Column B (‘pwd’) holds passwords – Beckon never imports passwords. Delete the column and try again. Your file needs a column called ‘email address’. Right now it has columns called ‘Name’, ‘pwd’, ‘Team’ and ‘team’. We found more than one column called ‘team’ (columns C and D) – delete or rename one",
     ),
     (
         "utf16",
@@ -122,7 +122,7 @@ const FAULTS: &[(&str, u16, &[u8], &str)] = &[
         "separator_unknown",
         422,
         b"sep=|\nemail|x\n",
-        "Your file says that ‘|’ separates its columns. Save it with commas, semicolons or tabs and try again",
+        "Your file declares ‘|’ as the separator of its columns. Save it with commas, semicolons or tabs and try again",
     ),
     (
         "damaged_file",

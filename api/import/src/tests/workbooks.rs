@@ -132,7 +132,7 @@ fn several_sheets_take_a_choice_and_hidden_ones_do_not_count() {
         first(&both, None).unwrap_err(),
         (
             "several_sheets",
-            "Your file has 2 sheets with something in them: ‘One’ and ‘Two’ – say which one to import".to_owned()
+            "Your file has 2 sheets with content: ‘One’ and ‘Two’ – choose the one to import".to_owned()
         )
     );
     assert_eq!(first(&both, Some("Two")).unwrap(), "two@example.org");
