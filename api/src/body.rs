@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_says_where_and_why() {
+    fn an_unreadable_body_is_rejected_with_position_and_cause() {
         assert_eq!(
             fault("{\"users\":\n [1,]}"),
             (

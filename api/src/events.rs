@@ -118,7 +118,7 @@ mod tests {
     use tokio::time::Instant;
 
     #[tokio::test(start_paused = true)]
-    async fn a_stream_ends_at_the_first_check_that_says_no() {
+    async fn a_stream_ends_at_the_first_failed_check() {
         let checks = AtomicUsize::new(0);
         let began = Instant::now();
 

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn every_operation_has_an_id_of_its_own_and_says_what_it_does() {
+    fn every_operation_has_a_unique_id_and_a_description() {
         let described = described();
         let mut ids = BTreeSet::new();
         for operation in operations(&described) {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn the_page_tells_every_operation_and_loads_nothing() {
+    fn the_page_lists_every_operation_and_loads_nothing() {
         let page = PAGE.as_deref().unwrap();
         for operation in operations(&described()) {
             let id = operation["operationId"].as_str().unwrap();

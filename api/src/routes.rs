@@ -28,7 +28,7 @@ const WITHIN: Duration = Duration::from_mins(1);
 /// All routes of the API and the console.
 pub fn routes(api: &Api) -> Router {
     Router::new()
-        .merge(for_anybody())
+        .merge(unauthenticated())
         .merge(for_keys(api).layer(from_fn_with_state(api.clone(), schema_gate::pass)))
         .merge(console::routes(api))
         .fallback(async || Problem::not_found("page"))
@@ -57,7 +57,7 @@ fn always(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<Heade
 }
 
 /// Public routes, which describe the API.
-fn for_anybody() -> Router<Api> {
+fn unauthenticated() -> Router<Api> {
     Router::new()
         .route("/openapi.json", get(openapi::json))
         .route("/docs", get(openapi::docs))
@@ -174,7 +174,7 @@ mod tests {
     use tower::ServiceExt as _;
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_that_never_ends_is_told_after_a_minute() {
+    async fn a_body_that_never_ends_is_rejected_after_a_minute() {
         let routes = Router::new()
             .route("/", post(|_body: Bytes| async {}))
             .layer(from_fn(within));

@@ -125,7 +125,7 @@ mod tests {
     const MIB: usize = 1024 * 1024;
 
     #[tokio::test(start_paused = true)]
-    async fn an_upload_that_falls_silent_or_never_ends_is_told() {
+    async fn a_stalled_or_endless_upload_is_rejected() {
         let begun = stream::iter([Ok::<_, std::io::Error>(Bytes::from_static(b"email\n"))]);
         let silent = begun.chain(stream::pending());
         let dripping = stream::unfold((), |()| async {

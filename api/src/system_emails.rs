@@ -255,7 +255,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn faults_tell_their_places() {
+    fn faults_have_positions() {
         let draft = tidied(" Hello ", "Dear {{ first_nam }},\r\n\r\n{{ password }}");
         assert_eq!(draft.subject, "Hello");
 

@@ -228,7 +228,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_a_filter_cannot_mean_is_told() {
+    fn a_filter_without_meaning_is_rejected() {
         for (asked, code) in [
             (json!({ "where": [{ "field": "room", "op": "is" }] }), "value_missing"),
             (

@@ -356,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_told() {
+    fn every_fault_is_reported() {
         let mut faults = Faults::default();
         faults.required("DATABASE_URL", None);
         faults.read("BECKON_HOLD", "soon", duration);

@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_stands_in_the_way_is_told_in_one_line() {
+    async fn obstacles_are_reported_in_one_line() {
         let address = process(vec!["Postgres does not answer".to_owned()]).await;
 
         let refusal = ask(address, DEADLINE).await.unwrap_err();

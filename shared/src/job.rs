@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_job_says_why() {
+    fn an_invalid_job_is_rejected_with_a_reason() {
         let fault = |body: &[u8]| Job::decode(body).unwrap_err().code();
         assert_eq!(fault(b"hello"), "malformed");
         assert_eq!(fault(&[0xff; 8]), "malformed");

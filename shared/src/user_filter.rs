@@ -259,7 +259,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_filter_is_read_back_as_it_was_stored_and_everyone_is_said() {
+    fn a_filter_is_read_back_as_stored_and_all_users_are_explicit() {
         let filter = UserFilter {
             q: Some("ana".to_owned()),
             access: Some(Access::PasswordExpired),
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_say_whom_it_matches_matches_nobody() {
+    fn a_stored_filter_without_conditions_matches_no_users() {
         for stored in [
             json!(null),
             json!({}),

@@ -1,6 +1,6 @@
 //! Invalid addresses in the lists of a request.
 
-use crate::asking::{a_world, post, rows_in};
+use crate::api_request::{a_world, post, rows_in};
 use crate::json;
 
 /// Invalid addresses, each with its error code and sentence.
@@ -110,7 +110,7 @@ const TOO_LONG: [&str; 2] = [
 ];
 
 #[tokio::test]
-async fn what_is_no_address_is_told_with_its_place_and_nobody_is_written_to() {
+async fn an_invalid_address_is_reported_with_its_position_and_nothing_is_sent() {
     let world = a_world().await;
     world.person("ada@example.org").await;
     let long = format!("{}@c.com", "a".repeat(65));
@@ -148,7 +148,7 @@ async fn what_is_no_address_is_told_with_its_place_and_nobody_is_written_to() {
 }
 
 #[tokio::test]
-async fn of_many_faults_the_first_hundred_are_told() {
+async fn of_many_faults_the_first_hundred_are_listed() {
     let world = a_world().await;
 
     let response = post(&world, "/v1/invites", json!({ "emails": vec!["x"; 5_000] }).to_string())

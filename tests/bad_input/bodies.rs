@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::asking::{a_world, ask, post, rows_in};
+use crate::api_request::{a_world, ask, post, rows_in};
 use crate::json;
 
 /// Routes that read JSON and do not know the user yet.
@@ -15,7 +15,7 @@ const ROUTES: [&str; 5] = [
 ];
 
 #[tokio::test]
-async fn a_slip_in_json_is_told_with_its_place() {
+async fn an_error_in_json_is_reported_with_its_position() {
     let world = a_world().await;
     let slips = [
         ("{\"emails\":[\"a@b.co\",]}", "line 1, column 21: trailing comma"),
@@ -79,7 +79,7 @@ async fn a_body_nested_without_end_is_refused_at_every_route() {
 }
 
 #[tokio::test]
-async fn a_field_nobody_knows_is_named_with_those_there_are() {
+async fn an_unknown_field_is_named_with_the_known_ones() {
     let world = a_world().await;
 
     let response = post(&world, "/v1/invites", "{\"email\":[\"a@b.co\"]}").answer().await;
@@ -236,7 +236,7 @@ async fn a_password_of_another_type_is_not_repeated() {
 }
 
 #[tokio::test]
-async fn only_json_that_says_so_and_is_not_compressed_is_read() {
+async fn only_uncompressed_json_with_its_content_type_is_accepted() {
     let world = a_world().await;
     let body = "{\"emails\":[\"nobody@example.org\"]}";
     let sentence = "Send the body as JSON, with Content-Type: application/json.";
@@ -273,7 +273,7 @@ async fn only_json_that_says_so_and_is_not_compressed_is_read() {
 }
 
 #[tokio::test]
-async fn an_import_says_in_which_form_it_comes() {
+async fn an_import_needs_a_content_type() {
     let world = a_world().await;
     let sentence = "Send a CSV file with Content-Type: text/csv, a spreadsheet (.xlsx, .xls, .ods) with its own type, or a JSON array of users with application/json, uncompressed.";
 

@@ -3,7 +3,7 @@
 use futures_util::stream;
 use reqwest::{Body, Method};
 
-use crate::asking::{ApiResponse, a_world, ask, rows_in, upload};
+use crate::api_request::{ApiResponse, a_world, ask, rows_in, upload};
 
 type Fault = (&'static str, u16, u64, &'static str, &'static [u8], &'static str);
 
@@ -149,7 +149,7 @@ const FAULTS: &[Fault] = &[
 ];
 
 #[tokio::test]
-async fn a_file_that_cannot_be_read_is_told_in_these_words() {
+async fn an_unreadable_file_is_rejected_with_these_messages() {
     let world = a_world().await;
 
     for &(code, status, row, column, file, sentence) in FAULTS {
@@ -166,7 +166,7 @@ async fn a_file_that_cannot_be_read_is_told_in_these_words() {
 }
 
 #[tokio::test]
-async fn a_file_over_a_limit_is_told_the_limit() {
+async fn a_file_over_a_limit_is_rejected_with_the_limit() {
     let world = a_world().await;
     let wide = format!("email{}\na@b.co\n", ",x".repeat(10_000));
     let cell = format!("email,note\na@b.co,{}\n", "x".repeat(1_000_000));
@@ -190,7 +190,7 @@ async fn a_file_over_a_limit_is_told_the_limit() {
 }
 
 #[tokio::test]
-async fn json_that_is_no_array_of_users_is_told_with_its_place() {
+async fn json_that_is_not_an_array_of_users_is_rejected_with_the_position() {
     let world = a_world().await;
     let import = |body: &'static str| ask(&world, Method::POST, "/v1/imports").json(body);
 
@@ -258,7 +258,7 @@ async fn the_same_file_again_changes_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn a_dry_run_tells_the_same_and_keeps_nothing() {
+async fn a_dry_run_returns_the_same_result_and_stores_nothing() {
     let world = a_world().await;
     let file = "email\nada@example.org\nnot an address\n";
 
@@ -281,7 +281,7 @@ async fn a_dry_run_tells_the_same_and_keeps_nothing() {
 }
 
 #[tokio::test]
-async fn a_parameter_of_an_import_that_is_wrong_is_told_before_the_file_is_read() {
+async fn an_invalid_parameter_of_an_import_is_rejected_before_the_file_is_read() {
     let world = a_world().await;
     let import = |query: &str| {
         ask(&world, Method::POST, &format!("/v1/imports?{query}"))

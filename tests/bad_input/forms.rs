@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use harness::World;
 use reqwest::Method;
 
-use crate::asking::{ApiResponse, a_world, as_stranger};
+use crate::api_request::{ApiResponse, a_world, as_stranger};
 
 /// The most resident memory the API may use, whatever strangers send.
 const MEMORY_MOST: u64 = 150 * 1024 * 1024;

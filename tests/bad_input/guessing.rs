@@ -12,7 +12,7 @@ use serde_json::Value;
 use shared::password::{Hasher, Password, PersonalWords, Salt, os_randomness};
 use uuid::Uuid;
 
-use crate::asking::{ApiResponse, a_world, post};
+use crate::api_request::{ApiResponse, a_world, post};
 use crate::json;
 
 pub(crate) const OWN: &str = "correct horse battery staple";

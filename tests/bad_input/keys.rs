@@ -2,13 +2,13 @@
 
 use reqwest::Method;
 
-use crate::asking::{a_world, as_stranger, ask};
+use crate::api_request::{a_world, as_stranger, ask};
 
 const MISSING: &str = "Send your API key as `Authorization: Bearer <key>`.";
 const INVALID: &str = "This API key is unknown or was revoked. `beckon-api create-key` creates one.";
 
 #[tokio::test]
-async fn a_caller_without_a_key_is_told_how_to_send_one() {
+async fn a_caller_without_a_key_learns_how_to_send_one() {
     let world = a_world().await;
 
     let response = as_stranger(&world, Method::GET, "/v1/batches")
@@ -27,7 +27,7 @@ async fn a_caller_without_a_key_is_told_how_to_send_one() {
 }
 
 #[tokio::test]
-async fn a_key_nobody_made_is_refused() {
+async fn an_unknown_key_is_refused() {
     let world = a_world().await;
     let (good, mut other) = (world.key(), world.key().to_owned());
     other.replace_range(other.len() - 1.., if other.ends_with('A') { "B" } else { "A" });
@@ -109,7 +109,7 @@ async fn an_expired_key_is_refused_with_its_day() {
 }
 
 #[tokio::test]
-async fn names_of_keys_and_administrators_are_told_apart_by_eye() {
+async fn names_of_keys_and_administrators_are_visually_distinct() {
     let mut world = a_world().await;
     let settings = world.settings().to_vec();
 

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::asking::{a_world, ask};
+use crate::api_request::{a_world, ask};
 use crate::json;
 
 const NOTHING: &str = "There is nothing with this id. Ids are UUIDs.";
@@ -126,7 +126,7 @@ async fn a_cursor_of_another_list_shows_a_page_or_is_refused_and_breaks_nothing(
 }
 
 #[tokio::test]
-async fn a_parameter_nobody_knows_is_named_with_those_there_are() {
+async fn an_unknown_parameter_is_named_with_the_known_ones() {
     let world = a_world().await;
     let batch = world.invite(json!({ "import": world.people(1).await })).await;
 
@@ -205,7 +205,7 @@ async fn a_ledger_can_be_had_for_one_state() {
 }
 
 #[tokio::test]
-async fn a_parameter_that_cannot_be_meant_is_told() {
+async fn an_invalid_parameter_is_rejected() {
     let world = a_world().await;
     let wrong = [
         (

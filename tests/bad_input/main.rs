@@ -11,17 +11,16 @@
 )]
 
 mod addresses;
-mod asking;
+mod api_request;
 mod bodies;
+mod empty_requests;
 mod files;
 mod forms;
 mod guessing;
-mod kept_out;
 mod keys;
-mod letters;
 mod lists;
+mod lockouts;
 mod mappings;
-mod nearly_nothing;
 mod passwords;
 mod people;
 mod read_only;
@@ -31,6 +30,7 @@ mod sizes;
 mod sockets;
 mod spreadsheets;
 mod starting;
+mod system_emails;
 mod texts;
 mod uploads;
 

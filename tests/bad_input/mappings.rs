@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::asking::{a_world, ask, rows_in};
+use crate::api_request::{a_world, ask, rows_in};
 use url::form_urlencoded::byte_serialize;
 
 /// Mappings with the error code and the beginning of its sentence.
@@ -50,7 +50,7 @@ const WRONG: &[(&str, &str, &str)] = &[
 ];
 
 #[tokio::test]
-async fn a_mapping_that_cannot_be_used_is_told_by_column() {
+async fn an_unusable_mapping_is_rejected_by_column() {
     let world = a_world().await;
     for (mapping, code, sentence) in WRONG {
         let encoded: String = byte_serialize(mapping.as_bytes()).collect();

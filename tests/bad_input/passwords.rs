@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use harness::World;
 
-use crate::asking::{ApiResponse, a_world, post};
+use crate::api_request::{ApiResponse, a_world, post};
 use crate::json;
 
 const WRONG: &str = "The email address or password is incorrect.";
@@ -47,7 +47,7 @@ async fn whatever_is_wrong_the_words_are_the_same() {
 }
 
 #[tokio::test]
-async fn a_stranger_takes_as_long_as_anybody() {
+async fn checking_an_unknown_user_takes_as_long_as_a_known_one() {
     let world = a_world().await;
     world.people(3 * ROUNDS_MOST).await;
     let megabyte = "x".repeat(1_000_000);
@@ -93,7 +93,7 @@ fn is_alike(times: &[Duration]) -> bool {
 }
 
 #[tokio::test]
-async fn after_a_hundred_wrong_passwords_the_next_must_wait_whoever_it_is_for() {
+async fn after_a_hundred_wrong_passwords_the_next_must_wait_for_known_and_unknown_users() {
     let world = a_world().await;
     world.person("ada@example.org").await;
 
@@ -129,7 +129,7 @@ async fn after_a_hundred_wrong_passwords_the_next_must_wait_whoever_it_is_for() 
 }
 
 #[tokio::test]
-async fn a_request_without_its_parts_is_told_which() {
+async fn a_request_with_missing_fields_names_them() {
     let world = a_world().await;
 
     for (body, missing) in [
@@ -155,7 +155,7 @@ async fn a_request_without_its_parts_is_told_which() {
 }
 
 #[tokio::test]
-async fn a_password_that_nobody_should_have_cannot_be_chosen() {
+async fn a_weak_password_cannot_be_chosen() {
     let world = a_world().await;
     let choose = |new: &str| {
         let body = json!({ "email": "ada@example.org", "password": "mailed", "new_password": new });

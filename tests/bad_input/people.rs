@@ -1,6 +1,6 @@
 //! Batches for no users, for unknown users, and for the same user twice.
 
-use crate::asking::{a_world, ask, post, rows_in};
+use crate::api_request::{a_world, ask, post, rows_in};
 use crate::json;
 use reqwest::Method;
 
@@ -8,7 +8,7 @@ const SOMEBODY: &str = "00000000-0000-7000-8000-000000000001";
 const NO_SELECTOR: &str = "No user is selected. Send one of users, emails, import, filter, saved_filter and everyone.";
 
 #[tokio::test]
-async fn a_batch_for_nobody_is_refused() {
+async fn an_empty_batch_is_refused() {
     let world = a_world().await;
     let import = world.people(1).await;
     let rejected = world.import("email\nnot an address\n").await.expect(201);
@@ -244,7 +244,7 @@ async fn more_people_than_a_request_may_list_are_refused() {
 }
 
 #[tokio::test]
-async fn a_start_in_the_past_or_beyond_a_year_is_told() {
+async fn a_start_in_the_past_or_beyond_a_year_is_rejected() {
     let world = a_world().await;
     let ada = world.person("ada@example.org").await;
 

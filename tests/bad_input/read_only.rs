@@ -4,14 +4,14 @@ use harness::World;
 use reqwest::Method;
 use sqlx::Executor as _;
 
-use crate::asking::{a_world, ask, post};
+use crate::api_request::{a_world, ask, post};
 use crate::guessing::set_password;
 use crate::json;
 
 const OWN: &str = "correct horse battery staple";
 
 #[tokio::test]
-async fn what_only_reads_is_answered_and_the_rest_is_told_to_come_back() {
+async fn reads_are_answered_and_writes_get_retry_after() {
     let world = a_world().await;
     let user = world.person("ada@example.org").await;
     set_password(&world, user, OWN).await;

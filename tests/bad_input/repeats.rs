@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::Value;
 
-use crate::asking::{Asked, a_world, ask, post, rows_in, upload};
+use crate::api_request::{Asked, a_world, ask, post, rows_in, upload};
 use crate::json;
 
 const HEADER: &str = "Idempotency-Key";

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::asking::{a_world, ask, rows_in, upload};
+use crate::api_request::{a_world, ask, rows_in, upload};
 use crate::json;
 
 const FILE: &str = "E-Mail,First name,Last name,Language,Team\n\
@@ -81,7 +81,7 @@ const PROBLEMS: [(u64, &str, &str, &str); 11] = [
 ];
 
 #[tokio::test]
-async fn every_row_at_fault_is_told_with_its_place_and_the_others_come_in() {
+async fn every_faulty_row_is_reported_with_its_position_and_the_others_are_imported() {
     let world = a_world().await;
 
     let response = upload(&world, FILE).answer().await;
@@ -178,7 +178,7 @@ async fn users_in_json_are_judged_one_by_one() {
 }
 
 #[tokio::test]
-async fn of_many_problems_a_hundred_are_told_and_all_are_in_the_file() {
+async fn of_many_problems_a_hundred_are_listed_and_all_are_in_the_file() {
     let world = a_world().await;
     let rows: Vec<String> = (0..3_000).map(|n| format!("not an address {n}\n")).collect();
     let rows = rows.concat();

@@ -3,7 +3,7 @@
 use futures_util::stream;
 use reqwest::{Body, Method};
 
-use crate::asking::{a_world, ask, rows_in};
+use crate::api_request::{a_world, ask, rows_in};
 
 const MIB: usize = 1024 * 1024;
 const TOO_LARGE: &str = "The body is larger than this route accepts: 16 MiB for batches, 64 MiB for imports, 1 MiB \
@@ -23,7 +23,7 @@ fn body(bytes: usize, is_declared: bool) -> Body {
 }
 
 #[tokio::test]
-async fn a_body_larger_than_its_route_takes_is_told_the_limit() {
+async fn a_body_over_the_limit_of_its_route_is_rejected_with_the_limit() {
     let world = a_world().await;
     let limits = [
         ("/v1/invites", 16 * MIB),
@@ -45,7 +45,7 @@ async fn a_body_larger_than_its_route_takes_is_told_the_limit() {
 }
 
 #[tokio::test]
-async fn an_upload_larger_than_64_mib_is_told_the_limit() {
+async fn an_upload_over_64_mib_is_rejected_with_the_limit() {
     let world = a_world().await;
     let sentence = "The file is larger than 64 MiB. Split it and import the parts one after the other.";
 

@@ -6,7 +6,7 @@ use harness::World;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::asking::{a_world, rows_in};
+use crate::api_request::{a_world, rows_in};
 
 /// By then the server must have disconnected.
 const ENOUGH: Duration = Duration::from_secs(15);

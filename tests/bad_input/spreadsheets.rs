@@ -9,7 +9,7 @@ use rust_xlsxwriter::Workbook;
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use crate::asking::{ApiResponse, a_world, ask, rows_in, upload};
+use crate::api_request::{ApiResponse, a_world, ask, rows_in, upload};
 use crate::json;
 
 const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
@@ -178,7 +178,7 @@ async fn passwords_in_a_file_never_come_in() {
 }
 
 #[tokio::test]
-async fn damaged_values_are_told_and_come_in_where_they_are_accepted() {
+async fn damaged_values_are_reported_and_imported_if_accepted() {
     let world = a_world().await;
     let file = "email,first name\njose@example.org,JosÃ©\nnull@example.org,NULL\nada@example.org,Ada\n";
 

@@ -7,7 +7,7 @@ use harness::{Setup, World};
 use reqwest::{Client, StatusCode};
 use serde_json::Value;
 
-use crate::asking::a_world;
+use crate::api_request::a_world;
 use crate::json;
 
 /// How long a program may take to find that it cannot start.

@@ -4,7 +4,7 @@ use harness::World;
 use reqwest::Method;
 use uuid::Uuid;
 
-use crate::asking::{ApiResponse, a_world, ask, post, rows_in, upload};
+use crate::api_request::{ApiResponse, a_world, ask, post, rows_in, upload};
 use crate::json;
 
 /// What Postgres cannot store, and what would break a line of a mail, a log or a page.
@@ -115,7 +115,7 @@ async fn a_file_whose_name_has_an_invisible_character_is_not_imported() {
 }
 
 #[tokio::test]
-async fn a_control_in_a_person_is_named_and_nobody_is_changed() {
+async fn a_control_character_in_a_user_is_named_and_no_user_is_changed() {
     let world = a_world().await;
     let user = world.person("ada@example.org").await;
     let before = world.get(&format!("/v1/users/{user}")).await.expect(200);
@@ -216,7 +216,7 @@ async fn both_ways(world: &World, user: Uuid, subject: &str, body: &str) -> [Api
 }
 
 #[tokio::test]
-async fn a_control_in_an_import_stays_out_and_is_told() {
+async fn a_control_character_in_an_import_is_rejected_and_named() {
     let world = a_world().await;
     let users = "[{\"email\":\"a\\u0000@b.co\"},{\"email\":\"c@d.co\",\"first_name\":\"A\\u0000\"},\
                   {\"email\":\"e@f.co\",\"fields\":{\"te\\u0000am\":\"x\"}},\
@@ -247,7 +247,7 @@ async fn a_control_in_an_import_stays_out_and_is_told() {
 }
 
 #[tokio::test]
-async fn a_header_of_nonsense_harms_nobody() {
+async fn a_nonsense_header_does_no_harm() {
     let world = a_world().await;
 
     for trace in [

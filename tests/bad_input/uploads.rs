@@ -6,7 +6,7 @@ use reqwest::Method;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::asking::{a_world, as_stranger, post, upload};
+use crate::api_request::{a_world, as_stranger, post, upload};
 
 const MIB: usize = 1024 * 1024;
 

@@ -65,7 +65,7 @@ async fn promised(browser: &Browser) -> i64 {
 }
 
 #[tokio::test]
-async fn it_pauses_while_it_asks_and_stops_as_many_as_it_said() {
+async fn it_pauses_while_asking_and_cancels_the_number_that_it_showed() {
     let browser = Browser::start(browser::Setup::default().width(375)).await;
     let (world, batch, page) = running(&browser).await;
 

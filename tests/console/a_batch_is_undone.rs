@@ -48,7 +48,7 @@ async fn nothing_is_sent_and_the_choice_is_kept() {
 }
 
 #[tokio::test]
-async fn whoever_presses_on_an_old_page_sees_what_came_first() {
+async fn a_click_on_an_old_page_shows_the_earlier_action() {
     let world = World::start().await;
     let import = world.people(3).await;
     let browser = Browser::start(desk()).await;

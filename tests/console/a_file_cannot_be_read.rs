@@ -47,7 +47,7 @@ fn wrong_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 }
 
 #[tokio::test]
-async fn each_is_told_beside_the_field_for_the_next() {
+async fn each_is_reported_beside_the_field_for_the_next_file() {
     let world = a_quiet_world().await;
     let window = desk();
     let browser = Browser::start(window).await;
@@ -83,7 +83,7 @@ async fn each_is_told_beside_the_field_for_the_next() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_too_large_is_told_before_and_after_it_is_sent() {
+async fn a_file_that_is_too_large_is_rejected_before_and_after_upload() {
     let world = a_quiet_world().await;
     let large = file(&world, "large.csv", "email,a\n".repeat(9 * 1024 * 1024));
     let browser = Browser::start(desk()).await;

@@ -79,7 +79,7 @@ async fn what_is_typed_is_shown_as_it_would_arrive_and_submitted() {
 }
 
 #[tokio::test]
-async fn a_fault_says_where_it_is_and_nothing_typed_is_lost() {
+async fn a_fault_is_shown_at_its_position_and_no_input_is_lost() {
     let world = a_quiet_world().await;
     let typed = "Dear {{ first_nam }},\n\nyour password is {{ password }}.\n";
 
@@ -199,7 +199,7 @@ async fn what_is_pressed_just_before_the_preview_follows_is_done() {
 }
 
 #[tokio::test]
-async fn whoever_was_signed_out_loses_nothing_typed() {
+async fn an_administrator_who_was_signed_out_loses_no_input() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
 
@@ -232,7 +232,7 @@ async fn whoever_was_signed_out_loses_nothing_typed() {
 }
 
 #[tokio::test]
-async fn the_preview_shows_whoever_is_asked_for() {
+async fn the_preview_shows_the_requested_user() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default()).await;
     browser.sign_in(&world).await;

@@ -63,7 +63,7 @@ async fn one_comes_to_where_one_wanted_to_go() {
 }
 
 #[tokio::test]
-async fn nobody_is_there_yet_and_the_page_says_what_to_do() {
+async fn without_administrators_the_page_explains_what_to_do() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default().width(375)).await;
 

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{desk, go};
 
 #[tokio::test]
-async fn its_page_says_so_and_offers_nothing_that_is_gone() {
+async fn its_page_explains_that_and_offers_no_deleted_details() {
     let mut world = World::with(Setup::default().api_setting("BECKON_DETAILS_KEPT", "30d")).await;
     let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;

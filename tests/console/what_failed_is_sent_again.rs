@@ -62,7 +62,7 @@ async fn those_of_one_reason_are_checked_and_sent_to_again() {
 }
 
 #[tokio::test]
-async fn whoever_may_have_it_twice_is_named() {
+async fn users_who_may_have_it_twice_are_named() {
     let world = World::with(Setup::default().worker_setting("BECKON_RETRY_FIRST", "1s")).await;
     let browser = Browser::start(browser::Setup::default()).await;
     let import = world
@@ -89,7 +89,7 @@ async fn whoever_may_have_it_twice_is_named() {
 }
 
 #[tokio::test]
-async fn whoever_was_left_out_is_listed_with_the_reason() {
+async fn users_left_out_are_listed_with_the_reason() {
     let world = World::with(Setup::default().workers(0)).await;
     let browser = Browser::start(browser::Setup::default()).await;
     world.people(2).await;

@@ -112,7 +112,7 @@ fn every_alert_has_a_runbook_and_every_runbook_an_alert() {
 }
 
 #[test]
-fn every_runbook_says_what_it_means_and_what_to_do() {
+fn every_runbook_explains_the_alert_and_the_actions() {
     for alert in in_rules("alert") {
         let runbook = read(&format!("{RUNBOOKS}{alert}.md"));
 

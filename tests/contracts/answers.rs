@@ -253,7 +253,7 @@ async fn every_operation_answers_as_it_is_described() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_refused_says_how_to_send_one_and_a_wrong_password_does_not() {
+async fn a_refused_key_gets_an_authenticate_header_and_a_wrong_password_does_not() {
     let world = World::with(harness::Setup::default().workers(0)).await;
     let ask = async |key: &str| {
         let verify = json!({ "email": ADA, "password": "wrong" });

@@ -78,7 +78,7 @@ fn no_file_is_longer_than_a_person_reads() {
 }
 
 #[test]
-fn no_name_says_nothing() {
+fn no_name_is_empty_of_meaning() {
     let sources = files(".rs");
 
     let mut empty = Vec::new();
@@ -102,7 +102,7 @@ fn no_name_says_nothing() {
 }
 
 #[test]
-fn every_dependency_says_why() {
+fn every_dependency_has_a_reason() {
     let root = read("Cargo.toml");
 
     let mute: Vec<String> = section(&root, "workspace.dependencies")

@@ -266,7 +266,7 @@ fn the_image_is_built_by_the_compiler_we_use() {
 }
 
 #[test]
-fn whoever_stops_a_program_waits_longer_than_the_stop_takes() {
+fn supervisors_wait_longer_than_a_stop_takes() {
     let compose = read("deploy/compose/compose.yaml");
     let section = |name: &str| {
         let (_, behind) = compose.split_once(&format!("\n  {name}:\n")).unwrap();

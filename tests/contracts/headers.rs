@@ -11,7 +11,7 @@ fn header<'a>(answer: &'a Response, name: &str) -> &'a str {
 }
 
 #[tokio::test]
-async fn a_page_loads_nothing_from_elsewhere_and_is_kept_and_framed_by_nobody() {
+async fn a_page_loads_nothing_from_elsewhere_and_cannot_be_cached_or_framed() {
     let world = World::with(Setup::default().workers(0)).await;
     let priya = world.administrator().await;
     let client = Client::builder().redirect(Policy::none()).build().unwrap();

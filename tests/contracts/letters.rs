@@ -101,7 +101,7 @@ fn a_shipped_letter_has_no_fault_and_needs_no_custom_field() {
 }
 
 #[test]
-fn a_shipped_letter_can_be_written_to_anybody() {
+fn a_shipped_email_can_be_rendered_for_any_user() {
     let fields = Map::new();
     for kind in SystemEmailKind::ALL {
         let compiled = shipped(kind);
@@ -121,7 +121,7 @@ fn a_shipped_letter_can_be_written_to_anybody() {
 }
 
 #[test]
-fn a_preview_can_be_made_of_anybody_and_shows_no_password() {
+fn a_preview_can_be_rendered_for_any_user_and_shows_no_password() {
     let fields = Map::new();
     for kind in SystemEmailKind::ALL {
         let compiled = shipped(kind);
@@ -144,7 +144,7 @@ fn a_preview_can_be_made_of_anybody_and_shows_no_password() {
 }
 
 #[test]
-fn a_password_stands_alone_behind_its_label_whoever_it_is_for() {
+fn the_password_is_alone_on_its_line_for_every_user() {
     let fields = Map::new();
     let compiled = shipped(SystemEmailKind::PasswordReset);
     for value in HOSTILE {

@@ -3,7 +3,7 @@
 use crate::settings::{BOTH, GOOD, complaint, run, with};
 
 #[test]
-fn every_server_on_another_machine_is_told_at_once_what_to_write() {
+fn every_plaintext_server_is_reported_together_with_the_remedy() {
     let settings = [
         (
             "DATABASE_URL",
@@ -44,7 +44,7 @@ fn every_server_on_another_machine_is_told_at_once_what_to_write() {
 }
 
 #[test]
-fn a_server_is_private_by_tls_by_its_place_or_because_the_settings_say_so() {
+fn a_connection_is_private_by_tls_by_location_or_by_setting() {
     let fine = |settings: &[(&str, &str)]| {
         for program in BOTH {
             let output = run(program, &["check-config"], settings);

@@ -257,7 +257,7 @@ const COLUMNS: &[(&str, &str, Column)] = &[
 ];
 
 #[tokio::test]
-async fn every_column_says_what_it_holds_of_a_person() {
+async fn every_column_is_classified_by_its_personal_data() {
     let world = World::with(Setup::default().workers(0)).await;
     // Monthly partitions belong to their tables.
     let columns: Vec<(String, String)> = sqlx::query_as(

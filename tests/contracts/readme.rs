@@ -98,7 +98,7 @@ fn every_kind_of_bad_input_has_its_words() {
 }
 
 #[test]
-fn every_requirement_of_security_is_shown_or_said_not_to_be_met() {
+fn every_security_requirement_has_a_proof_or_is_declared_unmet() {
     let page = read(".github/SECURITY.md");
     let table = table(&page, "What is required");
     assert!(table.len() >= 40, "{} requirements", table.len());

@@ -38,7 +38,7 @@ fn git(folder: &Path, arguments: &[&str]) -> String {
 }
 
 #[test]
-fn both_programs_say_version_and_revision() {
+fn both_programs_print_version_and_revision() {
     assert_eq!(VERSION_AND_REVISION, format!("{VERSION} ({REVISION})"));
     for program in BOTH {
         let printed = String::from_utf8(run(program, &["--version"], &[]).stdout).unwrap();
@@ -48,7 +48,7 @@ fn both_programs_say_version_and_revision() {
 }
 
 #[test]
-fn the_revision_is_what_the_build_is_told_or_git_knows() {
+fn the_revision_comes_from_the_build_or_from_git() {
     // A folder that allows execution; the default temporary folder may not.
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let script = place.path().join("build");
@@ -79,7 +79,7 @@ fn the_revision_is_what_the_build_is_told_or_git_knows() {
 }
 
 #[test]
-fn what_changed_is_told_under_the_version_first() {
+fn the_changelog_begins_with_the_current_version() {
     let changelog = read("CHANGELOG.md");
 
     let headings: Vec<&str> = changelog.lines().filter(|line| line.starts_with("## ")).collect();

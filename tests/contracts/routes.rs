@@ -174,7 +174,7 @@ async fn what_is_described_is_served() {
 }
 
 #[tokio::test]
-async fn what_is_not_served_is_told_as_a_problem() {
+async fn an_unknown_route_is_answered_with_a_problem() {
     let world = a_world().await;
 
     for path in [
@@ -202,7 +202,7 @@ async fn what_is_not_served_is_told_as_a_problem() {
 }
 
 #[tokio::test]
-async fn a_wrong_method_is_told_as_a_problem() {
+async fn a_wrong_method_is_answered_with_a_problem() {
     let world = a_world().await;
 
     for (method, path) in [

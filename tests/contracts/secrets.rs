@@ -35,7 +35,7 @@ fn a_secret_can_be_given_as_a_file() {
 }
 
 #[test]
-fn a_secret_given_twice_or_not_readable_is_told_without_being_repeated() {
+fn a_secret_given_twice_or_unreadable_is_reported_and_not_repeated() {
     let folder = tempfile::tempdir().unwrap();
     let (path, empty) = (folder.path().join("secret"), folder.path().join("empty"));
     fs::write(&path, "geheim").unwrap();
@@ -87,7 +87,7 @@ fn a_secret_with_a_line_break_inside_is_refused() {
 }
 
 #[test]
-fn a_collector_that_traces_cannot_go_to_is_told_and_not_repeated() {
+fn an_unusable_collector_is_reported_and_not_repeated() {
     let lines = "OTEL_EXPORTER_OTLP_ENDPOINT cannot be used; write the address of a collector for OTLP over HTTP, \
                 like http://127.0.0.1:4318";
     for value in ["https://otel.example", "otel:4317", "http://beckon:geheim@otel.example"] {

@@ -139,7 +139,7 @@ fn help_shows_no_secret_that_is_set() {
 }
 
 #[test]
-fn with_nothing_set_every_missing_setting_is_told_at_once() {
+fn with_nothing_set_all_missing_settings_are_reported_together() {
     let api = complaint("beckon-api", &[]);
     let worker = complaint("beckon-worker", &[]);
 
@@ -168,7 +168,7 @@ fn good_settings_are_called_good() {
 }
 
 #[test]
-fn each_wrong_setting_is_told_in_one_line_that_names_it() {
+fn each_wrong_setting_is_reported_in_one_line_that_names_it() {
     let wrong = [
         (
             "DATABASE_URL",
@@ -294,7 +294,7 @@ fn settings_of_one_program_are_checked_by_it() {
 }
 
 #[test]
-fn an_address_of_a_server_that_cannot_be_read_is_told_and_not_repeated() {
+fn an_unreadable_server_address_is_reported_and_not_repeated() {
     for (name, value) in [
         ("DATABASE_URL", "postgres://beckon:geheim@:x/beckon"),
         ("DATABASE_URL", "postgres://beckon:geheim@db:99999/beckon"),
@@ -323,7 +323,7 @@ fn an_address_without_a_port_to_listen_on_is_refused() {
 }
 
 #[test]
-fn every_fault_is_told_at_once_and_no_secret_is_repeated() {
+fn all_faults_are_reported_together_and_no_secret_is_repeated() {
     let settings = [
         ("DATABASE_URL", "beckon:geheim@db"),
         ("AMQP_URL", "geheim"),
@@ -383,7 +383,7 @@ fn a_relay_that_others_could_listen_to_is_refused() {
 }
 
 #[test]
-fn a_command_nobody_knows_is_told_what_there_is() {
+fn an_unknown_command_gets_the_list_of_commands() {
     for program in BOTH {
         let output = run(program, &["lauch"], GOOD);
 

@@ -108,7 +108,7 @@ fn no_word_claims_that_a_mail_was_delivered_or_lost() {
 }
 
 #[test]
-fn whoever_moves_a_delivery_says_since_when() {
+fn every_change_of_a_delivery_records_its_time() {
     for ending in [".rs", ".sql"] {
         let statements = files(ending)
             .into_iter()

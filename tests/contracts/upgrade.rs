@@ -227,7 +227,7 @@ fn only_adds(statement: &str) -> bool {
 }
 
 #[test]
-fn what_only_adds_is_told_from_what_takes_away() {
+fn additive_changes_are_distinguished_from_destructive_ones() {
     let text = "-- drop table x;\ncreate table a (b text, -- c; d\n e text);\n\
                 create function f() returns text as $$ select 1; drop table y; $$;\n\
                 alter table a\n    add column c text,\n    add column d int not null default 0;\n\

@@ -82,7 +82,7 @@ async fn session_mode_works_without_further_settings() {
 }
 
 #[tokio::test]
-async fn a_pooler_whose_server_is_away_is_told_in_words() {
+async fn a_pooler_without_its_server_is_reported_with_the_cause() {
     let mut world = World::with(Setup::default().workers(0)).await;
     // It accepts a connection and closes it without a word, as some proxies do then.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -31,7 +31,7 @@ const TARGET: Target = Target {
 };
 
 #[test]
-fn whatever_lies_in_a_queue_is_a_job_or_says_why_not() {
+fn any_message_is_a_job_or_is_rejected_with_a_reason() {
     TARGET.run(|bytes| match Job::decode(bytes) {
         Ok(job) => {
             assert!(job.attempt >= 1);

@@ -43,7 +43,7 @@ const DEADLINE: Duration = Duration::from_millis(150);
 const WIRE: &[u8] = b"Subject: Welcome\r\n\r\nHello Ada\r\n.\r\n";
 
 #[test]
-fn a_mail_counts_as_sent_only_when_the_last_reply_says_so() {
+fn a_mail_counts_as_sent_only_after_a_positive_last_reply() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_claimed_is_nobody_elses_while_nobody_listens() {
+    fn a_claimed_port_is_exclusive_before_anything_listens() {
         let port = Port::claim().unwrap();
 
         assert!(Port::take(port.number).is_none());

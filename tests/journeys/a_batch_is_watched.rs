@@ -143,7 +143,7 @@ async fn a_listener_hears_a_pause_and_a_stop() {
 }
 
 #[tokio::test]
-async fn whoever_comes_when_it_is_over_hears_the_end_at_once() {
+async fn a_late_viewer_gets_the_final_counts_at_once() {
     let world = World::start().await;
     let import = world.people(2).await;
     let batch = world.invite(json!({ "import": import })).await;

@@ -26,7 +26,7 @@ async fn check(staged: &StagedImports, import: Uuid) {
 }
 
 #[tokio::test]
-async fn columns_are_read_as_the_request_says_and_the_answer_has_the_mapping() {
+async fn columns_are_mapped_as_requested_and_the_response_has_the_mapping() {
     let world = World::with(Setup::default().workers(0)).await;
     let file = "Kontakt privat,Wer,Abt.,Notes\nana@example.org,\"Ruiz, Ana\",Sales,secret\n";
     let mapping = json!({ "Kontakt privat": "E-Mail", "Wer": "Full name", "Abt.": "department", "Notes": null });

@@ -122,7 +122,7 @@ async fn deliveries_come_once_each_in_all_states_or_in_one() {
 }
 
 #[tokio::test]
-async fn the_csv_has_a_line_for_everybody_chosen() {
+async fn the_csv_has_one_line_per_selected_user() {
     let world = World::with(Setup::default().workers(0)).await;
     // More than two of the groups in which the file is written.
     world.people(4_100).await;

@@ -1,7 +1,7 @@
 //! The dispatcher publishes first and marks afterwards; a worker may finish before the mark.
 
-use crate::by_hand::{claim, due, mark, settle, turn, world_that_owes};
 use crate::json;
+use crate::manual_dispatch::{claim, due, mark, settle, turn, world_that_owes};
 use shared::store::dispatcher_lease::Turn;
 use shared::store::settle::Ending;
 use std::time::Duration;

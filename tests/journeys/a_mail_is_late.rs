@@ -33,7 +33,7 @@ async fn shows(world: &World, line: &str) {
 }
 
 #[tokio::test]
-async fn what_waits_past_its_deadline_is_late_unless_somebody_lets_it_rest() {
+async fn a_delivery_past_its_deadline_is_late_unless_its_batch_is_paused() {
     let world = World::with(Setup::default().workers(0)).await;
     let import = world.people(30).await;
     let batch = world.invite(json!({ "import": import })).await;
@@ -56,7 +56,7 @@ async fn what_waits_past_its_deadline_is_late_unless_somebody_lets_it_rest() {
 }
 
 #[tokio::test]
-async fn whoever_shares_the_line_moves_the_deadline_and_a_pause_does_too() {
+async fn other_batches_and_pauses_move_the_deadline() {
     let world = World::with(Setup::default().workers(0).api_setting("BECKON_MAIL_RATE", "10")).await;
     let import = world.people(40).await;
     let hold = json!({ "import": import, "hold_seconds": 600 });

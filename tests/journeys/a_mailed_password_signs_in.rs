@@ -232,7 +232,7 @@ async fn choose_own(world: &World, user: uuid::Uuid) -> String {
 }
 
 #[tokio::test]
-async fn a_preview_says_when_the_password_would_end_for_this_person() {
+async fn a_preview_shows_when_the_password_would_expire() {
     let setup = Setup::default()
         .workers(0)
         .api_setting("BECKON_FIRST_PASSWORD_LIFETIME", "50h")

@@ -1,7 +1,7 @@
 //! A month is dropped with all of its batches or not at all, so that their counts stay correct.
 
-use crate::by_hand::run;
 use crate::json;
+use crate::manual_dispatch::run;
 use harness::World;
 use serde_json::Value;
 use shared::store::tally::{self, Alike};

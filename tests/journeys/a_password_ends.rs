@@ -65,7 +65,7 @@ async fn an_expired_password_is_like_a_wrong_one() {
 }
 
 #[tokio::test]
-async fn a_password_lives_as_long_as_the_settings_say_from_the_relays_yes() {
+async fn a_password_is_valid_for_the_configured_time_after_the_relays_reply() {
     let setup = Setup::default()
         .worker_setting("BECKON_FIRST_PASSWORD_LIFETIME", "2h")
         .worker_setting("BECKON_RESET_PASSWORD_LIFETIME", "90min");
@@ -88,7 +88,7 @@ async fn a_password_lives_as_long_as_the_settings_say_from_the_relays_yes() {
 }
 
 #[tokio::test]
-async fn revoking_a_batch_ends_what_nobody_has_used() {
+async fn revoking_a_batch_ends_unused_passwords() {
     let world = World::start().await;
     let [bob, cleo] = ["bob@example.org", "cleo@example.org"];
     for email in [ADA, bob, cleo] {
@@ -112,7 +112,7 @@ async fn revoking_a_batch_ends_what_nobody_has_used() {
 }
 
 #[tokio::test]
-async fn revoking_somebodys_passwords_leaves_their_own_and_everybody_elses() {
+async fn revoking_passwords_keeps_chosen_ones_and_those_of_other_users() {
     let world = World::start().await;
     let ada = world.person(ADA).await;
     world.person("bob@example.org").await;

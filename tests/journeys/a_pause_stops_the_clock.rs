@@ -66,7 +66,7 @@ fn is_about(seconds: i64, expected: i64) -> bool {
 }
 
 #[tokio::test]
-async fn passwords_paused_for_days_by_anybody_all_go_out_after_the_resume() {
+async fn passwords_paused_for_days_are_all_sent_after_the_resume() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let running = passwords(&world, "running", 0).await;
     let by_a_person = passwords(&world, "person", 0).await;

@@ -14,7 +14,7 @@ async fn delete(world: &World, user: &Value) {
 }
 
 #[tokio::test]
-async fn the_next_mail_says_what_is_true_by_then() {
+async fn the_next_mail_has_the_current_values() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let user = world.person("ada@example.org").await;
     let letter = json!({ "subject": "Hello {{ first_name }}", "body": "Bring {{ email }} to {{ last_name }} Hall." });

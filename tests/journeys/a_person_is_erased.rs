@@ -157,7 +157,7 @@ async fn what_is_kept_about_a_person_is_exported_and_then_erased_everywhere() {
 }
 
 #[tokio::test]
-async fn what_a_mail_server_says_after_a_person_is_erased_is_not_kept() {
+async fn a_reply_after_a_user_is_erased_is_not_stored() {
     let world = World::start().await;
     world
         .relay

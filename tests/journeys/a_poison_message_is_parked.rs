@@ -46,7 +46,7 @@ async fn a_message_that_is_no_job_is_parked_and_never_comes_back() {
 }
 
 #[tokio::test]
-async fn a_job_for_a_delivery_nobody_knows_is_dropped() {
+async fn a_job_for_an_unknown_delivery_is_dropped() {
     let world = World::start().await;
     world
         .put_message(

@@ -56,7 +56,7 @@ async fn a_newcomer(world: &World) -> reqwest::Result<reqwest::Response> {
 }
 
 #[tokio::test]
-async fn an_api_that_was_full_answers_when_somebody_has_left() {
+async fn an_api_without_free_connections_answers_once_one_is_closed() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let _programs = allow(&mut world, 40);
     world.kill_api().await;

@@ -70,7 +70,7 @@ async fn the_same_text_again_makes_no_version() {
 }
 
 #[tokio::test]
-async fn somebody_elses_change_is_not_overwritten() {
+async fn a_concurrent_change_is_not_overwritten() {
     let world = World::with(Setup::default().workers(0)).await;
 
     let (one, other) = tokio::join!(

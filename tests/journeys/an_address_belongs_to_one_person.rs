@@ -155,7 +155,7 @@ async fn a_person_whose_name_ends_in_anothers_is_exported_and_erased_alone() {
 }
 
 #[tokio::test]
-async fn rows_under_a_former_address_are_found_unless_somebody_else_has_it_now() {
+async fn rows_with_a_former_address_are_found_unless_another_user_has_it_now() {
     let world = World::with(Setup::default().workers(0)).await;
     let addresses = ["kim@lerna.example", "lee@lerna.example"];
     let ids = import_twice(&world, &addresses).await;

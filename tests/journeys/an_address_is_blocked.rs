@@ -1,7 +1,7 @@
 //! An address that does not exist gets one mail and no more, until it is unblocked or corrected.
 
-use crate::by_hand::{claim, due, run, settle, world_that_owes};
 use crate::json;
+use crate::manual_dispatch::{claim, due, run, settle, world_that_owes};
 use harness::World;
 use harness::relay::{Behaviour, Step};
 use reqwest::Method;
@@ -58,7 +58,7 @@ async fn go_on(world: &World, batch: Uuid) -> Value {
 }
 
 /// A world in which a mail to [`GONE`] has failed, and the id of that user.
-async fn somebody_is_unknown() -> (World, Uuid) {
+async fn an_address_is_unknown() -> (World, Uuid) {
     let world = World::start().await;
     world
         .relay
@@ -121,7 +121,7 @@ async fn an_unknown_address_gets_no_second_mail_wherever_it_waits() {
     let csv = world.get(&format!("/v1/batches/{waiting}/deliveries.csv")).await.text;
     assert!(csv.contains("suppressed") && csv.contains("address_blocked"), "{csv}");
     assert_eq!(asked(&world, GONE), 1, "the relay was asked again");
-    nobody_is_told_of(&world, ada).await;
+    assert_left_no_trace(&world, ada).await;
     let user = world.get(&format!("/v1/users/{ada}")).await.expect(200);
     assert_eq!(user["blocked_at"], list[0]["blocked_at"], "{user}");
     world.assert_promises_kept().await;
@@ -129,7 +129,7 @@ async fn an_unknown_address_gets_no_second_mail_wherever_it_waits() {
 }
 
 /// Asserts that no password was made for the user and that no log contains the address.
-async fn nobody_is_told_of(world: &World, user: Uuid) {
+async fn assert_left_no_trace(world: &World, user: Uuid) {
     let passwords: i64 = sqlx::query_scalar("select count(*) from credentials where user_id = $1")
         .bind(user)
         .fetch_one(&world.db)
@@ -142,7 +142,7 @@ async fn nobody_is_told_of(world: &World, user: Uuid) {
 }
 
 #[tokio::test]
-async fn whoever_is_unblocked_gets_what_was_suppressed() {
+async fn an_unblocked_user_gets_the_suppressed_email() {
     let world = World::start().await;
     world
         .relay
@@ -205,7 +205,7 @@ async fn whoever_is_unblocked_gets_what_was_suppressed() {
 
 #[tokio::test]
 async fn a_corrected_address_is_free_at_once_and_a_deleted_person_is_forgotten() {
-    let (world, ada) = somebody_is_unknown().await;
+    let (world, ada) = an_address_is_unknown().await;
     let eve = world.person("550+eve@example.org").await;
     let batch = world.invite(json!({ "users": [eve] })).await;
     world.finished(batch).await;

@@ -90,7 +90,7 @@ impl Ending {
 }
 
 /// Waits until one transaction waits for another.
-async fn somebody_waits(world: &World) {
+async fn a_statement_waits(world: &World) {
     world
         .eventually("a transaction waits for a lock", async || {
             let waits: bool = sqlx::query_scalar(
@@ -146,7 +146,7 @@ async fn a_session_that_begins_while_access_ends_is_ended_too() {
             ending.apply(&mut transaction, &its, b"before").await;
             commit(transaction).await.unwrap();
         });
-        somebody_waits(&world).await;
+        a_statement_waits(&world).await;
         commit(signing_in).await.unwrap();
         ended.await.unwrap();
 
@@ -339,7 +339,7 @@ async fn two_keys_made_at_once_do_not_get_names_that_look_alike() {
         let mut second = begin(&db).await.unwrap();
         api_keys::create(&mut second, &late).await.unwrap()
     });
-    somebody_waits(&world).await;
+    a_statement_waits(&world).await;
     commit(first).await.unwrap();
 
     assert_eq!(

@@ -1,7 +1,7 @@
 //! Postgres has committed but its answer is lost, so the request is repeated.
 
-use crate::by_hand::{claim, due, settle, world_that_owes};
 use crate::json;
+use crate::manual_dispatch::{claim, due, settle, world_that_owes};
 use shared::delivery::DeliveryState;
 use shared::store::settle::Ending;
 use uuid::Uuid;

@@ -70,7 +70,7 @@ async fn undoing_removes_whom_it_created_and_restores_whom_it_updated() {
 }
 
 #[tokio::test]
-async fn whoever_was_emailed_or_is_about_to_be_is_not_removed() {
+async fn users_emailed_or_about_to_be_are_not_removed() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
     let people = world.people(3).await;
@@ -103,7 +103,7 @@ async fn whoever_was_emailed_or_is_about_to_be_is_not_removed() {
 }
 
 #[tokio::test]
-async fn whoever_got_a_mail_or_signed_in_is_not_removed() {
+async fn users_who_got_an_email_or_signed_in_are_not_removed() {
     let world = World::start().await;
     let staged = staged(&world);
     let people = world.people(2).await;
@@ -172,7 +172,7 @@ fn file(rows: [&str; 5]) -> String {
 }
 
 #[tokio::test]
-async fn whoever_was_not_changed_since_gets_the_former_values_back() {
+async fn users_not_changed_since_get_the_former_values_back() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
     import(&world, &file(NOW)).await;
@@ -230,7 +230,7 @@ async fn whoever_was_not_changed_since_gets_the_former_values_back() {
 }
 
 #[tokio::test]
-async fn former_values_come_back_even_when_somebody_it_created_was_emailed() {
+async fn former_values_are_restored_even_if_a_created_user_was_emailed() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
     import(&world, "email,first_name\nann@example.org,Ann\n").await;

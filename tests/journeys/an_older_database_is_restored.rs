@@ -186,7 +186,7 @@ async fn signing_in(world: &World, emails: impl Iterator<Item = &String>) -> [BT
 }
 
 #[tokio::test]
-async fn nobody_is_written_to_twice_and_lost_passwords_are_made_anew() {
+async fn no_user_is_emailed_twice_and_lost_passwords_are_generated_again() {
     let setup = Setup::default().own_stack().api_setting("BECKON_MAIL_RATE", RATE);
     let mut world = World::with(setup).await;
     let operator = Operator::at(&world).await;

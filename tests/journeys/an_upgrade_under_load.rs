@@ -40,7 +40,7 @@ async fn mails_by_worker(world: &World) -> Vec<i64> {
 }
 
 /// Asserts that no attempt is unsure and that no program of either release logged an error, except this one.
-async fn assert_nobody_worried(world: &World, but_for: Option<&str>) {
+async fn assert_no_alerts(world: &World, but_for: Option<&str>) {
     let unsure: i64 = sqlx::query_scalar("select count(*) from deliveries where unsure")
         .fetch_one(&world.db)
         .await
@@ -115,7 +115,7 @@ async fn two_releases_send_one_batch() {
         assert_eq!(reset["counts"]["sent"], PASSWORDS, "{reset}");
     }
     assert_eq!(world.relay.accepted_count(), PEOPLE + 4 * PASSWORDS);
-    assert_nobody_worried(&world, None).await;
+    assert_no_alerts(&world, None).await;
     world.assert_promises_kept().await;
     world.end().await;
 }
@@ -150,7 +150,7 @@ async fn a_release_that_needs_a_stop_sends_the_rest() {
     assert_eq!(finished[0]["counts"]["sent"], PEOPLE, "{finished:?}");
     assert_eq!(finished[1]["counts"]["sent"], PASSWORDS, "{finished:?}");
     assert_eq!(world.relay.accepted_count(), PEOPLE + PASSWORDS);
-    assert_nobody_worried(&world, Some(REFUSED)).await;
+    assert_no_alerts(&world, Some(REFUSED)).await;
     world.assert_promises_kept().await;
     world.end().await;
 }

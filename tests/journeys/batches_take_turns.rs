@@ -1,7 +1,7 @@
 //! With more batches than sending capacity, every batch still makes progress.
 
-use crate::by_hand::world_that_owes;
 use crate::json;
+use crate::manual_dispatch::world_that_owes;
 use shared::batch::Lane;
 use shared::store::dispatch::{self, LastServed};
 use std::collections::BTreeSet;

@@ -75,7 +75,7 @@ async fn totals_and_who_was_invited_outlive_them() {
 }
 
 #[tokio::test]
-async fn rejected_rows_go_with_the_details_and_the_import_says_so() {
+async fn rejected_rows_are_deleted_with_the_details_and_the_import_shows_it() {
     let mut world = World::with(Setup::default().workers(0).api_setting("BECKON_DETAILS_KEPT", "30d")).await;
     world.person("ada@example.org").await;
     let csv = "email,first_name\nada@example.org,Adele\nnobody at all,Nobody\n";

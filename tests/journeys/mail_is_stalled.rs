@@ -59,7 +59,7 @@ fn trouble(stall: &Stall) -> Option<(WorkerTrouble, i64, i64)> {
 }
 
 #[tokio::test]
-async fn an_outage_of_the_relay_is_told_until_it_is_over() {
+async fn an_outage_of_the_relay_is_reported_until_it_ends() {
     let world = World::with(Setup::default().api_setting(SLOWLY.0, SLOWLY.1)).await;
     let import = world.people(200).await;
     world.relay.pause_listening().await;
@@ -102,7 +102,7 @@ async fn an_outage_of_the_relay_is_told_until_it_is_over() {
 }
 
 #[tokio::test]
-async fn where_nothing_waits_nothing_is_told() {
+async fn without_waiting_emails_nothing_is_reported() {
     let mut world = World::start().await;
     let ada = world.person("ada@example.org").await;
     let batch = world.invite(json!({ "users": [ada] })).await;
@@ -121,7 +121,7 @@ async fn where_nothing_waits_nothing_is_told() {
 }
 
 #[tokio::test]
-async fn that_no_worker_runs_is_told_until_one_does() {
+async fn missing_workers_are_reported_until_one_runs() {
     let mut world = World::with(Setup::default().workers(2)).await;
     let import = world.people(30).await;
     world.kill_worker(0).await;
@@ -183,7 +183,7 @@ async fn one_worker_in_trouble_is_one_of_two() {
 }
 
 #[tokio::test]
-async fn a_broker_that_is_away_or_takes_nothing_is_told() {
+async fn a_broker_that_is_down_or_blocked_is_reported() {
     let mut world = World::with(Setup::default().own_stack()).await;
     let import = world.people(50).await;
 

@@ -38,7 +38,7 @@ async fn invite(world: &World, body: Value) -> Value {
 }
 
 #[tokio::test]
-async fn the_answer_says_how_many_lack_which_value() {
+async fn the_response_counts_missing_values_by_field() {
     let world = World::with(Setup::default().workers(0)).await;
     let import = world.import(PEOPLE).await.expect(201)["id"].clone();
     save(

@@ -83,7 +83,7 @@ fn assert_attempts_hang_together(spans: &[Collected], intake: &Collected, delive
 }
 
 #[tokio::test]
-async fn from_the_request_to_the_second_answer_and_nobody_is_named() {
+async fn one_trace_from_the_request_to_the_second_reply_without_personal_data() {
     let collector = Collector::start().await.unwrap();
     let mut world = World::with(traced_to(&collector.endpoint())).await;
     let whom = "451-then-ok@example.org";

@@ -27,7 +27,7 @@ fn cases() -> u32 {
 }
 
 #[test]
-fn what_the_check_says_is_what_is_accepted_and_what_every_count_has() {
+fn the_number_on_the_check_page_equals_the_accepted_number_and_every_count() {
     let runtime = Runtime::new().unwrap();
     let teller = runtime.block_on(async {
         let world = World::with(Setup::default().api_setting("BECKON_HOLD", "10min")).await;

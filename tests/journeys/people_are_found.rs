@@ -2,7 +2,7 @@
 
 use crate::console_session::ConsoleSession;
 use crate::json;
-use crate::people_have_fields::conditions_on_fields;
+use crate::users_are_filtered_by_fields::conditions_on_fields;
 use harness::World;
 use serde_json::Value;
 use shared::store::imports::ImportEffect;
@@ -93,7 +93,7 @@ async fn a_filter_finds_who_matches_all_of_it() {
 }
 
 #[tokio::test]
-async fn the_list_tells_how_far_everybody_has_come() {
+async fn the_list_shows_the_access_of_each_user() {
     let (world, import) = a_world_on_its_way().await;
 
     let page = world
@@ -347,7 +347,7 @@ async fn a_list_a_batch_and_a_selection_have_the_same_people_for_every_filter() 
 }
 
 #[tokio::test]
-async fn a_selection_whose_filter_is_of_another_release_chooses_nobody() {
+async fn a_selection_with_a_filter_of_another_release_selects_no_user() {
     let world = World::with(harness::Setup::default().workers(0)).await;
     world.people(3).await;
     let mut session = ConsoleSession::of(&world, world.administrator().await).await;

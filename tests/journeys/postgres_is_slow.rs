@@ -14,7 +14,7 @@ const SLOW: Duration = Duration::from_millis(2_500);
 const HEARD: Duration = Duration::from_secs(45);
 
 #[tokio::test]
-async fn more_callers_than_connections_are_told_to_come_back() {
+async fn more_callers_than_connections_get_retry_after() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let (proxy, url) = world.detour("DATABASE_URL").await;
     let api = world.another_api(&[("DATABASE_URL", &url)]).await.unwrap();

@@ -5,7 +5,7 @@ use harness::World;
 use harness::relay::Mode;
 
 #[tokio::test]
-async fn an_outage_spends_nobodys_attempts() {
+async fn an_outage_uses_up_no_attempts() {
     let world = World::start().await;
     let import = world.people(50).await;
     world.relay.pause_listening().await;
@@ -38,7 +38,7 @@ async fn an_outage_spends_nobodys_attempts() {
 }
 
 #[tokio::test]
-async fn a_refused_sender_fails_nobody() {
+async fn a_refused_sender_fails_no_delivery() {
     let world = World::start().await;
     let import = world.people(30).await;
     world.relay.set_mode(Mode::RefusesSender);

@@ -5,7 +5,7 @@ use harness::World;
 use harness::relay::Behaviour;
 
 #[tokio::test]
-async fn a_refused_address_is_not_tried_again_and_harms_nobody() {
+async fn a_refused_address_is_not_retried_and_affects_no_others() {
     let world = World::start().await;
     let people: String = (1..=30)
         .map(|n| {

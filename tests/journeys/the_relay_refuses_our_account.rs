@@ -55,7 +55,7 @@ async fn assert_sent_once_at_first_attempt(world: &World, batch: Uuid, people: u
 }
 
 #[tokio::test]
-async fn the_same_refusal_after_every_dot_fails_nobody_and_pauses_the_batch() {
+async fn the_same_refusal_after_every_dot_fails_no_delivery_and_pauses_the_batch() {
     let world = World::start().await;
     let words = "554 Message rejected: address is not verified";
     world.relay.set_default(Behaviour::answer(Step::Dot, words));
@@ -98,7 +98,7 @@ async fn the_same_refusal_after_every_dot_fails_nobody_and_pauses_the_batch() {
 
 /// Postfix reports a refused sender, a missing login and refused relaying only in its reply to `RCPT`.
 #[tokio::test]
-async fn a_refusal_of_sender_login_or_relaying_at_the_recipient_fails_nobody_and_is_named() {
+async fn a_refusal_of_sender_login_or_relaying_at_the_recipient_fails_no_delivery_and_is_named() {
     let world = World::start().await;
     let mut taken = 0;
     for (n, (words, cause)) in [
@@ -145,7 +145,7 @@ async fn a_refusal_of_sender_login_or_relaying_at_the_recipient_fails_nobody_and
 
 /// The account's daily quota is used up in the middle of a batch.
 #[tokio::test]
-async fn a_daily_quota_fails_nobody_and_the_rest_goes_out_the_next_day() {
+async fn a_daily_quota_fails_no_delivery_and_the_rest_is_sent_the_next_day() {
     let world = World::start().await;
     let mut taken = 0;
     for (n, (words, cause)) in [
@@ -203,7 +203,7 @@ async fn a_daily_quota_fails_nobody_and_the_rest_goes_out_the_next_day() {
 }
 
 #[tokio::test]
-async fn a_second_digit_that_nobody_expects_is_read_like_any_other() {
+async fn an_unexpected_second_digit_is_read_like_any_other() {
     let world = World::start().await;
     let starts = |name: &'static str| move |address: &str| address.starts_with(name);
     for (name, behaviour) in [

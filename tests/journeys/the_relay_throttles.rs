@@ -27,7 +27,7 @@ async fn most_attempts(world: &World) -> i64 {
 }
 
 #[tokio::test]
-async fn a_rate_that_is_told_at_the_dot_is_found_out_and_kept() {
+async fn a_rate_limit_applied_at_the_dot_is_detected_and_kept() {
     let world = World::start().await;
     let people = if is_full_scale() { 1_200 } else { 240 };
     world.relay.set_limit(Some(Limit::per_second(20)));
@@ -60,7 +60,7 @@ async fn a_rate_that_is_told_at_the_dot_is_found_out_and_kept() {
 
 /// Postfix limits recipients per time unit, and reports it with the text and codes of greylisting.
 #[tokio::test]
-async fn a_rate_that_is_told_at_the_recipient_is_found_out_and_kept() {
+async fn a_rate_limit_applied_at_the_recipient_is_detected_and_kept() {
     let world = World::start().await;
     let (people, window) = if is_full_scale() { (400, 20) } else { (160, 4) };
     world.relay.set_limit(Some(Limit {
@@ -127,7 +127,7 @@ async fn unknown_addresses_in_a_row_do_not_put_the_others_into_a_tarpit() {
 }
 
 #[tokio::test]
-async fn a_domain_that_is_away_holds_up_nobody_else() {
+async fn an_unavailable_domain_delays_no_other() {
     let world = World::start().await;
     let away: Vec<String> = (0..20).map(|n| format!("421+{n}@away.example")).collect();
     world

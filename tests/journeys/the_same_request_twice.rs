@@ -37,7 +37,7 @@ async fn two_at_once_with_one_key_are_one_batch() {
 }
 
 #[tokio::test]
-async fn two_batches_at_once_write_to_nobody_twice() {
+async fn two_concurrent_batches_email_no_user_twice() {
     let world = World::start().await;
     let import = world.people(100).await;
     let ask = || world.post("/v1/invites", json!({ "import": import }));

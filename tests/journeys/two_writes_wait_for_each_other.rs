@@ -27,7 +27,7 @@ const TRIP: &str = "
 const MOMENTS: [&str; 4] = ["batches", "claims", "credentials", "outcomes"];
 
 #[tokio::test]
-async fn the_loser_is_asked_again_and_nobody_hears_of_it() {
+async fn the_deadlock_victim_is_retried_without_an_error() {
     let world = World::start().await;
     let import = world.people(5).await;
     world.db.execute(TRIP).await.unwrap();

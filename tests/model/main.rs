@@ -27,7 +27,7 @@ prop_state_machine! {
     #![proptest_config(Config { max_shrink_iters: 2_000, failure_persistence: None, ..Config::with_cases(cases()) })]
 
     #[test]
-    fn postgres_does_what_the_model_says(sequential 1..80 => Ledger);
+    fn postgres_matches_the_model(sequential 1..80 => Ledger);
 }
 
 /// Number of cases; each takes about a fifth of a second.

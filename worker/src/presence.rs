@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_two_troubles_the_relays_is_told() {
+    fn of_two_troubles_that_of_the_relay_is_reported() {
         let relay = RelayState::Down {
             since: std::time::Instant::now(),
             trouble: WorkerTrouble::RelaySilent,

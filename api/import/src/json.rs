@@ -145,7 +145,7 @@ fn read_entries(draft: &mut Draft, entries: &[(Cow<'_, str>, Value<'_>)]) {
             "last_name" => read_text(draft, &Role::Known(Known::LastName), at, value),
             "language" => read_text(draft, &Role::Known(Known::Language), at, value),
             "fields" => read_fields(draft, at, value),
-            _ if draft.has_told_enough() => draft.count_one_more(),
+            _ if draft.has_reported_enough() => draft.count_one_more(),
             _ => {
                 let advice = match nearest(key, &KEYS) {
                     Some(meant) => format!("did you mean ‘{meant}’?"),

@@ -118,7 +118,7 @@ impl Draft {
 
     /// Adds a problem of the value `raw`.
     pub(super) fn refuse(&mut self, place: Option<Place<'_>>, code: &'static str, message: String, raw: &str) {
-        if self.has_told_enough() {
+        if self.has_reported_enough() {
             self.count_one_more();
             return;
         }
@@ -136,7 +136,7 @@ impl Draft {
     }
 
     /// Whether a further problem would only be counted, and needs no sentence.
-    pub(super) fn has_told_enough(&self) -> bool {
+    pub(super) fn has_reported_enough(&self) -> bool {
         self.problems.len() >= PROBLEMS_MOST
     }
 

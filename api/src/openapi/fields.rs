@@ -169,7 +169,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn code_in_a_text_is_told_apart() {
+    fn code_in_a_text_is_marked() {
         let rich = RichText::read("`a` or <b>, as in `c`.");
         let spans: Vec<_> = rich.0.iter().map(|span| (span.text.as_str(), span.is_code)).collect();
         assert_eq!(

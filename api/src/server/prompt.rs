@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn an_answer_may_take_longer_than_anybody_may_be_idle() {
+    async fn a_response_may_take_longer_than_the_idle_limit() {
         let mut theirs = connection(1, IDLE * 2);
 
         ask(&mut theirs).await;
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn in_a_crowd_nobody_is_idle_for_long() {
+    async fn in_a_crowd_idle_connections_are_closed_early() {
         let mut theirs = connection(0, Duration::ZERO);
 
         ask(&mut theirs).await;

@@ -191,7 +191,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn who_finds_no_room_waits_and_is_told_to_come_back() {
+    async fn a_caller_without_a_slot_waits_and_then_gets_retry_after() {
         let places = Semaphore::new(1);
         let one = within(Duration::from_millis(20), &places).await;
 

@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_told_at_once() {
+    fn all_errors_are_reported_together() {
         let problem = read(
             r#"{"email": "ana", "first_name": "evil.com", "last_name": "a\u0000b", "language": "?",
                 "fields": {"password": "x", "Email": "x", "9": "x", "team": "a\nb", "Room": "1", "room": "2"}}"#,

@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn with_mailed_passwords_of_full_cost_a_check_costs_as_much_for_everybody() {
+    fn with_mailed_passwords_of_full_cost_every_check_costs_the_same() {
         let own = made(&chosen());
         let mailed: Vec<_> = std::iter::repeat_with(|| made(&mailed(Cost::Full))).take(8).collect();
         let everything = [vec![own.clone()], mailed.clone()].concat();

@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_an_authority_that_cannot_be_used_is_told_at_the_start() {
+    fn an_unusable_certificate_file_is_reported_at_startup() {
         let fault =
             check_address("amqps://beckon:geheim@mq.example/beckon?cacertfile=/nowhere.pem", false).unwrap_err();
         assert!(fault.contains("/nowhere.pem") && !fault.contains("geheim"), "{fault}");

@@ -357,7 +357,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reason_of_each_host_is_told() {
+    fn the_reason_for_each_host_is_reported() {
         let failed = |hosts: &[&str]| {
             let failed = hosts
                 .iter()

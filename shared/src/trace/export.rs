@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_is_said_once_a_minute() {
+    fn losses_are_reported_once_a_minute() {
         let (mut losses, start) = (Losses::default(), Instant::now());
         losses.add(1, "away");
         losses.report(start);

@@ -37,7 +37,7 @@ fn complaints(delivery: &Delivery, mails: usize) -> usize {
 }
 
 #[test]
-fn whoever_is_sent_has_one_mail() {
+fn a_sent_user_has_one_email() {
     let sent = delivery("sent", false);
 
     assert_eq!([0, 1, 2].map(|mails| complaints(&sent, mails)), [1, 0, 1]);
@@ -51,14 +51,14 @@ fn an_unsure_attempt_allows_for_a_second_mail() {
 }
 
 #[test]
-fn whoever_failed_has_no_mail() {
+fn a_failed_user_has_no_email() {
     let failed = delivery("failed", false);
 
     assert_eq!([0, 1].map(|mails| complaints(&failed, mails)), [0, 1]);
 }
 
 #[test]
-fn a_mail_that_nobody_was_owed_is_told() {
+fn an_unexpected_email_is_reported() {
     let mut complaints = Complaints::default();
 
     complaints.check_mails(&[], &[mail_of(&delivery("sent", false))]);

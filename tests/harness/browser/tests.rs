@@ -117,7 +117,7 @@ async fn a_faulty_page_is_found_out_with_scripting_off() {
 }
 
 #[tokio::test]
-async fn a_hand_does_what_it_is_told() {
+async fn input_events_reach_the_page() {
     let base = serve().await;
     let mut file = tempfile::NamedTempFile::new().unwrap();
     file.write_all(b"email\n").unwrap();

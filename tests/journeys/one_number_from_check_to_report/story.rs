@@ -129,15 +129,15 @@ impl Teller {
         self.change(&cast, &story.meanwhile).await;
         let second = self.check(&session, story, &path).await;
         if first.to_send == 0 || second.to_send == 0 {
-            let is_said = first.page.text.contains("Nobody is left to send to.");
-            assert_eq!(first.to_send == 0, is_said);
+            let is_shown = first.page.text.contains("Nobody is left to send to.");
+            assert_eq!(first.to_send == 0, is_shown);
             return;
         }
         let mut pressed = press(&mut session, &path, story, &first).await;
         // An address blocked since is not unblocked by a button that did not announce it.
         let is_blocked_since = second.is_unblocking && !first.is_unblocking;
         if first.to_send != second.to_send || is_blocked_since {
-            Self::assert_change_is_said(&pressed, &first, &second);
+            Self::assert_change_is_shown(&pressed, &first, &second);
             pressed = press(&mut session, &path, story, &second).await;
         }
         assert_eq!(pressed.status, 303, "{}", pressed.text);
@@ -249,7 +249,7 @@ impl Teller {
     }
 
     /// Asserts that a changed number is reported and nothing is sent.
-    fn assert_change_is_said(pressed: &Page, first: &Check, second: &Check) {
+    fn assert_change_is_shown(pressed: &Page, first: &Check, second: &Check) {
         assert_eq!(pressed.status, 409, "{}", pressed.text);
         let sentence = format!("would have been sent; now it is {}.", second.sent);
         assert!(

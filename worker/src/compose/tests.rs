@@ -92,7 +92,7 @@ fn the_headers_are_those_that_others_rely_on() {
 }
 
 #[test]
-fn a_test_mail_is_marked_and_shows_nobodys_password() {
+fn a_test_mail_is_marked_and_contains_no_password() {
     let claim = Claim {
         test_address: Some("priya@northfield.example".to_owned()),
         recipient: None,
@@ -120,7 +120,7 @@ fn a_test_mail_is_marked_and_shows_nobodys_password() {
 }
 
 #[test]
-fn a_name_with_a_line_break_loses_it_and_harms_nobody() {
+fn a_line_break_in_a_name_is_removed_and_harmless() {
     let head = Letterhead {
         password: None,
         lifetime: DAY,

@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn words_are_told_until_the_relay_has_heard_of_a_mail() {
+    fn the_relays_words_are_shown_before_a_mail_is_announced() {
         assert_eq!(
             reply(Phase::Greeting, 421, "4.3.2 down for an hour"),
             "421 4.3.2 down for an hour (at greeting)"
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn from_mail_on_no_word_of_the_relay_is_told() {
+    fn from_mail_on_none_of_the_relays_words_are_shown() {
         let words = "4.3.2 <ada@example.org> try later";
         let bare = "<ada@example.org> try later";
         for phase in [Phase::Mail, Phase::Rcpt, Phase::Data] {

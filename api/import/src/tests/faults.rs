@@ -181,7 +181,7 @@ const FAULTS: &[(&str, u16, &[u8], &str)] = &[
 ];
 
 #[test]
-fn what_makes_a_file_unusable_is_told_in_these_words() {
+fn an_unusable_file_is_rejected_with_these_messages() {
     for &(code, status, bytes, words) in FAULTS {
         let shown = String::from_utf8_lossy(bytes);
         let fault = read(bytes).map(|_| ()).expect_err(&shown);
@@ -195,7 +195,7 @@ fn what_makes_a_file_unusable_is_told_in_these_words() {
 }
 
 #[test]
-fn a_file_over_a_limit_is_told_the_limit() {
+fn a_file_over_a_limit_is_rejected_with_the_limit() {
     let header_of_201 = format!("email{}\n", ",x".repeat(200));
     let row_of_201 = format!("email,a\na@b.co,{}\n", "x,".repeat(200));
     let cell_of_10_001 = format!("email,note\na@b.co,{}\n", "x".repeat(10_001));
@@ -229,7 +229,7 @@ fn a_file_over_a_limit_is_told_the_limit() {
 }
 
 #[test]
-fn a_fault_in_the_header_is_told_whatever_separates_it() {
+fn a_fault_in_the_header_is_reported_for_every_separator() {
     let fault = |text: &str| read(text).map(|_| ()).unwrap_err();
 
     assert_eq!(
@@ -245,7 +245,7 @@ fn a_fault_in_the_header_is_told_whatever_separates_it() {
 }
 
 #[test]
-fn limits_are_told_with_what_was_found() {
+fn limits_are_reported_with_the_actual_number() {
     let open = |text: &str, limits| Sheet::open_csv(file(text), limits).map(|_| ()).unwrap_err();
     let rows = Limits {
         rows: 1_000,

@@ -91,7 +91,7 @@ fn rows_are_numbered_as_a_spreadsheet_shows_them() {
     assert!(matches!(&lines[1], Line::Person(person) if person.row == 3));
 }
 #[test]
-fn what_nobody_sees_is_taken_off_and_what_people_write_stays() {
+fn invisible_characters_are_removed_and_visible_ones_stay() {
     let text = "email,first name,team\n\u{FEFF}ada@example.org\u{A0},\u{A0}A\u{200B}da\u{200D} ,=1+1\n\
                 bob@example.org,می\u{200C}خواهم,{{7*7}} <script> http://x.y\n\
                 eve@example.org,O'Brien-St. J.,+31 20 123\n";

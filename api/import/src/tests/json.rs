@@ -131,7 +131,7 @@ const FAULTS: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
-fn what_is_wrong_with_the_text_is_told_with_its_place() {
+fn a_syntax_error_is_reported_with_its_position() {
     for &(code, text, words) in FAULTS {
         let fault = read_json(text).map(|_| ()).expect_err(text);
 
@@ -276,7 +276,7 @@ const PROBLEMS: &[(&str, Option<&str>, &str, &str)] = &[
 ];
 
 #[test]
-fn what_is_wrong_with_a_user_is_told_in_these_words() {
+fn an_invalid_user_is_rejected_with_these_messages() {
     for &(user, field, code, words) in PROBLEMS {
         let problem = problem(user);
 
@@ -316,7 +316,7 @@ fn names_in_fields_are_limited() {
 const KEYS: usize = 30_000;
 
 #[test]
-fn of_a_users_thousand_problems_twenty_are_told_and_the_rest_is_counted() {
+fn of_a_thousand_problems_of_a_user_twenty_are_listed_and_the_rest_is_counted() {
     let strange: Vec<String> = (0..KEYS).map(|n| format!("\"k{n}\":1")).collect();
     let twice = vec!["\"first_name\":\"A\""; KEYS / 2];
     let in_fields = vec!["\"1\":1"; KEYS];
@@ -360,7 +360,7 @@ fn of_a_users_thousand_problems_twenty_are_told_and_the_rest_is_counted() {
 }
 
 #[test]
-fn a_key_is_told_without_controls_and_not_the_whole_of_a_long_one() {
+fn a_key_is_quoted_without_control_characters_and_shortened() {
     let long = problem(&format!("{{\"email\":\"a@b.co\",\"{}\":1}}", "k".repeat(100_000)));
     assert_eq!(long.field.unwrap().chars().count(), 80);
 

@@ -105,7 +105,7 @@ const PROBLEMS: &[(&str, &str, &str, &str)] = &[
 ];
 
 #[test]
-fn what_is_wrong_with_a_cell_is_told_in_these_words() {
+fn an_invalid_cell_is_reported_with_these_messages() {
     for &(header, cell, code, words) in PROBLEMS {
         let other = if header == "email" { "x,y" } else { "email,a@b.co" };
         let (name, value) = other.split_once(',').unwrap();
@@ -134,7 +134,7 @@ fn lengths_are_counted_in_characters() {
 }
 
 #[test]
-fn what_is_wrong_with_a_row_is_told_in_these_words() {
+fn an_invalid_row_is_reported_with_these_messages() {
     let extra = problem("email,name\na@b.co,Lovelace, Ada,,\n");
     let stray = problem("email,name\na@b.co,\"Ada \"the\" first\"\n");
 
@@ -158,7 +158,7 @@ fn what_is_wrong_with_a_row_is_told_in_these_words() {
 }
 
 #[test]
-fn a_row_is_told_everything_at_once_and_keeps_its_cells() {
+fn all_problems_of_a_row_are_reported_with_its_cells() {
     let row = rejected("email,first name,last name,team\n ,evil.com,\"a\nb\"\n");
 
     let found: Vec<_> = row.problems.iter().map(|p| (p.field.as_deref(), p.code)).collect();
@@ -174,7 +174,7 @@ fn a_row_is_told_everything_at_once_and_keeps_its_cells() {
 }
 
 #[test]
-fn a_person_who_comes_twice_is_told_the_first_row() {
+fn a_duplicate_user_is_reported_with_the_first_row() {
     let (sheet, mut lines) =
         Sheet::open_csv(file("Team,E-Mail,,Problem\nx,ADA@example.org,,y\n"), Limits::default()).unwrap();
     let Some(Ok(Line::Person(person))) = lines.next() else {
@@ -193,7 +193,7 @@ fn a_person_who_comes_twice_is_told_the_first_row() {
 }
 
 #[test]
-fn of_a_rows_two_hundred_bad_cells_twenty_are_told_and_the_rest_is_counted() {
+fn of_two_hundred_bad_cells_in_a_row_twenty_are_listed_and_the_rest_is_counted() {
     let names: Vec<String> = (1..200).map(|n| format!("c{n}")).collect();
     let cells = ",\u{1}".repeat(199);
 

@@ -237,7 +237,7 @@ fn an_old_excel_file_gives_its_people() {
 }
 
 #[test]
-fn what_is_no_spreadsheet_is_told_with_what_it_is() {
+fn a_file_that_is_no_spreadsheet_is_rejected_with_its_type() {
     let usual = usual();
     let encrypted = compound("EncryptedPackage", b"x");
     let encrypted_ods = archive(&[

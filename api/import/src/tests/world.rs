@@ -261,7 +261,7 @@ fn words_of_spreadsheets_in_other_languages_are_doubted() {
 }
 
 #[test]
-fn an_apostrophe_in_front_of_an_address_is_told_and_one_within_stays() {
+fn an_apostrophe_before_an_address_is_reported_and_one_inside_stays() {
     let (people, problems) = sorted(
         "email,first name\n\
          'ada.kahn@lerna.example,Ada\n\

@@ -101,7 +101,7 @@ async fn a_full_line_is_refused_at_once_and_a_better_rank_takes_a_place() {
 }
 
 #[tokio::test]
-async fn a_full_line_keeps_nobody_out_of_the_line_beside_it() {
+async fn a_full_queue_does_not_block_the_other_queue() {
     let pool = Arc::new(HashPool::start(1, 1).unwrap());
     let beside = pool.beside(1);
     let (go, busy) = occupied(&pool).await;

@@ -17,7 +17,7 @@ fn the_shipped_letters_have_no_faults() {
 }
 
 #[test]
-fn every_fault_is_told_at_once_and_at_its_place() {
+fn all_faults_are_reported_together_with_their_positions() {
     assert_eq!(
         faults_of("Hi {{ first_nam }},\nçé {{ password }} }} {{ open\n{% if x %} {{ email | upper }}\u{7}"),
         [

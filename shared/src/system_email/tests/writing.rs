@@ -179,7 +179,7 @@ fn words_that_look_like_tokens_stay_words() {
 }
 
 #[test]
-fn the_preview_line_is_the_first_paragraph_that_says_something() {
+fn the_preview_line_is_the_first_paragraph_with_text() {
     let filled = fill_with(
         &invite(
             "Hello {{ first_name }},\n\nhttps://b.example/a-long-address-of-a-page\n\nThis paragraph\nis for {{ first_name }} alone.",

@@ -227,7 +227,7 @@ async fn connects_that_fail_close_the_way_whatever_is_still_hanging() {
 }
 
 #[tokio::test]
-async fn one_421_between_good_answers_stops_nobody() {
+async fn one_421_between_good_replies_holds_back_no_mail() {
     let relay = Relay::following(|moment| match (moment.verb, moment.mail) {
         ("RCPT", 3) => Act::SayAndClose("421 4.3.2 this connection ends\r\n".to_owned()),
         _ => usual(moment),
@@ -258,7 +258,7 @@ async fn three_troubles_in_a_row_are_the_relays() {
 }
 
 #[tokio::test]
-async fn nobodys_address_is_told_of_a_relay_in_trouble() {
+async fn trouble_of_the_relay_is_described_without_an_address() {
     let words = "421 4.3.2 <ada@example.com> closing\r\n".to_owned();
     let (relay, _) = switched("RCPT", Act::SayAndClose(words)).await;
     let mailer = mailer(&relay);
@@ -281,7 +281,7 @@ async fn nobodys_address_is_told_of_a_relay_in_trouble() {
 }
 
 #[tokio::test]
-async fn the_relay_is_found_well_while_nobody_asks() {
+async fn a_recovery_of_the_relay_is_detected_without_mail() {
     let (relay, is_well) = switched("GREETING", Act::Close).await;
     let mailer = mailer(&relay);
     send(&mailer, "ada@example.com").await;

@@ -24,7 +24,7 @@ fn with_hold(relay: &Relay) -> Mailer {
 }
 
 #[tokio::test]
-async fn the_same_words_to_everybody_fail_nobody_and_set_the_batch_aside() {
+async fn the_same_reply_to_all_recipients_fails_no_mail_and_sets_the_batch_aside() {
     let relay = Relay::following(|moment| match moment.verb {
         "DOT" => reply_line("554 not verified"),
         _ => usual(moment),

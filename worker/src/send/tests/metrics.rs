@@ -4,7 +4,7 @@ use super::script::reply_line;
 use super::*;
 
 #[tokio::test]
-async fn metrics_tell_what_happened() {
+async fn metrics_match_what_happened() {
     let relay = Relay::following(|moment| match moment.verb {
         "RCPT" if moment.line.contains("nobody") => reply_line("550 5.1.1 no"),
         _ => usual(moment),

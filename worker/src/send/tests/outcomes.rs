@@ -188,7 +188,7 @@ async fn a_refused_recipient_costs_no_connection() {
 }
 
 #[tokio::test]
-async fn a_relay_that_wants_a_body_for_nobody_gets_an_empty_one_and_nothing_counts_as_sent() {
+async fn a_relay_that_expects_a_body_without_recipients_gets_an_empty_one_and_nothing_counts_as_sent() {
     let relay = Relay::following(|moment| match moment.verb {
         "RCPT" if moment.line.contains("nobody") => reply_line("550 5.1.1 no such user"),
         _ => usual(moment),
@@ -206,7 +206,7 @@ async fn a_relay_that_wants_a_body_for_nobody_gets_an_empty_one_and_nothing_coun
 }
 
 #[tokio::test]
-async fn nobody_gets_an_empty_mail_because_the_sender_was_refused() {
+async fn no_empty_mail_is_sent_because_the_sender_was_refused() {
     let (answer, relay) = answer_when("MAIL", reply_line("550 5.1.8 sender unknown")).await;
     assert_eq!(at(&answer), (trouble(TroubleClass::SenderRefused), Phase::Mail));
     until("the connection is closed", || relay.open() == 0).await;

@@ -101,7 +101,7 @@ async fn a_connection_that_breaks_at_the_dot_makes_one_mail_unsure() {
 }
 
 #[tokio::test]
-async fn a_slow_mail_holds_up_no_other() {
+async fn a_slow_mail_delays_no_other() {
     let pause = Duration::from_secs(6);
     let relay = relay_with("slow", Act::SayLater(pause, "250 at last\r\n".to_owned())).await;
     let settings = Settings {

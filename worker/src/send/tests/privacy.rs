@@ -62,7 +62,7 @@ async fn mails_go_out_encrypted_both_ways() {
 }
 
 #[tokio::test]
-async fn where_starttls_is_missing_nothing_is_said() {
+async fn without_starttls_nothing_is_sent() {
     let relay = Relay::following(usual).await;
     let answer = send(&mailer_with(&url("smtp", &relay, None), quick()), "ada@example.com").await;
 
@@ -97,7 +97,7 @@ async fn a_certificate_that_cannot_be_checked_ends_the_conversation() {
 }
 
 #[tokio::test]
-async fn what_is_said_in_clear_does_not_count_after_starttls() {
+async fn plain_text_replies_do_not_count_after_starttls() {
     let (acceptor, file) = certificate("localhost");
     let relay = Relay::start(
         |moment| match moment.verb {
@@ -144,7 +144,7 @@ async fn a_handshake_that_hangs_or_is_refused_ends() {
 }
 
 #[tokio::test]
-async fn a_missing_or_empty_authority_file_is_told_at_start() {
+async fn a_missing_or_empty_authority_file_is_reported_at_startup() {
     let empty = tempfile::NamedTempFile::new().unwrap();
     for (path, words) in [
         (empty.path().display().to_string(), "holds no usable certificate"),

@@ -290,7 +290,7 @@ fn replies_of_real_servers_are_read_as_a_mail_engineer_reads_them() {
 }
 
 #[test]
-fn no_address_is_called_unknown_unless_the_relay_says_that_there_is_none() {
+fn an_address_counts_as_unknown_only_if_the_relay_reports_that() {
     for code in 400..600_u16 {
         for detail in 0..8 {
             for subject in 0..8 {
@@ -311,7 +311,7 @@ fn no_address_is_called_unknown_unless_the_relay_says_that_there_is_none() {
 }
 
 #[test]
-fn what_is_about_the_account_or_the_relay_fails_nobody() {
+fn refusals_of_the_account_or_by_the_relay_fail_no_mail() {
     for code in 400..600_u16 {
         for enhanced in [
             "", "x.1.0 ", "x.1.7 ", "x.3.2 ", "x.4.5 ", "x.5.3 ", "x.7.1 ", "x.7.501 ",

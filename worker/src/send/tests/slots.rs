@@ -4,7 +4,7 @@ use super::script::reply_line;
 use super::*;
 
 #[tokio::test]
-async fn mails_share_a_connection_and_a_stop_says_goodbye() {
+async fn mails_share_a_connection_and_a_stop_sends_quit() {
     let relay = Relay::following(usual).await;
     let lifecycle = Lifecycle::new();
     let mailer = stoppable(&relay.plain_url(), quick(), &lifecycle);
@@ -45,7 +45,7 @@ async fn there_are_never_more_connections_than_slots() {
 }
 
 #[tokio::test]
-async fn a_mail_that_somebody_waits_for_passes_bulk_mails_that_are_stuck() {
+async fn an_interactive_mail_overtakes_stuck_bulk_mails() {
     let relay = Relay::following(|moment| match moment.verb {
         "RCPT" if moment.line.contains("bulk") => Act::Freeze,
         _ => usual(moment),
@@ -75,7 +75,7 @@ async fn a_mail_that_somebody_waits_for_passes_bulk_mails_that_are_stuck() {
 }
 
 #[tokio::test]
-async fn bulk_mails_have_the_only_connection_when_nobody_else_does() {
+async fn bulk_mails_use_the_only_connection_if_it_is_free() {
     let relay = Relay::following(usual).await;
     let mailer = mailer(&relay);
     let (bulk, interactive) = tokio::join!(
@@ -131,7 +131,7 @@ async fn a_connection_past_its_age_carries_no_further_mail() {
 }
 
 #[tokio::test]
-async fn a_connection_that_says_goodbye_still_counts() {
+async fn a_connection_that_is_closing_still_counts() {
     let relay = Relay::following(|moment| match moment.verb {
         "QUIT" => Act::SayAndCloseLater(Duration::from_millis(100), "221 bye\r\n".to_owned()),
         "DOT" => Act::SayLater(Duration::from_millis(10), "250 ok\r\n".to_owned()),
@@ -202,7 +202,7 @@ async fn an_idle_connection_that_died_costs_no_attempt() {
 
 /// The bug in lettre: a reply after its deadline is taken for the next mail's.
 #[tokio::test]
-async fn a_late_reply_is_nobodys() {
+async fn a_late_reply_belongs_to_no_mail() {
     // Concurrently, because each one waits.
     futures_util::future::join_all(["MAIL", "RCPT", "DATA", "DOT"].map(a_late_reply_at)).await;
 }

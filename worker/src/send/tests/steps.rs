@@ -100,7 +100,7 @@ async fn both_ways_of_signing_in_are_spoken() {
 }
 
 #[tokio::test]
-async fn a_relay_without_a_login_we_know_is_told_no_password() {
+async fn a_relay_without_a_known_login_mechanism_gets_no_password() {
     let (answer, relay) = opening_when("EHLO", reply_line("250 relay"), |relay| {
         format!("smtp://ada:secret@127.0.0.1:{}?tls=none", relay.port)
     })
@@ -180,7 +180,7 @@ async fn an_access_token_is_sent_by_the_mechanism_that_the_url_asks_for() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_is_told_with_the_reply_after_the_challenge() {
+async fn a_refused_token_is_reported_with_the_reply_after_the_challenge() {
     for (name, response) in [("xoauth2", ""), ("oauthbearer", "AQ==")] {
         let relay = Relay::following(|moment| match moment.verb {
             "EHLO" => Act::Line("250-relay\r\n250 AUTH XOAUTH2 OAUTHBEARER\r\n".to_owned()),

@@ -54,7 +54,7 @@ fn user_and_password_are_decoded() {
 }
 
 #[test]
-fn each_fault_has_its_sentence_and_none_tells_the_password() {
+fn each_fault_has_its_message_and_none_contains_the_password() {
     for (text, fault) in [
         (
             "relay.example.net",

@@ -142,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cells_name_says_where_it_is() {
+    fn a_cell_reference_gives_its_position() {
         assert_eq!(place_of("A1"), Some((0, 0)));
         assert_eq!(place_of("C17"), Some((16, 2)));
         assert_eq!(place_of("XFD1048576"), Some((1_048_575, 16_383)));

@@ -1,7 +1,7 @@
 //! Two mails of a kind owed to one user, whatever the cause, are recorded like any others.
 
-use crate::by_hand::{claim, due, record, run, world_that_owes};
 use crate::json;
+use crate::manual_dispatch::{claim, due, record, run, world_that_owes};
 use shared::delivery::DeliveryState;
 use shared::store::settle::{Ending, Outcome};
 use uuid::Uuid;

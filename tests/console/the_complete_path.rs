@@ -16,27 +16,27 @@ const EARLY: &str = "early@example.org";
 
 #[tokio::test]
 async fn at_a_desk() {
-    the_whole_way(desk()).await;
+    the_complete_path(desk()).await;
 }
 
 #[tokio::test]
 async fn at_a_telephone() {
-    the_whole_way(telephone()).await;
+    the_complete_path(telephone()).await;
 }
 
 #[tokio::test]
 async fn at_a_desk_without_scripts() {
-    the_whole_way(desk().without_scripting()).await;
+    the_complete_path(desk().without_scripting()).await;
 }
 
 #[tokio::test]
 async fn at_a_telephone_without_scripts() {
-    the_whole_way(telephone().without_scripting()).await;
+    the_complete_path(telephone().without_scripting()).await;
 }
 
-async fn the_whole_way(window: browser::Setup) {
+async fn the_complete_path(window: browser::Setup) {
     let world = World::with(Setup::default().api_setting("BECKON_MAIL_RATE", "5")).await;
-    somebody_has_signed_in(&world).await;
+    a_user_has_signed_in(&world).await;
     let browser = Browser::start(window).await;
     browser.sign_in(&world).await;
 
@@ -47,14 +47,14 @@ async fn the_whole_way(window: browser::Setup) {
     it_is_undone_and_sent_again(&browser).await;
     it_is_followed_to_its_end(&browser).await;
     one_mail_is_traced(&browser).await;
-    everybody_has_one_mail_and_gets_in(&world).await;
+    each_user_has_one_email_and_can_sign_in(&world).await;
     the_email_is_rewritten(&browser, &world).await;
     one_person_gets_another(&browser, &world).await;
     world.assert_promises_kept().await;
     world.end().await;
 }
 
-async fn somebody_has_signed_in(world: &World) {
+async fn a_user_has_signed_in(world: &World) {
     world.person(EARLY).await;
     let batch = world.reset_passwords(json!({ "emails": [EARLY] })).await;
     world.finished(batch).await;
@@ -159,7 +159,7 @@ async fn one_mail_is_traced(browser: &Browser) {
     browser.assert_sound().await;
 }
 
-async fn everybody_has_one_mail_and_gets_in(world: &World) {
+async fn each_user_has_one_email_and_can_sign_in(world: &World) {
     for n in 1..=11 {
         let person = format!("person{n}@example.org");
         let mails = world.relay.mails_to(&person).unwrap();

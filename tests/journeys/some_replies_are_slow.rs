@@ -10,7 +10,7 @@ const PEOPLE: i64 = 200;
 const SLOW: i64 = 10;
 
 #[tokio::test]
-async fn everybody_else_is_done_before_the_first_of_them() {
+async fn all_others_are_done_before_the_first_of_them() {
     let world = World::start().await;
     let rows: Vec<String> = (0..PEOPLE)
         .map(|n| {

@@ -8,7 +8,7 @@ use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::asking::{ApiResponse, a_world, as_stranger, ask, post};
+use crate::api_request::{ApiResponse, a_world, as_stranger, ask, post};
 
 /// Everything that an empty request could have changed, as one text.
 async fn state_of(world: &World) -> String {
@@ -147,7 +147,7 @@ fn choices_of(batch: Uuid) -> Vec<(String, Value)> {
 }
 
 #[tokio::test]
-async fn no_request_that_says_almost_nothing_chooses_anybody_or_starts_anything() {
+async fn no_nearly_empty_request_selects_a_user_or_starts_anything() {
     let (world, _, batch) = a_world_to_lose().await;
     let before = state_of(&world).await;
 

@@ -29,7 +29,7 @@ async fn line_of(world: &World, batch: uuid::Uuid, email: &str) -> Value {
 }
 
 #[tokio::test]
-async fn everybody_else_is_unharmed() {
+async fn all_others_are_sent() {
     let world = World::start().await;
     let import = world.people(60).await;
     let first = world.invite(json!({ "import": import })).await;

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::asking::{a_world, ask, post, rows_in};
+use crate::api_request::{a_world, ask, post, rows_in};
 use crate::json;
 
 /// A faulty system email: which one, subject and body, and the expected error: field, line and column, code, sentence.
@@ -149,7 +149,7 @@ const FAULTS: &[Fault] = &[
 ];
 
 #[tokio::test]
-async fn a_fault_in_a_letter_is_told_with_its_place() {
+async fn a_fault_in_a_system_email_is_reported_with_its_position() {
     let world = a_world().await;
     let user = world.person("ada@example.org").await;
 
@@ -204,7 +204,7 @@ async fn a_subject_ends_with_its_line() {
 }
 
 #[tokio::test]
-async fn nobody_but_the_settings_says_who_writes() {
+async fn only_the_settings_determine_the_sender() {
     let world = a_world().await;
     let user = world.person("ada@example.org").await;
     let evil = "evil@example.com";

@@ -1,7 +1,7 @@
 //! A delivery past its age limit is not attempted again, whatever delayed it.
 
-use crate::by_hand::{claim, due, run, settle, turn, world_that_owes};
 use crate::json;
+use crate::manual_dispatch::{claim, due, run, settle, turn, world_that_owes};
 use shared::delivery::DeliveryState;
 use shared::store::dispatch;
 use shared::store::settle::Ending;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use shared::password::{Hasher, Password, Salt, os_randomness};
 use uuid::Uuid;
 
-use crate::asking::{a_world, post};
+use crate::api_request::{a_world, post};
 use crate::guessing::{Console, OWN, a_world_behind_a_proxy, guess, set_password, verify};
 use crate::json;
 
@@ -44,7 +44,7 @@ async fn mail_password(world: &World, user: Uuid) -> String {
 }
 
 #[tokio::test]
-async fn guesses_keep_nobody_out_who_has_a_mailed_password() {
+async fn guessing_does_not_lock_out_a_user_with_a_mailed_password() {
     let world = a_world().await;
     let ada = world.person("ada@example.org").await;
     let mailed = mail_password(&world, ada).await;

@@ -105,7 +105,7 @@ async fn its_letter_is_shown_without_the_password() {
 }
 
 #[tokio::test]
-async fn whoever_has_it_waiting_already_is_not_sent_a_second_one() {
+async fn a_user_with_a_waiting_email_is_not_sent_a_second_one() {
     let world = World::start().await;
     let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;

@@ -143,7 +143,7 @@ fn outcomes(logs: &str) -> BTreeMap<String, Value> {
     about.collect()
 }
 
-fn assert_says_all(verdict: &str, line: &Value) {
+fn assert_log_is_complete(verdict: &str, line: &Value) {
     let span = &line["span"];
     for id in [&span["delivery.id"], &line["batch.id"]] {
         assert!(id.as_str().is_some_and(|id| id.parse::<Uuid>().is_ok()), "{line}");
@@ -159,7 +159,7 @@ fn assert_says_all(verdict: &str, line: &Value) {
     assert_eq!(line["class"].is_string(), has_class, "{line}");
 }
 
-fn assert_names_nobody(logs: &str, secrets: &[&str]) {
+fn assert_log_is_anonymous(logs: &str, secrets: &[&str]) {
     let secrets: Vec<String> = WORDS.iter().chain(secrets).map(|word| word.to_lowercase()).collect();
     let names_somebody = |line: &&str| {
         let line = line.to_lowercase();
@@ -172,7 +172,7 @@ fn assert_names_nobody(logs: &str, secrets: &[&str]) {
 }
 
 #[tokio::test]
-async fn whatever_goes_wrong_the_log_says_for_which_delivery_and_never_for_whom() {
+async fn failures_are_logged_with_the_delivery_and_without_personal_data() {
     let setup = Setup::default()
         .api_setting("BECKON_LOG", EVERYTHING)
         .worker_setting("BECKON_LOG", EVERYTHING);
@@ -215,7 +215,7 @@ async fn whatever_goes_wrong_the_log_says_for_which_delivery_and_never_for_whom(
     let verdicts: Vec<&str> = outcomes.keys().map(String::as_str).collect();
     assert_eq!(verdicts, ["accepted", "given_back", "refused", "try_later", "unsure"]);
     for (verdict, line) in &outcomes {
-        assert_says_all(verdict, line);
+        assert_log_is_complete(verdict, line);
     }
     assert_eq!(outcomes["try_later"]["enhanced_code"], "4.7.1");
     for event in [
@@ -227,7 +227,7 @@ async fn whatever_goes_wrong_the_log_says_for_which_delivery_and_never_for_whom(
     }
     let mails = world.relay.all_mails().unwrap();
     let mailed = mails.iter().find_map(|mail| mail.password()).unwrap();
-    assert_names_nobody(&logs, &[mailed, world.key(), &session]);
+    assert_log_is_anonymous(&logs, &[mailed, world.key(), &session]);
     world.assert_promises_kept().await;
     world.end().await;
 }

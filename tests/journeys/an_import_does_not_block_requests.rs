@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 const FILES: usize = 8;
 
 #[tokio::test]
-async fn whoever_a_file_does_not_change_is_not_locked() {
+async fn unchanged_users_are_not_locked() {
     let world = World::with(Setup::default().workers(0)).await;
     world
         .import("email,first_name,team\nada@example.org,Ada,Blue\nbob@example.org,Bob,Red\n")

@@ -30,7 +30,7 @@ fn complaints(log: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_worker_that_postgres_refuses_says_so_and_takes_no_jobs() {
+async fn a_worker_refused_by_postgres_reports_it_and_consumes_no_jobs() {
     let world = World::with(Setup::default().workers(0)).await;
     let good = world.setting("DATABASE_URL").to_owned();
     world.people(1).await;
@@ -72,7 +72,7 @@ async fn a_worker_that_postgres_refuses_says_so_and_takes_no_jobs() {
 }
 
 #[tokio::test]
-async fn a_relay_that_refuses_our_login_spends_nobodys_attempts() {
+async fn a_relay_that_refuses_our_login_uses_up_no_attempts() {
     let relay = Script {
         login: Some(Login {
             user: "beckon".to_owned(),

@@ -65,7 +65,7 @@ async fn a_password_mail_is_given_up_after_a_day_and_an_invite_after_two() {
 }
 
 #[tokio::test]
-async fn the_settings_say_when_a_mail_is_given_up() {
+async fn the_settings_determine_when_a_mail_is_abandoned() {
     // The back-off after the first attempt is at least four minutes.
     let setup = Setup::default()
         .worker_setting("BECKON_INVITE_GIVE_UP", "3min")

@@ -1,7 +1,7 @@
 //! A batch with too many failures pauses itself until an administrator resumes it.
 
-use crate::by_hand::{claim, due_in, run, settle, world_that_owes};
 use crate::json;
+use crate::manual_dispatch::{claim, due_in, run, settle, world_that_owes};
 use harness::relay::{Behaviour, Step};
 use harness::{Setup, World};
 use serde_json::Value;
@@ -137,7 +137,7 @@ async fn a_few_old_addresses_and_a_few_people_are_no_reason_to_rest() {
 }
 
 #[tokio::test]
-async fn a_letter_that_is_taken_for_spam_rests_and_fails_nobody() {
+async fn an_email_taken_for_spam_is_paused_and_no_delivery_fails() {
     let setup = Setup::default()
         .api_setting("BECKON_MAIL_RATE", "40")
         .api_setting("BECKON_BRAKE_BOUNCES", "0");

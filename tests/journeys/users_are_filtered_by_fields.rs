@@ -104,7 +104,7 @@ async fn people_are_found_by_what_they_have_in_fields() {
 }
 
 #[tokio::test]
-async fn a_saved_filter_is_sent_to_by_its_id_and_matches_whoever_matches_then() {
+async fn a_saved_filter_is_evaluated_when_a_batch_uses_it() {
     let (world, _) = a_world_on_its_way().await;
     world
         .import("email,department\nbob@example.com,HR\nzed@example.net,HR\n")

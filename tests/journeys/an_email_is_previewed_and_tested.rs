@@ -112,7 +112,7 @@ async fn a_test_mail_is_marked_and_leaves_everything_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_test_mail_goes_to_somebody_who_is_no_user() {
+async fn a_test_email_can_go_to_an_address_of_no_user() {
     let world = World::start().await;
 
     world

@@ -39,7 +39,7 @@ async fn is_quiet(world: &World, prometheus: &Prometheus, alert: &str) {
 }
 
 #[tokio::test]
-async fn the_relay_is_down_and_whoever_is_woken_reads_the_same_everywhere() {
+async fn an_outage_of_the_relay_reads_the_same_in_alert_page_and_database() {
     let (world, prometheus) = Prometheus::over_a_world(&rules_in_a_hurry()).await.unwrap();
     let import = world.people(30).await;
     is_quiet(&world, &prometheus, "BeckonRelayUnreachable").await;

@@ -147,7 +147,7 @@ async fn the_programs_work_as_a_role_that_owns_nothing_and_cannot_touch_the_audi
 }
 
 #[tokio::test]
-async fn a_database_migrated_by_another_role_is_handed_over_as_the_file_says() {
+async fn a_database_migrated_by_another_role_is_handed_over_as_documented() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let url = world.setting("DATABASE_URL").to_owned();
     let database = format!("{}_handed", world.vhost());

@@ -302,7 +302,7 @@ async fn an_administrator_whose_name_looks_like_another_is_not_added() {
 }
 
 #[tokio::test]
-async fn a_reset_ends_the_password_and_the_sessions_and_nobody_sees_the_next_one() {
+async fn a_reset_ends_the_password_and_the_sessions_and_does_not_show_the_next_one() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await.clone();
     let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;

@@ -54,7 +54,7 @@ async fn a_paused_batch_sends_nothing_until_it_is_resumed() {
 }
 
 #[tokio::test]
-async fn a_stopped_batch_sends_nothing_more_and_says_how_many_went() {
+async fn a_stopped_batch_sends_nothing_more_and_counts_the_sent_ones() {
     let (world, batch) = running().await;
 
     let answer = world

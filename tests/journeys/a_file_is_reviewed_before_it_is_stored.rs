@@ -115,7 +115,7 @@ async fn people_and_a_file(world: &World) -> String {
 }
 
 #[tokio::test]
-async fn checking_says_what_storing_does_to_whom() {
+async fn a_check_forecasts_the_effect_of_storing_per_user() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
     let file = people_and_a_file(&world).await;
@@ -204,7 +204,7 @@ async fn a_large_file_is_judged_alike_both_times() {
 }
 
 #[tokio::test]
-async fn a_file_that_cannot_be_read_says_why_and_is_not_kept() {
+async fn an_unreadable_file_gets_a_reason_and_is_not_kept() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
 
@@ -352,7 +352,7 @@ async fn a_file_discarded_while_it_is_checked_stays_discarded() {
 }
 
 #[tokio::test]
-async fn a_file_that_nobody_stores_for_a_week_is_discarded() {
+async fn a_file_that_is_not_stored_for_a_week_is_discarded() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
     let (old, young) = (upload(&staged, FILE).await, upload(&staged, FILE).await);

@@ -15,7 +15,7 @@ async fn assert_logged(world: &World, worker: usize, word: &str) {
 }
 
 #[tokio::test]
-async fn nothing_is_said_on_it_and_everything_goes_out_when_it_is() {
+async fn nothing_is_sent_without_tls_and_everything_once_it_is_offered() {
     let relay = Script {
         tls: Tls::StartTls,
         login: Some(Login {
