@@ -243,7 +243,7 @@ mod tests {
             "q=a&import=",
             "limit=+",
             "invited",
-            "nobody_knows=",
+            "unknown_name=",
         ] {
             let (kind, status, detail, field) = refusal(query);
             assert_eq!((kind.as_str(), status), ("/problems/parameter_empty", 400), "{query}");

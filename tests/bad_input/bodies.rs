@@ -238,7 +238,7 @@ async fn a_password_of_another_type_is_not_repeated() {
 #[tokio::test]
 async fn only_uncompressed_json_with_its_content_type_is_accepted() {
     let world = a_world().await;
-    let body = "{\"emails\":[\"nobody@example.org\"]}";
+    let body = "{\"emails\":[\"unknown@example.org\"]}";
     let sentence = "Send the body as JSON, with Content-Type: application/json.";
 
     for route in ROUTES {

@@ -209,7 +209,7 @@ async fn a_flood_from_200_addresses_stops_neither_the_console_nor_the_platform()
     let flood = join_all((0..400).map(|n| {
         let console = &console;
         async move {
-            let (email, address) = (format!("nobody{n}@example.org"), format!("198.51.100.{}", n % 200));
+            let (email, address) = (format!("unknown{n}@example.org"), format!("198.51.100.{}", n % 200));
             // 110 a second.
             tokio::time::sleep(Duration::from_millis(9 * n)).await;
             let answer = console.sign_in(&email, "wrong", &address, "").await;

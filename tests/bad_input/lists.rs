@@ -6,7 +6,7 @@ use crate::api_request::{a_world, ask};
 use crate::json;
 
 const NOTHING: &str = "There is nothing with this id. Ids are UUIDs.";
-const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
+const UNKNOWN: &str = "00000000-0000-7000-8000-000000000000";
 
 #[tokio::test]
 async fn an_id_that_is_none_is_the_id_of_nothing() {
@@ -39,10 +39,12 @@ async fn an_id_that_is_none_is_the_id_of_nothing() {
             let asked = ask(&world, method.clone(), &route.replace("{}", id));
             asked.must_be_refused(404, "not_found", NOTHING).await;
         }
-        let response = ask(&world, method.clone(), &route.replace("{}", NOBODY)).answer().await;
+        let response = ask(&world, method.clone(), &route.replace("{}", UNKNOWN))
+            .answer()
+            .await;
         response.assert_problem(404, "not_found");
     }
-    for address in ["7", "nobody", "a@b", "%00@example.org", &"1".repeat(2_000)] {
+    for address in ["7", "unknown", "a@b", "%00@example.org", &"1".repeat(2_000)] {
         ask(&world, Method::DELETE, &format!("/v1/blocked-addresses/{address}"))
             .must_be_refused(404, "not_found", "This is not an email address.")
             .await;
@@ -115,7 +117,7 @@ async fn a_cursor_of_another_list_shows_a_page_or_is_refused_and_breaks_nothing(
                 )
                 .await;
         }
-        for foreign in [user.to_string(), batch.to_string(), NOBODY.to_owned()] {
+        for foreign in [user.to_string(), batch.to_string(), UNKNOWN.to_owned()] {
             let response = ask(&world, Method::GET, &format!("{list}?cursor={foreign}"))
                 .answer()
                 .await;

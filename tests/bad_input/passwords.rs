@@ -28,7 +28,7 @@ async fn whatever_is_wrong_the_words_are_the_same() {
         ("ada@example.org", "-"),
         ("ada@example.org", "a\0b"),
         ("ada@example.org", megabyte.as_str()),
-        ("nobody@example.org", "wrong"),
+        ("unknown@example.org", "wrong"),
         ("", "wrong"),
         ("a\0@example.org", "wrong"),
         ("not an address", "wrong"),
@@ -59,7 +59,7 @@ async fn checking_an_unknown_user_takes_as_long_as_a_known_one() {
     for round in 1..=ROUNDS_MOST {
         // Different addresses each time, because attempts per address are limited.
         let known = |n: usize| format!("person{}@example.org", 3 * round - n);
-        let stranger = |n: usize| format!("nobody{round}.{n}@example.org");
+        let stranger = |n: usize| format!("unknown{round}.{n}@example.org");
         let cases = [
             (known(0), "wrong"),
             (stranger(0), "abcde-fghjk-mnpqr-stuvw-xyz"),
@@ -97,7 +97,7 @@ async fn after_a_hundred_wrong_passwords_the_next_must_wait_for_known_and_unknow
     let world = a_world().await;
     world.person("ada@example.org").await;
 
-    for email in ["ada@example.org", "nobody@example.org", "not an address"] {
+    for email in ["ada@example.org", "unknown@example.org", "not an address"] {
         for _ in 0..100 {
             verify(&world, email, "wrong").await.assert_wrong_password();
         }

@@ -4,7 +4,7 @@ use crate::api_request::{a_world, ask, post, rows_in};
 use crate::json;
 use reqwest::Method;
 
-const SOMEBODY: &str = "00000000-0000-7000-8000-000000000001";
+const UNKNOWN: &str = "00000000-0000-7000-8000-000000000001";
 const NO_SELECTOR: &str = "No user is selected. Send one of users, emails, import, filter, saved_filter and everyone.";
 
 #[tokio::test]
@@ -46,14 +46,14 @@ async fn an_empty_batch_is_refused() {
         for body in [
             json!({ "filter": { "q": "no such person" } }),
             json!({ "filter": { "import": import, "signed_in": true } }),
-            json!({ "filter": { "import": SOMEBODY } }),
+            json!({ "filter": { "import": UNKNOWN } }),
             json!({ "import": rejected["id"] }),
         ] {
             post(&world, route, body.to_string())
                 .must_be_refused(422, "empty_batch", sentence)
                 .await;
         }
-        let unknown = json!({ "import": SOMEBODY }).to_string();
+        let unknown = json!({ "import": UNKNOWN }).to_string();
         post(&world, route, unknown)
             .must_be_refused(404, "not_found", "There is no such import.")
             .await;
@@ -153,13 +153,13 @@ async fn strangers_are_counted_and_named_in_the_ledger() {
     let world = a_world().await;
     let ada = world.person("ada@example.org").await;
     let by_id = world
-        .post("/v1/invites", json!({ "users": [ada, SOMEBODY] }))
+        .post("/v1/invites", json!({ "users": [ada, UNKNOWN] }))
         .await
         .expect(202);
     assert_eq!(by_id["left_out"], json!({ "unknown_user": 1 }), "{by_id}");
     let ledger = format!("/v1/batches/{}/deliveries.csv", by_id["batch"].as_str().unwrap());
     let ledger = ask(&world, Method::GET, &ledger).answer().await;
-    assert!(ledger.text.contains(SOMEBODY), "{}", ledger.text);
+    assert!(ledger.text.contains(UNKNOWN), "{}", ledger.text);
 
     let emails = [
         "ada@example.org",
@@ -199,7 +199,7 @@ async fn strangers_are_counted_and_named_in_the_ledger() {
     assert_eq!(
         ledger.text.lines().count(),
         5,
-        "a header and one line for everybody:\n{}",
+        "a header and one line per selected user:\n{}",
         ledger.text
     );
     world.assert_sums().await;

@@ -147,8 +147,8 @@ async fn a_request_that_was_refused_leaves_its_key_free() {
     let world = a_world().await;
     let import = world.people(1).await;
 
-    let nobody = json!({ "filter": { "q": "nobody" } }).to_string();
-    with_key(post(&world, "/v1/invites", nobody), "k")
+    let none = json!({ "filter": { "q": "unknown" } }).to_string();
+    with_key(post(&world, "/v1/invites", none), "k")
         .answer()
         .await
         .assert_problem(422, "empty_batch");
@@ -214,7 +214,7 @@ async fn sending_again_is_done_once_for_a_key() {
 async fn a_key_is_kept_for_a_week() {
     let world = a_world().await;
     let aged = "insert into idempotency_keys (caller, key, digest, status, answer, created_at)
-                select 'somebody', 'key ' || days, '', 202, '{}', now() - make_interval(days => days, mins => 1)
+                select 'a key', 'key ' || days, '', 202, '{}', now() - make_interval(days => days, mins => 1)
                 from generate_series(0, 9) days";
     sqlx::query(aged).execute(&world.db).await.unwrap();
 

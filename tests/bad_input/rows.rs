@@ -7,7 +7,7 @@ use crate::json;
 
 const FILE: &str = "E-Mail,First name,Last name,Language,Team\n\
         ada@example.org,Ada,Lovelace,en,Blue\n\
-        ,Nobody,,,\n\
+        ,Nameless,,,\n\
         ada @example.org,,,,\n\
         a@b,,,,\n\
         b@example.org,\"B\nX\",,,\n\

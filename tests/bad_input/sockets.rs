@@ -69,7 +69,7 @@ async fn a_client_that_never_ends_its_headers_is_cut_off() {
 
     assert!(halfway.is_ok(), "half-sent headers: {halfway:?}");
     assert!(dripping, "headers that drip keep the connection open");
-    assert!(silent.is_ok(), "a client that says nothing: {silent:?}");
+    assert!(silent.is_ok(), "a client that sends nothing: {silent:?}");
     world.end().await;
 }
 

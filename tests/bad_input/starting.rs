@@ -69,7 +69,7 @@ async fn a_queue_of_another_kind_stops_the_start_with_what_to_do() {
 
     assert_eq!(code, 78, "{}", api.log_tail());
     let errors = errors(&api.log());
-    assert_eq!(errors.len(), 1, "one line tells it: {errors:#?}");
+    assert_eq!(errors.len(), 1, "it is reported in one line: {errors:#?}");
     for word in ["beckon.bulk", "x-queue-type", "Delete the queue", "policy"] {
         assert!(errors[0].contains(word), "{word} is not in {}", errors[0]);
     }
@@ -84,7 +84,7 @@ async fn a_broker_that_lets_us_not_in_is_named_and_everything_else_works() {
     let good = world.amqp_url().to_owned();
     let wrong = [
         ("a password", good.replace("guest:guest", "guest:geheim")),
-        ("a user", good.replace("guest:guest", "nobody:geheim")),
+        ("a user", good.replace("guest:guest", "stranger:geheim")),
         (
             "a virtual host",
             format!("{}/nowhere", good.rsplit_once('/').unwrap().0).replace("guest:guest", "guest:guest"),
@@ -115,7 +115,7 @@ async fn a_broker_that_lets_us_not_in_is_named_and_everything_else_works() {
                 .into_iter()
                 .filter(|line| line.contains("lapin"))
                 .collect();
-            assert!(noise.is_empty(), "one failure is told once, by us: {noise:#?}");
+            assert!(noise.is_empty(), "one failure is logged once, by us: {noise:#?}");
             let refusal = ["ACCESS_REFUSED", "NOT_ALLOWED", "not found", "refused"];
             assert!(refusal.iter().any(|word| log_line.contains(word)), "{what}: {log_line}");
             let alive = reqwest::get(format!("{base}/healthz")).await.unwrap();
@@ -149,7 +149,7 @@ async fn a_database_that_lets_us_not_in_stops_the_start_in_words() {
         .clone();
     let closed = world.spare_address().unwrap();
     let wrong = [
-        ("a user", good.replace("postgres@", "nobody:geheim@"), "nobody"),
+        ("a user", good.replace("postgres@", "stranger:geheim@"), "stranger"),
         ("a database", format!("{good}_nowhere"), "_nowhere"),
         (
             "a port",
@@ -182,7 +182,7 @@ async fn a_database_that_lets_us_not_in_stops_the_start_in_words() {
         let log_line = errors.first().cloned().unwrap_or_else(|| api.log());
         assert!(
             errors.len() <= 1 && log_line.lines().count() == 1,
-            "{what}: one line tells it: {}",
+            "{what}: it is reported in one line: {}",
             api.log()
         );
         assert!(log_line.contains(word), "{what}: {word} is not in {log_line}");

@@ -112,7 +112,7 @@ async fn a_file_with_faults_in_every_row_is_shown_by_its_first() {
     let world = a_quiet_world().await;
     let by_wire = ByWire::sign_in(&world).await;
 
-    let page = by_wire.upload(format!("email\n{}", "nobody\n".repeat(20_000))).await;
+    let page = by_wire.upload(format!("email\n{}", "unknown\n".repeat(20_000))).await;
     world
         .eventually("the check", async || {
             let text = by_wire.get(&page).await.text().await.unwrap();

@@ -25,7 +25,7 @@ async fn faulty_rows_are_shown_and_the_others_come_in() {
             "E-Mail Address;First Name;Department\r\n\
              known@example.org;Known {n};Sales\r\nsame@example.org;Same;\r\n\
              ada@n{n}.example;Ada;Sales\r\nbob@n{n}.example;Bob;\r\n\
-             pat@gmail,com;Pat;Sales\r\n;Nobody;\r\nADA@n{n}.example;Again;\r\n\r\n"
+             pat@gmail,com;Pat;Sales\r\n;Nameless;\r\nADA@n{n}.example;Again;\r\n\r\n"
         );
         browser
             .attach("File", &file(&world, &format!("staff {n}.csv"), rows))

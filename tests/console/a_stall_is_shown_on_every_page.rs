@@ -19,7 +19,7 @@ async fn an_outage_of_the_mail_server_is_shown_with_its_start_and_the_number_of_
 
     let banner = "Email is delayed. Your mail server has been out of reach since";
     world
-        .eventually("a page to say so", async || {
+        .eventually("a page to show it", async || {
             go(&browser, &world, "/console/account").await;
             browser.text().await.contains(banner).then_some(())
         })
@@ -47,7 +47,7 @@ async fn an_outage_of_the_mail_server_is_shown_with_its_start_and_the_number_of_
         .await;
     assert!(
         world.count(batch, "sent").await < 1_204,
-        "the batch was over before the test could tell"
+        "the batch finished before the test could check"
     );
     world.post(&format!("/v1/batches/{batch}/stop"), json!({})).await;
     world.end().await;

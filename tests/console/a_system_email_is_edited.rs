@@ -253,9 +253,9 @@ async fn the_preview_shows_the_requested_user() {
     browser
         .sees_within(&[FRAME], "Left empty, as there is no value for it: {{ first_name }}")
         .await;
-    browser.fill("Whose values to show", "nobody@example.org").await;
+    browser.fill("Whose values to show", "unknown@example.org").await;
     browser
-        .sees_within(&[FRAME], "No user matches ‘nobody@example.org’")
+        .sees_within(&[FRAME], "No user matches ‘unknown@example.org’")
         .await;
     // Enter previews and does not save.
     browser.fill("Whose values to show", "bob@example.org").await;

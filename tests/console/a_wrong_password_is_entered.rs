@@ -15,8 +15,8 @@ async fn a_wrong_password_and_an_unknown_address_get_the_same_message() {
         go(&browser, &world, "/console/sign-in").await;
         for (email, password) in [
             (priya.email.as_str(), "lantern orchard Pria Nair"),
-            ("nobody@lerna.example", priya.password.as_str()),
-            ("nobody at all@", "lantern"),
+            ("unknown@lerna.example", priya.password.as_str()),
+            ("unknown at all@", "lantern"),
         ] {
             if !window.scripting || email.contains(' ') {
                 // Chromium itself would not submit this address.

@@ -79,7 +79,7 @@ fn every_page_is_listed() {
     assert!(gone.is_empty(), "listed in every_page/pages.rs, and no route: {gone:?}");
     assert!(
         forgotten.is_empty(),
-        "say in tests/console/every_page/pages.rs how one comes to {forgotten:?}"
+        "add to tests/console/every_page/pages.rs how to reach {forgotten:?}"
     );
 }
 
@@ -182,7 +182,7 @@ fn looks(window: browser::Setup) -> String {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "tests have no config.rs; this is for whoever wants to look"
+    reason = "tests have no config.rs; a developer can set this to see the pages"
 )]
 fn pictures() -> Option<PathBuf> {
     std::env::var("BECKON_PICTURES").ok().map(PathBuf::from)

@@ -4,7 +4,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a journey that does not go as told ends there"
+    reason = "a journey that fails ends at the failed step"
 )]
 
 mod a_batch_is_followed;

@@ -12,13 +12,13 @@ async fn its_page_explains_that_and_offers_no_deleted_details() {
     let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
     world.people(2).await;
-    let csv = "email,first_name\nnobody at all,Nobody\n";
+    let csv = "email,first_name\nunknown at all,Nameless\n";
     let import = world.import(csv).await.expect(201)["id"].as_str().unwrap().to_owned();
-    world.person("550+nobody@example.org").await;
+    world.person("550+unknown@example.org").await;
     let emails = [
         "person1@example.org",
         "person2@example.org",
-        "550+nobody@example.org",
+        "550+unknown@example.org",
         "stranger@example.org",
     ];
     let batch = world.invite(json!({ "emails": emails })).await;

@@ -69,7 +69,7 @@ async fn a_file_is_brought_in(browser: &Browser, world: &World) {
     let people = people.join("\n");
     let rows = format!(
         "Email,First name,Last name\n{EARLY},Early,Example\n{UNKNOWN},Gone,Example\n{people}\n\
-         \"pat@gmail,com\",Pat,Example\nno address,Nobody,Example\n"
+         \"pat@gmail,com\",Pat,Example\nno address,Nameless,Example\n"
     );
     browser.click("Imports").await;
     browser.click("Import users").await;

@@ -15,7 +15,7 @@ async fn those_of_one_reason_are_checked_and_sent_to_again() {
     world.import(people).await.expect(201);
     browser.sign_in(&world).await;
     let people = people.lines().skip(1).filter_map(|line| line.split(',').next());
-    let emails: Vec<&str> = people.map(str::trim).chain(["nobody@example.org"]).collect();
+    let emails: Vec<&str> = people.map(str::trim).chain(["unknown@example.org"]).collect();
     let batch = world.invite(json!({ "emails": emails })).await;
     world.finished(batch).await;
     go(&browser, &world, &format!("/console/batches/{batch}")).await;

@@ -43,7 +43,7 @@ fn text(value: &Value) -> &str {
 }
 
 async fn ask_of_imports(world: &World) {
-    let csv = format!("email,first_name,team\n{ADA},Ada,blue\n{REFUSED},Ben,\n{MAILED},Cleo,\nnobody,,\n");
+    let csv = format!("email,first_name,team\n{ADA},Ada,blue\n{REFUSED},Ben,\n{MAILED},Cleo,\nunknown,,\n");
     let import = world.import(&csv).await.expect(201);
     assert_eq!(import["problems"].as_array().map(Vec::len), Some(1), "{import}");
     let users = json!([{ "email": "dora@example.org", "fields": { "team": "red" } }]);
@@ -205,9 +205,9 @@ async fn ask_of_the_audit_log(world: &mut World) {
 
 /// Refused requests, each with a status of its own.
 async fn ask_in_vain(world: &World) {
-    let nobody = "/v1/users/00000000-0000-7000-8000-000000000000";
+    let unknown = "/v1/users/00000000-0000-7000-8000-000000000000";
     let wrong = [
-        (Method::GET, nobody, None, 404),
+        (Method::GET, unknown, None, 404),
         (Method::GET, "/v1/users?limit=0", None, 400),
         (Method::POST, "/v1/invites", Some(json!({ "users": ["x"] })), 422),
         (Method::GET, "/v1/audit-log", None, 403),

@@ -23,9 +23,9 @@ enum Column {
 const KEY: Column = Secret("the address in the form that is compared");
 const LINK: Column = Secret("leads to the person; the rows are found by it");
 const ID: Column = Exempt("an id, which leads nowhere once the person is gone");
-const STATE: Column = Exempt("says where a thing stands, and of nobody who they are");
-const STAFF: Column = Exempt("an administrator or a key, who are no users; kept because it says who did what");
-const TEXT: Column = Exempt("written by an administrator for everybody");
+const STATE: Column = Exempt("the state of an object, which identifies no person");
+const STAFF: Column = Exempt("an administrator or a key, which are not users; kept to record who acted");
+const TEXT: Column = Exempt("written by an administrator for all users");
 const WEEK: Column = Exempt("an administrator's choice in the making; forgotten after a week");
 
 /// Tables whose columns are all of one kind.
@@ -55,7 +55,7 @@ const TABLES: &[(&str, Column)] = &[
     ("published_ranges", STATE),
     (
         "relay_refusals",
-        Exempt("what the relay refuses of everybody, in its words without addresses and names of recipients"),
+        Exempt("what the relay refuses for all recipients, in its words without addresses and names of recipients"),
     ),
     (
         "saved_filters",
@@ -66,7 +66,7 @@ const TABLES: &[(&str, Column)] = &[
     ("system_email_versions", TEXT),
     (
         "workers",
-        Exempt("a process; the line's own words, where they can name nobody"),
+        Exempt("a process; the relay's or connection's words, where they cannot name a recipient"),
     ),
 ];
 
@@ -96,7 +96,7 @@ const COLUMNS: &[(&str, &str, Column)] = &[
     (
         "audit",
         "client_address",
-        Exempt("an administrator's, a key's or a stranger's; kept because it says from where something was done"),
+        Exempt("of an administrator, a key or an unauthenticated client; kept to record where an action came from"),
     ),
     ("audit", "details", Personal),
     ("audit", "id", ID),
@@ -286,7 +286,7 @@ async fn every_column_is_classified_by_its_personal_data() {
 
     assert!(
         unknown.is_empty(),
-        "say here what these hold of a person, and export and erase them: {unknown:#?}"
+        "classify these columns here, and export and erase their personal data: {unknown:#?}"
     );
     assert!(gone.is_empty(), "{gone:#?}");
     world.end().await;

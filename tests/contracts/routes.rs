@@ -50,7 +50,7 @@ const OPEN: &[&str] = &["/openapi.json", "/docs"];
 pub(crate) const PROBES: &[&str] = &["/healthz", "/readyz", "/metrics"];
 
 /// An id that does not exist.
-const NOBODY: &str = "00000000-0000-7000-8000-000000000000";
+const UNKNOWN: &str = "00000000-0000-7000-8000-000000000000";
 
 async fn a_world() -> World {
     World::with(Setup::default().workers(0)).await
@@ -78,7 +78,7 @@ async fn described(world: &World) -> Vec<(String, String)> {
 
 /// A path whose variables are filled with ids that do not exist.
 fn filled(path: &str) -> String {
-    path.replace("{id}", NOBODY).replace("{key}", "invite")
+    path.replace("{id}", UNKNOWN).replace("{key}", "invite")
 }
 
 /// Calls without a key, and returns status, content type and body.

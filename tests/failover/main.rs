@@ -4,7 +4,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a scenario that does not go as told ends there"
+    reason = "a scenario that fails ends at the failed step"
 )]
 
 mod a_dispatcher_stops_answering;
@@ -26,11 +26,11 @@ macro_rules! json {
 }
 pub(crate) use json;
 
-/// What the ledger owes after a test whose servers lost nothing: everybody got one mail.
+/// Asserts the ledger of a test whose servers lost nothing: each user got one mail.
 fn assert_each_got_one(world: &World, finished: &Value, people: usize) {
     assert_eq!(finished["counts"]["sent"], people, "{finished}");
     assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
-    assert_eq!(world.relay.accepted_count(), people, "somebody got two mails");
+    assert_eq!(world.relay.accepted_count(), people, "a user got two mails");
 }
 
 /// Prints a figure for the record.

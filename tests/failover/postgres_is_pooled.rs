@@ -1,5 +1,5 @@
 //! A connection pooler between Beckon and Postgres: in session mode everything works, in the others Beckon does not
-//! start and says why.
+//! start and reports the reason.
 
 use crate::{assert_each_got_one, json};
 use harness::pooler::Pooler;

@@ -37,7 +37,7 @@ impl Moving {
         self.address.lead_to(self.servers.address(which));
     }
 
-    /// What `/readyz` of the API says.
+    /// The response of the API's `/readyz`.
     async fn readiness(&self) -> (u16, String) {
         let answer = reqwest::get(format!("{}/readyz", self.world.probes())).await.unwrap();
         (answer.status().as_u16(), answer.text().await.unwrap())

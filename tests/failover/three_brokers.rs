@@ -91,7 +91,7 @@ async fn queues_that_were_declared_on_one_node_are_grown_by_the_command_of_the_r
 
     assert!(
         still.is_err(),
-        "RabbitMQ 3.10 grows queues by itself; the README says otherwise"
+        "RabbitMQ 3.10 grows queues automatically; the README states the opposite"
     );
     assert!(waited < Duration::from_secs(30), "{waited:?}");
     ends_well(world, batch).await;
@@ -175,7 +175,7 @@ async fn with_four_two_of_three_are_away() {
     most_nodes_are_away(Release::Four).await;
 }
 
-/// The node that everybody is connected to is cut off from the others.
+/// The node in use is cut off from the others.
 async fn a_node_is_cut_off(release: Release, handling: &str) {
     let setting = format!("cluster_partition_handling = {handling}");
     let brokers = BrokerCluster::start(release, &[&setting]).await.unwrap();

@@ -111,7 +111,7 @@ const PIECES: &[&str] = &[
     "[x](https://b.example/{{ cost_centre }}/é)",
     "**{{ first_name }}** `{{ last_name }}`",
     ". a = b =20",
-    "From here on, a paragraph that says something to {{ first_name }} and to all the others",
+    "From here on, a paragraph for {{ first_name }} and for all the others",
     "Здравствуйте 你好 👩‍🚀 שלום مرحبا",
     "> quoted {{ first_name }}",
     "- item {{ first_name }}",

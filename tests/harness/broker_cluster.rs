@@ -1,4 +1,4 @@
-//! Three RabbitMQ nodes that find each other as `deploy/rabbitmq/cluster.conf` says, with a port mapper, a cookie and
+//! Three RabbitMQ nodes, clustered as in `deploy/rabbitmq/cluster.conf`, with a port mapper, a cookie and
 //! ports of their own.
 
 mod files;

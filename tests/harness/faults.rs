@@ -116,7 +116,7 @@ impl FaultProxy {
     pub async fn cut(&self) {
         if let Some(listening) = self.listening.lock().await.take() {
             listening.abort();
-            // Its end is the moment the port is closed; how it ended says nothing.
+            // Only its end matters, which closes the port.
             let _ = listening.await;
         }
         self.end_connections(false);
@@ -150,7 +150,7 @@ impl FaultProxy {
         });
     }
 
-    /// Lets requests pass and keeps the replies back: the server acts, and nobody hears of it.
+    /// Forwards requests and drops the replies: the server acts, and the client does not learn of it.
     pub fn stall_replies(&self) {
         self.rules.send_modify(|rules| rules.replies_stall = true);
     }

@@ -4,7 +4,7 @@
 # for whatever reason (drop, Ctrl-C, kill -9), the servers are killed and the folder is removed.
 # The harness starts it in a process group of its own, so a Ctrl-C at the terminal reaches
 # neither it nor the servers. Every request is answered at once with one line; the harness,
-# which can tell readiness and knows the deadlines, does the waiting.
+# which can check readiness and knows the deadlines, does the waiting.
 #
 #   KEEP_PLACE     where the folder goes      KEEP_POSTGRES_BIN, KEEP_RABBITMQ_BIN, KEEP_EPMD
 #   KEEP_POSTGRES_PORT, KEEP_AMQP_PORT, KEEP_DIST_PORT, KEEP_EPMD_PORT
@@ -29,7 +29,7 @@ choose_user() {
     as="setpriv --reuid=nobody --regid=$(id -g nobody) --clear-groups"
 }
 
-# $KEEP_PLACE may be closed to nobody; /tmp is open to all.
+# The server user may have no access to $KEEP_PLACE; /tmp is open to all.
 make_folder() {
     for place in "$KEEP_PLACE" /tmp; do
         folder=$(mktemp -d "$place/beckon.XXXXXX" 2>/dev/null) || continue
@@ -168,7 +168,7 @@ end_postgres() {
     gone_within "$postgres" 70 || kill -s KILL "$postgres" 2>/dev/null
 }
 
-# Everything here is thrown away, so the broker gets no time to say good-bye.
+# Everything here is deleted, so the broker gets no time to shut down in order.
 leave_nothing() {
     [ -z "$folder" ] || : >"$folder/leaving"
     for process in $broker $ctl $epmd; do kill -s KILL "$process" 2>/dev/null; done
@@ -205,7 +205,7 @@ obey() {
             if lives "$answer_pid"; then
                 answer yes
             else
-                # The system may give its number to somebody else, whom we must not kill.
+                # The system may reuse its process id, and we must not kill another process.
                 case "$2" in
                     postgres) postgres="" ;;
                     broker) broker="" ;;

@@ -43,7 +43,7 @@ impl Pooler {
             listen.number()
         );
         let file = folder.path().join("pgbouncer.ini");
-        // auth_type any logs everybody in as one user.
+        // auth_type any logs all clients in as one user.
         let settings = settings.replace("port=", "user=postgres port=");
         std::fs::write(&file, settings).map_err(failed)?;
         let program = path_of("PGBOUNCER").await?;

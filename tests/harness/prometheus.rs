@@ -52,7 +52,7 @@ impl Prometheus {
             None => setup,
         };
         let world = World::try_with(setup).await?;
-        let unknown = || HarnessError::new("nobody knows where the broker shows its figures");
+        let unknown = || HarnessError::new("the port of the broker's metrics is unknown");
         let targets = Targets {
             api: world.probes_address(),
             worker: worker.address(),

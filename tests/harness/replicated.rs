@@ -160,7 +160,7 @@ impl Replicated {
     ///
     /// # Errors
     ///
-    /// What Postgres says.
+    /// The output of Postgres.
     pub async fn ask(&self, which: Which, statement: &str) -> Result<()> {
         let asked = async {
             let mut connection = PgConnection::connect(&self.url(which, "postgres")).await?;

@@ -132,7 +132,7 @@ impl Stack {
         Self::start_with(database::DURABLE, broker::DURABLE).await
     }
 
-    /// The one stack all tests of this process share, started by whoever asks first.
+    /// The one stack that all tests of this process share, started on first use.
     ///
     /// When `DATABASE_URL` and `AMQP_URL` are both set, those servers are used and nothing is
     /// started.
@@ -155,7 +155,7 @@ impl Stack {
             .await
     }
 
-    /// Where the shared stack keeps its files, when it is private and somebody has started it.
+    /// The folder of the shared stack, if it is private and has been started.
     pub(crate) fn shared_folder() -> Option<&'static Path> {
         SHARED.get().and_then(Self::folder)
     }
@@ -269,7 +269,7 @@ impl Stack {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the harness has no config.rs; these two say where the servers of a test run are"
+    reason = "the harness has no config.rs; these two are the addresses of the servers of a test run"
 )]
 fn setting(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

@@ -101,7 +101,7 @@ impl World {
     ///
     /// # Panics
     ///
-    /// When it does not come up; the text says which part and quotes its log.
+    /// When it does not start; the text names the part and quotes its log.
     pub async fn with(setup: Setup) -> Self {
         match Self::try_with(setup).await {
             Ok(world) => world,
@@ -123,7 +123,7 @@ impl World {
         Self::on(servers, setup).await
     }
 
-    /// Starts a world on a stack that somebody else made.
+    /// Starts a world on an existing stack.
     ///
     /// # Errors
     ///
@@ -222,7 +222,7 @@ impl World {
         self.probes_port.address()
     }
 
-    /// An address for one more program, which nobody else is given while the world stands.
+    /// An address for another program, reserved while the world exists.
     ///
     /// # Errors
     ///

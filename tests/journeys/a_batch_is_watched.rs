@@ -100,7 +100,7 @@ async fn a_listener_hears_the_sums_change_until_the_last_mail_has_ended() {
     assert!(events.iter().all(|event| sum(event) == 31), "{events:?}");
     assert!(
         events.windows(2).all(|pair| pair[0] != pair[1]),
-        "only changes are told: {events:?}"
+        "only changes are sent: {events:?}"
     );
     let sent: Vec<i64> = events
         .iter()

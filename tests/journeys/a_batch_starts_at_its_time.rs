@@ -30,7 +30,7 @@ async fn nothing_leaves_before_it_and_everything_after() {
     assert_eq!(held["state"], "held", "{held}");
     assert_eq!(held["counts"]["waiting"], 40, "{held}");
     assert_eq!(due, held["start_at"], "{held}");
-    assert_eq!(early, 0, "somebody spoke to the relay before the time");
+    assert_eq!(early, 0, "a worker connected to the relay before the start");
     assert_eq!(finished["counts"]["sent"], 40, "{finished}");
     let first: OffsetDateTime = sqlx::query_scalar("select min(started_at) from attempts")
         .fetch_one(&world.db)

@@ -137,7 +137,7 @@ async fn a_batch_or_an_import_is_whole_or_not_there() {
     }
     let nameless = "select count(*) from batches b where not exists (
         select from idempotency_keys k where k.answer->>'batch' = b.id::text) and b.created_by <> $1";
-    assert_eq!(count(&world, nameless, "").await, 0, "a batch nobody can learn of");
+    assert_eq!(count(&world, nameless, "").await, 0, "a batch that no caller can find");
     let done = count(&world, "select count(*) from idempotency_keys where key <> $1", "").await;
     assert!(done >= 2, "those who stayed were not answered");
     world.assert_sums().await;

@@ -68,7 +68,7 @@ async fn a_mode_ignores_the_others_and_counts_them() {
         .import("email,first_name\nold@example.org,Old\n")
         .await
         .expect(201);
-    let file = "email,first_name\nold@example.org,Other\nnew@example.org,New\nold@example.org,Again\nnobody\n";
+    let file = "email,first_name\nold@example.org,Other\nnew@example.org,New\nold@example.org,Again\nunknown\n";
     let import = async |mode: &str, dry_run: &str| {
         let answer = world.import_as(&[("mode", mode), ("dry_run", dry_run)], file).await;
         answer.expect(if dry_run == "true" { 200 } else { 201 })

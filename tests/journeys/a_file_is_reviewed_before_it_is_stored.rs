@@ -16,7 +16,7 @@ const FILE: &str = "email,first name,team\n\
     bob@gmial.com@,Bob,\n\
     Ada@example.org,Ada again,\n\
     cyd@example.org,Cyd,Engine\n\
-    ,Nobody,\n";
+    ,Nameless,\n";
 
 const PATIENCE: Duration = Duration::from_mins(1);
 
@@ -177,7 +177,7 @@ async fn a_large_file_is_judged_alike_both_times() {
     // Several parts, several groups, and users that appear again far below.
     let rows = (0..30_000).map(|n| match n % 1_000 {
         7 => format!("person{}@example.org,{n},again\n", n / 2 + 1),
-        8 => format!("nobody{n},{n},faulty\n"),
+        8 => format!("unknown{n},{n},faulty\n"),
         _ => format!("person{n}@example.org,{n},a text that makes the file longer than one part\n"),
     });
     let file: String = std::iter::once("email,number,remark\n".to_owned())

@@ -69,7 +69,10 @@ async fn a_held_batch_can_be_started_at_once() {
     assert!(started && !again, "only the first click starts it");
     let due: Vec<&str> = held.iter().filter_map(|one| one["due_at"].as_str()).collect();
     assert_eq!(due.len(), 50);
-    assert!(due.iter().all(|one| *one == due[0]), "nobody is due before the start");
+    assert!(
+        due.iter().all(|one| *one == due[0]),
+        "no delivery is due before the start"
+    );
     assert!(finished["start_at"].as_str() < due.first().copied(), "{finished}");
     assert_eq!(finished["counts"]["sent"], 50, "{finished}");
     let after: f64 = sqlx::query_scalar(stale_after).fetch_one(&world.db).await.unwrap();
@@ -103,7 +106,11 @@ async fn starting_a_batch_at_once_changes_one_row_and_undone_it_cannot_be_starte
     assert!(is_started && !is_too_late);
     world.until(started, "queued", 200).await;
     assert_eq!(before.len(), 1, "{before:?}");
-    assert_eq!(versions().await, before, "whoever is not queued yet was not touched");
+    assert_eq!(
+        versions().await,
+        before,
+        "deliveries that are not queued yet were not touched"
+    );
     assert_eq!(world.count(undone, "cancelled").await, 1);
     world.end().await;
 }

@@ -58,7 +58,7 @@ async fn a_password_mail_is_given_up_after_a_day_and_an_invite_after_two() {
         .fetch_one(&world.db)
         .await
         .unwrap();
-    assert_eq!(live, 0, "nobody has a password of a mail that never went");
+    assert_eq!(live, 0, "the password of a mail that was never sent does not exist");
     assert_eq!(world.relay.accepted_count(), 0);
     world.assert_promises_kept().await;
     world.end().await;

@@ -29,7 +29,7 @@ async fn a_mailed_password_signs_in_until_the_person_chooses_their_own() {
         "{}",
         wrong.text
     );
-    let stranger = world.verify("nobody@example.org", &password).await;
+    let stranger = world.verify("unknown@example.org", &password).await;
     assert_eq!((stranger.status, &stranger.text), (200, &wrong.text));
     let right = world
         .sign_in("ADA@example.org", &password.replace('-', " ").to_uppercase())
@@ -238,14 +238,14 @@ async fn a_preview_shows_when_the_password_would_expire() {
         .api_setting("BECKON_FIRST_PASSWORD_LIFETIME", "50h")
         .api_setting("BECKON_RESET_PASSWORD_LIFETIME", "5h");
     let world = World::with(setup).await;
-    let (somebody, fresh) = (
+    let (known, fresh) = (
         world.person("ada@example.org").await,
         world.person("bob@example.org").await,
     );
     let signed_in = "update users set signed_in_at = now() where id = $1";
-    sqlx::query(signed_in).bind(somebody).execute(&world.db).await.unwrap();
+    sqlx::query(signed_in).bind(known).execute(&world.db).await.unwrap();
 
-    for (user, hours) in [(somebody, 5), (fresh, 50)] {
+    for (user, hours) in [(known, 5), (fresh, 50)] {
         let preview = world
             .post("/v1/system-emails/password_reset/preview", json!({ "user": user }))
             .await

@@ -165,25 +165,25 @@ async fn a_revocation_with_an_unknown_selector_or_two_of_them_ends_nothing() {
     let world = World::start().await;
     let ada = world.person(ADA).await;
     let batch = mailed(&world, &[ADA]).await;
-    let nobody = Uuid::nil();
+    let no_one = Uuid::nil();
 
     for (whose, status, word) in [
-        (json!({ "batch": batch, "users": [nobody] }), 422, "several_selectors"),
+        (json!({ "batch": batch, "users": [no_one] }), 422, "several_selectors"),
         (json!({ "batch": batch, "users": [ada] }), 422, "several_selectors"),
-        (json!({ "batch": nobody }), 404, "not_found"),
-        (json!({ "users": [nobody] }), 404, "not_found"),
-        (json!({ "users": [ada, nobody] }), 404, "not_found"),
+        (json!({ "batch": no_one }), 404, "not_found"),
+        (json!({ "users": [no_one] }), 404, "not_found"),
+        (json!({ "users": [ada, no_one] }), 404, "not_found"),
     ] {
         let refused = world.post("/v1/credentials/revoke", whose.clone()).await;
         assert_eq!(refused.status, status, "{whose}: {}", refused.text);
         assert_eq!(refused.body["type"], format!("/problems/{word}"), "{whose}");
     }
     let unknown = world
-        .post("/v1/credentials/revoke", json!({ "users": [ada, nobody] }))
+        .post("/v1/credentials/revoke", json!({ "users": [ada, no_one] }))
         .await;
     assert_eq!(
         unknown.body["errors"],
-        json!([{ "field": "users", "code": "unknown_user", "message": format!("No user has the id {nobody}.") }])
+        json!([{ "field": "users", "code": "unknown_user", "message": format!("No user has the id {no_one}.") }])
     );
     world.sign_in(ADA, &passwords(&world, ADA)[0]).await;
     world.end().await;

@@ -248,7 +248,7 @@ async fn and_nowhere_else_in_any_form() {
     let finished = world.finished(batch).await;
     let mails = world.relay.mails_to(PEOPLE[0]).unwrap();
     let mailed = mails[0].password().unwrap();
-    assert!(!world.signs_in("nobody@example.org", mailed).await);
+    assert!(!world.signs_in("unknown@example.org", mailed).await);
     world.sign_in(PEOPLE[0], mailed).await;
     let choose = json!({ "email": PEOPLE[0], "password": mailed, "new_password": OWN });
     world.post("/v1/credentials/choose", choose).await.expect(200);

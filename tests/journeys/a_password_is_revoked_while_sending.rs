@@ -115,7 +115,7 @@ async fn waits(world: &World, advisory: bool) {
     let question = "select count(*) from pg_locks l join pg_stat_activity a using (pid)
                     where not l.granted and a.datname = current_database() and (l.locktype = 'advisory') = $1";
     world
-        .eventually("somebody to wait for a lock", async || {
+        .eventually("a transaction to wait for a lock", async || {
             let waiting: i64 = sqlx::query_scalar(question)
                 .bind(advisory)
                 .fetch_one(&world.db)
@@ -227,7 +227,7 @@ async fn ended_while_the_verifier_is_being_stored_it_does_not_work() {
         let works = i64::from(matches!(how, End::BatchStopped));
         assert_eq!(live(&world, &person).await, works, "{how:?}: {answer}");
         if works == 0 {
-            assert_eq!(live_then, 0, "{how:?}: it worked when it was said to be ended");
+            assert_eq!(live_then, 0, "{how:?}: it worked after it was reported as ended");
             let mails = world.relay.mails_to(&person.email).unwrap();
             for mail in mails {
                 let signs_in = world.signs_in(&person.email, mail.password().unwrap()).await;

@@ -63,7 +63,7 @@ async fn id_of(world: &World, email: &str) -> Uuid {
 
 /// A world in which every table that can name a user does.
 async fn a_life(world: &World) -> (Uuid, Uuid) {
-    let words = format!("550 5.1.1 <{OLD}>: nobody of this name");
+    let words = format!("550 5.1.1 <{OLD}>: no user of this name");
     world.relay.set(OLD, Behaviour::answer(Step::Rcpt, &words));
     world.person("ada@example.org").await;
     let unknown = world.invite(json!({ "emails": [OLD, "ada@example.org"] })).await;
@@ -124,7 +124,7 @@ async fn what_is_kept_about_a_person_is_exported_and_then_erased_everywhere() {
         assert_eq!(exported[part].as_array().unwrap().len(), rows, "{part} in {exported:#}");
     }
     assert!(!exported["audit"].as_array().unwrap().is_empty(), "{exported:#}");
-    assert!(text.contains("nobody of this name"), "{exported:#}");
+    assert!(text.contains("no user of this name"), "{exported:#}");
     assert!(!text.contains("argon2"), "no verifier is handed out");
     assert!(
         !exported["rejected_rows"].to_string().contains(NEIGHBOUR),

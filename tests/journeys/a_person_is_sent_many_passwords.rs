@@ -24,14 +24,14 @@ fn mailed(world: &World) -> Vec<String> {
 }
 
 /// Requests a mail for Ada even if she was mailed recently or has signed in.
-fn anybody() -> serde_json::Value {
+fn recipients() -> serde_json::Value {
     json!({ "emails": [ADA], "include_recent": true, "include_signed_in": true })
 }
 
 /// Mails Ada a password, with which she chooses her own.
 async fn own(world: &World) {
     world.person(ADA).await;
-    let batch = world.reset_passwords(anybody()).await;
+    let batch = world.reset_passwords(recipients()).await;
     world.finished(batch).await;
     let choose = json!({ "email": ADA, "password": mailed(world)[0], "new_password": OWN });
     world.post("/v1/credentials/choose", choose).await.expect(200);
@@ -51,7 +51,7 @@ async fn fifty_requests_take_nothing_from_them() {
             _ => Behaviour::Accept,
         };
         world.relay.set(ADA, behaviour);
-        let answer = world.post("/v1/password-resets", anybody()).await.expect(202);
+        let answer = world.post("/v1/password-resets", recipients()).await.expect(202);
         if answer["accepted"] == 1 {
             accepted += 1;
             let batch = answer["batch"].as_str().unwrap().parse().unwrap();
@@ -90,16 +90,16 @@ async fn one_asked_for_while_another_is_with_the_relay_does_not_end_it() {
     let world = World::start().await;
     world.person(ADA).await;
     world.relay.set(ADA, Behaviour::SlowDot(Duration::from_secs(2)));
-    let first = world.reset_passwords(anybody()).await;
+    let first = world.reset_passwords(recipients()).await;
     let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
     dot.await.unwrap();
 
-    let meanwhile = world.post("/v1/password-resets", anybody()).await.expect(202);
+    let meanwhile = world.post("/v1/password-resets", recipients()).await.expect(202);
     let invite = world.invite(json!({ "emails": [ADA] })).await;
     world.finished(first).await;
     world.relay.set(ADA, Behaviour::Accept);
     world.finished(invite).await;
-    let second = world.reset_passwords(anybody()).await;
+    let second = world.reset_passwords(recipients()).await;
     world.finished(second).await;
 
     assert_eq!(meanwhile["left_out"], json!({ "already_waiting": 1 }), "{meanwhile}");
@@ -118,7 +118,7 @@ async fn one_that_is_used_before_its_mail_is_recorded_stays_used() {
     world.person(ADA).await;
     let mut record = world.db.begin().await.unwrap();
 
-    let batch = world.reset_passwords(anybody()).await;
+    let batch = world.reset_passwords(recipients()).await;
     world.relay.set(ADA, Behaviour::SlowDot(Duration::from_secs(1)));
     let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 1);
     dot.await.unwrap();

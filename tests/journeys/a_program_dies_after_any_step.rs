@@ -25,7 +25,7 @@ fn death(world: &World, step: &str, times: usize) -> (String, PathBuf) {
 }
 
 async fn has_come_to(world: &World, sign: &Path) {
-    let wish = format!("somebody to come to {}", sign.display());
+    let wish = format!("a process to reach {}", sign.display());
     world.eventually(&wish, async || sign.exists().then_some(())).await;
 }
 

@@ -95,7 +95,7 @@ async fn mail_does_not_wait_for_the_queue_of_beats() {
     without.sends(without.one).await;
     without
         .world
-        .eventually("the worker to say that beats have no way", async || {
+        .eventually("the worker to report that heartbeats have no path", async || {
             let line = "queue beckon.heartbeat did not answer";
             worker.log().contains(line).then_some(())
         })

@@ -28,7 +28,7 @@ async fn in_the_middle_of_a_batch_nothing_is_lost() {
     let at_the_deletion = world.relay.accepted_count();
     let finished = world.finished(batch).await;
 
-    assert!(at_the_deletion < 450, "the batch was over before the test could tell");
+    assert!(at_the_deletion < 450, "the batch finished before the test could check");
     assert_eq!(finished["counts"]["sent"], 450, "{finished}");
     assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
     assert_eq!(world.relay.accepted_count(), 450);

@@ -77,7 +77,7 @@ async fn a_stopped_batch_sends_nothing_more_and_counts_the_sent_ones() {
     assert_eq!(
         i64::try_from(world.relay.accepted_count()).ok(),
         Some(in_hand),
-        "more left than the page said"
+        "more were sent than the page showed"
     );
     let resumed = world.post(&format!("/v1/batches/{batch}/resume"), json!({})).await;
     assert_eq!(resumed.status, 409, "{}", resumed.text);

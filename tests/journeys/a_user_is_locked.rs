@@ -82,8 +82,8 @@ async fn a_locked_user_cannot_sign_in_until_they_are_unlocked_and_sent_a_passwor
         ]
     );
     for act in ["lock", "unlock"] {
-        let nobody = format!("/v1/users/00000000-0000-7000-8000-000000000000/{act}");
-        world.post(&nobody, json!({})).await.expect(404);
+        let unknown = format!("/v1/users/00000000-0000-7000-8000-000000000000/{act}");
+        world.post(&unknown, json!({})).await.expect(404);
     }
     world.assert_promises_kept().await;
     world.end().await;

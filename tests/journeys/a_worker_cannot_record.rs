@@ -28,7 +28,7 @@ async fn another_sends_the_mail_once_more_and_it_is_counted_as_unsure() {
     let finished = world.finished(batch).await;
     proxy.restore().await.unwrap();
     world
-        .eventually("the first worker to be told that it is too late", async || {
+        .eventually("the first worker to learn that it is too late", async || {
             world.workers[0].log().contains("Dropped an outcome").then_some(())
         })
         .await;

@@ -81,7 +81,7 @@ async fn the_password_in_a_mail_the_relay_kept_works_before_anything_is_settled(
         .fetch_one(&world.db)
         .await
         .unwrap();
-    assert_eq!(live, 4, "both passwords of everybody are waiting to be used");
+    assert_eq!(live, 4, "both passwords of each user are waiting to be used");
     for (person, first) in people.iter().zip([1, 0]) {
         let both = mailed(&world, person);
         assert_eq!(both.len(), 2, "{person}");

@@ -14,7 +14,7 @@ async fn a_claim_asked_for_again_is_the_same_claim() {
 
     let first = claim(&world, &found, token).await;
     let again = claim(&world, &found, token).await;
-    let somebody_else = claim(&world, &found, Uuid::new_v4()).await;
+    let another = claim(&world, &found, Uuid::new_v4()).await;
 
     assert_eq!(first.len(), 2);
     let claims = |claims: &[shared::store::claims::Claim]| {
@@ -24,7 +24,7 @@ async fn a_claim_asked_for_again_is_the_same_claim() {
     };
     assert_eq!(claims(&first), claims(&again));
     assert!(first.iter().all(|claim| claim.attempt == 1));
-    assert!(somebody_else.is_empty());
+    assert!(another.is_empty());
     world.end().await;
 }
 

@@ -69,7 +69,7 @@ async fn a_preview_of_a_password_mail_makes_no_password() {
     assert!(text.contains(&format!("Password:\n{MASKED_PASSWORD}\n")), "{text}");
     assert!(html.contains(MASKED_PASSWORD), "{html}");
     assert!(text.contains("Email: ada@example.org"), "{text}");
-    assert!(text.contains(" UTC"), "it says until when: {text}");
+    assert!(text.contains(" UTC"), "it shows the expiry: {text}");
     assert_eq!(shown["missing"], json!([]), "{shown}");
     assert_eq!(rows_in(&world, "credentials").await, 0);
     world.end().await;

@@ -96,7 +96,11 @@ async fn users_emailed_or_about_to_be_are_not_removed() {
         removed: 3,
         ..UndoneTotals::default()
     };
-    assert_eq!(undone, Undone::Done(totals), "a batch undone in its hold told nobody");
+    assert_eq!(
+        undone,
+        Undone::Done(totals),
+        "a batch undone in its hold emailed no user"
+    );
     assert!(addresses(&world).await.is_empty());
     world.assert_sums().await;
     world.end().await;

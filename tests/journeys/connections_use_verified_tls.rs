@@ -90,7 +90,7 @@ async fn postgres_is_verified_against_a_private_authority_by_name() {
     let cases = [
         ("ours, by its name", format!("{by_name}?sslmode=verify-full&{ours}"), ""),
         (
-            "of nobody we know",
+            "of an unknown authority",
             format!("{by_name}?sslmode=verify-full"),
             "UnknownIssuer",
         ),
@@ -133,7 +133,7 @@ async fn rabbitmq_is_verified_against_a_private_authority_by_name() {
     let ours = format!("?cacertfile={}", files.authority.display());
     let cases = [
         ("ours, by its name", url("localhost", &ours), ""),
-        ("of nobody we know", url("localhost", ""), "UnknownIssuer"),
+        ("of an unknown authority", url("localhost", ""), "UnknownIssuer"),
         ("for another name", url("127.0.0.1", &ours), "not valid for name"),
     ];
 

@@ -65,10 +65,10 @@ async fn pages_touched(with_history: bool) -> BTreeMap<String, Touched> {
 
 async fn usual_work(world: &World) {
     world.people(20).await;
-    world.person("550+nobody@example.org").await;
+    world.person("550+unknown@example.org").await;
     world.person("451-then-ok+later@example.org").await;
     let whom =
-        ["person1", "person2", "person3", "550+nobody", "451-then-ok+later"].map(|name| format!("{name}@example.org"));
+        ["person1", "person2", "person3", "550+unknown", "451-then-ok+later"].map(|name| format!("{name}@example.org"));
     let invites = world.invite(json!({ "emails": whom })).await;
     let passwords = world
         .reset_passwords(json!({ "emails": ["person1@example.org", "person2@example.org"] }))
@@ -158,9 +158,9 @@ fn pages(line: &str) -> u64 {
 async fn no_statement_reads_what_has_been() {
     let (before, after) = tokio::join!(pages_touched(false), pages_touched(true));
 
-    assert!(before.len() > 60, "plans were told: {}", before.len());
+    assert!(before.len() > 60, "plans were logged: {}", before.len());
     let settling = after.keys().filter(|statement| statement.contains("lives_on as"));
-    assert!(settling.count() > 0, "the worker's plans were told");
+    assert!(settling.count() > 0, "the worker's plans were logged");
     for (statement, Touched { pages, nodes }) in &after {
         let without = before.get(statement).map_or(0, |touched| touched.pages);
         assert!(

@@ -37,7 +37,7 @@ async fn a_worker_refused_by_postgres_reports_it_and_consumes_no_jobs() {
     let batch = world.invite(json!({ "emails": ["person1@example.org"] })).await;
     world.until(batch, "queued", 1).await;
     let wrong = [
-        ("a-user", good.replace("postgres@", "nobody:geheim@"), "nobody"),
+        ("a-user", good.replace("postgres@", "stranger:geheim@"), "stranger"),
         ("a-database", format!("{good}_nowhere"), "_nowhere"),
     ];
 

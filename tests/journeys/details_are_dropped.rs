@@ -20,8 +20,8 @@ async fn months_there(world: &World) -> i64 {
 async fn totals_and_who_was_invited_outlive_them() {
     let mut world = World::with(Setup::default().api_setting("BECKON_DETAILS_KEPT", "30d")).await;
     let import = world.people(2).await;
-    world.person("550+nobody@example.org").await;
-    let whom = json!({ "emails": ["person1@example.org", "person2@example.org", "550+nobody@example.org", "who@example.org"] });
+    world.person("550+unknown@example.org").await;
+    let whom = json!({ "emails": ["person1@example.org", "person2@example.org", "550+unknown@example.org", "who@example.org"] });
     let batch = world.invite(whom).await;
     let before = world.finished(batch).await;
     let passwords = world
@@ -46,12 +46,12 @@ async fn totals_and_who_was_invited_outlive_them() {
         .fetch_one(&world.db)
         .await
         .unwrap();
-    assert_eq!(names, 0, "nobody's address stays behind");
+    assert_eq!(names, 0, "no address remains");
     let unused: i64 = sqlx::query_scalar("select count(*) from credentials")
         .fetch_one(&world.db)
         .await
         .unwrap();
-    assert_eq!(unused, 0, "nor a password that nobody used");
+    assert_eq!(unused, 0, "nor an unused password");
     let again = world
         .post(
             &format!("/v1/batches/{batch}/send-again"),
@@ -63,7 +63,7 @@ async fn totals_and_who_was_invited_outlive_them() {
     let not_invited = world.get("/v1/users?invited=false").await.expect(200);
     assert_eq!(not_invited["items"].as_array().unwrap().len(), 1, "{not_invited}");
     assert_eq!(
-        not_invited["items"][0]["email"], "550+nobody@example.org",
+        not_invited["items"][0]["email"], "550+unknown@example.org",
         "{not_invited}"
     );
     let invited = world.get("/v1/users?invited=true").await.expect(200);
@@ -78,7 +78,7 @@ async fn totals_and_who_was_invited_outlive_them() {
 async fn rejected_rows_are_deleted_with_the_details_and_the_import_shows_it() {
     let mut world = World::with(Setup::default().workers(0).api_setting("BECKON_DETAILS_KEPT", "30d")).await;
     world.person("ada@example.org").await;
-    let csv = "email,first_name\nada@example.org,Adele\nnobody at all,Nobody\n";
+    let csv = "email,first_name\nada@example.org,Adele\nunknown at all,Nameless\n";
     let import = world.import(csv).await.expect(201);
     assert_eq!(import["changes"][0]["from"], "Ada", "{import}");
     let path = format!("/v1/imports/{}", import["id"].as_str().unwrap());
@@ -93,7 +93,7 @@ async fn rejected_rows_are_deleted_with_the_details_and_the_import_shows_it() {
         })
         .await;
 
-    assert!(kept.text.contains("nobody at all"), "{}", kept.text);
+    assert!(kept.text.contains("unknown at all"), "{}", kept.text);
     assert_eq!(after["rejected"], 1, "{after}");
     assert_eq!(
         [&after["problems"], &after["changes"], &after["problems_url"]],

@@ -171,7 +171,7 @@ async fn nothing_is_lost_and_nothing_goes_out_twice() {
     assert_eq!(
         usize::try_from(batches).unwrap(),
         accepted + 1,
-        "batches nobody heard of"
+        "batches that no caller knows"
     );
     assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
     assert_eq!(count(&world, "select count(*) from deliveries where unsure").await, 0);

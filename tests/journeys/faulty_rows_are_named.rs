@@ -7,7 +7,7 @@ const FILE: &str = "\u{feff}E-Mail Address;First Name;Last Name;Team\r\n\
     ada@example.org;Ada;Lovelace;Engine\r\n\
     not an address;Bob;;\r\n\
     ADA@example.org;Ada again;;\r\n\
-    ;Nobody;;\r\n\
+    ;Nameless;;\r\n\
     \r\n\
     josé@example.org;José;;\r\n\
     ana@bücher.example;Ana;Ruiz;Books\r\n";

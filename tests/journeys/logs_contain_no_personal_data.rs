@@ -108,12 +108,12 @@ async fn ask_wrongly(world: &World) {
 async fn import_what_is_refused(world: &World) {
     alter(
         world,
-        "users add constraint nobody check (last_name <> 'Quillfeather') not valid",
+        "users add constraint refuses_name check (last_name <> 'Quillfeather') not valid",
     )
     .await;
     let row = "email,last_name\nzebedee@quillfeather.example,Quillfeather\n";
     assert_eq!(world.import(row).await.status, 500);
-    alter(world, "users drop constraint nobody").await;
+    alter(world, "users drop constraint refuses_name").await;
 }
 
 /// Signs in to the console after one failed attempt, and returns the session's secret.
@@ -161,13 +161,13 @@ fn assert_log_is_complete(verdict: &str, line: &Value) {
 
 fn assert_log_is_anonymous(logs: &str, secrets: &[&str]) {
     let secrets: Vec<String> = WORDS.iter().chain(secrets).map(|word| word.to_lowercase()).collect();
-    let names_somebody = |line: &&str| {
+    let is_personal = |line: &&str| {
         let line = line.to_lowercase();
         // Masked addresses are the only ones, so no Message-ID and no login occurs. Any other @ is in SQL.
         let is_address = line.matches('@').count() > line.matches("***@").count() + line.matches("@>").count();
         is_address || secrets.iter().any(|word| line.contains(word))
     };
-    let naming: Vec<&str> = logs.lines().filter(names_somebody).collect();
+    let naming: Vec<&str> = logs.lines().filter(is_personal).collect();
     assert!(naming.is_empty(), "{naming:#?}");
 }
 
@@ -223,7 +223,7 @@ async fn failures_are_logged_with_the_delivery_and_without_personal_data() {
         "Postgres refused a statement",
         "Could not record outcomes",
     ] {
-        assert!(logs.contains(event), "nothing is said of it: {event}");
+        assert!(logs.contains(event), "it is not logged: {event}");
     }
     let mails = world.relay.all_mails().unwrap();
     let mailed = mails.iter().find_map(|mail| mail.password()).unwrap();

@@ -67,7 +67,7 @@ async fn an_outage_of_the_relay_is_reported_until_it_ends() {
     let before = now(&world).await;
 
     let batch = world.invite(json!({ "import": import })).await;
-    let found = stalled(&world, "the outage to be told", |_| true).await;
+    let found = stalled(&world, "the outage to be reported", |_| true).await;
     let after = now(&world).await;
 
     assert_eq!(
@@ -86,14 +86,14 @@ async fn an_outage_of_the_relay_is_reported_until_it_ends() {
     world.post(&format!("/v1/batches/{batch}/pause"), json!({})).await;
     assert_eq!(look(&world).await, None);
     world.post(&format!("/v1/batches/{batch}/resume"), json!({})).await;
-    let again = stalled(&world, "the outage to be told again", |_| true).await;
+    let again = stalled(&world, "the outage to be reported again", |_| true).await;
     let drift = again.since.unwrap() - since;
     assert!(drift.abs() < Duration::seconds(1), "{since} became {again:?}");
 
     world.relay.resume_listening().await.unwrap();
     moves_again(&world).await;
     let waiting = world.count(batch, "waiting").await + world.count(batch, "retrying").await;
-    assert!(waiting > 0, "the batch was over before the test could tell");
+    assert!(waiting > 0, "the batch finished before the test could check");
 
     world.post(&format!("/v1/batches/{batch}/stop"), json!({})).await;
     world.finished(batch).await;
@@ -132,7 +132,7 @@ async fn missing_workers_are_reported_until_one_runs() {
     assert_eq!(look(&world).await, None);
 
     silence_passes(&world).await;
-    let found = stalled(&world, "the missing workers to be told", |_| true).await;
+    let found = stalled(&world, "the missing workers to be reported", |_| true).await;
 
     assert_eq!(found.cause, Cause::NoWorker);
     assert_eq!(found.waiting, 30);
@@ -159,7 +159,7 @@ async fn one_worker_in_trouble_is_one_of_two() {
     let import = world.people(200).await;
 
     let batch = world.invite(json!({ "import": import })).await;
-    let found = stalled(&world, "one of two to be told", |_| true).await;
+    let found = stalled(&world, "one of two to be reported", |_| true).await;
 
     assert_eq!(
         trouble(&found),
@@ -196,7 +196,10 @@ async fn a_broker_that_is_down_or_blocked_is_reported() {
         .await;
     silence_passes(&world).await;
     // The worker reports that it is alive; the dispatcher cannot.
-    let found = stalled(&world, "the alarm to be told", |found| found.cause != Cause::NoWorker).await;
+    let found = stalled(&world, "the alarm to be reported", |found| {
+        found.cause != Cause::NoWorker
+    })
+    .await;
     assert_eq!((found.cause, found.waiting), (Cause::NoDispatch, 50));
     world.stack().broker_alarm(false).await.unwrap();
     world.finished(batch).await;

@@ -2,7 +2,7 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a scenario that does not go as told ends there"
+    reason = "a scenario that fails ends at the failed step"
 )]
 
 mod a_batch_is_paused_automatically;

@@ -126,7 +126,7 @@ async fn one_trace_from_the_request_to_the_second_reply_without_personal_data() 
     let mail = world.relay.mails_to(whom).unwrap().remove(0);
     let secrets = [mail.header("Subject").unwrap(), mail.password().unwrap(), world.key()];
     for word in [whom, "Zebedee", "Quillfeather"].into_iter().chain(secrets) {
-        assert!(!bytes.contains(word), "a trace says {word}");
+        assert!(!bytes.contains(word), "a trace contains {word}");
     }
     world.end().await;
 }
@@ -180,7 +180,7 @@ async fn a_collector_that_does_not_answer_delays_no_mail_and_no_stop() {
     // By then the first request to the collector has timed out.
     let losses = |logs: &str| logs.matches("Traces are lost").count();
     world
-        .eventually("the API to say that traces are lost", async || {
+        .eventually("the API to report that traces are lost", async || {
             (losses(&world.logs()) > 0).then_some(())
         })
         .await;

@@ -132,7 +132,7 @@ async fn a_batch_goes_to_those_its_filter_finds() {
         .invite(json!({ "filter": { "import": import, "effect": "created", "invited": false, "q": "builder" } }))
         .await;
     let finished = world.finished(batch).await;
-    let nobody = world
+    let unknown = world
         .post(
             "/v1/invites",
             json!({ "filter": { "signed_in": true, "q": "builder" } }),
@@ -149,7 +149,7 @@ async fn a_batch_goes_to_those_its_filter_finds() {
         .map(|line| line["email"].clone())
         .collect();
     assert_eq!(addresses, [json!(BOB)]);
-    assert_eq!(nobody.status, 422, "{}", nobody.text);
+    assert_eq!(unknown.status, 422, "{}", unknown.text);
     world.assert_promises_kept().await;
     world.end().await;
 }
@@ -342,7 +342,7 @@ async fn a_list_a_batch_and_a_selection_have_the_same_people_for_every_filter() 
         met += usize::from(!listed.is_empty());
     }
 
-    assert!(met > 20, "{met} filters have found anybody");
+    assert!(met > 20, "{met} filters have found a user");
     world.end().await;
 }
 

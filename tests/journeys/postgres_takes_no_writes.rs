@@ -45,7 +45,7 @@ async fn through(begin: impl AsyncFnOnce(&World), end: impl AsyncFnOnce(&World))
         world.ask(Method::POST, "/v1/invites", Some(whom), Some(key)).await
     };
     let (key, refused) = world
-        .eventually("the API to say so", async || {
+        .eventually("the API to report it", async || {
             // A connection sees the change a moment later, and a repeated key is answered from the record: so each
             // request uses a new key.
             let key = Uuid::new_v4().to_string();
@@ -68,7 +68,7 @@ async fn through(begin: impl AsyncFnOnce(&World), end: impl AsyncFnOnce(&World))
     assert_eq!(refused.body["type"], "/problems/unavailable", "{}", refused.text);
     assert!(
         i64::try_from(in_flight).unwrap() < PEOPLE,
-        "the batch was over before the test could tell"
+        "the batch finished before the test could check"
     );
     assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
     assert_eq!(

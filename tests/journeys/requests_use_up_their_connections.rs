@@ -34,7 +34,7 @@ async fn mail_goes_on_and_callers_hear_soon() {
     let mails = async {
         world.relay.wait_for(120, PATIENCE).await.unwrap();
         world
-            .eventually("all but those with a connection to be told", async || {
+            .eventually("all but those with a connection to be refused", async || {
                 (refused.load(Ordering::Relaxed) >= CALLERS - CONNECTIONS).then_some(())
             })
             .await;

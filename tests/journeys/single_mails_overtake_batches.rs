@@ -20,7 +20,7 @@ async fn a_single_mail_goes_out_while_a_batch_runs() {
     let waited = began.elapsed();
 
     let left = world.count(bulk, "sent").await;
-    assert!(left < 4_000, "the batch was over before the test could tell");
+    assert!(left < 4_000, "the batch finished before the test could check");
     // Ten seconds is the promise for a single mail; the rest of the batch takes as long again.
     assert!(waited < Duration::from_secs(10), "{waited:?}");
     world.end().await;

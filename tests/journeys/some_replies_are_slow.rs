@@ -34,7 +34,7 @@ async fn all_others_are_done_before_the_first_of_them() {
     assert_eq!(quick["counts"]["sending"], SLOW, "{quick}");
     assert!(
         !taken.iter().any(|mail| drips(&mail.recipient)),
-        "one was over before the test could tell"
+        "one finished before the test could check"
     );
     assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
     world.assert_promises_kept().await;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 async fn until_blocked(world: &World, is_blocked: bool) {
-    let wish = format!("beckon_amqp_blocked to say {is_blocked}");
+    let wish = format!("beckon_amqp_blocked to be {is_blocked}");
     world
         .eventually(&wish, async || {
             let reported = world.api_metric("beckon_amqp_blocked").await > 0.5;

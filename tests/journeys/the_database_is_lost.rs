@@ -56,7 +56,7 @@ async fn through(how: Stop) {
     assert_eq!(accepted.2["selected"], PEOPLE, "{}", accepted.2);
     assert!(
         i64::try_from(settled).unwrap() < PEOPLE,
-        "the batch was over before the test could tell"
+        "the batch finished before the test could check"
     );
     assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
     let programs = world.api.iter().chain(&world.workers);

@@ -60,7 +60,7 @@ async fn a_password_that_was_not_mailed_does_not_work_and_a_later_one_does() {
     world.let_pauses_pass().await;
     world.finished(batch).await;
 
-    assert_eq!(live, 0, "nobody has the password of a refused attempt");
+    assert_eq!(live, 0, "the password of a refused attempt does not exist");
     let mails = world.relay.mails_to("451-then-ok@example.org").unwrap();
     world
         .sign_in("451-then-ok@example.org", mails[0].password().unwrap())

@@ -42,7 +42,7 @@ async fn with_a_key_the_answer_is_found_and_without_one_it_is_called_unknown() {
         "{detail}"
     );
     world
-        .eventually("the batch nobody heard of", async || {
+        .eventually("the batch without a response", async || {
             (batches(&world).await == 2).then_some(())
         })
         .await;

@@ -94,7 +94,7 @@ async fn an_older_schema_is_named_and_waited_for() {
     let mut early = Vec::new();
     for address in probes {
         let readiness = async || ask(address, "/readyz").await;
-        early.push(world.eventually("a program to say how it stands", readiness).await);
+        early.push(world.eventually("a program to report its readiness", readiness).await);
     }
     let alive = ask(&api_probes, "/healthz").await.unwrap();
     let request = ask(&listen, "/v1/batches").await.unwrap();

@@ -34,7 +34,7 @@ async fn one_dispatches_and_another_takes_over() {
 
     assert!((before - 1.0).abs() < 0.1, "{before} processes dispatched");
     assert!(by_the_standby < 0.1, "the standby dispatched");
-    assert!(at_the_kill < 600, "the batch was over before the test could tell");
+    assert!(at_the_kill < 600, "the batch finished before the test could check");
     assert_eq!(finished["counts"]["sent"], 600, "{finished}");
     assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
     assert_eq!(world.relay.accepted_count(), 600);

@@ -28,7 +28,7 @@ async fn who_waits_for_the_same_mail_is_left_out() {
     assert_eq!(invites["left_out"], json!({ "already_waiting": 2 }), "{invites}");
     assert_eq!(
         passwords["accepted"], 3,
-        "another kind of mail waits for nobody: {passwords}"
+        "another kind of mail waits for no user: {passwords}"
     );
     assert_eq!(passwords["left_out"], json!({}), "{passwords}");
     let batch: Uuid = invites["batch"].as_str().unwrap().parse().unwrap();
@@ -54,7 +54,7 @@ async fn who_got_the_same_mail_within_a_day_is_left_out_unless_asked_for() {
     let left_out = world.post("/v1/invites", json!({ "import": import })).await.expect(202);
     let batch = left_out["batch"].as_str().unwrap().parse().unwrap();
     world.finished(batch).await;
-    let everybody = world.post("/v1/invites", json!({ "import": import })).await.expect(202);
+    let response = world.post("/v1/invites", json!({ "import": import })).await.expect(202);
     let asked_for = world
         .invite(json!({ "emails": ["person1@example.org"], "include_recent": true }))
         .await;
@@ -68,10 +68,10 @@ async fn who_got_the_same_mail_within_a_day_is_left_out_unless_asked_for() {
 
     assert_eq!(left_out["accepted"], 2, "{left_out}");
     assert_eq!(left_out["left_out"], json!({ "mailed_recently": 1 }), "{left_out}");
-    assert_eq!(everybody["accepted"], 0, "{everybody}");
-    assert_eq!(everybody["left_out"], json!({ "mailed_recently": 3 }), "{everybody}");
-    let nobody = world.batch(everybody["batch"].as_str().unwrap().parse().unwrap()).await;
-    assert_eq!(nobody["state"], "finished", "{nobody}");
+    assert_eq!(response["accepted"], 0, "{response}");
+    assert_eq!(response["left_out"], json!({ "mailed_recently": 3 }), "{response}");
+    let empty = world.batch(response["batch"].as_str().unwrap().parse().unwrap()).await;
+    assert_eq!(empty["state"], "finished", "{empty}");
     assert_eq!(finished["counts"]["sent"], 3, "{finished}");
     assert_eq!(world.relay.mails_to("person1@example.org").unwrap().len(), 3);
     world.assert_promises_kept().await;
@@ -95,15 +95,15 @@ async fn who_has_signed_in_is_left_out_of_either_email_unless_asked_for() {
         let batch: Uuid = usual["batch"].as_str().unwrap().parse().unwrap();
         world.finished(batch).await;
         whom["include_signed_in"] = json!(true);
-        let everybody = world.post(route, whom).await.expect(202);
-        let sent: Uuid = everybody["batch"].as_str().unwrap().parse().unwrap();
+        let response = world.post(route, whom).await.expect(202);
+        let sent: Uuid = response["batch"].as_str().unwrap().parse().unwrap();
         world.finished(sent).await;
 
         assert_eq!(usual["accepted"], 2, "{usual}");
         assert_eq!(usual["left_out"], json!({ "signed_in": 1 }), "{usual}");
         let file = world.get(&format!("/v1/batches/{batch}/deliveries.csv")).await.text;
         assert!(file.contains("Left out: Has already signed in"), "{file}");
-        assert_eq!(everybody["accepted"], 3, "{everybody}");
+        assert_eq!(response["accepted"], 3, "{response}");
         sending_again_asks_too(&world, sent).await;
     }
     world.assert_promises_kept().await;
@@ -117,13 +117,13 @@ async fn sending_again_asks_too(world: &World, batch: Uuid) {
     let usual = world.post(&path, whom.clone()).await.expect(202);
     world.finished(usual["batch"].as_str().unwrap().parse().unwrap()).await;
     whom["include_signed_in"] = json!(true);
-    let everybody = world.post(&path, whom).await.expect(202);
+    let response = world.post(&path, whom).await.expect(202);
     world
-        .finished(everybody["batch"].as_str().unwrap().parse().unwrap())
+        .finished(response["batch"].as_str().unwrap().parse().unwrap())
         .await;
 
     assert_eq!(usual["left_out"], json!({ "signed_in": 1 }), "{usual}");
-    assert_eq!(everybody["accepted"], 3, "{everybody}");
+    assert_eq!(response["accepted"], 3, "{response}");
 }
 
 #[tokio::test]

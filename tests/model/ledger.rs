@@ -189,7 +189,7 @@ impl Ledger {
             Step::Pause(batch) => batches::pause(&mut transaction, self.batches[*batch], "the model").await,
             Step::Resume(batch) => batches::resume(&mut transaction, self.batches[*batch], None).await,
             Step::Stop(batch) => batches::stop(&mut transaction, self.batches[*batch], "the model").await,
-            other => panic!("{other:?} is nothing a person says"),
+            other => panic!("{other:?} is not an action of a person"),
         };
         commit(transaction).await.unwrap();
         u64::from(moved.unwrap())

@@ -11,7 +11,7 @@
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
-    reason = "a model that is not as told ends the test"
+    reason = "a difference from the model ends the test"
 )]
 
 mod ledger;

@@ -182,7 +182,7 @@ impl Installation {
                     ..made_up
                 },
             ),
-            (None, None) => return Err("there is nobody to send it to".to_owned()),
+            (None, None) => return Err("it has no recipient".to_owned()),
         };
         let address = EmailAddress::parse(values.email).map_err(|fault| fault.to_string())?;
         let addressing = Addressing {

@@ -179,7 +179,7 @@ impl Draft {
 
     fn put_email(&mut self, place: Place<'_>, raw: &str) {
         match EmailAddress::parse(raw) {
-            Ok(email) => match never_anybodys(&email) {
+            Ok(email) => match reason_for_rejection(&email) {
                 None => self.email = Some(email),
                 Some((code, message)) => {
                     let meant = probably_meant(raw);
@@ -224,7 +224,7 @@ impl Draft {
 }
 
 /// Why a valid address cannot belong to a user: the code, and the sentence.
-fn never_anybodys(email: &EmailAddress) -> Option<(&'static str, &'static str)> {
+fn reason_for_rejection(email: &EmailAddress) -> Option<(&'static str, &'static str)> {
     if email.local_part().starts_with('\'') {
         // The standard allows it. In files it is the mark that makes a cell text, or half of a pair of quotation marks.
         return Some((

@@ -45,7 +45,7 @@ impl From<HashFault> for Problem {
 
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
-        if refusal.used_up == UsedUp::Everybody {
+        if refusal.used_up == UsedUp::Overall {
             return Self::unavailable("busy", refusal.sentence(), refusal.seconds());
         }
         let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "too_many_tries", refusal.sentence());
@@ -115,7 +115,7 @@ impl<'a> Check<'a> {
         };
         let spent = match api.tries.take(attempt, Instant::now()) {
             Ok(spent) => spent,
-            Err(refusal) if refusal.used_up == UsedUp::Everybody => {
+            Err(refusal) if refusal.used_up == UsedUp::Overall => {
                 count(api, "busy");
                 return Err(refusal.into());
             }

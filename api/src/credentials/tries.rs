@@ -140,7 +140,7 @@ pub enum UsedUp {
     /// The limit of this API key.
     Key,
     /// The limit that all clients share.
-    Everybody,
+    Overall,
 }
 
 /// A refused try.
@@ -164,7 +164,7 @@ impl Refusal {
             UsedUp::Person => "Too many sign-in attempts for this address.",
             UsedUp::Client => "Too many sign-in attempts from this device or network.",
             UsedUp::Key => "Too many failed password checks with this API key.",
-            UsedUp::Everybody => "Too many sign-ins at the moment.",
+            UsedUp::Overall => "Too many sign-ins at the moment.",
         };
         let seconds = self.seconds();
         let unit = if seconds == 1 { "second" } else { "seconds" };
@@ -257,7 +257,7 @@ impl Tries {
             shared.push((UsedUp::Key, Bucket::Key(key), self.per_key()));
         }
         if spent >= TRIES_APART {
-            shared.push((UsedUp::Everybody, Bucket::Overall(site), self.overall(site)));
+            shared.push((UsedUp::Overall, Bucket::Overall(site), self.overall(site)));
         }
         let Some(client) = attempt.client else {
             shared.insert(0, (UsedUp::Person, Bucket::Unnamed(target), UNNAMED));
@@ -302,7 +302,7 @@ impl Tries {
         match self.buckets.take(&buckets, now) {
             Ok(taken) => Ok(Try { taken, rank }),
             Err((place, wait)) => Err(Refusal {
-                used_up: wanted.get(place).map_or(UsedUp::Everybody, |(used_up, ..)| *used_up),
+                used_up: wanted.get(place).map_or(UsedUp::Overall, |(used_up, ..)| *used_up),
                 wait,
             }),
         }

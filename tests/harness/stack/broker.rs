@@ -29,7 +29,7 @@ pub(crate) const SHIPPED_CONFIGURATION: &str = include_str!("../../../deploy/rab
 const MEMORY: &str = "1GB";
 /// Free disk below which it does the same.
 const DISK: &str = "50MB";
-/// What a client says first; a broker that is up answers with a method frame, type 1.
+/// The first bytes a client sends. A broker that is up answers with a method frame, type 1.
 const PROTOCOL_HEADER: &[u8] = b"AMQP\0\0\x09\x01";
 /// Has the broker write down the names of its quorum queues.
 const SAVE_NAMES: &str = "eval {ok,Names}=ra_system:lookup_name(quorum_queues,directory_rev),dets:sync(Names).";
@@ -115,7 +115,7 @@ impl Stack {
 
     /// Stops the private broker and starts it again with everything it had stored.
     ///
-    /// Everybody who shares the stack is affected.
+    /// Affects all users of the stack.
     pub async fn restart_broker(&self, how: Stop) -> Result<()> {
         self.stop_broker(how).await?;
         self.start_broker().await

@@ -28,7 +28,7 @@ const IN_USE: &str = "55006";
 impl Stack {
     /// Makes a database, as a copy of `template` where one is named, and returns its URL.
     ///
-    /// Nobody may be connected to the template while it is copied; connections that are just
+    /// No client may be connected to the template while it is copied; connections that are just
     /// closing are waited for.
     pub async fn create_database(&self, name: &str, template: Option<&str>) -> Result<String> {
         let template = template
@@ -50,7 +50,7 @@ impl Stack {
         }
     }
 
-    /// Removes a database and everybody connected to it; one that isn't there is fine.
+    /// Drops a database and all connections to it. A missing database is not an error.
     pub async fn drop_database(&self, name: &str) -> Result<()> {
         let statement = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", quoted(name));
         self.administer(&statement)

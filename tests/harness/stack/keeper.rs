@@ -12,7 +12,7 @@ use super::Ports;
 use super::programs::Programs;
 use crate::error::{HarnessError, Result};
 
-/// The keeper's program; it says itself how it works.
+/// The keeper's program; its comments explain how it works.
 const SCRIPT: &str = include_str!("../keeper.sh");
 /// How long a dropped stack waits for its keeper. The keeper's own bounds (a cluster being
 /// made, the servers, the folder) are seldom touched: mostly it is done in a fifth of a second.

@@ -142,7 +142,7 @@ struct Harness {
 }
 
 impl Harness {
-    /// Starts one and waits until it says this word about its stack.
+    /// Starts one and waits until it reports this word about its stack.
     fn start(word: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "stack::tests::hold_a_stack_until_killed"])

@@ -9,7 +9,7 @@ use super::World;
 use crate::error::{HarnessError, Result};
 use crate::program::binary_path;
 
-/// Somebody who may sign in to the console.
+/// An administrator who can sign in to the console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Administrator {
     /// What pages call them.

@@ -1,4 +1,4 @@
-//! Time that has passed, where nobody can wait for it.
+//! Makes rows older, instead of waiting for days.
 
 use super::World;
 
@@ -9,7 +9,7 @@ impl World {
     ///
     /// When the database does not answer.
     pub async fn let_days_pass(&self, days: i32) {
-        // An id says when its row was made, in its first twelve digits.
+        // The first twelve digits of an id are the time of its row.
         let statements = [
             "select make_month(date_trunc('month', (now() - make_interval(days => $1)) at time zone 'UTC')::date)",
             "update attempts set delivery_id = older(delivery_id, $1)",
@@ -34,7 +34,7 @@ impl World {
         assert!(done.is_ok(), "{done:?}");
     }
 
-    /// Lets the time pass after which a claim that is not renewed, and a job that nobody has claimed, count as lost.
+    /// Lets the time pass after which a claim that is not renewed, and a job that no worker has claimed, count as lost.
     ///
     /// # Panics
     ///

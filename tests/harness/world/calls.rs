@@ -16,7 +16,7 @@ use super::{PULSE, World, text};
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
-    /// What the body is, without parameters; empty when the answer does not tell.
+    /// The content type without parameters; empty if the response has none.
     pub media_type: String,
     /// The body; JSON null when it is none.
     pub body: Value,
@@ -225,13 +225,13 @@ impl World {
         .await
     }
 
-    /// Whether a password signs somebody in.
+    /// Whether a password is valid for this address.
     pub async fn signs_in(&self, email: &str, password: &str) -> bool {
         let answer = self.verify(email, password).await.expect(200);
         answer["valid"] == true
     }
 
-    /// Signs somebody in, and returns the answer.
+    /// Checks a password and returns the response.
     ///
     /// # Panics
     ///

@@ -177,7 +177,7 @@ fn is_open(schema: &Value) -> bool {
     schema.as_object().is_none_or(is_open_object)
 }
 
-/// Whether an object says nothing about its fields, as one that holds whatever was noted does.
+/// Whether an object does not declare its fields, because it holds arbitrary details.
 fn is_open_object(schema: &Map<String, Value>) -> bool {
     !["$ref", "allOf", "oneOf", "anyOf", "properties"]
         .iter()

@@ -1,4 +1,4 @@
-//! Mails of the last three months, where nobody can wait for them to be sent.
+//! Creates mails of the last three months, instead of sending them.
 //!
 //! Each person has got twenty mails, an invite each time, in batches of a hundred thousand; one in
 //! fifty failed. Rows are written as they stand once a mail has ended, with their ids in the moments

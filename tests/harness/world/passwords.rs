@@ -10,7 +10,7 @@ use super::World;
 /// Sign-ins at a time; each hashes, and the API has as many threads for that as there are cores.
 const AT_ONCE: usize = 4;
 
-/// What somebody can sign in with.
+/// The credentials of a user.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Live {
     /// So many passwords of mails.
@@ -21,7 +21,7 @@ enum Live {
 
 impl World {
     /// Every mail with a password that the relay kept for one of these people has one that works. People with several
-    /// mails sign in with each password, of people with one mail `most` sign in. Whoever has chosen a password of
+    /// mails sign in with each password, of people with one mail `most` sign in. A user who has chosen a password of
     /// their own is passed over: that choice ended what had been mailed before.
     ///
     /// Returns how many signed in.

@@ -74,7 +74,7 @@ impl World {
     }
 
     /// Starts one more worker that is to stop at a failpoint. It is not waited for, because it may stand
-    /// there with all its threads before it can say that it takes jobs.
+    /// there with all its threads before it can report that it consumes jobs.
     ///
     /// # Errors
     ///
@@ -95,7 +95,7 @@ impl World {
         Ok(())
     }
 
-    /// Starts one more worker, and says where it answers probes.
+    /// Starts another worker and returns the address of its probes.
     async fn launch_worker(&mut self, own: &[(&str, &str)]) -> Result<(Program, String)> {
         let probes = match self.setup.probes() {
             Some(address) => address,
@@ -118,7 +118,7 @@ impl World {
         Ok((program, probes))
     }
 
-    /// Runs a program of ours to its end and returns its exit code and what it said.
+    /// Runs one of our programs to its end and returns its exit code and output.
     ///
     /// # Errors
     ///
@@ -200,7 +200,7 @@ impl World {
         }
     }
 
-    /// Waits until a program is ready, as one of these places says.
+    /// Waits until a program is ready according to one of these addresses.
     pub(super) async fn ready(&self, program: &Program, places: &[String]) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         loop {

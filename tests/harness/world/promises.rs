@@ -67,10 +67,13 @@ impl World {
             assert!(line.attempts <= 20, "{delivery} has {} attempts", line.attempts);
         }
         let strangers: Vec<&Uuid> = taken.keys().filter(|delivery| !lines.contains_key(delivery)).collect();
-        assert!(strangers.is_empty(), "the relay took mails nobody owed: {strangers:?}");
+        assert!(
+            strangers.is_empty(),
+            "the relay accepted unexpected mails: {strangers:?}"
+        );
         let open = "select count(*) from attempts where ended_at is null";
         let open: Result<i64, _> = sqlx::query_scalar(open).fetch_one(&self.db).await;
-        assert_eq!(open.ok(), Some(0), "attempts whose end nobody has recorded");
+        assert_eq!(open.ok(), Some(0), "attempts without a recorded end");
         self.assert_sums().await;
     }
 

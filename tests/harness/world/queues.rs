@@ -37,7 +37,7 @@ impl World {
         self.setting("AMQP_URL")
     }
 
-    /// Puts a message into a queue, whatever it says.
+    /// Publishes a message with any body to a queue.
     ///
     /// # Panics
     ///
@@ -60,7 +60,7 @@ impl World {
         }
     }
 
-    /// How many messages lie in a queue that nobody holds.
+    /// Number of ready messages in a queue.
     ///
     /// # Panics
     ///

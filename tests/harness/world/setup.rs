@@ -64,14 +64,14 @@ impl Setup {
         self
     }
 
-    /// On this database, which somebody else made.
+    /// On this existing database.
     #[must_use]
     pub fn on_database(mut self, url: &str) -> Self {
         self.database_url = Some(url.to_owned());
         self
     }
 
-    /// With these brokers, which somebody else started.
+    /// With these running brokers.
     #[must_use]
     pub fn on_brokers(mut self, urls: &str) -> Self {
         self.amqp_url = Some(urls.to_owned());

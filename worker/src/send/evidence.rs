@@ -204,8 +204,8 @@ impl<S: Shipment> Answers<S> {
                 let is_everybodys = |held: &mut Held<S>| {
                     held.signature == signature && refusals.look(held.subject, signature, now) == Finding::AllRecipients
                 };
-                let everybodys: Vec<_> = self.held.extract_if(.., is_everybodys).collect();
-                for held in everybodys {
+                let released: Vec<_> = self.held.extract_if(.., is_everybodys).collect();
+                for held in released {
                     self.account_refused(held.mail, held.answer, now, finished);
                 }
             }

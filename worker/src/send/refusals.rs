@@ -70,7 +70,7 @@ pub(super) struct Refusals {
 struct Recent {
     /// Signatures of refusals with their recipients; `None` for other answers.
     answers: VecDeque<Option<(Signature, u64)>>,
-    everybodys: Option<Signature>,
+    common_to_all: Option<Signature>,
     accepted_at: Option<Instant>,
     touched_at: Option<Instant>,
 }
@@ -178,10 +178,10 @@ impl Recent {
         }
         self.answers.push_back(answer);
         self.touched_at = Some(now);
-        if let Some(signature) = self.everybodys
+        if let Some(signature) = self.common_to_all
             && self.count(signature) * 100 < PASSED_PERCENT * self.answers.len()
         {
-            self.everybodys = None;
+            self.common_to_all = None;
         }
     }
 
@@ -194,7 +194,7 @@ impl Recent {
     }
 
     fn is_everybodys(&mut self, signature: Signature) -> bool {
-        if self.everybodys == Some(signature) {
+        if self.common_to_all == Some(signature) {
             return true;
         }
         let refusals = self.answers.iter().flatten();
@@ -205,7 +205,7 @@ impl Recent {
         let is_most = self.count(signature) * 100 >= SHARE_PERCENT * self.answers.len();
         let is_everybodys = recipients.len() >= MANY && is_most;
         if is_everybodys {
-            self.everybodys = Some(signature);
+            self.common_to_all = Some(signature);
         }
         is_everybodys
     }

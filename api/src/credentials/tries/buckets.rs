@@ -149,11 +149,11 @@ mod tests {
         assert_eq!(taken(&buckets, "ada", now), 10);
 
         for _ in 0..1_000 {
-            let refused = buckets.take(&[("everybody", TEN), ("ada", TEN)], now).unwrap_err();
+            let refused = buckets.take(&[("overall", TEN), ("ada", TEN)], now).unwrap_err();
             assert_eq!(refused, (1, TEN.pause));
         }
 
-        assert_eq!(taken(&buckets, "everybody", now), 10);
+        assert_eq!(taken(&buckets, "overall", now), 10);
     }
 
     #[test]

@@ -237,7 +237,7 @@ fn two_hundred_addresses_leave_room_for_one_more() {
         let client = format!("198.51.100.{}", n % 200);
         match at(Place::Console, &format!("person{n}"), &client).take(&tries, now) {
             Ok(spent) => ranks.push(spent.rank),
-            Err(refusal) => assert_eq!(refusal.used_up, UsedUp::Everybody),
+            Err(refusal) => assert_eq!(refusal.used_up, UsedUp::Overall),
         }
     }
 

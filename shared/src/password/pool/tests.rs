@@ -59,7 +59,7 @@ async fn a_caller_that_goes_away_takes_its_job_along() {
 
     let waiting = [(); 2].map(|()| {
         let pool = Arc::clone(&pool);
-        tokio::spawn(async move { pool.ask(Rank::FIRST, |_| panic!("nobody waits for this")).await })
+        tokio::spawn(async move { pool.ask(Rank::FIRST, |_| panic!("the caller is gone")).await })
     });
     while pool.waiting() < 2 {
         tokio::task::yield_now().await;

@@ -6,7 +6,7 @@ use super::*;
 #[tokio::test]
 async fn metrics_match_what_happened() {
     let relay = Relay::following(|moment| match moment.verb {
-        "RCPT" if moment.line.contains("nobody") => reply_line("550 5.1.1 no"),
+        "RCPT" if moment.line.contains("unknown") => reply_line("550 5.1.1 no"),
         _ => usual(moment),
     })
     .await;
@@ -14,7 +14,7 @@ async fn metrics_match_what_happened() {
     let mailer = shown_in(&registry, &relay.plain_url(), quick()).unwrap();
     let another = shown_in(&registry, &relay.plain_url(), quick());
     assert!(another.is_err(), "the names are taken");
-    send(&mailer, "nobody@example.com").await;
+    send(&mailer, "unknown@example.com").await;
     send(&mailer, "ada@example.com").await;
 
     until("the connection is idle", || {

@@ -166,7 +166,7 @@ async fn a_relay_that_speaks_before_the_body_is_not_believed() {
 async fn a_refused_recipient_costs_no_connection() {
     for script in [usual as fn(&Moment<'_>) -> Act, plain] {
         let relay = Relay::following(move |moment| match moment.verb {
-            "RCPT" if moment.line.contains("nobody") => reply_line("550 5.1.1 no such user"),
+            "RCPT" if moment.line.contains("unknown") => reply_line("550 5.1.1 no such user"),
             // Such a relay also refuses DATA.
             "DATA" if moment.mail == 0 => reply_line("554 5.5.1 no valid recipients"),
             _ => script(moment),
@@ -174,7 +174,7 @@ async fn a_refused_recipient_costs_no_connection() {
         .await;
         let mailer = mailer(&relay);
 
-        let first = send(&mailer, "nobody@example.com").await;
+        let first = send(&mailer, "unknown@example.com").await;
         let second = send(&mailer, "ada@example.com").await;
 
         assert_eq!(at(&first), (refused(TroubleClass::AddressUnknown), Phase::Rcpt));
@@ -190,13 +190,13 @@ async fn a_refused_recipient_costs_no_connection() {
 #[tokio::test]
 async fn a_relay_that_expects_a_body_without_recipients_gets_an_empty_one_and_nothing_counts_as_sent() {
     let relay = Relay::following(|moment| match moment.verb {
-        "RCPT" if moment.line.contains("nobody") => reply_line("550 5.1.1 no such user"),
+        "RCPT" if moment.line.contains("unknown") => reply_line("550 5.1.1 no such user"),
         _ => usual(moment),
     })
     .await;
     let mailer = mailer(&relay);
 
-    let first = send(&mailer, "nobody@example.com").await;
+    let first = send(&mailer, "unknown@example.com").await;
     let second = send(&mailer, "ada@example.com").await;
 
     assert_eq!(at(&first), (refused(TroubleClass::AddressUnknown), Phase::Rcpt));

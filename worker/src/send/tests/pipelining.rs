@@ -162,7 +162,7 @@ async fn a_mail_of_the_interactive_lane_is_not_put_behind_a_dot() {
 #[tokio::test]
 async fn a_refused_mail_resets_what_it_began() {
     let relay = Relay::following(|moment| match moment.verb {
-        "RCPT" if moment.line.contains("nobody") => reply_line("550 5.1.1 no such user"),
+        "RCPT" if moment.line.contains("unknown") => reply_line("550 5.1.1 no such user"),
         "DATA" if moment.mail % 2 == 1 => reply_line("554 5.5.1 no valid recipients"),
         _ => usual(moment),
     })
@@ -171,9 +171,9 @@ async fn a_refused_mail_resets_what_it_began() {
 
     let recipients = [
         "a@example.com",
-        "nobody@example.com",
+        "unknown@example.com",
         "c@example.com",
-        "nobody@example.com",
+        "unknown@example.com",
     ];
     let answers = join_all(recipients.map(|recipient| bulk(&mailer, recipient))).await;
 
