@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_is_written_at_once_and_the_rest_as_one_line() {
+    fn the_first_event_is_written_at_once_and_the_rest_as_one_entry() {
         let events = AccessEvents::default();
 
         assert!(events.is_first(failure(1)));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_thousand_clients_are_all_counted_in_a_few_lines() {
+    fn ten_thousand_clients_are_counted_in_a_few_entries() {
         let events = AccessEvents::default();
 
         let at_once = (0..10_000).filter(|client| events.is_first(failure(*client))).count();
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_do_not_hide_who_attacks_an_administrator() {
+    fn other_clients_do_not_hide_an_attack_on_an_administrator() {
         let events = AccessEvents::default();
         let at_priya = |client| AccessEvent {
             subject: Some("administrator priya".to_owned()),
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_addresses_of_an_ipv6_network_are_one_kind() {
+    fn the_addresses_of_an_ipv6_network_share_an_entry() {
         let events = AccessEvents::default();
         let from = |client: &str| AccessEvent {
             actor: Actor {

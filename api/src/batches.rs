@@ -336,7 +336,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_outcomes_that_are_named_are_those_that_are_taken() {
+    fn the_listed_outcomes_are_the_accepted_ones() {
         for state in DeliveryState::ALL {
             let is_named = OUTCOMES.split(", ").any(|name| name == state.as_str());
             assert_eq!(is_named, outcomes(&[state.as_str().to_owned()]).is_ok(), "{state:?}");
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_outcome_is_repeated_short_and_plain() {
+    fn an_invalid_outcome_is_quoted_short_and_printable() {
         let problem = outcomes(&[format!("a\u{1b}b{}", "x".repeat(100_000))]).unwrap_err();
 
         let message = &problem.errors[0].message;

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_trusted_proxy_the_socket_decides() {
+    fn without_a_trusted_proxy_the_peer_is_the_client() {
         let claims = [("x-forwarded-for", "203.0.113.9"), ("forwarded", "for=203.0.113.9")];
         assert_eq!(client("", "127.0.0.1", &claims), "127.0.0.1");
         assert_eq!(client("10.0.0.0/8", "198.51.100.7", &claims), "198.51.100.7");
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_address_that_is_no_proxy_is_the_client() {
+    fn the_nearest_untrusted_address_is_the_client() {
         let trusted = "10.0.0.0/8, 2001:db8:1::/48, 127.0.0.1";
         for (lines, expected) in [
             (&[("x-forwarded-for", "203.0.113.9")][..], "203.0.113.9"),
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_is_no_network_is_named() {
+    fn an_invalid_network_is_named() {
         for wrong in ["proxy.internal", "10.0.0.0/33", "10.0.0.1, x"] {
             assert!(TrustedProxies::parse(wrong).is_err(), "{wrong}");
         }

@@ -101,7 +101,7 @@ mod tests {
     const CLEO: Uuid = Uuid::from_u128(3);
 
     #[test]
-    fn uploads_share_a_budget_and_give_it_back() {
+    fn uploads_share_a_budget_and_return_it() {
         let budget = DiskBudget::new(4 * BLOCK_BYTES);
         let (mut one, mut other, mut third) = (
             budget.reservation(ANA),

@@ -146,7 +146,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_download_breaks_off_when_its_caller_is_no_longer_let_in() {
+    async fn a_download_is_aborted_when_access_ends() {
         let began = Instant::now();
         let refused = while_let_in(download("text/csv; charset=utf-8"), || ready(Ok(false)));
         assert!(axum::body::to_bytes(refused.into_body(), usize::MAX).await.is_err());

@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_neither_is_named() {
+    fn an_invalid_line_is_named() {
         let refusal = read("00000000-0000-0000-0000-000000000007\nsomething@else\n").unwrap_err();
         assert!(refusal.starts_with("line 2 of standard input"), "{refusal}");
         assert!(read("\n").unwrap_err().contains("contains no delivery"));

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_beyond_the_limit_is_counted_and_not_kept() {
+    fn entries_over_the_limit_are_counted_and_not_kept() {
         let read = |json: &str| serde_json::from_str::<Listed<String, 3>>(json);
 
         let within = read(r#"["a","b","c"]"#).unwrap();

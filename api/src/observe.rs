@@ -176,7 +176,7 @@ mod tests {
     use shared::metrics::Metrics;
 
     #[test]
-    fn a_made_up_method_is_no_label_of_its_own() {
+    fn an_unknown_method_gets_no_label() {
         for made_up in ["BREW", "get", "GETT", "TRACE", "PROPFIND"] {
             assert_eq!(label_of(&made_up.parse().unwrap()), "other", "{made_up}");
         }
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_whose_client_hangs_up_is_counted_and_no_longer_in_flight() {
+    fn a_request_whose_client_disconnects_is_counted_and_not_in_flight() {
         let metrics = Arc::new(ApiMetrics::declare(&Metrics::for_process()));
         let begin = || {
             let places = (TraceContext::fresh(), None);

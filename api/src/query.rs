@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_names_its_parameter() {
+    fn an_error_names_its_parameter() {
         let expected = |kind: &str, detail: &str, field: &str| {
             (
                 format!("/problems/{kind}"),

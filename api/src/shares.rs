@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn holders_that_hold_nothing_are_forgotten() {
+    fn idle_holders_are_forgotten() {
         let shares = Shares::new(2);
         for holder in 0..100 {
             drop(shares.of(holder).try_acquire_owned().unwrap());

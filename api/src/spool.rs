@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_upload_beyond_the_disk_of_all_uploads_is_refused_until_another_is_gone() {
+    async fn an_upload_over_the_disk_budget_is_refused_until_another_ends() {
         let budget = DiskBudget::new(2 * MIB);
         let upload = || stream::iter([Ok::<_, std::io::Error>(Bytes::from(vec![b'x'; MIB]))]);
         let first = spool_stream(budget.reservation(Uuid::from_u128(0)), upload())

@@ -134,7 +134,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn twenty_people_are_served_at_once_and_twenty_one_are_a_crowd() {
+    fn up_to_twenty_recipients_use_the_interactive_lane() {
         assert_eq!(Lane::for_batch_of(1), Lane::Interactive);
         assert_eq!(Lane::for_batch_of(20), Lane::Interactive);
         assert_eq!(Lane::for_batch_of(21), Lane::Bulk);

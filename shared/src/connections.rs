@@ -1,4 +1,4 @@
-//! `check-config --connect`: asks every server that the settings name once.
+//! `check-config --connect`: connects once to each configured server.
 
 use crate::config::DatabaseSettings;
 use crate::queue::Brokers;
@@ -6,12 +6,12 @@ use crate::store::{self, Planning};
 use crate::web_page;
 use std::process::ExitCode;
 
-/// What was found of each server, in the order in which it is printed.
+/// The result for each server, in printing order.
 #[derive(Debug, Default)]
 pub struct Findings(Vec<Result<String, String>>);
 
 impl Findings {
-    /// Adds what was found: who answers, or a fault that names the setting.
+    /// Adds a result: the server that answers, or an error that names the setting.
     pub fn add(&mut self, found: Result<String, String>) {
         self.0.push(found);
     }
@@ -38,7 +38,7 @@ impl Findings {
     }
 }
 
-/// Asks the servers that both processes need.
+/// Connects to the servers that both processes need.
 pub async fn check(database: &DatabaseSettings, brokers: &[String], sign_in_url: &str) -> Findings {
     let asking_brokers = futures_util::future::join_all(brokers.iter().map(|url| broker(url)));
     let (postgres, brokers, page) = tokio::join!(postgres(database), asking_brokers, sign_in_page(sign_in_url));
@@ -82,8 +82,7 @@ async fn sign_in_page(address: &str) -> Result<String, String> {
     }
 }
 
-/// Whether a page with this status is there for a person with a browser: also one that redirects, wants a login or
-/// refuses programs.
+/// Whether a page with this status works in a browser. A page may redirect, require a login or refuse programs.
 fn is_there(status: u16) -> bool {
     matches!(status, 200..=399 | 401 | 403 | 429)
 }

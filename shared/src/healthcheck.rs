@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_process_that_is_not_there_or_silent_or_another_is_not_healthy() {
+    async fn a_missing_silent_or_foreign_process_is_not_healthy() {
         let (listener, gone) = listening().await;
         drop(listener);
         let (_silent_listener, silent) = listening().await;
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn every_address_is_asked_at_loopback() {
+    fn an_unspecified_address_is_probed_at_loopback() {
         for (listen, asked) in [
             ("0.0.0.0:8080", "127.0.0.1:8080"),
             ("[::]:8080", "[::1]:8080"),

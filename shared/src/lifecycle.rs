@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn all_that_a_stop_waits_for_shares_one_deadline() {
+    async fn everything_that_a_stop_waits_for_shares_one_deadline() {
         let lifecycle = Lifecycle::new();
         let grace = Duration::from_secs(30);
         lifecycle.limit_stop(grace);

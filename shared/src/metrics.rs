@@ -236,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_combination_is_there_before_anything_happens() {
+    fn every_label_combination_exists_from_the_start() {
         let metrics = Metrics::for_process();
         metrics.counters("beckon_things_total", "Things that were counted.", "kind", &["a", "b"]);
         let page = metrics.page();
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_name_costs_only_its_figures() {
+    fn an_invalid_name_affects_only_its_metric() {
         let metrics = Metrics::for_process();
         metrics.counter("not a name", "-").inc();
         metrics.gauge("nor this", "-").inc();

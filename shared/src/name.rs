@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn no_administrator_is_named_like_keys_and_programs_in_the_audit_log() {
+    fn administrators_cannot_be_named_like_keys_and_programs() {
         for name in [
             "Key intranet",
             "key",

@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_grow_to_the_longest_and_start_again() {
+    fn delays_grow_to_the_maximum_and_are_reset() {
         let mut delays = Delays::between(Duration::from_secs(1), Duration::from_secs(8));
         let first = delays.next_delay();
         assert!(first <= Duration::from_millis(1500), "{first:?}");

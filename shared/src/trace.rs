@@ -157,7 +157,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_place_survives_the_header() {
+    fn a_trace_context_survives_the_header() {
         let here = TraceContext::fresh();
         let job = Job {
             delivery: Uuid::from_u128(7),
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_of_another_form_is_ignored() {
+    fn an_invalid_trace_header_is_ignored() {
         for header in [
             "",
             "00-0af7651916cd43dd8448eb211c80319c",
@@ -189,7 +189,7 @@ mod tests {
     }
 
     #[test]
-    fn the_spans_of_a_batch_and_of_its_attempts_are_found_again_and_differ() {
+    fn span_ids_of_a_batch_and_its_attempts_are_stable_and_distinct() {
         let (batch, delivery) = (Uuid::new_v4(), Uuid::new_v4());
         let here = TraceContext::fresh();
         let trace_id = here.trace_id().to_string();
@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn one_person_and_every_retry_are_traced_and_of_a_bulk_batch_one_in_a_hundred() {
+    fn single_mails_and_retries_are_traced_and_one_in_a_hundred_of_a_bulk_batch() {
         let is_traced = |lane, delivery, attempt| {
             TraceContext::fresh()
                 .for_job(lane, Job { delivery, attempt })

@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn two_filters_are_joined_unless_they_contradict_each_other() {
+    fn two_filters_are_combined_unless_they_contradict_each_other() {
         let invited = |invited| UserFilter {
             invited: Some(invited),
             ..UserFilter::default()
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_required_and_what_is_ruled_out_are_joined() {
+    fn required_and_excluded_values_are_combined() {
         let access = |access, is_negated: bool| UserFilter {
             access: Some(access),
             not: is_negated.then_some(Negatable::Access).into_iter().collect(),
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn an_access_is_written_as_it_is_serialised() {
+    fn an_access_state_has_the_same_name_in_sql_and_json() {
         for access in Access::ALL {
             assert_eq!(json!(access), access.as_str());
         }

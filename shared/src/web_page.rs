@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_not_a_web_server_is_named() {
+    async fn a_server_that_is_no_web_server_is_reported() {
         let (base, _serving) = server("220 smtp.example ESMTP\r\n").await;
         assert_eq!(status(&base).await.unwrap_err(), "what answers is not a web server");
 

@@ -53,7 +53,7 @@ async fn an_error_in_json_is_reported_with_its_position() {
 }
 
 #[tokio::test]
-async fn a_body_nested_without_end_is_refused_at_every_route() {
+async fn a_deeply_nested_body_is_refused_at_every_route() {
     let world = a_world().await;
     let deep = |open: &str, close: &str| format!("{}{}", open.repeat(2_000), close.repeat(2_000));
 
@@ -99,7 +99,7 @@ async fn an_unknown_field_is_named_with_the_known_ones() {
 }
 
 #[tokio::test]
-async fn what_is_repeated_of_a_body_is_short_and_printable() {
+async fn quotes_of_a_body_are_short_and_printable() {
     let world = a_world().await;
     let long = "x".repeat(50_000);
 
@@ -124,7 +124,7 @@ async fn what_is_repeated_of_a_body_is_short_and_printable() {
 }
 
 #[tokio::test]
-async fn a_key_that_comes_twice_is_refused() {
+async fn a_duplicate_key_is_refused() {
     let world = a_world().await;
 
     let twice = post(&world, "/v1/invites", "{\"emails\":[\"a@b.co\"],\"emails\":[]}");
@@ -183,7 +183,7 @@ async fn a_value_of_another_type_is_refused() {
 }
 
 #[tokio::test]
-async fn an_array_is_no_object_though_its_places_would_fit() {
+async fn an_array_is_not_accepted_as_an_object() {
     let world = a_world().await;
     world.person("ada@example.org").await;
 

@@ -217,7 +217,7 @@ fn lists_of(batch: Uuid) -> Vec<(String, &'static [&'static str])> {
 }
 
 #[tokio::test]
-async fn no_parameter_without_a_value_widens_a_list_or_stores_a_file() {
+async fn no_empty_parameter_widens_a_list_or_stores_a_file() {
     let (world, import, batch) = a_world_to_lose().await;
     let before = state_of(&world).await;
     for (list, parameters) in lists_of(batch) {
@@ -300,7 +300,7 @@ async fn signed_in(world: &World) -> (String, String) {
 }
 
 #[tokio::test]
-async fn no_link_or_form_of_the_console_that_lost_its_selector_is_about_everyone() {
+async fn no_console_request_without_its_selector_affects_all_users() {
     let (world, _, _) = a_world_to_lose().await;
     let (cookie, proof) = signed_in(&world).await;
     let before = state_of(&world).await;
@@ -365,7 +365,7 @@ async fn no_link_or_form_of_the_console_that_lost_its_selector_is_about_everyone
 }
 
 #[tokio::test]
-async fn everyone_is_selected_by_that_word_alone() {
+async fn only_everyone_selects_all_users() {
     let (world, _, _) = a_world_to_lose().await;
 
     let accepted = world.post("/v1/invites", json!({ "everyone": true })).await.expect(202);

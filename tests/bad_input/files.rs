@@ -219,7 +219,7 @@ async fn json_that_is_not_an_array_of_users_is_rejected_with_the_position() {
 }
 
 #[tokio::test]
-async fn an_upload_that_breaks_off_leaves_nothing() {
+async fn an_aborted_upload_leaves_nothing() {
     let world = a_world().await;
     let rows = || (0..2_000).map(|n| format!("person{n}@example.org,{}\n", "x".repeat(100)));
     let parts = std::iter::once("email,note\n".to_owned()).chain(rows()).map(Ok);
@@ -240,7 +240,7 @@ async fn an_upload_that_breaks_off_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn the_same_file_again_changes_and_doubles_nothing() {
+async fn importing_the_same_file_again_changes_nothing() {
     let world = a_world().await;
     let file = "email,first_name,team\nada@example.org,Ada,Blue\nBOB@example.org,Bob,Red\n";
 

@@ -22,7 +22,7 @@ fn hidden<'p>(page: &'p str, name: &str) -> &'p str {
 }
 
 #[tokio::test]
-async fn a_million_fields_of_strangers_take_little_memory() {
+async fn a_million_unauthenticated_fields_take_little_memory() {
     let world = a_world().await;
     let form = "a&".repeat(1 << 20);
     let pages = [

@@ -95,7 +95,7 @@ fn device_of(answer: &Response) -> String {
 }
 
 #[tokio::test]
-async fn a_guesser_with_another_client_takes_no_try_from_a_person() {
+async fn an_attacker_with_another_client_takes_no_attempt_from_a_user() {
     let world = a_world().await;
     let ada = world.person("ada@example.org").await;
     set_password(&world, ada, OWN).await;
@@ -116,7 +116,7 @@ async fn a_guesser_with_another_client_takes_no_try_from_a_person() {
 }
 
 #[tokio::test]
-async fn a_client_that_has_signed_in_goes_on_when_all_others_must_wait() {
+async fn a_known_client_can_sign_in_while_all_others_must_wait() {
     let world = a_world().await;
     let ada = world.person("ada@example.org").await;
     set_password(&world, ada, OWN).await;
@@ -151,7 +151,7 @@ async fn a_client_has_1_to_128_bytes() {
 }
 
 #[tokio::test]
-async fn tries_at_the_platform_and_at_the_console_are_apart() {
+async fn attempts_at_the_platform_and_at_the_console_are_separate() {
     let world = a_world_behind_a_proxy().await;
     let priya = world.administrator().await;
     let console = Console::of(&world);
@@ -168,7 +168,7 @@ async fn tries_at_the_platform_and_at_the_console_are_apart() {
 }
 
 #[tokio::test]
-async fn a_guesser_at_another_address_keeps_no_administrator_out() {
+async fn an_attacker_at_another_address_locks_out_no_administrator() {
     let world = a_world_behind_a_proxy().await;
     let priya = world.administrator().await;
     let console = Console::of(&world);
@@ -196,7 +196,7 @@ async fn a_guesser_at_another_address_keeps_no_administrator_out() {
 }
 
 #[tokio::test]
-async fn a_flood_from_200_addresses_stops_neither_the_console_nor_the_platform() {
+async fn a_flood_from_200_addresses_blocks_neither_console_nor_platform() {
     let world = a_world_behind_a_proxy().await;
     let priya = world.administrator().await;
     let ada = world.person("ada@example.org").await;
@@ -251,7 +251,7 @@ async fn a_flood_from_200_addresses_stops_neither_the_console_nor_the_platform()
 }
 
 #[tokio::test]
-async fn a_persons_own_name_and_address_cannot_be_their_password() {
+async fn a_users_name_and_address_cannot_be_their_password() {
     let world = a_world().await;
     let ada = world.person("ada@example.org").await;
     sqlx::query("update users set first_name = 'Ada Augusta', last_name = 'King-Noel-Byron, Countess of Lovelace' where id = $1")
@@ -287,7 +287,7 @@ async fn a_persons_own_name_and_address_cannot_be_their_password() {
 }
 
 #[tokio::test]
-async fn checked_passwords_and_throttled_ones_are_on_record_by_number() {
+async fn checked_and_throttled_passwords_are_audited_as_counts() {
     let world = a_world_behind_a_proxy().await;
     let priya = world.administrator().await;
     let console = Console::of(&world);
@@ -318,7 +318,7 @@ async fn checked_passwords_and_throttled_ones_are_on_record_by_number() {
 }
 
 #[tokio::test]
-async fn a_weak_new_password_costs_a_try() {
+async fn a_weak_new_password_uses_an_attempt() {
     let world = a_world().await;
     let choose = || {
         let body = json!({

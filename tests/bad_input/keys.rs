@@ -82,7 +82,7 @@ async fn a_revoked_key_ends_at_once() {
 }
 
 #[tokio::test]
-async fn an_expired_key_is_refused_with_its_day() {
+async fn an_expired_key_is_refused_with_its_date() {
     let world = a_world().await;
     let lasts: bool = sqlx::query_scalar(
         "select expires_at between now() + interval '364 days' and now() + interval '365 days' from api_keys",
@@ -173,7 +173,7 @@ async fn names_of_keys_and_administrators_are_visually_distinct() {
 }
 
 #[tokio::test]
-async fn a_stranger_learns_nothing_about_what_exists() {
+async fn an_unauthenticated_client_learns_nothing_about_what_exists() {
     let world = a_world().await;
     let user = world.person("ada@example.org").await;
 

@@ -9,7 +9,7 @@ const NOTHING: &str = "There is nothing with this id. Ids are UUIDs.";
 const UNKNOWN: &str = "00000000-0000-7000-8000-000000000000";
 
 #[tokio::test]
-async fn an_id_that_is_none_is_the_id_of_nothing() {
+async fn an_invalid_id_is_answered_like_an_unknown_one() {
     let world = a_world().await;
     let routes = [
         (Method::GET, "/v1/users/{}"),
@@ -96,7 +96,7 @@ async fn a_limit_out_of_bounds_is_refused() {
 }
 
 #[tokio::test]
-async fn a_cursor_of_another_list_shows_a_page_or_is_refused_and_breaks_nothing() {
+async fn a_cursor_of_another_list_is_harmless() {
     let world = a_world().await;
     let user = world.person("ada@example.org").await;
     let batch = world.invite(json!({ "users": [user] })).await;
@@ -158,7 +158,7 @@ async fn an_unknown_parameter_is_named_with_the_known_ones() {
 }
 
 #[tokio::test]
-async fn a_list_of_two_has_pages_like_any_other() {
+async fn a_short_list_has_pages_like_any_other() {
     let world = a_world().await;
 
     let first = world.get("/v1/system-emails?limit=1").await.expect(200);
@@ -186,7 +186,7 @@ async fn a_list_of_two_has_pages_like_any_other() {
 }
 
 #[tokio::test]
-async fn a_ledger_can_be_had_for_one_state() {
+async fn a_ledger_can_be_limited_to_one_state() {
     let world = a_world().await;
     world.people(2).await;
     let request = json!({ "emails": ["person1@example.org", "person2@example.org", "stranger@example.org"] });
@@ -245,7 +245,7 @@ async fn an_invalid_parameter_is_rejected() {
 }
 
 #[tokio::test]
-async fn a_batch_that_has_ended_cannot_be_moved() {
+async fn a_finished_batch_cannot_be_controlled() {
     let world = a_world().await;
     let batch = world.invite(json!({ "emails": ["stranger@example.org"] })).await;
 

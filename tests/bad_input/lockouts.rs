@@ -85,7 +85,7 @@ async fn guessing_does_not_lock_out_a_user_with_a_mailed_password() {
 }
 
 #[tokio::test]
-async fn a_right_mailed_password_gives_no_more_than_ten_new_passwords_to_judge() {
+async fn a_correct_mailed_password_allows_ten_checks_of_new_passwords() {
     let world = a_world().await;
     let ada = world.person("ada@example.org").await;
     let mailed = mail_password(&world, ada).await;
@@ -103,7 +103,7 @@ async fn a_right_mailed_password_gives_no_more_than_ten_new_passwords_to_judge()
 }
 
 #[tokio::test]
-async fn a_platform_that_names_no_client_is_not_out_after_ten_wrong_passwords() {
+async fn without_client_ten_wrong_passwords_do_not_lock_out() {
     let world = a_world().await;
     let ada = world.person("ada@example.org").await;
     set_password(&world, ada, OWN).await;

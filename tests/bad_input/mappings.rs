@@ -76,7 +76,7 @@ async fn an_unusable_mapping_is_rejected_by_column() {
 }
 
 #[tokio::test]
-async fn what_only_a_table_has_is_refused_for_json_and_unknown_words_are_named() {
+async fn options_of_tables_are_refused_for_json_and_unknown_values_are_named() {
     let world = a_world().await;
 
     for (query, content_type, expected) in [

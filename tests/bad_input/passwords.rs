@@ -15,7 +15,7 @@ async fn verify(world: &World, email: &str, password: &str) -> ApiResponse {
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_the_words_are_the_same() {
+async fn all_failures_have_the_same_response() {
     let world = a_world().await;
     world.person("ada@example.org").await;
     let megabyte = "x".repeat(1_000_000);

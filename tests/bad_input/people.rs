@@ -63,7 +63,7 @@ async fn an_empty_batch_is_refused() {
 }
 
 #[tokio::test]
-async fn a_search_takes_its_signs_as_they_are() {
+async fn special_characters_in_a_search_are_literal() {
     let world = a_world().await;
     world
         .import("email,first_name\nada_l@example.org,Ada\nbob@example.org,100%\n")
@@ -122,7 +122,7 @@ async fn two_selectors_in_one_request_are_refused() {
 }
 
 #[tokio::test]
-async fn who_comes_twice_gets_one_mail_and_is_counted() {
+async fn a_user_selected_twice_gets_one_mail_and_is_counted() {
     let world = a_world().await;
     let ada = world.person("ada@example.org").await;
     let bob = world.person("bob@bücher.example").await;
@@ -149,7 +149,7 @@ async fn who_comes_twice_gets_one_mail_and_is_counted() {
 }
 
 #[tokio::test]
-async fn strangers_are_counted_and_named_in_the_ledger() {
+async fn unknown_addresses_are_counted_and_listed_in_the_ledger() {
     let world = a_world().await;
     let ada = world.person("ada@example.org").await;
     let by_id = world
@@ -207,7 +207,7 @@ async fn strangers_are_counted_and_named_in_the_ledger() {
 }
 
 #[tokio::test]
-async fn a_batch_of_strangers_alone_is_finished_at_once() {
+async fn a_batch_of_unknown_addresses_is_finished_at_once() {
     let world = a_world().await;
 
     let accepted = world
@@ -228,7 +228,7 @@ async fn a_batch_of_strangers_alone_is_finished_at_once() {
 }
 
 #[tokio::test]
-async fn more_people_than_a_request_may_list_are_refused() {
+async fn more_users_than_a_request_may_list_are_refused() {
     let world = a_world().await;
 
     let response = post(
@@ -288,7 +288,7 @@ async fn a_start_in_the_past_or_beyond_a_year_is_rejected() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_sent_again_after_its_start_gets_its_answer() {
+async fn a_request_repeated_after_its_start_gets_its_response() {
     let world = a_world().await;
     let ada = world.person("ada@example.org").await;
     let soon: String = sqlx::query_scalar(

@@ -14,7 +14,7 @@ fn with_key(asked: Asked, key: &str) -> Asked {
 }
 
 #[tokio::test]
-async fn a_key_that_is_none_is_refused() {
+async fn an_invalid_key_is_refused() {
     let world = a_world().await;
     let sentence = "An Idempotency-Key is 1 to 200 printable ASCII characters; a UUID is a good one.";
     let body = "{\"emails\":[\"a@example.org\"]}";
@@ -39,7 +39,7 @@ async fn a_key_that_is_none_is_refused() {
 }
 
 #[tokio::test]
-async fn without_a_key_every_request_is_a_new_one() {
+async fn without_a_key_every_request_is_new() {
     let world = a_world().await;
     let body = "{\"emails\":[\"a@example.org\"]}";
 
@@ -53,7 +53,7 @@ async fn without_a_key_every_request_is_a_new_one() {
 }
 
 #[tokio::test]
-async fn the_same_request_again_gets_the_same_answer() {
+async fn a_repeated_request_gets_the_same_response() {
     let world = a_world().await;
     let import = world.people(3).await;
     let body = json!({ "import": import }).to_string();
@@ -143,7 +143,7 @@ async fn a_key_with_other_content_is_refused() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_refused_leaves_its_key_free() {
+async fn a_refused_request_does_not_use_its_key() {
     let world = a_world().await;
     let import = world.people(1).await;
 
@@ -171,7 +171,7 @@ async fn a_request_that_was_refused_leaves_its_key_free() {
 }
 
 #[tokio::test]
-async fn sending_again_is_done_once_for_a_key() {
+async fn sending_again_happens_once_per_key() {
     let world = a_world().await;
     let import = world.people(2).await;
     let batch = world.invite(json!({ "import": import, "hold_seconds": 600 })).await;

@@ -107,7 +107,7 @@ async fn every_faulty_row_is_reported_with_its_position_and_the_others_are_impor
 }
 
 #[tokio::test]
-async fn what_was_rejected_comes_back_as_a_file_that_can_be_mended_and_sent() {
+async fn rejected_rows_are_returned_as_a_file_to_correct_and_import() {
     let world = a_world().await;
     let response = upload(&world, "email;note\na@b;=cmd()\nc@d;\"x;y\"\n").answer().await;
 
@@ -131,7 +131,7 @@ async fn what_was_rejected_comes_back_as_a_file_that_can_be_mended_and_sent() {
 }
 
 #[tokio::test]
-async fn users_in_json_are_judged_one_by_one() {
+async fn users_in_json_are_validated_one_by_one() {
     let world = a_world().await;
     let users = json!([
         { "email": "ada@example.org", "first_name": "Ada", "fields": { "team": "Blue", "year": 2026, "vip": true } },
@@ -208,7 +208,7 @@ async fn of_many_problems_a_hundred_are_listed_and_all_are_in_the_file() {
 }
 
 #[tokio::test]
-async fn values_made_to_be_read_as_something_else_stay_what_they_are() {
+async fn values_that_look_like_markup_or_formulas_stay_text() {
     let world = a_world().await;
     let users = json!([{
         "email": "eve@example.org",

@@ -42,7 +42,7 @@ async fn exchange(world: &World, bytes: &[u8]) -> String {
 }
 
 #[tokio::test]
-async fn a_client_that_never_ends_its_headers_is_cut_off() {
+async fn a_client_that_never_ends_its_headers_is_disconnected() {
     let world = a_world().await;
     let half = format!(
         "GET /v1/batches HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\n",
@@ -91,7 +91,7 @@ async fn ask(stream: &mut TcpStream) -> String {
 }
 
 #[tokio::test]
-async fn a_connection_may_be_idle_between_requests_and_not_within_one() {
+async fn a_connection_may_be_idle_between_requests_but_not_within_one() {
     let world = a_world().await;
     let (mut idle, mut halfway) = tokio::join!(connect(&world), connect(&world));
     for stream in [&mut idle, &mut halfway] {
@@ -107,7 +107,7 @@ async fn a_connection_may_be_idle_between_requests_and_not_within_one() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_in_the_middle_leaves_nothing() {
+async fn a_client_that_disconnects_midway_leaves_nothing() {
     let world = a_world().await;
     world.people(2).await;
     let head = |path: &str, kind: &str| {
@@ -141,7 +141,7 @@ async fn a_client_that_leaves_in_the_middle_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_refused() {
+async fn bytes_that_are_not_http_are_refused() {
     let world = a_world().await;
     let refused = [
         ("no request at all", "hello\r\n\r\n".to_owned(), "HTTP/1.1 400"),
@@ -246,7 +246,7 @@ async fn unusual_http_is_answered() {
 }
 
 #[tokio::test]
-async fn slow_bodies_on_every_connection_do_not_hide_how_the_api_is() {
+async fn slow_bodies_on_every_connection_do_not_block_probes() {
     let world = a_world().await;
     let begun = b"POST /console/sign-in HTTP/1.1\r\nHost: x\r\n\
                   Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\nemail=";
@@ -284,7 +284,7 @@ async fn slow_bodies_on_every_connection_do_not_hide_how_the_api_is() {
 }
 
 #[tokio::test]
-async fn a_client_with_128_connections_gets_no_more_and_others_do() {
+async fn a_client_with_128_connections_gets_no_more_but_others_do() {
     let world = a_world().await;
     let half = b"POST /console/sign-in HTTP/1.1\r\nHost: x\r\n";
     let mut held = Vec::new();

@@ -47,7 +47,7 @@ async fn bytes_at(world: &World, path: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_spreadsheet_is_imported_and_its_faulty_rows_come_back_as_one() {
+async fn a_spreadsheet_is_imported_and_its_faulty_rows_are_returned_as_one() {
     let world = a_world().await;
     let file = book(&[(
         "Staff",
@@ -129,7 +129,7 @@ const GOOGLE: &str = "First Name [Required],Last Name [Required],Email Address [
     Amara,Okoye,amara.okoye@lerna.example,****,,/Staff,True,False\n";
 
 #[tokio::test]
-async fn passwords_in_a_file_never_come_in() {
+async fn passwords_in_a_file_are_never_imported() {
     let world = a_world().await;
 
     let response = upload(&world, GOOGLE).must_be_refused(

@@ -36,7 +36,7 @@ fn errors(log: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_queue_of_another_kind_stops_the_start_with_what_to_do() {
+async fn a_queue_with_other_arguments_stops_the_start_with_advice() {
     let world = World::with(Setup::default().workers(0).own_stack()).await;
     let vhost = format!(
         "{}_other",
@@ -79,7 +79,7 @@ async fn a_queue_of_another_kind_stops_the_start_with_what_to_do() {
 }
 
 #[tokio::test]
-async fn a_broker_that_lets_us_not_in_is_named_and_everything_else_works() {
+async fn a_broker_that_refuses_the_login_is_named_and_everything_else_works() {
     let world = a_world().await;
     let good = world.amqp_url().to_owned();
     let wrong = [
@@ -138,7 +138,7 @@ async fn a_broker_that_lets_us_not_in_is_named_and_everything_else_works() {
 }
 
 #[tokio::test]
-async fn a_database_that_lets_us_not_in_stops_the_start_in_words() {
+async fn a_database_that_refuses_the_login_stops_the_start_with_a_message() {
     let world = a_world().await;
     let good = world
         .settings()
@@ -203,7 +203,7 @@ fn host_of(url: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_database_that_is_not_there_is_named_with_the_cause() {
+async fn a_missing_database_is_named_with_the_cause() {
     let mut world = a_world().await;
     let closed = world.spare_address().unwrap();
     let url = format!("postgres://postgres:geheim@{closed}/beckon");
@@ -254,7 +254,7 @@ fn reachable(world: &World) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn check_config_asks_every_server_once() {
+async fn check_config_connects_to_every_server_once() {
     let mut world = a_world().await;
     let (good, page, relay) = (reachable(&world), page_of(&world), world.relay.address());
     let (postgres, rabbitmq) = (host_of(world.setting("DATABASE_URL")), host_of(world.amqp_url()));
@@ -276,7 +276,7 @@ async fn check_config_asks_every_server_once() {
 }
 
 #[tokio::test]
-async fn check_config_names_the_server_or_page_that_is_not_there() {
+async fn check_config_names_a_missing_server_or_page() {
     let mut world = a_world().await;
     let (good, closed) = (reachable(&world), world.spare_address().unwrap());
     let wrong = [
@@ -330,7 +330,7 @@ async fn check_config_names_the_server_or_page_that_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_named() {
+async fn a_port_in_use_is_named() {
     let world = a_world().await;
     let taken = world.base().trim_start_matches("http://").to_owned();
 

@@ -181,7 +181,7 @@ async fn a_fault_in_a_system_email_is_reported_with_its_position() {
 }
 
 #[tokio::test]
-async fn a_subject_ends_with_its_line() {
+async fn a_subject_cannot_contain_a_line_break() {
     let world = a_world().await;
 
     let letter = json!({ "subject": "Hello\r\nBcc: all@example.org", "body": "Hello" });

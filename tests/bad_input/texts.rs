@@ -11,7 +11,7 @@ use crate::json;
 const CONTROLS: [&str; 4] = ["a\u{0}b", "a\nb", "a\u{1b}[31mb", "a\u{85}b"];
 
 #[tokio::test]
-async fn a_control_in_a_request_is_named_with_its_field() {
+async fn a_control_character_in_a_request_is_named_with_its_field() {
     let world = a_world().await;
     world.person("ada@example.org").await;
 
@@ -47,7 +47,7 @@ async fn a_control_in_a_request_is_named_with_its_field() {
 }
 
 #[tokio::test]
-async fn a_control_in_a_url_is_named_with_its_parameter() {
+async fn a_control_character_in_a_url_is_named_with_its_parameter() {
     let world = a_world().await;
     let id = world.people(1).await;
     let batch = world.invite(json!({ "import": id })).await;
@@ -157,7 +157,7 @@ async fn a_control_character_in_a_user_is_named_and_no_user_is_changed() {
 }
 
 #[tokio::test]
-async fn a_control_in_a_letter_is_refused_with_its_place() {
+async fn a_control_character_in_a_system_email_is_refused_with_its_position() {
     let world = a_world().await;
     let user = world.person("ada@example.org").await;
 
@@ -196,7 +196,7 @@ async fn a_control_in_a_letter_is_refused_with_its_place() {
 }
 
 #[tokio::test]
-async fn a_mark_that_turns_the_text_is_its_writers_own_in_a_letter() {
+async fn direction_marks_are_allowed_in_a_system_email() {
     let world = a_world().await;
     let user = world.person("ada@example.org").await;
 

@@ -31,7 +31,7 @@ async fn another_key(world: &mut World) -> String {
 }
 
 #[tokio::test]
-async fn one_key_sends_three_files_at_once_and_others_are_not_kept_waiting() {
+async fn a_key_may_upload_three_files_at_once_without_blocking_others() {
     let mut world = a_world().await;
     let other = another_key(&mut world).await;
     let slow = join_all((0..3).map(|_| slow_upload(&world))).await;
@@ -60,7 +60,7 @@ async fn one_key_sends_three_files_at_once_and_others_are_not_kept_waiting() {
 }
 
 #[tokio::test]
-async fn a_list_of_millions_is_counted_and_not_kept() {
+async fn a_list_of_millions_is_counted_but_not_kept_in_memory() {
     let world = a_world().await;
     let entries = (16 * MIB - 20) / 3;
     let body = format!("{{\"emails\":[{}\"\"]}}", "\"\",".repeat(entries - 1));
@@ -81,7 +81,7 @@ async fn a_list_of_millions_is_counted_and_not_kept() {
 }
 
 #[tokio::test]
-async fn a_body_in_pieces_of_one_byte_takes_no_more_memory_than_another() {
+async fn a_body_in_pieces_of_one_byte_takes_no_more_memory() {
     let world = a_world().await;
     let api = world.api.as_ref().unwrap();
     let before = api.memory_most();
@@ -109,7 +109,7 @@ async fn a_body_in_pieces_of_one_byte_takes_no_more_memory_than_another() {
 }
 
 #[tokio::test]
-async fn an_administrator_sends_three_files_at_once() {
+async fn an_administrator_may_upload_three_files_at_once() {
     let world = a_world().await;
     let cookie = world.console_cookie().await;
     let page = as_stranger(&world, Method::GET, "/console/imports/new");

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_samples_that_were_seen() {
+    fn quantiles_are_observed_samples() {
         let samples: Vec<f64> = (1..=200).rev().map(f64::from).collect();
         assert!((quantile(&samples, 0.99) - 198.0).abs() < f64::EPSILON);
         assert!((quantile(&samples, 0.95) - 190.0).abs() < f64::EPSILON);

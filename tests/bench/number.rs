@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_number_shows_what_it_means_and_no_more() {
+    fn a_number_is_rounded_to_significant_digits() {
         let shown_of = [0.0714, 3.2415, 41.26, 812.4, 52_341.2, 1_000_000.0, -1234.0].map(shown);
         assert_eq!(
             shown_of,

@@ -51,7 +51,7 @@ async fn numbers_change_without_disturbing_the_reader() {
 }
 
 #[tokio::test]
-async fn without_a_stream_the_page_is_asked_again() {
+async fn without_a_stream_the_page_is_reloaded() {
     let browser = Browser::start(browser::Setup::default()).await;
     let (world, page) = a_batch_that_runs(&browser).await;
     go(&browser, &world, &page).await;

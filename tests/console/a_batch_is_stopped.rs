@@ -31,7 +31,7 @@ async fn figures(browser: &Browser) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn paused_it_waits_and_resumed_it_goes_on() {
+async fn it_waits_while_paused_and_continues_when_resumed() {
     let browser = Browser::start(browser::Setup::default()).await;
     let (world, batch, _) = running(&browser).await;
 

@@ -22,7 +22,7 @@ async fn send_to(browser: &Browser, world: &World, import: Uuid) {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_and_the_choice_is_kept() {
+async fn nothing_is_sent_and_the_selection_is_kept() {
     let world = World::start().await;
     let import = world.people(3).await;
 

@@ -6,7 +6,7 @@ use crate::files::file;
 use crate::{a_quiet_world, go, windows};
 
 #[tokio::test]
-async fn faulty_rows_are_shown_and_the_others_come_in() {
+async fn faulty_rows_are_shown_and_the_others_are_imported() {
     let world = a_quiet_world().await;
     world
         .import("email,first name\nknown@example.org,Known\nsame@example.org,Same\n")
@@ -100,7 +100,7 @@ async fn figures(browser: &Browser) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn a_corrected_file_takes_the_place_of_the_first() {
+async fn a_corrected_file_replaces_the_first() {
     let world = a_quiet_world().await;
 
     for window in windows() {

@@ -25,7 +25,7 @@ async fn type_body(browser: &Browser, body: &str) {
 }
 
 #[tokio::test]
-async fn what_is_typed_is_shown_as_it_would_arrive_and_submitted() {
+async fn typed_text_is_previewed_and_submitted() {
     let world = a_quiet_world().await;
     world.person("ada@example.org").await;
 
@@ -119,7 +119,7 @@ async fn a_fault_is_shown_at_its_position_and_no_input_is_lost() {
 }
 
 #[tokio::test]
-async fn fields_that_come_and_go_are_asked_about() {
+async fn added_and_removed_fields_are_confirmed() {
     let world = a_quiet_world().await;
     let bodies = ["{{ first_name }}, come in.", "{{ last_name }}, come in."];
 
@@ -151,7 +151,7 @@ async fn fields_that_come_and_go_are_asked_about() {
 }
 
 #[tokio::test]
-async fn one_comes_back_to_where_the_letter_is_used() {
+async fn the_editor_returns_to_the_page_that_uses_the_email() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default()).await;
     browser.sign_in(&world).await;
@@ -175,7 +175,7 @@ async fn one_comes_back_to_where_the_letter_is_used() {
 }
 
 #[tokio::test]
-async fn what_is_pressed_just_before_the_preview_follows_is_done() {
+async fn a_click_while_the_preview_is_loading_takes_effect() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default()).await;
     browser.sign_in(&world).await;

@@ -13,7 +13,7 @@ async fn import(world: &World, n: usize) -> String {
 }
 
 #[tokio::test]
-async fn whom_it_created_is_removed_after_asking() {
+async fn created_users_are_removed_after_a_confirmation() {
     let world = a_quiet_world().await;
     world
         .import("email,first name\nknown@example.org,Ada\n")

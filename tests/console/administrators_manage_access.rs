@@ -92,7 +92,7 @@ async fn an_administrator_is_added_and_chooses_a_password_with_a_link() {
 }
 
 #[tokio::test]
-async fn a_link_becomes_too_old_and_another_one_is_made() {
+async fn a_link_expires_and_another_one_is_created() {
     let world = a_quiet_world().await;
     let priya = Browser::start(browser::Setup::default()).await;
     priya.sign_in(&world).await;
@@ -242,7 +242,7 @@ async fn an_administrator_who_lost_the_password_gets_another() {
 }
 
 #[tokio::test]
-async fn one_ends_ones_other_sessions() {
+async fn an_administrator_ends_their_other_sessions() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await.clone();
     let here = at_the_console(&world, &priya).await;

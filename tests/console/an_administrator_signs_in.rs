@@ -39,7 +39,7 @@ async fn an_administrator_signs_in_and_out() {
 }
 
 #[tokio::test]
-async fn one_comes_to_where_one_wanted_to_go() {
+async fn the_requested_page_is_shown_after_signing_in() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
     let browser = Browser::start(browser::Setup::default()).await;

@@ -53,7 +53,7 @@ async fn every_page_is_accessible() {
 }
 
 #[tokio::test]
-async fn every_page_is_accessible_where_nothing_has_happened_yet() {
+async fn every_page_is_accessible_on_an_empty_system() {
     let administrator = Browser::start(browser::Setup::default()).await;
     let scene = Scene::in_which_nothing_has_happened(&administrator).await;
 

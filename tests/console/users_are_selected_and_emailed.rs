@@ -24,7 +24,7 @@ async fn batches(world: &World) -> usize {
 }
 
 #[tokio::test]
-async fn a_choice_survives_paging_and_searching_and_is_sent_to_once() {
+async fn a_selection_survives_paging_and_searching_and_is_sent_once() {
     let world = a_hasty_world().await;
     let rows: Vec<String> = (101..=220)
         .map(|n| format!("person{n}@example.org,Person {n},Example"))
@@ -154,7 +154,7 @@ async fn all_matching_users_are_selected_and_none_is_added_later() {
 }
 
 #[tokio::test]
-async fn the_sums_of_the_check_are_those_of_the_batch() {
+async fn the_numbers_of_the_check_page_are_those_of_the_batch() {
     let world = World::with(Setup::default().api_setting("BECKON_HOLD", "10min")).await;
     world.people(40).await;
     let emails = |numbers: std::ops::Range<usize>| -> Vec<String> {

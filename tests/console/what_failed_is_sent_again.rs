@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::go;
 
 #[tokio::test]
-async fn those_of_one_reason_are_checked_and_sent_to_again() {
+async fn users_with_one_failure_reason_are_sent_again() {
     let world = World::start().await;
     let browser = Browser::start(browser::Setup::default()).await;
     let people = "email,first name,team\n550+ada@example.org,Ada,Red\n552-after-dot+ben@example.org,Ben,Blue\n\

@@ -142,7 +142,7 @@ fn every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_is_silent() {
 }
 
 #[tokio::test]
-async fn every_figure_named_in_deploy_is_one_that_a_process_shows() {
+async fn every_metric_named_in_deploy_exists() {
     let pages = pages().await;
     let shown: BTreeSet<String> = pages.iter().flat_map(Page::names).map(str::to_owned).collect();
     let recorded = in_rules("record");
@@ -168,7 +168,7 @@ async fn every_figure_named_in_deploy_is_one_that_a_process_shows() {
 }
 
 #[test]
-fn prometheus_takes_the_rules_and_they_do_what_the_cases_expect() {
+fn prometheus_accepts_the_rules_and_their_cases_pass() {
     for (check, files) in [
         (["check", "rules"], below(RULES, ".rules.yml")),
         (["test", "rules"], below(CASES, ".test.yml")),
@@ -189,7 +189,7 @@ fn prometheus_takes_the_rules_and_they_do_what_the_cases_expect() {
 }
 
 #[test]
-fn figures_are_found_in_queries_and_in_sentences() {
+fn metric_names_are_found_in_queries_and_in_text() {
     let text = "expr: sum(beckon_a_total{le=\"beckon.b\"}) / lane:beckon_c:max > x_beckon_d; `beckon_e_bucket`: 1";
 
     let found: Vec<&str> = figures(text).into_iter().collect();

@@ -228,7 +228,7 @@ async fn ask_in_vain(world: &World) {
 }
 
 #[tokio::test]
-async fn every_operation_answers_as_it_is_described() {
+async fn every_operation_responds_as_described() {
     let mut world = World::start().await;
 
     ask_of_imports(&world).await;

@@ -57,7 +57,7 @@ const TOP: [&str; 22] = [
 ];
 
 #[test]
-fn no_file_is_longer_than_a_person_reads() {
+fn no_file_is_too_long() {
     let sources = files(".rs");
 
     let long: Vec<String> = sources
@@ -137,7 +137,7 @@ fn a_member_takes_every_version_from_the_workspace() {
 }
 
 #[test]
-fn nothing_is_left_for_later_without_a_number() {
+fn every_todo_has_an_issue_number() {
     let marks = ["TODO", "FIXME", "XXX", "HACK"];
 
     let mut left = Vec::new();

@@ -9,7 +9,7 @@ use crate::sources::files;
 const TRACES: &str = "shared/src/trace/span.rs";
 
 #[test]
-fn no_moment_that_is_kept_comes_from_our_own_clock() {
+fn stored_times_come_from_postgres() {
     let ways = ["SystemTime::now", "now_utc", "now_local", "UtcDateTime::now"];
     let ours = |path: &str| {
         [

@@ -101,7 +101,7 @@ async fn a_run() -> (World, Prometheus) {
 }
 
 #[tokio::test]
-async fn every_panel_shows_a_run() {
+async fn every_panel_shows_values_of_a_run() {
     let (world, prometheus) = a_run().await;
     let mut empty = Vec::new();
 

@@ -69,7 +69,7 @@ fn obeyed(source: &Source) -> Vec<&str> {
 }
 
 #[test]
-fn every_setting_that_deploy_names_is_one() {
+fn every_setting_named_in_deploy_exists() {
     let help = BOTH.iter().map(|program| help_of(program)).collect::<String>();
 
     let mut named = BTreeSet::new();
@@ -126,7 +126,7 @@ fn commands(line: &str) -> Vec<(Option<&'static str>, &str)> {
 }
 
 #[test]
-fn every_command_that_deploy_gives_is_one() {
+fn every_command_named_in_deploy_exists() {
     let knows = |program: &str, word: &str| help_of(program).contains(&format!("\n  {word} "));
 
     let (mut known, mut unknown) = (BTreeSet::new(), Vec::new());
@@ -150,7 +150,7 @@ fn every_command_that_deploy_gives_is_one() {
 }
 
 #[test]
-fn every_port_and_page_that_deploy_asks_is_there() {
+fn every_port_and_page_named_in_deploy_exists() {
     let api = port_of("beckon-api", "BECKON_LISTEN");
     let probes = port_of("beckon-api", "BECKON_PROBES_LISTEN");
     let worker = port_of("beckon-worker", "BECKON_PROBES_LISTEN");
@@ -235,7 +235,7 @@ fn only_the_api_and_the_console_are_published() {
 }
 
 #[test]
-fn the_volumes_for_uploads_hold_all_that_the_api_puts_there() {
+fn the_upload_volumes_are_large_enough() {
     // Besides the uploads being received, one file is being checked and one stored.
     let needed = (api::disk_budget::UPLOADS_MOST_BYTES + 2 * api::spool::UPLOAD_MOST_BYTES) / (1024 * 1024);
     let volumes = [
@@ -257,7 +257,7 @@ fn the_volumes_for_uploads_hold_all_that_the_api_puts_there() {
 }
 
 #[test]
-fn the_image_is_built_by_the_compiler_we_use() {
+fn the_image_uses_our_toolchain() {
     let toolchain = read("rust-toolchain.toml");
 
     let channel = toolchain.split('"').nth(1).unwrap();
@@ -315,7 +315,7 @@ fn supervisors_wait_longer_than_a_stop_takes() {
 }
 
 #[test]
-fn the_brokers_policies_are_about_our_queues() {
+fn the_brokers_policies_match_our_queues() {
     let definitions: serde_json::Value = serde_json::from_str(&read("deploy/rabbitmq/definitions.json")).unwrap();
 
     let policy = &definitions["policies"][0];

@@ -10,7 +10,7 @@ use crate::sources::{files, read, top};
 const STEPS: [(char, usize); 3] = [('A', 6), ('R', 4), ('W', 14)];
 
 #[test]
-fn every_step_has_a_point_that_is_reached_at_one_place() {
+fn every_step_has_a_failpoint_reached_at_one_place() {
     let expected: Vec<String> = STEPS
         .iter()
         .flat_map(|(part, steps)| (1..=*steps).map(move |n| format!("{part}{n}")))
@@ -37,7 +37,7 @@ fn every_step_has_a_point_that_is_reached_at_one_place() {
 }
 
 #[test]
-fn a_release_has_none() {
+fn a_release_has_no_failpoints() {
     let folder = tempfile::tempdir().unwrap();
     let mentions_the_setting = |assertions: &str| {
         let object = folder.path().join(assertions);

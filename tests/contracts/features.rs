@@ -49,7 +49,7 @@ fn lettre_logs_no_mail_and_pools_no_connection() {
 }
 
 #[test]
-fn there_is_one_implementation_of_tls() {
+fn only_one_tls_implementation_is_linked() {
     let packages = packages();
 
     let strangers: Vec<&String> = packages
@@ -74,7 +74,7 @@ fn there_is_one_implementation_of_tls() {
 }
 
 #[test]
-fn prometheus_speaks_no_protobuf() {
+fn the_prometheus_crate_has_no_protobuf() {
     let packages = packages();
 
     let prometheus = &packages["prometheus"];

@@ -53,7 +53,7 @@ const MEMBERS: &[(&str, &[&str])] = &[
 ];
 
 #[test]
-fn each_source_names_only_what_its_place_may() {
+fn each_source_imports_only_allowed_modules() {
     let sources = files(".rs");
 
     let breaches: Vec<String> = PLACES
@@ -70,7 +70,7 @@ fn each_source_names_only_what_its_place_may() {
 }
 
 #[test]
-fn each_member_depends_only_on_what_it_may() {
+fn each_member_has_only_allowed_dependencies() {
     let dependencies = dependencies();
 
     let breaches: Vec<&(&str, String)> = dependencies
@@ -85,7 +85,7 @@ fn each_member_depends_only_on_what_it_may() {
 }
 
 #[test]
-fn statements_for_postgres_are_written_in_the_store_alone() {
+fn sql_statements_are_only_in_the_store() {
     let sources = files(".rs");
 
     let breaches: Vec<&str> = sources
@@ -155,7 +155,7 @@ fn begins_a_path(before: &str) -> bool {
 }
 
 #[test]
-fn a_name_is_found_where_a_path_begins_and_nowhere_else() {
+fn a_name_is_found_only_at_the_start_of_a_path() {
     assert!(uses("let x = csv::Reader::new();", "csv"));
     assert!(uses("use csv;", "csv") && uses("use csv as c;", "csv") && uses("fn f(a: ::csv::Error)", "csv"));
     assert!(!uses("deliveries::csv::x", "csv") && !uses("as_csv::x()", "csv") && !uses("get(csv)", "csv"));

@@ -31,7 +31,7 @@ fn the_longest_job_is_read_back() {
 }
 
 #[test]
-fn what_a_stranger_puts_into_the_queue_is_no_job() {
+fn foreign_messages_are_not_jobs() {
     let id = Uuid::nil();
     let mut nearly = vec![
         format!(r#"{{"v":1,"delivery":"{id}"}}"#),
@@ -53,7 +53,7 @@ fn what_a_stranger_puts_into_the_queue_is_no_job() {
 }
 
 #[tokio::test]
-async fn the_queue_holds_no_name_no_address_and_no_secret() {
+async fn jobs_contain_no_name_no_address_and_no_secret() {
     let world = World::with(Setup::default().workers(0)).await;
     let user = world.person("grace.hopper@example.org").await;
 

@@ -163,7 +163,7 @@ fn the_password_is_alone_on_its_line_for_every_user() {
 }
 
 #[test]
-fn an_invite_can_hold_no_password() {
+fn an_invite_cannot_contain_a_password() {
     let mut letter = Template::shipped(SystemEmailKind::Invite);
     letter.body.push_str("\n\n{{ password }}");
 
@@ -173,7 +173,7 @@ fn an_invite_can_hold_no_password() {
 }
 
 #[test]
-fn a_password_mail_must_hold_one() {
+fn a_password_email_must_contain_one() {
     let mut letter = Template::shipped(SystemEmailKind::PasswordReset);
     letter.body = letter.body.replace("{{ password }}", "");
 

@@ -121,7 +121,7 @@ pub(crate) async fn pages() -> [Page; 2] {
 }
 
 #[tokio::test]
-async fn figures_are_named_explained_and_free_of_people() {
+async fn metrics_have_names_and_help_and_no_personal_data() {
     let pages = pages().await;
 
     for page in &pages {
@@ -164,7 +164,7 @@ async fn figures_are_named_explained_and_free_of_people() {
 }
 
 #[tokio::test]
-async fn what_a_mail_came_to_is_counted() {
+async fn outcomes_of_emails_are_counted() {
     let [api, worker] = pages().await;
 
     for line in [

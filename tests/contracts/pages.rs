@@ -41,7 +41,7 @@ const SENT_BY_THE_SCRIPT: [&str; 3] = [
 ];
 
 #[test]
-fn a_choice_does_not_send_its_form() {
+fn a_select_does_not_submit_its_form() {
     // WCAG 2.2, 3.2.2: changing a field does not change the page, or each arrow key pressed in a list would load
     // another.
     let script = read("api/assets/console.js");
@@ -54,7 +54,7 @@ fn a_choice_does_not_send_its_form() {
 }
 
 #[test]
-fn no_page_has_a_style_or_a_script_within() {
+fn no_page_has_inline_styles_or_scripts() {
     // The content security policy would block them.
     let within = places_of(&[
         " style=",
@@ -70,7 +70,7 @@ fn no_page_has_a_style_or_a_script_within() {
 }
 
 #[test]
-fn no_value_gets_into_a_page_unescaped() {
+fn no_value_is_rendered_unescaped() {
     let unescaped = places_of(&["|safe", "| safe", "escape(\"none\")", "autoescape"]);
 
     assert!(unescaped.is_empty(), "{unescaped:#?}");
@@ -84,7 +84,7 @@ fn no_page_loads_anything_from_elsewhere() {
 }
 
 #[test]
-fn every_form_that_changes_something_proves_where_it_comes_from() {
+fn every_form_that_changes_something_has_a_csrf_token() {
     let mut without = Vec::new();
     for template in templates() {
         // Before sign-in no session can prove anything. A link has a proof of its own, its token.

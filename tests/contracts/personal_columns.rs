@@ -293,7 +293,7 @@ async fn every_column_is_classified_by_its_personal_data() {
 }
 
 #[test]
-fn what_is_personal_is_exported_and_its_table_erased() {
+fn personal_columns_are_exported_and_erased() {
     let export = read("shared/src/store/users/export.sql");
     let erase = read("shared/src/store/users/erase.sql");
     let words = |text: &str| {

@@ -87,7 +87,7 @@ fn every_promise_has_a_check() {
 }
 
 #[test]
-fn every_kind_of_bad_input_has_its_words() {
+fn every_kind_of_bad_input_has_a_proof() {
     hold(
         &read("tests/README.md"),
         "Bad input",
@@ -124,7 +124,7 @@ fn every_security_requirement_has_a_proof_or_is_declared_unmet() {
 }
 
 #[test]
-fn what_was_not_run_is_named_where_an_operator_meets_it() {
+fn tests_that_were_not_run_are_named_for_operators() {
     let deploy = read("deploy/README.md");
     let not_run: String = deploy.split("**Not run**").skip(1).collect();
 

@@ -114,7 +114,7 @@ async fn every_route_of_the_contract_is_described() {
 }
 
 #[tokio::test]
-async fn every_route_is_closed_to_strangers() {
+async fn every_route_requires_authentication() {
     let world = a_world().await;
 
     let described = described(&world).await;
@@ -149,7 +149,7 @@ async fn every_route_is_closed_to_strangers() {
 }
 
 #[tokio::test]
-async fn what_is_described_is_served() {
+async fn every_described_route_is_served() {
     let world = a_world().await;
 
     let described = described(&world).await;

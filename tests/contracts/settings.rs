@@ -153,7 +153,7 @@ fn with_nothing_set_all_missing_settings_are_reported_together() {
 }
 
 #[test]
-fn good_settings_are_called_good() {
+fn valid_settings_are_accepted() {
     for program in BOTH {
         let output = run(program, &["check-config"], GOOD);
 
@@ -350,7 +350,7 @@ fn all_faults_are_reported_together_and_no_secret_is_repeated() {
 }
 
 #[test]
-fn a_relay_that_others_could_listen_to_is_refused() {
+fn an_unencrypted_relay_is_refused() {
     let complaint_about = |url: &str| complaint("beckon-worker", &with("SMTP_URL", url)).join("\n");
 
     let elsewhere = complaint_about("smtp://relay.example:25?tls=none");

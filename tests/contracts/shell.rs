@@ -40,7 +40,7 @@ fn used(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn the_shell_fits_a_narrow_screen() {
+fn the_email_shell_fits_a_narrow_screen() {
     let shell = read(SHELL);
 
     assert!(shell.contains("<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"));

@@ -128,7 +128,7 @@ fn end_of_text(rest: &str) -> Option<usize> {
 }
 
 #[test]
-fn code_is_what_is_neither_comment_nor_text() {
+fn code_excludes_comments_and_strings() {
     let text = "a // \"b\n c(\"d // \\\" e\", '\"', '\\'', r#\"f \" g\"#); /* h \" */ 'i' && for<'j> k";
 
     let words: Vec<String> = code_of(text).split_whitespace().map(str::to_owned).collect();

@@ -44,7 +44,7 @@ fn quoted(sql: &str) -> Vec<String> {
 }
 
 #[test]
-fn enums_are_those_of_the_schema_in_its_order() {
+fn enums_match_the_schema_in_its_order() {
     let schema = enums();
 
     let code: BTreeMap<String, Vec<String>> = [
@@ -64,7 +64,7 @@ fn enums_are_those_of_the_schema_in_its_order() {
 }
 
 #[test]
-fn states_are_called_in_json_what_they_are_called_in_the_schema() {
+fn states_have_the_same_names_in_json_and_schema() {
     let json = |value: &dyn erased::Json| value.written();
 
     for state in DeliveryState::ALL {
@@ -101,7 +101,7 @@ mod erased {
 }
 
 #[test]
-fn a_delivery_has_ended_in_the_code_when_it_has_in_the_schema() {
+fn code_and_schema_agree_on_ended_deliveries() {
     let migrations: String = files(".sql").into_iter().map(|file| file.text).collect();
 
     let guarded = migrations.split_once("when (old.state in (").unwrap().1;
@@ -167,7 +167,7 @@ fn two_columns_never_fill_one_field() {
 }
 
 #[test]
-fn a_reserved_column_is_a_field_that_letters_know() {
+fn a_reserved_column_is_a_known_merge_field() {
     let source = read("api/import/src/columns.rs");
     let reserved = source
         .split_once("const RESERVED")

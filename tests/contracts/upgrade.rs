@@ -101,7 +101,7 @@ fn sortable(version: &str) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn postgres_answers_the_release_before_as_it_did() {
+async fn queries_of_the_previous_release_still_work() {
     let before = released();
     let world = World::with(Setup::default().workers(0)).await;
     let mut connection = world.db.acquire().await.unwrap();
@@ -127,7 +127,7 @@ async fn postgres_answers_the_release_before_as_it_did() {
 }
 
 #[tokio::test]
-async fn migrations_of_a_release_stay_as_they_are() {
+async fn released_migrations_do_not_change() {
     let before = released();
     let world = World::with(Setup::default().workers(0)).await;
 
@@ -155,7 +155,7 @@ async fn migrations_of_a_release_stay_as_they_are() {
 }
 
 #[test]
-fn migrations_after_a_release_take_nothing_away_from_it() {
+fn migrations_after_a_release_are_additive() {
     let before = released();
 
     for (number, name, text) in migrations() {
@@ -255,7 +255,7 @@ fn additive_changes_are_distinguished_from_destructive_ones() {
 }
 
 #[test]
-fn this_release_and_the_one_before_read_each_others_jobs() {
+fn this_release_and_the_previous_one_read_each_others_jobs() {
     let before = released();
 
     let written = String::from_utf8(job().encode()).unwrap();

@@ -11,7 +11,7 @@ const REPLACED: Duration = Duration::from_secs(15);
 
 #[tokio::test]
 #[ignore = "nightly: three rounds of a quarter of a minute"]
-async fn a_frozen_one_is_replaced_within_fifteen_seconds() {
+async fn a_frozen_dispatcher_is_replaced_within_fifteen_seconds() {
     for round in 1..=3 {
         let mut world = World::start().await;
         let import = world.people(50).await;
@@ -35,7 +35,7 @@ async fn a_frozen_one_is_replaced_within_fifteen_seconds() {
 
 #[tokio::test]
 #[ignore = "nightly: three rounds of a quarter of a minute"]
-async fn one_behind_a_black_hole_is_replaced_within_fifteen_seconds() {
+async fn a_black_holed_dispatcher_is_replaced_within_fifteen_seconds() {
     for round in 1..=3 {
         let mut world = World::with(Setup::default()).await;
         let import = world.people(50).await;

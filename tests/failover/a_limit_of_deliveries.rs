@@ -39,7 +39,7 @@ pub(crate) async fn die_in_a_circle(world: &mut World, times: usize) {
 
 #[tokio::test]
 #[ignore = "nightly: a minute"]
-async fn jobs_of_workers_that_die_in_a_circle_are_published_again_at_once() {
+async fn jobs_of_workers_in_a_crash_loop_are_published_again_at_once() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let import = world.people(PEOPLE).await;
     limit_deliveries(&world).await;
@@ -59,7 +59,7 @@ async fn jobs_of_workers_that_die_in_a_circle_are_published_again_at_once() {
 }
 
 #[tokio::test]
-async fn workers_that_cannot_reach_the_relay_use_up_no_deliveries() {
+async fn workers_that_cannot_reach_the_relay_do_not_use_up_the_delivery_limit() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let import = world.people(MANY).await;
     // Lower than the number of workers that would hand a job on to each other.

@@ -24,7 +24,7 @@ fn with_brokers(world: &World, urls: &str) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn after_silence_the_next_address_carries_the_mail() {
+async fn after_silence_the_next_address_is_used() {
     let mut world = World::with(Setup::default().workers(0).api_setting("BECKON_MAIL_RATE", "50")).await;
     let import = world.people(PEOPLE).await;
     let (first, by_first) = world.detour("AMQP_URL").await;
@@ -60,7 +60,7 @@ async fn after_silence_the_next_address_carries_the_mail() {
 }
 
 #[tokio::test]
-async fn the_log_has_the_reason_of_every_address() {
+async fn the_log_has_the_reason_for_every_address() {
     let world = World::with(Setup::default().workers(0)).await;
     let silent = FaultProxy::in_front_of(world.amqp_url()).await.unwrap();
     silent.stall();

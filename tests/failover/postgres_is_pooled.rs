@@ -53,12 +53,12 @@ async fn is_refused(mode: &str) {
 }
 
 #[tokio::test]
-async fn transaction_mode_is_refused_in_words() {
+async fn transaction_mode_is_refused_with_a_message() {
     is_refused("transaction").await;
 }
 
 #[tokio::test]
-async fn statement_mode_is_refused_in_words() {
+async fn statement_mode_is_refused_with_a_message() {
     is_refused("statement").await;
 }
 

@@ -136,7 +136,7 @@ fn assert_counted(world: &World, finished: &Value) {
 
 #[tokio::test]
 #[ignore = "nightly: a quarter of a minute"]
-async fn a_stalled_synchronous_standby_holds_mail_up_until_it_answers() {
+async fn a_stalled_synchronous_standby_delays_mail_until_it_answers() {
     let moving = Moving::start(usual()).await;
     moving.servers.synchronous().await.unwrap();
     let batch = moving.begin().await;

@@ -66,7 +66,7 @@ async fn command(world: &World, name: &str, input: &str) -> (bool, String) {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_until_a_person_resumes_and_what_is_marked_is_not_sent_again() {
+async fn nothing_is_sent_until_an_operator_resumes_and_marked_mails_are_not_sent_again() {
     let mut moving = Moving::start(usual().api_setting("BECKON_HOLD_AFTER_PROMOTION", "true")).await;
     let batch = moving.begin().await;
     let refused = command(&moving.world, "resume-sending", "").await;
@@ -117,7 +117,7 @@ async fn nothing_is_sent_until_a_person_resumes_and_what_is_marked_is_not_sent_a
 }
 
 #[tokio::test]
-async fn without_the_hold_the_change_is_logged_and_what_was_lost_is_sent_again() {
+async fn without_the_hold_the_change_is_logged_and_lost_mails_are_sent_again() {
     let mut moving = Moving::start(usual()).await;
     let batch = moving.begin().await;
 

@@ -73,7 +73,7 @@ async fn late_nodes(release: Release) -> (BrokerCluster, World) {
 
 #[tokio::test]
 #[ignore = "nightly: three nodes"]
-async fn queues_that_were_declared_on_one_node_are_grown_by_the_command_of_the_readme() {
+async fn queues_declared_on_one_node_are_grown_by_the_command_in_the_readme() {
     let (mut brokers, world) = late_nodes(Release::Installed).await;
     let still = has_members(&brokers, 3, Duration::from_secs(30)).await;
     for at in 1..3 {
@@ -99,7 +99,7 @@ async fn queues_that_were_declared_on_one_node_are_grown_by_the_command_of_the_r
 
 #[tokio::test]
 #[ignore = "nightly: three nodes of RabbitMQ 4"]
-async fn with_four_queues_that_were_declared_on_one_node_grow_within_a_minute() {
+async fn with_rabbitmq_4_queues_declared_on_one_node_grow_within_a_minute() {
     let (mut brokers, world) = late_nodes(Release::Four).await;
     let took = has_members(&brokers, 3, Duration::from_mins(1)).await.unwrap();
     println!("figure: 4: members after the last node joined: 3 within {took:?}");
@@ -126,13 +126,13 @@ async fn the_leaders_node_is_killed(release: Release) {
 
 #[tokio::test]
 #[ignore = "nightly: three nodes"]
-async fn a_leaders_node_is_killed() {
+async fn the_node_of_a_leader_is_killed() {
     the_leaders_node_is_killed(Release::Installed).await;
 }
 
 #[tokio::test]
 #[ignore = "nightly: three nodes of RabbitMQ 4"]
-async fn with_four_a_leaders_node_is_killed() {
+async fn with_rabbitmq_4_the_node_of_a_leader_is_killed() {
     the_leaders_node_is_killed(Release::Four).await;
 }
 
@@ -165,13 +165,13 @@ async fn most_nodes_are_away(release: Release) {
 
 #[tokio::test]
 #[ignore = "nightly: three nodes"]
-async fn two_of_three_are_away() {
+async fn two_of_three_nodes_are_down() {
     most_nodes_are_away(Release::Installed).await;
 }
 
 #[tokio::test]
 #[ignore = "nightly: three nodes of RabbitMQ 4"]
-async fn with_four_two_of_three_are_away() {
+async fn with_rabbitmq_4_two_of_three_nodes_are_down() {
     most_nodes_are_away(Release::Four).await;
 }
 
@@ -190,25 +190,25 @@ async fn a_node_is_cut_off(release: Release, handling: &str) {
 
 #[tokio::test]
 #[ignore = "nightly: three nodes"]
-async fn a_node_is_cut_off_and_goes_on() {
+async fn a_partitioned_node_continues() {
     a_node_is_cut_off(Release::Installed, "ignore").await;
 }
 
 #[tokio::test]
 #[ignore = "nightly: three nodes"]
-async fn a_node_is_cut_off_and_pauses() {
+async fn a_partitioned_node_pauses() {
     a_node_is_cut_off(Release::Installed, "pause_minority").await;
 }
 
 #[tokio::test]
 #[ignore = "nightly: three nodes of RabbitMQ 4"]
-async fn with_four_a_node_is_cut_off_and_goes_on() {
+async fn with_rabbitmq_4_a_partitioned_node_continues() {
     a_node_is_cut_off(Release::Four, "ignore").await;
 }
 
 #[tokio::test]
 #[ignore = "nightly: three nodes of RabbitMQ 4"]
-async fn with_four_a_node_is_cut_off_and_pauses() {
+async fn with_rabbitmq_4_a_partitioned_node_pauses() {
     a_node_is_cut_off(Release::Four, "pause_minority").await;
 }
 
@@ -234,13 +234,13 @@ async fn each_node_is_restarted_in_turn() {
 
 #[tokio::test]
 #[ignore = "nightly: three nodes of RabbitMQ 4"]
-async fn with_four_each_node_is_restarted_in_turn() {
+async fn with_rabbitmq_4_each_node_is_restarted_in_turn() {
     each_is_restarted(Release::Four).await;
 }
 
 #[tokio::test]
 #[ignore = "nightly: RabbitMQ 4"]
-async fn with_four_and_no_policy_workers_die_in_a_circle() {
+async fn with_rabbitmq_4_and_no_policy_workers_are_in_a_crash_loop() {
     let mut brokers = BrokerCluster::strangers(Release::Four).await.unwrap();
     brokers.start_node(0).await.unwrap();
     let mut world = World::with(Setup::default().workers(0).on_brokers(&brokers.url(0))).await;

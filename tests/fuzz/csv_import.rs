@@ -47,7 +47,7 @@ fn limits() -> Limits {
 }
 
 #[test]
-fn whatever_is_uploaded_is_read_row_by_row_or_refused_as_a_whole() {
+fn any_upload_is_read_row_by_row_or_refused_as_a_whole() {
     TARGET.run(|bytes| match Sheet::open_csv(Cursor::new(bytes.to_vec()), limits()) {
         Ok((sheet, lines)) => {
             let lines: Vec<Line> = lines.collect::<Result<_, FileFault>>().unwrap();

@@ -161,6 +161,6 @@ fn any_records_of_an_old_excel_file_are_read_or_refused() {
 }
 
 #[test]
-fn any_bytes_under_the_name_of_a_spreadsheet_are_read_or_refused() {
+fn any_bytes_named_as_a_spreadsheet_are_read_or_refused() {
     FILE.run(hold);
 }

@@ -44,7 +44,7 @@ const TARGET: Target = Target {
 const EVIL: &str = "\"><script>evil</script>{{ password }}\r\nBcc: all";
 
 #[test]
-fn whatever_is_written_is_refused_with_a_place_or_can_be_sent() {
+fn any_template_is_refused_with_a_position_or_can_be_sent() {
     let custom: BTreeSet<String> = ["Cost Centre".to_owned()].into();
     TARGET.run(|bytes| {
         let text = String::from_utf8_lossy(bytes);

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn where_a_stranger_listens_nothing_is_claimed() {
+    async fn a_port_in_use_is_not_claimed() {
         let port = Port::claim().unwrap();
         let number = port.number;
         let _stranger = port.listen().await.unwrap();

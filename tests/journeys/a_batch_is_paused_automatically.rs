@@ -57,7 +57,7 @@ fn ended(batch: &Value) -> i64 {
 }
 
 #[tokio::test]
-async fn a_list_of_old_addresses_rests_until_a_person_resumes_it_and_again() {
+async fn a_batch_to_old_addresses_is_paused_again_after_each_resume() {
     let setup = Setup::default().workers(2).api_setting("BECKON_MAIL_RATE", "100");
     let mut world = World::with(setup).await;
     let standby = world.another_api(&[]).await.unwrap();
@@ -120,7 +120,7 @@ async fn a_list_of_old_addresses_rests_until_a_person_resumes_it_and_again() {
 }
 
 #[tokio::test]
-async fn a_few_old_addresses_and_a_few_people_are_no_reason_to_rest() {
+async fn a_few_old_addresses_and_small_batches_cause_no_pause() {
     let world = World::start().await;
     let import = people(&world, 260, 13, "550").await;
     // The largest batch that may still use the interactive lane.
@@ -179,7 +179,7 @@ async fn an_email_taken_for_spam_is_paused_and_no_delivery_fails() {
 }
 
 #[tokio::test]
-async fn a_relay_that_refuses_our_sender_costs_no_attempt_and_large_batches_rest() {
+async fn a_refused_sender_uses_no_attempt_and_pauses_large_batches() {
     let world = World::start().await;
     world
         .relay
@@ -225,7 +225,7 @@ async fn a_relay_that_refuses_our_sender_costs_no_attempt_and_large_batches_rest
 }
 
 #[tokio::test]
-async fn a_batch_of_which_nothing_is_left_is_not_paused() {
+async fn a_batch_with_nothing_left_is_not_paused() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org", "eve@example.org"] })]).await;
     let token = Uuid::new_v4();
     run(&world, "update batches set lane = 'bulk'").await;

@@ -66,7 +66,7 @@ fn sum(event: &Value) -> i64 {
 }
 
 #[tokio::test]
-async fn a_listener_hears_the_sums_change_until_the_last_mail_has_ended() {
+async fn a_viewer_gets_changed_counts_until_the_last_mail_has_ended() {
     let world = World::start().await;
     let mut people: Vec<String> = (1..=30).map(|n| format!("person{n}@example.org")).collect();
     people.push("451-then-ok@example.org".to_owned());
@@ -112,7 +112,7 @@ async fn a_listener_hears_the_sums_change_until_the_last_mail_has_ended() {
 }
 
 #[tokio::test]
-async fn a_listener_hears_a_pause_and_a_stop() {
+async fn a_viewer_is_notified_of_a_pause_and_a_stop() {
     let world = World::with(Setup::default().workers(0)).await;
     let import = world.people(3).await;
     let batch = world.invite(json!({ "import": import, "hold_seconds": 600 })).await;
@@ -166,7 +166,7 @@ async fn until_it_ends(mut answer: reqwest::Response) -> String {
 }
 
 #[tokio::test]
-async fn a_stream_ends_soon_after_its_key_or_session_does() {
+async fn a_stream_ends_soon_after_its_key_or_session() {
     let world = World::with(Setup::default().workers(0)).await;
     let import = world.people(3).await;
     let batch = world.invite(json!({ "import": import, "hold_seconds": 600 })).await;
@@ -207,7 +207,7 @@ async fn figure(world: &World, name: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn two_hundred_listeners_cost_as_many_counts_as_one() {
+async fn two_hundred_viewers_cost_as_many_counts_as_one() {
     // They come through a proxy, because one client address may hold only 128 connections.
     let behind_proxy = Setup::default().api_setting("BECKON_TRUSTED_PROXIES", "127.0.0.1/32");
     let world = World::with(behind_proxy.workers(0)).await;

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 #[tokio::test]
-async fn nothing_leaves_before_it_and_everything_after() {
+async fn nothing_is_sent_before_the_start_and_everything_after() {
     let world = World::start().await;
     let import = world.people(40).await;
     let start_at: OffsetDateTime = sqlx::query_scalar("select now() + interval '3 s'")

@@ -97,7 +97,7 @@ async fn assert_unharmed(world: &mut World, api: &AnotherApi) {
 }
 
 #[tokio::test]
-async fn a_batch_or_an_import_is_whole_or_not_there() {
+async fn a_batch_or_an_import_is_complete_or_absent() {
     let (mut world, api, _proxy) = slow_world(Setup::default().workers(0)).await;
     world.people(5 * usize::try_from(MOMENTS).unwrap()).await;
     let mut wholes = [STAYS; 2];
@@ -196,7 +196,7 @@ async fn ends_of_passwords(world: &World) -> [u32; 3] {
 }
 
 #[tokio::test]
-async fn a_password_is_used_chosen_or_ended_as_a_whole_or_not_at_all() {
+async fn a_password_is_used_chosen_or_revoked_completely_or_not_at_all() {
     let (mut world, api, _proxy) = slow_world(Setup::default()).await;
     for batch in passwords(&world, "verify", 1).await {
         world.finished(batch).await;

@@ -4,7 +4,7 @@ use crate::json;
 use harness::{Setup, World};
 
 #[tokio::test]
-async fn what_was_not_confirmed_is_published_again_and_sent_once() {
+async fn unconfirmed_jobs_are_published_again_and_sent_once() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let import = world.people(30).await;
     world.person("ada@example.com").await;

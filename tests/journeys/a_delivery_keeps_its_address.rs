@@ -134,7 +134,7 @@ async fn an_attempt_after_the_correction_goes_to_the_new_address_and_each_shows_
 }
 
 #[tokio::test]
-async fn an_address_that_was_theirs_twice_is_shown_for_both_times() {
+async fn an_address_used_twice_is_shown_for_both_times() {
     let world = World::start().await;
     let user = world.person(WRONG).await;
     let whom = json!({ "users": [user], "include_recent": true });
@@ -155,7 +155,7 @@ async fn an_address_that_was_theirs_twice_is_shown_for_both_times() {
 }
 
 #[tokio::test]
-async fn what_was_not_sent_because_of_an_address_still_names_that_address() {
+async fn a_mail_not_sent_because_of_its_address_still_shows_it() {
     let world = World::start().await;
     world.relay.set(WRONG, Behaviour::answer(Step::Rcpt, UNKNOWN));
     let user = world.person(WRONG).await;

@@ -62,7 +62,7 @@ async fn columns_are_mapped_as_requested_and_the_response_has_the_mapping() {
 }
 
 #[tokio::test]
-async fn a_mode_ignores_the_others_and_counts_them() {
+async fn a_mode_ignores_other_rows_and_counts_them() {
     let world = World::with(Setup::default().workers(0)).await;
     world
         .import("email,first_name\nold@example.org,Old\n")
@@ -105,7 +105,7 @@ async fn a_mode_ignores_the_others_and_counts_them() {
 }
 
 #[tokio::test]
-async fn an_empty_cell_clears_where_that_is_asked_and_undoing_brings_the_value_back() {
+async fn an_empty_cell_clears_if_requested_and_undoing_restores_the_value() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
     world
@@ -158,7 +158,7 @@ async fn an_empty_cell_clears_where_that_is_asked_and_undoing_brings_the_value_b
 }
 
 #[tokio::test]
-async fn what_was_chosen_in_the_console_is_used_for_the_next_file_with_the_same_columns() {
+async fn a_mapping_chosen_in_the_console_is_used_for_the_next_file_with_the_same_columns() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
     let first = upload(&staged, "Kontakt,Team\nana@example.org,Blue\n").await;

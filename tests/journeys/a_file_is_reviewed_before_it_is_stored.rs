@@ -41,7 +41,7 @@ async fn fall_silent(world: &World, import: Uuid) {
 }
 
 #[tokio::test]
-async fn checking_names_the_faulty_rows_and_storing_brings_the_others_in() {
+async fn checking_reports_faulty_rows_and_storing_imports_the_others() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
 
@@ -171,7 +171,7 @@ async fn a_check_forecasts_the_effect_of_storing_per_user() {
 }
 
 #[tokio::test]
-async fn a_large_file_is_judged_alike_both_times() {
+async fn a_large_file_is_checked_and_stored_with_the_same_result() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
     // Several parts, several groups, and users that appear again far below.
@@ -257,7 +257,7 @@ async fn many_clicks_in_two_processes_store_once() {
 }
 
 #[tokio::test]
-async fn work_whose_process_died_is_begun_again_and_only_then() {
+async fn work_is_begun_again_only_after_its_process_died() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
     let import = upload(&staged, FILE).await;
@@ -299,7 +299,7 @@ async fn work_whose_process_died_is_begun_again_and_only_then() {
 }
 
 #[tokio::test]
-async fn a_form_sent_twice_is_one_import_unless_the_file_is_another() {
+async fn a_form_sent_twice_is_one_import_unless_the_file_differs() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
     let form = Uuid::new_v4();

@@ -13,7 +13,7 @@ async fn start_now(world: &World, batch: uuid::Uuid) -> bool {
 }
 
 #[tokio::test]
-async fn undone_in_its_hold_a_batch_sends_nothing_at_all() {
+async fn a_batch_undone_during_its_hold_sends_nothing() {
     let world = World::start().await;
     let import = world.people(50).await;
 
@@ -31,7 +31,7 @@ async fn undone_in_its_hold_a_batch_sends_nothing_at_all() {
 }
 
 #[tokio::test]
-async fn after_its_hold_a_batch_starts_by_itself() {
+async fn a_batch_starts_automatically_after_its_hold() {
     let world = World::start().await;
     let import = world.people(50).await;
 
@@ -82,7 +82,7 @@ async fn a_held_batch_can_be_started_at_once() {
 }
 
 #[tokio::test]
-async fn starting_a_batch_at_once_changes_one_row_and_undone_it_cannot_be_started() {
+async fn starting_a_batch_changes_one_row_and_an_undone_batch_cannot_be_started() {
     let world = World::with(Setup::default().workers(0)).await;
     let import = world.people(1_000).await;
     let whom = json!({ "import": import, "hold_seconds": 600 });

@@ -55,11 +55,11 @@ async fn dropped_by(limit: Value, left: u32) {
 }
 
 #[tokio::test]
-async fn one_that_no_worker_took_in_time_is_published_again() {
+async fn a_job_that_no_worker_received_in_time_is_published_again() {
     dropped_by(json!({ "message-ttl": 500 }), 0).await;
 }
 
 #[tokio::test]
-async fn one_that_a_longer_queue_pushed_out_is_published_again() {
+async fn a_job_pushed_out_by_a_length_limit_is_published_again() {
     dropped_by(json!({ "max-length": 5, "overflow": "drop-head" }), 5).await;
 }

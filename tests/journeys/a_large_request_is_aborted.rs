@@ -28,7 +28,7 @@ async fn break_off(world: &World, path: &str, kind: &str, body: &[u8], sent: usi
 }
 
 #[tokio::test]
-async fn nothing_of_it_stays_but_the_whole() {
+async fn it_takes_effect_completely_or_not_at_all() {
     let mut world = World::with(Setup::default().workers(0)).await;
     world.people(10).await;
     let before = world.api.as_ref().unwrap().memory_most();

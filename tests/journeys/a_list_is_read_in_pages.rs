@@ -39,7 +39,7 @@ fn distinct(values: &[String]) -> usize {
 }
 
 #[tokio::test]
-async fn users_come_once_each() {
+async fn each_user_is_listed_once() {
     let world = World::with(Setup::default().workers(0)).await;
     let import = world.people(25).await;
     world.person("another@example.org").await;
@@ -58,7 +58,7 @@ async fn users_come_once_each() {
 }
 
 #[tokio::test]
-async fn batches_come_once_each_newest_first_while_others_are_accepted() {
+async fn each_batch_is_listed_once_newest_first_while_others_are_accepted() {
     let world = World::with(Setup::default().workers(0)).await;
     let import = world.people(8).await;
     let mut accepted = Vec::new();
@@ -91,7 +91,7 @@ async fn batches_come_once_each_newest_first_while_others_are_accepted() {
 }
 
 #[tokio::test]
-async fn deliveries_come_once_each_in_all_states_or_in_one() {
+async fn each_delivery_is_listed_once_in_all_states_or_in_one() {
     let world = World::start().await;
     let people: String = (1..=12)
         .map(|n| {

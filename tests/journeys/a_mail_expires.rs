@@ -42,7 +42,7 @@ async fn a_mail_given_back_for_too_long_expires() {
 }
 
 #[tokio::test]
-async fn a_mail_that_waited_out_its_time_for_a_relay_is_not_sent_when_it_is_back() {
+async fn a_mail_that_expired_during_an_outage_of_the_relay_is_not_sent_afterwards() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
     let token = Uuid::new_v4();
     let claimed = claim(&world, &due(&world, 10).await, token).await;

@@ -28,7 +28,7 @@ async fn tried(world: &World, batch: Uuid, times: i64) -> Value {
 }
 
 #[tokio::test]
-async fn a_password_mail_is_given_up_after_a_day_and_an_invite_after_two() {
+async fn a_password_mail_is_abandoned_after_a_day_and_an_invite_after_two() {
     let world = World::start().await;
     world.person(LATER).await;
     let invite = world.invite(json!({ "emails": [LATER] })).await;
@@ -112,7 +112,7 @@ async fn after_twenty_attempts_a_mail_has_failed() {
 }
 
 #[tokio::test]
-async fn a_password_mail_not_tried_in_time_expires_unsent() {
+async fn a_password_mail_not_attempted_in_time_expires_unsent() {
     let setup = Setup::default()
         .api_setting("BECKON_PASSWORD_STALE", "1s")
         .api_setting("BECKON_MAIL_RATE", "0.001");

@@ -129,7 +129,7 @@ async fn unused_passwords_can_be_ended() {
 }
 
 #[tokio::test]
-async fn signing_in_with_an_older_password_ends_no_newer_one() {
+async fn signing_in_with_an_older_password_keeps_newer_ones() {
     let world = World::start().await;
     world.person(ADA).await;
     let whom = || json!({ "emails": [ADA], "include_recent": true, "include_signed_in": true });
@@ -163,7 +163,7 @@ async fn signing_in_with_an_older_password_ends_no_newer_one() {
 }
 
 #[tokio::test]
-async fn a_password_that_works_already_cannot_be_chosen() {
+async fn a_currently_valid_password_cannot_be_chosen() {
     let world = World::start().await;
     world.person(ADA).await;
     let whom = || json!({ "emails": [ADA], "include_recent": true, "include_signed_in": true });

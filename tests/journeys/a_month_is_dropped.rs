@@ -66,7 +66,7 @@ async fn every_state(world: &mut World) -> Vec<(String, Uuid)> {
 }
 
 #[tokio::test]
-async fn below_batches_of_every_state_it_takes_no_count_from_any() {
+async fn dropping_a_month_changes_no_counts_of_any_batch() {
     let mut world = World::start().await;
     let all = every_state(&mut world).await;
     world.let_days_pass(70).await;
@@ -163,7 +163,7 @@ async fn invited(world: &World, name: &str, count: usize, hold_seconds: u32) -> 
 }
 
 #[tokio::test]
-async fn a_batch_accepted_at_its_very_end_goes_with_it_and_one_that_is_not_finished_keeps_it() {
+async fn a_batch_at_the_end_of_a_month_is_dropped_with_it_unless_unfinished() {
     let world = World::start().await;
     let (at_the_end, across, after, open) = (
         invited(&world, "end", 1, 0).await,

@@ -38,7 +38,7 @@ fn sums(revoked: &Value) -> [i64; 3] {
 }
 
 #[tokio::test]
-async fn an_expired_password_is_like_a_wrong_one() {
+async fn an_expired_password_is_answered_like_a_wrong_one() {
     let world = World::start().await;
     let user = world.person(ADA).await;
     mailed(&world, &[ADA]).await;
@@ -131,7 +131,7 @@ async fn revoking_passwords_keeps_chosen_ones_and_those_of_other_users() {
 }
 
 #[tokio::test]
-async fn a_used_password_is_revoked_where_that_is_asked_for() {
+async fn a_used_password_is_revoked_if_requested() {
     let world = World::start().await;
     let (ada, bob) = (world.person(ADA).await, "bob@example.org");
     world.person(bob).await;
@@ -214,7 +214,7 @@ async fn a_revocation_counts_those_who_chose_their_own() {
 }
 
 #[tokio::test]
-async fn revoking_ends_what_is_still_to_be_mailed() {
+async fn revoking_cancels_password_mails_not_yet_sent() {
     let world = World::start().await;
     let (ada, bob) = (world.person(ADA).await, world.person("bob@example.org").await);
     let held = async |whom: Value| {
@@ -243,7 +243,7 @@ async fn revoking_ends_what_is_still_to_be_mailed() {
 }
 
 #[tokio::test]
-async fn a_chosen_password_takes_the_place_of_all_others() {
+async fn a_chosen_password_replaces_all_others() {
     let world = World::start().await;
     let user = world.person(ADA).await;
     mailed(&world, &[ADA]).await;
@@ -268,7 +268,7 @@ async fn a_chosen_password_takes_the_place_of_all_others() {
 }
 
 #[tokio::test]
-async fn who_has_chosen_gets_no_password_that_was_still_owed() {
+async fn a_user_who_has_chosen_a_password_gets_no_waiting_password_mail() {
     let world = World::start().await;
     world.person(ADA).await;
     mailed(&world, &[ADA]).await;

@@ -220,7 +220,7 @@ fn assert_all_is_seen(all: &[(String, Vec<u8>)]) {
 }
 
 #[tokio::test]
-async fn and_nowhere_else_in_any_form() {
+async fn a_password_is_nowhere_else_in_any_form() {
     let port = Port::claim().unwrap();
     let probes = port.address().to_string();
     let collector = Collector::start().await.unwrap();

@@ -177,7 +177,7 @@ async fn live(world: &World, person: &Person) -> i64 {
 }
 
 #[tokio::test]
-async fn ended_before_the_verifier_is_stored_no_mail_is_sent() {
+async fn a_password_revoked_before_its_verifier_is_stored_is_not_sent() {
     let world = World::start().await;
     set_traps(&world).await;
 
@@ -204,7 +204,7 @@ async fn ended_before_the_verifier_is_stored_no_mail_is_sent() {
 }
 
 #[tokio::test]
-async fn ended_while_the_verifier_is_being_stored_it_does_not_work() {
+async fn a_password_revoked_while_its_verifier_is_stored_does_not_work() {
     let world = World::start().await;
     set_traps(&world).await;
 
@@ -241,7 +241,7 @@ async fn ended_while_the_verifier_is_being_stored_it_does_not_work() {
 }
 
 #[tokio::test]
-async fn a_worker_that_dies_with_the_mail_in_hand_leaves_no_password() {
+async fn a_worker_that_dies_while_sending_leaves_no_password() {
     let mut world = World::with(Setup::default().workers(0).worker_setting("BECKON_LEASE", "2s")).await;
     // Once before the verifier is stored, and once after.
     for (step, stored) in [("W3", 0), ("W4", 1)] {
@@ -272,7 +272,7 @@ async fn a_worker_that_dies_with_the_mail_in_hand_leaves_no_password() {
 }
 
 #[tokio::test]
-async fn a_mail_that_was_in_hand_is_not_tried_again() {
+async fn a_mail_that_was_being_sent_is_not_retried() {
     let world = World::start().await;
     let id = world.person("ada@example.org").await;
     world.relay.set("ada@example.org", Behaviour::Silence { at: Step::Dot });

@@ -105,7 +105,7 @@ async fn passwords_paused_for_days_are_all_sent_after_the_resume() {
 }
 
 #[tokio::test]
-async fn the_time_goes_on_after_each_pause_from_where_it_stood() {
+async fn the_remaining_time_continues_after_each_pause() {
     let world = World::with(Setup::default().workers(0)).await;
     let batch = passwords(&world, "person", 0).await;
     let other = passwords(&world, "other", 0).await;
@@ -140,7 +140,7 @@ async fn tried(world: &World, batch: Uuid, times: i64) {
 }
 
 #[tokio::test]
-async fn a_mail_that_is_tried_again_is_not_given_up_for_a_pause() {
+async fn a_pause_does_not_count_towards_abandoning_a_retried_mail() {
     let world = World::start().await;
     for name in [PAUSED, OTHER, FRESH] {
         world.person(name).await;
@@ -184,7 +184,7 @@ async fn a_mail_that_is_tried_again_is_not_given_up_for_a_pause() {
 }
 
 #[tokio::test]
-async fn a_paused_batch_of_which_nothing_is_left_finishes() {
+async fn a_paused_batch_with_nothing_left_finishes() {
     let world = World::start().await;
     world.person("ada@example.org").await;
     world.relay.set_default(Behaviour::SlowDot(Duration::from_secs(2)));

@@ -46,7 +46,7 @@ async fn the_next_mail_has_the_current_values() {
 }
 
 #[tokio::test]
-async fn a_person_deleted_while_their_mails_wait_gets_none() {
+async fn a_user_deleted_while_mails_wait_gets_none() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let import = world.people(3).await;
     let held = world.invite(json!({ "import": import, "hold_seconds": 600 })).await;
@@ -87,7 +87,7 @@ async fn a_person_deleted_while_their_mails_wait_gets_none() {
 }
 
 #[tokio::test]
-async fn a_person_deleted_in_the_middle_of_their_mail_gets_no_second_try() {
+async fn a_user_deleted_while_a_mail_is_sent_gets_no_second_attempt() {
     let world = World::start().await;
     world.person("ada@example.org").await;
     world.relay.set("ada@example.org", Behaviour::Silence { at: Step::Dot });

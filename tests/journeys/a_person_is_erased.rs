@@ -90,7 +90,7 @@ async fn a_life(world: &World) -> (Uuid, Uuid) {
 }
 
 #[tokio::test]
-async fn what_is_kept_about_a_person_is_exported_and_then_erased_everywhere() {
+async fn everything_stored_about_a_user_is_exported_and_then_erased() {
     let world = World::start().await;
     let (nora, invite) = a_life(&world).await;
     let before = world.batch(invite).await;

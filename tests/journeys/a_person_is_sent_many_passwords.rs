@@ -38,7 +38,7 @@ async fn own(world: &World) {
 }
 
 #[tokio::test]
-async fn fifty_requests_take_nothing_from_them() {
+async fn fifty_requests_end_none_of_their_passwords() {
     let world = World::start().await;
     own(&world).await;
     // Some of them are refused, and some are unsure.
@@ -86,7 +86,7 @@ async fn fifty_requests_take_nothing_from_them() {
 }
 
 #[tokio::test]
-async fn one_asked_for_while_another_is_with_the_relay_does_not_end_it() {
+async fn a_request_during_delivery_does_not_end_the_password_being_sent() {
     let world = World::start().await;
     world.person(ADA).await;
     world.relay.set(ADA, Behaviour::SlowDot(Duration::from_secs(2)));
@@ -113,7 +113,7 @@ async fn one_asked_for_while_another_is_with_the_relay_does_not_end_it() {
 }
 
 #[tokio::test]
-async fn one_that_is_used_before_its_mail_is_recorded_stays_used() {
+async fn a_password_used_before_its_mail_is_recorded_stays_used() {
     let world = World::start().await;
     world.person(ADA).await;
     let mut record = world.db.begin().await.unwrap();

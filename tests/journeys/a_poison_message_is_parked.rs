@@ -4,7 +4,7 @@ use crate::json;
 use harness::World;
 
 #[tokio::test]
-async fn a_message_that_is_no_job_is_parked_and_never_comes_back() {
+async fn an_invalid_message_is_parked_and_not_redelivered() {
     let world = World::start().await;
     let import = world.people(30).await;
     let huge = format!(r#"{{"v":1,"delivery":"{}"}}"#, "7".repeat(1_000_000));

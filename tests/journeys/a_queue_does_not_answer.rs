@@ -87,7 +87,7 @@ async fn a_batch_does_not_wait_for_the_queue_of_single_mails() {
 
 /// Heartbeats are for monitoring. Mail does not need them.
 #[tokio::test]
-async fn mail_does_not_wait_for_the_queue_of_beats() {
+async fn mail_does_not_wait_for_the_heartbeat_queue() {
     let without = Without::queue(HEARTBEAT).await;
     let worker = &without.world.workers[0];
 

@@ -17,7 +17,7 @@ async fn returned(world: &World) -> bool {
 }
 
 #[tokio::test]
-async fn in_the_middle_of_a_batch_nothing_is_lost() {
+async fn a_queue_deleted_during_a_batch_loses_nothing() {
     let setup = Setup::default().workers(2).api_setting("BECKON_MAIL_RATE", "150");
     let world = World::with(setup).await;
     let import = world.people(450).await;
@@ -37,7 +37,7 @@ async fn in_the_middle_of_a_batch_nothing_is_lost() {
 }
 
 #[tokio::test]
-async fn a_job_that_no_queue_takes_is_published_again() {
+async fn a_job_returned_for_lack_of_a_queue_is_published_again() {
     let mut world = World::with(Setup::default().workers(0)).await;
     world.people(1).await;
     world.delete_queue("beckon.interactive").await;
@@ -58,7 +58,7 @@ async fn a_job_that_no_queue_takes_is_published_again() {
 const ROUNDS: usize = 40;
 
 #[tokio::test]
-async fn of_a_round_exactly_those_without_a_queue_are_not_taken() {
+async fn exactly_the_jobs_without_a_queue_are_returned() {
     let world = World::with(Setup::default().workers(0)).await;
     let brokers = Brokers::new(vec![world.amqp_url().to_owned()]);
     let mut session = brokers.connect("a test").await.unwrap();

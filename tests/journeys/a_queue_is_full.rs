@@ -7,7 +7,7 @@ use harness::{Setup, World};
 const ROOM: i64 = 5;
 
 #[tokio::test]
-async fn refused_jobs_wait_and_go_out_when_there_is_room() {
+async fn refused_jobs_wait_and_are_sent_once_there_is_room() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let burst = world.people(30).await;
     let rows: Vec<String> = (1..=30).map(|n| format!("later{n}@example.org")).collect();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const GRACE: Duration = Duration::from_secs(5);
 
 #[tokio::test]
-async fn requests_and_their_work_are_waited_for_together() {
+async fn requests_and_their_work_share_the_deadline() {
     let grace = format!("{}s", GRACE.as_secs());
     let setup = Setup::default().workers(0).api_setting("BECKON_STOP_GRACE", &grace);
     let mut world = World::with(setup).await;

@@ -16,7 +16,7 @@ async fn save(world: &World, subject: &str, based_on: Option<i64>) -> (u16, Valu
 }
 
 #[tokio::test]
-async fn each_mail_carries_the_version_its_batch_was_sent_with() {
+async fn each_mail_has_the_version_of_its_batch() {
     let mut world = World::with(Setup::default().workers(0)).await;
     world.person("ada@example.org").await;
     world.person("bob@example.org").await;
@@ -57,7 +57,7 @@ async fn each_mail_carries_the_version_its_batch_was_sent_with() {
 }
 
 #[tokio::test]
-async fn the_same_text_again_makes_no_version() {
+async fn saving_the_same_text_creates_no_version() {
     let world = World::with(Setup::default().workers(0)).await;
     let (_, first) = save(&world, "Come in", Some(1)).await;
 

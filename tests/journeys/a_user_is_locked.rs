@@ -106,7 +106,7 @@ async fn is_unlocked(world: &World, id: Uuid, before: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_password_mail_that_was_accepted_as_its_user_was_locked_is_not_sent() {
+async fn a_password_mail_accepted_while_its_user_is_locked_is_not_sent() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let id = world.person(ADA).await;
     let password = world.reset_passwords(json!({ "users": [id] })).await;

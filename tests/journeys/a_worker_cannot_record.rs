@@ -9,7 +9,7 @@ use std::time::Duration;
 const ADA: &str = "ada@example.org";
 
 #[tokio::test]
-async fn another_sends_the_mail_once_more_and_it_is_counted_as_unsure() {
+async fn another_worker_sends_the_mail_again_and_it_is_counted_as_unsure() {
     let mut world = World::with(Setup::default().workers(0)).await;
     world.person(ADA).await;
     let (proxy, url) = world.detour("DATABASE_URL").await;

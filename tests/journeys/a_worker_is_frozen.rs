@@ -39,7 +39,7 @@ async fn a_world() -> World {
 }
 
 #[tokio::test]
-async fn it_begins_no_mail_that_another_has_and_records_nothing_over_it() {
+async fn it_starts_no_mail_of_another_worker_and_overwrites_no_record() {
     let mut world = a_world().await;
     let slowly = |at, wait| Behaviour::Slow { at, wait };
     world.relay.set(BEFORE, slowly(Step::Rcpt, 3 * SOME_TIME));

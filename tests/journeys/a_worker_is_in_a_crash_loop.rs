@@ -11,7 +11,7 @@ const PEOPLE: i64 = 150;
 const LIMIT: usize = 2;
 
 #[tokio::test]
-async fn jobs_the_broker_threw_away_are_published_again() {
+async fn jobs_dropped_by_the_broker_are_published_again() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let import = world.people(usize::try_from(PEOPLE).unwrap()).await;
     let limit = json!({

@@ -82,7 +82,7 @@ async fn add_ana(session: &mut ConsoleSession) -> Page {
 }
 
 #[tokio::test]
-async fn handing_out_access_asks_for_the_password_again_and_keeps_what_was_filled_in() {
+async fn granting_access_asks_for_the_password_again_and_keeps_the_form_input() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await.clone();
     world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
@@ -150,7 +150,7 @@ async fn handing_out_access_asks_for_the_password_again_and_keeps_what_was_fille
 }
 
 #[tokio::test]
-async fn passwords_are_confirmed_no_faster_than_they_are_tried_at_the_sign_in() {
+async fn confirming_a_password_has_the_same_rate_limit_as_signing_in() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await.clone();
     let mut session = ConsoleSession::of(&world, &priya).await;
@@ -221,7 +221,7 @@ async fn a_new_administrator_chooses_a_password_with_a_link_that_works_once() {
 }
 
 #[tokio::test]
-async fn the_code_of_a_link_is_in_no_address_and_in_no_log() {
+async fn the_code_of_a_link_is_in_no_url_and_in_no_log() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await.clone();
     let mut session = ConsoleSession::of(&world, &priya).await;
@@ -338,7 +338,7 @@ async fn a_reset_ends_the_password_and_the_sessions_and_does_not_show_the_next_o
 }
 
 #[tokio::test]
-async fn a_link_ends_with_its_time_and_with_a_disabling() {
+async fn a_link_ends_when_it_expires_or_its_administrator_is_disabled() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await.clone();
     let mut session = ConsoleSession::of(&world, &priya).await;
@@ -363,7 +363,7 @@ async fn a_link_ends_with_its_time_and_with_a_disabling() {
 }
 
 #[tokio::test]
-async fn a_first_password_of_the_release_before_signs_in_and_cannot_be_kept() {
+async fn a_first_password_of_the_previous_release_signs_in_and_must_be_replaced() {
     let world = a_quiet_world().await;
     let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
     let first = Password::generate(&mut os_randomness()).unwrap();

@@ -131,7 +131,7 @@ async fn rejected(world: &World) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_person_whose_name_ends_in_anothers_is_exported_and_erased_alone() {
+async fn a_user_whose_address_ends_like_another_is_exported_and_erased_alone() {
     let world = World::with(Setup::default().workers(0)).await;
     let addresses = ["o'brien@lerna.example", "brien@lerna.example", "pat@lerna.example"];
     let ids = import_twice(&world, &addresses).await;

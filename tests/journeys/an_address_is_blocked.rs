@@ -71,7 +71,7 @@ async fn an_address_is_unknown() -> (World, Uuid) {
 }
 
 #[tokio::test]
-async fn an_unknown_address_gets_no_second_mail_wherever_it_waits() {
+async fn an_unknown_address_gets_no_second_mail_from_any_queue() {
     let world = World::start().await;
     world
         .relay
@@ -204,7 +204,7 @@ async fn an_unblocked_user_gets_the_suppressed_email() {
 }
 
 #[tokio::test]
-async fn a_corrected_address_is_free_at_once_and_a_deleted_person_is_forgotten() {
+async fn a_corrected_address_is_unblocked_at_once_and_a_deleted_user_is_forgotten() {
     let (world, ada) = an_address_is_unknown().await;
     let eve = world.person("550+eve@example.org").await;
     let batch = world.invite(json!({ "users": [eve] })).await;
@@ -274,7 +274,7 @@ async fn nothing_is_blocked_on_a_suspicion() {
 }
 
 #[tokio::test]
-async fn what_is_with_the_relay_blocks_the_address_it_went_to() {
+async fn a_mail_in_delivery_blocks_the_address_it_was_sent_to() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
     let token = Uuid::new_v4();
     let due = due(&world, 1).await;

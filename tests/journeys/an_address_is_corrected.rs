@@ -27,7 +27,7 @@ async fn mailed(world: &World, id: Uuid, email: &str) -> String {
 }
 
 #[tokio::test]
-async fn passwords_mailed_to_the_wrong_address_end_and_owed_ones_are_cancelled() {
+async fn passwords_mailed_to_the_wrong_address_end_and_waiting_ones_are_cancelled() {
     let world = World::start().await;
     let id = world.person(WRONG).await;
     let used = mailed(&world, id, WRONG).await;

@@ -180,7 +180,7 @@ async fn a_disabled_administrator_is_not_enabled_by_changing_their_password() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_checked_before_a_disabling_does_nothing_after_it() {
+async fn a_request_checked_before_the_administrator_is_disabled_has_no_effect() {
     let world = a_quiet_world().await;
     let lock = ana(&world).await;
     let ana = harness::world::Administrator {
@@ -257,7 +257,7 @@ async fn signing_in_ends_the_session_that_the_browser_had() {
 }
 
 #[tokio::test]
-async fn disabling_an_administrator_revokes_the_keys_they_made_but_those_unticked() {
+async fn disabling_an_administrator_revokes_their_keys_except_those_unticked() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await.clone();
     let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
@@ -320,7 +320,7 @@ async fn disabling_an_administrator_revokes_the_keys_they_made_but_those_unticke
 }
 
 #[tokio::test]
-async fn two_keys_made_at_once_do_not_get_names_that_look_alike() {
+async fn two_keys_created_concurrently_do_not_get_similar_names() {
     let world = a_quiet_world().await;
     let key = |name: &str, digest: &[u8]| api_keys::NewKey {
         name: name.to_owned(),

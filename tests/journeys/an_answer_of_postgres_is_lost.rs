@@ -7,7 +7,7 @@ use shared::store::settle::Ending;
 use uuid::Uuid;
 
 #[tokio::test]
-async fn a_claim_asked_for_again_is_the_same_claim() {
+async fn a_repeated_claim_is_the_same_claim() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org", "grace@example.org"] })]).await;
     let found = due(&world, 10).await;
     let token = Uuid::new_v4();
@@ -29,7 +29,7 @@ async fn a_claim_asked_for_again_is_the_same_claim() {
 }
 
 #[tokio::test]
-async fn an_outcome_recorded_again_is_the_one_recorded_before() {
+async fn a_repeated_outcome_is_the_one_already_recorded() {
     let world = world_that_owes(&[json!({ "emails": ["ada@example.org"] })]).await;
     let found = due(&world, 10).await;
     let token = Uuid::new_v4();

@@ -59,7 +59,7 @@ async fn a_preview_shows_a_real_persons_mail_and_what_it_lacks() {
 }
 
 #[tokio::test]
-async fn a_preview_of_a_password_mail_makes_no_password() {
+async fn a_preview_of_a_password_mail_generates_no_password() {
     let world = World::with(Setup::default().workers(0)).await;
     world.import(PEOPLE).await.expect(201);
 
@@ -76,7 +76,7 @@ async fn a_preview_of_a_password_mail_makes_no_password() {
 }
 
 #[tokio::test]
-async fn a_test_mail_is_marked_and_leaves_everything_as_it_is() {
+async fn a_test_mail_is_marked_and_changes_nothing() {
     let world = World::start().await;
     let user = world.person("ada@example.org").await;
     let real = world.reset_passwords(json!({ "users": [user] })).await;

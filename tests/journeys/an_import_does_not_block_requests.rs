@@ -83,7 +83,7 @@ async fn change(world: &World, email: &str) -> Result<(), sqlx::Error> {
 }
 
 #[tokio::test]
-async fn files_that_wait_for_each_other_hold_no_connections() {
+async fn waiting_imports_hold_no_connections() {
     let world = World::with(Setup::default().workers(0)).await;
     let mut lock = another_import(&world).await;
 
@@ -119,7 +119,7 @@ async fn files_that_wait_for_each_other_hold_no_connections() {
 }
 
 #[tokio::test]
-async fn a_client_that_hangs_up_is_no_longer_in_flight() {
+async fn a_client_that_disconnects_is_no_longer_in_flight() {
     let world = World::with(Setup::default().workers(0)).await;
     let mut lock = another_import(&world).await;
 

@@ -22,7 +22,7 @@ async fn addresses(world: &World) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn undoing_removes_whom_it_created_and_restores_whom_it_updated() {
+async fn undoing_removes_created_users_and_restores_updated_ones() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
     import(&world, "email,first_name\nold@example.org,Old\n").await;
@@ -255,7 +255,7 @@ async fn former_values_are_restored_even_if_a_created_user_was_emailed() {
 }
 
 #[tokio::test]
-async fn a_change_that_comes_while_the_file_is_stored_is_not_lost_by_undoing_it() {
+async fn a_change_made_while_the_file_is_stored_is_not_lost_by_undoing_it() {
     let world = World::with(Setup::default().workers(0)).await;
     let staged = staged(&world);
     import(&world, "email,first_name\nann@example.org,Ann\n").await;

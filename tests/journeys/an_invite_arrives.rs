@@ -33,7 +33,7 @@ async fn an_invite_arrives() {
 }
 
 #[tokio::test]
-async fn the_sign_in_address_stands_in_the_mail_as_it_is_set() {
+async fn the_sign_in_address_is_in_the_mail_as_configured() {
     let address = "https://lerna.example/in/?next=%2Fhome&lang=de#top";
     let world = World::with(Setup::default().worker_setting("BECKON_SIGN_IN_URL", address)).await;
     world.person("ada@example.org").await;
@@ -53,7 +53,7 @@ async fn the_sign_in_address_stands_in_the_mail_as_it_is_set() {
 }
 
 #[tokio::test]
-async fn every_person_of_a_large_batch_gets_one_mail() {
+async fn every_user_of_a_large_batch_gets_one_mail() {
     const PEOPLE: usize = 8_000;
     let world = World::start().await;
     let import = world.people(PEOPLE).await;

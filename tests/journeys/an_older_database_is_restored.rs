@@ -237,7 +237,7 @@ async fn no_user_is_emailed_twice_and_lost_passwords_are_generated_again() {
 }
 
 #[test]
-fn the_request_of_the_runbook_goes_where_the_journey_sends_it() {
+fn the_request_in_the_runbook_is_the_one_tested_here() {
     assert!(RUNBOOK.contains("\"$API/v1/password-resets\""));
     assert!(RUNBOOK.contains("--file=again.sql \"$RESTORED_URL\" >again.json"));
 }

@@ -122,7 +122,7 @@ async fn two_releases_send_one_batch() {
 
 #[tokio::test]
 #[ignore = "needs the programs of another revision; `make upgrade FROM=…` builds them and runs this"]
-async fn a_release_that_needs_a_stop_sends_the_rest() {
+async fn a_release_that_requires_a_stop_sends_the_rest() {
     let old = PathBuf::from(std::env::var_os("OLD_PROGRAMS").unwrap());
     let setup = Setup {
         programs: Some(old),

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 #[tokio::test]
-async fn three_batches_take_turns_at_one_mail_a_round() {
+async fn three_batches_take_turns_with_one_mail_per_round() {
     let batches = ["ada", "grace", "edsger"]
         .map(|name| json!({ "emails": [format!("{name}1@example.org"), format!("{name}2@example.org")] }));
     let world = world_that_owes(&batches).await;

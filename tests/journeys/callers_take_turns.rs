@@ -28,7 +28,7 @@ const ONE_BY_ONE: &str = "
     select asked.id, people.ids[1 + (row_number() over ())::integer % cardinality(people.ids)] from asked, people";
 
 #[tokio::test]
-async fn a_resend_goes_out_beside_twenty_thousand_batches_of_one() {
+async fn a_resend_is_sent_promptly_beside_twenty_thousand_batches_of_one() {
     let world = World::start().await;
     let import = world.people(PEOPLE).await;
     world.person("ada@example.com").await;

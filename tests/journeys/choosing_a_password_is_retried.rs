@@ -31,7 +31,7 @@ fn kind(answer: &Answer) -> (u16, &str) {
 const MISMATCH: (u16, &str) = (422, "/problems/idempotency_mismatch");
 
 #[tokio::test]
-async fn with_one_key_it_is_done_once_and_answered_alike() {
+async fn with_one_key_it_happens_once_and_gets_the_same_response() {
     let (world, mailed) = mailed().await;
     let chosen_at = async || -> time::OffsetDateTime {
         sqlx::query_scalar("select created_at from credentials where kind = 'chosen'")
@@ -70,7 +70,7 @@ async fn with_one_key_it_is_done_once_and_answered_alike() {
 }
 
 #[tokio::test]
-async fn two_at_once_with_one_key_are_one_choice() {
+async fn two_concurrent_requests_with_one_key_set_one_password() {
     let (world, mailed) = mailed().await;
     let ask = || choose(&world, ADA, &mailed, OWN, Some("twice"));
 
@@ -84,7 +84,7 @@ async fn two_at_once_with_one_key_are_one_choice() {
 }
 
 #[tokio::test]
-async fn a_key_is_for_one_choice_of_one_person() {
+async fn a_key_is_valid_for_one_request_of_one_user() {
     let (world, mailed) = mailed().await;
     choose(&world, ADA, &mailed, OWN, Some("once")).await.expect(200);
 

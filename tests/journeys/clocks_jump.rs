@@ -16,7 +16,7 @@ async fn seconds(world: &World, question: &'static str) -> f64 {
 }
 
 #[tokio::test]
-async fn leases_retries_and_passwords_last_as_long_as_they_should() {
+async fn leases_retries_and_passwords_keep_their_duration() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let import = world.people(30).await;
     world.person(ADA).await;

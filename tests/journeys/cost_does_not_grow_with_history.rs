@@ -155,7 +155,7 @@ fn pages(line: &str) -> u64 {
 }
 
 #[tokio::test]
-async fn no_statement_reads_what_has_been() {
+async fn no_statement_reads_old_rows() {
     let (before, after) = tokio::join!(pages_touched(false), pages_touched(true));
 
     assert!(before.len() > 60, "plans were logged: {}", before.len());

@@ -17,7 +17,7 @@ async fn months_there(world: &World) -> i64 {
 }
 
 #[tokio::test]
-async fn totals_and_who_was_invited_outlive_them() {
+async fn totals_and_invited_users_are_kept_without_details() {
     let mut world = World::with(Setup::default().api_setting("BECKON_DETAILS_KEPT", "30d")).await;
     let import = world.people(2).await;
     world.person("550+unknown@example.org").await;
@@ -112,7 +112,7 @@ async fn rejected_rows_are_deleted_with_the_details_and_the_import_shows_it() {
 }
 
 #[tokio::test]
-async fn a_month_of_which_a_mail_is_owed_stays() {
+async fn a_month_with_a_waiting_mail_is_kept() {
     let world = World::with(Setup::default().workers(0)).await;
     world.person("ada@example.org").await;
     let batch = world
@@ -135,7 +135,7 @@ async fn a_month_of_which_a_mail_is_owed_stays() {
 }
 
 #[tokio::test]
-async fn there_is_room_for_the_months_to_come_and_it_comes_back() {
+async fn partitions_for_future_months_exist_and_are_recreated() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let ahead = world.api_metric("beckon_months_ahead").await;
     sqlx::raw_sql(

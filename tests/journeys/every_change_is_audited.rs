@@ -32,7 +32,7 @@ async fn a_quiet_world() -> World {
 }
 
 #[tokio::test]
-async fn people_are_imported_changed_and_deleted_on_record() {
+async fn importing_changing_and_deleting_users_is_audited() {
     let world = a_quiet_world().await;
 
     let file = "email,first_name\nada@example.org,Ada\nunknown,Nameless\n";
@@ -64,7 +64,7 @@ async fn people_are_imported_changed_and_deleted_on_record() {
 }
 
 #[tokio::test]
-async fn mails_are_asked_for_and_worded_on_record() {
+async fn sending_and_editing_emails_is_audited() {
     let world = a_quiet_world().await;
     let key: (String, String, Value) = sqlx::query_as("select who, action, details from audit")
         .fetch_one(&world.db)
@@ -154,7 +154,7 @@ async fn assert_audit_log_omits(world: &World, words: &[&str]) {
 }
 
 #[tokio::test]
-async fn each_line_names_the_actor_by_id_with_the_clients_address_and_the_request() {
+async fn each_entry_has_the_actors_id_the_clients_address_and_the_request_id() {
     let world = World::with(
         Setup::default()
             .workers(0)
@@ -207,7 +207,7 @@ async fn each_line_names_the_actor_by_id_with_the_clients_address_and_the_reques
 }
 
 #[tokio::test]
-async fn the_same_request_twice_has_one_line() {
+async fn the_same_request_twice_has_one_entry() {
     let world = a_quiet_world().await;
     let ada = world.person("ada@example.org").await;
     let before = lines(&world).await;
@@ -225,7 +225,7 @@ async fn the_same_request_twice_has_one_line() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_put_on_record_is_not_done() {
+async fn an_action_that_cannot_be_audited_is_not_performed() {
     let world = a_quiet_world().await;
     let ada = world.person("ada@example.org").await;
     for statement in [
@@ -273,7 +273,7 @@ async fn what_cannot_be_put_on_record_is_not_done() {
 }
 
 #[tokio::test]
-async fn programs_read_the_log_with_a_key_that_may() {
+async fn programs_read_the_audit_log_with_an_allowed_key() {
     let mut world = a_quiet_world().await;
     let ada = world.person("ada@example.org").await;
     world

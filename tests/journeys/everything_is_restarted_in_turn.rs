@@ -125,7 +125,7 @@ async fn restart_in_turn(
 }
 
 #[tokio::test]
-async fn nothing_is_lost_and_nothing_goes_out_twice() {
+async fn nothing_is_lost_and_nothing_is_sent_twice() {
     let setup = Setup::default().workers(2).api_setting("BECKON_MAIL_RATE", RATE);
     let mut world = World::with(setup).await;
     let second = world.another_api(&[]).await.unwrap();

@@ -13,7 +13,7 @@ const FILE: &str = "\u{feff}E-Mail Address;First Name;Last Name;Team\r\n\
     ana@bücher.example;Ana;Ruiz;Books\r\n";
 
 #[tokio::test]
-async fn good_rows_come_in_and_the_others_are_named() {
+async fn good_rows_are_imported_and_the_others_are_reported() {
     let world = World::start().await;
 
     let import = world.import(FILE).await.expect(201);
@@ -50,7 +50,7 @@ async fn the_same_file_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_person_at_an_international_domain_gets_their_mail() {
+async fn a_user_at_an_international_domain_gets_their_mail() {
     let world = World::start().await;
     world.import(FILE).await.expect(201);
 

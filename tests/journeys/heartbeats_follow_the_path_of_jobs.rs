@@ -11,7 +11,7 @@ async fn stage(world: &World, stage: &str) -> f64 {
 }
 
 #[tokio::test]
-async fn with_no_mail_to_send_it_is_published_and_recorded() {
+async fn without_mail_to_send_heartbeats_are_published_and_recorded() {
     let world = World::start().await;
 
     let recorded = world
@@ -29,7 +29,7 @@ async fn with_no_mail_to_send_it_is_published_and_recorded() {
 }
 
 #[tokio::test]
-async fn where_no_worker_is_it_is_published_and_not_recorded() {
+async fn without_workers_heartbeats_are_published_and_not_recorded() {
     let mut world = World::with(Setup::default().workers(0)).await;
 
     world

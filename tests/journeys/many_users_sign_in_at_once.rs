@@ -17,7 +17,7 @@ const MEMORY: u64 = THREADS * 19 * 1024 * 1024 + 48 * 1024 * 1024;
 const STRANGERS: u64 = 12;
 
 #[tokio::test]
-async fn memory_is_bounded_and_people_get_in() {
+async fn memory_is_bounded_and_users_can_sign_in() {
     let threads = THREADS.to_string();
     let setup = Setup::default().api_setting("BECKON_HASH_THREADS", &threads);
     let world = World::with(setup).await;

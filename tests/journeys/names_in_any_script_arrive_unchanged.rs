@@ -80,7 +80,7 @@ fn assert_fit_for_any_relay(mail: &Mail) {
 }
 
 #[tokio::test]
-async fn every_reader_sees_what_was_written() {
+async fn names_arrive_as_they_were_written() {
     let world = World::start().await;
     let people = people();
     let import = world.import(&csv(&people)).await.expect(201);
@@ -125,7 +125,7 @@ async fn every_reader_sees_what_was_written() {
 }
 
 #[tokio::test]
-async fn an_address_is_one_person_in_either_form_of_its_domain() {
+async fn an_address_is_one_user_in_either_form_of_its_domain() {
     let world = World::start().await;
     world.import("email\nzoe@MÜNCHEN.example\n").await.expect(201);
 

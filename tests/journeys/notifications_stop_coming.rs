@@ -7,7 +7,7 @@ const DEAF: &str = "Postgres sends no notifications";
 const AGAIN: &str = "Listening to Postgres again";
 
 #[tokio::test]
-async fn a_deaf_listener_is_noticed_and_listens_again() {
+async fn a_listener_without_notifications_is_detected_and_listens_again() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let (proxy, url) = world.detour("DATABASE_URL").await;
     let other = world.another_api(&[("DATABASE_URL", &url)]).await.unwrap();

@@ -4,7 +4,7 @@ use crate::json;
 use harness::World;
 
 #[tokio::test]
-async fn it_fails_at_once_and_the_others_go_out() {
+async fn it_fails_at_once_and_the_others_are_sent() {
     let world = World::start().await;
     let import = world.people(40).await;
     for poison in [

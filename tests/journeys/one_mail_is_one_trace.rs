@@ -132,7 +132,7 @@ async fn one_trace_from_the_request_to_the_second_reply_without_personal_data() 
 }
 
 #[tokio::test]
-async fn of_a_large_batch_what_went_wrong_is_traced_and_little_else() {
+async fn of_a_large_batch_failures_and_a_small_sample_are_traced() {
     let collector = Collector::start().await.unwrap();
     let mut world = World::with(traced_to(&collector.endpoint())).await;
     let import = world.people(300).await;

@@ -27,7 +27,7 @@ fn median(mut times: Vec<Duration>) -> Duration {
 }
 
 #[tokio::test]
-async fn long_before_the_next_look_would_find_it() {
+async fn a_mail_is_published_long_before_the_next_poll() {
     let world = World::start().await;
     world.people(2 * MAILS + 1).await;
     let one = |n: usize| json!({ "emails": [format!("person{n}@example.org")] });

@@ -7,7 +7,7 @@ use harness::{Setup, World};
 const NOWHERE: &str = "smtp://127.0.0.1:1?tls=none";
 
 #[tokio::test]
-async fn its_jobs_go_to_a_worker_that_can() {
+async fn its_jobs_go_to_a_worker_that_can_reach_it() {
     let mut world = World::with(Setup::default().workers(0)).await;
     world.start_worker_unready(&[("SMTP_URL", NOWHERE)]).await.unwrap();
     let import = world.people(400).await;

@@ -49,7 +49,7 @@ pub(crate) async fn found(world: &World, question: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_filter_finds_who_matches_all_of_it() {
+async fn a_filter_finds_users_who_meet_all_conditions() {
     let (world, import) = a_world_on_its_way().await;
     let import = import.as_str().unwrap();
     let again = "email,first name\nada@example.org,Augusta\nbob@example.com,Bob\n";
@@ -125,7 +125,7 @@ async fn the_list_shows_the_access_of_each_user() {
 }
 
 #[tokio::test]
-async fn a_batch_goes_to_those_its_filter_finds() {
+async fn a_batch_is_sent_to_the_users_of_its_filter() {
     let (world, import) = a_world_on_its_way().await;
 
     let batch = world
@@ -230,7 +230,7 @@ async fn a_world_of_all_kinds() -> (World, Uuid) {
 }
 
 #[tokio::test]
-async fn a_page_is_the_same_whether_people_are_looked_at_one_by_one_or_all_at_once() {
+async fn a_page_is_the_same_whether_users_are_checked_one_by_one_or_in_bulk() {
     let (world, import) = a_world_of_all_kinds().await;
     let cleo = world.get("/v1/users?q=cleo").await.expect(200)["items"][0]["id"].clone();
     let cleo = cleo.as_str().unwrap().parse().ok();
@@ -260,7 +260,7 @@ fn sorted(mut ids: Vec<Uuid>) -> Vec<Uuid> {
 
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table of filters, read from top to bottom")]
-async fn a_list_a_batch_and_a_selection_have_the_same_people_for_every_filter() {
+async fn a_list_a_batch_and_a_selection_have_the_same_users_for_every_filter() {
     let (world, import) = a_world_of_all_kinds().await;
     let mut session = ConsoleSession::of(&world, world.administrator().await).await;
     let administrator: Uuid = sqlx::query_scalar("select id from administrators")

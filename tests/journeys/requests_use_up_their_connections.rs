@@ -11,7 +11,7 @@ const CONNECTIONS: usize = 6;
 const CALLERS: usize = 16;
 
 #[tokio::test]
-async fn mail_goes_on_and_callers_hear_soon() {
+async fn mail_continues_and_callers_get_an_early_response() {
     let world = World::with(Setup::default().api_setting("BECKON_MAIL_RATE", "40")).await;
     let import = world.people(120).await;
     let batch = world.invite(json!({ "import": import })).await;

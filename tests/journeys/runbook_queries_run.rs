@@ -15,7 +15,7 @@ fn sql(text: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn its_sql_runs_and_changes_nothing() {
+async fn the_sql_of_each_runbook_runs_and_changes_nothing() {
     let world = World::with(Setup::default()).await;
     world.write_history(3_000).await.unwrap();
     world.person("550+ada@example.org").await;

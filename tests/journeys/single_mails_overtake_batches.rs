@@ -6,7 +6,7 @@ use harness::{Setup, World};
 use std::time::{Duration, Instant};
 
 #[tokio::test]
-async fn a_single_mail_goes_out_while_a_batch_runs() {
+async fn a_single_mail_is_sent_while_a_batch_runs() {
     let world = World::with(Setup::default().worker_setting("BECKON_SMTP_CONNECTIONS", "4")).await;
     let import = world.people(4_000).await;
     world.person("ada@example.com").await;
@@ -27,7 +27,7 @@ async fn a_single_mail_goes_out_while_a_batch_runs() {
 }
 
 #[tokio::test]
-async fn a_small_batch_is_not_behind_a_large_one() {
+async fn a_small_batch_does_not_wait_for_a_large_one() {
     let world = World::with(Setup::default().api_setting("BECKON_MAIL_RATE", "100")).await;
     let import = world.people(1_000).await;
     let few: Vec<String> = (1..=40).map(|n| format!("few{n}@example.org")).collect();

@@ -59,7 +59,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn carrying_on_resumes_only_what_the_question_paused() {
+async fn cancelling_the_stop_resumes_only_a_pause_by_the_question() {
     let mut scene = Scene::start().await;
 
     // Her question pauses it, and a second click has no further effect.
@@ -116,7 +116,7 @@ async fn carrying_on_resumes_only_what_the_question_paused() {
 }
 
 #[tokio::test]
-async fn a_question_that_no_longer_holds_stops_nothing_unseen() {
+async fn an_outdated_confirmation_stops_nothing() {
     let mut scene = Scene::start().await;
 
     // Resumed meanwhile: it is paused again and she must confirm again.

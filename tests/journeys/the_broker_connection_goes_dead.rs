@@ -8,7 +8,7 @@ use std::time::Duration;
 const PEOPLE: usize = 40;
 
 #[tokio::test]
-async fn both_sides_notice_by_their_heartbeats_and_another_worker_takes_the_jobs() {
+async fn both_sides_detect_it_by_heartbeats_and_another_worker_gets_the_jobs() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let import = world.people(PEOPLE).await;
     let (proxy, url) = world.detour("AMQP_URL").await;

@@ -51,12 +51,12 @@ async fn a_crash_loses_nothing() {
 }
 
 #[tokio::test]
-async fn wiped_in_the_middle_of_a_batch_it_loses_nothing() {
+async fn a_broker_wiped_during_a_batch_loses_nothing() {
     through(MANY, "1000", async |world| world.stack().wipe_broker().await.unwrap()).await;
 }
 
 #[tokio::test]
-async fn while_it_is_away_the_api_stays_and_takes_requests() {
+async fn while_it_is_down_the_api_accepts_requests() {
     let world = World::with(Setup::default().own_stack()).await;
     let import = world.people(10).await;
 

@@ -9,7 +9,7 @@ use harness::{Setup, World};
 use std::time::Duration;
 
 #[tokio::test]
-async fn the_mail_goes_on_and_the_job_that_came_back_does_nothing() {
+async fn the_mail_completes_and_the_redelivered_job_has_no_effect() {
     let mut world = World::with(Setup::default().own_stack().workers(0)).await;
     world.person("ada@example.org").await;
     // Applies to channels opened from now on.

@@ -52,7 +52,7 @@ async fn through_an_alarm(world: &mut World, import: Uuid) {
 }
 
 #[tokio::test]
-async fn batches_are_accepted_and_go_out_when_the_alarm_is_over() {
+async fn batches_are_accepted_and_sent_when_the_alarm_ends() {
     let mut world = World::with(Setup::default().own_stack()).await;
     world.person("ada@example.com").await;
     let import = world.people(100).await;

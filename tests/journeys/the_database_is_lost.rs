@@ -69,17 +69,17 @@ async fn through(how: Stop) {
 }
 
 #[tokio::test]
-async fn a_restart_in_the_middle_of_a_batch_loses_nothing() {
+async fn a_restart_during_a_batch_loses_nothing() {
     through(Stop::Graceful).await;
 }
 
 #[tokio::test]
-async fn a_crash_in_the_middle_of_a_batch_loses_nothing() {
+async fn a_crash_during_a_batch_loses_nothing() {
     through(Stop::Kill).await;
 }
 
 #[tokio::test]
-async fn what_the_relay_took_meanwhile_is_recorded_when_it_is_back() {
+async fn mails_accepted_by_the_relay_meanwhile_are_recorded_afterwards() {
     // Longer than Postgres is down.
     let setup = Setup::default().own_stack().worker_setting("BECKON_LEASE", "2min");
     let world = World::with(setup).await;

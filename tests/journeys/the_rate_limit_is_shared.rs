@@ -21,7 +21,7 @@ const CONNECTIONS: usize = 4;
 const CLAIMED: usize = 2 * (CONNECTIONS + RATE / 10);
 
 #[tokio::test]
-async fn whatever_the_number_of_workers() {
+async fn the_rate_holds_for_any_number_of_workers() {
     let (world, batch) = sending().await;
 
     is_held(world, batch).await;
@@ -29,7 +29,7 @@ async fn whatever_the_number_of_workers() {
 
 /// The backlog goes out with what the next second allows, and no more.
 #[tokio::test]
-async fn after_all_workers_stood_still() {
+async fn the_rate_holds_after_all_workers_were_stopped() {
     let (world, batch) = sending().await;
     world.relay.wait_for(RATE, Duration::from_secs(30)).await.unwrap();
 

@@ -6,7 +6,7 @@ use harness::relay::Behaviour;
 use harness::{Setup, World};
 
 #[tokio::test]
-async fn a_break_before_the_data_is_tried_again_and_is_not_unsure() {
+async fn a_disconnect_before_the_body_is_retried_and_not_unsure() {
     let world = World::start().await;
     let address = "drop-before-data@example.org";
     world.person(address).await;
@@ -25,7 +25,7 @@ async fn a_break_before_the_data_is_tried_again_and_is_not_unsure() {
 }
 
 #[tokio::test]
-async fn a_break_in_the_data_is_tried_again_and_one_mail_arrives() {
+async fn a_disconnect_in_the_body_is_retried_and_one_mail_arrives() {
     let world = World::start().await;
     let address = "drop-in-data@example.org";
     world.person(address).await;
@@ -44,7 +44,7 @@ async fn a_break_in_the_data_is_tried_again_and_one_mail_arrives() {
 }
 
 #[tokio::test]
-async fn of_a_body_that_arrives_in_part_nothing_is_delivered() {
+async fn a_partial_body_is_not_delivered() {
     let mut world = World::with(Setup::default().workers(0)).await;
     world.person("ada@example.org").await;
     let proxy = FaultProxy::start(world.relay.address()).await.unwrap();
@@ -69,7 +69,7 @@ async fn of_a_body_that_arrives_in_part_nothing_is_delivered() {
 }
 
 #[tokio::test]
-async fn after_the_dot_it_is_unsure_and_the_passwords_of_both_mails_work() {
+async fn a_disconnect_after_the_dot_is_unsure_and_both_passwords_work() {
     let world = World::start().await;
     // One user uses the first password, the other the second: the first use ends the others.
     let people = ["drop-after-dot+ada@example.org", "drop-after-dot+bob@example.org"];

@@ -4,7 +4,7 @@ use crate::json;
 use harness::{Setup, World};
 
 #[tokio::test]
-async fn a_mail_longer_than_a_lease_goes_out_once() {
+async fn a_mail_that_takes_longer_than_a_lease_is_sent_once() {
     let world = World::with(Setup::default().workers(2).worker_setting("BECKON_LEASE", "3s")).await;
     world.person("slow-dot-8s@example.org").await;
 

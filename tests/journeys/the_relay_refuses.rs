@@ -65,7 +65,7 @@ async fn a_password_in_a_refused_mail_does_not_work() {
 }
 
 #[tokio::test]
-async fn who_had_a_password_keeps_it_when_the_next_is_refused() {
+async fn a_user_keeps_the_old_password_if_the_next_mail_is_refused() {
     let own = "correct horse battery staple";
     let world = World::start().await;
     let people = ["ada@example.org", "bob@example.org"];

@@ -258,7 +258,7 @@ async fn an_unexpected_second_digit_is_read_like_any_other() {
 }
 
 #[tokio::test]
-async fn an_address_that_takes_too_much_mail_now_is_not_blocked() {
+async fn an_address_over_its_quota_is_not_blocked() {
     let world = World::start().await;
     let words = "550-5.2.1 this person is receiving mail so fast\r\n550 5.2.1 that no more is delivered\r\n";
     let too_fast = Behaviour::Answer {

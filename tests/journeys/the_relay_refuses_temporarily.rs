@@ -4,7 +4,7 @@ use crate::json;
 use harness::World;
 
 #[tokio::test]
-async fn a_greylisted_mail_goes_out_with_the_second_attempt() {
+async fn a_greylisted_mail_is_sent_with_the_second_attempt() {
     let world = World::start().await;
     world.person("451-then-ok@example.org").await;
 
@@ -29,7 +29,7 @@ async fn a_greylisted_mail_goes_out_with_the_second_attempt() {
 }
 
 #[tokio::test]
-async fn the_first_pause_is_about_five_minutes() {
+async fn the_first_retry_is_after_about_five_minutes() {
     let world = World::start().await;
     world.person("451@example.org").await;
 

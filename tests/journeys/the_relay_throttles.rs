@@ -95,7 +95,7 @@ async fn a_rate_limit_applied_at_the_recipient_is_detected_and_kept() {
 }
 
 #[tokio::test]
-async fn unknown_addresses_in_a_row_do_not_put_the_others_into_a_tarpit() {
+async fn consecutive_unknown_addresses_do_not_slow_down_the_others() {
     let setup = Setup {
         relay: Script {
             punishes_errors: true,

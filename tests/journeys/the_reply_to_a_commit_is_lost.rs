@@ -15,7 +15,7 @@ const SLOW_COMMIT: &str = "
         deferrable initially deferred for each row execute function commit_slowly();";
 
 #[tokio::test]
-async fn with_a_key_the_answer_is_found_and_without_one_it_is_called_unknown() {
+async fn with_a_key_the_response_is_found_and_without_one_the_outcome_is_unknown() {
     let world = World::start().await;
     let user = world.person("ada@example.org").await;
     world.db.execute(SLOW_COMMIT).await.unwrap();

@@ -5,7 +5,7 @@ use harness::World;
 use reqwest::Method;
 
 #[tokio::test]
-async fn two_at_once_with_one_key_are_one_batch() {
+async fn two_concurrent_requests_with_one_key_are_one_batch() {
     let world = World::start().await;
     let import = world.people(100).await;
     let ask = || {

@@ -31,7 +31,7 @@ fn settings(world: &World, own: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 #[tokio::test]
-async fn a_newer_schema_is_as_good_as_our_own() {
+async fn a_newer_schema_is_accepted() {
     let mut world = World::with(Setup::default().workers(0)).await;
     world.people(1).await;
     sqlx::query(
@@ -61,7 +61,7 @@ async fn ask(address: &str, path: &str) -> Option<(u16, String)> {
 }
 
 #[tokio::test]
-async fn an_older_schema_is_named_and_waited_for() {
+async fn an_older_schema_is_reported_and_awaited() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let name = format!("older_{}", uuid::Uuid::new_v4().simple());
     let url = older_database(&world, &name).await;
@@ -127,7 +127,7 @@ async fn an_older_schema_is_named_and_waited_for() {
 }
 
 #[tokio::test]
-async fn an_api_that_waits_for_its_schema_stops_when_asked() {
+async fn an_api_that_waits_for_its_schema_can_be_stopped() {
     let world = World::with(Setup::default().workers(0)).await;
     let name = format!("older_{}", uuid::Uuid::new_v4().simple());
     let url = older_database(&world, &name).await;

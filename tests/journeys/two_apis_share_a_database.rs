@@ -45,7 +45,7 @@ async fn one_dispatches_and_another_takes_over() {
 }
 
 #[tokio::test]
-async fn what_the_standby_accepts_leaves_promptly() {
+async fn batches_accepted_by_the_standby_are_sent_promptly() {
     let mut world = World::start().await;
     world.people(1).await;
     let standby = world.another_api(&[]).await.unwrap();

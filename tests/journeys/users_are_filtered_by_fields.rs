@@ -41,7 +41,7 @@ pub(crate) fn conditions_on_fields(import: Uuid) -> Vec<UserFilter> {
 }
 
 #[tokio::test]
-async fn people_are_found_by_what_they_have_in_fields() {
+async fn users_are_found_by_the_values_of_fields() {
     let (world, import) = a_world_on_its_way().await;
     let import = import.as_str().unwrap();
     let more = "email,department,start_date,language\n\

@@ -5,7 +5,7 @@ use harness::{Setup, World};
 use uuid::Uuid;
 
 #[tokio::test]
-async fn who_waits_for_the_same_mail_is_left_out() {
+async fn users_waiting_for_the_same_mail_are_left_out() {
     let world = World::with(Setup::default().workers(0)).await;
     let import = world.people(3).await;
     let two = json!({ "emails": ["person1@example.org", "person2@example.org"], "hold_seconds": 600 });
@@ -45,7 +45,7 @@ async fn who_waits_for_the_same_mail_is_left_out() {
 }
 
 #[tokio::test]
-async fn who_got_the_same_mail_within_a_day_is_left_out_unless_asked_for() {
+async fn users_who_got_the_same_mail_within_a_day_are_left_out_unless_included() {
     let world = World::start().await;
     let import = world.people(3).await;
     let first = world.invite(json!({ "emails": ["person1@example.org"] })).await;
@@ -79,7 +79,7 @@ async fn who_got_the_same_mail_within_a_day_is_left_out_unless_asked_for() {
 }
 
 #[tokio::test]
-async fn who_has_signed_in_is_left_out_of_either_email_unless_asked_for() {
+async fn users_who_have_signed_in_are_left_out_of_either_email_unless_included() {
     let world = World::start().await;
     let import = world.people(3).await;
     let first = world
@@ -127,7 +127,7 @@ async fn sending_again_asks_too(world: &World, batch: Uuid) {
 }
 
 #[tokio::test]
-async fn who_has_five_unused_passwords_gets_no_sixth() {
+async fn users_with_five_unused_passwords_get_no_sixth() {
     let world = World::start().await;
     world.person("ada@example.org").await;
     world.person("bob@example.org").await;

@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slow_job_holds_the_others_up_only_for_a_while() {
+    fn a_slow_job_delays_other_acknowledgements_only_briefly() {
         let mut ledger = Ledger::default();
         assert_eq!(all_at_once(&mut ledger, &[2, 3], Waits::ForMore), []);
         assert_eq!(all_at_once(&mut ledger, &[], Waits::ForOneTick), []);
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_does_not_grow_behind_a_job_that_does_not_end() {
+    fn memory_is_bounded_behind_a_job_that_does_not_end() {
         let mut ledger = Ledger::default();
         let mut acknowledged = 0;
 
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn no_number_is_acknowledged_twice_in_any_order() {
+    fn no_delivery_tag_is_acknowledged_twice_in_any_order() {
         let mut seed = 7_u64;
         let mut tags: Vec<u64> = (1..=300).collect();
         for at in (1..tags.len()).rev() {

@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lone_item_waits_for_nothing_and_many_wait_for_each_other() {
+    fn a_lone_item_goes_at_once_and_many_are_grouped() {
         assert_eq!(load_of(5.0, 1).linger(), Duration::ZERO);
         assert_eq!(load_of(80.0, 2).linger(), LINGER_MOST);
         let fast = load_of(6_400.0, 64).linger();
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quick_pair_is_no_load() {
+    fn two_items_in_quick_succession_are_no_load() {
         let mut load = load_of(1.0, 1);
         let now = load.at + Duration::from_millis(5);
         load.add(1, now);
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_a_person_waits_for_goes_at_once_and_takes_the_others_along() {
+    async fn an_interactive_item_goes_at_once_with_the_waiting_others() {
         let (items, arriving) = mpsc::unbounded_channel();
         let mut batcher = Batcher {
             arriving,

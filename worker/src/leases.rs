@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_let_go_is_not_renewed() {
+    fn a_released_claim_is_not_renewed() {
         let leases = Leases::of(Duration::from_mins(1));
         let ageing = lease_asked_for(&leases, 30);
         assert_eq!(leases.ageing().len(), 1);

@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_mailbox_is_given_half_an_hour() {
+    fn a_full_mailbox_is_retried_after_half_an_hour() {
         assert_eq!(minutes(1, Some(TroubleClass::MailboxFull)), 24..36);
         assert_eq!(minutes(2, Some(TroubleClass::MailboxFull)), 48..72);
         assert_eq!(minutes(9, Some(TroubleClass::MailboxFull)), 192..288);

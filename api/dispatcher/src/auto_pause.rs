@@ -269,7 +269,7 @@ mod tests {
     };
 
     #[test]
-    fn the_limit_is_a_share_of_enough() {
+    fn the_limit_applies_once_enough_mails_have_ended() {
         for (failed, ended, is_reached) in [
             (99, 99, false),
             (9, 100, false),
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_is_counted_again_before_it_can_reach_the_limit_and_seldom() {
+    fn a_batch_is_recounted_rarely_but_before_it_can_reach_the_limit() {
         for percent in [1, 10, 50, 99, 100] {
             let limit = Limit {
                 percent: Some(percent),

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn no_more_mails_go_than_the_rate_allows() {
+    fn the_rate_is_never_exceeded() {
         let start = Instant::now();
         for lane in Lane::ALL {
             let bucket = TokenBucket::new(Some(50.0));
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn while_both_want_it_the_interactive_lane_has_four_fifths() {
+    fn under_contention_the_interactive_lane_gets_four_fifths() {
         for rate in [5.0, 50.0, 500.0] {
             let bucket = TokenBucket::new(Some(rate));
             let gone = taken(&bucket, &[Lane::Bulk, Lane::Interactive], Instant::now(), 20);
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_earns_one_second_at_most() {
+    fn a_pause_saves_up_at_most_one_second() {
         let start = Instant::now();
         let bucket = TokenBucket::new(Some(50.0));
         bucket.look(Lane::Bulk, 0, start);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_queued_and_what_is_saved_up_are_one_second_and_a_mail_for_each_lane() {
+    fn queued_and_saved_tokens_are_limited_to_one_second_and_a_mail_per_lane() {
         let start = Instant::now();
         let bucket = TokenBucket::new(Some(50.0));
         bucket.look(Lane::Bulk, 0, start);
@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn one_mail_in_two_seconds_is_a_rate_too() {
+    fn a_rate_below_one_per_second_works() {
         let start = Instant::now();
         let bucket = TokenBucket::new(Some(0.5));
         let mut gone = vec![];
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_published_is_not_spent() {
+    fn unpublished_jobs_use_no_tokens() {
         let bucket = TokenBucket::new(Some(50.0));
         let start = Instant::now();
         bucket.look(Lane::Bulk, 0, start);
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_rate_everything_goes() {
+    fn without_a_rate_nothing_is_limited() {
         let bucket = TokenBucket::new(None);
         bucket.look(Lane::Bulk, 1_000, Instant::now());
         assert_eq!(bucket.allow(Lane::Bulk, 7), 7);

@@ -151,14 +151,14 @@ mod tests {
     }
 
     #[test]
-    fn no_more_gathers_than_a_second_of_the_rate() {
+    fn the_window_holds_at_most_a_second_of_the_rate() {
         let mut window = Window::new(Some(5.0));
         assert_eq!(window.room(0, Instant::now()), 5);
         assert_eq!(Window::new(Some(0.1)).room(0, Instant::now()), 1);
     }
 
     #[test]
-    fn no_relay_makes_it_grow_without_bound() {
+    fn the_window_is_bounded_for_any_relay() {
         assert!(window_at(1e7) <= MOST);
     }
 }

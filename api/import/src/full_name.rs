@@ -58,7 +58,7 @@ mod tests {
     use super::split;
 
     #[test]
-    fn a_whole_name_becomes_first_and_last_name() {
+    fn a_full_name_is_split_into_first_and_last_name() {
         for (name, first, last) in [
             ("Ada Lovelace", "Ada", "Lovelace"),
             ("Lovelace, Ada", "Ada", "Lovelace"),

@@ -66,7 +66,7 @@ mod tests {
     use time::macros::datetime;
 
     #[test]
-    fn a_start_is_from_now_on_and_within_a_year() {
+    fn a_start_must_be_in_the_next_year() {
         let now = datetime!(2026-12-01 09:00 UTC);
         let two_minutes = Duration::minutes(2);
         for (start, least_ahead, expected) in [

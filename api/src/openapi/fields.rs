@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn many_of_a_kind_read_as_words() {
+    fn lists_are_described_in_words() {
         assert_eq!(plural("text or null"), "texts or null");
         assert_eq!(plural("whole number"), "whole numbers");
         assert_eq!(plural("list of ids"), "lists of ids");

@@ -48,7 +48,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_secs(10);
 
     #[tokio::test(start_paused = true)]
-    async fn slow_strangers_have_to_go_only_in_a_crowd() {
+    async fn slow_unauthenticated_clients_are_disconnected_only_when_crowded() {
         let places = Arc::new(Semaphore::new(2));
         let crowd = Crowd::new(Arc::clone(&places), 2, PATIENCE);
         let alone = tokio::time::timeout(PATIENCE * 6, crowd.out_of_patience()).await;

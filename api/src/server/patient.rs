@@ -93,7 +93,7 @@ mod tests {
     const PATIENCE: Duration = Duration::from_millis(200);
 
     #[tokio::test]
-    async fn who_takes_nothing_is_given_up() {
+    async fn a_client_that_reads_nothing_is_disconnected() {
         let (ours, theirs) = duplex(64);
         let mut ours = Patient::new(ours, PATIENCE);
 
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_takes_a_little_now_and_then_gets_everything() {
+    async fn a_slow_reader_gets_the_whole_response() {
         let (ours, mut theirs) = duplex(64);
         let mut ours = Patient::new(ours, PATIENCE);
         let began = Instant::now();

@@ -167,14 +167,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_asks_nothing_at_first_has_the_time_of_headers() {
+    async fn a_silent_new_connection_has_the_header_limit() {
         let mut theirs = connection(1, Duration::ZERO);
 
         assert_eq!(end(&mut theirs).await, HEADERS);
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_an_answer_a_connection_may_be_idle_for_long() {
+    async fn after_a_response_a_connection_may_be_idle_for_long() {
         for takes in [Duration::ZERO, HEADERS * 2] {
             let mut theirs = connection(1, takes);
 
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn half_a_request_has_the_time_of_headers_from_its_first_byte() {
+    async fn half_a_request_has_the_header_limit_from_its_first_byte() {
         let (mut first, mut second) = (connection(1, Duration::ZERO), connection(1, Duration::ZERO));
         ask(&mut second).await;
         for theirs in [&mut first, &mut second] {
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn headers_that_drip_have_no_more_time_than_others() {
+    async fn slow_headers_have_the_same_limit() {
         let mut theirs = connection(1, Duration::ZERO);
         ask(&mut theirs).await;
         sleep(HEADERS * 3).await;

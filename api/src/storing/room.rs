@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn one_caller_sends_few_files_at_once_and_all_together_a_few_more() {
+    async fn concurrent_uploads_are_limited_per_caller_and_overall() {
         let room = Room::default();
         let mut slots = Vec::new();
         for caller in 0..UPLOADS {

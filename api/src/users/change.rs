@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_given_is_tidied_and_what_is_absent_stays() {
+    fn given_values_are_normalised_and_absent_ones_stay() {
         let (change, set) = read(
             r#"{"email": " Ana@Example.org ", "first_name": "", "last_name": null, "language": "pt_br",
                 "fields": {"Start date": " 1 May ", "Room": null, "Desk": " "}}"#,
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_given_changes_nothing() {
+    fn an_empty_change_has_no_effect() {
         for request in ["{}", r#"{"email": null, "fields": null}"#, r#"{"fields": {}}"#] {
             let (change, set) = read(request).unwrap();
             assert!(

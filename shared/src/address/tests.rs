@@ -33,7 +33,7 @@ fn usual_and_unusual_addresses_are_accepted() {
 }
 
 #[test]
-fn each_fault_is_called_by_its_name() {
+fn each_fault_has_its_code() {
     for (input, code) in [
         ("", "address_missing"),
         (" \u{200B}\t", "address_missing"),
@@ -112,7 +112,7 @@ fn limits_are_counted_in_octets_of_the_wire_form() {
 }
 
 #[test]
-fn what_surrounds_an_address_is_dropped() {
+fn white_space_around_an_address_is_dropped() {
     for input in [
         "  ada@example.org\t",
         "\u{FEFF}ada@example.org",
@@ -135,7 +135,7 @@ fn a_domain_in_another_script_has_one_wire_form_and_one_key() {
 }
 
 #[test]
-fn a_key_is_the_key_of_itself() {
+fn normalising_a_key_again_changes_nothing() {
     for input in [
         "Ada@Example.ORG",
         "ada@münchen.de",
@@ -152,7 +152,7 @@ fn a_key_is_the_key_of_itself() {
 }
 
 #[test]
-fn printing_masks_the_person_and_keeps_the_domain() {
+fn printing_masks_the_local_part_and_keeps_the_domain() {
     let address = EmailAddress::parse("ada.lovelace@münchen.de").unwrap();
 
     assert_eq!(address.to_string(), "a***@xn--mnchen-3ya.de");
@@ -160,7 +160,7 @@ fn printing_masks_the_person_and_keeps_the_domain() {
 }
 
 #[test]
-fn a_fault_speaks_to_the_person_and_does_not_repeat_the_address() {
+fn a_fault_has_a_message_that_does_not_repeat_the_address() {
     let fault = EmailAddress::parse("ada@intranet").unwrap_err();
 
     assert_eq!(

@@ -16,7 +16,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn this_machine_is_known_by_its_addresses_and_its_name() {
+    fn loopback_is_recognised_by_address_and_name() {
         for here in ["localhost", "LOCALHOST", "127.0.0.1", "127.8.0.3", "::1", "[::1]"] {
             assert!(is_loopback(here), "{here}");
         }

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_address_is_kept_as_it_is_written() {
+    fn a_full_address_is_kept_as_written() {
         for text in ["https://lerna.example/in/?next=%2Fa&l=de#top", "https://lerna.example/"] {
             assert_eq!(whole(text), Ok(text.to_owned()));
         }

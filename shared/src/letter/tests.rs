@@ -224,7 +224,7 @@ fn measure_letters_a_second() {
 }
 
 #[test]
-fn a_moment_reads_as_people_write_it() {
+fn a_time_is_formatted_for_readers() {
     assert_eq!(
         expires_text(datetime!(2026-11-26 15:04 +1)),
         "26 November 2026, 14:04 UTC"

@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn mailed_passwords_of_full_cost_match_also_where_the_setting_is_light_again() {
+    fn mailed_passwords_of_full_cost_match_after_the_setting_is_light_again() {
         let (before, now) = (mailed(Cost::Full), mailed(Cost::Light));
         let verifiers = [made(&chosen()), made(&now), made(&before)];
 
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mailed_password_is_known_by_its_shape() {
+    fn a_mailed_password_is_recognised_by_its_form() {
         for like in [LIKE_MAILED, "ABCDEFGHJKMNPQRSTUVWXYZ", " abcde fghjk mnpqr stuvw xyz "] {
             assert!(is_like_mailed(like), "{like}");
         }
@@ -229,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn a_verifier_that_cannot_be_read_costs_as_much_as_a_stranger() {
+    fn an_unreadable_verifier_costs_as_much_as_an_unknown_user() {
         let broken = (Verifier::from_stored("plain".to_owned()), Form::Chosen);
         assert_eq!(costly_hashes(&[broken], "wrong"), 1);
     }

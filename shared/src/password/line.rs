@@ -125,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn a_better_rank_goes_first_and_within_a_rank_the_oldest() {
+    fn a_better_rank_goes_first_and_then_the_oldest() {
         let lines = one_line(10);
         for (rank, job) in [(5, "e"), (1, "b"), (0, "a"), (5, "f"), (1, "c"), (2, "d")] {
             assert_eq!(lines.push(0, Rank(rank), job), None);
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_line_gives_a_place_to_a_better_rank_only() {
+    fn a_full_queue_gives_a_place_to_a_better_rank_only() {
         let lines = one_line(2);
         assert_eq!(lines.push(0, Rank(3), "first"), None);
         assert_eq!(lines.push(0, Rank(3), "second"), None);
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_line_delays_another_by_one_job_at_a_time() {
+    fn a_long_queue_delays_another_by_one_job_at_a_time() {
         let lines = one_line(10);
         let other = lines.add(1);
         for _ in 0..4 {
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn closed_lines_are_emptied_before_they_end() {
+    fn closed_queues_are_drained() {
         let lines = one_line(2);
         lines.push(0, Rank::FIRST, "job");
         lines.close();

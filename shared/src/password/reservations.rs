@@ -60,7 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn callers_that_try_often_leave_the_places_of_others_alone() {
+    fn frequent_callers_take_no_places_of_others() {
         let reservations = Reservations::new(2);
         let often: Vec<_> = (0..5).map_while(|n| reservations.take(Rank(4 + n))).collect();
         assert_eq!(often.len(), 2);

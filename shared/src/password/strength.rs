@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_guessed_first_is_refused() {
+    fn commonly_guessed_passwords_are_refused() {
         for password in [
             "1qaz2wsx3edc4rfv",
             "aaaaaaaaaaaaaaa",
@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn the_persons_own_words_are_refused() {
+    fn the_users_own_words_are_refused() {
         for password in [
             "Priya Raman-Nair",
             "priya.raman@lerna.example",
@@ -166,7 +166,7 @@ mod tests {
     /// An estimate alone takes mixed case for strength, and a long address fills the list of words before the
     /// name.
     #[test]
-    fn the_persons_name_and_address_are_refused_however_they_are_written() {
+    fn the_users_name_and_address_are_refused_in_any_spelling() {
         let pieces: Vec<String> = (10..60).map(|n| format!("b{n}")).collect();
         let address = format!("{}@{}.example", pieces[..15].join("."), pieces[15..].join("."));
         let words = PersonalWords::of([&address, "Maximiliane Theodora Wittgenstein-Habsburg"]);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn substitutes_are_reduced_only_where_they_are_many() {
+    fn letter_substitutions_are_reduced_only_if_there_are_many() {
         let reduced = |text: &str| with_fewer_substitutes(Zeroizing::new(text.to_owned())).to_string();
 
         assert_eq!(reduced("p@ssw0rd"), "p@ssw0rd");
@@ -208,7 +208,7 @@ mod tests {
 
     /// A hash and an estimate slow down alike on a busy machine, so their ratio is stable.
     #[test]
-    fn the_worst_passwords_cost_about_a_hash() {
+    fn judging_the_worst_passwords_costs_about_a_hash() {
         let all_substitutes = "4@8({[<3gG691!|70$5+%2zp@s5w0rd";
         let passwords = [
             all_substitutes,

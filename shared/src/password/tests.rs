@@ -43,7 +43,7 @@ fn fault_of(typed: &str) -> &'static str {
 }
 
 #[test]
-fn a_generated_password_has_23_signs_in_groups_of_five() {
+fn a_generated_password_has_23_characters_in_groups_of_five() {
     let password = generated();
     let shown = password.expose_for_mail();
 
@@ -53,7 +53,7 @@ fn a_generated_password_has_23_signs_in_groups_of_five() {
 }
 
 #[test]
-fn it_is_found_in_words_that_repeat_it() {
+fn a_password_is_found_in_text_that_repeats_it() {
     let password = generated();
     let shown = password.expose_for_mail().to_owned();
 
@@ -63,7 +63,7 @@ fn it_is_found_in_words_that_repeat_it() {
 }
 
 #[test]
-fn each_sign_is_as_likely_as_any_other() {
+fn each_character_is_equally_likely() {
     let mut randomness = randomness();
     let mut seen: BTreeMap<u8, u32> = BTreeMap::new();
     for _ in 0..20_000 {
@@ -112,7 +112,7 @@ fn the_cost_of_mailed_passwords_is_light_or_owasp() {
 }
 
 #[test]
-fn a_generated_password_may_be_typed_as_people_type() {
+fn a_generated_password_may_be_typed_in_any_case_and_without_hyphens() {
     let (mut hasher, password) = (Hasher::new(), generated());
     let verifier = hasher.hash(&password, &salt()).unwrap();
     let shown = password.expose_for_mail();
@@ -141,7 +141,7 @@ fn a_chosen_password_is_compared_as_typed_in_composed_form() {
 }
 
 #[test]
-fn length_is_the_rule_for_chosen_passwords() {
+fn chosen_passwords_have_a_minimum_length() {
     assert_eq!(fault_of("fourteen signs"), "password_too_short");
     assert_eq!(fault_of("fifteen letters"), "accepted");
     assert_eq!(fault_of("ünïcödé zählt hier"), "accepted");
@@ -161,7 +161,7 @@ fn a_password_that_is_easy_to_guess_is_refused() {
 }
 
 #[test]
-fn a_verifier_we_would_not_make_matches_nothing() {
+fn a_verifier_with_foreign_parameters_matches_nothing() {
     let mut hasher = Hasher::new();
     let made = hasher.hash(&chosen(), &salt()).unwrap().as_stored().to_owned();
     for stored in [

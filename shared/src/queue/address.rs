@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_heartbeat_and_small_frames_are_asked_for_unless_others_are_given() {
+    fn heartbeat_and_frame_size_have_defaults() {
         for (given, expected) in [
             ("amqp://h/v", "amqp://h/v?heartbeat=10&frame_max=16384"),
             ("amqp://h/v?frame_max=9000", "amqp://h/v?frame_max=9000&heartbeat=10"),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broker_on_another_machine_is_spoken_to_over_tls() {
+    fn a_broker_on_another_machine_needs_tls() {
         let fault = check_address("amqp://beckon:geheim@mq.example:5672/beckon", false).unwrap_err();
         assert!(
             fault.contains("without TLS; write amqps://") && !fault.contains("geheim"),

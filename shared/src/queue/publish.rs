@@ -189,7 +189,7 @@ mod tests {
     use uuid::Uuid;
 
     #[test]
-    fn a_returned_job_is_known_by_its_id_whatever_confirm_carried_it() {
+    fn a_returned_job_is_identified_by_its_id() {
         let round: Vec<Outgoing> = (1..=4)
             .map(|n| Outgoing {
                 job: Job {

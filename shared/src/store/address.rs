@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn several_hosts_are_refused_with_what_to_write() {
+    fn several_hosts_are_refused_with_advice() {
         for several in [
             "postgres://beckon:geheim@db1.example,db2.example/beckon?sslmode=verify-full",
             "postgres://beckon:geheim@db1.example:5432,db2.example:5433/beckon",

@@ -272,7 +272,7 @@ mod tests {
     ];
 
     #[test]
-    fn each_fact_is_a_reason_of_its_own_and_the_first_counts() {
+    fn each_fact_has_its_reason_and_the_first_counts() {
         let mut left = EVERYTHING;
         for (fact, reason) in EACH {
             let kind = SystemEmailKind::PasswordReset;
@@ -304,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn the_table_has_the_reason_of_each_set_at_its_number() {
+    fn the_table_has_the_reason_for_each_set_of_facts() {
         for kind in SystemEmailKind::ALL {
             let table = reasons(kind, Including::default());
             assert_eq!(table.len(), 256);

@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_of_workers_is_no_outage() {
+    fn replacing_workers_is_no_outage() {
         let between = Observation { live: 0, ..well() };
         assert_eq!(cause(between), None);
         let over = Observation {
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_all_workers_have_explains_why_nothing_is_dispatched() {
+    fn trouble_of_all_workers_explains_missing_dispatch() {
         let observed = |troubled, is_dispatch_missed| Observation {
             troubled,
             is_dispatch_missed,

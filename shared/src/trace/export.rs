@@ -185,7 +185,7 @@ mod tests {
     use crate::trace::{SpanKind, TraceContext, now};
 
     #[test]
-    fn what_does_not_fit_is_counted_and_not_kept() {
+    fn spans_over_the_limit_are_counted_and_dropped() {
         let spans = |count: usize| {
             let span = || {
                 Span::root(
@@ -213,7 +213,7 @@ mod tests {
         losses.report(start);
         losses.add(2, "away");
         losses.report(start + REPORT_EVERY / 2);
-        assert_eq!(losses.spans, 2, "said again at once");
+        assert_eq!(losses.spans, 2, "reported again too early");
         losses.report(start + REPORT_EVERY);
         assert_eq!(losses.spans, 0);
     }

@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_comparison_is_written_as_it_is_serialised() {
+    fn a_comparison_has_the_same_name_in_sql_and_json() {
         for comparison in Comparison::ALL {
             assert_eq!(serde_json::json!(comparison), comparison.as_str());
         }

@@ -82,7 +82,7 @@ async fn complaint(check: impl Future<Output = ()>) -> String {
 }
 
 #[tokio::test]
-async fn a_faulty_page_is_found_out() {
+async fn faults_of_a_page_are_found() {
     let base = serve().await;
     let browser = Browser::start(Setup::default().width(375)).await;
 
@@ -102,7 +102,7 @@ async fn a_faulty_page_is_found_out() {
 }
 
 #[tokio::test]
-async fn a_faulty_page_is_found_out_with_scripting_off() {
+async fn faults_of_a_page_are_found_without_scripts() {
     let base = serve().await;
     let browser = Browser::start(Setup::default().width(375).without_scripting()).await;
 
@@ -167,7 +167,7 @@ async fn input_events_reach_the_page() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_or_not_plain_ends_the_test() {
+async fn a_missing_or_ambiguous_element_fails_the_test() {
     let base = serve().await;
     let browser = Browser::start(Setup::default()).await;
     browser.open(&format!("{base}/sound")).await;

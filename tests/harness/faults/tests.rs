@@ -36,7 +36,7 @@ async fn expect(stream: &mut TcpStream, text: &[u8]) {
 }
 
 #[tokio::test]
-async fn everything_passes_until_a_verb_is_spoken() {
+async fn everything_passes_without_a_fault() {
     let (proxy, mut client, mut server) = connected().await;
 
     client.write_all(b"ping").await.unwrap();
@@ -51,7 +51,7 @@ async fn everything_passes_until_a_verb_is_spoken() {
 }
 
 #[tokio::test]
-async fn a_cut_ends_all_and_refuses_until_restored() {
+async fn a_cut_ends_all_connections_and_refuses_until_restored() {
     let (proxy, mut client, mut server) = connected().await;
 
     proxy.cut().await;
@@ -64,7 +64,7 @@ async fn a_cut_ends_all_and_refuses_until_restored() {
 }
 
 #[tokio::test]
-async fn a_stall_holds_back_and_loses_nothing() {
+async fn a_stall_delays_and_loses_nothing() {
     let (proxy, mut client, mut server) = connected().await;
 
     proxy.stall_replies();
@@ -83,7 +83,7 @@ async fn a_stall_holds_back_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_reset_is_no_orderly_end() {
+async fn a_reset_is_not_an_orderly_close() {
     let (proxy, mut client, mut server) = connected().await;
 
     proxy.reset();
@@ -95,7 +95,7 @@ async fn a_reset_is_no_orderly_end() {
 }
 
 #[tokio::test]
-async fn a_limit_lets_so_many_bytes_through_and_closes() {
+async fn a_limit_forwards_that_many_bytes_and_closes() {
     let (proxy, mut client, mut server) = connected().await;
     client.write_all(b"12345").await.unwrap();
     expect(&mut server, b"12345").await;
@@ -110,7 +110,7 @@ async fn a_limit_lets_so_many_bytes_through_and_closes() {
 }
 
 #[tokio::test]
-async fn slices_and_latency_slow_things_down() {
+async fn slices_and_latency_slow_down_traffic() {
     let (proxy, mut client, mut server) = connected().await;
 
     proxy.slice(2);
@@ -126,7 +126,7 @@ async fn slices_and_latency_slow_things_down() {
 }
 
 #[tokio::test]
-async fn jitter_stays_between_its_bounds_and_bandwidth_takes_its_time() {
+async fn jitter_stays_within_its_bounds_and_bandwidth_is_limited() {
     let (proxy, mut client, mut server) = connected().await;
     let (least, most) = (Duration::from_millis(10), Duration::from_millis(60));
     proxy.latency_between(least, most);

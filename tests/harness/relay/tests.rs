@@ -79,7 +79,7 @@ async fn send(relay: &Relay, recipient: &str) -> (String, Transaction) {
 }
 
 #[tokio::test]
-async fn an_accepted_mail_lies_in_its_mailbox() {
+async fn an_accepted_mail_is_in_its_mailbox() {
     let relay = Relay::start(Script::default()).await.unwrap();
 
     let (reply, transaction) = send(&relay, "ada@example.org").await;
@@ -101,7 +101,7 @@ async fn an_accepted_mail_lies_in_its_mailbox() {
 }
 
 #[tokio::test]
-async fn local_parts_name_what_happens_to_them() {
+async fn local_parts_select_the_behaviour() {
     let relay = Relay::start(Script::default()).await.unwrap();
     let long = format!("250 {}", "x".repeat(64 * 1024));
     // (local part, last reply the client got, kept, written, step)
@@ -156,7 +156,7 @@ async fn local_parts_name_what_happens_to_them() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_during_a_slow_reply_did_not_hear_it() {
+async fn a_client_that_disconnects_during_a_slow_reply_did_not_receive_it() {
     let relay = Relay::start(Script::default()).await.unwrap();
     for (local_part, kept) in [
         ("slow-dot-60s", true),
@@ -224,7 +224,7 @@ async fn rules_change_while_it_runs() {
 }
 
 #[tokio::test]
-async fn the_relay_as_a_whole_can_be_out_of_order() {
+async fn the_whole_relay_can_be_faulty() {
     let relay = Relay::start(Script::default()).await.unwrap();
 
     relay.set_mode(Mode::Greets("554 5.3.2 no service for you".into()));
@@ -253,7 +253,7 @@ async fn the_relay_as_a_whole_can_be_out_of_order() {
 }
 
 #[tokio::test]
-async fn only_who_knows_the_password_may_send() {
+async fn only_authenticated_clients_may_send() {
     let relay = Relay::start(Script {
         login: Some(Login {
             user: "beckon".to_owned(),

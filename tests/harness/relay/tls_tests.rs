@@ -51,7 +51,7 @@ async fn ask<S: AsyncRead + AsyncWrite + Unpin>(stream: &mut BufReader<S>, line:
 }
 
 #[tokio::test]
-async fn tls_begins_at_once_or_on_request() {
+async fn tls_starts_implicitly_or_with_starttls() {
     for tls in [Tls::Implicit, Tls::StartTls] {
         let relay = relay(tls).await;
         let mut plain = BufReader::new(TcpStream::connect(relay.address()).await.unwrap());

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use super::{Stack, Stop};
 
 #[tokio::test]
-async fn two_stacks_live_side_by_side_and_leave_nothing() {
+async fn two_stacks_run_side_by_side_and_leave_nothing() {
     let (one, other) = tokio::try_join!(Stack::start(), Stack::start_durable()).unwrap();
     let traces = [Traces::of(&one), Traces::of(&other)];
 

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_fits_the_template_with_as_many_steps() {
+    fn a_path_matches_the_template_with_as_many_segments() {
         assert!(fits("/v1/users/{id}", "/v1/users/7") && !fits("/v1/users/{id}", "/v1/users/7/export"));
         assert!(!fits("/v1/users/{id}", "/v1/users/") && fits("/v1/users", "/v1/users"));
     }

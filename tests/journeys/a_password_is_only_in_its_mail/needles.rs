@@ -81,7 +81,7 @@ fn within_base64(engine: &impl base64::Engine, text: &str, offset: usize) -> Vec
 }
 
 #[test]
-fn every_form_is_found_wherever_it_stands() {
+fn every_form_of_a_password_is_found_anywhere() {
     let secret = "hjkmn-pqrst-uvwxy-z2345";
     let bare = secret.replace('-', "");
     let utf16: Vec<u8> = secret.encode_utf16().flat_map(u16::to_be_bytes).collect();

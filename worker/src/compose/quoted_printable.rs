@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_mails_must_not_carry_is_encoded() {
+    fn characters_not_allowed_in_mails_are_encoded() {
         for (text, expected) in [
             ("", ""),
             ("a=b", "a=3Db"),
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_is_broken_before_it_is_too_long_and_never_in_a_character() {
+    fn lines_are_broken_before_the_limit_and_never_inside_a_character() {
         let plain = "x".repeat(75);
 
         assert_eq!(encoded(&plain), plain);
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stretch_ends_at_the_beginning_of_a_line() {
+    fn a_run_ends_at_the_beginning_of_a_line() {
         for (text, expected) in [("", ""), ("a ", "a =\r\n"), ("a\n", "a\r\n")] {
             let mut out = Vec::new();
             let mut encoder = Encoder::at_line_start(&mut out);

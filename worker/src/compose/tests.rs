@@ -55,7 +55,7 @@ fn password() -> Password {
 }
 
 #[test]
-fn the_headers_are_those_that_others_rely_on() {
+fn the_headers_are_those_of_the_contract() {
     let head = Letterhead {
         password: None,
         lifetime: DAY,
@@ -139,7 +139,7 @@ fn a_line_break_in_a_name_is_removed_and_harmless() {
 }
 
 #[test]
-fn fields_that_are_no_texts_make_no_mail() {
+fn fields_that_are_not_texts_are_rejected() {
     let mut claim = claim(SystemEmailKind::Invite, "Bogdan");
     if let Some(person) = &mut claim.recipient {
         person.fields = json!({ "team": [1, 2] });

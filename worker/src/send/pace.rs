@@ -268,13 +268,13 @@ mod tests {
     }
 
     #[test]
-    fn a_relay_of_twenty_a_second_is_used_well_and_seldom_throttles() {
+    fn a_relay_with_a_limit_of_twenty_per_second_is_used_well() {
         let (seconds, throttled) = simulate(1_200, 20, Duration::from_secs(1));
         assert!(seconds < 72.0 && throttled < 240, "{seconds} s, {throttled} throttled");
     }
 
     #[test]
-    fn a_limit_over_a_long_window_is_found_out() {
+    fn a_limit_over_a_long_window_is_detected() {
         for (most, window) in [(60, 20_u32), (14, 1), (100, 60), (1, 1)] {
             let mails = most * 10;
             let (seconds, throttled) = simulate(mails, most, Duration::from_secs(1) * window);
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn mails_under_way_when_it_throttles_count_once() {
+    fn mails_in_progress_during_a_throttle_count_once() {
         let (mut pace, start) = (pace(), Instant::now());
         pace.accepted(start, start);
         let later = start + Duration::from_millis(10);
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_that_asks_and_ends_otherwise_lets_another_ask() {
+    fn a_probing_mail_that_ends_otherwise_lets_another_probe() {
         let (mut pace, start) = (pace(), Instant::now());
         pace.throttled(start, start);
         let asked_at = start + Duration::from_secs(2);

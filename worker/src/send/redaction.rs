@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn on_pages_no_login_is_repeated() {
+    fn descriptions_on_pages_repeat_no_login() {
         let words = "5.7.8 who is invites@lerna.example?";
         let refused = Answer::from_reply(
             Phase::Auth,
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn trouble_is_called_what_a_person_would_do_something_about() {
+    fn trouble_is_classified_by_the_required_action() {
         use WorkerTrouble as Is;
         let of = |phase, code, words: &str| {
             let text = words.to_owned();

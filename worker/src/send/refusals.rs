@@ -275,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_recipient_again_and_again_is_one() {
+    fn repeated_refusals_of_one_recipient_count_once() {
         let mut story = Story::begin();
         for _ in 0..30 {
             assert_eq!(story.refused(1, "no"), Finding::Open);
@@ -283,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn refusals_between_accepted_mails_and_other_words_are_the_recipients() {
+    fn refusals_between_accepted_mails_concern_the_recipient() {
         let mut story = Story::begin();
         for n in 0..200 {
             story.accepted(1_000 + n);
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quota_in_the_middle_of_a_batch_is_noticed_within_a_window() {
+    fn a_quota_during_a_batch_is_detected_within_a_window() {
         let mut story = Story::begin();
         (0..500).for_each(|n| story.accepted(n));
         let open = (500..600)
@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn one_letter_is_refused_while_others_are_accepted() {
+    fn one_email_is_refused_while_others_are_accepted() {
         let mut story = Story::begin();
         for n in 0..20 {
             story.batch = Uuid::from_u128(2);
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_refused_again_after_others_were_accepted_is_refused_for_good() {
+    fn a_recipient_refused_again_after_others_were_accepted_fails() {
         let mut story = Story::begin();
         (0..10).for_each(|n| {
             story.refused(n, "no");
@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn it_passes_when_the_relay_accepts_mail_again() {
+    fn a_finding_ends_when_the_relay_accepts_mail_again() {
         let mut story = Story::begin();
         (0..30).for_each(|n| {
             story.refused(n, "no");

@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_reply_is_an_error() {
+    fn invalid_replies_are_errors() {
         let long = format!("250 {}", "x".repeat(40_000));
         let many = "250-x\r\n".repeat(300);
         for bytes in [
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_may_come_byte_by_byte_and_leaves_what_follows() {
+    fn a_reply_may_arrive_byte_by_byte_and_leaves_the_following_bytes() {
         let bytes = b"250-one\r\n250 two\r\n354 go\r\n";
         let (mut codec, mut buffer, mut replies) = (ReplyCodec::default(), BytesMut::new(), Vec::new());
         for byte in bytes {

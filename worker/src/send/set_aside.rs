@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_rests_after_three_troubles_and_longer_each_time() {
+    fn a_domain_is_set_aside_after_three_failures_and_longer_each_time() {
         let (mut aside, mut now) = (SetAside::default(), Instant::now());
         assert!(!aside.trouble(&domain(), false, now) && !aside.trouble(&domain(), false, now));
         assert_eq!(aside.remaining(&domain(), now), None);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn mails_under_way_do_not_lengthen_a_pause() {
+    fn mails_in_progress_do_not_lengthen_a_pause() {
         let (mut aside, now) = (SetAside::default(), Instant::now());
         for _ in 0..20 {
             aside.trouble(&domain(), true, now);

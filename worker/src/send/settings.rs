@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_dot_has_ten_minutes_and_the_broker_does_not_want_its_job_back_before() {
+    fn the_timeout_after_the_dot_is_shorter_than_the_brokers_consumer_timeout() {
         let deadlines = Deadlines::default();
 
         assert_eq!(deadlines.dot, Duration::from_mins(10));

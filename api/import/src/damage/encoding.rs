@@ -78,7 +78,7 @@ mod tests {
     use super::encoded_twice;
 
     #[test]
-    fn what_was_encoded_twice_is_recognised_with_what_it_was() {
+    fn doubly_encoded_text_is_detected_with_the_original() {
         for (garbled, meant) in [
             ("JosÃ©", "José"),
             ("NÃºÃ±ez", "Núñez"),
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn names_as_people_write_them_are_left_alone() {
+    fn ordinary_names_are_not_changed() {
         for name in [
             "JOÃO",
             "DA SILVA",

@@ -100,7 +100,7 @@ mod tests {
     use super::is_spreadsheet_error;
 
     #[test]
-    fn words_of_spreadsheets_are_errors_in_any_language() {
+    fn spreadsheet_errors_are_detected_in_any_language() {
         for text in [
             "#N/A",
             "#NV",

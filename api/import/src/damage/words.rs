@@ -207,7 +207,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_stand_for_nothing_are_found_and_names_of_people_are_not() {
+    fn placeholder_names_are_detected_and_real_names_are_not() {
         for (text, code) in [
             ("NULL", "placeholder"),
             ("N/A", "placeholder"),
@@ -248,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_were_shortened_or_numbered_are_found() {
+    fn shortened_numbers_and_date_numbers_are_detected() {
         for (text, column, code) in [
             ("4.91E+11", "phone", "shortened_number"),
             ("4,91E+11", "phone", "shortened_number"),
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_of_web_pages_are_found_with_their_letter() {
+    fn html_entities_are_detected_with_their_character() {
         let found = |text: &str| entities(text).map(|damage| damage.suggestion);
         assert_eq!(found("M&uuml;ller"), Some(Some("Müller".to_owned())));
         assert_eq!(found("O&#39;Brien"), Some(Some("O'Brien".to_owned())));

@@ -192,7 +192,7 @@ mod tests {
     use super::{Passwords, passwords_in};
 
     #[test]
-    fn columns_of_passwords_are_recognised_in_many_languages() {
+    fn password_columns_are_recognised_in_many_languages() {
         for name in [
             "Password",
             "PASSWORD",
@@ -242,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_about_passwords_hold_none() {
+    fn columns_about_passwords_are_distinguished_from_password_columns() {
         for name in [
             "Password Hash Function [UPLOAD ONLY]",
             "Change Password at Next Sign-In",
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn other_columns_are_left_alone() {
+    fn other_columns_are_no_password_columns() {
         for name in [
             "Bus pass",
             "Passport",

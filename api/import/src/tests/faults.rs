@@ -298,7 +298,7 @@ impl Seek for Endless {
 }
 
 #[test]
-fn a_file_made_to_exhaust_memory_is_given_up_early() {
+fn a_file_made_to_exhaust_memory_is_rejected_early() {
     for (begin, then, code) in [
         (&b"email,x\na@b.co,\""[..], b'x', "cell_too_long"),
         (b"email,x\na@b.co,", b'x', "cell_too_long"),

@@ -4,7 +4,7 @@ use super::super::Line;
 use super::{people, problem, read};
 
 #[test]
-fn a_file_gives_its_people() {
+fn a_file_yields_its_users() {
     let (sheet, lines) = read(
         "Email Address,FIRST-NAME,last name,Language,Start date (2026)\r\n\
          ada@example.org, Ada ,\"Lovelace, Countess\",EN_gb,\"a\nb\"\r\n\
@@ -49,7 +49,7 @@ fn a_file_gives_its_people() {
 }
 
 #[test]
-fn every_usual_way_to_write_a_table_is_read_alike() {
+fn all_common_table_formats_are_read_alike() {
     for text in [
         "email,first_name\nada@example.org,Ada\nbob@example.org,Bob\n",
         "email,first_name\r\nada@example.org,Ada\r\nbob@example.org,Bob",

@@ -9,7 +9,7 @@ use super::books::{archive, ods, open, record, xls, xlsx};
 const LONG: Duration = Duration::from_secs(40);
 
 #[test]
-fn a_file_that_is_too_large_inside_is_given_up() {
+fn a_file_that_unpacks_too_large_is_rejected() {
     let text = format!("<row><c t=\"str\"><v>{}</v></c></row>", "x".repeat(40 * 1024 * 1024));
     let tag = format!("<row {}=\"1\"/>", "r".repeat(8 * 1024 * 1024));
     let wide = "<row><c t=\"str\"><v>email</v></c><c r=\"XFD1\" t=\"str\"><v>x</v></c></row>".to_owned();
@@ -37,7 +37,7 @@ fn a_file_that_is_too_large_inside_is_given_up() {
 }
 
 #[test]
-fn a_text_that_a_million_cells_share_is_given_up() {
+fn a_text_shared_by_a_million_cells_is_rejected() {
     let long = format!("<si><t>{}</t></si>", "x".repeat(9_000));
     let row = format!("<row>{}</row>", "<c t=\"s\"><v>0</v></c>".repeat(20));
     let data = row.repeat(3_000);
@@ -50,7 +50,7 @@ fn a_text_that_a_million_cells_share_is_given_up() {
 }
 
 #[test]
-fn rows_with_nothing_but_a_format_take_no_room() {
+fn rows_with_only_a_format_take_no_memory() {
     let empty = "<row s=\"1\" customFormat=\"1\"><c s=\"1\"/></row>".repeat(200_000);
     let data = format!("<row><c t=\"str\"><v>email</v></c></row><row><c t=\"str\"><v>a@b.co</v></c></row>{empty}");
 
@@ -70,7 +70,7 @@ fn an_archive_of_very_many_parts_is_refused_before_it_is_opened() {
 }
 
 #[test]
-fn what_an_old_file_declares_is_never_reserved() {
+fn sizes_declared_by_an_old_file_are_not_allocated() {
     let dimensions = record(0x0200, &[0, 0, 0, 0, 0xFF, 0xFF, 0xFF, 0xFF, 0, 0, 0xFF, 0xFF, 0, 0]);
     let texts = record(0x00FC, &[0xFF; 8]);
     let far = record(0x0204, &[0xFF, 0xFF, 0xC7, 0, 0, 0, 1, 0, 0, b'x']);

@@ -10,7 +10,7 @@ fn problem(user: &str) -> Problem {
 }
 
 #[test]
-fn an_array_gives_its_people() {
+fn an_array_yields_its_users() {
     let text = "\u{FEFF} [ {\"email\": \"ada@example.org\", \"first_name\": \" Ad\\u0061 \",\n\
          \"fields\": {\"Team Name\": \"Blue [1], {2}\", \"seat\": 12, \"vip\": true, \"x\": null, \"rate\": 1.5}},\n\
          {\"email\":\"bob@example.org\",\"last_name\":null,\"language\":\"DE\",\"fields\":null}\r\n] ";
@@ -142,7 +142,7 @@ fn a_syntax_error_is_reported_with_its_position() {
 }
 
 #[test]
-fn brackets_within_each_other_are_limited() {
+fn nesting_is_limited() {
     let deep = format!("[{{\"x\":{}}}]", "[".repeat(200));
 
     let fault = read_json(&deep).map(|_| ()).unwrap_err();
@@ -287,7 +287,7 @@ fn an_invalid_user_is_rejected_with_these_messages() {
 }
 
 #[test]
-fn a_rejected_user_can_be_had_as_a_row() {
+fn a_rejected_user_is_available_as_a_row() {
     let text = "[{\"email\": \"a@b\", \"first_name\": \"Ada\", \"fields\": {\"Team\": \"Blue\", \"n\": 3}}]";
 
     let (sheet, lines) = read_json(text).unwrap();

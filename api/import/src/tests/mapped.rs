@@ -29,7 +29,7 @@ fn people(text: &str, directions: &Directions, rules: RowRules) -> Result<Vec<Pe
 }
 
 #[test]
-fn a_chosen_column_fills_its_field_and_others_give_way() {
+fn a_chosen_column_takes_precedence_for_its_field() {
     let text = "Mail,Kontakt,Full name,Abt.,Abt.\nold@example.org,ana@example.org,Ana Ruiz,Sales,x\n";
 
     let found = people(
@@ -52,7 +52,7 @@ fn a_chosen_column_fills_its_field_and_others_give_way() {
 }
 
 #[test]
-fn a_mapping_cannot_bring_passwords_in_nor_name_columns_that_are_not_there() {
+fn a_mapping_cannot_import_passwords_or_name_missing_columns() {
     let open = |text: &str, chosen| people(text, &directions(chosen), RowRules::default()).unwrap_err();
 
     let password = open("email,Password\na@b.co,x\n", json!({ "Password": null }));
@@ -103,7 +103,7 @@ fn a_mapping_is_remembered_for_the_same_columns_in_any_order() {
 }
 
 #[test]
-fn an_empty_cell_clears_only_where_that_was_chosen_and_only_in_columns_that_are_there() {
+fn an_empty_cell_clears_only_if_chosen_and_only_in_existing_columns() {
     let text = "email,first name,room\nana@example.org\n";
     let clears = RowRules {
         clears_empty: true,

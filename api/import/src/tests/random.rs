@@ -142,7 +142,7 @@ fn no_bytes_make_the_reader_panic() {
 }
 
 #[test]
-fn raw_bytes_make_no_panic_either() {
+fn raw_bytes_do_not_make_the_reader_panic() {
     for seed in 1..=3_000 {
         let mut dice = Dice(seed);
         let length = dice.below(300);
@@ -188,7 +188,7 @@ fn their_rows(bytes: &[u8]) -> Option<Vec<Vec<String>>> {
 }
 
 #[test]
-fn the_csv_crate_splits_alike_whatever_we_accept() {
+fn accepted_files_are_split_as_by_the_csv_crate() {
     let parts: &[&[u8]] = &[
         b"a",
         b"b c",

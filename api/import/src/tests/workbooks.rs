@@ -56,7 +56,7 @@ fn usual() -> Vec<u8> {
 }
 
 #[test]
-fn a_spreadsheet_gives_its_people_as_they_are_shown() {
+fn a_spreadsheet_yields_its_users_as_displayed() {
     let (sheet, lines) = open(&usual(), None).unwrap();
 
     let source = sheet.source.as_ref().unwrap();
@@ -91,7 +91,7 @@ fn a_spreadsheet_gives_its_people_as_they_are_shown() {
 }
 
 #[test]
-fn what_is_written_without_places_and_in_runs_is_read_where_it_stands() {
+fn cells_without_references_and_rich_text_are_read_in_place() {
     let strings = "<si><r><t>ada@</t></r><r><rPh><t>x</t></rPh><t>example.org</t></r></si>";
     let data = "<row><c t=\"inlineStr\"><is><t>email</t></is></c><c t=\"str\"><v>first_x0020_name</v></c><c t=\"str\"><v>score</v></c></row>\
                 <row r=\"4\"><c r=\"A4\" t=\"s\"><v>0</v></c><c t=\"inlineStr\"><is><t>A&#100;a &amp; Co</t></is></c><c><v>4.9E2</v></c></row>";
@@ -105,7 +105,7 @@ fn what_is_written_without_places_and_in_runs_is_read_where_it_stands() {
 }
 
 #[test]
-fn several_sheets_take_a_choice_and_hidden_ones_do_not_count() {
+fn several_sheets_require_a_choice_and_hidden_ones_do_not_count() {
     let data =
         |email: &str| format!("<row><c t=\"str\"><v>email</v></c></row><row><c t=\"str\"><v>{email}</v></c></row>");
     let (one, two, empty) = (
@@ -150,7 +150,7 @@ fn several_sheets_take_a_choice_and_hidden_ones_do_not_count() {
 }
 
 #[test]
-fn an_opendocument_sheet_gives_its_people() {
+fn an_opendocument_sheet_yields_its_users() {
     let file = ods(
         "<table:table table:name=\"A\"><table:table-row><table:table-cell/></table:table-row></table:table>\
          <table:table table:name=\"People\">\
@@ -186,7 +186,7 @@ fn label(row: u16, column: u16, string: u32) -> Vec<u8> {
 }
 
 #[test]
-fn an_old_excel_file_gives_its_people() {
+fn an_old_excel_file_yields_its_users() {
     // Strings: one of wide characters, and one that continues in the next record with another width.
     let mut texts = vec![4, 0, 0, 0, 4, 0, 0, 0];
     texts.extend([5, 0, 0]);
@@ -277,7 +277,7 @@ const WRITTEN: [(&str, &[u8]); 4] = [
 ];
 
 #[test]
-fn what_other_programs_write_is_read_alike() {
+fn files_of_other_programs_are_read_alike() {
     for (name, bytes) in WRITTEN {
         let (sheet, lines) = open(bytes, None).unwrap();
         let people: Vec<_> = all_people(lines).into_iter().take(3).collect();

@@ -124,7 +124,7 @@ const HEADERS: &[(&str, &str, &[&str])] = &[
     ),
     ("a name alone", "Name,Email", &["name", "email"]),
     (
-        "notes that tell columns apart",
+        "notes that distinguish columns",
         "Email,Team [spring],Team [autumn]",
         &["email", "team_spring", "team_autumn"],
     ),
@@ -161,7 +161,7 @@ fn the_headers_of_other_programs_are_understood() {
 }
 
 #[test]
-fn lines_above_the_header_are_passed_over() {
+fn lines_above_the_header_are_skipped() {
     for text in [
         "version:v1.0\nName [displayName],User name [userPrincipalName] Required\nAda,ada@example.org\n",
         "\u{FEFF}Staff of November;;\n;;\nExported on;1.10.2026;\nName;E-Mail;Team\nAda;ada@example.org;x\n",
@@ -180,7 +180,7 @@ fn lines_above_the_header_are_passed_over() {
 }
 
 #[test]
-fn whole_names_are_split() {
+fn full_names_are_split() {
     let people = all_people(
         read("Full Name,Email\n\"Lovelace, Ada\",ada@example.org\nBob Ray,bob@example.org\n")
             .unwrap()
@@ -214,7 +214,7 @@ fn sorted(text: &str) -> (Vec<Person>, Vec<Found>) {
 }
 
 #[test]
-fn names_that_were_encoded_twice_are_doubted_and_others_are_not() {
+fn doubly_encoded_names_are_doubtful_and_others_are_not() {
     let (people, problems) = sorted(
         "email,first name,last name,town\n\
          jose.nunez@lerna.example,JosÃ©,NÃºÃ±ez,LeÃ³n\n\
@@ -241,7 +241,7 @@ fn names_that_were_encoded_twice_are_doubted_and_others_are_not() {
 }
 
 #[test]
-fn words_of_spreadsheets_in_other_languages_are_doubted() {
+fn spreadsheet_errors_in_other_languages_are_doubtful() {
     let (people, problems) = sorted(
         "email;first name;last name;start date;group\r\n\
          ana@lerna.example;Ana;Berg;#WERT!;A\r\n\
@@ -288,7 +288,7 @@ fn an_apostrophe_before_an_address_is_reported_and_one_inside_stays() {
 }
 
 #[test]
-fn other_damage_is_doubted_with_what_was_meant() {
+fn other_damage_is_doubtful_with_a_suggestion() {
     let (people, problems) = sorted(
         "email,first name,last name,start date,phone\n\
          ada@gmial.com,Ada,Berg,,\n\
@@ -327,7 +327,7 @@ fn other_damage_is_doubted_with_what_was_meant() {
 }
 
 #[test]
-fn doubtful_values_come_in_as_they_are_where_they_are_accepted() {
+fn accepted_doubtful_values_are_imported_unchanged() {
     let text = "email,first name,team\nada@gmial.com,JosÃ©,NULL\nbob@example.con,Bob,x\n";
     let (_, lines) = Sheet::open_csv(file(text), Limits::default()).unwrap();
 

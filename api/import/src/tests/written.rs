@@ -41,7 +41,7 @@ fn every_cell_is_quoted_by_the_rules_of_rfc_4180() {
 }
 
 #[test]
-fn a_file_made_in_pieces_is_the_same_file() {
+fn a_file_written_in_pieces_is_the_same_file() {
     let header = ["email".to_owned()];
     let cells = ["=1".to_owned()];
     let mut whole = FixFile::new(Vec::new(), b',', &header).unwrap();
@@ -58,7 +58,7 @@ fn a_file_made_in_pieces_is_the_same_file() {
 }
 
 #[test]
-fn what_we_write_is_read_back_as_it_was() {
+fn written_cells_are_read_back_unchanged() {
     let values = [
         "=1+1",
         "'=1",
@@ -83,7 +83,7 @@ fn what_we_write_is_read_back_as_it_was() {
 }
 
 #[test]
-fn the_file_of_rejected_rows_can_be_mended_and_uploaded_again() {
+fn the_file_of_rejected_rows_can_be_corrected_and_uploaded_again() {
     let upload = "E-Mail;Team;\nada@example;=1;\nbob@example.org;a;\n;\"x\"\"y\";;extra\n";
     let (sheet, lines) = read(upload).unwrap();
     let mut file = FixFile::new(Vec::new(), sheet.separator, &sheet.header).unwrap();

@@ -161,7 +161,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_written_as_people_see_them() {
+    fn numbers_are_formatted_as_displayed() {
         for (number, shown) in [
             (1007.0, "1007"),
             (0.1 + 0.2, "0.3"),
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn days_become_dates_and_fractions_times() {
+    fn day_numbers_become_dates_and_times() {
         for (days, is_1904, shown) in [
             (46_296.0, false, "2026-10-01"),
             (46_296.343_75, false, "2026-10-01 08:15"),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_format_is_a_moment_where_it_has_days_or_hours() {
+    fn a_format_with_days_or_hours_is_a_date() {
         for code in [
             "dd/mm/yyyy",
             "d. mmmm yyyy",

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bucket_fills_again_token_by_token() {
+    fn a_bucket_refills_token_by_token() {
         let (buckets, start) = (Buckets::default(), Instant::now());
         let after = |seconds| start + Duration::from_secs(seconds);
 
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_caller_takes_nothing_and_waits_no_longer_for_asking_again() {
+    fn a_refused_attempt_takes_no_token_and_does_not_extend_the_wait() {
         let (buckets, now) = (Buckets::default(), Instant::now());
         assert_eq!(taken(&buckets, "ada", now), 10);
 
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_has_a_bound_and_the_fullest_bucket_is_forgotten() {
+    fn memory_is_bounded_and_the_fullest_bucket_is_dropped() {
         let (buckets, now) = (Buckets::default(), Instant::now());
         assert_eq!(taken(&buckets, "guessed at", now), 10);
 
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn room_is_made_for_many_at_a_time() {
+    fn many_buckets_are_dropped_at_once() {
         let (buckets, start) = (Buckets::default(), Instant::now());
         let later = |n: usize| start + Duration::from_millis(n as u64);
         for n in 0..=BUCKETS_MAX {

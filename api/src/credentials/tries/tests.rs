@@ -61,7 +61,7 @@ fn taken(tries: &Tries, tried: &Tried, now: Instant) -> (usize, UsedUp) {
 }
 
 #[test]
-fn a_guesser_elsewhere_leaves_a_person_all_their_tries() {
+fn an_attacker_elsewhere_leaves_a_user_all_attempts() {
     let (tries, now) = (Tries::for_threads(1), Instant::now());
 
     for place in [Place::Console, KEY] {
@@ -71,7 +71,7 @@ fn a_guesser_elsewhere_leaves_a_person_all_their_tries() {
 }
 
 #[test]
-fn console_and_platform_share_no_tries() {
+fn console_and_platform_have_separate_attempts() {
     let (tries, now) = (Tries::for_threads(1), Instant::now());
 
     for person in ["priya@lerna.example", "console priya@lerna.example"] {
@@ -118,7 +118,7 @@ fn guessed_for(tries: &Tries, clients: &[String], start: Instant, seconds: u64) 
 }
 
 #[test]
-fn sixteen_networks_that_guess_for_hours_leave_room_for_a_new_device() {
+fn sixteen_guessing_networks_leave_attempts_for_a_new_device() {
     let (tries, start) = (Tries::for_threads(1), Instant::now());
     let clients: Vec<String> = (0..16).map(|n| format!("198.51.100.{n}")).collect();
 
@@ -145,7 +145,7 @@ fn a_distributed_attack_has_two_guesses_a_minute() {
 }
 
 #[test]
-fn a_platform_that_names_no_client_has_a_hundred_tries_at_a_person() {
+fn without_client_a_platform_has_a_hundred_attempts_per_user() {
     let (tries, now) = (Tries::for_threads(2), Instant::now());
 
     assert_eq!(taken(&tries, &unnamed(KEY, "ada"), now), (100, UsedUp::Person));
@@ -160,7 +160,7 @@ fn a_platform_that_names_no_client_has_a_hundred_tries_at_a_person() {
 }
 
 #[test]
-fn the_networks_of_one_holder_are_not_as_many_clients() {
+fn networks_of_one_holder_do_not_count_as_many_clients() {
     for (prefix, at_one_person, over_all) in [("2001:db8:1:2", 10, 10), ("2001:db8:1", 10, 40)] {
         for (persons, expected) in [(1, at_one_person), (10_000, over_all)] {
             let (tries, now) = (Tries::for_threads(1), Instant::now());
@@ -184,7 +184,7 @@ fn the_networks_of_one_holder_are_not_as_many_clients() {
 }
 
 #[test]
-fn the_worst_of_an_addresss_networks_decides_its_rank() {
+fn the_busiest_network_of_an_address_determines_its_rank() {
     let (tries, now) = (Tries::for_threads(1), Instant::now());
     let rank_of = |address: &str| at(Place::Console, address, address).take(&tries, now).unwrap().rank;
     let first = rank_of("2001:db8:1:1::1");
@@ -211,7 +211,7 @@ fn light_checks_are_bounded_by_key() {
 }
 
 #[test]
-fn an_address_at_the_console_has_ten_tries_over_all_persons() {
+fn an_address_at_the_console_has_ten_attempts_over_all_users() {
     let (tries, now) = (Tries::for_threads(1), Instant::now());
     let try_for = |n: usize, now| {
         let tried = at(Place::Console, &format!("person{n}"), "203.0.113.7");
@@ -230,7 +230,7 @@ fn an_address_at_the_console_has_ten_tries_over_all_persons() {
 }
 
 #[test]
-fn two_hundred_addresses_leave_room_for_one_more() {
+fn two_hundred_addresses_leave_attempts_for_another() {
     let (tries, now) = (Tries::for_threads(1), Instant::now());
     let mut ranks = Vec::new();
     for n in 0..2_000 {
@@ -275,7 +275,7 @@ fn a_key_is_bounded_and_known_clients_of_its_platform_are_not() {
 }
 
 #[test]
-fn a_right_password_costs_no_try() {
+fn a_correct_password_uses_no_attempt() {
     let (tries, now) = (Tries::for_threads(1), Instant::now());
     let attempt = at(Place::Console, "priya", "office");
 
@@ -288,7 +288,7 @@ fn a_right_password_costs_no_try() {
 }
 
 #[test]
-fn a_wait_is_given_in_whole_seconds_that_are_enough() {
+fn retry_after_is_rounded_up_to_seconds() {
     for (wait, seconds) in [(1, 1), (1_000, 1), (1_001, 2), (9_999, 10)] {
         let refusal = Refusal {
             used_up: UsedUp::Person,

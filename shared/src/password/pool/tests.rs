@@ -13,7 +13,7 @@ fn secret(password: &Password) -> Zeroizing<String> {
 }
 
 #[tokio::test]
-async fn a_password_that_was_hashed_is_found_among_others() {
+async fn a_hashed_password_is_found_among_others() {
     let pool = HashPool::start(2, 4).unwrap();
     let (_, other) = pool.hash(password()).await.unwrap();
     let (password, verifier) = pool.hash(password()).await.unwrap();
@@ -29,7 +29,7 @@ async fn a_password_that_was_hashed_is_found_among_others() {
 }
 
 #[tokio::test]
-async fn a_panic_loses_its_own_answer_only() {
+async fn a_panic_affects_only_its_own_caller() {
     let pool = HashPool::start(1, 4).unwrap();
 
     let lost = pool.ask(Rank::FIRST, |_| panic!("on purpose")).await;
@@ -53,7 +53,7 @@ async fn occupied(pool: &Arc<HashPool>) -> (std::sync::mpsc::Sender<()>, JoinHan
 }
 
 #[tokio::test]
-async fn a_caller_that_goes_away_takes_its_job_along() {
+async fn the_job_of_a_dropped_caller_is_skipped() {
     let pool = Arc::new(HashPool::start(1, 2).unwrap());
     let (go, busy) = occupied(&pool).await;
 
@@ -79,7 +79,7 @@ async fn a_caller_that_goes_away_takes_its_job_along() {
 }
 
 #[tokio::test]
-async fn a_full_line_is_refused_at_once_and_a_better_rank_takes_a_place() {
+async fn a_full_queue_refuses_at_once_except_for_a_better_rank() {
     let pool = Arc::new(HashPool::start(1, 1).unwrap());
     let (go, busy) = occupied(&pool).await;
     let ask = |rank: u32| {

@@ -40,7 +40,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mode_is_written_as_it_is_serialised() {
+    fn a_mode_has_the_same_name_in_sql_and_json() {
         for mode in ImportMode::ALL {
             assert_eq!(serde_json::json!(mode), mode.as_str());
             assert_eq!(ImportMode::of(mode.as_str()), mode);

@@ -33,7 +33,7 @@ fn all_faults_are_reported_together_with_their_positions() {
 }
 
 #[test]
-fn a_default_holds_nothing_that_a_value_could_not() {
+fn a_default_is_restricted_like_a_value() {
     for sign in ['\0', '\u{7}', '\u{85}', '\u{2028}', '\u{202E}', '\u{2067}'] {
         let field = format!("{{{{ first_name | default(\"a{sign}b\") }}}}");
         assert_eq!(
@@ -53,7 +53,7 @@ fn a_default_holds_nothing_that_a_value_could_not() {
 }
 
 #[test]
-fn the_editors_words_are_those_of_the_console() {
+fn the_editors_messages_use_the_consoles_terms() {
     let message = |subject: &str, body: &str, kind| compile(kind, subject, body).unwrap_err()[0].message.clone();
     let invite = SystemEmailKind::Invite;
     let reset = SystemEmailKind::PasswordReset;

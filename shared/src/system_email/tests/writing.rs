@@ -45,7 +45,7 @@ fn names_are_matched_however_they_are_spelled() {
 }
 
 #[test]
-fn a_default_stands_in_for_a_missing_value_and_the_rest_is_reported() {
+fn a_default_replaces_a_missing_value_and_the_rest_is_reported() {
     let compiled =
         invite("{{ first_name | default(\"there\") }}{{last_name|default('')}}{{ site }}{{ site | default(“x”) }}");
 
@@ -94,7 +94,7 @@ fn bare_addresses_become_links_without_the_punctuation_behind_them() {
 }
 
 #[test]
-fn the_text_part_reads_like_a_letter() {
+fn the_text_part_is_readable() {
     let text = text_of(
         "# Hello {{ first_name }}\n\n**Bold** and `code` and ~~gone~~ &amp; done.\n\n\
          * one\n* two\n  1. first\n  2. second\n* three\n\n3. three\n4. four\n\n\
@@ -172,7 +172,7 @@ fn a_value_in_the_text_part_is_as_it_was_given() {
 }
 
 #[test]
-fn words_that_look_like_tokens_stay_words() {
+fn text_that_looks_like_a_placeholder_stays_text() {
     let body = "zq0v0y {{ first_name }}q0v0y z{{ first_name }} zq1v1y &#122;q2v1y zq2v{{ first_name }}";
 
     assert_eq!(text_of(body), "zq0v0y Adaq0v0y zAda zq1v1y zq2v1y zq2vAda");
@@ -191,7 +191,7 @@ fn the_preview_line_is_the_first_paragraph_with_text() {
 }
 
 #[test]
-fn a_saved_letter_outlives_its_custom_fields() {
+fn a_saved_email_survives_the_removal_of_its_custom_fields() {
     let template = Template {
         subject: "{{ gone }}".into(),
         body: "x{{ Gone }}".into(),
@@ -205,7 +205,7 @@ fn a_saved_letter_outlives_its_custom_fields() {
 }
 
 #[test]
-fn a_subject_is_filled_on_one_line() {
+fn a_subject_is_merged_to_one_line() {
     let compiled = compile(SystemEmailKind::Invite, " Hi {{ first_name }} <{{ email }}> ", "x").unwrap();
 
     assert_eq!(

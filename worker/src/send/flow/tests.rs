@@ -47,7 +47,7 @@ fn is_open(flow: &Flow) -> bool {
 }
 
 #[test]
-fn a_first_mail_goes_before_the_others_and_not_for_ever() {
+fn a_first_mail_goes_alone_but_only_for_a_limited_time() {
     let start = Instant::now();
     let mut flow = flow(20);
 
@@ -65,7 +65,7 @@ fn a_first_mail_goes_before_the_others_and_not_for_ever() {
 }
 
 #[test]
-fn a_refused_connect_limits_to_those_there_are_and_the_limit_grows_again() {
+fn a_refused_connect_limits_connections_and_the_limit_grows_again() {
     let start = Instant::now();
     let mut flow = proven(20, start);
 
@@ -82,7 +82,7 @@ fn a_refused_connect_limits_to_those_there_are_and_the_limit_grows_again() {
 }
 
 #[test]
-fn a_relay_that_refuses_again_is_tried_half_as_often() {
+fn a_relay_that_refuses_again_is_probed_half_as_often() {
     let start = Instant::now();
     let mut flow = proven(20, start);
     let mut now = start;
@@ -130,7 +130,7 @@ fn connects_that_fail_while_others_hang_are_an_outage() {
 }
 
 #[test]
-fn one_trouble_between_good_answers_is_not_the_relays_and_three_in_a_row_are() {
+fn one_failure_between_good_replies_opens_no_circuit_but_three_in_a_row_do() {
     let now = Instant::now();
     let mut flow = proven(20, now);
 
@@ -144,7 +144,7 @@ fn one_trouble_between_good_answers_is_not_the_relays_and_three_in_a_row_are() {
 }
 
 #[test]
-fn an_outage_ends_with_a_probe_and_an_answer() {
+fn an_outage_ends_with_a_successful_probe() {
     let start = Instant::now();
     let mut flow = proven(20, start);
     flow.connect_failed(&busy(), &others(3, 0), start);
@@ -185,7 +185,7 @@ fn pauses_between_probes_grow() {
 }
 
 #[test]
-fn a_mail_that_was_under_way_is_the_best_probe() {
+fn a_mail_in_progress_serves_as_a_probe() {
     let now = Instant::now();
     let mut flow = flow(20);
     flow.trouble(&busy(), now);

@@ -22,7 +22,7 @@ fn with_connections(relay: &Relay, connections: usize) -> Mailer {
 }
 
 #[tokio::test]
-async fn a_connection_comes_before_the_first_claim_and_one_mail_before_the_others() {
+async fn a_connection_is_opened_before_the_first_claim_and_one_mail_goes_first() {
     let relay = Relay::following(usual).await;
     let mailer = with_connections(&relay, 20);
     assert!(mailer.admit(Lane::Bulk, 100, true).is_empty());
@@ -39,7 +39,7 @@ async fn a_connection_comes_before_the_first_claim_and_one_mail_before_the_other
 }
 
 #[tokio::test]
-async fn a_first_mail_that_hangs_keeps_the_others_waiting_for_seconds_only() {
+async fn a_hanging_first_mail_delays_the_others_only_for_seconds() {
     let relay = Relay::following(|moment| match moment.verb {
         "RCPT" if moment.line.contains("hangs") => Act::Freeze,
         _ => usual(moment),
@@ -79,7 +79,7 @@ async fn nothing_is_claimed_while_the_relay_is_in_trouble() {
 }
 
 #[tokio::test]
-async fn what_is_ahead_follows_the_rate() {
+async fn the_number_of_claims_ahead_follows_the_rate() {
     let relay = Relay::following(usual).await;
     let mailer = with_connections(&relay, 5);
     drop(admitted(&mailer, Lane::Bulk, 1).await);

@@ -27,7 +27,7 @@ async fn switched(verb: &'static str, act: Act) -> (Relay, Arc<AtomicBool>) {
 }
 
 #[tokio::test]
-async fn mails_are_held_back_until_the_relay_is_well() {
+async fn mails_are_held_back_until_the_relay_recovers() {
     let (relay, is_well) = switched(
         "GREETING",
         Act::SayAndClose("421 4.3.2 down for an hour\r\n".to_owned()),
@@ -146,7 +146,7 @@ async fn one_mail_goes_first_and_the_others_wait_for_its_answer() {
 }
 
 #[tokio::test]
-async fn a_relay_that_takes_few_connections_is_given_few() {
+async fn a_relay_that_accepts_few_connections_gets_few() {
     for refusal in [
         Act::SayAndClose("421 4.7.0 too many connections from you\r\n".to_owned()),
         Act::Close,
@@ -183,7 +183,7 @@ async fn a_relay_that_takes_few_connections_is_given_few() {
 
 /// The relay restarts: open connections hang, and new ones fail.
 #[tokio::test]
-async fn connects_that_fail_close_the_way_whatever_is_still_hanging() {
+async fn failed_connects_open_the_circuit_despite_hanging_ones() {
     for refusal in [Act::Close, Act::SayAndClose("421 4.3.2 going down\r\n".to_owned())] {
         let is_well = Arc::new(AtomicBool::new(false));
         let switch = Arc::clone(&is_well);
@@ -244,7 +244,7 @@ async fn one_421_between_good_replies_holds_back_no_mail() {
 }
 
 #[tokio::test]
-async fn three_troubles_in_a_row_are_the_relays() {
+async fn three_failures_in_a_row_open_the_circuit() {
     let (relay, is_well) = switched("RCPT", Act::SayAndClose("421 4.3.2 going down\r\n".to_owned())).await;
     is_well.store(true, Ordering::SeqCst);
     let mailer = mailer(&relay);
@@ -293,7 +293,7 @@ async fn a_recovery_of_the_relay_is_detected_without_mail() {
 }
 
 #[tokio::test]
-async fn a_relay_that_falls_silent_after_the_dot_makes_few_mails_unsure() {
+async fn a_relay_that_is_silent_after_the_dot_makes_few_mails_unsure() {
     let (relay, is_well) = switched("DOT", Act::Close).await;
     is_well.store(true, Ordering::SeqCst);
     let mailer = mailer(&relay);

@@ -54,7 +54,7 @@ async fn the_same_reply_to_all_recipients_fails_no_mail_and_sets_the_batch_aside
 }
 
 #[tokio::test]
-async fn a_lone_refusal_is_its_recipients_after_a_moment() {
+async fn a_single_refusal_is_attributed_to_its_recipient_after_a_moment() {
     let relay = Relay::following(|moment| match moment.verb {
         "RCPT" if moment.line.contains("eve") => reply_line("550 no"),
         _ => usual(moment),
@@ -80,7 +80,7 @@ async fn a_lone_refusal_is_its_recipients_after_a_moment() {
 }
 
 #[tokio::test]
-async fn a_stop_gives_kept_mails_back() {
+async fn a_stop_gives_back_held_mails() {
     let relay = Relay::following(|moment| match moment.verb {
         "RCPT" => reply_line("550 no"),
         _ => usual(moment),
@@ -103,7 +103,7 @@ async fn a_stop_gives_kept_mails_back() {
 }
 
 #[tokio::test]
-async fn a_rate_at_the_dot_costs_few_tries_and_no_attempt() {
+async fn a_rate_limit_at_the_dot_costs_few_transactions_and_no_attempt() {
     let taken = std::sync::Arc::new(std::sync::Mutex::new(Vec::<Instant>::new()));
     let relay = Relay::following(move |moment| {
         if moment.verb != "DOT" {

@@ -54,7 +54,7 @@ async fn after_one_mail(plot: impl Fn(&Moment<'_>) -> Act + Send + Sync + 'stati
 }
 
 #[tokio::test]
-async fn each_step_is_timed_by_itself_and_each_reply_is_counted() {
+async fn each_step_is_timed_separately_and_each_reply_is_counted() {
     let registry = after_one_mail(|moment| match moment.verb {
         "GREETING" => Act::SayLater(Duration::from_millis(1200), "220 at last\r\n".to_owned()),
         "EHLO" => Act::Line("250-relay\r\n250 AUTH LOGIN\r\n".to_owned()),
@@ -109,7 +109,7 @@ async fn a_step_that_fails_is_timed_and_its_reply_counted() {
 }
 
 #[tokio::test]
-async fn a_body_that_was_cut_has_no_time_of_its_dot() {
+async fn an_aborted_body_has_no_time_for_its_dot() {
     let relay = Relay::following(|moment| match moment.verb {
         "DATA" => Act::SayReadAndClose("354 go\r\n".to_owned(), 100_000),
         _ => usual(moment),

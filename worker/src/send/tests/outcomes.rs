@@ -60,7 +60,7 @@ async fn silence_before_the_dot_means_not_delivered() {
 }
 
 #[tokio::test]
-async fn silence_after_the_dot_is_unsure_whatever_its_kind() {
+async fn any_silence_after_the_dot_is_unsure() {
     for act in [
         Act::Freeze,
         Act::Close,
@@ -85,7 +85,7 @@ async fn silence_after_the_dot_is_unsure_whatever_its_kind() {
 }
 
 #[tokio::test]
-async fn a_code_alone_is_an_answer() {
+async fn a_code_without_text_is_a_reply() {
     for (verb, text, verdict) in [
         ("DOT", "250\r\n", Verdict::Accepted),
         ("DOT", "250-\r\n250\r\n", Verdict::Accepted),
@@ -99,21 +99,21 @@ async fn a_code_alone_is_an_answer() {
 }
 
 #[tokio::test]
-async fn a_slow_relay_is_waited_for_after_the_dot() {
+async fn a_slow_reply_after_the_dot_is_awaited() {
     let pause = Duration::from_millis(300);
     let (answer, _) = answer_when("DOT", Act::SayLater(pause, "250 at last\r\n".to_owned())).await;
     assert_eq!(answer.verdict, Verdict::Accepted);
 }
 
 #[tokio::test]
-async fn a_421_after_the_dot_is_no_delivery_and_spends_the_attempt() {
+async fn a_421_after_the_dot_is_no_delivery_and_uses_the_attempt() {
     let (answer, _) = answer_when("DOT", Act::SayAndClose("421 4.3.2 shutting down\r\n".to_owned())).await;
     assert_eq!(at(&answer), (later(TroubleClass::Throttled), Phase::Dot));
     assert_eq!(answer.code, Some(421));
 }
 
 #[tokio::test]
-async fn a_421_before_the_body_is_the_relays_trouble() {
+async fn a_421_before_the_body_is_trouble_of_the_relay() {
     for (verb, phase) in [("MAIL", Phase::Mail), ("RCPT", Phase::Rcpt), ("DATA", Phase::Data)] {
         let (answer, relay) = answer_when(verb, Act::SayAndClose("421 4.7.0 too busy\r\n".to_owned())).await;
         assert_eq!(at(&answer), (trouble(TroubleClass::Throttled), phase));
@@ -122,7 +122,7 @@ async fn a_421_before_the_body_is_the_relays_trouble() {
 }
 
 #[tokio::test]
-async fn a_line_cut_in_the_body_means_not_delivered() {
+async fn a_disconnect_in_the_body_means_not_delivered() {
     let message = "x".repeat(70) + "\r\n";
     let message = message.repeat(300_000);
     let relay = Relay::following(|moment| match moment.verb {
@@ -141,7 +141,7 @@ async fn a_line_cut_in_the_body_means_not_delivered() {
 }
 
 #[tokio::test]
-async fn a_relay_that_takes_no_more_of_the_body_is_not_waited_for() {
+async fn a_relay_that_stops_reading_the_body_is_not_awaited() {
     let message = ("x".repeat(70) + "\r\n").repeat(300_000);
     let relay = Relay::following(|moment| match moment.verb {
         "DATA" => Act::SayAndFreeze("354 go\r\n".to_owned()),
@@ -156,7 +156,7 @@ async fn a_relay_that_takes_no_more_of_the_body_is_not_waited_for() {
 }
 
 #[tokio::test]
-async fn a_relay_that_speaks_before_the_body_is_not_believed() {
+async fn an_early_reply_before_the_body_is_ignored() {
     let (answer, relay) = answer_when("DATA", Act::Line("354 go\r\n250 2.0.0 queued\r\n".to_owned())).await;
     assert_eq!(at(&answer), (later(TroubleClass::Protocol), Phase::Data));
     assert_eq!(relay.mails().len(), 0);
@@ -256,7 +256,7 @@ async fn a_withdrawn_mail_has_no_body_and_ends_its_connection() {
 }
 
 #[tokio::test]
-async fn what_the_relay_cannot_carry_is_refused_without_asking() {
+async fn mails_that_the_relay_does_not_support_fail_without_a_transaction() {
     let relay = Relay::following(|moment| match moment.verb {
         "EHLO" => Act::Line("250-relay\r\n250 SIZE 40\r\n".to_owned()),
         _ => usual(moment),
@@ -283,7 +283,7 @@ async fn what_the_relay_cannot_carry_is_refused_without_asking() {
 }
 
 #[tokio::test]
-async fn the_relays_words_are_cut_and_cleaned() {
+async fn the_relays_reply_is_shortened_and_cleaned() {
     let words = format!("550 5.7.1 \u{1b}[31mno\u{202e} {}\r\n", "é".repeat(480));
     let (answer, _) = answer_when("RCPT", Act::Line(words)).await;
     assert!(answer.reply.starts_with("5.7.1 [31mno é"), "{}", answer.reply);

@@ -26,7 +26,7 @@ async fn read_until(tcp: &mut TcpStream, end: &str) -> String {
 }
 
 #[tokio::test]
-async fn the_next_envelope_goes_out_behind_the_body() {
+async fn the_next_envelope_is_pipelined_after_the_body() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("smtp://{}?tls=none", listener.local_addr().unwrap());
     let mailer = mailer_with(&url, quick());
@@ -86,7 +86,7 @@ async fn relay_with(word: &'static str, act: Act) -> Relay {
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_at_the_dot_makes_one_mail_unsure() {
+async fn a_disconnect_at_the_dot_makes_one_mail_unsure() {
     let relay = relay_with("broken", Act::Close).await;
     let mailer = mailer(&relay);
     send(&mailer, "ada@example.com").await;
@@ -134,7 +134,7 @@ async fn a_slow_mail_delays_no_other() {
 }
 
 #[tokio::test]
-async fn a_mail_of_the_interactive_lane_is_not_put_behind_a_dot() {
+async fn an_interactive_mail_does_not_wait_for_a_dot() {
     let relay = relay_with(
         "slow",
         Act::SayLater(Duration::from_secs(3), "250 at last\r\n".to_owned()),

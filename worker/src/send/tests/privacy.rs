@@ -36,7 +36,7 @@ fn url(scheme: &str, relay: &Relay, ca: Option<&tempfile::NamedTempFile>) -> Str
 }
 
 #[tokio::test]
-async fn mails_go_out_encrypted_both_ways() {
+async fn mails_are_encrypted_with_implicit_tls_and_starttls() {
     let (acceptor, file) = certificate("localhost");
     for (scheme, from_the_start) in [("smtp", false), ("smtps", true)] {
         let relay = Relay::start(offering_starttls, Some(acceptor.clone()), from_the_start).await;
@@ -72,7 +72,7 @@ async fn without_starttls_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn a_certificate_that_cannot_be_checked_ends_the_conversation() {
+async fn an_unverifiable_certificate_ends_the_session() {
     let (acceptor, _) = certificate("localhost");
     let (stranger, trusted) = certificate("elsewhere.example.net");
     for (scheme, from_the_start, acceptor, ca) in [
@@ -119,7 +119,7 @@ async fn plain_text_replies_do_not_count_after_starttls() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_hangs_or_is_refused_ends() {
+async fn a_hanging_or_refused_handshake_ends() {
     for (act, class) in [
         (Act::Freeze, TroubleClass::Timeout),
         (Act::SayAndFreeze("220 go\r\n".to_owned()), TroubleClass::Timeout),
@@ -160,7 +160,7 @@ async fn a_missing_or_empty_authority_file_is_reported_at_startup() {
 }
 
 #[tokio::test]
-async fn an_encrypted_line_cut_in_the_body_means_not_delivered_and_after_it_unsure() {
+async fn an_encrypted_disconnect_in_the_body_means_not_delivered_and_after_it_unsure() {
     let (acceptor, file) = certificate("localhost");
     let message = ("x".repeat(70) + "\r\n").repeat(300_000);
     for (verb, act, expected) in [

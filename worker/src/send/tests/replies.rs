@@ -259,7 +259,7 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn replies_of_real_servers_are_read_as_a_mail_engineer_reads_them() {
+fn replies_of_real_servers_are_classified_correctly() {
     assert!(CASES.len() >= 150, "{}", CASES.len());
     let envelope = to("ada@example.org");
     for (server, phase, line, scope, then) in CASES {

@@ -88,7 +88,7 @@ async fn bulk_mails_use_the_only_connection_if_it_is_free() {
 }
 
 #[tokio::test]
-async fn the_freshest_connection_goes_first_and_the_others_are_let_go() {
+async fn the_most_recent_connection_is_used_first_and_idle_ones_are_closed() {
     let relay = Relay::following(|moment| match moment.verb {
         "DOT" => Act::SayLater(Duration::from_millis(20), "250 ok\r\n".to_owned()),
         _ => usual(moment),
@@ -114,7 +114,7 @@ async fn the_freshest_connection_goes_first_and_the_others_are_let_go() {
 }
 
 #[tokio::test]
-async fn a_connection_past_its_age_carries_no_further_mail() {
+async fn a_connection_past_its_maximum_age_gets_no_further_mail() {
     let relay = Relay::following(usual).await;
     let mailer = mailer_with(
         &relay.plain_url(),
@@ -247,7 +247,7 @@ async fn a_late_reply_at(verb: &'static str) {
 }
 
 #[tokio::test]
-async fn no_mail_begins_without_time_to_hear_what_became_of_it() {
+async fn no_mail_starts_without_time_for_its_reply() {
     let relay = Relay::following(|moment| match moment.verb {
         "DOT" => Act::SayLater(Duration::from_secs(2), "250 ok\r\n".to_owned()),
         "RCPT" if moment.line.contains("slow") => Act::SayLater(Duration::from_secs(2), "250 ok\r\n".to_owned()),
@@ -285,7 +285,7 @@ async fn no_mail_begins_without_time_to_hear_what_became_of_it() {
 
 /// Postfix slows down after ten errors on a connection and disconnects after twenty.
 #[tokio::test]
-async fn a_connection_that_meets_five_refusals_is_ended() {
+async fn a_connection_is_closed_after_five_refusals() {
     let relay = Relay::following(|moment| match moment.verb {
         "RCPT" if moment.line.contains("unknown") => reply_line("550 5.1.1 no such user"),
         _ => usual(moment),

@@ -69,7 +69,7 @@ async fn measure(connections: usize, mails: usize, lane: Lane, offers: &'static 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "a measurement, not a promise"]
-async fn speed_of_one_connection_and_of_ten() {
+async fn throughput_of_one_connection_and_of_ten() {
     for (what, offers) in [
         ("pipelined", "250-sink\r\n250 PIPELINING\r\n"),
         ("one by one", "250 sink\r\n"),

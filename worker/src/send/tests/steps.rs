@@ -18,7 +18,7 @@ async fn opening_when(verb: &'static str, act: Act, url: impl Fn(&Relay) -> Stri
 }
 
 #[tokio::test]
-async fn no_step_before_mail_spends_an_attempt() {
+async fn no_step_before_mail_uses_an_attempt() {
     use Phase::{Auth, Ehlo, Greeting};
     use TroubleClass::{LineBroken, Policy, Protocol, Throttled, Timeout};
     let with_login = |relay: &Relay| format!("smtp://ada:secret@127.0.0.1:{}?tls=none", relay.port);
@@ -47,7 +47,7 @@ async fn no_step_before_mail_spends_an_attempt() {
 }
 
 #[tokio::test]
-async fn a_relay_that_is_not_there_is_the_relays_trouble() {
+async fn an_unreachable_relay_is_trouble_of_the_relay() {
     let free = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
@@ -66,7 +66,7 @@ async fn a_relay_that_is_not_there_is_the_relays_trouble() {
 }
 
 #[tokio::test]
-async fn both_ways_of_signing_in_are_spoken() {
+async fn both_login_mechanisms_are_supported() {
     let login = |relay: &Relay| format!("smtp://ada:s%40crt@127.0.0.1:{}?tls=none", relay.port);
     let by_plain = Relay::following(usual).await;
     let by_login = Relay::following(|moment| match moment.verb {
@@ -128,7 +128,7 @@ async fn a_relay_that_repeats_the_password_is_not_quoted() {
 }
 
 #[tokio::test]
-async fn the_words_of_challenges_do_not_matter() {
+async fn the_text_of_challenges_does_not_matter() {
     let relay = Relay::following(|moment| match moment.verb {
         "EHLO" => Act::Line("250-relay\r\n250 AUTH LOGIN\r\n".to_owned()),
         "AUTH" => reply_line("334 QmVudXR6ZXI/"),
@@ -146,7 +146,7 @@ async fn the_words_of_challenges_do_not_matter() {
 }
 
 #[tokio::test]
-async fn an_access_token_is_sent_by_the_mechanism_that_the_url_asks_for() {
+async fn an_access_token_is_sent_with_the_mechanism_in_the_url() {
     for (name, offered, command) in [
         (
             "xoauth2",

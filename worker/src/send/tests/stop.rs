@@ -20,7 +20,7 @@ fn patient() -> Settings {
 }
 
 #[tokio::test]
-async fn a_body_that_has_begun_goes_on_and_who_waits_for_a_connection_is_given_back() {
+async fn at_a_stop_a_started_body_completes_and_waiting_mails_are_given_back() {
     let relay = Relay::following(|moment| match moment.verb {
         "DOT" => Act::SayLater(Duration::from_secs(2), "250 2.0.0 at last\r\n".to_owned()),
         _ => usual(moment),
@@ -43,7 +43,7 @@ async fn a_body_that_has_begun_goes_on_and_who_waits_for_a_connection_is_given_b
 }
 
 #[tokio::test]
-async fn no_step_before_the_body_outlasts_a_stop() {
+async fn no_step_before_the_body_lasts_longer_than_a_stop() {
     for verb in ["GREETING", "EHLO", "MAIL", "RCPT", "DATA"] {
         let relay = Relay::following(move |moment| match moment.verb {
             at if at == verb => Act::Freeze,
@@ -73,7 +73,7 @@ async fn no_step_before_the_body_outlasts_a_stop() {
 }
 
 #[tokio::test]
-async fn a_stop_in_the_last_moment_holds_the_body_back() {
+async fn a_stop_at_the_last_moment_prevents_the_body() {
     let lifecycle = Lifecycle::new();
     let stop = lifecycle.clone();
     let relay = Relay::following(move |moment| {

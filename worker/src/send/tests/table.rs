@@ -171,7 +171,7 @@ fn only_a_2xx_to_the_dot_is_accepted() {
 }
 
 #[test]
-fn the_words_for_columns_are_all_different() {
+fn the_names_of_columns_are_all_different() {
     let classes: std::collections::HashSet<_> = T::ALL.iter().map(|class| class.as_str()).collect();
     assert_eq!(classes.len(), 16);
     let phases: std::collections::HashSet<_> = Phase::ALL.iter().map(|phase| phase.as_str()).collect();

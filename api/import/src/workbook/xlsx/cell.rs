@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn escapes_are_undone_and_what_looks_alike_stays() {
+    fn escapes_are_decoded_and_similar_text_stays() {
         assert_eq!(unescaped("a_x000D_b_x005F_x000D_"), "a\rb_x000D_");
         assert_eq!(unescaped("my_xylophone _x12_"), "my_xylophone _x12_");
     }
