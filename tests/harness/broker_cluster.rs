@@ -1,5 +1,4 @@
-//! Three RabbitMQ nodes, clustered as in `deploy/rabbitmq/cluster.conf`, with a port mapper, a cookie and
-//! ports of their own.
+//! Three RabbitMQ nodes, clustered as in `deploy/rabbitmq/cluster.conf`, with their own port mapper, cookie and ports.
 
 mod files;
 mod programs;
@@ -18,25 +17,24 @@ use crate::stack::{Stop, greets};
 use files::COOKIE;
 use programs::Programs;
 
-/// How long a node may take to come up. Three at once on two cores take half a minute; one that looks for others that
-/// are not there waits for them.
+/// Timeout for the start of a node. Three at once on two cores take half a minute, and a node waits for missing ones.
 const START: Duration = Duration::from_mins(3);
-/// How long one command to a node may take.
+/// Timeout for a command to a node.
 const ANSWER: Duration = Duration::from_mins(1);
 
-/// Which RabbitMQ.
+/// The version of RabbitMQ.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Release {
-    /// The one that is installed.
+    /// The installed version.
     Installed,
-    /// The newer one that `deploy/setup --rabbitmq 4` unpacks.
+    /// Version 4, which `deploy/setup --rabbitmq 4` unpacks.
     Four,
 }
 
-/// Three nodes. Dropping them ends all.
+/// Three nodes. Dropping this ends them.
 #[derive(Debug)]
 pub struct BrokerCluster {
-    // Before the folder: it stays until they are gone.
+    // Dropped before the folder, which must exist until they have ended.
     nodes: Vec<Node>,
     _epmd: Program,
     epmd: Port,
@@ -55,8 +53,8 @@ struct Node {
 }
 
 impl BrokerCluster {
-    /// Prepares three nodes that are configured as shipped but know nothing of each other, and starts none. A node of
-    /// RabbitMQ 4 that looks for others that are not there yet waits for minutes.
+    /// Prepares three nodes with the shipped configuration but without peer discovery, and starts none. A node of
+    /// RabbitMQ 4 waits for minutes for missing peers.
     ///
     /// # Errors
     ///
@@ -76,11 +74,11 @@ impl BrokerCluster {
         Ok(cluster)
     }
 
-    /// Starts a node and makes it a member of the first one's cluster.
+    /// Starts a node and joins it to the cluster of the first one.
     ///
     /// # Errors
     ///
-    /// When it does not come up or does not join.
+    /// When it does not start or does not join.
     pub async fn start_and_join(&mut self, at: usize) -> Result<()> {
         self.start_node(at).await?;
         let first = self.name(0).to_owned();
@@ -90,8 +88,7 @@ impl BrokerCluster {
         self.ready(at).await
     }
 
-    /// Prepares three nodes that are configured as shipped, with these settings in the place of their own, and starts
-    /// none.
+    /// Prepares three nodes with the shipped configuration, overridden by these settings, and starts none.
     ///
     /// # Errors
     ///
@@ -133,14 +130,14 @@ impl BrokerCluster {
         Ok(cluster)
     }
 
-    /// Starts three nodes, configured as shipped, with these settings in the place of their own.
+    /// Starts three nodes with the shipped configuration, overridden by these settings.
     ///
     /// # Errors
     ///
-    /// When one of them does not come up; the text quotes its log.
+    /// When one of them does not start; the text quotes its log.
     pub async fn start(release: Release, settings: &[&str]) -> Result<Self> {
         let mut cluster = Self::prepare(release, settings).await?;
-        // RabbitMQ 4 waits for the others, and 3.10 is quicker when the first one is there.
+        // RabbitMQ 4 waits for the others; 3.10 starts faster if the first node is running.
         cluster.launch(0).await?;
         if release == Release::Installed {
             cluster.ready(0).await?;
@@ -154,28 +151,28 @@ impl BrokerCluster {
         Ok(cluster)
     }
 
-    /// The addresses of all, as `AMQP_URL` takes them.
+    /// The addresses of all nodes, in the format of `AMQP_URL`.
     pub fn urls(&self) -> String {
         let urls: Vec<String> = (0..self.nodes.len()).map(|at| self.url(at)).collect();
         urls.join(",")
     }
 
-    /// The address of one.
+    /// The address of a node.
     pub fn url(&self, at: usize) -> String {
         format!("amqp://guest:guest@{}/%2f", self.node(at).amqp.address())
     }
 
-    /// The name of one, as the cluster knows it.
+    /// The name of a node in the cluster.
     pub fn name(&self, at: usize) -> &str {
         &self.node(at).name
     }
 
-    /// Where one shows its figures to Prometheus.
+    /// The address of a node's metrics.
     pub fn figures(&self, at: usize) -> std::net::SocketAddr {
         self.node(at).figures.address()
     }
 
-    /// Starts a node, and waits until it takes connections.
+    /// Starts a node and waits until it accepts connections.
     ///
     /// # Errors
     ///
@@ -209,11 +206,11 @@ impl BrokerCluster {
         }
     }
 
-    /// Cuts a node off from the others, which keep together; clients still reach all.
+    /// Partitions a node from the others. Clients still reach all nodes.
     ///
     /// # Errors
     ///
-    /// When a node does not obey.
+    /// When a command to a node fails.
     pub async fn cut_off(&self, at: usize) -> Result<()> {
         let others: Vec<usize> = (0..self.nodes.len()).filter(|other| *other != at).collect();
         for other in &others {
@@ -222,16 +219,16 @@ impl BrokerCluster {
         self.set_cookie(at, &others, "cut_off").await?;
         let names: Vec<String> = others.iter().map(|other| self.node(*other).name.clone()).collect();
         let leave = format!("[erlang:disconnect_node(N) || N <- ['{}']].", names.join("','"));
-        // It may pause before it has answered.
+        // The node may pause itself before it has answered.
         let _ = self.command(at, "rabbitmqctl", &["eval", &leave]).await;
         Ok(())
     }
 
-    /// Lets a node that was cut off speak to the others again.
+    /// Ends the partition of a node.
     ///
     /// # Errors
     ///
-    /// When a node does not obey.
+    /// When a command to a node fails.
     pub async fn join_again(&self, at: usize) -> Result<()> {
         let others: Vec<usize> = (0..self.nodes.len()).filter(|other| *other != at).collect();
         self.set_cookie(at, &others, COOKIE).await?;
@@ -247,7 +244,7 @@ impl BrokerCluster {
         self.command(at, "rabbitmqctl", &["eval", &set]).await.map(drop)
     }
 
-    /// How many members each of Beckon's queues has, by the name of the queue.
+    /// The number of members of each of Beckon's queues, by name.
     ///
     /// # Errors
     ///
@@ -264,7 +261,7 @@ impl BrokerCluster {
             .collect())
     }
 
-    /// Which node leads a queue.
+    /// The leader of a queue.
     ///
     /// # Errors
     ///
@@ -285,11 +282,11 @@ impl BrokerCluster {
             .ok_or_else(|| HarnessError::new(format!("{queue} has no leader:\n{printed}")))
     }
 
-    /// Runs one of RabbitMQ's commands for a node, and returns what it wrote.
+    /// Runs a RabbitMQ command for a node and returns its output.
     ///
     /// # Errors
     ///
-    /// When it does not end well.
+    /// When it fails.
     pub async fn command(&self, at: usize, program: &str, words: &[&str]) -> Result<String> {
         let (path, arguments) = self.programs.invocation(&self.programs.rabbitmq.join(program));
         let running = Command::new(path)

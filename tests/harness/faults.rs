@@ -16,41 +16,41 @@ use tokio::task::JoinHandle;
 use crate::error::{HarnessError, Result};
 use crate::ports::{Port, lot};
 
-/// How much is carried at a time.
+/// Size of a chunk.
 const CHUNK: usize = 16 * 1024;
-/// Pause between slices, so that each travels in a packet of its own.
+/// Pause between slices, so that each is sent in a separate packet.
 const SLICE_PAUSE: Duration = Duration::from_millis(1);
 
-/// A proxy in front of one server. It ends, with all its connections, when it is dropped.
+/// A proxy in front of one server. Dropping it ends it and all its connections.
 ///
-/// The verbs add up until [`FaultProxy::restore`] takes all of them back.
+/// Faults add up until [`FaultProxy::restore`] removes them.
 #[derive(Debug)]
 pub struct FaultProxy {
     port: Port,
-    /// Where connections lead that are taken from now on.
+    /// The target of new connections.
     upstream: Arc<Mutex<SocketAddr>>,
     rules: watch::Sender<Rules>,
     connections: Arc<AtomicUsize>,
     listening: tokio::sync::Mutex<Option<JoinHandle<()>>>,
 }
 
-/// What is done to all connections at present.
+/// The faults that apply to all connections.
 #[derive(Debug, Clone, Default)]
 struct Rules {
     requests_stall: bool,
     replies_stall: bool,
     latency: Duration,
-    /// At most this much more, from one chunk to the next.
+    /// Maximum additional delay, chosen anew for each chunk.
     jitter: Duration,
     slice: Option<usize>,
-    /// Bytes a second, in each direction of each connection.
+    /// Bytes per second in each direction of each connection.
     bandwidth: Option<u32>,
     limit: Option<usize>,
-    /// Grows when the connections that are open are to end.
+    /// Incremented to end all open connections.
     era: u64,
-    /// Whether they end by a reset.
+    /// Whether they end with a reset.
     by_reset: bool,
-    /// Connections up to this one, in the order they were taken, carry nothing any more.
+    /// Connections up to this number, in order of acceptance, forward nothing any more.
     silent_up_to: usize,
 }
 
@@ -76,7 +76,7 @@ impl FaultProxy {
         Ok(proxy)
     }
 
-    /// Starts a proxy in front of the server that this URL names by host and port.
+    /// Starts a proxy in front of the server of this URL.
     pub async fn in_front_of(url: &str) -> Result<Self> {
         let failed = |e| HarnessError::because(format!("could not find the server of {url}"), e);
         let parsed = Url::parse(url).map_err(|e| failed(io::Error::other(e)))?;
@@ -87,12 +87,12 @@ impl FaultProxy {
         Self::start(upstream).await
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.port.address()
     }
 
-    /// This URL, leading through the proxy.
+    /// The URL with the address of the proxy.
     pub fn url(&self, direct: &str) -> Result<String> {
         let failed = || HarnessError::new(format!("could not lead {direct} through the proxy"));
         let mut url = Url::parse(direct).map_err(|_| failed())?;
@@ -101,13 +101,12 @@ impl FaultProxy {
         Ok(url.into())
     }
 
-    /// Leads connections to another server from now on, as a name or a virtual IP does that moves. Those that are
-    /// open stay where they are.
+    /// Forwards new connections to another server, like a DNS name or a virtual IP that moves. Open ones stay.
     pub fn lead_to(&self, upstream: SocketAddr) {
         *locked(&self.upstream) = upstream;
     }
 
-    /// How many connections were taken.
+    /// Number of accepted connections.
     pub fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
@@ -122,11 +121,11 @@ impl FaultProxy {
         self.end_connections(false);
     }
 
-    /// Lets everything pass again. What was stalled arrives now, as after a healed network.
+    /// Removes all faults. Stalled bytes arrive now, as after a healed network.
     ///
     /// # Errors
     ///
-    /// When a stranger has taken the port since it was cut.
+    /// When another process has taken the port since it was cut.
     pub async fn restore(&self) -> Result<()> {
         self.rules.send_modify(|rules| {
             *rules = Rules {
@@ -142,7 +141,7 @@ impl FaultProxy {
         Ok(())
     }
 
-    /// Lets nothing pass in either direction, and keeps all connections; new ones are taken too.
+    /// Forwards nothing in either direction. All connections stay open, and new ones are accepted.
     pub fn stall(&self) {
         self.rules.send_modify(|rules| {
             rules.requests_stall = true;
@@ -155,19 +154,19 @@ impl FaultProxy {
         self.rules.send_modify(|rules| rules.replies_stall = true);
     }
 
-    /// Lets nothing pass any more on the connections that are open, and closes none of them, as a firewall
-    /// does that has forgotten them; new ones work.
+    /// Forwards nothing any more on open connections without closing them, like a firewall that has dropped its
+    /// state; new ones work.
     pub fn silence(&self) {
         let open = self.connections();
         self.rules.send_modify(|rules| rules.silent_up_to = open);
     }
 
-    /// Delays whatever passes, in each direction.
+    /// Delays all traffic in each direction.
     pub fn latency(&self, latency: Duration) {
         self.latency_between(latency, latency);
     }
 
-    /// Delays whatever passes, in each direction, each time by another time between these two.
+    /// Delays all traffic in each direction, by a random time between these two for each chunk.
     pub fn latency_between(&self, least: Duration, most: Duration) {
         self.rules.send_modify(|rules| {
             rules.latency = least;
@@ -175,23 +174,23 @@ impl FaultProxy {
         });
     }
 
-    /// Carries so many bytes a second in each direction of each connection.
+    /// Limits each direction of each connection to this many bytes per second.
     pub fn bandwidth(&self, bytes_a_second: u32) {
         self.rules.send_modify(|rules| rules.bandwidth = Some(bytes_a_second));
     }
 
-    /// Ends all connections by a reset, on both sides; new ones are taken.
+    /// Resets all connections on both sides; new ones are accepted.
     pub fn reset(&self) {
         self.end_connections(true);
     }
 
-    /// Closes each connection once the client has sent so many bytes on it, those before
-    /// this call included; exactly so many reach the server.
+    /// Closes each connection once the client has sent this many bytes on it, including those before this call;
+    /// exactly this many reach the server.
     pub fn limit(&self, bytes: usize) {
         self.rules.send_modify(|rules| rules.limit = Some(bytes));
     }
 
-    /// Carries everything in packets of so many bytes, one a millisecond.
+    /// Forwards everything in packets of this many bytes, one per millisecond.
     pub fn slice(&self, bytes: usize) {
         self.rules.send_modify(|rules| rules.slice = Some(bytes.max(1)));
     }
@@ -209,7 +208,7 @@ impl FaultProxy {
         tokio::spawn(async move {
             loop {
                 let Ok((client, _)) = listener.accept().await else {
-                    // The system's trouble, such as too many open files, and it passes.
+                    // A temporary problem of the system, such as too many open files.
                     tokio::time::sleep(Duration::from_millis(10)).await;
                     continue;
                 };
@@ -223,7 +222,7 @@ impl FaultProxy {
 
 impl Drop for FaultProxy {
     fn drop(&mut self) {
-        // The connections see the end of the rules and end too.
+        // The connections end as well once the rules are dropped.
         if let Some(listening) = self.listening.get_mut().take() {
             listening.abort();
         }
@@ -231,7 +230,7 @@ impl Drop for FaultProxy {
 }
 
 impl Rules {
-    /// How long a chunk of so many bytes is kept.
+    /// The delay of a chunk of this many bytes.
     fn delay_of(&self, bytes: usize) -> Duration {
         let jitter = self.jitter * u32::try_from(lot(1_000)).unwrap_or(0) / 1_000;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
@@ -250,7 +249,7 @@ impl Rules {
     }
 }
 
-/// Carries one connection, of this number, until one side, a rule or the proxy ends it.
+/// Forwards the connection with this number until one side, a fault or the proxy ends it.
 async fn connect(mut client: TcpStream, upstream: SocketAddr, rules: watch::Receiver<Rules>, number: usize) {
     let era = rules.borrow().era;
     let (mut passing, mut watched) = (rules.clone(), rules.clone());
@@ -265,7 +264,7 @@ async fn connect(mut client: TcpStream, upstream: SocketAddr, rules: watch::Rece
     let Ok(mut server) = TcpStream::connect(upstream).await else {
         return;
     };
-    // Without it, what passes slowly would pass slower still.
+    // Otherwise Nagle's algorithm would delay slices further.
     let _ = (client.set_nodelay(true), server.set_nodelay(true));
     let is_reset = {
         let (from_client, to_client) = client.split();
@@ -288,7 +287,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Carries one direction of a connection, of this number, to its end.
+/// Forwards one direction of the connection with this number to its end.
 ///
 /// # Errors
 ///
@@ -304,7 +303,7 @@ async fn carry(
     loop {
         pass(&mut rules, direction, number).await?;
         let read = from.read(&mut chunk).await?;
-        // Whatever came in while a stall began stays here until it is over.
+        // Bytes received when a stall begins stay here until it ends.
         let present = pass(&mut rules, direction, number).await?;
         if read == 0 {
             return to.shutdown().await;
@@ -332,7 +331,7 @@ async fn carry(
     }
 }
 
-/// Waits until this direction of a connection is open, and returns the rules of that moment.
+/// Waits until this direction of a connection is not stalled, and returns the current faults.
 async fn pass(rules: &mut watch::Receiver<Rules>, direction: Direction, number: usize) -> io::Result<Rules> {
     rules
         .wait_for(|rules| rules.let_pass(direction, number))

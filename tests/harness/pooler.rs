@@ -12,7 +12,7 @@ use crate::ports::Port;
 use crate::program::Program;
 use crate::server_user::{give_to_servers, not_as_root};
 
-/// How long it may take to listen.
+/// Timeout until it listens.
 const START: Duration = Duration::from_secs(20);
 
 /// A running `PgBouncer`. Dropping it ends it.
@@ -24,11 +24,11 @@ pub struct Pooler {
 }
 
 impl Pooler {
-    /// Starts one in front of the server that this URL names, in this mode: `session`, `transaction`, `statement`.
+    /// Starts one in front of the server of this URL, in this mode: `session`, `transaction`, `statement`.
     ///
     /// # Errors
     ///
-    /// When it is not installed (`deploy/setup --tests`) or does not come up.
+    /// When it is not installed (`deploy/setup --tests`) or does not start.
     pub async fn start(mode: &str, database_url: &str) -> Result<Self> {
         let failed = |e: std::io::Error| HarnessError::because("could not set PgBouncer up", e);
         let server = Url::parse(database_url).map_err(|e| HarnessError::because("could not read a URL", e))?;
@@ -59,12 +59,12 @@ impl Pooler {
         Ok(pooler)
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.port.address()
     }
 
-    /// This URL, leading through the pooler.
+    /// The URL with the address of the pooler.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! Two Postgres servers, a primary and its standby, that change places.
+//! Two Postgres servers, a primary and its standby, that can switch roles.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -15,28 +15,28 @@ use crate::program::Program;
 use crate::server_user::{give_to_servers, not_as_root};
 use crate::stack::Stop;
 
-/// How long a server may take to come up, to stop or to be promoted.
+/// Timeout for starting, stopping or promoting a server.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 const SETTINGS: &str = "-c max_connections=300 -c shared_buffers=64MB -c fsync=off -c full_page_writes=on \
      -c unix_socket_directories= -h 127.0.0.1 -c wal_keep_size=256MB -c jit=off -c wal_receiver_timeout=5s \
      -c wal_retrieve_retry_interval=200ms";
 
-/// Which of the two.
+/// One of the two servers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Which {
-    /// The primary at first.
+    /// Initially the primary.
     First,
-    /// Its standby at first.
+    /// Initially the standby.
     Second,
 }
 
-/// Two servers. Dropping them ends both.
+/// Two servers. Dropping this ends them.
 #[derive(Debug)]
 pub struct Replicated {
-    // Before the folder: it stays until both are gone.
+    // Dropped before the folder, which must exist until both have ended.
     servers: [Server; 2],
-    /// What passes from the first to its standby.
+    /// The proxy between the primary and its standby.
     stream: FaultProxy,
     folder: tempfile::TempDir,
 }
@@ -65,7 +65,7 @@ impl Replicated {
     ///
     /// # Errors
     ///
-    /// When one of them does not come up; the text quotes its log.
+    /// When one of them does not start; the text quotes its log.
     pub async fn start() -> Result<Self> {
         let folder = tempfile::tempdir().map_err(|e| HarnessError::because("could not make a folder", e))?;
         give_to_servers(folder.path())?;
@@ -118,22 +118,22 @@ impl Replicated {
         Ok(this)
     }
 
-    /// Where a database of one of them is.
+    /// The URL of a database on one of them.
     pub fn url(&self, which: Which, database: &str) -> String {
         format!("postgres://postgres@{}/{database}", self.server(which).port.address())
     }
 
-    /// Where one of them listens.
+    /// The address of one of them.
     pub fn address(&self, which: Which) -> std::net::SocketAddr {
         self.server(which).port.address()
     }
 
-    /// What passes from the first to its standby; a stall here is what asynchronous replication loses.
+    /// The proxy for replication. What is stalled here is lost by a failover with asynchronous replication.
     pub const fn stream(&self) -> &FaultProxy {
         &self.stream
     }
 
-    /// Has commits wait for the standby.
+    /// Makes commits wait for the standby.
     ///
     /// # Errors
     ///
@@ -146,7 +146,7 @@ impl Replicated {
         self.until("the standby is synchronous", Which::First, is_sync).await
     }
 
-    /// Waits until the standby has what the primary has.
+    /// Waits until the standby has caught up with the primary.
     ///
     /// # Errors
     ///
@@ -192,7 +192,7 @@ impl Replicated {
         Ok(())
     }
 
-    /// Makes the standby the primary.
+    /// Promotes the standby.
     ///
     /// # Errors
     ///
@@ -203,20 +203,20 @@ impl Replicated {
             .await
     }
 
-    /// Starts one of them as it was stopped.
+    /// Starts one of them in its previous role.
     ///
     /// # Errors
     ///
-    /// When it does not come up.
+    /// When it does not start.
     pub async fn start_again(&mut self, which: Which) -> Result<()> {
         self.start_server(which).await
     }
 
-    /// Starts one that was stopped in good order as the standby of the other.
+    /// Starts one that was shut down in order as the standby of the other.
     ///
     /// # Errors
     ///
-    /// When it does not come up.
+    /// When it does not start.
     pub async fn start_as_standby(&mut self, which: Which) -> Result<()> {
         let other = match which {
             Which::First => Which::Second,
@@ -258,7 +258,7 @@ impl Replicated {
 
     async fn start_server(&mut self, which: Which) -> Result<()> {
         let data = self.files_of(which);
-        // A copy has the rights that its maker's umask left.
+        // The copy has the permissions of the umask of the process that made it.
         private(Path::new(&data))?;
         let postgres = path_of("POSTGRES_BIN").await?.join("postgres");
         let folder = self.folder.path().to_owned();

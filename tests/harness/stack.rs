@@ -1,11 +1,10 @@
 //! Private servers: a Postgres cluster and a `RabbitMQ` node that belong to this process.
 //!
-//! They run as child processes on free ports of the loopback address, in a folder of their own
-//! below the system's temporary folder; several stacks live side by side. When a stack is
-//! dropped, or its process ends in whatever way, `keeper.sh` takes servers and folder away.
+//! They run as child processes on free ports of the loopback address, in a separate folder below the system's temporary
+//! folder, and several stacks can run side by side. When a stack is dropped, or its process ends for any reason,
+//! `keeper.sh` removes servers and folder.
 //!
-//! A stack holds no connection and no task of any runtime, so that tests, each with a runtime
-//! of its own, can share one.
+//! A stack has no connections and no tasks, so that tests with different runtimes can share it.
 
 mod broker;
 mod database;
@@ -27,18 +26,17 @@ use self::programs::Programs;
 use crate::error::{HarnessError, Result};
 use crate::ports::Port;
 
-/// How long a server may take to come up.
+/// Timeout for the start of a server.
 ///
-/// The broker's start is 6 s of processor time: 7 s on an idle machine, 51 s seen for two at
-/// once on two cores under six busy loops. One that ends early is noticed at once, so a
-/// generous bound costs nothing.
+/// Starting the broker takes 6 s of processor time: 7 s on an idle machine, and up to 51 s for two at once on two cores
+/// under six busy loops. A server that ends early is detected at once, so a generous limit costs nothing.
 const START: Duration = Duration::from_mins(2);
-/// How long a server may take to stop when asked to.
+/// Timeout for stopping a server.
 const STOP: Duration = Duration::from_secs(30);
-/// Pause between two looks at a server that is coming up or going down.
+/// Interval between checks of a server that is starting or stopping.
 const PULSE: Duration = Duration::from_millis(50);
 
-/// A database server and a broker to work with.
+/// A database server and a broker.
 #[derive(Debug)]
 pub struct Stack {
     database_url: String,
@@ -46,28 +44,28 @@ pub struct Stack {
     own: Option<Own>,
 }
 
-/// What only a private stack has.
+/// The parts of a private stack.
 #[derive(Debug)]
 struct Own {
-    // Before the ports: they stay claimed until the servers are gone.
+    // Dropped before the ports, which stay claimed until the servers have ended.
     keeper: Arc<Keeper>,
-    /// Virtual hosts made through this stack, which a wiped broker must be given again.
+    /// Virtual hosts created through this stack, which are created again after the broker is wiped.
     vhosts: Mutex<BTreeSet<String>>,
-    /// The keeper runs one `rabbitmqctl` at a time.
+    /// Serialises `rabbitmqctl`, of which the keeper runs one at a time.
     rabbitmqctl: tokio::sync::Mutex<()>,
     ports: Ports,
 }
 
-/// Where its servers listen, also after a restart.
+/// The ports of its servers, which stay the same after a restart.
 #[derive(Debug)]
 struct Ports {
     postgres: Port,
     amqp: Port,
-    /// Between Erlang machines: the broker and `rabbitmqctl`.
+    /// Erlang distribution between the broker and `rabbitmqctl`.
     dist: Port,
     epmd: Port,
     management: Port,
-    /// The broker's figures, for Prometheus.
+    /// The broker's metrics.
     figures: Port,
 }
 
@@ -87,13 +85,13 @@ impl Ports {
 /// How a server is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// As by an operator: connections end, files are closed.
+    /// An orderly shutdown: connections end, files are closed.
     Graceful,
-    /// As by a crash: the server has no time to do anything.
+    /// A crash: the server has no time to do anything.
     Kill,
 }
 
-/// One of the two servers, by the name the keeper and the logs know it by.
+/// One of the two servers, with its name in the keeper and the logs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Server {
     Postgres,
@@ -112,18 +110,18 @@ impl Server {
 static SHARED: OnceCell<Stack> = OnceCell::const_new();
 
 impl Stack {
-    /// Starts private servers that write as fast as they can: a crash of the machine would lose
-    /// what they hold, a crash of a server does not.
+    /// Starts private servers configured for speed: a crash of the machine could lose writes, a crash of a server
+    /// does not.
     ///
     /// # Errors
     ///
-    /// When a program is missing (`deploy/setup` installs it) or a server does not come up; the
-    /// text quotes the end of that server's log. Nothing is left behind.
+    /// When a program is missing (`deploy/setup` installs it) or a server does not start; the text quotes the end of
+    /// that server's log. Nothing is left behind.
     pub async fn start() -> Result<Self> {
         Self::start_with(database::FAST, broker::FAST).await
     }
 
-    /// Starts private servers that promise what production's do, for measuring.
+    /// Starts private servers as durable as in production, for measurements.
     ///
     /// # Errors
     ///
@@ -134,8 +132,7 @@ impl Stack {
 
     /// The one stack that all tests of this process share, started on first use.
     ///
-    /// When `DATABASE_URL` and `AMQP_URL` are both set, those servers are used and nothing is
-    /// started.
+    /// If `DATABASE_URL` and `AMQP_URL` are both set, those servers are used and nothing is started.
     ///
     /// # Errors
     ///
@@ -166,7 +163,7 @@ impl Stack {
         Ok(stack)
     }
 
-    /// A stack with its folder, its ports and its keeper, and no server yet.
+    /// Creates a stack with its folder, ports and keeper, without servers.
     async fn begin(postgres_options: &str, broker_lines: &[&str]) -> Result<Self> {
         let programs = Programs::find().await?;
         let ports = Ports::claim()?;
@@ -185,22 +182,22 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Where the administrator's database `postgres` is.
+    /// The URL of the administrative database `postgres`.
     pub fn database_url(&self) -> &str {
         &self.database_url
     }
 
-    /// Where the broker's default virtual host is; on servers given by `AMQP_URL`, the one named there.
+    /// The URL of the broker's default virtual host, or of the one in `AMQP_URL`.
     pub fn amqp_url(&self) -> &str {
         &self.amqp_url
     }
 
-    /// Whether the servers are this process's own, so that they may be stopped and wiped.
+    /// Whether the servers are private, so that they may be stopped and wiped.
     pub fn is_private(&self) -> bool {
         self.own.is_some()
     }
 
-    /// Where a private stack keeps its files: `postgres`, `broker/mnesia`, `log`.
+    /// The folder of a private stack: `postgres`, `broker/mnesia`, `log`.
     pub fn folder(&self) -> Option<&Path> {
         self.own.as_ref().map(|own| own.keeper.folder())
     }
@@ -236,7 +233,7 @@ impl Stack {
         Ok(())
     }
 
-    /// The ends of its private servers' logs.
+    /// The ends of the logs of its private servers.
     pub(crate) fn log_tails(&self) -> Vec<String> {
         let servers = [Server::Postgres, Server::Broker].map(Server::name);
         let keeper = self.own.as_ref().map(|own| &own.keeper);

@@ -1,9 +1,9 @@
-//! The whole system on one machine: API, workers, their own database, their own virtual host,
-//! their own relay. All of it real, each program a process of its own.
+//! The whole system on one machine: API, workers, a database, a virtual host and a relay. Everything is real, and each
+//! program is a separate process.
 //!
-//! A world speaks in the verbs of the product: [`World::import`], [`World::invite`],
-//! [`World::reset_passwords`], [`World::finished`]. It waits for conditions and never sleeps for
-//! a guess. [`World::assert_promises_kept`] compares the ledger with what the relay saw.
+//! A world has the verbs of the product: [`World::import`], [`World::invite`], [`World::reset_passwords`],
+//! [`World::finished`]. It waits for conditions and never sleeps for a guessed time. [`World::assert_promises_kept`]
+//! compares the ledger with what the relay received.
 #![expect(
     clippy::indexing_slicing,
     reason = "a JSON value indexed by a name it lacks is null, and null fails the test"
@@ -46,13 +46,13 @@ use crate::program::Program;
 use crate::relay::Relay;
 use crate::stack::Stack;
 
-/// What anything in a world may take on a machine that compiles at the same time.
+/// Timeout for every condition, on a machine that compiles at the same time.
 pub const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Between two looks at a condition.
+/// Interval between checks of a condition.
 const PULSE: Duration = Duration::from_millis(20);
 
-/// On a broker that was given to us all worlds have the same queues, so they take turns.
+/// On an external broker all worlds share the queues, so they run one at a time.
 static TURN: Mutex<()> = Mutex::const_new(());
 
 enum Servers {
@@ -68,18 +68,18 @@ pub struct World {
     pub api: Option<Program>,
     /// Its workers.
     pub workers: Vec<Program>,
-    /// Its database, for looking.
+    /// Its database, for assertions.
     pub db: PgPool,
     servers: Servers,
     setup: Setup,
     name: String,
     base: String,
-    /// Its API's, which may be down or start again.
+    /// The address of its API, which may be down or restarted.
     port: Port,
-    /// Where its probes answer.
+    /// The address of its API's probes.
     probes: String,
     probes_port: Port,
-    /// Those of its other programs.
+    /// The addresses of its other programs.
     further_ports: std::sync::Mutex<Vec<Port>>,
     key: String,
     administrator: OnceCell<Administrator>,
@@ -92,7 +92,7 @@ pub struct World {
 }
 
 impl World {
-    /// Starts a world as usual.
+    /// Starts a world with the default setup.
     pub async fn start() -> Self {
         Self::with(Setup::default()).await
     }
@@ -113,7 +113,7 @@ impl World {
     ///
     /// # Errors
     ///
-    /// As [`World::with`], for programs that are no tests.
+    /// As [`World::with`], for programs that are not tests.
     pub async fn try_with(setup: Setup) -> Result<Self> {
         let servers = if setup.own_stack {
             Servers::Own(Box::new(Stack::start().await?))
@@ -156,7 +156,7 @@ impl World {
         let relay = Relay::start(setup.relay.clone()).await?;
         let (port, probes_port) = (Port::claim()?, Port::claim()?);
         let settings = setup::usual_settings(&database_url, &amqp_url);
-        // Within the stack's own folder, so that it goes with it whatever happens to us.
+        // Inside the stack's folder, so that it is removed with it in any case.
         let place = stack
             .folder()
             .map_or_else(std::env::temp_dir, std::path::Path::to_path_buf);
@@ -194,7 +194,7 @@ impl World {
         Ok(world)
     }
 
-    /// The servers it stands on.
+    /// Its servers.
     pub fn stack(&self) -> &Stack {
         match &self.servers {
             Servers::Shared(stack) => stack,
@@ -202,22 +202,22 @@ impl World {
         }
     }
 
-    /// Where the API answers.
+    /// The base URL of the API.
     pub fn base(&self) -> &str {
         &self.base
     }
 
-    /// The same as a socket's address.
+    /// The same as a socket address.
     pub fn address(&self) -> std::net::SocketAddr {
         self.port.address()
     }
 
-    /// Where the API answers `/healthz`, `/readyz` and `/metrics`.
+    /// The base URL of the API's `/healthz`, `/readyz` and `/metrics`.
     pub fn probes(&self) -> &str {
         &self.probes
     }
 
-    /// The address of the API's probes as a socket's address.
+    /// The same as a socket address.
     pub fn probes_address(&self) -> std::net::SocketAddr {
         self.probes_port.address()
     }
@@ -235,12 +235,12 @@ impl World {
         Ok(address)
     }
 
-    /// The key its calls carry.
+    /// The API key of its calls.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// Its settings, as a program would get them.
+    /// Its settings, as environment variables of a program.
     pub fn settings(&self) -> &[(String, String)] {
         &self.settings
     }
@@ -250,13 +250,13 @@ impl World {
         &self.name
     }
 
-    /// One of its settings; empty when it has none of this name.
+    /// One of its settings; empty when it is not set.
     pub fn setting(&self, wanted: &str) -> &str {
         let found = self.settings.iter().find(|(name, _)| name == wanted);
         found.map_or("", |(_, value)| value)
     }
 
-    /// A proxy in front of the server that one of its settings names, and that setting by way of it.
+    /// A proxy in front of the server in one of its settings, and the setting with the proxy's address.
     ///
     /// # Panics
     ///
@@ -274,7 +274,7 @@ impl World {
         }
     }
 
-    /// Where its programs' files are.
+    /// The folder of its programs' files.
     pub fn folder(&self) -> &std::path::Path {
         self.folder.path()
     }
@@ -289,11 +289,11 @@ impl World {
         logs
     }
 
-    /// Waits until `look` finds something.
+    /// Waits until `look` returns a value.
     ///
     /// # Panics
     ///
-    /// When it does not within [`PATIENCE`]; `wish` names what was waited for.
+    /// When it does not within [`PATIENCE`]; `wish` names the condition.
     pub async fn eventually<T, F: Future<Output = Option<T>>>(&self, wish: &str, look: impl Fn() -> F) -> T {
         let deadline = Instant::now() + PATIENCE;
         loop {
@@ -333,8 +333,8 @@ impl World {
         }
     }
 
-    /// Takes a world apart when it shares its servers with others. Dropping it leaves database and
-    /// virtual host behind until the servers go.
+    /// Removes the world's database and virtual host from shared servers. Dropping a world leaves them there until
+    /// the servers are removed.
     pub async fn end(mut self) {
         self.workers.clear();
         self.api = None;
@@ -346,7 +346,7 @@ impl World {
     }
 }
 
-/// A value's text.
+/// The value as text.
 pub(crate) fn text(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }

@@ -13,7 +13,7 @@ async fn unconfirmed_jobs_are_published_again_and_sent_once() {
     let api = world.another_api(&[("AMQP_URL", &url)]).await.unwrap();
     world.turn_to(&api.base, &api.probes);
     world
-        .eventually("the API to dispatch, and to have sent its first beat", async || {
+        .eventually("the API to dispatch and to send its first heartbeat", async || {
             // Not read from the queue, which may still hold an earlier heartbeat of the API.
             (world.api_metric("beckon_heartbeat_timestamp_seconds").await > 0.0).then_some(())
         })

@@ -15,7 +15,7 @@ async fn without_mail_to_send_heartbeats_are_published_and_recorded() {
     let world = World::start().await;
 
     let recorded = world
-        .eventually("a beat to be recorded", async || {
+        .eventually("a heartbeat to be recorded", async || {
             let at = stage(&world, "recorded").await;
             (at > 0.0).then_some(at)
         })
@@ -33,7 +33,7 @@ async fn without_workers_heartbeats_are_published_and_not_recorded() {
     let mut world = World::with(Setup::default().workers(0)).await;
 
     world
-        .eventually("a beat to wait in its queue", async || {
+        .eventually("a heartbeat to wait in its queue", async || {
             (world.message_count(shared::queue::HEARTBEAT).await == 1).then_some(())
         })
         .await;
@@ -46,7 +46,7 @@ async fn without_workers_heartbeats_are_published_and_not_recorded() {
     let recorded = stage(&world, "recorded").await;
     world.start_worker().await.unwrap();
     world
-        .eventually("the beat to be taken", async || {
+        .eventually("the heartbeat to be consumed", async || {
             (world.message_count(shared::queue::HEARTBEAT).await == 0).then_some(())
         })
         .await;

@@ -79,7 +79,7 @@ impl Session {
         Ok(Heart(channel))
     }
 
-    /// Where beats will come in.
+    /// A channel on which heartbeats can be consumed.
     ///
     /// # Errors
     ///
@@ -98,7 +98,7 @@ impl Session {
     }
 }
 
-/// Where beats will come in.
+/// A channel on which heartbeats can be consumed.
 pub struct BeatInbox(Channel);
 
 impl BeatInbox {

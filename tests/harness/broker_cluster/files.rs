@@ -1,14 +1,14 @@
-//! What a node is configured with.
+//! The configuration of a node.
 
 use super::{BrokerCluster, Release};
 use crate::stack::SHIPPED_CONFIGURATION;
 
-/// The settings that three nodes add.
+/// The additional settings of a cluster.
 const CLUSTER: &str = include_str!("../../../deploy/rabbitmq/cluster.conf");
-/// What RabbitMQ 4 adds to them.
+/// The additional settings of RabbitMQ 4.
 const MEMBERS: &str = include_str!("../../../deploy/rabbitmq/members.conf");
 
-/// What lets nodes into each other.
+/// The Erlang cookie, with which nodes authenticate each other.
 pub(super) const COOKIE: &str = "beckonjourneys";
 
 impl BrokerCluster {
@@ -53,7 +53,7 @@ impl BrokerCluster {
         std::fs::write(folder.join("rabbitmq.conf"), lines.join("\n") + "\n")
     }
 
-    /// A shipped line, with the names of these nodes.
+    /// A line of the shipped configuration with the names of these nodes.
     fn with_names(&self, line: &str) -> String {
         (0..self.nodes.len()).fold(line.to_owned(), |line, at| {
             line.replace(&format!("rabbit@rabbitmq-{}", at + 1), &self.node(at).name)

@@ -1,4 +1,4 @@
-//! The programs that a node is made of.
+//! The programs of a node.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use super::Release;
 use crate::error::Result;
 use crate::installed::path_of;
 
-/// Where programs are, and the folder that is their root.
+/// The location of the programs, and their root folder.
 #[derive(Debug)]
 pub(super) struct Programs {
     pub(super) rabbitmq: PathBuf,
@@ -30,7 +30,7 @@ impl Programs {
         })
     }
 
-    /// A path as the programs see it.
+    /// A path inside the root folder of the programs.
     pub(super) fn within(&self, path: &Path) -> String {
         let seen = match &self.root {
             Some(root) => path
@@ -41,10 +41,10 @@ impl Programs {
         seen.display().to_string()
     }
 
-    /// What is started, and its first arguments.
+    /// The program to start and its first arguments.
     pub(super) fn invocation(&self, program: &Path) -> (PathBuf, Vec<String>) {
         match &self.root {
-            // The mount is the process's own and ends with it.
+            // The mount belongs to the process and ends with it.
             Some(root) => (
                 PathBuf::from("/usr/bin/unshare"),
                 [

@@ -1,7 +1,7 @@
-//! The stack's broker: virtual hosts in it, its stops and starts, its alarm.
+//! The stack's broker: virtual hosts, stopping and starting it, and its alarms.
 //!
-//! Virtual hosts are made through the management plugin: 20 ms each, where `rabbitmqctl` starts
-//! an Erlang machine for 450 ms. The plugin adds nothing measurable to the broker's start.
+//! Virtual hosts are created through the management plugin in 20 ms each, while `rabbitmqctl` takes 450 ms to start an
+//! Erlang machine. The plugin adds nothing measurable to the start of the broker.
 
 use std::net::SocketAddr;
 use std::sync::PoisonError;
@@ -17,30 +17,29 @@ use crate::error::{HarnessError, Result};
 
 /// Settings of a broker for tests: small files.
 pub(super) const FAST: &[&str] = &["raft.wal_max_size_bytes = 64000000"];
-/// Settings of a broker for measuring: its own defaults.
+/// Settings of a broker for measurements: the defaults.
 pub(super) const DURABLE: &[&str] = &[];
 
-/// The policies that operators load into their broker.
+/// The shipped policies.
 pub const SHIPPED_POLICIES: &str = include_str!("../../../deploy/rabbitmq/definitions.json");
-/// The broker's settings that they run it with.
+/// The shipped configuration of the broker.
 pub(crate) const SHIPPED_CONFIGURATION: &str = include_str!("../../../deploy/rabbitmq/rabbitmq.conf");
 
-/// Memory above which the broker stops publishers; more than it needs, less than the machine has.
+/// Memory above which the broker blocks publishers: more than it needs, less than the machine has.
 const MEMORY: &str = "1GB";
-/// Free disk below which it does the same.
+/// Free disk space below which it blocks publishers.
 const DISK: &str = "50MB";
 /// The first bytes a client sends. A broker that is up answers with a method frame, type 1.
 const PROTOCOL_HEADER: &[u8] = b"AMQP\0\0\x09\x01";
-/// Has the broker write down the names of its quorum queues.
+/// Makes the broker write the names of its quorum queues to disk.
 const SAVE_NAMES: &str = "eval {ok,Names}=ra_system:lookup_name(quorum_queues,directory_rev),dets:sync(Names).";
-/// How long one question to the broker may take.
+/// Timeout for a request to the broker.
 const ANSWER: Duration = Duration::from_secs(20);
 
 impl Stack {
-    /// Makes a virtual host with the policies that Beckon ships and returns the URL to use it by.
+    /// Creates a virtual host with the shipped policies and returns its URL.
     ///
-    /// On servers given by `AMQP_URL` no way to make one is known: that URL itself is returned,
-    /// and worlds take turns on it.
+    /// With `AMQP_URL` none can be created: that URL is returned, and worlds use it in turn.
     pub async fn create_vhost(&self, name: &str) -> Result<String> {
         let Some(own) = &self.own else {
             return Ok(self.amqp_url.clone());
@@ -53,7 +52,7 @@ impl Stack {
         Ok(format!("amqp://guest:guest@{}/{name}", own.ports.amqp.address()))
     }
 
-    /// Removes a virtual host with all its queues; a given one is left as it is.
+    /// Deletes a virtual host with all its queues, but not the one of `AMQP_URL`.
     pub async fn delete_vhost(&self, name: &str) -> Result<()> {
         let Some(own) = &self.own else { return Ok(()) };
         own.vhosts.lock().unwrap_or_else(PoisonError::into_inner).remove(name);
@@ -64,34 +63,34 @@ impl Stack {
         accepted(status, &format!("could not delete virtual host {name}"))
     }
 
-    /// Lays a policy over queues of a virtual host, as an operator would.
+    /// Sets a policy for queues of a virtual host.
     ///
-    /// `policy` is what the management API takes: `pattern`, `definition`, `apply-to`, `priority`. A queue
-    /// follows one policy, that of the highest priority; the shipped one's is 10. A wiped broker has lost it.
+    /// `policy` is the body for the management API: `pattern`, `definition`, `apply-to`, `priority`. A queue follows
+    /// only the policy with the highest priority; that of the shipped one is 10. Wiping the broker removes it.
     pub async fn put_policy(&self, vhost: &str, name: &str, policy: &Value) -> Result<()> {
         let path = format!("policies/{vhost}/{name}");
         let status = self.manage(Method::PUT, &path, Some(policy)).await?;
         accepted(status, &format!("could not lay policy {name} over {vhost}"))
     }
 
-    /// Where the private broker's management API is, for what has no verb here.
+    /// The address of the private broker's management API.
     ///
-    /// It knows no numbers of messages: gathering them would cost the bench. A passive declare does.
+    /// It has no message counts, because collecting them would slow down the bench. A passive declare returns them.
     pub fn management_url(&self) -> Option<String> {
         let address = self.own.as_ref()?.ports.management.address();
         Some(format!("http://{address}/api"))
     }
 
-    /// Where the private broker shows its figures to Prometheus.
+    /// The address of the private broker's metrics.
     pub fn broker_figures(&self) -> Option<SocketAddr> {
         Some(self.own.as_ref()?.ports.figures.address())
     }
 
-    /// Stops the private broker; until it is started again, connections are refused.
+    /// Stops the private broker. Until it is started again, connections are refused.
     ///
-    /// A broker that is to crash has first written down which queues it has. Without that, RabbitMQ 3.10.8
-    /// killed a second after a queue was made came back with that queue leaderless, for a minute at
-    /// least, in three runs of some hundred: how Beckon bears such a queue is a journey of its own.
+    /// Before a crash the broker writes its queues to disk. Otherwise RabbitMQ 3.10.8, killed a second after a queue
+    /// was created, had no leader for that queue for at least a minute after its start, in three runs of several
+    /// hundred. A separate journey tests Beckon with such a queue.
     pub async fn stop_broker(&self, how: Stop) -> Result<()> {
         let signal = match how {
             Stop::Graceful => "TERM",
@@ -103,7 +102,7 @@ impl Stack {
         self.stop_server(Server::Broker, signal).await
     }
 
-    /// Starts the private broker, on the ports it always has, and waits until it takes connections.
+    /// Starts the private broker on its ports and waits until it accepts connections.
     pub async fn start_broker(&self) -> Result<()> {
         let Ports { amqp, management, .. } = &self.own()?.ports;
         let (amqp, management) = (amqp.address(), management.address());
@@ -113,7 +112,7 @@ impl Stack {
         .await
     }
 
-    /// Stops the private broker and starts it again with everything it had stored.
+    /// Restarts the private broker with everything it had stored.
     ///
     /// Affects all users of the stack.
     pub async fn restart_broker(&self, how: Stop) -> Result<()> {
@@ -121,9 +120,9 @@ impl Stack {
         self.start_broker().await
     }
 
-    /// Takes everything away from the private broker: queues, messages, policies.
+    /// Deletes everything in the private broker: queues, messages, policies.
     ///
-    /// The virtual hosts made by this stack are there again afterwards, empty and with the shipped policies.
+    /// The virtual hosts of this stack are created again, empty and with the shipped policies.
     pub async fn wipe_broker(&self) -> Result<()> {
         let own = self.own()?;
         self.stop_server(Server::Broker, "KILL").await?;
@@ -136,9 +135,9 @@ impl Stack {
         Ok(())
     }
 
-    /// Sets or clears the private broker's memory alarm, under which it blocks all publishers.
+    /// Sets or clears the private broker's memory alarm, during which it blocks all publishers.
     ///
-    /// Returns when the broker itself reports it so.
+    /// Returns once the broker reports it.
     pub async fn broker_alarm(&self, on: bool) -> Result<()> {
         let limit = if on { "1024" } else { MEMORY };
         self.broker_ctl(&format!("set_vm_memory_high_watermark absolute {limit}"))
@@ -146,14 +145,14 @@ impl Stack {
         self.until_alarm(on).await
     }
 
-    /// Sets or clears the private broker's disk alarm, which blocks all publishers likewise.
+    /// Sets or clears the private broker's disk alarm, which also blocks all publishers.
     pub async fn broker_disk_alarm(&self, on: bool) -> Result<()> {
         let limit = if on { "1000000GB" } else { DISK };
         self.broker_ctl(&format!("set_disk_free_limit {limit}")).await?;
         self.until_alarm(on).await
     }
 
-    /// Waits until the broker itself reports an alarm, or none.
+    /// Waits until the broker reports an alarm, or none.
     async fn until_alarm(&self, on: bool) -> Result<()> {
         let deadline = Instant::now() + ANSWER;
         loop {
@@ -170,17 +169,17 @@ impl Stack {
         }
     }
 
-    /// Runs `rabbitmqctl` with these words against the private broker.
+    /// Runs `rabbitmqctl` with these arguments for the private broker.
     ///
     /// # Errors
     ///
-    /// When it does not end well; the text quotes what it wrote.
+    /// When it fails; the text quotes its output.
     pub async fn broker_ctl(&self, words: &str) -> Result<()> {
         let own = self.own()?;
         let keeper = &own.keeper;
         let _turn = own.rabbitmqctl.lock().await;
         keeper.ask(format!("ctl {words}")).await?;
-        // rabbitmqctl bounds its own work to 20 s; starting it may take a few more.
+        // rabbitmqctl limits its own work to 20 s; starting it may take a few more.
         let deadline = Instant::now() + ANSWER * 2;
         while keeper.ask("lives ctl").await? == "yes" && Instant::now() < deadline {
             tokio::time::sleep(PULSE).await;
@@ -207,7 +206,7 @@ impl Stack {
             "log.console.level = warning",
             "log.file = false",
             "management.tcp.ip = 127.0.0.1",
-            // Gathering statistics costs the bench, and its journeys ask the queues themselves.
+            // Collecting statistics would slow down the bench, and journeys query the queues directly.
             "management_agent.disable_metrics_collector = true",
             "prometheus.tcp.ip = 127.0.0.1",
             &memory,
@@ -217,7 +216,7 @@ impl Stack {
         ];
         let set = |line: &str| line.split('=').next().unwrap_or_default().trim().to_owned();
         let own_settings: Vec<String> = lines.iter().chain(further).copied().map(set).collect();
-        // What operators run with, but for where they keep files and how large their machines are.
+        // The shipped configuration, except for paths and the size of the machine.
         let shipped = SHIPPED_CONFIGURATION.lines().filter(|line| {
             let setting = set(line);
             let is_elsewhere = setting == "load_definitions" || setting.starts_with("vm_memory_high_watermark");
@@ -248,7 +247,7 @@ impl Stack {
             return Err(HarnessError::new("the broker's management API is unknown"));
         };
         let failed = |e| HarnessError::because(format!("could not ask the broker for {path}"), e);
-        // One client a question: a kept connection would belong to the runtime that opened it.
+        // A new client for each request: a kept connection would belong to the runtime that opened it.
         let client = Client::builder().no_proxy().timeout(ANSWER).build().map_err(failed)?;
         let mut request = client
             .request(method, format!("{url}/{path}"))
@@ -268,7 +267,7 @@ fn accepted(status: StatusCode, otherwise: &str) -> Result<()> {
     Err(HarnessError::new(format!("{otherwise}: the broker answered {status}")))
 }
 
-/// Whether a broker at this address speaks AMQP.
+/// Whether a broker answers at this address.
 pub(crate) async fn greets(address: SocketAddr) -> bool {
     let greeting = async {
         let mut stream = TcpStream::connect(address).await?;

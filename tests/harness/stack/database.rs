@@ -1,4 +1,4 @@
-//! The stack's Postgres: databases in it, and its stops and starts.
+//! The stack's Postgres: databases, and stopping and starting it.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -10,26 +10,25 @@ use super::{PULSE, Server, Stack, Stop};
 use crate::error::{HarnessError, Result};
 use crate::installed::path_of;
 
-/// Survives the server's crash but not the machine's, which tests don't cause. Commits are still
-/// written before they are answered: a crash of the server would lose what it has in memory. Several
-/// worlds share it, each with an API (14 connections at most) and workers (10 each). No query is
-/// compiled: Beckon's own ask for that, and those of tests run once.
+/// Survives a crash of the server but not of the machine, which tests do not cause. Commits are still written before
+/// they are confirmed, because a crash of the server loses its memory. Several worlds share it, each with an API (at
+/// most 14 connections) and workers (10 each). JIT compilation is off: Beckon disables it anyway, and queries of tests
+/// run once.
 pub(super) const FAST: &str = "-c max_connections=400 -c shared_buffers=128MB -c fsync=off \
      -c synchronous_commit=on -c full_page_writes=off -c autovacuum_naptime=10min -c jit=off";
-/// Every promise kept, with the memory a server of its own would have.
+/// Fully durable, with the memory of a dedicated server.
 pub(super) const DURABLE: &str = "-c max_connections=200 -c shared_buffers=512MB -c fsync=on \
      -c synchronous_commit=on -c max_wal_size=2GB";
 
-/// How long to wait for others to leave a template before it is copied.
+/// How long to wait for connections to a template to close before it is copied.
 const TEMPLATE_BUSY: Duration = Duration::from_secs(10);
 /// Postgres's code for "object in use".
 const IN_USE: &str = "55006";
 
 impl Stack {
-    /// Makes a database, as a copy of `template` where one is named, and returns its URL.
+    /// Creates a database, as a copy of `template` if one is given, and returns its URL.
     ///
-    /// No client may be connected to the template while it is copied; connections that are just
-    /// closing are waited for.
+    /// No client may be connected to the template while it is copied. Closing connections are awaited.
     pub async fn create_database(&self, name: &str, template: Option<&str>) -> Result<String> {
         let template = template
             .map(|template| format!(" TEMPLATE {}", quoted(template)))
@@ -58,7 +57,7 @@ impl Stack {
             .map_err(|e| HarnessError::because(format!("could not drop database {name}"), e))
     }
 
-    /// Starts the private Postgres, on the port it always has, and waits until it takes connections.
+    /// Starts the private Postgres on its port and waits until it accepts connections.
     pub async fn start_postgres(&self) -> Result<()> {
         self.start_server(Server::Postgres, || async {
             let connecting = PgConnection::connect(&self.database_url);
@@ -70,11 +69,11 @@ impl Stack {
         .await
     }
 
-    /// Stops the private Postgres; until it is started again, connections are refused.
+    /// Stops the private Postgres. Until it is started again, connections are refused.
     ///
-    /// `Kill` ends all its processes at once, and the next start recovers from the log.
+    /// `Kill` ends all its processes at once, and the next start recovers from the write-ahead log.
     pub async fn stop_postgres(&self, how: Stop) -> Result<()> {
-        // Not SIGKILL: its children would outlive it by a moment, and keep a restart from happening.
+        // Not SIGKILL: its children would live slightly longer and prevent a restart.
         let signal = match how {
             Stop::Graceful => "INT",
             Stop::Kill => "QUIT",
@@ -82,13 +81,13 @@ impl Stack {
         self.stop_server(Server::Postgres, signal).await
     }
 
-    /// Stops the private Postgres and starts it again.
+    /// Restarts the private Postgres.
     pub async fn restart_postgres(&self, how: Stop) -> Result<()> {
         self.stop_postgres(how).await?;
         self.start_postgres().await
     }
 
-    /// Where Postgres's own programs are: `psql`, `pg_dump` and others.
+    /// The folder of Postgres's programs, such as `psql` and `pg_dump`.
     pub async fn postgres_programs() -> Result<PathBuf> {
         path_of("POSTGRES_BIN").await
     }

@@ -1,4 +1,4 @@
-//! The harness's side of the keeper, the process that outlives us by a moment.
+//! The client of the keeper, a process that outlives the harness to clean up.
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::process::CommandExt;
@@ -14,8 +14,8 @@ use crate::error::{HarnessError, Result};
 
 /// The keeper's program; its comments explain how it works.
 const SCRIPT: &str = include_str!("../keeper.sh");
-/// How long a dropped stack waits for its keeper. The keeper's own bounds (a cluster being
-/// made, the servers, the folder) are seldom touched: mostly it is done in a fifth of a second.
+/// How long a dropped stack waits for its keeper. The keeper usually finishes in a fifth of a second; its own timeouts
+/// (for creating a cluster, the servers, the folder) are rarely reached.
 const FAREWELL: Duration = Duration::from_secs(40);
 /// How much of a server's log an error quotes.
 const TAIL_LINES: usize = 25;
@@ -30,8 +30,8 @@ pub(super) struct Keeper {
 
 #[derive(Debug)]
 struct Pipes {
-    // Its closing is the signal to clean up. The standard library's pipes close on exec, so no
-    // other child of ours holds it open.
+    // Closing it is the signal to clean up. The standard library's pipes close on exec, so no other child process
+    // keeps it open.
     requests: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
@@ -72,7 +72,7 @@ impl Keeper {
         })
     }
 
-    /// Puts one request to the keeper and returns its answer, which comes at once.
+    /// Sends a request to the keeper and returns its answer, which arrives at once.
     pub(super) async fn ask(self: &Arc<Self>, request: impl Into<String>) -> Result<String> {
         let keeper = Arc::clone(self);
         let request = request.into();
@@ -92,18 +92,18 @@ impl Keeper {
         pipes.read()
     }
 
-    /// Everything of this stack lies below this folder.
+    /// The folder that contains all files of this stack.
     pub(super) fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// The keeper's process id, which is also its servers' process group.
+    /// The keeper's process id, which is also the process group of its servers.
     #[cfg(test)]
     pub(super) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// The end of a server's log, for the text of an error.
+    /// The end of a server's log, for an error message.
     pub(super) fn log_tail(&self, server: &str) -> String {
         let log = std::fs::read(self.folder.join("log").join(server)).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);

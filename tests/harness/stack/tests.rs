@@ -42,7 +42,7 @@ async fn two_stacks_run_side_by_side_and_leave_nothing() {
     }
 }
 
-// Not tests of their own: each would start a broker more.
+// Not separate tests, because each would start another broker.
 async fn servers_stop_start_and_forget_on_request(stack: &Stack) {
     stack.create_vhost("kept").await.unwrap();
 
@@ -125,7 +125,7 @@ async fn hold_a_stack_until_killed() {
     let keeper = &stack.own().unwrap().keeper;
     let start = async { tokio::try_join!(stack.start_postgres(), stack.start_broker()) };
     let announce = async {
-        // Late enough for both servers to be under way, early enough that neither is ready.
+        // Late enough that both servers are starting, early enough that neither is ready.
         tokio::time::sleep(Duration::from_millis(300)).await;
         println!("starting\t{}\t{}", keeper.id(), keeper.folder().display());
     };
@@ -135,7 +135,7 @@ async fn hold_a_stack_until_killed() {
     std::future::pending::<()>().await;
 }
 
-/// A process of its own that holds a stack.
+/// A separate process that holds a stack.
 struct Harness {
     pid: Pid,
     traces: Traces,
@@ -169,7 +169,7 @@ impl Harness {
     }
 }
 
-/// What a stack would leave if it left anything.
+/// Everything that a stack could leave behind.
 struct Traces {
     folder: PathBuf,
     group: Pid,
@@ -190,7 +190,7 @@ impl Traces {
     }
 
     fn assert_gone(&self) {
-        // The keeper lets initdb end, and gives each server its time to stop.
+        // The keeper waits for initdb, and gives each server time to stop.
         let deadline = Instant::now() + Duration::from_secs(40);
         loop {
             let group_lives = killpg(self.group, None).is_ok();
@@ -210,7 +210,7 @@ impl Traces {
     }
 }
 
-/// Processes whose working folder lies in this one: that of every server and its children.
+/// Processes whose working folder is below this one, as that of every server and its children is.
 fn processes_inside(folder: &Path) -> Vec<PathBuf> {
     let Ok(processes) = std::fs::read_dir("/proc") else {
         return Vec::new();
@@ -218,14 +218,14 @@ fn processes_inside(folder: &Path) -> Vec<PathBuf> {
     processes
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|process| {
-            // A removed folder reads "… (deleted)", so not by components.
+            // Compared as text, because a removed folder is shown as "… (deleted)".
             std::fs::read_link(process.join("cwd"))
                 .is_ok_and(|cwd| cwd.to_string_lossy().starts_with(&*folder.to_string_lossy()))
         })
         .collect()
 }
 
-/// The processes of a group, by number.
+/// The ids of the processes of a group.
 fn members_of(group: Pid) -> Vec<String> {
     let Ok(processes) = std::fs::read_dir("/proc") else {
         return Vec::new();
@@ -234,19 +234,19 @@ fn members_of(group: Pid) -> Vec<String> {
         .filter_map(|entry| Some(entry.ok()?.file_name().to_string_lossy().into_owned()))
         .filter(|number| {
             let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
-            // Behind the name, which may hold anything: state, parent, group.
+            // After the name, which may contain any character: state, parent, group.
             let behind_name = stat.rsplit(')').next().unwrap_or_default();
             behind_name.split_whitespace().nth(2) == Some(group.to_string().as_str())
         })
         .collect()
 }
 
-/// Segments of System V shared memory that these processes made.
+/// Segments of System V shared memory that these processes created.
 fn shared_memory_of(makers: &[String]) -> Vec<String> {
     let segments = std::fs::read_to_string("/proc/sysvipc/shm").unwrap_or_default();
     segments
         .lines()
-        // Key, number, permissions, size, maker.
+        // Key, number, permissions, size, creator.
         .filter(|segment| {
             segment
                 .split_whitespace()

@@ -1,4 +1,4 @@
-//! The people at the console.
+//! Administrators of the console.
 
 use std::process::Stdio;
 
@@ -12,7 +12,7 @@ use crate::program::binary_path;
 /// An administrator who can sign in to the console.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Administrator {
-    /// What pages call them.
+    /// The name shown on pages.
     pub name: String,
     /// What they sign in with.
     pub email: String,
@@ -21,22 +21,22 @@ pub struct Administrator {
 }
 
 impl World {
-    /// The administrator of this world, whom the first caller makes.
+    /// The administrator of this world, added on first use.
     ///
     /// # Panics
     ///
-    /// When the program that makes them refuses.
+    /// When the program that adds them fails.
     pub async fn administrator(&self) -> &Administrator {
         self.administrator
             .get_or_init(async || self.another_administrator("Priya Nair", "priya@lerna.example").await)
             .await
     }
 
-    /// Makes an administrator, as it is done on the server.
+    /// Adds an administrator from the command line.
     ///
     /// # Panics
     ///
-    /// When the program that makes them refuses.
+    /// When the program that adds them fails.
     pub async fn another_administrator(&self, name: &str, email: &str) -> Administrator {
         let administrator = Administrator {
             name: name.to_owned(),
@@ -77,7 +77,7 @@ impl World {
         )))
     }
 
-    /// Signs the administrator in at the console and returns the session's cookie, as a request carries it.
+    /// Signs the administrator in to the console and returns the session cookie for requests.
     ///
     /// # Panics
     ///
@@ -107,7 +107,7 @@ impl World {
         }
     }
 
-    /// Ends all sessions at the console, as the time does.
+    /// Ends all sessions of the console, as if they had expired.
     ///
     /// # Panics
     ///

@@ -3,7 +3,7 @@
 use super::World;
 
 impl World {
-    /// Lets everything about mails be so many days older than it is, in the months where it lies then.
+    /// Makes everything about mails this many days older, in the partitions of those months.
     ///
     /// # Panics
     ///
@@ -49,8 +49,8 @@ impl World {
         assert!(done.is_ok(), "{done:?}");
     }
 
-    /// Lets so many hours pass for the batches that have not finished and what they still owe: everything that
-    /// they did, or that is to happen to them at some time, is so much earlier.
+    /// Lets this many hours pass for unfinished batches and their deliveries: all their past and future times become
+    /// this much earlier.
     ///
     /// # Panics
     ///

@@ -1,4 +1,4 @@
-//! One more API beside the world's own, on the same database and virtual host.
+//! An additional API on the same database and virtual host.
 
 use crate::error::Result;
 use crate::program::Program;
@@ -6,19 +6,19 @@ use crate::program::Program;
 use super::World;
 use super::programs::stop;
 
-/// A running API that is not the world's own. It ends when it is dropped.
+/// A running additional API. Dropping it ends it.
 #[derive(Debug)]
 pub struct AnotherApi {
     /// Its process.
     pub program: Program,
-    /// Where it answers.
+    /// Its base URL.
     pub base: String,
-    /// Where its probes answer.
+    /// The base URL of its probes.
     pub probes: String,
 }
 
 impl AnotherApi {
-    /// Stops it in good order and returns its exit code.
+    /// Stops it gracefully and returns its exit code.
     ///
     /// # Panics
     ///
@@ -29,12 +29,11 @@ impl AnotherApi {
 }
 
 impl World {
-    /// Starts one more API with these settings in the place of the world's, and waits until it is
-    /// ready.
+    /// Starts another API with these settings instead of the world's, and waits until it is ready.
     ///
     /// # Errors
     ///
-    /// When it does not come up.
+    /// When it does not start.
     pub async fn another_api(&mut self, settings: &[(&str, &str)]) -> Result<AnotherApi> {
         let address = self.spare_address()?.to_string();
         let probes = self.spare_address()?.to_string();
@@ -54,8 +53,7 @@ impl World {
         Ok(AnotherApi { program, base, probes })
     }
 
-    /// From now on, the world's calls go to the API at `base`, and its figures are those of the API whose
-    /// probes are at `probes`.
+    /// Sends the world's calls to the API at `base` from now on, and reads metrics from the probes at `probes`.
     pub fn turn_to(&mut self, base: &str, probes: &str) {
         base.clone_into(&mut self.base);
         probes.clone_into(&mut self.probes);

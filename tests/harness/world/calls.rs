@@ -1,4 +1,4 @@
-//! What a caller of the API does.
+//! Calls of the API.
 
 use std::time::Duration;
 
@@ -11,25 +11,25 @@ use uuid::Uuid;
 
 use super::{PULSE, World, text};
 
-/// An answer of the API.
+/// A response of the API.
 #[derive(Debug, Clone)]
 pub struct Answer {
     /// HTTP status.
     pub status: u16,
     /// The content type without parameters; empty if the response has none.
     pub media_type: String,
-    /// The body; JSON null when it is none.
+    /// The body; null when it is not JSON.
     pub body: Value,
-    /// The body as it came.
+    /// The body as text.
     pub text: String,
 }
 
 impl Answer {
-    /// The body, when the status is this one.
+    /// Asserts the status and returns the body.
     ///
     /// # Panics
     ///
-    /// When it is not.
+    /// When the status is another.
     pub fn expect(self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.text);
         self.body
@@ -37,7 +37,7 @@ impl Answer {
 }
 
 impl World {
-    /// Asks the API, and checks the answer against the API's description of itself.
+    /// Sends a request to the API and checks the response against the API description.
     ///
     /// # Panics
     ///
@@ -46,7 +46,7 @@ impl World {
         self.ask_as(&self.key, method, path, body, idempotency_key).await
     }
 
-    /// Asks the API with another key.
+    /// Sends a request with another key.
     ///
     /// # Panics
     ///
@@ -79,7 +79,7 @@ impl World {
         self.ask(Method::GET, path, None, None).await
     }
 
-    /// Asks the API's listener for probes.
+    /// Sends a request to the API's probes.
     pub async fn probe(&self, path: &str) -> Answer {
         answer(self.http.get(format!("{}{path}", self.probes))).await
     }
@@ -89,12 +89,12 @@ impl World {
         self.ask(Method::POST, path, Some(body), None).await
     }
 
-    /// Sends a CSV file.
+    /// Imports a CSV file.
     pub async fn import(&self, csv: &str) -> Answer {
         self.import_bytes(csv.as_bytes().to_vec(), "text/csv").await
     }
 
-    /// Sends an import's body as it is.
+    /// Imports a body as it is.
     pub async fn import_bytes(&self, body: Vec<u8>, content_type: &str) -> Answer {
         self.import_with(&[], body, content_type).await
     }
@@ -104,7 +104,7 @@ impl World {
         self.import_with(parameters, csv.as_bytes().to_vec(), "text/csv").await
     }
 
-    /// Sends an import's body as it is, with these parameters.
+    /// Imports a body as it is, with these parameters.
     pub async fn import_with(&self, parameters: &[(&str, &str)], body: Vec<u8>, content_type: &str) -> Answer {
         let query = form_urlencoded::Serializer::new("file_name=people.csv".to_owned())
             .extend_pairs(parameters)
@@ -122,7 +122,7 @@ impl World {
         answer
     }
 
-    /// Brings in `count` people, `person1@example.org` and so on, and returns the import's id.
+    /// Imports `count` users, `person1@example.org` and so on, and returns the import's id.
     pub async fn people(&self, count: usize) -> Uuid {
         let rows = (1..=count).map(|n| format!("person{n}@example.org,Person {n},Example\n"));
         let csv: String = std::iter::once("email,first name,last name\n".to_owned())
@@ -133,7 +133,7 @@ impl World {
         id(&import["id"])
     }
 
-    /// Brings in one person.
+    /// Imports one user.
     pub async fn person(&self, email: &str) -> Uuid {
         let import = self
             .import(&format!("email,first_name\n{email},Ada\n"))
@@ -147,30 +147,30 @@ impl World {
         id(&users["items"][0]["id"])
     }
 
-    /// Sends invites, and returns the batch.
+    /// Sends invites and returns the batch.
     pub async fn invite(&self, whom: Value) -> Uuid {
         id(&self.post("/v1/invites", whom).await.expect(202)["batch"])
     }
 
-    /// Sends password mails, and returns the batch.
+    /// Sends password mails and returns the batch.
     pub async fn reset_passwords(&self, whom: Value) -> Uuid {
         id(&self.post("/v1/password-resets", whom).await.expect(202)["batch"])
     }
 
-    /// A batch as it is now.
+    /// The current state of a batch.
     pub async fn batch(&self, batch: Uuid) -> Value {
         self.get(&format!("/v1/batches/{batch}")).await.expect(200)
     }
 
-    /// One of a batch's sums.
+    /// One of the counts of a batch.
     pub async fn count(&self, batch: Uuid, state: &str) -> i64 {
         self.batch(batch).await["counts"][state].as_i64().unwrap_or(-1)
     }
 
-    /// Waits until a batch's last delivery has ended, and returns it.
+    /// Waits until the last delivery of a batch has ended, and returns the batch.
     ///
-    /// Patience begins anew with every delivery that ends: how long many of them take together is
-    /// the machine's matter, and a batch that gets no further is not.
+    /// The timeout restarts with every delivery that ends: the total time depends on the machine, but a batch without
+    /// progress is a failure.
     pub async fn finished(&self, batch: Uuid) -> Value {
         let mut so_far = -1;
         loop {
@@ -191,7 +191,7 @@ impl World {
         }
     }
 
-    /// Waits until so many deliveries of a batch are in a state.
+    /// Waits until this many deliveries of a batch are in a state.
     pub async fn until(&self, batch: Uuid, state: &str, count: i64) -> Value {
         self.eventually(&format!("{count} deliveries to be {state}"), async || {
             let now = self.batch(batch).await;
@@ -216,7 +216,7 @@ impl World {
             .expect(200)
     }
 
-    /// Has a password checked.
+    /// Checks a password.
     pub async fn verify(&self, email: &str, password: &str) -> Answer {
         self.post(
             "/v1/credentials/verify",
@@ -242,7 +242,7 @@ impl World {
         answer
     }
 
-    /// Lets the pause before the next attempts pass: everything that waits for a retry is due now.
+    /// Makes everything that waits for a retry due now.
     ///
     /// # Panics
     ///
@@ -258,7 +258,7 @@ impl World {
     ///
     /// # Panics
     ///
-    /// When the page cannot be had.
+    /// When the metrics cannot be read.
     pub async fn api_metric(&self, name: &str) -> f64 {
         let page = self.probe("/metrics").await.text;
         let of_metric = page.lines().filter(|line| line.split(['{', ' ']).next() == Some(name));
@@ -272,7 +272,7 @@ fn is_finished(batch: &Value) -> bool {
     !batch["finished_at"].is_null()
 }
 
-/// How many of a batch's deliveries have ended, in whichever way.
+/// Number of deliveries of a batch that have ended, with any outcome.
 fn ended(batch: &Value) -> i64 {
     let ends = DeliveryState::ALL.into_iter().filter(|state| state.has_ended());
     ends.filter_map(|state| batch["counts"][state.as_str()].as_i64()).sum()
@@ -297,11 +297,11 @@ async fn answer(request: reqwest::RequestBuilder) -> Answer {
     }
 }
 
-/// An id in an answer.
+/// An id in a response.
 ///
 /// # Panics
 ///
-/// When it is none.
+/// When it is not an id.
 pub(super) fn id(value: &Value) -> Uuid {
     match value.as_str().and_then(|text| text.parse().ok()) {
         Some(id) => id,

@@ -1,7 +1,7 @@
-//! Whether the API's answers are as it describes them at `/openapi.json`.
+//! Checks responses of the API against its description at `/openapi.json`.
 //!
-//! Every answer to [`World::ask`] is checked, so every test that calls the API also tests its description. A field
-//! that is not described is a fault like one that is missing.
+//! Every response to [`World::ask`] is checked, so every test that calls the API also tests its description. An
+//! undescribed field is a fault, like a missing one.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,22 +17,22 @@ use super::calls::Answer;
 /// All worlds of a process run the same API.
 static DESCRIPTION: OnceCell<Description> = OnceCell::const_new();
 
-/// The operations whose good answers a world has seen: id and status.
+/// The operations whose responses were checked: id and status.
 pub(super) type Seen = Mutex<BTreeSet<(String, String)>>;
 
 impl World {
-    /// The operations whose good answers were seen and checked: id and status, such as `users_list` and `200`.
+    /// The operations whose successful responses were checked: id and status, such as `users_list` and `200`.
     pub fn described_answers(&self) -> BTreeSet<(String, String)> {
         lock(&self.described).clone()
     }
 
-    /// Ends the test when an answer is not as it is described.
+    /// Asserts that a response is as described.
     ///
     /// # Panics
     ///
-    /// Then.
+    /// When it is not.
     pub async fn check_described(&self, method: &Method, path: &str, answer: &Answer) {
-        // Another release may describe itself otherwise.
+        // Another release may have another description.
         if self.setup.programs.is_some() || !path.starts_with("/v1/") {
             return;
         }
@@ -57,7 +57,7 @@ impl World {
     }
 }
 
-/// The description, and the validators made from it so far.
+/// The description and the validators compiled so far.
 struct Description {
     document: Value,
     validators: Mutex<HashMap<(String, String), Arc<Validator>>>,
@@ -72,7 +72,7 @@ impl Description {
         }
     }
 
-    /// The id and status of the described answer that this one is; none for a path or method that is not described.
+    /// The id and status of the described response that matches; `None` for an undescribed path or method.
     fn fault(&self, method: &Method, path: &str, answer: &Answer) -> Result<Option<(String, String)>, String> {
         let path = path.split('?').next().unwrap_or_default();
         let paths = self.document["paths"].as_object().into_iter().flatten();
@@ -136,7 +136,7 @@ impl Description {
     }
 }
 
-/// Whether a path is one of a template's, such as `/v1/users/{id}`.
+/// Whether a path matches a template such as `/v1/users/{id}`.
 fn fits(template: &str, path: &str) -> bool {
     let (mut steps, mut actual) = (template.split('/'), path.split('/'));
     loop {
@@ -148,8 +148,8 @@ fn fits(template: &str, path: &str) -> bool {
     }
 }
 
-/// Has every object in an answer take no fields but those described. A shape that is part of another one
-/// (`allOf`, or referred to by name) is closed where it is used, because it does not know the fields beside it.
+/// Makes the schema reject undescribed fields in every object. A schema that is part of another one (`allOf`, or by
+/// reference) is closed where it is used, because other fields may be added there.
 fn close(part: &mut Value, is_place: bool) {
     match part {
         Value::Object(entries) => {

@@ -1,22 +1,21 @@
 //! Creates mails of the last three months, instead of sending them.
 //!
-//! Each person has got twenty mails, an invite each time, in batches of a hundred thousand; one in
-//! fifty failed. Rows are written as they stand once a mail has ended, with their ids in the moments
-//! when they would have been made.
+//! Each user got twenty invites, in batches of a hundred thousand, and one in fifty failed. Rows are written in their
+//! final state, with ids of the times when they would have been created.
 
 use sqlx::{AssertSqlSafe, Executor as _};
 
 use super::World;
 use crate::error::{HarnessError, Result};
 
-/// Mails to each person.
+/// Mails per user.
 const EACH: usize = 20;
 
-/// Mails of a batch.
+/// Mails per batch.
 const BATCH: usize = 100_000;
 
 impl World {
-    /// Writes a history of about so many mails; returns how many mails and people it has.
+    /// Writes a history of about this many mails. Returns the numbers of mails and users.
     ///
     /// # Errors
     ///

@@ -7,22 +7,22 @@ use sqlx::Row as _;
 
 use super::World;
 
-/// Sign-ins at a time; each hashes, and the API has as many threads for that as there are cores.
+/// Concurrent sign-ins. Each costs a hash, and the API has as many threads for that as there are cores.
 const AT_ONCE: usize = 4;
 
 /// The credentials of a user.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Live {
-    /// So many passwords of mails.
+    /// This many mailed passwords.
     Mailed(usize),
-    /// One of their own.
+    /// A chosen password.
     Chosen,
 }
 
 impl World {
-    /// Every mail with a password that the relay kept for one of these people has one that works. People with several
-    /// mails sign in with each password, of people with one mail `most` sign in. A user who has chosen a password of
-    /// their own is passed over: that choice ended what had been mailed before.
+    /// Asserts that every password in a mail that the relay kept for one of these users works. Users with several mails
+    /// sign in with each password; of users with one mail, `most` sign in. Users who have chosen a password are
+    /// skipped, because that ended their mailed passwords.
     ///
     /// Returns how many signed in.
     ///

@@ -10,24 +10,24 @@ use super::{PATIENCE, PULSE, World};
 use crate::error::{HarnessError, Result};
 use crate::program::Program;
 
-/// How long a program may think about whether it is ready.
+/// Timeout for a readiness check.
 const ANSWER: Duration = Duration::from_secs(5);
 
 impl World {
-    /// Starts the API, and waits until it is ready.
+    /// Starts the API and waits until it is ready.
     ///
     /// # Errors
     ///
-    /// When it does not come up.
+    /// When it does not start.
     pub async fn start_api(&mut self) -> Result<()> {
         self.start_api_with(&[]).await
     }
 
-    /// Starts the API with these settings in the place of the world's, and waits until it is ready.
+    /// Starts the API with these settings instead of the world's, and waits until it is ready.
     ///
     /// # Errors
     ///
-    /// When it does not come up.
+    /// When it does not start.
     pub async fn start_api_with(&mut self, own: &[(&str, &str)]) -> Result<()> {
         let mut settings = self.settings.clone();
         settings.push(("BECKON_LISTEN".to_owned(), self.address().to_string()));
@@ -41,7 +41,7 @@ impl World {
         self.api = None;
         let path = self.setup.path_of("beckon-api")?;
         let program = Program::start_at(&path, self.folder.path(), &name, &[], &settings).await?;
-        // A release without a listener for probes answers them where it answers everything.
+        // A release without a separate listener serves probes on the main one.
         let places = [
             format!("http://{}", self.probes_address()),
             format!("http://{}", self.address()),
@@ -51,21 +51,20 @@ impl World {
         Ok(())
     }
 
-    /// Starts one more worker, and waits until it takes jobs.
+    /// Starts another worker and waits until it consumes jobs.
     ///
     /// # Errors
     ///
-    /// When it does not come up.
+    /// When it does not start.
     pub async fn start_worker(&mut self) -> Result<()> {
         self.start_worker_with(&[]).await
     }
 
-    /// Starts one more worker with these settings in the place of the world's, and waits until it
-    /// takes jobs.
+    /// Starts another worker with these settings instead of the world's, and waits until it consumes jobs.
     ///
     /// # Errors
     ///
-    /// When it does not come up.
+    /// When it does not start.
     pub async fn start_worker_with(&mut self, own: &[(&str, &str)]) -> Result<()> {
         let (program, probes) = self.launch_worker(own).await?;
         self.ready(&program, &[format!("http://{probes}")]).await?;
@@ -73,22 +72,22 @@ impl World {
         Ok(())
     }
 
-    /// Starts one more worker that is to stop at a failpoint. It is not waited for, because it may stand
-    /// there with all its threads before it can report that it consumes jobs.
+    /// Starts another worker that stops at a failpoint, without waiting for it, because it may be stopped with all its
+    /// threads before it can report that it consumes jobs.
     ///
     /// # Errors
     ///
-    /// When there is no such program.
+    /// When the program does not exist.
     pub async fn start_worker_that_stops(&mut self, failpoint: &str) -> Result<()> {
         self.start_worker_unready(&[("BECKON_FAILPOINT", failpoint)]).await
     }
 
-    /// Starts one more worker with these settings in the place of the world's, and does not wait until it
-    /// takes jobs: the relay, or something else that it needs, is in trouble.
+    /// Starts another worker with these settings instead of the world's, without waiting until it consumes jobs,
+    /// because the relay or something else that it needs is in trouble.
     ///
     /// # Errors
     ///
-    /// When there is no such program.
+    /// When the program does not exist.
     pub async fn start_worker_unready(&mut self, own: &[(&str, &str)]) -> Result<()> {
         let (program, _) = self.launch_worker(own).await?;
         self.workers.push(program);
@@ -136,14 +135,14 @@ impl World {
         Ok((code, program.log()))
     }
 
-    /// Kills a worker as a crash does, without a word.
+    /// Kills a worker, as a crash does.
     pub async fn kill_worker(&mut self, at: usize) {
         let worker = self.workers.remove(at);
         worker.signal(Signal::SIGKILL);
         let _ = worker.ended(PATIENCE).await;
     }
 
-    /// Stops a worker in good order and returns its exit code.
+    /// Stops a worker gracefully and returns its exit code.
     ///
     /// # Panics
     ///
@@ -152,11 +151,11 @@ impl World {
         stop(self.workers.remove(at)).await
     }
 
-    /// Stops the API in good order and returns its exit code.
+    /// Stops the API gracefully and returns its exit code.
     ///
     /// # Panics
     ///
-    /// When there is none, or it does not end.
+    /// When it is not running, or does not end.
     pub async fn stop_api(&mut self) -> i32 {
         match self.api.take() {
             Some(api) => stop(api).await,
@@ -164,7 +163,7 @@ impl World {
         }
     }
 
-    /// Kills everything as a machine that loses power does.
+    /// Kills everything, as a power failure does.
     pub async fn kill_all(&mut self) {
         while !self.workers.is_empty() {
             self.kill_worker(0).await;
@@ -172,7 +171,7 @@ impl World {
         self.kill_api().await;
     }
 
-    /// What is started from now on uses this database, and so does who looks.
+    /// Uses this database for all programs started from now on, and for assertions.
     ///
     /// # Errors
     ///
@@ -187,12 +186,12 @@ impl World {
         Ok(())
     }
 
-    /// What is started from now on is this workspace's, or another release's in that folder.
+    /// Starts the programs of this workspace from now on, or those of another release in that folder.
     pub fn turn_to_programs(&mut self, folder: Option<&Path>) {
         self.setup.programs = folder.map(Path::to_path_buf);
     }
 
-    /// Kills the API as a crash does.
+    /// Kills the API, as a crash does.
     pub async fn kill_api(&mut self) {
         if let Some(api) = self.api.take() {
             api.signal(Signal::SIGKILL);
@@ -232,7 +231,7 @@ impl World {
     }
 }
 
-/// Stops a program in good order.
+/// Stops a program gracefully.
 ///
 /// # Panics
 ///

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::World;
 
-/// A delivery as Postgres has it.
+/// A delivery in Postgres.
 struct Line {
     state: String,
     unsure_attempts: i64,
@@ -16,18 +16,18 @@ struct Line {
 }
 
 impl World {
-    /// Waits until nothing is on its way any more, for a relay has a mail a moment before Postgres
-    /// knows of it, and compares the ledger with what the relay saw:
+    /// Waits until nothing is in progress, because the relay has a mail slightly before Postgres records it, and
+    /// compares the ledger with what the relay received:
     ///
     /// - every delivery has ended, and every batch adds up to what was selected;
-    /// - `sent` means that the relay took the mail;
-    /// - the relay took no mail more often than once, plus once for each unsure attempt;
-    /// - all copies of a mail have the same Message-ID, and each went to its own person;
+    /// - `sent` means that the relay accepted the mail;
+    /// - the relay accepted no mail more often than once, plus once for each unsure attempt;
+    /// - all copies of a mail have the same Message-ID and the same recipient;
     /// - no attempt and no claim is left open.
     ///
     /// # Panics
     ///
-    /// With the first promise that is broken, and where.
+    /// When a promise is broken; the message names the first one and the place.
     pub async fn assert_promises_kept(&self) {
         let lines = self.lines_when_drained().await;
         let mut taken: HashMap<Uuid, (usize, String)> = HashMap::new();
@@ -77,11 +77,11 @@ impl World {
         self.assert_sums().await;
     }
 
-    /// Every batch adds up.
+    /// Asserts that the counts of every batch add up.
     ///
     /// # Panics
     ///
-    /// With the batch that does not.
+    /// When they do not; the message names the batch.
     pub async fn assert_sums(&self) {
         let page = self.get("/v1/batches?limit=1000").await.expect(200);
         for batch in page["items"].as_array().into_iter().flatten() {

@@ -1,4 +1,4 @@
-//! Looking into the world's queues, as any client of RabbitMQ can.
+//! Inspecting the world's queues as a client of RabbitMQ.
 
 use lapin::options::{
     BasicGetOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions,
@@ -17,14 +17,14 @@ const PERSISTENT: u8 = 2;
 pub struct Message {
     /// Its body.
     pub body: String,
-    /// Whether it survives the broker's restart.
+    /// Whether it survives a restart of the broker.
     pub is_persistent: bool,
-    /// Its headers that hold text, by name.
+    /// Its text headers, by name.
     pub headers: Vec<(String, String)>,
 }
 
 impl Message {
-    /// A header's text.
+    /// The text of a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         let header = self.headers.iter().find(|(known, _)| known == name);
         header.map(|(_, text)| text.as_str())
@@ -32,7 +32,7 @@ impl Message {
 }
 
 impl World {
-    /// Where the world's virtual host is.
+    /// The URL of the world's virtual host.
     pub fn amqp_url(&self) -> &str {
         self.setting("AMQP_URL")
     }
@@ -41,7 +41,7 @@ impl World {
     ///
     /// # Panics
     ///
-    /// When the broker does not take it.
+    /// When the broker does not accept it.
     pub async fn put_message(&self, queue: &str, body: &str) {
         let put = async {
             let (_connection, channel) = open(self.amqp_url()).await?;
@@ -92,15 +92,15 @@ impl World {
         }
     }
 
-    /// The messages in a queue. They stay there, but each look counts as a delivery to the broker,
-    /// so wait with [`World::message_count`] and look once.
+    /// The messages in a queue. They stay there, but the broker counts each call as a delivery, so wait with
+    /// [`World::message_count`] and call this once.
     ///
     /// # Panics
     ///
     /// When there is no such queue.
     pub async fn messages(&self, queue: &str) -> Vec<Message> {
         let read = async {
-            // What is not acknowledged goes back when the connection ends.
+            // Unacknowledged messages are returned when the connection ends.
             let (_connection, channel) = open(self.amqp_url()).await?;
             let mut messages = Vec::new();
             while let Some(got) = channel.basic_get(queue.into(), BasicGetOptions::default()).await? {
@@ -114,11 +114,11 @@ impl World {
         }
     }
 
-    /// Deletes a queue with everything in it, as an operator can.
+    /// Deletes a queue with everything in it.
     ///
     /// # Panics
     ///
-    /// When the broker does not.
+    /// When the broker refuses.
     pub async fn delete_queue(&self, queue: &str) {
         let delete = async {
             let (_connection, channel) = open(self.amqp_url()).await?;
@@ -164,7 +164,7 @@ fn message(body: &[u8], properties: &BasicProperties) -> Message {
     }
 }
 
-/// Removes what an earlier world left in a virtual host that all worlds share.
+/// Removes what an earlier world left in a shared virtual host.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! How a world is set up.
+//! The setup of a world.
 
 use std::path::PathBuf;
 
@@ -6,24 +6,24 @@ use crate::error::Result;
 use crate::program::binary_path;
 use crate::relay::Script;
 
-/// How a world is set up.
+/// The setup of a world.
 #[derive(Clone, Debug)]
 pub struct Setup {
-    /// What the relay does.
+    /// The script of the relay.
     pub relay: Script,
-    /// How many workers run from the start.
+    /// Number of workers at the start.
     pub workers: usize,
-    /// Settings of the API beside the usual ones.
+    /// Additional settings of the API.
     pub api: Vec<(String, String)>,
-    /// Settings of the workers beside the usual ones.
+    /// Additional settings of the workers.
     pub worker: Vec<(String, String)>,
-    /// Whether Postgres and `RabbitMQ` are this world's alone, so that it may stop and wipe them.
+    /// Whether Postgres and `RabbitMQ` belong to this world alone, so that it may stop and wipe them.
     pub own_stack: bool,
-    /// Postgres's address, if the world is not to have a database of its own on the stack.
+    /// The URL of Postgres, instead of a new database on the stack.
     pub database_url: Option<String>,
-    /// RabbitMQ's addresses, if the world is not to have a virtual host of its own on the stack.
+    /// The URLs of RabbitMQ, instead of a new virtual host on the stack.
     pub amqp_url: Option<String>,
-    /// Where the programs of another release are, if they are to run and not this workspace's.
+    /// The folder of the programs of another release, to run instead of this workspace's.
     pub programs: Option<PathBuf>,
 }
 
@@ -78,19 +78,19 @@ impl Setup {
         self
     }
 
-    /// Where its worker's probes are to be, if that is set.
+    /// The address for its worker's probes, if set.
     pub(super) fn probes(&self) -> Option<String> {
         let mut worker = self.worker.iter();
         worker.find_map(|(name, address)| (name == "BECKON_PROBES_LISTEN").then(|| address.clone()))
     }
 
-    /// What stands before the relay's host when it asks for a login.
+    /// The user info in the relay's URL, if it requires a login.
     pub(super) fn login(&self) -> String {
         let login = self.relay.login.as_ref();
         login.map_or_else(String::new, |login| format!("{}:{}@", login.user, login.password))
     }
 
-    /// Where one of our programs is.
+    /// The path of one of our programs.
     pub(super) fn path_of(&self, binary: &str) -> Result<PathBuf> {
         match &self.programs {
             Some(folder) => Ok(folder.join(binary)),
@@ -98,7 +98,7 @@ impl Setup {
         }
     }
 
-    /// With Postgres and `RabbitMQ` of its own.
+    /// With its own Postgres and `RabbitMQ`.
     #[must_use]
     pub const fn own_stack(mut self) -> Self {
         self.own_stack = true;
