@@ -1,5 +1,5 @@
-//! Attacks the API with everything a stranger can send, all at once, while an administrator, a platform's sign-in page
-//! and a batch keep working.
+//! Attacks the API with everything an unauthenticated client can send, while an administrator, a platform's sign-in
+//! page and a batch keep working.
 //!
 //! Everything is real and runs only on this machine: one API and one worker with their default limits, Postgres,
 //! RabbitMQ, and clients with source addresses in 127.0.0.0/8. Each attack is limited in number and rate, and all of

@@ -1,6 +1,6 @@
 //! The load generator and its measurements.
 //!
-//! Each run has servers of its own, configured to keep every promise (`Stack::start_durable`), one API process and one
+//! Each run has its own servers, configured for full durability (`Stack::start_durable`), one API process and one
 //! worker with default settings, and our own relay, inside this process, as a sink that only counts. Only the sizes are
 //! chosen here: everything printed was measured in this run, on this machine, and is shown beside the goals of Beckon's
 //! design.

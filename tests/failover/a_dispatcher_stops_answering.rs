@@ -1,4 +1,4 @@
-//! The dispatcher is frozen, or hears no more from Postgres. Settings are as shipped.
+//! The dispatcher is frozen, or gets no more replies from Postgres. Settings are as shipped.
 
 use crate::{figure, json};
 use harness::world::PATIENCE;
@@ -6,7 +6,7 @@ use harness::{Setup, World};
 use nix::sys::signal::Signal;
 use std::time::{Duration, Instant};
 
-/// Within which another process has to dispatch.
+/// Time within which another process must dispatch.
 const REPLACED: Duration = Duration::from_secs(15);
 
 #[tokio::test]

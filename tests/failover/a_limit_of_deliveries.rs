@@ -1,5 +1,5 @@
-//! RabbitMQ 4 throws a job away that was delivered twenty times. Here a policy has RabbitMQ 3 do the same; with
-//! RabbitMQ 4 itself and no policy it is tried in `three_brokers.rs`.
+//! RabbitMQ 4 drops a job that was delivered twenty times. Here a policy makes RabbitMQ 3 do the same;
+//! `three_brokers.rs` tests RabbitMQ 4 without a policy.
 
 use crate::{figure, json};
 use harness::relay::{Behaviour, Mode};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 const PEOPLE: usize = 150;
 const MANY: usize = 1_500;
 
-/// RabbitMQ 4's own limit, for both lanes.
+/// The default limit of RabbitMQ 4, for both lanes.
 pub(crate) async fn limit_deliveries(world: &World) {
     let limit = json!({
         "pattern": "^beckon\\.(interactive|bulk)$",
@@ -21,12 +21,12 @@ pub(crate) async fn limit_deliveries(world: &World) {
     world.stack().put_policy(world.vhost(), "limit", &limit).await.unwrap();
 }
 
-/// Kills workers again and again with what they hold, until the broker has nothing left.
+/// Kills workers with their jobs repeatedly, until the broker has none left.
 pub(crate) async fn die_in_a_circle(world: &mut World, times: usize) {
     world.relay.set_mode(Mode::NeverGreets);
     let mut connections = world.relay.counts().connections;
     for _ in 0..times {
-        // It claims few of the jobs it holds.
+        // It claims few of the jobs it has received.
         let own = [("BECKON_SMTP_CONNECTIONS", "2"), ("BECKON_LEASE", "3s")];
         world.start_worker_unready(&own).await.unwrap();
         let begun = world
@@ -62,7 +62,7 @@ async fn jobs_of_workers_in_a_crash_loop_are_published_again_at_once() {
 async fn workers_that_cannot_reach_the_relay_do_not_use_up_the_delivery_limit() {
     let mut world = World::with(Setup::default().workers(0)).await;
     let import = world.people(MANY).await;
-    // Lower than the number of workers that would hand a job on to each other.
+    // Lower than the number of workers that could pass a job on to each other.
     let limit = json!({
         "pattern": "^beckon\\.(interactive|bulk)$",
         "definition": { "delivery-limit": 3 },

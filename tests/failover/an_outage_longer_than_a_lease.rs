@@ -1,4 +1,4 @@
-//! Postgres is away for longer than a lease while workers have outcomes in hand: no mail goes out twice.
+//! Postgres is down for longer than a lease while workers have unrecorded outcomes: no mail is sent twice.
 
 use crate::json;
 use harness::relay::Behaviour;
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 const PEOPLE: usize = 400;
 const ROUNDS: usize = 10;
-/// A world's usual lease is 3 s.
+/// The default lease of a world is 3 s.
 const AWAY: Duration = Duration::from_secs(8);
 
 #[tokio::test]

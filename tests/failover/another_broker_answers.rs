@@ -1,4 +1,4 @@
-//! `AMQP_URL` names several addresses: whatever ended a connection, the next one is asked next.
+//! `AMQP_URL` contains several addresses: after a connection ends for any reason, the next one is tried.
 
 use crate::{assert_each_got_one, figure, json};
 use harness::faults::FaultProxy;
@@ -38,7 +38,7 @@ async fn after_silence_the_next_address_is_used() {
 
     first.stall();
     let began = Instant::now();
-    // What was on its way to the relay at that moment is out within a second.
+    // Mails in progress at that moment are sent within a second.
     tokio::time::sleep(Duration::from_secs(1)).await;
     let before = world.relay.accepted_count();
     world.relay.wait_for(before + 1, PATIENCE).await.unwrap();

@@ -84,12 +84,12 @@ async fn session_mode_works_without_further_settings() {
 #[tokio::test]
 async fn a_pooler_without_its_server_is_reported_with_the_cause() {
     let mut world = World::with(Setup::default().workers(0)).await;
-    // It accepts a connection and closes it without a word, as some proxies do then.
+    // It accepts a connection and closes it without a reply, as some proxies do.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let closing = tokio::spawn(async move {
         while let Ok((mut connection, _)) = listener.accept().await {
-            // Read first, or the close would be a reset.
+            // Read first; otherwise the close would be a reset.
             let mut first = [0; 8];
             let _ = tokio::io::AsyncReadExt::read_exact(&mut connection, &mut first).await;
         }

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 const PEOPLE: usize = 1_500;
 
-/// A world on a primary with a standby, reached by one address that can be led to either.
+/// A world on a primary with a standby, with one address that can lead to either.
 pub(crate) struct Moving {
     pub(crate) servers: Replicated,
     pub(crate) address: FaultProxy,
@@ -32,7 +32,7 @@ impl Moving {
         }
     }
 
-    /// The address leads to the other server now.
+    /// Makes the address lead to the other server.
     pub(crate) fn lead_to(&self, which: Which) {
         self.address.lead_to(self.servers.address(which));
     }
@@ -43,7 +43,7 @@ impl Moving {
         (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
-    /// How long it takes from now until another mail is out.
+    /// The time from now until another mail is sent.
     pub(crate) async fn next_mail(&self, what: &str) -> Duration {
         let began = Instant::now();
         let before = self.world.relay.accepted_count();
@@ -113,7 +113,7 @@ async fn a_synchronous_failover_loses_nothing() {
     moving.servers.stop(Which::First, Stop::Kill).await.unwrap();
     moving.servers.promote(Which::Second).await.unwrap();
     moving.lead_to(Which::Second);
-    // Fenced: it is a primary still, and no address leads to it.
+    // Fenced: it is still a primary, but no address leads to it.
     moving.servers.start_again(Which::First).await.unwrap();
     let waited = moving
         .next_mail("synchronous failover, from the move of the address to the next mail")
@@ -126,7 +126,7 @@ async fn a_synchronous_failover_loses_nothing() {
     moving.world.assert_promises_kept().await;
 }
 
-/// Every second mail is one that the ledger calls unsure.
+/// Asserts that every duplicate mail is recorded as unsure.
 fn assert_counted(world: &World, finished: &Value) {
     let second = world.relay.accepted_count() - PEOPLE;
     let unsure = finished["counts"]["unsure"].as_u64().unwrap();

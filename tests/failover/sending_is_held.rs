@@ -1,4 +1,4 @@
-//! A standby behind asynchronous replication is promoted: what was sent last is missing there.
+//! A standby with asynchronous replication is promoted and lacks the mails sent last.
 
 use crate::json;
 use crate::postgres_moves::Moving;
@@ -31,7 +31,7 @@ async fn fail_over(moving: &mut Moving) {
     moving.lead_to(Which::Second);
 }
 
-/// The Message-IDs in the relay's log, and how many mails had one that came before.
+/// The Message-IDs in the relay's log, and the number of duplicates.
 fn in_the_relays_log(world: &World) -> (BTreeSet<String>, usize) {
     let kept: Vec<String> = world
         .relay
@@ -45,7 +45,7 @@ fn in_the_relays_log(world: &World) -> (BTreeSet<String>, usize) {
     (ids, second)
 }
 
-/// Runs one of the API's commands with this on standard input.
+/// Runs a command of the API with this standard input.
 async fn command(world: &World, name: &str, input: &str) -> (bool, String) {
     let path = harness::program::binary_path("beckon-api").unwrap();
     let mut running = Command::new(path)
@@ -134,7 +134,7 @@ async fn without_the_hold_the_change_is_logged_and_lost_mails_are_sent_again() {
     );
     assert!(waited < Duration::from_secs(30), "{waited:?}");
     assert_eq!((finished["counts"]["sent"].as_u64(), ids.len()), (Some(1_500), 1_500));
-    // About 50 mails a second were sent meanwhile.
+    // About 50 mails per second were sent meanwhile.
     assert!(second < 600, "{second}");
     assert!(
         moving

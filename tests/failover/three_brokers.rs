@@ -1,4 +1,4 @@
-//! Three RabbitMQ nodes: some of them late, cut off, killed or restarted.
+//! Three RabbitMQ nodes: some of them late, partitioned, killed or restarted.
 
 use crate::a_limit_of_deliveries::die_in_a_circle;
 use crate::{figure, json};
@@ -26,17 +26,17 @@ async fn begin(world: &World) -> Uuid {
     batch
 }
 
-/// How long it takes from now until mail flows again, which is when ten more are out after a moment of rest.
+/// The time from now until mail flows again: until ten more mails are sent after a moment without any.
 async fn until_mail_flows(world: &World, what: &str) -> Duration {
     let began = Instant::now();
-    // What was on its way at that moment is out within two seconds.
+    // Mails in progress at that moment are sent within two seconds.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let before = world.relay.accepted_count();
     world.relay.wait_for(before + 10, 4 * PATIENCE).await.unwrap();
     figure(what, began)
 }
 
-/// Everything went out, no mail twice without being counted.
+/// Asserts that everything was sent, and that every duplicate is recorded as unsure.
 async fn ends_well(world: World, batch: Uuid) {
     let finished = world.finished(batch).await;
     assert_eq!(finished["counts"]["sent"], PEOPLE, "{finished}");
@@ -59,7 +59,7 @@ async fn has_members(brokers: &BrokerCluster, wanted: usize, within: Duration) -
     }
 }
 
-/// The second and third node join after the API has declared its queues, as a `StatefulSet` has it.
+/// The second and third node join after the API has declared its queues, as in a `StatefulSet`.
 async fn late_nodes(release: Release) -> (BrokerCluster, World) {
     let mut brokers = BrokerCluster::strangers(release).await.unwrap();
     brokers.start_node(0).await.unwrap();
@@ -136,9 +136,9 @@ async fn with_rabbitmq_4_the_node_of_a_leader_is_killed() {
     the_leaders_node_is_killed(Release::Four).await;
 }
 
-/// Two of three nodes are away: nothing can be published. With the second one back, mail flows.
+/// Two of three nodes are down: nothing can be published. Once the second one is back, mail flows.
 async fn most_nodes_are_away(release: Release) {
-    // The node that stays would pause itself otherwise, which is another journey.
+    // Otherwise the remaining node would pause itself, which another test covers.
     let mut brokers = BrokerCluster::start(release, &["cluster_partition_handling = ignore"])
         .await
         .unwrap();
@@ -175,7 +175,7 @@ async fn with_rabbitmq_4_two_of_three_nodes_are_down() {
     most_nodes_are_away(Release::Four).await;
 }
 
-/// The node in use is cut off from the others.
+/// The node in use is partitioned from the others.
 async fn a_node_is_cut_off(release: Release, handling: &str) {
     let setting = format!("cluster_partition_handling = {handling}");
     let brokers = BrokerCluster::start(release, &[&setting]).await.unwrap();

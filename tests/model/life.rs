@@ -28,9 +28,9 @@ pub(crate) enum Lease {
 pub(crate) enum Time {
     /// Before its first attempt: found by the cursor.
     ByCursor,
-    /// At a time of its own that has not come,
+    /// At its own time, which is in the future,
     Later,
-    /// or has come.
+    /// or in the past.
     Now,
 }
 
@@ -393,7 +393,7 @@ fn leave(delivery: &mut Delivery, state: DeliveryState) {
     delivery.time = Time::ByCursor;
 }
 
-/// Gives it a due time of its own: now, or later.
+/// Gives it its own due time: now or later.
 fn put_off(delivery: &mut Delivery, is_due: bool) {
     delivery.time = if is_due { Time::Now } else { Time::Later };
     delivery.due += 1;
