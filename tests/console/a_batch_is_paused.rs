@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::go;
 
 #[tokio::test]
-async fn a_paused_password_batch_shows_the_remaining_time() {
+async fn a_paused_batch_of_passwords_says_how_much_time_they_have_left() {
     let browser = Browser::start(browser::Setup::default()).await;
     let world = World::with(Setup::default().workers(0)).await;
     world.person("ada@example.org").await;

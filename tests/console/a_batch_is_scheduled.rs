@@ -137,7 +137,7 @@ async fn a_past_start_is_refused_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn without_a_script_the_button_shows_the_start_in_utc() {
+async fn without_a_script_the_button_says_the_moment_in_utc_before_it_is_sent() {
     let world = World::with(Setup::default().workers(0)).await;
     let import = world.people(3).await;
     let browser = Browser::start(telephone().without_scripting()).await;

@@ -31,7 +31,7 @@ async fn figures(browser: &Browser) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn it_waits_while_paused_and_continues_when_resumed() {
+async fn paused_it_waits_and_resumed_it_goes_on() {
     let browser = Browser::start(browser::Setup::default()).await;
     let (world, batch, _) = running(&browser).await;
 
@@ -65,7 +65,7 @@ async fn promised(browser: &Browser) -> i64 {
 }
 
 #[tokio::test]
-async fn it_pauses_while_asking_and_cancels_the_number_that_it_showed() {
+async fn it_pauses_while_it_asks_and_stops_as_many_as_it_said() {
     let browser = Browser::start(browser::Setup::default().width(375)).await;
     let (world, batch, page) = running(&browser).await;
 

@@ -22,7 +22,7 @@ async fn send_to(browser: &Browser, world: &World, import: Uuid) {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_and_the_selection_is_kept() {
+async fn nothing_is_sent_and_the_choice_is_kept() {
     let world = World::start().await;
     let import = world.people(3).await;
 
@@ -48,7 +48,7 @@ async fn nothing_is_sent_and_the_selection_is_kept() {
 }
 
 #[tokio::test]
-async fn a_click_on_an_old_page_shows_the_earlier_action() {
+async fn whoever_presses_on_an_old_page_sees_what_came_first() {
     let world = World::start().await;
     let import = world.people(3).await;
     let browser = Browser::start(desk()).await;

@@ -6,7 +6,7 @@ use crate::files::file;
 use crate::{a_quiet_world, go, windows};
 
 #[tokio::test]
-async fn faulty_rows_are_shown_and_the_others_are_imported() {
+async fn faulty_rows_are_shown_and_the_others_come_in() {
     let world = a_quiet_world().await;
     world
         .import("email,first name\nknown@example.org,Known\nsame@example.org,Same\n")
@@ -25,7 +25,7 @@ async fn faulty_rows_are_shown_and_the_others_are_imported() {
             "E-Mail Address;First Name;Department\r\n\
              known@example.org;Known {n};Sales\r\nsame@example.org;Same;\r\n\
              ada@n{n}.example;Ada;Sales\r\nbob@n{n}.example;Bob;\r\n\
-             pat@gmail,com;Pat;Sales\r\n;Nameless;\r\nADA@n{n}.example;Again;\r\n\r\n"
+             pat@gmail,com;Pat;Sales\r\n;Nobody;\r\nADA@n{n}.example;Again;\r\n\r\n"
         );
         browser
             .attach("File", &file(&world, &format!("staff {n}.csv"), rows))
@@ -100,7 +100,7 @@ async fn figures(browser: &Browser) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn a_corrected_file_replaces_the_first() {
+async fn a_corrected_file_takes_the_place_of_the_first() {
     let world = a_quiet_world().await;
 
     for window in windows() {

@@ -49,7 +49,7 @@ async fn makes_uses_and_revokes(world: &World, window: browser::Setup, name: &st
 }
 
 #[tokio::test]
-async fn a_key_is_created_used_and_revoked() {
+async fn a_key_is_made_used_and_revoked() {
     let world = a_quiet_world().await;
 
     makes_uses_and_revokes(&world, browser::Setup::default(), "intranet").await;
@@ -60,7 +60,7 @@ async fn a_key_is_created_used_and_revoked() {
 }
 
 #[tokio::test]
-async fn a_password_is_confirmed_before_a_key_is_created() {
+async fn a_password_is_confirmed_before_a_key_is_made() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await.clone();
 
@@ -95,7 +95,7 @@ async fn a_password_is_confirmed_before_a_key_is_created() {
 }
 
 #[tokio::test]
-async fn expiring_and_expired_keys_are_marked() {
+async fn keys_that_expire_soon_and_that_have_expired_are_shown_so() {
     let world = a_quiet_world().await;
     let sql = "insert into api_keys (name, digest, expires_at) values
         ('next week', 'a', now() + interval '7 days'), ('yesterday', 'b', now() - interval '1 day')";
@@ -113,7 +113,7 @@ async fn expiring_and_expired_keys_are_marked() {
 }
 
 #[tokio::test]
-async fn the_same_form_twice_creates_one_key_and_shows_it_once() {
+async fn the_same_form_twice_makes_one_key_and_shows_it_once() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default()).await;
     browser.sign_in(&world).await;

@@ -5,7 +5,7 @@ use harness::browser::Browser;
 use crate::{a_quiet_world, desk, go, windows};
 
 #[tokio::test]
-async fn a_password_typed_after_the_session_ended_is_not_stored() {
+async fn a_password_that_came_too_late_goes_nowhere() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
 
@@ -37,7 +37,7 @@ async fn a_password_typed_after_the_session_ended_is_not_stored() {
 }
 
 #[tokio::test]
-async fn form_input_is_kept_across_the_sign_in() {
+async fn what_was_filled_in_is_kept_across_the_sign_in() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
     world.people(3).await;
@@ -70,7 +70,7 @@ async fn form_input_is_kept_across_the_sign_in() {
 }
 
 #[tokio::test]
-async fn a_page_requested_after_the_session_ended_is_shown_after_signing_in() {
+async fn a_page_asked_for_too_late_is_there_after_signing_in() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
     let browser = Browser::start(desk()).await;

@@ -29,7 +29,7 @@ fn staff(tag: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_sheet_is_chosen_and_accepted_doubtful_values_are_imported() {
+async fn a_sheet_is_chosen_and_doubtful_values_come_in_when_they_are_accepted() {
     let world = a_quiet_world().await;
 
     for (n, window) in windows().into_iter().enumerate() {

@@ -25,7 +25,7 @@ async fn type_body(browser: &Browser, body: &str) {
 }
 
 #[tokio::test]
-async fn typed_text_is_previewed_and_submitted() {
+async fn what_is_typed_is_shown_as_it_would_arrive_and_submitted() {
     let world = a_quiet_world().await;
     world.person("ada@example.org").await;
 
@@ -79,7 +79,7 @@ async fn typed_text_is_previewed_and_submitted() {
 }
 
 #[tokio::test]
-async fn a_fault_is_shown_at_its_position_and_no_input_is_lost() {
+async fn a_fault_says_where_it_is_and_nothing_typed_is_lost() {
     let world = a_quiet_world().await;
     let typed = "Dear {{ first_nam }},\n\nyour password is {{ password }}.\n";
 
@@ -119,7 +119,7 @@ async fn a_fault_is_shown_at_its_position_and_no_input_is_lost() {
 }
 
 #[tokio::test]
-async fn added_and_removed_fields_are_confirmed() {
+async fn fields_that_come_and_go_are_asked_about() {
     let world = a_quiet_world().await;
     let bodies = ["{{ first_name }}, come in.", "{{ last_name }}, come in."];
 
@@ -151,7 +151,7 @@ async fn added_and_removed_fields_are_confirmed() {
 }
 
 #[tokio::test]
-async fn the_editor_returns_to_the_page_that_uses_the_email() {
+async fn one_comes_back_to_where_the_letter_is_used() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default()).await;
     browser.sign_in(&world).await;
@@ -175,7 +175,7 @@ async fn the_editor_returns_to_the_page_that_uses_the_email() {
 }
 
 #[tokio::test]
-async fn a_click_while_the_preview_is_loading_takes_effect() {
+async fn what_is_pressed_just_before_the_preview_follows_is_done() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default()).await;
     browser.sign_in(&world).await;
@@ -199,7 +199,7 @@ async fn a_click_while_the_preview_is_loading_takes_effect() {
 }
 
 #[tokio::test]
-async fn an_administrator_who_was_signed_out_loses_no_input() {
+async fn whoever_was_signed_out_loses_nothing_typed() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
 
@@ -232,7 +232,7 @@ async fn an_administrator_who_was_signed_out_loses_no_input() {
 }
 
 #[tokio::test]
-async fn the_preview_shows_the_requested_user() {
+async fn the_preview_shows_whoever_is_asked_for() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default()).await;
     browser.sign_in(&world).await;
@@ -253,9 +253,9 @@ async fn the_preview_shows_the_requested_user() {
     browser
         .sees_within(&[FRAME], "Left empty, as there is no value for it: {{ first_name }}")
         .await;
-    browser.fill("Whose values to show", "unknown@example.org").await;
+    browser.fill("Whose values to show", "nobody@example.org").await;
     browser
-        .sees_within(&[FRAME], "No user matches ‘unknown@example.org’")
+        .sees_within(&[FRAME], "No user matches ‘nobody@example.org’")
         .await;
     // Enter previews and does not save.
     browser.fill("Whose values to show", "bob@example.org").await;

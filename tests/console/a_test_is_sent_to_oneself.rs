@@ -9,7 +9,7 @@ use crate::{go, windows};
 const EDITOR: &str = "/console/system-emails/invite";
 
 #[tokio::test]
-async fn a_test_email_arrives_and_lists_its_values() {
+async fn a_test_arrives_and_says_what_was_in_it() {
     let world = World::start().await;
     let priya = world.administrator().await;
 

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{go, windows};
 
 #[tokio::test]
-async fn a_password_is_sent_to_a_user_whose_address_was_blocked() {
+async fn a_password_is_sent_to_somebody_whose_address_was_blocked() {
     for window in windows() {
         let world = World::start().await;
         let browser = Browser::start(window).await;
@@ -25,9 +25,9 @@ async fn a_password_is_sent_to_a_user_whose_address_was_blocked() {
         browser.click("Send now").await;
         world.finished(again).await;
 
-        suppressed_emails_are_shown(&browser, &world, again).await;
-        the_list_is_shown_and_searched(&browser, &world).await;
-        a_selection_shows_who_is_left_out(&browser, &world, import["id"].as_str().unwrap()).await;
+        what_was_suppressed_is_told(&browser, &world, again).await;
+        the_list_is_told_and_searched(&browser, &world).await;
+        a_choice_says_who_gets_nothing(&browser, &world, import["id"].as_str().unwrap()).await;
         world.relay.set("550+ada@example.org", Behaviour::Accept);
         one_is_unblocked_and_sent_to(&browser, &world).await;
 
@@ -41,7 +41,7 @@ async fn a_password_is_sent_to_a_user_whose_address_was_blocked() {
     }
 }
 
-async fn suppressed_emails_are_shown(browser: &Browser, world: &World, batch: uuid::Uuid) {
+async fn what_was_suppressed_is_told(browser: &Browser, world: &World, batch: uuid::Uuid) {
     go(browser, world, &format!("/console/batches/{batch}")).await;
     browser.sees("1 sent, 2 not sent (blocked addresses).").await;
     browser.sees("Not sent: blocked address").await;
@@ -55,7 +55,7 @@ async fn suppressed_emails_are_shown(browser: &Browser, world: &World, batch: uu
     browser.assert_sound().await;
 }
 
-async fn the_list_is_shown_and_searched(browser: &Browser, world: &World) {
+async fn the_list_is_told_and_searched(browser: &Browser, world: &World) {
     go(browser, world, "/console/users").await;
     browser.sees("Blocked address").await;
     browser.click("Blocked addresses").await;
@@ -76,7 +76,7 @@ async fn the_list_is_shown_and_searched(browser: &Browser, world: &World) {
     browser.assert_sound().await;
 }
 
-async fn a_selection_shows_who_is_left_out(browser: &Browser, world: &World, import: &str) {
+async fn a_choice_says_who_gets_nothing(browser: &Browser, world: &World, import: &str) {
     go(
         browser,
         world,

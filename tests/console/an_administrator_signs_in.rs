@@ -39,7 +39,7 @@ async fn an_administrator_signs_in_and_out() {
 }
 
 #[tokio::test]
-async fn the_requested_page_is_shown_after_signing_in() {
+async fn one_comes_to_where_one_wanted_to_go() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
     let browser = Browser::start(browser::Setup::default()).await;
@@ -63,7 +63,7 @@ async fn the_requested_page_is_shown_after_signing_in() {
 }
 
 #[tokio::test]
-async fn without_administrators_the_page_explains_what_to_do() {
+async fn nobody_is_there_yet_and_the_page_says_what_to_do() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default().width(375)).await;
 

@@ -57,7 +57,7 @@ async fn the_page_becomes_the_summary_when_the_work_is_done() {
 }
 
 #[tokio::test]
-async fn a_killed_process_leaves_nothing_half_done() {
+async fn a_process_that_is_killed_leaves_nothing_half_done() {
     let mut world = a_quiet_world().await;
     let mut by_wire = ByWire::sign_in(&world).await;
     let page = by_wire.upload(people("kill", 5_000)).await;

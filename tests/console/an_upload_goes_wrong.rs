@@ -14,7 +14,7 @@ async fn imports(world: &World) -> i64 {
 }
 
 #[tokio::test]
-async fn an_aborted_upload_leaves_nothing() {
+async fn an_upload_that_breaks_off_leaves_nothing() {
     let world = a_quiet_world().await;
     let by_wire = ByWire::sign_in(&world).await;
     let host = world.base().trim_start_matches("http://").to_owned();
@@ -76,7 +76,7 @@ async fn the_same_form_twice_is_one_import() {
 }
 
 #[tokio::test]
-async fn a_form_without_its_csrf_token_is_refused() {
+async fn a_form_without_its_proof_is_not_taken() {
     let world = a_quiet_world().await;
     let by_wire = ByWire::sign_in(&world).await;
     let rows = "email\nada@example.org\n";
@@ -100,14 +100,14 @@ async fn a_form_without_its_csrf_token_is_refused() {
 }
 
 #[tokio::test]
-async fn an_unknown_import_has_no_page() {
+async fn what_is_no_import_has_no_page() {
     let world = a_quiet_world().await;
     let by_wire = ByWire::sign_in(&world).await;
-    let unknown = Uuid::new_v4();
+    let nobody = Uuid::new_v4();
 
     for path in ["", "/problems.csv", "/undo"] {
         assert_eq!(
-            by_wire.get(&format!("/console/imports/{unknown}{path}")).await.status(),
+            by_wire.get(&format!("/console/imports/{nobody}{path}")).await.status(),
             404,
             "{path}"
         );
@@ -115,7 +115,7 @@ async fn an_unknown_import_has_no_page() {
     for step in ["check", "store", "discard", "undo"] {
         assert_eq!(
             by_wire
-                .press(&format!("/console/imports/{unknown}/{step}"))
+                .press(&format!("/console/imports/{nobody}/{step}"))
                 .await
                 .status(),
             404,

@@ -8,7 +8,7 @@ use crate::{a_quiet_world, go};
 const FOREIGN: &str = concat!("file://", env!("CARGO_MANIFEST_DIR"), "/console/foreign.html");
 
 #[tokio::test]
-async fn a_form_of_another_site_has_no_effect() {
+async fn another_site_sends_a_form_and_nothing_is_done() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default()).await;
     browser.sign_in(&world).await;
@@ -31,7 +31,7 @@ async fn a_form_of_another_site_has_no_effect() {
 }
 
 #[tokio::test]
-async fn our_form_without_its_csrf_token_is_refused() {
+async fn a_form_of_ours_without_its_proof_is_not_taken() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default()).await;
     browser.sign_in(&world).await;

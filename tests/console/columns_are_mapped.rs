@@ -55,7 +55,7 @@ async fn go_on_to_a_filtered_selection(browser: &Browser) {
 }
 
 #[tokio::test]
-async fn columns_are_imported_as_chosen_and_remembered_for_the_next_file() {
+async fn columns_of_any_name_come_in_as_they_were_chosen_and_are_known_the_next_time() {
     let world = a_quiet_world().await;
 
     for (n, window) in windows().into_iter().enumerate() {
@@ -109,7 +109,7 @@ async fn columns_are_imported_as_chosen_and_remembered_for_the_next_file() {
 }
 
 #[tokio::test]
-async fn update_only_and_clearing_of_empty_cells_can_be_chosen() {
+async fn a_file_only_updates_and_clears_what_is_empty_in_it_where_that_is_chosen() {
     let world = a_quiet_world().await;
     let rows = "email,first name,room\nana@example.org,Ana,12\n";
 

@@ -38,7 +38,7 @@ struct Walk<'w> {
     stranger: Browser,
     faults: Vec<String>,
     /// A fault is reported once, for the first page and window that shows it.
-    reported: BTreeSet<String>,
+    told: BTreeSet<String>,
 }
 
 #[tokio::test]
@@ -53,7 +53,7 @@ async fn every_page_is_accessible() {
 }
 
 #[tokio::test]
-async fn every_page_is_accessible_on_an_empty_system() {
+async fn every_page_is_accessible_where_nothing_has_happened_yet() {
     let administrator = Browser::start(browser::Setup::default()).await;
     let scene = Scene::in_which_nothing_has_happened(&administrator).await;
 
@@ -79,7 +79,7 @@ fn every_page_is_listed() {
     assert!(gone.is_empty(), "listed in every_page/pages.rs, and no route: {gone:?}");
     assert!(
         forgotten.is_empty(),
-        "add to tests/console/every_page/pages.rs how to reach {forgotten:?}"
+        "say in tests/console/every_page/pages.rs how one comes to {forgotten:?}"
     );
 }
 
@@ -89,7 +89,7 @@ async fn walk_through(scene: &Scene, administrator: Browser) -> Vec<String> {
         administrator,
         stranger: Browser::start(browser::Setup::default()).await,
         faults: Vec::new(),
-        reported: BTreeSet::new(),
+        told: BTreeSet::new(),
     };
     for visit in pages::visits(scene) {
         walk.look_at(&visit).await;
@@ -166,7 +166,7 @@ impl Walk<'_> {
             browser.screenshot(&folder.join(self.scene.name).join(name)).await;
         }
         for fault in found {
-            if self.reported.insert(fault.clone()) {
+            if self.told.insert(fault.clone()) {
                 self.faults.push(format!("{} {}:\n{fault}", visit.path, looks(window)));
             }
         }
@@ -182,7 +182,7 @@ fn looks(window: browser::Setup) -> String {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "tests have no config.rs; a developer can set this to see the pages"
+    reason = "tests have no config.rs; this is for whoever wants to look"
 )]
 fn pictures() -> Option<PathBuf> {
     std::env::var("BECKON_PICTURES").ok().map(PathBuf::from)

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{go, telephone};
 
 #[tokio::test]
-async fn unused_passwords_stop_working() {
+async fn those_nobody_has_used_stop_working() {
     let world = World::start().await;
     let import = world.people(3).await;
     let batch = world.reset_passwords(json!({ "import": import })).await;
@@ -52,7 +52,7 @@ async fn unused_passwords_stop_working() {
 }
 
 #[tokio::test]
-async fn an_outdated_page_reports_no_success() {
+async fn a_page_that_comes_too_late_reports_no_success() {
     let world = World::start().await;
     let import = world.people(2).await;
     let batch = world.reset_passwords(json!({ "import": import })).await;

@@ -4,7 +4,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a journey that fails ends at the failed step"
+    reason = "a journey that does not go as told ends there"
 )]
 
 mod a_batch_is_followed;
@@ -12,42 +12,42 @@ mod a_batch_is_paused;
 mod a_batch_is_scheduled;
 mod a_batch_is_stopped;
 mod a_batch_is_undone;
-mod a_delivery_shows_its_attempts;
 mod a_file_cannot_be_read;
 mod a_file_is_imported;
 mod a_key_is_seen_once;
+mod a_password_of_ones_own;
 mod a_session_ends_meanwhile;
 mod a_spreadsheet_is_imported;
-mod a_stall_is_shown_on_every_page;
+mod a_stall_is_told_on_every_page;
 mod a_system_email_is_edited;
 mod a_test_is_sent_to_oneself;
 mod a_user_is_locked;
-mod a_user_is_managed;
-mod a_wrong_import_is_undone;
-mod a_wrong_password_is_entered;
-mod administrators_manage_access;
+mod a_user_is_looked_after;
+mod a_wrong_password_is_told;
+mod administrators_let_each_other_in;
 mod an_address_is_unblocked;
-mod an_administrator_changes_their_password;
 mod an_administrator_signs_in;
+mod an_import_is_taken_back;
 mod an_import_takes_its_time;
-mod an_old_version_is_restored;
+mod an_old_letter_comes_back;
 mod an_upload_goes_wrong;
 mod another_site_sends_a_form;
 mod choices_wait_for_a_button;
 mod columns_are_mapped;
 mod every_page;
 mod files;
-mod from_an_alert_to_the_relays_reply;
+mod from_an_alert_to_the_relays_words;
 mod mailed_passwords_are_revoked;
-mod missing_values_are_reported;
+mod missing_values_are_told;
+mod one_mail_has_a_story;
 mod only_totals_are_left;
 mod passwords_are_tried_slowly;
-mod the_api_reference_is_read;
+mod people_are_chosen_and_sent_to;
+mod the_api_is_read_about;
 mod the_audit_log_is_read;
-mod the_complete_path;
-mod two_administrators_edit_one_email;
+mod the_whole_way;
+mod two_people_edit_one_letter;
 mod users_are_filtered;
-mod users_are_selected_and_emailed;
 mod what_failed_is_sent_again;
 mod what_was_sent_is_found;
 
@@ -64,7 +64,7 @@ pub(crate) fn telephone() -> browser::Setup {
     browser::Setup::default().width(375)
 }
 
-/// The windows in which every journey must work: the two that differ most. `the_complete_path` runs in all four, and
+/// The windows in which every journey must work: the two that differ most. `the_whole_way` runs in all four, and
 /// `every_page` checks each page in them.
 pub(crate) fn windows() -> [browser::Setup; 2] {
     [desk(), telephone().without_scripting()]

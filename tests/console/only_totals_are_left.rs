@@ -7,18 +7,18 @@ use serde_json::json;
 use crate::{desk, go};
 
 #[tokio::test]
-async fn its_page_explains_that_and_offers_no_deleted_details() {
+async fn its_page_says_so_and_offers_nothing_that_is_gone() {
     let mut world = World::with(Setup::default().api_setting("BECKON_DETAILS_KEPT", "30d")).await;
     let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
     world.people(2).await;
-    let csv = "email,first_name\nunknown at all,Nameless\n";
+    let csv = "email,first_name\nnobody at all,Nobody\n";
     let import = world.import(csv).await.expect(201)["id"].as_str().unwrap().to_owned();
-    world.person("550+unknown@example.org").await;
+    world.person("550+nobody@example.org").await;
     let emails = [
         "person1@example.org",
         "person2@example.org",
-        "550+unknown@example.org",
+        "550+nobody@example.org",
         "stranger@example.org",
     ];
     let batch = world.invite(json!({ "emails": emails })).await;

@@ -15,7 +15,7 @@ async fn much_was_done(world: &World) {
 }
 
 #[tokio::test]
-async fn it_is_read_in_pages_and_filtered_by_actor_action_and_time() {
+async fn it_is_read_in_pages_and_found_by_who_what_and_when() {
     let world = a_quiet_world().await;
     much_was_done(&world).await;
 
@@ -61,7 +61,7 @@ async fn it_is_read_in_pages_and_filtered_by_actor_action_and_time() {
 }
 
 #[tokio::test]
-async fn it_is_exported_as_a_file_that_is_safe_to_open() {
+async fn it_is_taken_away_as_a_file_that_is_safe_to_open() {
     let world = a_quiet_world().await;
     much_was_done(&world).await;
     let formula = "insert into audit (who, action) values ('=cmd|''/c calc''!A1', 'signed_in')";
@@ -89,7 +89,7 @@ async fn it_is_exported_as_a_file_that_is_safe_to_open() {
 }
 
 #[tokio::test]
-async fn entries_cannot_be_changed() {
+async fn what_is_on_record_cannot_be_changed() {
     let world = a_quiet_world().await;
     much_was_done(&world).await;
 
@@ -109,7 +109,7 @@ async fn entries_cannot_be_changed() {
 }
 
 #[tokio::test]
-async fn failed_sign_ins_are_counted_without_the_input() {
+async fn failed_sign_ins_are_counted_and_what_was_typed_is_not_recorded() {
     let mut world = a_quiet_world().await;
     let priya = world.administrator().await.clone();
     let sign_in = format!("{}/console/sign-in", world.base());

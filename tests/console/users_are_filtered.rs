@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{go, windows};
 
 #[tokio::test]
-async fn fields_are_filtered_and_the_filter_is_saved_and_reused() {
+async fn what_people_have_in_fields_is_filtered_saved_and_used_again() {
     let world = crate::a_quiet_world().await;
     world
         .import("email,first name,department,start_date\nada@example.org,Ada,HR,2026-11-01\nbob@example.org,Bob,Sales,2026-12-01\ncem@example.org,Cem,HR,\n")

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::go;
 
 #[tokio::test]
-async fn users_with_one_failure_reason_are_sent_again() {
+async fn those_of_one_reason_are_checked_and_sent_to_again() {
     let world = World::start().await;
     let browser = Browser::start(browser::Setup::default()).await;
     let people = "email,first name,team\n550+ada@example.org,Ada,Red\n552-after-dot+ben@example.org,Ben,Blue\n\
@@ -15,7 +15,7 @@ async fn users_with_one_failure_reason_are_sent_again() {
     world.import(people).await.expect(201);
     browser.sign_in(&world).await;
     let people = people.lines().skip(1).filter_map(|line| line.split(',').next());
-    let emails: Vec<&str> = people.map(str::trim).chain(["unknown@example.org"]).collect();
+    let emails: Vec<&str> = people.map(str::trim).chain(["nobody@example.org"]).collect();
     let batch = world.invite(json!({ "emails": emails })).await;
     world.finished(batch).await;
     go(&browser, &world, &format!("/console/batches/{batch}")).await;
@@ -62,7 +62,7 @@ async fn users_with_one_failure_reason_are_sent_again() {
 }
 
 #[tokio::test]
-async fn users_who_may_have_it_twice_are_named() {
+async fn whoever_may_have_it_twice_is_named() {
     let world = World::with(Setup::default().worker_setting("BECKON_RETRY_FIRST", "1s")).await;
     let browser = Browser::start(browser::Setup::default()).await;
     let import = world
@@ -89,7 +89,7 @@ async fn users_who_may_have_it_twice_are_named() {
 }
 
 #[tokio::test]
-async fn users_left_out_are_listed_with_the_reason() {
+async fn whoever_was_left_out_is_listed_with_the_reason() {
     let world = World::with(Setup::default().workers(0)).await;
     let browser = Browser::start(browser::Setup::default()).await;
     world.people(2).await;

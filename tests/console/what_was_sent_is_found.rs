@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{desk, go, windows};
 
 #[tokio::test]
-async fn batches_and_single_mails_are_listed_and_users_are_searched() {
+async fn batches_and_single_mails_are_listed_and_people_are_looked_for() {
     let world = World::start().await;
     let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;

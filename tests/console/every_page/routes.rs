@@ -44,7 +44,7 @@ fn argument(call: &str) -> &str {
 }
 
 #[test]
-fn routes_are_found_in_any_formatting() {
+fn routes_are_read_however_they_are_written() {
     let text = r#"
         Router::new()
             .route("/a", get(a::show).post(a::save))

@@ -76,7 +76,7 @@ async fn an_old_version_is_compared_and_restored() {
 }
 
 #[tokio::test]
-async fn a_version_saved_meanwhile_is_not_overwritten_by_a_restore() {
+async fn what_somebody_saves_meanwhile_is_not_restored_over() {
     let world = a_quiet_world().await;
     save(&world, "The first is {{ password }}").await;
     let browser = Browser::start(browser::Setup::default()).await;

@@ -13,7 +13,7 @@ async fn import(world: &World, n: usize) -> String {
 }
 
 #[tokio::test]
-async fn created_users_are_removed_after_a_confirmation() {
+async fn whom_it_created_is_removed_after_asking() {
     let world = a_quiet_world().await;
     world
         .import("email,first name\nknown@example.org,Ada\n")
@@ -49,7 +49,7 @@ async fn created_users_are_removed_after_a_confirmation() {
 }
 
 #[tokio::test]
-async fn after_a_user_was_emailed_it_is_too_late() {
+async fn after_somebody_was_written_to_it_is_too_late() {
     let world = a_quiet_world().await;
     let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;

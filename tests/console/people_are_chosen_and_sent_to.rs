@@ -24,7 +24,7 @@ async fn batches(world: &World) -> usize {
 }
 
 #[tokio::test]
-async fn a_selection_survives_paging_and_searching_and_is_sent_once() {
+async fn a_choice_survives_paging_and_searching_and_is_sent_to_once() {
     let world = a_hasty_world().await;
     let rows: Vec<String> = (101..=220)
         .map(|n| format!("person{n}@example.org,Person {n},Example"))
@@ -117,7 +117,7 @@ async fn sending_again_finds_the_same_batch(browser: &Browser, world: &World, co
 }
 
 #[tokio::test]
-async fn all_matching_users_are_selected_and_none_is_added_later() {
+async fn everybody_who_matches_is_chosen_and_nobody_joins_unseen() {
     let world = a_hasty_world().await;
     let import = world.people(60).await;
     let browser = Browser::start(browser::Setup::default()).await;
@@ -154,7 +154,7 @@ async fn all_matching_users_are_selected_and_none_is_added_later() {
 }
 
 #[tokio::test]
-async fn the_numbers_of_the_check_page_are_those_of_the_batch() {
+async fn the_sums_of_the_check_are_those_of_the_batch() {
     let world = World::with(Setup::default().api_setting("BECKON_HOLD", "10min")).await;
     world.people(40).await;
     let emails = |numbers: std::ops::Range<usize>| -> Vec<String> {
@@ -218,7 +218,7 @@ async fn the_numbers_of_the_check_page_are_those_of_the_batch() {
 }
 
 #[tokio::test]
-async fn a_changed_number_is_shown_before_anything_is_sent() {
+async fn a_number_that_changed_is_said_before_anything_is_sent() {
     for window in windows() {
         let world = a_hasty_world().await;
         let import = world.people(12).await;
@@ -273,7 +273,7 @@ async fn a_changed_number_is_shown_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn an_empty_selection_is_explained_and_a_foreign_one_is_not_found() {
+async fn nobody_chosen_is_told_and_another_ones_choice_is_not_found() {
     let world = a_hasty_world().await;
     world.people(2).await;
     let browser = at_users(&world, browser::Setup::default().width(375)).await;

@@ -43,7 +43,7 @@ async fn choose_with(browser: &Browser, password: &str) {
 }
 
 #[tokio::test]
-async fn an_administrator_is_added_and_chooses_a_password_with_a_link() {
+async fn somebody_is_added_and_chooses_a_password_with_a_link() {
     let world = a_quiet_world().await;
     let priya = Browser::start(browser::Setup::default().width(375).without_scripting()).await;
     priya.sign_in(&world).await;
@@ -92,7 +92,7 @@ async fn an_administrator_is_added_and_chooses_a_password_with_a_link() {
 }
 
 #[tokio::test]
-async fn a_link_expires_and_another_one_is_created() {
+async fn a_link_becomes_too_old_and_another_one_is_made() {
     let world = a_quiet_world().await;
     let priya = Browser::start(browser::Setup::default()).await;
     priya.sign_in(&world).await;
@@ -151,7 +151,7 @@ async fn a_link_is_used_without_a_script_by_its_code() {
 }
 
 #[tokio::test]
-async fn a_disabled_administrator_is_signed_out_at_once() {
+async fn whoever_is_disabled_is_out_at_once() {
     let world = a_quiet_world().await;
     let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
     let priya = Browser::start(browser::Setup::default()).await;
@@ -192,7 +192,7 @@ async fn a_disabled_administrator_is_signed_out_at_once() {
 }
 
 #[tokio::test]
-async fn administrators_cannot_disable_themselves_or_the_last_one() {
+async fn nobody_disables_themselves_or_the_last_one() {
     let world = a_quiet_world().await;
     let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
     let priya = Browser::start(browser::Setup::default()).await;
@@ -219,7 +219,7 @@ async fn administrators_cannot_disable_themselves_or_the_last_one() {
 }
 
 #[tokio::test]
-async fn an_administrator_who_lost_the_password_gets_another() {
+async fn somebody_who_lost_their_password_gets_another() {
     let world = a_quiet_world().await;
     let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
     let priya = Browser::start(browser::Setup::default()).await;
@@ -242,7 +242,7 @@ async fn an_administrator_who_lost_the_password_gets_another() {
 }
 
 #[tokio::test]
-async fn an_administrator_ends_their_other_sessions() {
+async fn one_ends_ones_other_sessions() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await.clone();
     let here = at_the_console(&world, &priya).await;

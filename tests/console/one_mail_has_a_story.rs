@@ -16,7 +16,7 @@ async fn the_mail_of(world: &World, batch: Uuid) -> (Value, String) {
 }
 
 #[tokio::test]
-async fn a_waiting_mail_is_retried_at_once_or_stopped() {
+async fn a_mail_that_waits_is_tried_at_once_or_stopped() {
     let world = World::with(Setup::default().worker_setting("BECKON_RETRY_FIRST", "1h")).await;
     let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
@@ -54,7 +54,7 @@ async fn a_waiting_mail_is_retried_at_once_or_stopped() {
 }
 
 #[tokio::test]
-async fn a_double_click_sends_one_further_mail() {
+async fn a_double_click_sends_one_mail_more() {
     let world = World::start().await;
     let browser = Browser::start(telephone().without_scripting()).await;
     browser.sign_in(&world).await;
@@ -79,7 +79,7 @@ async fn a_double_click_sends_one_further_mail() {
 }
 
 #[tokio::test]
-async fn its_email_is_shown_without_the_password() {
+async fn its_letter_is_shown_without_the_password() {
     let world = World::start().await;
     let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
@@ -105,7 +105,7 @@ async fn its_email_is_shown_without_the_password() {
 }
 
 #[tokio::test]
-async fn a_user_with_a_waiting_email_is_not_sent_a_second_one() {
+async fn whoever_has_it_waiting_already_is_not_sent_a_second_one() {
     let world = World::start().await;
     let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;

@@ -5,7 +5,7 @@ use harness::browser::{self, Browser};
 use crate::{a_quiet_world, go, windows};
 
 #[tokio::test]
-async fn the_api_reference_is_read() {
+async fn the_api_is_read_about() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default()).await;
 

@@ -114,7 +114,7 @@ async fn the_user_is_changed_and_deleted(browser: &Browser) {
 }
 
 #[tokio::test]
-async fn a_concurrent_change_of_a_user_is_shown() {
+async fn two_people_who_change_the_same_user_hear_of_each_other() {
     let world = a_quiet_world().await;
     let id = world.person("ana@example.org").await;
     let browser = Browser::start(telephone()).await;

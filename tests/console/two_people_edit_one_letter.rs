@@ -21,7 +21,7 @@ async fn at_the_editor(browser: &Browser, world: &World, who: &Administrator, bo
 }
 
 #[tokio::test]
-async fn no_text_is_overwritten_unseen() {
+async fn nobodys_text_is_overwritten_unseen() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
     let omar = world.another_administrator("Omar Haddad", "omar@lerna.example").await;

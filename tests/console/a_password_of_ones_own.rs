@@ -5,7 +5,7 @@ use harness::browser::Browser;
 use crate::{a_quiet_world, go, windows};
 
 #[tokio::test]
-async fn a_new_password_is_chosen_and_the_old_one_ends() {
+async fn a_password_of_ones_own_is_chosen_and_the_old_one_ends() {
     let world = a_quiet_world().await;
 
     for (at, window) in windows().into_iter().enumerate() {

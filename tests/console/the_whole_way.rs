@@ -16,27 +16,27 @@ const EARLY: &str = "early@example.org";
 
 #[tokio::test]
 async fn at_a_desk() {
-    the_complete_path(desk()).await;
+    the_whole_way(desk()).await;
 }
 
 #[tokio::test]
 async fn at_a_telephone() {
-    the_complete_path(telephone()).await;
+    the_whole_way(telephone()).await;
 }
 
 #[tokio::test]
 async fn at_a_desk_without_scripts() {
-    the_complete_path(desk().without_scripting()).await;
+    the_whole_way(desk().without_scripting()).await;
 }
 
 #[tokio::test]
 async fn at_a_telephone_without_scripts() {
-    the_complete_path(telephone().without_scripting()).await;
+    the_whole_way(telephone().without_scripting()).await;
 }
 
-async fn the_complete_path(window: browser::Setup) {
+async fn the_whole_way(window: browser::Setup) {
     let world = World::with(Setup::default().api_setting("BECKON_MAIL_RATE", "5")).await;
-    a_user_has_signed_in(&world).await;
+    somebody_has_signed_in(&world).await;
     let browser = Browser::start(window).await;
     browser.sign_in(&world).await;
 
@@ -47,14 +47,14 @@ async fn the_complete_path(window: browser::Setup) {
     it_is_undone_and_sent_again(&browser).await;
     it_is_followed_to_its_end(&browser).await;
     one_mail_is_traced(&browser).await;
-    each_user_has_one_email_and_can_sign_in(&world).await;
+    everybody_has_one_mail_and_gets_in(&world).await;
     the_email_is_rewritten(&browser, &world).await;
     one_person_gets_another(&browser, &world).await;
     world.assert_promises_kept().await;
     world.end().await;
 }
 
-async fn a_user_has_signed_in(world: &World) {
+async fn somebody_has_signed_in(world: &World) {
     world.person(EARLY).await;
     let batch = world.reset_passwords(json!({ "emails": [EARLY] })).await;
     world.finished(batch).await;
@@ -69,7 +69,7 @@ async fn a_file_is_brought_in(browser: &Browser, world: &World) {
     let people = people.join("\n");
     let rows = format!(
         "Email,First name,Last name\n{EARLY},Early,Example\n{UNKNOWN},Gone,Example\n{people}\n\
-         \"pat@gmail,com\",Pat,Example\nno address,Nameless,Example\n"
+         \"pat@gmail,com\",Pat,Example\nno address,Nobody,Example\n"
     );
     browser.click("Imports").await;
     browser.click("Import users").await;
@@ -159,7 +159,7 @@ async fn one_mail_is_traced(browser: &Browser) {
     browser.assert_sound().await;
 }
 
-async fn each_user_has_one_email_and_can_sign_in(world: &World) {
+async fn everybody_has_one_mail_and_gets_in(world: &World) {
     for n in 1..=11 {
         let person = format!("person{n}@example.org");
         let mails = world.relay.mails_to(&person).unwrap();
