@@ -23,15 +23,15 @@
     reason = "a JSON value indexed by a name it lacks is null, and null fails the test"
 )]
 
+mod actions;
 mod audit;
-mod door;
 mod download;
 mod driver;
 mod find;
 mod frames;
-mod hand;
 mod look;
 mod setup;
+mod sign_in;
 mod tabs;
 mod wire;
 

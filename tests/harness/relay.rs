@@ -8,13 +8,13 @@
 
 mod certificate;
 mod command;
+mod handshake;
 mod ledger;
 mod mail;
-mod manner;
+mod reply_mode;
 mod rules;
 mod script;
 mod session;
-mod welcome;
 mod wire;
 
 use std::net::SocketAddr;

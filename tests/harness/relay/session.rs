@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use super::Shared;
 use super::command::Command;
 use super::ledger::Outcome;
-use super::manner::Manner;
+use super::reply_mode::ReplyMode;
 use super::script::{Behaviour, HangUp, Keep, Mode, Offer, Step, Tls};
 use super::wire::{Wire, without_doubled_dots};
 
@@ -143,14 +143,14 @@ impl Session {
             self.untold.push(outcome);
             return Ok(Flow::Go);
         }
-        let manner = Manner::of(&self.relay.rules.default(), Step::Mail);
-        if manner.is_positive() {
+        let mode = ReplyMode::of(&self.relay.rules.default(), Step::Mail);
+        if mode.is_positive() {
             self.sender = Some(sender);
-            return self.answer(manner, Step::Mail, None).await;
+            return self.answer(mode, Step::Mail, None).await;
         }
-        let mut outcome = self.outcome(Step::Mail, manner.reply(Step::Mail), false);
+        let mut outcome = self.outcome(Step::Mail, mode.reply(Step::Mail), false);
         outcome.sender = sender;
-        self.answer(manner, Step::Mail, Some(outcome)).await
+        self.answer(mode, Step::Mail, Some(outcome)).await
     }
 
     async fn rcpt(&mut self, recipient: String) -> io::Result<Flow> {
@@ -159,28 +159,28 @@ impl Session {
             return Ok(Flow::Go);
         }
         let behaviour = self.relay.rules.for_recipient(&recipient);
-        let manner = match (&behaviour, self.foreign(&recipient)) {
-            (_, Some(refusal)) => Manner::Reply(Cow::Borrowed(refusal)),
+        let mode = match (&behaviour, self.foreign(&recipient)) {
+            (_, Some(refusal)) => ReplyMode::Reply(Cow::Borrowed(refusal)),
             (Behaviour::AcceptAfter { refusals }, None) if self.relay.rules.puts_off(&recipient, *refusals) => {
-                Manner::Reply(Cow::Borrowed("451 4.7.1 greylisted, try again later"))
+                ReplyMode::Reply(Cow::Borrowed("451 4.7.1 greylisted, try again later"))
             }
-            _ => Manner::of(&behaviour, Step::Rcpt),
+            _ => ReplyMode::of(&behaviour, Step::Rcpt),
         };
-        let manner = self.limited(manner, Step::Rcpt);
-        if manner.is_positive() {
+        let mode = self.limited(mode, Step::Rcpt);
+        if mode.is_positive() {
             if self.behaviour == Behaviour::Accept {
                 self.behaviour = behaviour;
             }
             self.recipients.push(recipient);
-            return self.answer(manner, Step::Rcpt, None).await;
+            return self.answer(mode, Step::Rcpt, None).await;
         }
-        let mut outcome = self.outcome(Step::Rcpt, manner.reply(Step::Rcpt), false);
+        let mut outcome = self.outcome(Step::Rcpt, mode.reply(Step::Rcpt), false);
         outcome.recipients = vec![recipient];
         if self.punish().await? == Flow::Close {
             self.untold.push(outcome);
             return Ok(Flow::Close);
         }
-        self.answer(manner, Step::Rcpt, Some(outcome)).await
+        self.answer(mode, Step::Rcpt, Some(outcome)).await
     }
 
     async fn message(&mut self) -> io::Result<Flow> {
@@ -188,13 +188,13 @@ impl Session {
             self.send_line("554 5.5.1 no valid recipients");
             return Ok(Flow::Go);
         }
-        let manner = Manner::of(&self.behaviour, Step::Data);
-        if !manner.is_positive() {
-            let outcome = self.outcome(Step::Data, manner.reply(Step::Data), false);
+        let mode = ReplyMode::of(&self.behaviour, Step::Data);
+        if !mode.is_positive() {
+            let outcome = self.outcome(Step::Data, mode.reply(Step::Data), false);
             self.forget();
-            return self.answer(manner, Step::Data, Some(outcome)).await;
+            return self.answer(mode, Step::Data, Some(outcome)).await;
         }
-        if self.answer(manner, Step::Data, None).await? == Flow::Close {
+        if self.answer(mode, Step::Data, None).await? == Flow::Close {
             return Ok(Flow::Close);
         }
         if self.behaviour == Behaviour::HangUp(HangUp::InData) {
@@ -219,30 +219,30 @@ impl Session {
 
     async fn dot(&mut self, message: Range<usize>) -> io::Result<Flow> {
         self.relay.ledger.dot();
-        let manner = if message.len() > self.relay.script.size {
-            Manner::Reply(Cow::Borrowed("552 5.3.4 message too big"))
+        let mode = if message.len() > self.relay.script.size {
+            ReplyMode::Reply(Cow::Borrowed("552 5.3.4 message too big"))
         } else {
-            let manner = Manner::of(&self.behaviour, Step::Dot);
-            self.limited(manner, Step::Dot)
+            let mode = ReplyMode::of(&self.behaviour, Step::Dot);
+            self.limited(mode, Step::Dot)
         };
-        let kept = matches!(manner, Manner::HangUp { kept: true }) || manner.is_positive();
+        let kept = matches!(mode, ReplyMode::HangUp { kept: true }) || mode.is_positive();
         if kept {
             self.refusals = 0;
         }
-        let mut outcome = self.outcome(Step::Dot, manner.reply(Step::Dot), kept);
+        let mut outcome = self.outcome(Step::Dot, mode.reply(Step::Dot), kept);
         if self.relay.script.keep != Keep::Counts {
             outcome.message = Some(without_doubled_dots(self.wire.bytes(message)).into());
         }
         self.forget();
-        self.answer(manner, Step::Dot, Some(outcome)).await
+        self.answer(mode, Step::Dot, Some(outcome)).await
     }
 
-    /// The same manner, unless the relay's limit is reached.
-    fn limited(&self, manner: Manner, step: Step) -> Manner {
-        if !manner.is_positive() {
-            return manner;
+    /// The same mode, unless the relay's limit is reached.
+    fn limited(&self, mode: ReplyMode, step: Step) -> ReplyMode {
+        if !mode.is_positive() {
+            return mode;
         }
-        self.relay.rules.exceeds_limit(step).map_or(manner, Manner::Reply)
+        self.relay.rules.exceeds_limit(step).map_or(mode, ReplyMode::Reply)
     }
 
     /// Delays a client that hits many refusals.

@@ -12,7 +12,7 @@ use super::session::{Flow, Session};
 const LONG_LINE: usize = 64 * 1024;
 
 /// How one reply is sent.
-pub(super) enum Manner {
+pub(super) enum ReplyMode {
     /// These bytes, with the next write.
     Reply(Cow<'static, str>),
     /// The usual reply after this time.
@@ -32,8 +32,8 @@ pub(super) enum Manner {
     },
 }
 
-impl Manner {
-    /// The manner that this behaviour implies at this step.
+impl ReplyMode {
+    /// The mode that this behaviour implies at this step.
     pub(super) fn of(behaviour: &Behaviour, step: Step) -> Self {
         match behaviour {
             Behaviour::Answer { at, reply } if *at == step => Self::Reply(reply.clone()),
@@ -73,9 +73,9 @@ impl Manner {
 }
 
 impl Session {
-    /// Sends the reply in its manner. The outcome is recorded once it is sent or has failed.
-    pub(super) async fn answer(&mut self, manner: Manner, step: Step, outcome: Option<Outcome>) -> io::Result<Flow> {
-        if let Manner::Reply(reply) = manner {
+    /// Sends the reply in its mode. The outcome is recorded once it is sent or has failed.
+    pub(super) async fn answer(&mut self, mode: ReplyMode, step: Step, outcome: Option<Outcome>) -> io::Result<Flow> {
+        if let ReplyMode::Reply(reply) = mode {
             self.wire.output.extend_from_slice(reply.as_bytes());
             if !reply.ends_with('\n') {
                 self.wire.output.extend_from_slice(b"\r\n");
@@ -90,22 +90,22 @@ impl Session {
         // Earlier replies are already decided; only this mail's reply is in question.
         self.flush().await?;
         self.untold.extend(outcome);
-        match manner {
-            Manner::HangUp { .. } | Manner::Reply(_) => return Ok(Flow::Close),
-            Manner::Silence => {
+        match mode {
+            ReplyMode::HangUp { .. } | ReplyMode::Reply(_) => return Ok(Flow::Close),
+            ReplyMode::Silence => {
                 self.wire.wait_for_end().await;
                 return Ok(Flow::Close);
             }
-            Manner::Endless => return self.talk_without_end(step).await,
-            Manner::Slow(wait) => {
+            ReplyMode::Endless => return self.talk_without_end(step).await,
+            ReplyMode::Slow(wait) => {
                 self.wait(wait).await?;
                 self.send_line(usual(step));
             }
-            Manner::LongLine => {
+            ReplyMode::LongLine => {
                 let (code, _) = usual(step).split_at(4);
                 self.send_line(&format!("{code}{}", "x".repeat(LONG_LINE)));
             }
-            Manner::Trickle => {
+            ReplyMode::Trickle => {
                 for byte in format!("{}\r\n", usual(step)).bytes() {
                     self.wait(Duration::from_secs(1)).await?;
                     self.wire.output.push(byte);
