@@ -112,7 +112,7 @@ pub(crate) fn disk(fault: &std::io::Error) -> Problem {
     Problem::new(
         StatusCode::INSUFFICIENT_STORAGE,
         "disk_full",
-        "The server has no disk space for this upload. Nothing was stored; contact the operator of Beckon.",
+        "The server has no disk space for this upload. Nothing was stored; contact the team that runs Beckon.",
     )
 }
 

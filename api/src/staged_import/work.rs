@@ -236,7 +236,7 @@ async fn interrupt(this: &StagedImports, work: Work, problem: &Problem) -> Resul
         ("busy", _) => "Other files were being imported, and this one waited too long.",
         (_, Ok(StatusCode::SERVICE_UNAVAILABLE)) => "The database did not answer.",
         (_, Ok(StatusCode::INSUFFICIENT_STORAGE)) => {
-            "The server has no disk space for this file; contact the operator of Beckon."
+            "The server has no disk space for this file; contact the team that runs Beckon."
         }
         _ => "An internal error occurred and has been logged.",
     };
