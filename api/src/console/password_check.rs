@@ -40,7 +40,7 @@ impl Unchecked {
     /// Label for the sign-in metric; `None` for internal failures.
     pub(super) fn outcome(&self) -> Option<&'static str> {
         match self {
-            Self::Refused(refusal) if refusal.used_up == UsedUp::Everybody => Some("busy"),
+            Self::Refused(refusal) if refusal.used_up == UsedUp::Overall => Some("busy"),
             Self::Refused(_) => Some("throttled"),
             Self::Busy => Some("busy"),
             Self::Problem(_) => None,
