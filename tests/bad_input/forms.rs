@@ -74,7 +74,7 @@ async fn a_form_is_carried_through_the_sign_in_unless_it_is_large() {
 
     assert_eq!(asked.status, 401, "{}", asked.text);
     assert!(
-        asked.text.contains("What you filled in has been kept"),
+        asked.text.contains("We kept what you entered"),
         "{}",
         asked.text
     );

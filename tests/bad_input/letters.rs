@@ -160,7 +160,7 @@ async fn a_fault_in_a_letter_is_told_with_its_place() {
             ask(&world, Method::PUT, &format!("/v1/system-emails/{kind}")).json(letter.to_string()),
             post(&world, &format!("/v1/system-emails/{kind}/preview"), look.to_string()),
         ] {
-            let sentence = "This text cannot be sent as it is; see errors.";
+            let sentence = "This email cannot be sent yet; see errors.";
             let told = asked.must_tell(422, "template_invalid", sentence).await;
             let errors = told.body["errors"].as_array().unwrap();
             assert_eq!(errors.len(), 1, "{subject:?} {body:?}: {}", told.text);

@@ -182,7 +182,7 @@ fn looks(window: browser::Setup) -> String {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "tests have no config.rs; this is for whoever wants to look"
+    reason = "tests have no config.rs; this is for developers who want to look at the pages"
 )]
 fn pictures() -> Option<PathBuf> {
     std::env::var("BECKON_PICTURES").ok().map(PathBuf::from)

@@ -52,7 +52,7 @@ async fn it_is_read_in_pages_and_found_by_who_what_and_when() {
         browser.loses("48 rows").await;
         browser.loses("23 rows").await;
         go(&browser, &world, "/console/audit?who=nobody").await;
-        browser.sees("Nothing on record matches").await;
+        browser.sees("No entries match these filters").await;
         go(&browser, &world, "/console/audit?from=yesterday").await;
         browser.sees("Write the day as 2026-11-23").await;
         browser.assert_no_console_errors().await;

@@ -5,7 +5,7 @@ use harness::browser::Browser;
 use crate::{a_quiet_world, go, windows};
 
 #[tokio::test]
-async fn a_wrong_password_is_told_and_an_unknown_address_in_the_same_words() {
+async fn a_wrong_password_and_an_unknown_address_get_the_same_message() {
     const WORDS: &str = "The email address or password is incorrect.";
     let world = a_quiet_world().await;
     let priya = world.administrator().await;

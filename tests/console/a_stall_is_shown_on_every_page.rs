@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::go;
 
 #[tokio::test]
-async fn an_outage_of_the_mail_server_is_told_with_its_time_and_the_number_that_wait() {
+async fn an_outage_is_shown_with_its_start_and_the_waiting_emails() {
     // Slowly, so that some mails still wait when the outage ends.
     let world = World::with(Setup::default().api_setting("BECKON_MAIL_RATE", "2")).await;
     let browser = Browser::start(browser::Setup::default()).await;
@@ -17,7 +17,7 @@ async fn an_outage_of_the_mail_server_is_told_with_its_time_and_the_number_that_
     world.relay.hang_up();
     let batch = world.invite(json!({ "import": import })).await;
 
-    let told = "Email is delayed. Your mail server has been out of reach since";
+    let told = "Email is delayed. Your mail server has been unreachable since";
     world
         .eventually("a page to say so", async || {
             go(&browser, &world, "/console/account").await;
