@@ -1,7 +1,7 @@
-// What makes the pages pleasant. Every page works without it.
+// Convenience for the pages. Every page works without it.
 "use strict";
 
-// Moments in the reader's own zone.
+// Times in the browser's time zone.
 const local = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
 const clock = new Intl.DateTimeFormat(undefined, { timeStyle: "medium" });
 const hour = new Intl.DateTimeFormat(undefined, { timeStyle: "short" });
@@ -18,7 +18,7 @@ const showTimes = (within) => {
   }
 };
 
-// A menu closes when something else is chosen, and with Escape.
+// A menu closes on a click elsewhere and with Escape.
 const closeMenus = (except) => {
   for (const menu of document.querySelectorAll("details[data-menu][open]")) {
     if (menu !== except) menu.open = false;
@@ -32,21 +32,21 @@ document.addEventListener("keydown", (event) => {
   menu.querySelector("summary").focus();
 });
 
-// Seconds until something begins, by the server's clock: its own time comes with the moment.
+// Seconds until the start by the server's clock, whose time comes with the page.
 const countDown = (within) => {
   for (const mark of within.querySelectorAll("[data-until]")) {
     mark.dataset.end ||= Date.now() + Date.parse(mark.dataset.until) - Date.parse(mark.dataset.now);
     const left = Math.ceil((mark.dataset.end - Date.now()) / 1000);
     const minutes = Math.floor(left / 60);
-    const said = left < 90 ? `${left} second${left === 1 ? "" : "s"}` : `${minutes} minutes`;
-    const text = left > 0 ? `In ${said}.` : "Starting…";
+    const shown = left < 90 ? `${left} second${left === 1 ? "" : "s"}` : `${minutes} minutes`;
+    const text = left > 0 ? `In ${shown}.` : "Starting…";
     if (mark.textContent !== text) mark.textContent = text;
   }
 };
 setInterval(() => countDown(document), 500);
 
-// Changes a part of the page into another without touching what is the same in both, so that
-// whoever reads, selects, presses or has the focus somewhere in it keeps it.
+// Changes a part of the page into another without touching what is equal in both, so that focus, selection and
+// clicks in it are not lost.
 const become = (now, next) => {
   if ("keep" in now.dataset) return;
   for (const { name, value } of next.attributes) if (now.getAttribute(name) !== value) now.setAttribute(name, value);
@@ -68,22 +68,20 @@ const parsed = (html) => {
   return page;
 };
 
-// A region that changes while it is looked at. Its stream sends it anew, or says that the page has
-// taken a turn and is to be asked for as a whole. Without a stream the page is asked for again and
-// again, the less often the longer it takes to come; so are regions that have no stream at all.
-// Nobody asks while the page is hidden.
-let stream, later, silent = false, said, asked = Date.now();
+// A live region. Its event stream sends the region again, or a "turn" event when the whole page must be loaded.
+// Without a stream, the page is polled, less often the longer it takes to load. So are regions that have no stream.
+// Hidden pages are not updated.
+let stream, later, silent = false, announced, asked = Date.now();
 const liveRegion = () => document.querySelector("[data-live]");
-const tell = () => {
-  // What is read out changes with every tenth of the way, never twice in ten seconds, and when the
-  // batch takes a turn.
+const announce = () => {
+  // Screen readers announce the progress every 10 %, at most every ten seconds, and when the state changes.
   const region = document.querySelector("[data-said]");
   if (!region) return;
   const news = { at: Date.now(), ...region.dataset };
-  const small = said && said.state === news.state && (news.at - said.at < 10000 || news.done - said.done < 10);
+  const small = announced && announced.state === news.state && (news.at - announced.at < 10000 || news.done - announced.done < 10);
   if (small) return;
-  if (said) document.getElementById("said").textContent = news.said;
-  said = news;
+  if (announced) document.getElementById("said").textContent = news.said;
+  announced = news;
 };
 const turn = async () => {
   const began = performance.now();
@@ -95,9 +93,9 @@ const turn = async () => {
       const page = parsed(await answer.text());
       document.title = page.title;
       become(document.querySelector("main"), page.querySelector("main"));
-      tell();
+      announce();
     }
-  } catch { /* The server is away for a moment; the next look tells. */ }
+  } catch { /* The server is unreachable; the next poll retries. */ }
   follow(Math.max(Math.floor(250 * Math.sqrt(performance.now() - began)) - 1000, 1000));
 };
 const follow = (pause = 2000) => {
@@ -106,22 +104,22 @@ const follow = (pause = 2000) => {
   if (!liveRegion() || document.hidden) return;
   if (silent || !liveRegion().dataset.live || !window.EventSource) { later = setTimeout(turn, pause); return; }
   stream = new EventSource(liveRegion().dataset.live);
-  // Where something between us holds a stream back, nothing is heard of it at all.
+  // A proxy that buffers the stream delivers nothing, so poll instead.
   later = setTimeout(() => { silent = true; turn(); }, 5000);
   stream.onerror = () => { stream.close(); clearTimeout(later); later = setTimeout(turn, pause); };
   stream.addEventListener("turn", turn);
   stream.addEventListener("live", ({ data }) => {
     clearTimeout(later);
     become(liveRegion(), parsed(data).querySelector("[data-said]"));
-    tell();
-    // What stands below the region, now and then.
+    announce();
+    // Update the rest of the page from time to time.
     if (Date.now() - asked > 10000) turn();
   });
 };
 document.addEventListener("visibilitychange", () => (document.hidden ? follow() : liveRegion() && turn()));
 
-// A second click on a button that sends something does nothing for a second. What it would do
-// twice the server does once; this only spares the waiting.
+// A second click on a submit button is ignored for a second. The server would also process the form only once; this
+// saves the wait.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.method !== "post" || form.target || event.submitter?.formTarget) return;
@@ -132,13 +130,13 @@ window.addEventListener("pageshow", () => {
   for (const form of document.forms) delete form.dataset.sent;
 });
 
-// A list to tick: all of this page at once, a range with Shift, and the number as it changes.
+// A list with checkboxes: select the whole page, a range with Shift, and count the selection.
 const makeTickable = (table) => {
   const boxes = [...table.querySelectorAll("input[name=user]")];
   const count = table.closest("form").querySelector("[data-count]");
   const others = Number(count?.dataset.count) - boxes.filter((box) => box.checked).length;
-  const all = Object.assign(document.createElement("input"), { type: "checkbox", ariaLabel: "Select everybody on this page" });
-  const tell = () => {
+  const all = Object.assign(document.createElement("input"), { type: "checkbox", ariaLabel: "Select everyone on this page" });
+  const update = () => {
     const ticked = boxes.filter((box) => box.checked).length;
     all.checked = ticked === boxes.length;
     all.indeterminate = ticked > 0 && !all.checked;
@@ -155,13 +153,13 @@ const makeTickable = (table) => {
   });
   table.addEventListener("change", (event) => {
     if (event.target === all) for (const box of boxes) box.checked = all.checked;
-    tell();
+    update();
   });
   table.querySelector("thead .tick").append(all);
-  tell();
+  update();
 };
 
-// A file that is too large is refused before it is sent.
+// A file that is too large is rejected before it is uploaded.
 document.addEventListener("change", ({ target }) => {
   if (!target.dataset.most) return;
   const [file] = target.files;
@@ -172,7 +170,7 @@ document.addEventListener("change", ({ target }) => {
 document.documentElement.classList.add("script");
 for (const table of document.querySelectorAll("[data-ticks]")) makeTickable(table);
 
-// A later start is typed in the reader's own zone and sent in UTC. The button says which moment that is.
+// A scheduled start is entered in the browser's time zone and submitted in UTC. The button shows the start.
 const start = document.querySelector("[data-start]");
 if (start) {
   const { form } = start, button = form.querySelector("[data-later]"), starts = form.querySelector("[data-starts]");
@@ -183,22 +181,22 @@ if (start) {
     const zones = ["en-GB", "en-US"].map((locale) => at.toLocaleTimeString(locale, { timeZoneName: "short" }).split(" ").pop());
     return `${day} ${zones.find((zone) => !/\d/.test(zone)) ?? zones[0]}`;
   };
-  const tell = () => {
+  const update = () => {
     const at = chosen();
     button.textContent = at ? `${button.dataset.later} ${named(at)}` : button.dataset.now;
-    starts.textContent = at ? `On ${named(at)}. Until then you can undo it.` : starts.dataset.starts;
+    starts.textContent = at ? `On ${named(at)}. You can undo it until then.` : starts.dataset.starts;
   };
   form.querySelector("[data-zone]").textContent = new Intl.DateTimeFormat().resolvedOptions().timeZone.replaceAll("_", " ");
   if (start.value) start.valueAsNumber -= new Date(`${start.value}Z`).getTimezoneOffset() * 60000;
-  start.addEventListener("input", tell);
+  start.addEventListener("input", update);
   form.addEventListener("formdata", ({ formData }) => {
     const utc = chosen()?.toISOString().slice(0, 16) ?? "";
     for (const name of ["start_at", "shown_start"]) formData.set(name, utc);
   });
-  tell();
+  update();
 }
 
-// The code of a one-time link stands behind its #, which no server sees. It is sent in the form.
+// The code of a one-time link follows its #, which is not sent to servers. The form submits it.
 for (const event of ["DOMContentLoaded", "hashchange"]) window.addEventListener(event, () => {
   const code = document.querySelector("[data-code]");
   if (!code || !/^#[\w-]{40,}$/.test(location.hash)) return;
@@ -210,7 +208,7 @@ for (const event of ["DOMContentLoaded", "hashchange"]) window.addEventListener(
 // The editor of a system email.
 const letter = document.querySelector("form[data-letter]");
 if (letter) {
-  // A field is put in where the cursor was last; the browser can undo it.
+  // A field is inserted at the last cursor position; the browser can undo it.
   let place = letter.elements.body;
   letter.addEventListener("focusin", ({ target }) => {
     if (["subject", "body"].includes(target.name)) place = target;
@@ -247,14 +245,14 @@ if (letter) {
       field.focus();
     });
   }
-  // The preview follows what is typed. Each comes in a frame of its own, so that the button Back
-  // leads to the page before and not through them, and the last stays until the next is there.
-  // With a name of its own too: a frame may go on listening to one that was taken from it.
+  // The preview follows the typing. Each preview loads in a new frame, so that the Back button does not step through
+  // previews and the last one stays visible until the next has loaded. Each frame has a new name too, because a
+  // removed frame may keep its name for a while.
   let [shown, coming, pause] = [letter.querySelector("iframe[name='preview']")];
   let button = letter.querySelector("[formtarget='preview']");
   let isUnsaved = "unsaved" in letter.dataset;
   letter.addEventListener("submit", ({ submitter }) => {
-    // A form that is sent again before the browser has begun with it is only sent the second time.
+    // If a form is submitted again before the browser has started, only the second submission is sent.
     clearTimeout(pause);
     if (!submitter?.formTarget) {
       isUnsaved = false;
@@ -282,7 +280,7 @@ if (letter) {
   if (isUnsaved) letter.requestSubmit(button);
 }
 
-// What is shown once is copied with one press.
+// Copies a secret that is shown once.
 for (const button of document.querySelectorAll("button[data-copy]")) {
   const field = document.getElementById(button.dataset.copy);
   button.hidden = !navigator.clipboard;
@@ -295,6 +293,6 @@ for (const button of document.querySelectorAll("button[data-copy]")) {
 
 showTimes(document);
 countDown(document);
-tell();
+announce();
 follow();
 document.querySelector("[data-focus]")?.focus();

@@ -74,7 +74,7 @@ impl NextStep {
             Self::CorrectAddress => "Correct the address, then send again.",
             Self::Unblock => "Unblock the address, then send again.",
             Self::SendAgain => "Send again.",
-            Self::AskMailTeam => "Show the mail server’s words to your mail team, then send again.",
+            Self::AskMailTeam => "Show the mail server’s reply to your mail team, then send again.",
             Self::EditEmail => "Shorten the email, then send again.",
         }
     }
@@ -137,11 +137,11 @@ pub fn words() -> Vec<&'static str> {
 pub const fn before_resuming(brake: Brake) -> &'static str {
     match brake {
         Brake::Bounces => {
-            "Mail providers turn away senders who write to many addresses that do not exist. Those found so far are \
-             blocked and get nothing more; look at where the list comes from before you resume."
+            "Mail providers reject senders who write to many addresses that do not exist. The addresses found so far are \
+             blocked. Check where your list comes from before you resume."
         }
-        Brake::Policy => "Show the mail server’s words to your mail team before you resume.",
-        Brake::Relay => "Whoever runs Beckon needs to put this right with the mail server before you resume.",
+        Brake::Policy => "Show the mail server’s reply to your mail team before you resume.",
+        Brake::Relay => "The team that runs Beckon needs to fix this with the mail server before you resume.",
     }
 }
 

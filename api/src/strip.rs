@@ -44,7 +44,7 @@ pub struct Strip {
     /// What happens next, or what must be done.
     pub next_step: &'static str,
     /// The error from the mail server or the connection, for operators.
-    pub told: Option<String>,
+    pub reply: Option<String>,
 }
 
 impl Strip {
@@ -52,11 +52,11 @@ impl Strip {
     pub fn of(stall: Stall) -> Self {
         let (cause, next_step) = words(&stall.cause, stall.since.is_some());
         let waiting = waiting(stall.waiting);
-        let (headline, detail, told) = match stall.cause {
+        let (headline, detail, reply) = match stall.cause {
             Cause::Trouble {
                 troubled, live, words, ..
             } if troubled < live => (
-                "Email takes longer than usual.",
+                "Email is slower than usual.",
                 format!("{} {waiting}", witnesses(troubled, live)),
                 words,
             ),
@@ -74,7 +74,7 @@ impl Strip {
                 .unwrap_or_default(),
             detail,
             next_step,
-            told,
+            reply,
         }
     }
 
@@ -105,50 +105,50 @@ const fn words(cause: &Cause, is_dated: bool) -> (&'static str, &'static str) {
             "The database has moved to another server, and sending has been on hold",
             RESUME,
         ),
-        Cause::NoDispatch if is_dated => ("The queue has taken no emails", LOOK_AT_THE_QUEUE),
-        Cause::NoDispatch => ("The queue takes no emails", LOOK_AT_THE_QUEUE),
+        Cause::NoDispatch if is_dated => ("The queue has not accepted emails", LOOK_AT_THE_QUEUE),
+        Cause::NoDispatch => ("The queue does not accept emails", LOOK_AT_THE_QUEUE),
         Cause::Trouble { trouble, .. } => trouble_words(*trouble),
     }
 }
 
-const START_A_WORKER: &str = "Whoever runs Beckon needs to start a worker.";
-const LOOK_AT_THE_QUEUE: &str = "Whoever runs Beckon needs to look at RabbitMQ.";
-const RESUME: &str = "Whoever runs Beckon needs to check what was sent last, and then to resume sending.";
-const BY_THEMSELVES: &str = "Nothing needs to be done here: they go out when it takes email again.";
+const START_A_WORKER: &str = "The team that runs Beckon needs to start a worker.";
+const LOOK_AT_THE_QUEUE: &str = "The team that runs Beckon needs to check RabbitMQ.";
+const RESUME: &str = "The team that runs Beckon needs to check what was sent last, then resume sending.";
+const BY_THEMSELVES: &str = "You do not need to do anything: we send them when it accepts email again.";
 
 const fn trouble_words(trouble: WorkerTrouble) -> (&'static str, &'static str) {
     match trouble {
-        WorkerTrouble::RelayUnreachable => ("Your mail server has been out of reach", BY_THEMSELVES),
+        WorkerTrouble::RelayUnreachable => ("Your mail server has been unreachable", BY_THEMSELVES),
         WorkerTrouble::RelaySilent => ("Your mail server has not answered", BY_THEMSELVES),
-        WorkerTrouble::RelayHangsUp => ("Your mail server has been breaking off connections", BY_THEMSELVES),
+        WorkerTrouble::RelayHangsUp => ("Your mail server has been closing connections", BY_THEMSELVES),
         WorkerTrouble::RelayAsksToWait => ("Your mail server has been asking us to wait", BY_THEMSELVES),
         WorkerTrouble::RelayUnreadable => (
-            "Your mail server has been giving answers we cannot read",
-            "Whoever runs Beckon needs to look at the mail server (SMTP_URL).",
+            "Your mail server has been sending invalid replies",
+            "The team that runs Beckon needs to check the mail server (SMTP_URL).",
         ),
         WorkerTrouble::RelayTurnsAway => (
-            "Your mail server has turned us away",
-            "Whoever runs Beckon needs to ask the mail server's operators to let it in.",
+            "Your mail server has been rejecting our connections",
+            "The team that runs Beckon needs to ask the mail server's operators to allow them.",
         ),
         WorkerTrouble::RelayNotPrivate => (
             "No secure connection to your mail server has been possible",
-            "Whoever runs Beckon needs to look at the mail server's certificate and SMTP_URL.",
+            "The team that runs Beckon needs to check the mail server's certificate and SMTP_URL.",
         ),
         WorkerTrouble::RelayRefusesLogin => (
-            "Your mail server has refused our sign-in",
-            "Whoever runs Beckon needs to check the user name and password in SMTP_URL.",
+            "Your mail server has been rejecting our sign-in",
+            "The team that runs Beckon needs to check the user name and password in SMTP_URL.",
         ),
         WorkerTrouble::RelayRefusesSender => (
-            "Your mail server has refused our sender address",
-            "Whoever runs Beckon needs to check BECKON_MAIL_FROM, or allow that sender at the mail server.",
+            "Your mail server has been rejecting our sender address",
+            "The team that runs Beckon needs to check BECKON_MAIL_FROM, or allow that sender at the mail server.",
         ),
-        WorkerTrouble::BrokerAway => ("The queue has been out of reach", LOOK_AT_THE_QUEUE),
+        WorkerTrouble::BrokerAway => ("The queue has been unreachable", LOOK_AT_THE_QUEUE),
     }
 }
 
 fn witnesses(troubled: i64, live: i64) -> String {
-    let verb = if troubled == 1 { "finds" } else { "find" };
-    format!("{troubled} of {live} workers {verb} this; the others go on sending.")
+    let verb = if troubled == 1 { "reports" } else { "report" };
+    format!("{troubled} of {live} workers {verb} this; the others continue sending.")
 }
 
 fn waiting(count: i64) -> String {
@@ -199,11 +199,11 @@ impl Strips {
         let strip = match timeout(PATIENCE, stall::look(db)).await {
             Ok(Ok(stall)) => stall.map(Strip::of),
             Ok(Err(fault)) => {
-                debug!(error = %fault, "Could not ask whether mail is stalled");
+                debug!(error = %fault, "Could not check whether mail is stalled");
                 None
             }
             Err(_) => {
-                debug!("Postgres did not say in time whether mail is stalled");
+                debug!("Postgres did not answer in time whether mail is stalled");
                 None
             }
         };
@@ -239,19 +239,19 @@ mod tests {
     }
 
     #[test]
-    fn it_says_what_is_wrong_that_nothing_is_lost_and_what_to_do() {
+    fn the_warning_explains_the_cause_that_nothing_is_lost_and_what_to_do() {
         let strip = Strip::of(stall(trouble(WorkerTrouble::RelaySilent, 3)));
 
         assert_eq!(
             strip.text(),
             "Email is delayed. Your mail server has not answered since 14:02 UTC. 1,204 emails are waiting; none is \
-             lost. Nothing needs to be done here: they go out when it takes email again."
+             lost. You do not need to do anything: we send them when it accepts email again."
         );
-        assert_eq!(strip.told.as_deref(), Some("Connection refused (at connect)"));
+        assert_eq!(strip.reply.as_deref(), Some("Connection refused (at connect)"));
     }
 
     #[test]
-    fn every_trouble_reads_as_a_sentence_with_and_without_a_moment() {
+    fn every_trouble_reads_as_a_sentence_with_and_without_a_time() {
         let of_workers = WorkerTrouble::ALL.map(|kind| trouble(kind, 3));
         for cause in of_workers
             .into_iter()
@@ -266,7 +266,7 @@ mod tests {
         }
         for (cause, wanted) in [
             (Cause::NoWorker, "Email is delayed. No worker is running. 1,204"),
-            (Cause::NoDispatch, "Email is delayed. The queue takes no emails. 1,204"),
+            (Cause::NoDispatch, "Email is delayed. The queue does not accept emails. 1,204"),
         ] {
             let undated = Strip::of(Stall {
                 since: None,
@@ -277,17 +277,17 @@ mod tests {
     }
 
     #[test]
-    fn where_some_workers_go_on_it_says_so() {
+    fn it_shows_how_many_workers_are_affected() {
         let one = Strip::of(stall(trouble(WorkerTrouble::RelayUnreachable, 1))).text();
         assert!(
             one.starts_with(
-                "Email takes longer than usual. Your mail server has been out of reach since 14:02 UTC. 1 of 3 workers \
-                 finds this; the others go on sending. 1,204 emails are waiting"
+                "Email is slower than usual. Your mail server has been unreachable since 14:02 UTC. 1 of 3 workers \
+                 reports this; the others continue sending. 1,204 emails are waiting"
             ),
             "{one}"
         );
         let two = Strip::of(stall(trouble(WorkerTrouble::BrokerAway, 2))).text();
-        assert!(two.contains("2 of 3 workers find this"), "{two}");
+        assert!(two.contains("2 of 3 workers report this"), "{two}");
     }
 
     #[test]

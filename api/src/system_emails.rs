@@ -232,7 +232,7 @@ pub fn tidied(subject: &str, body: &str) -> Template {
 pub fn compile(kind: SystemEmailKind, draft: &Template, custom: CustomFields<'_>) -> Result<Compiled, Problem> {
     draft.compile(kind, custom).map_err(|faults| {
         let errors = faults.into_iter().map(field_error).collect();
-        Problem::unprocessable("template_invalid", "This text cannot be sent as it is; see errors.").with_errors(errors)
+        Problem::unprocessable("template_invalid", "This email cannot be sent yet; see errors.").with_errors(errors)
     })
 }
 

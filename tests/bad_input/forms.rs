@@ -74,7 +74,7 @@ async fn a_form_is_carried_through_the_sign_in_unless_it_is_large() {
 
     assert_eq!(asked.status, 401, "{}", asked.text);
     assert!(
-        asked.text.contains("What you filled in has been kept"),
+        asked.text.contains("We kept what you entered"),
         "{}",
         asked.text
     );
@@ -87,6 +87,6 @@ async fn a_form_is_carried_through_the_sign_in_unless_it_is_large() {
     let large = format!("subject=Hello&body={}", "x".repeat(17_000));
     let asked = send(&world, "/console/system-emails/invite", &large).await;
     assert_eq!((asked.status, hidden(&asked.text, "carried")), (401, ""));
-    assert!(asked.text.contains("too large to be kept"), "{}", asked.text);
+    assert!(asked.text.contains("too large to keep"), "{}", asked.text);
     world.end().await;
 }

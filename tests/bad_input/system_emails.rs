@@ -160,7 +160,7 @@ async fn a_fault_in_a_system_email_is_reported_with_its_position() {
             ask(&world, Method::PUT, &format!("/v1/system-emails/{kind}")).json(letter.to_string()),
             post(&world, &format!("/v1/system-emails/{kind}/preview"), look.to_string()),
         ] {
-            let sentence = "This text cannot be sent as it is; see errors.";
+            let sentence = "This email cannot be sent yet; see errors.";
             let response = asked.must_be_refused(422, "template_invalid", sentence).await;
             let errors = response.body["errors"].as_array().unwrap();
             assert_eq!(errors.len(), 1, "{subject:?} {body:?}: {}", response.text);

@@ -18,7 +18,7 @@ async fn a_batch_that_runs(browser: &Browser) -> (World, String) {
 }
 
 #[tokio::test]
-async fn figures_change_and_nobody_is_disturbed() {
+async fn figures_update_without_disturbing_the_reader() {
     let browser = Browser::start(browser::Setup::default()).await;
     let (world, page) = a_batch_that_runs(&browser).await;
     go(&browser, &world, &page).await;
@@ -38,8 +38,8 @@ async fn figures_change_and_nobody_is_disturbed() {
     assert_eq!(browser.focused().await, "Search by name or email address");
     browser
         .eventually("the end to be read out", async || {
-            let said = browser.run("return document.getElementById('said').textContent").await;
-            (said == format!("Finished. {PEOPLE} sent")).then_some(())
+            let announced = browser.run("return document.getElementById('said').textContent").await;
+            (announced == format!("Finished. {PEOPLE} sent")).then_some(())
         })
         .await;
     assert_eq!(
@@ -51,7 +51,7 @@ async fn figures_change_and_nobody_is_disturbed() {
 }
 
 #[tokio::test]
-async fn without_a_stream_the_page_is_asked_again() {
+async fn without_a_stream_the_page_polls() {
     let browser = Browser::start(browser::Setup::default()).await;
     let (world, page) = a_batch_that_runs(&browser).await;
     go(&browser, &world, &page).await;
@@ -71,7 +71,7 @@ async fn without_a_script_there_is_a_link() {
     let (world, page) = a_batch_that_runs(&browser).await;
     go(&browser, &world, &page).await;
 
-    while browser.text().await.contains("to see how far it is") {
+    while browser.text().await.contains("to see the progress") {
         browser.click("Refresh").await;
     }
 
@@ -81,7 +81,7 @@ async fn without_a_script_there_is_a_link() {
 }
 
 #[tokio::test]
-async fn whoever_is_signed_out_meanwhile_is_asked_who_they_are() {
+async fn a_page_of_an_ended_session_asks_to_sign_in() {
     let browser = Browser::start(browser::Setup::default()).await;
     let world = World::with(Setup::default().workers(0)).await;
     let import = world.people(3).await;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::go;
 
 #[tokio::test]
-async fn a_paused_batch_of_passwords_says_how_much_time_they_have_left() {
+async fn a_paused_password_batch_shows_the_time_left() {
     let browser = Browser::start(browser::Setup::default()).await;
     let world = World::with(Setup::default().workers(0)).await;
     world.person("ada@example.org").await;
@@ -26,13 +26,13 @@ async fn a_paused_batch_of_passwords_says_how_much_time_they_have_left() {
     world.let_hours_pass(30).await;
 
     go(&browser, &world, &format!("/console/batches/{passwords}")).await;
-    browser.sees("2 wait until you resume; nothing is lost.").await;
+    browser.sees("2 emails are on hold until you resume. Nothing is lost.").await;
     browser
-        .sees("Password emails that wait too long expire. The time limit is paused too: 4 hours will be left when you resume.")
+        .sees("Password emails expire if they are not sent in time. The time limit is paused too: 4 hours will be left when you resume.")
         .await;
     browser.assert_sound().await;
     go(&browser, &world, &format!("/console/batches/{invites}")).await;
-    browser.sees("2 wait until you resume; nothing is lost.").await;
+    browser.sees("2 emails are on hold until you resume. Nothing is lost.").await;
     browser.loses("expire").await;
     world.end().await;
 }

@@ -48,7 +48,7 @@ fn written(at: OffsetDateTime) -> String {
 }
 
 #[tokio::test]
-async fn a_start_is_in_the_readers_zone_and_can_be_undone() {
+async fn a_start_is_shown_in_the_readers_time_zone_and_can_be_undone() {
     let world = World::start().await;
     let import = world.people(3).await;
     let browser = Browser::start(desk().zone("Asia/Dubai")).await;
@@ -137,7 +137,7 @@ async fn a_past_start_is_refused_and_nothing_is_sent() {
 }
 
 #[tokio::test]
-async fn without_a_script_the_button_says_the_moment_in_utc_before_it_is_sent() {
+async fn without_a_script_the_button_shows_the_start_in_utc_first() {
     let world = World::with(Setup::default().workers(0)).await;
     let import = world.people(3).await;
     let browser = Browser::start(telephone().without_scripting()).await;

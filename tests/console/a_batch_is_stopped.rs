@@ -31,13 +31,13 @@ async fn figures(browser: &Browser) -> Vec<i64> {
 }
 
 #[tokio::test]
-async fn paused_it_waits_and_resumed_it_goes_on() {
+async fn a_batch_is_paused_and_resumed() {
     let browser = Browser::start(browser::Setup::default()).await;
     let (world, batch, _) = running(&browser).await;
 
     browser.click("Pause").await;
     browser.sees("Paused by Priya Nair.").await;
-    browser.sees("nothing is lost").await;
+    browser.sees("Nothing is lost").await;
     world.until(batch, "sending", 0).await;
     let sent = world.count(batch, "sent").await;
     browser.reload().await;
@@ -65,7 +65,7 @@ async fn promised(browser: &Browser) -> i64 {
 }
 
 #[tokio::test]
-async fn it_pauses_while_it_asks_and_stops_as_many_as_it_said() {
+async fn it_pauses_to_ask_and_stops_as_many_as_it_announced() {
     let browser = Browser::start(browser::Setup::default().width(375)).await;
     let (world, batch, page) = running(&browser).await;
 

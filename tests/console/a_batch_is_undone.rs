@@ -22,7 +22,7 @@ async fn send_to(browser: &Browser, world: &World, import: Uuid) {
 }
 
 #[tokio::test]
-async fn nothing_is_sent_and_the_choice_is_kept() {
+async fn nothing_is_sent_and_the_selection_is_kept() {
     let world = World::start().await;
     let import = world.people(3).await;
 
@@ -48,7 +48,7 @@ async fn nothing_is_sent_and_the_choice_is_kept() {
 }
 
 #[tokio::test]
-async fn whoever_presses_on_an_old_page_sees_what_came_first() {
+async fn a_click_on_an_outdated_page_changes_nothing() {
     let world = World::start().await;
     let import = world.people(3).await;
     let browser = Browser::start(desk()).await;
@@ -69,7 +69,7 @@ async fn whoever_presses_on_an_old_page_sees_what_came_first() {
 }
 
 #[tokio::test]
-async fn sent_at_once_it_does_not_wait_for_the_end_of_its_hold() {
+async fn send_now_ends_the_hold() {
     let world = World::start().await;
     let import = world.people(3).await;
     let browser = Browser::start(desk()).await;

@@ -47,7 +47,7 @@ fn wrong_files() -> Vec<(&'static str, Vec<u8>, &'static str)> {
 }
 
 #[tokio::test]
-async fn each_is_told_beside_the_field_for_the_next() {
+async fn each_error_is_shown_at_the_file_field() {
     let world = a_quiet_world().await;
     let window = desk();
     let browser = Browser::start(window).await;
@@ -72,7 +72,7 @@ async fn each_is_told_beside_the_field_for_the_next() {
         .attach(label, &file(&world, "good.csv", "email\nada@example.org\n"))
         .await;
     browser.click("Upload and check").await;
-    browser.sees("Every row is in order").await;
+    browser.sees("No problems found").await;
 
     let kept: i64 = sqlx::query_scalar("select count(*) from imports where state <> 'discarded'")
         .fetch_one(&world.db)
@@ -83,7 +83,7 @@ async fn each_is_told_beside_the_field_for_the_next() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_too_large_is_told_before_and_after_it_is_sent() {
+async fn a_file_that_is_too_large_is_reported_before_and_after_the_upload() {
     let world = a_quiet_world().await;
     let large = file(&world, "large.csv", "email,a\n".repeat(9 * 1024 * 1024));
     let browser = Browser::start(desk()).await;
@@ -91,10 +91,10 @@ async fn a_file_that_is_too_large_is_told_before_and_after_it_is_sent() {
 
     go(&browser, &world, "/console/imports/new").await;
     browser.attach("File", &large).await;
-    let said = browser
+    let message = browser
         .run("return document.getElementById('file').validationMessage")
         .await;
-    assert_eq!(said, "The selected file must be smaller than 64 MB");
+    assert_eq!(message, "The selected file must be smaller than 64 MB");
 
     browser.become_like(desk().without_scripting()).await;
     go(&browser, &world, "/console/imports/new").await;
@@ -108,11 +108,11 @@ async fn a_file_that_is_too_large_is_told_before_and_after_it_is_sent() {
 }
 
 #[tokio::test]
-async fn a_file_with_faults_in_every_row_is_shown_by_its_first() {
+async fn a_file_with_faults_in_every_row_shows_the_first_rows() {
     let world = a_quiet_world().await;
     let by_wire = ByWire::sign_in(&world).await;
 
-    let page = by_wire.upload(format!("email\n{}", "nobody\n".repeat(20_000))).await;
+    let page = by_wire.upload(format!("email\n{}", "unknown\n".repeat(20_000))).await;
     world
         .eventually("the check", async || {
             let text = by_wire.get(&page).await.text().await.unwrap();

@@ -6,7 +6,7 @@ use crate::files::file;
 use crate::{a_quiet_world, go, windows};
 
 #[tokio::test]
-async fn faulty_rows_are_shown_and_the_others_come_in() {
+async fn faulty_rows_are_shown_and_the_others_are_imported() {
     let world = a_quiet_world().await;
     world
         .import("email,first name\nknown@example.org,Known\nsame@example.org,Same\n")
@@ -25,7 +25,7 @@ async fn faulty_rows_are_shown_and_the_others_come_in() {
             "E-Mail Address;First Name;Department\r\n\
              known@example.org;Known {n};Sales\r\nsame@example.org;Same;\r\n\
              ada@n{n}.example;Ada;Sales\r\nbob@n{n}.example;Bob;\r\n\
-             pat@gmail,com;Pat;Sales\r\n;Nobody;\r\nADA@n{n}.example;Again;\r\n\r\n"
+             pat@gmail,com;Pat;Sales\r\n;Nameless;\r\nADA@n{n}.example;Again;\r\n\r\n"
         );
         browser
             .attach("File", &file(&world, &format!("staff {n}.csv"), rows))
@@ -54,7 +54,7 @@ async fn faulty_rows_are_shown_and_the_others_come_in() {
         browser.sees("No one has been emailed yet.").await;
         browser.assert_sound().await;
         assert_eq!(figures(&browser).await, [7, 2, 1, 1, 2, 1]);
-        browser.sees("1 user who existed got new details").await;
+        browser.sees("1 existing user updated").await;
         browser.click("1 updated").await;
         browser.sees(&format!("Known {n}")).await;
         browser.loses("Bob").await;
@@ -73,7 +73,7 @@ async fn sees_what_was_found(browser: &Browser) {
     for text in [
         "There is a problem with 2 rows",
         "4 users can be imported.",
-        "1 user who exists already will get new details.",
+        "1 existing user will be updated.",
         "1 row repeats the email address of an earlier row.",
         "fix 1 email address",
         "enter the missing email address in 1 row",
@@ -100,7 +100,7 @@ async fn figures(browser: &Browser) -> Vec<u64> {
 }
 
 #[tokio::test]
-async fn a_corrected_file_takes_the_place_of_the_first() {
+async fn a_corrected_file_replaces_the_first() {
     let world = a_quiet_world().await;
 
     for window in windows() {
@@ -122,7 +122,7 @@ async fn a_corrected_file_takes_the_place_of_the_first() {
             )
             .await;
         browser.click("Upload and check").await;
-        browser.sees("Every row is in order").await;
+        browser.sees("No problems found").await;
         browser.assert_sound().await;
         assert_ne!(browser.path().await, first);
         go(&browser, &world, &first).await;

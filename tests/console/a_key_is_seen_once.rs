@@ -39,7 +39,7 @@ async fn makes_uses_and_revokes(world: &World, window: browser::Setup, name: &st
     go(&browser, world, "/console/keys").await;
     browser.loses(&key).await;
     browser.click(&format!("Revoke {name}")).await;
-    browser.sees("stop working at once").await;
+    browser.sees("stop working immediately").await;
     browser.assert_sound().await;
     assert_eq!(called_with(world, &key).await, 200);
     browser.click("Revoke key").await;
@@ -131,7 +131,7 @@ async fn the_same_form_twice_makes_one_key_and_shows_it_once() {
     let (first, second) = (first.as_str().unwrap(), second.as_str().unwrap());
     assert!(first.contains("value=\"beckon_"), "{first}");
     assert!(!second.contains("beckon_"), "{second}");
-    assert!(second.contains("was created already"), "{second}");
+    assert!(second.contains("was already created"), "{second}");
     assert_eq!(keys_there_are(&world).await, before + 1);
     world.end().await;
 }

@@ -18,9 +18,9 @@ async fn a_password_of_ones_own_is_chosen_and_the_old_one_ends() {
         go(&browser, &world, "/console/password").await;
         browser.assert_sound().await;
 
-        browser.fill("Your password now", "not mine at all, sorry").await;
+        browser.fill("Current password", "not mine at all, sorry").await;
         browser.fill("New password", "too short").await;
-        browser.fill("New password, once more", "and different").await;
+        browser.fill("Confirm new password", "and different").await;
         browser.click("Change password").await;
         browser.sees("There is a problem").await;
         browser.sees("The password is incorrect").await;
@@ -28,10 +28,10 @@ async fn a_password_of_ones_own_is_chosen_and_the_old_one_ends() {
         assert_eq!(browser.title().await, "Error: Choose a password – Beckon");
         browser.assert_sound().await;
 
-        browser.fill("Your password now", &someone.password).await;
+        browser.fill("Current password", &someone.password).await;
         browser.fill("New password", "seven wet stones in a row").await;
         browser
-            .fill("New password, once more", "seven wet stones in a row")
+            .fill("Confirm new password", "seven wet stones in a row")
             .await;
         browser.click("Change password").await;
         browser.finds("Your account: Jonas Weber").await;

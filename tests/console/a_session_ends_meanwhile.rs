@@ -13,10 +13,10 @@ async fn a_password_that_came_too_late_goes_nowhere() {
         let browser = Browser::start(window).await;
         browser.sign_in(&world).await;
         go(&browser, &world, "/console/password").await;
-        browser.fill("Your password now", &priya.password).await;
+        browser.fill("Current password", &priya.password).await;
         browser.fill("New password", "seven wet stones in a row").await;
         browser
-            .fill("New password, once more", "seven wet stones in a row")
+            .fill("Confirm new password", "seven wet stones in a row")
             .await;
 
         world.let_sessions_end().await;
@@ -53,7 +53,7 @@ async fn what_was_filled_in_is_kept_across_the_sign_in() {
         world.let_sessions_end().await;
         browser.click("Send Invite Email").await;
         assert_eq!(browser.heading().await, "Sign in again");
-        browser.sees("What you filled in has been kept").await;
+        browser.sees("We kept what you entered").await;
         browser.assert_sound().await;
         browser.enter(&priya.email, "mistyped, to make it harder").await;
         browser.sees("There is a problem").await;
@@ -70,7 +70,7 @@ async fn what_was_filled_in_is_kept_across_the_sign_in() {
 }
 
 #[tokio::test]
-async fn a_page_asked_for_too_late_is_there_after_signing_in() {
+async fn a_requested_page_opens_after_signing_in() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
     let browser = Browser::start(desk()).await;

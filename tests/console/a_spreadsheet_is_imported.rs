@@ -29,7 +29,7 @@ fn staff(tag: usize) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_sheet_is_chosen_and_doubtful_values_come_in_when_they_are_accepted() {
+async fn a_sheet_is_chosen_and_doubtful_values_are_imported_when_accepted() {
     let world = a_quiet_world().await;
 
     for (n, window) in windows().into_iter().enumerate() {
@@ -48,13 +48,13 @@ async fn a_sheet_is_chosen_and_doubtful_values_come_in_when_they_are_accepted() 
 
         assert_eq!(browser.heading().await, format!("Check import: staff {n}.xlsx"));
         browser.sees("There is a problem with 2 rows").await;
-        browser.sees("look at 1 value in \u{2018}Vorname\u{2019}").await;
+        browser.sees("check 1 value in \u{2018}Vorname\u{2019}").await;
         browser
             .sees("B4: Letters were garbled when this file was saved – did you mean José?")
             .await;
         browser.sees("A5: Not a valid email address").await;
         browser.sees("Read from the sheet \u{2018}Staff\u{2019}.").await;
-        browser.sees("The names of the columns are in row 2.").await;
+        browser.sees("The column names are in row 2.").await;
         browser.sees("1 row is hidden in the spreadsheet").await;
         browser.assert_sound().await;
         let download = browser.download("Download the 2 rows with reasons (Excel)").await;

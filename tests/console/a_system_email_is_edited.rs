@@ -79,7 +79,7 @@ async fn what_is_typed_is_shown_as_it_would_arrive_and_submitted() {
 }
 
 #[tokio::test]
-async fn a_fault_says_where_it_is_and_nothing_typed_is_lost() {
+async fn a_fault_shows_its_position_and_nothing_typed_is_lost() {
     let world = a_quiet_world().await;
     let typed = "Dear {{ first_nam }},\n\nyour password is {{ password }}.\n";
 
@@ -89,7 +89,7 @@ async fn a_fault_says_where_it_is_and_nothing_typed_is_lost() {
         go(&browser, &world, EDITOR).await;
         browser.fill("Subject", "").await;
         type_body(&browser, typed).await;
-        browser.sees_within(&[FRAME], "This text cannot be sent as it is").await;
+        browser.sees_within(&[FRAME], "This email cannot be sent yet").await;
         browser.sees_within(&[FRAME], "Did you mean {{ first_name }}?").await;
         browser.assert_no_console_errors().await;
         browser.click("Submit").await;
@@ -119,7 +119,7 @@ async fn a_fault_says_where_it_is_and_nothing_typed_is_lost() {
 }
 
 #[tokio::test]
-async fn fields_that_come_and_go_are_asked_about() {
+async fn added_and_removed_fields_need_confirmation() {
     let world = a_quiet_world().await;
     let bodies = ["{{ first_name }}, come in.", "{{ last_name }}, come in."];
 
@@ -141,7 +141,7 @@ async fn fields_that_come_and_go_are_asked_about() {
         browser.assert_sound().await;
         browser.click("Go back").await;
         assert_eq!(browser.value("Body").await, bodies[n % 2]);
-        browser.sees("What stands here is not saved yet").await;
+        browser.sees("You have unsaved changes").await;
         browser.click("Submit").await;
         browser.click("Save changes").await;
         browser.sees("Success Saved as version").await;
@@ -151,7 +151,7 @@ async fn fields_that_come_and_go_are_asked_about() {
 }
 
 #[tokio::test]
-async fn one_comes_back_to_where_the_letter_is_used() {
+async fn the_editor_leads_back_to_the_page_before() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default()).await;
     browser.sign_in(&world).await;
@@ -175,7 +175,7 @@ async fn one_comes_back_to_where_the_letter_is_used() {
 }
 
 #[tokio::test]
-async fn what_is_pressed_just_before_the_preview_follows_is_done() {
+async fn a_submit_just_before_the_preview_is_kept() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default()).await;
     browser.sign_in(&world).await;
@@ -199,7 +199,7 @@ async fn what_is_pressed_just_before_the_preview_follows_is_done() {
 }
 
 #[tokio::test]
-async fn whoever_was_signed_out_loses_nothing_typed() {
+async fn an_ended_session_loses_nothing_typed() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
 
@@ -217,7 +217,7 @@ async fn whoever_was_signed_out_loses_nothing_typed() {
         }
         browser.click("Submit").await;
 
-        browser.sees("What you filled in has been kept").await;
+        browser.sees("We kept what you entered").await;
         browser.enter(&priya.email, &priya.password).await;
         browser.click("Continue").await;
         if version == 2 {
@@ -232,7 +232,7 @@ async fn whoever_was_signed_out_loses_nothing_typed() {
 }
 
 #[tokio::test]
-async fn the_preview_shows_whoever_is_asked_for() {
+async fn the_preview_shows_the_requested_person() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default()).await;
     browser.sign_in(&world).await;
@@ -245,20 +245,20 @@ async fn the_preview_shows_whoever_is_asked_for() {
         .import("email,first name,last name\nbob@example.org,Bob,Builder\ncleo@example.org,,\n")
         .await
         .expect(201);
-    browser.fill("Whose values to show", "builder").await;
+    browser.fill("Preview as", "builder").await;
     browser.sees_within(&[FRAME], "Bob Builder <bob@example.org>").await;
-    browser.fill("Whose values to show", "CLEO@example.org").await;
+    browser.fill("Preview as", "CLEO@example.org").await;
     browser.sees_within(&MAIL, "Hello there,").await;
     browser.fill("Body", "Dear {{ first_name }}.").await;
     browser
-        .sees_within(&[FRAME], "Left empty, as there is no value for it: {{ first_name }}")
+        .sees_within(&[FRAME], "Left empty because there is no value: {{ first_name }}")
         .await;
-    browser.fill("Whose values to show", "nobody@example.org").await;
+    browser.fill("Preview as", "unknown@example.org").await;
     browser
-        .sees_within(&[FRAME], "No user matches ‘nobody@example.org’")
+        .sees_within(&[FRAME], "No user matches ‘unknown@example.org’")
         .await;
     // Enter previews and does not save.
-    browser.fill("Whose values to show", "bob@example.org").await;
+    browser.fill("Preview as", "bob@example.org").await;
     browser.press("Enter").await;
     browser.sees_within(&MAIL, "Dear Bob.").await;
     assert_eq!(saved(&world).await["version"], 1);

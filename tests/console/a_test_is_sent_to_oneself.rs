@@ -9,7 +9,7 @@ use crate::{go, windows};
 const EDITOR: &str = "/console/system-emails/invite";
 
 #[tokio::test]
-async fn a_test_arrives_and_says_what_was_in_it() {
+async fn a_test_arrives_and_its_version_is_reported() {
     let world = World::start().await;
     let priya = world.administrator().await;
 
@@ -17,7 +17,7 @@ async fn a_test_arrives_and_says_what_was_in_it() {
         let browser = Browser::start(window).await;
         browser.sign_in(&world).await;
         go(&browser, &world, EDITOR).await;
-        assert_eq!(browser.value("Where to").await, priya.email);
+        assert_eq!(browser.value("Send to").await, priya.email);
 
         browser.click("Send a test").await;
 
@@ -33,23 +33,23 @@ async fn a_test_arrives_and_says_what_was_in_it() {
         assert!(mail.subject.starts_with("[Test] You're invited"), "{}", mail.subject);
         assert!(mail.text.contains("Hello Ada,"), "{}", mail.text);
 
-        browser.fill("Where to", "somebody@example").await;
+        browser.fill("Send to", "friend@example").await;
         browser.fill("Body", "Not saved yet.").await;
         browser.click("Send a test").await;
         browser.sees("There is a problem").await;
         browser.finds("Not a valid email address").await;
-        assert_eq!(browser.value("Where to").await, "somebody@example");
+        assert_eq!(browser.value("Send to").await, "friend@example");
         assert_eq!(browser.value("Body").await, "Not saved yet.");
         browser.assert_sound().await;
-        browser.fill("Where to", "somebody@example.org").await;
+        browser.fill("Send to", "friend@example.org").await;
         // Two clicks send it once.
         browser.double_click("Send a test").await;
-        browser.sees("on its way to somebody@example.org.").await;
-        browser.sees("What you changed here is not in it").await;
+        browser.sees("on its way to friend@example.org.").await;
+        browser.sees("It does not include your unsaved changes").await;
         assert_eq!(browser.value("Body").await, "Not saved yet.");
         world.relay.wait_for(2 * n, PATIENCE).await.unwrap();
     }
-    let mails = world.relay.mails_to("somebody@example.org").unwrap();
+    let mails = world.relay.mails_to("friend@example.org").unwrap();
     assert_eq!(mails.len(), windows().len(), "one for each window");
     world.assert_promises_kept().await;
     world.end().await;

@@ -34,14 +34,14 @@ async fn a_user_is_locked_and_unlocked() {
     browser.click("Lock Ada").await;
     browser.sees("is locked. 1 password stopped working.").await;
     browser
-        .sees("They cannot sign in, and no password is sent to them")
+        .sees("They cannot sign in or receive passwords")
         .await;
     browser.loses("Send Password Reset Email").await;
     browser.assert_sound().await;
     assert!(!world.signs_in("ana@example.org", &password).await);
 
     browser.click("Unlock").await;
-    browser.sees("Passwords from before the lock do not work again.").await;
+    browser.sees("Passwords from before the lock will not work again.").await;
     browser.assert_sound().await;
     browser.click("Unlock Ada").await;
     browser.sees("They have no password; send them a password email.").await;
@@ -59,7 +59,7 @@ async fn a_corrected_address_ends_what_was_mailed_to_it() {
     go(&browser, &world, &format!("/console/users/{id}/edit")).await;
 
     browser
-        .sees("passwords mailed to the address they have now stop working")
+        .sees("passwords mailed to the current address stop working")
         .await;
     browser.assert_sound().await;
     browser.fill("Email address", "ana@example.com").await;

@@ -114,13 +114,13 @@ async fn the_user_is_changed_and_deleted(browser: &Browser) {
 }
 
 #[tokio::test]
-async fn two_people_who_change_the_same_user_hear_of_each_other() {
+async fn a_conflicting_change_of_a_user_is_reported() {
     let world = a_quiet_world().await;
     let id = world.person("ana@example.org").await;
     let browser = Browser::start(telephone()).await;
     browser.sign_in(&world).await;
     go(&browser, &world, &format!("/console/users/{id}/edit")).await;
-    let change = serde_json::json!({ "last_name": "Somebody's" });
+    let change = serde_json::json!({ "last_name": "Changed" });
     world
         .ask(reqwest::Method::PATCH, &format!("/v1/users/{id}"), Some(change), None)
         .await
@@ -129,9 +129,9 @@ async fn two_people_who_change_the_same_user_hear_of_each_other() {
     browser.fill("Last name", "Mine").await;
     browser.click("Save").await;
     browser
-        .sees("Somebody else changed this user while you were editing.")
+        .sees("This user was changed while you were editing.")
         .await;
-    browser.sees("There now: Somebody's").await;
+    browser.sees("Current value: Changed").await;
     browser.assert_sound().await;
     assert_eq!(browser.value("Last name").await, "Mine");
     browser.click("Save").await;

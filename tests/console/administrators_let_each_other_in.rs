@@ -38,12 +38,12 @@ async fn open_link(browser: &Browser, world: &World, link: &str) {
 
 async fn choose_with(browser: &Browser, password: &str) {
     browser.fill("Password", password).await;
-    browser.fill("Password, once more", password).await;
+    browser.fill("Confirm password", password).await;
     browser.click("Set password and sign in").await;
 }
 
 #[tokio::test]
-async fn somebody_is_added_and_chooses_a_password_with_a_link() {
+async fn an_added_administrator_chooses_a_password_with_a_link() {
     let world = a_quiet_world().await;
     let priya = Browser::start(browser::Setup::default().width(375).without_scripting()).await;
     priya.sign_in(&world).await;
@@ -61,7 +61,7 @@ async fn somebody_is_added_and_chooses_a_password_with_a_link() {
     priya.click("Add administrator").await;
     priya.sees("Copy this link now").await;
     let link = path_of(&priya.value("One-time link").await);
-    priya.click("If the page behind the link asks for a code").await;
+    priya.click("If the link’s page asks for a code").await;
     let code = priya.value("Code").await;
     assert_eq!(link, format!("/console/choose-password#{code}"));
     priya.assert_sound().await;
@@ -75,7 +75,7 @@ async fn somebody_is_added_and_chooses_a_password_with_a_link() {
         .await;
     ana.assert_sound().await;
     ana.fill("Password", "orchard").await;
-    ana.fill("Password, once more", "lantern").await;
+    ana.fill("Confirm password", "lantern").await;
     ana.click("Set password and sign in").await;
     ana.sees("Password must be 15 characters or more").await;
     ana.sees("The passwords do not match").await;
@@ -92,7 +92,7 @@ async fn somebody_is_added_and_chooses_a_password_with_a_link() {
 }
 
 #[tokio::test]
-async fn a_link_becomes_too_old_and_another_one_is_made() {
+async fn an_expired_link_is_replaced() {
     let world = a_quiet_world().await;
     let priya = Browser::start(browser::Setup::default()).await;
     priya.sign_in(&world).await;
@@ -151,7 +151,7 @@ async fn a_link_is_used_without_a_script_by_its_code() {
 }
 
 #[tokio::test]
-async fn whoever_is_disabled_is_out_at_once() {
+async fn a_disabled_administrator_is_signed_out_immediately() {
     let world = a_quiet_world().await;
     let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
     let priya = Browser::start(browser::Setup::default()).await;
@@ -192,7 +192,7 @@ async fn whoever_is_disabled_is_out_at_once() {
 }
 
 #[tokio::test]
-async fn nobody_disables_themselves_or_the_last_one() {
+async fn neither_oneself_nor_the_last_administrator_can_be_disabled() {
     let world = a_quiet_world().await;
     let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
     let priya = Browser::start(browser::Setup::default()).await;
@@ -219,7 +219,7 @@ async fn nobody_disables_themselves_or_the_last_one() {
 }
 
 #[tokio::test]
-async fn somebody_who_lost_their_password_gets_another() {
+async fn a_lost_password_is_reset_with_a_link() {
     let world = a_quiet_world().await;
     let ana = world.another_administrator("Ana Ruiz", "ana@lerna.example").await;
     let priya = Browser::start(browser::Setup::default()).await;
@@ -242,7 +242,7 @@ async fn somebody_who_lost_their_password_gets_another() {
 }
 
 #[tokio::test]
-async fn one_ends_ones_other_sessions() {
+async fn other_sessions_can_be_ended() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await.clone();
     let here = at_the_console(&world, &priya).await;
@@ -251,7 +251,7 @@ async fn one_ends_ones_other_sessions() {
     go(&here, &world, "/console/account").await;
     here.sees("Another browser").await;
     here.click("End 1 other session").await;
-    here.sees("1 other session has ended. You are signed in here only.")
+    here.sees("1 other session has ended. You are now signed in only here.")
         .await;
     here.loses("Another browser").await;
     here.assert_sound().await;

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::{go, windows};
 
 #[tokio::test]
-async fn a_password_is_sent_to_somebody_whose_address_was_blocked() {
+async fn a_password_is_sent_after_the_address_is_unblocked() {
     for window in windows() {
         let world = World::start().await;
         let browser = Browser::start(window).await;
@@ -45,7 +45,7 @@ async fn what_was_suppressed_is_told(browser: &Browser, world: &World, batch: uu
     go(browser, world, &format!("/console/batches/{batch}")).await;
     browser.sees("1 sent, 2 not sent (blocked addresses).").await;
     browser.sees("Not sent: blocked address").await;
-    browser.sees("It failed before, on").await;
+    browser.sees("An earlier email failed on").await;
     browser.assert_sound().await;
     browser.click("2 blocked address").await;
     browser.loses("fay@example.org").await;
@@ -70,9 +70,9 @@ async fn the_list_is_told_and_searched(browser: &Browser, world: &World) {
     browser.loses("550+ada@example.org").await;
     browser.click("Unblock 550+eve@example.org").await;
     browser
-        .sees("550+eve@example.org is unblocked. Email goes to it again.")
+        .sees("550+eve@example.org is unblocked. You can send email to it again.")
         .await;
-    browser.sees("No blocked address matches ‘eve’.").await;
+    browser.sees("No blocked addresses match ‘eve’.").await;
     browser.assert_sound().await;
 }
 
@@ -87,7 +87,7 @@ async fn a_choice_says_who_gets_nothing(browser: &Browser, world: &World, import
     let selection = path.split(['/', '?']).nth(3).unwrap().to_owned();
     go(browser, world, &format!("/console/selections/{selection}/check")).await;
     browser.sees("1 person has a blocked address").await;
-    browser.sees("They get nothing.").await;
+    browser.sees("They will not be emailed.").await;
     browser.finds("Send 1 invite email").await;
     browser.assert_sound().await;
     browser.click("See the address").await;
@@ -110,5 +110,5 @@ async fn one_is_unblocked_and_sent_to(browser: &Browser, world: &World) {
     go(browser, world, &batch).await;
     browser.sees("It was sent.").await;
     go(browser, world, "/console/blocked-addresses").await;
-    browser.sees("No address is blocked").await;
+    browser.sees("No blocked addresses").await;
 }

@@ -39,7 +39,7 @@ async fn an_administrator_signs_in_and_out() {
 }
 
 #[tokio::test]
-async fn one_comes_to_where_one_wanted_to_go() {
+async fn signing_in_leads_to_the_requested_page() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
     let browser = Browser::start(browser::Setup::default()).await;
@@ -63,13 +63,13 @@ async fn one_comes_to_where_one_wanted_to_go() {
 }
 
 #[tokio::test]
-async fn nobody_is_there_yet_and_the_page_says_what_to_do() {
+async fn without_administrators_the_page_explains_what_to_do() {
     let world = a_quiet_world().await;
     let browser = Browser::start(browser::Setup::default().width(375)).await;
 
     browser.open(world.base()).await;
 
-    browser.sees("Nobody can sign in yet").await;
+    browser.sees("There are no administrators yet").await;
     browser.sees("beckon-api add-administrator").await;
     browser.assert_sound().await;
     world.end().await;

@@ -13,7 +13,7 @@ async fn import(world: &World, n: usize) -> String {
 }
 
 #[tokio::test]
-async fn whom_it_created_is_removed_after_asking() {
+async fn created_users_are_removed_after_confirmation() {
     let world = a_quiet_world().await;
     world
         .import("email,first name\nknown@example.org,Ada\n")
@@ -27,9 +27,9 @@ async fn whom_it_created_is_removed_after_asking() {
         go(&browser, &world, &page).await;
 
         browser.click("Undo this import").await;
-        browser.sees("2 users whom it created will be removed").await;
+        browser.sees("2 users created by this import will be removed").await;
         browser
-            .sees("1 user that it updated gets their former details back")
+            .sees("1 user updated by this import gets their previous details back")
             .await;
         browser.assert_sound().await;
         browser.click("Keep them").await;
@@ -38,7 +38,7 @@ async fn whom_it_created_is_removed_after_asking() {
 
         browser.sees("This import was undone by Priya Nair").await;
         browser.sees("2 users were removed").await;
-        browser.sees("1 user got their former details back").await;
+        browser.sees("1 user got their previous details back").await;
         browser.assert_sound().await;
         assert_eq!(browser.path().await, page);
         go(&browser, &world, "/console/users").await;
@@ -49,7 +49,7 @@ async fn whom_it_created_is_removed_after_asking() {
 }
 
 #[tokio::test]
-async fn after_somebody_was_written_to_it_is_too_late() {
+async fn an_import_whose_users_were_emailed_cannot_be_undone() {
     let world = a_quiet_world().await;
     let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;

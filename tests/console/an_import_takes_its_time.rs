@@ -34,7 +34,7 @@ async fn the_page_becomes_the_summary_when_the_work_is_done() {
 
         browser.click("Import 3,000 users").await;
         browser.sees("Importing staff.csv").await;
-        browser.sees("You can leave this page; the import goes on.").await;
+        browser.sees("You can leave this page; the import continues.").await;
         browser.assert_sound().await;
         go(&browser, &world, "/console/imports").await;
         browser.sees("Importing").await;
@@ -87,7 +87,7 @@ async fn a_process_that_is_killed_leaves_nothing_half_done() {
 
     assert_eq!(users, 0);
     assert!(
-        interrupted.contains("The import was interrupted, and nothing of it was stored."),
+        interrupted.contains("The import was interrupted and nothing was stored."),
         "{interrupted}"
     );
     assert_eq!(leads_to(&went_on), page);

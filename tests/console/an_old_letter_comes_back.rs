@@ -43,7 +43,7 @@ async fn an_old_version_is_compared_and_restored() {
             .sees_within(&[&title, "The email"], "Your password today is ••••")
             .await;
         browser.assert_sound().await;
-        browser.click("Compare with the one in use").await;
+        browser.click("Compare with the current version").await;
         let marked = browser
             .run("return [...document.querySelectorAll('mark')].map((mark) => mark.textContent)")
             .await;
@@ -51,12 +51,12 @@ async fn an_old_version_is_compared_and_restored() {
         browser.assert_sound().await;
 
         browser.click(&format!("Restore version {}", newest - 1)).await;
-        assert_eq!(browser.heading().await, format!("Go back to version {}?", newest - 1));
+        assert_eq!(browser.heading().await, format!("Restore version {}?", newest - 1));
         browser.assert_sound().await;
-        browser.click(&format!("Go back to version {}", newest - 1)).await;
+        browser.click(&format!("Restore version {}", newest - 1)).await;
         browser
             .sees(&format!(
-                "Success Back to version {}, saved as version {}.",
+                "Success Restored version {}, saved as version {}.",
                 newest - 1,
                 newest + 1
             ))
@@ -65,8 +65,8 @@ async fn an_old_version_is_compared_and_restored() {
 
         browser.click("Reset to original").await;
         browser.sees("It adds {{ first_name }} – The person's first name").await;
-        browser.click("Go back to the original text").await;
-        browser.sees("Success Back to the original text").await;
+        browser.click("Restore the original text").await;
+        browser.sees("Success Restored the original text").await;
         let now = saved(&world).await;
         assert_eq!((&now["subject"], &now["body"]), (&shipped["subject"], &shipped["body"]));
         assert_eq!(now["changed_by"], "Priya Nair");
@@ -76,7 +76,7 @@ async fn an_old_version_is_compared_and_restored() {
 }
 
 #[tokio::test]
-async fn what_somebody_saves_meanwhile_is_not_restored_over() {
+async fn a_version_saved_meanwhile_is_not_overwritten() {
     let world = a_quiet_world().await;
     save(&world, "The first is {{ password }}").await;
     let browser = Browser::start(browser::Setup::default()).await;
@@ -84,15 +84,15 @@ async fn what_somebody_saves_meanwhile_is_not_restored_over() {
     go(&browser, &world, "/console/system-emails/password_reset/restore/1").await;
 
     save(&world, "The second is {{ password }}").await;
-    browser.click("Go back to version 1").await;
+    browser.click("Restore version 1").await;
 
     browser
-        .sees("Version 3 was saved by the API key “tests” meanwhile. Nothing was restored")
+        .sees("Version 3 was saved by the API key “tests” in the meantime. Nothing was restored")
         .await;
     assert_eq!(saved(&world).await["version"], 3);
     browser.assert_sound().await;
-    browser.click("Go back to version 1").await;
-    browser.sees("Success Back to version 1, saved as version 4.").await;
+    browser.click("Restore version 1").await;
+    browser.sees("Success Restored version 1, saved as version 4.").await;
     world.end().await;
 }
 

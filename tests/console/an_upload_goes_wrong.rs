@@ -90,7 +90,7 @@ async fn a_form_without_its_proof_is_not_taken() {
         let answer = by_wire.send(form).await;
         assert_eq!(answer.status(), 403);
         let page = answer.text().await.unwrap();
-        assert!(page.contains("This form did not come from a page of yours"), "{page}");
+        assert!(page.contains("This form came from another site or from an earlier session"), "{page}");
     }
     let answer = by_wire.press("/console/imports/new").await;
     assert_eq!(answer.status(), 422);
@@ -103,11 +103,11 @@ async fn a_form_without_its_proof_is_not_taken() {
 async fn what_is_no_import_has_no_page() {
     let world = a_quiet_world().await;
     let by_wire = ByWire::sign_in(&world).await;
-    let nobody = Uuid::new_v4();
+    let unknown = Uuid::new_v4();
 
     for path in ["", "/problems.csv", "/undo"] {
         assert_eq!(
-            by_wire.get(&format!("/console/imports/{nobody}{path}")).await.status(),
+            by_wire.get(&format!("/console/imports/{unknown}{path}")).await.status(),
             404,
             "{path}"
         );
@@ -115,7 +115,7 @@ async fn what_is_no_import_has_no_page() {
     for step in ["check", "store", "discard", "undo"] {
         assert_eq!(
             by_wire
-                .press(&format!("/console/imports/{nobody}/{step}"))
+                .press(&format!("/console/imports/{unknown}/{step}"))
                 .await
                 .status(),
             404,

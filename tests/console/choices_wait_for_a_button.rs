@@ -34,7 +34,7 @@ async fn an_arrow_key_in_a_choice_changes_no_page_and_keeps_the_focus() {
     assert_eq!(press_in(&browser, "status", "Down").await, "Show");
     browser.click("Search").await;
     assert_eq!(browser.value("Show").await, "invited");
-    browser.sees("Nobody is here.").await;
+    browser.sees("No users match these filters.").await;
 
     go(
         &browser,

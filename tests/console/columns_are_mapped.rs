@@ -37,13 +37,13 @@ async fn upload(browser: &Browser, name: &str, world: &harness::World, bytes: im
 async fn go_on_to_a_filtered_selection(browser: &Browser) {
     browser.click("Invite Users").await;
     browser.click("Send Invite Email").await;
-    assert_eq!(browser.heading().await, "Send Invite Email: choose people");
+    assert_eq!(browser.heading().await, "Send Invite Email: select users");
     // The import is one of the filters, so their panel is already open.
     browser.pick("Field 1", "abt").await;
     browser.fill("Value 1", "finance").await;
     browser.click("Apply these filters").await;
     browser.sees("abt is \u{2018}finance\u{2019}").await;
-    browser.sees("Nobody is here.").await;
+    browser.sees("No users match these filters.").await;
     browser.fill("Value 1", "sales").await;
     browser.click("Apply these filters").await;
     browser.sees("Ana Ruiz").await;
@@ -68,7 +68,7 @@ async fn columns_of_any_name_come_in_as_they_were_chosen_and_are_known_the_next_
         upload(&browser, &format!("staff {n}.xlsx"), &world, staff(n)).await;
 
         assert_eq!(browser.heading().await, format!("Columns of staff {n}.xlsx"));
-        browser.sees("The names of the columns do not say enough.").await;
+        browser.sees("We could not recognise all columns.").await;
         browser.sees(&format!("ana@n{n}.example")).await;
         // The address column is recognised by its content.
         assert_eq!(browser.value("Import column A, Kontakt, as").await, "email");
@@ -80,13 +80,13 @@ async fn columns_of_any_name_come_in_as_they_were_chosen_and_are_known_the_next_
         browser.pick("Import column C, Abt., as", "First name").await;
         browser.click("Check the file").await;
         browser
-            .sees("Columns B and C would both fill a name – import either the full name, or first and last name")
+            .sees("Columns B and C would both fill the name – import either the full name, or first and last name")
             .await;
         assert!(browser.title().await.starts_with("Error: "));
         browser.assert_sound().await;
         browser.pick("Import column C, Abt., as", "abt").await;
         browser.pick("Import column D, Abt., as", "Do not import").await;
-        browser.click("Show the values as chosen").await;
+        browser.click("Update the sample values").await;
         browser.sees(", last name Ruiz").await;
         browser.assert_sound().await;
         browser.click("Check the file").await;
@@ -101,7 +101,7 @@ async fn columns_of_any_name_come_in_as_they_were_chosen_and_are_known_the_next_
         go_on_to_a_filtered_selection(&browser).await;
 
         upload(&browser, "next.xlsx", &world, staff(n)).await;
-        browser.sees("As for an earlier file with the same columns.").await;
+        browser.sees("Taken from an earlier file with the same columns.").await;
         browser.sees("unchanged 1").await;
         browser.assert_no_console_errors().await;
     }
@@ -140,7 +140,7 @@ async fn a_file_only_updates_and_clears_what_is_empty_in_it_where_that_is_chosen
         browser.assert_sound().await;
         browser.click("Check the file").await;
 
-        browser.sees("Empty cells clear the value that a user has.").await;
+        browser.sees("Empty cells clear the user’s current value.").await;
         browser.sees("room: 12 → becomes empty").await;
         browser.assert_sound().await;
         browser.click("Import 1 user").await;
@@ -188,7 +188,7 @@ async fn columns_are_chosen_by_keyboard_alone() {
     tab_to(&browser, "Check the file").await;
     browser.press("Enter").await;
 
-    browser.sees("Every row is in order").await;
+    browser.sees("No problems found").await;
     browser.sees("1 user can be imported").await;
     browser.click("Import 1 user").await;
     let users = world.get("/v1/users").await.expect(200);

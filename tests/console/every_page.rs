@@ -38,7 +38,7 @@ struct Walk<'w> {
     stranger: Browser,
     faults: Vec<String>,
     /// A fault is reported once, for the first page and window that shows it.
-    told: BTreeSet<String>,
+    reported: BTreeSet<String>,
 }
 
 #[tokio::test]
@@ -79,7 +79,7 @@ fn every_page_is_listed() {
     assert!(gone.is_empty(), "listed in every_page/pages.rs, and no route: {gone:?}");
     assert!(
         forgotten.is_empty(),
-        "say in tests/console/every_page/pages.rs how one comes to {forgotten:?}"
+        "add to tests/console/every_page/pages.rs how to reach {forgotten:?}"
     );
 }
 
@@ -89,7 +89,7 @@ async fn walk_through(scene: &Scene, administrator: Browser) -> Vec<String> {
         administrator,
         stranger: Browser::start(browser::Setup::default()).await,
         faults: Vec::new(),
-        told: BTreeSet::new(),
+        reported: BTreeSet::new(),
     };
     for visit in pages::visits(scene) {
         walk.look_at(&visit).await;
@@ -166,7 +166,7 @@ impl Walk<'_> {
             browser.screenshot(&folder.join(self.scene.name).join(name)).await;
         }
         for fault in found {
-            if self.told.insert(fault.clone()) {
+            if self.reported.insert(fault.clone()) {
                 self.faults.push(format!("{} {}:\n{fault}", visit.path, looks(window)));
             }
         }
@@ -182,7 +182,7 @@ fn looks(window: browser::Setup) -> String {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "tests have no config.rs; this is for whoever wants to look"
+    reason = "tests have no config.rs; this is for developers who want to look at the pages"
 )]
 fn pictures() -> Option<PathBuf> {
     std::env::var("BECKON_PICTURES").ok().map(PathBuf::from)

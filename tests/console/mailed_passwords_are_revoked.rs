@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{go, telephone};
 
 #[tokio::test]
-async fn those_nobody_has_used_stop_working() {
+async fn unused_passwords_stop_working() {
     let world = World::start().await;
     let import = world.people(3).await;
     let batch = world.reset_passwords(json!({ "import": import })).await;

@@ -4,7 +4,7 @@
     clippy::indexing_slicing,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a journey that does not go as told ends there"
+    reason = "a journey that fails ends there"
 )]
 
 mod a_batch_is_followed;
@@ -18,12 +18,12 @@ mod a_key_is_seen_once;
 mod a_password_of_ones_own;
 mod a_session_ends_meanwhile;
 mod a_spreadsheet_is_imported;
-mod a_stall_is_told_on_every_page;
+mod a_stall_is_shown_on_every_page;
 mod a_system_email_is_edited;
 mod a_test_is_sent_to_oneself;
 mod a_user_is_locked;
 mod a_user_is_looked_after;
-mod a_wrong_password_is_told;
+mod a_wrong_password_is_reported;
 mod administrators_let_each_other_in;
 mod an_address_is_unblocked;
 mod an_administrator_signs_in;
@@ -38,7 +38,7 @@ mod every_page;
 mod files;
 mod from_an_alert_to_the_relays_words;
 mod mailed_passwords_are_revoked;
-mod missing_values_are_told;
+mod missing_values_are_reported;
 mod one_mail_has_a_story;
 mod only_totals_are_left;
 mod passwords_are_tried_slowly;

@@ -31,24 +31,24 @@ async fn a_mail_that_waits_is_tried_at_once_or_stopped() {
     let (_, page) = the_mail_of(&world, one).await;
     go(&browser, &world, &page).await;
     browser.sees("451 4.7.1 greylisted, try again later").await;
-    browser.sees("Next try").await;
+    browser.sees("Next attempt").await;
     browser.sees("attempt 2 of 20").await;
     browser.assert_sound().await;
     world.relay.set("451+ada@example.org", Behaviour::Accept);
     browser.click("Try now").await;
     world.finished(one).await;
     browser.reload().await;
-    browser.sees("Attempt 2: the mail server accepted it").await;
+    browser.sees("Attempt 2: accepted by the mail server").await;
 
     let (_, page) = the_mail_of(&world, other).await;
     go(&browser, &world, &page).await;
     browser.become_like(browser::Setup::default().without_scripting()).await;
     browser.open_in_new_tab(&format!("{}{page}", world.base())).await;
     browser.click("Stop trying").await;
-    browser.sees("Somebody stopped it before it was sent.").await;
+    browser.sees("It was stopped before it was sent.").await;
     browser.turn_to(0).await;
     browser.click("Stop trying").await;
-    browser.sees("Somebody stopped it before it was sent.").await;
+    browser.sees("It was stopped before it was sent.").await;
     assert_eq!(world.finished(other).await["counts"]["cancelled"], 1);
     world.end().await;
 }
@@ -63,11 +63,11 @@ async fn a_double_click_sends_one_mail_more() {
     world.finished(batch).await;
     let (_, page) = the_mail_of(&world, batch).await;
     go(&browser, &world, &page).await;
-    browser.sees("It leaves at once, with a new password.").await;
+    browser.sees("It is sent immediately, with a new password.").await;
 
     browser.double_click("Send a new password").await;
 
-    browser.sees("It is on its way.").await;
+    browser.sees("The email is on its way.").await;
     assert_ne!(browser.path().await, page);
     world.relay.wait_for(2, harness::world::PATIENCE).await.unwrap();
     let batches: i64 = sqlx::query_scalar("select count(*) from batches")
@@ -105,7 +105,7 @@ async fn its_letter_is_shown_without_the_password() {
 }
 
 #[tokio::test]
-async fn whoever_has_it_waiting_already_is_not_sent_a_second_one() {
+async fn an_email_that_is_already_queued_is_not_sent_twice() {
     let world = World::start().await;
     let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
@@ -120,7 +120,7 @@ async fn whoever_has_it_waiting_already_is_not_sent_a_second_one() {
     browser.click("Send again").await;
 
     browser.sees("It was not sent again").await;
-    browser.sees("already has this email waiting").await;
+    browser.sees("already queued in another batch").await;
     browser.assert_accessible().await;
     world.end().await;
 }

@@ -7,18 +7,18 @@ use serde_json::json;
 use crate::{desk, go};
 
 #[tokio::test]
-async fn its_page_says_so_and_offers_nothing_that_is_gone() {
+async fn its_page_explains_this_and_offers_nothing_that_is_gone() {
     let mut world = World::with(Setup::default().api_setting("BECKON_DETAILS_KEPT", "30d")).await;
     let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
     world.people(2).await;
-    let csv = "email,first_name\nnobody at all,Nobody\n";
+    let csv = "email,first_name\nunknown at all,Nameless\n";
     let import = world.import(csv).await.expect(201)["id"].as_str().unwrap().to_owned();
-    world.person("550+nobody@example.org").await;
+    world.person("550+unknown@example.org").await;
     let emails = [
         "person1@example.org",
         "person2@example.org",
-        "550+nobody@example.org",
+        "550+unknown@example.org",
         "stranger@example.org",
     ];
     let batch = world.invite(json!({ "emails": emails })).await;
@@ -34,7 +34,7 @@ async fn its_page_says_so_and_offers_nothing_that_is_gone() {
 
     go(&browser, &world, &format!("/console/batches/{batch}")).await;
     browser.sees("2 sent, 1 failed.").await;
-    browser.sees("The details of each person were kept until").await;
+    browser.sees("The details of each person were deleted on").await;
     let text = browser.text().await;
     for gone in [
         "Download report",
@@ -46,11 +46,11 @@ async fn its_page_says_so_and_offers_nothing_that_is_gone() {
     }
     browser.assert_sound().await;
     browser.click("1 left out").await;
-    browser.sees("Who they were was kept until").await;
+    browser.sees("Their names were deleted on").await;
     browser.assert_sound().await;
     go(&browser, &world, &format!("/console/imports/{import}")).await;
     browser.sees("1 row was not imported").await;
-    browser.sees("What was in these rows was deleted on").await;
+    browser.sees("The contents of these rows were deleted on").await;
     browser.loses("Download the").await;
     browser.assert_sound().await;
     go(&browser, &world, "/console/users?status=invited").await;

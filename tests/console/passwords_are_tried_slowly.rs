@@ -8,7 +8,7 @@ use crate::{a_quiet_world, go};
 const TRIES_MOST: usize = 40;
 
 #[tokio::test]
-async fn passwords_are_tried_slowly_and_nobody_else_is_kept_out() {
+async fn passwords_are_tried_slowly_and_other_administrators_can_sign_in() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await.clone();
     let jonas = world.another_administrator("Jonas Weber", "jonas@lerna.example").await;

@@ -94,7 +94,7 @@ async fn a_choice_survives_paging_and_searching_and_is_sent_to_once() {
 /// A browser that cached the page shows it unchanged; one that requests it again is redirected.
 async fn sending_again_finds_the_same_batch(browser: &Browser, world: &World, count: usize) {
     let of_batch = browser.path().await;
-    let again = "This was sent already";
+    let again = "This selection was already sent";
     browser.back().await;
     let is_kept = browser
         .eventually("the form, or the batch once more", async || {
@@ -117,7 +117,7 @@ async fn sending_again_finds_the_same_batch(browser: &Browser, world: &World, co
 }
 
 #[tokio::test]
-async fn everybody_who_matches_is_chosen_and_nobody_joins_unseen() {
+async fn all_matching_users_are_selected_and_none_is_added_unseen() {
     let world = a_hasty_world().await;
     let import = world.people(60).await;
     let browser = Browser::start(browser::Setup::default()).await;
@@ -218,7 +218,7 @@ async fn the_sums_of_the_check_are_those_of_the_batch() {
 }
 
 #[tokio::test]
-async fn a_number_that_changed_is_said_before_anything_is_sent() {
+async fn a_changed_number_is_reported_before_anything_is_sent() {
     for window in windows() {
         let world = a_hasty_world().await;
         let import = world.people(12).await;
@@ -239,7 +239,7 @@ async fn a_number_that_changed_is_said_before_anything_is_sent() {
         browser.click("Send Invite Email").await;
         browser.click("Continue").await;
 
-        browser.sees("2 people have signed in already").await;
+        browser.sees("2 people have already signed in").await;
         browser
             .sees("1 of them also got this email in the last 24 hours.")
             .await;
@@ -252,7 +252,7 @@ async fn a_number_that_changed_is_said_before_anything_is_sent() {
             .unwrap();
         browser.click("Send 9 invite emails").await;
         browser
-            .sees("When you checked, 9 invite emails would have been sent; now it is 8. Nothing was sent.")
+            .sees("The number of emails changed from 9 to 8 while you were checking. Nothing was sent.")
             .await;
         assert_eq!(batches(&world).await, 0);
         browser.assert_sound().await;
@@ -273,7 +273,7 @@ async fn a_number_that_changed_is_said_before_anything_is_sent() {
 }
 
 #[tokio::test]
-async fn nobody_chosen_is_told_and_another_ones_choice_is_not_found() {
+async fn an_empty_selection_is_reported_and_a_foreign_one_is_not_found() {
     let world = a_hasty_world().await;
     world.people(2).await;
     let browser = at_users(&world, browser::Setup::default().width(375)).await;

@@ -51,8 +51,8 @@ async fn it_is_read_in_pages_and_found_by_who_what_and_when() {
         browser.sees("47 rows").await;
         browser.loses("48 rows").await;
         browser.loses("23 rows").await;
-        go(&browser, &world, "/console/audit?who=nobody").await;
-        browser.sees("Nothing on record matches").await;
+        go(&browser, &world, "/console/audit?who=stranger").await;
+        browser.sees("No entries match these filters").await;
         go(&browser, &world, "/console/audit?from=yesterday").await;
         browser.sees("Write the day as 2026-11-23").await;
         browser.assert_no_console_errors().await;
@@ -94,7 +94,7 @@ async fn what_is_on_record_cannot_be_changed() {
     much_was_done(&world).await;
 
     for change in [
-        "update audit set who = 'nobody'",
+        "update audit set who = 'forged'",
         "delete from audit",
         "truncate audit",
         "with gone as (delete from audit returning 1) select count(*) from gone",

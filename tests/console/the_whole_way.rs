@@ -69,7 +69,7 @@ async fn a_file_is_brought_in(browser: &Browser, world: &World) {
     let people = people.join("\n");
     let rows = format!(
         "Email,First name,Last name\n{EARLY},Early,Example\n{UNKNOWN},Gone,Example\n{people}\n\
-         \"pat@gmail,com\",Pat,Example\nno address,Nobody,Example\n"
+         \"pat@gmail,com\",Pat,Example\nno address,Nameless,Example\n"
     );
     browser.click("Imports").await;
     browser.click("Import users").await;
@@ -114,7 +114,7 @@ async fn the_email_is_looked_at(browser: &Browser) {
 async fn the_sums_are_checked(browser: &Browser) {
     assert_eq!(browser.heading().await, "Check before you send");
     browser.sees("Expected to finish").await;
-    browser.sees("signed in already").await;
+    browser.sees("already signed in").await;
     let ledger = "return [...document.querySelectorAll('.ledger dd')].map((dd) => parseInt(dd.innerText.replace(/[^0-9]/g, '')))";
     let sums = browser.run(ledger).await;
     let sums: Vec<i64> = serde_json::from_value(sums).unwrap();

@@ -21,7 +21,7 @@ async fn at_the_editor(browser: &Browser, world: &World, who: &Administrator, bo
 }
 
 #[tokio::test]
-async fn nobodys_text_is_overwritten_unseen() {
+async fn no_text_is_overwritten_unseen() {
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
     let omar = world.another_administrator("Omar Haddad", "omar@lerna.example").await;
@@ -43,7 +43,7 @@ async fn nobodys_text_is_overwritten_unseen() {
 
         his.click("Submit").await;
 
-        assert_eq!(his.heading().await, "Changed meanwhile by Priya Nair");
+        assert_eq!(his.heading().await, "Changed by Priya Nair while you were editing");
         for text in [
             "Compare before you save",
             "The gate is open.",
@@ -54,7 +54,7 @@ async fn nobodys_text_is_overwritten_unseen() {
         }
         his.assert_sound().await;
         assert_eq!(saved(&world).await, other, "nothing is saved yet");
-        his.click("Go on editing mine").await;
+        his.click("Keep editing mine").await;
         assert_eq!(his.value("Body").await, own);
         let both = "Come in, {{ first_name }}.\n\nThe gate is open.\n\nRing the bell.";
         his.fill("Body", both).await;
@@ -66,7 +66,7 @@ async fn nobodys_text_is_overwritten_unseen() {
         let mine = "Come in, {{ first_name }}. It is warm inside.";
         hers.fill("Body", mine).await;
         hers.click("Submit").await;
-        assert_eq!(hers.heading().await, "Changed meanwhile by Omar Haddad");
+        assert_eq!(hers.heading().await, "Changed by Omar Haddad while you were editing");
         hers.click("Save mine over version").await;
         hers.sees("Success Saved as version").await;
         assert_eq!(saved(&world).await, mine);

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{go, windows};
 
 #[tokio::test]
-async fn what_people_have_in_fields_is_filtered_saved_and_used_again() {
+async fn field_values_are_filtered_saved_and_used_again() {
     let world = crate::a_quiet_world().await;
     world
         .import("email,first name,department,start_date\nada@example.org,Ada,HR,2026-11-01\nbob@example.org,Bob,Sales,2026-12-01\ncem@example.org,Cem,HR,\n")
@@ -26,7 +26,7 @@ async fn what_people_have_in_fields_is_filtered_saved_and_used_again() {
         browser.fill("Value 2", "2026-12-01").await;
         browser.click("Apply these filters").await;
 
-        browser.sees("Only users of whom all of this is true: department is \u{2018}hr\u{2019}; start_date is before 2026-12-01.").await;
+        browser.sees("Users who match all of these conditions: department is \u{2018}hr\u{2019}; start_date is before 2026-12-01.").await;
         browser.sees("ada@example.org").await;
         browser.loses("bob@example.org").await;
         browser.loses("cem@example.org").await;
@@ -45,7 +45,7 @@ async fn what_people_have_in_fields_is_filtered_saved_and_used_again() {
         browser.choose("Not in the import").await;
         browser.click("Apply these filters").await;
         browser.sees("not in the import people.csv").await;
-        browser.sees("Nobody is here.").await;
+        browser.sees("No users match these filters.").await;
         browser.click(&name).await;
         browser.sees("ada@example.org").await;
         browser.click("Manage filters").await;
@@ -105,10 +105,10 @@ async fn conditions_are_combined_and_can_be_sent_to() {
         browser.pick("Show", "Not invited yet").await;
         browser.click("Search").await;
         browser
-            .sees("These filters contradict each other, so nobody matches.")
+            .sees("These filters contradict each other, so no users match.")
             .await;
         browser.assert_sound().await;
-        browser.click("Show everybody").await;
+        browser.click("Show all users").await;
         browser.sees("bob@example.org").await;
         browser.sees("1 selected").await;
     }

@@ -15,20 +15,20 @@ async fn those_of_one_reason_are_checked_and_sent_to_again() {
     world.import(people).await.expect(201);
     browser.sign_in(&world).await;
     let people = people.lines().skip(1).filter_map(|line| line.split(',').next());
-    let emails: Vec<&str> = people.map(str::trim).chain(["nobody@example.org"]).collect();
+    let emails: Vec<&str> = people.map(str::trim).chain(["unknown@example.org"]).collect();
     let batch = world.invite(json!({ "emails": emails })).await;
     world.finished(batch).await;
     go(&browser, &world, &format!("/console/batches/{batch}")).await;
 
     browser.sees("1 sent, 3 failed.").await;
-    browser.sees("The mail server says that nobody has this address.").await;
+    browser.sees("The mail server reports that this address does not exist.").await;
     browser.assert_sound().await;
     let report = browser.download("Download report (CSV)").await;
     browser.click("2 (Inbox full)").await;
     browser.sees("552-after-dot+ben@example.org").await;
     browser.loses("fay@example.org").await;
     browser.click("3 failed").await;
-    browser.sees("Failed, the newest first").await;
+    browser.sees("Failed, newest first").await;
     world
         .relay
         .set("552-after-dot+ben@example.org", harness::relay::Behaviour::Accept);
@@ -62,7 +62,7 @@ async fn those_of_one_reason_are_checked_and_sent_to_again() {
 }
 
 #[tokio::test]
-async fn whoever_may_have_it_twice_is_named() {
+async fn people_who_may_have_it_twice_are_listed() {
     let world = World::with(Setup::default().worker_setting("BECKON_RETRY_FIRST", "1s")).await;
     let browser = Browser::start(browser::Setup::default()).await;
     let import = world
@@ -89,7 +89,7 @@ async fn whoever_may_have_it_twice_is_named() {
 }
 
 #[tokio::test]
-async fn whoever_was_left_out_is_listed_with_the_reason() {
+async fn people_who_were_left_out_are_listed_with_the_reason() {
     let world = World::with(Setup::default().workers(0)).await;
     let browser = Browser::start(browser::Setup::default()).await;
     world.people(2).await;

@@ -12,7 +12,7 @@ async fn batches_and_single_mails_are_listed_and_people_are_looked_for() {
     let browser = Browser::start(desk()).await;
     browser.sign_in(&world).await;
     go(&browser, &world, "/console/activity").await;
-    browser.sees("Nothing was sent yet").await;
+    browser.sees("Nothing sent yet").await;
     browser.assert_sound().await;
     let import = world
         .import("email,first name\n550+ada@example.org,Ada\nben@example.org,Ben\n")
@@ -33,15 +33,15 @@ async fn batches_and_single_mails_are_listed_and_people_are_looked_for() {
         browser.pick("Email", "Reset Password").await;
         browser.click("Show").await;
         browser.loses("2 invite emails").await;
-        browser.click("Show everything").await;
+        browser.click("Show all activity").await;
         browser.fill("Search by name or email address", "550+ADA@").await;
         browser.click("Show").await;
         browser.sees("Address does not exist").await;
         browser.loses("Ben").await;
         browser.assert_sound().await;
-        browser.fill("Search by name or email address", "nobody%").await;
+        browser.fill("Search by name or email address", "unknown%").await;
         browser.click("Show").await;
-        browser.sees("Nobody who matches ‘nobody%’ was sent an email.").await;
+        browser.sees("No emails to people who match ‘unknown%’.").await;
     }
     go(&browser, &world, "/console/activity").await;
     let list = browser.download("Download this list (CSV)").await;

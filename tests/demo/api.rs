@@ -143,13 +143,13 @@ impl Api {
     /// Sends a system email to the selected users.
     pub(crate) async fn send(&self, route: &str, whom: &Value) -> Result<Accepted> {
         let request = self.request(Method::POST, route).json(whom);
-        ask("send to the chosen people", request).await
+        ask("send to the selected people", request).await
     }
 
     /// The current state of a batch.
     pub(crate) async fn batch(&self, batch: Uuid) -> Result<Batch> {
         let request = self.request(Method::GET, &format!("/v1/batches/{batch}"));
-        ask("ask how a batch stands", request).await
+        ask("read the state of a batch", request).await
     }
 
     /// All lines of a batch's ledger.
@@ -170,7 +170,7 @@ impl Api {
     /// One delivery with its attempts.
     pub(crate) async fn story(&self, delivery: Uuid) -> Result<Story> {
         let request = self.request(Method::GET, &format!("/v1/deliveries/{delivery}"));
-        ask("read what became of a mail", request).await
+        ask("read the history of a mail", request).await
     }
 
     /// Whether this password signs in this user.

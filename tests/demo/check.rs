@@ -76,7 +76,7 @@ impl Complaints {
     /// Checks the counts.
     pub(crate) fn check_sums(&mut self, name: &str, batch: &Batch, expected: &Expected) {
         self.unless(adds_up(batch), || format!("the ledger of {name} does not add up"));
-        self.unless(has_ended(batch), || format!("mails of {name} are still on their way"));
+        self.unless(has_ended(batch), || format!("mails of {name} are still being sent"));
         for (state, expected) in [
             ("sent", expected.sent),
             ("failed", expected.failed),
@@ -111,7 +111,7 @@ impl Complaints {
                 (_, false) => mails == 0,
             };
             self.unless(right, || {
-                let who = delivery.email.as_deref().unwrap_or("somebody");
+                let who = delivery.email.as_deref().unwrap_or("an unnamed recipient");
                 format!("{who} is {} and has {mails} caught mails", delivery.state)
             });
         }

@@ -65,7 +65,7 @@ impl Fault {
             ),
             None => (
                 sentence,
-                "try again; if it stays so, the lines below say what the program saw",
+                "try again; if it fails again, the lines below show what the program logged",
             ),
         };
         let (advice, _) = match seen {
@@ -82,7 +82,7 @@ fn reports_full_disk(text: &str) -> bool {
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "The demo cannot go on: {}.", self.what)?;
+        writeln!(f, "The demo cannot continue: {}.", self.what)?;
         write!(f, "What to do: {}.", self.advice)?;
         for line in self.seen.lines() {
             write!(f, "\n  | {line}")?;

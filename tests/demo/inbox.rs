@@ -137,7 +137,7 @@ async fn sign_in(State(inbox): State<Arc<Inbox>>, body: String) -> Response {
         Ok(is_right) => SignInPage::of(email, Some(is_right)),
         Err(_) => (
             StatusCode::BAD_GATEWAY,
-            missing("The API did not answer. The terminal of the demo may say why."),
+            missing("The API did not answer. The terminal of the demo may show why."),
         )
             .into_response(),
     }

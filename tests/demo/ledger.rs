@@ -48,11 +48,11 @@ pub(crate) fn left_out(batch: &Batch) -> String {
     let reasons = batch.left_out.iter().map(|(reason, count)| {
         let words = match reason.as_str() {
             "unknown_user" => "not a user",
-            "duplicate" => "chosen twice",
-            "signed_in" => "signed in already",
+            "duplicate" => "selected twice",
+            "signed_in" => "already signed in",
             "address_blocked" => "has a blocked address",
-            "already_waiting" => "has such a mail waiting",
-            "mailed_recently" => "got such a mail in the last day",
+            "already_waiting" => "already has such a mail queued",
+            "mailed_recently" => "got such a mail in the last 24 hours",
             other => other,
         };
         format!("{} {words}", counted(*count))

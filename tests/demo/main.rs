@@ -114,7 +114,7 @@ fn print_end(voice: &mut Voice, complaints: &Complaints, people: &[Person]) -> R
     voice.step("Checking the ledger against the mail catcher")?;
     if complaints.list().is_empty() {
         let line = format!(
-            "All is well: the ledger adds up, and of {} people nobody was forgotten.",
+            "All checks passed: the ledger adds up, and none of the {} people was forgotten.",
             counted(people.len())
         );
         return voice.lines(&[line]);
@@ -144,7 +144,7 @@ async fn stay(voice: &mut Voice, world: &World, api: &Api, pages: &str, member: 
         format!("Caught mails   {pages}/"),
         format!("Sign-in page   {pages}/sign-in"),
         format!("               as {} with {}", member.email, member.password),
-        format!("API            {base}   described at {base}/docs"),
+        format!("API            {base}   documented at {base}/docs"),
         format!("API key        {}", api.key()),
         format!(
             "For example    curl -H 'Authorization: Bearer {}' {base}/v1/batches",

@@ -61,14 +61,14 @@ impl Show<'_> {
         self.complaints.check_import(&import, self.people, sheet);
         self.voice.lines(&[
             format!(
-                "{} people came in and {} rows did not, in {}. Importing sends nothing to anybody.",
+                "{} users imported and {} rows rejected in {}. Importing sends no email.",
                 counted(import.created),
                 counted(import.rejected),
                 lasting(started.elapsed())
             ),
             String::new(),
         ])?;
-        let mut rows = vec![["Row", "Column", "What is wrong"].map(str::to_owned).to_vec()];
+        let mut rows = vec![["Row", "Column", "Problem"].map(str::to_owned).to_vec()];
         rows.extend(
             import
                 .problems
@@ -80,7 +80,7 @@ impl Show<'_> {
     }
 
     async fn invite(&mut self, import: uuid::Uuid) -> Result<(Accepted, Batch)> {
-        self.voice.step("Sending an invite to everybody of this import")?;
+        self.voice.step("Sending an invite to all users of this import")?;
         let broken: Vec<String> = self
             .with_fate(Fate::LineBreaks)
             .map(|person| wire(&person.email))
@@ -90,12 +90,12 @@ impl Show<'_> {
         }
         self.voice.lines(&[
             format!(
-                "{} of the addresses say \"try later\" once, {} do not exist, and for {} the line to the mail",
+                "{} addresses reply \"try later\" once, {} do not exist, and for {} the connection to the",
                 self.with_fate(Fate::PutOff).count(),
                 self.with_fate(Fate::NoSuchUser).count(),
                 broken.len()
             ),
-            "catcher breaks at the worst moment: after the mail, before the answer.".to_owned(),
+            "mail catcher breaks at the worst moment: after the mail, before the reply.".to_owned(),
         ])?;
         let (accepted, batch) = self.batch("/v1/invites", &json!({ "import": import }), &broken).await?;
         self.complaints
@@ -107,8 +107,8 @@ impl Show<'_> {
         self.voice
             .step(&format!("Sending a password to {} of them", chosen.len()))?;
         self.voice.lines(&[
-            "One person is chosen twice, and one address belongs to nobody: both are left out and".to_owned(),
-            "counted. The worker makes each password, mails it, and keeps only its Argon2 hash.".to_owned(),
+            "One person is selected twice, and one address belongs to no user: both are left out and".to_owned(),
+            "counted. The worker creates each password, mails it, and stores only its Argon2 hash.".to_owned(),
         ])?;
         let mut emails: Vec<String> = chosen.iter().map(|person| person.email.clone()).collect();
         emails.extend(chosen.first().map(|person| person.email.to_ascii_uppercase()));
@@ -131,7 +131,7 @@ impl Show<'_> {
         let started = Instant::now();
         let accepted = self.api.send(route, whom).await?;
         self.voice.lines(&[format!(
-            "Accepted in {}: {} mails are owed, written down before the first is sent.",
+            "Accepted in {}: {} mails, recorded before the first is sent.",
             lasting(started.elapsed()),
             counted(accepted.accepted)
         )])?;
@@ -148,7 +148,7 @@ impl Show<'_> {
 
     fn print_ledger(&mut self, invites: &Batch, passwords: &Batch) -> Result<()> {
         self.voice
-            .step("The ledger: everybody who was chosen stands in one line")?;
+            .step("The ledger: every selected person is counted exactly once")?;
         self.voice
             .lines(&ledger::lines(&[("Invites", invites), ("Passwords", passwords)]))?;
         let left_out = ledger::left_out(passwords);
@@ -157,7 +157,7 @@ impl Show<'_> {
 
     async fn print_stories(&mut self, deliveries: &[Delivery]) -> Result<()> {
         self.voice
-            .step("From the ledger to a person: three mails, with the mail server's own words")?;
+            .step("From the ledger to a person: three mails, with the mail server's replies")?;
         for fate in [Fate::PutOff, Fate::NoSuchUser, Fate::LineBreaks] {
             let delivery = deliveries.iter().find(|delivery| {
                 let email = delivery.email.as_deref();
@@ -169,9 +169,9 @@ impl Show<'_> {
             let twice = if delivery.unsure { ", possibly twice" } else { "" };
             let mut lines = vec![format!("{email}: {}{twice}", story.state)];
             lines.extend(story.attempts.iter().map(|attempt| {
-                let verdict = attempt.verdict.as_deref().unwrap_or("under way").replace('_', " ");
+                let verdict = attempt.verdict.as_deref().unwrap_or("in progress").replace('_', " ");
                 let code = attempt.code.map(|code| format!("{code} ")).unwrap_or_default();
-                let reply = attempt.reply.as_deref().unwrap_or("no answer");
+                let reply = attempt.reply.as_deref().unwrap_or("no reply");
                 format!("  attempt {}  {verdict:<9}  {code}{reply}", attempt.n)
             }));
             self.voice.lines(&lines)?;

@@ -79,7 +79,7 @@ async fn a_mail_that_failed_is_shown_with_the_address_that_does_not_exist() {
         .get(&format!("/console/deliveries/{}", id(&delivery)))
         .await
         .text;
-    assert!(page.contains("is now <strong>ada@example.com</strong>"), "{page}");
+    assert!(page.contains("to <strong>ada@example.com</strong>"), "{page}");
     assert!(!page.contains("Correct the address"), "{page}");
 
     let held = world.deliveries(waiting).await.remove(0);
@@ -199,7 +199,7 @@ async fn a_mail_not_sent_because_of_its_address_still_shows_it() {
         .await
         .text;
     assert!(
-        page.contains("is now <strong>ada@example.com</strong>") && !page.contains("unblocked by now"),
+        page.contains("to <strong>ada@example.com</strong>") && !page.contains("has since been unblocked"),
         "{page}"
     );
     world.end().await;

@@ -154,7 +154,7 @@ async fn the_csv_has_one_line_per_selected_user() {
         .collect();
     assert_eq!(waiting.len(), 4_100, "one line for each of them");
     assert_eq!(lines[0][9], "Waiting to start");
-    assert!(lines[4_100..].iter().any(|line| line[9] == "Left out: Chosen twice"));
+    assert!(lines[4_100..].iter().any(|line| line[9] == "Left out: Selected twice"));
     let mut left_out: Vec<(&str, &str)> = lines[4_100..].iter().map(|line| (line[0], line[4])).collect();
     left_out.sort_unstable();
     assert_eq!(

@@ -282,7 +282,7 @@ async fn an_administrator_whose_name_looks_like_another_is_not_added() {
         .await;
     assert_eq!(taken.status, 409);
     assert!(
-        taken.text.contains("A key that works is called ‘tests’"),
+        taken.text.contains("An active key is already called ‘tests’"),
         "{}",
         taken.text
     );

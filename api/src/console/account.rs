@@ -1,7 +1,7 @@
 //! Account: the administrator's own password and sessions.
 
 use super::frame::{Frame, Place};
-use super::respond::{page, redirect_saying};
+use super::respond::{page, redirect_with_flash};
 use super::session::Administrator;
 use super::words::{Moment, moment, some};
 use crate::problem::Problem;
@@ -75,12 +75,12 @@ pub(super) async fn end_others(State(api): State<Api>, administrator: Administra
         })
         .await?;
     let ended = i64::try_from(ended).unwrap_or(i64::MAX);
-    let said = match ended {
-        0 => "You were signed in nowhere else.".to_owned(),
+    let message = match ended {
+        0 => "You had no other sessions.".to_owned(),
         ended => format!(
-            "{} ended. You are signed in here only.",
+            "{} ended. You are now signed in only here.",
             some(ended, "other session has", "other sessions have")
         ),
     };
-    Ok(redirect_saying("/console/account", &said))
+    Ok(redirect_with_flash("/console/account", &message))
 }

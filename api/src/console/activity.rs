@@ -184,7 +184,7 @@ fn kinds(look: &Look) -> Vec<(&'static str, &'static str, bool)> {
 
 fn states(look: &Look) -> Vec<(&'static str, &'static str, bool)> {
     let named = BatchState::ALL.map(|state| (state.as_str(), state_words(state).1, look.state == Some(state)));
-    [("", "In any state", look.state.is_none())]
+    [("", "Any status", look.state.is_none())]
         .into_iter()
         .chain(named)
         .collect()
@@ -252,7 +252,7 @@ fn standing(sending: &Sending) -> (&'static str, String, String) {
         ("not sent (blocked address)", blocked),
         ("stopped", of(&[DeliveryState::Cancelled])),
     ];
-    let told: Vec<String> = parts
+    let figures: Vec<String> = parts
         .into_iter()
         .filter(|(_, count)| *count > 0)
         .map(|(word, count)| format!("{} {word}", counted(count)))
@@ -263,10 +263,10 @@ fn standing(sending: &Sending) -> (&'static str, String, String) {
         _ => (tone, word),
     };
     let sums = match (sending.accepted, sending.finished_at) {
-        (0, _) => "everybody was left out".to_owned(),
+        (0, _) => "everyone was left out".to_owned(),
         (_, None) if sending.state == BatchState::Paused => sending.why.as_deref().map(reason).unwrap_or_default(),
         (_, None) => String::new(),
-        _ => told.join(", "),
+        _ => figures.join(", "),
     };
     (tone, word.to_owned(), sums)
 }

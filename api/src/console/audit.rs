@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn a_day_that_is_none_is_told_beside_its_field() {
+    fn an_invalid_day_is_reported_at_its_field() {
         for day in ["23.11.2026", "2026-02-30", "0001-01-01", "99999-01-01", "x"] {
             let faults = between(day, "").unwrap_err();
             assert!(faults.from.is_some() && faults.to.is_none(), "{day}");

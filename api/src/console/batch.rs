@@ -70,7 +70,7 @@ pub(super) async fn show(
     let view = &seen.view;
     let owed = view.counts.selected - view.counts.left_out;
     let whom = match owed {
-        0 => "nobody".to_owned(),
+        0 => "no one".to_owned(),
         owed => super::words::some(owed, "person", "people"),
     };
     let mut title = format!("{} to {whom}", batch_word(view.kind));

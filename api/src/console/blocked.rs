@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::frame::{Frame, Place};
 use super::leaf::{LIMIT, Leaf, Turn};
-use super::respond::{page, redirect_noting, redirect_saying};
+use super::respond::{page, redirect_with_note, redirect_with_flash};
 use super::session::Administrator;
 use super::sheet::{self, GROUP};
 use super::words::{Moment, moment, some};
@@ -58,7 +58,7 @@ pub(super) struct BlockedRow {
     pub(super) name: String,
     pub(super) since: Moment,
     /// The relay's reply, preceded by its code.
-    pub(super) told: String,
+    pub(super) reply: String,
     /// The failed email, as long as its details are kept.
     pub(super) delivery: Option<Uuid>,
 }
@@ -66,7 +66,7 @@ pub(super) struct BlockedRow {
 impl BlockedRow {
     pub(super) fn of(blocked: Blocked) -> Self {
         Self {
-            told: told(&blocked),
+            reply: reply_of(&blocked),
             delivery: blocked.has_delivery.then_some(blocked.delivery),
             name: blocked.name.as_deref().unwrap_or_default().trim().to_owned(),
             email: blocked.email,
@@ -129,7 +129,7 @@ impl Wish {
 }
 
 /// The relay's reply, preceded by its code: the enhanced code if there is one.
-fn told(blocked: &Blocked) -> String {
+fn reply_of(blocked: &Blocked) -> String {
     let code = blocked.code.map(|code| code.to_string());
     let words = blocked.reply.clone();
     [code, words].into_iter().flatten().collect::<Vec<_>>().join(" ")
@@ -182,18 +182,18 @@ pub(super) async fn unblock(
             ..BlockedFilter::default()
         },
         None if fields.is_set("all") => wish.filter(),
-        None => return Ok(redirect_noting(&wish.address(), "Nothing was unblocked.")),
+        None => return Ok(redirect_with_note(&wish.address(), "Nothing was unblocked.")),
     };
     let unblocked = unblock_those(&api, &administrator.actor, filter).await?;
     Ok(match one {
-        Some(address) => redirect_saying(
+        Some(address) => redirect_with_flash(
             &wish.address(),
-            &format!("{} is unblocked. Email goes to it again.", address.as_typed()),
+            &format!("{} is unblocked. You can send email to it again.", address.as_typed()),
         ),
-        None => redirect_saying(
+        None => redirect_with_flash(
             PATH,
             &format!(
-                "{} unblocked. Email goes to {} again.",
+                "{} unblocked. You can send email to {} again.",
                 some(unblocked, "address is", "addresses are"),
                 if unblocked == 1 { "it" } else { "them" }
             ),
@@ -207,7 +207,7 @@ pub(super) async fn csv(State(api): State<Api>, Query(wish): Query<Wish>) -> Res
         "Email address",
         "Name",
         "Blocked since (UTC)",
-        "Mail server’s words",
+        "Mail server’s reply",
         "Reference",
     ];
     let filter = wish.filter();
@@ -233,7 +233,7 @@ fn line(blocked: &Blocked) -> Vec<String> {
             .to_offset(time::UtcOffset::UTC)
             .format(&Rfc3339)
             .unwrap_or_default(),
-        told(blocked),
+        reply_of(blocked),
         blocked.delivery.to_string(),
     ]
 }

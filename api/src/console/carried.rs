@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// Notice on the sign-in page about a carried form.
-pub(super) const KEPT: &str = "What you filled in has been kept. Sign in to continue with it.";
+pub(super) const KEPT: &str = "We kept what you entered. Sign in to continue.";
 
 /// How a form is handled whose session has ended.
 pub(super) enum Carried {
@@ -39,8 +39,8 @@ impl Carried {
         match self {
             Self::Form(_) => KEPT,
             Self::TooLarge => {
-                "The form is too large to be kept while you sign in, so nothing was saved. Sign in, then go back in \
-                 your browser to the form, and send it again."
+                "The form is too large to keep while you sign in, so nothing was saved. Sign in, go back to the form in your \
+                 browser and submit it again."
             }
             Self::Nothing => "Nothing was saved. Sign in, then fill in the form again.",
         }

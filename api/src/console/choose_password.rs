@@ -8,7 +8,7 @@
 use super::door::{self, SMALL_FORM_MOST_BYTES, foreign, is_foreign};
 use super::fields::Fields;
 use super::frame::Frame;
-use super::respond::{page, page_as, redirect_saying, set_cookie};
+use super::respond::{page, page_as, redirect_with_flash, set_cookie};
 use super::session;
 use crate::observe;
 use crate::problem::Problem;
@@ -128,7 +128,7 @@ pub(super) async fn choose(State(api): State<Api>, request: Request) -> Result<R
     let Some(cookie) = redeem(&api, &token, verifier, (before, origin)).await? else {
         return gone();
     };
-    let mut response = redirect_saying("/console", "Your password is set, and you are signed in.");
+    let mut response = redirect_with_flash("/console", "Your password is set, and you are signed in.");
     set_cookie(&mut response, &cookie);
     Ok(response)
 }

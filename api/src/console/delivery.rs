@@ -96,7 +96,7 @@ impl DeliveryPage {
     }
 
     fn others_shown(&self) -> String {
-        super::words::some(self.others(), "other", "others")
+        super::words::some(self.others(), "other email", "other emails")
     }
 
     fn asker(&self) -> String {

@@ -9,7 +9,7 @@
 use super::carried::Carried;
 use super::fault::is_for_frame;
 use super::fields::Fields;
-use super::respond::{forget_said, redirect};
+use super::respond::{forget_flash, redirect};
 use super::session::{self, Administrator, signed_in};
 use super::sign_in;
 use crate::body::is_at_most;
@@ -90,13 +90,13 @@ pub(super) fn is_proof(administrator: &Administrator, given: &str) -> bool {
 
 /// Runs the page's handler and attaches the administrator to the response. A download is aborted when the session ends.
 async fn with_page(api: Api, administrator: Administrator, mut request: Request, next: Next) -> Response {
-    let has_said = administrator.said.is_some();
+    let has_flash = administrator.flash.is_some();
     request.extensions_mut().insert(administrator.clone());
     let mut response = next.run(request).await;
     let content_type = response.headers().get(header::CONTENT_TYPE);
     let is_page = content_type.is_some_and(|value| value.as_bytes().starts_with(b"text/html"));
-    if has_said && is_page && response.status().is_success() {
-        forget_said(&mut response);
+    if has_flash && is_page && response.status().is_success() {
+        forget_flash(&mut response);
     }
     // A page that asked for the password has already inserted the administrator with the new session token.
     let digest = administrator.digest().to_vec();
@@ -113,7 +113,7 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, most_bytes: usize) -> 
         return Err(Problem::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "not_a_form",
-            "This address accepts only the form on its own page.",
+            "This address only accepts the form on its own page.",
         ));
     }
     Fields::read(&whole(body, most_bytes).await?)
@@ -163,7 +163,7 @@ fn too_large(most_bytes: usize) -> Problem {
     Problem::new(
         StatusCode::PAYLOAD_TOO_LARGE,
         "form_too_large",
-        format!("The form is larger than {most}. Nothing was done; go back and send less at a time."),
+        format!("The form is larger than {most}. Nothing was changed. Go back and submit less at a time."),
     )
 }
 
@@ -171,7 +171,7 @@ fn too_slow() -> Problem {
     Problem::new(
         StatusCode::REQUEST_TIMEOUT,
         "form_too_slow",
-        "The form did not arrive in time. Nothing was done; go back and send it again.",
+        "The form did not arrive in time. Nothing was changed. Go back and submit it again.",
     )
 }
 
@@ -179,7 +179,7 @@ fn broken_off() -> Problem {
     Problem::new(
         StatusCode::BAD_REQUEST,
         "form_broken_off",
-        "The form was only partly received. Nothing was changed. Go back and send it again.",
+        "The form was only partly received. Nothing was changed. Go back and submit it again.",
     )
 }
 
@@ -205,8 +205,8 @@ pub(super) fn foreign() -> Problem {
     Problem::new(
         StatusCode::FORBIDDEN,
         "form_not_ours",
-        "This form did not come from a page of yours, or the page is from an earlier sign-in. Nothing was done. \
-         Open the page again and send it from there.",
+        "This form came from another site or from an earlier session. Nothing was changed. Open the page again and \
+         submit the form there.",
     )
 }
 

@@ -66,7 +66,7 @@ pub(super) async fn dress(State(api): State<Api>, request: Request, next: Next) 
     };
     let page = FaultPage {
         frame: Frame {
-            said: None,
+            flash: None,
             place: None,
             ..frame
         },
@@ -95,13 +95,13 @@ fn heading(status: u16) -> &'static str {
     match status {
         404 => "Page not found",
         403 => "This form was not accepted",
-        405 => "This address does not take that",
+        405 => "This action is not available here",
         401 => "You are signed out",
         409 => "That is no longer possible",
         408 => "That took too long",
-        429 => "Too many tries",
-        400..500 => "That cannot be done as it is",
-        503 => "The service is not available just now",
-        _ => "Sorry, something went wrong here",
+        429 => "Too many attempts",
+        400..500 => "This request cannot be processed",
+        503 => "The service is temporarily unavailable",
+        _ => "Sorry, something went wrong",
     }
 }

@@ -70,7 +70,7 @@ impl Fields {
         text.parse().map(Some).map_err(|_| {
             Problem::unprocessable(
                 "form_invalid",
-                format!("The form’s field {name} is not an id, so nothing was done. Open the page again."),
+                format!("The form field {name} is not an id. Nothing was changed. Open the page again."),
             )
         })
     }

@@ -2,7 +2,7 @@
 
 use super::frame::{Frame, Place};
 use super::people::View;
-use super::respond::{page, redirect_saying};
+use super::respond::{page, redirect_with_flash};
 use super::session::Administrator;
 use super::words::{Moment, moment};
 use crate::problem::Problem;
@@ -68,8 +68,8 @@ async fn remove(
     if !saved_filters::delete(&api.db, id, &administrator.actor).await? {
         return Err(Problem::not_found("saved filter"));
     }
-    Ok(redirect_saying(
+    Ok(redirect_with_flash(
         "/console/filters",
-        "The filter is deleted. No user was changed.",
+        "The filter is deleted. Users are not affected.",
     ))
 }

@@ -1,7 +1,7 @@
 //! What all pages share around their content.
 
 use super::assets;
-use super::respond::Said;
+use super::respond::Flash;
 use super::session::Administrator;
 use super::words::{Moment, moment};
 use crate::state::Api;
@@ -43,7 +43,7 @@ pub(super) struct Frame {
     /// The CSRF token for the page's forms.
     pub(super) proof: String,
     /// The flash message.
-    pub(super) said: Option<Said>,
+    pub(super) flash: Option<Flash>,
     /// The warning on every page while mail is stalled.
     pub(super) strip: Option<Strip>,
     /// Whether the page shows errors, in which case the title starts with "Error".
@@ -60,7 +60,7 @@ impl Frame {
             place: None,
             name: String::new(),
             proof: String::new(),
-            said: None,
+            flash: None,
             strip: None,
             has_faults: false,
             assets: assets::names(),
@@ -70,7 +70,7 @@ impl Frame {
     /// Marks the page as showing errors and drops the flash message: a page never shows both.
     pub(super) fn with_faults(mut self) -> Self {
         self.has_faults = true;
-        self.said = None;
+        self.flash = None;
         self
     }
 
@@ -93,7 +93,7 @@ impl Administrator {
             place: Some(place),
             name: self.name.clone(),
             proof: self.proof.clone(),
-            said: self.said.clone(),
+            flash: self.flash.clone(),
             strip: api.strips.now(&api.db).await,
             has_faults: false,
             assets: assets::names(),

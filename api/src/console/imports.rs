@@ -1,8 +1,7 @@
-//! Imports: the history of what came in, and one import for its whole life.
+//! Imports: the list of imports, and the page of one import.
 //!
-//! An import has one address from the upload on. What its page shows follows from its state:
-//! work in hand with its progress, the faulty rows and the two ways on, the summary, or what became
-//! of it. Whoever leaves the page and comes back finds it where it stands.
+//! An import keeps one address from the upload on. Its page depends on its state: progress, the rows with problems
+//! and the choices, the summary, or why it ended. An administrator can leave the page and return at any time.
 
 mod changes;
 mod checked;
@@ -34,7 +33,7 @@ use axum::routing::{get, post};
 use shared::store::imports::{self, Import, ImportState};
 use uuid::Uuid;
 
-/// The pages of imports.
+/// Routes of the pages about imports.
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/console/imports", get(list))
@@ -54,14 +53,14 @@ pub(super) fn routes() -> Router<Api> {
         .route("/console/imports/{id}/undo", get(undo::ask).post(undo::undo))
 }
 
-/// The page that takes a file: long by nature, for a file comes as fast as its sender's line.
+/// The upload page. It has no short time limit, because an upload takes as long as the connection needs.
 pub(super) fn upload_routes() -> Router<Api> {
     Router::new()
         .route("/console/imports/new", get(upload::show).post(upload::upload))
         .layer(DefaultBodyLimit::disable())
 }
 
-/// The history.
+/// The list of imports.
 #[derive(Template)]
 #[template(path = "console/imports.html")]
 struct ImportsPage {
@@ -84,7 +83,7 @@ struct ImportRow {
     is_done: bool,
 }
 
-/// Shows the history.
+/// Shows the list of imports.
 pub(super) async fn list(
     State(api): State<Api>,
     administrator: Administrator,

@@ -4,8 +4,8 @@ use super::access;
 use super::fields::Fields;
 use super::frame::{Frame, Place};
 use super::leaf::{LIMIT, Leaf, TurnQuery};
-use super::once::{self, Told};
-use super::respond::{page, page_as, redirect_saying};
+use super::once::{self, SecretTexts};
+use super::respond::{page, page_as, redirect_with_flash};
 use super::session::Administrator;
 use super::words::{Moment, moment};
 use crate::caller::{make_key, noted};
@@ -165,10 +165,10 @@ pub(super) async fn make(State(api): State<Api>, reader: Administrator, fields: 
     };
     let (title, key) = match keep(&api, &reader, new, fields.text("token")).await? {
         Outcome::Made => (format!("API key ‘{name}’"), Some(key)),
-        Outcome::Again => (format!("API key ‘{name}’ was created already"), None),
+        Outcome::Again => (format!("API key ‘{name}’ was already created"), None),
         Outcome::NameTaken(taken) => {
             let fault = format!(
-                "A key that works is called ‘{taken}’, which is the same or looks the same. Choose another name, or \
+                "An active key is already called ‘{taken}’, which is the same or looks the same. Choose another name, or \
                  revoke that key first"
             );
             let page = form(&api, &reader, &fields, Some(fault)).await;
@@ -176,11 +176,11 @@ pub(super) async fn make(State(api): State<Api>, reader: Administrator, fields: 
         }
     };
     let frame = reader.frame(&api, Place::Manage, title).await;
-    once::shown(frame, key, told())
+    once::shown(frame, key, texts())
 }
 
-fn told() -> Told {
-    Told {
+fn texts() -> SecretTexts {
+    SecretTexts {
         first: "Copy this key now.",
         label: "API key",
         what_next: "Programs send it with every request, as ‘Authorization: Bearer’ followed by the key. Anyone who \
@@ -262,7 +262,7 @@ pub(super) async fn revoke(
         Ok(())
     })
     .await?;
-    Ok(redirect_saying(
+    Ok(redirect_with_flash(
         PATH,
         &format!("The key ‘{}’ is revoked. Calls with it are refused.", key.name),
     ))

@@ -79,7 +79,7 @@ impl<T> Leaf<T> {
         }
     }
 
-    /// Page title. It contains the page number to tell browser tabs apart.
+    /// Page title. It contains the page number to distinguish browser tabs.
     pub(super) fn title(&self, list: &str) -> String {
         if self.number > 1 {
             format!("{list} (page {})", self.number)

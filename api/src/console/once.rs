@@ -16,7 +16,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// Texts of the page, which depend on the kind of secret.
-pub(super) struct Told {
+pub(super) struct SecretTexts {
     /// "Copy this link now."
     pub(super) first: &'static str,
     /// Label of the secret.
@@ -37,7 +37,7 @@ struct OncePage {
     frame: Frame,
     secret: Option<Zeroizing<String>>,
     code: Option<Zeroizing<String>>,
-    told: Told,
+    texts: SecretTexts,
 }
 
 /// What is stored about a form that created a secret: the subject, never the secret.
@@ -48,8 +48,8 @@ pub(super) struct Made {
 }
 
 /// Shows a secret. Without one, the page explains that it was already shown.
-pub(super) fn shown(frame: Frame, secret: Option<Zeroizing<String>>, told: Told) -> Result<Response, Problem> {
-    shown_with_code(frame, secret, None, told)
+pub(super) fn shown(frame: Frame, secret: Option<Zeroizing<String>>, texts: SecretTexts) -> Result<Response, Problem> {
+    shown_with_code(frame, secret, None, texts)
 }
 
 /// Shows a link, and its code separately.
@@ -57,13 +57,13 @@ pub(super) fn shown_with_code(
     frame: Frame,
     link: Option<Zeroizing<String>>,
     code: Option<Zeroizing<String>>,
-    told: Told,
+    texts: SecretTexts,
 ) -> Result<Response, Problem> {
     page(&OncePage {
         frame,
         secret: link,
         code,
-        told,
+        texts,
     })
 }
 

@@ -5,7 +5,7 @@
 use super::fields::Fields;
 use super::frame::{Frame, Place};
 use super::password_check::{Checked, Client, check, identity};
-use super::respond::{page, page_as, redirect_saying, set_cookie};
+use super::respond::{page, page_as, redirect_with_flash, set_cookie};
 use super::session::{self, Administrator};
 use crate::problem::Problem;
 use crate::state::Api;
@@ -95,7 +95,7 @@ pub(super) async fn choose(
     };
     let (_, verifier) = api.console_hashing.hash(new).await?;
     let cookie = renew(&api, &administrator, checked, verifier).await?;
-    let mut response = redirect_saying("/console", "Your password is changed.");
+    let mut response = redirect_with_flash("/console", "Your password is changed.");
     set_cookie(&mut response, &cookie);
     Ok(response)
 }

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// The cookie with the flash message.
-const SAID: &str = "__Host-beckon-said";
+const COOKIE: &str = "__Host-beckon-said";
 
 /// Renders a page.
 pub(super) fn page(template: &impl Template) -> Result<Response, Problem> {
@@ -34,47 +34,47 @@ pub(super) fn redirect(to: &str) -> Response {
 
 /// A flash message: shown once, on the next page.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Said {
+pub(super) struct Flash {
     /// Whether something was done. Otherwise the message is a note.
     pub(super) is_done: bool,
     pub(super) text: String,
 }
 
 /// Redirects with a flash message that reports what was done.
-pub(super) fn redirect_saying(to: &str, said: &str) -> Response {
-    redirect_with(to, &format!("done {said}"))
+pub(super) fn redirect_with_flash(to: &str, text: &str) -> Response {
+    redirect_with(to, &format!("done {text}"))
 }
 
 /// Redirects with a flash message that explains why nothing was done.
-pub(super) fn redirect_noting(to: &str, said: &str) -> Response {
-    redirect_with(to, &format!("note {said}"))
+pub(super) fn redirect_with_note(to: &str, text: &str) -> Response {
+    redirect_with(to, &format!("note {text}"))
 }
 
-fn redirect_with(to: &str, said: &str) -> Response {
+fn redirect_with(to: &str, text: &str) -> Response {
     let mut response = redirect(to);
     let cookie = format!(
-        "{SAID}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60",
-        URL_SAFE_NO_PAD.encode(said)
+        "{COOKIE}={}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=60",
+        URL_SAFE_NO_PAD.encode(text)
     );
     set_cookie(&mut response, &cookie);
     response
 }
 
 /// Reads the flash message.
-pub(super) fn said(cookies: &str) -> Option<Said> {
-    let bytes = URL_SAFE_NO_PAD.decode(cookie(cookies, SAID)?).ok()?;
+pub(super) fn flash(cookies: &str) -> Option<Flash> {
+    let bytes = URL_SAFE_NO_PAD.decode(cookie(cookies, COOKIE)?).ok()?;
     let (what, text) = std::str::from_utf8(&bytes).ok()?.split_once(' ')?;
-    Some(Said {
+    Some(Flash {
         is_done: what == "done",
         text: text.to_owned(),
     })
 }
 
 /// Deletes the flash message.
-pub(super) fn forget_said(response: &mut Response) {
+pub(super) fn forget_flash(response: &mut Response) {
     set_cookie(
         response,
-        &format!("{SAID}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"),
+        &format!("{COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=0"),
     );
 }
 

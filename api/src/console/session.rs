@@ -4,7 +4,7 @@
 //! cookie to this host and to encrypted connections; browsers treat localhost as encrypted. The CSRF token is derived
 //! from the session token, so it differs between sessions and is not stored.
 
-use super::respond::{Said, cookie};
+use super::respond::{Flash, cookie};
 use crate::caller::Caller;
 use crate::observe;
 use crate::problem::Problem;
@@ -44,7 +44,7 @@ pub struct Administrator {
     /// The CSRF token of this session.
     pub(super) proof: String,
     /// The flash message.
-    pub(super) said: Option<Said>,
+    pub(super) flash: Option<Flash>,
     digest: Vec<u8>,
 }
 
@@ -166,7 +166,7 @@ pub(super) async fn signed_in(
         must_choose: session.must_choose,
         is_recently_authenticated: session.is_recently_authenticated,
         proof: proof_of(token),
-        said: super::respond::said(cookies(headers)),
+        flash: super::respond::flash(cookies(headers)),
         digest,
     }))
 }

@@ -162,19 +162,19 @@ async fn let_in(api: Api, client_address: ClientAddress, parts: Parts, fields: F
     if let Some(outcome) = outcome(&checked) {
         api.metrics.sign_ins.with_label_values(&[outcome]).inc();
     }
-    let refused = |told: Told| {
+    let refused = |refusal: ShownRefusal| {
         let page = SignInPage {
             frame: Frame::open("Sign in").with_faults(),
             email: email.clone(),
             to: to.clone(),
             form_notice: (!carried.is_empty()).then_some(KEPT),
             carried: carried.clone(),
-            fault: Some(told.sentence),
+            fault: Some(refusal.sentence),
             has_administrators: true,
             is_cookie_missing: false,
         };
-        let mut response = page_as(told.status, &page)?;
-        if let Some(seconds) = told.retry_after {
+        let mut response = page_as(refusal.status, &page)?;
+        if let Some(seconds) = refusal.retry_after {
             let headers: &mut HeaderMap = response.headers_mut();
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -183,11 +183,11 @@ async fn let_in(api: Api, client_address: ClientAddress, parts: Parts, fields: F
     let lock = match checked {
         Ok(lock) => lock,
         Err(Refused::Problem(problem)) => return Err(problem),
-        Err(Refused::Said(told)) => return refused(told),
+        Err(Refused::Shown(refusal)) => return refused(refusal),
     };
     let (token, digest) = session::make_token()?;
     if !remember(&api, &lock, digest, before, origin).await? {
-        return refused(Told::wrong(WRONG));
+        return refused(ShownRefusal::wrong(WRONG));
     }
     let device = device.map_or_else(Device::generate, Ok)?;
     device.remember(&api, lock.id).await?;
@@ -250,12 +250,12 @@ fn carry_on(lock: &Lock, token: &str, to: String, carried: &Fields) -> Result<Re
 }
 
 enum Refused {
-    Said(Told),
+    Shown(ShownRefusal),
     Problem(Problem),
 }
 
 /// Why a sign-in was refused, as the sign-in page shows it.
-struct Told {
+struct ShownRefusal {
     status: StatusCode,
     sentence: String,
     retry_after: Option<u32>,
@@ -263,7 +263,7 @@ struct Told {
     outcome: &'static str,
 }
 
-impl Told {
+impl ShownRefusal {
     /// The address or password is wrong.
     fn wrong(sentence: &str) -> Self {
         Self {
@@ -287,7 +287,7 @@ impl From<Unchecked> for Refused {
             return Self::Problem(unchecked.into());
         };
         let problem = Problem::from(unchecked);
-        Self::Said(Told {
+        Self::Shown(ShownRefusal {
             status: StatusCode::from_u16(problem.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE),
             sentence: problem.detail,
             retry_after: problem.retry_after,
@@ -300,7 +300,7 @@ impl From<Unchecked> for Refused {
 fn outcome(checked: &Result<Lock, Refused>) -> Option<&'static str> {
     match checked {
         Ok(_) => Some("right"),
-        Err(Refused::Said(told)) => Some(told.outcome),
+        Err(Refused::Shown(refusal)) => Some(refusal.outcome),
         Err(Refused::Problem(_)) => None,
     }
 }
@@ -314,8 +314,8 @@ async fn checked(
     client: &Client,
 ) -> Result<Lock, Refused> {
     if email.is_empty() || password.is_empty() {
-        let told = Told::wrong("Enter your email address and your password.");
-        return Err(Refused::Said(told));
+        let refusal = ShownRefusal::wrong("Enter your email address and your password.");
+        return Err(Refused::Shown(refusal));
     }
     match check(api, email, password, client).await {
         Err(unchecked) => {
@@ -329,7 +329,7 @@ async fn checked(
             // The typed address is not recorded, because it may be a password in the wrong field.
             let subject = concerned.map(|id| format!("administrator {id}"));
             api.record_access(Action::SignInFailed, origin, subject);
-            Err(Refused::Said(Told::wrong(WRONG)))
+            Err(Refused::Shown(ShownRefusal::wrong(WRONG)))
         }
     }
 }

@@ -156,8 +156,8 @@ async fn list(State(api): State<Api>, administrator: Administrator) -> Result<Re
 
 fn used_for(kind: SystemEmailKind) -> &'static str {
     match kind {
-        SystemEmailKind::Invite => "Asks people to come. There is no password in it.",
-        SystemEmailKind::PasswordReset => "Takes a password made for each person to them, with how to sign in.",
+        SystemEmailKind::Invite => "Invites people to join. It contains no password.",
+        SystemEmailKind::PasswordReset => "Sends each person a new password and the sign-in details.",
     }
 }
 
@@ -165,10 +165,10 @@ fn used_for(kind: SystemEmailKind) -> &'static str {
 fn rule(kind: SystemEmailKind) -> &'static str {
     match kind {
         SystemEmailKind::Invite => {
-            "An invite has no password: the fields for it belong to the Reset Password email alone."
+            "Invites contain no password. Only the Reset Password email can use the password fields."
         }
         SystemEmailKind::PasswordReset => {
-            "The body must have {{ password }}, on a line of its own if you can. The subject must not: others can see it."
+            "The body must contain {{ password }}, preferably on its own line. The subject must not, because other people may see it."
         }
     }
 }

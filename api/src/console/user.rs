@@ -11,7 +11,7 @@ mod lock;
 use super::blocked::BlockedRow;
 use super::frame::{Frame, Place};
 use super::people::access;
-use super::respond::{page, redirect_noting, redirect_saying};
+use super::respond::{page, redirect_with_note, redirect_with_flash};
 use super::session::Administrator;
 use super::words::{Moment, asker, moment};
 use crate::blocked::unblock_those;
@@ -135,8 +135,8 @@ async fn unblock(
     let email = users::get(&api, id).await?.email;
     let back = format!("/console/users/{id}");
     Ok(match unblock_those(&api, &administrator.actor, address_of(id)).await? {
-        0 => redirect_noting(&back, "The address is not blocked any more."),
-        _ => redirect_saying(&back, &format!("{email} is unblocked. Email goes to it again.")),
+        0 => redirect_with_note(&back, "The address is not blocked any more."),
+        _ => redirect_with_flash(&back, &format!("{email} is unblocked. You can send email to it again.")),
     })
 }
 
@@ -160,7 +160,7 @@ fn import_row(appearance: Appearance) -> ImportRow {
         did: match appearance.effect {
             ImportEffect::Created => "added them",
             ImportEffect::Updated => "updated them",
-            ImportEffect::Unchanged => "found them as they are",
+            ImportEffect::Unchanged => "left them unchanged",
         },
     }
 }

@@ -11,8 +11,8 @@ pub fn words(filter: &UserFilter, import: Option<&str>) -> Vec<String> {
     let is_not = |name: Negatable| filter.not.contains(&name);
     let mut words = Vec::new();
     if let Some(q) = &filter.q {
-        let has = if is_not(Negatable::Q) { "does not have" } else { "has" };
-        words.push(format!("name or address {has} ‘{q}’ in it"));
+        let contains = if is_not(Negatable::Q) { "does not contain" } else { "contains" };
+        words.push(format!("name or address {contains} ‘{q}’"));
     }
     if filter.import.is_some() || filter.effect.is_some() {
         words.push(import_words(filter, import, is_not(Negatable::Import)));
@@ -113,7 +113,7 @@ mod tests {
         assert_eq!(
             words(&filter, None),
             [
-                "name or address does not have ‘ana’ in it",
+                "name or address does not contain ‘ana’",
                 "created by an import",
                 "not invited",
                 "password is not: expired",

@@ -79,9 +79,9 @@ impl Field {
             Self::Language => "The person's language, as imported",
             Self::Organisation => "The name of your organisation",
             Self::SignInUrl => "The address of the sign-in page",
-            Self::Password => "The password made for this person when the email is sent",
-            Self::PasswordExpires => "The date and time until which the password works",
-            Self::Custom(_) => "A column of your import",
+            Self::Password => "The password created for this person when the email is sent",
+            Self::PasswordExpires => "The date and time when the password expires",
+            Self::Custom(_) => "A column from your import",
         }
     }
 

@@ -17,7 +17,7 @@ const PAGES: &[(&str, Come)] = &[
         At(&[
             "/console/activity",
             "/console/activity?q=person1",
-            "/console/activity?q=nobody+of+this+name",
+            "/console/activity?q=unknown+of+this+name",
             "/console/activity?kind=invite&state=finished",
         ]),
     ),
@@ -47,7 +47,7 @@ const PAGES: &[(&str, Come)] = &[
         At(&[
             "/console/batches/{ended_batch}",
             "/console/batches/{ended_batch}?show=sent",
-            "/console/batches/{ended_batch}?q=nobody+of+this+name",
+            "/console/batches/{ended_batch}?q=unknown+of+this+name",
             "/console/batches/{trying_batch}",
             "/console/batches/{password_batch}",
             "/console/batches/{held_batch}",
@@ -85,7 +85,7 @@ const PAGES: &[(&str, Come)] = &[
         "/console/blocked-addresses",
         At(&[
             "/console/blocked-addresses",
-            "/console/blocked-addresses?q=nobody+of+this+name",
+            "/console/blocked-addresses?q=unknown+of+this+name",
             "/console/blocked-addresses?selection={passwords}",
         ]),
     ),
@@ -183,7 +183,7 @@ const PAGES: &[(&str, Come)] = &[
         At(&[
             "/console/selections/{invite}/preview",
             "/console/selections/{invite}/preview?n=2&part=text",
-            "/console/selections/{invite}/preview?find=nobody+of+this+name",
+            "/console/selections/{invite}/preview?find=unknown+of+this+name",
             "/console/selections/{passwords}/preview",
         ]),
     ),
@@ -230,7 +230,7 @@ const PAGES: &[(&str, Come)] = &[
             "/console/users",
             "/console/users?page=2",
             "/console/users?q=example.org&status=failed",
-            "/console/users?q=nobody+of+this+name",
+            "/console/users?q=unknown+of+this+name",
             "/console/users?import={import}",
             "/console/users?import={import}&effect=created",
             "/console/users?access=password_mailed&blocked=false",

@@ -260,7 +260,7 @@ fn people() -> String {
             format!("{refused}+{n}@example.org,Some,Body {n},Stores\n")
         }));
     }
-    csv.push_str("not an address,A,B,C\nperson1@example.org,Twice,Told,Sales\n,Nobody,Here,Sales\n");
+    csv.push_str("not an address,A,B,C\nperson1@example.org,Twice,Told,Sales\n,Nameless,Here,Sales\n");
     csv
 }
 

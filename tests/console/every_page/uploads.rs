@@ -10,7 +10,7 @@ use crate::go;
 /// Good rows, rows with one fault, with several, and with more cells than the header.
 fn faulty() -> String {
     let mut rows = people("faulty", 60);
-    rows.push_str("pat@gmail,com,Pat\nno address,http://evil.example/x,A\n,Nobody,\n");
+    rows.push_str("pat@gmail,com,Pat\nno address,http://evil.example/x,A\n,Nameless,\n");
     rows.push_str("person1@faulty.example,Again,\ncyd@example.org,Cyd,Sales,too,much\n");
     let endless = [
         "long".repeat(30),
@@ -19,7 +19,7 @@ fn faulty() -> String {
     ];
     rows.push_str(&endless.concat());
     rows.push_str(",\n");
-    rows.push_str(&"nobody,No,One\n".repeat(60));
+    rows.push_str(&"unknown,No,One\n".repeat(60));
     rows
 }
 

@@ -129,7 +129,7 @@ impl Teller {
         self.change(&cast, &story.meanwhile).await;
         let second = self.check(&session, story, &path).await;
         if first.to_send == 0 || second.to_send == 0 {
-            let is_shown = first.page.text.contains("Nobody is left to send to.");
+            let is_shown = first.page.text.contains("No one will be emailed.");
             assert_eq!(first.to_send == 0, is_shown);
             return;
         }
@@ -214,9 +214,9 @@ impl Teller {
         assert_eq!(page.status, 200, "{}", page.text);
         let ledger = Ledger::of(&page.text);
         let check = Check {
-            chosen: ledger.get("chosen").unwrap(),
+            chosen: ledger.get("selected").unwrap(),
             left_out: ledger.left_out(),
-            sent: ledger.get("will be sent").unwrap(),
+            sent: ledger.get("will be emailed").unwrap(),
             to_send: page.field("to_send").parse().unwrap_or_default(),
             is_unblocking: page.text.contains("name=\"unblock\""),
             page,
@@ -234,7 +234,7 @@ impl Teller {
         let button = format!("end {} {noun}", check.to_send);
         assert_eq!(check.to_send > 0, check.page.text.contains(&button), "{button}");
         for (is_included, legend_has, line) in [
-            (signed_in, "signed in already", "has already signed in"),
+            (signed_in, "already signed in", "has already signed in"),
             (
                 recent,
                 "this email in the last 24 hours",
@@ -251,9 +251,9 @@ impl Teller {
     /// Asserts that a changed number is reported and nothing is sent.
     fn assert_change_is_shown(pressed: &Page, first: &Check, second: &Check) {
         assert_eq!(pressed.status, 409, "{}", pressed.text);
-        let sentence = format!("would have been sent; now it is {}.", second.sent);
+        let sentence = format!(" to {} while you were checking.", second.sent);
         assert!(
-            pressed.text.contains(&sentence) && pressed.text.contains(&format!("When you checked, {} ", first.to_send)),
+            pressed.text.contains(&sentence) && pressed.text.contains(&format!("The number of emails changed from {} ", first.to_send)),
             "{sentence}\n{}",
             pressed.text
         );
@@ -281,7 +281,7 @@ impl Teller {
         let people = if check.to_send == 1 { "person" } else { "people" };
         assert!(page.contains(&format!("email to {} {people}</h1>", check.to_send)));
         let ledger = Ledger::of(&page);
-        assert_eq!(ledger.get("chosen"), Some(check.chosen));
+        assert_eq!(ledger.get("selected"), Some(check.chosen));
         assert_eq!(ledger.get("left out").unwrap_or(0), check.chosen - check.to_send);
         let list = session.get(&format!("/console/batches/{batch}/left-out")).await.text;
         assert_eq!(Ledger::of(&list).left_out(), in_words(&shown["left_out"]));
@@ -327,7 +327,7 @@ impl Teller {
         let ledger = Ledger::of(&page);
         let parts = ["left out", "sent", "failed", "blocked address", "stopped"];
         let sum: i64 = parts.iter().filter_map(|part| ledger.get(part)).sum();
-        assert_eq!((ledger.get("chosen"), sum), (Some(check.chosen), check.chosen));
+        assert_eq!((ledger.get("selected"), sum), (Some(check.chosen), check.chosen));
     }
 }
 

@@ -62,10 +62,10 @@ fn batches(api: Api, look: &Look) -> Response {
     let header = [
         "Email",
         "Email address",
-        "Asked for (UTC)",
+        "Requested (UTC)",
         "By",
         "Status",
-        "Chosen",
+        "Selected",
         "Left out",
         "Sent",
         "Failed",

@@ -93,7 +93,7 @@ pub(in super::super) async fn add(State(api): State<Api>, reader: Reader, fields
             link::shown(&api, &reader, title, Some(link), (one.id, FIRST_PASSWORD)).await
         }
         Outcome::Again => {
-            let title = format!("{name} was added already");
+            let title = format!("{name} was already added");
             match administrators::find_by_key(&api.db, &address.key()).await? {
                 Some(known) => link::shown(&api, &reader, title, None, (known.id, FIRST_PASSWORD)).await,
                 None => Err(Problem::not_found("administrator")),
@@ -106,7 +106,7 @@ pub(in super::super) async fn add(State(api): State<Api>, reader: Reader, fields
         }
         Outcome::NameTaken(taken) => {
             faults.name = Some(format!(
-                "Another administrator is called {taken}, which is the same or looks the same. Names tell people apart \
+                "Another administrator is called {taken}, which is the same or looks the same. Names identify people \
                  in the audit log, so add something to it"
             ));
             let page = form(&api, &reader, &fields, faults).await;

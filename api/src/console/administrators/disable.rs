@@ -3,7 +3,7 @@
 use super::super::access;
 use super::super::fields::Fields;
 use super::super::frame::{Frame, Place};
-use super::super::respond::{page, redirect_noting, redirect_saying};
+use super::super::respond::{page, redirect_with_note, redirect_with_flash};
 use super::super::session::Administrator as Reader;
 use super::super::words::{Moment, moment, some};
 use super::one::note;
@@ -69,8 +69,8 @@ pub(in super::super) async fn consider(
 ) -> Result<Response, Problem> {
     let known = another(&api, &reader, id).await?;
     if known.disabled_at.is_some() {
-        let said = format!("{} is already disabled.", known.name);
-        return Ok(redirect_noting(&format!("{PATH}/{id}"), &said));
+        let message = format!("{} is already disabled.", known.name);
+        return Ok(redirect_with_note(&format!("{PATH}/{id}"), &message));
     }
     let keys = api_keys::made_by(&api.db, id, &known.name).await?;
     page(&DisablePage {
@@ -108,17 +108,17 @@ pub(in super::super) async fn disable(
                 Disabled::Already => Ok(0),
                 Disabled::IsLast => Err(Problem::conflict(
                     "last_administrator",
-                    format!("{name} is the last administrator who can sign in. Enable or add somebody else first."),
+                    format!("{name} is the last administrator who can sign in. Enable or add another administrator first."),
                 )),
             }
         })
         .await?;
-    let mut said = format!("{} is signed out and can no longer sign in.", known.name);
+    let mut message = format!("{} is signed out and can no longer sign in.", known.name);
     if revoked > 0 {
         let keys = some(revoked, "API key they created is", "API keys they created are");
-        said = format!("{said} {keys} revoked.");
+        message = format!("{message} {keys} revoked.");
     }
-    Ok(redirect_saying(&format!("{PATH}/{id}"), &said))
+    Ok(redirect_with_flash(&format!("{PATH}/{id}"), &message))
 }
 
 /// Keys that the form listed and that were left unticked.

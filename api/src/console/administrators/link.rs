@@ -7,7 +7,7 @@ use super::super::access;
 use super::super::choose_password;
 use super::super::fields::Fields;
 use super::super::frame::Place;
-use super::super::once::{self, Told};
+use super::super::once::{self, SecretTexts};
 use super::super::session::{self, Administrator as Reader};
 use super::{PATH, get};
 use crate::problem::Problem;
@@ -54,7 +54,7 @@ pub(super) async fn shown(
     } else {
         format!("{hours} hours")
     };
-    let told = Told {
+    let texts = SecretTexts {
         first: "Copy this link now.",
         label: "One-time link",
         what_next: format!(
@@ -66,7 +66,7 @@ pub(super) async fn shown(
         back_label: "Go to their page",
     };
     let (address, code) = link.map(|link| (link.address, link.code)).unzip();
-    once::shown_with_code(frame, address, code, told)
+    once::shown_with_code(frame, address, code, texts)
 }
 
 /// Invalidates the password and sessions of an administrator who lost the password, and generates a link.
@@ -114,7 +114,7 @@ pub(in super::super) async fn reset(
     let title = if is_made {
         format!("The password of {} is reset", known.name)
     } else {
-        format!("The password of {} was reset already", known.name)
+        format!("The password of {} was already reset", known.name)
     };
     shown(&api, &reader, title, is_made.then_some(link), (id, RESET_LINK)).await
 }

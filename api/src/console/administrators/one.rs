@@ -3,7 +3,7 @@
 use super::super::access;
 use super::super::frame::{Frame, Place};
 use super::super::once;
-use super::super::respond::{page, redirect_saying};
+use super::super::respond::{page, redirect_with_flash};
 use super::super::session::Administrator as Reader;
 use super::{PATH, Row, Standing, get};
 use crate::problem::Problem;
@@ -61,8 +61,8 @@ pub(in super::super) async fn enable(
         Ok(())
     })
     .await?;
-    let said = format!("{} can sign in again, with the password they had.", known.name);
-    Ok(redirect_saying(&format!("{PATH}/{id}"), &said))
+    let message = format!("{} can sign in again with their previous password.", known.name);
+    Ok(redirect_with_flash(&format!("{PATH}/{id}"), &message))
 }
 
 /// Records a change of access in the audit log and commits it.

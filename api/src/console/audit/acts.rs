@@ -30,7 +30,7 @@ pub(super) static GROUPS: [Group; 7] = [
         label: "Sending",
         acts: &[
             act(Action::BatchAccepted, "Sent a system email"),
-            act(Action::BatchStarted, "Started a batch at once"),
+            act(Action::BatchStarted, "Started a batch immediately"),
             act(Action::BatchUndone, "Undid a batch before it started"),
             act(Action::BatchPaused, "Paused a batch"),
             act(Action::BatchResumed, "Resumed a batch"),
@@ -38,7 +38,7 @@ pub(super) static GROUPS: [Group; 7] = [
             act(Action::BatchStopped, "Stopped a batch"),
             act(Action::SendingResumed, "Resumed sending after a failover"),
             act(Action::MarkedSent, "Marked emails as sent"),
-            act(Action::DeliveryHurried, "Retried an email at once"),
+            act(Action::DeliveryHurried, "Retried an email immediately"),
             act(Action::DeliveryStopped, "Stopped an email"),
             act(Action::TestMailSent, "Sent a test email"),
             act(Action::PasswordsRevoked, "Revoked mailed passwords"),
@@ -220,8 +220,8 @@ pub(super) fn detail(details: &Value) -> String {
     ];
     for (name, one, many) in sums {
         // A count of zero is shown only where it is the main outcome.
-        let is_told = |sum: &i64| *sum != 0 || matches!(name, "created" | "accepted" | "revoked");
-        parts.extend(number(name).filter(is_told).map(|sum| some(sum, one, many)));
+        let is_shown = |sum: &i64| *sum != 0 || matches!(name, "created" | "accepted" | "revoked");
+        parts.extend(number(name).filter(is_shown).map(|sum| some(sum, one, many)));
     }
     if details.get("include_used") == Some(&Value::Bool(true)) {
         parts.push("used ones too".to_owned());

@@ -7,7 +7,7 @@ use super::address;
 use super::part::Look;
 use crate::batches;
 use crate::console::fields::Fields;
-use crate::console::respond::{redirect, redirect_noting};
+use crate::console::respond::{redirect, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::problem::Problem;
 use crate::query::Path;
@@ -41,9 +41,9 @@ pub(in crate::console) async fn begin(
         .await?;
     Ok(match begun {
         Some(selection) => redirect(&format!("/console/selections/{selection}/check")),
-        None => redirect_noting(
+        None => redirect_with_note(
             &address(id),
-            "There is nobody left to send to again: they were deleted.",
+            "There is no one to send to again, because these people were deleted.",
         ),
     })
 }

@@ -58,7 +58,7 @@ impl Row {
         let email = left_out
             .email
             .clone()
-            .unwrap_or_else(|| "Somebody who was deleted".to_owned());
+            .unwrap_or_else(|| "Deleted user".to_owned());
         Self {
             user: left_out.user,
             name: if name.is_empty() {

@@ -169,7 +169,7 @@ impl Live {
     }
 
     /// Progress in a short sentence, which screen readers announce.
-    pub(super) fn said(&self) -> String {
+    pub(super) fn announcement(&self) -> String {
         let Sums { sent, owed, failed, .. } = &self.sums;
         let failures = if *failed == 0 {
             String::new()

@@ -21,7 +21,7 @@ pub(in crate::console) enum Part {
     /// Those whose email has a problem, newest first. This is what most readers look for.
     Trouble,
     /// All recipients, in the order they were selected.
-    Everybody,
+    Everyone,
     /// Those whose first attempt has not begun.
     Waiting,
     /// Those whose email is being handed to the relay.
@@ -43,7 +43,7 @@ pub(in crate::console) enum Part {
 impl Part {
     pub(in crate::console) const ALL: [Self; 10] = [
         Self::Trouble,
-        Self::Everybody,
+        Self::Everyone,
         Self::Waiting,
         Self::Sending,
         Self::Trying,
@@ -58,7 +58,7 @@ impl Part {
     pub(in crate::console) const fn as_str(self) -> &'static str {
         match self {
             Self::Trouble => "trouble",
-            Self::Everybody => "everybody",
+            Self::Everyone => "everybody",
             Self::Waiting => "waiting",
             Self::Sending => "sending",
             Self::Trying => "trying",
@@ -73,13 +73,13 @@ impl Part {
     /// The heading of the list.
     pub(in crate::console) const fn heading(self) -> &'static str {
         match self {
-            Self::Trouble => "Problems, the newest first",
-            Self::Everybody => "Everybody",
-            Self::Waiting => "Waiting, the last in line first",
+            Self::Trouble => "Problems, newest first",
+            Self::Everyone => "Everyone in this batch",
+            Self::Waiting => "Waiting, last in line first",
             Self::Sending => "Being sent",
             Self::Trying => "Trying again",
             Self::Sent => "Sent",
-            Self::Failed => "Failed, the newest first",
+            Self::Failed => "Failed, newest first",
             Self::Blocked => "Not sent: blocked address",
             Self::Stopped => "Stopped",
             Self::Twice => "Possibly twice",
@@ -90,7 +90,7 @@ impl Part {
     pub(in crate::console) const fn states(self) -> &'static [DeliveryState] {
         match self {
             Self::Trouble => &[Retrying, Failed, Suppressed, Expired],
-            Self::Everybody | Self::Twice => &[],
+            Self::Everyone | Self::Twice => &[],
             Self::Waiting => &[Waiting, Queued],
             Self::Sending => &[Sending],
             Self::Trying => &[Retrying],
@@ -221,7 +221,7 @@ fn read_place(text: &str) -> Result<(OffsetDateTime, Uuid), Problem> {
         Problem::new(
             StatusCode::BAD_REQUEST,
             "place_invalid",
-            "The address of this page is cut off. Go to the first page of the list.",
+            "The address of this page is incomplete. Go to the first page of the list.",
         )
     };
     let (micros, id) = text.split_once('.').ok_or_else(wrong)?;
@@ -248,12 +248,12 @@ mod tests {
             q: Some(q.to_owned()),
             ..Look::default()
         };
-        let whole = look(" Ana@Example.org ").filter(Part::Everybody);
+        let whole = look(" Ana@Example.org ").filter(Part::Everyone);
         assert_eq!(
             (whole.email_key.as_deref(), whole.search),
             (Some("ana@example.org"), None)
         );
-        let part = look("ana@").filter(Part::Everybody);
+        let part = look("ana@").filter(Part::Everyone);
         assert_eq!((part.email_key, part.search.as_deref()), (None, Some("ana@")));
     }
 

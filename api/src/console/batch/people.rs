@@ -93,7 +93,7 @@ pub(in crate::console) fn name_of(delivery: &Delivery) -> String {
     let name = format!("{} {}", part(&delivery.first_name), part(&delivery.last_name));
     match (name.trim(), &delivery.email) {
         ("", Some(email)) => email.clone(),
-        ("", None) => "Somebody who was deleted".to_owned(),
+        ("", None) => "Deleted user".to_owned(),
         (name, _) => name.to_owned(),
     }
 }
@@ -105,10 +105,10 @@ pub(in crate::console) async fn read(api: &Api, id: Uuid, look: &Look, tally: &T
     let part = match asked {
         Some(part) => part,
         None if of(Part::Trouble) > 0 && look.search().is_none() => Part::Trouble,
-        None => Part::Everybody,
+        None => Part::Everyone,
     };
     let is_nobody = match part {
-        Part::Everybody => false,
+        Part::Everyone => false,
         Part::Twice => tally.unsure() == 0,
         _ => of(part) == 0,
     };

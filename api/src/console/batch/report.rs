@@ -34,7 +34,7 @@ pub(in crate::console) async fn show(State(api): State<Api>, Path(id): Path<Uuid
         "Reason",
         "Time (UTC)",
         "Attempts",
-        "Mail server’s words",
+        "Mail server’s reply",
         "Possibly twice",
     ]
     .map(str::to_owned);

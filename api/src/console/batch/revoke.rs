@@ -3,7 +3,7 @@
 use super::{address, seen};
 use crate::console::fields::Fields;
 use crate::console::frame::{Frame, Place};
-use crate::console::respond::{page, redirect_noting, redirect_saying};
+use crate::console::respond::{page, redirect_with_note, redirect_with_flash};
 use crate::console::session::Administrator;
 use crate::console::words::{counted, some};
 use crate::credentials::revoke::{Revoked, Whose, revoke_for};
@@ -96,12 +96,12 @@ pub(in crate::console) async fn revoke(
     let include_used = fields.is_set("include_used");
     let done = revoke_for(&api, &administrator.actor, Whose::Batch(id), include_used).await?;
     if done.revoked == 0 && done.mails_cancelled == 0 {
-        return Ok(redirect_noting(&address(id), &told(&done)));
+        return Ok(redirect_with_note(&address(id), &outcome(&done)));
     }
-    Ok(redirect_saying(&address(id), &told(&done)))
+    Ok(redirect_with_flash(&address(id), &outcome(&done)))
 }
 
-fn told(done: &Revoked) -> String {
+fn outcome(done: &Revoked) -> String {
     let ended = match done.revoked {
         0 => "No passwords were revoked".to_owned(),
         revoked => some(revoked, "password was revoked", "passwords were revoked"),

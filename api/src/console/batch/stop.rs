@@ -11,7 +11,7 @@ use crate::batches;
 use crate::batches::control::BatchCommand;
 use crate::console::batch::live::reason;
 use crate::console::frame::{Frame, Place};
-use crate::console::respond::{page, redirect, redirect_noting};
+use crate::console::respond::{page, redirect, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::console::words::counted;
 use crate::problem::Problem;
@@ -71,8 +71,8 @@ pub(in crate::console) async fn show(
 ) -> Result<Response, Problem> {
     let batch = batches::get(&api, id).await?;
     if matches!(batch.state, BatchState::Held | BatchState::Running) {
-        let note = "This batch is not paused. To stop it, press “Stop sending”.";
-        return Ok(redirect_noting(&address(id), note));
+        let note = "This batch is not paused. To stop it, select “Stop sending”.";
+        return Ok(redirect_with_note(&address(id), note));
     }
     if is_over(&batch) {
         return Ok(redirect(&address(id)));
@@ -110,8 +110,8 @@ pub(in crate::console) async fn stop(
     let batch = batches::get(&api, id).await?;
     if matches!(batch.state, BatchState::Held | BatchState::Running) {
         press(&api, &administrator, id, BatchCommand::AskToStop).await?;
-        let note = "The batch had been resumed meanwhile, so it was paused again. These are its figures now.";
-        return Ok(redirect_noting(&question(id), note));
+        let note = "The batch was resumed in the meantime, so we paused it again. These are the current figures.";
+        return Ok(redirect_with_note(&question(id), note));
     }
     press(&api, &administrator, id, BatchCommand::Stop).await?;
     Ok(redirect(&address(id)))
@@ -127,7 +127,7 @@ pub(in crate::console) async fn carry_on(
     let batch = batches::get(&api, id).await?;
     if batch.state == BatchState::Paused && !is_over(&batch) {
         let why = batch.reason.as_deref().map(reason).unwrap_or_default();
-        return Ok(redirect_noting(
+        return Ok(redirect_with_note(
             &address(id),
             &format!("The batch stays paused. {why}."),
         ));
@@ -141,8 +141,8 @@ fn is_over(batch: &Batch) -> bool {
 
 /// Redirects to the batch's page with a note that nothing was left to stop.
 fn nothing_left(id: Uuid) -> Response {
-    let note = "Nothing was left to stop: every email had been sent, or was with the mail server already.";
-    redirect_noting(&address(id), note)
+    let note = "There was nothing left to stop: all emails had already been sent or handed to the mail server.";
+    redirect_with_note(&address(id), note)
 }
 
 fn question(id: Uuid) -> String {

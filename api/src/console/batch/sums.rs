@@ -130,10 +130,10 @@ impl Sums {
         };
         let left_out = Figure {
             part: None,
-            ..figure("left out", self.left_out, Part::Everybody)
+            ..figure("left out", self.left_out, Part::Everyone)
         };
         [
-            (true, figure("chosen", self.chosen, Part::Everybody)),
+            (true, figure("selected", self.chosen, Part::Everyone)),
             (false, left_out),
             (is_moving, figure("waiting", self.waiting, Part::Waiting)),
             (false, figure("being sent", self.sending, Part::Sending)),
@@ -209,7 +209,7 @@ pub(in crate::console) fn pace(sums: &Sums, tally: &Tally, rate_limit: Option<f6
         return None;
     }
     if tally.sent_lately == 0 {
-        return Some("None was sent in the last minute.".to_owned());
+        return Some("No emails were sent in the last minute.".to_owned());
     }
     let lately = i64::try_from(tally.lately.as_millis()).unwrap_or(60_000).max(1);
     let rate = match (tally.sent_lately * 60_000 + lately / 2) / lately {
@@ -290,10 +290,10 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_said_of_the_pace_before_it_means_something() {
+    fn no_rate_is_shown_before_it_is_meaningful() {
         assert_eq!(paced(592, 3, 4), None);
         assert_eq!(paced(0, 0, 60), None);
-        assert_eq!(paced(592, 0, 60).as_deref(), Some("None was sent in the last minute."));
+        assert_eq!(paced(592, 0, 60).as_deref(), Some("No emails were sent in the last minute."));
     }
 
     #[test]
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn troubles_that_are_told_in_the_same_words_are_one() {
+    fn problems_with_the_same_label_are_grouped() {
         let alike = |state, reason: &str, count| Alike {
             state,
             reason: Some(reason.to_owned()),
@@ -357,12 +357,12 @@ mod tests {
             ],
             ..Tally::default()
         };
-        let told: Vec<_> = troubles(&tally, BatchState::Finished)
+        let shown: Vec<_> = troubles(&tally, BatchState::Finished)
             .into_iter()
             .map(|group| (group.status.word, group.count, group.why()))
             .collect();
         assert_eq!(
-            told,
+            shown,
             [
                 ("Gave up", 10, "protocol,timeout".to_owned()),
                 ("Address does not exist", 9, "address_unknown".to_owned())

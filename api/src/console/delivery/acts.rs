@@ -3,7 +3,7 @@
 use crate::batches;
 use crate::blocked::unblock_those;
 use crate::console::fields::Fields;
-use crate::console::respond::{page_as, redirect, redirect_saying};
+use crate::console::respond::{page_as, redirect, redirect_with_flash};
 use crate::console::session::Administrator;
 use crate::console::user::address_of;
 use crate::deliveries;
@@ -109,5 +109,5 @@ pub(in crate::console) async fn send_again(
         || format!("/console/batches/{}", accepted.batch),
         |sent| format!("/console/deliveries/{}", sent.id),
     );
-    Ok(redirect_saying(&to, "It is on its way."))
+    Ok(redirect_with_flash(&to, "The email is on its way."))
 }

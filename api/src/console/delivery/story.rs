@@ -47,16 +47,16 @@ impl Event {
 pub(super) fn of(delivery: &Delivery, batch: &Batch, attempts: &[Attempt]) -> Vec<Event> {
     let mut events = vec![Event::new(
         "",
-        format!("Asked for by {}", asker(&batch.created_by)),
+        format!("Requested by {}", asker(&batch.created_by)),
         batch.created_at,
     )];
     events.extend(start(delivery, batch));
-    events.extend(attempts.iter().map(|attempt| told(attempt, delivery)));
+    events.extend(attempts.iter().map(|attempt| of_attempt(attempt, delivery)));
     events.extend(end(delivery, batch));
     if let Some(due) = delivery.due_at.filter(|_| delivery.state == DeliveryState::Retrying) {
         let what = match batch.state {
-            BatchState::Paused => "Next try, when its batch is resumed",
-            _ => "Next try",
+            BatchState::Paused => "Next attempt, when its batch is resumed",
+            _ => "Next attempt",
         };
         events.push(Event::new("", what, due));
     }
@@ -72,9 +72,9 @@ fn start(delivery: &Delivery, batch: &Batch) -> Option<Event> {
         return None;
     }
     let what = if batch.start_at > batch.read_at {
-        "Starts, unless it is undone".to_owned()
+        "Starts unless it is undone".to_owned()
     } else {
-        format!("Started, after a hold of {}", lasting(held))
+        format!("Started after a hold of {}", lasting(held))
     };
     Some(Event::new("", what, batch.start_at))
 }
@@ -86,14 +86,14 @@ fn end(delivery: &Delivery, batch: &Batch) -> Option<Event> {
             Some(stored) => reason(stored),
             None => "Its batch was stopped".to_owned(),
         },
-        (DeliveryState::Cancelled, Some("superseded")) => "The person chose a password of their own".to_owned(),
+        (DeliveryState::Cancelled, Some("superseded")) => "The person chose their own password".to_owned(),
         (DeliveryState::Cancelled, Some("revoked")) => "The person’s mailed passwords were revoked".to_owned(),
         (DeliveryState::Cancelled, Some("user_locked")) => "The person was locked".to_owned(),
         (DeliveryState::Cancelled, Some("address_changed")) => "The person’s address was changed".to_owned(),
         (DeliveryState::Cancelled, Some("user_deleted")) => "The person was deleted".to_owned(),
         (DeliveryState::Cancelled, _) => "Stopped".to_owned(),
         (DeliveryState::Suppressed, _) => "Not sent: the address is blocked".to_owned(),
-        (DeliveryState::Expired, Some("stale")) => "Too late to be of use".to_owned(),
+        (DeliveryState::Expired, Some("stale")) => "Not sent in time".to_owned(),
         (DeliveryState::Expired, _) | (DeliveryState::Failed, Some("too_many_attempts")) => "Gave up".to_owned(),
         _ => return None,
     };
@@ -104,13 +104,13 @@ fn end(delivery: &Delivery, batch: &Batch) -> Option<Event> {
     Some(Event::new(tone, what, delivery.moved_at))
 }
 
-fn told(attempt: &Attempt, delivery: &Delivery) -> Event {
+fn of_attempt(attempt: &Attempt, delivery: &Delivery) -> Event {
     let (tone, verdict) = match attempt.verdict.as_deref() {
-        Some("accepted") => ("green", "the mail server accepted it"),
-        Some("try_later") => ("amber", "not this time"),
-        Some("refused") => ("red", "refused for good"),
-        Some("unsure") => ("amber", "nobody knows whether it arrived"),
-        _ => ("", "under way"),
+        Some("accepted") => ("green", "accepted by the mail server"),
+        Some("try_later") => ("amber", "deferred"),
+        Some("refused") => ("red", "rejected permanently"),
+        Some("unsure") => ("amber", "not confirmed, may have arrived"),
+        _ => ("", "in progress"),
     };
     let mut facts = Vec::new();
     if let Some(email) = attempt.email.as_ref().filter(|_| attempt.email != delivery.email) {
@@ -135,10 +135,10 @@ fn told(attempt: &Attempt, delivery: &Delivery) -> Event {
 
 /// The relay's reply verbatim, with its code in front as in SMTP.
 fn words(attempt: &Attempt) -> Option<String> {
-    let said = attempt.reply.clone().unwrap_or_default();
+    let reply = attempt.reply.clone().unwrap_or_default();
     let line = match attempt.code {
-        Some(code) => format!("{code} {said}"),
-        None => said,
+        Some(code) => format!("{code} {reply}"),
+        None => reply,
     };
     Some(line.trim().to_owned()).filter(|line| !line.is_empty())
 }
@@ -147,16 +147,16 @@ fn words(attempt: &Attempt) -> Option<String> {
 fn stage(phase: &str) -> &str {
     match phase {
         "connect" => "while connecting",
-        "greeting" => "at its greeting",
-        "ehlo" => "at our greeting",
-        "starttls" => "while making the line private",
-        "auth" => "at the sign-in",
-        "mail" => "at the sender’s address",
-        "rcpt" => "at the person’s address",
-        "data" => "before the text",
-        "body" => "in the middle of the text",
-        "dot" => "after the whole email",
-        "compose" => "before the mail server was asked",
+        "greeting" => "while waiting for the greeting",
+        "ehlo" => "during EHLO",
+        "starttls" => "while setting up encryption (STARTTLS)",
+        "auth" => "while signing in (AUTH)",
+        "mail" => "after the sender address (MAIL FROM)",
+        "rcpt" => "after the recipient address (RCPT TO)",
+        "data" => "before sending the content (DATA)",
+        "body" => "while sending the content",
+        "dot" => "after sending the content",
+        "compose" => "before connecting",
         _ => "at an unknown point",
     }
 }

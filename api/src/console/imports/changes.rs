@@ -1,4 +1,4 @@
-//! What a file changes about users who exist: the old values and the new ones.
+//! What an import changes about existing users: old and new values.
 
 use super::faults::shortened;
 use super::words::{column_of, read_columns_of};
@@ -9,29 +9,28 @@ use shared::store::imports::Import;
 use shared::store::imports::rows;
 use uuid::Uuid;
 
-/// Users whose changes are shown.
+/// Maximum number of users shown.
 const SHOWN: usize = 20;
 
 /// The first changes of an import.
 pub(super) struct Changes {
-    /// By user.
+    /// One entry per user.
     pub(super) rows: Vec<ChangedUser>,
     /// Whether there are more.
     pub(super) has_more: bool,
 }
 
-/// What changes about a user.
+/// The changes to a user.
 pub(super) struct ChangedUser {
-    /// The row in the file.
+    /// Row number in the file.
     pub(super) number: i32,
-    /// Who it is.
     pub(super) user: Uuid,
     pub(super) email: String,
-    /// Which column, the old value (empty if there is none), and the new one.
+    /// Column, old value (empty if there was none) and new value.
     pub(super) values: Vec<(String, String, String)>,
 }
 
-/// Reads them.
+/// Reads the first changes of an import.
 pub(super) async fn of(api: &Api, import: &Import) -> Result<Changes, Problem> {
     let found = rows::changes(&api.db, import.id, i64::try_from(SHOWN).unwrap_or(20)).await?;
     let read = read_columns_of(import);

@@ -1,4 +1,4 @@
-//! A checked file: what is wrong in it, and the ways on.
+//! The page of a checked file: its problems and the possible next steps.
 
 use super::changes::{self, Changes};
 use super::faults::{self, FaultyRows};
@@ -18,7 +18,7 @@ use shared::store::imports::rows::Rejects;
 use shared::store::imports::{Import, Totals};
 use uuid::Uuid;
 
-/// The page.
+/// The page of a checked file.
 #[derive(Template)]
 #[template(path = "console/import_checked.html")]
 struct CheckedPage {
@@ -31,15 +31,15 @@ struct CheckedPage {
     repeated: FaultyRows,
     changes: Changes,
     columns: Vec<(String, String)>,
-    /// Whether the columns are read as those of an earlier file.
+    /// Whether the column mapping comes from an earlier file.
     is_remembered: bool,
-    /// How it is imported, where that is not as usual.
+    /// Import options that differ from the default, in sentences.
     how: Vec<String>,
     /// Whether empty cells clear values.
     clears_empty: bool,
-    /// What was passed over, or may surprise.
+    /// Notes about skipped rows and other details of the file.
     notes: Vec<String>,
-    /// Whether the file to correct is a spreadsheet.
+    /// Whether the file is a spreadsheet, which decides the format of the download.
     is_spreadsheet: bool,
     form: FileForm,
 }
@@ -49,7 +49,7 @@ impl CheckedPage {
         self.totals.rows - self.totals.rejected - self.totals.ignored
     }
 
-    /// Rows with something to correct.
+    /// Number of rows to correct.
     const fn problems(&self) -> i32 {
         self.totals.rejected - self.totals.duplicates
     }
@@ -58,7 +58,7 @@ impl CheckedPage {
         counted(self.problems())
     }
 
-    /// Rows that come in if doubtful values are accepted.
+    /// Number of users imported if doubtful values are accepted.
     fn with_doubtful(&self) -> String {
         some(self.good() + self.totals.doubtful, "user", "users")
     }
@@ -84,7 +84,7 @@ impl CheckedPage {
     }
 
     fn updated_users(&self) -> String {
-        some(self.totals.updated, "user", "users")
+        some(self.totals.updated, "existing user", "existing users")
     }
 
     fn blank_rows(&self) -> String {
@@ -92,7 +92,7 @@ impl CheckedPage {
     }
 }
 
-/// Shows what was found.
+/// Shows the result of the check.
 pub(super) async fn show(api: &Api, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
     let title = format!("Check import: {}", import.file_name);
     let frame = administrator.frame(api, Place::Imports, title).await;

@@ -1,4 +1,4 @@
-//! What the columns of a file are read as, chosen by a person who sees their first values.
+//! Column mapping: the administrator chooses the field that each column fills, with the first values as a guide.
 
 mod line;
 
@@ -8,7 +8,7 @@ use super::template::FIELDS_MOST;
 use super::upload::PATIENCE;
 use crate::console::fields::Fields;
 use crate::console::frame::{Frame, Place};
-use crate::console::respond::{page, page_as, redirect, redirect_noting};
+use crate::console::respond::{page, page_as, redirect, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::problem::Problem;
 use crate::query::Path;
@@ -25,7 +25,7 @@ use uuid::Uuid;
 
 use line::{ColumnLine, Target, faults, lines, suggested};
 
-/// The page.
+/// The column mapping page.
 #[derive(Template)]
 #[template(path = "console/import_columns.html")]
 struct ColumnsPage {
@@ -33,16 +33,16 @@ struct ColumnsPage {
     id: Uuid,
     lines: Vec<ColumnLine>,
     how: How,
-    /// What is wrong with the choice, and the column it is about.
+    /// Validation errors, each with the index of its column.
     faults: Vec<(usize, String)>,
-    /// Why the file could not be read without a choice.
+    /// Why the columns could not be recognised.
     trouble: Option<String>,
     is_remembered: bool,
-    /// Whether the file was checked before, so that there is a page to go back to.
+    /// Whether the file was checked before. Then there is a page to return to.
     was_checked: bool,
 }
 
-/// Shows the columns of a file that is not stored yet.
+/// Shows the column mapping of a file that is not stored yet.
 pub(super) async fn show(
     State(api): State<Api>,
     administrator: Administrator,
@@ -56,7 +56,7 @@ pub(super) async fn show(
     }
 }
 
-/// Asks what the columns are read as.
+/// Shows the column mapping, filled in with suggestions.
 pub(super) async fn choose(api: &Api, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
     let preview = StagedImports::of(api).preview(import).await?;
     let mapping: Option<Mapping> = import
@@ -95,7 +95,7 @@ async fn of(
     })
 }
 
-/// Takes the choice, and has the file checked with it.
+/// Checks the file again with the submitted column mapping.
 pub(super) async fn press(
     State(api): State<Api>,
     administrator: Administrator,
@@ -138,9 +138,9 @@ pub(super) async fn press(
         clears_empty: how.clears_empty,
     };
     if !staged.choose(id, chosen, &administrator.actor).await? {
-        return Ok(redirect_noting(
+        return Ok(redirect_with_note(
             &address,
-            "This file is being checked or imported already.",
+            "This file is already being checked or imported.",
         ));
     }
     if let Some(in_hand) = staged.check(id, None).await? {

@@ -1,4 +1,4 @@
-//! Import Summary: what came of a file, and whom to write to next.
+//! The import summary: the result of an import, and the buttons to email its users.
 
 use super::changes::{self, Changes};
 use super::faults::{self, FaultyRows};
@@ -18,7 +18,7 @@ use shared::store::imports::rows::Rejects;
 use shared::store::imports::{Import, ImportState, Totals, UndoneTotals, undo as store};
 use uuid::Uuid;
 
-/// The page.
+/// The summary page.
 #[derive(Template)]
 #[template(path = "console/import_done.html")]
 struct DonePage {
@@ -33,18 +33,18 @@ struct DonePage {
     repeated: FaultyRows,
     changes: Changes,
     undone: Option<Undone>,
-    /// How it was imported, where that was not as usual.
+    /// Import options that differed from the default, in sentences.
     how: Vec<String>,
-    /// Whether the file to correct is a spreadsheet.
+    /// Whether the file is a spreadsheet, which decides the format of the download.
     is_spreadsheet: bool,
-    /// Since when the rejected rows are gone.
+    /// When the rejected rows were deleted.
     dropped: Option<Moment>,
 }
 
 struct Undone {
     by: String,
     at: Moment,
-    /// What undoing it did to whom, in words.
+    /// The effects of undoing it, in sentences.
     did: Vec<String>,
 }
 
@@ -53,7 +53,7 @@ impl DonePage {
         self.totals.created + self.totals.updated + self.totals.unchanged
     }
 
-    /// Rows with something to correct.
+    /// Number of rows to correct.
     const fn problems(&self) -> i32 {
         self.totals.rejected - self.totals.duplicates
     }
@@ -71,10 +71,10 @@ impl DonePage {
     }
 
     fn changed_users(&self) -> String {
-        some(self.totals.updated, "user who existed", "users who existed")
+        some(self.totals.updated, "existing user", "existing users")
     }
 
-    /// Whether there is anything that undoing it could take back.
+    /// Whether undoing the import would change anything.
     const fn can_be_undone(&self) -> bool {
         (!self.is_anybody_emailed && self.totals.created > 0) || (self.totals.updated > 0 && self.dropped.is_none())
     }
@@ -84,30 +84,30 @@ impl DonePage {
     }
 }
 
-/// What undoing an import did to whom.
-fn told(totals: &Totals, undone: UndoneTotals) -> Vec<String> {
-    let mut told = undo::done(undone);
+/// The effects of undoing an import, in sentences.
+fn effects(totals: &Totals, undone: UndoneTotals) -> Vec<String> {
+    let mut effects = undo::done(undone);
     let rest = totals.updated - undone.restored - undone.kept;
     if rest > 0 {
-        told.push(format!(
+        effects.push(format!(
             "{} the new details.",
-            some(rest, "user that it updated keeps", "users that it updated keep")
+            some(rest, "updated user keeps", "updated users keep")
         ));
     }
     if undone.removed == 0 && totals.created > 0 {
-        told.push("No user that it created was removed.".to_owned());
+        effects.push("No users were removed.".to_owned());
     }
-    told
+    effects
 }
 
-/// Shows what came of an import.
+/// Shows the summary of an import.
 pub(super) async fn show(api: &Api, administrator: &Administrator, import: &Import) -> Result<Response, Problem> {
     let title = format!("Import summary: {}", import.file_name);
     let ended = import.ended_at.filter(|_| import.state == ImportState::Undone);
     let undone = ended.map(|at| Undone {
         by: import.ended_by.clone().unwrap_or_default(),
         at: moment(at),
-        did: told(&import.totals, import.undone),
+        did: effects(&import.totals, import.undone),
     });
     page(&DonePage {
         frame: administrator.frame(api, Place::Imports, title).await,

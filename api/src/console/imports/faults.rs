@@ -1,4 +1,4 @@
-//! The rows that do not come in, as they stand in the file, each with what is wrong in it.
+//! Rejected rows as they appear in the file, with their problems.
 
 use crate::problem::Problem;
 use crate::state::Api;
@@ -6,41 +6,39 @@ use serde_json::Value;
 use shared::store::imports::Import;
 use shared::store::imports::rows::{self, Reject, Rejects};
 
-/// Rows shown; the file to download has all of them.
+/// Maximum number of rows shown. The download has all of them.
 pub(super) const SHOWN: usize = 50;
 
-/// Characters of a cell that are shown.
+/// Maximum number of characters shown of a cell.
 const CELL_MOST: usize = 120;
 
-/// The first faulty rows of an import.
+/// The first rejected rows of an import.
 pub(super) struct FaultyRows {
-    /// The header, with a name for what has none.
+    /// The header, padded to the longest row.
     pub(super) header: Vec<String>,
-    /// The rows.
     pub(super) rows: Vec<FaultyRow>,
     /// Whether there are more.
     pub(super) has_more: bool,
 }
 
-/// A row.
+/// A rejected row.
 pub(super) struct FaultyRow {
-    /// Its number in the file, as a spreadsheet counts.
+    /// Row number in the file, counted from 1 as in a spreadsheet.
     pub(super) number: i32,
-    /// What is wrong with the row as a whole.
+    /// Problems of the row as a whole.
     pub(super) faults: Vec<String>,
-    /// Its cells.
     pub(super) cells: Vec<Cell>,
 }
 
-/// A cell.
+/// A cell of a rejected row.
 pub(super) struct Cell {
-    /// What is wrong in it.
+    /// Problems of this cell.
     pub(super) faults: Vec<String>,
-    /// What is in it.
+    /// Its content, possibly shortened.
     pub(super) text: String,
 }
 
-/// Reads the first rows that do not come in: those with something to correct, or those that repeat an earlier one.
+/// Reads the first rejected rows: those to correct, or those that repeat an earlier row.
 pub(super) async fn of(api: &Api, import: &Import, which: Rejects) -> Result<FaultyRows, Problem> {
     let all = match which {
         Rejects::All => import.totals.rejected,
@@ -114,7 +112,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_is_wrong_stands_in_its_cell_and_what_concerns_the_row_beside_it() {
+    fn a_problem_is_shown_in_its_cell_or_beside_the_row() {
         let reject = Reject {
             number: 14,
             cells: ["ana@gmial.com@", "Ana", "extra"].map(str::to_owned).to_vec(),

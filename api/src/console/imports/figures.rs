@@ -1,15 +1,15 @@
-//! The numbers of an import, which add up to the rows of its file.
+//! The figures of an import. They add up to the number of rows in its file.
 
 use crate::console::words::counted;
 use shared::store::imports::{ImportEffect, Totals};
 use uuid::Uuid;
 
-/// One of the numbers, and where those are listed whom it counts.
+/// A figure, linked to the list of what it counts.
 pub(super) struct Figure {
     pub(super) word: &'static str,
     pub(super) number: String,
     pub(super) is_nought: bool,
-    /// Empty where nothing is listed.
+    /// Address of the list; empty if there is none.
     pub(super) href: String,
 }
 
@@ -31,7 +31,7 @@ impl Figure {
     }
 }
 
-/// The numbers of an import that is checked: what storing it would do.
+/// The figures of a checked file: what importing it would do.
 pub(super) fn figures(totals: &Totals) -> Vec<Figure> {
     let mut all = vec![
         Figure::new("in the file", totals.rows),
@@ -43,7 +43,7 @@ pub(super) fn figures(totals: &Totals) -> Vec<Figure> {
     all
 }
 
-/// The numbers of an import that was stored. Its users are listed until it is undone.
+/// The figures of a finished import. Its users are linked until it is undone.
 pub(super) fn figures_of_done(import: Uuid, totals: &Totals, is_undone: bool) -> Vec<Figure> {
     let by = |effect: ImportEffect| {
         if is_undone {
@@ -61,8 +61,7 @@ pub(super) fn figures_of_done(import: Uuid, totals: &Totals, is_undone: bool) ->
     all
 }
 
-/// The rows that do not come in. Those that the mode leaves out, and those that repeat an earlier row, are told only
-/// where there are any.
+/// Figures of rows that are not imported. Rows ignored by the mode and repeated rows are only shown if there are any.
 fn left_out(totals: &Totals) -> Vec<Figure> {
     let mut all = Vec::new();
     if totals.ignored > 0 {

@@ -1,30 +1,30 @@
-//! How to import: which users a file creates or updates, and what its empty cells do.
+//! Import options: which users a file creates or updates, and what empty cells do.
 
 use shared::store::imports::{Import, ImportMode};
 
-/// What was chosen, for a form.
+/// The selected options.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub(super) struct How {
-    /// Which users are created or updated.
+    /// Whether users are created, updated or both.
     pub(super) mode: ImportMode,
     /// Whether an empty cell clears the value.
     pub(super) clears_empty: bool,
 }
 
-/// One of the modes, as a form offers it.
+/// A mode as an option of the form.
 pub(super) struct ModeChoice {
-    /// The word in the form.
+    /// Its form value.
     pub(super) value: &'static str,
-    /// What it is called.
+    /// Its label.
     pub(super) label: &'static str,
-    /// What it does.
+    /// What it does, as a hint.
     pub(super) hint: &'static str,
-    /// Whether it is chosen.
+    /// Whether it is selected.
     pub(super) is_chosen: bool,
 }
 
 impl How {
-    /// How a file was imported, or is to be.
+    /// The options of an import.
     pub(super) const fn of(import: &Import) -> Self {
         Self {
             mode: import.mode,
@@ -32,7 +32,7 @@ impl How {
         }
     }
 
-    /// Reads a form's fields.
+    /// Reads the options from form values.
     pub(super) fn read(mode: &str, empty: &str) -> Self {
         Self {
             mode: ImportMode::of(mode),
@@ -40,7 +40,7 @@ impl How {
         }
     }
 
-    /// The modes.
+    /// All modes, as options of the form.
     pub(super) fn modes(self) -> [ModeChoice; 3] {
         ImportMode::ALL.map(|mode| {
             let (label, hint) = words(mode);
@@ -53,12 +53,12 @@ impl How {
         })
     }
 
-    /// The word in the form for what an empty cell does.
+    /// Form value for what an empty cell does.
     pub(super) const fn empty(self) -> &'static str {
         if self.clears_empty { "clear" } else { "keep" }
     }
 
-    /// What differs from the usual, in sentences; empty if nothing does.
+    /// Options that differ from the default, in sentences.
     pub(super) fn sentences(self) -> Vec<String> {
         let mut sentences = Vec::new();
         if self.mode != ImportMode::default() {
@@ -66,7 +66,7 @@ impl How {
             sentences.push(format!("{label}: {hint}"));
         }
         if self.clears_empty {
-            sentences.push("Empty cells clear the value that a user has.".to_owned());
+            sentences.push("Empty cells clear the user’s current value.".to_owned());
         }
         sentences
     }
@@ -76,9 +76,9 @@ const fn words(mode: ImportMode) -> (&'static str, &'static str) {
     match mode {
         ImportMode::CreateAndUpdate => (
             "Create and update",
-            "New people become users, and users who exist get the new details.",
+            "New people are added and existing users are updated.",
         ),
-        ImportMode::CreateOnly => ("Create only", "Rows of users who exist already are ignored."),
+        ImportMode::CreateOnly => ("Create only", "Rows of existing users are ignored."),
         ImportMode::UpdateOnly => ("Update only", "Rows of people who are not users yet are ignored."),
     }
 }

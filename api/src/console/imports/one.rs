@@ -1,4 +1,4 @@
-//! One import, wherever it stands.
+//! The page of one import, in any state.
 
 use super::upload::unreadable;
 use super::{checked, columns, done};
@@ -15,7 +15,7 @@ use axum::response::Response;
 use shared::store::imports::{self, Import, ImportState};
 use uuid::Uuid;
 
-/// Finds an import.
+/// Finds an import, or returns 404.
 pub(super) async fn get(api: &Api, id: Uuid) -> Result<Import, Problem> {
     let found = imports::find(&api.db, id).await?;
     found.ok_or_else(|| Problem::not_found("import"))
@@ -44,7 +44,7 @@ pub(super) async fn show(
     }
 }
 
-/// Work in hand, or work that nobody does any more.
+/// The page of an import that is being checked or stored, or was interrupted.
 #[derive(Template)]
 #[template(path = "console/import_work.html")]
 struct WorkPage {
@@ -53,18 +53,18 @@ struct WorkPage {
     is_storing: bool,
     is_interrupted: bool,
     trouble: Option<String>,
-    /// The sheets of a spreadsheet, where one is to be chosen.
+    /// Sheets to choose from, if the file has several.
     sheets: Vec<String>,
-    /// Rows gone through, and how many there are; none before they are counted.
+    /// Rows processed, and the total once it is known.
     rows: i32,
     of_rows: Option<i32>,
-    /// How many will come in.
+    /// Number of users to import.
     good: i32,
 }
 
 impl WorkPage {
-    /// How far it is, as read out now and then.
-    fn said(&self) -> String {
+    /// Progress in a short sentence, which screen readers announce.
+    fn announcement(&self) -> String {
         let doing = if self.is_storing { "Imported" } else { "Checked" };
         match self.of_rows {
             Some(of_rows) => format!("{doing} {} of {} rows", counted(self.rows), counted(of_rows)),
@@ -118,7 +118,7 @@ async fn working(api: &Api, administrator: &Administrator, import: &Import) -> R
     })
 }
 
-/// A file that nobody wanted any more.
+/// The page of a discarded file.
 #[derive(Template)]
 #[template(path = "console/import_discarded.html")]
 struct DiscardedPage {

@@ -1,8 +1,8 @@
-//! Taking in a form with a file, as it comes.
+//! Receives the upload form as a stream.
 //!
-//! The form's first part is its proof, so nothing of a file is kept that another site made a browser
-//! send. The file runs to disk; memory holds a piece of it. When something is wrong the rest is
-//! still read, up to a limit, because a browser shows no answer to a form that it is still sending.
+//! The form's first part is the CSRF token, so a form from another site is rejected before its file is read. The file
+//! is written to disk in pieces. After an error, the rest of the form is still read, up to a limit, because browsers
+//! show no response while they are sending a form.
 
 use super::how::How;
 use crate::console::door::is_proof;
@@ -19,47 +19,45 @@ use tokio::time::timeout;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// The other fields are a proof, two ids and two words.
+/// Size limit of the other fields: a token, two ids and two words.
 const TEXT_MOST_BYTES: usize = 1_000;
 
-/// Bytes of pasted text that may be a list of addresses. A longer one is a table.
+/// Pasted text up to this size may be a list of addresses. Longer text is read as a table.
 const PASTED_MOST_BYTES: u64 = 4 * 1024 * 1024;
 
-/// What is said of a form without a file.
+/// Error for a form without a file.
 const NOTHING: &str = "Select a file";
 
-/// Characters of a file's name.
+/// Maximum length of a file name, in characters.
 const NAME_MOST: usize = 200;
 
-/// What is read of a form that is refused already.
+/// How much is still read of a rejected form.
 const REST_MOST_BYTES: usize = 1024 * 1024 * 1024;
 const REST_WITHIN: Duration = Duration::from_mins(1);
 
-/// A form with a file.
+/// A received form with its file.
 pub(super) struct Form {
-    /// Names the form.
+    /// Idempotency key of the form.
     pub(super) token: Uuid,
-    /// The import of the file that this one corrects.
+    /// The import that this file replaces.
     pub(super) instead_of: Option<Uuid>,
-    /// What the file is called.
     pub(super) file_name: String,
-    /// The file.
     pub(super) file: Spooled,
-    /// How to import it.
+    /// Import options.
     pub(super) how: How,
 }
 
-/// Why a form was not taken.
+/// Why a form was rejected.
 pub(super) enum Refused {
-    /// It is not this session's.
+    /// It does not have this session's CSRF token.
     NotOurs,
-    /// What is said beside the field, of which import's page the form was, and how its file was to be imported.
+    /// Error message for the file field, the import that the file was to replace, and the import options.
     Fault(String, Option<Uuid>, How),
-    /// Too many files are received now.
+    /// Too many uploads are in progress.
     Busy(Problem),
 }
 
-/// Takes a form in.
+/// Receives a form.
 pub(super) async fn receive(
     room: &Room,
     administrator: &Administrator,
@@ -108,13 +106,13 @@ impl Texts {
         }
         self.fault(match problem.status {
             413 => format!("The selected file must be smaller than {}", most()),
-            507 => "The server has no room for this file – tell whoever runs Beckon".to_owned(),
+            507 => "The server has no disk space for this file – contact the team that runs Beckon".to_owned(),
             _ => broken_off(),
         })
     }
 }
 
-/// Reads a form to its end: the file's name and the file.
+/// Reads a form to its end and returns the file with its name.
 async fn take(
     room: &Room,
     administrator: &Administrator,
@@ -141,7 +139,7 @@ async fn take(
                 let _slot = room.for_upload(administrator.id).await.map_err(Refused::Busy)?;
                 let file = spool_stream(room.disk.reservation(administrator.id), Box::pin(field)).await;
                 let file = file.map_err(|problem| texts.refused(problem))?;
-                // A browser sends an empty part for a file that nobody chose. Text may have been pasted.
+                // Without a selected file, browsers send an empty part. Text may have been pasted instead.
                 if !file_name.is_empty() {
                     taken = Some((file_name, file));
                 }
@@ -158,7 +156,7 @@ async fn take(
     }
 }
 
-/// Makes a table of pasted text; none if there is nothing in it.
+/// Converts pasted text into a table; `None` if it is blank.
 async fn table(pasted: Spooled) -> Result<Option<Spooled>, Problem> {
     let made = tokio::task::spawn_blocking(move || {
         let mut bytes = Vec::new();
@@ -181,8 +179,8 @@ async fn table(pasted: Spooled) -> Result<Option<Spooled>, Problem> {
     made.map_err(|fault| disk(&fault))
 }
 
-/// A short text; one that is too long or breaks off is none. It is wiped: the proof is a secret, and so may be what
-/// was pasted into the wrong field.
+/// Reads a short field; empty if it is too long or incomplete. It is wiped on drop: the CSRF token is a secret, and a
+/// secret may have been pasted into the wrong field.
 async fn text(mut field: Field<'_>) -> Zeroizing<String> {
     let mut bytes: Zeroizing<Vec<u8>> = Zeroizing::default();
     while let Ok(Ok(Some(piece))) = timeout(SILENCE_MOST, field.chunk()).await {
@@ -211,7 +209,7 @@ async fn pass_over(multipart: &mut Multipart) -> Result<(), MultipartError> {
     Ok(())
 }
 
-/// The file's own name, without folders and what cannot be shown.
+/// The file name without folders and control characters.
 fn shown_name(given: &str) -> String {
     let name = given.rsplit(['/', '\\']).next().unwrap_or_default().trim();
     name.chars()
@@ -220,7 +218,7 @@ fn shown_name(given: &str) -> String {
         .collect()
 }
 
-/// The largest file that is taken.
+/// The size limit of a file, as text.
 pub(super) fn most() -> String {
     format!("{} MB", UPLOAD_MOST_BYTES / 1024 / 1024)
 }

@@ -1,10 +1,10 @@
-//! The steps of an import that a button takes. Each leads back to the import's page, which shows
-//! where it stands: whoever presses a second time, or too late, sees what the first press did.
+//! The buttons of an import: check, store and discard. Each redirects to the import's page, which shows the current
+//! state. A second or late click changes nothing.
 
 use super::one::get;
 use super::upload::PATIENCE;
 use crate::console::fields::Fields;
-use crate::console::respond::{redirect, redirect_noting, redirect_saying};
+use crate::console::respond::{redirect, redirect_with_note, redirect_with_flash};
 use crate::console::session::Administrator;
 use crate::console::words::some;
 use crate::problem::Problem;
@@ -16,7 +16,7 @@ use axum::response::Response;
 use shared::store::imports::ImportState;
 use uuid::Uuid;
 
-/// Checks a file again whose check was interrupted, or reads the sheet that was chosen.
+/// Checks a file again after an interruption, or with the selected sheet.
 pub(super) async fn check(
     State(api): State<Api>,
     _administrator: Administrator,
@@ -31,7 +31,7 @@ pub(super) async fn check(
     Ok(redirect(&address(id)))
 }
 
-/// Stores the good rows of a checked file, and those with doubtful values if they are accepted.
+/// Stores the valid rows of a checked file, and those with doubtful values if the administrator accepts them.
 pub(super) async fn store(
     State(api): State<Api>,
     administrator: Administrator,
@@ -51,8 +51,8 @@ pub(super) async fn store(
     }
     let totals = &import.totals;
     let taken = totals.created + totals.updated + totals.unchanged;
-    let said = format!("{} imported.", some(taken, "user is", "users are"));
-    Ok(redirect_saying(&address(id), &said))
+    let message = format!("{} imported.", some(taken, "user is", "users are"));
+    Ok(redirect_with_flash(&address(id), &message))
 }
 
 /// Discards a file that is not stored.
@@ -63,12 +63,12 @@ pub(super) async fn discard(
 ) -> Result<Response, Problem> {
     let import = get(&api, id).await?;
     if StagedImports::of(&api).discard(id, &administrator.actor).await? {
-        let said = format!("{} is discarded. Nothing of it was imported.", import.file_name);
-        return Ok(redirect_saying("/console/imports", &said));
+        let message = format!("{} is discarded. None of it was imported.", import.file_name);
+        return Ok(redirect_with_flash("/console/imports", &message));
     }
-    Ok(redirect_noting(
+    Ok(redirect_with_note(
         &address(id),
-        "This file is imported or on its way, so it was not discarded.",
+        "This file has been imported or is being imported, so it was not discarded.",
     ))
 }
 

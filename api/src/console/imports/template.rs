@@ -1,4 +1,4 @@
-//! Templates to fill in: the columns that Beckon knows, and those of this installation's fields that were ticked.
+//! Templates for import files, with the columns that Beckon recognises and the selected merge fields.
 
 use crate::console::session::Administrator;
 use crate::problem::Problem;
@@ -14,17 +14,17 @@ use std::io::Seek as _;
 use tokio_util::io::ReaderStream;
 use url::form_urlencoded;
 
-/// Fields that a template may have.
+/// Maximum number of merge fields in a template.
 pub(super) const FIELDS_MOST: usize = 100;
 
-/// The columns that Beckon knows: name, example, explanation.
+/// Standard columns: name, example and explanation.
 const KNOWN: [(&str, &str, &str); 4] = [
     (
         "email address",
         EXAMPLE_ADDRESS,
-        "Needed. Existing people are updated, not added twice.",
+        "Required. Existing people are updated, not added twice.",
     ),
-    ("first name", "First", "How the person is greeted."),
+    ("first name", "First", "Used to greet the person."),
     ("last name", "Last", "The family name."),
     (
         "language",
@@ -80,7 +80,7 @@ pub(super) async fn csv(
     Ok((headers, file).into_response())
 }
 
-/// What Beckon knows, and the ticked fields that there are.
+/// The standard columns and the selected merge fields that exist.
 async fn columns(api: &Api, query: Option<String>) -> Result<Vec<TemplateColumn>, Problem> {
     let query = query.unwrap_or_default();
     let ticked: Vec<String> = form_urlencoded::parse(query.as_bytes())

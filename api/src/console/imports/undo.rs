@@ -1,8 +1,8 @@
-//! Undoing an import: what it would do, and doing it.
+//! Undoing an import, after confirmation.
 
 use super::one::get;
 use crate::console::frame::{Frame, Place};
-use crate::console::respond::{page, redirect, redirect_noting, redirect_saying};
+use crate::console::respond::{page, redirect, redirect_with_note, redirect_with_flash};
 use crate::console::session::Administrator;
 use crate::console::words::some;
 use crate::problem::Problem;
@@ -16,7 +16,7 @@ use shared::store::imports::undo::{self, Outlook, Undone};
 use shared::store::imports::{ImportState, UndoneTotals};
 use uuid::Uuid;
 
-/// The page.
+/// The confirmation page.
 #[derive(Template)]
 #[template(path = "console/import_undo.html")]
 struct UndoPage {
@@ -28,12 +28,12 @@ struct UndoPage {
 }
 
 impl UndoPage {
-    /// Whether users that it created would be removed.
+    /// Whether users created by the import would be removed.
     const fn removes(&self) -> bool {
         self.outlook.is_clear() && self.outlook.removed > 0
     }
 
-    /// Whether nothing would be taken back.
+    /// Whether undoing would change nothing.
     const fn does_nothing(&self) -> bool {
         !self.removes() && self.outlook.restored == 0
     }
@@ -49,8 +49,8 @@ impl UndoPage {
     fn created(&self) -> String {
         some(
             self.outlook.removed,
-            "user that it created stays",
-            "users that it created stay",
+            "user created by this import stays",
+            "users created by this import stay",
         )
     }
 
@@ -61,26 +61,26 @@ impl UndoPage {
     fn restored_whom(&self) -> String {
         some(
             self.outlook.restored,
-            "user that it updated gets",
-            "users that it updated get",
+            "user updated by this import gets",
+            "users updated by this import get",
         )
     }
 
     fn changed_since(&self) -> String {
         some(
             self.outlook.changed_since,
-            "user that it updated keeps",
-            "users that it updated keep",
+            "user updated by this import keeps",
+            "users updated by this import keep",
         )
     }
 
-    /// Updated users of whom no former values are known, or who are deleted.
+    /// Updated users who were deleted or whose previous values are unknown.
     fn unknown(&self) -> i64 {
         (i64::from(self.updated) - self.outlook.restored - self.outlook.changed_since).max(0)
     }
 
     fn unknown_shown(&self) -> String {
-        some(self.unknown(), "user that it updated", "users that it updated")
+        some(self.unknown(), "user updated by this import", "users updated by this import")
     }
 
     fn emailed(&self) -> String {
@@ -96,7 +96,7 @@ impl UndoPage {
     }
 }
 
-/// Asks whether to undo an import.
+/// Asks for confirmation.
 pub(super) async fn ask(
     State(api): State<Api>,
     administrator: Administrator,
@@ -126,17 +126,17 @@ pub(super) async fn undo(
     let to = format!("/console/imports/{id}");
     match StagedImports::of(&api).undo(id, &administrator.actor).await? {
         Undone::Done(totals) => {
-            let said = format!("The import is undone. {}", done(totals).join(" "));
-            Ok(redirect_saying(&to, said.trim()))
+            let message = format!("The import is undone. {}", done(totals).join(" "));
+            Ok(redirect_with_flash(&to, message.trim()))
         }
-        // The page of the question says why.
+        // The confirmation page explains why.
         Undone::Known(_) => Ok(redirect(&format!("{to}/undo"))),
         Undone::NotNow(Some(ImportState::Undone)) => Ok(redirect(&to)),
-        Undone::NotNow(_) => Ok(redirect_noting(&to, "Only an import that is done can be undone.")),
+        Undone::NotNow(_) => Ok(redirect_with_note(&to, "Only a finished import can be undone.")),
     }
 }
 
-/// What undoing an import did, in sentences.
+/// The effects of undoing an import, in sentences.
 pub(super) fn done(totals: UndoneTotals) -> Vec<String> {
     let sentences = [
         (
@@ -147,8 +147,8 @@ pub(super) fn done(totals: UndoneTotals) -> Vec<String> {
             totals.restored,
             some(
                 totals.restored,
-                "user got their former details back.",
-                "users got their former details back.",
+                "user got their previous details back.",
+                "users got their previous details back.",
             ),
         ),
         (

@@ -1,4 +1,4 @@
-//! The page to choose a file on, and taking it.
+//! The upload page.
 
 use super::how::How;
 use super::receive::{Refused, most, receive};
@@ -22,10 +22,10 @@ use shared::store::users;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Most files are checked and stored in less; then nobody sees a page that says "wait".
+/// How long a request waits for the check or the import. Most finish sooner, so no progress page is shown.
 pub(super) const PATIENCE: Duration = Duration::from_millis(1_500);
 
-/// What a file may look like.
+/// Example of an import file.
 const EXAMPLE: [[&str; 4]; 4] = [
     ["email address", "first name", "last name", "department"],
     ["ana.ruiz@example.com", "Ana", "Ruiz", "Finance"],
@@ -33,20 +33,20 @@ const EXAMPLE: [[&str; 4]; 4] = [
     ["wanjiru.kamau@example.com", "Wanjiru", "Kamau", "Sales"],
 ];
 
-/// The part of a page that takes a file.
+/// The upload form.
 pub(super) struct FileForm {
-    /// Names the form, so that sending it twice is one import.
+    /// Idempotency key, so that submitting the form twice creates one import.
     pub(super) token: Uuid,
-    /// The import whose file is to be corrected.
+    /// The import that the file replaces.
     pub(super) instead_of: Option<Uuid>,
-    /// What is wrong with the file that was chosen.
+    /// Validation error of the file.
     pub(super) fault: Option<String>,
-    /// How to import it.
+    /// Import options.
     pub(super) how: How,
 }
 
 impl FileForm {
-    /// A form for the first file, or for one that corrects another.
+    /// A form for a new file, or for one that replaces the file of an import.
     pub(super) fn instead_of(import: Option<Uuid>) -> Self {
         Self {
             token: Uuid::new_v4(),
@@ -56,7 +56,7 @@ impl FileForm {
         }
     }
 
-    /// A form for a file that corrects another, imported in the same way.
+    /// A form for a corrected file, with the same import options.
     pub(super) fn correcting(import: &Import) -> Self {
         Self {
             how: How::of(import),
@@ -64,29 +64,29 @@ impl FileForm {
         }
     }
 
-    /// The largest file, in words and in bytes.
+    /// The size limit of a file, as text and in bytes.
     pub(super) fn most() -> (String, usize) {
         (most(), UPLOAD_MOST_BYTES)
     }
 
-    /// How many rows a file may have.
+    /// Maximum number of rows in a file.
     pub(super) fn rows_most() -> String {
         counted(Limits::default().rows)
     }
 }
 
-/// The page.
+/// The upload page.
 #[derive(Template)]
 #[template(path = "console/import_new.html")]
 struct UploadPage {
     frame: Frame,
     form: FileForm,
     example: &'static [[&'static str; 4]],
-    /// Fields that a template may have.
+    /// Merge fields offered for the template.
     fields: Vec<String>,
 }
 
-/// The page for a file; with what is wrong with the last one.
+/// Renders the upload page, with the error of the last file if there is one.
 pub(super) async fn upload_page(api: &Api, administrator: &Administrator, form: FileForm) -> Result<Response, Problem> {
     let frame = administrator.frame(api, Place::Imports, "Import users").await;
     let is_fault = form.fault.is_some();
@@ -106,19 +106,19 @@ pub(super) async fn upload_page(api: &Api, administrator: &Administrator, form: 
     )
 }
 
-/// The merge fields of this installation; the first hundred.
+/// The first hundred merge fields.
 async fn custom_fields(api: &Api) -> Result<Vec<String>, Problem> {
     let mut fields = users::field_names(&api.db).await?;
     fields.truncate(super::template::FIELDS_MOST);
     Ok(fields)
 }
 
-/// Shows the page.
+/// Shows the upload page.
 pub(super) async fn show(State(api): State<Api>, administrator: Administrator) -> Result<Response, Problem> {
     upload_page(&api, &administrator, FileForm::instead_of(None)).await
 }
 
-/// Shows the same page for a file of which nothing can be read.
+/// Shows the upload page with the error of an unreadable file.
 pub(super) async fn unreadable(
     api: &Api,
     administrator: &Administrator,
@@ -138,7 +138,7 @@ pub(super) async fn unreadable(
     })
 }
 
-/// Takes a file, begins to check it, and leads to its page.
+/// Receives a file, starts checking it, and redirects to its page.
 pub(super) async fn upload(
     State(api): State<Api>,
     administrator: Administrator,
@@ -178,7 +178,7 @@ pub(super) async fn upload(
     Ok(redirect(&format!("/console/imports/{import}")))
 }
 
-/// The example as a file.
+/// The example as a CSV file.
 pub(super) async fn example() -> Result<Response, Problem> {
     let written = || {
         let mut file = SafeCsv::new(Vec::new(), b',')?;

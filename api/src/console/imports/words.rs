@@ -1,11 +1,11 @@
-//! What an import is called where it stands, and what is wrong with a file, in words.
+//! Labels for import states, and sentences about problems in a file.
 
 use crate::console::words::{counted, some};
 use import::{Mapping, ReadColumn, read_columns};
 use shared::store::imports::{Import, ImportState, ProblemCount};
 use std::collections::BTreeMap;
 
-/// Where an import stands: tone and word.
+/// Tone and label of an import's state.
 pub(super) fn state(import: &Import) -> (&'static str, &'static str) {
     match import.state {
         ImportState::Checking if import.is_interrupted && waits_for_a_choice(import) => ("amber", "Waiting for you"),
@@ -14,7 +14,7 @@ pub(super) fn state(import: &Import) -> (&'static str, &'static str) {
         ImportState::Checked => ("amber", "Waiting for you"),
         ImportState::Storing => ("grey", "Importing"),
         ImportState::Done => ("green", "Imported"),
-        ImportState::Unreadable => ("red", "Not readable"),
+        ImportState::Unreadable => ("red", "Unreadable"),
         ImportState::Discarded => ("grey", "Discarded"),
         ImportState::Undone => ("grey", "Undone"),
     }
@@ -27,7 +27,7 @@ fn waits_for_a_choice(import: &Import) -> bool {
         .is_some_and(|trouble| trouble.is_about_columns || !trouble.choices.is_empty())
 }
 
-/// What is to be done about a kind of problem, in the order in which it is told.
+/// What to do about a kind of problem, in the order shown.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 enum Remedy {
     FixAddresses,
@@ -46,7 +46,7 @@ impl Remedy {
             "spreadsheet_error" | "lost_letter" | "double_encoded" | "html_entity" | "placeholder"
             | "became_a_date" | "number_as_name" | "shortened_number" | "serial_date" => Some(Self::LookAt),
             "mistyped_domain" | "shared_address" | "unread_address" | "example_row" => Some(Self::LookAtAddresses),
-            // Only says that there are more of the others, or that the row repeats an earlier one: nothing to correct.
+            // Nothing to correct: there are more problems of other kinds, or the row repeats an earlier one.
             "more_problems" | "duplicate_of_row" => None,
             "address_missing" => Some(Self::EnterMissing),
             "too_many_cells" | "stray_quote" => Some(Self::Quote),
@@ -64,16 +64,16 @@ impl Remedy {
         match self {
             Self::FixAddresses => format!("fix {}", some(count, "email address", "email addresses")),
             Self::EnterMissing => format!("enter the missing email address in {}", some(count, "row", "rows")),
-            Self::Shorten => format!("shorten {} in ‘{column}’", some(count, "text", "texts")),
+            Self::Shorten => format!("shorten {} in ‘{column}’", some(count, "value", "values")),
             Self::Correct => format!("correct {} in ‘{column}’", some(count, "value", "values")),
-            Self::LookAt => format!("look at {} in ‘{column}’", some(count, "value", "values")),
-            Self::LookAtAddresses => format!("look at {}", some(count, "email address", "email addresses")),
-            Self::Quote => format!("put quotation marks right in {}", some(count, "row", "rows")),
+            Self::LookAt => format!("check {} in ‘{column}’", some(count, "value", "values")),
+            Self::LookAtAddresses => format!("check {}", some(count, "email address", "email addresses")),
+            Self::Quote => format!("correct the quotation marks in {}", some(count, "row", "rows")),
         }
     }
 }
 
-/// How the columns of an import's file are read.
+/// The column mapping of an import.
 pub(super) fn read_columns_of(import: &Import) -> Vec<ReadColumn> {
     let mapping: Option<Mapping> = import
         .mapping
@@ -82,7 +82,7 @@ pub(super) fn read_columns_of(import: &Import) -> Vec<ReadColumn> {
     read_columns(&import.header, mapping.as_ref())
 }
 
-/// What the person has to do to mend the file, one sentence for each kind of thing.
+/// What to do to correct the file, one sentence per kind of problem.
 pub(super) fn remedies(counts: &[ProblemCount], read: &[ReadColumn]) -> Vec<String> {
     let mut sums = BTreeMap::<(Remedy, String), u32>::new();
     for count in counts {
@@ -104,7 +104,7 @@ pub(super) fn column_of(field: &str, read: &[ReadColumn]) -> String {
     column.map_or_else(|| field.to_owned(), |column| column.header.clone())
 }
 
-/// How each column is read: its header, and what it fills.
+/// Each column: its header and the field it fills.
 pub(super) fn columns(read: &[ReadColumn]) -> Vec<(String, String)> {
     let meaning = |column: &ReadColumn| match column.field.as_deref() {
         Some("email") => "Email address".to_owned(),
@@ -124,7 +124,7 @@ pub(super) fn is_spreadsheet(import: &Import) -> bool {
     matches!(import.format.as_str(), "xlsx" | "xls" | "ods")
 }
 
-/// What was passed over in a file, or read although nobody sees it.
+/// Notes about skipped and hidden parts of a file.
 pub(super) fn notes(import: &Import) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(sheet) = import.sheet.as_ref().filter(|_| is_spreadsheet(import)) {
@@ -133,14 +133,14 @@ pub(super) fn notes(import: &Import) -> Vec<String> {
     if import.header_row > 1 {
         let row = counted(import.header_row);
         notes.push(format!(
-            "The names of the columns are in row {row}. What is above them was skipped."
+            "The column names are in row {row}. Rows above it were skipped."
         ));
     }
     if import.hidden_rows > 0 {
         let rows = some(import.hidden_rows, "row is", "rows are");
         let it = if import.hidden_rows == 1 { "It is" } else { "They are" };
         notes.push(format!(
-            "{rows} hidden in the spreadsheet, by hand or by a filter. {it} imported like the others."
+            "{rows} hidden in the spreadsheet, manually or by a filter. {it} imported like the others."
         ));
     }
     notes
@@ -177,9 +177,9 @@ mod tests {
             [
                 "fix 12 email addresses",
                 "enter the missing email address in 3 rows",
-                "shorten 1 text in ‘Start date’",
+                "shorten 1 value in ‘Start date’",
                 "correct 2 values in ‘First name’",
-                "put quotation marks right in 4 rows",
+                "correct the quotation marks in 4 rows",
             ]
         );
     }

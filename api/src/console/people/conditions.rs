@@ -1,4 +1,4 @@
-//! The conditions of a list beside its selects: an import, what users have in fields, and saved filters.
+//! Filters of a list beside its selects: an import, field values, and saved filters.
 
 use super::view::View;
 use crate::problem::Problem;
@@ -10,42 +10,42 @@ use shared::store::users;
 use shared::user_filter::{Comparison, FieldCondition, Negatable, OWN_FIELDS};
 use uuid::Uuid;
 
-/// Imports to choose from: the latest.
+/// Maximum number of imports to choose from, the latest first.
 const IMPORTS: i64 = 25;
 
-/// Empty lines for conditions, beside those in use.
+/// Number of empty lines for further conditions.
 const EMPTY_LINES: usize = 2;
 
-/// Fields to choose from.
+/// Maximum number of fields to choose from.
 const FIELDS_MOST: usize = 200;
 
-/// What the form of a list offers beside its selects.
+/// What the filter form offers beside its selects.
 #[derive(Default)]
 pub(in crate::console) struct Conditions {
-    /// The latest imports: id, name, and whether it is the one in use.
+    /// The latest imports: id, name, and whether it is selected.
     pub(in crate::console) imports: Vec<(Uuid, String, bool)>,
-    /// Whether those of the import are left out.
+    /// Whether the condition on the import is negated.
     pub(in crate::console) is_import_negated: bool,
-    /// Lines for conditions on fields.
+    /// Lines for conditions on field values.
     pub(in crate::console) lines: Vec<ConditionLine>,
-    /// The conditions in use, in words.
+    /// The conditions in use, as text.
     pub(in crate::console) words: Vec<String>,
-    /// Saved filters: name, and what stands behind the `?`.
+    /// Saved filters: name and query string.
     pub(in crate::console) saved: Vec<(String, String)>,
 }
 
-/// A line for a condition on a field.
+/// A line for a condition on a field value.
 pub(in crate::console) struct ConditionLine {
-    /// Value, and whether it is chosen.
+    /// Field name, and whether it is selected.
     pub(in crate::console) fields: Vec<(String, bool)>,
-    /// Value, words, and whether it is chosen.
+    /// Value, label, and whether it is selected.
     pub(in crate::console) comparisons: Vec<(&'static str, &'static str, bool)>,
-    /// What the value is compared with.
+    /// The value to compare with.
     pub(in crate::console) value: String,
 }
 
 impl Conditions {
-    /// How many of them are in use.
+    /// Number of conditions in use.
     pub(in crate::console) fn in_use(&self) -> usize {
         let imports = self.imports.iter().filter(|(_, _, is_chosen)| *is_chosen).count();
         let is_in_use = |line: &&ConditionLine| line.fields.iter().any(|(_, is_chosen)| *is_chosen);
@@ -53,7 +53,7 @@ impl Conditions {
     }
 }
 
-/// Reads what the form offers. `import` is the one in use.
+/// Loads what the form offers. `import` is the selected one.
 pub(super) async fn of(api: &Api, view: &View, import: Option<&Import>) -> Result<Conditions, Problem> {
     let mut fields: Vec<String> = OWN_FIELDS.map(str::to_owned).to_vec();
     fields.extend(users::field_names(&api.db).await?);

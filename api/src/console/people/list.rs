@@ -1,4 +1,4 @@
-//! One page of people, as a table with boxes to tick.
+//! A page of the list of users, as a table with checkboxes.
 
 use super::conditions::{self, Conditions};
 use super::preset::{FilterSelect, presets, selects};
@@ -19,38 +19,38 @@ use std::collections::HashSet;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// People on a page.
+/// Rows per page.
 const ROWS: usize = 50;
 
-/// How long a page waits for the number of those who match.
+/// How long a page waits for the number of matching users.
 const COUNT: Duration = Duration::from_millis(150);
 
-/// A page of people.
-#[expect(clippy::struct_excessive_bools, reason = "each is a fact of its own")]
+/// A page of users.
+#[expect(clippy::struct_excessive_bools, reason = "each is an independent fact")]
 pub(in crate::console) struct PeopleList {
-    /// Which.
+    /// Search, filters and position.
     pub(in crate::console) view: View,
-    /// Where the form goes.
+    /// Address that the form is submitted to.
     pub(in crate::console) action: String,
-    /// The people.
+    /// The users.
     pub(in crate::console) rows: Vec<PersonRow>,
-    /// How many match, where that is told soon enough.
+    /// Number of matching users, if it was counted in time.
     pub(in crate::console) matching: Option<String>,
     /// What the form offers beside its selects.
     pub(in crate::console) conditions: Conditions,
-    /// How many are chosen, on all pages.
+    /// Number of selected users on all pages.
     pub(in crate::console) chosen: i64,
     /// Whether the filters contradict each other.
     pub(in crate::console) is_contradiction: bool,
-    /// Whether everybody who matches is chosen.
+    /// Whether all matching users are selected.
     pub(in crate::console) is_all: bool,
-    /// Whether there is a page before,
+    /// Whether there is a previous page.
     pub(in crate::console) has_previous: bool,
-    /// and after.
+    /// Whether there is a next page.
     pub(in crate::console) has_next: bool,
 }
 
-/// One person of the list.
+/// A user in the list.
 pub(in crate::console) struct PersonRow {
     pub(in crate::console) id: Uuid,
     pub(in crate::console) name: String,
@@ -59,53 +59,53 @@ pub(in crate::console) struct PersonRow {
     pub(in crate::console) invite: Invite,
     pub(in crate::console) access: (&'static str, &'static str),
     pub(in crate::console) is_ticked: bool,
-    /// Whether it has to be said that no mail goes to their address.
+    /// Whether to show that their address is blocked.
     pub(in crate::console) is_blocked: bool,
 }
 
-/// What became of somebody's invite.
+/// The status of a user's invite.
 pub(in crate::console) struct Invite {
     pub(in crate::console) tone: &'static str,
     pub(in crate::console) word: &'static str,
-    /// The address it went to, where that is not their present one.
+    /// The address it was sent to, if that is not the current one.
     pub(in crate::console) former_email: Option<String>,
     pub(in crate::console) delivery: Option<Uuid>,
     pub(in crate::console) sent: Option<Moment>,
 }
 
 impl PeopleList {
-    /// The named filters with the one in use.
+    /// The presets, with the selected one.
     pub(in crate::console) fn presets(&self) -> Vec<(&'static str, &'static str, bool)> {
         presets(&self.view)
     }
 
-    /// The filters one by one.
+    /// The individual filters.
     pub(in crate::console) fn selects(&self) -> [FilterSelect; 8] {
         selects(&self.view.filter)
     }
 
-    /// How many of these are in use.
+    /// Number of individual filters in use.
     pub(in crate::console) fn selects_in_use(&self) -> usize {
         let is_in_use = |select: &&FilterSelect| select.options.first().is_some_and(|(.., is_any)| !is_any);
         self.selects().iter().filter(is_in_use).count() + self.conditions.in_use()
     }
 
-    /// Whether a search or a filter leaves somebody out.
+    /// Whether a search or filter is in use.
     pub(in crate::console) fn is_narrow(&self) -> bool {
         self.view.is_narrow()
     }
 
-    /// How many are chosen, in words.
+    /// Number of selected users, as text.
     pub(in crate::console) fn chosen_shown(&self) -> String {
         counted(self.chosen)
     }
 
-    /// The list without its search and filters.
-    pub(in crate::console) fn everybody(&self) -> String {
+    /// Address of the list without search and filters.
+    pub(in crate::console) fn without_filters(&self) -> String {
         View::of(UserFilter::default(), self.view.selection).address(&self.action)
     }
 
-    /// The people before and after: where the first and the last one stand.
+    /// Cursors of the first and last user on the page.
     pub(in crate::console) fn edges(&self) -> (String, String) {
         let id = |row: Option<&PersonRow>| row.map(|row| row.id.to_string()).unwrap_or_default();
         (id(self.rows.first()), id(self.rows.last()))
@@ -158,7 +158,7 @@ pub(in crate::console) async fn list(
     })
 }
 
-/// A page of nobody: no user can match.
+/// An empty page, for filters that no user can match.
 fn contradiction(view: View, conditions: Conditions, selection: Option<&Selection>, action: &str) -> PeopleList {
     PeopleList {
         conditions,
@@ -174,7 +174,7 @@ fn contradiction(view: View, conditions: Conditions, selection: Option<&Selectio
     }
 }
 
-/// Who of these people is chosen.
+/// Which of these users are selected.
 async fn ticked(api: &Api, selection: Option<&Selection>, shown: &[Uuid]) -> Result<HashSet<Uuid>, Problem> {
     let Some(selection) = selection else {
         return Ok(HashSet::new());
@@ -196,7 +196,7 @@ fn row(user: &User, is_ticked: bool) -> PersonRow {
         invite: invite(user),
         access: access(user),
         is_ticked,
-        // A mail that was not sent for that says so itself.
+        // An invite that was not sent because of the block shows that itself.
         is_blocked: user.blocked_at.is_some() && user.invite_state != Some(DeliveryState::Suppressed),
     }
 }
@@ -216,7 +216,7 @@ fn invite(user: &User) -> Invite {
     }
 }
 
-/// How far somebody has come in: tone and words.
+/// Whether a user has signed in: tone and label.
 pub(in crate::console) fn access(user: &User) -> (&'static str, &'static str) {
     match crate::users::access_state(user) {
         _ if user.locked_at.is_some() => ("red", "Locked"),

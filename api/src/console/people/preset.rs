@@ -1,4 +1,4 @@
-//! Conditions that people are often looked for by, under one name, and the conditions one by one.
+//! Presets, which are common filters under one name, and the individual filters.
 
 use super::view::View;
 use crate::status_words::failure_reasons;
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use shared::store::imports::ImportEffect;
 use shared::user_filter::{Access, Negatable, UserFilter};
 
-/// Conditions under one name.
+/// A common filter under one name.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::console) enum Preset {
@@ -15,7 +15,7 @@ pub(in crate::console) enum Preset {
     NotInvited,
     /// Invited, and not signed in.
     Invited,
-    /// Something is wrong with their email.
+    /// Their latest email failed.
     Failed,
     /// Their address is blocked.
     Blocked,
@@ -32,7 +32,7 @@ pub(in crate::console) enum Preset {
 }
 
 impl Preset {
-    /// All of them, in the order of the page.
+    /// All presets, in the order shown.
     pub(in crate::console) const ALL: [Self; 9] = [
         Self::NotInvited,
         Self::Invited,
@@ -45,7 +45,7 @@ impl Preset {
         Self::Locked,
     ];
 
-    /// The word in the address.
+    /// The value in the address.
     pub(in crate::console) const fn as_str(self) -> &'static str {
         match self {
             Self::NotInvited => "not_invited",
@@ -74,7 +74,7 @@ impl Preset {
         }
     }
 
-    /// The conditions.
+    /// The filter it stands for.
     pub(in crate::console) fn filter(self) -> UserFilter {
         let mut filter = UserFilter::default();
         match self {
@@ -95,15 +95,15 @@ impl Preset {
     }
 }
 
-/// A filter of the form: a select.
+/// A filter with a list of options.
 pub(in crate::console) struct FilterSelect {
-    /// Its name, which is that of the condition.
+    /// Its name, the same as that of the condition.
     pub(in crate::console) name: &'static str,
-    /// What it is called on the page.
+    /// Its label.
     pub(in crate::console) label: &'static str,
-    /// Value, words, and whether it is in use; the first is no condition.
+    /// Value, label, and whether the option is selected. The first option is no condition.
     pub(in crate::console) options: Vec<(&'static str, &'static str, bool)>,
-    /// Whether the condition is turned around; none if it cannot be.
+    /// Whether the condition is negated; `None` if it cannot be.
     pub(in crate::console) is_negated: Option<bool>,
 }
 
@@ -126,7 +126,7 @@ impl FilterSelect {
         }
     }
 
-    /// The same with this condition as one that may be turned around.
+    /// Makes the condition negatable.
     fn negatable(mut self, is_negated: bool) -> Self {
         self.is_negated = Some(is_negated);
         self
@@ -144,7 +144,7 @@ impl FilterSelect {
     }
 }
 
-/// The select of presets: value, words, and whether it is in use.
+/// Options for the presets: value, label, and whether the option is selected.
 pub(super) fn presets(view: &View) -> Vec<(&'static str, &'static str, bool)> {
     let all = ("", "All", view.preset.is_none());
     let named = Preset::ALL
@@ -153,7 +153,7 @@ pub(super) fn presets(view: &View) -> Vec<(&'static str, &'static str, bool)> {
     std::iter::once(all).chain(named).collect()
 }
 
-/// The conditions one by one.
+/// The individual filters.
 pub(super) fn selects(filter: &UserFilter) -> [FilterSelect; 8] {
     let access = |access: Access| {
         let shown = match access {
@@ -169,7 +169,7 @@ pub(super) fn selects(filter: &UserFilter) -> [FilterSelect; 8] {
         let shown = match effect {
             ImportEffect::Created => "Added them",
             ImportEffect::Updated => "Changed them",
-            ImportEffect::Unchanged => "Left them as they are",
+            ImportEffect::Unchanged => "Left them unchanged",
         };
         (effect.as_str(), shown)
     };
@@ -202,7 +202,7 @@ pub(super) fn selects(filter: &UserFilter) -> [FilterSelect; 8] {
     ]
 }
 
-/// Why the latest email failed: the reasons with words of their own, and the one in use.
+/// Why the latest email failed. Reasons with the same label appear once, except for the selected one.
 fn failure_select(filter: &UserFilter) -> FilterSelect {
     let all = failure_reasons();
     let chosen = all
@@ -227,8 +227,8 @@ mod tests {
 
     #[test]
     fn every_condition_is_on_the_page_and_every_preset_is_one() {
-        // The search and an import have fields of their own, conditions on fields have lines, a batch is chosen by its link,
-        // and what is turned around has a box.
+        // The search, the import, conditions on field values and negation have form fields of their own. A batch is
+        // selected by a link.
         let on_page: Vec<&str> = selects(&UserFilter::default())
             .iter()
             .map(|select| select.name)

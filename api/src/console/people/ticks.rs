@@ -1,4 +1,4 @@
-//! What was ticked, and which button was pressed.
+//! Reads the ticked users and the clicked button of a list.
 
 use super::view::View;
 use crate::console::fields::Fields;
@@ -12,27 +12,27 @@ use shared::system_email::SystemEmailKind;
 use std::collections::HashSet;
 use uuid::Uuid;
 
-/// Ticked or taken out one by one; more are chosen by a filter.
+/// Maximum number of users ticked or unticked one by one. A filter can select more.
 const ONE_BY_ONE_MOST: usize = 5_000;
 
-/// What the pressed button asks for, once the ticks are kept.
+/// What the clicked button does after the ticks are saved.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(in crate::console) enum Pressed {
-    /// The people who match what the form says now.
+    /// Show the users who match the form's search and filters.
     Search,
-    /// The next page.
+    /// Show the next page.
     Next,
-    /// The page before.
+    /// Show the previous page.
     Previous,
-    /// Everybody who matches.
+    /// Select all matching users.
     All,
-    /// Nobody.
-    Nobody,
-    /// On to the mail, as it would look.
+    /// Clear the selection.
+    Clear,
+    /// Go to the preview.
     Preview(Option<SystemEmailKind>),
-    /// On to the sums.
+    /// Go to the check page.
     Check,
-    /// Keep the filter under a name.
+    /// Save the filter under a name.
     Save,
 }
 
@@ -42,7 +42,7 @@ impl Pressed {
             "next" => Self::Next,
             "previous" => Self::Previous,
             "all" => Self::All,
-            "nobody" => Self::Nobody,
+            "nobody" => Self::Clear,
             "check" => Self::Check,
             "save" => Self::Save,
             "preview" => Self::Preview(None),
@@ -51,11 +51,11 @@ impl Pressed {
     }
 }
 
-/// Keeps what was ticked and tells what is asked for. Nothing is begun for a form without a tick.
+/// Saves the ticks and returns the action of the button. A form without ticks does not create a selection.
 ///
 /// # Errors
 ///
-/// 422 when too many were ticked one by one.
+/// 422 if too many users were ticked one by one.
 pub(in crate::console) async fn take(
     api: &Api,
     administrator: Uuid,
@@ -83,7 +83,7 @@ pub(in crate::console) async fn take(
             selection.dropped.clear();
             selection.picked.clear();
         }
-        Pressed::Nobody => {
+        Pressed::Clear => {
             selection.matching = 0;
             selection.filter = None;
             selection.dropped.clear();
@@ -98,7 +98,7 @@ pub(in crate::console) async fn take(
         return Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             "too_many_ticks",
-            "5,000 people can be ticked one by one. Choose more with a search or a filter and “Select all”.",
+            "You can tick up to 5,000 users one by one. To select more, use a search or filter and “Select all”.",
         ));
     }
     let is_changed = (&before.filter, &before.dropped, &before.picked, before.matching)
@@ -115,7 +115,7 @@ pub(in crate::console) async fn take(
     Ok((Some(selection), pressed))
 }
 
-/// Which of the people on the page the choice's filter matches.
+/// Which users on the page match the selection's filter.
 async fn matching(api: &Api, selection: &Selection, shown: &[Uuid]) -> Result<HashSet<Uuid>, Problem> {
     let Some(filter) = &selection.filter else {
         return Ok(HashSet::new());
@@ -127,7 +127,7 @@ async fn matching(api: &Api, selection: &Selection, shown: &[Uuid]) -> Result<Ha
 fn contradiction() -> Problem {
     Problem::unprocessable(
         "filters_contradict",
-        "These filters contradict each other, so nobody matches. Change one of them.",
+        "These filters contradict each other, so no users match. Change one of them.",
     )
 }
 
@@ -178,7 +178,7 @@ mod tests {
         merge(&mut choice, &[b, c], &HashSet::from([c]), &HashSet::new());
         assert_eq!(choice.picked, [a, c]);
 
-        // Of everybody who matches, b and c are on this page, and c is taken out.
+        // All matching users are selected. b and c are on this page, and c is unticked.
         choice.matching = 10;
         merge(&mut choice, &[b, c, d], &HashSet::from([b, d]), &HashSet::from([b, c]));
         assert_eq!(

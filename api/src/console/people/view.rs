@@ -1,4 +1,4 @@
-//! Which people a page shows, as its address has it.
+//! The search, filters and position of a list, as the address contains them.
 
 use super::preset::Preset;
 use crate::console::fields::Fields;
@@ -11,24 +11,24 @@ use shared::user_filter::UserFilter;
 use url::form_urlencoded::Serializer;
 use uuid::Uuid;
 
-/// Which people, and which page of them.
+/// Search, filters and position.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(in crate::console) struct View {
-    /// The conditions under one name,
+    /// The preset.
     pub(in crate::console) preset: Option<Preset>,
-    /// and those that are set one by one.
+    /// The individual filters.
     pub(in crate::console) filter: UserFilter,
-    /// The page after this person,
+    /// Cursor: the page that follows this user.
     pub(in crate::console) before: Option<Uuid>,
-    /// or the page that ends before this one.
+    /// Cursor: the page that ends before this user.
     pub(in crate::console) after: Option<Uuid>,
-    /// Its number, for the title.
+    /// Page number, for the title.
     pub(in crate::console) page: Option<u32>,
-    /// The choice that is being made.
+    /// The current selection.
     pub(in crate::console) selection: Option<Uuid>,
 }
 
-/// The parameters beside the conditions.
+/// Query parameters other than the filters.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Place {
@@ -65,11 +65,11 @@ impl View {
         Ok(view.with_preset())
     }
 
-    /// The view a form was sent from. Search and filters are what the form has now.
+    /// Reads the view of a submitted form, with the form's current search and filters.
     ///
     /// # Errors
     ///
-    /// 400 for a filter that cannot be read. Without it, the form would be about everyone.
+    /// 400 for an invalid filter. Ignoring it would apply the form to all users.
     pub(in crate::console) fn read(fields: &Fields) -> Result<Self, Problem> {
         let names = FilterRequest::NAMES.into_iter().chain(Place::NAMES);
         let value = |name: &'static str| match name {
@@ -83,7 +83,7 @@ impl View {
         };
         let filled = names.map(|name| (name, value(name)));
         let mut filled: Vec<(&str, String)> = filled.filter(|(_, value)| !value.is_empty()).collect();
-        // A box beside a condition that is not set says nothing.
+        // Negation without a condition has no effect.
         let is_set: Vec<&str> = filled.iter().map(|(name, _)| *name).collect();
         for (name, value) in &mut filled {
             if *name == "not" && !value.starts_with('[') {
@@ -96,7 +96,7 @@ impl View {
         Self::parse(&query)
     }
 
-    /// The first page of whom a choice is of.
+    /// The first page of a selection's users.
     pub(in crate::console) fn of(filter: UserFilter, selection: Option<Uuid>) -> Self {
         let view = Self {
             filter,
@@ -106,7 +106,7 @@ impl View {
         view.with_preset()
     }
 
-    /// The same people, with a name for the conditions that have one.
+    /// The same view, with the filters replaced by a preset if one is equal.
     fn with_preset(mut self) -> Self {
         let conditions = UserFilter {
             q: None,
@@ -127,18 +127,18 @@ impl View {
         self
     }
 
-    /// Whom it shows; none when its conditions contradict each other.
+    /// The filter of the view; `None` if its conditions contradict each other.
     pub(in crate::console) fn who(&self) -> Option<UserFilter> {
         let preset = self.preset.map(Preset::filter).unwrap_or_default();
         preset.and(self.filter.clone())
     }
 
-    /// Whether a search or a condition leaves somebody out.
+    /// Whether a search or filter is in use.
     pub(in crate::console) fn is_narrow(&self) -> bool {
         self.who().is_none_or(|who| !who.is_empty())
     }
 
-    /// What stands behind the `?`.
+    /// The query string.
     pub(in crate::console) fn query(&self) -> String {
         let mut query = Serializer::new(String::new());
         let conditions = self.filter.conditions();
@@ -172,7 +172,7 @@ impl View {
         query.finish()
     }
 
-    /// An address with this view.
+    /// The address of this view.
     pub(in crate::console) fn address(&self, path: &str) -> String {
         let query = self.query();
         if query.is_empty() {
@@ -182,12 +182,12 @@ impl View {
         }
     }
 
-    /// The number of the page.
+    /// The page number.
     pub(in crate::console) fn number(&self) -> u32 {
         self.page.unwrap_or(1).max(1)
     }
 
-    /// The same people from the first page on.
+    /// The same view on the first page.
     pub(in crate::console) fn first_page(mut self) -> Self {
         self.before = None;
         self.after = None;
@@ -196,7 +196,7 @@ impl View {
     }
 }
 
-/// The conditions on fields that a form has, as an address has them: its lines, or the list itself.
+/// The form's conditions on field values, in the format of the address: from its lines, or already as a list.
 fn conditions(fields: &Fields) -> String {
     let names = fields.all("field").zip(fields.all("op")).zip(fields.all("value"));
     let lines: Vec<serde_json::Value> = names

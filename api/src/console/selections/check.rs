@@ -1,4 +1,4 @@
-//! Step 3: the sums, before anything is sent.
+//! Step 3: check the totals before sending.
 
 use super::estimate;
 use super::missing::MissingLine;
@@ -9,7 +9,7 @@ use crate::console::batch::live::mails;
 use crate::console::blocked::BlockedRow;
 use crate::console::fields::Fields;
 use crate::console::frame::{Frame, Place};
-use crate::console::respond::{page_as, redirect_noting};
+use crate::console::respond::{page_as, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::console::words::{counted, lasting, some};
 use crate::intake::missing;
@@ -31,7 +31,7 @@ use shared::system_email::SystemEmailKind;
 use url::form_urlencoded::byte_serialize;
 use uuid::Uuid;
 
-/// The page.
+/// The check page.
 #[derive(Template)]
 #[template(path = "console/check.html")]
 pub(super) struct CheckPage {
@@ -46,38 +46,36 @@ pub(super) struct CheckPage {
     is_password_mail: bool,
     choice: Choice,
     sums: Sums,
-    /// What the email lacks for some of those who get it.
+    /// Fields that have no value for some recipients.
     missing: Vec<MissingLine>,
-    /// What is known of the address of the one person who was chosen, if that alone keeps the email from
-    /// them.
+    /// The blocked address of the only selected person, if nothing else prevents the email.
     blocked: Option<BlockedRow>,
-    /// How many emails the button sends. The form carries it, so that another number is never sent.
+    /// Number of emails that the button sends. The form submits it, so that no other number is sent.
     to_send: i64,
-    /// What the button does at once, and what it does later without its moment.
+    /// Labels of the button: for sending now, and for a scheduled start, which the time follows.
     button: String,
     button_later: String,
     pub(super) faults: Vec<(&'static str, String)>,
     schedule: Schedule,
 }
 
-/// What stands behind the `?`: what the administrator chose about people who would usually be left out, and when
-/// the batch starts.
+/// Query of the page: whether people who are usually left out are included, and when the batch starts.
 #[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub(in crate::console) struct Choice {
-    /// Also to people who have signed in.
+    /// Include people who have signed in.
     #[serde(default)]
     pub(super) signed_in: Option<bool>,
-    /// Also to people who got this mail in the last 24 hours.
+    /// Include people who got this email in the last 24 hours.
     #[serde(default)]
     pub(super) recent: Option<bool>,
-    /// A later start, in UTC, as the field sends it; empty for now.
+    /// Scheduled start in UTC, as the field submits it; empty for now.
     #[serde(default)]
     pub(super) start_at: String,
 }
 
 impl Choice {
-    /// Reads the form of the page.
+    /// Reads the submitted form.
     pub(super) fn read(fields: &Fields) -> Self {
         let is_true = |name: &str| Some(fields.text(name) == "true");
         Self {
@@ -87,13 +85,13 @@ impl Choice {
         }
     }
 
-    /// Who is included, as the form repeats it to say what its numbers are of.
+    /// Who is included, as a query string. The form repeats it to identify its numbers.
     pub(super) fn included(&self) -> String {
         let is = |choice: Option<bool>| choice.unwrap_or_default();
         format!("signed_in={}&recent={}", is(self.signed_in), is(self.recent))
     }
 
-    /// What stands behind the `?`.
+    /// The query string.
     pub(super) fn query(&self) -> String {
         let mut query = self.included();
         if !self.start_at.is_empty() {
@@ -104,8 +102,8 @@ impl Choice {
         query
     }
 
-    /// Without a word, one person who was chosen by name gets their mail, and of many those are left
-    /// out who need none.
+    /// The options, with defaults: a single selected person gets the email; from a larger selection, people who do not
+    /// need it are left out.
     pub(super) fn resolved(&self, is_one: bool) -> Including {
         Including {
             signed_in: self.signed_in.unwrap_or(is_one),
@@ -119,7 +117,7 @@ impl CheckPage {
         counted(self.sums.sent)
     }
 
-    /// Whether the email says nothing where a value is missing.
+    /// Whether a missing value has no default.
     fn lacks_a_default(&self) -> bool {
         self.missing.iter().any(|line| line.is_bare)
     }
@@ -128,7 +126,7 @@ impl CheckPage {
         counted(self.sums.chosen)
     }
 
-    /// Who is left out: the reason in words, and how many.
+    /// Reasons for leaving people out, with their number.
     fn left_out(&self) -> Vec<(&'static str, String)> {
         let reasons = self.sums.left_out.iter();
         reasons
@@ -140,11 +138,11 @@ impl CheckPage {
         self.sums.without(LeftOutReason::AddressBlocked)
     }
 
-    fn blocked_told(&self) -> String {
+    fn blocked_sentence(&self) -> String {
         match self.blocked_count() {
-            1 => "1 person has a blocked address: an email to it failed before. They get nothing.".to_owned(),
+            1 => "1 person has a blocked address because an earlier email failed. They will not be emailed.".to_owned(),
             n => format!(
-                "{} people have a blocked address: an email to it failed before. They get nothing.",
+                "{} people have blocked addresses because earlier emails failed. They will not be emailed.",
                 counted(n)
             ),
         }
@@ -158,22 +156,22 @@ impl CheckPage {
         some(self.sums.recent.people, "person got", "people got")
     }
 
-    /// Of those who have signed in, how many are left out for another reason even when they are included.
+    /// Number of people who have signed in and are left out for another reason even if they are included.
     fn recent_among_signed_in(&self) -> Option<String> {
         let optional = &self.sums.signed_in;
         let rest = optional.people - optional.added;
         (rest > 0).then(|| counted(rest))
     }
 
-    /// Whether a new password goes to somebody who can sign in already.
+    /// Whether a new password is sent to anyone who can already sign in.
     fn replaces_passwords(&self) -> bool {
         self.is_password_mail && self.sums.signed_in_sent > 0
     }
 
-    /// When it starts unless it is scheduled.
+    /// When it starts if it is not scheduled.
     fn starts_usually(&self) -> String {
         if self.has_hold {
-            format!("{} after you send. Until then you can undo it.", self.hold)
+            format!("{} after you send. You can undo it until then.", self.hold)
         } else {
             "As soon as you send".to_owned()
         }
@@ -188,7 +186,7 @@ impl CheckPage {
     }
 }
 
-/// Shows the sums.
+/// Shows the check page.
 pub(in crate::console) async fn show(
     State(api): State<Api>,
     administrator: Administrator,
@@ -200,9 +198,9 @@ pub(in crate::console) async fn show(
         Own::Sent(response) => return Ok(response),
     };
     if own::write_down(&api, &selection).await? == 0 {
-        return Ok(redirect_noting(
+        return Ok(redirect_with_note(
             &format!("/console/selections/{id}"),
-            "Nobody is chosen yet. Select at least one user.",
+            "No users are selected. Select at least one user.",
         ));
     }
     let schedule = Schedule::read(&api, &choice.start_at).await?;
@@ -215,7 +213,7 @@ pub(in crate::console) async fn show(
     page_as(status, &page)
 }
 
-/// The page for a choice and a start.
+/// Builds the page for these options and this start.
 pub(super) async fn of(
     api: &Api,
     administrator: &Administrator,
@@ -278,7 +276,7 @@ pub(super) async fn of(
     })
 }
 
-/// What the button says of a batch that starts now, and of a later one up to its moment.
+/// Labels of the button: for sending now, and for a scheduled start up to its time.
 fn buttons(mails: &str, unblocks: bool) -> (String, String) {
     if unblocks {
         (
@@ -290,7 +288,7 @@ fn buttons(mails: &str, unblocks: bool) -> (String, String) {
     }
 }
 
-/// The blocked addresses of a choice.
+/// Filter for the blocked addresses of a selection.
 pub(super) fn addresses_of(selection: Uuid) -> BlockedFilter {
     BlockedFilter {
         selection: Some(selection),

@@ -1,4 +1,4 @@
-//! Step 1: choose people.
+//! Step 1: select users.
 
 use super::own::{self, Own};
 use crate::console::fields::Fields;
@@ -17,7 +17,7 @@ use shared::store::selections::Selection;
 use shared::system_email::SystemEmailKind;
 use uuid::Uuid;
 
-/// The page.
+/// The selection page.
 #[derive(Template)]
 #[template(path = "console/choose.html")]
 struct ChoosePage {
@@ -28,7 +28,7 @@ struct ChoosePage {
     fault: Option<&'static str>,
 }
 
-/// The customer's word for sending each kind.
+/// Label of the send button.
 pub(super) const fn verb(kind: SystemEmailKind) -> &'static str {
     match kind {
         SystemEmailKind::Invite => "Send Invite Email",
@@ -36,7 +36,7 @@ pub(super) const fn verb(kind: SystemEmailKind) -> &'static str {
     }
 }
 
-/// Shows who is chosen; at first those whom the choice began with.
+/// Shows the selection, initially filtered to the users it began with.
 pub(in crate::console) async fn show(
     State(api): State<Api>,
     administrator: Administrator,
@@ -64,8 +64,8 @@ async fn of(
 ) -> Result<ChoosePage, Problem> {
     view.selection = None;
     let heading = match kind {
-        SystemEmailKind::Invite => "Send Invite Email: choose people",
-        SystemEmailKind::PasswordReset => "Send Password Reset Email: choose people",
+        SystemEmailKind::Invite => "Send Invite Email: select users",
+        SystemEmailKind::PasswordReset => "Send Password Reset Email: select users",
     };
     let title = match view.number() {
         1 => heading.to_owned(),
@@ -81,7 +81,7 @@ async fn of(
     })
 }
 
-/// Keeps what was ticked and goes where the button leads.
+/// Saves the ticks and redirects to where the button leads.
 pub(in crate::console) async fn press(
     State(api): State<Api>,
     administrator: Administrator,
@@ -105,8 +105,8 @@ pub(in crate::console) async fn press(
                 return own::save_filter(&this, &administrator, view, &fields, &path).await;
             }
             _ => {
-                // With its parameters, also when there are none: everybody is shown then, and not those
-                // whom the choice began with.
+                // Always with a query string, even an empty one: it shows all users instead of those the selection
+                // began with.
                 let next = own::next_view(view, pressed, &fields);
                 return Ok(redirect(&format!("/console/selections/{id}?{}", next.query())));
             }

@@ -1,4 +1,4 @@
-//! How long a batch will take, as far as that can be known before.
+//! Estimates how long a batch will take.
 
 use crate::console::words::lasting;
 use crate::problem::Problem;
@@ -6,7 +6,7 @@ use crate::state::Api;
 use shared::store::batches;
 use shared::system_email::SystemEmailKind;
 
-/// In words, or that it cannot be told.
+/// The estimate as text, or a sentence if there is no basis for one.
 pub(super) async fn of(api: &Api, kind: SystemEmailKind, mails: i64) -> Result<String, Problem> {
     let measured = batches::usual_rate(&api.db, kind).await?;
     let rate = match (api.mail_rate, measured) {
@@ -14,24 +14,24 @@ pub(super) async fn of(api: &Api, kind: SystemEmailKind, mails: i64) -> Result<S
         (set, measured) => set.or(measured),
     };
     Ok(match rate.filter(|rate| *rate > 0.0) {
-        Some(rate) => told(mails, rate),
-        None => "As fast as your mail server takes them".to_owned(),
+        Some(rate) => estimate(mails, rate),
+        None => "Depends on how fast your mail server accepts them".to_owned(),
     })
 }
 
-fn told(mails: i64, rate: f64) -> String {
+fn estimate(mails: i64, rate: f64) -> String {
     #[expect(
         clippy::cast_precision_loss,
         clippy::cast_possible_truncation,
-        reason = "a guess in whole seconds"
+        reason = "an estimate in whole seconds"
     )]
     let seconds = (mails as f64 / rate).ceil() as i64;
     let pace = if rate >= 1.0 {
-        format!("{rate:.0} a second")
+        format!("{rate:.0} per second")
     } else {
-        format!("{:.0} a minute", rate * 60.0)
+        format!("{:.0} per minute", rate * 60.0)
     };
-    format!("About {} after the start, at {pace}", lasting(seconds.max(1)))
+    format!("About {} after it starts, at {pace}", lasting(seconds.max(1)))
 }
 
 #[cfg(test)]
@@ -39,9 +39,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guess_is_rounded_and_says_at_what_pace() {
-        assert_eq!(told(1_204, 50.2), "About 24 seconds after the start, at 50 a second");
-        assert_eq!(told(1, 4_000.0), "About 1 second after the start, at 4000 a second");
-        assert_eq!(told(600, 0.5), "About 20 minutes after the start, at 30 a minute");
+    fn an_estimate_is_rounded_and_states_the_rate() {
+        assert_eq!(estimate(1_204, 50.2), "About 24 seconds after it starts, at 50 per second");
+        assert_eq!(estimate(1, 4_000.0), "About 1 second after it starts, at 4000 per second");
+        assert_eq!(estimate(600, 0.5), "About 20 minutes after it starts, at 30 per minute");
     }
 }

@@ -1,10 +1,10 @@
-//! Those who get the email and have no value for one of its fields.
+//! Recipients without a value for one of the email's fields.
 
 use super::check::Choice;
 use super::own::{self, Own};
 use crate::console::fields::Fields;
 use crate::console::frame::{Frame, Place};
-use crate::console::respond::{page, redirect_saying};
+use crate::console::respond::{page, redirect_with_flash};
 use crate::console::session::Administrator;
 use crate::console::words::{counted, some};
 use crate::intake::MissingValue;
@@ -22,31 +22,31 @@ use shared::system_email::SystemEmailKind;
 use url::form_urlencoded::byte_serialize;
 use uuid::Uuid;
 
-/// People shown; the button concerns all of them.
+/// Maximum number of people shown. The button applies to all of them.
 const SHOWN: i64 = 100;
 
 /// A line of the check page.
 pub(super) struct MissingLine {
-    /// What is missing for how many, and what their email says.
+    /// How many people lack the value, and what their email shows instead.
     pub(super) sentence: String,
-    /// Whether their email says nothing there.
+    /// Whether the field has no default.
     pub(super) is_bare: bool,
-    /// What the field is called.
+    /// Name of the field in a sentence.
     pub(super) name: String,
-    /// The field as part of an address.
+    /// The field, percent-encoded.
     pub(super) field: String,
 }
 
 impl MissingLine {
-    /// From a value that is missing for some of `sent` people.
+    /// Describes a value that some of `sent` people lack.
     pub(super) fn of(value: &MissingValue, sent: i64) -> Self {
         let have = if value.people == 1 { "has" } else { "have" };
         let people = format!("{} of {} {have}", counted(value.people), some(sent, "person", "people"));
         let name = name_of(&value.field);
         Self {
             sentence: match &value.default {
-                Some(text) => format!("{people} no {name}; their email says ‘{text}’"),
-                None => format!("{people} no {name}, which has no default; their email says nothing there"),
+                Some(text) => format!("{people} no {name}, so their email will show ‘{text}’"),
+                None => format!("{people} no {name} and there is no default, so it will be blank in their email"),
             },
             name,
             is_bare: value.default.is_none(),
@@ -55,7 +55,7 @@ impl MissingLine {
     }
 }
 
-/// What a field is called in a sentence.
+/// Name of a field in a sentence.
 fn name_of(field: &str) -> String {
     match field {
         "first_name" => "first name".to_owned(),
@@ -66,7 +66,7 @@ fn name_of(field: &str) -> String {
     }
 }
 
-/// The page.
+/// The page that lists them.
 #[derive(Template)]
 #[template(path = "console/missing.html")]
 struct MissingPage {
@@ -75,17 +75,17 @@ struct MissingPage {
     field: String,
     people: Vec<LackingUser>,
     has_more: bool,
-    /// The check page's choice.
+    /// Options of the check page.
     choice: Choice,
-    /// What the email says in the place of the value.
+    /// Default that the email shows instead.
     default: Option<String>,
 }
 
-/// Which field, and who is included.
+/// Query of the page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::console) struct Asked {
-    /// The field.
+    /// Name of the field.
     #[serde(default)]
     field: String,
     /// As on the check page.
@@ -104,7 +104,7 @@ impl Asked {
     }
 }
 
-/// The people of a choice, written down.
+/// Stores the selection and returns its users.
 async fn chosen(
     api: &Api,
     selection: &Selection,
@@ -119,7 +119,7 @@ async fn chosen(
     })
 }
 
-/// Shows them.
+/// Lists the people.
 pub(in crate::console) async fn show(
     State(api): State<Api>,
     administrator: Administrator,
@@ -151,7 +151,7 @@ pub(in crate::console) async fn show(
     })
 }
 
-/// Leaves them out of the choice.
+/// Leaves them out of the selection.
 pub(in crate::console) async fn leave_out(
     State(api): State<Api>,
     administrator: Administrator,
@@ -165,10 +165,10 @@ pub(in crate::console) async fn leave_out(
     let choice = Choice::read(&fields);
     let chosen = chosen(&api, &selection, kind, &choice).await?;
     let left_out = missing::leave_out(&api.db, chosen, fields.text("field")).await?;
-    let said = format!(
+    let message = format!(
         "{} left out of this selection.",
         some(left_out, "person is", "people are")
     );
     let to = format!("/console/selections/{id}/check?{}", choice.query());
-    Ok(redirect_saying(&to, &said))
+    Ok(redirect_with_flash(&to, &message))
 }

@@ -1,8 +1,8 @@
-//! The choice a request is about, and the ways between the steps.
+//! Loads the selection of a request, and moves between the steps.
 
 use crate::console::fields::Fields;
 use crate::console::people::{Pressed, View};
-use crate::console::respond::{redirect, redirect_noting, redirect_saying};
+use crate::console::respond::{redirect, redirect_with_note, redirect_with_flash};
 use crate::console::session::Administrator;
 use crate::problem::Problem;
 use crate::saved_filters;
@@ -12,23 +12,23 @@ use shared::store::selections::{self, Selection};
 use shared::system_email::SystemEmailKind;
 use uuid::Uuid;
 
-/// A choice that can still be sent to, or the way to what was sent.
+/// A selection that can still be sent, or a redirect to its batch.
 pub(in crate::console) enum Own {
-    /// It is open, for this kind of mail.
+    /// It is open, for this system email.
     Open(Selection, SystemEmailKind),
-    /// It was sent to already.
+    /// It was already sent.
     Sent(Response),
 }
 
-/// Finds an administrator's own choice.
+/// Finds an administrator's own selection.
 ///
 /// # Errors
 ///
-/// 404 when there is none, it is somebody else's, or it is a week old.
+/// 404 if there is none, it belongs to another administrator, or it is a week old.
 pub(in crate::console) async fn find(api: &Api, administrator: &Administrator, id: Uuid) -> Result<Own, Problem> {
     let gone = || {
         let mut problem = Problem::not_found("selection");
-        "This selection is no longer there: it is more than a week old, or somebody else made it. Choose the people again."
+        "This selection no longer exists: it is more than a week old, or another administrator made it. Select the users again."
             .clone_into(&mut problem.detail);
         problem
     };
@@ -37,16 +37,16 @@ pub(in crate::console) async fn find(api: &Api, administrator: &Administrator, i
         .ok_or_else(gone)?;
     if let Some(batch) = selection.batch {
         let to = format!("/console/batches/{batch}");
-        return Ok(Own::Sent(redirect_noting(
+        return Ok(Own::Sent(redirect_with_note(
             &to,
-            "This was sent already: here is what became of it.",
+            "This selection was already sent. This page shows the result.",
         )));
     }
     let kind = selection.kind.ok_or_else(gone)?;
     Ok(Own::Open(selection, kind))
 }
 
-/// Writes a choice down and goes on to the next step.
+/// Stores a selection and redirects to the next step.
 pub(in crate::console) async fn go_on(
     api: &Api,
     mut selection: Selection,
@@ -61,7 +61,7 @@ pub(in crate::console) async fn go_on(
     Ok(redirect(&format!("/console/selections/{}/{step}", selection.id)))
 }
 
-/// Writes a choice down, if that was not done yet, and says how many it is.
+/// Stores the users of a selection unless that was done before. Returns their number.
 pub(in crate::console) async fn write_down(api: &Api, selection: &Selection) -> Result<i32, Problem> {
     if let Some(chosen) = selection.chosen {
         return Ok(chosen);
@@ -70,7 +70,7 @@ pub(in crate::console) async fn write_down(api: &Api, selection: &Selection) -> 
     Ok(written.unwrap_or_default())
 }
 
-/// Saves the filter of a list under the name in its form, and leads back to the list.
+/// Saves the filter of a list under the submitted name and redirects to the list.
 pub(in crate::console) async fn save_filter(
     api: &Api,
     administrator: &Administrator,
@@ -81,11 +81,11 @@ pub(in crate::console) async fn save_filter(
     let filter = view.who().unwrap_or_default();
     let to = view.first_page().address(path);
     match saved_filters::save(api, fields.text("filter_name"), &filter, &administrator.actor).await {
-        Ok(saved) => Ok(redirect_saying(
+        Ok(saved) => Ok(redirect_with_flash(
             &to,
             &format!("The filter is saved as ‘{}’.", saved.name),
         )),
-        Err(problem) if matches!(problem.status, 409 | 422) => Ok(redirect_noting(
+        Err(problem) if matches!(problem.status, 409 | 422) => Ok(redirect_with_note(
             &to,
             &format!("The filter was not saved. {}", problem.detail),
         )),
@@ -93,7 +93,7 @@ pub(in crate::console) async fn save_filter(
     }
 }
 
-/// Where a list goes when a button of it was pressed.
+/// The view of a list after one of its buttons was clicked.
 pub(in crate::console) fn next_view(view: View, pressed: Pressed, fields: &Fields) -> View {
     let number = view.number();
     let edge = |name: &str| fields.trimmed(name).parse().ok();
@@ -110,7 +110,7 @@ pub(in crate::console) fn next_view(view: View, pressed: Pressed, fields: &Field
             page: Some(number - 1),
             ..view
         },
-        Pressed::All | Pressed::Nobody => view,
+        Pressed::All | Pressed::Clear => view,
         _ => view.first_page(),
     }
 }

@@ -1,11 +1,11 @@
-//! Step 2: the very mail each of the chosen people will get.
+//! Step 2: preview the exact email for each selected person.
 
 use super::check::Choice;
 use super::own::{self, Own};
 use crate::console::fields::Fields;
 use crate::console::frame::{Frame, Place};
 use crate::console::letter;
-use crate::console::respond::{page, redirect_noting, redirect_saying};
+use crate::console::respond::{page, redirect_with_note, redirect_with_flash};
 use crate::console::session::Administrator;
 use crate::console::words::{counted, some};
 use crate::idempotent::{IdempotencyKey, Once};
@@ -26,7 +26,7 @@ use shared::system_email::{Compiled, SystemEmailKind};
 use shared::trace::TraceContext;
 use uuid::Uuid;
 
-/// The page.
+/// The preview page.
 #[derive(Template)]
 #[template(path = "console/preview.html")]
 struct PreviewPage {
@@ -34,7 +34,7 @@ struct PreviewPage {
     id: Uuid,
     key: &'static str,
     name: &'static str,
-    /// Whose mail is shown, and their place among all.
+    /// The person shown, and their position in the selection.
     person: String,
     place: i32,
     of: String,
@@ -45,19 +45,19 @@ struct PreviewPage {
     is_text: bool,
     mail: PreviewView,
     is_password_mail: bool,
-    /// What some of the chosen people lack.
+    /// Fields without a value, and how many people lack one.
     gaps: Vec<(String, String)>,
     own_address: String,
     token: Uuid,
 }
 
-/// Whose mail to show.
+/// Query of the page.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::console) struct Whose {
-    /// Their place among the chosen people.
+    /// Position in the selection.
     n: Option<i32>,
-    /// Part of their name or address, in the place of that.
+    /// Part of a name or address to find instead.
     find: Option<String>,
     /// `text` for the plain text part.
     part: Option<String>,
@@ -67,7 +67,7 @@ impl SearchForm for Whose {
     const MAY_BE_EMPTY: &'static [&'static str] = &["find"];
 }
 
-/// Shows one person's mail.
+/// Shows the email for one person.
 pub(in crate::console) async fn show(
     State(api): State<Api>,
     administrator: Administrator,
@@ -80,9 +80,9 @@ pub(in crate::console) async fn show(
     };
     let total = own::write_down(&api, &selection).await?;
     if total == 0 {
-        return Ok(redirect_noting(
+        return Ok(redirect_with_note(
             &format!("/console/selections/{id}"),
-            "Nobody is chosen yet. Select at least one user.",
+            "No users are selected. Select at least one user.",
         ));
     }
     let found = found(&api, id, &whose).await?;
@@ -117,13 +117,13 @@ async fn found(api: &Api, id: Uuid, whose: &Whose) -> Result<Option<i32>, Proble
 }
 
 async fn mail_of(api: &Api, compiled: &Compiled, id: Uuid, place: i32) -> Result<(PreviewView, String), Problem> {
-    let gone = || Problem::not_found("user any more; go to the next one");
+    let gone = || Problem::not_found("user any more. Go to the next one");
     let user = selections::at(&api.db, id, place).await?.ok_or_else(gone)?;
     let user = crate::users::get(api, user).await?;
     Ok((preview_of(api, compiled, Some(&user)).await?, user.called()))
 }
 
-/// Which fields of the letter some people have no value for, and how many.
+/// Fields of the email without a value, and how many people lack one.
 async fn gaps(
     api: &Api,
     selection: Uuid,
@@ -142,7 +142,7 @@ async fn gaps(
         .collect())
 }
 
-/// The HTML part by itself, for the frame on the page.
+/// The HTML part alone, for the frame on the page.
 pub(in crate::console) async fn html(
     State(api): State<Api>,
     administrator: Administrator,
@@ -150,7 +150,7 @@ pub(in crate::console) async fn html(
     Query(whose): Query<Whose>,
 ) -> Result<Response, Problem> {
     let Own::Open(selection, kind) = own::find(&api, &administrator, id).await? else {
-        return Err(Problem::not_found("mail to preview any more; it was sent"));
+        return Err(Problem::not_found("email to preview: it was already sent"));
     };
     let total = own::write_down(&api, &selection).await?;
     let compiled = in_use(&api, kind).await?;
@@ -159,7 +159,7 @@ pub(in crate::console) async fn html(
     Ok(letter::document(mail.html))
 }
 
-/// Sends the letter to the administrator, as a test.
+/// Sends a test to the administrator.
 pub(in crate::console) async fn test(
     State(api): State<Api>,
     administrator: Administrator,
@@ -181,10 +181,10 @@ pub(in crate::console) async fn test(
     );
     send_test(&api, once, kind, address, &caller, trace).await?;
     let place: i32 = fields.trimmed("n").parse().unwrap_or(1);
-    Ok(redirect_saying(
+    Ok(redirect_with_flash(
         &format!("/console/selections/{id}/preview?n={place}"),
         &format!(
-            "A test is on its way to {}. It carries no working password and changes nobody.",
+            "A test is on its way to {}. It contains no working password and does not affect any user.",
             administrator.email
         ),
     ))

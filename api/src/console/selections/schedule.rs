@@ -1,7 +1,7 @@
-//! A later start, as the page "Check before you send" takes and shows it.
+//! The scheduled start on the page "Check before you send".
 //!
-//! The page sends it in UTC. Without a script the administrator types it in UTC; the script shows the field
-//! in the reader's own zone and converts it (`console.js`).
+//! The form submits it in UTC. Without JavaScript, the administrator enters UTC; the script shows the field in the
+//! browser's time zone and converts it (`console.js`).
 
 use crate::console::words::{lasting, short};
 use crate::intake::start_time::{self, StartFault};
@@ -12,24 +12,24 @@ use std::time::Duration;
 use time::macros::format_description;
 use time::{OffsetDateTime, PrimitiveDateTime};
 
-/// A start is no closer than this: whoever means a closer one sends at once and has the hold.
+/// Minimum time until a scheduled start. For an earlier start, send now and use the hold.
 const LEAST_AHEAD: Duration = Duration::from_mins(2);
 
-/// What is in the field.
+/// The value of the field.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Schedule {
-    /// As it was sent.
+    /// As submitted.
     pub(super) typed: String,
-    /// The moment it says; none when the field is empty or wrong.
+    /// The start; `None` if the field is empty or invalid.
     pub(super) start_at: Option<OffsetDateTime>,
-    /// How the page names that moment.
+    /// The start as text.
     pub(super) shown: String,
-    /// What is wrong with it.
+    /// Validation error.
     pub(super) fault: Option<String>,
 }
 
 impl Schedule {
-    /// Reads the field, and compares it with Postgres's clock.
+    /// Reads the field and checks it against Postgres's clock.
     pub(super) async fn read(api: &Api, typed: &str) -> Result<Self, Problem> {
         if typed.is_empty() {
             return Ok(Self::default());
@@ -53,7 +53,7 @@ fn checked(typed: &str, now: OffsetDateTime, hold: Duration) -> Result<OffsetDat
     let start_at = PrimitiveDateTime::parse(typed, format)
         .map_err(|_| "Enter a date and a time, or leave the field empty to start now".to_owned())?
         .assume_utc();
-    // A start within the hold would be put off to its end.
+    // A start during the hold would be delayed to its end.
     let lead = LEAST_AHEAD.max(hold);
     let least = time::Duration::try_from(lead).unwrap_or(time::Duration::MAX);
     match start_time::check(start_at, now, least) {
@@ -79,10 +79,10 @@ mod tests {
         assert_eq!(read("2026-12-01T09:30"), Ok(datetime!(2026-12-01 09:30 UTC)));
         assert_eq!(read("2026-11-30T12:03"), Ok(datetime!(2026-11-30 12:03 UTC)));
         for past in ["2020-01-01T00:00", "2026-11-30T11:59", "2026-11-30T12:02"] {
-            let told = read(past).unwrap_err();
+            let fault = read(past).unwrap_err();
             assert!(
-                told.starts_with("The start must be at least 2 minutes from now."),
-                "{told}"
+                fault.starts_with("The start must be at least 2 minutes from now."),
+                "{fault}"
             );
         }
         assert!(read("2028-01-01T00:00").unwrap_err().contains("within a year"));

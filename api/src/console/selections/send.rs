@@ -1,13 +1,13 @@
-//! The moment of sending.
+//! Sends a selection.
 
 use super::check::{self, CheckPage, Choice};
 use super::own::{self, Own};
 use super::schedule::Schedule;
 use crate::blocked::unblock_those;
-use crate::console::batch::live::mails;
 use crate::console::fields::Fields;
-use crate::console::respond::{page_as, redirect, redirect_noting};
+use crate::console::respond::{page_as, redirect, redirect_with_note};
 use crate::console::session::Administrator;
+use crate::console::words::counted;
 use crate::idempotent::{IdempotencyKey, Once};
 use crate::intake::accept_confirmed;
 use crate::problem::Problem;
@@ -22,7 +22,7 @@ use shared::system_email::SystemEmailKind;
 use shared::trace::TraceContext;
 use uuid::Uuid;
 
-/// Sends, once, whatever happens to the click.
+/// Sends the selection once, however often the form is submitted.
 pub(in crate::console) async fn send(
     State(api): State<Api>,
     administrator: Administrator,
@@ -43,7 +43,7 @@ pub(in crate::console) async fn send(
     let is_understood = !fields.is_set("must_understand") || fields.is_set("understood");
     if schedule.fault.is_some() || !is_understood {
         let page = check::of(&api, &administrator, &selection, kind, choice, schedule).await?;
-        let fault = "Say that you understand, or leave out the people who have signed in";
+        let fault = "Tick the box to confirm, or leave out the people who have signed in";
         let fault = (!is_understood).then(|| ("understood", fault.to_owned()));
         return refused(StatusCode::UNPROCESSABLE_ENTITY, page, fault);
     }
@@ -52,8 +52,8 @@ pub(in crate::console) async fn send(
         unblock_those(&api, &administrator.actor, check::addresses_of(id)).await?;
     }
     let caller = administrator.caller();
-    // The token alone decides what is the same: a second click is the first one's, also when an
-    // option was changed between them.
+    // The selection alone is the idempotency key, so a second click leads to the first batch even if an option was
+    // changed in between.
     let once = Once::new(
         &caller,
         "console send",
@@ -79,14 +79,14 @@ pub(in crate::console) async fn send(
     }
     let page = check::of(&api, &administrator, &selection, kind, choice, schedule).await?;
     let fault = format!(
-        "When you checked, {} would have been sent; now it is {}. Nothing was sent. Check the numbers again.",
-        mails(kind, shown.into()),
+        "The number of emails changed from {} to {} while you were checking. Nothing was sent. Check the numbers again.",
+        counted(shown),
         page.sent_shown()
     );
     refused(StatusCode::CONFLICT, page, Some(("numbers", fault)))
 }
 
-/// The page once more, with what kept the batch from being sent.
+/// Shows the page again with the reason why nothing was sent.
 fn refused(
     status: StatusCode,
     mut page: CheckPage,
@@ -97,20 +97,20 @@ fn refused(
     page_as(status, &page)
 }
 
-/// Whether the form's numbers and its button are those of what was chosen in it. They are not when a choice was
-/// changed after the page was shown, or when a start was typed and no script wrote it on the button.
+/// Whether the form's numbers and button match its options. They do not if an option was changed after the page was
+/// shown, or if a start was entered and no script updated the button.
 fn is_shown(fields: &Fields, choice: &Choice) -> bool {
     fields.text("shown") == choice.included() && fields.trimmed("shown_start") == choice.start_at
 }
 
-/// The page once more, for what was changed in it.
+/// Shows the page again with the changed options.
 fn shown_again(id: Uuid, choice: &Choice, fields: &Fields) -> Response {
     let to = format!("/console/selections/{id}/check?{}", choice.query());
     if fields.text("do") == "update" {
         return redirect(&to);
     }
-    redirect_noting(
+    redirect_with_note(
         &to,
-        "Nothing has been sent yet. You changed this page: check the numbers and the start, then send.",
+        "Nothing has been sent yet. You changed the options. Check the numbers and the start time, then send.",
     )
 }

@@ -1,7 +1,7 @@
-//! Where sending begins: with an import, one person, or what was chosen before.
+//! Starts a selection: from an import, one user, an earlier selection, or all users.
 //!
-//! These are plain links: they send nothing and change nothing that anybody sees, they only note
-//! whom the next steps are about, and a note that leads nowhere is forgotten within a week.
+//! These are plain links: they send nothing and change nothing visible. They only create a selection, which is deleted
+//! after a week if it is not sent.
 
 use super::own;
 use crate::console::people::Preset;
@@ -19,23 +19,23 @@ use shared::system_email::SystemEmailKind;
 use shared::user_filter::UserFilter;
 use uuid::Uuid;
 
-/// What to begin with: exactly one of `import`, `user`, `again` and `everyone`.
+/// The users to start with: exactly one of `import`, `user`, `again` and `everyone`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::console) struct Beginning {
-    /// Which system email.
+    /// The system email.
     kind: Option<SystemEmailKind>,
-    /// The people of this import who have not had it yet,
+    /// Users of this import who have not been sent it yet.
     import: Option<Uuid>,
-    /// or this person,
+    /// One user.
     user: Option<Uuid>,
-    /// or whom this choice was of,
+    /// Users of an earlier selection.
     again: Option<Uuid>,
-    /// or, with `true`, all users who have not had it yet.
+    /// If `true`, all users who have not been sent it yet.
     everyone: Option<bool>,
 }
 
-/// Begins a choice.
+/// Creates the selection and redirects to the next step.
 pub(in crate::console) async fn begin(
     State(api): State<Api>,
     administrator: Administrator,
@@ -48,7 +48,7 @@ pub(in crate::console) async fn begin(
         return Err(Problem::new(
             StatusCode::BAD_REQUEST,
             "selector_missing",
-            "This link does not say whom to send to. Choose the people on the page “Users”.",
+            "This link does not select any users. Select them on the page “Users”.",
         ));
     }
     api.to_the_end(async move {

@@ -1,8 +1,7 @@
-//! What would become of a choice: how many people get the email, who is left out, and what each option
-//! changes.
+//! Totals of a selection: how many people get the email, how many are left out, and what each option changes.
 //!
-//! Every number is a sum over the same counted facts and the one rule of [`left_out`], so the numbers on
-//! the page agree with each other and with the batch.
+//! Every number is computed from the same counts and the rule in [`left_out`], so the numbers on the page agree with
+//! each other and with the batch.
 //!
 //! [`left_out`]: shared::store::left_out
 
@@ -12,28 +11,28 @@ use shared::system_email::SystemEmailKind;
 /// The numbers of the check page. `sent` and `left_out` add up to `chosen`.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Sums {
-    /// How many people are chosen.
+    /// Number of selected people.
     pub(super) chosen: i64,
-    /// How many get the email.
+    /// Number of people who get the email.
     pub(super) sent: i64,
-    /// How many do not, by reason, in the order of the rule.
+    /// Number of people left out, by reason, in the order of the rule.
     pub(super) left_out: Vec<(LeftOutReason, i64)>,
-    /// People who have signed in, whom the administrator may include.
+    /// People who have signed in, whom the administrator can include.
     pub(super) signed_in: Optional,
-    /// People who got the email recently, whom the administrator may include.
+    /// People who got the email recently, whom the administrator can include.
     pub(super) recent: Optional,
-    /// How many of those who get the email have signed in.
+    /// Number of recipients who have signed in.
     pub(super) signed_in_sent: i64,
-    /// How many would get the email if no address were blocked.
+    /// Number of people who would get the email if no address were blocked.
     pub(super) sent_if_unblocked: i64,
 }
 
-/// People whom an option is about.
+/// People affected by an option.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) struct Optional {
-    /// How many are left out for this reason unless they are included.
+    /// Number of people left out for this reason unless they are included.
     pub(super) people: i64,
-    /// How many more emails are sent when they are included. The others are left out for another reason.
+    /// Number of additional emails if they are included. The others are left out for another reason.
     pub(super) added: i64,
 }
 
@@ -80,7 +79,7 @@ impl Sums {
         }
     }
 
-    /// How many are left out for this reason.
+    /// Number of people left out for this reason.
     pub(super) fn without(&self, reason: LeftOutReason) -> i64 {
         let found = self.left_out.iter().find(|(left_out, _)| *left_out == reason);
         found.map_or(0, |(_, count)| *count)
@@ -117,7 +116,7 @@ mod tests {
 
                 assert_eq!((sums.sent + left_out, sums.chosen), (1_061, 1_061));
                 assert_eq!(sums.without(LeftOutReason::AddressBlocked), 10);
-                // The same number stands in the ledger and above the option, wherever both are shown.
+                // If both are shown, the total and the option have the same number.
                 let shown = |is_included: bool, people| if is_included { 0 } else { people };
                 assert_eq!(
                     sums.without(LeftOutReason::SignedIn),

@@ -1,7 +1,7 @@
 //! The editor of a system email.
 
 use super::super::fields::Fields;
-use super::super::respond::{redirect, redirect_saying};
+use super::super::respond::{redirect, redirect_with_flash};
 use super::super::session::Administrator;
 use super::form::{Answer, Faults, Typed, inside};
 use super::review::{self, Changes};
@@ -67,8 +67,8 @@ pub(super) async fn submit(
             return Ok(say_saved(kind, &typed, now.version));
         }
         typed.based_on = now.version;
-        let note = "Nothing changed: this text is the one in use already.";
-        return Answer::plain(typed).noting(note).page(&api, &administrator, kind).await;
+        let note = "Nothing changed: this text is already in use.";
+        return Answer::plain(typed).with_note(note).page(&api, &administrator, kind).await;
     }
     let custom = custom_fields(&api).await?;
     let compiled = match typed.draft().compile(kind, CustomFields::Known(&custom)) {
@@ -95,8 +95,8 @@ pub(super) async fn submit(
 }
 
 fn say_saved(kind: SystemEmailKind, typed: &Typed, version: i32) -> Response {
-    let said = format!("Saved as version {version}. What is sent from now on has this text.");
-    redirect_saying(&editor_address(kind, typed.way_back.as_deref()), &said)
+    let message = format!("Saved as version {version}. Emails sent from now on use this text.");
+    redirect_with_flash(&editor_address(kind, typed.way_back.as_deref()), &message)
 }
 
 /// Saves a text if the version it is based on is still the current one; otherwise returns `None`.

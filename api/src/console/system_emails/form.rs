@@ -2,7 +2,7 @@
 
 use super::super::fields::Fields;
 use super::super::frame::{Frame, Place};
-use super::super::respond::{Said, page_as};
+use super::super::respond::{Flash, page_as};
 use super::super::session::Administrator;
 use super::super::sign_in::is_inside;
 use super::{FieldLine, Letter, Saved, rule, text_of};
@@ -131,18 +131,18 @@ pub(super) struct FaultLine {
     pub(super) line: usize,
     pub(super) column: usize,
     /// What to do, and where.
-    pub(super) said: String,
+    pub(super) message: String,
 }
 
 impl From<TemplateFault> for FaultLine {
     fn from(fault: TemplateFault) -> Self {
         let TemplateFault { line, column, .. } = fault;
-        let said = match fault.part {
+        let message = match fault.part {
             _ if PLACELESS.contains(&fault.code) => fault.message,
             Part::Subject => format!("Subject, column {column}: {}", fault.message),
             Part::Body => format!("Line {line}, column {column}: {}", fault.message),
         };
-        Self { line, column, said }
+        Self { line, column, message }
     }
 }
 
@@ -155,7 +155,7 @@ pub(super) fn inside(to: &str) -> Option<String> {
 pub(super) struct Answer {
     typed: Typed,
     faults: Faults,
-    said: Option<Said>,
+    flash: Option<Flash>,
 }
 
 impl Answer {
@@ -164,7 +164,7 @@ impl Answer {
         Self {
             typed,
             faults: Faults::default(),
-            said: None,
+            flash: None,
         }
     }
 
@@ -175,17 +175,17 @@ impl Answer {
     }
 
     /// Adds a note that explains why nothing was done.
-    pub(super) fn noting(self, text: impl Into<String>) -> Self {
-        self.told(false, text.into())
+    pub(super) fn with_note(self, text: impl Into<String>) -> Self {
+        self.flashing(false, text.into())
     }
 
     /// Adds a message that reports what was done.
-    pub(super) fn saying(self, text: impl Into<String>) -> Self {
-        self.told(true, text.into())
+    pub(super) fn with_flash(self, text: impl Into<String>) -> Self {
+        self.flashing(true, text.into())
     }
 
-    fn told(mut self, is_done: bool, text: String) -> Self {
-        self.said = Some(Said { is_done, text });
+    fn flashing(mut self, is_done: bool, text: String) -> Self {
+        self.flash = Some(Flash { is_done, text });
         self
     }
 
@@ -199,7 +199,7 @@ impl Answer {
         let (now, custom) = (current(api, kind).await?, custom_fields(api).await?);
         let title = format!("Edit {}", kind.name());
         let mut frame = administrator.frame(api, Place::Manage, title).await;
-        frame.said = self.said.or(frame.said);
+        frame.flash = self.flash.or(frame.flash);
         let status = if self.faults.is_empty() {
             StatusCode::OK
         } else {
@@ -233,24 +233,24 @@ impl Answer {
 mod tests {
     use super::*;
 
-    fn said(kind: SystemEmailKind, subject: &str, body: &str) -> Vec<String> {
+    fn messages(kind: SystemEmailKind, subject: &str, body: &str) -> Vec<String> {
         let draft = tidied(subject, body);
         let faults = draft.compile(kind, CustomFields::Any).unwrap_err();
         let Faults { subject, body, .. } = Faults::of_text(faults);
-        subject.into_iter().chain(body).map(|fault| fault.said).collect()
+        subject.into_iter().chain(body).map(|fault| fault.message).collect()
     }
 
     #[test]
     fn a_fault_says_where_it_is_unless_it_is_everywhere() {
         assert_eq!(
-            said(SystemEmailKind::Invite, "", "Hello,\n\n  {{ password }}"),
+            messages(SystemEmailKind::Invite, "", "Hello,\n\n  {{ password }}"),
             [
                 "Subject: enter a subject",
                 "Line 3, column 3: The invite email must not contain {{ password }}"
             ]
         );
         assert_eq!(
-            said(SystemEmailKind::PasswordReset, "Hi {{ password }}", "Hello"),
+            messages(SystemEmailKind::PasswordReset, "Hi {{ password }}", "Hello"),
             [
                 "Subject, column 4: The subject must not contain {{ password }}: others can see it",
                 "The Reset Password email must contain {{ password }}"

@@ -106,12 +106,12 @@ async fn mail(api: &Api, compiled: &Compiled, person: &str, is_text: bool) -> Re
     if !mail.missing.is_empty() {
         let names: Vec<String> = mail.missing.iter().map(|name| format!("{{{{ {name} }}}}")).collect();
         notes.push(format!(
-            "Left empty, as there is no value for it: {}.",
+            "Left empty because there is no value: {}.",
             names.join(", ")
         ));
     }
     if compiled.kind() == SystemEmailKind::PasswordReset {
-        notes.push("The password is made when the email is sent. Nobody, including us, can see it here.".to_owned());
+        notes.push("The password is created when the email is sent, so it cannot be shown here.".to_owned());
     }
     document(Content::Mail {
         mail: Box::new(mail),

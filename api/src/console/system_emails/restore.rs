@@ -4,7 +4,7 @@
 
 use super::super::fields::Fields;
 use super::super::frame::{Frame, Place};
-use super::super::respond::{page_as, redirect_saying};
+use super::super::respond::{page_as, redirect_with_flash};
 use super::super::session::Administrator;
 use super::difference::Comparison;
 use super::editor::save;
@@ -100,8 +100,8 @@ pub(super) async fn restore(
         let now = current(&api, path.kind).await?;
         return question(&api, &administrator, &old, &now, true).await;
     };
-    let said = format!("Back to {}, saved as version {}.", old.name(), saved.version);
-    Ok(redirect_saying(&editor_address(path.kind, None), &said))
+    let message = format!("Restored {}, saved as version {}.", old.name(), saved.version);
+    Ok(redirect_with_flash(&editor_address(path.kind, None), &message))
 }
 
 async fn compiles(api: &Api, old: &Old) -> Result<bool, Problem> {
@@ -132,7 +132,7 @@ async fn question(
             return answer.page(api, administrator, old.path.kind).await;
         }
     };
-    let title = format!("Go back to {}?", old.name());
+    let title = format!("Restore {}?", old.name());
     let mut frame = administrator.frame(api, Place::Manage, title).await;
     let mut status = StatusCode::OK;
     if is_late {

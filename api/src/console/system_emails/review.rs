@@ -73,7 +73,7 @@ pub(super) async fn confirm(
     page_as(
         StatusCode::OK,
         &ConfirmPage {
-            frame: Frame { said: None, ..frame },
+            frame: Frame { flash: None, ..frame },
             letter: kind.into(),
             typed,
             changes,
@@ -102,7 +102,7 @@ pub(super) async fn conflict(
     changes: Changes,
 ) -> Result<Response, Problem> {
     let theirs = Saved::from(now);
-    let title = format!("Changed meanwhile by {}", theirs.by);
+    let title = format!("Changed by {} while you were editing", theirs.by);
     let frame = administrator.frame(api, Place::Manage, title).await;
     page_as(
         StatusCode::CONFLICT,
@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn fields_that_come_and_go_are_told_once_however_they_are_spelled() {
+    fn added_and_removed_fields_are_listed_once_in_any_spelling() {
         let custom = BTreeSet::from(["team".to_owned()]);
         let text = |body: &str| Template {
             subject: "Hello {{ First Name }}".to_owned(),

@@ -1,7 +1,7 @@
 //! Sends a test of the saved text to any address.
 
 use super::super::fields::Fields;
-use super::super::respond::redirect_saying;
+use super::super::respond::redirect_with_flash;
 use super::super::session::Administrator;
 use super::editor_address;
 use super::form::{Answer, Faults, Typed};
@@ -40,10 +40,10 @@ pub(super) async fn send(
     let once = Once::new(&caller, &route, IdempotencyKey::of(&token), address.key().into_bytes());
     let shown = address.as_typed().to_owned();
     send_test(&api, once, kind, address, &caller, trace).await?;
-    let said = format!("A test of version {} is on its way to {shown}.", now.version);
+    let message = format!("A test of version {} is on its way to {shown}.", now.version);
     if typed.is(&now) {
-        return Ok(redirect_saying(&editor_address(kind, typed.way_back.as_deref()), &said));
+        return Ok(redirect_with_flash(&editor_address(kind, typed.way_back.as_deref()), &message));
     }
-    let said = format!("{said} What you changed here is not in it: it is not saved yet. Submit it first to test it.");
-    Answer::plain(typed).saying(said).page(&api, &administrator, kind).await
+    let message = format!("{message} It does not include your unsaved changes. Submit them first to test them.");
+    Answer::plain(typed).with_flash(message).page(&api, &administrator, kind).await
 }

@@ -3,7 +3,7 @@
 use super::form::{self, UserForm};
 use crate::console::fields::Fields;
 use crate::console::frame::{Frame, Place};
-use crate::console::respond::{page, page_as, redirect_saying};
+use crate::console::respond::{page, page_as, redirect_with_flash};
 use crate::console::session::Administrator;
 use crate::problem::Problem;
 use crate::state::Api;
@@ -86,7 +86,7 @@ pub(super) async fn add(
         })
         .await?;
     match added {
-        Added::Done(id) => Ok(redirect_saying(
+        Added::Done(id) => Ok(redirect_with_flash(
             &format!("/console/users/{id}"),
             "The user is added. No one was emailed.",
         )),

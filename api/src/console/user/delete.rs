@@ -1,7 +1,7 @@
 //! Deleting a user, after confirmation.
 
 use crate::console::frame::{Frame, Place};
-use crate::console::respond::{page, redirect_saying};
+use crate::console::respond::{page, redirect_with_flash};
 use crate::console::session::Administrator;
 use crate::problem::Problem;
 use crate::query::Path;
@@ -56,7 +56,7 @@ pub(super) async fn delete(
         .to_the_end(async move { Ok(store::delete(&this.db, id, &administrator.actor).await?) })
         .await?;
     if is_gone {
-        Ok(redirect_saying("/console/users", &format!("{name} is deleted.")))
+        Ok(redirect_with_flash("/console/users", &format!("{name} is deleted.")))
     } else {
         Err(Problem::not_found("user"))
     }

@@ -4,11 +4,11 @@
 //! form keeps the input and shows the current values beside it.
 
 use super::add::FormPage;
-use super::ended::told;
+use super::ended::consequences;
 use super::form::{self, UserForm};
 use crate::console::fields::Fields;
 use crate::console::frame::Place;
-use crate::console::respond::{redirect_noting, redirect_saying};
+use crate::console::respond::{redirect_with_note, redirect_with_flash};
 use crate::console::session::Administrator;
 use crate::problem::Problem;
 use crate::query::Path;
@@ -57,7 +57,7 @@ async fn of(
 }
 
 /// Hint about changing the address of a user who has a mailed password.
-const ENDS: &str = "If you change it, passwords mailed to the address they have now stop working, and password emails that have not been sent yet are cancelled";
+const ENDS: &str = "If you change it, passwords mailed to the current address stop working, and password emails that have not been sent yet are cancelled";
 
 /// Whether a mailed password of the user is valid or will still be sent.
 async fn has_mailed_password(api: &Api, id: Uuid) -> Result<bool, Problem> {
@@ -81,7 +81,7 @@ pub(super) async fn save(
     let mut shown = of(&api, &administrator, &user, &values).await?;
     shown.form.new_field = new.clone().unwrap_or_default();
     if fields.text("seen") != shown.seen {
-        tell_what_is_there(&mut shown.form, &before);
+        show_current_values(&mut shown.form, &before);
         return shown.answer();
     }
     let (change, names) = match form::change(&before, &values, new.as_ref()) {
@@ -93,7 +93,7 @@ pub(super) async fn save(
     };
     let to = format!("/console/users/{id}");
     if form::is_nothing(&change) {
-        return Ok(redirect_noting(&to, "Nothing was changed."));
+        return Ok(redirect_with_note(&to, "Nothing was changed."));
     }
     let key = change.email.clone().map(|(_, key)| key);
     let (this, by) = (api.clone(), administrator.actor.clone());
@@ -106,8 +106,8 @@ pub(super) async fn save(
         .await?;
     match changed {
         Changed::Done(ended) => {
-            let words = format!("The details are saved.{}", told(&ended));
-            Ok(redirect_saying(&to, &words))
+            let words = format!("The details are saved.{}", consequences(&ended));
+            Ok(redirect_with_flash(&to, &words))
         }
         Changed::Unknown => Err(Problem::not_found("user")),
         Changed::AddressTaken => {
@@ -118,8 +118,8 @@ pub(super) async fn save(
     }
 }
 
-fn tell_what_is_there(form: &mut UserForm, now: &BTreeMap<String, String>) {
-    form.fault = Some("Somebody else changed this user while you were editing. What is there now stands beside what you entered; check it and save again".to_owned());
+fn show_current_values(form: &mut UserForm, now: &BTreeMap<String, String>) {
+    form.fault = Some("This user was changed while you were editing. The current values are shown next to yours; check them and save again".to_owned());
     for field in &mut form.fields {
         let is = now.get(&field.name).cloned().unwrap_or_default();
         if is != field.value {

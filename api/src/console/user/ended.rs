@@ -5,7 +5,7 @@ use shared::store::users::Ended;
 use std::fmt::Write as _;
 
 /// Sentences to append, each with a leading space; empty if nothing ended.
-pub(super) fn told(ended: &Ended) -> String {
+pub(super) fn consequences(ended: &Ended) -> String {
     let mut sentences = String::new();
     if ended.passwords > 0 {
         let passwords = some(ended.passwords, "password", "passwords");
@@ -31,10 +31,10 @@ mod tests {
             mails: Cancelled { cancelled, in_hand },
         };
 
-        assert_eq!(told(&ended(0, 0, 0)), "");
-        assert_eq!(told(&ended(1, 0, 0)), " 1 password stopped working.");
+        assert_eq!(consequences(&ended(0, 0, 0)), "");
+        assert_eq!(consequences(&ended(1, 0, 0)), " 1 password stopped working.");
         assert_eq!(
-            told(&ended(2, 1, 1)),
+            consequences(&ended(2, 1, 1)),
             " 2 passwords stopped working. 2 password emails were cancelled."
         );
     }

@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_wrong_is_told_at_its_field() {
+    fn every_error_is_shown_at_its_field() {
         let after = values(&[("email", ""), ("last_name", "evil.com"), ("fields.team", "a\nb")]);
         let before = values(&[("email", "ana@example.org")]);
 

@@ -1,9 +1,9 @@
 //! Locking and unlocking a user, after confirmation.
 
 use super::LISTED;
-use super::ended::told;
+use super::ended::consequences;
 use crate::console::frame::{Frame, Place};
-use crate::console::respond::{page, redirect_noting, redirect_saying};
+use crate::console::respond::{page, redirect_with_note, redirect_with_flash};
 use crate::console::session::Administrator;
 use crate::problem::Problem;
 use crate::query::Path;
@@ -53,7 +53,7 @@ async fn ask_for(api: &Api, administrator: &Administrator, id: Uuid, unlocks: bo
     let user = users::get(api, id).await?;
     if user.locked_at.is_some() != unlocks {
         let now = if unlocks { "not locked" } else { "already locked" };
-        return Ok(redirect_noting(&address(id), &format!("{} is {now}.", user.called())));
+        return Ok(redirect_with_note(&address(id), &format!("{} is {now}.", user.called())));
     }
     let mails = mails::of_user(&api.db, id, LISTED).await?;
     let facts = [
@@ -93,10 +93,10 @@ pub(super) async fn lock(
     let name = users::get(&api, id).await?.called();
     let locked = lock_for(&api, &administrator.actor, id).await?;
     if locked.was_locked {
-        return Ok(redirect_noting(&address(id), &format!("{name} is already locked.")));
+        return Ok(redirect_with_note(&address(id), &format!("{name} is already locked.")));
     }
-    let words = format!("{name} is locked.{}", told(&locked.ended));
-    Ok(redirect_saying(&address(id), &words))
+    let words = format!("{name} is locked.{}", consequences(&locked.ended));
+    Ok(redirect_with_flash(&address(id), &words))
 }
 
 /// Unlocks a user.
@@ -107,10 +107,10 @@ pub(super) async fn unlock(
 ) -> Result<Response, Problem> {
     let name = users::get(&api, id).await?.called();
     if !unlock_for(&api, &administrator.actor, id).await? {
-        return Ok(redirect_noting(&address(id), &format!("{name} is not locked.")));
+        return Ok(redirect_with_note(&address(id), &format!("{name} is not locked.")));
     }
     let words = format!("{name} is unlocked. They have no password; send them a password email.");
-    Ok(redirect_saying(&address(id), &words))
+    Ok(redirect_with_flash(&address(id), &words))
 }
 
 fn address(id: Uuid) -> String {

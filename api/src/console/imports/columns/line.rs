@@ -1,10 +1,10 @@
-//! The columns of a file as lines of a form.
+//! The columns of a file as rows of the mapping form.
 
 use import::{Mapping, Preview, letter, read_columns, split_name};
 use shared::address::EmailAddress;
 use std::collections::HashSet;
 
-/// What Beckon knows, and what it is called.
+/// Built-in fields and their labels.
 const KNOWN: [(&str, &str); 5] = [
     ("email", "Email address"),
     ("first_name", "First name"),
@@ -13,12 +13,12 @@ const KNOWN: [(&str, &str); 5] = [
     ("language", "Language"),
 ];
 
-/// The field that a column fills; none if it is not imported.
+/// The field that a column fills; `None` if the column is not imported.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Target(pub(super) Option<String>);
 
 impl Target {
-    /// Reads a form's field.
+    /// Reads the value of a form field.
     pub(super) fn read(value: &str) -> Self {
         Self((!value.is_empty()).then(|| value.to_owned()))
     }
@@ -28,32 +28,32 @@ impl Target {
     }
 }
 
-/// One column.
+/// A column of the file.
 pub(super) struct ColumnLine {
-    /// The letter that a spreadsheet puts over it.
+    /// Its letter in a spreadsheet.
     pub(super) letter: String,
     /// Its header; empty if it has none.
     pub(super) name: String,
     /// Its first values.
     pub(super) samples: Vec<String>,
-    /// The same, each split into first and last name, where it is read as a full name.
+    /// Its first values split into first and last name, if it is mapped to the full name.
     pub(super) split: Vec<(String, String)>,
-    /// Tone and word.
+    /// Tone and label of its status.
     pub(super) status: (&'static str, &'static str),
-    /// What it may be read as.
+    /// Fields to choose from.
     pub(super) groups: Vec<ChoiceGroup>,
 }
 
-/// Fields of one kind that a column may be read as.
+/// A group of fields in the list of choices.
 pub(super) struct ChoiceGroup {
-    /// What they are called together.
+    /// Label of the group.
     pub(super) label: &'static str,
-    /// Value, label, and whether it is chosen.
+    /// Value, label, and whether it is selected.
     pub(super) choices: Vec<(String, String, bool)>,
 }
 
-/// What each column is suggested to be read as: what was chosen, or what its name says. Where several would fill one
-/// field, the first with a value does.
+/// Suggests a field for each column: the one chosen before, or the one that its name suggests. If several columns
+/// would fill the same field, the first column with values gets it.
 pub(super) fn suggested(preview: &Preview, mapping: Option<&Mapping>) -> Vec<Target> {
     let mut targets: Vec<Target> = read_columns(&preview.header, mapping)
         .into_iter()
@@ -91,16 +91,16 @@ pub(super) fn suggested(preview: &Preview, mapping: Option<&Mapping>) -> Vec<Tar
     targets
 }
 
-/// Whether these are addresses, some of which may be mistyped.
+/// Whether these look like email addresses, even if some are mistyped.
 fn are_addresses(values: &[String]) -> bool {
     values.iter().any(|value| EmailAddress::parse(value).is_ok()) && values.iter().all(|value| value.contains('@'))
 }
 
-/// What is wrong with a choice, each with the place of the column.
+/// Validates the mapping. Each error comes with the index of its column.
 pub(super) fn faults(targets: &[Target]) -> Vec<(usize, String)> {
     let mut faults = Vec::new();
     if !targets.iter().any(|target| target.is("email")) {
-        faults.push((0, "Choose the column that has the email addresses".to_owned()));
+        faults.push((0, "Choose the column with the email addresses".to_owned()));
     }
     for (place, target) in targets.iter().enumerate() {
         let Some(field) = &target.0 else { continue };
@@ -119,14 +119,14 @@ pub(super) fn faults(targets: &[Target]) -> Vec<(usize, String)> {
     if let (Some(whole), Some(part)) = (whole, part) {
         let (whole_letter, part_letter) = (letter(whole), letter(part));
         let fault = format!(
-            "Columns {whole_letter} and {part_letter} would both fill a name – import either the full name, or first and last name"
+            "Columns {whole_letter} and {part_letter} would both fill the name – import either the full name, or first and last name"
         );
         faults.push((whole, fault));
     }
     faults
 }
 
-/// What a field is called.
+/// Label of a field.
 fn label(field: &str) -> &str {
     match KNOWN.iter().find(|(value, _)| *value == field) {
         Some(("full_name", _)) => "Full name",
@@ -135,7 +135,7 @@ fn label(field: &str) -> &str {
     }
 }
 
-/// The lines of the form. `fields` are those that exist.
+/// The rows of the form. `fields` are the existing merge fields.
 pub(super) fn lines(preview: &Preview, targets: &[Target], fields: &[String]) -> Vec<ColumnLine> {
     let own = own_names(&preview.header);
     let columns = preview
@@ -160,7 +160,7 @@ pub(super) fn lines(preview: &Preview, targets: &[Target], fields: &[String]) ->
         .collect()
 }
 
-/// The name that each column would have as a field of its own.
+/// The name that each column would have as a new field.
 fn own_names(header: &[String]) -> Vec<String> {
     let own = |(place, name): (usize, &String)| {
         let column = format!("column {}", letter(place));
@@ -188,7 +188,7 @@ fn groups(target: &Target, own: &str, fields: &[String]) -> Vec<ChoiceGroup> {
     let option = |value: &str, label: &str| (value.to_owned(), label.to_owned(), target.is(value));
     let known = KNOWN.iter().map(|(value, label)| option(value, label)).collect();
     let mut groups = vec![ChoiceGroup {
-        label: "Known to Beckon",
+        label: "Standard fields",
         choices: known,
     }];
     let existing: Vec<_> = fields.iter().map(|field| option(field, field)).collect();
@@ -198,7 +198,7 @@ fn groups(target: &Target, own: &str, fields: &[String]) -> Vec<ChoiceGroup> {
             choices: existing,
         });
     }
-    // What was chosen before stays to be chosen.
+    // A name chosen before remains an option.
     let chosen = target.0.as_deref().unwrap_or(own);
     let new: Vec<_> = [own, chosen]
         .into_iter()
@@ -262,9 +262,9 @@ mod tests {
         assert_eq!(
             faults,
             [
-                "Choose the column that has the email addresses",
+                "Choose the column with the email addresses",
                 "Columns B and C are both imported as ‘room’ – choose one of them",
-                "Columns D and A would both fill a name – import either the full name, or first and last name",
+                "Columns D and A would both fill the name – import either the full name, or first and last name",
             ]
         );
     }

@@ -38,7 +38,7 @@ async fn they_are_counted_on_the_check_page_shown_and_left_out() {
 
         assert_eq!(browser.heading().await, "Check before you send");
         browser
-            .sees("3 of 6 people have no first name, which has no default; their email says nothing there")
+            .sees("3 of 6 people have no first name and there is no default, so it will be blank in their email")
             .await;
         browser.sees("2 of 6 people have no value for room").await;
         browser.assert_sound().await;

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::go;
 
 #[tokio::test]
-async fn an_outage_of_the_mail_server_is_told_with_its_time_and_the_number_that_wait() {
+async fn an_outage_is_shown_with_its_start_and_the_waiting_emails() {
     // Slowly, so that some mails still wait when the outage ends.
     let world = World::with(Setup::default().api_setting("BECKON_MAIL_RATE", "2")).await;
     let browser = Browser::start(browser::Setup::default()).await;
@@ -17,11 +17,11 @@ async fn an_outage_of_the_mail_server_is_told_with_its_time_and_the_number_that_
     world.relay.hang_up();
     let batch = world.invite(json!({ "import": import })).await;
 
-    let told = "Email is delayed. Your mail server has been out of reach since";
+    let banner = "Email is delayed. Your mail server has been unreachable since";
     world
-        .eventually("a page to say so", async || {
+        .eventually("a page to show it", async || {
             go(&browser, &world, "/console/account").await;
-            browser.text().await.contains(told).then_some(())
+            browser.text().await.contains(banner).then_some(())
         })
         .await;
     for page in [
@@ -31,7 +31,7 @@ async fn an_outage_of_the_mail_server_is_told_with_its_time_and_the_number_that_
         "/console/no-such-page",
     ] {
         go(&browser, &world, page).await;
-        browser.sees(told).await;
+        browser.sees(banner).await;
         browser.sees("1,204 emails are waiting; none is lost.").await;
     }
     browser.become_like(browser::Setup::default().width(375).dark()).await;
@@ -47,7 +47,7 @@ async fn an_outage_of_the_mail_server_is_told_with_its_time_and_the_number_that_
         .await;
     assert!(
         world.count(batch, "sent").await < 1_204,
-        "the batch was over before the test could tell"
+        "the batch finished before the test could check"
     );
     world.post(&format!("/v1/batches/{batch}/stop"), json!({})).await;
     world.end().await;

@@ -5,7 +5,7 @@ use harness::browser::Browser;
 use crate::{a_quiet_world, go, windows};
 
 #[tokio::test]
-async fn a_wrong_password_is_told_and_an_unknown_address_in_the_same_words() {
+async fn a_wrong_password_and_an_unknown_address_get_the_same_message() {
     const WORDS: &str = "The email address or password is incorrect.";
     let world = a_quiet_world().await;
     let priya = world.administrator().await;
@@ -15,8 +15,8 @@ async fn a_wrong_password_is_told_and_an_unknown_address_in_the_same_words() {
         go(&browser, &world, "/console/sign-in").await;
         for (email, password) in [
             (priya.email.as_str(), "lantern orchard Pria Nair"),
-            ("nobody@lerna.example", priya.password.as_str()),
-            ("nobody at all@", "lantern"),
+            ("unknown@lerna.example", priya.password.as_str()),
+            ("unknown at all@", "lantern"),
         ] {
             if !window.scripting || email.contains(' ') {
                 // Chromium itself would not submit this address.
