@@ -69,7 +69,7 @@ impl Complaints {
             .collect();
         for (row, column, code) in &sheet.faults {
             let found = listed.contains(&(*row, column.clone(), code.clone()));
-            self.unless(found, || format!("row {row}, column {column}: {code} was not told"));
+            self.unless(found, || format!("row {row}, column {column}: {code} was not reported"));
         }
     }
 

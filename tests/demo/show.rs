@@ -19,7 +19,7 @@ use crate::{follow, ledger};
 const PASSWORDS: usize = 50;
 
 /// An address that was not imported, and so is left out.
-const STRANGER: &str = "nobody.we.know@example.org";
+const STRANGER: &str = "unknown.to.us@example.org";
 
 /// The running demo.
 pub(crate) struct Show<'a> {
