@@ -7,7 +7,7 @@
 
 #![expect(
     clippy::disallowed_methods,
-    reason = "cargo speaks to build scripts by environment variables"
+    reason = "cargo passes environment variables to build scripts"
 )]
 
 use std::process::Command;

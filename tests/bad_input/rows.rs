@@ -114,14 +114,14 @@ async fn rejected_rows_are_returned_as_a_file_to_correct_and_import() {
     let file = ask(&world, Method::GET, response.body["problems_url"].as_str().unwrap())
         .answer()
         .await;
-    let mended = file.text.replace("a@b", "a@b.co").replace("c@d", "c@d.co");
-    let again = upload(&world, mended.clone()).answer().await;
+    let corrected = file.text.replace("a@b", "a@b.co").replace("c@d", "c@d.co");
+    let again = upload(&world, corrected.clone()).answer().await;
 
     assert_eq!(again.status, 201, "{}", again.text);
     assert_eq!(
         (&again.body["created"], &again.body["rejected"]),
         (&json!(2), &json!(0)),
-        "{mended}\n{}",
+        "{corrected}\n{}",
         again.text
     );
     assert!(!file.text.lines().any(|line| line.contains(";=cmd")), "{}", file.text);

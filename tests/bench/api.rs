@@ -53,8 +53,8 @@ impl Scene {
     /// # Errors
     ///
     /// When a user was left out.
-    pub(crate) async fn send(&self, path: &str, whom: &Value, count: usize) -> Result<Accepted> {
-        let request = self.http.post(format!("{}{path}", self.world.base())).json(whom);
+    pub(crate) async fn send(&self, path: &str, recipients: &Value, count: usize) -> Result<Accepted> {
+        let request = self.http.post(format!("{}{path}", self.world.base())).json(recipients);
         let batch = self.call(request, 202).await?;
         let at = Instant::now();
         if batch.get("accepted") != Some(&json!(count)) {

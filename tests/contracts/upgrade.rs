@@ -169,11 +169,11 @@ fn migrations_after_a_release_are_additive() {
         match since {
             None => assert!(
                 takes.is_empty(),
-                "{name}: the release before may need what this takes away; see shared/migrations/README.md\n{takes:#?}"
+                "{name}: the previous release may need what this removes; see shared/migrations/README.md\n{takes:#?}"
             ),
             Some((version, why)) => assert!(
                 sortable(version) <= sortable(&before.version) && !why.is_empty(),
-                "{name}: {version} is not out, so {} is there and may need what this takes away",
+                "{name}: {version} is not released, so {} is deployed and may need what this removes",
                 before.version
             ),
         }

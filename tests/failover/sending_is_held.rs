@@ -76,7 +76,7 @@ async fn nothing_is_sent_until_an_operator_resumes_and_marked_mails_are_not_sent
     let error = world
         .eventually("the hold to be logged", async || {
             let logs = world.logs();
-            let error = logs.lines().find(|line| line.contains("sending is held"));
+            let error = logs.lines().find(|line| line.contains("sending is on hold"));
             error.map(str::to_owned)
         })
         .await;
@@ -140,6 +140,6 @@ async fn without_the_hold_the_change_is_logged_and_lost_mails_are_sent_again() {
         moving
             .world
             .logs()
-            .contains("Postgres was promoted or restored, and sending goes on")
+            .contains("Postgres was promoted or restored, and sending continues")
     );
 }

@@ -39,7 +39,7 @@ impl Target {
             inputs += 1;
         }
         println!("{}: {} seeds, {inputs} inputs made of them", self.name, seeds.len());
-        assert!(inputs > 20, "{inputs} inputs are none");
+        assert!(inputs > 20, "{inputs} inputs are too few");
     }
 
     fn one(&self, input: &[u8], holds: &mut impl FnMut(&[u8])) {

@@ -129,17 +129,17 @@ async fn sent_to_a_relay_that_ends_with(reply: Vec<u8>) -> Answer {
 async fn converse(mut stream: TcpStream, reply: &[u8]) -> std::io::Result<()> {
     stream.write_all(b"220 relay\r\n").await?;
     for answer in ["250 relay\r\n", "250 ok\r\n", "250 ok\r\n", "354 go\r\n"] {
-        heard(&mut stream, b"\r\n").await?;
+        read_until(&mut stream, b"\r\n").await?;
         stream.write_all(answer.as_bytes()).await?;
     }
-    heard(&mut stream, b"\r\n.\r\n").await?;
+    read_until(&mut stream, b"\r\n.\r\n").await?;
     stream.write_all(reply).await?;
     stream.shutdown().await?;
     // Closing a socket with unread data resets the connection and discards the reply.
     stream.read_to_end(&mut Vec::new()).await.map(drop)
 }
 
-async fn heard(stream: &mut TcpStream, end: &[u8]) -> std::io::Result<()> {
+async fn read_until(stream: &mut TcpStream, end: &[u8]) -> std::io::Result<()> {
     let mut received = Vec::new();
     while !received.ends_with(end) {
         received.push(stream.read_u8().await?);

@@ -40,7 +40,7 @@ struct Rules {
     requests_stall: bool,
     replies_stall: bool,
     latency: Duration,
-    /// Maximum additional delay, chosen anew for each chunk.
+    /// Maximum additional delay, drawn for each chunk.
     jitter: Duration,
     slice: Option<usize>,
     /// Bytes per second in each direction of each connection.

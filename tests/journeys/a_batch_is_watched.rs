@@ -8,7 +8,7 @@ use serde_json::Value;
 /// A client subscribed to a batch.
 struct Listener {
     answer: reqwest::Response,
-    heard: String,
+    received: String,
 }
 
 impl Listener {
@@ -20,7 +20,7 @@ impl Listener {
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         Self {
             answer,
-            heard: String::new(),
+            received: String::new(),
         }
     }
 
@@ -32,16 +32,16 @@ impl Listener {
 
     async fn listen(&mut self) -> Option<Value> {
         loop {
-            if let Some((event, rest)) = self.heard.split_once("\n\n") {
+            if let Some((event, rest)) = self.received.split_once("\n\n") {
                 let (event, rest) = (event.to_owned(), rest.to_owned());
-                self.heard = rest;
+                self.received = rest;
                 let content = event.lines().find_map(|line| line.strip_prefix("data:"));
                 let Some(content) = content else { continue };
                 assert!(event.contains("event: batch"), "{event}");
                 return Some(serde_json::from_str(content).unwrap());
             }
             let chunk = self.answer.chunk().await.unwrap()?;
-            self.heard.push_str(std::str::from_utf8(&chunk).unwrap());
+            self.received.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
 
@@ -158,11 +158,11 @@ async fn a_late_viewer_gets_the_final_counts_at_once() {
 
 /// The content of a stream until it ends.
 async fn until_it_ends(mut answer: reqwest::Response) -> String {
-    let mut heard = String::new();
+    let mut received = String::new();
     while let Some(chunk) = answer.chunk().await.unwrap() {
-        heard.push_str(std::str::from_utf8(&chunk).unwrap());
+        received.push_str(std::str::from_utf8(&chunk).unwrap());
     }
-    heard
+    received
 }
 
 #[tokio::test]
@@ -231,7 +231,10 @@ async fn two_hundred_viewers_cost_as_many_counts_as_one() {
     let counts = figure(&world, "beckon_batch_counts_total").await;
     let seconds = i64::try_from(began.elapsed().as_secs()).unwrap();
 
-    assert!(first.iter().all(|event| *event == first[0]), "all hear the same");
+    assert!(
+        first.iter().all(|event| *event == first[0]),
+        "all receive the same events"
+    );
     assert!(counts <= seconds + 1, "{counts} counts in {seconds} seconds");
     assert_eq!(figure(&world, "beckon_watched_batches").await, 1);
     drop(listeners);

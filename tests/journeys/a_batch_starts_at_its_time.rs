@@ -14,8 +14,8 @@ async fn nothing_is_sent_before_the_start_and_everything_after() {
         .await
         .unwrap();
 
-    let whom = json!({ "import": import, "start_at": start_at.format(&Rfc3339).unwrap() });
-    let batch = world.invite(whom).await;
+    let recipients = json!({ "import": import, "start_at": start_at.format(&Rfc3339).unwrap() });
+    let batch = world.invite(recipients).await;
     let held = world.batch(batch).await;
     let due = world.deliveries(batch).await[0]["due_at"].clone();
     let early = world

@@ -153,8 +153,8 @@ async fn passwords(world: &World, kind: &str, each: usize) -> Vec<uuid::Uuid> {
             .import(&format!("email\n{}\n", people.join("\n")))
             .await
             .expect(201);
-        let whom = json!({ "emails": people, "include_recent": true });
-        batches.push(world.reset_passwords(whom).await);
+        let recipients = json!({ "emails": people, "include_recent": true });
+        batches.push(world.reset_passwords(recipients).await);
     }
     batches
 }

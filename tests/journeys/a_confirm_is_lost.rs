@@ -26,7 +26,7 @@ async fn unconfirmed_jobs_are_published_again_and_sent_once() {
     proxy.stall_replies();
     let batch = world.invite(json!({ "import": import })).await;
     world
-        .eventually("the jobs to lie in their queue", async || {
+        .eventually("the jobs to be in their queue", async || {
             (world.message_count("beckon.bulk").await == 30).then_some(())
         })
         .await;

@@ -137,10 +137,10 @@ async fn an_attempt_after_the_correction_goes_to_the_new_address_and_each_shows_
 async fn an_address_used_twice_is_shown_for_both_times() {
     let world = World::start().await;
     let user = world.person(WRONG).await;
-    let whom = json!({ "users": [user], "include_recent": true });
+    let recipients = json!({ "users": [user], "include_recent": true });
     let mut batches = Vec::new();
     for next in [RIGHT, WRONG, "ada@example.net"] {
-        let batch = world.invite(whom.clone()).await;
+        let batch = world.invite(recipients.clone()).await;
         world.finished(batch).await;
         correct(&world, user, next).await;
         batches.push(batch);

@@ -85,8 +85,8 @@ async fn a_held_batch_can_be_started_at_once() {
 async fn starting_a_batch_changes_one_row_and_an_undone_batch_cannot_be_started() {
     let world = World::with(Setup::default().workers(0)).await;
     let import = world.people(1_000).await;
-    let whom = json!({ "import": import, "hold_seconds": 600 });
-    let (started, undone) = (world.invite(whom).await, world.person("ada@example.org").await);
+    let recipients = json!({ "import": import, "hold_seconds": 600 });
+    let (started, undone) = (world.invite(recipients).await, world.person("ada@example.org").await);
     let undone = world.invite(json!({ "users": [undone], "hold_seconds": 600 })).await;
     world
         .post(&format!("/v1/batches/{undone}/stop"), json!({}))

@@ -63,8 +63,8 @@ async fn each_batch_is_listed_once_newest_first_while_others_are_accepted() {
     let import = world.people(8).await;
     let mut accepted = Vec::new();
     for n in 1..=7 {
-        let whom = json!({ "emails": [format!("person{n}@example.org")], "hold_seconds": 600 });
-        accepted.push(world.invite(whom).await.to_string());
+        let recipients = json!({ "emails": [format!("person{n}@example.org")], "hold_seconds": 600 });
+        accepted.push(world.invite(recipients).await.to_string());
     }
     let first = world.get("/v1/batches?limit=3").await.expect(200);
 

@@ -72,7 +72,7 @@ async fn other_batches_and_pauses_move_the_deadline() {
     assert!((promised(&world, alone).await - 10.0).abs() < 0.01);
     assert!(
         (promised(&world, first).await - 312.0).abs() < 0.01,
-        "one mail more is none"
+        "a single mail does not change the deadline of a batch"
     );
 
     world

@@ -132,14 +132,14 @@ async fn unused_passwords_can_be_ended() {
 async fn signing_in_with_an_older_password_keeps_newer_ones() {
     let world = World::start().await;
     world.person(ADA).await;
-    let whom = || json!({ "emails": [ADA], "include_recent": true, "include_signed_in": true });
+    let recipients = || json!({ "emails": [ADA], "include_recent": true, "include_signed_in": true });
     for _ in 0..2 {
-        let batch = world.reset_passwords(whom()).await;
+        let batch = world.reset_passwords(recipients()).await;
         world.finished(batch).await;
     }
     // A third mail is with the relay while the first password is used.
     world.relay.set(ADA, Behaviour::SlowDot(Duration::from_secs(1)));
-    let third = world.reset_passwords(whom()).await;
+    let third = world.reset_passwords(recipients()).await;
     let dot = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots == 3);
     dot.await.unwrap();
     let mailed = |n: usize| world.relay.mails_to(ADA).unwrap()[n].password().unwrap().to_owned();
@@ -166,9 +166,9 @@ async fn signing_in_with_an_older_password_keeps_newer_ones() {
 async fn a_currently_valid_password_cannot_be_chosen() {
     let world = World::start().await;
     world.person(ADA).await;
-    let whom = || json!({ "emails": [ADA], "include_recent": true, "include_signed_in": true });
+    let recipients = || json!({ "emails": [ADA], "include_recent": true, "include_signed_in": true });
     for _ in 0..2 {
-        let batch = world.reset_passwords(whom()).await;
+        let batch = world.reset_passwords(recipients()).await;
         world.finished(batch).await;
     }
     let mailed = |n: usize| world.relay.mails_to(ADA).unwrap()[n].password().unwrap().to_owned();

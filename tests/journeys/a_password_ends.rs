@@ -11,8 +11,8 @@ const OWN: &str = "correct horse battery staple";
 
 /// Mails passwords, waits until the batch finishes, and returns it.
 async fn mailed(world: &World, emails: &[&str]) -> Uuid {
-    let whom = json!({ "emails": emails, "include_recent": true, "include_signed_in": true });
-    let batch = world.reset_passwords(whom).await;
+    let recipients = json!({ "emails": emails, "include_recent": true, "include_signed_in": true });
+    let batch = world.reset_passwords(recipients).await;
     world.until(batch, "sent", i64::try_from(emails.len()).unwrap()).await;
     batch
 }
@@ -217,8 +217,8 @@ async fn a_revocation_counts_those_who_chose_their_own() {
 async fn revoking_cancels_password_mails_not_yet_sent() {
     let world = World::start().await;
     let (ada, bob) = (world.person(ADA).await, world.person("bob@example.org").await);
-    let held = async |whom: Value| {
-        let owed = json!({ "users": whom, "hold_seconds": 600, "include_recent": true });
+    let held = async |recipients: Value| {
+        let owed = json!({ "users": recipients, "hold_seconds": 600, "include_recent": true });
         world.reset_passwords(owed).await
     };
 

@@ -35,8 +35,8 @@ async fn a_worker_dies_after_each_of_its_steps() {
     chooses_a_password(&world).await;
     world.kill_worker(0).await;
     world.people(300).await;
-    let whom = json!({ "everyone": true, "include_signed_in": true, "include_recent": true });
-    let batch = world.reset_passwords(whom).await;
+    let recipients = json!({ "everyone": true, "include_signed_in": true, "include_recent": true });
+    let batch = world.reset_passwords(recipients).await;
 
     for step in steps('W') {
         let (setting, sign) = death(&world, step, 2);
@@ -77,8 +77,15 @@ async fn the_api_dies_after_each_step_of_a_request() {
         let (setting, sign) = death(&world, step, 1);
         world.kill_api().await;
         world.start_api_with(&[("BECKON_FAILPOINT", &setting)]).await.unwrap();
-        let whom = json!({ "emails": [person] });
-        let ask = || world.ask(reqwest::Method::POST, "/v1/invites", Some(whom.clone()), Some(step));
+        let recipients = json!({ "emails": [person] });
+        let ask = || {
+            world.ask(
+                reqwest::Method::POST,
+                "/v1/invites",
+                Some(recipients.clone()),
+                Some(step),
+            )
+        };
 
         tokio::select! {
             answer = ask() => panic!("{step}: answered with {}", answer.text),
@@ -87,7 +94,14 @@ async fn the_api_dies_after_each_step_of_a_request() {
         world.kill_api().await;
         let written = batches(&world).await.len();
         world.start_api().await.unwrap();
-        let ask = || world.ask(reqwest::Method::POST, "/v1/invites", Some(whom.clone()), Some(step));
+        let ask = || {
+            world.ask(
+                reqwest::Method::POST,
+                "/v1/invites",
+                Some(recipients.clone()),
+                Some(step),
+            )
+        };
         let again = ask().await.expect(202);
         let once_more = ask().await.expect(202);
 

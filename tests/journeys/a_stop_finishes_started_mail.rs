@@ -40,7 +40,7 @@ async fn a_second_signal_ends_at_once() {
     let worker = world.workers.remove(0);
     worker.signal(Signal::SIGTERM);
     world
-        .eventually("the first signal to be heard", async || {
+        .eventually("the first signal to be handled", async || {
             worker.log().contains("Stopping after SIGTERM").then_some(())
         })
         .await;

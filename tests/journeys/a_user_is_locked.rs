@@ -9,8 +9,8 @@ const ADA: &str = "ada@example.org";
 const OWN: &str = "correct horse battery staple";
 
 async fn mailed(world: &World) -> String {
-    let whom = json!({ "emails": [ADA], "include_recent": true, "include_signed_in": true });
-    let batch = world.reset_passwords(whom).await;
+    let recipients = json!({ "emails": [ADA], "include_recent": true, "include_signed_in": true });
+    let batch = world.reset_passwords(recipients).await;
     world.finished(batch).await;
     let mails = world.relay.mails_to(ADA).unwrap();
     mails.last().unwrap().password().unwrap().to_owned()

@@ -43,7 +43,7 @@ async fn another_worker_sends_the_mail_again_and_it_is_counted_as_unsure() {
         .fetch_one(&world.db)
         .await
         .unwrap();
-    assert_eq!(live, 2, "the password in one of the mails was taken away");
+    assert_eq!(live, 2, "the password in one of the mails was revoked");
     world.sign_in(ADA, mails[0].password().unwrap()).await;
     world.assert_promises_kept().await;
     world.end().await;

@@ -34,8 +34,8 @@ async fn unblock(world: &World, address: &str) {
 }
 
 /// A batch that is paused until [`go_on`].
-async fn waits(world: &World, whom: Value) -> Uuid {
-    let batch = world.reset_passwords(whom).await;
+async fn waits(world: &World, recipients: Value) -> Uuid {
+    let batch = world.reset_passwords(recipients).await;
     world
         .post(&format!("/v1/batches/{batch}/pause"), json!({}))
         .await
@@ -86,8 +86,8 @@ async fn an_unknown_address_gets_no_second_mail_from_any_queue() {
     world.finished(first).await;
     let list = blocked(&world, "").await;
     let finished = go_on(&world, waiting).await;
-    let whom = json!({ "emails": [GONE, "fay@example.org"] });
-    let again = world.post("/v1/invites", whom).await.expect(202);
+    let recipients = json!({ "emails": [GONE, "fay@example.org"] });
+    let again = world.post("/v1/invites", recipients).await.expect(202);
     let second = world.finished(again["batch"].as_str().unwrap().parse().unwrap()).await;
 
     assert_eq!(list.len(), 1, "{list:?}");

@@ -19,8 +19,8 @@ async fn change(world: &World, id: Uuid, email: &str) -> Value {
 }
 
 async fn mailed(world: &World, id: Uuid, email: &str) -> String {
-    let whom = json!({ "users": [id], "include_recent": true, "include_signed_in": true });
-    let batch = world.reset_passwords(whom).await;
+    let recipients = json!({ "users": [id], "include_recent": true, "include_signed_in": true });
+    let batch = world.reset_passwords(recipients).await;
     world.finished(batch).await;
     let mails = world.relay.mails_to(email).unwrap();
     mails.last().unwrap().password().unwrap().to_owned()
@@ -33,8 +33,8 @@ async fn passwords_mailed_to_the_wrong_address_end_and_waiting_ones_are_cancelle
     let used = mailed(&world, id, WRONG).await;
     world.sign_in(WRONG, &used).await;
     let unused = mailed(&world, id, WRONG).await;
-    let whom = json!({ "users": [id], "include_recent": true, "include_signed_in": true, "hold_seconds": 600 });
-    let owed = world.reset_passwords(whom).await;
+    let recipients = json!({ "users": [id], "include_recent": true, "include_signed_in": true, "hold_seconds": 600 });
+    let owed = world.reset_passwords(recipients).await;
     let invite = world
         .invite(json!({ "users": [id], "include_signed_in": true, "hold_seconds": 600 }))
         .await;

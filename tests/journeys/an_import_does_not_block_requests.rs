@@ -141,7 +141,7 @@ async fn a_client_that_disconnects_is_no_longer_in_flight() {
         let users = world.get("/v1/users").await.expect(200);
         (users["items"].as_array()?.len() == 1).then_some(())
     };
-    world.eventually("the import, which goes on to its end", people).await;
+    world.eventually("the import to finish", people).await;
     world.end().await;
 }
 

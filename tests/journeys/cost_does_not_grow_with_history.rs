@@ -67,9 +67,9 @@ async fn usual_work(world: &World) {
     world.people(20).await;
     world.person("550+unknown@example.org").await;
     world.person("451-then-ok+later@example.org").await;
-    let whom =
+    let addresses =
         ["person1", "person2", "person3", "550+unknown", "451-then-ok+later"].map(|name| format!("{name}@example.org"));
-    let invites = world.invite(json!({ "emails": whom })).await;
+    let invites = world.invite(json!({ "emails": addresses })).await;
     let passwords = world
         .reset_passwords(json!({ "emails": ["person1@example.org", "person2@example.org"] }))
         .await;

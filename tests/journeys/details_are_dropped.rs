@@ -21,8 +21,14 @@ async fn totals_and_invited_users_are_kept_without_details() {
     let mut world = World::with(Setup::default().api_setting("BECKON_DETAILS_KEPT", "30d")).await;
     let import = world.people(2).await;
     world.person("550+unknown@example.org").await;
-    let whom = json!({ "emails": ["person1@example.org", "person2@example.org", "550+unknown@example.org", "who@example.org"] });
-    let batch = world.invite(whom).await;
+    let emails = [
+        "person1@example.org",
+        "person2@example.org",
+        "550+unknown@example.org",
+        "who@example.org",
+    ];
+    let recipients = json!({ "emails": emails });
+    let batch = world.invite(recipients).await;
     let before = world.finished(batch).await;
     let passwords = world
         .reset_passwords(json!({ "emails": ["person1@example.org"] }))

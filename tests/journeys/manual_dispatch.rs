@@ -16,11 +16,11 @@ pub(crate) const LEASE: Duration = Duration::from_mins(1);
 /// Invites these users, one batch per request, and stops the API before it dispatches.
 pub(crate) async fn world_that_owes(batches: &[Value]) -> World {
     let mut world = World::with(Setup::default().workers(0)).await;
-    for whom in batches {
-        for email in whom["emails"].as_array().unwrap() {
+    for request in batches {
+        for email in request["emails"].as_array().unwrap() {
             world.person(email.as_str().unwrap()).await;
         }
-        let mut held = whom.clone();
+        let mut held = request.clone();
         held["hold_seconds"] = Value::from(60);
         world.invite(held).await;
     }

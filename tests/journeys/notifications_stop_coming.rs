@@ -23,7 +23,7 @@ async fn a_listener_without_notifications_is_detected_and_listens_again() {
     let own = world.api.as_ref().unwrap().log();
     assert!(
         !own.contains(DEAF),
-        "one that has merely nothing to hear is not deaf: {own}"
+        "a listener without notifications is not reported as deaf: {own}"
     );
     drop(other);
     world.end().await;

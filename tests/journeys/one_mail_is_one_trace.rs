@@ -43,12 +43,12 @@ fn named<'a>(spans: &'a [Collected], name: &str) -> Vec<&'a Collected> {
 
 /// A password mail to one user in the caller's trace, deferred and then accepted. Returns the batch and the trace
 /// header of the answer.
-async fn a_mail_at_the_second_try(world: &World, whom: &str) -> (Uuid, String) {
+async fn a_mail_at_the_second_try(world: &World, address: &str) -> (Uuid, String) {
     let request = reqwest::Client::new()
         .post(format!("{}/v1/password-resets", world.base()))
         .bearer_auth(world.key())
         .header("traceparent", TRACEPARENT)
-        .json(&json!({ "emails": [whom] }));
+        .json(&json!({ "emails": [address] }));
     let answer = request.send().await.unwrap();
     let traceparent = answer.headers()["traceparent"].to_str().unwrap().to_owned();
     let accepted: serde_json::Value = answer.json().await.unwrap();
@@ -86,11 +86,11 @@ fn assert_attempts_hang_together(spans: &[Collected], intake: &Collected, delive
 async fn one_trace_from_the_request_to_the_second_reply_without_personal_data() {
     let collector = Collector::start().await.unwrap();
     let mut world = World::with(traced_to(&collector.endpoint())).await;
-    let whom = "451-then-ok@example.org";
-    let row = format!("email,first_name,last_name\n{whom},Zebedee,Quillfeather\n");
+    let address = "451-then-ok@example.org";
+    let row = format!("email,first_name,last_name\n{address},Zebedee,Quillfeather\n");
     world.import(&row).await.expect(201);
 
-    let (batch, traceparent) = a_mail_at_the_second_try(&world, whom).await;
+    let (batch, traceparent) = a_mail_at_the_second_try(&world, address).await;
     let delivery = world.deliveries(batch).await[0]["id"].as_str().unwrap().to_owned();
     stop(&mut world).await;
 
@@ -123,9 +123,9 @@ async fn one_trace_from_the_request_to_the_second_reply_without_personal_data() 
     assert_eq!(named(&spans, "send")[0].attribute("smtp.enhanced_code"), "4.7.1");
 
     let bytes = String::from_utf8_lossy(&collector.bytes()).into_owned();
-    let mail = world.relay.mails_to(whom).unwrap().remove(0);
+    let mail = world.relay.mails_to(address).unwrap().remove(0);
     let secrets = [mail.header("Subject").unwrap(), mail.password().unwrap(), world.key()];
-    for word in [whom, "Zebedee", "Quillfeather"].into_iter().chain(secrets) {
+    for word in [address, "Zebedee", "Quillfeather"].into_iter().chain(secrets) {
         assert!(!bytes.contains(word), "a trace contains {word}");
     }
     world.end().await;

@@ -300,8 +300,8 @@ async fn a_list_a_batch_and_a_selection_have_the_same_users_for_every_filter() {
             );
         }
         // as in the JSON of a batch,
-        let whom = json!({ "filter": conditions, "hold_seconds": 600 });
-        let accepted = world.post("/v1/invites", whom).await;
+        let recipients = json!({ "filter": conditions, "hold_seconds": 600 });
+        let accepted = world.post("/v1/invites", recipients).await;
         assert_eq!(
             accepted.status,
             if listed.is_empty() { 422 } else { 202 },

@@ -41,8 +41,10 @@ async fn through(begin: impl AsyncFnOnce(&World), end: impl AsyncFnOnce(&World))
 
     begin(&world).await;
     let ask = async |key: &str| {
-        let whom = json!({ "import": import });
-        world.ask(Method::POST, "/v1/invites", Some(whom), Some(key)).await
+        let recipients = json!({ "import": import });
+        world
+            .ask(Method::POST, "/v1/invites", Some(recipients), Some(key))
+            .await
     };
     let (key, refused) = world
         .eventually("the API to report it", async || {

@@ -50,7 +50,7 @@ async fn both_sides_detect_it_by_heartbeats_and_another_worker_gets_the_jobs() {
     assert_eq!(
         world.relay.accepted_count(),
         2 * PEOPLE,
-        "the worker is well again by itself"
+        "the worker recovers by itself"
     );
     world.end().await;
 }

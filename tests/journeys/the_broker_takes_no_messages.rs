@@ -24,8 +24,8 @@ async fn until_blocked(world: &World, is_blocked: bool) {
 async fn through_an_alarm(world: &mut World, import: Uuid) {
     let dots = world.relay.counts().dots;
     world.relay.set_default(Behaviour::SlowDot(Duration::from_secs(1)));
-    let whom = json!({ "emails": ["ada@example.com"], "include_recent": true });
-    let in_hand = world.invite(whom).await;
+    let recipients = json!({ "emails": ["ada@example.com"], "include_recent": true });
+    let in_hand = world.invite(recipients).await;
     let with_the_relay = world.relay.wait_until("a dot", PATIENCE, |counts| counts.dots > dots);
     with_the_relay.await.unwrap();
 

@@ -73,15 +73,15 @@ async fn a_user_keeps_the_old_password_if_the_next_mail_is_refused() {
         .import(&format!("email\n{}\n", people.join("\n")))
         .await
         .expect(201);
-    let whom = json!({ "emails": people, "include_recent": true, "include_signed_in": true });
-    let first = world.reset_passwords(whom.clone()).await;
+    let recipients = json!({ "emails": people, "include_recent": true, "include_signed_in": true });
+    let first = world.reset_passwords(recipients.clone()).await;
     world.finished(first).await;
     let mails = world.relay.mails_to(people[0]).unwrap();
     let choose = json!({ "email": people[0], "password": mails[0].password(), "new_password": own });
     world.post("/v1/credentials/choose", choose).await.expect(200);
     world.relay.set(people[0], Behaviour::no_such_user());
 
-    let batch = world.reset_passwords(whom).await;
+    let batch = world.reset_passwords(recipients).await;
     let finished = world.finished(batch).await;
 
     assert_eq!(finished["counts"]["failed"], 1, "{finished}");

@@ -90,12 +90,12 @@ async fn users_who_have_signed_in_are_left_out_of_either_email_unless_included()
     world.sign_in("person1@example.org", mails[0].password().unwrap()).await;
 
     for route in ["/v1/invites", "/v1/password-resets"] {
-        let mut whom = json!({ "import": import, "include_recent": true });
-        let usual = world.post(route, whom.clone()).await.expect(202);
+        let mut recipients = json!({ "import": import, "include_recent": true });
+        let usual = world.post(route, recipients.clone()).await.expect(202);
         let batch: Uuid = usual["batch"].as_str().unwrap().parse().unwrap();
         world.finished(batch).await;
-        whom["include_signed_in"] = json!(true);
-        let response = world.post(route, whom).await.expect(202);
+        recipients["include_signed_in"] = json!(true);
+        let response = world.post(route, recipients).await.expect(202);
         let sent: Uuid = response["batch"].as_str().unwrap().parse().unwrap();
         world.finished(sent).await;
 
@@ -113,11 +113,11 @@ async fn users_who_have_signed_in_are_left_out_of_either_email_unless_included()
 /// Sends a batch again that went to three users, one of whom has signed in.
 async fn sending_again_asks_too(world: &World, batch: Uuid) {
     let path = format!("/v1/batches/{batch}/send-again");
-    let mut whom = json!({ "outcomes": ["sent"], "include_recent": true });
-    let usual = world.post(&path, whom.clone()).await.expect(202);
+    let mut recipients = json!({ "outcomes": ["sent"], "include_recent": true });
+    let usual = world.post(&path, recipients.clone()).await.expect(202);
     world.finished(usual["batch"].as_str().unwrap().parse().unwrap()).await;
-    whom["include_signed_in"] = json!(true);
-    let response = world.post(&path, whom).await.expect(202);
+    recipients["include_signed_in"] = json!(true);
+    let response = world.post(&path, recipients).await.expect(202);
     world
         .finished(response["batch"].as_str().unwrap().parse().unwrap())
         .await;
@@ -131,7 +131,7 @@ async fn users_with_five_unused_passwords_get_no_sixth() {
     let world = World::start().await;
     world.person("ada@example.org").await;
     world.person("bob@example.org").await;
-    let whom = json!({ "emails": ["ada@example.org", "bob@example.org"], "include_recent": true });
+    let recipients = json!({ "emails": ["ada@example.org", "bob@example.org"], "include_recent": true });
     for n in 1..=5 {
         let ada = json!({ "emails": ["ada@example.org"], "include_recent": true });
         let batch = world.reset_passwords(ada).await;
@@ -139,13 +139,13 @@ async fn users_with_five_unused_passwords_get_no_sixth() {
         assert_eq!(world.relay.accepted_count(), n);
     }
 
-    let sixth = world.post("/v1/password-resets", whom.clone()).await.expect(202);
+    let sixth = world.post("/v1/password-resets", recipients.clone()).await.expect(202);
     let batch = sixth["batch"].as_str().unwrap().parse().unwrap();
     world.finished(batch).await;
     let mails = world.relay.mails_to("ada@example.org").unwrap();
     // The first of the five passwords works as well as the last.
     world.sign_in("ada@example.org", mails[0].password().unwrap()).await;
-    let seventh = world.post("/v1/password-resets", whom).await.expect(202);
+    let seventh = world.post("/v1/password-resets", recipients).await.expect(202);
     let again = world
         .post(
             "/v1/password-resets",

@@ -327,7 +327,7 @@ async fn listen(db: Db, wake: Arc<Wake>) {
                 }
                 wake.all();
                 loop {
-                    match rows::heard(&mut listener).await {
+                    match rows::next_notification(&mut listener).await {
                         Ok(()) => wake.all(),
                         Err(fault) => break fault,
                     }

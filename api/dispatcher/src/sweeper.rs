@@ -115,14 +115,14 @@ impl Sweeper {
             Some(before) if is_held => warn!(
                 before,
                 timeline = look.timeline,
-                "Postgres was promoted or restored, and sending is held: what was sent last may be missing here; see \
-                 deploy/runbooks/failover.md, then run beckon-api resume-sending"
+                "Postgres was promoted or restored, and sending is on hold: the database may lack the last emails that \
+                 were sent; see deploy/runbooks/failover.md, then run beckon-api resume-sending"
             ),
             Some(before) => warn!(
                 before,
                 timeline = look.timeline,
-                "Postgres was promoted or restored, and sending goes on: with asynchronous replication, what was sent \
-                 last is sent again; see deploy/runbooks/failover.md"
+                "Postgres was promoted or restored, and sending continues: with asynchronous replication, the emails sent \
+                 last are sent again; see deploy/runbooks/failover.md"
             ),
             None => {}
         }

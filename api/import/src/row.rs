@@ -257,10 +257,10 @@ fn probably_meant(raw: &str) -> Option<String> {
         around_at.replace("..", "."),
         around_at.replace("@@", "@"),
     ];
-    let mended = candidates.iter().find_map(|text| EmailAddress::parse(text).ok())?;
-    Some(match suggest_domain(mended.domain()) {
-        Some(domain) => format!("{}@{domain}", mended.local_part()),
-        None => mended.as_typed().to_owned(),
+    let corrected = candidates.iter().find_map(|text| EmailAddress::parse(text).ok())?;
+    Some(match suggest_domain(corrected.domain()) {
+        Some(domain) => format!("{}@{domain}", corrected.local_part()),
+        None => corrected.as_typed().to_owned(),
     })
 }
 

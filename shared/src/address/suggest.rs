@@ -75,14 +75,14 @@ pub fn suggest_domain(domain: &str) -> Option<String> {
     let meant = |list: &[(&str, &'static str)], ending: &str| {
         list.iter().find(|(slip, _)| *slip == ending).map(|(_, meant)| *meant)
     };
-    let mended = meant(&ENDINGS, ending);
+    let suggested = meant(&ENDINGS, ending);
     let large = LARGE.iter().find(|large| {
         large.split_once('.').is_some_and(|(large_name, large_ending)| {
             if name == large_name {
-                let ending = mended.or_else(|| meant(&ENDINGS_OF_LARGE, ending));
+                let ending = suggested.or_else(|| meant(&ENDINGS_OF_LARGE, ending));
                 ending == Some(large_ending)
             } else {
-                mended.unwrap_or(ending) == large_ending && is_near(name, large_name)
+                suggested.unwrap_or(ending) == large_ending && is_near(name, large_name)
             }
         })
     });

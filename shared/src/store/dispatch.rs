@@ -102,7 +102,7 @@ pub async fn listen(db: &Db) -> StoreResult<PgListener> {
 /// # Errors
 ///
 /// The listener receives nothing: drop it and [`listen`] again.
-pub async fn heard(listener: &mut PgListener) -> StoreResult<()> {
+pub async fn next_notification(listener: &mut PgListener) -> StoreResult<()> {
     if let Ok(received) = tokio::time::timeout(QUIET_MOST, listener.try_recv()).await {
         received?;
         return Ok(());

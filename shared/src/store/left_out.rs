@@ -130,7 +130,7 @@ impl Facts {
         Self(self.0 & !facts.0)
     }
 
-    /// Why users of whom this is true are left out of a batch; none when they get the email.
+    /// Why users with these facts are left out of a batch; none if they get the email.
     pub fn reason(self, kind: SystemEmailKind, including: Including) -> Option<LeftOutReason> {
         let is_password = kind == SystemEmailKind::PasswordReset;
         let applies = |reason: &LeftOutReason| match reason {
@@ -223,10 +223,10 @@ facts as materialized (
 }
 pub(super) use with_facts;
 
-/// Number of chosen users of whom the same is true.
+/// Number of selected users that share these facts.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Alike {
-    /// What is true of them.
+    /// The facts they share.
     pub facts: Facts,
     /// How many.
     pub count: i64,

@@ -39,8 +39,8 @@ pub(super) async fn measure(scene: &Scene, options: &Options, figures: &mut Figu
         if scene.world.relay.accepted_count() + options.import / 10 > goal {
             break;
         }
-        let whom = json!({ "emails": [people::address(tag, n)] });
-        singles.push(scene.send("/v1/invites", &whom, 1).await?);
+        let recipients = json!({ "emails": [people::address(tag, n)] });
+        singles.push(scene.send("/v1/invites", &recipients, 1).await?);
         tokio::time::sleep(PACE).await;
     }
     scene.taken(goal + singles.len()).await?;

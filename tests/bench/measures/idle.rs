@@ -21,8 +21,8 @@ pub(super) async fn measure(scene: &Scene, options: &Options, figures: &mut Figu
     let mut latencies = Vec::with_capacity(options.idle);
     for n in 0..options.idle {
         let before = scene.world.relay.accepted_count();
-        let whom = json!({ "emails": [people::address(tag, n)] });
-        let accepted = scene.send("/v1/invites", &whom, 1).await?;
+        let recipients = json!({ "emails": [people::address(tag, n)] });
+        let accepted = scene.send("/v1/invites", &recipients, 1).await?;
         scene.taken(before + 1).await?;
         latencies.push(milliseconds(accepted.at.elapsed()));
         scene.all_sent(accepted.batch, 1).await?;

@@ -16,23 +16,23 @@ async fn connected() -> (FaultProxy, TcpStream, TcpStream) {
 }
 
 /// What arrives next; nothing when nothing does for a moment.
-async fn hear(stream: &mut TcpStream) -> Vec<u8> {
-    let mut heard = vec![0; 64];
-    let read = stream.read(&mut heard);
+async fn receive(stream: &mut TcpStream) -> Vec<u8> {
+    let mut received = vec![0; 64];
+    let read = stream.read(&mut received);
     let read = tokio::time::timeout(Duration::from_millis(100), read).await;
-    heard.truncate(read.map_or(0, Result::unwrap));
-    heard
+    received.truncate(read.map_or(0, Result::unwrap));
+    received
 }
 
 /// Waits for exactly this, in however many pieces it comes.
 async fn expect(stream: &mut TcpStream, text: &[u8]) {
-    let mut heard = vec![0; text.len()];
-    let read = stream.read_exact(&mut heard);
+    let mut received = vec![0; text.len()];
+    let read = stream.read_exact(&mut received);
     tokio::time::timeout(Duration::from_secs(20), read)
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(heard, text);
+    assert_eq!(received, text);
 }
 
 #[tokio::test]
@@ -71,10 +71,10 @@ async fn a_stall_delays_and_loses_nothing() {
     client.write_all(b"asked").await.unwrap();
     expect(&mut server, b"asked").await;
     server.write_all(b"answered").await.unwrap();
-    assert_eq!(hear(&mut client).await, b"");
+    assert_eq!(receive(&mut client).await, b"");
     proxy.stall();
     client.write_all(b"asked again").await.unwrap();
-    assert_eq!(hear(&mut server).await, b"");
+    assert_eq!(receive(&mut server).await, b"");
 
     proxy.restore().await.unwrap();
 

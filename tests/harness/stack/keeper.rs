@@ -121,7 +121,7 @@ impl Pipes {
         let mut line = String::new();
         self.answers
             .read_line(&mut line)
-            .map_err(|e| HarnessError::because("could not hear the stack's keeper", e))?;
+            .map_err(|e| HarnessError::because("could not read from the stack's keeper", e))?;
         let line = line.trim_end();
         match line.strip_prefix("failed: ") {
             Some(reason) => Err(HarnessError::new(reason)),

@@ -148,13 +148,13 @@ impl World {
     }
 
     /// Sends invites and returns the batch.
-    pub async fn invite(&self, whom: Value) -> Uuid {
-        id(&self.post("/v1/invites", whom).await.expect(202)["batch"])
+    pub async fn invite(&self, recipients: Value) -> Uuid {
+        id(&self.post("/v1/invites", recipients).await.expect(202)["batch"])
     }
 
     /// Sends password mails and returns the batch.
-    pub async fn reset_passwords(&self, whom: Value) -> Uuid {
-        id(&self.post("/v1/password-resets", whom).await.expect(202)["batch"])
+    pub async fn reset_passwords(&self, recipients: Value) -> Uuid {
+        id(&self.post("/v1/password-resets", recipients).await.expect(202)["batch"])
     }
 
     /// The current state of a batch.

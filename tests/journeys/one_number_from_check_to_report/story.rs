@@ -99,8 +99,11 @@ impl Teller {
         let administrator = world.administrator().await.clone();
         let session = ConsoleSession::of(&world, &administrator).await;
         world.person("waits@example.org").await;
-        let whom = json!({ "emails": ["waits@example.org"], "hold_seconds": 86_400 });
-        let waiting = [world.invite(whom.clone()).await, world.reset_passwords(whom).await];
+        let recipients = json!({ "emails": ["waits@example.org"], "hold_seconds": 86_400 });
+        let waiting = [
+            world.invite(recipients.clone()).await,
+            world.reset_passwords(recipients).await,
+        ];
         Self {
             world,
             session,

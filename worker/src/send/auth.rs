@@ -12,7 +12,7 @@ use tokio::time::timeout_at;
 use super::connection::{Dialogue, expect};
 use super::phase::Phase;
 use super::relay::{Login, Security};
-use super::reply::{Heard, Lost};
+use super::reply::{Lost, ReplyResult};
 use super::verdict::Answer;
 
 /// A supported mechanism.
@@ -82,9 +82,9 @@ pub(super) async fn log_in(
     let started = Instant::now();
     let end = ends.min(started + dialogue.terms.deadlines.auth);
     let exchange = exchange(dialogue, mechanism, login);
-    let heard = timeout_at(end.into(), exchange).await.unwrap_or(Err(Lost::TimedOut));
-    dialogue.note(Phase::Auth, started, &heard);
-    expect(Phase::Auth, heard)
+    let received = timeout_at(end.into(), exchange).await.unwrap_or(Err(Lost::TimedOut));
+    dialogue.note(Phase::Auth, started, &received);
+    expect(Phase::Auth, received)
         .map(drop)
         .map_err(|answer| withhold(answer, login))
 }
@@ -102,7 +102,7 @@ fn not_offered(login: &Login) -> String {
 }
 
 /// Runs AUTH and its challenges, up to the final reply.
-async fn exchange(dialogue: &mut Dialogue, mechanism: Mechanism, login: &Login) -> Heard {
+async fn exchange(dialogue: &mut Dialogue, mechanism: Mechanism, login: &Login) -> ReplyResult {
     let relay = dialogue.terms.relay.clone();
     let (initial, responses) = mechanism.responses(login, (relay.host(), relay.port()));
     let name = mechanism.as_str();
@@ -118,7 +118,7 @@ async fn exchange(dialogue: &mut Dialogue, mechanism: Mechanism, login: &Login) 
         let next = responses.next();
         match next {
             Some(response) if reply.code == 334 => {
-                dialogue.terms.metrics.heard(&Ok(reply));
+                dialogue.terms.metrics.count_reply(&Ok(reply));
                 command = format!("{}\r\n", BASE64.encode(response));
             }
             None if reply.code == 334 => {

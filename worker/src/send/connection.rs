@@ -17,7 +17,7 @@ use super::connect::{connect, encrypt};
 use super::metrics::SmtpMetrics;
 use super::phase::Phase;
 use super::relay::{RelayUrl, Security};
-use super::reply::{Heard, Lost, Reply};
+use super::reply::{Lost, Reply, ReplyResult};
 use super::settings::Deadlines;
 use super::stream::RelayStream;
 use super::verdict::Answer;
@@ -61,7 +61,7 @@ pub(super) struct Connection {
 
 impl Dialogue {
     /// Sends one or more commands and reads the first reply.
-    pub(super) async fn ask(&mut self, phase: Phase, commands: &str, ends: Instant) -> Heard {
+    pub(super) async fn ask(&mut self, phase: Phase, commands: &str, ends: Instant) -> ReplyResult {
         let started = Instant::now();
         let end = ends.min(started + self.terms.deadlines.of(phase));
         let stream = &mut self.stream;
@@ -70,27 +70,27 @@ impl Dialogue {
             match (stream.read_reply().await, written) {
                 // A relay that closes the connection often sends the reason first.
                 (Err(_), Err(fault)) => Err(Lost::Broken(fault.to_string())),
-                (heard, _) => heard,
+                (received, _) => received,
             }
         };
-        let heard = timeout_at(end.into(), exchange).await.unwrap_or(Err(Lost::TimedOut));
-        self.note(phase, started, &heard);
-        heard
+        let received = timeout_at(end.into(), exchange).await.unwrap_or(Err(Lost::TimedOut));
+        self.note(phase, started, &received);
+        received
     }
 
     /// Reads one more reply to commands sent earlier.
-    pub(super) async fn hear(&mut self, phase: Phase, ends: Instant) -> Heard {
+    pub(super) async fn receive(&mut self, phase: Phase, ends: Instant) -> ReplyResult {
         let started = Instant::now();
         let end = ends.min(started + self.terms.deadlines.of(phase));
-        let heard = timeout_at(end.into(), self.stream.read_reply()).await;
-        let heard = heard.unwrap_or(Err(Lost::TimedOut));
-        self.note(phase, started, &heard);
-        heard
+        let received = timeout_at(end.into(), self.stream.read_reply()).await;
+        let received = received.unwrap_or(Err(Lost::TimedOut));
+        self.note(phase, started, &received);
+        received
     }
 
-    pub(super) fn note(&self, phase: Phase, started: Instant, heard: &Heard) {
+    pub(super) fn note(&self, phase: Phase, started: Instant, received: &ReplyResult) {
         self.terms.metrics.took(phase, started.elapsed());
-        self.terms.metrics.heard(heard);
+        self.terms.metrics.count_reply(received);
     }
 
     async fn send_ehlo(&mut self, ends: Instant) -> Result<Capabilities, Answer> {
@@ -118,7 +118,7 @@ impl Connection {
             stream: connect(terms, ends).await?,
             terms: Arc::clone(terms),
         };
-        expect(Phase::Greeting, dialogue.hear(Phase::Greeting, ends).await)?;
+        expect(Phase::Greeting, dialogue.receive(Phase::Greeting, ends).await)?;
         let mut capabilities = dialogue.send_ehlo(ends).await?;
         if terms.relay.security() == Security::StartTls {
             dialogue = start_tls(dialogue, &capabilities, ends).await?;
@@ -177,8 +177,8 @@ async fn start_tls(mut dialogue: Dialogue, capabilities: &Capabilities, ends: In
 }
 
 /// Returns the reply if the command succeeded, and otherwise what the failure means.
-pub(super) fn expect(phase: Phase, heard: Heard) -> Result<Reply, Answer> {
-    match heard {
+pub(super) fn expect(phase: Phase, received: ReplyResult) -> Result<Reply, Answer> {
+    match received {
         Ok(reply) if reply.is_completion() => Ok(reply),
         Ok(reply) => Err(Answer::from_reply(phase, &reply)),
         Err(lost) => Err(Answer::from_lost(phase, &lost)),

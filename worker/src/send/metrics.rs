@@ -8,7 +8,7 @@ use prometheus::{
 };
 
 use super::phase::Phase;
-use super::reply::Heard;
+use super::reply::ReplyResult;
 use super::trouble::TroubleClass;
 
 /// From half a millisecond, a relay next door, to ten minutes, the deadline of the final dot.
@@ -140,9 +140,9 @@ impl SmtpMetrics {
         }
     }
 
-    pub(super) fn heard(&self, heard: &Heard) {
+    pub(super) fn count_reply(&self, received: &ReplyResult) {
         let [completions, go_aheads, passing, lasting, none] = &self.replies;
-        let class = match heard.as_ref().map(|reply| reply.code / 100) {
+        let class = match received.as_ref().map(|reply| reply.code / 100) {
             Ok(2) => completions,
             Ok(3) => go_aheads,
             Ok(4) => passing,

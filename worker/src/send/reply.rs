@@ -25,7 +25,7 @@ pub enum Lost {
 }
 
 /// A reply, or why there is none.
-pub(super) type Heard = Result<Reply, Lost>;
+pub(super) type ReplyResult = Result<Reply, Lost>;
 
 impl Reply {
     /// Whether the command succeeded (2xx).

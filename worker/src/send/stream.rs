@@ -17,7 +17,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::Decoder as _;
 
-use super::reply::{Heard, Lost};
+use super::reply::{Lost, ReplyResult};
 use super::reply_codec::ReplyCodec;
 
 /// Room for the replies to one mail.
@@ -116,7 +116,7 @@ impl RelayStream {
     }
 
     /// Reads one reply. Cancel safe: bytes that were read are kept.
-    pub(super) async fn read_reply(&mut self) -> Heard {
+    pub(super) async fn read_reply(&mut self) -> ReplyResult {
         loop {
             match self.codec.decode(&mut self.unread) {
                 Ok(Some(reply)) => return Ok(reply),

@@ -22,7 +22,7 @@ use super::connection::Connection;
 use super::envelope::Envelope;
 use super::outbox::Queued;
 use super::phase::Phase;
-use super::reply::{Heard, Lost, Reply};
+use super::reply::{Lost, Reply, ReplyResult};
 use super::trouble::TroubleClass;
 use super::verdict::Answer;
 
@@ -81,8 +81,8 @@ impl Command {
     }
 
     /// Rejects replies that do not fit this command: from then on, replies may belong to other commands.
-    fn check(self, heard: Heard) -> Result<Reply, Lost> {
-        let reply = heard?;
+    fn check(self, received: ReplyResult) -> Result<Reply, Lost> {
+        let reply = received?;
         let fits = match self {
             Self::Reset => reply.is_completion() || reply.code == 421,
             Self::Mail | Self::Recipient => reply.is_completion() || reply.is_refusal(),
@@ -156,11 +156,11 @@ impl Connection {
                 None if refusal.is_some() => break,
                 None => Some(self.written_out(&[*command], mail)),
             };
-            let heard = match to_write {
+            let received = match to_write {
                 Some(commands) => self.dialogue.ask(phase, &commands, ends).await,
-                None => self.dialogue.hear(phase, ends).await,
+                None => self.dialogue.receive(phase, ends).await,
             };
-            let reply = match command.check(heard) {
+            let reply = match command.check(received) {
                 Ok(reply) => reply,
                 // An earlier refusal counts, whatever happens to the connection afterwards.
                 Err(lost) => return Some(refusal.unwrap_or_else(|| Answer::from_lost(phase, &lost))),
@@ -192,7 +192,7 @@ impl Connection {
         let lost = if self.dialogue.stream.has_ended() {
             Lost::Broken("the relay closed the connection before the body".to_owned())
         } else {
-            Lost::Garbled("the relay spoke out of turn before the body".to_owned())
+            Lost::Garbled("the relay sent an unexpected reply before the body".to_owned())
         };
         Some(Answer::from_lost(Phase::Data, &lost))
     }
@@ -232,8 +232,8 @@ impl Connection {
     /// Sends an empty body, as RFC 2920, 3.1 requires if the relay refused the recipient and still waits for
     /// one. There is no recipient, so nothing is sent, whatever the relay answers.
     async fn send_lone_dot(&mut self, ends: Instant) -> bool {
-        let heard = self.dialogue.ask(Phase::Data, ".\r\n", ends).await;
-        heard.is_ok_and(|reply| reply.code != 421 && !reply.is_go_ahead())
+        let received = self.dialogue.ask(Phase::Data, ".\r\n", ends).await;
+        received.is_ok_and(|reply| reply.code != 421 && !reply.is_go_ahead())
     }
 
     /// Sends the body, followed by the envelope of `ahead`, and reads the final reply. If the reply takes
@@ -264,10 +264,10 @@ impl Connection {
         reach(Point::DotWritten);
         let written_at = Instant::now();
         let dot_ends = ends.min(written_at + self.dialogue.terms.deadlines.dot);
-        let (heard, was_slow) = self.read_dot_reply(ahead, put_back, dot_ends).await;
+        let (received, was_slow) = self.read_dot_reply(ahead, put_back, dot_ends).await;
         reach(Point::ReplyRead);
-        self.dialogue.note(Phase::Dot, written_at, &heard);
-        match heard {
+        self.dialogue.note(Phase::Dot, written_at, &received);
+        match received {
             Ok(reply) => {
                 self.is_clean = (reply.is_completion() || reply.is_refusal()) && reply.code != 421 && !was_slow;
                 Answer::from_reply(Phase::Dot, &reply)
@@ -283,18 +283,18 @@ impl Connection {
         ahead: &mut Option<S>,
         put_back: impl FnOnce(S),
         ends: Instant,
-    ) -> (Heard, bool) {
+    ) -> (ReplyResult, bool) {
         let stream = &mut self.dialogue.stream;
         if ahead.is_some()
-            && let Ok(heard) = timeout(AHEAD_WAITS, stream.read_reply()).await
+            && let Ok(received) = timeout(AHEAD_WAITS, stream.read_reply()).await
         {
-            return (heard, false);
+            return (received, false);
         }
         let next = ahead.take();
         let was_slow = next.is_some();
         next.map(put_back);
-        let heard = timeout_at(ends.into(), stream.read_reply()).await;
-        (heard.unwrap_or(Err(Lost::TimedOut)), was_slow)
+        let received = timeout_at(ends.into(), stream.read_reply()).await;
+        (received.unwrap_or(Err(Lost::TimedOut)), was_slow)
     }
 
     /// Body and dot are one write, so tests need this to simulate a worker that dies between them.
@@ -331,15 +331,15 @@ impl Connection {
 
     /// Waits for the reason why the relay closed during a body. It has often sent one.
     async fn listen_for_last_words(&mut self, phase: Phase, lost: Lost) -> Answer {
-        let mut heard = Err(lost);
-        if matches!(heard, Err(Lost::Broken(_)))
+        let mut received = Err(lost);
+        if matches!(received, Err(Lost::Broken(_)))
             && let Ok(Ok(reply)) = timeout(LAST_WORDS, self.dialogue.stream.read_reply()).await
             && (reply.is_refusal() || phase == Phase::Dot)
         {
-            heard = Ok(reply);
+            received = Ok(reply);
         }
-        self.dialogue.terms.metrics.heard(&heard);
-        match heard {
+        self.dialogue.terms.metrics.count_reply(&received);
+        match received {
             Ok(reply) => Answer::from_reply(phase, &reply),
             Err(lost) => Answer::from_lost(phase, &lost),
         }

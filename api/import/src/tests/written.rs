@@ -108,7 +108,7 @@ fn the_file_of_rejected_rows_can_be_corrected_and_uploaded_again() {
         panic!("{lines:?}");
     };
     assert_eq!(second.cells, ["", "x\"y", "", "extra"]);
-    let mended = text.replace("ada@example\"", "ada@example.org\"");
-    let (_, lines) = read(mended).unwrap();
+    let corrected = text.replace("ada@example\"", "ada@example.org\"");
+    let (_, lines) = read(corrected).unwrap();
     assert!(matches!(&lines[0], Line::Person(person) if person.fields["team"] == "=1"));
 }

@@ -31,11 +31,11 @@ async fn an_accepted_mail_carries_the_relays_words() {
     assert_eq!(relay.mails(), ["Subject: Welcome\r\n\r\nHello Ada\r\n.\r\n"]);
     assert!(
         relay
-            .heard()
+            .received()
             .contains(&"0: MAIL FROM:<beckon@example.org> SIZE=31".to_owned())
     );
-    assert!(relay.heard().contains(&"0: RCPT TO:<ada@example.com>".to_owned()));
-    assert!(relay.heard().contains(&"0: EHLO beckon.example.org".to_owned()));
+    assert!(relay.received().contains(&"0: RCPT TO:<ada@example.com>".to_owned()));
+    assert!(relay.received().contains(&"0: EHLO beckon.example.org".to_owned()));
 }
 
 #[tokio::test]

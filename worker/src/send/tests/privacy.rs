@@ -55,8 +55,8 @@ async fn mails_are_encrypted_with_implicit_tls_and_starttls() {
             (1, 1, 2),
             "{scheme}"
         );
-        let starttls = relay.heard().iter().position(|line| line == "0: STARTTLS");
-        let auth = relay.heard().iter().position(|line| line.starts_with("0: AUTH"));
+        let starttls = relay.received().iter().position(|line| line == "0: STARTTLS");
+        let auth = relay.received().iter().position(|line| line.starts_with("0: AUTH"));
         assert!(from_the_start || (starttls.is_some() && starttls < auth));
     }
 }

@@ -92,7 +92,7 @@ struct State {
     connections: AtomicUsize,
     open: AtomicUsize,
     most_open: AtomicUsize,
-    heard: Mutex<Vec<String>>,
+    received: Mutex<Vec<String>>,
     mails: Mutex<Vec<String>>,
 }
 
@@ -114,7 +114,7 @@ impl Relay {
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             most_open: AtomicUsize::new(0),
-            heard: Mutex::default(),
+            received: Mutex::default(),
             mails: Mutex::default(),
         });
         let shared = Arc::clone(&state);
@@ -143,12 +143,12 @@ impl Relay {
     }
 
     /// All commands, as `connection: line`.
-    pub(super) fn heard(&self) -> Vec<String> {
-        self.state.heard.lock().unwrap().clone()
+    pub(super) fn received(&self) -> Vec<String> {
+        self.state.received.lock().unwrap().clone()
     }
 
     pub(super) fn count(&self, verb: &str) -> usize {
-        self.heard()
+        self.received()
             .iter()
             .filter(|line| line.split(' ').nth(1) == Some(verb))
             .count()
@@ -209,7 +209,7 @@ impl Session {
             }
             let line = String::from_utf8_lossy(&line).trim_end().to_owned();
             self.state
-                .heard
+                .received
                 .lock()
                 .unwrap()
                 .push(format!("{}: {line}", self.number));

@@ -92,11 +92,13 @@ async fn both_login_mechanisms_are_supported() {
     );
 
     assert!(
-        by_plain.heard().contains(&"0: AUTH PLAIN AGFkYQBzQGNydA==".to_owned()),
+        by_plain
+            .received()
+            .contains(&"0: AUTH PLAIN AGFkYQBzQGNydA==".to_owned()),
         "{:?}",
-        by_plain.heard()
+        by_plain.received()
     );
-    assert_eq!(by_login.count("c0BjcnQ="), 1, "{:?}", by_login.heard());
+    assert_eq!(by_login.count("c0BjcnQ="), 1, "{:?}", by_login.received());
 }
 
 #[tokio::test]
@@ -142,7 +144,7 @@ async fn the_text_of_challenges_does_not_matter() {
     let answer = send(&mailer, "a@example.com").await;
 
     assert_eq!(answer.verdict, Verdict::Accepted, "{answer:?}");
-    assert_eq!(relay.count("c2VjcmV0"), 1, "{:?}", relay.heard());
+    assert_eq!(relay.count("c2VjcmV0"), 1, "{:?}", relay.received());
 }
 
 #[tokio::test]
@@ -174,8 +176,8 @@ async fn an_access_token_is_sent_with_the_mechanism_in_the_url() {
         let answer = send(&mailer_with(&url, quick()), "a@example.com").await;
 
         assert_eq!(answer.verdict, Verdict::Accepted, "{answer:?}");
-        let heard = relay.heard();
-        assert!(heard.iter().any(|line| line.contains(command)), "{heard:?}");
+        let received = relay.received();
+        assert!(received.iter().any(|line| line.contains(command)), "{received:?}");
     }
 }
 
@@ -198,7 +200,11 @@ async fn a_refused_token_is_reported_with_the_reply_after_the_challenge() {
             (answer.code, answer.reply.as_str()),
             (Some(535), "5.7.8 no longer valid")
         );
-        assert!(relay.heard().contains(&format!("0: {response}")), "{:?}", relay.heard());
+        assert!(
+            relay.received().contains(&format!("0: {response}")),
+            "{:?}",
+            relay.received()
+        );
     }
     let without = Relay::following(usual).await;
     let url = format!("smtp://ada:token@127.0.0.1:{}?tls=none&auth=xoauth2", without.port);

@@ -10,7 +10,7 @@ fn sent(mailer: &Mailer, recipient: &'static str) -> tokio::task::JoinHandle<Ans
 /// Returns long before any deadline.
 async fn soon(task: tokio::task::JoinHandle<Answer>) -> Answer {
     let answer = tokio::time::timeout(Duration::from_secs(20), task).await;
-    answer.expect("the mail hears of the stop").unwrap()
+    answer.expect("the mail is notified of the stop").unwrap()
 }
 
 fn patient() -> Settings {
