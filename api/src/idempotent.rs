@@ -46,7 +46,7 @@ impl<S: Send + Sync> FromRequestParts<S> for IdempotencyKey {
             None => Err(Problem::new(
                 StatusCode::BAD_REQUEST,
                 "idempotency_key_invalid",
-                "An Idempotency-Key is 1 to 200 printable ASCII characters; a UUID is a good one.",
+                "An Idempotency-Key is 1 to 200 printable ASCII characters, for example a UUID.",
             )),
         }
     }

@@ -45,7 +45,7 @@ async fn obey(command: Command, settings: Settings) -> Result<ExitCode, StartErr
         Command::Serve => {
             let lifecycle = Lifecycle::new();
             let listening = lifecycle.listen_to_signals();
-            listening.map_err(|fault| StartError::System("listen to signals", fault))?;
+            listening.map_err(|fault| StartError::System("listen for signals", fault))?;
             let finished = Box::pin(api::run(settings, lifecycle)).await?;
             return Ok(ExitCode::from(u8::from(!finished)));
         }

@@ -123,7 +123,7 @@ fn blame<T: DeserializeOwned>(filled: &[&str], also: &[&str]) -> Problem {
                 .map_or("none", |(_, known)| known)
                 .replace("one of ", "");
             let message = format!(
-                "There is no parameter {}; there are {}.",
+                "There is no parameter {}. The parameters are {}.",
                 shown(&name),
                 std::iter::once(&*known.replace('`', "").replace(" or ", ", "))
                     .chain(also.iter().copied())
@@ -187,7 +187,7 @@ impl InPath for Uuid {
 }
 
 impl InPath for SystemEmailKind {
-    const OTHERWISE: &'static str = "There is no such system email; there are invite and password_reset.";
+    const OTHERWISE: &'static str = "There is no such system email; the system emails are invite and password_reset.";
 }
 
 /// The one variable segment of a path.
@@ -298,7 +298,7 @@ mod tests {
             refusal("signedin=true"),
             expected(
                 "unknown_parameter",
-                "There is no parameter signedin; there are q, import, invited, limit.",
+                "There is no parameter signedin. The parameters are q, import, invited, limit.",
                 "signedin"
             )
         );

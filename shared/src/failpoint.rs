@@ -114,7 +114,7 @@ mod armed {
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "it is no setting of the product, and --help must not know it"
+        reason = "it is not a setting of the product, so --help must not list it"
     )]
     fn asked_for() -> Option<Armed> {
         let setting = std::env::var("BECKON_FAILPOINT").ok()?;

@@ -104,7 +104,7 @@ impl FromStr for SystemEmailKind {
 
 /// The name of no system email.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("no such system email; there are invite and password_reset")]
+#[error("no such system email; the system emails are invite and password_reset")]
 pub struct UnknownKind;
 
 /// Which names besides the built-in ones are fields.

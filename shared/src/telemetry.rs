@@ -79,7 +79,7 @@ pub fn filter(text: &str) -> Result<EnvFilter, String> {
             quiet = format!("{quiet},{target}={level}");
         }
     }
-    EnvFilter::try_new(quiet).map_err(|fault| format!("is {text:?}, which is no tracing filter: {fault}"))
+    EnvFilter::try_new(quiet).map_err(|fault| format!("is {text:?}, which is not a tracing filter: {fault}"))
 }
 
 /// Starts logging for this process.

@@ -49,7 +49,7 @@ async fn an_invalid_id_is_answered_like_an_unknown_one() {
             .must_be_refused(404, "not_found", "This is not an email address.")
             .await;
     }
-    let sentence = "There is no such system email; there are invite and password_reset.";
+    let sentence = "There is no such system email; the system emails are invite and password_reset.";
     ask(&world, Method::GET, "/v1/system-emails/welcome")
         .must_be_refused(404, "not_found", sentence)
         .await;
@@ -132,7 +132,7 @@ async fn an_unknown_parameter_is_named_with_the_known_ones() {
     let world = a_world().await;
     let batch = world.invite(json!({ "import": world.people(1).await })).await;
 
-    let sentence = "There is no parameter signedin; there are q, import, effect, invited, signed_in, access, last_email_failed, \
+    let sentence = "There is no parameter signedin. The parameters are q, import, effect, invited, signed_in, access, last_email_failed, \
                     blocked, locked, last_email_reason, batch, where, not, limit, cursor.";
     ask(&world, Method::GET, "/v1/users?signedin=true")
         .must_be_refused(400, "unknown_parameter", sentence)

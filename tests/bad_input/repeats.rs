@@ -16,7 +16,7 @@ fn with_key(asked: Asked, key: &str) -> Asked {
 #[tokio::test]
 async fn an_invalid_key_is_refused() {
     let world = a_world().await;
-    let sentence = "An Idempotency-Key is 1 to 200 printable ASCII characters; a UUID is a good one.";
+    let sentence = "An Idempotency-Key is 1 to 200 printable ASCII characters, for example a UUID.";
     let body = "{\"emails\":[\"a@example.org\"]}";
 
     for key in ["", &"x".repeat(201), "a\tb", "schlüssel"] {

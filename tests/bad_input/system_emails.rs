@@ -83,7 +83,7 @@ const FAULTS: &[Fault] = &[
             1,
             "1",
             "logic_unsupported",
-            "Only fields such as {{ first_name }} are possible, no conditions or loops",
+            "Only fields such as {{ first_name }} are supported, no conditions or loops",
         ),
     ),
     (
@@ -107,7 +107,7 @@ const FAULTS: &[Fault] = &[
             1,
             "1",
             "unknown_filter",
-            "“upper” is not possible here. Only default(\"text\") is, as in {{ first_name | default(\"there\") }}",
+            "“upper” is not supported here. Only default(\"text\") is, as in {{ first_name | default(\"there\") }}",
         ),
     ),
     (
@@ -125,7 +125,7 @@ const FAULTS: &[Fault] = &[
             1,
             "1",
             "image_unsupported",
-            "Images are not possible in these emails",
+            "Images are not supported in these emails",
         ),
     ),
     (
@@ -137,7 +137,7 @@ const FAULTS: &[Fault] = &[
             1,
             "1",
             "html_unsupported",
-            "HTML is not possible here: <script>alert(1)</script>. Use Markdown, or write \\< for a plain <",
+            "HTML is not supported here: <script>alert(1)</script>. Use Markdown, or write \\< for a plain <",
         ),
     ),
     (

@@ -91,7 +91,7 @@ async fn dropping_a_month_changes_no_counts_of_any_batch() {
     )
     .await;
     let with_nothing_left = months::drop(&world.db, KEPT).await.unwrap();
-    assert_eq!(with_nothing_left, [], "their counts would be nought");
+    assert_eq!(with_nothing_left, [], "their counts would be 0");
 
     world.start_api().await.unwrap();
     let left: Vec<&(String, Uuid)> = all.iter().filter(|(name, _)| !name.ends_with("owed")).collect();

@@ -42,7 +42,7 @@ async fn main() -> ExitCode {
     }
     memory::keep_off_the_disk();
     if let Err(fault) = lifecycle.listen_to_signals() {
-        error!(error = %fault, "Could not listen to signals");
+        error!(error = %fault, "Could not listen for signals");
         return ExitCode::FAILURE;
     }
     match worker::run(settings, lifecycle).await {

@@ -231,7 +231,7 @@ fn trouble_of(fault: FileFault) -> Trouble {
 
 async fn interrupt(this: &StagedImports, work: Work, problem: &Problem) -> Result<bool, StoreError> {
     let code = problem.kind.trim_start_matches("/problems/").to_owned();
-    warn!(import.id = %work.import, problem = code, "The work on a file was interrupted; nothing of it was stored");
+    warn!(import.id = %work.import, problem = code, "The work on a file was interrupted; nothing was stored");
     let message = match (code.as_str(), StatusCode::from_u16(problem.status)) {
         ("busy", _) => "Other files were being imported, and this one waited too long.",
         (_, Ok(StatusCode::SERVICE_UNAVAILABLE)) => "The database did not answer.",

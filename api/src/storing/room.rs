@@ -162,13 +162,13 @@ fn no_slot(full: Full, what: &str) -> Problem {
             StatusCode::TOO_MANY_REQUESTS,
             "too_many_at_once",
             format!(
-                "You are already sending several {what}. Nothing of this one was read; send it again when one of them is done."
+                "You are already sending several {what}. This one was not read; send it again when one of them is finished."
             ),
         ),
         Full::Overall => (
             StatusCode::SERVICE_UNAVAILABLE,
             "busy",
-            format!("Other callers are sending {what} now. Nothing of this one was read; send it again in a moment."),
+            format!("Other callers are sending {what} now. This one was not read; send it again in a moment."),
         ),
     };
     Problem {
@@ -182,7 +182,7 @@ async fn within(patience: Duration, places: &Semaphore) -> Option<SemaphorePermi
 }
 
 fn busy(why: &str, retry_after: u32) -> Problem {
-    let detail = format!("{why}, and this one waited too long. Nothing of it was stored; try again later.");
+    let detail = format!("{why}, and this one waited too long. Nothing was stored; try again later.");
     Problem::unavailable("busy", detail, retry_after)
 }
 

@@ -121,7 +121,7 @@ fn read_fields(changes: &FieldChanges, errors: &mut Vec<FieldError>) -> serde_js
     let mut fields = serde_json::Map::new();
     if changes.given > FIELDS_MOST {
         let message = format!(
-            "There are {} fields; one request changes {FIELDS_MOST} at most.",
+            "The request changes {} fields; the maximum per request is {FIELDS_MOST}.",
             changes.given
         );
         errors.push(FieldError::in_field("fields", "too_many_fields", message));

@@ -87,7 +87,7 @@ impl Reader<'_, '_> {
             );
         }
         for (offset, _) in words.match_indices("{%") {
-            let message = "Only fields such as {{ first_name }} are possible, no conditions or loops";
+            let message = "Only fields such as {{ first_name }} are supported, no conditions or loops";
             self.fault(start + offset, "logic_unsupported", message);
         }
         let is_forbidden = |c: char| c.is_control() && c != '\n' && c != '\t';
@@ -197,7 +197,7 @@ impl Reader<'_, '_> {
             });
         let Some(text) = text else {
             let message = format!(
-                "“{}” is not possible here. Only default(\"text\") is, as in {{{{ first_name | default(\"there\") }}}}",
+                "“{}” is not supported here. Only default(\"text\") is, as in {{{{ first_name | default(\"there\") }}}}",
                 echo(filter)
             );
             self.fault(open, "unknown_filter", message);

@@ -72,7 +72,7 @@ impl<'t> Reader<'t, '_> {
             // Its text follows as a separate event.
             Tag::HtmlBlock => return,
             Tag::Image { .. } => {
-                let message = "Images are not possible in these emails";
+                let message = "Images are not supported in these emails";
                 self.fault(range.start, ("image_unsupported", message));
                 return;
             }
@@ -181,7 +181,7 @@ impl<'t> Reader<'t, '_> {
         } else {
             shown
         };
-        let message = format!("HTML is not possible here: {shown}. Use Markdown, or write \\< for a plain <");
+        let message = format!("HTML is not supported here: {shown}. Use Markdown, or write \\< for a plain <");
         self.faults
             .push(self.tokenised.fault(range.start, "html_unsupported", message));
     }

@@ -49,7 +49,7 @@ pub(super) struct Login {
 pub enum RelayUrlError {
     /// Often caused by a password with a character that separates parts of a URL.
     #[error(
-        "SMTP_URL is not a URL ({0}); signs such as @ : / ? # % in the user name or password must be percent-encoded"
+        "SMTP_URL is not a URL ({0}); characters such as @ : / ? # % in the user name or password must be percent-encoded"
     )]
     Unreadable(url::ParseError),
     /// The scheme is not supported.
@@ -62,7 +62,7 @@ pub enum RelayUrlError {
     #[error("SMTP_URL names port 0, which cannot be connected to")]
     Port,
     /// The host is followed by something other than a query.
-    #[error("SMTP_URL has a path or a #, which it must not; a / or # in the password must be percent-encoded")]
+    #[error("SMTP_URL must not have a path or a #; a / or # in the password must be percent-encoded")]
     Path,
     /// There is a password without a user, or a user without a password.
     #[error("SMTP_URL must name both a user and a password, or neither")]

@@ -103,7 +103,7 @@ pub(super) fn entities(text: &str) -> Option<Damage> {
     if !is_entity {
         return None;
     }
-    let damage = Damage::new("html_entity", "Has a code of a web page in place of a letter");
+    let damage = Damage::new("html_entity", "Contains an HTML code in place of a letter");
     let mut meant = text.to_owned();
     for (entity, letter) in ENTITIES {
         meant = meant.replace(entity, letter);
@@ -127,7 +127,7 @@ pub(super) fn in_a_name(text: &str) -> Option<Damage> {
     if is_month_and_number(text) {
         return Some(Damage::new(
             "became_a_date",
-            "A spreadsheet may have made a date of this name – write it again and format the column as text",
+            "A spreadsheet may have turned this name into a date – write it again and format the column as text",
         ));
     }
     let is_letter_lost = |(place, _): (usize, &str)| {
@@ -173,7 +173,7 @@ pub(super) fn in_a_field(text: &str, column: &str) -> Option<Damage> {
         .split(|c: char| !c.is_alphanumeric())
         .any(|word| DAY_COLUMNS.contains(&word) || word.starts_with("geburt") || word.ends_with("datum"));
     if let (true, Some(day)) = (is_of_days, crate::workbook::day_of_serial(text)) {
-        let damage = Damage::new("serial_date", "Is the number that a spreadsheet keeps for a date");
+        let damage = Damage::new("serial_date", "Is the number that a spreadsheet stores for a date");
         return Some(damage.meaning(day));
     }
     None
@@ -271,7 +271,7 @@ mod tests {
         }
         assert_eq!(
             in_a_field("46296", "Start date").unwrap().sentence(),
-            "Is the number that a spreadsheet keeps for a date – did you mean 2026-10-01?"
+            "Is the number that a spreadsheet stores for a date – did you mean 2026-10-01?"
         );
     }
 

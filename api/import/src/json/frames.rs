@@ -163,7 +163,7 @@ impl<R: Read + Seek> Frames<R> {
                 Cut::More => {}
                 Cut::At(_) => return Ok(start),
                 Cut::TooDeep(_) => {
-                    return Err(self.at.fault("too many brackets within each other"));
+                    return Err(self.at.fault("too many nested brackets"));
                 }
             }
         }

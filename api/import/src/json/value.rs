@@ -55,7 +55,7 @@ impl<'a> Value<'a> {
             Self::Null => "null",
             Self::Bool(_) => "true or false",
             Self::Number(_) => "a number",
-            Self::InexactNumber => "a number so long – put it in quotation marks",
+            Self::InexactNumber => "a number that is too long – put it in quotation marks",
             Self::Text(_) => "a text",
             Self::List => "a list",
             Self::Object(_) => "an object",

@@ -149,7 +149,7 @@ fn nesting_is_limited() {
 
     assert_eq!(
         fault.to_string(),
-        "We cannot read this JSON: too many brackets within each other (line 1, column 22)"
+        "We cannot read this JSON: too many nested brackets (line 1, column 22)"
     );
 }
 
@@ -205,7 +205,7 @@ const PROBLEMS: &[(&str, Option<&str>, &str, &str)] = &[
         "{\"email\": \"a@b.co\", \"fields\": {\"a\": 123456789012345678901234}}",
         Some("a"),
         "wrong_type",
-        "Must be a text, a number, true or false, not a number so long – put it in quotation marks",
+        "Must be a text, a number, true or false, not a number that is too long – put it in quotation marks",
     ),
     (
         "{\"email\": \"a@b.co\", \"firstName\": \"Ada\"}",

@@ -107,7 +107,7 @@ impl Time {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
-        reason = "seconds of one day, from nought"
+        reason = "seconds of one day, from zero"
     )]
     fn of(seconds: f64) -> Self {
         let seconds = seconds as u32;

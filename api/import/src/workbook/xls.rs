@@ -62,7 +62,7 @@ impl Book {
             match record.kind {
                 type_of::BOF if read_u16(record.bytes, 0) != Some(0x0600) => {
                     return Err(FileFault::NotCsv {
-                        kind: "an Excel file of before 1997",
+                        kind: "an Excel file from before 1997",
                         advice: "Open it in a spreadsheet, save it as .xlsx and try again",
                     });
                 }
@@ -228,11 +228,11 @@ fn stream<R: Read + Seek>(source: &mut R) -> Result<Vec<u8>, FileFault> {
     let name = if file.is_stream("/Workbook") {
         "/Workbook"
     } else if file.is_stream("/Book") {
-        return Err(other("an Excel file of before 1997"));
+        return Err(other("an Excel file from before 1997"));
     } else if file.is_stream("/WordDocument") {
         return Err(other("a Word document"));
     } else {
-        return Err(other("a document of Microsoft Office without a spreadsheet in it"));
+        return Err(other("a Microsoft Office document without a spreadsheet in it"));
     };
     let stream = file.open_stream(name).map_err(|_| FileFault::Damaged)?;
     let mut bytes = Vec::new();
