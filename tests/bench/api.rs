@@ -77,16 +77,19 @@ impl Scene {
         self.world.relay.wait_for(mails, PATIENCE).await.map(drop)
     }
 
-    /// Waits until no delivery of a fully accepted batch is in progress, and checks that all of them are sent.
+    /// Waits until no delivery of a batch is open, and checks that all of them are sent.
     ///
-    /// It queries the index of deliveries in progress, so polling costs nothing measurable.
+    /// Called when the relay has accepted as many mails, it rarely asks more than once, so polling costs nothing
+    /// measurable.
     ///
     /// # Errors
     ///
     /// When one of them ended otherwise.
     pub(crate) async fn all_sent(&self, batch: Uuid, count: usize) -> Result<Instant> {
         let failed = |fault| HarnessError::because("could not look at a batch", fault);
-        let under_way = "select exists (select from deliveries where state in ('queued', 'sending') and batch_id = $1)";
+        let under_way = "select exists (
+                             select from deliveries
+                             where batch_id = $1 and state in ('waiting', 'queued', 'sending', 'retrying'))";
         let deadline = Instant::now() + PATIENCE;
         let ended = loop {
             let row = sqlx::query(under_way).bind(batch).fetch_one(&self.world.db).await;

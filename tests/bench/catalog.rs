@@ -38,7 +38,8 @@ pub(crate) struct What {
 
 macro_rules! catalog {
     ($($id:ident = $part:expr, $name:literal, $goal:expr;)*) => {
-        $(pub(crate) const $id: &What = &What { part: $part, name: $name, goal: $goal };)*
+        // Statics, because figures are found by address, and a constant may have several.
+        $(pub(crate) static $id: &What = &What { part: $part, name: $name, goal: $goal };)*
     };
 }
 

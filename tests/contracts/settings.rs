@@ -29,6 +29,7 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("BECKON_BRAKE_BOUNCES", &["beckon-api"]),
     ("BECKON_HOLD_AFTER_PROMOTION", &["beckon-api"]),
     ("BECKON_SMTP_CONNECTIONS", &["beckon-worker"]),
+    ("BECKON_JOURNAL", &["beckon-worker"]),
     ("BECKON_HASH_THREADS", &["beckon-api"]),
     ("BECKON_FIRST_PASSWORD_LIFETIME", BOTH),
     ("BECKON_RESET_PASSWORD_LIFETIME", BOTH),

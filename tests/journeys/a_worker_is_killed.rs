@@ -5,6 +5,7 @@ use harness::relay::Behaviour;
 use harness::world::PATIENCE;
 use harness::{Setup, World};
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 #[tokio::test]
@@ -39,6 +40,61 @@ async fn nothing_is_lost_and_second_mails_are_recorded_as_unsure() {
         world.sign_in(&mail.recipient, mail.password().unwrap()).await;
     }
     world.end().await;
+}
+
+#[tokio::test]
+async fn accepted_mails_that_were_not_recorded_are_not_sent_again() {
+    let setup = Setup::default().worker_setting("BECKON_LEASE", "60s");
+    let mut world = World::with(setup).await;
+    let import = world.people(200).await;
+    // Nothing can be recorded while attempts are locked.
+    let mut locked = world.db.begin().await.unwrap();
+    sqlx::query("lock table attempts in access exclusive mode")
+        .execute(&mut *locked)
+        .await
+        .unwrap();
+
+    let batch = world.reset_passwords(json!({ "import": import })).await;
+    // The last replies may still be on their way when the relay has accepted everything.
+    let journal = world.folder().join("journal");
+    world
+        .eventually("all replies to be read", async || {
+            (lines_in(&journal) == 200).then_some(())
+        })
+        .await;
+    world.kill_worker(0).await;
+    let killed = world.batch(batch).await;
+    // Its statements wait for the lock and must not succeed after its death.
+    let waiting = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+                   where datname = current_database() and wait_event_type = 'Lock'";
+    let ended: i64 = sqlx::query_scalar(waiting).fetch_one(&world.db).await.unwrap();
+    locked.rollback().await.unwrap();
+    world.start_worker().await.unwrap();
+    let finished = world.finished(batch).await;
+
+    assert!(ended > 0);
+    assert_eq!(killed["counts"]["sending"], 200, "{killed}");
+    assert_eq!(finished["counts"]["sent"], 200, "{finished}");
+    assert_eq!(finished["counts"]["unsure"], 0, "{finished}");
+    assert_eq!(world.relay.accepted_count(), 200);
+    let logged = world.workers[0].log();
+    assert!(
+        logged.contains("Recorded accepted mails of a worker that died"),
+        "{logged}"
+    );
+    world.assert_promises_kept().await;
+    world.assert_mailed_passwords_work(|_| true, 30).await;
+    world.end().await;
+}
+
+/// Number of lines in all files of a folder and its subfolders.
+fn lines_in(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let lines = entries.map(|entry| match std::fs::read_to_string(entry.path()) {
+        Ok(text) => text.lines().count(),
+        Err(_) => lines_in(&entry.path()),
+    });
+    lines.sum()
 }
 
 /// The passwords in this user's mailbox.

@@ -10,6 +10,7 @@ pub mod message;
 mod quoted_printable;
 #[cfg(test)]
 mod tests;
+mod wire;
 
 use crate::send::Envelope;
 use lettre::Address;
@@ -27,7 +28,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use zeroize::Zeroizing;
+use wire::Wire;
 
 /// A mail ready for the relay.
 pub struct Mail {
@@ -35,7 +36,7 @@ pub struct Mail {
     pub envelope: Envelope,
     /// Headers, both parts and the final dot, as written to the relay. Wiped on drop, because they may
     /// contain a password.
-    pub wire: Zeroizing<Vec<u8>>,
+    pub wire: Wire,
     /// Octets of the message, as `SIZE` declares them.
     pub size: usize,
 }

@@ -11,7 +11,7 @@ use shared::password::Cost;
 use shared::release::VERSION_AND_REVISION;
 use shared::telemetry::LogSettings;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Renders mails, hands them to the relay and records the outcome of each one.
@@ -73,6 +73,10 @@ pub struct WorkerArgs {
     /// How long after its first attempt a password mail is abandoned
     #[arg(long, env = "BECKON_PASSWORD_GIVE_UP", default_value = "24h", global = true)]
     pub beckon_password_give_up: String,
+    /// Folder on a local disk where accepted mails are kept until Postgres has recorded them, so that a worker that is
+    /// killed causes no second mails; `off` for none
+    #[arg(long, env = "BECKON_JOURNAL", default_value = "/tmp/beckon-journal", global = true)]
+    pub beckon_journal: String,
     /// How long a stop waits for mails that the relay has not answered; any left then are recorded as unsure
     #[arg(long, env = "BECKON_STOP_GRACE", default_value = "75s", global = true)]
     pub beckon_stop_grace: String,
@@ -102,6 +106,8 @@ pub struct Settings {
     pub lifetimes: Lifetimes,
     /// Cost of hashing mailed passwords.
     pub mailed_password_cost: Cost,
+    /// Folder of the journal, if there is one.
+    pub journal: Option<PathBuf>,
     /// How long a stop may take.
     pub stop_grace: Duration,
 }
@@ -129,6 +135,7 @@ impl Args {
         let probes_listen = faults.read("BECKON_PROBES_LISTEN", &worker.beckon_probes_listen, listen_address);
         let lease = faults.read("BECKON_LEASE", &worker.beckon_lease, lease);
         let retries = worker.retries(faults);
+        let journal = faults.read("BECKON_JOURNAL", &worker.beckon_journal, journal);
         let stop_grace = faults.read("BECKON_STOP_GRACE", &worker.beckon_stop_grace, duration);
         Some(Settings {
             database: database?,
@@ -142,6 +149,7 @@ impl Args {
             probes_listen: probes_listen?,
             lease: lease?,
             retries: retries?,
+            journal: journal?,
             stop_grace: stop_grace?,
         })
     }
@@ -182,5 +190,14 @@ fn lease(text: &str) -> Result<Duration, String> {
         Ok(lease)
     } else {
         Err(format!("is {text:?}; write a time from 1s to 10min"))
+    }
+}
+
+/// Parses the folder of the journal. A relative one would depend on where the worker is started.
+fn journal(text: &str) -> Result<Option<PathBuf>, String> {
+    match Path::new(text) {
+        _ if text == "off" => Ok(None),
+        folder if folder.is_absolute() => Ok(Some(folder.to_owned())),
+        _ => Err(format!("is {text:?}; write an absolute path or `off`")),
     }
 }

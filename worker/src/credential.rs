@@ -25,7 +25,7 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 use uuid::Uuid;
 
-/// Passwords hashed per task: half a millisecond of work at 36 µs each, a third of a second at full cost.
+/// Passwords hashed per task: a quarter of a millisecond of work at 16 µs each, a third of a second at full cost.
 const TASK: usize = 16;
 
 /// Why there is no password. The attempt has not begun and is given back.

@@ -9,6 +9,7 @@ pub mod compose;
 pub mod config;
 pub mod consume;
 pub mod credential;
+pub mod journal;
 mod lane;
 pub mod leases;
 pub mod metrics;
@@ -25,6 +26,7 @@ pub mod spans;
 pub mod work;
 
 use config::Settings;
+use journal::Journal;
 use metrics::WorkerMetrics;
 use pipeline::Pipeline;
 use shared::config::EXIT_CONFIG;
@@ -37,6 +39,7 @@ use shared::queue::{BrokerStatus, Brokers};
 use shared::reconnect::Delays;
 use shared::store::{self, Db, Planning, schema};
 use shared::trace;
+use std::path::Path;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -89,10 +92,12 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
         .await
         .map_err(|fault| StartError::System("listen for probes (BECKON_PROBES_LISTEN)", fault))?;
     let leases = leases::Leases::of(settings.lease);
+    let journal = settings.journal.as_deref().and_then(|folder| journal(folder, &db));
     let parts = Parts {
         db: &db,
         name: &name,
         leases: &leases,
+        journal: journal.as_ref(),
         metrics: &metrics,
         counted: &counted,
     };
@@ -112,6 +117,7 @@ pub async fn run(settings: Settings, lifecycle: Lifecycle) -> Result<bool, Start
     let telling = tokio::spawn(presence.clone().keep_reporting());
     info!(worker = name, "Worker is running");
     until_postgres_is_ready(&db, &lifecycle, &presence).await?;
+    recover(journal, &db, &name, &counted, &lifecycle);
 
     let consumer = consume::Consumer {
         brokers,
@@ -184,11 +190,37 @@ async fn until_postgres_is_ready(
     Ok(())
 }
 
+/// Opens the journal. A worker without one sends as well.
+fn journal(folder: &Path, db: &Db) -> Option<Arc<Journal>> {
+    let options = db.connect_options();
+    // Several installations on one machine may share the folder.
+    let database = format!("{} {}", store::server(db), options.get_database().unwrap_or_default());
+    match Journal::open(folder, &database) {
+        Ok(journal) => Some(Arc::new(journal)),
+        Err(fault) => {
+            warn!(
+                error = %fault,
+                folder = %folder.display(),
+                "Working without a journal (BECKON_JOURNAL): a worker that is killed causes more second mails"
+            );
+            None
+        }
+    }
+}
+
+/// Starts recording what dead workers left in the journal.
+fn recover(journal: Option<Arc<Journal>>, db: &Db, name: &str, counted: &Arc<WorkerMetrics>, lifecycle: &Lifecycle) {
+    let Some(journal) = journal else { return };
+    let recovering = journal.keep_recovering(db.clone(), name.to_owned(), Arc::clone(counted), lifecycle.clone());
+    lifecycle.spawn(recovering);
+}
+
 /// What a pipeline is built from, besides its settings.
 struct Parts<'a> {
     db: &'a Db,
     name: &'a str,
     leases: &'a Arc<leases::Leases>,
+    journal: Option<&'a Arc<Journal>>,
     metrics: &'a Metrics,
     counted: &'a Arc<WorkerMetrics>,
 }
@@ -227,6 +259,7 @@ fn pipeline(settings: Settings, lifecycle: &Lifecycle, parts: &Parts<'_>) -> Res
             Arc::clone(parts.leases),
             parts.name.to_owned(),
             Arc::clone(counted),
+            parts.journal.map(Arc::clone),
         ),
         retries: settings.retries,
         metrics: Arc::clone(counted),

@@ -5,10 +5,12 @@
 //! in the meantime, a final answer from the relay still counts until another attempt begins; then that
 //! attempt decides and the outcome is dropped. If Postgres rejects a group, as a bug might cause, its
 //! outcomes are recorded individually, so that one of them does not affect the others. Several groups are
-//! recorded concurrently, so that one that waits for a locked row does not hold up the rest.
+//! recorded concurrently, so that one that waits for a locked row does not hold up the rest. Accepted mails that are
+//! not recorded yet are kept on disk ([`crate::journal`]).
 
 use crate::batcher::Batcher;
 use crate::claim::Held;
+use crate::journal::{Context, Entry, Journal};
 use crate::leases::Leases;
 use crate::metrics::WorkerMetrics;
 use crate::outcome;
@@ -55,8 +57,12 @@ pub enum Recorded {
 /// Accepts finished attempts to be recorded. Cheap to clone.
 #[derive(Clone)]
 pub struct Settler {
-    finished: mpsc::UnboundedSender<Finished>,
+    finished: mpsc::UnboundedSender<Kept>,
+    journal: Option<Arc<Journal>>,
 }
+
+/// A finished attempt with its entry in the journal.
+type Kept = (Finished, Option<Entry>);
 
 impl Settler {
     /// Starts recording. The task ends when no clone is left and everything is recorded.
@@ -66,6 +72,7 @@ impl Settler {
         leases: Arc<Leases>,
         worker: String,
         metrics: Arc<WorkerMetrics>,
+        journal: Option<Arc<Journal>>,
     ) -> Self {
         let (finished, arriving) = mpsc::unbounded_channel();
         let recorder = Arc::new(Recorder {
@@ -76,13 +83,19 @@ impl Settler {
             metrics,
         });
         lifecycle.spawn(recorder.run(Batcher::new(arriving)));
-        Self { finished }
+        Self { finished, journal }
     }
 
     /// Queues a finished attempt. The queue never holds more than the worker has in hand.
     pub fn push(&self, finished: Finished) {
+        let context = Context {
+            lane: finished.held.work.lane,
+            kind: finished.held.claim.kind,
+        };
+        let journal = self.journal.as_ref();
+        let entry = journal.and_then(|journal| journal.append(&finished.outcome, context));
         // Sending fails only after the process has ended. Then the expired lease makes the attempt unsure.
-        let _ = self.finished.send(finished);
+        let _ = self.finished.send((finished, entry));
     }
 }
 
@@ -95,9 +108,9 @@ struct Recorder {
 }
 
 impl Recorder {
-    async fn run(self: Arc<Self>, mut batcher: Batcher<Finished>) {
+    async fn run(self: Arc<Self>, mut batcher: Batcher<Kept>) {
         let groups = Arc::new(Semaphore::new(GROUPS));
-        let is_urgent = |finished: &Finished| finished.held.work.lane == Lane::Interactive;
+        let is_urgent = |(finished, _): &Kept| finished.held.work.lane == Lane::Interactive;
         while let Some(group) = batcher.next(is_urgent).await {
             let Ok(turn) = Arc::clone(&groups).acquire_owned().await else {
                 return;
@@ -110,18 +123,21 @@ impl Recorder {
         }
     }
 
-    async fn record_group(&self, group: Vec<Finished>) {
+    async fn record_group(&self, group: Vec<Kept>) {
         let began = now();
-        let (outcomes, attempts): (Vec<Outcome>, Vec<(Held, Steps)>) = group
+        let (outcomes, attempts): (Vec<_>, Vec<_>) = group
             .into_iter()
-            .map(|finished| (finished.outcome, (finished.held, finished.steps)))
+            .map(|(finished, entry)| (finished.outcome, (finished.held, finished.steps, entry)))
             .unzip();
         let recorded = self.record(&outcomes).await;
         reach(Point::OutcomeRecorded);
         let times = Times::since(began);
-        for (((held, mut steps), outcome), recorded) in attempts.into_iter().zip(outcomes).zip(recorded) {
+        for (((held, mut steps, entry), outcome), recorded) in attempts.into_iter().zip(outcomes).zip(recorded) {
             steps.add(&self.metrics, Step::Settle, times);
             self.conclude(&held, &outcome, steps, recorded);
+            if let Some(entry) = entry.filter(|_| recorded != Recorded::Unknown) {
+                entry.recorded();
+            }
         }
     }
 

@@ -55,20 +55,28 @@ pub async fn store(db: &Db, group: &[NewCredential]) -> StoreResult<Vec<Uuid>> {
     let storing = || async {
         let storing = sqlx::query!(
             r#"with one as materialized (
-               select * from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::text[],
-                                    $7::float8[], $8::text[])
+               select one.*
+               from unnest($1::uuid[], $2::uuid[], $3::integer[], $4::uuid[], $5::uuid[], $6::text[], $7::float8[],
+                           $8::text[])
                     as one (user_id, delivery, attempt, batch, token, verifier, lifetime, email_key)
-           ), person as materialized (
-               select id, email_key from users where id = any($1) and locked_at is null order by id for key share
+               order by user_id
            ), open_batch as materialized (
                select id from batches where id = any($4) and state <> 'stopped' order by id for key share
-           ), held as materialized (
+           ), known as materialized (
                select one.*
                from one
-               join person on person.id = one.user_id and person.email_key = one.email_key
-               join open_batch on open_batch.id = one.batch
-               join deliveries d on d.id = one.delivery and d.state::text = 'sending'
-                    and d.attempt = one.attempt and d.lease_token = one.token and d.cancel_reason is null
+               -- Each by its id: a join would compare every one with every user.
+               cross join lateral (
+                   select from users
+                   where id = one.user_id and email_key = one.email_key and locked_at is null
+                   for key share
+               ) person
+           ), held as materialized (
+               select known.*
+               from known
+               join open_batch on open_batch.id = known.batch
+               join deliveries d on d.id = known.delivery and d.state::text = 'sending'
+                    and d.attempt = known.attempt and d.lease_token = known.token and d.cancel_reason is null
                order by d.id
                for share of d
            )

@@ -1,7 +1,7 @@
 -- Each person is looked up once, by their own key, whatever Postgres believes about tables that
 -- were empty a minute ago: `offset 0` keeps the planner from reading all users to find some.
 with given as materialized (
-    select g.number, g.email, g.email_key, g.first_name, g.last_name, g.language, g.fields, u.id as known,
+    select g.id, g.number, g.email, g.email_key, g.first_name, g.last_name, g.language, g.fields, u.id as known,
            -- Whoever is just so already is left alone. The insert below would lock them until the
            -- import commits, and keep a million people from signing in; a change that somebody makes
            -- to them meanwhile is one made after this row, and a deleted person stays deleted.
@@ -15,8 +15,8 @@ with given as materialized (
                          else false end as is_ignored,
            -- Somebody who stood in an earlier row of this file keeps what that row said.
            i.row_number as earlier
-    from unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[])
-         as g (number, email, email_key, first_name, last_name, language, fields)
+    from unnest($2::integer[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::jsonb[], $10::uuid[])
+         as g (number, email, email_key, first_name, last_name, language, fields, id)
     left join lateral (
         select id, first_name, last_name, language, fields from users where email_key = g.email_key offset 0
     ) u on true
@@ -31,7 +31,7 @@ changed as materialized (
            g.first_name as gets_first_name, g.last_name as gets_last_name, g.language as gets_language,
            g.fields as gets_fields
     from given g join users u on u.id = g.known and u.email_key = g.email_key
-    where g.earlier is null and not g.is_same and not g.is_ignored
+    where g.known is not null and g.earlier is null and not g.is_same and not g.is_ignored
     order by u.email_key
     for no key update of u
 ),
@@ -61,9 +61,9 @@ updated as (
     returning u.id, u.email_key, false as is_new
 ),
 created as (
-    insert into users as u (email, email_key, first_name, last_name, language, fields)
-    select g.email, g.email_key, coalesce(g.first_name, ''), coalesce(g.last_name, ''), coalesce(g.language, ''),
-           jsonb_strip_nulls(g.fields)
+    insert into users as u (id, email, email_key, first_name, last_name, language, fields)
+    select g.id, g.email, g.email_key, coalesce(g.first_name, ''), coalesce(g.last_name, ''),
+           coalesce(g.language, ''), jsonb_strip_nulls(g.fields)
     from given g
     -- Read before anything is inserted: a lock on a row that this statement has written would find nothing.
     cross join (select count(*) from changed) locked

@@ -6,6 +6,7 @@
 
 use super::header;
 use super::quoted_printable::{Encoder, encoded_most};
+use super::wire::Wire;
 use shared::config::LetterSettings;
 use shared::letter::{self, LetterValues, TEST_MARK};
 use shared::system_email::{Compiled, Content, Escaping, Field, Segment, value_of};
@@ -14,7 +15,6 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use uuid::Uuid;
 use uuid::fmt::{Hyphenated, Simple};
-use zeroize::Zeroizing;
 
 /// The end of a message (RFC 5321, 4.1.1.4).
 const FINAL_DOT: &[u8] = b".\r\n";
@@ -39,7 +39,7 @@ pub struct Addressing<'a> {
 /// A message in wire form.
 pub struct Message {
     /// Everything between the reply to `DATA` and the reply to the final dot, including the dot.
-    pub wire: Zeroizing<Vec<u8>>,
+    pub wire: Wire,
     /// Octets of the message itself, without the final dot, as declared with `SIZE` (RFC 1870).
     pub size: usize,
 }
@@ -136,7 +136,7 @@ impl MessageTemplate {
             values,
         };
         let most = self.steps.iter().map(|step| filled.bytes_most(step)).sum();
-        let mut wire = Zeroizing::new(Vec::with_capacity(most));
+        let mut wire = Wire::with_capacity(most);
         let room = wire.capacity();
         for step in &self.steps {
             filled.write(step, &mut wire)?;

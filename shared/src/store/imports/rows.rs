@@ -158,6 +158,8 @@ impl Columns {
 pub async fn store(transaction: &mut Transaction, import: Uuid, rows: &[Row], mode: ImportMode) -> StoreResult<Stored> {
     let emails: Vec<String> = rows.iter().map(|row| row.email.clone()).collect();
     let columns = Columns::of(rows);
+    // In the order of the file, for those of its users who are new; cheaper here than in Postgres.
+    let ids: Vec<Uuid> = rows.iter().map(|_| Uuid::now_v7()).collect();
     let outcomes = sqlx::query_file!(
         "src/store/import.sql",
         import,
@@ -169,6 +171,7 @@ pub async fn store(transaction: &mut Transaction, import: Uuid, rows: &[Row], mo
         &columns.languages as &[Option<String>],
         &columns.fields,
         mode.as_str(),
+        &ids,
     )
     .fetch_all(&mut **transaction)
     .await?;
