@@ -266,7 +266,10 @@ mod tests {
         }
         for (cause, wanted) in [
             (Cause::NoWorker, "Email is delayed. No worker is running. 1,204"),
-            (Cause::NoDispatch, "Email is delayed. The queue does not accept emails. 1,204"),
+            (
+                Cause::NoDispatch,
+                "Email is delayed. The queue does not accept emails. 1,204",
+            ),
         ] {
             let undated = Strip::of(Stall {
                 since: None,

@@ -73,11 +73,7 @@ async fn a_form_is_carried_through_the_sign_in_unless_it_is_large() {
     let entered = send(&world, "/console/sign-in", &enter).await;
 
     assert_eq!(asked.status, 401, "{}", asked.text);
-    assert!(
-        asked.text.contains("We kept what you entered"),
-        "{}",
-        asked.text
-    );
+    assert!(asked.text.contains("We kept what you entered"), "{}", asked.text);
     assert_eq!(entered.status, 200, "{}", entered.text);
     assert_eq!(hidden(&entered.text, "subject"), "Hello");
     let body = hidden(&entered.text, "body");

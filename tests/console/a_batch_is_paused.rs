@@ -26,13 +26,17 @@ async fn a_paused_password_batch_shows_the_time_left() {
     world.let_hours_pass(30).await;
 
     go(&browser, &world, &format!("/console/batches/{passwords}")).await;
-    browser.sees("2 emails are on hold until you resume. Nothing is lost.").await;
+    browser
+        .sees("2 emails are on hold until you resume. Nothing is lost.")
+        .await;
     browser
         .sees("Password emails expire if they are not sent in time. The time limit is paused too: 4 hours will be left when you resume.")
         .await;
     browser.assert_sound().await;
     go(&browser, &world, &format!("/console/batches/{invites}")).await;
-    browser.sees("2 emails are on hold until you resume. Nothing is lost.").await;
+    browser
+        .sees("2 emails are on hold until you resume. Nothing is lost.")
+        .await;
     browser.loses("expire").await;
     world.end().await;
 }

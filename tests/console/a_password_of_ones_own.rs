@@ -30,9 +30,7 @@ async fn a_password_of_ones_own_is_chosen_and_the_old_one_ends() {
 
         browser.fill("Current password", &someone.password).await;
         browser.fill("New password", "seven wet stones in a row").await;
-        browser
-            .fill("Confirm new password", "seven wet stones in a row")
-            .await;
+        browser.fill("Confirm new password", "seven wet stones in a row").await;
         browser.click("Change password").await;
         browser.finds("Your account: Jonas Weber").await;
 

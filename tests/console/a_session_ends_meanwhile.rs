@@ -15,9 +15,7 @@ async fn a_password_that_came_too_late_goes_nowhere() {
         go(&browser, &world, "/console/password").await;
         browser.fill("Current password", &priya.password).await;
         browser.fill("New password", "seven wet stones in a row").await;
-        browser
-            .fill("Confirm new password", "seven wet stones in a row")
-            .await;
+        browser.fill("Confirm new password", "seven wet stones in a row").await;
 
         world.let_sessions_end().await;
         browser.click("Change password").await;

@@ -33,15 +33,15 @@ async fn a_user_is_locked_and_unlocked() {
     browser.click("Lock").await;
     browser.click("Lock Ada").await;
     browser.sees("is locked. 1 password stopped working.").await;
-    browser
-        .sees("They cannot sign in or receive passwords")
-        .await;
+    browser.sees("They cannot sign in or receive passwords").await;
     browser.loses("Send Password Reset Email").await;
     browser.assert_sound().await;
     assert!(!world.signs_in("ana@example.org", &password).await);
 
     browser.click("Unlock").await;
-    browser.sees("Passwords from before the lock will not work again.").await;
+    browser
+        .sees("Passwords from before the lock will not work again.")
+        .await;
     browser.assert_sound().await;
     browser.click("Unlock Ada").await;
     browser.sees("They have no password; send them a password email.").await;

@@ -128,9 +128,7 @@ async fn a_conflicting_change_of_a_user_is_reported() {
 
     browser.fill("Last name", "Mine").await;
     browser.click("Save").await;
-    browser
-        .sees("This user was changed while you were editing.")
-        .await;
+    browser.sees("This user was changed while you were editing.").await;
     browser.sees("Current value: Somebody's").await;
     browser.assert_sound().await;
     assert_eq!(browser.value("Last name").await, "Mine");

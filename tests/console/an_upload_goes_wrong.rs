@@ -90,7 +90,10 @@ async fn a_form_without_its_proof_is_not_taken() {
         let answer = by_wire.send(form).await;
         assert_eq!(answer.status(), 403);
         let page = answer.text().await.unwrap();
-        assert!(page.contains("This form came from another site or from an earlier session"), "{page}");
+        assert!(
+            page.contains("This form came from another site or from an earlier session"),
+            "{page}"
+        );
     }
     let answer = by_wire.press("/console/imports/new").await;
     assert_eq!(answer.status(), 422);

@@ -21,7 +21,9 @@ async fn those_of_one_reason_are_checked_and_sent_to_again() {
     go(&browser, &world, &format!("/console/batches/{batch}")).await;
 
     browser.sees("1 sent, 3 failed.").await;
-    browser.sees("The mail server reports that this address does not exist.").await;
+    browser
+        .sees("The mail server reports that this address does not exist.")
+        .await;
     browser.assert_sound().await;
     let report = browser.download("Download report (CSV)").await;
     browser.click("2 (Inbox full)").await;

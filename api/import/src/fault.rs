@@ -158,7 +158,9 @@ pub enum FileFault {
         second: String,
     },
     /// One column has the full name and another one a part of it.
-    #[error("Columns {whole} and {part} would both fill the name – import either the full name, or first and last name")]
+    #[error(
+        "Columns {whole} and {part} would both fill the name – import either the full name, or first and last name"
+    )]
     NameTwice {
         /// The letter of the column with the full name.
         whole: String,

@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::frame::{Frame, Place};
 use super::leaf::{LIMIT, Leaf, Turn};
-use super::respond::{page, redirect_with_note, redirect_with_flash};
+use super::respond::{page, redirect_with_flash, redirect_with_note};
 use super::session::Administrator;
 use super::sheet::{self, GROUP};
 use super::words::{Moment, moment, some};

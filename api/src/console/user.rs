@@ -11,7 +11,7 @@ mod lock;
 use super::blocked::BlockedRow;
 use super::frame::{Frame, Place};
 use super::people::access;
-use super::respond::{page, redirect_with_note, redirect_with_flash};
+use super::respond::{page, redirect_with_flash, redirect_with_note};
 use super::session::Administrator;
 use super::words::{Moment, asker, moment};
 use crate::blocked::unblock_those;

@@ -11,7 +11,11 @@ pub fn words(filter: &UserFilter, import: Option<&str>) -> Vec<String> {
     let is_not = |name: Negatable| filter.not.contains(&name);
     let mut words = Vec::new();
     if let Some(q) = &filter.q {
-        let contains = if is_not(Negatable::Q) { "does not contain" } else { "contains" };
+        let contains = if is_not(Negatable::Q) {
+            "does not contain"
+        } else {
+            "contains"
+        };
         words.push(format!("name or address {contains} ‘{q}’"));
     }
     if filter.import.is_some() || filter.effect.is_some() {

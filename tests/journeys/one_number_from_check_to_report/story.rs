@@ -253,7 +253,10 @@ impl Teller {
         assert_eq!(pressed.status, 409, "{}", pressed.text);
         let said = format!(" to {} while you were checking.", second.sent);
         assert!(
-            pressed.text.contains(&said) && pressed.text.contains(&format!("The number of emails changed from {} ", first.to_send)),
+            pressed.text.contains(&said)
+                && pressed
+                    .text
+                    .contains(&format!("The number of emails changed from {} ", first.to_send)),
             "{said}\n{}",
             pressed.text
         );

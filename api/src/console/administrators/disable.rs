@@ -3,7 +3,7 @@
 use super::super::access;
 use super::super::fields::Fields;
 use super::super::frame::{Frame, Place};
-use super::super::respond::{page, redirect_with_note, redirect_with_flash};
+use super::super::respond::{page, redirect_with_flash, redirect_with_note};
 use super::super::session::Administrator as Reader;
 use super::super::words::{Moment, moment, some};
 use super::one::note;
@@ -108,7 +108,9 @@ pub(in super::super) async fn disable(
                 Disabled::Already => Ok(0),
                 Disabled::IsLast => Err(Problem::conflict(
                     "last_administrator",
-                    format!("{name} is the last administrator who can sign in. Enable or add another administrator first."),
+                    format!(
+                        "{name} is the last administrator who can sign in. Enable or add another administrator first."
+                    ),
                 )),
             }
         })

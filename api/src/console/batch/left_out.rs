@@ -55,10 +55,7 @@ struct Row {
 impl Row {
     fn of(left_out: &LeftOut) -> Self {
         let name = left_out.name.as_deref().unwrap_or_default().trim();
-        let email = left_out
-            .email
-            .clone()
-            .unwrap_or_else(|| "Deleted user".to_owned());
+        let email = left_out.email.clone().unwrap_or_else(|| "Deleted user".to_owned());
         Self {
             user: left_out.user,
             name: if name.is_empty() {

@@ -3,7 +3,7 @@
 use super::{address, seen};
 use crate::console::fields::Fields;
 use crate::console::frame::{Frame, Place};
-use crate::console::respond::{page, redirect_with_note, redirect_with_flash};
+use crate::console::respond::{page, redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::console::words::{counted, some};
 use crate::credentials::revoke::{Revoked, Whose, revoke_for};

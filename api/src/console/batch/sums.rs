@@ -293,7 +293,10 @@ mod tests {
     fn no_rate_is_shown_before_it_is_meaningful() {
         assert_eq!(paced(592, 3, 4), None);
         assert_eq!(paced(0, 0, 60), None);
-        assert_eq!(paced(592, 0, 60).as_deref(), Some("No emails were sent in the last minute."));
+        assert_eq!(
+            paced(592, 0, 60).as_deref(),
+            Some("No emails were sent in the last minute.")
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use super::one::get;
 use super::upload::PATIENCE;
 use crate::console::fields::Fields;
-use crate::console::respond::{redirect, redirect_with_note, redirect_with_flash};
+use crate::console::respond::{redirect, redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::console::words::some;
 use crate::problem::Problem;

@@ -2,7 +2,7 @@
 
 use super::one::get;
 use crate::console::frame::{Frame, Place};
-use crate::console::respond::{page, redirect, redirect_with_note, redirect_with_flash};
+use crate::console::respond::{page, redirect, redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::console::words::some;
 use crate::problem::Problem;
@@ -80,7 +80,11 @@ impl UndoPage {
     }
 
     fn unknown_shown(&self) -> String {
-        some(self.unknown(), "user updated by this import", "users updated by this import")
+        some(
+            self.unknown(),
+            "user updated by this import",
+            "users updated by this import",
+        )
     }
 
     fn emailed(&self) -> String {

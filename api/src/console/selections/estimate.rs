@@ -40,8 +40,14 @@ mod tests {
 
     #[test]
     fn an_estimate_is_rounded_and_states_the_rate() {
-        assert_eq!(estimate(1_204, 50.2), "About 24 seconds after it starts, at 50 per second");
-        assert_eq!(estimate(1, 4_000.0), "About 1 second after it starts, at 4000 per second");
+        assert_eq!(
+            estimate(1_204, 50.2),
+            "About 24 seconds after it starts, at 50 per second"
+        );
+        assert_eq!(
+            estimate(1, 4_000.0),
+            "About 1 second after it starts, at 4000 per second"
+        );
         assert_eq!(estimate(600, 0.5), "About 20 minutes after it starts, at 30 per minute");
     }
 }

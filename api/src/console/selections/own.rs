@@ -2,7 +2,7 @@
 
 use crate::console::fields::Fields;
 use crate::console::people::{Pressed, View};
-use crate::console::respond::{redirect, redirect_with_note, redirect_with_flash};
+use crate::console::respond::{redirect, redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::problem::Problem;
 use crate::saved_filters;

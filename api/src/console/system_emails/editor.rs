@@ -68,7 +68,10 @@ pub(super) async fn submit(
         }
         typed.based_on = now.version;
         let note = "Nothing changed: this text is already in use.";
-        return Answer::plain(typed).with_note(note).page(&api, &administrator, kind).await;
+        return Answer::plain(typed)
+            .with_note(note)
+            .page(&api, &administrator, kind)
+            .await;
     }
     let custom = custom_fields(&api).await?;
     let compiled = match typed.draft().compile(kind, CustomFields::Known(&custom)) {

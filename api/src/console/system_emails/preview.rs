@@ -105,10 +105,7 @@ async fn mail(api: &Api, compiled: &Compiled, person: &str, is_text: bool) -> Re
     }
     if !mail.missing.is_empty() {
         let names: Vec<String> = mail.missing.iter().map(|name| format!("{{{{ {name} }}}}")).collect();
-        notes.push(format!(
-            "Left empty because there is no value: {}.",
-            names.join(", ")
-        ));
+        notes.push(format!("Left empty because there is no value: {}.", names.join(", ")));
     }
     if compiled.kind() == SystemEmailKind::PasswordReset {
         notes.push("The password is created when the email is sent, so it cannot be shown here.".to_owned());

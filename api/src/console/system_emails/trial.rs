@@ -42,8 +42,14 @@ pub(super) async fn send(
     send_test(&api, once, kind, address, &caller, trace).await?;
     let message = format!("A test of version {} is on its way to {shown}.", now.version);
     if typed.is(&now) {
-        return Ok(redirect_with_flash(&editor_address(kind, typed.way_back.as_deref()), &message));
+        return Ok(redirect_with_flash(
+            &editor_address(kind, typed.way_back.as_deref()),
+            &message,
+        ));
     }
     let message = format!("{message} It does not include your unsaved changes. Submit them first to test them.");
-    Answer::plain(typed).with_flash(message).page(&api, &administrator, kind).await
+    Answer::plain(typed)
+        .with_flash(message)
+        .page(&api, &administrator, kind)
+        .await
 }

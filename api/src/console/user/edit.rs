@@ -8,7 +8,7 @@ use super::ended::consequences;
 use super::form::{self, UserForm};
 use crate::console::fields::Fields;
 use crate::console::frame::Place;
-use crate::console::respond::{redirect_with_note, redirect_with_flash};
+use crate::console::respond::{redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::problem::Problem;
 use crate::query::Path;

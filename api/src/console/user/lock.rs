@@ -3,7 +3,7 @@
 use super::LISTED;
 use super::ended::consequences;
 use crate::console::frame::{Frame, Place};
-use crate::console::respond::{page, redirect_with_note, redirect_with_flash};
+use crate::console::respond::{page, redirect_with_flash, redirect_with_note};
 use crate::console::session::Administrator;
 use crate::problem::Problem;
 use crate::query::Path;
@@ -53,7 +53,10 @@ async fn ask_for(api: &Api, administrator: &Administrator, id: Uuid, unlocks: bo
     let user = users::get(api, id).await?;
     if user.locked_at.is_some() != unlocks {
         let now = if unlocks { "not locked" } else { "already locked" };
-        return Ok(redirect_with_note(&address(id), &format!("{} is {now}.", user.called())));
+        return Ok(redirect_with_note(
+            &address(id),
+            &format!("{} is {now}.", user.called()),
+        ));
     }
     let mails = mails::of_user(&api.db, id, LISTED).await?;
     let facts = [
