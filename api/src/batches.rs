@@ -321,12 +321,7 @@ fn outcomes(names: &[String]) -> Result<Vec<DeliveryState>, Problem> {
         .map(|name| {
             DeliveryState::from_name(name)
                 .filter(|state| state.has_ended())
-                .ok_or_else(|| {
-                    fault(format!(
-                        "‘{}’ is not an outcome; the outcomes are {OUTCOMES}.",
-                        shown(name)
-                    ))
-                })
+                .ok_or_else(|| fault(format!("‘{}’ is not an outcome; use {OUTCOMES}.", shown(name))))
         })
         .collect()
 }

@@ -154,7 +154,7 @@ async fn an_administrator_may_upload_three_files_at_once() {
         response.text
     );
     assert!(
-        response.text.contains("sending several files already"),
+        response.text.contains("already sending several files"),
         "{}",
         response.text
     );
