@@ -91,7 +91,9 @@ impl Storing<'_> {
         self.totals.rows += i32::try_from(lines.len()).unwrap_or(i32::MAX);
         let (people, mut rejects) = self.sort(lines);
         let mut repeated = rejects.iter().filter(|reject| reject.is_duplicate()).count();
-        let rows: Vec<Row> = people.values().map(row).collect();
+        let mut rows: Vec<Row> = people.values().map(row).collect();
+        // New users are listed in the order of the file.
+        rows.sort_unstable_by_key(|row| row.number);
         if !rows.is_empty() {
             let Stored {
                 created,

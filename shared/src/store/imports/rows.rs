@@ -154,11 +154,11 @@ impl Columns {
     }
 }
 
-/// Stores a group of rows. Each user may occur once in the group.
+/// Stores a group of rows; new users are created in their order. Each user may occur once in the group.
 pub async fn store(transaction: &mut Transaction, import: Uuid, rows: &[Row], mode: ImportMode) -> StoreResult<Stored> {
     let emails: Vec<String> = rows.iter().map(|row| row.email.clone()).collect();
     let columns = Columns::of(rows);
-    // In the order of the file, for those of its users who are new; cheaper here than in Postgres.
+    // For new users, who are listed in the order of their ids. Cheaper here than in Postgres.
     let ids: Vec<Uuid> = rows.iter().map(|_| Uuid::now_v7()).collect();
     let outcomes = sqlx::query_file!(
         "src/store/import.sql",
