@@ -72,7 +72,7 @@ impl HeldTurn {
         match timeout(RELEASE_TAKES, lease::release(&self.db, self.turn)).await {
             Ok(Ok(())) => {}
             Ok(Err(fault)) => {
-                warn!(error = %fault, "Could not release the dispatcher's turn; it expires automatically")
+                warn!(error = %fault, "Could not release the dispatcher's turn; it expires automatically");
             }
             Err(_) => warn!("Could not release the dispatcher's turn in time; it expires automatically"),
         }
