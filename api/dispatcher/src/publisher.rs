@@ -135,7 +135,7 @@ impl Publisher {
     async fn one_round(&mut self) -> Result<Pace, Fault> {
         let lane = self.lane;
         let (db, bucket) = (self.parts.db.clone(), Arc::clone(&self.parts.bucket));
-        let queued = rows::queued(&db, lane).await?;
+        let queued = rows::queued(&db, self.parts.turn, lane).await?;
         self.parts.metrics.queued(lane, queued);
         bucket.look(lane, queued, Instant::now());
         let room = self.window.room(queued, Instant::now()).min(ROUND_MOST);

@@ -121,26 +121,12 @@ pub async fn next_notification(listener: &mut PgListener) -> StoreResult<()> {
 
 /// Number of a lane's deliveries that were published but not claimed. Reads about one second's work, which is
 /// what the dispatcher publishes ahead.
-pub async fn queued(db: &Db, lane: Lane) -> StoreResult<i64> {
-    let counting = sqlx::query!(
-        r#"select (
-               select count(*)
-               from batch_progress p join published_ranges r on r.batch_id = p.batch_id
-               join deliveries d on d.batch_id = r.batch_id and d.id between r.first_id and r.through_id
-               where p.lane = $1 and d.state = 'waiting' and d.retry_at is null
-           ) + (
-               select coalesce(sum(c.count), 0)::bigint
-               from batch_progress p
-               cross join lateral (
-                   select count from batch_counts where batch_id = p.batch_id and state = 'queued'
-                   union all
-                   select count from count_changes where batch_id = p.batch_id and state = 'queued'
-               ) c
-               where p.lane = $1 and p.next_retry_at is not null
-           ) as "n!""#,
-        lane as _,
-    );
-    Ok(within(counting.fetch_one(db)).await?.n)
+pub async fn queued(db: &Db, turn: Turn, lane: Lane) -> StoreResult<i64> {
+    let counting = || async {
+        let counting = sqlx::query_file_scalar!("src/store/queued.sql", lane as _, turn.epoch);
+        within(counting.fetch_one(db)).await
+    };
+    despite_deadlocks(counting).await
 }
 
 /// Up to `most` due deliveries of a lane. Callers take turns, and so do each caller's batches, so that a
