@@ -116,6 +116,7 @@ impl Program {
             .env("RUST_BACKTRACE", "1")
             // Where checks for leftover files look.
             .env("TMPDIR", folder)
+            .env("BECKON_JOURNAL", folder.join("journal"))
             .envs(settings.iter().map(|(name, value)| (name, value)))
             .process_group(0)
             .stdin(Stdio::piped())

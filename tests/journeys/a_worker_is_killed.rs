@@ -84,7 +84,22 @@ async fn accepted_mails_that_were_not_recorded_are_not_sent_again() {
     );
     world.assert_promises_kept().await;
     world.assert_mailed_passwords_work(|_| true, 30).await;
+    world.stop_worker(0).await;
+    assert_eq!(files_in(&journal), 0, "a stopped worker leaves no files");
     world.end().await;
+}
+
+/// Number of files in a folder and its subfolders.
+fn files_in(folder: &Path) -> usize {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = entries.map(|entry| {
+        if entry.path().is_dir() {
+            files_in(&entry.path())
+        } else {
+            1
+        }
+    });
+    files.sum()
 }
 
 /// Number of lines in all files of a folder and its subfolders.

@@ -71,8 +71,8 @@ async fn a_worker_refused_by_postgres_reports_it_and_consumes_no_jobs() {
     world.end().await;
 }
 
-#[tokio::test]
-async fn a_relay_that_refuses_our_login_uses_up_no_attempts() {
+/// A relay that asks for a login and refuses it.
+fn refusing_logins() -> Setup {
     let relay = Script {
         login: Some(Login {
             user: "beckon".to_owned(),
@@ -81,11 +81,15 @@ async fn a_relay_that_refuses_our_login_uses_up_no_attempts() {
         mode: Mode::RefusesLogin,
         ..Script::default()
     };
-    let setup = Setup {
+    Setup {
         relay,
         ..Setup::default()
-    };
-    let world = World::with(setup).await;
+    }
+}
+
+#[tokio::test]
+async fn a_relay_that_refuses_our_login_uses_up_no_attempts() {
+    let world = World::with(refusing_logins()).await;
     let import = world.people(40).await;
 
     let batch = world.invite(json!({ "import": import })).await;
@@ -121,19 +125,7 @@ async fn a_relay_that_refuses_our_login_uses_up_no_attempts() {
 
 #[tokio::test]
 async fn a_worker_names_the_relay_that_refuses_its_login_and_not_rabbitmq() {
-    let relay = Script {
-        login: Some(Login {
-            user: "beckon".to_owned(),
-            password: "geheim".to_owned(),
-        }),
-        mode: Mode::RefusesLogin,
-        ..Script::default()
-    };
-    let setup = Setup {
-        relay,
-        ..Setup::default()
-    };
-    let world = World::with(setup.workers(0)).await;
+    let world = World::with(refusing_logins().workers(0)).await;
     world.person("ada@example.org").await;
     let url = format!("smtp://beckon:geheim@{}?tls=none", world.relay.address());
     let (worker, probes) = misled(&world, "refused", "SMTP_URL", &url).await;

@@ -311,11 +311,33 @@ impl Ledger {
     }
 }
 
+/// Number of published ranges.
+async fn ranges() -> u64 {
+    let count: i64 = sqlx::query_scalar("select count(*) from published_ranges")
+        .fetch_one(db())
+        .await
+        .unwrap();
+    u64::try_from(count).unwrap()
+}
+
 /// Executes one of the dispatcher's periodic tasks and returns how many rows it changed.
 async fn swept(step: &Step) -> u64 {
     match step {
         Step::RequeueLost => sweeps::requeue_lost(db(), TURN, LONG).await.unwrap(),
-        Step::ForgetRanges => sweeps::forget_ranges(db(), TURN).await.unwrap(),
+        Step::ForgetRanges => {
+            let before = ranges().await;
+            let mut queued = 0;
+            for lane in Lane::ALL {
+                queued += dispatch::queued(db(), TURN, lane).await.unwrap();
+            }
+            let shown = "select count(*) from deliveries where shown_state(batch_id, id, state, retry_at) = 'queued'";
+            let shown: i64 = sqlx::query_scalar(shown).fetch_one(db()).await.unwrap();
+            assert_eq!(
+                queued, shown,
+                "the dispatcher counts other deliveries as queued than readers see"
+            );
+            before - ranges().await
+        }
         Step::RequeueAll => sweeps::requeue_all(db(), TURN).await.unwrap(),
         Step::EndVanished => sweeps::end_vanished(db(), TURN, ATTEMPTS_MOST).await.unwrap(),
         Step::EndUseless => {

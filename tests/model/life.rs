@@ -261,7 +261,7 @@ impl Life {
 
     fn forget_ranges(&mut self) {
         for delivery in &mut self.deliveries {
-            if delivery.range == Some(true) && (delivery.state != Waiting || delivery.time != Time::ByCursor) {
+            if delivery.range.is_some() && (delivery.state != Waiting || delivery.time != Time::ByCursor) {
                 delivery.range = None;
                 self.answer.push(delivery.state);
             }

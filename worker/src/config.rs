@@ -74,7 +74,7 @@ pub struct WorkerArgs {
     #[arg(long, env = "BECKON_PASSWORD_GIVE_UP", default_value = "24h", global = true)]
     pub beckon_password_give_up: String,
     /// Folder on a local disk where accepted mails are kept until Postgres has recorded them, so that a worker that is
-    /// killed causes no second mails; `off` for none
+    /// killed causes hardly any second mails; `off` for none
     #[arg(long, env = "BECKON_JOURNAL", default_value = "/tmp/beckon-journal", global = true)]
     pub beckon_journal: String,
     /// How long a stop waits for mails that the relay has not answered; any left then are recorded as unsure
@@ -199,5 +199,20 @@ fn journal(text: &str) -> Result<Option<PathBuf>, String> {
         _ if text == "off" => Ok(None),
         folder if folder.is_absolute() => Ok(Some(folder.to_owned())),
         _ => Err(format!("is {text:?}; write an absolute path or `off`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_is_an_absolute_path_or_off() {
+        assert_eq!(journal("off"), Ok(None));
+        assert_eq!(journal("/var/lib/beckon"), Ok(Some(PathBuf::from("/var/lib/beckon"))));
+        for wrong in ["", "journal", "./journal"] {
+            let expected = format!("is {wrong:?}; write an absolute path or `off`");
+            assert_eq!(journal(wrong), Err(expected));
+        }
     }
 }

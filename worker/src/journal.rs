@@ -1,16 +1,16 @@
 //! Keeps accepted mails on local disk until Postgres has recorded them.
 //!
-//! Outcomes are recorded in groups, so at full speed a hundred and more mails are accepted by the relay and not
-//! recorded yet. If the worker is killed at that moment, their attempts count as unsure and those recipients get a
-//! second mail. So each acceptance is first appended to a file. What a process wrote survives its death, and
-//! whichever worker next looks into the same folder records it.
+//! Outcomes are recorded in groups, so at full speed more than a hundred accepted mails are not recorded yet. If the
+//! worker is killed at that moment, their attempts count as unsure and those recipients get a second mail. So each
+//! acceptance is first appended to a file. What a process wrote survives its death, and the next worker that looks into
+//! the same folder records it.
 //!
 //! The file is never flushed: when the machine itself dies, its last seconds are lost and those recipients get a
 //! second mail. A file that is out of date has no effect, because an outcome counts only with the token of its claim.
 //! Files contain ids and codes, no addresses and no passwords.
 //!
-//! Each file is locked by the process that writes it, so a file that can be locked belongs to nobody. It is deleted
-//! when everything in it is recorded.
+//! Each file is locked by the process that writes it, so a file that can be locked was left by a dead one. It is
+//! deleted when everything in it is recorded.
 
 #[cfg(test)]
 mod tests;
@@ -51,6 +51,9 @@ const GROUP: usize = 256;
 /// The extension of the files.
 const EXTENSION: &str = "accepted";
 
+/// Their extension before they are locked: another worker would take an unlocked file for an abandoned one.
+const NEW_EXTENSION: &str = "new";
+
 /// Stands in for the relay's words, which are not kept.
 const REPLY: &str = "accepted; recorded after the worker had died";
 
@@ -67,15 +70,6 @@ struct Line {
     #[serde(skip_serializing_if = "Option::is_none")]
     password_lifetime: Option<Duration>,
     code: Option<u16>,
-}
-
-/// What is appended besides the outcome.
-#[derive(Clone, Copy, Debug)]
-pub struct Context {
-    /// The lane of the delivery.
-    pub lane: Lane,
-    /// The kind of its mail.
-    pub kind: SystemEmailKind,
 }
 
 /// The journal of one worker.
@@ -114,13 +108,15 @@ impl Drop for Segment {
 
 impl Segment {
     fn create(folder: &Path) -> io::Result<Self> {
-        let path = folder.join(Uuid::now_v7().to_string()).with_extension(EXTENSION);
+        let new = folder.join(Uuid::now_v7().to_string()).with_extension(NEW_EXTENSION);
         let file = OpenOptions::new()
             .append(true)
             .create_new(true)
             .mode(0o600)
-            .open(&path)?;
+            .open(&new)?;
         file.lock()?;
+        let path = new.with_extension(EXTENSION);
+        std::fs::rename(&new, &path)?;
         Ok(Self {
             file,
             path,
@@ -153,7 +149,7 @@ impl Journal {
         let folder = folder.join(database.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-"));
         DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         let segment = Segment::create(&folder)?;
-        // A file is owned by whoever creates it.
+        // A new file has the owner of this process.
         if segment.file.metadata()?.uid() != std::fs::metadata(&folder)?.uid() {
             return Err(io::Error::new(
                 io::ErrorKind::PermissionDenied,
@@ -168,7 +164,7 @@ impl Journal {
     }
 
     /// Appends an accepted mail. Returns `None` for other outcomes, and if the disk fails.
-    pub fn append(&self, outcome: &Outcome, context: Context) -> Option<Entry> {
+    pub fn append(&self, outcome: &Outcome, lane: Lane, kind: SystemEmailKind) -> Option<Entry> {
         let Ending::Sent { password_lifetime } = outcome.ending else {
             return None;
         };
@@ -177,8 +173,8 @@ impl Journal {
             attempt: outcome.attempt,
             token: outcome.token,
             began: outcome.began_at.unix_timestamp_nanos(),
-            lane: context.lane,
-            kind: context.kind,
+            lane,
+            kind,
             password_lifetime,
             code: outcome.code,
         };
@@ -192,7 +188,7 @@ impl Journal {
                     "Cannot write the journal (BECKON_JOURNAL): a worker that is killed causes more second mails"
                 );
             } else {
-                info!("The journal is written again");
+                info!(folder = %self.folder.display(), "Writing the journal again");
             }
         }
         written.ok()

@@ -10,7 +10,7 @@
 
 use crate::batcher::Batcher;
 use crate::claim::Held;
-use crate::journal::{Context, Entry, Journal};
+use crate::journal::{Entry, Journal};
 use crate::leases::Leases;
 use crate::metrics::WorkerMetrics;
 use crate::outcome;
@@ -88,12 +88,9 @@ impl Settler {
 
     /// Queues a finished attempt. The queue never holds more than the worker has in hand.
     pub fn push(&self, finished: Finished) {
-        let context = Context {
-            lane: finished.held.work.lane,
-            kind: finished.held.claim.kind,
-        };
+        let (lane, kind) = (finished.held.work.lane, finished.held.claim.kind);
         let journal = self.journal.as_ref();
-        let entry = journal.and_then(|journal| journal.append(&finished.outcome, context));
+        let entry = journal.and_then(|journal| journal.append(&finished.outcome, lane, kind));
         // Sending fails only after the process has ended. Then the expired lease makes the attempt unsure.
         let _ = self.finished.send((finished, entry));
     }

@@ -95,7 +95,6 @@ impl Sweeper {
                 swept.map(|swept| u64::try_from(swept.ended).unwrap_or_default()),
             );
         }
-        self.count("", rows::forget_ranges(db, *turn).await);
         self.count("", rows::add_up(db, *turn).await);
         self.finish().await;
     }

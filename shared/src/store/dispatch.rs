@@ -120,7 +120,7 @@ pub async fn next_notification(listener: &mut PgListener) -> StoreResult<()> {
 }
 
 /// Number of a lane's deliveries that were published but not claimed. Reads about one second's work, which is
-/// what the dispatcher publishes ahead.
+/// what the dispatcher publishes ahead, and deletes published ranges in which nothing is left to claim.
 pub async fn queued(db: &Db, turn: Turn, lane: Lane) -> StoreResult<i64> {
     let counting = || async {
         let counting = sqlx::query_file_scalar!("src/store/queued.sql", lane as _, turn.epoch);

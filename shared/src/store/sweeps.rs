@@ -10,10 +10,6 @@ use std::time::Duration;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-/// A published range whose first attempts are all claimed is deleted after this time. Jobs are usually
-/// claimed within a second.
-const RANGE_LOOKED_AT_AFTER: Duration = Duration::from_secs(2);
-
 /// Maximum number of groups of claims ended per statement.
 const CLAIMS_MOST: i64 = 50;
 
@@ -135,24 +131,6 @@ pub async fn requeue_unclaimed(
         within(requeueing.fetch_one(db)).await
     };
     Ok(u64::try_from(despite_deadlocks(requeueing).await?.n).unwrap_or_default())
-}
-
-/// Deletes published ranges whose deliveries have all been claimed or have ended.
-pub async fn forget_ranges(db: &Db, turn: Turn) -> StoreResult<u64> {
-    let forgetting = sqlx::query!(
-        "with turn as materialized (select from dispatcher where epoch = $1 for share)
-         delete from published_ranges r
-         where exists (select from turn) and published_at < now() - make_interval(secs => $2)
-           -- As in due.sql: any other plan reads every delivery there is.
-           and (
-               select id from deliveries
-               where (batch_id, id) >= (r.batch_id, r.first_id) and batch_id <= r.batch_id
-                 and id between r.first_id and r.through_id and state = 'waiting' and retry_at is null
-               order by batch_id, id limit 1) is null",
-        turn.epoch,
-        seconds(RANGE_LOOKED_AT_AFTER),
-    );
-    Ok(within(forgetting.execute(db)).await?.rows_affected())
 }
 
 /// Ends attempts whose worker vanished. It is unknown how far they came, so they are unsure, and the delivery

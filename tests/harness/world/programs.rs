@@ -102,8 +102,6 @@ impl World {
         };
         let mut settings = self.settings.clone();
         settings.push(("BECKON_PROBES_LISTEN".to_owned(), probes.clone()));
-        let journal = self.folder.path().join("journal");
-        settings.push(("BECKON_JOURNAL".to_owned(), journal.display().to_string()));
         settings.push((
             "SMTP_URL".to_owned(),
             format!("smtp://{}{}?tls=none", self.setup.login(), self.relay.address()),

@@ -1,9 +1,8 @@
 use super::*;
 
-const CONTEXT: Context = Context {
-    lane: Lane::Bulk,
-    kind: SystemEmailKind::PasswordReset,
-};
+fn append(journal: &Journal, outcome: &Outcome) -> Option<Entry> {
+    journal.append(outcome, Lane::Bulk, SystemEmailKind::PasswordReset)
+}
 
 fn accepted(n: u128) -> Outcome {
     Outcome {
@@ -32,16 +31,14 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 fn what_a_dead_worker_left_is_found_and_a_cut_off_line_is_skipped() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path(), "db").unwrap();
-    let _unrecorded: Vec<Entry> = (1..=3)
-        .map(|n| journal.append(&accepted(n), CONTEXT).unwrap())
-        .collect();
+    let _unrecorded: Vec<Entry> = (1..=3).map(|n| append(&journal, &accepted(n)).unwrap()).collect();
     let written = std::fs::read(&files(folder.path())[0]).unwrap();
     let left = journal.folder.join("left").with_extension(EXTENSION);
     std::fs::write(&left, &written[..written.len() - 9]).unwrap();
 
     let found = abandoned(&journal.folder);
 
-    assert_eq!(found.len(), 1, "a file that is being written is nobody else's");
+    assert_eq!(found.len(), 1, "a file that is being written is left alone");
     let outcomes: Vec<Outcome> = found[0].lines.iter().filter_map(Line::outcome).collect();
     assert_eq!(outcomes.len(), 2);
     let (was, is) = (accepted(1), &outcomes[0]);
@@ -58,7 +55,7 @@ fn a_file_is_deleted_once_everything_in_it_is_recorded() {
     let folder = tempfile::tempdir().unwrap();
     let journal = Journal::open(folder.path(), "db").unwrap();
     let entries: Vec<Entry> = (0..=ENTRIES_MOST as u128)
-        .map(|n| journal.append(&accepted(n), CONTEXT).unwrap())
+        .map(|n| append(&journal, &accepted(n)).unwrap())
         .collect();
     assert_eq!(files(folder.path()).len(), 2);
 
@@ -81,7 +78,7 @@ fn only_accepted_mails_are_kept() {
         ..accepted(1)
     };
 
-    assert!(journal.append(&refused, CONTEXT).is_none());
+    assert!(append(&journal, &refused).is_none());
     drop(journal);
 
     assert_eq!(files(folder.path()), Vec::<PathBuf>::new());
@@ -95,5 +92,5 @@ fn a_folder_that_cannot_be_written_is_an_error_and_a_failing_disk_is_none() {
     std::fs::remove_dir_all(folder.path()).unwrap();
     *journal.current.lock().unwrap() = None;
 
-    assert!(journal.append(&accepted(1), CONTEXT).is_none());
+    assert!(append(&journal, &accepted(1)).is_none());
 }
